@@ -1,0 +1,114 @@
+//! Migration formats: one file each, and one line in [`FORMATS`].
+//!
+//! A format knows everything about one tool: which directories are its own, how it names, orders and splits files, what
+//! it sends to the server in which transaction, and what it writes into its ledger. It holds no connection: it answers
+//! with data ([`Message`]s, SQL texts, decisions), and `replay` sends them. The rules of each tool, with their sources,
+//! stand in the file of its format.
+//!
+//! To add a format: a file here with a type that implements [`Format`], a line in [`FORMATS`], a section in
+//! `docs/formats.md`, a directory in `tests/fixtures/`.
+
+mod ledger;
+mod message;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+pub(crate) use ledger::{Ledger, LedgerRow};
+pub(crate) use message::{Located, Message, Segment};
+
+use crate::model::{FileOrder, Files, FilesError, Migration};
+
+/// All formats, in the order in which they are asked whether a directory is theirs.
+pub(crate) static FORMATS: &[&dyn Format] = &[];
+
+/// One migration tool's directory layout, execution rules and ledger.
+pub(crate) trait Format: Sync + std::fmt::Debug {
+    /// The name in `format = "…"` and in reports.
+    fn name(&self) -> &'static str;
+
+    /// Is this directory of this format? Only ever a look at names, texts and the project's own files.
+    fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError>;
+
+    /// Reads all migrations, in the order in which the tool goes through them.
+    fn load(&self, directory: &Directory<'_>) -> Result<Vec<Migration>, FormatError>;
+
+    /// The ledger that the tool uses where the search path begins with `schema`.
+    fn ledger(&self, directory: &Directory<'_>, schema: &str) -> Result<Ledger, FormatError>;
+
+    /// What the tool sends before its first migration: makes its ledger if it is not there.
+    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<Message>;
+
+    /// A query for all of the ledger's rows: columns `version text`, `checksum bytea` (or null), `complete boolean`.
+    /// It names the ledger by its qualified name, and orders the rows from the oldest version to the newest.
+    fn ledger_rows(&self, ledger: &Ledger) -> String;
+
+    /// What the tool would do now: the part of its algorithm between reading the ledger and the first script.
+    fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision;
+
+    /// What the tool sends to apply one migration, ledger row included, in as few messages as its semantics allow.
+    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message>;
+
+    /// An SQL expression, true if the ledger (by its qualified name) shows the migration as applied.
+    fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String;
+
+    /// SQL that makes the ledger say "stands after the last of these, with all of them applied", without running them.
+    /// For samples that come without a ledger. Qualified names only.
+    fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String;
+}
+
+/// A migration directory as a format sees it, and what the configuration says about it.
+#[derive(Clone, Copy)]
+pub(crate) struct Directory<'a> {
+    pub(crate) files: &'a dyn Files,
+    /// Relative to the project's root.
+    pub(crate) path: &'a Utf8Path,
+    /// The ledger's table, where it is not the format's default.
+    pub(crate) ledger: Option<&'a str>,
+    /// The order, for formats that have none of their own.
+    pub(crate) order: Option<FileOrder>,
+}
+
+/// A format's claim on a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Detection {
+    /// Not of this format.
+    No,
+    /// Any tool's: only if nobody else claims it. The reason reads after "because".
+    Fallback(String),
+    /// The names fit, but they fit other formats too. The reason reads after "because".
+    Possible(String),
+    /// Something in it, or beside it, that only this tool has. The reason reads after "because".
+    Certain(String),
+}
+
+/// What a tool would do with a directory and a ledger as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// Indices of the migrations that it applies, in its order.
+    pub(crate) apply: Vec<usize>,
+    /// Why it stops after those, in its own words as far as possible.
+    pub(crate) refusal: Option<String>,
+    /// Indices of migrations that the ledger does not show and that the tool will never apply, without saying so.
+    pub(crate) passed_over: Vec<usize>,
+}
+
+/// A directory that the tool itself could not use, or that mig-ci does not understand.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FormatError {
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// One file is at fault.
+    #[error("{path}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
+    File { path: Utf8PathBuf, line: Option<usize>, problem: String, help: Option<String> },
+    /// The directory as a whole is.
+    #[error("{path}: {problem}")]
+    Directory { path: Utf8PathBuf, problem: String, help: Option<String> },
+}
+
+/// The format of a directory, and how it was found out.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) format: &'static dyn Format,
+    /// Reads after "because".
+    pub(crate) reason: String,
+}

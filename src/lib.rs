@@ -1,0 +1,20 @@
+//! The map of the rooms. Each may use those above it, none below (a test reads the `use` lines and holds this):
+//!
+//! ```text
+//! model                                    the nouns
+//! sql                                      statements, positions, quoting
+//! formats  checks  report  replay::plan    what is known without a server: pure functions over plain data
+//! ───────  the line of IO: below it live files, processes, sockets
+//! config  source  postgres  tenants  replay  ui
+//! verify                                   the table of contents of the main job
+//! cli                                      one file a command, exit codes
+//! main
+//! ```
+
+#![allow(dead_code, reason = "scaffold")]
+
+mod formats;
+mod model;
+mod replay;
+mod report;
+mod sql;

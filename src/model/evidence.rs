@@ -1,0 +1,169 @@
+//! What replay recorded: facts alone. Checks read it, the report shows it, nobody changes it afterwards.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+
+use super::TrackKind;
+
+/// One track on one target, from its starting state to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct UnitRecord {
+    pub(crate) database: String,
+    pub(crate) track: TrackKind,
+    /// The tenant's name; for a shared track the name of its starting state (`base`, `fresh`, the sample's).
+    pub(crate) name: String,
+    /// The schema or database that stands for it in production.
+    pub(crate) target: String,
+    /// What loading its sample did, if it starts from one and got so far.
+    pub(crate) sample: Option<SampleLoad>,
+    /// In the order in which they were applied; first those that bring it to the base.
+    pub(crate) steps: Vec<StepRecord>,
+    /// Migrations that the ledger does not show and that the tool will never apply, because of its order policy.
+    pub(crate) passed_over: Vec<PassedOver>,
+    pub(crate) end: UnitEnd,
+    pub(crate) duration: Duration,
+}
+
+/// A migration of the head that the tool passes over without a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PassedOver {
+    pub(crate) version: String,
+    pub(crate) path: Utf8PathBuf,
+}
+
+/// How a unit ended.
+#[derive(Debug, Clone)]
+pub(crate) enum UnitEnd {
+    /// All that was pending has been applied.
+    Completed,
+    /// Stopped by a failure outside of any step, or by the failure that its last step holds (then `None`).
+    Failed { phase: Phase, failure: Option<Failure> },
+    /// Never begun, or broken off before its own migrations, because of something that is not its doing.
+    NotRun { reason: String },
+}
+
+/// The part of a unit's life in which something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum Phase {
+    /// Making the target, its `prepare` files, loading its sample.
+    Prepare,
+    /// Bringing it to the state of the base branch.
+    Base,
+    /// The head's pending migrations: what the pull request brings.
+    Head,
+}
+
+/// What a sample brought, and what of it was left out on purpose.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SampleLoad {
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) statements: usize,
+    /// Rows that came in by COPY blocks.
+    pub(crate) copied_rows: u64,
+    pub(crate) skipped: Vec<SkippedStatements>,
+    /// The newest version in its ledger, or the one that was written there for it.
+    pub(crate) version: Option<String>,
+}
+
+/// Statements of a sample that were not run, by reason: `owner of unknown role "app"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SkippedStatements {
+    pub(crate) reason: String,
+    pub(crate) count: usize,
+}
+
+/// One migration in one unit.
+#[derive(Debug, Clone)]
+pub(crate) struct StepRecord {
+    pub(crate) phase: Phase,
+    pub(crate) version: String,
+    pub(crate) description: String,
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) outcome: StepOutcome,
+    pub(crate) duration: Duration,
+    pub(crate) notices: Vec<Notice>,
+    /// The session's `current_schemas(false)` after the step, where it is not what it was before.
+    pub(crate) moved_search_path: Option<Vec<String>>,
+    /// Whether the ledger shows the step, read back by the ledger's qualified name. `None` where that was not reached.
+    pub(crate) recorded: Option<bool>,
+    /// The step failed beside other tenants' steps in a way that concurrency can cause, and was replayed alone.
+    pub(crate) replayed_alone: bool,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone)]
+pub(crate) enum StepOutcome {
+    Applied,
+    Failed(Failure),
+    NotRun,
+}
+
+/// A message of the server's that is no error.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Notice {
+    pub(crate) level: NoticeLevel,
+    pub(crate) message: String,
+}
+
+/// How loud a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum NoticeLevel {
+    Notice,
+    Warning,
+}
+
+/// Why something did not work.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    /// In the server's words where it spoke.
+    pub(crate) message: String,
+    pub(crate) detail: Option<String>,
+    pub(crate) hint: Option<String>,
+    /// The server's call stack (`CONTEXT`), for errors inside functions and DO blocks.
+    pub(crate) context: Option<String>,
+    /// The statement that failed, cut at a size that a report can hold.
+    pub(crate) statement: Option<String>,
+    pub(crate) place: Option<Place>,
+}
+
+/// The kinds of failure that are told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// The server refused a statement, with this SQLSTATE.
+    Sql { sqlstate: String },
+    /// The tool that owns the ledger would refuse to run: an edited or missing migration, a dirty row.
+    Refused,
+    /// A file that cannot be used as it is: a sample with an unfinished COPY block, a `\connect`.
+    File,
+    /// The session does not see the schemas that it must see.
+    SearchPath,
+    /// The ledger could not be read or written as it should.
+    Ledger,
+    /// The connection broke, and the server is there no more.
+    ServerLost,
+    /// The connection broke, but the server is still there.
+    ConnectionLost,
+}
+
+/// A place in a file of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) path: Utf8PathBuf,
+    /// From 1.
+    pub(crate) line: usize,
+    /// In characters, from 1; `None` where only the statement is known, not the point in it.
+    pub(crate) column: Option<usize>,
+    pub(crate) excerpt: Option<Excerpt>,
+}
+
+/// Some lines around a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Excerpt {
+    /// The number of the first of them, from 1.
+    pub(crate) first_line: usize,
+    pub(crate) lines: Vec<String>,
+}

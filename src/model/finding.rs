@@ -1,0 +1,51 @@
+//! What checks conclude.
+
+use super::{Place, TrackKind};
+
+/// How much a finding weighs. The order counts: a later one is worse.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// The outcome for a tenant, for a shared track, or for the whole run. "Not run" is never a kind of passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Verdict {
+    Passed,
+    NotRun,
+    Failed,
+}
+
+/// One problem with one cause, for all the units that share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Finding {
+    /// The check's code: `migration-failed`. `docs/checks/<code>.md` explains it.
+    pub(crate) code: &'static str,
+    pub(crate) severity: Severity,
+    /// One sentence, in the server's words where it has any.
+    pub(crate) message: String,
+    pub(crate) database: String,
+    pub(crate) track: TrackKind,
+    /// Indices into the evidence's units, in plan order; never empty.
+    pub(crate) units: Vec<usize>,
+    /// Where to look. A finding that is about a ledger or a session has the place of its step.
+    pub(crate) place: Option<Place>,
+    /// What to do about it.
+    pub(crate) help: Option<String>,
+}

@@ -1,0 +1,91 @@
+//! A migration, as a format has read it from its directory.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// A part of a file (often all of it) that is sent to the server as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Script {
+    path: Utf8PathBuf,
+    file: Arc<str>,
+    range: Range<usize>,
+}
+
+impl Script {
+    /// The whole of a file.
+    pub(crate) fn whole(path: impl Into<Utf8PathBuf>, text: impl Into<Arc<str>>) -> Self {
+        let file: Arc<str> = text.into();
+        let range = 0..file.len();
+        Self { path: path.into(), file, range }
+    }
+
+    /// A section of the same file. `range` counts bytes of the file and must lie on character bounds.
+    pub(crate) fn section(&self, range: Range<usize>) -> Self {
+        assert!(
+            self.file.get(range.clone()).is_some(),
+            "internal error: section {range:?} of {}",
+            self.path
+        );
+        Self { path: self.path.clone(), file: Arc::clone(&self.file), range }
+    }
+
+    /// The file's path, relative to the project's root.
+    pub(crate) fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// The text that is sent.
+    pub(crate) fn text(&self) -> &str {
+        &self.file[self.range.clone()]
+    }
+
+    /// The text of the whole file, for line numbers and excerpts.
+    pub(crate) fn file_text(&self) -> &str {
+        &self.file
+    }
+
+    /// Where [`Script::text`] stands in the file, in bytes.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+}
+
+/// One versioned change. Two with the same version can exist: what comes of that is the format's (or the server's) affair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Migration {
+    /// The version as the format's ledger writes it: `20250101120000`, `1`, `0001`.
+    pub(crate) version: String,
+    /// What the format makes of the rest of the file's name: `create users`.
+    pub(crate) description: String,
+    pub(crate) up: Script,
+    pub(crate) down: Option<Script>,
+    /// Whether the tool puts `up` into a transaction of its own (with the ledger's row, as a rule).
+    pub(crate) in_transaction: bool,
+    /// The same for `down`.
+    pub(crate) down_in_transaction: bool,
+    /// The checksum as the format's ledger stores it, if the format has one.
+    pub(crate) checksum: Option<Vec<u8>>,
+}
+
+impl Migration {
+    /// The migration's file name: how people speak of it.
+    pub(crate) fn file_name(&self) -> &str {
+        self.up.path().file_name().unwrap_or(self.up.path().as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_keeps_the_file_for_line_numbers() {
+        let file = Script::whole("m/1.sql", "-- up\nselect 1;\n-- down\n");
+        let up = file.section(6..16);
+        assert_eq!(up.text(), "select 1;\n");
+        assert_eq!(up.file_text(), file.text());
+        assert_eq!(up.range(), 6..16);
+    }
+}

@@ -1,0 +1,189 @@
+//! A project as validated: what `mig-ci.toml` says, or what was discovered. Paths are relative to [`Project::root`].
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use indexmap::IndexMap;
+
+use super::{Severity, TargetTemplate};
+
+/// A repository (or a part of one) with its named databases.
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    /// The absolute folder that all other paths are relative to: where `mig-ci.toml` lies.
+    pub(crate) root: Utf8PathBuf,
+    pub(crate) origin: Origin,
+    pub(crate) postgres: PostgresSettings,
+    /// SQL files for the whole server, run once as its administrator, before any database is made.
+    pub(crate) prepare: Vec<Utf8PathBuf>,
+    /// In the order of the file.
+    pub(crate) databases: Vec<Database>,
+    pub(crate) checks: CheckSettings,
+}
+
+/// Where the project's description comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A configuration file.
+    File(Utf8PathBuf),
+    /// No file: understood from its folders.
+    Discovered,
+}
+
+/// `[postgres]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PostgresSettings {
+    /// The major version that production runs.
+    pub(crate) version: Option<u32>,
+    /// A container image in place of `postgres:<version>`.
+    pub(crate) image: Option<String>,
+    pub(crate) provider: ProviderChoice,
+    pub(crate) role: Role,
+    /// Made in each database by the server's administrator, before the first migration.
+    pub(crate) extensions: Vec<String>,
+    /// Session settings that migrations read, as `-c name=value` of the connection.
+    pub(crate) settings: IndexMap<String, String>,
+    /// The server of the `url` provider.
+    pub(crate) url: Option<secrecy::SecretString>,
+}
+
+/// Which provider makes the server.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum ProviderChoice {
+    /// Docker if it works, else local binaries.
+    #[default]
+    Auto,
+    Docker,
+    Local,
+    Url,
+}
+
+/// The role that migrations run as.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum Role {
+    /// Owns its databases and schemas, and is nothing else: no superuser, no BYPASSRLS, no CREATEROLE.
+    #[default]
+    Owner,
+    Superuser,
+}
+
+/// A named database: a shared track, a tenant track, or both (at least one).
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    pub(crate) name: String,
+    /// SQL files run once in each database that is made for it, as the server's administrator.
+    pub(crate) prepare: Vec<Utf8PathBuf>,
+    pub(crate) shared: Option<Track>,
+    pub(crate) tenants: Option<TenantTrack>,
+}
+
+/// One migration directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Track {
+    pub(crate) migrations: Utf8PathBuf,
+    /// The format's name, where detection must not choose.
+    pub(crate) format: Option<String>,
+    /// The ledger's table, where it is not the format's default. May be `schema.table` where the format allows it.
+    pub(crate) ledger: Option<String>,
+    /// How a format without an order of its own (plain SQL) sorts its files.
+    pub(crate) order: Option<FileOrder>,
+    /// The shared track's own schema: first in its search path, home of its ledger. For tenants it is each tenant's.
+    pub(crate) schema: String,
+    /// The search path of the track's sessions; may hold `{target}` in a tenant track.
+    pub(crate) search_path: Vec<String>,
+    /// The starting state of a shared track, in place of the one that the base branch's migrations make.
+    pub(crate) sample: Option<Sample>,
+}
+
+/// The migrations that run once for each tenant, and who the tenants are.
+#[derive(Debug, Clone)]
+pub(crate) struct TenantTrack {
+    pub(crate) track: Track,
+    pub(crate) tenancy: Tenancy,
+    pub(crate) target: TargetTemplate,
+    /// SQL files run once for each tenant, in its search path, as the server's administrator.
+    pub(crate) prepare: Vec<Utf8PathBuf>,
+    /// In the order of their tenants' names; no two share a tenant or a target.
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// How tenants are kept apart.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum Tenancy {
+    /// A schema each, in one database.
+    #[default]
+    Schema,
+    /// A database each.
+    Database,
+}
+
+/// The order of plain SQL files.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum FileOrder {
+    /// By bytes: `10.sql` before `9.sql`.
+    Lexical,
+    /// Runs of digits by their value: `9.sql` before `10.sql`.
+    Natural,
+}
+
+/// A starting state, as an SQL file (plain or gzip).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) tenant: String,
+    pub(crate) path: Utf8PathBuf,
+    /// The version at which it stands, where the file has no ledger of its own to say so.
+    pub(crate) version: Option<String>,
+}
+
+/// Which of a database's two tracks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum TrackKind {
+    Shared,
+    Tenant,
+}
+
+/// `[checks]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CheckSettings {
+    /// Findings at or above this severity fail the run; `None` is the default, [`Severity::Error`].
+    pub(crate) fail_on: Option<Severity>,
+    /// By check code: `None` switches the check off.
+    pub(crate) severities: BTreeMap<String, Option<Severity>>,
+}

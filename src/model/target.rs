@@ -1,0 +1,96 @@
+//! The names of targets: what Postgres would cut short or refuse is refused here, before anything runs.
+
+use std::fmt;
+
+/// `NAMEDATALEN - 1`: longer identifiers are silently truncated by the server, so two tenants could share one schema.
+pub(crate) const MAX_IDENTIFIER_BYTES: usize = 63;
+
+const PLACEHOLDER: &str = "{tenant}";
+
+/// Why a name cannot be a schema's or a database's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TargetError {
+    #[error("the name is empty")]
+    Empty,
+    #[error("`{name}` has {bytes} bytes, and PostgreSQL cuts names at {MAX_IDENTIFIER_BYTES}")]
+    TooLong { name: String, bytes: usize },
+    #[error("`{}` contains a NUL character", .name.escape_debug())]
+    Nul { name: String },
+    #[error("`{name}` begins with `pg_`, which PostgreSQL reserves for itself")]
+    Reserved { name: String },
+    #[error(
+        "the template `{template}` has no `{{tenant}}`, so every tenant would get the same target"
+    )]
+    NoPlaceholder { template: String },
+}
+
+/// Checks that `name` can stand as a schema's or a database's name as it is.
+pub(crate) fn check_identifier(name: &str) -> Result<(), TargetError> {
+    if name.is_empty() {
+        return Err(TargetError::Empty);
+    }
+    if name.contains('\0') {
+        return Err(TargetError::Nul { name: name.to_owned() });
+    }
+    if name.len() > MAX_IDENTIFIER_BYTES {
+        return Err(TargetError::TooLong { name: name.to_owned(), bytes: name.len() });
+    }
+    if name.starts_with("pg_") {
+        return Err(TargetError::Reserved { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// How a tenant's name becomes the name of its schema or database: `tenant_{tenant}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TargetTemplate(String);
+
+impl TargetTemplate {
+    pub(crate) fn parse(template: &str) -> Result<Self, TargetError> {
+        if !template.contains(PLACEHOLDER) {
+            return Err(TargetError::NoPlaceholder { template: template.to_owned() });
+        }
+        Ok(Self(template.to_owned()))
+    }
+
+    /// The target of one tenant, checked.
+    pub(crate) fn expand(&self, tenant: &str) -> Result<String, TargetError> {
+        let target = self.0.replace(PLACEHOLDER, tenant);
+        check_identifier(&target)?;
+        Ok(target)
+    }
+}
+
+impl fmt::Display for TargetTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_needs_its_placeholder() {
+        assert!(matches!(TargetTemplate::parse("tenant"), Err(TargetError::NoPlaceholder { .. })));
+    }
+
+    #[test]
+    fn the_limit_counts_bytes_not_characters() {
+        let template = TargetTemplate::parse("t_{tenant}").unwrap();
+        assert!(template.expand(&"é".repeat(30)).is_ok());
+        assert!(matches!(
+            template.expand(&"é".repeat(31)),
+            Err(TargetError::TooLong { bytes: 64, .. })
+        ));
+    }
+
+    #[test]
+    fn names_that_the_server_refuses_are_refused_here() {
+        assert_eq!(check_identifier(""), Err(TargetError::Empty));
+        assert!(matches!(check_identifier("pg_acme"), Err(TargetError::Reserved { .. })));
+        assert!(matches!(check_identifier("a\0b"), Err(TargetError::Nul { .. })));
+        assert_eq!(check_identifier("We'ird-\"Ténant\""), Ok(()));
+    }
+}

@@ -1,0 +1,5 @@
+//! Replaying migrations on a server, and writing down what happened.
+
+mod event;
+
+pub(crate) use event::{Event, UnitName};
