@@ -6,20 +6,38 @@
 //! stand in the file of its format.
 //!
 //! To add a format: a file here with a type that implements [`Format`], a line in [`FORMATS`], a section in
-//! `docs/formats.md`, a directory in `tests/fixtures/`.
+//! `docs/formats.md`, cases in `tests/it/differential/` if the real tool can be had.
 
+mod dbmate;
+mod detect;
+mod directory;
+mod foreign;
+mod golang_migrate;
 mod ledger;
 mod message;
+mod plain;
+mod sqlx;
+mod sqlx_toml;
+mod step;
+#[cfg(test)]
+mod testing;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
+pub(crate) use detect::choose;
+pub(crate) use directory::Directory;
+pub(crate) use foreign::LEDGERS;
 pub(crate) use ledger::{Ledger, LedgerRow};
-pub(crate) use message::{Located, Message, Segment};
+pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
+pub(crate) use step::{
+    leaves_something, rolls_back_whole, search_path_command, transaction_command,
+};
 
-use crate::model::{FileOrder, Files, FilesError, Migration};
+use crate::model::{FilesError, Migration};
 
-/// All formats, in the order in which they are asked whether a directory is theirs.
-pub(crate) static FORMATS: &[&dyn Format] = &[];
+/// All formats, in the order in which they are named to the user.
+pub(crate) static FORMATS: &[&dyn Format] =
+    &[&self::sqlx::Sqlx, &dbmate::Dbmate, &golang_migrate::GolangMigrate, &plain::Plain];
 
 /// One migration tool's directory layout, execution rules and ledger.
 pub(crate) trait Format: Sync + std::fmt::Debug {
@@ -30,6 +48,8 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError>;
 
     /// Reads all migrations, in the order in which the tool goes through them.
+    ///
+    /// [`FormatError::NoMigrations`] if there are none: for a base that has no such directory yet that is no error.
     fn load(&self, directory: &Directory<'_>) -> Result<Vec<Migration>, FormatError>;
 
     /// The ledger that the tool uses where the search path begins with `schema`.
@@ -46,26 +66,16 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision;
 
     /// What the tool sends to apply one migration, ledger row included, in as few messages as its semantics allow.
+    /// Before each message its [`Message::demand`] has to be met, else the tool stops there, in those words.
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message>;
 
     /// An SQL expression, true if the ledger (by its qualified name) shows the migration as applied.
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String;
 
     /// SQL that makes the ledger say "stands after the last of these, with all of them applied", without running them.
-    /// For samples that come without a ledger. Qualified names only.
+    /// For samples that come without a ledger, once [`Format::ensure_ledger`] has made one. Qualified names only; empty
+    /// where there is nothing to say.
     fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String;
-}
-
-/// A migration directory as a format sees it, and what the configuration says about it.
-#[derive(Clone, Copy)]
-pub(crate) struct Directory<'a> {
-    pub(crate) files: &'a dyn Files,
-    /// Relative to the project's root.
-    pub(crate) path: &'a Utf8Path,
-    /// The ledger's table, where it is not the format's default.
-    pub(crate) ledger: Option<&'a str>,
-    /// The order, for formats that have none of their own.
-    pub(crate) order: Option<FileOrder>,
 }
 
 /// A format's claim on a directory.
@@ -88,7 +98,12 @@ pub(crate) struct Decision {
     pub(crate) apply: Vec<usize>,
     /// Why it stops after those, in its own words as far as possible.
     pub(crate) refusal: Option<String>,
+    /// Index of the migration that the refusal is about, if its file is there.
+    pub(crate) refused: Option<usize>,
     /// Indices of migrations that the ledger does not show and that the tool will never apply, without saying so.
+    ///
+    /// A ledger of one row (golang-migrate) shows the current version alone: here are all that lie below it, and the
+    /// caller, who knows the base, drops those that were there before.
     pub(crate) passed_over: Vec<usize>,
 }
 
@@ -103,6 +118,19 @@ pub(crate) enum FormatError {
     /// The directory as a whole is.
     #[error("{path}: {problem}")]
     Directory { path: Utf8PathBuf, problem: String, help: Option<String> },
+    /// There is nothing in it to run.
+    #[error("no migrations found in {path}: {found}")]
+    NoMigrations { path: Utf8PathBuf, found: String },
+}
+
+impl FormatError {
+    /// What to do about it, where that is not plain from the message.
+    pub(crate) fn help(&self) -> Option<&str> {
+        match self {
+            Self::Files(_) | Self::NoMigrations { .. } => None,
+            Self::File { help, .. } | Self::Directory { help, .. } => help.as_deref(),
+        }
+    }
 }
 
 /// The format of a directory, and how it was found out.

@@ -21,8 +21,12 @@ pub(crate) struct UnitRecord {
     pub(crate) steps: Vec<StepRecord>,
     /// Migrations that the ledger does not show and that the tool will never apply, because of its order policy.
     pub(crate) passed_over: Vec<PassedOver>,
+    /// Migrations that it has as the base had them, and that the head has otherwise, which the tool does not look at.
+    pub(crate) changed: Vec<ChangedMigration>,
     pub(crate) end: UnitEnd,
     pub(crate) duration: Duration,
+    /// The part of it that the head's migrations took.
+    pub(crate) head_duration: Duration,
 }
 
 /// A migration of the head that the tool passes over without a word.
@@ -32,13 +36,31 @@ pub(crate) struct PassedOver {
     pub(crate) path: Utf8PathBuf,
 }
 
+/// An applied migration that the head changed behind the tool's back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChangedMigration {
+    pub(crate) version: String,
+    /// In the base.
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) change: Change,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It says something else, from here on.
+    Edited(Place),
+    /// It is there no more.
+    Removed,
+}
+
 /// How a unit ended.
 #[derive(Debug, Clone)]
 pub(crate) enum UnitEnd {
     /// All that was pending has been applied.
     Completed,
     /// Stopped by a failure outside of any step, or by the failure that its last step holds (then `None`).
-    Failed { phase: Phase, failure: Option<Failure> },
+    Failed { phase: Phase, failure: Option<Box<Failure>> },
     /// Never begun, or broken off before its own migrations, because of something that is not its doing.
     NotRun { reason: String },
 }
@@ -65,6 +87,8 @@ pub(crate) struct SampleLoad {
     pub(crate) skipped: Vec<SkippedStatements>,
     /// The newest version in its ledger, or the one that was written there for it.
     pub(crate) version: Option<String>,
+    /// Neither its ledger nor the configuration says that version: it is the newest of the base.
+    pub(crate) assumed: bool,
 }
 
 /// Statements of a sample that were not run, by reason: `owner of unknown role "app"`.
@@ -79,13 +103,19 @@ pub(crate) struct SkippedStatements {
 pub(crate) struct StepRecord {
     pub(crate) phase: Phase,
     pub(crate) version: String,
-    pub(crate) description: String,
     pub(crate) path: Utf8PathBuf,
     pub(crate) outcome: StepOutcome,
     pub(crate) duration: Duration,
     pub(crate) notices: Vec<Notice>,
     /// The session's `current_schemas(false)` after the step, where it is not what it was before.
     pub(crate) moved_search_path: Option<Vec<String>>,
+    /// The statement of the script's that moved it, where the text tells.
+    pub(crate) moved_at: Option<Place>,
+    /// The script's first transaction command of its own. Looked for where the server has warned of something, in what the
+    /// base does not have.
+    pub(crate) transaction_command: Option<Place>,
+    /// It failed, and something that its script did before stays applied.
+    pub(crate) partly_applied: bool,
     /// Whether the ledger shows the step, read back by the ledger's qualified name. `None` where that was not reached.
     pub(crate) recorded: Option<bool>,
     /// The step failed beside other tenants' steps in a way that concurrency can cause, and was replayed alone.
@@ -96,15 +126,17 @@ pub(crate) struct StepRecord {
 #[derive(Debug, Clone)]
 pub(crate) enum StepOutcome {
     Applied,
-    Failed(Failure),
+    Failed(Box<Failure>),
     NotRun,
 }
 
 /// A message of the server's that is no error.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) level: NoticeLevel,
     pub(crate) message: String,
+    /// The script's statement in answer to which it came.
+    pub(crate) place: Option<Place>,
 }
 
 /// How loud a notice is.
@@ -130,6 +162,21 @@ pub(crate) struct Failure {
     pub(crate) place: Option<Place>,
 }
 
+impl Failure {
+    /// A failure of which nothing more is known than this.
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            context: None,
+            statement: None,
+            place: None,
+        }
+    }
+}
+
 /// The kinds of failure that are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FailureKind {
@@ -143,6 +190,8 @@ pub(crate) enum FailureKind {
     SearchPath,
     /// The ledger could not be read or written as it should.
     Ledger,
+    /// The server could not do what mig-ci itself needs: make a database, for one.
+    Environment,
     /// The connection broke, and the server is there no more.
     ServerLost,
     /// The connection broke, but the server is still there.
@@ -166,4 +215,7 @@ pub(crate) struct Excerpt {
     /// The number of the first of them, from 1.
     pub(crate) first_line: usize,
     pub(crate) lines: Vec<String>,
+    /// By how many characters the place's own line is shorter at its beginning than in the file: column `n` of the file
+    /// is column `n - shift` of it.
+    pub(crate) shift: usize,
 }

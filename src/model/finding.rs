@@ -1,6 +1,6 @@
 //! What checks conclude.
 
-use super::{Place, TrackKind};
+use super::{Failure, Phase, Place, TrackKind};
 
 /// How much a finding weighs. The order counts: a later one is worse.
 #[derive(
@@ -44,8 +44,14 @@ pub(crate) struct Finding {
     pub(crate) track: TrackKind,
     /// Indices into the evidence's units, in plan order; never empty.
     pub(crate) units: Vec<usize>,
+    /// The part of the units' lives in which it happened.
+    pub(crate) phase: Phase,
+    /// The failure of the first of the units, where the finding is about one.
+    pub(crate) failure: Option<Failure>,
     /// Where to look. A finding that is about a ledger or a session has the place of its step.
     pub(crate) place: Option<Place>,
+    /// Why there is no place; `Some` exactly where `place` is `None`. Reads after "no place:".
+    pub(crate) unplaced: Option<&'static str>,
     /// What to do about it.
     pub(crate) help: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The nouns of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other room.
 
+mod event;
 mod evidence;
 mod files;
 mod finding;
@@ -7,10 +8,13 @@ mod migration;
 mod project;
 mod target;
 
+pub(crate) use event::{Event, UnitName};
 pub(crate) use evidence::{
-    Excerpt, Failure, FailureKind, Notice, NoticeLevel, PassedOver, Phase, Place, SampleLoad,
-    SkippedStatements, StepOutcome, StepRecord, UnitEnd, UnitRecord,
+    Change, ChangedMigration, Excerpt, Failure, FailureKind, Notice, NoticeLevel, PassedOver,
+    Phase, Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd, UnitRecord,
 };
+#[cfg(test)]
+pub(crate) use files::MemoryFiles;
 pub(crate) use files::{Files, FilesError};
 pub(crate) use finding::{Finding, Severity, Verdict};
 pub(crate) use migration::{Migration, Script};
@@ -18,4 +22,6 @@ pub(crate) use project::{
     CheckSettings, Database, FileOrder, Origin, PostgresSettings, Project, ProviderChoice, Role,
     Sample, Tenancy, TenantTrack, Track, TrackKind,
 };
-pub(crate) use target::{MAX_IDENTIFIER_BYTES, TargetError, TargetTemplate, check_identifier};
+pub(crate) use target::{
+    MAX_IDENTIFIER_BYTES, TargetError, TargetTemplate, check_identifier, placeholder,
+};

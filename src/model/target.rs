@@ -14,14 +14,24 @@ pub(crate) enum TargetError {
     Empty,
     #[error("`{name}` has {bytes} bytes, and PostgreSQL cuts names at {MAX_IDENTIFIER_BYTES}")]
     TooLong { name: String, bytes: usize },
-    #[error("`{}` contains a NUL character", .name.escape_debug())]
-    Nul { name: String },
+    #[error("`{}` contains a control character, such as a line end", .name.escape_debug())]
+    Control { name: String },
+    #[error("`$user` stands for the session's user in a search path, even in quotes")]
+    User,
     #[error("`{name}` begins with `pg_`, which PostgreSQL reserves for itself")]
     Reserved { name: String },
     #[error(
         "the template `{template}` has no `{{tenant}}`, so every tenant would get the same target"
     )]
     NoPlaceholder { template: String },
+    #[error("the template `{template}` holds `{placeholder}`, which means nothing there")]
+    UnknownPlaceholder { template: String, placeholder: String },
+}
+
+/// The first `{…}` of a text.
+pub(crate) fn placeholder(text: &str) -> Option<String> {
+    let from = &text[text.find('{')?..];
+    Some(from[..=from.find('}')?].to_owned())
 }
 
 /// Checks that `name` can stand as a schema's or a database's name as it is.
@@ -29,8 +39,12 @@ pub(crate) fn check_identifier(name: &str) -> Result<(), TargetError> {
     if name.is_empty() {
         return Err(TargetError::Empty);
     }
-    if name.contains('\0') {
-        return Err(TargetError::Nul { name: name.to_owned() });
+    // NUL ends a name in the protocol; a line end or a tab ends a word of the options that a session begins with.
+    if name.contains(char::is_control) {
+        return Err(TargetError::Control { name: name.to_owned() });
+    }
+    if name == "$user" {
+        return Err(TargetError::User);
     }
     if name.len() > MAX_IDENTIFIER_BYTES {
         return Err(TargetError::TooLong { name: name.to_owned(), bytes: name.len() });
@@ -49,6 +63,10 @@ impl TargetTemplate {
     pub(crate) fn parse(template: &str) -> Result<Self, TargetError> {
         if !template.contains(PLACEHOLDER) {
             return Err(TargetError::NoPlaceholder { template: template.to_owned() });
+        }
+        if let Some(placeholder) = placeholder(&template.replace(PLACEHOLDER, "")) {
+            let template = template.to_owned();
+            return Err(TargetError::UnknownPlaceholder { template, placeholder });
         }
         Ok(Self(template.to_owned()))
     }
@@ -77,6 +95,15 @@ mod tests {
     }
 
     #[test]
+    fn a_template_has_no_other_placeholder() {
+        for template in ["{tenant}_{foo}", "{{tenant}}", "{Tenant}_{tenant}"] {
+            let error = TargetTemplate::parse(template).unwrap_err();
+            assert!(matches!(error, TargetError::UnknownPlaceholder { .. }), "{error}");
+        }
+        assert!(TargetTemplate::parse("{tenant}}").is_ok());
+    }
+
+    #[test]
     fn the_limit_counts_bytes_not_characters() {
         let template = TargetTemplate::parse("t_{tenant}").unwrap();
         assert!(template.expand(&"é".repeat(30)).is_ok());
@@ -90,7 +117,10 @@ mod tests {
     fn names_that_the_server_refuses_are_refused_here() {
         assert_eq!(check_identifier(""), Err(TargetError::Empty));
         assert!(matches!(check_identifier("pg_acme"), Err(TargetError::Reserved { .. })));
-        assert!(matches!(check_identifier("a\0b"), Err(TargetError::Nul { .. })));
+        for control in ["a\0b", "a\nb", "a\tb", "a\u{1b}b"] {
+            assert!(matches!(check_identifier(control), Err(TargetError::Control { .. })));
+        }
+        assert_eq!(check_identifier("$user"), Err(TargetError::User));
         assert_eq!(check_identifier("We'ird-\"Ténant\""), Ok(()));
     }
 }

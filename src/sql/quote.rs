@@ -19,6 +19,12 @@ pub(crate) fn quote_literal(text: &str) -> String {
     }
 }
 
+/// Bytes as an SQL expression of type `bytea`, right under any setting.
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("decode('{digits}', 'hex')")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +39,10 @@ mod tests {
     fn literals_do_not_depend_on_a_setting() {
         assert_eq!(quote_literal("it's"), "'it''s'");
         assert_eq!(quote_literal("a\\'"), "E'a\\\\'''");
+    }
+
+    #[test]
+    fn bytes_become_digits() {
+        assert_eq!(quote_bytes(&[0, 0xab]), "decode('00ab', 'hex')");
     }
 }

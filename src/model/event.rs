@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Phase, TrackKind, Verdict};
+use super::{Phase, TrackKind, Verdict};
 
 /// Something that has just happened.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub(crate) enum Event {
     /// A unit enters a phase.
     UnitStarted { unit: UnitName, phase: Phase },
     /// A migration of it is sent.
-    StepStarted { unit: UnitName, phase: Phase, migration: Arc<str> },
+    StepStarted { unit: UnitName, migration: Arc<str> },
     /// Its verdict is known.
     UnitFinished { unit: UnitName, verdict: Verdict, took: Duration },
     /// All verdicts of a database are.

@@ -1,0 +1,193 @@
+//! Which format a migration directory has: what the configuration says, else what only one format can be right about.
+
+use super::{Chosen, Detection, Directory, FORMATS, FormatError, foreign};
+
+/// The format of a directory.
+///
+/// `wanted` is the configuration's. Without it: the one that is certain; else the only one that is possible; else plain SQL.
+/// Where the files are known to be another tool's, or two formats have the same claim, it is an error that says so: a
+/// directory is never run by a guess.
+pub(crate) fn choose(
+    directory: &Directory<'_>,
+    wanted: Option<&str>,
+) -> Result<Chosen, FormatError> {
+    if let Some(name) = wanted {
+        return named(directory, name);
+    }
+    let (mut certain, mut possible, mut fallback) = (Vec::new(), Vec::new(), Vec::new());
+    for format in FORMATS.iter().copied() {
+        match format.detect(directory)? {
+            Detection::No => {}
+            Detection::Certain(reason) => certain.push(Chosen { format, reason }),
+            Detection::Possible(reason) => possible.push(Chosen { format, reason }),
+            Detection::Fallback(reason) => fallback.push(Chosen { format, reason }),
+        }
+    }
+    if certain.is_empty()
+        && let Some(foreign) = foreign::recognise(directory)?
+    {
+        return Err(FormatError::Directory {
+            path: directory.path.to_owned(),
+            problem: format!(
+                "its migrations look like those of {}, because {}; that format is not supported yet",
+                foreign.tool, foreign.reason
+            ),
+            help: Some(format!("if it is another one, set `format` to {}", names())),
+        });
+    }
+    for mut claims in [certain, possible, fallback] {
+        match claims.len() {
+            0 => {}
+            1 => return Ok(claims.remove(0)),
+            _ => return Err(ambiguous(directory, &claims)),
+        }
+    }
+    Err(directory.no_migrations("none is a migration of a known format"))
+}
+
+fn named(directory: &Directory<'_>, name: &str) -> Result<Chosen, FormatError> {
+    if let Some(format) = FORMATS.iter().copied().find(|format| format.name() == name) {
+        return Ok(Chosen { format, reason: "the configuration says so".to_owned() });
+    }
+    let problem = if foreign::NAMES.contains(&name) {
+        format!("the format `{name}` is not supported yet")
+    } else {
+        match nearest(name) {
+            Some(near) => format!("there is no format `{name}`; is it `{near}`?"),
+            None => format!("there is no format `{name}`"),
+        }
+    };
+    Err(FormatError::Directory {
+        path: directory.path.to_owned(),
+        problem,
+        help: Some(format!("set `format` to {}", names())),
+    })
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    if let Some(format) = FORMATS
+        .iter()
+        .map(|format| format.name())
+        .find(|format| !name.is_empty() && format.contains(&name))
+    {
+        return Some(format);
+    }
+    let distance = |format: &&'static str| strsim::damerau_levenshtein(&name, format);
+    let all = FORMATS.iter().map(|format| format.name());
+    all.min_by_key(|format| distance(format)).filter(|format| distance(format) <= format.len() / 2)
+}
+
+/// `"sqlx"`, `"dbmate"` or …
+fn names() -> String {
+    let names: Vec<_> = FORMATS.iter().map(|format| format!("\"{}\"", format.name())).collect();
+    match names.split_last() {
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn ambiguous(directory: &Directory<'_>, claims: &[Chosen]) -> FormatError {
+    let claim = |chosen: &Chosen| format!("{}, because {}", chosen.format.name(), chosen.reason);
+    let all: Vec<_> = claims.iter().map(claim).collect();
+    FormatError::Directory {
+        path: directory.path.to_owned(),
+        problem: format!("it is not clear whose format it has: {}", all.join("; or ")),
+        help: Some(format!("set `format = \"{}\"`, or the other", claims[0].format.name())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+    use crate::formats::testing::directory;
+    use crate::model::MemoryFiles;
+
+    fn choose_in(files: &[(&str, &str)], wanted: Option<&str>) -> Result<String, FormatError> {
+        let files = MemoryFiles::new(files.iter().copied());
+        let chosen = choose(&directory(&files, "m"), wanted)?;
+        Ok(format!("{}, because {}", chosen.format.name(), chosen.reason))
+    }
+
+    fn error(files: &[(&str, &str)], wanted: Option<&str>) -> String {
+        let error = choose_in(files, wanted).unwrap_err();
+        format!("{error} [{}]", error.help().unwrap_or_default())
+    }
+
+    const DBMATE: &str = "-- migrate:up\n-- migrate:down\n";
+
+    #[test]
+    fn what_is_certain_wins() {
+        let go = ("go.mod", "require github.com/golang-migrate/migrate/v4 v4.18.1");
+        assert_eq!(
+            choose_in(&[("m/1_a.up.sql", ""), go], None).unwrap(),
+            "golang-migrate, because `go.mod` names golang-migrate"
+        );
+        assert_eq!(
+            choose_in(&[("m/1_a.up.sql", ""), ("sqlx.toml", "")], None).unwrap(),
+            "sqlx, because there is `sqlx.toml`"
+        );
+        assert_eq!(
+            choose_in(&[("m/1_a.sql", DBMATE), ("Cargo.toml", "sqlx = \"0.9\"")], None).unwrap(),
+            "dbmate, because `1_a.sql` has a line `-- migrate:up`"
+        );
+    }
+
+    #[test]
+    fn names_without_a_hint_are_plain_sql() {
+        assert_eq!(
+            choose_in(&[("m/001_a.sql", "")], None).unwrap(),
+            "plain, because its .sql files bear no tool's marks"
+        );
+    }
+
+    #[test]
+    fn two_claims_are_an_error() {
+        assert_eq!(
+            error(&[("m/1_x.up.sql", ""), ("m/1_x.down.sql", "")], None),
+            "m: it is not clear whose format it has: sqlx, because `1_x.down.sql` is named as sqlx \
+             names reversible ones; or golang-migrate, because `1_x.down.sql` is named as \
+             golang-migrate names it [set `format = \"sqlx\"`, or the other]"
+        );
+        let both = [("m/1_x.up.sql", ""), ("go.mod", "golang-migrate/migrate"), ("sqlx.toml", "")];
+        assert!(error(&both, None).contains("there is `sqlx.toml`; or golang-migrate"));
+    }
+
+    #[test]
+    fn the_configuration_has_the_last_word() {
+        assert_eq!(
+            choose_in(&[("m/1_x.up.sql", "")], Some("golang-migrate")).unwrap(),
+            "golang-migrate, because the configuration says so"
+        );
+        let help = "[set `format` to \"sqlx\", \"dbmate\", \"golang-migrate\" or \"plain\"]";
+        for (wanted, problem) in [
+            ("sqlix", "there is no format `sqlix`; is it `sqlx`?"),
+            ("golang", "there is no format `golang`; is it `golang-migrate`?"),
+            ("zzz", "there is no format `zzz`"),
+            ("flyway", "the format `flyway` is not supported yet"),
+        ] {
+            assert_eq!(error(&[], Some(wanted)), format!("m: {problem} {help}"));
+        }
+    }
+
+    #[test]
+    fn files_of_tools_that_are_not_read_yet_never_run_as_plain_sql() {
+        assert!(error(&[("m/V1__x.sql", "")], None).starts_with(
+            "m: its migrations look like those of flyway, because there is `m/V1__x.sql`; that format \
+             is not supported yet [if it is another one, set `format` to"
+        ));
+        let goose = [("m/1_a.sql", "-- +goose Up\n"), ("Cargo.toml", "sqlx = \"0.9\"")];
+        assert!(error(&goose, None).contains("those of goose, because `1_a.sql` has a line"));
+    }
+
+    #[test]
+    fn nothing_to_run_is_an_error() {
+        assert_eq!(error(&[], None), "no migrations found in m: it has no files []");
+        assert_eq!(
+            error(&[("m/README.md", ""), ("m/x/a.sql", "")], None),
+            "no migrations found in m: it has `README.md`, and none is a migration of a known format []"
+        );
+    }
+}

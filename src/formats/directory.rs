@@ -1,0 +1,198 @@
+//! How formats look at a migration directory.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::FormatError;
+use crate::model::{FileOrder, Files, FilesError};
+
+/// A migration directory as a format sees it, and what the configuration says about it.
+#[derive(Clone, Copy)]
+pub(crate) struct Directory<'a> {
+    pub(crate) files: &'a dyn Files,
+    /// Relative to the project's root.
+    pub(crate) path: &'a Utf8Path,
+    /// The ledger's table, where it is not the format's default.
+    pub(crate) ledger: Option<&'a str>,
+    /// The order, for formats that have none of their own.
+    pub(crate) order: Option<FileOrder>,
+}
+
+impl<'a> Directory<'a> {
+    /// All files in it, at any depth, relative to it, sorted by their bytes.
+    pub(crate) fn paths(&self) -> Result<Vec<Utf8PathBuf>, FormatError> {
+        let root = self.root();
+        let paths = self.files.list(self.path)?;
+        Ok(paths.iter().map(|path| path.strip_prefix(root).unwrap_or(path).to_owned()).collect())
+    }
+
+    /// The names of the files that lie in it itself, sorted by their bytes.
+    pub(crate) fn names(&self) -> Result<Vec<String>, FormatError> {
+        let paths = self.paths()?.into_iter();
+        Ok(paths
+            .filter(|path| path.components().count() == 1)
+            .map(Utf8PathBuf::into_string)
+            .collect())
+    }
+
+    /// Those of [`Directory::names`] that end in `.sql`.
+    pub(crate) fn sql_names(&self) -> Result<Vec<String>, FormatError> {
+        Ok(self.names()?.into_iter().filter(|name| name.ends_with(".sql")).collect())
+    }
+
+    /// The path of one of its files, relative to the project's root.
+    pub(crate) fn join(&self, name: impl AsRef<Utf8Path>) -> Utf8PathBuf {
+        self.root().join(name.as_ref())
+    }
+
+    /// The text of one of its files.
+    pub(crate) fn text(&self, name: impl AsRef<Utf8Path>) -> Result<Arc<str>, FormatError> {
+        let path = self.join(name);
+        let bytes = self.files.read(&path)?.ok_or_else(|| FilesError {
+            path: path.clone(),
+            reason: "it is no longer there".to_owned(),
+        })?;
+        utf8(&path, bytes).map(Into::into)
+    }
+
+    /// A file of this name in the directory itself or in the nearest folder above it, up to the project's root: its path
+    /// and its text. One that is not UTF-8 counts as absent.
+    pub(crate) fn beside(&self, name: &str) -> Result<Option<(Utf8PathBuf, String)>, FormatError> {
+        for folder in self.root().ancestors() {
+            let path = folder.join(name);
+            if let Some(text) =
+                self.files.read(&path)?.and_then(|text| String::from_utf8(text).ok())
+            {
+                return Ok(Some((path, text)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A folder of this name with files in it, in the directory or in a folder above it: its path.
+    pub(crate) fn folder_beside(&self, name: &str) -> Result<Option<Utf8PathBuf>, FormatError> {
+        for folder in self.root().ancestors() {
+            let path = folder.join(name);
+            if !self.files.list(&path)?.is_empty() {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Nothing in it is a migration of this format: says what is there instead.
+    pub(crate) fn no_migrations(&self, expected: &str) -> FormatError {
+        let found = match self.names() {
+            Ok(names) if names.is_empty() => match self.paths() {
+                Ok(paths) if paths.is_empty() => "it has no files".to_owned(),
+                Ok(_) => "it has folders alone, and files in them are not read".to_owned(),
+                Err(error) => return error,
+            },
+            Ok(names) => format!("it has {}, and {expected}", listed(&names)),
+            Err(error) => return error,
+        };
+        FormatError::NoMigrations { path: self.path.to_owned(), found }
+    }
+
+    /// The configured ledger is no table's name.
+    pub(crate) fn no_ledger(&self, name: &str, expected: &str) -> FormatError {
+        FormatError::Directory {
+            path: self.path.to_owned(),
+            problem: format!("`{name}` cannot be the ledger's table"),
+            help: Some(format!("write it as {expected}")),
+        }
+    }
+
+    /// `.` is the project's root.
+    fn root(&self) -> &'a Utf8Path {
+        if self.path == "." { Utf8Path::new("") } else { self.path }
+    }
+}
+
+/// `a.sql, b.sql and 3 others`.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        1 => format!("{} and one other file", shown.join(", ")),
+        more => format!("{} and {more} other files", shown.join(", ")),
+    }
+}
+
+/// PostgreSQL would refuse such a file only when it comes to it, and without a line.
+fn utf8(path: &Utf8Path, bytes: Vec<u8>) -> Result<String, FormatError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        FormatError::File {
+            path: path.to_owned(),
+            line: Some(bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1),
+            problem: format!("byte {at} of the file (0x{:02x}) is not UTF-8", bytes[at]),
+            help: Some("save the file as UTF-8".to_owned()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::formats::testing::directory;
+    use crate::model::MemoryFiles;
+
+    #[test]
+    fn files_are_seen_relative_to_the_directory() {
+        let files =
+            MemoryFiles::new([("m/b.sql", ""), ("m/a/c.sql", ""), ("m/d.txt", ""), ("x", "")]);
+        let directory = directory(&files, "m");
+        assert_eq!(directory.paths().unwrap(), ["a/c.sql", "b.sql", "d.txt"]);
+        assert_eq!(directory.names().unwrap(), ["b.sql", "d.txt"]);
+        assert_eq!(directory.sql_names().unwrap(), ["b.sql"]);
+        assert_eq!(directory.join("b.sql"), "m/b.sql");
+    }
+
+    #[test]
+    fn the_root_is_a_directory_too() {
+        let files = MemoryFiles::new([("b.sql", "x"), ("a/c.sql", "")]);
+        for root in [".", ""] {
+            let directory = directory(&files, root);
+            assert_eq!(directory.names().unwrap(), ["b.sql"]);
+            assert_eq!(&*directory.text("b.sql").unwrap(), "x");
+        }
+    }
+
+    #[test]
+    fn hints_are_looked_for_upwards() {
+        let files =
+            MemoryFiles::new([("go.mod", "root"), ("a/go.mod", "near"), ("a/b/m/1.sql", "")]);
+        let directory = directory(&files, "a/b/m");
+        assert_eq!(directory.beside("go.mod").unwrap(), Some(("a/go.mod".into(), "near".into())));
+        assert_eq!(directory.beside("Cargo.toml").unwrap(), None);
+        assert_eq!(directory.folder_beside("b").unwrap(), Some("a/b".into()));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_have_a_place() {
+        let files = MemoryFiles::new([("m/1.sql", b"a\nb\xff".as_slice())]);
+        let error = directory(&files, "m").text("1.sql").unwrap_err();
+        assert_eq!(error.to_string(), "m/1.sql:2: byte 3 of the file (0xff) is not UTF-8");
+    }
+
+    #[test]
+    fn a_directory_without_migrations_says_what_it_has() {
+        let names = ["m/a", "m/b", "m/c", "m/d", "nested/x/1.sql"];
+        let files = MemoryFiles::new(names.map(|name| (name, "")));
+        assert_eq!(
+            directory(&files, "nested").no_migrations("none is x").to_string(),
+            "no migrations found in nested: it has folders alone, and files in them are not read"
+        );
+        assert_eq!(
+            directory(&files, "m").no_migrations("none is x").to_string(),
+            "no migrations found in m: it has `a`, `b`, `c` and one other file, and none is x"
+        );
+        assert_eq!(
+            directory(&files, "n").no_migrations("none is x").to_string(),
+            "no migrations found in n: it has no files"
+        );
+    }
+}

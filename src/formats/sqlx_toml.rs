@@ -1,0 +1,43 @@
+//! `sqlx.toml`: what it says about migrations. Rules from sqlx 0.9.0, `sqlx-core/src/config/migrate.rs`.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::{Directory, FormatError};
+use crate::sql::LineIndex;
+
+/// `[migrate]` of `sqlx.toml`, as far as it changes what is done. Unknown keys are errors to sqlx as well.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Settings {
+    /// As they stand in the file: sqlx puts them into its SQL as they are.
+    pub(super) create_schemas: BTreeSet<String>,
+    /// The same.
+    pub(super) table_name: Option<String>,
+    #[serde(rename = "migrations-dir")]
+    _migrations_dir: Option<String>,
+    /// Left out of checksums.
+    pub(super) ignored_chars: BTreeSet<char>,
+    #[serde(rename = "defaults")]
+    _defaults: toml::Table,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SqlxToml {
+    migrate: Settings,
+}
+
+/// The settings in the nearest `sqlx.toml`, in the directory or above it; without one, sqlx's defaults.
+pub(super) fn settings(directory: &Directory<'_>) -> Result<Settings, FormatError> {
+    let Some((path, text)) = directory.beside("sqlx.toml")? else {
+        return Ok(Settings::default());
+    };
+    toml::from_str::<SqlxToml>(&text).map(|file| file.migrate).map_err(|error| FormatError::File {
+        path,
+        line: error.span().map(|span| LineIndex::new(&text).line_column(span.start).0),
+        problem: error.message().to_owned(),
+        help: None,
+    })
+}

@@ -1,0 +1,291 @@
+//! The messages of one migration: how a script and its ledger row share a transaction, and what a failure leaves behind.
+
+use super::message::{Demand, Message, Segment};
+use crate::model::{Place, Script};
+use crate::sql::{
+    Dialect, TransactionControl, begins_with, commits_by_itself, is_transaction_control,
+    moves_search_path, place_in, split, transaction_control,
+};
+
+/// How a tool's driver opens and closes a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Driver {
+    begin: &'static str,
+    before_begin: Option<Demand>,
+    before_commit: Option<Demand>,
+}
+
+/// A driver that sends what it is told to send. The server warns of a `BEGIN` in a transaction and of a `COMMIT` outside
+/// of one, and goes on.
+pub(crate) const PLAIN: Driver = Driver { begin: "BEGIN", before_begin: None, before_commit: None };
+
+/// Go's `lib/pq` behind `database/sql`: it looks at the session's transaction status before it begins and before it
+/// commits, and refuses if that is not what it left behind (seen with 1.12.3 in dbmate 2.36.0).
+pub(crate) const LIB_PQ: Driver = Driver {
+    begin: "BEGIN READ WRITE",
+    before_begin: Some(Demand {
+        in_transaction: false,
+        refusal: "pq: unexpected transaction status idle in transaction",
+    }),
+    before_commit: Some(Demand {
+        in_transaction: true,
+        refusal: "pq: unexpected transaction status idle",
+    }),
+};
+
+/// A script and its ledger row in one transaction.
+///
+/// In one message where that makes no difference but in speed, else in the four that the tools send. A script is sent on
+/// its own if it
+/// - leaves a quote, a comment or a parenthesis open: it would swallow the ledger's SQL, and the server's complaint would
+///   be another one;
+/// - ends in a statement without a semicolon: a syntax error at its end would be reported as one at our separator;
+/// - has transaction commands of its own: after its `COMMIT` the tool's messages run one by one, outside of any
+///   transaction, and a driver may refuse to go on;
+/// - copies: drivers give up at the server's answer to `COPY … TO stdout`, while the server itself would go on to our
+///   `COMMIT`.
+pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -> Vec<Message> {
+    if can_be_fused(script.text()) {
+        let segments = vec![
+            Segment::Tool(driver.begin.to_owned()),
+            Segment::Script(script.clone()),
+            Segment::Tool(ledger),
+            Segment::Tool("COMMIT".to_owned()),
+        ];
+        return vec![Message::new(segments).demanding(driver.before_begin)];
+    }
+    vec![
+        Message::tool(driver.begin).demanding(driver.before_begin),
+        Message::script(script.clone()),
+        Message::tool(ledger),
+        Message::tool("COMMIT").demanding(driver.before_commit),
+    ]
+}
+
+/// The tool's own SQL in a transaction of its own.
+pub(crate) fn tool_transaction(driver: &Driver, sql: &str) -> Message {
+    Message::tool(format!("{}; {sql}; COMMIT", driver.begin)).demanding(driver.before_begin)
+}
+
+fn can_be_fused(script: &str) -> bool {
+    let split = split(script, Dialect::Server);
+    let mut statements = split.pieces.iter().map(|piece| &script[piece.range()]);
+    split.closed
+        && statements.clone().next_back().is_none_or(|last| last.ends_with(';'))
+        && !statements
+            .any(|statement| is_transaction_control(statement) || begins_with(statement, &["COPY"]))
+}
+
+/// Does a failure of message `failed` of a step leave nothing of the step's scripts behind, once the session has been
+/// rolled back? Then the step can be sent again as if it had never been. What the format's ledger says of a failed
+/// migration (a dirty row) may stay.
+///
+/// False whenever the text leaves a doubt: transaction commands in a script, a script that an earlier message has
+/// committed, a lone statement that commits by itself (`CREATE INDEX CONCURRENTLY`, `CALL`).
+pub(crate) fn rolls_back_whole(step: &[Message], failed: usize) -> bool {
+    let mut in_transaction = false;
+    for (index, message) in step.iter().enumerate().take(failed + 1) {
+        let statements = statements(message);
+        let alone = statements.len() == 1;
+        let began_in_transaction = in_transaction;
+        for (of_script, statement) in statements {
+            match (of_script, transaction_control(statement)) {
+                (true, Some(_)) => return false,
+                (false, Some(TransactionControl::Begin)) => in_transaction = true,
+                (false, Some(TransactionControl::End)) => in_transaction = false,
+                (true, None) if !in_transaction && alone && commits_by_itself(statement) => {
+                    return false;
+                }
+                _ => {}
+            }
+        }
+        let has_script = message.segments().iter().any(|part| matches!(part, Segment::Script(_)));
+        let committed = !began_in_transaction && !in_transaction && index < failed;
+        if has_script && committed {
+            return false;
+        }
+    }
+    true
+}
+
+/// When message `failed` of a step has failed after `completed` of its statements: does something stay applied that the
+/// step's scripts did before? Settings of the session do not count.
+pub(crate) fn leaves_something(step: &[Message], failed: usize, completed: usize) -> bool {
+    let mut in_transaction = false;
+    // What has been done: in the transaction that is open, and for good.
+    let (mut open, mut stays) = (false, false);
+    for (index, message) in step.iter().enumerate().take(failed + 1) {
+        let statements = statements(message);
+        let done = if index < failed { statements.len() } else { completed };
+        for (of_script, statement) in statements.into_iter().take(done) {
+            match transaction_control(statement) {
+                Some(TransactionControl::Begin) => in_transaction = true,
+                Some(TransactionControl::End) => {
+                    let commits =
+                        ["COMMIT", "END"].iter().any(|end| begins_with(statement, &[end]));
+                    stays |= open && commits;
+                    (open, in_transaction) = (false, false);
+                }
+                Some(TransactionControl::Savepoint) => {}
+                None => {
+                    let is_setting =
+                        ["SET", "RESET", "SHOW"].iter().any(|word| begins_with(statement, &[word]));
+                    open |= of_script && !is_setting;
+                }
+            }
+        }
+        if index < failed && !in_transaction {
+            stays |= std::mem::take(&mut open);
+        }
+    }
+    stays
+}
+
+/// The first `BEGIN`, `COMMIT` or `ROLLBACK` of a step's scripts.
+pub(crate) fn transaction_command(step: &[Message]) -> Option<Place> {
+    places(step, |statement| {
+        matches!(
+            transaction_control(statement),
+            Some(TransactionControl::Begin | TransactionControl::End)
+        )
+    })
+    .next()
+}
+
+/// The last statement of a step's scripts that sets the session's search path.
+pub(crate) fn search_path_command(step: &[Message]) -> Option<Place> {
+    places(step, moves_search_path).last()
+}
+
+/// The scripts' statements that are such.
+fn places(step: &[Message], is_such: fn(&str) -> bool) -> impl Iterator<Item = Place> {
+    let scripts = step.iter().flat_map(Message::segments).filter_map(|segment| match segment {
+        Segment::Script(script) => Some(script),
+        Segment::Tool(_) => None,
+    });
+    scripts.flat_map(move |script| {
+        let pieces = split(script.text(), Dialect::Server).pieces.into_iter();
+        let ranges = pieces.map(|piece| piece.range());
+        ranges
+            .filter(move |range| is_such(&script.text()[range.clone()]))
+            .map(|range| place_in(script, script.range().start + range.start))
+    })
+}
+
+/// All statements of a message, and whether they are a script's.
+fn statements(message: &Message) -> Vec<(bool, &str)> {
+    let of = |segment| {
+        let text = Segment::text(segment);
+        let of_script = matches!(segment, Segment::Script(_));
+        let pieces = split(text, Dialect::Server).pieces;
+        pieces.into_iter().map(move |piece| (of_script, &text[piece.range()]))
+    };
+    message.segments().iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(script: &str) -> Vec<Message> {
+        in_transaction(&LIB_PQ, &Script::whole("1.sql", script), "INSERT".into())
+    }
+
+    fn texts(step: &[Message]) -> Vec<String> {
+        step.iter().map(|message| message.text().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_well_behaved_script_goes_in_one_message() {
+        for script in ["select 1; -- done", "", "-- nothing", "do $$begin null; end$$;"] {
+            let step = step(script);
+            assert_eq!(
+                texts(&step),
+                [format!("BEGIN READ WRITE\n;\n{script}\n;\nINSERT\n;\nCOMMIT")]
+            );
+            assert_eq!(step[0].demand(), LIB_PQ.before_begin);
+        }
+    }
+
+    #[test]
+    fn any_other_goes_as_the_tool_sends_it() {
+        for script in [
+            "select 'a",
+            "select 1",
+            "select (1;",
+            "select 1; commit;",
+            "savepoint a;",
+            "copy (select 1) to stdout;",
+        ] {
+            let step = step(script);
+            assert_eq!(texts(&step), ["BEGIN READ WRITE", script, "INSERT", "COMMIT"]);
+            let demands: Vec<_> = step.iter().map(Message::demand).collect();
+            assert_eq!(demands, [LIB_PQ.before_begin, None, None, LIB_PQ.before_commit]);
+        }
+    }
+
+    #[test]
+    fn a_transaction_rolls_back_whole_unless_the_script_ends_it() {
+        assert!(rolls_back_whole(&step("create table a(); select 1/0;"), 0));
+        let separate = step("create table a()");
+        assert!((0..4).all(|failed| rolls_back_whole(&separate, failed)));
+        let commits = step("create table a(); commit; select 1/0;");
+        assert!(!rolls_back_whole(&commits, 1));
+        assert!(!rolls_back_whole(&commits, 3));
+    }
+
+    #[test]
+    fn an_implicit_transaction_rolls_back_until_it_is_committed() {
+        let step = |script: &str| {
+            vec![
+                tool_transaction(&PLAIN, "TRUNCATE l"),
+                Message::script(Script::whole("1.sql", script)),
+                Message::tool("INSERT"),
+            ]
+        };
+        assert!(rolls_back_whole(&step("create table a(); select 1/0"), 1));
+        assert!(!rolls_back_whole(&step("create table a()"), 2), "the script has been committed");
+        assert!(rolls_back_whole(&step("create table a()"), 0));
+        assert!(!rolls_back_whole(&step("create index concurrently i on a(b)"), 1));
+        assert!(!rolls_back_whole(&step("call p()"), 1));
+        assert!(rolls_back_whole(&step("call p(); select 1"), 1), "it cannot commit there");
+        assert!(!rolls_back_whole(&step("begin; create table a(); commit; select 1/0"), 1));
+    }
+
+    #[test]
+    fn what_was_committed_before_a_failure_stays() {
+        // BEGIN, the script, …: the second message is the script's.
+        let left = |script: &str, completed| leaves_something(&step(script), 1, completed);
+        assert!(left("create table a(); commit; select 1/0;", 2));
+        assert!(!left("create table a(); commit; select 1/0;", 0), "it failed before");
+        assert!(!left("create table a(); rollback; select 1/0;", 2));
+        assert!(!left("set lock_timeout = 1; commit; select 1/0;", 2));
+        assert!(!left("savepoint a; create table a(); select 1/0;", 2));
+        let commits = step("create table a(); commit;");
+        assert!(leaves_something(&commits, 3, 0), "the tool does not go on after it");
+        assert!(!leaves_something(&step("create table a()"), 3, 0));
+        let fused = step("create table a(); select 1/0;");
+        assert!(!leaves_something(&fused, 0, 2));
+        let alone = ["create table a();", "select 1/0;"]
+            .map(|statement| Message::script(Script::whole("1.sql", statement)));
+        assert!(leaves_something(&alone, 1, 0));
+        assert!(!leaves_something(&alone, 0, 0));
+    }
+
+    #[test]
+    fn commands_have_their_place() {
+        let step = step("-- x\nselect 1;\nsavepoint a;\n  commit;\nset search_path = a;\n");
+        let at = |place: Option<Place>| place.map(|place| (place.line, place.column));
+        assert_eq!(at(transaction_command(&step)), Some((4, Some(3))));
+        assert_eq!(at(search_path_command(&step)), Some((5, Some(1))));
+        assert_eq!(search_path_command(&step[..1]), None);
+    }
+
+    #[test]
+    fn statements_that_are_sent_one_by_one_stay() {
+        let step = ["create table a();", "select 1/0;"]
+            .map(|statement| Message::script(Script::whole("1.sql", statement)));
+        assert!(rolls_back_whole(&step, 0));
+        assert!(!rolls_back_whole(&step, 1));
+    }
+}
