@@ -1,0 +1,75 @@
+//! `IF NOT EXISTS` found something: the migration changed nothing, whatever shape that something has.
+
+use crate::model::{Notice, Phase, UnitRecord};
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct AlreadyExistsSkipped;
+
+const SKIPPED: &str = "already exists, skipping";
+
+/// What has no shape that could differ, and is made before the migrations on purpose (`extensions`, the target itself).
+const EXPECTED: &[&str] = &["extension ", "schema "];
+
+const HELP: &str = "IF NOT EXISTS compares names alone: what is there may be an older or broken object (an invalid index \
+                    left by a failed CREATE INDEX CONCURRENTLY), or another tenant's, or lie outside of the tenant's \
+                    schema. Drop IF NOT EXISTS where the object must be new, or check its shape in the migration";
+
+impl Check for AlreadyExistsSkipped {
+    fn about(&self) -> &'static About {
+        about!(
+            Warning,
+            "already-exists-skipped",
+            "IF NOT EXISTS hid that something of that name was there already"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        unit.steps
+            .iter()
+            .filter(|step| step.phase == Phase::Head)
+            .flat_map(|step| {
+                step.notices.iter().filter(|notice| is_skip(notice)).map(|notice| {
+                    let message = notice.message.as_str();
+                    let problem = match &notice.place {
+                        Some(place) => Problem::at(place, step.phase, message),
+                        None => Problem::in_file(&step.path, step.phase, message),
+                    };
+                    problem.with_help(Some(HELP))
+                })
+            })
+            .collect()
+    }
+}
+
+fn is_skip(notice: &Notice) -> bool {
+    notice.message.ends_with(SKIPPED)
+        && !EXPECTED.iter().any(|kind| notice.message.starts_with(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{notice, step, unit};
+
+    fn messages(phase: Phase, message: &str) -> usize {
+        let unit = unit("acme").with_step(step("1", phase).noticing(notice(message)));
+        AlreadyExistsSkipped.check(&unit).len()
+    }
+
+    #[test]
+    fn a_skipped_object_of_the_head_is_a_problem() {
+        assert_eq!(messages(Phase::Head, "relation \"users\" already exists, skipping"), 1);
+        let column = "column \"a\" of relation \"b\" already exists, skipping";
+        assert_eq!(messages(Phase::Head, column), 1);
+    }
+
+    #[test]
+    fn extensions_schemas_other_notices_and_the_base_are_left_alone() {
+        assert_eq!(messages(Phase::Head, "extension \"vector\" already exists, skipping"), 0);
+        assert_eq!(messages(Phase::Head, "schema \"tenant_acme\" already exists, skipping"), 0);
+        assert_eq!(messages(Phase::Head, "table \"x\" does not exist, skipping"), 0);
+        assert_eq!(messages(Phase::Base, "relation \"users\" already exists, skipping"), 0);
+    }
+}

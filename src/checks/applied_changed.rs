@@ -1,0 +1,105 @@
+//! A migration that has been applied says something else in the head, or is gone, and the tool does not look.
+
+use crate::model::{Change, ChangedMigration, Phase, UnitRecord};
+
+use super::failed::{Business, failed};
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct AppliedChanged;
+
+const EDITED: &str = "restore the file as the base branch has it, and put the change into a new migration: the tool keeps no \
+                      checksum, so it goes by the version, which this target has. If the base's text has been applied \
+                      nowhere, set `applied-changed = { severity = \"off\" }` in `[checks]` for this pull request";
+const REMOVED: &str = "restore the files, and undo what they did in a new migration: the tool does not look for files of \
+                       applied versions. If old migrations are put together on purpose, set \
+                       `applied-changed = { severity = \"off\" }` in `[checks]` for this pull request";
+/// Paths that are named.
+const SHOWN: usize = 5;
+
+impl Check for AppliedChanged {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "applied-changed",
+            "A migration that the base has was edited or removed, and the tool does not notice"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let edited = unit.changed.iter().filter_map(|changed| match &changed.change {
+            Change::Edited(place) => {
+                let message = format!(
+                    "migration {} was edited after it was applied: its new text never runs here",
+                    changed.version
+                );
+                Some(Problem::at(place, Phase::Head, message).with_help(Some(EDITED)))
+            }
+            Change::Removed => None,
+        });
+        // Where the tool misses a file after all, its refusal says so.
+        let missed = failed(unit, Business::Refusal).is_some();
+        edited.chain((!missed).then(|| removed(unit)).flatten()).collect()
+    }
+}
+
+/// One problem for all: there is no place that would tell them apart.
+fn removed(unit: &UnitRecord) -> Option<Problem<'_>> {
+    let removed: Vec<&ChangedMigration> =
+        unit.changed.iter().filter(|changed| changed.change == Change::Removed).collect();
+    let mut paths: Vec<&str> =
+        removed.iter().take(SHOWN).map(|changed| changed.path.as_str()).collect();
+    let more = format!("{} more", removed.len().saturating_sub(SHOWN));
+    if removed.len() > SHOWN {
+        paths.push(&more);
+    }
+    let message = format!(
+        "applied migrations are in the base and not in the head: {}. What they did stays here, and a new target \
+         never gets it",
+        paths.join(", ")
+    );
+    let problem = Problem::nowhere("the head has no such file", Phase::Head, message);
+    (!removed.is_empty()).then(|| problem.with_help(Some(REMOVED)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, place, unit};
+    use crate::model::FailureKind;
+
+    fn changed(version: usize, change: Change) -> ChangedMigration {
+        let path = format!("m/{version}.sql").into();
+        ChangedMigration { version: version.to_string(), path, change }
+    }
+
+    #[test]
+    fn an_edited_one_is_a_problem_where_it_differs() {
+        let mut unit = unit("acme");
+        unit.changed.push(changed(3, Change::Edited(place("m/3.sql", 7))));
+        let problems = AppliedChanged.check(&unit);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].place().map(|place| place.line), Some(7));
+        assert!(problems[0].message.starts_with("migration 3 was edited"));
+    }
+
+    #[test]
+    fn removed_ones_are_one_problem_that_names_some() {
+        let mut unit = unit("acme");
+        unit.changed = (1..=7).map(|version| changed(version, Change::Removed)).collect();
+        let problems = AppliedChanged.check(&unit);
+        assert_eq!(problems.len(), 1);
+        assert!(
+            problems[0].message.contains("m/1.sql, m/2.sql, m/3.sql, m/4.sql, m/5.sql, 2 more.")
+        );
+    }
+
+    #[test]
+    fn what_the_tool_itself_misses_is_told_once() {
+        let mut unit = unit("acme").ending(Phase::Head, failure(FailureKind::Refused, "no file"));
+        unit.changed.push(changed(3, Change::Removed));
+        assert!(AppliedChanged.check(&unit).is_empty());
+        unit.changed.push(changed(2, Change::Edited(place("m/2.sql", 1))));
+        assert_eq!(AppliedChanged.check(&unit).len(), 1);
+    }
+}

@@ -1,0 +1,74 @@
+//! The state from which the pull request's migrations would start cannot be made.
+
+use crate::model::{Phase, UnitRecord};
+
+use super::failed::{Business, Failed, failed};
+use super::{About, Check, Problem, about, sqlstate};
+
+#[derive(Debug)]
+pub(super) struct BaseNotReached;
+
+impl Check for BaseNotReached {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "base-not-reached",
+            "The state of the base branch cannot be made, so nothing is known about the pending migrations"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        failed(unit, Business::Base)
+            .map(|failed| failed.problem().with_help(Some(help(&failed))))
+            .into_iter()
+            .collect()
+    }
+}
+
+fn help(failed: &Failed<'_>) -> String {
+    let general = if failed.phase == Phase::Prepare {
+        "it failed before any migration, while its database, schema and `prepare` files were made: look at \
+         `prepare`, `extensions` and `search_path` in mig-ci.toml"
+    } else {
+        "it failed in a migration that the base branch has already, so it is not what the pull request brings: \
+         what production has and an empty database lacks (roles, extensions, schemas of the platform) belongs \
+         into `prepare` and `extensions`; or give the tenant a sample that stands at a later version"
+    };
+    let particular =
+        failed.sqlstate().and_then(|state| sqlstate::help(state, &failed.failure.message));
+    match particular {
+        Some(particular) => format!("{general}. In particular: {particular}"),
+        None => general.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{sql, step, unit};
+
+    #[test]
+    fn a_failed_step_of_the_base_is_not_blamed_on_the_pull_request() {
+        let missing = sql("42704", "role \"app_user\" does not exist");
+        let unit = unit("fresh_1").with_step(step("1", Phase::Base).failing(missing));
+        let problems = BaseNotReached.check(&unit);
+        assert_eq!(problems[0].phase, Phase::Base);
+        let help = problems[0].help.as_deref().unwrap();
+        assert!(help.contains("not what the pull request brings"), "{help}");
+        assert!(help.contains("CREATE ROLE"), "{help}");
+    }
+
+    #[test]
+    fn a_failure_of_the_preparations_is_told_apart_and_says_why_it_has_no_place() {
+        let unit = unit("acme").ending(Phase::Prepare, sql("XX000", "cannot create schema"));
+        let problems = BaseNotReached.check(&unit);
+        assert!(problems[0].place().is_none());
+        assert!(problems[0].help.as_deref().unwrap().contains("before any migration"));
+    }
+
+    #[test]
+    fn a_failed_step_of_the_head_is_not_its_business() {
+        let head = step("1", Phase::Head).failing(sql("42P01", "no"));
+        assert!(BaseNotReached.check(&unit("a").with_step(head)).is_empty());
+    }
+}

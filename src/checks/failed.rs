@@ -1,0 +1,160 @@
+//! Whose business a failure is. An exhaustive match, so that no failure is without a finding, and none has two.
+
+use crate::model::{Failure, FailureKind, Phase, StepOutcome, StepRecord, UnitEnd, UnitRecord};
+
+use super::Problem;
+
+/// The failure that ended a unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed<'a> {
+    pub(super) business: Business,
+    pub(super) phase: Phase,
+    pub(super) failure: &'a Failure,
+    /// The step that failed; `None` for a failure outside of any.
+    pub(super) step: Option<&'a StepRecord>,
+}
+
+/// The check that a failure belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Business {
+    Migration,
+    Base,
+    Sample,
+    Refusal,
+    SearchPath,
+    Ledger,
+    Server,
+}
+
+/// The failure of this unit, if it is this check's business.
+pub(super) fn failed(unit: &UnitRecord, business: Business) -> Option<Failed<'_>> {
+    failure_of(unit).filter(|failed| failed.business == business)
+}
+
+impl<'a> Failed<'a> {
+    /// The problem that this failure is: in the server's words, at its place, else at its step's file.
+    pub(super) fn problem(&self) -> Problem<'a> {
+        let message = self.failure.message.as_str();
+        let problem = match (&self.failure.place, self.step) {
+            (Some(place), _) => Problem::at(place, self.phase, message),
+            (None, Some(step)) => Problem::in_file(&step.path, self.phase, message),
+            (None, None) => {
+                Problem::nowhere("it happened outside of any migration file", self.phase, message)
+            }
+        };
+        problem.with_failure(self.failure)
+    }
+
+    /// The SQLSTATE, where the server gave one.
+    pub(super) fn sqlstate(&self) -> Option<&'a str> {
+        sqlstate(self.failure)
+    }
+}
+
+/// The SQLSTATE of a failure, where the server gave one.
+pub(super) fn sqlstate(failure: &Failure) -> Option<&str> {
+    match &failure.kind {
+        FailureKind::Sql { sqlstate } => Some(sqlstate),
+        _ => None,
+    }
+}
+
+fn failure_of(unit: &UnitRecord) -> Option<Failed<'_>> {
+    let outside = match &unit.end {
+        UnitEnd::Failed { phase, failure: Some(failure) } => Some((*phase, failure, None)),
+        UnitEnd::Failed { failure: None, .. } | UnitEnd::Completed | UnitEnd::NotRun { .. } => None,
+    };
+    let (phase, failure, step) = outside.or_else(|| {
+        unit.steps.iter().rev().find_map(|step| match &step.outcome {
+            StepOutcome::Failed(failure) => Some((step.phase, failure, Some(step))),
+            StepOutcome::Applied | StepOutcome::NotRun => None,
+        })
+    })?;
+    Some(Failed { business: business(unit, phase, failure), phase, failure, step })
+}
+
+fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> Business {
+    match (&failure.kind, phase) {
+        (FailureKind::ServerLost, _) => Business::Server,
+        (FailureKind::Refused, _) => Business::Refusal,
+        (FailureKind::Ledger, _) => Business::Ledger,
+        (FailureKind::Sql { .. } | FailureKind::File, Phase::Prepare)
+            if is_the_samples(unit, failure) =>
+        {
+            Business::Sample
+        }
+        (FailureKind::SearchPath, Phase::Base | Phase::Head) => Business::SearchPath,
+        // A schema of the search path that is not there is a matter of the preparations.
+        (
+            FailureKind::SearchPath
+            | FailureKind::Sql { .. }
+            | FailureKind::File
+            | FailureKind::Environment
+            | FailureKind::ConnectionLost,
+            Phase::Prepare,
+        )
+        | (
+            FailureKind::Sql { .. }
+            | FailureKind::File
+            | FailureKind::Environment
+            | FailureKind::ConnectionLost,
+            Phase::Base,
+        ) => Business::Base,
+        (
+            FailureKind::Sql { .. }
+            | FailureKind::File
+            | FailureKind::Environment
+            | FailureKind::ConnectionLost,
+            Phase::Head,
+        ) => Business::Migration,
+    }
+}
+
+/// With a place, the place decides; without one, a file that cannot be used is the sample. Before a unit has come to its
+/// sample, the files that are run are those of `prepare`.
+fn is_the_samples(unit: &UnitRecord, failure: &Failure) -> bool {
+    match (&unit.sample, &failure.place) {
+        (Some(sample), Some(place)) => sample.path == place.path,
+        (Some(_), None) => failure.kind == FailureKind::File,
+        (None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{CHECKS, samples};
+
+    #[test]
+    fn every_failure_is_one_checks_business() {
+        let kinds = [
+            FailureKind::Sql { sqlstate: "42P01".into() },
+            FailureKind::Refused,
+            FailureKind::File,
+            FailureKind::SearchPath,
+            FailureKind::Ledger,
+            FailureKind::ServerLost,
+            FailureKind::ConnectionLost,
+        ];
+        for kind in kinds {
+            for phase in [Phase::Prepare, Phase::Base, Phase::Head] {
+                for in_step in [true, false] {
+                    let failure = samples::failure(kind.clone(), "it broke");
+                    let unit = if in_step {
+                        samples::unit("acme").with_step(samples::step("1", phase).failing(failure))
+                    } else {
+                        samples::unit("acme").ending(phase, failure)
+                    };
+                    let problems: Vec<_> = CHECKS
+                        .iter()
+                        .flat_map(|check| {
+                            let code = check.about().code;
+                            check.check(&unit).into_iter().map(move |_| code)
+                        })
+                        .collect();
+                    assert_eq!(problems.len(), 1, "{kind:?} in {phase}: {problems:?}");
+                }
+            }
+        }
+    }
+}

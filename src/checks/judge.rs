@@ -1,0 +1,191 @@
+//! All checks on all units, merged by cause and ordered by weight.
+
+use std::cmp::Reverse;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+
+use crate::model::{CheckSettings, Finding, Severity, UnitRecord};
+
+use super::cause::Cause;
+use super::problem::Whereabouts;
+use super::{CHECKS, Check, Problem};
+
+/// Judges the units of a run. The worst come first, then those of most units, then in plan order.
+///
+/// Linear in the number of units and steps: problems of one cause meet in a map.
+pub(crate) fn judge(units: &[UnitRecord], settings: &CheckSettings) -> Vec<Finding> {
+    let checks: Vec<(&dyn Check, Severity)> =
+        CHECKS.iter().filter_map(|check| Some((*check, severity(*check, settings)?))).collect();
+    let mut causes: IndexMap<Cause<'_>, Finding> = IndexMap::new();
+    for (index, unit) in units.iter().enumerate() {
+        for (check, severity) in &checks {
+            for problem in check.check(unit) {
+                let cause = Cause::of(check.about(), unit, &problem);
+                match causes.entry(cause) {
+                    Entry::Occupied(mut finding) => add_unit(finding.get_mut(), index),
+                    Entry::Vacant(new) => {
+                        new.insert(finding(*check, *severity, unit, index, problem));
+                    }
+                }
+            }
+        }
+    }
+    let mut findings: Vec<Finding> = causes.into_values().collect();
+    // A stable sort: what weighs the same keeps plan order, since units are gone through in it.
+    findings.sort_by_key(|finding| (Reverse(finding.severity), Reverse(finding.units.len())));
+    findings
+}
+
+/// The severity that the configuration leaves a check; `None` where it is switched off.
+fn severity(check: &dyn Check, settings: &CheckSettings) -> Option<Severity> {
+    let about = check.about();
+    settings.severities.get(about.code).copied().unwrap_or(Some(about.severity))
+}
+
+/// A unit can have a problem twice (the same notice in one file); it is named once.
+fn add_unit(finding: &mut Finding, index: usize) {
+    if finding.units.last() != Some(&index) {
+        finding.units.push(index);
+    }
+}
+
+fn finding(
+    check: &dyn Check,
+    severity: Severity,
+    unit: &UnitRecord,
+    index: usize,
+    problem: Problem<'_>,
+) -> Finding {
+    let (place, unplaced) = match problem.at {
+        Whereabouts::Place(place) => (Some(place.into_owned()), None),
+        Whereabouts::Nowhere(why) => (None, Some(why)),
+    };
+    Finding {
+        code: check.about().code,
+        severity,
+        message: problem.message.into_owned(),
+        database: unit.database.clone(),
+        track: unit.track,
+        units: vec![index],
+        phase: problem.phase,
+        failure: problem.failure.cloned(),
+        place,
+        unplaced,
+        help: problem.help.map(Into::into),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::checks::samples::{self, sql, step, unit};
+    use crate::model::{Phase, TrackKind};
+
+    fn failing(name: &str, sqlstate: &str, message: &str) -> UnitRecord {
+        unit(name).with_step(step("1", Phase::Head).failing(sql(sqlstate, message)))
+    }
+
+    #[test]
+    fn units_that_fail_alike_make_one_finding() {
+        let units = [
+            failing("acme", "23505", "key of acme: 17 rows"),
+            unit("globex").with_step(step("1", Phase::Head)),
+            failing("initech", "23505", "key of initech: 4 rows"),
+        ];
+        let findings = judge(&units, &CheckSettings::default());
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].units, [0, 2]);
+        assert_eq!(findings[0].message, "key of acme: 17 rows");
+        assert_eq!(findings[0].code, "migration-failed");
+    }
+
+    #[test]
+    fn another_place_state_track_or_phase_is_another_cause() {
+        let alike = || failing("acme", "23505", "no");
+        let mut elsewhere = alike();
+        elsewhere.steps[0].path = "m/2.sql".into();
+        let mut shared = alike();
+        shared.track = TrackKind::Shared;
+        let mut other_database = alike();
+        other_database.database = "users".into();
+        let units = [
+            alike(),
+            elsewhere,
+            failing("acme", "23502", "no"),
+            unit("acme").with_step(step("1", Phase::Base).failing(sql("23505", "no"))),
+            shared,
+            other_database,
+        ];
+        assert_eq!(judge(&units, &CheckSettings::default()).len(), units.len());
+    }
+
+    #[test]
+    fn the_worst_come_first_then_the_most_frequent_then_plan_order() {
+        let skipped = samples::notice("relation \"x\" already exists, skipping");
+        let units = [
+            unit("t0").with_step(step("1", Phase::Head).noticing(skipped.clone())),
+            unit("t1").with_step(step("1", Phase::Head).noticing(skipped)),
+            failing("t2", "42P01", "one"),
+            failing("t3", "42703", "two"),
+            failing("t4", "42703", "two"),
+            failing("t5", "42704", "three"),
+        ];
+        let findings = judge(&units, &CheckSettings::default());
+        let order: Vec<_> = findings.iter().map(|f| (f.severity, f.units.clone())).collect();
+        assert_eq!(
+            order,
+            [
+                (Severity::Error, vec![3, 4]),
+                (Severity::Error, vec![2]),
+                (Severity::Error, vec![5]),
+                (Severity::Warning, vec![0, 1]),
+            ]
+        );
+    }
+
+    #[test]
+    fn settings_change_a_severity_or_switch_a_check_off() {
+        let units = [failing("acme", "42P01", "no")];
+        let mut settings = CheckSettings::default();
+        settings.severities.insert("migration-failed".into(), Some(Severity::Info));
+        assert_eq!(judge(&units, &settings)[0].severity, Severity::Info);
+        settings.severities.insert("migration-failed".into(), None);
+        assert!(judge(&units, &settings).is_empty());
+    }
+
+    #[test]
+    fn a_unit_is_named_once_in_a_finding() {
+        let skipped = samples::notice("relation \"x\" already exists, skipping");
+        let step = step("1", Phase::Head).noticing(skipped.clone()).noticing(skipped);
+        let findings = judge(&[unit("acme").with_step(step)], &CheckSettings::default());
+        assert_eq!(findings[0].units, [0]);
+    }
+
+    #[test]
+    fn a_finding_has_a_place_or_says_why_not() {
+        let units = [
+            failing("acme", "42P01", "no"),
+            unit("globex").ending(Phase::Head, sql("42P01", "no")),
+        ];
+        for finding in judge(&units, &CheckSettings::default()) {
+            assert_ne!(finding.place.is_some(), finding.unplaced.is_some());
+        }
+    }
+
+    #[test]
+    fn ten_thousand_units_with_a_cause_each_are_judged_at_once() {
+        let units: Vec<_> = (0..10_000_u32)
+            .map(|n| {
+                let word: String = n.to_string().bytes().map(|b| char::from(b + 49)).collect();
+                failing(&format!("t{n}"), "42P01", &format!("relation {word} is not there"))
+            })
+            .collect();
+        let begun = Instant::now();
+        assert_eq!(judge(&units, &CheckSettings::default()).len(), 10_000);
+        // Generous for an unoptimised build on a busy machine; a quadratic scan takes minutes.
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+}

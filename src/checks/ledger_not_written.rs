@@ -1,0 +1,67 @@
+//! A migration ran, and the ledger does not show it: the next run would run it again.
+
+use crate::model::{StepOutcome, UnitRecord};
+
+use super::failed::{Business, failed};
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct LedgerNotWritten;
+
+const HELP: &str = "the tool's row was rolled back, deleted, or went to another table: look for COMMIT or ROLLBACK, for \
+                    `search_path`, and for statements about the ledger's table in this migration";
+
+impl Check for LedgerNotWritten {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "ledger-not-written",
+            "The ledger does not show a migration that was applied, or cannot be used at all"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let unrecorded = unit.steps.iter().filter(|step| {
+            matches!(step.outcome, StepOutcome::Applied) && step.recorded == Some(false)
+        });
+        let failed = failed(unit, Business::Ledger);
+        unrecorded
+            .map(|step| {
+                let message = format!(
+                    "migration {} was applied, and the ledger of its target does not show it",
+                    step.version
+                );
+                Problem::in_file(&step.path, step.phase, message).with_help(Some(HELP))
+            })
+            .chain(failed.map(|failed| failed.problem().with_help(Some(HELP))))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, step, unit};
+    use crate::model::{FailureKind, Phase, StepRecord};
+
+    #[test]
+    fn an_applied_step_without_its_row_is_a_problem() {
+        let unrecorded = StepRecord { recorded: Some(false), ..step("4", Phase::Head) };
+        let unit = unit("acme").with_step(step("3", Phase::Head)).with_step(unrecorded);
+        let problems = LedgerNotWritten.check(&unit);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("m/4.sql"));
+    }
+
+    #[test]
+    fn what_was_not_looked_up_is_not_judged() {
+        let unknown = StepRecord { recorded: None, ..step("4", Phase::Head) };
+        assert!(LedgerNotWritten.check(&unit("acme").with_step(unknown)).is_empty());
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_read_is_a_problem() {
+        let unit = unit("acme").ending(Phase::Head, failure(FailureKind::Ledger, "no column"));
+        assert_eq!(LedgerNotWritten.check(&unit)[0].message, "no column");
+    }
+}

@@ -1,0 +1,143 @@
+//! A migration that the pull request brings does not go through.
+
+use crate::model::{FailureKind, StepOutcome, StepRecord, UnitRecord};
+
+use super::failed::{Business, Failed, failed};
+use super::{About, Check, Problem, about, sqlstate};
+
+#[derive(Debug)]
+pub(super) struct MigrationFailed;
+
+const STAYS: &str = "What the file did before this statement stays applied, and the ledger does not show the file as applied: it was committed by \
+                     the file's own COMMIT, or its statements are sent one by one. A second run meets it again, so it has \
+                     to be undone by hand, or the file written so that it can begin anew";
+
+impl Check for MigrationFailed {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "migration-failed",
+            "A pending migration fails on this tenant as it really is"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        failed(unit, Business::Migration)
+            .map(|failed| {
+                let stays = failed.step.is_some_and(|step| step.partly_applied);
+                let about = twice(unit, &failed).or_else(|| help(&failed).map(str::to_owned));
+                let parts: Vec<String> =
+                    [about, stays.then(|| STAYS.to_owned())].into_iter().flatten().collect();
+                failed.problem().with_help((!parts.is_empty()).then(|| parts.join(". ")))
+            })
+            .into_iter()
+            .collect()
+    }
+}
+
+/// A version that comes twice in the directory: the ledger takes it once.
+fn twice(unit: &UnitRecord, failed: &Failed<'_>) -> Option<String> {
+    let step = failed.step.filter(|_| failed.sqlstate() == Some("23505"))?;
+    // The script's own statements have a place with its lines; the tool's are about the file as a whole.
+    let is_tools = failed.failure.place.as_ref().is_none_or(|place| place.excerpt.is_none());
+    let is_twin = |other: &&StepRecord| {
+        other.version == step.version && matches!(other.outcome, StepOutcome::Applied)
+    };
+    let twin = unit.steps.iter().find(is_twin).filter(|_| is_tools)?;
+    let files = if twin.path == step.path {
+        format!("two sections of {} have", step.path)
+    } else {
+        format!("{} and {} both have", twin.path, step.path)
+    };
+    Some(format!(
+        "{files} version {}: the tool applies both, and the ledger takes a version once. Give the newer one a version of \
+         its own",
+        step.version
+    ))
+}
+
+fn help(failed: &Failed<'_>) -> Option<&'static str> {
+    match failed.failure.kind {
+        FailureKind::Sql { .. } => sqlstate::help(failed.sqlstate()?, &failed.failure.message),
+        FailureKind::ConnectionLost => Some(
+            "the server is still there, so the statement ended its own connection: look for \
+             `pg_terminate_backend`, `DROP DATABASE … WITH (FORCE)` or a crash in an extension",
+        ),
+        FailureKind::File
+        | FailureKind::Environment
+        | FailureKind::Refused
+        | FailureKind::SearchPath
+        | FailureKind::Ledger
+        | FailureKind::ServerLost => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, place, sql, step, unit};
+    use crate::model::{Excerpt, Failure, Phase, Place};
+
+    #[test]
+    fn a_failed_step_of_the_head_is_reported_where_the_server_points() {
+        let error = Failure { place: Some(place("m/7.sql", 12)), ..sql("23502", "nulls") };
+        let unit = unit("acme").with_step(step("7", Phase::Head).failing(error));
+        let problems = MigrationFailed.check(&unit);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].message, "nulls");
+        assert_eq!(problems[0].place().map(|place| place.line), Some(12));
+        assert!(problems[0].help.as_deref().is_some_and(|help| help.contains("NULL")));
+    }
+
+    #[test]
+    fn without_a_position_the_file_stands_for_the_place() {
+        let unit = unit("acme").with_step(step("7", Phase::Head).failing(sql("XX000", "odd")));
+        let problems = MigrationFailed.check(&unit);
+        assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("m/7.sql"));
+    }
+
+    #[test]
+    fn a_step_that_ends_its_own_connection_is_told_so() {
+        let lost = failure(FailureKind::ConnectionLost, "terminating connection");
+        let unit = unit("acme").with_step(step("7", Phase::Head).failing(lost));
+        let help = MigrationFailed.check(&unit).remove(0).help;
+        assert!(help.is_some_and(|help| help.contains("pg_terminate_backend")));
+    }
+
+    #[test]
+    fn a_version_that_comes_twice_is_told_from_rows_that_do() {
+        let help = |failing: StepRecord| {
+            let unit = unit("acme").with_step(step("7", Phase::Head)).with_step(failing);
+            MigrationFailed.check(&unit).remove(0).help.unwrap()
+        };
+        let again = |version| StepRecord { path: "m/7_b.sql".into(), ..step(version, Phase::Head) };
+        let row = || sql("23505", "duplicate key");
+        assert!(
+            help(again("7").failing(row()))
+                .starts_with("m/7.sql and m/7_b.sql both have version 7")
+        );
+        assert!(help(again("8").failing(row())).contains("rows"));
+        let excerpt = Some(Excerpt { first_line: 1, lines: Vec::new(), shift: 0 });
+        let of_script =
+            Failure { place: Some(Place { excerpt, ..place("m/7_b.sql", 1) }), ..row() };
+        assert!(help(again("7").failing(of_script)).contains("rows"));
+    }
+
+    #[test]
+    fn what_stays_applied_is_told() {
+        let failing = |partly_applied| {
+            let step = step("7", Phase::Head).failing(sql("XX000", "odd"));
+            unit("acme").with_step(StepRecord { partly_applied, ..step })
+        };
+        let help = |unit| MigrationFailed.check(&unit).remove(0).help;
+        assert_eq!(help(failing(false)), None);
+        assert!(help(failing(true)).is_some_and(|help| help.contains("stays applied")));
+    }
+
+    #[test]
+    fn what_went_well_or_failed_before_is_not_its_business() {
+        assert!(MigrationFailed.check(&unit("a").with_step(step("1", Phase::Head))).is_empty());
+        let base = step("1", Phase::Base).failing(sql("42P01", "no"));
+        assert!(MigrationFailed.check(&unit("a").with_step(base)).is_empty());
+    }
+}

@@ -1,0 +1,135 @@
+//! Checks: pure functions from evidence to findings. A check sees what replay recorded and nothing else.
+//!
+//! To add a check: a file here with a type that implements [`Check`], a line in [`CHECKS`], and its page
+//! `docs/checks/<code>.md` (which `mig-ci explain CODE` prints). Its code, title and severity stand in its own file
+//! alone. A failure of a unit belongs to exactly one check: [`failed`] says to which.
+
+mod already_exists_skipped;
+mod applied_changed;
+mod base_not_reached;
+mod cause;
+mod failed;
+mod judge;
+mod ledger_not_written;
+mod ledger_refused;
+mod migration_failed;
+mod passed_over;
+mod problem;
+mod sample_not_loaded;
+mod sample_statements_skipped;
+mod sample_version_assumed;
+#[cfg(test)]
+mod samples;
+mod search_path_moved;
+mod server_lost;
+mod sqlstate;
+mod transaction_control;
+
+pub(crate) use judge::judge;
+pub(crate) use problem::Problem;
+
+use crate::model::{Severity, UnitRecord};
+
+/// All checks. Within one unit, findings of equal weight keep this order.
+pub(crate) static CHECKS: &[&dyn Check] = &[
+    &server_lost::ServerLost,
+    &migration_failed::MigrationFailed,
+    &base_not_reached::BaseNotReached,
+    &sample_not_loaded::SampleNotLoaded,
+    &ledger_refused::LedgerRefused,
+    &passed_over::PassedOver,
+    &applied_changed::AppliedChanged,
+    &search_path_moved::SearchPathMoved,
+    &ledger_not_written::LedgerNotWritten,
+    &transaction_control::TransactionControl,
+    &already_exists_skipped::AlreadyExistsSkipped,
+    &sample_version_assumed::SampleVersionAssumed,
+    &sample_statements_skipped::SampleStatementsSkipped,
+];
+
+/// One rule. It looks at one unit at a time; [`judge()`] merges what units have in common.
+pub(crate) trait Check: Sync + std::fmt::Debug {
+    fn about(&self) -> &'static About;
+
+    /// What is wrong with the unit by this rule, in the order in which it happened.
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>>;
+}
+
+/// What a check is called, how much it weighs, and the page that explains it.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// `migration-failed`: the key in `[checks]`, and the argument of `mig-ci explain`.
+    pub(crate) code: &'static str,
+    /// One line.
+    pub(crate) title: &'static str,
+    /// Unless `[checks]` says otherwise.
+    pub(crate) severity: Severity,
+    /// Markdown: problem, example, fix, configuration.
+    pub(crate) docs: &'static str,
+}
+
+/// Writes an [`About`]; its page follows from the code.
+macro_rules! about {
+    ($severity:ident, $code:literal, $title:literal) => {
+        &$crate::checks::About {
+            code: $code,
+            title: $title,
+            severity: $crate::model::Severity::$severity,
+            docs: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/checks/", $code, ".md")),
+        }
+    };
+}
+use about;
+
+/// The check with this code.
+pub(crate) fn find(code: &str) -> Option<&'static About> {
+    abouts().find(|about| about.code == code)
+}
+
+/// What there is to say of each check, in the order of [`CHECKS`].
+pub(crate) fn abouts() -> impl Iterator<Item = &'static About> {
+    CHECKS.iter().map(|check| check.about())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_check_has_its_page_and_each_page_its_check() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/checks");
+        let pages: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".md").map(str::to_owned))
+            .collect();
+        let codes: BTreeSet<String> = abouts().map(|about| about.code.to_owned()).collect();
+        assert_eq!(codes, pages);
+        assert_eq!(codes.len(), CHECKS.len(), "two checks share a code");
+    }
+
+    #[test]
+    fn each_page_says_what_the_check_says_of_itself() {
+        for about in abouts() {
+            let mut lines = about.docs.lines();
+            assert_eq!(lines.next(), Some(format!("# {}", about.code).as_str()));
+            assert_eq!(lines.nth(1), Some(about.title), "title of {}", about.code);
+            for part in ["## Problem", "## Example", "## Fix", "## Configuration"] {
+                assert!(about.docs.lines().any(|line| line == part), "{} lacks {part}", about.code);
+            }
+            let severity = format!("{} = {{ severity = \"{}\" }}", about.code, about.severity);
+            assert!(about.docs.contains(&severity), "{} lacks `{severity}`", about.code);
+        }
+    }
+
+    #[test]
+    fn codes_are_kebab_case_and_found() {
+        for about in abouts() {
+            assert!(about.code.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+            assert_eq!(find(about.code).map(|found| found.title), Some(about.title));
+        }
+        assert!(find("no-such-check").is_none());
+    }
+}

@@ -1,0 +1,61 @@
+//! A migration of the head that the tool never applies, and never mentions.
+
+use crate::model::{Phase, UnitRecord};
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct PassedOver;
+
+const HELP: &str = "give the file a version above all that are applied anywhere: rename it, and merge only after \
+                    every branch with a higher version has been taken in";
+
+impl Check for PassedOver {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "passed-over",
+            "A migration of the head is never applied, and the tool says nothing about it"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        unit.passed_over
+            .iter()
+            .map(|passed_over| {
+                let message = format!(
+                    "migration {} is never applied: the ledger is past its version, and the tool passes over it \
+                     without a word",
+                    passed_over.version
+                );
+                Problem::in_file(&passed_over.path, Phase::Head, message).with_help(Some(HELP))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::unit;
+    use crate::model;
+
+    #[test]
+    fn each_passed_over_migration_is_a_problem_at_its_file() {
+        let mut unit = unit("acme");
+        for version in ["3", "5"] {
+            let path = format!("m/{version}.up.sql").into();
+            unit.passed_over.push(model::PassedOver { version: version.into(), path });
+        }
+        let problems = PassedOver.check(&unit);
+        let paths: Vec<_> =
+            problems.iter().filter_map(|p| p.place()).map(|place| place.path.as_str()).collect();
+        assert_eq!(paths, ["m/3.up.sql", "m/5.up.sql"]);
+        assert!(problems[0].message.starts_with("migration 3 is never applied"));
+    }
+
+    #[test]
+    fn nothing_passed_over_is_nothing_to_report() {
+        assert!(PassedOver.check(&unit("acme")).is_empty());
+    }
+}

@@ -1,0 +1,93 @@
+//! A tenant's sample does not load: nothing is known about that tenant.
+
+use std::borrow::Cow;
+
+use crate::model::{FailureKind, UnitRecord};
+
+use super::failed::{Business, Failed, failed};
+use super::{About, Check, Problem, about, sqlstate};
+
+#[derive(Debug)]
+pub(super) struct SampleNotLoaded;
+
+impl Check for SampleNotLoaded {
+    fn about(&self) -> &'static About {
+        about!(Error, "sample-not-loaded", "A tenant's sample file cannot be loaded")
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        failed(unit, Business::Sample)
+            .map(|failed| problem(unit, &failed).with_help(Some(help(&failed))))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Where the failure has no place of its own, the sample's file stands for it.
+fn problem<'a>(unit: &'a UnitRecord, failed: &Failed<'a>) -> Problem<'a> {
+    match (&failed.failure.place, &unit.sample) {
+        (None, Some(sample)) => {
+            Problem::in_file(&sample.path, failed.phase, failed.failure.message.as_str())
+                .with_failure(failed.failure)
+        }
+        _ => failed.problem(),
+    }
+}
+
+fn help(failed: &Failed<'_>) -> Cow<'static, str> {
+    if failed.failure.kind == FailureKind::File {
+        return "mend the file, or make it anew: `pg_dump --schema=SCHEMA DATABASE` in plain format (not -Fc), \
+                as it comes"
+            .into();
+    }
+    const GENERAL: &str = "a sample is loaded into an empty target, by the role that owns it; what the platform provides \
+                           (roles, extensions, schemas) belongs into `prepare` and `extensions` in mig-ci.toml";
+    let particular =
+        failed.sqlstate().and_then(|state| sqlstate::help(state, &failed.failure.message));
+    match particular {
+        Some(particular) => format!("{GENERAL}. In particular: {particular}").into(),
+        None => GENERAL.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, place, sql, unit};
+    use crate::model::{Failure, Phase, SampleLoad};
+
+    fn sampled() -> UnitRecord {
+        let sample = SampleLoad { path: "samples/acme.sql".into(), ..SampleLoad::default() };
+        UnitRecord { sample: Some(sample), ..unit("acme") }
+    }
+
+    #[test]
+    fn an_sql_error_in_the_samples_file_is_reported_there() {
+        let error = Failure {
+            place: Some(place("samples/acme.sql", 40)),
+            ..sql("42704", "type \"vector\" does not exist")
+        };
+        let unit = sampled().ending(Phase::Prepare, error);
+        let problems = SampleNotLoaded.check(&unit);
+        assert_eq!(problems[0].place().map(|place| place.line), Some(40));
+        assert!(problems[0].help.as_deref().unwrap().contains("`extensions`"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named_even_without_a_place() {
+        let unit = sampled().ending(Phase::Prepare, failure(FailureKind::File, "not gzip"));
+        let problems = SampleNotLoaded.check(&unit);
+        assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("samples/acme.sql"));
+        assert!(problems[0].help.as_deref().unwrap().contains("pg_dump"));
+    }
+
+    #[test]
+    fn an_error_in_a_prepare_file_is_not_the_samples() {
+        let error = Failure { place: Some(place("ci/prepare.sql", 3)), ..sql("42601", "no") };
+        assert!(SampleNotLoaded.check(&sampled().ending(Phase::Prepare, error)).is_empty());
+        // Nor is a file that cannot be used, before the unit has come to its sample.
+        let file = failure(FailureKind::File, "`\\connect` is a command to psql");
+        let error = Failure { place: Some(place("ci/prepare.sql", 1)), ..file };
+        assert!(SampleNotLoaded.check(&unit("acme").ending(Phase::Prepare, error)).is_empty());
+    }
+}

@@ -1,0 +1,53 @@
+//! Statements of a sample that were left out on purpose, such as owners and grants of roles that do not exist here.
+
+use crate::model::{Phase, UnitRecord};
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct SampleStatementsSkipped;
+
+const HELP: &str = "nothing has to be done, unless migrations depend on these roles: then make them in `prepare` \
+                    (`CREATE ROLE …`), and grants are run. Owners are never taken over: what a sample brings belongs to \
+                    the role that runs the migrations";
+
+impl Check for SampleStatementsSkipped {
+    fn about(&self) -> &'static About {
+        about!(Info, "sample-statements-skipped", "Statements of a sample were left out on purpose")
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let skipped = unit.sample.iter().flat_map(|sample| &sample.skipped);
+        skipped
+            .map(|skipped| {
+                // Without the count and the file, which differ from tenant to tenant: one finding for each reason.
+                let message = format!("statements of samples were left out: {}", skipped.reason);
+                Problem::nowhere("each tenant has a sample of its own", Phase::Prepare, message)
+                    .with_help(Some(HELP))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::judge;
+    use crate::checks::samples::unit;
+    use crate::model::{CheckSettings, SampleLoad, SkippedStatements};
+
+    #[test]
+    fn one_finding_for_each_reason_however_many_samples() {
+        let sampled = |name: &str, count| {
+            let skipped = ["owner of unknown role \"app\"", "grant to unknown role \"ro\""]
+                .map(|reason| SkippedStatements { reason: reason.into(), count });
+            let path = format!("samples/{name}.sql").into();
+            let sample = SampleLoad { path, skipped: skipped.into(), ..SampleLoad::default() };
+            UnitRecord { sample: Some(sample), ..unit(name) }
+        };
+        let units = [sampled("acme", 3), sampled("globex", 12)];
+        let findings = judge(&units, &CheckSettings::default());
+        assert_eq!(findings.len(), 2);
+        assert_eq!(findings[0].units, [0, 1]);
+    }
+}

@@ -1,0 +1,48 @@
+//! The server went away while a unit ran.
+
+use crate::model::UnitRecord;
+
+use super::failed::{Business, failed};
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct ServerLost;
+
+const HELP: &str = "look at the server's own log. Usual reasons: out of memory or disk (fewer `--jobs`; tmpfs is \
+                    memory too), a crash inside an extension, the container's time limit, somebody stopped it. If the \
+                    same statement ends it each time, that statement crashes the server";
+
+impl Check for ServerLost {
+    fn about(&self) -> &'static About {
+        about!(Error, "server-lost", "The server went away during the run")
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        failed(unit, Business::Server)
+            .map(|failed| failed.problem().with_help(Some(HELP)))
+            .into_iter()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, step, unit};
+    use crate::model::{FailureKind, Phase};
+
+    #[test]
+    fn the_step_that_ran_when_the_server_went_is_its_place() {
+        let lost = failure(FailureKind::ServerLost, "the server closed the connection");
+        let unit = unit("acme").with_step(step("9", Phase::Head).failing(lost));
+        let problems = ServerLost.check(&unit);
+        assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("m/9.sql"));
+    }
+
+    #[test]
+    fn outside_of_a_step_it_says_why_there_is_no_place() {
+        let lost = failure(FailureKind::ServerLost, "the server closed the connection");
+        let unit = unit("acme").ending(Phase::Prepare, lost);
+        assert!(ServerLost.check(&unit)[0].place().is_none());
+    }
+}

@@ -1,0 +1,93 @@
+//! A migration begins or ends transactions itself, inside the tool's own: the server warns, and the tool says nothing.
+
+use crate::model::{FailureKind, Phase, StepOutcome, StepRecord, UnitRecord};
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct TransactionControl;
+
+/// PostgreSQL's words (`src/backend/access/transam/xact.c`).
+const WARNINGS: [&str; 2] =
+    ["there is already a transaction in progress", "there is no transaction in progress"];
+
+const HELP: &str = "take the file's own BEGIN, COMMIT and ROLLBACK out. The tool already runs the file in a transaction (golang-migrate: \
+                    in one message, which is one), and the file's COMMIT ends that: what stands behind it, the ledger's row \
+                    included, is no longer one with what stands before. A failure there leaves the file applied in part, or \
+                    applied and not recorded; after a ROLLBACK it is recorded and not applied";
+
+impl Check for TransactionControl {
+    fn about(&self) -> &'static About {
+        about!(
+            Warning,
+            "transaction-control",
+            "A migration begins or ends a transaction itself, inside that of the tool"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        // A tool that refuses to go on for this reason has said it.
+        let is_told = |step: &StepRecord| matches!(&step.outcome, StepOutcome::Failed(failure) if failure.kind == FailureKind::Refused);
+        let heads = unit.steps.iter().filter(|step| step.phase == Phase::Head && !is_told(step));
+        heads.filter_map(problem).collect()
+    }
+}
+
+/// One for a step: `BEGIN … COMMIT` in a file makes two warnings.
+fn problem(step: &StepRecord) -> Option<Problem<'_>> {
+    let notices = step.notices.iter();
+    let warnings = WARNINGS.map(|words| notices.clone().find(|notice| notice.message == words));
+    let warnings: Vec<_> = warnings.into_iter().flatten().collect();
+    // What the base has can no longer be changed.
+    let place = step.transaction_command.as_ref()?;
+    let words: Vec<&str> = warnings.iter().map(|notice| notice.message.as_str()).collect();
+    let message = format!(
+        "the migration has transaction commands of its own, and the server warns: {}",
+        words.join("; ")
+    );
+    let problem = Problem::at(place, step.phase, message);
+    (!words.is_empty()).then(|| problem.with_help(Some(HELP)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, notice, place, step, unit};
+
+    fn problems(step: StepRecord) -> Vec<String> {
+        let unit = unit("acme").with_step(step);
+        let problems = TransactionControl.check(&unit);
+        problems
+            .iter()
+            .map(|problem| format!("{} {}", problem.place().unwrap().line, problem.message))
+            .collect()
+    }
+
+    fn warned(phase: Phase) -> StepRecord {
+        let command = Some(place("m/1.sql", 4));
+        let step = step("1", phase).noticing(notice(WARNINGS[1])).noticing(notice(WARNINGS[0]));
+        StepRecord { transaction_command: command, ..step }
+    }
+
+    #[test]
+    fn the_servers_warnings_make_one_problem_at_the_first_command() {
+        assert_eq!(
+            problems(warned(Phase::Head)),
+            [
+                "4 the migration has transaction commands of its own, and the server warns: there is already \
+              a transaction in progress; there is no transaction in progress"
+            ]
+        );
+    }
+
+    #[test]
+    fn other_notices_the_base_and_refusals_are_left_alone() {
+        let odd = StepRecord { notices: vec![notice("odd")], ..warned(Phase::Head) };
+        assert!(problems(odd).is_empty());
+        let old = StepRecord { transaction_command: None, ..warned(Phase::Head) };
+        assert!(problems(old).is_empty());
+        assert!(problems(warned(Phase::Base)).is_empty());
+        let refused = failure(FailureKind::Refused, "pq: unexpected transaction status idle");
+        assert!(problems(warned(Phase::Head).failing(refused)).is_empty());
+    }
+}
