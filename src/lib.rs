@@ -17,4 +17,5 @@
 mod checks;
 mod formats;
 mod model;
+mod source;
 mod sql;

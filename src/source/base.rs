@@ -1,0 +1,474 @@
+//! Which revision is the base, and why. The order, and what is said where there is none, is for the report to show.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::git::Git;
+use super::questions::Branch;
+use super::{Snapshot, SourceError, remote, tree};
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaseRequest {
+    /// The pull request's base, or the merge base with the default branch.
+    Default,
+    /// Exactly this revision: `--base REV`.
+    Revision(String),
+    /// No base: every migration is pending.
+    None,
+}
+
+/// What a run compares.
+#[derive(Debug, Clone)]
+pub(crate) struct Revisions {
+    pub(crate) base: Base,
+    /// `None` outside of a git checkout, and before the first commit.
+    pub(crate) head: Option<Head>,
+}
+
+/// The state that the head is compared with.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    pub(crate) revision: Option<Revision>,
+    /// How it was found, or why there is none; a clause without a capital: `merge base of HEAD with origin/main`.
+    pub(crate) reason: String,
+    /// How many of its commits HEAD lacks. Only a revision that was asked for by name has such.
+    pub(crate) lacking: Lacking,
+    /// The files that were asked for, there whenever `revision` is.
+    pub(crate) files: Option<Snapshot>,
+}
+
+/// Commits of the base that HEAD does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lacking {
+    Nothing,
+    Commits(u64),
+    /// The clone is shallow, so that what HEAD has may not be here.
+    Unknown,
+}
+
+/// A commit, and what it was asked for as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revision {
+    /// The full hash.
+    pub(crate) commit: String,
+    /// `origin/main`, `v1.2`, or the hash itself.
+    pub(crate) name: String,
+}
+
+/// The revision that the worktree is checked out from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The full hash.
+    pub(crate) commit: String,
+    /// The project's folder differs from the commit; ignored files do not count.
+    pub(crate) dirty: bool,
+}
+
+/// Finds base and head of the project at `root`, and reads the base's files at and below `paths`, which are relative
+/// to `root`; an empty path stands for all of it.
+///
+/// # Errors
+/// Whenever a base should be there and cannot be had. "There is none" is no error: see [`Base::reason`].
+pub(crate) async fn read_revisions(
+    root: &Utf8Path,
+    request: &BaseRequest,
+    paths: &[Utf8PathBuf],
+) -> Result<Revisions, SourceError> {
+    match Git::discover(root)? {
+        Some(git) => read_with(&git, request, paths).await,
+        None => match request {
+            BaseRequest::Revision(revision) => {
+                Err(SourceError::NoCheckout { revision: revision.clone(), root: root.to_owned() })
+            }
+            BaseRequest::Default => Ok(without("the project is not in a git checkout", None)),
+            BaseRequest::None => Ok(without(NOT_WANTED, None)),
+        },
+    }
+}
+
+const NOT_WANTED: &str = "no base was asked for";
+
+/// The same, in a checkout.
+pub(super) async fn read_with(
+    git: &Git,
+    request: &BaseRequest,
+    paths: &[Utf8PathBuf],
+) -> Result<Revisions, SourceError> {
+    let head = match git.head().await? {
+        Some(commit) => Some(Head { commit, dirty: git.is_dirty().await? }),
+        None => None,
+    };
+    let found = match request {
+        BaseRequest::None => Err(NOT_WANTED.to_owned()),
+        BaseRequest::Revision(revision) => Ok(named(git, revision).await?),
+        BaseRequest::Default => match &head {
+            Some(head) => default(git, &head.commit).await?,
+            None => Err("the git repository has no commit yet".into()),
+        },
+    };
+    let (revision, reason) = match found {
+        Ok(found) => found,
+        Err(reason) => return Ok(without(&reason, head)),
+    };
+    let files = tree::read(git, &revision.commit, paths).await?;
+    let lacking = match (request, &head) {
+        (BaseRequest::Revision(_), Some(head)) => {
+            lacking(git, &head.commit, &revision.commit).await?
+        }
+        _ => Lacking::Nothing,
+    };
+    let base = Base { revision: Some(revision), reason, lacking, files: Some(files) };
+    Ok(Revisions { base, head })
+}
+
+fn without(reason: &str, head: Option<Head>) -> Revisions {
+    let lacking = Lacking::Nothing;
+    Revisions { base: Base { revision: None, reason: reason.into(), lacking, files: None }, head }
+}
+
+async fn lacking(git: &Git, head: &str, base: &str) -> Result<Lacking, SourceError> {
+    Ok(match git.count_missing(head, base).await? {
+        0 => Lacking::Nothing,
+        _ if git.is_shallow().await? => Lacking::Unknown,
+        commits => Lacking::Commits(commits),
+    })
+}
+
+/// A revision and how it was found.
+type Found = (Revision, String);
+
+/// `--base REV`: this and no other.
+async fn named(git: &Git, name: &str) -> Result<Found, SourceError> {
+    let commit = match git.commit(name).await? {
+        Some(commit) => commit,
+        None => remote::fetch_named(git, name).await?,
+    };
+    Ok((Revision { commit, name: name.to_owned() }, format!("{name}, as asked for")))
+}
+
+/// The base when nobody named one; `Err` in the inner result says why there is none.
+async fn default(git: &Git, head: &str) -> Result<Result<Found, String>, SourceError> {
+    if let Some(found) = pull_request(git, head).await? {
+        return Ok(Ok(found));
+    }
+    let branches = git.default_branches().await?;
+    let known = match branches.first() {
+        Some(branch) => Some(branch.clone()),
+        None => remote::default_branch(git).await?,
+    };
+    let Some(branch) = known else {
+        return Ok(Err("no default branch is known here: neither origin/HEAD, nor a branch main \
+                       or master, on origin or local; and there is no remote to ask"
+            .into()));
+    };
+    let mut bases = git.merge_bases(head, &branch.commit).await?;
+    if bases.is_empty() {
+        if !git.is_shallow().await? {
+            return Err(SourceError::Unrelated { branch: branch.name });
+        }
+        bases = remote::deepen_to_merge_base(git, head, &branch).await?;
+    }
+    let reason = reason(&branch, &branches, bases.len());
+    let Some(commit) = bases.into_iter().next() else {
+        return Err(SourceError::Unrelated { branch: branch.name });
+    };
+    Ok(Ok((Revision { commit, name: branch.name }, reason)))
+}
+
+fn reason(branch: &Branch, candidates: &[Branch], merge_bases: usize) -> String {
+    let mut reason = format!("merge base of HEAD with {}", branch.name);
+    if merge_bases > 1 {
+        reason += &format!(" (the first of {merge_bases}: their histories cross)");
+    }
+    // A local main beside origin/main is nothing to speak of; main beside master is.
+    let side = |name: &str| name.starts_with("origin/");
+    let others: Vec<&str> = candidates
+        .iter()
+        .filter(|other| side(&other.name) == side(&branch.name) && other.name != branch.name)
+        .map(|other| other.name.as_str())
+        .collect();
+    if !others.is_empty() {
+        reason += &format!("; {} exists too and was not used", others.join(", "));
+    }
+    reason
+}
+
+/// The merge commit that GitHub makes of a pull request names the base as its first parent.
+///
+/// It is known by its ref (`refs/remotes/pull/7/merge`), or, where it stands alone in a shallow clone, by being a
+/// detached merge whose parents are not here. A merge commit on a branch is somebody's own, and no such sign.
+async fn pull_request(git: &Git, head: &str) -> Result<Option<Found>, SourceError> {
+    let parents = git.named_parents(head).await?;
+    let [base, _] = parents.as_slice() else { return Ok(None) };
+    let refs = git.remote_refs_at(head).await?;
+    let by_ref = refs
+        .iter()
+        .find(|name| name.starts_with("refs/remotes/pull/") && name.ends_with("/merge"))
+        .and_then(|name| name.strip_prefix("refs/remotes/"));
+    let is_here = git.commit(base).await?.is_some();
+    if by_ref.is_none() && (is_here || !git.is_detached().await?) {
+        return Ok(None);
+    }
+    if !is_here {
+        remote::fetch_parent(git, base).await?;
+    }
+    let reason = match by_ref {
+        Some(name) => format!("first parent of the merge commit HEAD ({name})"),
+        None => "first parent of the merge commit HEAD, which is checked out alone, \
+                 as CI does for pull requests"
+            .into(),
+    };
+    Ok(Some((Revision { commit: base.clone(), name: base.clone() }, reason)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::testing::{Repository, contents};
+
+    /// `main` with two commits, `feature` with one more on top of the first.
+    fn forked() -> (Repository, String) {
+        let repository = Repository::new();
+        let first = repository.commit("m/1.sql", "one");
+        repository.commit("m/2.sql", "two");
+        repository.git(&["checkout", "--quiet", "-b", "feature", &first]);
+        repository.commit("m/3.sql", "three");
+        (repository, first)
+    }
+
+    /// The state of `origin` when somebody opened a pull request: `main`, and GitHub's merge commit of it.
+    fn with_pull_request() -> (Repository, String) {
+        let (repository, _) = forked();
+        repository.git(&["checkout", "--quiet", "--detach", "main"]);
+        let base = repository.git(&["rev-parse", "HEAD"]);
+        repository.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", "feature"]);
+        repository.git(&["update-ref", "refs/pull/7/merge", "HEAD"]);
+        repository.git(&["checkout", "--quiet", "feature"]);
+        (repository, base)
+    }
+
+    fn names(base: &Base) -> Vec<String> {
+        let files = contents(base.files.as_ref().unwrap());
+        files.into_iter().map(|(path, _)| path.into_string()).collect()
+    }
+
+    fn commit(base: &Base) -> &str {
+        &base.revision.as_ref().unwrap().commit
+    }
+
+    #[tokio::test]
+    async fn outside_of_a_checkout_there_is_no_base() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().try_into().unwrap();
+        let found = read_revisions(root, &BaseRequest::Default, &[]).await.unwrap();
+        assert_eq!(found.base.reason, "the project is not in a git checkout");
+        assert!(found.base.revision.is_none() && found.head.is_none());
+
+        let request = BaseRequest::Revision("main".into());
+        let error = read_revisions(root, &request, &[]).await.unwrap_err().to_string();
+        assert!(error.contains("\"main\" cannot be had"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn before_the_first_commit_there_is_no_base() {
+        let repository = Repository::new();
+        let found = repository.revisions(&BaseRequest::Default).await.unwrap();
+        assert_eq!(found.base.reason, "the git repository has no commit yet");
+        assert_eq!(found.head, None);
+    }
+
+    #[tokio::test]
+    async fn a_head_whose_commit_is_missing_is_an_error() {
+        let (repository, _) = forked();
+        let head = repository.git(&["rev-parse", "HEAD"]);
+        for detached in [false, true] {
+            if detached {
+                repository.git(&["checkout", "--quiet", "--detach"]);
+            }
+            let objects = repository.path().join(".git/objects");
+            let aside = repository.path().join("aside");
+            std::fs::rename(&objects, &aside).unwrap();
+            std::fs::create_dir(&objects).unwrap();
+            for request in [BaseRequest::Default, BaseRequest::None] {
+                let error = repository.revisions(&request).await.unwrap_err();
+                assert!(matches!(error, SourceError::Damaged { .. }), "{error}");
+                assert!(error.to_string().contains(&head), "{error}");
+            }
+            std::fs::remove_dir(&objects).unwrap();
+            std::fs::rename(&aside, &objects).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_default_branch_there_is_no_base() {
+        let repository = Repository::new();
+        repository.commit("m/1.sql", "one");
+        repository.git(&["branch", "-m", "trunk"]);
+        let found = repository.revisions(&BaseRequest::Default).await.unwrap();
+        assert!(found.base.reason.starts_with("no default branch is known here"));
+        assert!(found.base.files.is_none());
+        assert!(!found.head.unwrap().dirty);
+    }
+
+    #[tokio::test]
+    async fn a_local_main_serves_where_there_is_no_remote() {
+        let (repository, first) = forked();
+        let found = repository.revisions(&BaseRequest::Default).await.unwrap();
+        assert_eq!(found.base.reason, "merge base of HEAD with main");
+        assert_eq!(commit(&found.base), first);
+        assert_eq!(names(&found.base), ["m/1.sql"]);
+    }
+
+    #[tokio::test]
+    async fn the_remotes_head_goes_before_main_and_master() {
+        let (origin, first) = forked();
+        origin.git(&["branch", "master", "main"]);
+        origin.git(&["checkout", "--quiet", "main"]);
+        origin.git(&["branch", "-m", "trunk"]);
+        let clone = origin.clone(&[]);
+        clone.git(&["checkout", "--quiet", "feature"]);
+        let found = clone.revisions(&BaseRequest::Default).await.unwrap();
+        assert_eq!(
+            found.base.reason,
+            "merge base of HEAD with origin/trunk; origin/master exists too and was not used"
+        );
+        assert_eq!(commit(&found.base), first);
+    }
+
+    #[tokio::test]
+    async fn a_detached_head_and_a_linked_worktree_have_the_same_base() {
+        let (repository, first) = forked();
+        repository.git(&["checkout", "--quiet", "--detach", "feature"]);
+        let found = repository.revisions(&BaseRequest::Default).await.unwrap();
+        assert_eq!(commit(&found.base), first);
+
+        let folder = tempfile::tempdir().unwrap();
+        let linked = folder.path().join("linked");
+        repository.git(&["worktree", "add", "--quiet", linked.to_str().unwrap(), "feature"]);
+        let root = linked.as_path().try_into().unwrap();
+        let found = read_revisions(root, &BaseRequest::Default, &["m".into()]).await.unwrap();
+        assert_eq!(commit(&found.base), first);
+        assert_eq!(names(&found.base), ["m/1.sql"]);
+    }
+
+    #[tokio::test]
+    async fn a_named_revision_is_taken_exactly() {
+        let (repository, _) = forked();
+        repository.git(&["tag", "-a", "-m", "x", "v1", "main"]);
+        let found = repository.revisions(&BaseRequest::Revision("v1".into())).await.unwrap();
+        assert_eq!(commit(&found.base), repository.git(&["rev-parse", "main"]));
+        assert_eq!(found.base.reason, "v1, as asked for");
+        assert_eq!(names(&found.base), ["m/1.sql", "m/2.sql"]);
+    }
+
+    #[tokio::test]
+    async fn what_head_lacks_of_a_named_revision_is_counted() {
+        let (repository, first) = forked();
+        repository.git(&["checkout", "--quiet", "main"]);
+        repository.commit("m/4.sql", "four");
+        repository.git(&["checkout", "--quiet", "feature"]);
+        let named = |name: &str| BaseRequest::Revision(name.into());
+        for (request, lacking) in [
+            (named("main"), Lacking::Commits(2)),
+            (named(&first), Lacking::Nothing),
+            (named("HEAD"), Lacking::Nothing),
+            (BaseRequest::Default, Lacking::Nothing),
+        ] {
+            let found = repository.revisions(&request).await.unwrap();
+            assert_eq!(found.base.lacking, lacking, "{request:?}");
+        }
+        let clone = repository.clone(&["--depth=1", "--branch=feature"]);
+        let found = clone.revisions(&named("main")).await.unwrap();
+        assert_eq!(found.base.lacking, Lacking::Unknown);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_revision_is_an_error_that_lists_the_attempts() {
+        let (repository, _) = forked();
+        for name in ["nowhere", "--help", ""] {
+            let request = BaseRequest::Revision(name.into());
+            let error = repository.revisions(&request).await.unwrap_err();
+            assert!(matches!(error, SourceError::UnknownRevision { .. }), "{error}");
+            assert!(error.to_string().contains("tried: git rev-parse"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_base_on_request() {
+        let (repository, _) = forked();
+        let found = repository.revisions(&BaseRequest::None).await.unwrap();
+        assert_eq!(found.base.reason, "no base was asked for");
+        assert!(found.base.revision.is_none() && found.head.is_some());
+    }
+
+    #[tokio::test]
+    async fn unrelated_histories_are_an_error() {
+        let (repository, _) = forked();
+        repository.git(&["checkout", "--quiet", "--orphan", "other"]);
+        repository.commit("m/9.sql", "nine");
+        let error = repository.revisions(&BaseRequest::Default).await.unwrap_err();
+        assert!(matches!(error, SourceError::Unrelated { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_head_is_dirty_only_by_changes_of_the_project() {
+        let repository = Repository::new();
+        repository.commit("p/m/1.sql", "one");
+        let project = repository.path().join("p");
+        let dirty = async || {
+            let git = Git::discover_with(&project, "git".into()).unwrap().unwrap();
+            read_with(&git, &BaseRequest::None, &[]).await.unwrap().head.unwrap().dirty
+        };
+        repository.write("elsewhere.sql", "");
+        assert!(!dirty().await);
+        repository.write("p/m/2.sql", "");
+        assert!(dirty().await);
+    }
+
+    #[tokio::test]
+    async fn a_pull_requests_merge_commit_names_the_base() {
+        let (origin, base) = with_pull_request();
+        for depth in [1, 2, 100] {
+            let clone = origin.checkout_action("refs/pull/7/merge", depth);
+            let found = clone.revisions(&BaseRequest::Default).await.unwrap();
+            assert_eq!(commit(&found.base), base, "depth {depth}");
+            assert_eq!(found.base.reason, "first parent of the merge commit HEAD (pull/7/merge)");
+            assert_eq!(names(&found.base), ["m/1.sql", "m/2.sql"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_merge_commit_that_was_checked_out_alone_names_the_base() {
+        let (origin, base) = with_pull_request();
+        let clone = origin.checkout_action("refs/pull/7/merge", 1);
+        clone.git(&["update-ref", "-d", "refs/remotes/pull/7/merge"]);
+        let found = clone.revisions(&BaseRequest::Default).await.unwrap();
+        assert_eq!(commit(&found.base), base);
+        assert!(found.base.reason.contains("checked out alone"));
+    }
+
+    #[tokio::test]
+    async fn a_merge_on_a_branch_is_not_taken_for_a_pull_request() {
+        // "Merge main into feature": its first parent is the feature's own, and would hide what it brings.
+        let (origin, _) = forked();
+        origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", "main"]);
+        origin.git(&["branch", "topic"]);
+        origin.git(&["checkout", "--quiet", "main"]);
+        let clone = origin.clone(&["--depth=1", "--branch=topic"]);
+        let found = clone.revisions(&BaseRequest::Default).await.unwrap();
+        assert_eq!(commit(&found.base), origin.git(&["rev-parse", "main"]));
+    }
+
+    #[tokio::test]
+    async fn a_parent_that_cannot_be_fetched_is_an_error_with_the_way_out() {
+        let (origin, base) = with_pull_request();
+        let clone = origin.checkout_action("refs/pull/7/merge", 1);
+        drop(origin);
+        let error = clone.revisions(&BaseRequest::Default).await.unwrap_err();
+        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        let text = error.to_string();
+        for part in [base.as_str(), "git fetch", "fetch-depth: 0", "--base", "--no-base"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

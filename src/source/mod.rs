@@ -1,0 +1,77 @@
+//! Where files come from: the worktree (head) and a git revision (base), both behind `model::Files`.
+//!
+//! ```text
+//! base      which revision is the base, and why (the order of issue and documentation: --base, pull request, merge base)
+//! remote    asking origin, and fetching what this clone lacks
+//! tree      a revision's files → Snapshot, symlinks resolved
+//! questions what is asked of git       git  the one runner: every git process is started there
+//! snapshot  files in memory            worktree  files on disk
+//! ```
+//!
+//! Nothing here changes a branch, a tag, the index or the worktree; a fetch adds objects alone.
+
+mod base;
+mod git;
+mod questions;
+mod remote;
+mod snapshot;
+#[cfg(test)]
+mod testing;
+mod tree;
+mod worktree;
+
+use camino::Utf8PathBuf;
+
+pub(crate) use base::{BaseRequest, Lacking, Revisions, read_revisions};
+pub(crate) use snapshot::Snapshot;
+pub(crate) use worktree::Worktree;
+
+/// Why the base could not be had. All of it is the environment's affair but [`SourceError::UnknownRevision`],
+/// [`SourceError::NoCheckout`] and [`SourceError::OutsideRepository`], which are the caller's request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// There is a `.git`, so somebody expects a base; going on without one would hide what is pending.
+    #[error(
+        "{toplevel} is a git checkout, but `{binary}` cannot be run: {source}; install git, or name it in MIG_CI_GIT"
+    )]
+    GitMissing { binary: String, toplevel: Utf8PathBuf, source: std::io::Error },
+    /// Git said no. `stderr` is in its own words, without credentials.
+    #[error("`{command}` failed ({status}): {stderr}")]
+    Git { command: String, status: String, stderr: String },
+    #[error("`{command}` gave no answer within {seconds} s and was ended")]
+    Timeout { command: String, seconds: u64 },
+    #[error("`{command}` gave an answer that mig-ci does not understand: {problem}")]
+    Answer { command: String, problem: String },
+    /// `--base` with something that is no commit here. `tried` reads as a list of attempts.
+    #[error("the base revision {revision:?} is not known here; tried: {}", .tried.join("; "))]
+    UnknownRevision { revision: String, tried: Vec<String> },
+    #[error("the base revision {revision:?} cannot be had: {root} is not in a git checkout")]
+    NoCheckout { revision: String, root: Utf8PathBuf },
+    /// A clone that lacks the base (it is shallow, or of one branch), and no way to fetch it.
+    #[error(
+        "this clone lacks the base ({wanted}); tried: {}; check out with full history (actions/checkout: \
+         `fetch-depth: 0`), name a revision with --base, or do without a base: --no-base",
+        .tried.join("; ")
+    )]
+    Lacking { wanted: String, tried: Vec<String> },
+    /// HEAD stands at a commit, and the commit is not there.
+    #[error(
+        "HEAD is at {commit}, and the repository {toplevel} does not have that commit: it is damaged (`git fsck` says \
+         more); clone it anew"
+    )]
+    Damaged { commit: String, toplevel: Utf8PathBuf },
+    /// No history in common, although all of it is here.
+    #[error(
+        "HEAD and {branch} have no commit in common, so there is no merge base; name the base with --base"
+    )]
+    Unrelated { branch: String },
+    #[error(
+        "{path} lies in a submodule ({submodule}), whose files at the base revision cannot be read from this repository; \
+         run mig-ci inside of the submodule"
+    )]
+    Submodule { path: Utf8PathBuf, submodule: String },
+    #[error("{path} is outside of the git repository {toplevel}, so it has no base revision")]
+    OutsideRepository { path: Utf8PathBuf, toplevel: Utf8PathBuf },
+    #[error("cannot find the git repository of {path}: {reason}")]
+    Discovery { path: Utf8PathBuf, reason: String },
+}

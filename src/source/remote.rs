@@ -1,0 +1,323 @@
+//! Asking origin, and fetching what this clone lacks: the least that does, and an error that says all that was tried.
+//!
+//! A clone lacks commits where it is shallow, and where it is of one branch, as GitLab makes them. Since no ref is
+//! stored, the next run in the same clone asks again.
+
+use super::SourceError;
+use super::git::Git;
+use super::questions::Branch;
+
+/// How many commits each round of deepening adds, before all of the history is asked for.
+const ROUNDS: [u32; 3] = [50, 250, 1250];
+
+/// The commit of `--base REV` that is not known here: a branch, a tag or a full hash of the remote's.
+pub(super) async fn fetch_named(git: &Git, name: &str) -> Result<String, SourceError> {
+    let mut tried = vec![format!("git rev-parse {name}: no such commit")];
+    let unknown =
+        |tried: Vec<String>| SourceError::UnknownRevision { revision: name.to_owned(), tried };
+    if name.starts_with('-') || name.is_empty() {
+        return Err(unknown(tried));
+    }
+    if let Err(reason) = origin(git).await? {
+        tried.push(reason);
+        return Err(unknown(tried));
+    }
+    let commit = if is_full_hash(name) {
+        name.to_owned()
+    } else {
+        match remote_commit(git, name).await {
+            Ok(Some(commit)) => commit,
+            Ok(None) => {
+                tried.push(format!("git ls-remote origin {name}: no such branch or tag"));
+                tried.push("origin can be asked for branches, tags and full hashes alone".into());
+                return Err(unknown(tried));
+            }
+            Err(error) => {
+                tried.push(error.to_string());
+                return Err(unknown(tried));
+            }
+        }
+    };
+    if git.commit(&commit).await?.is_none()
+        && let Err(error) = fetch_one(git, &commit).await
+    {
+        tried.push(error.to_string());
+    }
+    // A tag's hash becomes its commit's.
+    git.commit(&commit).await?.ok_or_else(|| unknown(tried))
+}
+
+/// The first parent of a merge commit that was checked out alone.
+pub(super) async fn fetch_parent(git: &Git, parent: &str) -> Result<(), SourceError> {
+    let mut tried = vec![format!("git rev-parse {parent}: not in this clone")];
+    if let Err(error) = fetch_one(git, parent).await {
+        tried.push(error.to_string());
+    }
+    match git.commit(parent).await? {
+        Some(_) => Ok(()),
+        None => Err(SourceError::Lacking {
+            wanted: format!("{parent}, the first parent of the merge commit HEAD"),
+            tried,
+        }),
+    }
+}
+
+/// The default branch by the remote's word, for a clone that holds no ref of it. Its commit is here afterwards.
+/// `None` where there is nobody to ask, and all of the history is here.
+pub(super) async fn default_branch(git: &Git) -> Result<Option<Branch>, SourceError> {
+    let wanted = "the default branch";
+    let mut tried =
+        vec!["origin/HEAD, origin/main, origin/master, main, master: none is here".to_owned()];
+    if let Err(reason) = origin(git).await? {
+        if git.remotes().await?.is_empty() && !git.is_shallow().await? {
+            return Ok(None);
+        }
+        tried.push(reason);
+        return Err(SourceError::Lacking { wanted: wanted.into(), tried });
+    }
+    let answer = match git.remote_refs(&["HEAD"]).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tried.push(error.to_string());
+            return Err(SourceError::Lacking { wanted: wanted.into(), tried });
+        }
+    };
+    let Some((name, commit)) = parse_remote_head(&answer) else {
+        tried.push("git ls-remote --symref origin HEAD: the remote names no branch".into());
+        return Err(SourceError::Lacking { wanted: wanted.into(), tried });
+    };
+    let branch = Branch { name: format!("origin/{name}"), commit };
+    if git.commit(&branch.commit).await?.is_none()
+        && let Err(error) = fetch_one(git, &branch.commit).await
+    {
+        tried.push(error.to_string());
+        return Err(SourceError::Lacking { wanted: branch.name, tried });
+    }
+    Ok(Some(branch))
+}
+
+/// Whether there is an `origin` to ask; why not, otherwise.
+async fn origin(git: &Git) -> Result<Result<(), String>, SourceError> {
+    let remotes = git.remotes().await?;
+    Ok(if remotes.iter().any(|name| name == "origin") {
+        Ok(())
+    } else if remotes.is_empty() {
+        Err("nothing was fetched: there is no remote".into())
+    } else {
+        Err(format!("nothing was fetched: there is no remote origin, only {}", remotes.join(", ")))
+    })
+}
+
+/// Brings one commit here. Into a shallow clone it comes alone; into a full one with its history, since there a depth
+/// would cut off history that is here.
+async fn fetch_one(git: &Git, commit: &str) -> Result<(), SourceError> {
+    let depth = git.is_shallow().await?.then_some("--depth=1");
+    git.fetch(depth, &[commit]).await
+}
+
+/// Fetches history of both sides until they meet.
+///
+/// # Errors
+/// [`SourceError::Lacking`] if the history cannot be had, [`SourceError::Unrelated`] if there is no more of it.
+pub(super) async fn deepen_to_merge_base(
+    git: &Git,
+    head: &str,
+    branch: &Branch,
+) -> Result<Vec<String>, SourceError> {
+    let mut tried =
+        vec![format!("git merge-base HEAD {}: none in the history that is here", branch.name)];
+    let rounds = ROUNDS.iter().map(|commits| format!("--deepen={commits}"));
+    for depth in rounds.chain(["--unshallow".to_owned()]) {
+        // A fetch of both fails as a whole if HEAD was never pushed; the other side alone may do then.
+        let both = git.fetch(Some(&depth), &[&branch.commit, head]).await;
+        if let Err(error) = both {
+            tried.push(error.to_string());
+            if let Err(error) = git.fetch(Some(&depth), &[&branch.commit]).await {
+                tried.push(error.to_string());
+                break;
+            }
+        }
+        let bases = git.merge_bases(head, &branch.commit).await?;
+        if !bases.is_empty() {
+            return Ok(bases);
+        }
+        if !git.is_shallow().await? {
+            return Err(SourceError::Unrelated { branch: branch.name.clone() });
+        }
+        tried.push(format!("git fetch {depth}: still no common commit"));
+    }
+    Err(SourceError::Lacking { wanted: format!("merge base of HEAD with {}", branch.name), tried })
+}
+
+/// The hash of a branch or tag on the remote. `origin/main` means the remote's `main`.
+async fn remote_commit(git: &Git, name: &str) -> Result<Option<String>, SourceError> {
+    let plain = name.strip_prefix("origin/").unwrap_or(name);
+    let plain = plain.strip_prefix("refs/remotes/origin/").unwrap_or(plain);
+    let candidates = [name.to_owned(), format!("refs/heads/{plain}"), format!("refs/tags/{plain}")];
+    // A pattern without `refs/` would match the ends of other names.
+    let patterns: Vec<&str> =
+        candidates.iter().map(String::as_str).filter(|name| name.starts_with("refs/")).collect();
+    let answer = git.remote_refs(&patterns).await?;
+    let hash_of = |wanted: &str| {
+        answer.lines().find_map(|line| {
+            let (hash, name) = line.split_once('\t')?;
+            (name == wanted).then(|| hash.to_owned())
+        })
+    };
+    Ok(patterns.iter().find_map(|wanted| hash_of(wanted)))
+}
+
+/// `ref: refs/heads/main\tHEAD` and `<hash>\tHEAD`.
+fn parse_remote_head(answer: &str) -> Option<(String, String)> {
+    let lines = || answer.lines().filter_map(|line| line.strip_suffix("\tHEAD"));
+    let name = lines().find_map(|line| line.strip_prefix("ref: refs/heads/"))?;
+    let commit = lines().find(|line| !line.starts_with("ref: "))?;
+    Some((name.to_owned(), commit.to_owned()))
+}
+
+/// SHA-1 or SHA-256, in full. Servers give no commit by an abbreviation.
+fn is_full_hash(name: &str) -> bool {
+    matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::base::BaseRequest;
+    use crate::source::testing::Repository;
+
+    /// `main` and `feature`, many commits away from each other; `main` is checked out.
+    fn long_history() -> (Repository, String) {
+        let repository = Repository::new();
+        repository.commit("m/1.sql", "one");
+        let fork = repository.commit("m/2.sql", "two");
+        repository.git(&["checkout", "--quiet", "-b", "feature"]);
+        repository.commit("m/3.sql", "three");
+        (0..60).for_each(|_| drop(repository.commit_all("more")));
+        repository.git(&["checkout", "--quiet", "main"]);
+        (0..3).for_each(|_| drop(repository.commit_all("other")));
+        (repository, fork)
+    }
+
+    async fn base_of(clone: &Repository, request: BaseRequest) -> Result<String, SourceError> {
+        let found = clone.revisions(&request).await?;
+        Ok(found.base.revision.unwrap().commit)
+    }
+
+    #[tokio::test]
+    async fn a_clone_of_one_branch_asks_the_remote_for_the_default_one_and_deepens() {
+        let (origin, fork) = long_history();
+        let clone = origin.clone(&["--depth=1", "--branch=feature"]);
+        let before = clone.git(&["for-each-ref"]);
+        assert_eq!(base_of(&clone, BaseRequest::Default).await.unwrap(), fork);
+        assert_eq!(clone.git(&["for-each-ref"]), before, "no ref moves");
+        assert!(!clone.path().join(".git/FETCH_HEAD").exists());
+    }
+
+    #[tokio::test]
+    async fn the_second_run_in_a_shallow_clone_has_the_same_base() {
+        let (origin, fork) = long_history();
+        let clone = origin.clone(&["--depth=1", "--branch=feature"]);
+        for run in ["first", "second"] {
+            assert_eq!(base_of(&clone, BaseRequest::Default).await.unwrap(), fork, "{run}");
+        }
+        // By now the clone is not shallow any more, and still has no ref of main.
+        assert_eq!(clone.git(&["rev-parse", "--is-shallow-repository"]), "false");
+        for name in ["main", "origin/main"] {
+            let found = base_of(&clone, BaseRequest::Revision(name.into())).await.unwrap();
+            assert_eq!(found, origin.git(&["rev-parse", "main"]), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_clone_of_one_branch_asks_the_remote_and_stays_full() {
+        let (origin, fork) = long_history();
+        let tip = origin.git(&["rev-parse", "main"]);
+        for (request, commit) in [
+            (BaseRequest::Default, &fork),
+            (BaseRequest::Revision("origin/main".into()), &tip),
+            (BaseRequest::Revision(tip.clone()), &tip),
+        ] {
+            let clone = origin.clone(&["--single-branch", "--branch=feature"]);
+            let before = clone.git(&["for-each-ref"]);
+            assert_eq!(base_of(&clone, request.clone()).await.unwrap(), *commit, "{request:?}");
+            assert_eq!(clone.git(&["for-each-ref"]), before, "no ref moves");
+            assert_eq!(clone.git(&["rev-parse", "--is-shallow-repository"]), "false");
+            assert_eq!(clone.git(&["rev-list", "--count", &tip]), "5", "all of its history");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_clone_whose_remote_cannot_be_asked_is_an_error() {
+        let (origin, _) = long_history();
+        let clone = origin.clone(&["--single-branch", "--branch=feature"]);
+        clone.git(&["remote", "rename", "origin", "upstream"]);
+        let error = base_of(&clone, BaseRequest::Default).await.unwrap_err().to_string();
+        assert!(error.contains("there is no remote origin, only upstream"), "{error}");
+        clone.git(&["remote", "rename", "upstream", "origin"]);
+        drop(origin);
+        let error = base_of(&clone, BaseRequest::Default).await.unwrap_err();
+        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        assert!(error.to_string().contains("--no-base"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_shallow_clone_without_a_remote_is_an_error() {
+        let (origin, _) = long_history();
+        let clone = origin.clone(&["--depth=1", "--branch=feature"]);
+        clone.git(&["remote", "remove", "origin"]);
+        let error = base_of(&clone, BaseRequest::Default).await.unwrap_err().to_string();
+        assert!(error.contains("there is no remote"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn commits_that_were_never_pushed_do_not_stop_the_deepening() {
+        let (origin, fork) = long_history();
+        let clone = origin.clone(&["--depth=1", "--no-single-branch", "--branch=feature"]);
+        clone.commit("m/4.sql", "four");
+        assert_eq!(base_of(&clone, BaseRequest::Default).await.unwrap(), fork);
+    }
+
+    #[tokio::test]
+    async fn a_named_base_is_fetched_alone() {
+        let (origin, _) = long_history();
+        let tip = origin.git(&["rev-parse", "main"]);
+        origin.git(&["tag", "-a", "-m", "x", "v1", "main~2"]);
+        let tagged = origin.git(&["rev-parse", "v1^{commit}"]);
+        for (name, commit) in
+            [("main", &tip), ("origin/main", &tip), (tip.as_str(), &tip), ("v1", &tagged)]
+        {
+            let clone = origin.clone(&["--depth=1", "--branch=feature"]);
+            let request = BaseRequest::Revision(name.into());
+            assert_eq!(base_of(&clone, request).await.unwrap(), *commit, "{name}");
+            let count = clone.git(&["rev-list", "--count", commit]);
+            assert_eq!(count, "1", "{name}: no more than was needed");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_the_remote_does_not_know_is_an_error() {
+        let (origin, _) = long_history();
+        let clone = origin.clone(&["--depth=1", "--branch=feature"]);
+        let error = base_of(&clone, BaseRequest::Revision("nowhere".into())).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("git ls-remote origin nowhere: no such branch or tag"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_remote_that_is_gone_is_an_error() {
+        let (origin, _) = long_history();
+        let clone = origin.clone(&["--depth=1", "--branch=feature"]);
+        drop(origin);
+        let error = base_of(&clone, BaseRequest::Default).await.unwrap_err();
+        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        assert!(error.to_string().contains("git ls-remote"), "{error}");
+    }
+
+    #[test]
+    fn reads_what_the_remote_calls_its_head() {
+        let answer = "ref: refs/heads/trunk\tHEAD\nabc\tHEAD\n";
+        assert_eq!(parse_remote_head(answer), Some(("trunk".into(), "abc".into())));
+        assert_eq!(parse_remote_head("abc\tHEAD\n"), None);
+    }
+}
