@@ -17,5 +17,6 @@
 mod checks;
 mod formats;
 mod model;
+mod postgres;
 mod source;
 mod sql;

@@ -1,0 +1,202 @@
+//! What can go wrong between a project and a server of its own: what, why, and what to do about it.
+//!
+//! No message holds a password or the URL of `postgres.url`; the server's own words may name a user or a database.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// No server, or a server that does not do what it must.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProviderError {
+    #[error(
+        "no Docker engine answers at {address}: {reason}; start one (`docker info` shows when it works), \
+         or choose `--provider local`"
+    )]
+    NoEngine { address: String, reason: String },
+    #[error(
+        "no permission to use the Docker engine at {address}; join the group that owns the socket (usually \
+         `docker`), or choose `--provider local`"
+    )]
+    EngineDenied { address: String },
+    #[error(
+        "`{image}` is not the name of an image: {reason}; write postgres.image like `postgis/postgis:17-3.5`"
+    )]
+    ImageName { image: String, reason: String },
+    #[error(
+        "the registry has no image `{image}`, or wants a login for it: {reason}; check the spelling of \
+         postgres.image (or postgres.version), and `docker login` if it is a private one"
+    )]
+    ImageUnknown { image: String, reason: String },
+    #[error(
+        "the image `{image}` is not on this machine, and its registry cannot be reached: {reason}; bring it here \
+         (`docker pull`, `docker load`), name one that is here in postgres.image, or choose `--provider local`"
+    )]
+    RegistryUnreachable { image: String, reason: String },
+    #[error("Docker could not {doing}: {reason}")]
+    Docker { doing: String, reason: String },
+    #[error("the container of `{image}` ended before its server was ready{}", last_words(.log))]
+    ContainerDied { image: String, log: String },
+    #[error(
+        "the server in a container of `{image}` did not answer within {} s (tried {tried}): {reason}{}",
+        .within.as_secs(), last_words(.log)
+    )]
+    ContainerSilent { image: String, within: Duration, tried: String, reason: String, log: String },
+
+    #[error(
+        "no PostgreSQL server binaries (`initdb` and `postgres` in one folder) were found in {searched}; install them \
+         (Debian: `apt-get install postgresql`), or set MIG_CI_PG_BIN to their folder"
+    )]
+    NoBinaries { searched: String },
+    #[error(
+        "MIG_CI_PG_BIN is `{}`, but {reason}; set it to a folder like /usr/lib/postgresql/17/bin, or unset it to have \
+         one looked for", .folder.display()
+    )]
+    BadBinaries { folder: PathBuf, reason: String },
+    #[error(
+        "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor a user `nobody` to run \
+         it as; run mig-ci as an ordinary user, or add a user `postgres`"
+    )]
+    NoUser,
+    #[error("found no folder for the server's data: {reason}; set TMPDIR to a folder with room")]
+    NoPlace { reason: String },
+    #[error("could not {doing} {}: {reason}", .path.display())]
+    File { doing: &'static str, path: PathBuf, reason: String },
+    #[error("`initdb` of {} failed{}", .folder.display(), last_words(.log))]
+    Initdb { folder: PathBuf, log: String },
+    #[error("`postgres` of {} ended before it was ready{}", .folder.display(), last_words(.log))]
+    ServerDied { folder: PathBuf, log: String },
+    #[error("`postgres` of {} did not answer within {} s: {reason}{}", .folder.display(), .within.as_secs(), last_words(.log))]
+    ServerSilent { folder: PathBuf, within: Duration, reason: String, log: String },
+
+    #[error(
+        "the provider `url` needs the server's address; set postgres.url = \"${{MIG_CI_POSTGRES_URL}}\" or another variable"
+    )]
+    NoUrl,
+    #[error(
+        "postgres.url is not a URL of a PostgreSQL server: {reason}; write it like postgres://user:password@host:5432/postgres"
+    )]
+    BadUrl { reason: String },
+    #[error("cannot connect to the server of postgres.url: {reason}")]
+    Unreachable { reason: String },
+    #[error(
+        "the user `{user}` of postgres.url may not create databases; `ALTER ROLE … CREATEDB`, or give another user"
+    )]
+    NoCreateDb { user: String },
+    #[error(
+        "role = \"superuser\" is set, but the user `{user}` of postgres.url is no superuser; give one who is, or set \
+         postgres.role = \"owner\""
+    )]
+    NoSuperuser { user: String },
+    #[error(
+        "the role that migrations run as, made for this run, cannot log in to the server of postgres.url: {reason}; let \
+         pg_hba.conf accept roles `mig_ci_*`, or give a user who is no superuser and may create databases"
+    )]
+    RoleShutOut { reason: String },
+
+    #[error(
+        "the server refuses every session: {reason}; that comes from PGOPTIONS in the environment: unset it, or mend it"
+    )]
+    Options { reason: String },
+    #[error(
+        "the server refuses sessions with the settings of postgres.settings: {reason}; mend them in mig-ci.toml"
+    )]
+    Settings { reason: String },
+    #[error("could not {doing}: {reason}")]
+    Sql { doing: String, reason: String },
+    #[error("no provider works. Docker: {docker}. Local binaries: {local}")]
+    Neither { docker: Box<ProviderError>, local: Box<ProviderError> },
+    #[error("interrupted while {doing}")]
+    Interrupted { doing: &'static str },
+}
+
+impl ProviderError {
+    /// An SQL failure of our own statements; `doing` reads after "could not".
+    pub(crate) fn sql(doing: impl Into<String>, error: &sqlx::Error) -> Self {
+        Self::Sql { doing: doing.into(), reason: describe(error) }
+    }
+
+    pub(crate) fn file(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+        error: &std::io::Error,
+    ) -> Self {
+        Self::File { doing, path: path.into(), reason: error.to_string() }
+    }
+}
+
+/// An error of sqlx's in one line, with the server's SQLSTATE, detail and hint. It holds no password: sqlx keeps
+/// connection options out of its errors, and the server never sends one back.
+pub(crate) fn describe(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(database) = error else {
+        return one_line(&error.to_string());
+    };
+    let mut text = database.message().to_owned();
+    if let Some(code) = database.code() {
+        text.push_str(&format!(" (SQLSTATE {code})"));
+    }
+    if let Some(postgres) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        for more in [postgres.detail(), postgres.hint()].into_iter().flatten() {
+            text.push_str("; ");
+            text.push_str(more);
+        }
+    }
+    one_line(&text)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The end of a log: at most `lines` lines and 4,000 bytes of it.
+pub(crate) fn tail(log: &str, lines: usize) -> String {
+    const MOST: usize = 4_000;
+    let all: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let text = all[all.len().saturating_sub(lines)..].join("\n");
+    match text.len().checked_sub(MOST) {
+        Some(too_many) => {
+            let start = (too_many..text.len()).find(|at| text.is_char_boundary(*at));
+            format!("…{}", &text[start.unwrap_or(text.len())..])
+        }
+        None => text,
+    }
+}
+
+fn last_words(log: &str) -> String {
+    if log.trim().is_empty() {
+        "; it wrote no log".to_owned()
+    } else {
+        format!("; the end of its log:\n{log}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_shown_by_its_end() {
+        let log = (1..=50).map(|line| format!("line {line}\n\n")).collect::<String>();
+        assert_eq!(tail(&log, 2), "line 49\nline 50");
+        assert_eq!(tail("", 2), "");
+        let long = tail(&"é".repeat(5_000), 3);
+        assert!(long.starts_with('…') && long.len() <= 4_010, "{}", long.len());
+    }
+
+    #[test]
+    fn messages_say_what_to_do() {
+        let error = ProviderError::Neither {
+            docker: Box::new(ProviderError::NoEngine {
+                address: "unix:///x".into(),
+                reason: "no such file".into(),
+            }),
+            local: Box::new(ProviderError::NoBinaries { searched: "PATH".into() }),
+        };
+        let text = error.to_string();
+        assert!(text.contains("docker info") && text.contains("MIG_CI_PG_BIN"), "{text}");
+        let died = ProviderError::ContainerDied { image: "postgres:17".into(), log: String::new() };
+        assert_eq!(
+            died.to_string(),
+            "the container of `postgres:17` ended before its server was ready; it wrote no log"
+        );
+    }
+}

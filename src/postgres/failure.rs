@@ -1,0 +1,246 @@
+//! From what the driver says to a [`Failure`]: the server's words, and the place in the file.
+
+use std::ops::Range;
+
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+use crate::formats::{Ledger, Located, Message};
+use crate::model::{Failure, FailureKind, Place, Script};
+use crate::sql::{do_block_line, do_block_offset, excerpt_at, place_in};
+
+/// Statements are shown up to this many characters; the place says where the rest is.
+const MAX_STATEMENT: usize = 2_000;
+/// The server's texts are kept up to this many characters: a migration can raise megabytes.
+const MAX_TEXT: usize = 8_000;
+
+/// An error in answer to `message`, of whose statements the server had completed `completed`.
+pub(super) fn of_message(error: &sqlx::Error, message: &Message, completed: usize) -> Failure {
+    let mut failure = of_own(error);
+    // The server tells at a message's end what it has completed: where a connection broke, nobody knows.
+    if failure.kind == FailureKind::ConnectionLost && server_error(error).is_none() {
+        return failure;
+    }
+    let position = server_error(error).and_then(|error| match error.position() {
+        Some(PgErrorPosition::Original(position)) => Some(position),
+        // A position inside a function's own query says nothing about the file.
+        Some(PgErrorPosition::Internal { .. }) | None => None,
+    });
+    match message.locate(position, completed) {
+        Some(Located::Script { script, statement, offset }) => {
+            let text = &script.file_text()[statement.clone()];
+            let offset = offset.or_else(|| {
+                let in_body = failure.context.as_deref().and_then(do_block_line)?;
+                do_block_offset(text, in_body).map(|at| statement.start + at)
+            });
+            let spot = excerpt_at(script.file_text(), offset.unwrap_or(statement.start));
+            failure.statement = Some(cut(text, MAX_STATEMENT));
+            failure.place = Some(Place {
+                path: script.path().to_owned(),
+                line: spot.line,
+                column: offset.map(|_| spot.column),
+                excerpt: Some(spot.excerpt),
+            });
+        }
+        Some(Located::Tool { sql }) => failure.statement = Some(cut(sql.trim(), MAX_STATEMENT)),
+        None => {}
+    }
+    failure
+}
+
+/// The place of the script's statement behind the first `completed` of a message; `None` for the tool's own SQL.
+pub(super) fn place_of(message: &Message, completed: usize) -> Option<Place> {
+    match message.locate(None, completed)? {
+        Located::Script { script, statement, .. } => Some(place_in(script, statement.start)),
+        Located::Tool { .. } => None,
+    }
+}
+
+/// The driver has met a notification (`LISTEN`, `NOTIFY`) between the answers to a message, and given up on those.
+pub(super) fn is_notification(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Protocol(reason) if reason.contains("NotificationResponse"))
+}
+
+/// A failure of what the tool itself sends around a script says little of the script, whose doing it is.
+pub(super) fn beside_script(failure: Failure) -> Failure {
+    let is_sql = matches!(failure.kind, FailureKind::Sql { .. });
+    if !is_sql || failure.place.is_some() || failure.hint.is_some() {
+        return failure;
+    }
+    let is_twice = failure.kind == FailureKind::Sql { sqlstate: "23505".to_owned() };
+    let hint = if is_twice && failure.statement.as_deref() != Some("COMMIT") {
+        "the tool writes its row into the ledger here, and the ledger has this version already"
+    } else if failure.statement.as_deref() == Some("COMMIT") {
+        "the tool ends the migration's transaction here: what was deferred until now (DEFERRABLE INITIALLY DEFERRED) is \
+         checked"
+    } else {
+        "the tool sends this itself around the migration: the migration has left the session with another search_path or \
+         role, or in an aborted transaction, or has changed the ledger's table"
+    };
+    Failure { hint: Some(hint.to_owned()), ..failure }
+}
+
+/// An error in answer to something that no file of the project holds.
+pub(super) fn of_own(error: &sqlx::Error) -> Failure {
+    if let Some(error) = server_error(error) {
+        // Class 57P: the server ends sessions because it is ending itself (shutdown, crash, starting up).
+        let kind = if error.code().starts_with("57P0") {
+            FailureKind::ConnectionLost
+        } else {
+            FailureKind::Sql { sqlstate: error.code().to_owned() }
+        };
+        let text = |text: &str| cut(text, MAX_TEXT);
+        return Failure {
+            detail: error.detail().map(text),
+            hint: error.hint().map(text),
+            context: error.r#where().map(text),
+            ..Failure::new(kind, text(error.message()))
+        };
+    }
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => Failure::new(
+            FailureKind::ConnectionLost,
+            format!("the connection to the server broke: {error}"),
+        ),
+        // The server asked for COPY data, or sent some: no migration tool of these speaks that.
+        sqlx::Error::Protocol(reason) => Failure {
+            hint: Some(
+                "`COPY … FROM stdin` and `COPY … TO stdout` need a client such as psql; in a migration write INSERT"
+                    .to_owned(),
+            ),
+            ..Failure::new(FailureKind::File, format!("the driver does not understand the server's answer: {reason}"))
+        },
+        other => Failure::new(FailureKind::ConnectionLost, other.to_string()),
+    }
+}
+
+/// An error while connecting: refused by the server (too many connections, no such role), or not reached.
+pub(super) fn of_connection(error: &sqlx::Error) -> Failure {
+    let mut failure = of_own(error);
+    failure.message = format!("cannot open a session: {}", failure.message);
+    failure
+}
+
+fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error().and_then(|error| error.try_downcast_ref())
+}
+
+fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", &text[..at]),
+    }
+}
+
+/// The session sees other schemas than it should.
+pub(super) fn wrong_search_path(wanted: &[String], seen: &[String]) -> Failure {
+    let missing: Vec<String> = wanted
+        .iter()
+        .filter(|name| !seen.contains(name))
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    Failure {
+        hint: Some(
+            "the migrations (or `prepare`) have to make every schema of `search_path` before the first session that \
+             names it; PostgreSQL itself would pass over a missing one and work in the next"
+                .to_owned(),
+        ),
+        ..Failure::new(
+            FailureKind::SearchPath,
+            format!(
+                "the session does not see {}: its search path should be {wanted:?} and is {seen:?}",
+                if missing.is_empty() { "its schemas in order".to_owned() } else { missing.join(", ") },
+            ),
+        )
+    }
+}
+
+/// A query for the ledger's rows failed.
+pub(super) fn ledger_unreadable(ledger: &Ledger, cause: &Failure) -> Failure {
+    if matches!(cause.kind, FailureKind::ServerLost | FailureKind::ConnectionLost) {
+        return cause.clone();
+    }
+    Failure {
+        detail: cause.detail.clone(),
+        ..Failure::new(
+            FailureKind::Ledger,
+            format!("the ledger {} cannot be read: {}", ledger.qualified(), cause.message),
+        )
+    }
+}
+
+/// An error while COPY data was sent: the server names the line of the data in its context (`COPY users, line 3, …`).
+pub(crate) fn copy_failure(
+    error: &sqlx::Error,
+    script: &Script,
+    statement: Range<usize>,
+    data: Range<usize>,
+) -> Failure {
+    let mut failure = of_own(error);
+    let text = script.text();
+    let line_of_data = failure.context.as_deref().and_then(copy_line);
+    let offset = line_of_data
+        .and_then(|line| {
+            let lines = &text[data.clone()];
+            let starts = [0].into_iter().chain(lines.match_indices('\n').map(|(at, _)| at + 1));
+            starts.take_while(|start| *start < lines.len()).nth(line.checked_sub(1)?)
+        })
+        .map_or(statement.start, |start| data.start + start);
+    let spot = excerpt_at(script.file_text(), script.range().start + offset);
+    failure.statement = Some(cut(&text[statement], MAX_STATEMENT));
+    failure.place = Some(Place {
+        path: script.path().to_owned(),
+        line: spot.line,
+        column: None,
+        excerpt: Some(spot.excerpt),
+    });
+    failure
+}
+
+fn copy_line(context: &str) -> Option<usize> {
+    let (_, rest) = context.split_once("COPY ")?.1.split_once(", line ")?;
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+/// Whether a failed step can be a victim of the steps beside it: a deadlock, a timeout, a row of the catalog that two
+/// sessions changed at once. In production the tool goes through the tenants one after the other, so such a failure says
+/// nothing until the step has failed alone.
+///
+/// Source of the codes: PostgreSQL's Appendix A; `XX000` is how "tuple concurrently updated" comes. What exists already
+/// (classes 23 and 42) counts, too: `INSERT … WHERE NOT EXISTS` into a shared table, or two `CREATE … IF NOT EXISTS`, lose
+/// against a tenant beside them, and win alone.
+pub(crate) fn can_come_of_concurrency(failure: &Failure) -> bool {
+    let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
+    match sqlstate.as_str() {
+        "40P01" | "40001" | "55P03" | "57014" => true,
+        "23503" | "23505" | "23P01" | "42701" | "42710" | "42723" | "42P06" | "42P07" => true,
+        "XX000" => failure.message.contains("concurrently"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(sqlstate: &str, message: &str) -> Failure {
+        Failure::new(FailureKind::Sql { sqlstate: sqlstate.to_owned() }, message)
+    }
+
+    #[test]
+    fn only_what_concurrency_can_cause_is_tried_again() {
+        assert!(can_come_of_concurrency(&sql("40P01", "deadlock detected")));
+        assert!(can_come_of_concurrency(&sql("XX000", "tuple concurrently updated")));
+        let catalog =
+            "duplicate key value violates unique constraint \"pg_namespace_nspname_index\"";
+        assert!(can_come_of_concurrency(&sql("23505", catalog)));
+        assert!(can_come_of_concurrency(&sql("42P07", "relation \"x\" already exists")));
+        assert!(!can_come_of_concurrency(&sql("42P01", "relation \"x\" does not exist")));
+        assert!(!can_come_of_concurrency(&sql("23502", "column \"x\" contains null values")));
+    }
+
+    #[test]
+    fn a_cut_text_shows_that_it_is_cut() {
+        assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("äöü", 2), "äö…");
+    }
+}
