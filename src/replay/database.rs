@@ -1,0 +1,237 @@
+//! One named database: what is made for it, and the order in which its units are worked through.
+//!
+//! ```text
+//! main database ─▶ shared track to base ─▶ tenants to base ─▶ shared track to head ─▶ tenants to head
+//!                                          (in parallel)                              (in parallel)
+//! another database ─▶ shared track from zero, beside all that
+//! ```
+//!
+//! Production stands at the base in both tracks when the pull request is deployed; so the tenants' samples are loaded, and
+//! brought to the base, while the shared track is still there. Only where the base has no shared migrations at all does
+//! the shared track go to the head first: a sample can refer to nothing else then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::stream::{self, StreamExt as _};
+
+use super::Replay;
+use super::plan::{DatabasePlan, Start, Unit};
+use super::unit::{Home, UnitRun};
+use crate::model::{Event, Failure, FailureKind, Phase, Tenancy, TrackKind, UnitRecord};
+use crate::postgres::Session;
+use crate::sql::quote_identifier;
+use crate::tenants::run_file;
+
+/// Schemas made in one message: each takes locks until its end.
+const SCHEMAS_A_MESSAGE: usize = 200;
+
+/// Replays one database. The records come in plan order.
+pub(super) async fn replay_database(
+    replay: &Replay<'_>,
+    database: &DatabasePlan,
+) -> Vec<UnitRecord> {
+    let started = Instant::now();
+    let name = || Arc::clone(&database.name);
+    replay.tell(Event::DatabaseStarted { database: name(), units: database.units.len() });
+    let is_fresh = |unit: &&Unit| unit.track == TrackKind::Shared && unit.start == Start::Fresh;
+    let (fresh, main): (Vec<&Unit>, Vec<&Unit>) = database.units.iter().partition(is_fresh);
+    let (fresh, main) = futures::join!(
+        stream::iter(fresh).then(|unit| replay_fresh(replay, database, unit)).collect::<Vec<_>>(),
+        replay_main(replay, database, &main),
+    );
+    replay.tell(Event::DatabaseFinished { database: name(), took: started.elapsed() });
+    in_plan_order(database, fresh.into_iter().chain(main))
+}
+
+/// A shared track that starts empty has a database to itself.
+async fn replay_fresh(replay: &Replay<'_>, database: &DatabasePlan, unit: &Unit) -> UnitRecord {
+    let home = make_home(replay, database).await;
+    let mut run = begin(replay, database, unit, &home);
+    run.reach_base().await;
+    run.run_head().await;
+    run.finish()
+}
+
+async fn replay_main(
+    replay: &Replay<'_>,
+    database: &DatabasePlan,
+    units: &[&Unit],
+) -> Vec<UnitRecord> {
+    let (shared, tenants): (Vec<&Unit>, Vec<&Unit>) =
+        units.iter().partition(|unit| unit.track == TrackKind::Shared);
+    let home = if shared.is_empty() && database.tenancy == Tenancy::Database {
+        // Nothing would ever live in it.
+        None
+    } else {
+        Some(make_main_home(replay, database, &tenants).await)
+    };
+    let mut shared: Vec<UnitRun<'_>> = shared
+        .into_iter()
+        .zip(&home)
+        .map(|(unit, home)| begin(replay, database, unit, home))
+        .collect();
+    run_each(&mut shared, 1, Half::Base).await;
+    let mut reason = "the shared track failed before the base was reached";
+    if database.shared.as_ref().is_some_and(|track| track.base.is_empty()) {
+        run_each(&mut shared, 1, Half::Head).await;
+        reason = "the shared track failed";
+    }
+    let mut runs = begin_tenants(replay, database, &tenants, home.as_ref()).await;
+    hold_back(&mut runs, &shared, reason);
+    run_each(&mut runs, replay.jobs, Half::Base).await;
+    run_each(&mut shared, 1, Half::Head).await;
+    hold_back(&mut runs, &shared, "the shared track failed");
+    run_each(&mut runs, replay.jobs, Half::Head).await;
+    shared.into_iter().chain(runs).map(UnitRun::finish).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Half {
+    Base,
+    Head,
+}
+
+/// The one place where units run side by side.
+async fn run_each(runs: &mut [UnitRun<'_>], jobs: usize, half: Half) {
+    stream::iter(runs.iter_mut())
+        .for_each_concurrent(jobs, async |run| match half {
+            Half::Base => run.reach_base().await,
+            Half::Head => run.run_head().await,
+        })
+        .await;
+}
+
+fn hold_back(tenants: &mut [UnitRun<'_>], shared: &[UnitRun<'_>], reason: &str) {
+    if shared.iter().any(UnitRun::is_stopped) {
+        tenants.iter_mut().for_each(|run| run.not_run(reason));
+    }
+}
+
+fn begin<'a>(
+    replay: &'a Replay<'a>,
+    database: &'a DatabasePlan,
+    unit: &'a Unit,
+    home: &Result<Home, Failure>,
+) -> UnitRun<'a> {
+    let Some(track) = database.track(unit.track) else {
+        unreachable!("internal error: a unit of `{}` without its track", database.name);
+    };
+    match home {
+        Ok(home) => UnitRun::new(replay, database, track, unit, home.clone()),
+        Err(failure) => {
+            let mut run = UnitRun::new(replay, database, track, unit, Home::new(""));
+            run.fail(Phase::Prepare, failure.clone());
+            run
+        }
+    }
+}
+
+async fn begin_tenants<'a>(
+    replay: &'a Replay<'a>,
+    database: &'a DatabasePlan,
+    tenants: &[&'a Unit],
+    main: Option<&Result<Home, Failure>>,
+) -> Vec<UnitRun<'a>> {
+    match (database.tenancy, main) {
+        // That there is no database is the shared track's failure, and the tenants are not run.
+        (Tenancy::Schema, Some(Err(_))) if database.shared.is_some() => {
+            let nowhere = Ok(Home::new(""));
+            tenants.iter().map(|unit| begin(replay, database, unit, &nowhere)).collect()
+        }
+        (Tenancy::Schema, Some(home)) => {
+            tenants.iter().map(|unit| begin(replay, database, unit, home)).collect()
+        }
+        _ => {
+            stream::iter(tenants)
+                .map(async |unit| {
+                    let home = {
+                        let _permit = replay.permit().await;
+                        make_home(replay, database).await
+                    };
+                    begin(replay, database, unit, &home)
+                })
+                .buffered(replay.jobs)
+                .collect()
+                .await
+        }
+    }
+}
+
+/// A database of our own, as the configuration wants each database of this name: prepared, with the shared schema.
+async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home, Failure> {
+    if replay.is_lost() {
+        return Err(Failure::new(FailureKind::ServerLost, super::SERVER_LOST));
+    }
+    let made = async {
+        let name = replay
+            .server
+            .create_database()
+            .await
+            .map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))?;
+        let mut session = Session::open_plain(replay.server.admin_in(&name)).await?;
+        for path in &database.prepare {
+            run_file(&mut session, replay.files, path).await?;
+        }
+        if let Some(schema) = own_schema(database) {
+            session.execute(create_schema(replay, &schema)).await?;
+        }
+        session.close().await;
+        Ok(Home::new(&name))
+    };
+    match made.await {
+        Ok(home) => Ok(home),
+        Err(failure) => Err(replay.settle(failure).await),
+    }
+}
+
+/// The same, with a schema for each tenant where tenants are schemas.
+async fn make_main_home(
+    replay: &Replay<'_>,
+    database: &DatabasePlan,
+    tenants: &[&Unit],
+) -> Result<Home, Failure> {
+    let home = make_home(replay, database).await?;
+    if database.tenancy == Tenancy::Database {
+        return Ok(home);
+    }
+    let made = async {
+        let mut session = Session::open_plain(replay.server.admin_in(&home.name)).await?;
+        for part in tenants.chunks(SCHEMAS_A_MESSAGE) {
+            let sql: Vec<String> =
+                part.iter().map(|unit| create_schema(replay, &unit.target)).collect();
+            session.execute(sql.join(";\n")).await?;
+        }
+        session.close().await;
+        Ok(())
+    };
+    match made.await {
+        Ok(()) => Ok(home),
+        Err(failure) => Err(replay.settle(failure).await),
+    }
+}
+
+fn create_schema(replay: &Replay<'_>, schema: &str) -> String {
+    format!(
+        "CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}",
+        quote_identifier(schema),
+        quote_identifier(replay.server.role_name()),
+    )
+}
+
+/// The shared track's schema, if it is not the one that every database has.
+fn own_schema(database: &DatabasePlan) -> Option<String> {
+    let shared = database.units.iter().find(|unit| unit.track == TrackKind::Shared)?;
+    shared.search_path.first().filter(|schema| *schema != "public").cloned()
+}
+
+fn in_plan_order(
+    database: &DatabasePlan,
+    records: impl Iterator<Item = UnitRecord>,
+) -> Vec<UnitRecord> {
+    let mut by_name: BTreeMap<(TrackKind, String), UnitRecord> =
+        records.map(|record| ((record.track, record.name.clone()), record)).collect();
+    let units = database.units.iter();
+    units.filter_map(|unit| by_name.remove(&(unit.track, unit.name.to_string()))).collect()
+}

@@ -1,0 +1,191 @@
+//! The plan: databases × tracks × units, worked out before anything starts. Pure: `mig-ci list` prints it without a server.
+
+mod selection;
+mod stand;
+#[cfg(test)]
+mod tests;
+mod track;
+mod units;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+pub(crate) use selection::Selection;
+pub(crate) use stand::stands_after;
+pub(crate) use track::{MigrationState, TrackPlan};
+pub(crate) use units::{Start, Unit};
+
+use crate::formats::FormatError;
+use crate::model::{Database, Files, Project, TargetError, Tenancy, TrackKind};
+use units::{shared_units, tenant_units};
+
+/// All that a run will do.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// In the order of the configuration.
+    pub(crate) databases: Vec<DatabasePlan>,
+}
+
+/// One named database.
+#[derive(Debug, Clone)]
+pub(crate) struct DatabasePlan {
+    pub(crate) name: Arc<str>,
+    pub(crate) prepare: Vec<Utf8PathBuf>,
+    pub(crate) shared: Option<TrackPlan>,
+    pub(crate) tenants: Option<TrackPlan>,
+    pub(crate) tenancy: Tenancy,
+    /// SQL files for each tenant.
+    pub(crate) tenant_prepare: Vec<Utf8PathBuf>,
+    /// In plan order: the shared track's starting states, then the samples by name, `fresh_1`, `fresh_2`, `base`.
+    pub(crate) units: Vec<Unit>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    #[error("database `{database}`, {kind} track: {source}")]
+    Format { database: String, kind: TrackKind, source: FormatError },
+    #[error("database `{database}`, {kind} track, at the base revision: {source}")]
+    BaseFormat { database: String, kind: TrackKind, source: FormatError },
+    #[error("database `{database}`, tenant `{tenant}`: {source}")]
+    Target { database: String, tenant: String, source: TargetError },
+    #[error(
+        "database `{database}`: the sample {path} is said to stand at version `{version}`, which no migration of \
+         {directory} has; the newest there are {}",
+        list(.known)
+    )]
+    SampleVersion {
+        database: String,
+        path: Utf8PathBuf,
+        version: String,
+        directory: Utf8PathBuf,
+        /// The newest first.
+        known: Vec<String>,
+    },
+    #[error(
+        "database `{database}`: {directory} has the ledger {ledger} for all of its tenants; the rows of the first would tell \
+         {format} that each other tenant has everything already; name its table without a schema, so that each tenant has \
+         its own"
+    )]
+    OneLedger { database: String, directory: Utf8PathBuf, ledger: String, format: &'static str },
+    #[error("there is no database `{name}` in this project; it has {}", list(.known))]
+    UnknownDatabase { name: String, known: Vec<String> },
+    #[error("there is no tenant `{name}` in the databases asked for; they have {}", list(.known))]
+    UnknownTenant { name: String, known: Vec<String> },
+}
+
+impl Plan {
+    /// Reads the migrations of both revisions and lays out the units. `base` is absent where there is no base revision.
+    pub(crate) fn new(
+        project: &Project,
+        head: &dyn Files,
+        base: Option<&dyn Files>,
+        selection: &Selection,
+    ) -> Result<Self, PlanError> {
+        let mut databases = Vec::new();
+        for database in selection.databases(&project.databases)? {
+            databases.push(DatabasePlan::new(database, head, base)?);
+        }
+        selection.keep_tenants(&mut databases)?;
+        Ok(Self { databases })
+    }
+
+    /// Every unit with its database, in plan order: the order of all results.
+    pub(crate) fn units(&self) -> impl Iterator<Item = (&DatabasePlan, &Unit)> {
+        self.databases
+            .iter()
+            .flat_map(|database| database.units.iter().map(move |unit| (database, unit)))
+    }
+
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = &TrackPlan> {
+        self.databases.iter().flat_map(|database| database.shared.iter().chain(&database.tenants))
+    }
+}
+
+impl DatabasePlan {
+    fn new(
+        database: &Database,
+        head: &dyn Files,
+        base: Option<&dyn Files>,
+    ) -> Result<Self, PlanError> {
+        let mut units: Vec<Unit> = Vec::new();
+        let shared = match &database.shared {
+            None => None,
+            Some(track) => {
+                let plan = TrackPlan::new(&database.name, TrackKind::Shared, track, head, base)?;
+                units.extend(shared_units(database, track, &plan, head)?);
+                Some(plan)
+            }
+        };
+        let tenants = match &database.tenants {
+            None => None,
+            Some(tenants) => {
+                let track = &tenants.track;
+                let plan = TrackPlan::new(&database.name, TrackKind::Tenant, track, head, base)?;
+                let of_tenants = tenant_units(database, tenants, &plan, head)?;
+                each_has_a_ledger(database, &plan, &units, &of_tenants)?;
+                units.extend(of_tenants);
+                Some(plan)
+            }
+        };
+        let samples = units.iter().filter_map(|unit| match &unit.start {
+            Start::Sample(sample) => Some((unit.track, sample)),
+            Start::Fresh | Start::Base => None,
+        });
+        for (kind, sample) in samples {
+            let track = if kind == TrackKind::Shared { &shared } else { &tenants };
+            track.as_ref().map_or(Ok(()), |track| stand::check(&database.name, sample, track))?;
+        }
+        Ok(Self {
+            name: database.name.as_str().into(),
+            prepare: database.prepare.clone(),
+            shared,
+            tenants,
+            tenancy: database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy),
+            tenant_prepare: database.tenants.as_ref().map_or_else(Vec::new, |t| t.prepare.clone()),
+            units,
+        })
+    }
+
+    pub(crate) fn track(&self, kind: TrackKind) -> Option<&TrackPlan> {
+        match kind {
+            TrackKind::Shared => self.shared.as_ref(),
+            TrackKind::Tenant => self.tenants.as_ref(),
+        }
+    }
+}
+
+/// Tenants in schemas share a database: a ledger that is named with its schema is one for all of them.
+fn each_has_a_ledger(
+    database: &Database,
+    track: &TrackPlan,
+    shared: &[Unit],
+    tenants: &[Unit],
+) -> Result<(), PlanError> {
+    if database.tenants.as_ref().is_none_or(|track| track.tenancy == Tenancy::Database) {
+        return Ok(());
+    }
+    let of_shared = shared.iter().map(|unit| unit.ledger.qualified());
+    let mut seen: BTreeSet<String> = of_shared.collect();
+    match tenants.iter().find(|unit| !seen.insert(unit.ledger.qualified())) {
+        None => Ok(()),
+        Some(unit) => Err(PlanError::OneLedger {
+            database: database.name.clone(),
+            directory: track.directory.clone(),
+            ledger: unit.ledger.qualified(),
+            format: track.chosen.format.name(),
+        }),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        n if n > SHOWN => format!("{} and {} more", shown.join(", "), n - SHOWN),
+        _ => shown.join(", "),
+    }
+}

@@ -1,0 +1,151 @@
+//! The plan of small projects, without a server or a disk.
+
+use camino::Utf8PathBuf;
+
+use super::*;
+use crate::model::{
+    CheckSettings, MemoryFiles, Origin, PostgresSettings, Sample, TargetTemplate, TenantTrack,
+    Track,
+};
+
+const HEAD: [(&str, &str); 4] = [
+    ("shared/1_plans.sql", "create table plans ();"),
+    ("tenant/1_users.sql", "create table users ();"),
+    ("tenant/2_teams.sql", "create table teams (id int);"),
+    ("tenant/4_tasks.sql", "create table tasks ();"),
+];
+
+const BASE: [(&str, &str); 4] = [
+    ("shared/1_plans.sql", "create table plans ();"),
+    ("tenant/1_users.sql", "create table users ();"),
+    ("tenant/2_teams.sql", "create table teams ();"),
+    ("tenant/3_gone.sql", "create table gone ();"),
+];
+
+fn track(directory: &str, search_path: &[&str]) -> Track {
+    Track {
+        migrations: directory.into(),
+        format: Some("sqlx".into()),
+        ledger: None,
+        order: None,
+        schema: search_path[0].into(),
+        search_path: search_path.iter().map(|schema| (*schema).to_owned()).collect(),
+        sample: None,
+    }
+}
+
+fn sample(tenant: &str, version: Option<&str>) -> Sample {
+    Sample {
+        tenant: tenant.into(),
+        path: format!("samples/{tenant}.sql").into(),
+        version: version.map(str::to_owned),
+    }
+}
+
+fn project(samples: Vec<Sample>) -> Project {
+    let tenants = TenantTrack {
+        track: track("tenant", &["{target}", "shared", "public"]),
+        tenancy: Tenancy::Schema,
+        target: TargetTemplate::parse("tenant_{tenant}").unwrap(),
+        prepare: Vec::new(),
+        samples,
+    };
+    let app = Database {
+        name: "app".into(),
+        prepare: Vec::new(),
+        shared: Some(track("shared", &["shared", "public"])),
+        tenants: Some(tenants),
+    };
+    Project {
+        root: Utf8PathBuf::from("/"),
+        origin: Origin::Discovered,
+        postgres: PostgresSettings::default(),
+        prepare: Vec::new(),
+        databases: vec![app],
+        checks: CheckSettings::default(),
+    }
+}
+
+fn plan(project: &Project, selection: &Selection) -> Result<Plan, PlanError> {
+    let (head, base) = (MemoryFiles::new(HEAD), MemoryFiles::new(BASE));
+    Plan::new(project, &head, Some(&base), selection)
+}
+
+fn names(plan: &Plan) -> Vec<String> {
+    plan.units().map(|(_, unit)| format!("{} {}", unit.track, unit.name)).collect()
+}
+
+#[test]
+fn every_track_has_its_starting_states_in_order() {
+    let project = project(vec![sample("acme", None), sample("We'ird", None)]);
+    let plan = plan(&project, &Selection::default()).unwrap();
+    assert_eq!(
+        names(&plan),
+        [
+            "shared base",
+            "shared fresh",
+            "tenant acme",
+            "tenant We'ird",
+            "tenant fresh_1",
+            "tenant fresh_2",
+            "tenant base"
+        ]
+    );
+    let (_, weird) = plan.units().nth(3).unwrap();
+    assert_eq!(weird.target, "tenant_We'ird");
+    assert_eq!(weird.search_path, ["tenant_We'ird", "shared", "public"]);
+    assert_eq!(weird.ledger.qualified(), "\"tenant_We'ird\".\"_sqlx_migrations\"");
+}
+
+#[test]
+fn states_tell_what_the_pull_request_changes() {
+    let plan = plan(&project(Vec::new()), &Selection::default()).unwrap();
+    let tenants = plan.databases[0].tenants.as_ref().unwrap();
+    let states: Vec<String> = tenants
+        .states()
+        .iter()
+        .map(|(migration, state)| format!("{state} {}", migration.file_name()))
+        .collect();
+    assert_eq!(
+        states,
+        ["base 1_users.sql", "edited 2_teams.sql", "pending 4_tasks.sql", "removed 3_gone.sql"]
+    );
+    assert_eq!(tenants.pending(), 1);
+}
+
+#[test]
+fn without_a_base_all_is_pending() {
+    let head = MemoryFiles::new(HEAD);
+    let plan = Plan::new(&project(Vec::new()), &head, None, &Selection::default()).unwrap();
+    assert_eq!(plan.tracks().map(TrackPlan::pending).sum::<usize>(), HEAD.len());
+}
+
+#[test]
+fn a_selection_keeps_the_shared_track_that_tenants_stand_on() {
+    let project = project(vec![sample("acme", None)]);
+    let selection = Selection { tenants: vec!["acme".into()], ..Selection::default() };
+    let chosen = plan(&project, &selection).unwrap();
+    assert_eq!(names(&chosen), ["shared base", "shared fresh", "tenant acme"]);
+
+    let unknown = Selection { tenants: vec!["acne".into()], ..Selection::default() };
+    let error = plan(&project, &unknown).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "there is no tenant `acne` in the databases asked for; they have `acme`, `fresh_1`, `fresh_2`, `base`"
+    );
+    let unknown = Selection { databases: vec!["users".into()], ..Selection::default() };
+    let error = plan(&project, &unknown).unwrap_err().to_string();
+    assert_eq!(error, "there is no database `users` in this project; it has `app`");
+}
+
+#[test]
+fn a_sample_cannot_stand_at_a_version_that_nobody_has() {
+    let error = plan(&project(vec![sample("acme", Some("7"))]), &Selection::default());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "database `app`: the sample samples/acme.sql is said to stand at version `7`, which no migration of tenant has; \
+         the newest there are `4`, `2`, `1`"
+    );
+    // One that only the base has is a place to stand at too.
+    assert!(plan(&project(vec![sample("acme", Some("3"))]), &Selection::default()).is_ok());
+}

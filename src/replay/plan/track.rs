@@ -1,0 +1,144 @@
+//! A migration directory at both revisions, and what became of each migration between them.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+
+use super::PlanError;
+use crate::formats::{self, Chosen, Directory, FormatError};
+use crate::model::{Change, ChangedMigration, Files, Migration, Track, TrackKind};
+use crate::sql::{first_difference, place_in};
+
+/// One migration directory, read at both revisions.
+#[derive(Debug, Clone)]
+pub(crate) struct TrackPlan {
+    pub(crate) kind: TrackKind,
+    pub(crate) directory: Utf8PathBuf,
+    pub(crate) chosen: Chosen,
+    /// Empty where there is no base, or where the base has no such directory.
+    pub(crate) base: Vec<Migration>,
+    pub(crate) head: Vec<Migration>,
+    /// A migration, or a function that it makes, speaks of advisory locks of the session.
+    pub(crate) takes_session_locks: bool,
+    /// What the head changed in the base's migrations and the tool does not notice, since it keeps no checksum.
+    pub(crate) unnoticed: Vec<ChangedMigration>,
+}
+
+/// A migration's state between the two revisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum MigrationState {
+    /// In both, the same.
+    Base,
+    /// In both, with another text in the head.
+    Edited,
+    /// In the head alone.
+    Pending,
+    /// In the base alone.
+    Removed,
+}
+
+impl TrackPlan {
+    pub(super) fn new(
+        database: &str,
+        kind: TrackKind,
+        track: &Track,
+        head: &dyn Files,
+        base: Option<&dyn Files>,
+    ) -> Result<Self, PlanError> {
+        let in_head = directory(track, head);
+        let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
+        let chosen = formats::choose(&in_head, track.format.as_deref()).map_err(failed)?;
+        let head = chosen.format.load(&in_head).map_err(failed)?;
+        let base = match base {
+            Some(files) => load_base(&chosen, &directory(track, files)),
+            None => Ok(Vec::new()),
+        }
+        .map_err(|source| PlanError::BaseFormat {
+            database: database.to_owned(),
+            kind,
+            source,
+        })?;
+        let takes_session_locks = base.iter().chain(&head).any(speaks_of_session_locks);
+        let directory = track.migrations.clone();
+        let unnoticed = Vec::new();
+        let plan = Self { kind, directory, chosen, base, head, takes_session_locks, unnoticed };
+        Ok(Self { unnoticed: plan.unnoticed_changes(), ..plan })
+    }
+
+    /// All migrations of both revisions with their states: the head's in its order, then the removed ones.
+    pub(crate) fn states(&self) -> Vec<(&Migration, MigrationState)> {
+        let (head, removed) = self.twins();
+        let state = |(migration, twin): (&Migration, Option<&Migration>)| match twin {
+            None => MigrationState::Pending,
+            Some(twin) if twin.up.text() == migration.up.text() => MigrationState::Base,
+            Some(_) => MigrationState::Edited,
+        };
+        let head = head.into_iter().map(|pair| (pair.0, state(pair)));
+        let removed = removed.into_iter().map(|migration| (migration, MigrationState::Removed));
+        head.chain(removed).collect()
+    }
+
+    /// The head's migrations with what the base has for them, and those of the base that the head has no more.
+    fn twins(&self) -> (Vec<(&Migration, Option<&Migration>)>, Vec<&Migration>) {
+        let mut in_base: BTreeMap<&str, Vec<&Migration>> = BTreeMap::new();
+        for migration in self.base.iter().rev() {
+            in_base.entry(&migration.version).or_default().push(migration);
+        }
+        let twin = |migration| -> (&Migration, Option<&Migration>) {
+            (migration, in_base.get_mut(migration.version.as_str()).and_then(Vec::pop))
+        };
+        let head = self.head.iter().map(twin).collect();
+        let removed = |migration: &&Migration| {
+            in_base.get(migration.version.as_str()).is_some_and(|left| {
+                left.iter().any(|other| std::ptr::eq::<Migration>(*other, *migration))
+            })
+        };
+        (head, self.base.iter().filter(removed).collect())
+    }
+
+    /// Edits of comments and spaces alone are none.
+    fn unnoticed_changes(&self) -> Vec<ChangedMigration> {
+        let (head, removed) = self.twins();
+        let changed = |base: &Migration, change| ChangedMigration {
+            version: base.version.clone(),
+            path: base.up.path().to_owned(),
+            change,
+        };
+        let edited = |(new, old): (&Migration, Option<&Migration>)| {
+            let old = old.filter(|old| old.checksum.is_none())?;
+            let at = first_difference(old.up.text(), new.up.text())?;
+            Some(changed(old, Change::Edited(place_in(&new.up, new.up.range().start + at))))
+        };
+        let removed = removed.into_iter().filter(|old| old.checksum.is_none());
+        let edited = head.into_iter().filter_map(edited);
+        edited.chain(removed.map(|old| changed(old, Change::Removed))).collect()
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.states().iter().filter(|(_, state)| *state == MigrationState::Pending).count()
+    }
+}
+
+/// `pg_advisory_lock`, `pg_try_advisory_lock` and their shared forms. Those of a transaction have `_xact_` in their names.
+fn speaks_of_session_locks(migration: &Migration) -> bool {
+    migration.up.text().to_ascii_lowercase().contains("advisory_lock")
+}
+
+/// The directory of a track, in one tree of files.
+pub(super) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory<'a> {
+    Directory {
+        files,
+        path: &track.migrations,
+        ledger: track.ledger.as_deref(),
+        order: track.order,
+    }
+}
+
+/// A directory that the base does not have yet has no migrations there; that is no error.
+fn load_base(chosen: &Chosen, directory: &Directory<'_>) -> Result<Vec<Migration>, FormatError> {
+    if directory.files.list(directory.path)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    chosen.format.load(directory)
+}

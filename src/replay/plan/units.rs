@@ -1,0 +1,126 @@
+//! The units of a database: from which states its tracks are replayed.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+use super::PlanError;
+use super::track::{TrackPlan, directory};
+use crate::formats::Ledger;
+use crate::model::{Database, Files, Sample, TenantTrack, Track, TrackKind};
+
+/// The synthetic tenants that every tenant track gets besides its samples: two that start empty (the second is what
+/// shows an object made outside of the tenant's own target), and one that starts from the base.
+pub(crate) const FRESH_TENANTS: [&str; 2] = ["fresh_1", "fresh_2"];
+pub(crate) const BASE_TENANT: &str = "base";
+
+/// The shared track's starting states.
+const SHARED_BASE: &str = "base";
+const SHARED_SAMPLE: &str = "sample";
+const SHARED_FRESH: &str = "fresh";
+
+/// One track on one target.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    pub(crate) track: TrackKind,
+    /// The tenant, or the starting state of a shared track.
+    pub(crate) name: Arc<str>,
+    /// The schema or database that it stands for.
+    pub(crate) target: String,
+    pub(crate) start: Start,
+    /// What its sessions must see: every one of these schemas exists, in this order.
+    pub(crate) search_path: Vec<String>,
+    pub(crate) ledger: Ledger,
+}
+
+/// Where a unit starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Empty: all of the head's migrations, from zero.
+    Fresh,
+    /// What the base's migrations make.
+    Base,
+    /// A file.
+    Sample(Sample),
+}
+
+impl Start {
+    /// In words, for lists.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Fresh => "empty".to_owned(),
+            Self::Base => "the base's migrations".to_owned(),
+            Self::Sample(sample) => sample.path.to_string(),
+        }
+    }
+
+    pub(crate) fn sample_path(&self) -> Option<&Utf8Path> {
+        match self {
+            Self::Sample(sample) => Some(&sample.path),
+            Self::Fresh | Self::Base => None,
+        }
+    }
+}
+
+/// The state that tenants will stand on (a sample's, else the base's), and an empty one that takes all migrations.
+pub(super) fn shared_units(
+    database: &Database,
+    track: &Track,
+    plan: &TrackPlan,
+    head: &dyn Files,
+) -> Result<Vec<Unit>, PlanError> {
+    let failed =
+        |source| PlanError::Format { database: database.name.clone(), kind: plan.kind, source };
+    let schema = track.search_path.first().unwrap_or(&track.schema);
+    let ledger = plan.chosen.format.ledger(&directory(track, head), schema).map_err(failed)?;
+    let main = match &track.sample {
+        Some(sample) => (SHARED_SAMPLE, Start::Sample(sample.clone())),
+        None => (SHARED_BASE, Start::Base),
+    };
+    Ok([main, (SHARED_FRESH, Start::Fresh)]
+        .into_iter()
+        .map(|(name, start)| Unit {
+            track: TrackKind::Shared,
+            name: name.into(),
+            target: database.name.clone(),
+            start,
+            search_path: track.search_path.clone(),
+            ledger: ledger.clone(),
+        })
+        .collect())
+}
+
+/// The samples, two that start empty, and one that the base's migrations make.
+pub(super) fn tenant_units(
+    database: &Database,
+    tenants: &TenantTrack,
+    plan: &TrackPlan,
+    head: &dyn Files,
+) -> Result<Vec<Unit>, PlanError> {
+    let samples = tenants.samples.iter().map(|s| (s.tenant.as_str(), Start::Sample(s.clone())));
+    let fresh = FRESH_TENANTS.iter().map(|name| (*name, Start::Fresh));
+    samples
+        .chain(fresh)
+        .chain([(BASE_TENANT, Start::Base)])
+        .map(|(name, start)| {
+            let target = tenants.target.expand(name).map_err(|source| PlanError::Target {
+                database: database.name.clone(),
+                tenant: name.to_owned(),
+                source,
+            })?;
+            let search_path: Vec<String> =
+                tenants.track.search_path.iter().map(|s| s.replace("{target}", &target)).collect();
+            let schema = search_path.first().map_or("public", String::as_str);
+            let ledger =
+                plan.chosen.format.ledger(&directory(&tenants.track, head), schema).map_err(
+                    |source| PlanError::Format {
+                        database: database.name.clone(),
+                        kind: plan.kind,
+                        source,
+                    },
+                )?;
+            let track = TrackKind::Tenant;
+            Ok(Unit { track, name: name.into(), target, start, search_path, ledger })
+        })
+        .collect()
+}

@@ -1,0 +1,207 @@
+//! What the tool does in one run: a session, its ledger, its decision, step by step; and what each step left behind.
+
+use std::time::{Duration, Instant};
+
+use super::turn::Turn;
+use super::{UnitRun, at};
+use crate::formats::{
+    Message, leaves_something, rolls_back_whole, search_path_command, transaction_command,
+};
+use crate::model::{
+    Event, Failure, FailureKind, Migration, NoticeLevel, PassedOver, Phase, Place, StepOutcome,
+    StepRecord, UnitEnd,
+};
+use crate::postgres::{
+    Aftermath, Session, StepFailure, can_come_of_concurrency, collecting as collecting_notices,
+};
+use crate::replay::plan::TrackPlan;
+
+impl UnitRun<'_> {
+    /// What the tool does in one run: a new session, its ledger, its decision, step by step.
+    pub(super) async fn migrate(
+        &mut self,
+        phase: Phase,
+        migrations: &[Migration],
+    ) -> Result<(), UnitEnd> {
+        self.enter(phase);
+        match self.owner_session().await {
+            Ok(session) => self.migrate_in(session, phase, migrations).await,
+            Err(failure) => {
+                // A schema that is not there before anything was applied is a matter of the preparations.
+                let early = failure.kind == FailureKind::SearchPath && self.record.steps.is_empty();
+                Err(at(if early { Phase::Prepare } else { phase })(failure))
+            }
+        }
+    }
+
+    pub(super) async fn migrate_in(
+        &mut self,
+        mut session: Session,
+        phase: Phase,
+        migrations: &[Migration],
+    ) -> Result<(), UnitEnd> {
+        let format = self.track.chosen.format;
+        let ledger = &self.unit.ledger;
+        let looked = async {
+            for message in format.ensure_ledger(ledger) {
+                session.send(&message).await?;
+            }
+            session.ledger(ledger, &format.ledger_rows(ledger)).await
+        };
+        let rows = looked.await.map_err(at(phase))?.unwrap_or_default();
+        let decision = format.decide(&rows, migrations);
+        // What a session keeps beyond its transactions is kept from the others for as long as it lives.
+        let alone = self.track.takes_session_locks && !decision.apply.is_empty();
+        let mut kept = if alone { Some(self.home.alone().await) } else { None };
+        for (done, index) in decision.apply.iter().enumerate() {
+            let (step, turn) = self.step(&mut session, &migrations[*index], phase, kept).await;
+            let failed = matches!(step.outcome, StepOutcome::Failed(_));
+            self.record.steps.push(step);
+            if failed {
+                let rest = decision.apply[done + 1..].iter().map(|index| &migrations[*index]);
+                self.record.steps.extend(rest.map(|migration| not_run(migration, phase)));
+                return Err(UnitEnd::Failed { phase, failure: None });
+            }
+            kept = (alone || session.is_left_in_transaction()).then_some(turn);
+        }
+        session.close().await;
+        drop(kept);
+        if phase == Phase::Head {
+            self.record.passed_over = self.newly_passed_over(&decision.passed_over);
+        }
+        match decision.refusal {
+            None => Ok(()),
+            Some(reason) => Err(at(phase)(Failure {
+                place: decision.refused.map(|index| file_of(&migrations[index])),
+                hint: decision.refused.and_then(|index| twin(migrations, index)),
+                ..Failure::new(FailureKind::Refused, reason)
+            })),
+        }
+    }
+
+    /// What the base has too was passed over long before this pull request, or was applied before the ledger's one row.
+    fn newly_passed_over(&self, indices: &[usize]) -> Vec<PassedOver> {
+        let TrackPlan { base, head, .. } = self.track;
+        if base.is_empty() {
+            return Vec::new();
+        }
+        let passed = indices.iter().map(|index| &head[*index]);
+        passed.filter(|migration| self.is_pending(migration)).map(passed_over).collect()
+    }
+
+    /// The base does not have it: an empty target takes those of the base from the head too.
+    fn is_pending(&self, migration: &Migration) -> bool {
+        self.track.base.iter().all(|known| known.version != migration.version)
+    }
+
+    /// One migration, in the turn that the session has kept or in one of its own, which comes back.
+    async fn step(
+        &self,
+        session: &mut Session,
+        migration: &Migration,
+        phase: Phase,
+        kept: Option<Turn>,
+    ) -> (StepRecord, Turn) {
+        let format = self.track.chosen.format;
+        let messages = format.apply(migration, &self.unit.ledger);
+        let recorded = format.recorded(migration, &self.unit.ledger);
+        let (unit, migration_name) = (self.name(), migration.file_name().into());
+        self.replay.tell(Event::StepStarted { unit, migration: migration_name });
+        let started = Instant::now();
+        // Another session would not have what this one has kept.
+        let may_be_tried_again = kept.is_none();
+        let mut turn = match kept {
+            Some(turn) => turn,
+            None => self.home.turn(&messages).await,
+        };
+        let (mut outcome, mut notices) =
+            collecting_notices(session.step(&messages, &recorded)).await;
+        let again = may_be_tried_again
+            && outcome.as_ref().is_err_and(|failed| {
+                can_come_of_concurrency(&failed.failure)
+                    && rolls_back_whole(&messages, failed.message)
+            });
+        if again {
+            drop(turn);
+            turn = self.home.alone().await;
+            (outcome, notices) =
+                collecting_notices(self.step_alone(session, &messages, &recorded)).await;
+        }
+        let mut step = StepRecord {
+            outcome: StepOutcome::Applied,
+            duration: started.elapsed(),
+            notices,
+            replayed_alone: again,
+            ..not_run(migration, phase)
+        };
+        let is_warned = step.notices.iter().any(|notice| notice.level == NoticeLevel::Warning);
+        if is_warned && self.is_pending(migration) {
+            step.transaction_command = transaction_command(&messages);
+        }
+        match outcome {
+            Ok(aftermath) => {
+                step.recorded = Some(aftermath.recorded);
+                if aftermath.schemas != self.unit.search_path {
+                    step.moved_search_path = Some(aftermath.schemas);
+                    step.moved_at = search_path_command(&messages);
+                }
+            }
+            Err(failed) => {
+                step.partly_applied = leaves_something(&messages, failed.message, failed.completed);
+                let mut failure = self.replay.settle(failed.failure).await;
+                // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
+                failure.place.get_or_insert_with(|| file_of(migration));
+                step.outcome = StepOutcome::Failed(Box::new(failure));
+            }
+        }
+        (step, turn)
+    }
+
+    /// The same step in a new session: the failed one may be in an aborted transaction.
+    async fn step_alone(
+        &self,
+        session: &mut Session,
+        messages: &[Message],
+        recorded: &str,
+    ) -> Result<Aftermath, StepFailure> {
+        let fresh = self.owner_session().await;
+        let fresh = fresh.map_err(|failure| StepFailure { message: 0, completed: 0, failure })?;
+        std::mem::replace(session, fresh).close().await;
+        session.step(messages, recorded).await
+    }
+}
+
+fn not_run(migration: &Migration, phase: Phase) -> StepRecord {
+    StepRecord {
+        phase,
+        version: migration.version.clone(),
+        path: migration.up.path().to_owned(),
+        outcome: StepOutcome::NotRun,
+        duration: Duration::ZERO,
+        notices: Vec::new(),
+        moved_search_path: None,
+        moved_at: None,
+        transaction_command: None,
+        partly_applied: false,
+        recorded: None,
+        replayed_alone: false,
+    }
+}
+
+/// Says that another file has the version of this one, if one has.
+fn twin(migrations: &[Migration], index: usize) -> Option<String> {
+    let one = &migrations[index];
+    let mut others = migrations.iter().enumerate().filter(|(other, _)| *other != index);
+    let (_, other) = others.find(|(_, other)| other.version == one.version)?;
+    let (one, other) = (one.up.path(), other.up.path());
+    Some(format!("two files have this version: {one} and {other}"))
+}
+
+/// A migration as a whole: its file's first line stands for it.
+fn file_of(migration: &Migration) -> Place {
+    Place { path: migration.up.path().to_owned(), line: 1, column: None, excerpt: None }
+}
+
+fn passed_over(migration: &Migration) -> PassedOver {
+    PassedOver { version: migration.version.clone(), path: migration.up.path().to_owned() }
+}

@@ -1,0 +1,184 @@
+//! One unit: a track on one target, from its starting state through the base to the head.
+//!
+//! Here is its life; `start` brings it to where it stands before the pull request, `migrate` does what the tool does.
+
+mod migrate;
+mod start;
+mod turn;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Replay;
+use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
+use crate::model::{Event, Failure, Phase, UnitEnd, UnitName, UnitRecord, Verdict};
+use crate::postgres::Session;
+
+pub(super) use turn::Home;
+
+/// A unit at work. Its two halves, [`UnitRun::reach_base`] and [`UnitRun::run_head`], are called in this order; a half
+/// that comes after a failure does nothing.
+pub(super) struct UnitRun<'a> {
+    replay: &'a Replay<'a>,
+    database: &'a DatabasePlan,
+    track: &'a TrackPlan,
+    pub(super) unit: &'a Unit,
+    /// The database on our server in which it lives.
+    home: Home,
+    record: UnitRecord,
+    /// Set once it is known that the unit ends before its end: failed, or not run.
+    end: Option<UnitEnd>,
+    announced: bool,
+}
+
+impl<'a> UnitRun<'a> {
+    pub(super) fn new(
+        replay: &'a Replay<'a>,
+        database: &'a DatabasePlan,
+        track: &'a TrackPlan,
+        unit: &'a Unit,
+        home: Home,
+    ) -> Self {
+        let record = UnitRecord {
+            database: database.name.to_string(),
+            track: unit.track,
+            name: unit.name.to_string(),
+            target: unit.target.clone(),
+            sample: None,
+            steps: Vec::new(),
+            passed_over: Vec::new(),
+            changed: Vec::new(),
+            end: UnitEnd::Completed,
+            duration: Duration::ZERO,
+            head_duration: Duration::ZERO,
+        };
+        Self { replay, database, track, unit, home, record, end: None, announced: false }
+    }
+
+    /// Makes its target ready and brings it to the state of the base branch.
+    pub(super) async fn reach_base(&mut self) {
+        let started = Instant::now();
+        if self.end.is_none() {
+            let _permit = self.replay.permit().await;
+            let ended = self.try_reach_base().await.err();
+            self.end = self.settled(ended).await;
+        }
+        self.record.duration += started.elapsed();
+        if self.end.is_some() {
+            self.announce();
+        }
+    }
+
+    /// Applies what is pending in the head.
+    pub(super) async fn run_head(&mut self) {
+        let started = Instant::now();
+        if self.end.is_none() {
+            let _permit = self.replay.permit().await;
+            let ended = self.try_run_head().await.err();
+            self.end = self.settled(ended).await;
+        }
+        self.record.head_duration = started.elapsed();
+        self.record.duration += self.record.head_duration;
+        self.announce();
+    }
+
+    /// A failure outside of a step: was it the connection's, or has the server gone?
+    async fn settled(&self, end: Option<UnitEnd>) -> Option<UnitEnd> {
+        match end {
+            Some(UnitEnd::Failed { phase, failure: Some(failure) }) => {
+                Some(at(phase)(self.replay.settle(*failure).await))
+            }
+            other => other,
+        }
+    }
+
+    /// Ends it before it has begun (or gone on), because of something that is not its doing.
+    pub(super) fn not_run(&mut self, reason: &str) {
+        self.end.get_or_insert_with(|| UnitEnd::NotRun { reason: reason.to_owned() });
+    }
+
+    /// Ends it because its target could not be made.
+    pub(super) fn fail(&mut self, phase: Phase, failure: Failure) {
+        self.end.get_or_insert(UnitEnd::Failed { phase, failure: Some(Box::new(failure)) });
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.end.is_some()
+    }
+
+    pub(super) fn finish(mut self) -> UnitRecord {
+        self.announce();
+        self.record.end = self.end.take().unwrap_or(UnitEnd::Completed);
+        self.record
+    }
+
+    /// Tells, once, how it ended.
+    fn announce(&mut self) {
+        if std::mem::replace(&mut self.announced, true) {
+            return;
+        }
+        let verdict = match self.end {
+            None => Verdict::Passed,
+            Some(UnitEnd::Failed { .. }) => Verdict::Failed,
+            Some(UnitEnd::NotRun { .. } | UnitEnd::Completed) => Verdict::NotRun,
+        };
+        let (unit, took) = (self.name(), self.record.duration);
+        self.replay.tell(Event::UnitFinished { unit, verdict, took });
+    }
+
+    async fn try_reach_base(&mut self) -> Result<(), UnitEnd> {
+        self.check_server()?;
+        self.enter(Phase::Prepare);
+        self.run_prepare().await.map_err(at(Phase::Prepare))?;
+        match &self.unit.start {
+            Start::Fresh => Ok(()),
+            Start::Base => self.migrate(Phase::Base, &self.track.base).await,
+            Start::Sample(sample) => self.start_from(sample).await,
+        }
+    }
+
+    async fn try_run_head(&mut self) -> Result<(), UnitEnd> {
+        self.check_server()?;
+        if self.unit.start != Start::Fresh {
+            self.record.changed.clone_from(&self.track.unnoticed);
+        }
+        self.migrate(Phase::Head, &self.track.head).await
+    }
+
+    async fn owner_session(&self) -> Result<Session, Failure> {
+        Session::open(self.replay.server.owner(&self.home.name), &self.unit.search_path).await
+    }
+
+    /// The administrator's session, in which `mig_ci.tenant` and `mig_ci.target` say whom it is about.
+    async fn admin_session(&self) -> Result<Session, Failure> {
+        let options = self
+            .replay
+            .server
+            .admin_in(&self.home.name)
+            .options([("mig_ci.tenant", &*self.unit.name), ("mig_ci.target", &self.unit.target)]);
+        Session::open(options, &self.unit.search_path).await
+    }
+
+    fn check_server(&self) -> Result<(), UnitEnd> {
+        if self.replay.is_lost() {
+            return Err(UnitEnd::NotRun { reason: super::SERVER_LOST.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.replay.tell(Event::UnitStarted { unit: self.name(), phase });
+    }
+
+    fn name(&self) -> UnitName {
+        UnitName {
+            database: Arc::clone(&self.database.name),
+            track: self.unit.track,
+            name: Arc::clone(&self.unit.name),
+        }
+    }
+}
+
+fn at(phase: Phase) -> impl Fn(Failure) -> UnitEnd {
+    move |failure| UnitEnd::Failed { phase, failure: Some(Box::new(failure)) }
+}

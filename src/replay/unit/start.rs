@@ -1,0 +1,172 @@
+//! The starting state of a unit: what the platform provides, its sample, and the version at which that stands.
+
+use camino::Utf8Path;
+
+use super::{UnitRun, at};
+use crate::model::{Failure, Migration, Phase, Sample, SampleLoad, TrackKind, UnitEnd};
+use crate::postgres::Session;
+use crate::replay::plan::stands_after;
+use crate::tenants::{SampleFile, Target, file_failure, load_sample, run_file};
+
+impl UnitRun<'_> {
+    /// The tenant's own `prepare` files: what the platform provides to each.
+    pub(super) async fn run_prepare(&mut self) -> Result<(), Failure> {
+        if self.unit.track == TrackKind::Shared || self.database.tenant_prepare.is_empty() {
+            return Ok(());
+        }
+        // What the platform provides to each tenant may be one for the whole database, such as an extension.
+        let _alone = self.home.alone().await;
+        let mut session = self.admin_session().await?;
+        for path in &self.database.tenant_prepare {
+            run_file(&mut session, self.replay.files, path).await?;
+        }
+        session.close().await;
+        Ok(())
+    }
+
+    /// Brings a sample to the base. What the sample itself does not say (at which version it stands) its configuration
+    /// does; else it stands at the base.
+    pub(super) async fn start_from(&mut self, sample: &Sample) -> Result<(), UnitEnd> {
+        self.record.sample =
+            Some(SampleLoad { path: sample.path.clone(), ..SampleLoad::default() });
+        let file = SampleFile::read(self.replay.files, &sample.path).map_err(at(Phase::Prepare))?;
+        let stands_after = stands_after(sample, self.track);
+        let track = self.track;
+        let mut opened = None;
+        let mut is_there = track.base.is_empty();
+        if file.is_whole() {
+            self.load(&file).await.map_err(at(Phase::Prepare))?;
+            let versioned = self.read_or_write_version(&file, sample, stands_after).await;
+            opened = Some(versioned.map_err(at(Phase::Prepare))?);
+        } else {
+            let upto = self.stands_after_rows(&file, sample, stands_after).await;
+            let upto = upto.map_err(at(Phase::Prepare))?;
+            self.migrate(Phase::Base, upto).await?;
+            self.load(&file).await.map_err(at(Phase::Prepare))?;
+            self.note_version(upto.last().map(|migration| migration.version.clone()));
+            is_there |= upto.len() == track.base.len();
+        }
+        is_there |= self.is_ahead_of_base();
+        match opened {
+            Some(session) if is_there => session.close().await,
+            // Nothing but the ledger has been looked at in it.
+            Some(session) => {
+                self.enter(Phase::Base);
+                self.migrate_in(session, Phase::Base, &track.base).await?;
+            }
+            None if is_there => {}
+            None => self.migrate(Phase::Base, &track.base).await?,
+        }
+        Ok(())
+    }
+
+    async fn load(&mut self, file: &SampleFile) -> Result<(), Failure> {
+        // An extension is one for the whole database, and two samples may well bring the same.
+        let _alone = if file.makes_extensions() { Some(self.home.alone().await) } else { None };
+        let mut session = self.admin_session().await?;
+        let (schema, ledger) = (self.schema(), &self.unit.ledger);
+        let target = Target { role: self.replay.server.role_name(), schema, ledger };
+        self.record.sample = Some(load_sample(&mut session, file, target).await?);
+        session.close().await;
+        Ok(())
+    }
+
+    fn schema(&self) -> &str {
+        self.unit.search_path.first().map_or("public", String::as_str)
+    }
+
+    /// Where data alone stands: its rows of the ledger come first, if it has any (`pg_dump --data-only` has).
+    async fn stands_after_rows<'t>(
+        &self,
+        file: &SampleFile,
+        sample: &Sample,
+        otherwise: Option<&'t [Migration]>,
+    ) -> Result<&'t [Migration], Failure>
+    where
+        Self: 't,
+    {
+        let mut version = None;
+        if file.has_ledger_rows(&self.unit.ledger, self.schema()) {
+            let (format, ledger) = (self.track.chosen.format, &self.unit.ledger);
+            let mut session = self.owner_session().await?;
+            version = file.ledger_version(&mut session, format, ledger, self.schema()).await?;
+            session.close().await;
+        }
+        let Some(version) = version else {
+            return otherwise.ok_or_else(|| unknown_version(&sample.path));
+        };
+        let told = Sample { version: Some(version.clone()), ..sample.clone() };
+        stands_after(&told, self.track).ok_or_else(|| no_such_version(&sample.path, &version))
+    }
+
+    /// A whole sample's ledger says where it stands; where it has none, one is written that says what is configured. The
+    /// session in which that was done comes back.
+    async fn read_or_write_version(
+        &mut self,
+        file: &SampleFile,
+        sample: &Sample,
+        stands_after: Option<&[Migration]>,
+    ) -> Result<Session, Failure> {
+        let format = self.track.chosen.format;
+        let ledger = &self.unit.ledger;
+        let mut session = self.owner_session().await?;
+        let rows = session.ledger(ledger, &format.ledger_rows(ledger)).await?.unwrap_or_default();
+        let version = if let Some(row) = rows.last() {
+            Some(row.version.clone())
+        } else {
+            let assumed = sample.version.is_none();
+            if let Some(failure) = file.other_ledger(ledger).filter(|_| assumed) {
+                return Err(failure);
+            }
+            self.record.sample.get_or_insert_with(SampleLoad::default).assumed = assumed;
+            let applied = stands_after.ok_or_else(|| unknown_version(&sample.path))?;
+            for message in format.ensure_ledger(ledger) {
+                session.send(&message).await?;
+            }
+            let applied: Vec<&Migration> = applied.iter().collect();
+            session.execute(format.record_all(&applied, ledger)).await?;
+            applied.last().map(|migration| migration.version.clone())
+        };
+        self.note_version(version);
+        Ok(session)
+    }
+
+    fn note_version(&mut self, version: Option<String>) {
+        self.record.sample.get_or_insert_with(SampleLoad::default).version = version;
+    }
+
+    /// Taken from a branch that is further than the base: there is nothing to bring it to.
+    fn is_ahead_of_base(&self) -> bool {
+        let Some(version) = self.record.sample.as_ref().and_then(|load| load.version.as_ref())
+        else {
+            return false;
+        };
+        let has = |list: &[Migration]| list.iter().any(|migration| migration.version == *version);
+        has(&self.track.head) && !has(&self.track.base)
+    }
+}
+
+fn no_such_version(path: &Utf8Path, version: &str) -> Failure {
+    Failure {
+        hint: Some(
+            "is it a sample of other migrations, or of a branch that is not merged? Without the rows of that table, and with \
+             `version = \"…\"` in the configuration, it is laid over the migrations up to that version"
+                .to_owned(),
+        ),
+        ..file_failure(
+            path,
+            format!("the sample's version table says {version}, and no migration has that version"),
+        )
+    }
+}
+
+fn unknown_version(path: &Utf8Path) -> Failure {
+    Failure {
+        hint: Some(
+            "give it `version = \"…\"` in the configuration, or compare with a base (`--base REV`): without either, a \
+             sample stands at the base's newest migration, and there is no base"
+                .to_owned(),
+        ),
+        ..file_failure(path, "nothing says at which version this sample stands")
+    }
+}

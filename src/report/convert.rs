@@ -1,0 +1,83 @@
+//! The model's small facts in the report's words: a field there for a field here.
+
+use std::time::Duration;
+
+use super::v1;
+use crate::model::{Excerpt, Failure, FailureKind, Notice, Phase, Place, SampleLoad, TrackKind};
+
+pub(super) fn track_kind(kind: TrackKind) -> v1::TrackKind {
+    match kind {
+        TrackKind::Shared => v1::TrackKind::Shared,
+        TrackKind::Tenant => v1::TrackKind::Tenant,
+    }
+}
+
+pub(super) fn phase_of(phase: Phase) -> v1::Phase {
+    match phase {
+        Phase::Prepare => v1::Phase::Prepare,
+        Phase::Base => v1::Phase::Base,
+        Phase::Head => v1::Phase::Head,
+    }
+}
+
+pub(super) fn notice(notice: &Notice) -> v1::Notice {
+    v1::Notice { level: notice.level.to_string(), message: notice.message.clone() }
+}
+
+pub(super) fn sample(load: &SampleLoad) -> v1::SampleLoad {
+    v1::SampleLoad {
+        statements: load.statements,
+        copied_rows: load.copied_rows,
+        version: load.version.clone(),
+        skipped: load
+            .skipped
+            .iter()
+            .map(|each| v1::Skipped { reason: each.reason.clone(), count: each.count })
+            .collect(),
+    }
+}
+
+pub(super) fn failure_of(failure: &Failure) -> v1::Failure {
+    let sqlstate = match &failure.kind {
+        FailureKind::Sql { sqlstate } => Some(sqlstate.clone()),
+        _ => None,
+    };
+    v1::Failure {
+        kind: match failure.kind {
+            FailureKind::Sql { .. } => "sql",
+            FailureKind::Refused => "refused",
+            FailureKind::File => "file",
+            FailureKind::SearchPath => "search-path",
+            FailureKind::Ledger => "ledger",
+            FailureKind::Environment => "environment",
+            FailureKind::ServerLost => "server-lost",
+            FailureKind::ConnectionLost => "connection-lost",
+        }
+        .to_owned(),
+        sqlstate,
+        message: failure.message.clone(),
+        detail: failure.detail.clone(),
+        hint: failure.hint.clone(),
+        context: failure.context.clone(),
+        statement: failure.statement.clone(),
+        place: failure.place.as_ref().map(place),
+    }
+}
+
+pub(super) fn place(place: &Place) -> v1::Place {
+    let excerpt = |excerpt: &Excerpt| v1::Excerpt {
+        first_line: excerpt.first_line,
+        lines: excerpt.lines.clone(),
+        shift: excerpt.shift,
+    };
+    v1::Place {
+        path: place.path.to_string(),
+        line: place.line,
+        column: place.column,
+        excerpt: place.excerpt.as_ref().map(excerpt),
+    }
+}
+
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

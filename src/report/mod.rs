@@ -1,0 +1,90 @@
+//! The report: the run as versioned data, and one file (or folder) a renderer. A renderer reads [`v1::Report`] and nothing
+//! else, returns a string, and writes nowhere.
+//!
+//! To add a renderer: a file here with a function like [`terminal::render`], and a line in [`RENDERERS`].
+//!
+//! A report may come from a file that somebody else wrote (`publish REPORT`), and holds text out of databases: every string
+//! in it is hostile. The text renderers show it through [`text::visible`]; Markdown through `markdown::escape` besides.
+
+pub(crate) mod annotations;
+mod build;
+mod comment;
+mod convert;
+mod headline;
+mod json;
+mod junit;
+mod markdown;
+mod read;
+mod reproduce;
+#[cfg(test)]
+mod samples;
+mod schema;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod text;
+pub(crate) mod v1;
+
+pub(crate) use annotations::{Annotation, annotations};
+pub(crate) use build::{Run, build};
+pub(crate) use comment::{COMMENT_BUDGET, comment, problem, summary};
+pub(crate) use headline::headline;
+pub(crate) use read::{MOST_BYTES, ReadError, read};
+pub(crate) use schema::schema;
+pub(crate) use text::visible;
+
+use v1::Report;
+
+/// All renderers, by the name in `--format NAME` and `--output NAME=PATH`.
+pub(crate) static RENDERERS: &[Renderer] = &[
+    Renderer { name: "terminal", render: terminal::render },
+    Renderer { name: "json", render: json::render },
+    Renderer { name: "markdown", render: markdown::render },
+    Renderer { name: "junit", render: junit::render },
+];
+
+/// One output format.
+#[derive(Debug)]
+pub(crate) struct Renderer {
+    pub(crate) name: &'static str,
+    /// The whole document, with a line end at its end.
+    pub(crate) render: fn(&Report, &RenderOptions) -> String,
+}
+
+/// What the caller decides about the form of a report. The content is the report's alone.
+#[derive(Debug, Clone)]
+pub(crate) struct RenderOptions {
+    /// Terminal: with ANSI colours. The caller knows of `NO_COLOR` and of terminals.
+    pub(crate) color: bool,
+    /// Terminal: columns.
+    pub(crate) width: usize,
+    /// Markdown: the largest size in bytes. GitHub takes comments of 65,536 characters; the default lies under that by any
+    /// way of counting, with room for the lines that come around it.
+    pub(crate) budget: usize,
+    /// Markdown: what to link to. Without them paths are plain.
+    pub(crate) links: Links,
+}
+
+/// Where things can be looked up. Trusted: these come from the environment, not from the report.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Links {
+    /// `https://github.com/acme/shop`, without a slash at its end. Places link to files at [`Links::commit`].
+    pub(crate) repository_url: Option<String>,
+    /// Where the project is in the repository: `services/shop/`, or nothing. Paths in a report are the project's.
+    pub(crate) folder: String,
+    /// The head commit that files are linked at.
+    pub(crate) commit: Option<String>,
+    /// The page of this run.
+    pub(crate) run_url: Option<String>,
+}
+
+impl Default for RenderOptions {
+    fn default() -> Self {
+        Self { color: false, width: 100, budget: COMMENT_BUDGET, links: Links::default() }
+    }
+}
+
+/// The renderer of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Renderer> {
+    RENDERERS.iter().find(|renderer| renderer.name == name)
+}

@@ -1,0 +1,117 @@
+//! The command that shows a finding again, with as few tenants as that takes.
+
+use crate::model::{FailureKind, Finding, TrackKind, UnitEnd, UnitRecord};
+
+/// An object or a row is there already. Where only some tenants find it, it is the first tenant that has made it, and that
+/// one passes. Source of the codes: PostgreSQL's Appendix A.
+const THERE_ALREADY: [&str; 6] = ["23505", "42P06", "42P07", "42701", "42710", "42723"];
+
+/// As a line for a shell; `flags` lead to the same project and the same base.
+pub(super) fn reproduce(
+    finding: &Finding,
+    units: &[UnitRecord],
+    flags: &[String],
+) -> Option<String> {
+    let unit = units.get(*finding.units.first()?)?;
+    let mut words = vec!["mig-ci".to_owned(), "verify".into(), "-n".into(), unit.database.clone()];
+    if unit.track == TrackKind::Tenant {
+        let tenants = passed_before(finding, units).into_iter().chain([unit]);
+        tenants.for_each(|unit| words.extend(tenant(&unit.name)));
+    }
+    words.extend(flags.iter().cloned());
+    Some(words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
+}
+
+/// A name that begins with a dash would be taken for a flag.
+fn tenant(name: &str) -> Vec<String> {
+    if name.starts_with('-') {
+        vec![format!("--tenant={name}")]
+    } else {
+        vec!["--tenant".to_owned(), name.to_owned()]
+    }
+}
+
+/// The tenant that has made what the others find there already.
+fn passed_before<'a>(finding: &Finding, units: &'a [UnitRecord]) -> Option<&'a UnitRecord> {
+    let FailureKind::Sql { sqlstate } = &finding.failure.as_ref()?.kind else { return None };
+    if !THERE_ALREADY.contains(&sqlstate.as_str()) {
+        return None;
+    }
+    let has_passed = |unit: &UnitRecord| {
+        unit.track == TrackKind::Tenant
+            && unit.database == finding.database
+            && matches!(unit.end, UnitEnd::Completed)
+    };
+    units.iter().find(|unit| has_passed(unit))
+}
+
+/// A word that a POSIX shell takes as it is.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Failure, Phase, Severity};
+
+    fn unit(name: &str, end: UnitEnd) -> UnitRecord {
+        UnitRecord {
+            database: "app".into(),
+            track: TrackKind::Tenant,
+            name: name.into(),
+            target: name.into(),
+            sample: None,
+            steps: Vec::new(),
+            passed_over: Vec::new(),
+            changed: Vec::new(),
+            end,
+            duration: Duration::ZERO,
+            head_duration: Duration::ZERO,
+        }
+    }
+
+    /// The command for the second of two tenants, which fails so; the first passes.
+    fn of(names: [&str; 2], sqlstate: &str, flags: &[&str]) -> String {
+        let failed = UnitEnd::Failed { phase: Phase::Head, failure: None };
+        let units = [unit(names[0], UnitEnd::Completed), unit(names[1], failed)];
+        let kind = FailureKind::Sql { sqlstate: sqlstate.into() };
+        let finding = Finding {
+            code: "migration-failed",
+            severity: Severity::Error,
+            message: String::new(),
+            database: "app".into(),
+            track: TrackKind::Tenant,
+            units: vec![1],
+            phase: Phase::Head,
+            failure: Some(Failure::new(kind, "")),
+            place: None,
+            unplaced: None,
+            help: None,
+        };
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        reproduce(&finding, &units, &flags).unwrap()
+    }
+
+    #[test]
+    fn one_tenant_is_enough_unless_another_made_what_is_there() {
+        assert_eq!(of(["acme", "globex"], "23502", &[]), "mig-ci verify -n app --tenant globex");
+        assert_eq!(
+            of(["acme", "globex"], "42P07", &["--base", "v 1"]),
+            "mig-ci verify -n app --tenant acme --tenant globex --base 'v 1'"
+        );
+    }
+
+    #[test]
+    fn names_survive_the_shell_and_the_command_line() {
+        assert_eq!(of(["a", "-x"], "23502", &[]), "mig-ci verify -n app '--tenant=-x'");
+        let quoted = "mig-ci verify -n app --tenant 'o'\\''n, b'";
+        assert_eq!(of(["a", "o'n, b"], "23502", &[]), quoted);
+    }
+}

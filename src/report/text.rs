@@ -1,0 +1,144 @@
+//! Words and numbers that the text renderers share, and the one way in which database text becomes harmless to look at.
+
+use std::borrow::Cow;
+
+/// Text as it can be shown: control characters (ANSI escapes begin with one) and marks that reorder text become visible
+/// signs; line ends and tabs stay. One character for one, so that columns stay true.
+///
+/// Also breaks what GitHub's runner would take for a command in the log of a job: `::name` at the start of a line, and
+/// `##[name` anywhere.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) && !text.contains("::") && !text.contains("##[") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    // Only blanks so far on this line.
+    let mut at_line_start = true;
+    let mut hashes = 0;
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        out.push(match char {
+            '[' if hashes >= 2 => '\u{ff3b}',
+            ':' if at_line_start && chars.peek() == Some(&':') => '\u{ff1a}',
+            '\0'..='\u{1f}' if is_hidden(char) => {
+                char::from_u32(0x2400 + u32::from(char)).unwrap_or('\u{fffd}')
+            }
+            '\u{7f}' => '\u{2421}',
+            _ if is_hidden(char) => '\u{fffd}',
+            _ => char,
+        });
+        hashes = if char == '#' { hashes + 1 } else { 0 };
+        at_line_start = char == '\n' || (at_line_start && char.is_whitespace());
+    }
+    Cow::Owned(out)
+}
+
+fn is_hidden(char: char) -> bool {
+    (char.is_control() && char != '\n' && char != '\t')
+        || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// On one line: visible, white space folded, and no longer than `limit` characters.
+pub(super) fn one_line(text: &str, limit: usize) -> String {
+    // Folding a megabyte for the sake of its first words would be waste.
+    let head = clip(text, limit.saturating_mul(4));
+    let folded = head.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = visible(&folded);
+    match line.char_indices().nth(limit) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.into_owned(),
+    }
+}
+
+/// The first `limit` characters, and in words how many there are more.
+pub(super) fn clip(text: &str, limit: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(limit) {
+        Some((at, _)) => {
+            let more = text[at..].chars().count();
+            Cow::Owned(format!("{}… (and {more} more characters)", &text[..at]))
+        }
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// `1 tenant`, `2 tenants`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// `10,000`.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `12 ms`, `3.4 s`, `48 s`, `2 min 5 s`.
+pub(super) fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        10_000..60_000 => format!("{} s", ms / 1_000),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
+    }
+}
+
+/// Whether a path stays in the project: others are not of the repository, whoever wrote them.
+pub(super) fn is_of_project(path: &str) -> bool {
+    !path.starts_with('/') && !path.split('/').any(|part| part == "..")
+}
+
+/// The first characters of a commit, as people write it.
+pub(super) fn short_commit(commit: &str) -> String {
+    commit.chars().take(7).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_marks_become_visible_and_keep_their_columns() {
+        let hostile = "a\u{1b}[31mred\u{9b}0m\r\u{202e}\u{7f}\tb\nc";
+        let shown = visible(hostile);
+        assert_eq!(shown, "a␛[31mred\u{fffd}0m␍\u{fffd}␡\tb\nc");
+        assert_eq!(shown.chars().count(), hostile.chars().count());
+    }
+
+    #[test]
+    fn commands_of_a_job_log_are_broken() {
+        assert_eq!(visible("x ##[error]y"), "x ##［error]y");
+        assert_eq!(visible("a\n  ::set-output name=x::1"), "a\n  ：:set-output name=x::1");
+        assert_eq!(visible("now()::date"), "now()::date");
+    }
+
+    #[test]
+    fn harmless_text_is_not_copied() {
+        assert!(matches!(visible("naïve 🐘 text\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn long_text_is_clipped_in_words() {
+        assert_eq!(clip("äöü", 3), "äöü");
+        assert_eq!(clip("äöüß", 3), "äöü… (and 1 more characters)");
+        assert_eq!(one_line("a\n\n b\tc", 80), "a b c");
+        assert_eq!(one_line("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(1, "tenant"), "1 tenant");
+        assert_eq!(count(10_000, "tenant"), "10,000 tenants");
+        assert_eq!(
+            [0, 999, 1_000, 59_999, 125_000].map(duration),
+            ["0 ms", "999 ms", "1.0 s", "59 s", "2 min 5 s"]
+        );
+    }
+}

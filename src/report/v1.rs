@@ -1,0 +1,409 @@
+//! Version 1 of the report, `mig-ci.report/1`: a frozen copy for machines, made from the evidence and the findings.
+//!
+//! Fields are only ever added, and optional then; anything else is a new version in a new file.
+//! Durations are whole milliseconds. Lists are in plan order, never in the order of events.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The value of [`Report::schema`].
+pub(crate) const SCHEMA: &str = "mig-ci.report/1";
+
+/// A whole run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "mig-ci report, version 1")]
+pub(crate) struct Report {
+    /// Always `mig-ci.report/1`.
+    pub(crate) schema: String,
+    pub(crate) tool: Tool,
+    pub(crate) verdict: Verdict,
+    /// The verdict in one sentence.
+    pub(crate) summary: String,
+    /// RFC 3339, UTC.
+    pub(crate) started_at: String,
+    pub(crate) duration_ms: u64,
+    pub(crate) server: Server,
+    pub(crate) revisions: Revisions,
+    pub(crate) counts: Counts,
+    pub(crate) databases: Vec<Database>,
+    /// The worst first; one for each cause, however many tenants share it.
+    pub(crate) findings: Vec<Finding>,
+    /// What the reader should know of the run as a whole: nothing pending, no base, another major version.
+    pub(crate) notes: Vec<Note>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timings: Option<Timings>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+/// "Not run" is never a kind of passing.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, strum::Display,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Verdict {
+    Passed,
+    Failed,
+    NotRun,
+}
+
+/// The Postgres that the run used.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    /// `docker`, `local` or `url`.
+    pub(crate) provider: String,
+    /// Why this provider, and what it started: an image, a folder of binaries. Never an address or a password.
+    pub(crate) description: String,
+    /// `15.18`.
+    pub(crate) version: String,
+    /// The role that migrations ran as: `owner` or `superuser`.
+    pub(crate) role: String,
+    /// The server went away during the run.
+    pub(crate) lost: bool,
+}
+
+/// What was compared.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revisions {
+    /// Absent where there is no base: then every migration is pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<Revision>,
+    /// How the base was found, or why there is none.
+    pub(crate) base_reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) head: Option<Revision>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revision {
+    /// The full commit hash.
+    pub(crate) commit: String,
+    /// As it was asked for: `main`, `origin/main`, `HEAD`.
+    pub(crate) name: String,
+    /// The worktree differs from the commit.
+    #[serde(default)]
+    pub(crate) dirty: bool,
+}
+
+/// Tenants by verdict (samples, `fresh_1`, `fresh_2` and `base`), and shared tracks by theirs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counts {
+    pub(crate) tenants: Tally,
+    pub(crate) shared: Tally,
+    /// Migrations in head and not in base, over all tracks.
+    pub(crate) pending_migrations: usize,
+    pub(crate) migrations: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tally {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) not_run: usize,
+}
+
+/// A named database of the project.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) name: String,
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) units: Vec<Unit>,
+}
+
+/// A migration directory.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Track {
+    pub(crate) kind: TrackKind,
+    pub(crate) directory: String,
+    pub(crate) format: String,
+    /// Why this format: reads after "because".
+    pub(crate) format_reason: String,
+    pub(crate) migrations: Vec<Migration>,
+}
+
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, strum::Display,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum TrackKind {
+    Shared,
+    Tenant,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Migration {
+    pub(crate) version: String,
+    pub(crate) description: String,
+    pub(crate) path: String,
+    pub(crate) state: MigrationState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum MigrationState {
+    /// In base and in head, the same.
+    Base,
+    /// In both, with another text in head.
+    Edited,
+    /// In head alone: what the pull request brings.
+    Pending,
+    /// In base alone.
+    Removed,
+}
+
+/// One track on one target: a tenant, or a shared track from one of its starting states.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unit {
+    pub(crate) track: TrackKind,
+    /// The tenant's name, or the starting state of the shared track.
+    pub(crate) name: String,
+    /// The schema or database that it stands for.
+    pub(crate) target: String,
+    pub(crate) start: Start,
+    pub(crate) verdict: Verdict,
+    /// Why it was not run; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    pub(crate) duration_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sample: Option<SampleLoad>,
+    pub(crate) steps: Vec<Step>,
+    /// A failure outside of any step: its sample, its target, its ledger, the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Where a unit starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Start {
+    /// Empty.
+    Fresh,
+    /// What the base branch's migrations make.
+    Base,
+    /// A file.
+    Sample { path: String },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SampleLoad {
+    pub(crate) statements: usize,
+    pub(crate) copied_rows: u64,
+    /// The version at which it stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// Statements of a sample that were left out on purpose.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Skipped {
+    pub(crate) reason: String,
+    pub(crate) count: usize,
+}
+
+/// One migration in one unit.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    pub(crate) version: Arc<str>,
+    pub(crate) path: Arc<str>,
+    pub(crate) phase: Phase,
+    pub(crate) outcome: Outcome,
+    pub(crate) duration_ms: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notices: Vec<Notice>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
+    /// It failed beside other tenants in a way that concurrency can cause; this is its outcome when replayed alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) replayed_alone: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Phase {
+    Prepare,
+    Base,
+    Head,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Outcome {
+    Applied,
+    Failed,
+    NotRun,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Notice {
+    /// `notice` or `warning`.
+    pub(crate) level: String,
+    pub(crate) message: String,
+}
+
+/// Why something did not work.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Failure {
+    /// `sql`, `refused`, `file`, `search-path`, `ledger`, `server-lost` or `connection-lost`.
+    pub(crate) kind: String,
+    /// Five characters, where the server gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sqlstate: Option<String>,
+    pub(crate) message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+    /// The server's call stack, for errors inside functions and DO blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) context: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) statement: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<Place>,
+}
+
+/// A place in a file of the project.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) path: String,
+    /// From 1.
+    pub(crate) line: usize,
+    /// In characters, from 1; absent where only the statement is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) column: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) excerpt: Option<Excerpt>,
+}
+
+/// Some lines around a place.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Excerpt {
+    pub(crate) first_line: usize,
+    /// Cut where they are long, with `…`.
+    pub(crate) lines: Vec<String>,
+    /// By how many characters the place's own line is shorter at its beginning than in the file: column `n` of the file
+    /// is column `n - shift` of it. Absent for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) shift: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// One problem with one cause, and all whom it concerns.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Finding {
+    /// `migration-failed`; `mig-ci explain CODE` tells more.
+    pub(crate) code: String,
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+    pub(crate) database: String,
+    pub(crate) track: TrackKind,
+    /// Names of the units, in plan order.
+    pub(crate) units: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) phase: Option<Phase>,
+    /// The failure of the first of the units, where the finding is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<Place>,
+    /// Why there is no place, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unplaced: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
+    /// A command that replays one of the units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reproduce: Option<String>,
+}
+
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// Something about the run as a whole.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Note {
+    /// `info` or `warning`.
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+}
+
+/// Where the time went (`--timings`).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timings {
+    /// In the order in which they were done; they add up to about the whole.
+    pub(crate) phases: Vec<PhaseTime>,
+    /// The time of all units added up, until they stood at the base. They run beside each other.
+    pub(crate) units_to_base_ms: u64,
+    /// The same from there to the head: what the pull request's migrations took.
+    pub(crate) units_to_head_ms: u64,
+    /// User and system time of mig-ci itself.
+    pub(crate) tool_cpu_ms: u64,
+    /// The same for the server's processes, where the provider can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) server_cpu_ms: Option<u64>,
+    /// The largest resident set that mig-ci itself has had, in KiB, without that of the process that started it.
+    pub(crate) tool_peak_rss_kib: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PhaseTime {
+    pub(crate) name: String,
+    pub(crate) ms: u64,
+}
