@@ -15,6 +15,7 @@
 #![allow(dead_code, unused_imports, reason = "the rooms that use them come in the next commits")]
 
 mod checks;
+mod config;
 mod formats;
 mod model;
 mod postgres;

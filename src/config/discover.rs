@@ -1,0 +1,227 @@
+//! A project without `mig-ci.toml`, understood from its folders. Gives what the file would say.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+
+use super::error::ConfigErrors;
+use super::problem::Problem;
+use super::raw::{OneOrMany, RawConfig, RawDatabase, RawShared, RawTenants};
+use crate::model::Files;
+
+mod schemas;
+
+use schemas::Schemas;
+
+/// The folders that a folder `migrations` is looked for in: the top, as most tools have it, and dbmate's.
+pub(super) const NEAR_PARENTS: [&str; 2] = ["", "db"];
+
+/// Where it is looked for besides: usual places of projects of several parts.
+pub(super) const FURTHER_PARENTS: [&str; 9] = [
+    "sql",
+    "database",
+    "backend",
+    "server",
+    "internal",
+    "internal/db",
+    "internal/database",
+    "backend/db",
+    "server/db",
+];
+
+/// For people who wonder why nothing was found.
+const LOOKED_FOR: &[&str] = &[
+    "`.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, \
+     or a `db` in one of the last three",
+    "`shared` and `tenant` folders there, or in place of `migrations`",
+    "a folder for each database in `migrations`",
+];
+
+/// The folder that most tools know.
+const MIGRATIONS: &str = "migrations";
+
+/// The database that a project has where nothing names one.
+const DEFAULT_NAME: &str = "app";
+
+/// The same where a folder of migrations has that name.
+const SECOND_NAME: &str = "tenants";
+
+/// The tenant track's folder.
+const TENANT: &str = "tenant";
+
+/// The shared track's folder beside it.
+const SHARED: &str = "shared";
+
+/// The folder of samples, for all tenants or with a folder for each database.
+const SAMPLES: &str = "samples";
+
+/// The only SQL files of a folder that is a migration by itself (Diesel, Prisma), and so no database.
+const FOLDER_PER_MIGRATION: [&str; 3] = ["up.sql", "down.sql", "migration.sql"];
+
+/// Whether a folder on disk is worth a look.
+pub(super) fn may_have_migrations(parent: &Utf8Path) -> bool {
+    let has = |name: &str| parent.join(name).is_dir();
+    has(MIGRATIONS) || (has(SHARED) && has(TENANT))
+}
+
+/// What a `mig-ci.toml` of the project would say. The first of the parents with migrations counts.
+///
+/// # Errors
+/// If no layout is recognised, or two at once.
+pub(super) fn discover(files: &dyn Files, root: &Utf8Path) -> Result<RawConfig, ConfigErrors> {
+    for parent in NEAR_PARENTS.into_iter().chain(FURTHER_PARENTS).map(Utf8Path::new) {
+        let folder = &parent.join(MIGRATIONS);
+        let layout = Layout::of(folder, &files.list(folder).map_err(Problem::Unreadable)?);
+        let mut databases = databases(files, folder, &layout)?;
+        if databases.is_empty() {
+            databases.extend(pair(files, parent)?);
+        }
+        if !databases.is_empty() {
+            return Ok(RawConfig { databases, ..RawConfig::default() });
+        }
+    }
+    let looked_for = LOOKED_FOR;
+    Err(Problem::NothingRecognised { root: root.to_owned(), looked_for }.into())
+}
+
+/// What is in a migration folder.
+struct Layout {
+    /// SQL files lie in it, in no folder of their own.
+    direct: bool,
+    /// The folders with SQL files in them at any depth, but for those that are a migration by themselves.
+    folders: Vec<String>,
+    /// Some folder is a migration by itself.
+    folder_per_migration: bool,
+}
+
+impl Layout {
+    fn of(folder: &Utf8Path, listed: &[Utf8PathBuf]) -> Self {
+        let mut direct = false;
+        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for path in listed.iter().filter(|path| path.extension() == Some("sql")) {
+            let Ok(path) = path.strip_prefix(folder) else { continue };
+            match path.as_str().split_once('/') {
+                None => direct = true,
+                Some((name, rest)) => names.entry(name).or_default().push(rest),
+            }
+        }
+        let is_migration =
+            |files: &[&str]| files.iter().all(|file| FOLDER_PER_MIGRATION.contains(file));
+        let folder_per_migration = names.values().any(|files| is_migration(files));
+        names.retain(|_, files| !is_migration(files));
+        let folders = names.into_keys().map(str::to_owned).collect();
+        Self { direct, folders, folder_per_migration }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.folders.iter().any(|folder| folder == name)
+    }
+}
+
+/// None if the layout says nothing.
+fn databases(
+    files: &dyn Files,
+    folder: &Utf8Path,
+    layout: &Layout,
+) -> Result<IndexMap<String, RawDatabase>, ConfigErrors> {
+    let mut databases = IndexMap::new();
+    if layout.has(TENANT) {
+        let shared = match (layout.direct, layout.has(SHARED)) {
+            (true, true) => {
+                return Err(Problem::TwoSharedFolders { folder: folder.to_owned() }.into());
+            }
+            (true, false) => Some(folder.to_owned()),
+            (false, true) => Some(folder.join(SHARED)),
+            (false, false) => None,
+        };
+        let name = if layout.has(DEFAULT_NAME) { SECOND_NAME } else { DEFAULT_NAME };
+        let database = with_tenants(files, name, shared, &folder.join(TENANT))?;
+        databases.insert(name.to_owned(), database);
+    } else if layout.direct || layout.folder_per_migration {
+        databases.insert(DEFAULT_NAME.to_owned(), plain(folder));
+        return Ok(databases);
+    }
+    let taken = if layout.has(TENANT) { [TENANT, SHARED].as_slice() } else { &[] };
+    for name in layout.folders.iter().filter(|name| !taken.contains(&name.as_str())) {
+        databases.insert(name.clone(), plain(&folder.join(name)));
+    }
+    Ok(databases)
+}
+
+/// `db/shared` and `db/tenant`. Nothing else there is taken for migrations, nor listed; and at the top both names could be
+/// anything.
+fn pair(
+    files: &dyn Files,
+    parent: &Utf8Path,
+) -> Result<Option<(String, RawDatabase)>, ConfigErrors> {
+    let (shared, tenant) = (parent.join(SHARED), parent.join(TENANT));
+    if parent == "" || !has_sql(files, &shared)? || !has_sql(files, &tenant)? {
+        return Ok(None);
+    }
+    let database = with_tenants(files, DEFAULT_NAME, Some(shared), &tenant)?;
+    Ok(Some((DEFAULT_NAME.to_owned(), database)))
+}
+
+fn has_sql(files: &dyn Files, folder: &Utf8Path) -> Result<bool, ConfigErrors> {
+    let listed = files.list(folder).map_err(Problem::Unreadable)?;
+    Ok(listed.iter().any(|path| path.extension() == Some("sql")))
+}
+
+fn plain(migrations: &Utf8Path) -> RawDatabase {
+    RawDatabase { migrations: Some(migrations.to_string()), ..RawDatabase::default() }
+}
+
+/// A schema for each tenant, as the guides of all tools have it.
+fn with_tenants(
+    files: &dyn Files,
+    name: &str,
+    shared: Option<Utf8PathBuf>,
+    tenant: &Utf8Path,
+) -> Result<RawDatabase, ConfigErrors> {
+    let schemas = match &shared {
+        Some(shared) => schemas::look(files, shared, tenant).map_err(Problem::Unreadable)?,
+        None => Schemas::default(),
+    };
+    let search_path = schemas.created.as_ref().map(|created| {
+        let created = created.iter().map(String::as_str);
+        std::iter::once("{target}").chain(created).chain(["public"]).map(str::to_owned).collect()
+    });
+    let samples = sample_patterns(files, name)?;
+    Ok(RawDatabase {
+        shared: shared.map(|migrations| RawShared {
+            migrations: migrations.into_string(),
+            schema: schemas.own,
+            ..RawShared::default()
+        }),
+        tenants: Some(RawTenants {
+            migrations: tenant.to_string(),
+            target: Some("tenant_{tenant}".to_owned()),
+            search_path,
+            samples: (!samples.is_empty()).then_some(OneOrMany::Many(samples)),
+            ..RawTenants::default()
+        }),
+        ..RawDatabase::default()
+    })
+}
+
+/// Patterns that each match something: `samples/*.sql`, `samples/app/*.sql.gz`.
+fn sample_patterns(files: &dyn Files, database: &str) -> Result<Vec<String>, ConfigErrors> {
+    let top = Utf8Path::new(SAMPLES);
+    let listed = files.list(top).map_err(Problem::Unreadable)?;
+    let mut patterns = Vec::new();
+    for folder in [top.to_owned(), top.join(database)] {
+        for ending in [".sql", ".sql.gz"] {
+            let fits = |path: &Utf8PathBuf| {
+                path.parent() == Some(&folder) && path.as_str().ends_with(ending)
+            };
+            if listed.iter().any(fits) {
+                patterns.push(format!("{folder}/*{ending}"));
+            }
+        }
+    }
+    Ok(patterns)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Each layout that is understood, as the project that comes of it.
+
+use crate::config::testing::{MemoryFiles, discover};
+use crate::model::{Database, Project, Tenancy};
+
+fn project(files: &MemoryFiles) -> Project {
+    discover(files).unwrap_or_else(|errors| panic!("{}", errors.render(false)))
+}
+
+/// `app: migrations/shared (shared, public) + migrations/tenant ({target}, public), samples acme`.
+fn summary(project: &Project) -> String {
+    project.databases.iter().map(|database| one(database) + "\n").collect()
+}
+
+fn one(database: &Database) -> String {
+    let shared = database.shared.as_ref().map(|track| {
+        format!("{} in {} ({})", track.migrations, track.schema, track.search_path.join(", "))
+    });
+    let tenants = database.tenants.as_ref().map(|tenants| {
+        let samples: Vec<&str> =
+            tenants.samples.iter().map(|sample| sample.tenant.as_str()).collect();
+        let track = &tenants.track;
+        let path = track.search_path.join(", ");
+        let samples = samples.join(", ");
+        assert_eq!(tenants.tenancy, Tenancy::Schema);
+        format!("{} in {} ({path}), samples: {samples}", track.migrations, tenants.target)
+    });
+    let tracks: Vec<String> = shared.into_iter().chain(tenants).collect();
+    format!("{}: {}", database.name, tracks.join(" + "))
+}
+
+fn refused(files: &MemoryFiles) -> String {
+    discover(files).expect_err("this is not understood").render(false)
+}
+
+#[test]
+fn one_folder_of_migrations() {
+    let files = MemoryFiles::of(&["migrations/1_a.up.sql", "migrations/1_a.down.sql", "src/x.rs"]);
+    insta::assert_snapshot!(summary(&project(&files)), @"app: migrations in public (public)");
+}
+
+#[test]
+fn the_folder_of_dbmate() {
+    let files = MemoryFiles::of(&["db/migrations/1_a.sql", "db/schema.sql"]);
+    insta::assert_snapshot!(summary(&project(&files)), @"app: db/migrations in public (public)");
+}
+
+#[test]
+fn shared_and_tenant_folders_with_samples() {
+    let files = MemoryFiles::of(&[
+        "migrations/shared/1.sql",
+        "migrations/tenant/1.sql",
+        "samples/acme.sql",
+        "samples/README.md",
+        "samples/app/globex.sql.gz",
+        "samples/users/initech.sql",
+    ]);
+    insta::assert_snapshot!(summary(&project(&files)), @"app: migrations/shared in public (public) + migrations/tenant in tenant_{tenant} ({target}, public), samples: acme, globex");
+}
+
+#[test]
+fn tenants_beside_direct_shared_migrations_or_none() {
+    let direct = MemoryFiles::of(&["migrations/1.sql", "migrations/tenant/1.sql"]);
+    insta::assert_snapshot!(summary(&project(&direct)), @"app: migrations in public (public) + migrations/tenant in tenant_{tenant} ({target}, public), samples:");
+    let alone = MemoryFiles::of(&["db/migrations/tenant/1.sql"]);
+    insta::assert_snapshot!(summary(&project(&alone)), @"app: db/migrations/tenant in tenant_{tenant} ({target}, public), samples:");
+}
+
+#[test]
+fn a_folder_for_each_database() {
+    let files = MemoryFiles::of(&[
+        "migrations/users/1.sql",
+        "migrations/analytics/1.sql",
+        "migrations/meta/journal.json",
+    ]);
+    insta::assert_snapshot!(summary(&project(&files)), @r#"
+    analytics: migrations/analytics in public (public)
+    users: migrations/users in public (public)
+    "#);
+}
+
+#[test]
+fn databases_beside_tenants() {
+    let files = MemoryFiles::of(&[
+        "migrations/app/1.sql",
+        "migrations/shared/1.sql",
+        "migrations/tenant/versions/1.sql",
+    ]);
+    insta::assert_snapshot!(summary(&project(&files)), @r#"
+    tenants: migrations/shared in public (public) + migrations/tenant in tenant_{tenant} ({target}, public), samples: 
+    app: migrations/app in public (public)
+    "#);
+}
+
+#[test]
+fn a_folder_for_each_migration_is_no_database() {
+    let diesel = MemoryFiles::of(&["migrations/1_a/up.sql", "migrations/1_a/down.sql"]);
+    insta::assert_snapshot!(summary(&project(&diesel)), @"app: migrations in public (public)");
+    let prisma = MemoryFiles::of(&["migrations/2024_init/migration.sql"]);
+    insta::assert_snapshot!(summary(&project(&prisma)), @"app: migrations in public (public)");
+}
+
+#[test]
+fn the_shared_schema_is_guessed_from_the_sql() {
+    let files = |shared: &str, tenant: &str| {
+        MemoryFiles::default()
+            .with("migrations/shared/1.sql", shared)
+            .with("migrations/tenant/1.sql", tenant)
+    };
+    let created = files("CREATE SCHEMA IF NOT EXISTS shared; CREATE TABLE shared.plans ();", "");
+    insta::assert_snapshot!(summary(&project(&created)), @"app: migrations/shared in public (public) + migrations/tenant in tenant_{tenant} ({target}, shared, public), samples:");
+    let mentioned = files("", "create table users (plan int references shared.plans)");
+    insta::assert_snapshot!(summary(&project(&mentioned)), @"app: migrations/shared in shared (shared, public) + migrations/tenant in tenant_{tenant} ({target}, shared, public), samples:");
+    let neither = files("create table plans ()", "-- see shared.plans");
+    insta::assert_snapshot!(summary(&project(&neither)), @"app: migrations/shared in public (public) + migrations/tenant in tenant_{tenant} ({target}, public), samples:");
+}
+
+#[test]
+fn nothing_is_said_to_be_nothing() {
+    insta::assert_snapshot!(refused(&MemoryFiles::of(&["migrations/users/env.py"])), @r#"
+    error: no `mig-ci.toml`, and no migrations that could be understood without one
+     |
+     = help: looked in /project for `.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, or a `db` in one of the last three; `shared` and `tenant` folders there, or in place of `migrations`; a folder for each database in `migrations`. Say where the migrations are in a `mig-ci.toml` there (docs/configuration.md), or run mig-ci in the folder that has them
+    "#);
+}
+
+#[test]
+fn two_places_of_shared_migrations_are_one_too_many() {
+    let files = MemoryFiles::of(&[
+        "migrations/1.sql",
+        "migrations/shared/1.sql",
+        "migrations/tenant/1.sql",
+    ]);
+    insta::assert_snapshot!(refused(&files), @r#"
+    error: shared migrations lie both in `migrations` itself and in `migrations/shared`
+     |
+     = help: move them into one folder, or say in a `mig-ci.toml` which of them counts
+    "#);
+}
+
+#[test]
+fn what_is_discovered_is_checked_like_a_file() {
+    let files = MemoryFiles::of(&[
+        "migrations/tenant/1.sql",
+        "samples/fresh_1.sql",
+        "samples/acme.sql",
+        "samples/acme.sql.gz",
+    ]);
+    insta::assert_snapshot!(refused(&files), @r#"
+    error: two samples have the target `tenant_acme`: samples/acme.sql and samples/acme.sql.gz
+     |
+     = help: rename one of the files, or give one another tenant's name: `sample.NAME = { file = "…" }` beside `samples`
+
+    error: the name `fresh_1` of the sample samples/fresh_1.sql is one that mig-ci gives
+     |
+     = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci makes itself
+    "#);
+}
+
+#[test]
+fn usual_places_further_down() {
+    for folder in
+        ["sql", "database", "backend", "server", "internal/db", "internal/database", "backend/db"]
+    {
+        let path = format!("{folder}/migrations/1.sql");
+        let files = MemoryFiles::of(&[&path, "docs/other/migrations/1.sql"]);
+        let expected = format!("app: {folder}/migrations in public (public)");
+        assert_eq!(summary(&project(&files)).trim_end(), expected);
+    }
+    let pair = MemoryFiles::of(&["db/shared/1.sql", "db/tenant/1.sql", "db/seeds/x.sql"]);
+    insta::assert_snapshot!(summary(&project(&pair)), @"app: db/shared in public (public) + db/tenant in tenant_{tenant} ({target}, public), samples:");
+    // At the top the names may be anything's.
+    refused(&MemoryFiles::of(&["shared/1.sql", "tenant/1.sql"]));
+    let near = MemoryFiles::of(&["sql/migrations/1.sql", "migrations/1.sql"]);
+    insta::assert_snapshot!(summary(&project(&near)), @"app: migrations in public (public)");
+}

@@ -1,0 +1,109 @@
+//! The text of a configuration file, and where in it each key and each value stands.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize as _;
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, ConfigErrors};
+use super::key::Key;
+use super::problem::Problem;
+use super::raw::RawConfig;
+use super::structure;
+
+/// A file that has been read; or nothing, for a project that was discovered.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    /// As people know it: relative to the project's root.
+    path: Utf8PathBuf,
+    text: String,
+    /// Byte ranges in `text`.
+    keys: BTreeMap<Key, Range<usize>>,
+    values: BTreeMap<Key, Range<usize>>,
+}
+
+impl Document {
+    /// Reads a file's text: what it says, and where it says it.
+    ///
+    /// # Errors
+    /// If it is no TOML: where. If keys or types are not those of `schema`: all of them.
+    pub(crate) fn parse(
+        path: &Utf8Path,
+        text: &str,
+        schema: &Value,
+    ) -> Result<(Self, RawConfig), ConfigErrors> {
+        let table = DeTable::parse(text).map_err(|error| {
+            let problem = Problem::Syntax { message: error.message().to_owned() };
+            let errors = vec![ConfigError { problem, span: error.span() }];
+            ConfigErrors::in_file(path, text, &[], errors)
+        })?;
+        let mut document = Self { path: path.to_owned(), text: text.to_owned(), ..Self::default() };
+        document.index_table(&Key::root(), table.get_ref());
+
+        let errors = structure::check(table.get_ref(), schema, &document);
+        if !errors.is_empty() {
+            return Err(document.errors(errors));
+        }
+        let raw = RawConfig::deserialize(toml::Deserializer::from(table)).map_err(|error| {
+            let problem = Problem::Shape { message: error.message().to_owned() };
+            document.errors(vec![ConfigError { problem, span: error.span() }])
+        })?;
+        Ok((document, raw))
+    }
+
+    /// These errors with the text that they are about.
+    pub(crate) fn errors(&self, errors: Vec<ConfigError>) -> ConfigErrors {
+        if self.path.as_str().is_empty() {
+            return ConfigErrors::without_file(errors);
+        }
+        let settings = Key::root().child("postgres").child("settings");
+        let secrets: Vec<Range<usize>> = self
+            .values
+            .iter()
+            .filter(|(key, _)| key.parent().as_ref() == Some(&settings))
+            .map(|(_, span)| span.clone())
+            .collect();
+        ConfigErrors::in_file(&self.path, &self.text, &secrets, errors)
+    }
+
+    /// Where the value of `key` stands, or else the nearest thing around it that stands somewhere.
+    pub(crate) fn value(&self, key: &Key) -> Option<Range<usize>> {
+        self.values.get(key).cloned().or_else(|| self.key(key))
+    }
+
+    /// Where the key itself stands, or else the nearest thing around it.
+    pub(crate) fn key(&self, key: &Key) -> Option<Range<usize>> {
+        match self.keys.get(key) {
+            Some(span) => Some(span.clone()),
+            None => self.key(&key.parent()?),
+        }
+    }
+
+    fn index_table(&mut self, key: &Key, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let child = key.child(name.get_ref());
+            self.keys.insert(child.clone(), name.span());
+            self.index_value(&child, value);
+        }
+    }
+
+    fn index_value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            // A table's own span is its header or its braces: its key says more.
+            DeValue::Table(table) => self.index_table(key, table),
+            DeValue::Array(array) => {
+                self.values.insert(key.clone(), value.span());
+                for (index, element) in array.iter().enumerate() {
+                    self.index_value(&key.element(index), element);
+                }
+            }
+            _ => {
+                self.values.insert(key.clone(), value.span());
+            }
+        }
+    }
+}

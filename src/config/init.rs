@@ -1,0 +1,312 @@
+//! The `mig-ci.toml` that `mig-ci init` writes: what was discovered, made explicit, with comments.
+//!
+//! Prose comments begin with `# `, keys that are switched off with `#` alone: taking that away makes them count.
+
+use std::fmt::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::glob::escape;
+use super::key::quoted;
+use crate::formats::FORMATS;
+use crate::model::{Database, PostgresSettings, Project, Sample, TenantTrack, Track};
+
+const HEAD: &str = "\
+# How mig-ci replays the migrations of this repository: `mig-ci verify`.
+# Written by `mig-ci init` from the folders that it found; all keys are explained in docs/configuration.md.
+# Lines that begin with `#key` are switched off.
+";
+
+const TAIL: &str = "
+[checks]
+# Findings at or above this severity fail the run: error, warning or info.
+fail-on = \"error\"
+";
+
+/// The file for a project that was discovered: read again, it gives the same project.
+///
+/// Says nothing of what only a file can say (`prepare`, URLs, samples with versions): such a project has its file.
+pub(crate) fn render(project: &Project) -> String {
+    let mut text = HEAD.to_owned();
+    text += &postgres(&project.postgres);
+    for database in &project.databases {
+        text += &render_database(database);
+    }
+    text + TAIL
+}
+
+fn postgres(settings: &PostgresSettings) -> String {
+    let mut table = Table::new("postgres");
+    table.prose("The major version that production runs.");
+    match settings.version {
+        Some(version) => table.key("version", &string(&version.to_string())),
+        None => table.off("version", "\"17\""),
+    }
+    table.prose("An image in place of `postgres:<version>`, for extensions that it brings.");
+    table.off("image", "\"postgis/postgis:17-3.5\"");
+    table.prose("auto: Docker if it works, else local binaries. Or docker, local, url.");
+    table.key("provider", &string(&settings.provider.to_string()));
+    table.prose("owner: a plain owner, as on managed Postgres. Or superuser.");
+    table.key("role", &string(&settings.role.to_string()));
+    table.prose("Made in each database by its administrator before the first migration.");
+    table.off("extensions", "[\"pgcrypto\"]");
+    table.text
+}
+
+fn render_database(database: &Database) -> String {
+    let name = quoted(&database.name);
+    let mut table = Table::new(&format!("databases.{name}"));
+    table.prose("For `upgrade` and `status` alone: `verify` never connects to it.");
+    table.off("url", &string(&format!("${{{}_DATABASE_URL}}", variable(&database.name))));
+    let Database { shared, tenants, .. } = database;
+    match (shared, tenants) {
+        (Some(shared), None) => render_track(&mut table, shared),
+        (shared, tenants) => {
+            if let Some(shared) = shared {
+                table.header(&format!("databases.{name}.shared"));
+                table.prose("These run once, before those of the tenants.");
+                render_track(&mut table, shared);
+            }
+            if let Some(tenants) = tenants {
+                table.header(&format!("databases.{name}.tenants"));
+                table.prose("These run once for each tenant.");
+                render_tenants(&mut table, tenants);
+            }
+        }
+    }
+    table.text
+}
+
+fn render_track(table: &mut Table, track: &Track) {
+    table.key("migrations", &string(track.migrations.as_str()));
+    format(table);
+    table.prose("Where tables go that name no schema, and where the ledger is.");
+    table.key("schema", &string(&track.schema));
+    table.key("search_path", &list(&track.search_path));
+}
+
+fn render_tenants(table: &mut Table, tenants: &TenantTrack) {
+    table.key("migrations", &string(tenants.track.migrations.as_str()));
+    format(table);
+    table.prose("schema: a schema each in one database. database: a database each.");
+    table.key("tenancy", &string(&tenants.tenancy.to_string()));
+    table.prose("The name of a tenant's schema (or database).");
+    table.key("target", &string(&tenants.target.to_string()));
+    table.key("search_path", &list(&tenants.track.search_path));
+    table.prose(
+        "Starting states of real tenants: dumps, or files written by hand, named by tenant.",
+    );
+    table.prose(
+        "Beside them, `verify` always replays two empty tenants and one made from the base.",
+    );
+    let patterns = patterns(&tenants.samples);
+    if patterns.is_empty() {
+        table.off("samples", "\"samples/*.sql\"");
+    } else {
+        table.key("samples", &list(&patterns));
+    }
+    table.prose("Who the real tenants are: for `upgrade` and `status` alone.");
+    table.off("from", "{ query = \"SELECT slug FROM tenants ORDER BY slug\" }");
+}
+
+/// Detection needs it where a directory could be two tools'.
+fn format(table: &mut Table) {
+    let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+    let list = names.join(", ");
+    table.prose(&format!("The migration tool, where detection must not choose: {list}."));
+    table.off("format", &string(names[0]));
+}
+
+/// `samples/*.sql` for files like `samples/acme.sql`: what discovery looks for.
+fn patterns(samples: &[Sample]) -> Vec<String> {
+    let pattern = |path: &Utf8PathBuf| {
+        let ending = if path.as_str().ends_with(".gz") { ".sql.gz" } else { ".sql" };
+        let folder = path.parent().unwrap_or(Utf8Path::new(""));
+        folder.join(format!("*{ending}"))
+    };
+    let mut patterns: Vec<String> = samples
+        .iter()
+        .map(|sample| pattern(&sample.path))
+        .map(|path| {
+            let folder = path.parent().map(|folder| escape(folder.as_str())).unwrap_or_default();
+            format!("{folder}/{}", path.file_name().unwrap_or_default())
+        })
+        .collect();
+    patterns.sort();
+    patterns.dedup();
+    patterns
+}
+
+/// `USERS` for `users`: the usual name of a variable that belongs to a database.
+fn variable(database: &str) -> String {
+    database
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect()
+}
+
+fn string(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| string(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+/// A part of the file that grows line by line.
+struct Table {
+    text: String,
+}
+
+impl Table {
+    fn new(header: &str) -> Self {
+        let mut table = Self { text: String::new() };
+        table.header(header);
+        table
+    }
+
+    fn header(&mut self, header: &str) {
+        self.line(format_args!("\n[{header}]"));
+    }
+
+    fn prose(&mut self, text: &str) {
+        self.line(format_args!("# {text}"));
+    }
+
+    fn key(&mut self, key: &str, value: &str) {
+        self.line(format_args!("{key} = {value}"));
+    }
+
+    /// A key that is switched off.
+    fn off(&mut self, key: &str, value: &str) {
+        self.line(format_args!("#{key} = {value}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+    use crate::config::testing::{MemoryFiles, discover, load_with};
+    use crate::model::Origin;
+
+    fn files() -> MemoryFiles {
+        MemoryFiles::of(&[
+            "migrations/my users/1.sql",
+            "migrations/shared/1.sql",
+            "migrations/tenant/1.sql",
+            "samples/acme.sql",
+            "samples/app/We'ird-Ténant.sql.gz",
+        ])
+        .with("migrations/shared/1.sql", "create schema \"the plans\"; create schema b")
+    }
+
+    #[test]
+    fn the_file_explains_itself() {
+        insta::assert_snapshot!(render(&discover(&files()).unwrap()), @r#"
+        # How mig-ci replays the migrations of this repository: `mig-ci verify`.
+        # Written by `mig-ci init` from the folders that it found; all keys are explained in docs/configuration.md.
+        # Lines that begin with `#key` are switched off.
+
+        [postgres]
+        # The major version that production runs.
+        #version = "17"
+        # An image in place of `postgres:<version>`, for extensions that it brings.
+        #image = "postgis/postgis:17-3.5"
+        # auto: Docker if it works, else local binaries. Or docker, local, url.
+        provider = "auto"
+        # owner: a plain owner, as on managed Postgres. Or superuser.
+        role = "owner"
+        # Made in each database by its administrator before the first migration.
+        #extensions = ["pgcrypto"]
+
+        [databases.app]
+        # For `upgrade` and `status` alone: `verify` never connects to it.
+        #url = "${APP_DATABASE_URL}"
+
+        [databases.app.shared]
+        # These run once, before those of the tenants.
+        migrations = "migrations/shared"
+        # The migration tool, where detection must not choose: sqlx, dbmate, golang-migrate, plain.
+        #format = "sqlx"
+        # Where tables go that name no schema, and where the ledger is.
+        schema = "public"
+        search_path = ["public"]
+
+        [databases.app.tenants]
+        # These run once for each tenant.
+        migrations = "migrations/tenant"
+        # The migration tool, where detection must not choose: sqlx, dbmate, golang-migrate, plain.
+        #format = "sqlx"
+        # schema: a schema each in one database. database: a database each.
+        tenancy = "schema"
+        # The name of a tenant's schema (or database).
+        target = "tenant_{tenant}"
+        search_path = ["{target}", "the plans", "b", "public"]
+        # Starting states of real tenants: dumps, or files written by hand, named by tenant.
+        # Beside them, `verify` always replays two empty tenants and one made from the base.
+        samples = ["samples/*.sql", "samples/app/*.sql.gz"]
+        # Who the real tenants are: for `upgrade` and `status` alone.
+        #from = { query = "SELECT slug FROM tenants ORDER BY slug" }
+
+        [databases."my users"]
+        # For `upgrade` and `status` alone: `verify` never connects to it.
+        #url = "${MY_USERS_DATABASE_URL}"
+        migrations = "migrations/my users"
+        # The migration tool, where detection must not choose: sqlx, dbmate, golang-migrate, plain.
+        #format = "sqlx"
+        # Where tables go that name no schema, and where the ledger is.
+        schema = "public"
+        search_path = ["public"]
+
+        [checks]
+        # Findings at or above this severity fail the run: error, warning or info.
+        fail-on = "error"
+        "#);
+    }
+
+    #[test]
+    fn read_again_it_gives_the_same_project() {
+        let layouts = [
+            files(),
+            MemoryFiles::of(&["migrations/1.sql"]),
+            MemoryFiles::of(&["migrations/a/1.sql", "migrations/b/1.sql"]),
+            MemoryFiles::of(&["db/migrations/tenant/1.sql"]),
+        ];
+        for files in layouts {
+            let discovered = discover(&files).unwrap();
+            let mut read = load_with(&render(&discovered), files, Overrides::default())
+                .unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+            assert_eq!(read.origin, Origin::File("mig-ci.toml".into()));
+            read.origin = Origin::Discovered;
+            // What is the default anyway is now said.
+            read.checks.fail_on = None;
+            assert_eq!(format!("{discovered:#?}"), format!("{read:#?}"));
+        }
+    }
+
+    #[test]
+    fn what_is_switched_off_can_be_switched_on() {
+        let discovered = discover(&MemoryFiles::of(&["migrations/tenant/1.sql"])).unwrap();
+        let files =
+            MemoryFiles::of(&["migrations/tenant/1.sql", "samples/acme.sql", "samples/b.sql"]);
+        let text = render(&discovered);
+        let on: Vec<&str> = text
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if !key.starts_with(' ') => key,
+                _ => line,
+            })
+            .collect();
+        let project = load_with(&on.join("\n"), files, Overrides::default())
+            .unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+        assert_eq!(project.postgres.version, Some(17));
+        assert_eq!(project.databases[0].tenants.as_ref().unwrap().samples.len(), 2);
+    }
+}

@@ -1,0 +1,115 @@
+//! `${VAR}` and `${VAR:-default}` in values.
+//!
+//! As in a shell, the default also stands in for a variable that is set but empty; it reaches to the next `}` and is
+//! taken as it is. Only `${` is special: a lone `$`, as in SQL or in a password, stays what it is, and `$${` is how a
+//! value says `${`. Nothing is ever run, and what a variable holds is not expanded again.
+
+/// How variables are looked up: `None` is "not set".
+pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// The one place where this room reads the process's environment.
+///
+/// A variable whose value is not UTF-8 counts as not set.
+pub(crate) fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Why a value cannot be expanded. Never holds a value, for that may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InterpolationError {
+    #[error("the environment variable `{name}` is not set")]
+    Unset { name: String },
+    #[error("a `${{` without its `}}`")]
+    Unclosed,
+    #[error("`${{{name}}}` does not name an environment variable")]
+    BadName { name: String },
+}
+
+/// Replaces all variables of `text`.
+pub(crate) fn expand(text: &str, lookup: &Lookup<'_>) -> Result<String, InterpolationError> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, from) = rest.split_at(at);
+        if let Some(before) = before.strip_suffix('$') {
+            expanded.push_str(before);
+            expanded.push_str("${");
+            rest = &from[2..];
+            continue;
+        }
+        expanded.push_str(before);
+        let (inner, after) = from[2..].split_once('}').ok_or(InterpolationError::Unclosed)?;
+        expanded.push_str(&variable(inner, lookup)?);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+fn variable(inner: &str, lookup: &Lookup<'_>) -> Result<String, InterpolationError> {
+    let (name, default) = match inner.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inner, None),
+    };
+    if !is_name(name) {
+        return Err(InterpolationError::BadName { name: name.to_owned() });
+    }
+    match (lookup(name), default) {
+        (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+        (Some(value), _) => Ok(value),
+        (None, Some(default)) => Ok(default.to_owned()),
+        (None, None) => Err(InterpolationError::Unset { name: name.to_owned() }),
+    }
+}
+
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        match name {
+            "HOME_TOWN" => Some("Bruges".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "NESTED" => Some("${HOME_TOWN}".to_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn variables_and_defaults() {
+        let expand = |text| expand(text, &lookup);
+        assert_eq!(expand("a ${HOME_TOWN} b").unwrap(), "a Bruges b");
+        assert_eq!(expand("${HOME_TOWN}${HOME_TOWN}").unwrap(), "BrugesBruges");
+        assert_eq!(expand("${HOME_TOWN:-Ghent}").unwrap(), "Bruges");
+        assert_eq!(expand("${NONE:-Ghent}").unwrap(), "Ghent");
+        assert_eq!(expand("${NONE:-}").unwrap(), "");
+        assert_eq!(expand("${NONE:-a:-b}").unwrap(), "a:-b");
+        assert_eq!(expand("<${EMPTY}>").unwrap(), "<>");
+        assert_eq!(expand("${EMPTY:-Ghent}").unwrap(), "Ghent");
+        assert_eq!(expand("${NESTED}").unwrap(), "${HOME_TOWN}", "values are not expanded again");
+    }
+
+    #[test]
+    fn a_lone_dollar_is_nothing_special() {
+        let expand = |text| expand(text, &lookup);
+        assert_eq!(expand("do $$ begin end $$").unwrap(), "do $$ begin end $$");
+        assert_eq!(expand("pa$word$").unwrap(), "pa$word$");
+        assert_eq!(expand("$${HOME_TOWN}").unwrap(), "${HOME_TOWN}");
+        assert_eq!(expand("é$${é}").unwrap(), "é${é}");
+    }
+
+    #[test]
+    fn what_cannot_be_expanded() {
+        let error = |text| expand(text, &lookup).unwrap_err();
+        assert_eq!(error("${NONE}"), InterpolationError::Unset { name: "NONE".to_owned() });
+        assert_eq!(error("a ${HOME_TOWN"), InterpolationError::Unclosed);
+        assert_eq!(error("${1ST}"), InterpolationError::BadName { name: "1ST".to_owned() });
+        assert_eq!(error("${}"), InterpolationError::BadName { name: String::new() });
+    }
+}

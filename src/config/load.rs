@@ -1,0 +1,66 @@
+//! The way from a place on disk to a project, and the precedence: flags, environment, file, defaults.
+
+use super::discover::discover;
+use super::document::Document;
+use super::error::ConfigErrors;
+use super::interpolate::Lookup;
+use super::locate::Location;
+use super::problem::Problem;
+use super::schema::json_schema;
+use super::settings::{self, Input, Overrides};
+use crate::model::{Files, Origin, Project};
+
+/// What loading needs of the world.
+pub(crate) struct LoadOptions<'a> {
+    pub(crate) location: &'a Location,
+    /// The files below the location's root.
+    pub(crate) files: &'a dyn Files,
+    /// For `${VAR}`: [`super::process_environment`], or a test's.
+    pub(crate) environment: &'a Lookup<'a>,
+    /// The codes of all checks.
+    pub(crate) check_codes: &'a [&'a str],
+    /// Flags, and `MIG_CI_*` variables as clap reads them: they win over the file.
+    pub(crate) overrides: Overrides,
+}
+
+impl std::fmt::Debug for LoadOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadOptions").field("location", self.location).finish_non_exhaustive()
+    }
+}
+
+/// Reads the project's file, or understands its folders where it has none, and checks all of it.
+///
+/// # Errors
+/// All problems that are independent of each other. Nothing has been started or written by then.
+pub(crate) fn load(options: &LoadOptions<'_>) -> Result<Project, ConfigErrors> {
+    let files = options.files;
+    let (document, raw, origin) = match &options.location.file {
+        Some(path) => {
+            let bytes = files
+                .read(path)
+                .map_err(Problem::Unreadable)?
+                .ok_or_else(|| Problem::NoSuchConfiguration { path: path.clone() })?;
+            let text =
+                String::from_utf8(bytes).map_err(|_| Problem::NotUtf8 { path: path.clone() })?;
+            let schema = json_schema(options.check_codes);
+            let (document, raw) = Document::parse(path, &text, &schema)?;
+            (document, raw, Origin::File(path.clone()))
+        }
+        None => {
+            let raw = discover(files, &options.location.root)?;
+            (Document::default(), raw, Origin::Discovered)
+        }
+    };
+    settings::validate(
+        &raw,
+        origin,
+        &Input {
+            root: &options.location.root,
+            document: &document,
+            files,
+            environment: options.environment,
+            overrides: &options.overrides,
+        },
+    )
+}

@@ -1,0 +1,41 @@
+//! From `mig-ci.toml`, or from a repository's folders, to a validated [`Project`](crate::model::Project).
+//!
+//! ```text
+//! locate ─▶ document ─▶ structure ─▶ raw ─▶ settings ─▶ model::Project
+//!  where     text and    keys and   as      checked and
+//!  it is     places      types      written complete
+//! discover ────────────────────────▶ raw ─▶ settings ─▶ model::Project
+//! ```
+//!
+//! To add a key: a field with a doc comment in `raw.rs`, its meaning in `settings/`, a line in `mig-ci.example.toml`.
+
+mod discover;
+mod document;
+mod error;
+mod glob;
+mod help;
+mod init;
+mod interpolate;
+mod key;
+mod load;
+mod locate;
+mod mask;
+mod problem;
+mod raw;
+mod schema;
+mod settings;
+mod structure;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use error::ConfigErrors;
+pub(crate) use init::render;
+pub(crate) use interpolate::process_environment;
+pub(crate) use load::{LoadOptions, load};
+pub(crate) use locate::{FILE_NAME, Location, locate};
+pub(crate) use schema::json_schema_text;
+pub(crate) use settings::Overrides;
+
+/// The commented reference of all keys with their defaults; also the body of `docs/configuration.md`.
+#[cfg(test)]
+pub(crate) const EXAMPLE: &str = include_str!("mig-ci.example.toml");

@@ -1,0 +1,26 @@
+//! `[checks]`. Which codes there are has been checked with the keys.
+
+use strum::VariantNames as _;
+
+use super::context::Context;
+use crate::config::key::Key;
+use crate::config::raw::{OFF, RawChecks};
+use crate::model::{CheckSettings, Severity};
+
+pub(super) fn settings(cx: &mut Context<'_>, raw: &RawChecks) -> CheckSettings {
+    let table = Key::root().child("checks");
+    let fail_on = cx.choice(&table.child("fail-on"), raw.fail_on.as_deref());
+    let choices = [Severity::VARIANTS, &[OFF]].concat();
+    let mut severities = std::collections::BTreeMap::new();
+    for (code, check) in &raw.codes {
+        let key = table.child(code).child("severity");
+        let severity = cx.word(&key, check.severity.as_deref(), &choices, |word| match word {
+            OFF => Some(None),
+            word => word.parse().ok().map(Some),
+        });
+        if let Some(severity) = severity {
+            severities.insert(code.clone(), severity);
+        }
+    }
+    CheckSettings { fail_on: cx.input.overrides.fail_on.or(fail_on), severities }
+}

@@ -1,0 +1,100 @@
+//! What all parts of the validation share: the input, and the list of problems that grows.
+
+use std::str::FromStr;
+
+use secrecy::SecretString;
+use strum::VariantNames;
+
+use super::Input;
+use crate::config::error::ConfigError;
+use crate::config::interpolate::expand;
+use crate::config::key::Key;
+use crate::config::problem::Problem;
+use crate::model::{ProviderChoice, Severity};
+
+/// What flags and `MIG_CI_*` variables say. It wins over the file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overrides {
+    pub(crate) provider: Option<ProviderChoice>,
+    /// Another major version. Without an `image` beside it, the file's image does not count either.
+    pub(crate) version: Option<u32>,
+    pub(crate) image: Option<String>,
+    /// A server to use. Without a `provider` beside it, the provider is `url`.
+    pub(crate) url: Option<SecretString>,
+    pub(crate) fail_on: Option<Severity>,
+}
+
+/// The state of one validation. Functions that find a problem note it here and give `None`, so that the others go on.
+pub(super) struct Context<'a> {
+    pub(super) input: &'a Input<'a>,
+    errors: Vec<ConfigError>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(input: &'a Input<'a>) -> Self {
+        Self { input, errors: Vec::new() }
+    }
+
+    pub(super) fn into_errors(self) -> Vec<ConfigError> {
+        self.errors
+    }
+
+    /// Notes a problem with the value of `key`.
+    pub(super) fn refuse(&mut self, key: &Key, problem: Problem) {
+        let span = self.input.document.value(key);
+        self.errors.push(ConfigError { problem, span });
+    }
+
+    /// Notes a problem with `key` itself: with a table, or with its being there.
+    pub(super) fn refuse_key(&mut self, key: &Key, problem: Problem) {
+        let span = self.input.document.key(key);
+        self.errors.push(ConfigError { problem, span });
+    }
+
+    /// Gives the value of a result, or notes the problem with the value of `key`.
+    pub(super) fn accept<T>(&mut self, key: &Key, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.refuse(key, problem)).ok()
+    }
+
+    /// The text with its variables expanded.
+    pub(super) fn text(&mut self, key: &Key, raw: &str) -> Option<String> {
+        let expanded = expand(raw, self.input.environment);
+        self.accept(
+            key,
+            expanded.map_err(|source| Problem::Interpolation { key: key.to_string(), source }),
+        )
+    }
+
+    /// The same for a value that may be absent. Empty counts as absent: `"${IMAGE:-}"`.
+    pub(super) fn optional_text(&mut self, key: &Key, raw: Option<&str>) -> Option<String> {
+        self.text(key, raw?).filter(|text| !text.is_empty())
+    }
+
+    /// One of the words of `T`.
+    pub(super) fn choice<T>(&mut self, key: &Key, raw: Option<&str>) -> Option<T>
+    where
+        T: FromStr + VariantNames,
+    {
+        self.word(key, raw, T::VARIANTS, |word| word.parse().ok())
+    }
+
+    /// One of `choices`, as `parse` understands it.
+    pub(super) fn word<T>(
+        &mut self,
+        key: &Key,
+        raw: Option<&str>,
+        choices: &[&'static str],
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.text(key, raw?)?;
+        let parsed = parse(&value);
+        self.accept(
+            key,
+            parsed.ok_or_else(|| Problem::NotOneOf {
+                key: key.to_string(),
+                value,
+                choices: choices.to_vec(),
+            }),
+        )
+    }
+}

@@ -1,0 +1,123 @@
+//! `[databases.NAME]`, and its shared track. A plain named database is one with a shared track alone.
+
+use indexmap::IndexMap;
+
+use super::context::Context;
+use super::search_path::{PUBLIC, joined, schema, search_path, starts_with, without_target};
+use super::{paths, samples, tenants};
+use crate::config::key::Key;
+use crate::config::problem::Problem;
+use crate::config::raw::{RawDatabase, RawShared};
+use crate::formats::FORMATS;
+use crate::model::{Database, Track};
+
+pub(super) fn databases(
+    cx: &mut Context<'_>,
+    raw: &IndexMap<String, RawDatabase>,
+) -> Vec<Database> {
+    let table = Key::root().child("databases");
+    if raw.is_empty() {
+        cx.refuse_key(&table, Problem::NoDatabases);
+    }
+    raw.iter().map(|(name, raw)| database(cx, &table.child(name), name, raw)).collect()
+}
+
+fn database(cx: &mut Context<'_>, key: &Key, name: &str, raw: &RawDatabase) -> Database {
+    if name.is_empty() {
+        cx.refuse_key(key, Problem::EmptyDatabaseName);
+    }
+    if raw.migrations.is_none() && raw.shared.is_none() && raw.tenants.is_none() {
+        cx.refuse_key(key, Problem::NoTrack { database: name.to_owned() });
+    } else if raw.migrations.is_none() {
+        loose_keys(cx, key, raw);
+    } else if raw.shared.is_some() {
+        let problem = Problem::TwoSharedTracks { database: name.to_owned() };
+        cx.refuse_key(&key.child("migrations"), problem);
+    }
+    let shared = match (&raw.migrations, &raw.shared) {
+        (Some(migrations), _) => Some(shared_track(cx, key, &short_form(raw, migrations))),
+        (None, Some(shared)) => Some(shared_track(cx, &key.child("shared"), shared)),
+        (None, None) => None,
+    };
+    let shared_schema = shared.as_ref().map(|track| track.schema.as_str());
+    let tenants = raw
+        .tenants
+        .as_ref()
+        .and_then(|raw| tenants::track(cx, &key.child("tenants"), raw, shared_schema));
+    Database {
+        name: name.to_owned(),
+        prepare: paths::files(cx, &key.child("prepare"), raw.prepare.as_ref()),
+        shared,
+        tenants,
+    }
+}
+
+/// The name of a migration tool.
+pub(super) fn format(cx: &mut Context<'_>, key: &Key, raw: Option<&str>) -> Option<String> {
+    let value = cx.optional_text(key, raw)?;
+    let choices: Vec<&'static str> = FORMATS.iter().map(|format| format.name()).collect();
+    if choices.contains(&value.as_str()) {
+        return Some(value);
+    }
+    cx.refuse(key, Problem::NotOneOf { key: key.to_string(), value, choices });
+    None
+}
+
+/// A plain named database is written without `shared`.
+fn short_form(raw: &RawDatabase, migrations: &str) -> RawShared {
+    RawShared {
+        migrations: migrations.to_owned(),
+        format: raw.format.clone(),
+        ledger: raw.ledger.clone(),
+        order: raw.order.clone(),
+        schema: raw.schema.clone(),
+        search_path: raw.search_path.clone(),
+        sample: raw.sample.clone(),
+    }
+}
+
+/// Keys of the short form that have no `migrations` to be about.
+fn loose_keys(cx: &mut Context<'_>, key: &Key, raw: &RawDatabase) {
+    let loose = [
+        ("format", raw.format.is_some()),
+        ("ledger", raw.ledger.is_some()),
+        ("order", raw.order.is_some()),
+        ("schema", raw.schema.is_some()),
+        ("search_path", raw.search_path.is_some()),
+        ("sample", raw.sample.is_some()),
+    ];
+    for (name, _) in loose.into_iter().filter(|(_, given)| *given) {
+        let key = key.child(name);
+        cx.refuse_key(&key, Problem::WithoutMigrations { key: key.to_string(), name });
+    }
+}
+
+/// With problems noted, a track that stands in for the real one, so that the tenants can be checked too.
+fn shared_track(cx: &mut Context<'_>, table: &Key, raw: &RawShared) -> Track {
+    let schema_key = table.child("schema");
+    let schema = raw
+        .schema
+        .as_deref()
+        .and_then(|raw| schema(cx, &schema_key, raw))
+        .unwrap_or_else(|| PUBLIC.to_owned());
+    let path_key = table.child("search_path");
+    let path = search_path(cx, &path_key, raw.search_path.as_deref());
+    if let Some(path) = &path {
+        without_target(cx, &path_key, path, "shared migrations run for no tenant");
+        if !path[0].contains(super::search_path::TARGET) {
+            starts_with(cx, &path_key, path, &schema);
+        }
+    }
+    let sample =
+        raw.sample.as_ref().and_then(|raw| samples::shared_sample(cx, &table.child("sample"), raw));
+    Track {
+        migrations: paths::folder(cx, &table.child("migrations"), &raw.migrations)
+            .unwrap_or_default(),
+        format: format(cx, &table.child("format"), raw.format.as_deref()),
+        ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
+        order: cx.choice(&table.child("order"), raw.order.as_deref()),
+        search_path: path.unwrap_or_else(|| joined(&[&schema, PUBLIC])),
+        schema,
+        sample,
+    }
+}

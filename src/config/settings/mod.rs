@@ -1,0 +1,57 @@
+//! From what is written to what is meant: defaults, variables, and every check that needs no server.
+
+mod checks;
+mod context;
+mod databases;
+mod paths;
+mod postgres;
+mod samples;
+mod search_path;
+mod tenants;
+#[cfg(test)]
+mod tests;
+
+use camino::Utf8Path;
+
+pub(crate) use context::Overrides;
+
+use super::document::Document;
+use super::error::ConfigErrors;
+use super::interpolate::Lookup;
+use super::key::Key;
+use super::raw::RawConfig;
+use crate::model::{Files, Origin, Project};
+use context::Context;
+
+/// What validation needs beside the configuration itself.
+pub(crate) struct Input<'a> {
+    pub(crate) root: &'a Utf8Path,
+    pub(crate) document: &'a Document,
+    pub(crate) files: &'a dyn Files,
+    pub(crate) environment: &'a Lookup<'a>,
+    pub(crate) overrides: &'a Overrides,
+}
+
+/// Checks all of a configuration, and gives it as a project.
+///
+/// # Errors
+/// All independent problems, in the order of the file.
+pub(crate) fn validate(
+    raw: &RawConfig,
+    origin: Origin,
+    input: &Input<'_>,
+) -> Result<Project, ConfigErrors> {
+    let mut cx = Context::new(input);
+    let top = Key::root();
+    let prepare = top.child("prepare").child("server");
+    let project = Project {
+        root: input.root.to_owned(),
+        origin,
+        postgres: postgres::settings(&mut cx, &raw.postgres),
+        prepare: paths::files(&mut cx, &prepare, raw.prepare.server.as_ref()),
+        databases: databases::databases(&mut cx, &raw.databases),
+        checks: checks::settings(&mut cx, &raw.checks),
+    };
+    let errors = cx.into_errors();
+    if errors.is_empty() { Ok(project) } else { Err(input.document.errors(errors)) }
+}

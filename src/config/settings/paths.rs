@@ -1,0 +1,107 @@
+//! Paths in the configuration: relative to the project's root, inside it, and there.
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+
+use super::context::Context;
+use crate::config::help::nearest;
+use crate::config::key::Key;
+use crate::config::problem::Problem;
+use crate::config::raw::OneOrMany;
+
+/// A path as the rest of the program uses it: without `./`, without `..`, without a slash at its end.
+pub(super) fn path(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8PathBuf> {
+    let text = cx.text(key, raw)?;
+    cx.accept(
+        key,
+        normalised(&text)
+            .ok_or_else(|| Problem::OutsideProject { key: key.to_string(), path: text }),
+    )
+}
+
+/// A migration directory that holds something.
+pub(super) fn folder(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8PathBuf> {
+    let path = path(cx, key, raw)?;
+    let listed = list(cx, key, &path)?;
+    if listed.is_empty() {
+        let is_file = cx.input.files.read(&path).is_ok_and(|content| content.is_some());
+        let (nearest, key_name) = (nearest_path(cx, key, &path), key.to_string());
+        let problem = match is_file {
+            true => Problem::FileForFolder { key: key_name, path },
+            false => Problem::NoMigrations { key: key_name, path, nearest },
+        };
+        cx.refuse(key, problem);
+        return None;
+    }
+    Some(path)
+}
+
+/// A file that is there.
+pub(super) fn file(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8PathBuf> {
+    let path = path(cx, key, raw)?;
+    let content = cx.accept(key, cx.input.files.read(&path).map_err(Problem::Unreadable))?;
+    if content.is_none() {
+        let is_folder = cx.input.files.list(&path).is_ok_and(|files| !files.is_empty());
+        let (nearest, key_name) = (nearest_path(cx, key, &path), key.to_string());
+        let problem = match is_folder {
+            true => Problem::FolderForFile { key: key_name, path },
+            false => Problem::NoFile { key: key_name, path, nearest },
+        };
+        cx.refuse(key, problem);
+        return None;
+    }
+    Some(path)
+}
+
+/// A list of files, all of which are there.
+pub(super) fn files(cx: &mut Context<'_>, key: &Key, raw: Option<&OneOrMany>) -> Vec<Utf8PathBuf> {
+    entries(key, raw).into_iter().filter_map(|(key, raw)| file(cx, &key, raw)).collect()
+}
+
+/// What is written, with the key of each.
+pub(super) fn entries<'a>(key: &Key, raw: Option<&'a OneOrMany>) -> Vec<(Key, &'a str)> {
+    match raw {
+        None => Vec::new(),
+        Some(OneOrMany::One(one)) => vec![(key.clone(), one.as_str())],
+        Some(OneOrMany::Many(many)) => {
+            many.iter().enumerate().map(|(at, one)| (key.element(at), one.as_str())).collect()
+        }
+    }
+}
+
+fn list(cx: &mut Context<'_>, key: &Key, folder: &Utf8Path) -> Option<Vec<Utf8PathBuf>> {
+    cx.accept(key, cx.input.files.list(folder).map_err(Problem::Unreadable))
+}
+
+/// `None` if it is empty, absolute, an address, or climbs out of the project.
+pub(super) fn normalised(text: &str) -> Option<Utf8PathBuf> {
+    // An address must not lose a slash here: by its `://` it is recognised as something to hide.
+    if text.contains("://") {
+        return None;
+    }
+    let mut path = Utf8PathBuf::new();
+    for component in Utf8Path::new(text).components() {
+        match component {
+            Utf8Component::Normal(name) => path.push(name),
+            Utf8Component::CurDir => {}
+            Utf8Component::ParentDir => {
+                if !path.pop() {
+                    return None;
+                }
+            }
+            Utf8Component::RootDir | Utf8Component::Prefix(_) => return None,
+        }
+    }
+    (!text.is_empty()).then_some(path)
+}
+
+/// A file or folder beside `path` with nearly its name. Nothing at the top of the project: that may be large to list.
+fn nearest_path(cx: &mut Context<'_>, key: &Key, path: &Utf8Path) -> Option<String> {
+    let parent = path.parent().filter(|parent| !parent.as_str().is_empty())?;
+    let mut names: Vec<String> = list(cx, key, parent)?
+        .iter()
+        .filter_map(|found| found.strip_prefix(parent).ok()?.components().next())
+        .map(|name| name.to_string())
+        .collect();
+    names.dedup();
+    nearest(path.file_name()?, &names).map(|name| parent.join(name).into_string())
+}

@@ -1,0 +1,128 @@
+//! `[postgres]`, and the flags that win over it.
+
+use indexmap::IndexMap;
+use secrecy::SecretString;
+
+use super::context::Context;
+use crate::config::key::Key;
+use crate::config::problem::Problem;
+use crate::config::raw::{RawPostgres, RawVersion};
+use crate::model::{PostgresSettings, ProviderChoice, check_identifier};
+
+/// The major versions that can be asked for. The lower bound is what PostgreSQL itself supported in 2026.
+const MAJORS: std::ops::RangeInclusive<u32> = 14..=99;
+
+/// Settings that are the session's own, and where to say what people mean by them.
+const RESERVED: [(&str, &str); 3] = [
+    ("search_path", "the `search_path` of the track"),
+    ("role", "`role` in [postgres]"),
+    ("session_authorization", "`role` in [postgres]"),
+];
+
+/// A major version: `17`.
+///
+/// # Errors
+/// If it is none, or is older than those that mig-ci knows.
+pub(crate) fn parse_major(text: &str) -> Result<u32, Problem> {
+    let major = text.trim().parse().ok().filter(|major| MAJORS.contains(major));
+    major.ok_or_else(|| Problem::BadVersion { value: text.to_owned() })
+}
+
+pub(super) fn settings(cx: &mut Context<'_>, raw: &RawPostgres) -> PostgresSettings {
+    let table = Key::root().child("postgres");
+    let overrides = cx.input.overrides;
+    let version = version(cx, &table.child("version"), raw.version.as_ref());
+    let image = cx.optional_text(&table.child("image"), raw.image.as_deref());
+    let provider = cx.choice(&table.child("provider"), raw.provider.as_deref());
+    let by_url = overrides.url.as_ref().map(|_| ProviderChoice::Url);
+    let provider = overrides.provider.or(by_url).or(provider).unwrap_or_default();
+    PostgresSettings {
+        version: overrides.version.or(version),
+        image: overrides.image.clone().or(image.filter(|_| overrides.version.is_none())),
+        provider,
+        role: cx.choice(&table.child("role"), raw.role.as_deref()).unwrap_or_default(),
+        extensions: extensions(cx, &table.child("extensions"), &raw.extensions),
+        settings: session(cx, &table.child("settings"), &raw.settings),
+        url: server_url(cx, &table, raw.url.as_deref(), provider),
+    }
+}
+
+fn version(cx: &mut Context<'_>, key: &Key, raw: Option<&RawVersion>) -> Option<u32> {
+    let text = match raw? {
+        RawVersion::Number(number) => number.to_string(),
+        RawVersion::Text(text) => cx.optional_text(key, Some(text))?,
+    };
+    cx.accept(key, parse_major(&text))
+}
+
+fn extensions(cx: &mut Context<'_>, key: &Key, raw: &[String]) -> Vec<String> {
+    let mut extensions = Vec::new();
+    for (index, name) in raw.iter().enumerate() {
+        let key = key.element(index);
+        let Some(name) = cx.text(&key, name) else { continue };
+        let checked = check_identifier(&name)
+            .map_err(|source| Problem::BadName { key: key.to_string(), source });
+        // `pg_trgm` and its like are names that only extensions may have.
+        if name.starts_with("pg_") || cx.accept(&key, checked).is_some() {
+            extensions.push(name);
+        }
+    }
+    extensions
+}
+
+fn session(
+    cx: &mut Context<'_>,
+    table: &Key,
+    raw: &IndexMap<String, String>,
+) -> IndexMap<String, String> {
+    let mut settings = IndexMap::new();
+    for (name, value) in raw {
+        let key = table.child(name);
+        let value = cx.text(&key, value);
+        if !is_setting(name) {
+            cx.refuse_key(&key, Problem::BadSetting { name: name.clone() });
+        } else if let Some((_, instead)) =
+            RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved))
+        {
+            cx.refuse_key(&key, Problem::ReservedSetting { name: name.clone(), instead });
+        } else if let Some(value) = value {
+            settings.insert(name.clone(), value);
+        }
+    }
+    settings
+}
+
+/// As PostgreSQL has it: identifiers, joined by dots.
+fn is_setting(name: &str) -> bool {
+    name.split('.').all(|part| {
+        !part.starts_with(|c: char| c.is_ascii_digit() || c == '$')
+            && !part.is_empty()
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
+    })
+}
+
+/// Expanded only where it is used, so that nobody has to set a variable for a server that is not asked for.
+fn server_url(
+    cx: &mut Context<'_>,
+    table: &Key,
+    raw: Option<&str>,
+    provider: ProviderChoice,
+) -> Option<SecretString> {
+    if provider != ProviderChoice::Url {
+        return None;
+    }
+    if let Some(url) = &cx.input.overrides.url {
+        return Some(url.clone());
+    }
+    let Some(raw) = raw else {
+        cx.refuse(&table.child("provider"), Problem::NoServerUrl);
+        return None;
+    };
+    let key = table.child("url");
+    let url = cx.text(&key, raw)?;
+    if url.is_empty() {
+        cx.refuse(&key, Problem::NoServerUrl);
+        return None;
+    }
+    Some(SecretString::from(url))
+}

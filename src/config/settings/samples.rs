@@ -1,0 +1,202 @@
+//! Sample files: which tenants they are, and that all of them can have their targets side by side.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::context::Context;
+use super::paths;
+use super::search_path::PUBLIC;
+use crate::config::glob::{GlobError, find};
+use crate::config::key::Key;
+use crate::config::problem::Problem;
+use crate::config::raw::{RawSharedSample, RawTenants, RawVersion};
+use crate::model::{Sample, TargetTemplate, Tenancy};
+
+/// The tenants that mig-ci makes beside the samples.
+pub(super) const MADE_TENANTS: [&str; 3] = ["base", "fresh_1", "fresh_2"];
+
+/// The starting states that mig-ci gives a shared track.
+const MADE_SHARED: [&str; 2] = ["base", "fresh"];
+
+/// What the names of tenants must fit.
+pub(super) struct Naming<'a> {
+    pub(super) target: &'a TargetTemplate,
+    pub(super) tenancy: Tenancy,
+    /// The schema of the shared track.
+    pub(super) shared: Option<&'a str>,
+}
+
+/// A sample, and the key that it comes from.
+struct Found {
+    key: Key,
+    sample: Sample,
+}
+
+/// All samples of a tenant track, by the names of their tenants.
+pub(super) fn tenant_samples(
+    cx: &mut Context<'_>,
+    table: &Key,
+    raw: &RawTenants,
+    naming: &Naming<'_>,
+) -> Vec<Sample> {
+    let mut by_path = BTreeMap::new();
+    for (key, pattern) in paths::entries(&table.child("samples"), raw.samples.as_ref()) {
+        for path in matches(cx, &key, pattern) {
+            if let Some(tenant) = tenant_name(cx, &key, &path) {
+                let sample = Sample { tenant, path: path.clone(), version: None };
+                by_path.entry(path).or_insert(Found { key: key.clone(), sample });
+            }
+        }
+    }
+    let mut found = named_samples(cx, &table.child("sample"), raw, &mut by_path);
+    found.extend(by_path.into_values());
+    found.sort_by(|a, b| a.sample.tenant.cmp(&b.sample.tenant));
+
+    let mut kept: BTreeMap<String, Found> = BTreeMap::new();
+    for one in found {
+        let Some(target) = target(cx, &one, naming) else { continue };
+        if let Some(first) = kept.get(&target) {
+            let problem = Problem::SameTarget {
+                target,
+                first: first.sample.path.clone(),
+                second: one.sample.path.clone(),
+            };
+            cx.refuse(&one.key, problem);
+        } else {
+            kept.insert(target, one);
+        }
+    }
+    let mut samples: Vec<Sample> = kept.into_values().map(|found| found.sample).collect();
+    samples.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    samples
+}
+
+/// The samples of `[….sample.TENANT]`; those that name a file of the patterns take it out of `by_path`.
+fn named_samples(
+    cx: &mut Context<'_>,
+    table: &Key,
+    raw: &RawTenants,
+    by_path: &mut BTreeMap<Utf8PathBuf, Found>,
+) -> Vec<Found> {
+    let known: Vec<String> = by_path.values().map(|found| found.sample.tenant.clone()).collect();
+    let mut named = Vec::new();
+    let mut taken = Vec::new();
+    for (tenant, raw) in &raw.sample {
+        let key = table.child(tenant);
+        let version = version(cx, &key.child("version"), raw.version.as_ref());
+        if let Some(file) = &raw.file {
+            let key = key.child("file");
+            let Some(path) = paths::file(cx, &key, file) else { continue };
+            if tenant_name(cx, &key, &path).is_some() {
+                taken.push(path.clone());
+                let sample = Sample { tenant: tenant.clone(), path, version };
+                named.push(Found { key, sample });
+            }
+        } else if known.contains(tenant) {
+            let of_tenant = by_path.values_mut().filter(|found| found.sample.tenant == *tenant);
+            of_tenant.for_each(|found| found.sample.version.clone_from(&version));
+        } else {
+            let problem = Problem::NoSuchSample { tenant: tenant.clone(), known: known.clone() };
+            cx.refuse_key(&key, problem);
+        }
+    }
+    by_path.retain(|path, _| !taken.contains(path));
+    named
+}
+
+/// The starting state of a shared track.
+pub(super) fn shared_sample(
+    cx: &mut Context<'_>,
+    key: &Key,
+    raw: &RawSharedSample,
+) -> Option<Sample> {
+    let (file_key, file, raw_version) = match raw {
+        RawSharedSample::File(file) => (key.clone(), file, None),
+        RawSharedSample::Table(table) => (key.child("file"), &table.file, table.version.as_ref()),
+    };
+    let version = version(cx, &key.child("version"), raw_version);
+    let path = paths::file(cx, &file_key, file)?;
+    let tenant = tenant_name(cx, &file_key, &path)?;
+    if MADE_SHARED.contains(&tenant.as_str()) {
+        cx.refuse(&file_key, Problem::ReservedName { name: tenant, path });
+        return None;
+    }
+    Some(Sample { tenant, path, version })
+}
+
+fn matches(cx: &mut Context<'_>, key: &Key, raw: &str) -> Vec<Utf8PathBuf> {
+    let Some(text) = cx.text(key, raw) else { return Vec::new() };
+    let Some(pattern) = paths::normalised(&text) else {
+        cx.refuse(key, Problem::OutsideProject { key: key.to_string(), path: text });
+        return Vec::new();
+    };
+    let pattern = pattern.into_string();
+    let problem = match find(cx.input.files, &pattern) {
+        Ok(matches) if !matches.paths.is_empty() => return matches.paths,
+        Ok(none) => Problem::NoMatch {
+            key: key.to_string(),
+            pattern,
+            folder: none.folder,
+            files: none.searched,
+        },
+        Err(GlobError::Pattern(reason)) => {
+            Problem::BadPattern { key: key.to_string(), pattern, reason }
+        }
+        Err(GlobError::Files(error)) => Problem::Unreadable(error),
+    };
+    cx.refuse(key, problem);
+    Vec::new()
+}
+
+/// `acme` for `samples/acme.sql` and `samples/acme.sql.gz`.
+fn tenant_name(cx: &mut Context<'_>, key: &Key, path: &Utf8Path) -> Option<String> {
+    let name = path.file_name().unwrap_or_default();
+    let stem = name.strip_suffix(".gz").unwrap_or(name).strip_suffix(".sql");
+    let stem = stem.filter(|stem| !stem.is_empty()).map(str::to_owned);
+    cx.accept(
+        key,
+        stem.ok_or_else(|| Problem::NotSql { key: key.to_string(), path: path.to_owned() }),
+    )
+}
+
+fn version(cx: &mut Context<'_>, key: &Key, raw: Option<&RawVersion>) -> Option<String> {
+    match raw? {
+        RawVersion::Number(number) => Some(number.to_string()),
+        RawVersion::Text(text) => cx.optional_text(key, Some(text)),
+    }
+}
+
+/// The target of a sample's tenant, if it can have one.
+fn target(cx: &mut Context<'_>, found: &Found, naming: &Naming<'_>) -> Option<String> {
+    let Sample { tenant, path, .. } = &found.sample;
+    if MADE_TENANTS.contains(&tenant.as_str()) {
+        let problem = Problem::ReservedName { name: tenant.clone(), path: path.clone() };
+        cx.refuse(&found.key, problem);
+        return None;
+    }
+    let expanded = naming.target.expand(tenant).map_err(|source| Problem::BadTarget {
+        tenant: tenant.clone(),
+        origin: path.to_string(),
+        source,
+    });
+    let target = cx.accept(&found.key, expanded)?;
+    let taken_by = match target.as_str() {
+        _ if naming.tenancy == Tenancy::Database => None,
+        target if Some(target) == naming.shared => Some("the shared migrations' schema"),
+        PUBLIC => Some("the schema that all tenants see"),
+        "information_schema" => Some("PostgreSQL's own"),
+        _ => None,
+    };
+    if let Some(taken_by) = taken_by {
+        let problem = Problem::TakenTarget {
+            tenant: tenant.clone(),
+            origin: path.to_string(),
+            target,
+            taken_by: taken_by.to_owned(),
+        };
+        cx.refuse(&found.key, problem);
+        return None;
+    }
+    Some(target)
+}

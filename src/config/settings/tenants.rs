@@ -1,0 +1,96 @@
+//! `[databases.NAME.tenants]`.
+
+use super::context::Context;
+use super::databases::format;
+use super::search_path::{PUBLIC, TARGET, joined, search_path, starts_with, without_target};
+use super::{paths, samples};
+use crate::config::key::Key;
+use crate::config::problem::Problem;
+use crate::config::raw::{RawFrom, RawTenants};
+use crate::model::{TargetTemplate, Tenancy, TenantTrack, Track};
+
+/// The tenants' own name, where the configuration says nothing.
+const DEFAULT_TARGET: &str = "{tenant}";
+
+/// `shared` is the schema of the database's shared track, if it has one.
+///
+/// With tenancy by schema, the track's `schema` is `{target}`: there is none that all tenants share.
+pub(super) fn track(
+    cx: &mut Context<'_>,
+    table: &Key,
+    raw: &RawTenants,
+    shared: Option<&str>,
+) -> Option<TenantTrack> {
+    let tenancy: Tenancy =
+        cx.choice(&table.child("tenancy"), raw.tenancy.as_deref()).unwrap_or_default();
+    if let Some(from) = &raw.from {
+        one_source(cx, &table.child("from"), from);
+    }
+    let path = tenant_path(cx, &table.child("search_path"), raw, tenancy, shared);
+    let migrations = paths::folder(cx, &table.child("migrations"), &raw.migrations);
+    let track = Track {
+        migrations: migrations.unwrap_or_default(),
+        format: format(cx, &table.child("format"), raw.format.as_deref()),
+        ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
+        order: cx.choice(&table.child("order"), raw.order.as_deref()),
+        schema: path[0].clone(),
+        search_path: path,
+        sample: None,
+    };
+    let prepare = paths::files(cx, &table.child("prepare"), raw.prepare.as_ref());
+    let target = template(cx, &table.child("target"), raw.target.as_deref())?;
+    let naming = samples::Naming { target: &target, tenancy, shared };
+    let samples = samples::tenant_samples(cx, table, raw, &naming);
+    Some(TenantTrack { track, tenancy, target, prepare, samples })
+}
+
+/// As written, or the default; never empty.
+fn tenant_path(
+    cx: &mut Context<'_>,
+    key: &Key,
+    raw: &RawTenants,
+    tenancy: Tenancy,
+    shared: Option<&str>,
+) -> Vec<String> {
+    let written = search_path(cx, key, raw.search_path.as_deref());
+    if let Some(path) = &written {
+        match tenancy {
+            Tenancy::Schema => starts_with(cx, key, path, TARGET),
+            Tenancy::Database => {
+                without_target(cx, key, path, "each tenant has a database of its own");
+            }
+        }
+    }
+    written.unwrap_or_else(|| match tenancy {
+        Tenancy::Schema => joined(&[TARGET, shared.unwrap_or(PUBLIC), PUBLIC]),
+        Tenancy::Database => joined(&[PUBLIC]),
+    })
+}
+
+fn template(cx: &mut Context<'_>, key: &Key, raw: Option<&str>) -> Option<TargetTemplate> {
+    let text = cx.text(key, raw.unwrap_or(DEFAULT_TARGET))?;
+    let template = TargetTemplate::parse(&text).and_then(|template| {
+        // The tenants that mig-ci makes itself need targets too.
+        for name in samples::MADE_TENANTS {
+            template.expand(name)?;
+        }
+        Ok(template)
+    });
+    cx.accept(key, template.map_err(|source| Problem::BadTemplate { key: key.to_string(), source }))
+}
+
+/// What `from` holds is for upgrades; that it says one thing is checked here.
+fn one_source(cx: &mut Context<'_>, key: &Key, raw: &RawFrom) {
+    let sources = [
+        ("query", raw.query.is_some()),
+        ("list", raw.list.is_some()),
+        ("pattern", raw.pattern.is_some()),
+        ("file", raw.file.is_some()),
+        ("command", raw.command.is_some()),
+    ];
+    let given: Vec<&'static str> =
+        sources.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
+    if given.len() != 1 {
+        cx.refuse_key(key, Problem::NotOneSource { table: key.table(), given });
+    }
+}

@@ -1,0 +1,777 @@
+//! Wrong files, and what people read about them.
+
+use insta::assert_snapshot;
+
+use crate::config::Overrides;
+use crate::config::testing::{
+    MemoryFiles, load_at, load_with, refused, refused_beside, usual_files,
+};
+
+/// A database with a tenant track, and more of its table.
+fn with_tenants(more: &str) -> String {
+    format!("[databases.app.tenants]\nmigrations = \"migrations/tenant\"\n{more}\n")
+}
+
+#[test]
+fn text_that_is_no_toml() {
+    assert_snapshot!(refused("[databases.users]\nmigrations = migrations/users\n"), @r#"
+    error: not valid TOML: string values must be quoted, expected literal string
+     --> mig-ci.toml:2:14
+      |
+    2 | migrations = migrations/users
+      |              ^^^^^^^^^^^^^^^^
+      |
+      = help: put the value between quotes
+    "#);
+    assert_snapshot!(refused("[databases.users]\nmigrations = \"a\"\nmigrations = \"b\"\n"), @r#"
+    error: not valid TOML: duplicate key
+     --> mig-ci.toml:3:1
+      |
+    3 | migrations = "b"
+      | ^^^^^^^^^^
+      |
+      = help: a key, or a table's header, may stand in a table once: join the two, or remove one
+    "#);
+    assert_snapshot!(refused("[databases.users]\n[databases.users]\n"), @r#"
+    error: not valid TOML: duplicate key
+     --> mig-ci.toml:2:12
+      |
+    2 | [databases.users]
+      |            ^^^^^
+      |
+      = help: a key, or a table's header, may stand in a table once: join the two, or remove one
+    "#);
+}
+
+#[test]
+fn unknown_keys_are_all_told_with_the_nearest_known() {
+    assert_snapshot!(refused("
+[databases.users]
+migration = \"migrations/users\"
+searchpath = [\"public\"]
+target = \"x\"
+
+[postgress]
+"), @r#"
+    error: unknown key `migration` in [databases.users]
+     --> mig-ci.toml:3:1
+      |
+    3 | migration = "migrations/users"
+      | ^^^^^^^^^
+      |
+      = help: did you mean `migrations`? The keys of [databases.users] are `format`, `ledger`, `migrations`, `order`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
+
+    error: unknown key `searchpath` in [databases.users]
+     --> mig-ci.toml:4:1
+      |
+    4 | searchpath = ["public"]
+      | ^^^^^^^^^^
+      |
+      = help: did you mean `search_path`? The keys of [databases.users] are `format`, `ledger`, `migrations`, `order`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
+
+    error: unknown key `target` in [databases.users]
+     --> mig-ci.toml:5:1
+      |
+    5 | target = "x"
+      | ^^^^^^
+      |
+      = help: `target` is a key of [databases.NAME.tenants]
+
+    error: unknown key `postgress` in the file's top level
+     --> mig-ci.toml:7:2
+      |
+    7 | [postgress]
+      |  ^^^^^^^^^
+      |
+      = help: did you mean `postgres`? The keys of the file's top level are `checks`, `databases`, `postgres`, `prepare`
+    "#);
+}
+
+#[test]
+fn unknown_checks() {
+    assert_snapshot!(refused("[checks]\nlock = { severity = \"off\" }\nlocks = { severty = \"off\" }\nfail_on = \"info\"\n"), @r#"
+    error: there is no check `lock`
+     --> mig-ci.toml:2:1
+      |
+    2 | lock = { severity = "off" }
+      | ^^^^
+      |
+      = help: did you mean `locks`? The checks are `ledger-missing`, `locks`, `migration-failed`
+
+    error: unknown key `severty` in [checks.locks]
+     --> mig-ci.toml:3:11
+      |
+    3 | locks = { severty = "off" }
+      |           ^^^^^^^
+      |
+      = help: did you mean `severity`? The keys of [checks.locks] are `severity`
+
+    error: unknown key `fail_on` in [checks]
+     --> mig-ci.toml:4:1
+      |
+    4 | fail_on = "info"
+      | ^^^^^^^
+      |
+      = help: did you mean `fail-on`? The keys of [checks] are `fail-on`, `ledger-missing`, `locks`, `migration-failed`
+    "#);
+}
+
+#[test]
+fn wrong_types_and_missing_keys() {
+    assert_snapshot!(refused("
+[postgres]
+version = 17.2
+extensions = \"vector\"
+[databases]
+users = \"migrations/users\"
+[databases.app]
+shared = { schema = \"shared\" }
+tenants = { migrations = \"migrations/tenant\", samples = [\"a\", 1] }
+"), @r#"
+    error: `postgres.version` must be an integer or a string, and is a number
+     --> mig-ci.toml:3:11
+      |
+    3 | version = 17.2
+      |           ^^^^
+      |
+      = help: The major version that production runs: `"17"`.
+
+    error: `postgres.extensions` must be a list, and is a string
+     --> mig-ci.toml:4:14
+      |
+    4 | extensions = "vector"
+      |              ^^^^^^^^
+      |
+      = help: Extensions that are made in each database by its administrator before the first migration.
+
+    error: `databases.users` must be a table, and is a string
+     --> mig-ci.toml:6:9
+      |
+    6 | users = "migrations/users"
+      |         ^^^^^^^^^^^^^^^^^^
+      |
+      = help: A named database: `migrations` alone, or `shared`, `tenants`, or both.
+
+    error: [databases.app.shared] lacks its `migrations`
+     --> mig-ci.toml:8:1
+      |
+    8 | shared = { schema = "shared" }
+      | ^^^^^^
+      |
+      = help: The directory of the shared migrations.
+
+    error: `databases.app.tenants.samples[1]` must be a string, and is an integer
+     --> mig-ci.toml:9:63
+      |
+    9 | tenants = { migrations = "migrations/tenant", samples = ["a", 1] }
+      |                                                               ^
+    "#);
+}
+
+#[test]
+fn words_that_are_none_of_the_choices() {
+    assert_snapshot!(refused("
+[postgres]
+provider = \"dokcer\"
+role = \"root\"
+[databases.users]
+migrations = \"migrations/users\"
+order = \"numeric\"
+[checks]
+fail-on = \"errors\"
+locks = { severity = \"none\" }
+"), @r#"
+    error: `postgres.provider` cannot be `dokcer`
+     --> mig-ci.toml:3:12
+      |
+    3 | provider = "dokcer"
+      |            ^^^^^^^^
+      |
+      = help: did you mean `docker`? It can be `auto`, `docker`, `local`, `url`
+
+    error: `postgres.role` cannot be `root`
+     --> mig-ci.toml:4:8
+      |
+    4 | role = "root"
+      |        ^^^^^^
+      |
+      = help: it can be `owner`, `superuser`
+
+    error: `databases.users.order` cannot be `numeric`
+     --> mig-ci.toml:7:9
+      |
+    7 | order = "numeric"
+      |         ^^^^^^^^^
+      |
+      = help: it can be `lexical`, `natural`
+
+    error: `checks.fail-on` cannot be `errors`
+     --> mig-ci.toml:9:11
+      |
+    9 | fail-on = "errors"
+      |           ^^^^^^^^
+      |
+      = help: did you mean `error`? It can be `info`, `warning`, `error`
+
+    error: `checks.locks.severity` cannot be `none`
+      --> mig-ci.toml:10:22
+       |
+    10 | locks = { severity = "none" }
+       |                      ^^^^^^
+       |
+       = help: it can be `info`, `warning`, `error`, `off`
+    "#);
+}
+
+#[test]
+fn versions_that_are_none() {
+    assert_snapshot!(refused("postgres.version = \"17.2\"\n[databases.users]\nmigrations = \"migrations/users\"\n"), @r#"
+    error: `17.2` is not a major version of PostgreSQL that mig-ci knows
+     --> mig-ci.toml:1:20
+      |
+    1 | postgres.version = "17.2"
+      |                    ^^^^^^
+      |
+      = help: give the major version alone, 14 or later: `version = "17"`
+    "#);
+    for version in ["13", "-1", "\"\\u00e9\"", "170000"] {
+        let text = format!(
+            "postgres.version = {version}\ndatabases.users.migrations = 'migrations/users'"
+        );
+        assert!(refused(&text).contains("is not a major version"), "{version}");
+    }
+}
+
+#[test]
+fn variables_that_are_not_set() {
+    assert_snapshot!(refused("[databases.users]\nmigrations = \"${FOLDER}/users\"\nformat = \"${FORMAT\"\n"), @r#"
+    error: `databases.users.migrations`: the environment variable `FOLDER` is not set
+     --> mig-ci.toml:2:14
+      |
+    2 | migrations = "${FOLDER}/users"
+      |              ^^^^^^^^^^^^^^^^^
+      |
+      = help: set it, or give a default: `${FOLDER:-default}`
+
+    error: `databases.users.format`: a `${` without its `}`
+     --> mig-ci.toml:3:10
+      |
+    3 | format = "${FORMAT"
+      |          ^^^^^^^^^^
+      |
+      = help: a variable is written `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself
+    "#);
+}
+
+#[test]
+fn a_provider_without_its_url() {
+    assert_snapshot!(refused("[postgres]\nprovider = \"url\"\n[databases.users]\nmigrations = \"migrations/users\"\n"), @r#"
+    error: the provider is `url`, but no server's URL is given
+     --> mig-ci.toml:2:12
+      |
+    2 | provider = "url"
+      |            ^^^^^
+      |
+      = help: set MIG_CI_POSTGRES_URL, give `--postgres-url`, or add `url = "${VARIABLE}"` to [postgres]; or choose another `provider`
+    "#);
+}
+
+#[test]
+fn settings_that_are_none_or_not_to_be_touched() {
+    assert_snapshot!(refused("
+[postgres.settings]
+\"app region\" = \"eu\"
+search_path = \"x\"
+[databases.users]
+migrations = \"migrations/users\"
+"), @r#"
+    error: `app region` is not the name of a setting
+     --> mig-ci.toml:3:1
+      |
+    3 | "app region" = "**"
+      | ^^^^^^^^^^^^
+      |
+      = help: a setting of your own has a dot in its name: `"app.region" = "eu"`
+
+    error: the setting `search_path` would undo what mig-ci sets for each session
+     --> mig-ci.toml:4:1
+      |
+    4 | search_path = "*"
+      | ^^^^^^^^^^^
+      |
+      = help: use the `search_path` of the track
+    "#);
+}
+
+#[test]
+fn folders_and_files_that_are_not_there() {
+    assert_snapshot!(refused("
+[prepare]
+server = [\"sql/role.sql\"]
+[databases.users]
+migrations = \"migrations/user\"
+sample = \"../users.sql\"
+[databases.other]
+migrations = \"nowhere\"
+"), @r#"
+    error: `prepare.server[0]`: there is no file `sql/role.sql`
+     --> mig-ci.toml:3:11
+      |
+    3 | server = ["sql/role.sql"]
+      |           ^^^^^^^^^^^^^^
+      |
+      = help: did you mean `sql/roles.sql`?
+
+    error: `databases.users.migrations`: the folder `migrations/user` does not exist, or holds no files
+     --> mig-ci.toml:5:14
+      |
+    5 | migrations = "migrations/user"
+      |              ^^^^^^^^^^^^^^^^^
+      |
+      = help: did you mean `migrations/users`?
+
+    error: `databases.users.sample`: `../users.sql` leads out of the project
+     --> mig-ci.toml:6:10
+      |
+    6 | sample = "../users.sql"
+      |          ^^^^^^^^^^^^^^
+      |
+      = help: paths are relative to the folder of `mig-ci.toml`, and stay inside it: move the file up
+
+    error: `databases.other.migrations`: the folder `nowhere` does not exist, or holds no files
+     --> mig-ci.toml:8:14
+      |
+    8 | migrations = "nowhere"
+      |              ^^^^^^^^^
+      |
+      = help: paths are relative to the folder of `mig-ci.toml`
+    "#);
+}
+
+#[test]
+fn databases_without_migrations_or_with_too_many() {
+    assert_snapshot!(refused("
+[databases.empty]
+url = \"postgres://localhost/x\"
+[databases.\"\"]
+migrations = \"migrations/users\"
+[databases.loose]
+format = \"plain\"
+tenants = { migrations = \"migrations/tenant\" }
+[databases.twice]
+migrations = \"migrations/users\"
+shared = { migrations = \"migrations/shared\" }
+"), @r#"
+    error: the database `empty` has no migrations
+     --> mig-ci.toml:2:12
+      |
+    2 | [databases.empty]
+      |            ^^^^^
+      |
+      = help: add `migrations = "…"` to [databases.empty], or a `shared` or `tenants` table with one
+
+    error: a database has an empty name
+     --> mig-ci.toml:4:12
+      |
+    4 | [databases.""]
+      |            ^^
+      |
+      = help: give it the name that `-n` should take
+
+    error: `databases.loose.format` stands beside no `migrations`
+     --> mig-ci.toml:7:1
+      |
+    7 | format = "plain"
+      | ^^^^^^
+      |
+      = help: move `format` into the table whose `migrations` it is about
+
+    error: the database `twice` has its migrations twice: `migrations` and `shared.migrations`
+      --> mig-ci.toml:10:1
+       |
+    10 | migrations = "migrations/users"
+       | ^^^^^^^^^^
+       |
+       = help: keep one of the two: `migrations` is the short form of `shared`
+    "#);
+    assert_snapshot!(refused("[postgres]\n"), @r#"
+    error: the file names no database
+    --> mig-ci.toml
+     = help: add one: `[databases.app]` with `migrations = "migrations"`
+    "#);
+}
+
+#[test]
+fn search_paths_that_would_put_tables_elsewhere() {
+    assert_snapshot!(refused("
+[databases.app.shared]
+migrations = \"migrations/shared\"
+schema = \"shared\"
+search_path = [\"public\", \"{target}\"]
+[databases.app.tenants]
+migrations = \"migrations/tenant\"
+search_path = [\"public\", \"{tenant}\"]
+[databases.users]
+migrations = \"migrations/users\"
+schema = \"pg_users\"
+search_path = []
+[databases.customers.tenants]
+migrations = \"migrations/tenant\"
+tenancy = \"database\"
+search_path = [\"{target}\"]
+"), @r#"
+    error: `databases.app.shared.search_path` begins with `public`, not with `shared`
+     --> mig-ci.toml:5:16
+      |
+    5 | search_path = ["public", "{target}"]
+      |                ^^^^^^^^
+      |
+      = help: put `shared` first: that is where migrations create their tables, and where the ledger is
+
+    error: `databases.app.shared.search_path[1]` holds `{target}`, but shared migrations run for no tenant
+     --> mig-ci.toml:5:26
+      |
+    5 | search_path = ["public", "{target}"]
+      |                          ^^^^^^^^^^
+      |
+      = help: name the schemas themselves; `{target}` is a tenant's schema, and belongs into the `search_path` of tenants that have one each
+
+    error: `databases.app.tenants.search_path[1]` holds `{tenant}`, which means nothing there
+     --> mig-ci.toml:8:26
+      |
+    8 | search_path = ["public", "{tenant}"]
+      |                          ^^^^^^^^^^
+      |
+      = help: write `{target}`: the tenant's schema, as the key `target` makes it
+
+    error: `databases.users.schema`: `pg_users` begins with `pg_`, which PostgreSQL reserves for itself
+      --> mig-ci.toml:11:10
+       |
+    11 | schema = "pg_users"
+       |          ^^^^^^^^^^
+       |
+       = help: choose a name that does not begin with `pg_`
+
+    error: `databases.users.search_path` is empty
+      --> mig-ci.toml:12:15
+       |
+    12 | search_path = []
+       |               ^^
+       |
+       = help: name its schemas, or leave the key out
+
+    error: `databases.customers.tenants.search_path[0]` holds `{target}`, but each tenant has a database of its own
+      --> mig-ci.toml:16:16
+       |
+    16 | search_path = ["{target}"]
+       |                ^^^^^^^^^^
+       |
+       = help: name the schemas themselves; `{target}` is a tenant's schema, and belongs into the `search_path` of tenants that have one each
+    "#);
+}
+
+#[test]
+fn templates_that_give_no_targets() {
+    assert_snapshot!(refused(&with_tenants("target = \"tenant\"")), @r#"
+    error: `databases.app.tenants.target`: the template `tenant` has no `{tenant}`, so every tenant would get the same target
+     --> mig-ci.toml:3:10
+      |
+    3 | target = "tenant"
+      |          ^^^^^^^^
+      |
+      = help: put `{tenant}` where the tenant's name belongs: `tenant_{tenant}`
+    "#);
+    let long = format!("target = \"{}_{{tenant}}\"", "long".repeat(15));
+    assert_snapshot!(refused(&with_tenants(&long)), @r#"
+    error: `databases.app.tenants.target`: `longlonglonglonglonglonglonglonglonglonglonglonglonglonglong_base` has 65 bytes, and PostgreSQL cuts names at 63
+     --> mig-ci.toml:3:10
+      |
+    3 | target = "longlonglonglonglonglonglonglonglonglonglonglonglonglonglong_{tenant}"
+      |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: shorten it by 2 bytes: two names that PostgreSQL cuts alike would share one schema
+    "#);
+}
+
+#[test]
+fn samples_that_match_nothing() {
+    assert_snapshot!(refused(&with_tenants("samples = [\"samples/*.sql\", \"sampels/*.sql\", \"samples/{\"]")), @r#"
+    error: `databases.app.tenants.samples[0]`: no file matches `samples/*.sql`
+     --> mig-ci.toml:3:12
+      |
+    3 | samples = ["samples/*.sql", "sampels/*.sql", "samples/{"]
+      |            ^^^^^^^^^^^^^^^
+      |
+      = help: none of the 2 files below `samples` fits; `*` does not go into folders, `**` does
+
+    error: `databases.app.tenants.samples[1]`: no file matches `sampels/*.sql`
+     --> mig-ci.toml:3:29
+      |
+    3 | samples = ["samples/*.sql", "sampels/*.sql", "samples/{"]
+      |                             ^^^^^^^^^^^^^^^
+      |
+      = help: the folder `sampels` does not exist, or holds no files
+
+    error: `databases.app.tenants.samples[2]`: `samples/{` is not a pattern: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
+     --> mig-ci.toml:3:46
+      |
+    3 | samples = ["samples/*.sql", "sampels/*.sql", "samples/{"]
+      |                                              ^^^^^^^^^^^
+      |
+      = help: `*` stands for a part of a name, `**` for folders, `{a,b}` for alternatives; a `\` takes the meaning from the next character
+    "#);
+}
+
+#[test]
+fn samples_whose_names_cannot_be() {
+    let files = MemoryFiles::of(&[
+        "migrations/shared/1.sql",
+        "migrations/tenant/1.sql",
+        "samples/README.md",
+        "samples/base.sql",
+        "samples/fresh_2.sql.gz",
+        "samples/shared.sql",
+        "samples/public.sql",
+        &format!("samples/{}.sql", "x".repeat(70)),
+    ]);
+    let text = with_tenants(
+        "samples = \"samples/*\"\n[databases.app.shared]\nmigrations = \"migrations/shared\"\nschema = \"shared\"",
+    );
+    assert_snapshot!(refused_beside(&text, files), @r#"
+    error: `databases.app.tenants.samples`: samples/README.md is not an `.sql` or `.sql.gz` file
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/*"
+      |           ^^^^^^^^^^^
+      |
+      = help: narrow the pattern (`*.sql`), or make the sample with `pg_dump --format=plain`
+
+    error: the name `base` of the sample samples/base.sql is one that mig-ci gives
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/*"
+      |           ^^^^^^^^^^^
+      |
+      = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci makes itself
+
+    error: the name `fresh_2` of the sample samples/fresh_2.sql.gz is one that mig-ci gives
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/*"
+      |           ^^^^^^^^^^^
+      |
+      = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci makes itself
+
+    error: the tenant `public` (samples/public.sql) would have the target `public`, which is the schema that all tenants see
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/*"
+      |           ^^^^^^^^^^^
+      |
+      = help: set a `target` that keeps tenants apart from it, such as `tenant_{tenant}`
+
+    error: the tenant `shared` (samples/shared.sql) would have the target `shared`, which is the shared migrations' schema
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/*"
+      |           ^^^^^^^^^^^
+      |
+      = help: set a `target` that keeps tenants apart from it, such as `tenant_{tenant}`
+
+    error: the target of the tenant `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` (samples/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.sql) cannot be: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` has 70 bytes, and PostgreSQL cuts names at 63
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/*"
+      |           ^^^^^^^^^^^
+      |
+      = help: shorten it by 7 bytes: two names that PostgreSQL cuts alike would share one schema
+    "#);
+}
+
+#[test]
+fn two_samples_of_one_tenant() {
+    let files = MemoryFiles::of(&[
+        "migrations/tenant/1.sql",
+        "samples/eu/acme.sql",
+        "samples/us/acme.sql.gz",
+        "samples/us/globex.sql",
+    ]);
+    let text = with_tenants(
+        "samples = \"samples/**/*.sql*\"\nsample.acme = { file = \"samples/us/globex.sql\" }",
+    );
+    assert_snapshot!(refused_beside(&text, files), @r#"
+    error: two samples have the target `acme`: samples/us/globex.sql and samples/eu/acme.sql
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/**/*.sql*"
+      |           ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: rename one of the files, or give one another tenant's name: `sample.NAME = { file = "…" }` beside `samples`
+
+    error: two samples have the target `acme`: samples/us/globex.sql and samples/us/acme.sql.gz
+     --> mig-ci.toml:3:11
+      |
+    3 | samples = "samples/**/*.sql*"
+      |           ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: rename one of the files, or give one another tenant's name: `sample.NAME = { file = "…" }` beside `samples`
+    "#);
+}
+
+#[test]
+fn samples_of_nobody() {
+    assert_snapshot!(refused(&with_tenants("samples = \"samples/app/*.sql\"\n[databases.app.tenants.sample.amce]\nversion = 3")), @r#"
+    error: no sample file is the tenant `amce`'s
+     --> mig-ci.toml:4:31
+      |
+    4 | [databases.app.tenants.sample.amce]
+      |                               ^^^^
+      |
+      = help: did you mean `acme`? Say which `file` it is; the samples found are `acme`
+    "#);
+}
+
+#[test]
+fn tenants_from_two_sources_or_none() {
+    assert_snapshot!(refused(&with_tenants("from = { query = \"select 1\", list = [\"acme\"] }")), @r#"
+    error: [databases.app.tenants.from] has 2 sources of names: query, list
+     --> mig-ci.toml:3:1
+      |
+    3 | from = { query = "select 1", list = ["acme"] }
+      | ^^^^
+      |
+      = help: give exactly one of `query`, `list`, `pattern`, `file` and `command`
+    "#);
+    assert_snapshot!(refused(&with_tenants("from = {}")), @r#"
+    error: [databases.app.tenants.from] has no source of names
+     --> mig-ci.toml:3:1
+      |
+    3 | from = {}
+      | ^^^^
+      |
+      = help: give exactly one of `query`, `list`, `pattern`, `file` and `command`
+    "#);
+}
+
+#[test]
+fn the_file_itself() {
+    let missing = load_at("ci/mig-ci.toml", &MemoryFiles::default());
+    assert_snapshot!(missing.unwrap_err().render(false), @r#"
+    error: there is no configuration file ci/mig-ci.toml
+     |
+     = help: correct `--config`, or leave it out: mig-ci then looks for `mig-ci.toml` in this folder and in those above it
+    "#);
+    let latin1 = MemoryFiles::default().with_bytes("mig-ci.toml", b"# \xe9\n");
+    assert_snapshot!(load_at("mig-ci.toml", &latin1).unwrap_err().render(false), @r#"
+    error: mig-ci.toml is not UTF-8 text
+     |
+     = help: save the file as UTF-8
+    "#);
+}
+
+#[test]
+fn one_line_for_logs_and_colours_for_people() {
+    let text = "[databases.users]
+migrations = \"migrations/users\"
+formt = \"y\"
+[postgres]
+settings = { \"é\" = \"x\", y = 1 }
+";
+    let errors = load_with(text, usual_files(), Overrides::default()).unwrap_err();
+    assert_snapshot!(errors, @r#"
+    mig-ci.toml:3:1: unknown key `formt` in [databases.users]
+    mig-ci.toml:5:29: `postgres.settings.y` must be a string, and is an integer
+    "#);
+    assert!(errors.render(true).contains("\u{1b}["));
+    assert!(!errors.render(false).contains('\u{1b}'));
+}
+
+#[test]
+fn ten_thousand_like_problems_are_not_all_shown() {
+    let names: Vec<String> =
+        (0..10_000).map(|at| format!("samples/{at}{}.sql", "x".repeat(60))).collect();
+    let mut paths: Vec<&str> = names.iter().map(String::as_str).collect();
+    paths.push("migrations/tenant/1.sql");
+    let text = with_tenants("samples = \"samples/*.sql\"");
+    let errors = load_with(&text, MemoryFiles::of(&paths), Overrides::default()).unwrap_err();
+    let shown = errors.render(false);
+    assert_eq!(shown.matches("error: ").count(), 20);
+    assert!(shown.ends_with("… and 8980 more problems\n"), "{}", &shown[shown.len() - 100..]);
+}
+
+#[test]
+fn what_is_of_another_kind_or_name_than_it_should_be() {
+    let text = "
+[databases.users]
+migrations = \"migrations/users/1_users.sql\"
+format = \"sqxl\"
+sample = \"samples/app\"
+schema = \"information_schema\"
+[databases.app.tenants]
+migrations = \"migrations/tenant\"
+target = \"{tenant}_{foo}\"
+search_path = [\"{target}\", \"{bar}\"]
+";
+    assert_snapshot!(refused(text), @r#"
+    error: `databases.users.migrations`: `migrations/users/1_users.sql` is a file, not a folder
+     --> mig-ci.toml:3:14
+      |
+    3 | migrations = "migrations/users/1_users.sql"
+      |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: name the folder that it lies in
+
+    error: `databases.users.format` cannot be `sqxl`
+     --> mig-ci.toml:4:10
+      |
+    4 | format = "sqxl"
+      |          ^^^^^^
+      |
+      = help: did you mean `sqlx`? It can be `sqlx`, `dbmate`, `golang-migrate`, `plain`
+
+    error: `databases.users.sample`: `samples/app` is a folder, not a file
+     --> mig-ci.toml:5:10
+      |
+    5 | sample = "samples/app"
+      |          ^^^^^^^^^^^^^
+      |
+      = help: name one file in it
+
+    error: `databases.users.schema`: `information_schema` is a schema of PostgreSQL's own
+     --> mig-ci.toml:6:10
+      |
+    6 | schema = "information_schema"
+      |          ^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: name a schema of your own
+
+    error: `databases.app.tenants.target`: the template `{tenant}_{foo}` holds `{foo}`, which means nothing there
+     --> mig-ci.toml:9:10
+      |
+    9 | target = "{tenant}_{foo}"
+      |          ^^^^^^^^^^^^^^^^
+      |
+      = help: `{tenant}` is the only such name
+
+    error: `databases.app.tenants.search_path[1]` holds `{bar}`, which means nothing there
+      --> mig-ci.toml:10:28
+       |
+    10 | search_path = ["{target}", "{bar}"]
+       |                            ^^^^^^^
+       |
+       = help: in a tenant's `search_path`, `{target}` is the tenant's schema; there is no other such name
+    "#);
+}
+
+#[test]
+fn a_severity_in_place_of_its_table() {
+    assert_snapshot!(refused("[checks]\nlocks = \"warning\"\n"), @r#"
+    error: `checks.locks` must be a table, and is a string
+     --> mig-ci.toml:2:9
+      |
+    2 | locks = "warning"
+      |         ^^^^^^^^^
+      |
+      = help: write `locks = { severity = "warning" }`
+    "#);
+}

@@ -1,0 +1,115 @@
+//! A project in memory, for the tests of this room.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{ConfigErrors, LoadOptions, Location, Overrides, load};
+use crate::model::{Files, FilesError, Project};
+
+/// Files by path. The sorted map gives the order that [`Files::list`] promises.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryFiles(BTreeMap<Utf8PathBuf, Vec<u8>>);
+
+impl MemoryFiles {
+    /// Files without content.
+    pub(crate) fn of(paths: &[&str]) -> Self {
+        paths.iter().fold(Self::default(), |files, path| files.with(path, ""))
+    }
+
+    pub(crate) fn with(mut self, path: &str, text: &str) -> Self {
+        self.0.insert(path.into(), text.as_bytes().to_vec());
+        self
+    }
+
+    pub(crate) fn with_bytes(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.0.insert(path.into(), bytes.to_vec());
+        self
+    }
+}
+
+impl Files for MemoryFiles {
+    fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
+        let below = |path: &&Utf8PathBuf| path.starts_with(directory) && *path != directory;
+        Ok(self.0.keys().filter(below).cloned().collect())
+    }
+
+    fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, FilesError> {
+        Ok(self.0.get(path).cloned())
+    }
+}
+
+/// The check codes that exist in tests.
+pub(crate) const CODES: [&str; 3] = ["locks", "ledger-missing", "migration-failed"];
+
+/// The variables that are set in tests.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    match name {
+        "REGION" => Some("eu".to_owned()),
+        "SERVER" => Some("postgres://user:hunter2@db.example/x".to_owned()),
+        _ => None,
+    }
+}
+
+/// Loads a project that has no `mig-ci.toml`.
+pub(crate) fn discover(files: &MemoryFiles) -> Result<Project, ConfigErrors> {
+    run(files, None, Overrides::default())
+}
+
+/// Loads `text` as the `mig-ci.toml` beside `files`.
+pub(crate) fn load_with(
+    text: &str,
+    files: MemoryFiles,
+    overrides: Overrides,
+) -> Result<Project, ConfigErrors> {
+    run(&files.with("mig-ci.toml", text), Some("mig-ci.toml"), overrides)
+}
+
+/// Loads the configuration that `files` have at `path`, if they have it.
+pub(crate) fn load_at(path: &str, files: &MemoryFiles) -> Result<Project, ConfigErrors> {
+    run(files, Some(path), Overrides::default())
+}
+
+/// A project's usual folders.
+pub(crate) fn usual_files() -> MemoryFiles {
+    MemoryFiles::of(&[
+        "migrations/shared/1_plans.sql",
+        "migrations/tenant/1_users.sql",
+        "migrations/users/1_users.sql",
+        "samples/app/acme.sql",
+        "samples/app/globex.sql.gz",
+        "sql/roles.sql",
+    ])
+}
+
+/// Loads `text` beside the usual folders.
+pub(crate) fn loaded(text: &str) -> Project {
+    load_with(text, usual_files(), Overrides::default())
+        .unwrap_or_else(|errors| panic!("{}", errors.render(false)))
+}
+
+/// What `text` is told beside the usual folders.
+pub(crate) fn refused(text: &str) -> String {
+    refused_beside(text, usual_files())
+}
+
+pub(crate) fn refused_beside(text: &str, files: MemoryFiles) -> String {
+    let errors = load_with(text, files, Overrides::default()).expect_err("this is refused");
+    assert!(!errors.errors().is_empty());
+    errors.render(false)
+}
+
+fn run(
+    files: &MemoryFiles,
+    file: Option<&str>,
+    overrides: Overrides,
+) -> Result<Project, ConfigErrors> {
+    let location = Location { root: "/project".into(), file: file.map(Utf8PathBuf::from) };
+    load(&LoadOptions {
+        location: &location,
+        files,
+        environment: &environment,
+        check_codes: &CODES,
+        overrides,
+    })
+}
