@@ -17,6 +17,7 @@
 mod checks;
 mod config;
 mod formats;
+mod github;
 mod model;
 mod postgres;
 mod replay;

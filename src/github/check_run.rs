@@ -1,0 +1,222 @@
+//! The check run: in progress on the head's commit while mig-ci works, concluded at the end, with annotations.
+
+pub(crate) mod annotation;
+#[cfg(test)]
+mod tests;
+
+use self::annotation::Annotation;
+
+use super::client::{
+    CheckRun, CheckUpdate, Client, Conclusion, NewCheckRun, Output, Status, WireAnnotation,
+};
+use super::error::Error;
+use super::inputs::DEFAULT_KEY;
+use super::marker::Run;
+
+/// Source: GitHub's description of checks/update: `maxItems`.
+const BATCH: usize = 50;
+/// More than anybody reads, and 20 requests.
+const MOST: usize = 20 * BATCH;
+/// Source: GitHub's description: `maxLength` 65,535, in characters; in bytes that is right in each reading.
+const SUMMARY: usize = 65_535;
+/// GitHub shows a line.
+const TITLE: usize = 255;
+
+/// The input `check-run`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum CheckRunMode {
+    /// Where the token can be expected to be able to.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Whose check run it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity<'a> {
+    /// The head of the pull request: check runs on GitHub's merge commit are shown nowhere.
+    pub(crate) head_sha: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) run: Run,
+}
+
+impl Identity<'_> {
+    /// What the pull request shows; with the key, so that the legs of a matrix have one each.
+    pub(crate) fn name(&self) -> String {
+        if self.key == DEFAULT_KEY { "mig-ci".to_owned() } else { format!("mig-ci ({})", self.key) }
+    }
+
+    fn external_id(&self) -> String {
+        format!("mig-ci:{}:{}:{}", self.run.id, self.run.attempt, self.key)
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending<'a> {
+    pub(crate) conclusion: Conclusion,
+    /// The verdict in one sentence.
+    pub(crate) title: &'a str,
+    /// Markdown.
+    pub(crate) summary: &'a str,
+    pub(crate) annotations: &'a [Annotation],
+}
+
+/// A check run that has been concluded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Concluded {
+    pub(crate) url: Option<String>,
+    /// Annotations that GitHub has taken.
+    pub(crate) annotations: usize,
+    /// Why it has not taken all.
+    pub(crate) problem: Option<Error>,
+}
+
+/// Makes it, in progress.
+pub(crate) async fn begin(client: &Client, identity: &Identity<'_>) -> Result<CheckRun, Error> {
+    let new = NewCheckRun {
+        name: &identity.name(),
+        head_sha: identity.head_sha,
+        external_id: &identity.external_id(),
+        status: Status::InProgress,
+        output: Output {
+            title: "Migrations are being verified",
+            summary: "The result will stand here.",
+            annotations: &[],
+        },
+    };
+    client.create_check_run(&new).await
+}
+
+/// Concludes it. Annotations come first, in batches, and the conclusion with the last of them; without them if GitHub does
+/// not take them.
+pub(crate) async fn conclude(
+    client: &Client,
+    id: u64,
+    ending: &Ending<'_>,
+) -> Result<Concluded, Error> {
+    let annotations = ending.annotations.iter().filter_map(Annotation::on_the_wire).take(MOST);
+    let annotations: Vec<WireAnnotation> = annotations.collect();
+    let title = cut(ending.title, TITLE);
+    let summary = summary(ending.summary, &title);
+    let output = |annotations| Output { title: &title, summary: &summary, annotations };
+    let last = annotations.len().saturating_sub(1) / BATCH * BATCH;
+    let (before, with_it) = annotations.split_at(last);
+    let mut sent = 0;
+    let mut problem = None;
+    for batch in before.chunks(BATCH) {
+        let update = CheckUpdate { status: None, conclusion: None, output: output(batch) };
+        match send(client, id, &update, sent).await {
+            Ok(_) => sent += batch.len(),
+            Err(error) => problem = Some(error),
+        }
+        if problem.is_some() || !client.breathe().await {
+            break;
+        }
+    }
+    let whole = |annotations| CheckUpdate {
+        status: Some(Status::Completed),
+        conclusion: Some(ending.conclusion),
+        output: output(annotations),
+    };
+    if sent == before.len() && problem.is_none() {
+        match send(client, id, &whole(with_it), sent).await {
+            Ok(run) => {
+                let annotations = sent + with_it.len();
+                return Ok(Concluded { url: run.html_url, annotations, problem: None });
+            }
+            Err(error) if with_it.is_empty() => return Err(error),
+            Err(error) => problem = Some(error),
+        }
+    }
+    // A check run that nobody ends would hold up the pull request.
+    let run = send(client, id, &whole(&[]), sent).await?;
+    Ok(Concluded { url: run.html_url, annotations: sent, problem })
+}
+
+/// Ends one whose run was interrupted. One that has ended keeps what it says.
+pub(crate) async fn cancel(client: &Client, id: u64) -> Result<(), Error> {
+    if client.check_run(id).await?.status == "completed" {
+        return Ok(());
+    }
+    let output = Output {
+        title: "The run was interrupted",
+        summary: "Nothing is known about the migrations.",
+        annotations: &[],
+    };
+    let update = CheckUpdate {
+        status: Some(Status::Completed),
+        conclusion: Some(Conclusion::Cancelled),
+        output,
+    };
+    send(client, id, &update, 0).await.map(drop)
+}
+
+/// Updates add annotations to those that are there (`there`): one that may have arrived is looked for before it is sent
+/// again.
+async fn send(
+    client: &Client,
+    id: u64,
+    update: &CheckUpdate<'_>,
+    there: usize,
+) -> Result<CheckRun, Error> {
+    let mut failed = 0;
+    loop {
+        let error = match client.update_check_run_once(id, update).await {
+            Ok(run) => return Ok(run),
+            Err(error) => error,
+        };
+        failed += 1;
+        let again = client.wait_after(&error, failed).await;
+        let new = update.output.annotations.len();
+        if error.problem.is_unclear() && new > 0 {
+            match client.check_run(id).await {
+                Ok(run) if has_arrived(&run, update, there + new) => return Ok(run),
+                Ok(_) => {}
+                Err(_) => return Err(error),
+            }
+        }
+        if !again {
+            return Err(error);
+        }
+    }
+}
+
+fn has_arrived(run: &CheckRun, update: &CheckUpdate<'_>, annotations: usize) -> bool {
+    let ended = update.conclusion.is_none() || run.status == "completed";
+    ended && run.output.annotations_count >= annotations
+}
+
+/// The Markdown, or if that is too long a text that says where the whole is: nothing is cut in the middle.
+fn summary(markdown: &str, title: &str) -> String {
+    let markdown = super::marker::unmarked(markdown);
+    if markdown.trim().is_empty() {
+        return title.to_owned();
+    }
+    if markdown.len() <= SUMMARY {
+        return markdown.to_owned();
+    }
+    format!("{title}\n\nThe whole is in the job's summary and in the JSON report.")
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => {
+            let kept: String = text.chars().take(most - 1).collect();
+            format!("{kept}…")
+        }
+    }
+}

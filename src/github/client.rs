@@ -1,0 +1,228 @@
+//! One repository at GitHub: each request that mig-ci makes, and how requests are repeated.
+//!
+//! Reading, PATCH and DELETE are tried again. A POST is not: after an unclear failure the caller's way to find what it may
+//! have made is taken first ([`Client::create`]).
+
+mod check_runs;
+mod comments;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the base's files without git"))]
+mod files;
+mod pulls;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Uri;
+use octocrab::{FromResponse, Octocrab, Page};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::check_runs::Conclusion;
+pub(super) use self::check_runs::{
+    CheckRun, CheckUpdate, NewCheckRun, Output, Status, WireAnnotation,
+};
+pub(crate) use self::comments::Comment;
+pub(crate) use self::pulls::PullRequest;
+use super::error::{Error, Operation, Problem, quoted};
+use super::retry::{CAP, Clock, Patience, System};
+use super::transport::{self, Proxies};
+
+/// Source: docs.github.com: GitHub itself ends requests that take longer than 10 s.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// A link that leads in a circle ends somewhere.
+const MOST_PAGES: usize = 100;
+
+/// Where, and as whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// `GITHUB_API_URL`: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
+    pub(crate) api_url: String,
+    /// `GITHUB_GRAPHQL_URL`: `https://api.github.com/graphql`, or `https://HOST/api/graphql`.
+    pub(crate) graphql_url: String,
+    /// `GITHUB_REPOSITORY`: `owner/name`.
+    pub(crate) repository: String,
+    pub(crate) token: SecretString,
+    pub(crate) proxies: Proxies,
+}
+
+/// See the file's head.
+#[derive(Debug)]
+pub(crate) struct Client {
+    crab: Octocrab,
+    base: Uri,
+    graphql_url: String,
+    repository: String,
+    token: SecretString,
+    proxies: Proxies,
+    answer_within: Duration,
+    patience: Patience,
+}
+
+impl Client {
+    /// Needs a tokio runtime. Sends nothing.
+    ///
+    /// # Errors
+    /// If the address, the repository, the token or a proxy cannot be one.
+    pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
+        Self::with(settings, Arc::new(System), ANSWER_WITHIN)
+    }
+
+    pub(super) fn with(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        answer_within: Duration,
+    ) -> Result<Self, Error> {
+        let Settings { api_url, graphql_url, repository, token, proxies } = settings;
+        let setup = |reason: String| Error::new(Operation::Connect, Problem::Setup { reason });
+        let base: Option<Uri> = api_url.trim_end_matches('/').parse().ok();
+        let has_scheme = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+        let base = base.filter(has_scheme).ok_or_else(|| {
+            setup(format!("GITHUB_API_URL is no address: `{}`", quoted(&api_url, "")))
+        })?;
+        if !is_repository(&repository) {
+            let words = quoted(&repository, "");
+            return Err(setup(format!("GITHUB_REPOSITORY is not like owner/name: `{words}`")));
+        }
+        let crab = transport::connect(&base, &token, &proxies)?;
+        let patience = Patience::new(clock);
+        Ok(Self { crab, base, graphql_url, repository, token, proxies, answer_within, patience })
+    }
+
+    /// `owner/name`.
+    pub(crate) fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// Whether the token is a person's, by the prefixes of docs.github.com, "GitHub's token formats".
+    pub(super) fn is_a_persons(&self) -> bool {
+        let token = self.token.expose_secret();
+        ["ghp_", "github_pat_", "gho_", "ghu_"].iter().any(|prefix| token.starts_with(prefix))
+    }
+
+    /// Below this repository.
+    fn route(&self, rest: &str) -> String {
+        format!("/repos/{}/{rest}", self.repository)
+    }
+
+    /// A pause between writes that follow each other: docs.github.com, "Best practices for using the REST API". `false`
+    /// if there is no time left for it.
+    pub(super) async fn breathe(&self) -> bool {
+        self.patience.spend(Duration::from_secs(1)).await
+    }
+
+    /// One try.
+    async fn once<T>(
+        &self,
+        operation: Operation,
+        request: impl Future<Output = octocrab::Result<T>>,
+    ) -> Result<T, Error> {
+        let within = self.answer_within.min(self.patience.left());
+        if within.is_zero() {
+            return Err(Error::new(operation, Problem::OutOfPatience { cap: CAP }));
+        }
+        let started = Instant::now();
+        let outcome = match tokio::time::timeout(within, request).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => Error::of(operation, &error, self.token.expose_secret()),
+            Err(_) => Error::new(operation, Problem::Timeout { within }),
+        };
+        self.patience.lost(started.elapsed());
+        tracing::debug!("{outcome}");
+        Err(outcome)
+    }
+
+    /// What can be done twice, with up to four tries.
+    async fn repeat<T, F: Future<Output = octocrab::Result<T>>>(
+        &self,
+        operation: Operation,
+        request: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        let mut failed = 0;
+        loop {
+            match self.once(operation, request()).await {
+                Ok(value) => return Ok(value),
+                Err(error) => {
+                    failed += 1;
+                    if !self.patience.wait(&error.problem, failed).await {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What must not be done twice. If a try may have succeeded, `find` looks for what it has made before there is another.
+    pub(super) async fn create<T, P, F>(
+        &self,
+        operation: Operation,
+        post: impl Fn() -> P,
+        find: impl Fn() -> F,
+    ) -> Result<T, Error>
+    where
+        P: Future<Output = octocrab::Result<T>>,
+        F: Future<Output = Result<Option<T>, Error>>,
+    {
+        let mut failed = 0;
+        loop {
+            let error = match self.once(operation, post()).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            failed += 1;
+            let again = self.patience.wait(&error.problem, failed).await;
+            if error.problem.is_unclear() {
+                match find().await {
+                    Ok(Some(made)) => return Ok(made),
+                    Ok(None) => {}
+                    // Whether it is there cannot be known: one too few is better than two.
+                    Err(_) => return Err(error),
+                }
+            }
+            if !again {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn get<T: FromResponse>(&self, operation: Operation, route: &str) -> Result<T, Error> {
+        self.repeat(operation, || self.crab.get(route, None::<&()>)).await
+    }
+
+    /// All pages of a list, by the links that GitHub gives: they need not look like the first address.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        route: &str,
+    ) -> Result<Vec<T>, Error> {
+        let unexpected =
+            |reason: &str| Error::new(operation, Problem::NotJson { reason: reason.to_owned() });
+        let mut page: Page<T> = self.get(operation, route).await?;
+        let mut items = page.take_items();
+        for _ in 1..MOST_PAGES {
+            let Some(next) = page.next.take() else { return Ok(items) };
+            if next.authority() != self.base.authority() {
+                return Err(unexpected("its link to the next page leads to another server"));
+            }
+            page = self.get(operation, &next.to_string()).await?;
+            items.append(&mut page.take_items());
+        }
+        if page.next.is_none() { Ok(items) } else { Err(unexpected("its list does not end")) }
+    }
+}
+
+/// What stands in a route: GitHub's names need no escaping, and others must not lead elsewhere.
+fn is_repository(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !name.is_empty() && !name.starts_with("..") && name.chars().all(known)
+    };
+    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+/// Whether this can be in a route as a commit, a tree or a blob.
+fn is_hash(text: &str) -> bool {
+    // SHA-1, and SHA-256 for the day that GitHub has it.
+    matches!(text.len(), 40 | 64) && text.chars().all(|c| c.is_ascii_hexdigit())
+}

@@ -1,0 +1,160 @@
+//! Check runs: docs.github.com, "REST API endpoints for check runs".
+
+use serde::{Deserialize, Serialize};
+
+use super::Client;
+use super::pulls::check_hash;
+use crate::github::error::{Error, Operation};
+
+/// GitHub's page size, and what a list is asked for.
+const PAGE: usize = 100;
+/// Of 100 check runs of one name each; a suite has no more than 1,000.
+const MOST_PAGES: usize = 10;
+
+/// What of a check run is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct CheckRun {
+    pub(crate) id: u64,
+    #[serde(default)]
+    pub(crate) html_url: Option<String>,
+    #[serde(default)]
+    pub(crate) external_id: Option<String>,
+    #[serde(default)]
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) output: Counted,
+}
+
+/// Of a check run's output, what tells whether annotations have arrived.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Counted {
+    #[serde(default)]
+    pub(crate) annotations_count: usize,
+}
+
+#[derive(Deserialize)]
+struct CheckRuns {
+    check_runs: Vec<CheckRun>,
+}
+
+/// A check run to make, in progress.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct NewCheckRun<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) head_sha: &'a str,
+    /// Tells this run's check run from those of other runs. With the token of Actions, GitHub ignores `details_url`.
+    pub(crate) external_id: &'a str,
+    pub(crate) status: Status,
+    pub(crate) output: Output<'a>,
+}
+
+/// Fields that are left out stay as they are.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct CheckUpdate<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) conclusion: Option<Conclusion>,
+    pub(crate) output: Output<'a>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    InProgress,
+    Completed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Conclusion {
+    Success,
+    Failure,
+    Cancelled,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Output<'a> {
+    pub(crate) title: &'a str,
+    /// Markdown.
+    pub(crate) summary: &'a str,
+    /// Up to 50; those of an update are added to those that are there.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) annotations: &'a [WireAnnotation],
+}
+
+/// An annotation as the checks API has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct WireAnnotation {
+    pub(crate) path: String,
+    pub(crate) start_line: u64,
+    pub(crate) end_line: u64,
+    /// Only where both lines are one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) start_column: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) end_column: Option<u64>,
+    /// `notice`, `warning` or `failure`.
+    pub(crate) annotation_level: &'static str,
+    pub(crate) message: String,
+    pub(crate) title: String,
+}
+
+impl Client {
+    /// Makes one, or finds the one with this `external_id` if it is unclear whether it was made.
+    pub(crate) async fn create_check_run(&self, new: &NewCheckRun<'_>) -> Result<CheckRun, Error> {
+        check_hash(Operation::CreateCheckRun, new.head_sha)?;
+        let route = self.route("check-runs");
+        let post = || self.crab.post(&route, Some(new));
+        let find = || self.find_check_run(new.head_sha, new.name, new.external_id);
+        self.create(Operation::CreateCheckRun, post, find).await
+    }
+
+    /// One try: whether it can be repeated depends on the annotations in it.
+    pub(in crate::github) async fn update_check_run_once(
+        &self,
+        id: u64,
+        update: &CheckUpdate<'_>,
+    ) -> Result<CheckRun, Error> {
+        let route = self.route(&format!("check-runs/{id}"));
+        self.once(Operation::UpdateCheckRun, self.crab.patch(&route, Some(update))).await
+    }
+
+    /// Waits before the next try of an update. `false` if there should be none.
+    pub(in crate::github) async fn wait_after(&self, error: &Error, failed: u32) -> bool {
+        self.patience.wait(&error.problem, failed).await
+    }
+
+    pub(crate) async fn check_run(&self, id: u64) -> Result<CheckRun, Error> {
+        self.get(Operation::ReadCheckRuns, &self.route(&format!("check-runs/{id}"))).await
+    }
+
+    /// The check run of this commit with this name and `external_id`.
+    pub(crate) async fn find_check_run(
+        &self,
+        head_sha: &str,
+        name: &str,
+        external_id: &str,
+    ) -> Result<Option<CheckRun>, Error> {
+        check_hash(Operation::ReadCheckRuns, head_sha)?;
+        let route = self.route(&format!("commits/{head_sha}/check-runs"));
+        for page in 1..=MOST_PAGES {
+            let query = [
+                ("check_name", name),
+                ("filter", "all"),
+                ("per_page", &PAGE.to_string()),
+                ("page", &page.to_string()),
+            ];
+            // octocrab's pages do not know lists that are called check_runs.
+            let get = || self.crab.get(&route, Some(&query));
+            let CheckRuns { check_runs } = self.repeat(Operation::ReadCheckRuns, get).await?;
+            let is_last = check_runs.len() < PAGE;
+            let found =
+                check_runs.into_iter().find(|run| run.external_id.as_deref() == Some(external_id));
+            if found.is_some() || is_last {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,110 @@
+//! The comments of a pull request. For GitHub they are an issue's: docs.github.com, "REST API endpoints for issue comments".
+
+use http::Uri;
+use octocrab::map_github_error;
+use serde::{Deserialize, Serialize};
+
+use super::Client;
+use crate::github::error::{Error, Operation, Problem};
+use crate::github::transport;
+
+/// What of a comment is needed. Own structs, because octocrab's want fields that a server may leave out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Comment {
+    pub(crate) id: u64,
+    #[serde(default)]
+    pub(crate) body: Option<String>,
+    #[serde(default)]
+    pub(crate) html_url: String,
+    /// `null` for an account that is gone.
+    #[serde(default)]
+    pub(crate) user: Option<User>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct User {
+    #[serde(default)]
+    pub(crate) login: String,
+}
+
+impl Comment {
+    pub(crate) fn text(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn author(&self) -> &str {
+        self.user.as_ref().map_or("", |user| &user.login)
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    body: &'a str,
+}
+
+impl Client {
+    /// All of them, the oldest first.
+    pub(crate) async fn comments(&self, pull_request: u64) -> Result<Vec<Comment>, Error> {
+        let route = self.route(&format!("issues/{pull_request}/comments?per_page=100"));
+        self.list(Operation::ListComments, &route).await
+    }
+
+    /// `is_it` tells the comment from others if it is unclear whether it was made.
+    pub(crate) async fn create_comment(
+        &self,
+        pull_request: u64,
+        body: &str,
+        is_it: impl Fn(&Comment) -> bool,
+    ) -> Result<Comment, Error> {
+        let route = self.route(&format!("issues/{pull_request}/comments"));
+        let body = Body { body };
+        let post = || self.crab.post(&route, Some(&body));
+        let find = async || Ok(self.comments(pull_request).await?.into_iter().find(&is_it));
+        self.create(Operation::CreateComment, post, find).await
+    }
+
+    pub(crate) async fn update_comment(&self, id: u64, body: &str) -> Result<Comment, Error> {
+        let route = self.route(&format!("issues/comments/{id}"));
+        // octocrab's own update_comment sends POST, where GitHub's description has PATCH.
+        let body = Body { body };
+        let patch = || self.crab.patch(&route, Some(&body));
+        self.repeat(Operation::UpdateComment, patch).await
+    }
+
+    pub(crate) async fn delete_comment(&self, id: u64) -> Result<(), Error> {
+        let route = self.route(&format!("issues/comments/{id}"));
+        let delete = async || {
+            let answer = self.crab._delete(route.as_str(), None::<&()>).await?;
+            map_github_error(answer).await.map(drop)
+        };
+        self.repeat(Operation::DeleteComment, delete).await
+    }
+
+    /// The login of the person whose token this is. GitHub answers this for persons alone.
+    pub(crate) async fn own_login(&self) -> Result<String, Error> {
+        let user: User = self.get(Operation::ReadUser, "/user").await?;
+        Ok(user.login)
+    }
+
+    /// The login of the App whose token this is: REST does not say it, GraphQL does.
+    pub(crate) async fn app_login(&self) -> Result<String, Error> {
+        let operation = Operation::ReadUser;
+        let base = self.graphql_url.strip_suffix("/graphql").and_then(|base| base.parse().ok());
+        let no_base = || {
+            let reason = "GITHUB_GRAPHQL_URL is no address that ends with /graphql".to_owned();
+            Error::new(operation, Problem::Setup { reason })
+        };
+        // On a GitHub Enterprise Server it is beside the REST API and not below, where octocrab would look.
+        let base: Uri = base.ok_or_else(no_base)?;
+        let crab = transport::connect(&base, &self.token, &self.proxies)?;
+        let query = serde_json::json!({ "query": "{ viewer { login } }" });
+        // A question, for all that it is a POST.
+        let data: Data = self.repeat(operation, || crab.graphql(&query)).await?;
+        Ok(data.viewer.login)
+    }
+}
+
+#[derive(Deserialize)]
+struct Data {
+    viewer: User,
+}

@@ -1,0 +1,66 @@
+//! Files of a commit without git: docs.github.com, "REST API endpoints for Git trees" and "… for Git blobs".
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+
+use super::Client;
+use super::pulls::check_hash;
+use crate::github::error::{Error, Operation, Problem};
+
+/// All files of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Tree {
+    #[serde(rename = "tree")]
+    pub(crate) entries: Vec<TreeEntry>,
+    /// Over 100,000 entries or 7 MB: the list is not whole, and nothing may be concluded from what is not in it.
+    #[serde(default)]
+    pub(crate) truncated: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct TreeEntry {
+    /// From the repository's root.
+    pub(crate) path: String,
+    /// `100644`, `100755`, `120000` (a link), `040000` (a folder), `160000` (a submodule).
+    pub(crate) mode: String,
+    /// `blob`, `tree` or `commit`.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// Git's object hash, which git has for the same content in any other commit.
+    pub(crate) sha: String,
+}
+
+#[derive(Deserialize)]
+struct Blob {
+    content: String,
+    encoding: String,
+}
+
+impl Client {
+    /// The files of a commit or a tree, with those in folders.
+    pub(crate) async fn tree(&self, sha: &str) -> Result<Tree, Error> {
+        check_hash(Operation::ReadTree, sha)?;
+        // Any value means yes, `0` and `false` as well.
+        self.get(Operation::ReadTree, &self.route(&format!("git/trees/{sha}?recursive=1"))).await
+    }
+
+    /// The content of a file, up to GitHub's limit of 100 MB.
+    pub(crate) async fn blob(&self, sha: &str) -> Result<Vec<u8>, Error> {
+        let operation = Operation::ReadFile;
+        check_hash(operation, sha)?;
+        let blob: Blob = self.get(operation, &self.route(&format!("git/blobs/{sha}"))).await?;
+        let not = |reason: String| Error::new(operation, Problem::NotJson { reason });
+        match blob.encoding.as_str() {
+            "base64" => {
+                // GitHub breaks the lines.
+                let text: String = blob.content.split_ascii_whitespace().collect();
+                BASE64_STANDARD.decode(text).map_err(|error| not(error.to_string()))
+            }
+            "utf-8" => Ok(blob.content.into_bytes()),
+            _ => {
+                Err(not("the file has an encoding that is not in GitHub's description".to_owned()))
+            }
+        }
+    }
+}

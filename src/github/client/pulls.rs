@@ -1,0 +1,77 @@
+//! Pull requests: docs.github.com, "REST API endpoints for pull requests" and "… for commits".
+
+use serde::Deserialize;
+
+use super::{Client, is_hash};
+use crate::github::error::{Error, Operation, Problem};
+
+/// What of a pull request is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct PullRequest {
+    pub(crate) number: u64,
+    /// `open` or `closed`.
+    #[serde(default)]
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) html_url: String,
+    /// GitHub's try to merge it, which is what `pull_request` checks out; `null` while it is being made.
+    #[serde(default)]
+    pub(crate) merge_commit_sha: Option<String>,
+    pub(crate) head: Branch,
+    pub(crate) base: Branch,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Branch {
+    pub(crate) sha: String,
+    #[serde(default, rename = "ref")]
+    pub(crate) name: String,
+    /// `null` once it has been deleted.
+    #[serde(default)]
+    pub(crate) repo: Option<Repository>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Repository {
+    #[serde(default)]
+    pub(crate) full_name: String,
+}
+
+impl PullRequest {
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == "open"
+    }
+
+    /// Into this repository, `owner/name`.
+    pub(crate) fn goes_into(&self, repository: &str) -> bool {
+        let base = self.base.repo.as_ref();
+        base.is_some_and(|base| base.full_name.eq_ignore_ascii_case(repository))
+    }
+}
+
+impl Client {
+    pub(crate) async fn pull_request(&self, number: u64) -> Result<PullRequest, Error> {
+        self.get(Operation::ReadPullRequest, &self.route(&format!("pulls/{number}"))).await
+    }
+
+    /// All that have this commit, in whatever way and state.
+    pub(crate) async fn pulls_of_commit(&self, sha: &str) -> Result<Vec<PullRequest>, Error> {
+        let operation = Operation::FindPullRequests;
+        check_hash(operation, sha)?;
+        self.list(operation, &self.route(&format!("commits/{sha}/pulls?per_page=100"))).await
+    }
+
+    pub(crate) async fn open_pulls(&self) -> Result<Vec<PullRequest>, Error> {
+        let route = self.route("pulls?state=open&sort=updated&direction=desc&per_page=100");
+        self.list(Operation::FindPullRequests, &route).await
+    }
+}
+
+/// The hash comes from a payload, and goes into an address.
+pub(super) fn check_hash(operation: Operation, text: &str) -> Result<(), Error> {
+    if is_hash(text) {
+        return Ok(());
+    }
+    let reason = "this is no commit hash".to_owned();
+    Err(Error::new(operation, Problem::Setup { reason }))
+}

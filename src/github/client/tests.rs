@@ -1,0 +1,452 @@
+//! The client at the fake GitHub: addresses, pages, tries, and each way to fail.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::*;
+use crate::github::error::Token;
+use crate::github::fake::{ACTIONS, Fake, Fault, HEAD, TOKEN, beside, refusal};
+use crate::github::testing::{TestClock, client, client_with, hasty_client, settings};
+
+const ANY: &str = "";
+
+#[tokio::test]
+async fn all_pages_are_read_by_githubs_own_links() {
+    for prefix in ["", "/api/v3"] {
+        let fake = Fake::start_below(prefix);
+        for number in 0..250 {
+            fake.comment(7, "somebody", &format!("comment {number}"));
+        }
+        fake.comment(8, "somebody", "on another pull request");
+        let (client, _) = client(&fake);
+        let comments = client.comments(7).await.unwrap();
+        assert_eq!(comments.len(), 250);
+        assert_eq!(comments[249].text(), "comment 249");
+        assert_eq!(fake.count("GET"), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_comment_is_updated_with_patch() {
+    let fake = Fake::start();
+    let id = fake.comment(7, ACTIONS, "old");
+    let (client, _) = client(&fake);
+    let updated = client.update_comment(id, "new").await.unwrap();
+    assert_eq!((updated.id, updated.text(), updated.author()), (id, "new", ACTIONS));
+    assert_eq!(fake.requests(), [format!("PATCH /repos/shop/app/issues/comments/{id}")]);
+    client.delete_comment(id).await.unwrap();
+    assert_eq!(fake.comments(), []);
+}
+
+#[tokio::test]
+async fn the_files_of_a_commit_are_read() {
+    let fake = Fake::start();
+    let blob = "a".repeat(40);
+    let entry = json!({ "path": "migrations/1 ä.sql", "mode": "100644", "type": "blob", "sha": blob, "size": 90 });
+    let tree = json!({ "sha": HEAD, "truncated": false, "tree": [entry] });
+    fake.state().trees.insert(HEAD.into(), tree);
+    let content: Vec<u8> = (0..=255).collect();
+    fake.state().blobs.insert(blob.clone(), content.clone());
+    let (client, _) = client(&fake);
+    let tree = client.tree(HEAD).await.unwrap();
+    assert!(!tree.truncated);
+    assert_eq!(tree.entries[0].path, "migrations/1 ä.sql");
+    assert_eq!(client.blob(&tree.entries[0].sha).await.unwrap(), content);
+    let nothing = client.blob("../../secret").await.unwrap_err();
+    assert!(matches!(nothing.problem, Problem::Setup { .. }), "{nothing}");
+    assert_eq!(fake.count("GET"), 2, "what is no hash is not asked for");
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_four_times() {
+    for fault in [
+        Fault::new("GET", ANY, refusal("server error")),
+        Fault::new("GET", ANY, refusal("bad gateway")),
+        Fault::text("GET", ANY, 503, "<html>Unicorn!</html>"),
+        Fault::cut("GET", ANY),
+        Fault::hang("GET", ANY),
+    ] {
+        let fake = Fake::start();
+        fake.comment(7, "somebody", "hello");
+        fake.fail(fault.clone().times(3));
+        let (client, clock) = hasty_client(&fake);
+        assert_eq!(client.comments(7).await.unwrap().len(), 1, "{fault:?}");
+        assert_eq!(clock.sleeps(), [1, 4, 16], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fifth_time_is_not_tried() {
+    let fake = Fake::start();
+    fake.fail(Fault::new("GET", ANY, refusal("bad gateway")).always());
+    let (client, _) = client(&fake);
+    let error = client.comments(7).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot list the pull request's comments: GitHub fails (502): Bad Gateway"
+    );
+    assert!(error.advice().contains("githubstatus"), "{}", error.advice());
+    assert_eq!(fake.count("GET"), 4);
+}
+
+#[tokio::test]
+async fn github_says_how_long_to_wait() {
+    let reset = TestClock::START.as_secs() + 40;
+    for (fault, expected) in [
+        (Fault::new("GET", ANY, refusal("secondary")).header("retry-after", 30), 31),
+        (Fault::new("GET", ANY, refusal("too many")).header("retry-after", 7), 8),
+        (
+            Fault::new("GET", ANY, refusal("primary"))
+                .header("x-ratelimit-remaining", 0)
+                .header("x-ratelimit-reset", reset),
+            41,
+        ),
+        (Fault::new("GET", ANY, refusal("secondary")).header("x-ratelimit-remaining", 4000), 61),
+    ] {
+        let fake = Fake::start();
+        fake.fail(fault);
+        let (client, clock) = client(&fake);
+        client.comments(7).await.unwrap();
+        assert_eq!(clock.sleeps(), [expected]);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_outlasts_the_run_is_not_waited_for() {
+    let fake = Fake::start();
+    let reset = TestClock::START.as_secs() + 3000;
+    fake.fail(
+        Fault::new("GET", ANY, refusal("primary"))
+            .header("x-ratelimit-remaining", 0)
+            .header("x-ratelimit-reset", reset),
+    );
+    let (client, clock) = client(&fake);
+    let error = client.comments(7).await.unwrap_err();
+    assert!(matches!(error.problem, Problem::RateLimited { secondary: false, .. }), "{error:?}");
+    assert_eq!((clock.slept(), fake.count("GET")), (Duration::ZERO, 1));
+}
+
+#[tokio::test]
+async fn all_waiting_of_a_run_is_capped() {
+    let fake = Fake::start();
+    fake.fail(Fault::new("GET", ANY, refusal("bad gateway")).always());
+    let (client, clock) = client(&fake);
+    let mut errors = Vec::new();
+    for _ in 0..40 {
+        errors.push(client.comments(7).await.unwrap_err().problem);
+    }
+    assert!(clock.slept() <= CAP && clock.slept() > Duration::from_secs(80), "{:?}", clock.slept());
+    assert!(matches!(errors[0], Problem::Server { .. }));
+    assert!(fake.count("GET") < 60, "{}", fake.count("GET"));
+}
+
+#[tokio::test]
+async fn the_time_of_tries_that_failed_counts_as_waiting() {
+    let fake = Fake::start();
+    fake.fail(Fault::hang("GET", ANY).always());
+    let (client, clock) = hasty_client(&fake);
+    let error = client.comments(7).await.unwrap_err();
+    assert!(matches!(error.problem, Problem::Timeout { .. }), "{error:?}");
+    let tries = client.answer_within * 4;
+    assert!(client.patience.left() <= CAP - clock.slept() - tries, "{:?}", client.patience.left());
+}
+
+#[tokio::test]
+async fn when_there_is_no_patience_left_nothing_is_sent() {
+    let fake = Fake::start();
+    let (client, _) = client(&fake);
+    client.patience.lost(CAP);
+    let error = client.comments(7).await.unwrap_err();
+    assert_eq!(error.problem, Problem::OutOfPatience { cap: CAP });
+    assert_eq!(fake.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn each_refusal_is_told_apart_and_not_repeated() {
+    let integration = |accepted: Option<&str>| Problem::NotPermitted {
+        by: Token::Integration,
+        accepted: accepted.map(str::to_owned),
+    };
+    let header = "x-accepted-github-permissions";
+    for (fault, expected) in [
+        (Fault::new("POST", ANY, refusal("bad credentials")), Problem::BadCredentials),
+        (Fault::new("POST", ANY, refusal("integration")), integration(None)),
+        (
+            Fault::new("POST", ANY, refusal("integration"))
+                .header(header, "issues=write; pull_requests=write"),
+            integration(Some("`issues: write` or `pull-requests: write`")),
+        ),
+        (
+            Fault::new("POST", ANY, refusal("person")).header(header, "contents=read,checks=write"),
+            Problem::NotPermitted {
+                by: Token::Person,
+                accepted: Some("`contents: read` and `checks: write`".into()),
+            },
+        ),
+        (Fault::new("POST", ANY, refusal("app")), Problem::NeedsApp),
+        (
+            Fault::new("POST", ANY, refusal("saml")),
+            Problem::Forbidden {
+                message: "Resource protected by organization SAML enforcement.".into(),
+            },
+        ),
+        (Fault::new("POST", ANY, refusal("not found")), Problem::NotFound),
+        (
+            Fault::new("POST", ANY, refusal("conflict")),
+            Problem::Conflict { message: "Conflict".into() },
+        ),
+        (
+            Fault::new("POST", ANY, refusal("too long")),
+            Problem::TooLong {
+                message: "Validation Failed: Body is too long (maximum is 65536 characters)".into(),
+            },
+        ),
+        (Fault::text("POST", ANY, 307, "").header("location", "/elsewhere"), Problem::Moved),
+        (
+            Fault::text("POST", ANY, 407, "proxy wants\na login"),
+            Problem::Unexpected { status: 407, message: "proxy wants a login".into() },
+        ),
+    ] {
+        let fake = Fake::start();
+        fake.fail(fault);
+        let (client, clock) = client(&fake);
+        let error = client.create_comment(7, "hello", |_| false).await.unwrap_err();
+        assert_eq!(error.problem, expected);
+        assert_eq!((fake.requests().len(), clock.slept()), (1, Duration::ZERO), "{error}");
+        assert!(!error.advice().is_empty());
+        let line = format!("{error}; {}", error.advice());
+        assert!(!line.contains(['\n', '\r', '\u{1b}']), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_missing_permission_is_named() {
+    for (operation, expected) in [
+        (Operation::CreateComment, "`pull-requests: write`"),
+        (Operation::UpdateCheckRun, "`checks: write`"),
+        (Operation::ReadTree, "`contents: read`"),
+    ] {
+        let problem = Problem::NotPermitted { by: Token::Integration, accepted: None };
+        let advice = Error::new(operation, problem).advice();
+        assert!(advice.contains(expected) && advice.contains("`permissions:`"), "{advice}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_was_refused_for_its_rate_is_sent_again() {
+    let fake = Fake::start();
+    fake.fail(Fault::new("POST", ANY, refusal("secondary")).header("retry-after", 3));
+    let (client, clock) = client(&fake);
+    client.create_comment(7, "hello", |_| panic!("it is clear that there is none")).await.unwrap();
+    assert_eq!((fake.comments().len(), clock.sleeps()), (1, vec![4]));
+}
+
+#[tokio::test]
+async fn a_post_that_may_have_happened_is_looked_up_first() {
+    for fault in [
+        Fault::new("POST", ANY, refusal("bad gateway")).but_done(),
+        Fault::hang("POST", ANY).but_done(),
+        Fault::cut("POST", ANY),
+        Fault::text("POST", ANY, 200, "<html>welcome to the proxy</html>").but_done(),
+    ] {
+        let fake = Fake::start();
+        fake.fail(fault.clone());
+        let (client, _) = hasty_client(&fake);
+        let made = client.create_comment(7, "hello", |comment| comment.text() == "hello").await;
+        assert_eq!(made.unwrap().text(), "hello", "{fault:?}");
+        assert_eq!(fake.comments().len(), 1, "{fault:?}");
+        assert_eq!((fake.count("POST"), fake.count("GET")), (1, 1), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_did_not_happen_is_sent_again() {
+    let fake = Fake::start();
+    fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).times(3));
+    let (client, _) = client(&fake);
+    client.create_comment(7, "hello", |comment| comment.text() == "hello").await.unwrap();
+    assert_eq!(fake.comments().len(), 1);
+    assert_eq!((fake.count("POST"), fake.count("GET")), (4, 3));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_again_while_it_is_unclear() {
+    let fake = Fake::start();
+    fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).but_done());
+    fake.fail(Fault::new("GET", ANY, refusal("integration")));
+    let (client, _) = client(&fake);
+    let error = client.create_comment(7, "hello", |_| true).await.unwrap_err();
+    assert_eq!(error.operation, Operation::CreateComment);
+    assert_eq!((fake.count("POST"), fake.comments().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_githubs_is_said_so() {
+    let fake = Fake::start();
+    fake.fail(Fault::text("GET", ANY, 200, "<html>please log in</html>").always());
+    let (client, _) = client(&fake);
+    let error = client.comments(7).await.unwrap_err();
+    assert!(matches!(error.problem, Problem::NotJson { .. }), "{error:?}");
+    assert!(error.advice().contains("GITHUB_API_URL"), "{}", error.advice());
+}
+
+#[tokio::test]
+async fn no_connection_is_told_from_one_that_broke() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let fake = Fake::start();
+    let settings = Settings { api_url: format!("http://{closed}"), ..settings(&fake) };
+    let (client, clock) = client_with(settings);
+    let error =
+        client.create_comment(7, "hello", |_| panic!("nothing was sent")).await.unwrap_err();
+    let Problem::NoConnection { reason } = &error.problem else { panic!("{error:?}") };
+    assert!(reason.contains("refused"), "{reason}");
+    assert_eq!(clock.sleeps(), [1, 4, 16]);
+}
+
+#[tokio::test]
+async fn the_token_goes_to_github_alone_and_into_no_message() {
+    let fake = Fake::start();
+    let stranger = Fake::start();
+    let link = format!("<{}/repositories/1/x>; rel=\"next\"", stranger.url());
+    fake.fail(Fault::text("GET", ANY, 200, "[]").header("link", link));
+    let (client, _) = client(&fake);
+    let error = client.comments(7).await.unwrap_err();
+    assert!(error.to_string().contains("another server"), "{error}");
+    assert_eq!(stranger.requests(), Vec::<String>::new());
+
+    let echo = format!("what is {TOKEN}? {}{TOKEN}", "x".repeat(270));
+    fake.fail(Fault::text("GET", ANY, 403, echo));
+    let error = client.comments(7).await.unwrap_err();
+    let all = format!("{error} {error:?} {client:?} {}", error.advice());
+    assert!(!all.contains(&TOKEN[..12]), "{all}");
+}
+
+#[tokio::test]
+async fn a_list_that_leads_in_a_circle_ends() {
+    let fake = Fake::start();
+    let link = format!("<{}/repositories/186853002/issues/7/comments>; rel=\"next\"", fake.url());
+    fake.fail(Fault::text("GET", ANY, 200, "[]").header("link", link).always());
+    let (client, _) = client(&fake);
+    let error = client.comments(7).await.unwrap_err();
+    assert!(error.to_string().contains("does not end"), "{error}");
+    assert_eq!(fake.count("GET"), MOST_PAGES);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused_before_anything_is_sent() {
+    let fake = Fake::start();
+    let refused = |settings: Settings| Client::new(settings).unwrap_err().to_string();
+    for repository in ["app", "shop/../app", "shop/app/pulls", "shop/", "a b/c", "shop/.."] {
+        let words = refused(Settings { repository: repository.into(), ..settings(&fake) });
+        assert!(words.contains("GITHUB_REPOSITORY"), "{words}");
+    }
+    for api_url in ["", "api.github.com", "ftp://x", "https://"] {
+        let words = refused(Settings { api_url: api_url.into(), ..settings(&fake) });
+        assert!(words.contains("GITHUB_API_URL"), "{words}");
+    }
+    let token = SecretString::from("ghs_a\nb");
+    let words = refused(Settings { token, ..settings(&fake) });
+    assert!(words.contains("token") && !words.contains("ghs_a"), "{words}");
+}
+
+#[tokio::test]
+async fn proxies_are_used_unless_they_are_excepted() {
+    let fake = Fake::start();
+    let (address, seen) = connect_proxy().await;
+    let variables = |no: &'static str| {
+        let proxy = format!("http://me:secret@{address}");
+        move |name: &str| match name {
+            "http_proxy" | "HTTPS_PROXY" => Some(proxy.clone()),
+            "NO_PROXY" => Some(no.to_owned()),
+            _ => None,
+        }
+    };
+    let proxies = Proxies::from(variables("example.org,10.0.0.0/8"));
+    let (client, _) = client_with(Settings { proxies, ..settings(&fake) });
+    client.comments(7).await.unwrap();
+    let heads = seen.lock().unwrap().clone();
+    let host = fake.url().replace("http://", "");
+    assert!(heads[0].starts_with(&format!("CONNECT {host} ")), "{heads:?}");
+    // me:secret
+    assert!(
+        heads[0].to_lowercase().contains("proxy-authorization: basic bwu6c2vjcmv0"),
+        "{heads:?}"
+    );
+    assert!(!heads[0].contains(TOKEN));
+
+    let proxies = Proxies::from(variables("127.0.0.1"));
+    let (client, _) = client_with(Settings { proxies, ..settings(&fake) });
+    client.comments(7).await.unwrap();
+    assert_eq!((seen.lock().unwrap().len(), fake.count("GET")), (1, 2));
+}
+
+/// A proxy that does CONNECT, and the heads of the requests for it.
+async fn connect_proxy() -> (std::net::SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heads = Arc::clone(&seen);
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let target = head.split(' ').nth(1).unwrap().to_owned();
+            heads.lock().unwrap().push(head);
+            let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            tokio::spawn(async move {
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    (address, seen)
+}
+
+/// What GitHub has answered once, at another address.
+fn recorded(fake: &Fake, file: &str) -> Option<Vec<Fault>> {
+    let answers: serde_json::Value = serde_json::from_str(&beside(file)?).unwrap();
+    let fault = |answer: &serde_json::Value| {
+        let status = answer["status"].as_u64().unwrap().try_into().unwrap();
+        let method = if answer["method"] == "post" { "POST" } else { "GET" };
+        let fault = Fault::new(method, ANY, (status, answer["response"].clone()));
+        match answer["headers"]["link"].as_str() {
+            Some(link) => fault.header("link", link.replace("https://api.github.com", &fake.url())),
+            None => fault,
+        }
+    };
+    Some(answers.as_array().unwrap().iter().map(fault).collect())
+}
+
+#[tokio::test]
+async fn pages_that_github_has_sent_are_read() {
+    let fake = Fake::start();
+    let Some(pages) = recorded(&fake, "fixtures/paginate-issues.json") else { return };
+    let number = pages.len();
+    pages.into_iter().for_each(|page| fake.fail(page));
+    let (client, _) = client(&fake);
+    let route = "/repos/octokit-fixture-org/paginate-issues/issues?per_page=3";
+    let issues: Vec<serde_json::Value> = client.list(Operation::ListComments, route).await.unwrap();
+    let numbers: Vec<_> = issues.iter().map(|issue| issue["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=13).rev().collect::<Vec<_>>());
+    assert_eq!(fake.requests().len(), number);
+    // Issues are none of what mig-ci asks for.
+    fake.state().violations.clear();
+}
+
+#[tokio::test]
+async fn a_refusal_that_github_has_sent_is_understood() {
+    let fake = Fake::start();
+    let Some(mut answers) = recorded(&fake, "fixtures/errors.json") else { return };
+    fake.fail(answers.remove(0));
+    let (client, _) = client(&fake);
+    let error = client.create_comment(7, "hello", |_| false).await.unwrap_err();
+    let Problem::Invalid { message } = error.problem else { panic!("{error:?}") };
+    assert!(message.starts_with("Validation Failed") && message.contains("color"), "{message}");
+}

@@ -1,0 +1,272 @@
+//! The sticky comment: one on each pull request and key, which always shows the latest run.
+//!
+//! Ours is a comment with our marker in its first line **and** of our author: with the right to write issues a marker in
+//! somebody else's comment would let us overwrite that. Listing and creating are two requests, so two runs can both create
+//! one: after creating, each looks again; the lowest number wins, and the others go. A later run's comment is never
+//! overwritten or removed.
+
+#[cfg(test)]
+mod tests;
+
+use super::client::{Client, Comment};
+use super::error::{Error, Problem};
+use super::marker::{self, Run};
+
+/// The author of what GITHUB_TOKEN writes.
+const ACTIONS: &str = "github-actions[bot]";
+/// The end of an App's login, which no person's has.
+const BOT: &str = "[bot]";
+
+/// The input `comment`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum CommentMode {
+    /// One comment, rewritten in place.
+    #[default]
+    Update,
+    /// One more for each run.
+    New,
+    Off,
+}
+
+/// The input `comment-when`: when there is to be a comment where there was none. One that is there is rewritten by each run,
+/// so that nobody reads a red one after a green run.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum CommentWhen {
+    #[default]
+    Always,
+    Failure,
+    /// The pull request brings migrations, or the run failed.
+    Changes,
+}
+
+/// The comment that a run wants.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) pull_request: u64,
+    pub(crate) key: &'a str,
+    pub(crate) run: Run,
+    pub(crate) head_sha: &'a str,
+    /// Markdown, with or without the marker lines.
+    pub(crate) body: &'a str,
+    pub(crate) mode: CommentMode,
+    /// Whether there is to be one where there was none.
+    pub(crate) may_create: bool,
+}
+
+/// What has become of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Posted {
+    pub(crate) outcome: Outcome,
+    /// Of the comment that a reader finds now.
+    pub(crate) url: Option<String>,
+    /// What went wrong after that: a duplicate that is still there.
+    pub(crate) problem: Option<Error>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Created,
+    Updated,
+    /// It was the same already, and nothing was sent.
+    Unchanged,
+    /// A later run's is there.
+    LaterRun,
+    NotWanted,
+}
+
+/// Brings the pull request's comment up to date.
+pub(crate) async fn post(client: &Client, wanted: &Wanted<'_>) -> Result<Posted, Error> {
+    if wanted.mode == CommentMode::Off {
+        return Ok(Posted::new(Outcome::NotWanted, None));
+    }
+    let body = marker::mark(wanted.body, wanted.key, wanted.run, wanted.head_sha);
+    let sticky = Sticky { client, wanted, body };
+    let own = sticky.find().await?;
+    match wanted.mode {
+        CommentMode::New => {
+            // A run that says it twice has one comment.
+            let same = own.into_iter().find(|comment| run_of(comment) == Some(wanted.run));
+            match same {
+                Some(comment) => sticky.rewrite(&comment).await,
+                None if wanted.may_create => {
+                    let made = sticky.create().await?;
+                    Ok(Posted::new(Outcome::Created, Some(&made)))
+                }
+                None => Ok(Posted::new(Outcome::NotWanted, None)),
+            }
+        }
+        CommentMode::Update | CommentMode::Off => sticky.update(own).await,
+    }
+}
+
+struct Sticky<'a> {
+    client: &'a Client,
+    wanted: &'a Wanted<'a>,
+    body: String,
+}
+
+impl Sticky<'_> {
+    /// Ours on this pull request, the oldest first.
+    async fn find(&self) -> Result<Vec<Comment>, Error> {
+        let author = author(self.client).await;
+        let all = self.client.comments(self.wanted.pull_request).await?;
+        // The token may be another App's. Who that is needs to be known only where there is a comment that may be its.
+        let is_an_apps = |comment: &Comment| {
+            comment.author().ends_with(BOT) && marker::has_key(comment.text(), self.wanted.key)
+        };
+        let others = all.iter().any(|comment| is_an_apps(comment) && comment.author() != ACTIONS);
+        if author == ACTIONS
+            && others
+            && let Ok(login) = self.client.app_login().await
+        {
+            let login = format!("{}{BOT}", login.trim_end_matches(BOT));
+            return Ok(self.own(all, &login));
+        }
+        Ok(self.own(all, &author))
+    }
+
+    fn own(&self, all: Vec<Comment>, author: &str) -> Vec<Comment> {
+        let is_ours = |comment: &Comment| {
+            comment.author().eq_ignore_ascii_case(author)
+                && marker::has_key(comment.text(), self.wanted.key)
+        };
+        let mut own: Vec<Comment> = all.into_iter().filter(is_ours).collect();
+        own.sort_by_key(|comment| comment.id);
+        own
+    }
+
+    async fn update(&self, own: Vec<Comment>) -> Result<Posted, Error> {
+        if let Some(later) = own.iter().find(|comment| self.is_later(comment)) {
+            return Ok(Posted::new(Outcome::LaterRun, Some(later)));
+        }
+        let Some((first, others)) = own.split_first() else {
+            return match self.wanted.may_create {
+                true => self.create_and_look_again().await,
+                false => Ok(Posted::new(Outcome::NotWanted, None)),
+            };
+        };
+        match self.rewrite(first).await {
+            Ok(posted) => Ok(Posted { problem: self.remove(others).await, ..posted }),
+            // Somebody has removed it since it was listed, or it is of a token that the workflow had before.
+            Err(error) if self.wanted.may_create && error.problem.is_refusal() => {
+                self.create_and_look_again().await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn rewrite(&self, comment: &Comment) -> Result<Posted, Error> {
+        if as_compared(comment.text()) == as_compared(&self.body) {
+            return Ok(Posted::new(Outcome::Unchanged, Some(comment)));
+        }
+        let updated = self.client.update_comment(comment.id, &self.body).await?;
+        Ok(Posted::new(Outcome::Updated, Some(&updated)))
+    }
+
+    async fn create(&self) -> Result<Comment, Error> {
+        let is_it = |comment: &Comment| as_compared(comment.text()) == as_compared(&self.body);
+        self.client.create_comment(self.wanted.pull_request, &self.body, is_it).await
+    }
+
+    async fn create_and_look_again(&self) -> Result<Posted, Error> {
+        let made = self.create().await?;
+        // Now it is known for certain who we are, also where nobody could say it before.
+        let mut own = match self.client.comments(self.wanted.pull_request).await {
+            Ok(all) => self.own(all, made.author()),
+            Err(error) => {
+                return Ok(Posted {
+                    problem: Some(error),
+                    ..Posted::new(Outcome::Created, Some(&made))
+                });
+            }
+        };
+        // A list may be a moment behind.
+        if own.iter().all(|comment| comment.id != made.id) {
+            own.push(made.clone());
+        }
+        if let Some(later) = own.iter().find(|comment| self.is_later(comment)) {
+            if made.id < later.id {
+                // The other run looks again after us, and will take ours over: it must find it.
+                return Ok(Posted::new(Outcome::LaterRun, Some(&made)));
+            }
+            let problem = self.remove(std::slice::from_ref(&made)).await;
+            return Ok(Posted { problem, ..Posted::new(Outcome::LaterRun, Some(later)) });
+        }
+        let first = own.first().filter(|first| first.id != made.id);
+        let posted = match first {
+            Some(first) => self.rewrite(first).await,
+            None => Ok(Posted::new(Outcome::Created, Some(&made))),
+        };
+        match posted {
+            Ok(posted) => {
+                let others = own.get(1..).unwrap_or_default();
+                Ok(Posted { problem: self.remove(others).await, ..posted })
+            }
+            // What we have made is as good: the next run puts it in order.
+            Err(error) => {
+                Ok(Posted { problem: Some(error), ..Posted::new(Outcome::Created, Some(&made)) })
+            }
+        }
+    }
+
+    /// Removes duplicates; returns what stood in the way.
+    async fn remove(&self, duplicates: &[Comment]) -> Option<Error> {
+        let mut problem = None;
+        for comment in duplicates {
+            match self.client.delete_comment(comment.id).await {
+                // The other run was faster.
+                Ok(()) | Err(Error { problem: Problem::NotFound, .. }) => {}
+                Err(error) => problem = Some(error),
+            }
+        }
+        problem
+    }
+
+    fn is_later(&self, comment: &Comment) -> bool {
+        run_of(comment) > Some(self.wanted.run)
+    }
+}
+
+impl Posted {
+    fn new(outcome: Outcome, comment: Option<&Comment>) -> Self {
+        let url = comment.map(|comment| comment.html_url.clone()).filter(|url| !url.is_empty());
+        Self { outcome, url, problem: None }
+    }
+}
+
+/// Who we are, most likely.
+async fn author(client: &Client) -> String {
+    let login = if client.is_a_persons() { client.own_login().await.ok() } else { None };
+    login.filter(|login| !login.is_empty()).unwrap_or_else(|| ACTIONS.to_owned())
+}
+
+fn run_of(comment: &Comment) -> Option<Run> {
+    marker::run_of(comment.text())
+}
+
+/// A server may end lines in its own way.
+fn as_compared(text: &str) -> String {
+    text.replace("\r\n", "\n").trim_end().to_owned()
+}

@@ -1,0 +1,255 @@
+//! What the runner tells a step by `GITHUB_*` and `RUNNER_*`: docs.github.com, "Variables reference", and
+//! `src/Runner.Worker/GitHubContext.cs` of actions/runner.
+
+use std::str::FromStr;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Run;
+
+/// How variables are looked up: `None` is "not set".
+pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// The job and the run that this process is a step of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server. URLs have no slash at their end.
+    pub(crate) api_url: String,
+    /// Not below `api_url` on an Enterprise Server: `https://HOST/api/graphql`.
+    pub(crate) graphql_url: String,
+    /// For links: `https://github.com`.
+    pub(crate) server_url: String,
+    pub(crate) repository: Repository,
+    pub(crate) run: Run,
+    pub(crate) event_name: String,
+    /// The payload. Absent in other tools' imitations.
+    pub(crate) event_path: Option<Utf8PathBuf>,
+    /// The commit of the event: GitHub's merge commit for a pull request.
+    pub(crate) sha: Option<String>,
+    /// `refs/pull/7/merge`.
+    pub(crate) git_ref: Option<String>,
+    /// The one whose permissions the job has.
+    pub(crate) actor: Option<String>,
+    pub(crate) workspace: Utf8PathBuf,
+    /// A folder that the runner empties before each job.
+    pub(crate) temp: Option<Utf8PathBuf>,
+    /// The same folder as steps outside of our container know it.
+    pub(crate) host_temp: Option<Utf8PathBuf>,
+    pub(crate) files: Files,
+}
+
+/// The repository that the workflow runs in: the base's, also for pull requests from forks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Repository {
+    pub(crate) owner: String,
+    pub(crate) name: String,
+}
+
+/// Where a step writes what outlives it. A runner always names them; a person who tries things may not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Files {
+    pub(crate) output: Option<Utf8PathBuf>,
+    pub(crate) state: Option<Utf8PathBuf>,
+    pub(crate) summary: Option<Utf8PathBuf>,
+}
+
+/// Why this does not look like a step of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ContextError {
+    #[error(
+        "{name} is not set: `mig-ci action` runs as a step of a GitHub workflow; elsewhere `mig-ci verify` does the same work"
+    )]
+    Unset { name: &'static str },
+    #[error("{name} is {value:?}: that is no {what}")]
+    Malformed { name: &'static str, value: String, what: &'static str },
+}
+
+/// Where runners since 2.329 mount their folder for temporary files (`ContainerActionHandler.cs`).
+const MOUNTED_TEMP: &str = "/github/runner_temp";
+
+impl Context {
+    /// # Errors
+    /// If what every runner sets is absent or malformed. An empty variable is an absent one.
+    pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, ContextError> {
+        let given = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let needed = |name| given(name).ok_or(ContextError::Unset { name });
+        let path = |name: &str| given(name).map(Utf8PathBuf::from);
+        let url = |name, default: &str| checked_url(name, given(name), default);
+        let temp = path("RUNNER_TEMP");
+        Ok(Self {
+            repository: repository(needed("GITHUB_REPOSITORY")?)?,
+            run: Run {
+                id: number("GITHUB_RUN_ID", &needed("GITHUB_RUN_ID")?)?,
+                attempt: match given("GITHUB_RUN_ATTEMPT") {
+                    Some(text) => number("GITHUB_RUN_ATTEMPT", &text)?,
+                    None => 1,
+                },
+            },
+            event_name: needed("GITHUB_EVENT_NAME")?,
+            workspace: needed("GITHUB_WORKSPACE")?.into(),
+            api_url: url("GITHUB_API_URL", "https://api.github.com")?,
+            graphql_url: url("GITHUB_GRAPHQL_URL", "https://api.github.com/graphql")?,
+            server_url: url("GITHUB_SERVER_URL", "https://github.com")?,
+            event_path: path("GITHUB_EVENT_PATH"),
+            sha: given("GITHUB_SHA"),
+            git_ref: given("GITHUB_REF"),
+            actor: given("GITHUB_ACTOR"),
+            host_temp: host_temp(temp.as_deref(), path("RUNNER_WORKSPACE").as_deref()),
+            temp,
+            files: Files {
+                output: path("GITHUB_OUTPUT"),
+                state: path("GITHUB_STATE"),
+                summary: path("GITHUB_STEP_SUMMARY"),
+            },
+        })
+    }
+
+    /// `https://github.com/acme/shop`.
+    pub(crate) fn repository_url(&self) -> String {
+        format!("{}/{}/{}", self.server_url, self.repository.owner, self.repository.name)
+    }
+
+    /// The page of the run, with its log, its summary and its artifacts.
+    pub(crate) fn run_url(&self) -> String {
+        let Run { id, attempt } = self.run;
+        let attempt = if attempt > 1 { format!("/attempts/{attempt}") } else { String::new() };
+        format!("{}/actions/runs/{id}{attempt}", self.repository_url())
+    }
+}
+
+/// `owner/name`, of the characters that GitHub allows: it goes into URLs.
+fn repository(value: String) -> Result<Repository, ContextError> {
+    let plain = |part: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        !matches!(part, "" | "." | "..") && part.bytes().all(is_plain)
+    };
+    match value.split_once('/') {
+        Some((owner, name)) if plain(owner) && plain(name) => {
+            Ok(Repository { owner: owner.to_owned(), name: name.to_owned() })
+        }
+        _ => Err(ContextError::Malformed {
+            name: "GITHUB_REPOSITORY",
+            value,
+            what: "repository, as in `acme/shop`",
+        }),
+    }
+}
+
+fn checked_url(
+    name: &'static str,
+    value: Option<String>,
+    default: &str,
+) -> Result<String, ContextError> {
+    let Some(value) = value else { return Ok(default.to_owned()) };
+    let host = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+    // It goes into links: a bracket or a blank would end them.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/[]~%".contains(&byte);
+    match host {
+        Some(host) if !host.is_empty() && host.bytes().all(is_plain) => {
+            Ok(value.trim_end_matches('/').to_owned())
+        }
+        _ => Err(ContextError::Malformed { name, value, what: "URL, as in `https://host/path`" }),
+    }
+}
+
+fn number<T: FromStr>(name: &'static str, value: &str) -> Result<T, ContextError> {
+    value.parse().map_err(|_| ContextError::Malformed {
+        name,
+        value: value.to_owned(),
+        what: "number",
+    })
+}
+
+/// The runner rewrites paths in variables to what they are in a container, and nothing rewrites the outputs of a step. Its
+/// temporary files are in `_temp` in its work folder, beside the folder that `RUNNER_WORKSPACE` names and that is not
+/// rewritten, since it is not mounted (`HostContext.GetDirectory(WellKnownDirectory.Temp)`).
+fn host_temp(temp: Option<&Utf8Path>, workspace: Option<&Utf8Path>) -> Option<Utf8PathBuf> {
+    match temp?.as_str() {
+        MOUNTED_TEMP => Some(workspace?.parent()?.join("_temp")),
+        temp => Some(temp.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a container action of runner 2.336 has it.
+    const JOB: &[(&str, &str)] = &[
+        ("GITHUB_ACTOR", "octocat"),
+        ("GITHUB_API_URL", "https://api.github.com"),
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_EVENT_PATH", "/github/workflow/event.json"),
+        ("GITHUB_GRAPHQL_URL", "https://api.github.com/graphql"),
+        ("GITHUB_OUTPUT", "/github/file_commands/set_output_1"),
+        ("GITHUB_REF", "refs/pull/7/merge"),
+        ("GITHUB_REPOSITORY", "acme/shop.api"),
+        ("GITHUB_RUN_ATTEMPT", "1"),
+        ("GITHUB_RUN_ID", "9876543210"),
+        ("GITHUB_SERVER_URL", "https://github.com"),
+        ("GITHUB_SHA", "1111111111111111111111111111111111111111"),
+        ("GITHUB_STATE", "/github/file_commands/save_state_1"),
+        ("GITHUB_STEP_SUMMARY", "/github/file_commands/step_summary_1"),
+        ("GITHUB_WORKSPACE", "/github/workspace"),
+        ("RUNNER_TEMP", "/github/runner_temp"),
+        ("RUNNER_WORKSPACE", "/home/runner/_work/shop"),
+    ];
+
+    fn read(changes: &[(&str, &str)]) -> Result<Context, ContextError> {
+        Context::read(&|name| {
+            let found = changes.iter().chain(JOB).find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_job_on_github_is_understood() {
+        let context = read(&[]).unwrap();
+        assert_eq!(context.repository.owner, "acme");
+        assert_eq!(context.repository.name, "shop.api");
+        assert_eq!(context.run, Run { id: 9_876_543_210, attempt: 1 });
+        assert_eq!(context.run_url(), "https://github.com/acme/shop.api/actions/runs/9876543210");
+        assert_eq!(context.event_path.unwrap(), "/github/workflow/event.json");
+        assert_eq!(context.files.summary.unwrap(), "/github/file_commands/step_summary_1");
+        assert_eq!(context.host_temp.unwrap(), "/home/runner/_work/_temp");
+    }
+
+    #[test]
+    fn an_enterprise_server_has_urls_of_its_own() {
+        let context = read(&[
+            ("GITHUB_API_URL", "https://git.acme.example:8443/api/v3/"),
+            ("GITHUB_GRAPHQL_URL", "https://git.acme.example:8443/api/graphql"),
+            ("GITHUB_SERVER_URL", "https://git.acme.example:8443"),
+            ("GITHUB_RUN_ATTEMPT", "3"),
+        ])
+        .unwrap();
+        assert_eq!(context.api_url, "https://git.acme.example:8443/api/v3");
+        assert_eq!(
+            context.run_url(),
+            "https://git.acme.example:8443/acme/shop.api/actions/runs/9876543210/attempts/3"
+        );
+    }
+
+    #[test]
+    fn outside_of_a_container_the_temporary_folder_is_what_it_is() {
+        let context = read(&[("RUNNER_TEMP", "/home/runner/_work/_temp")]).unwrap();
+        assert_eq!(context.host_temp, context.temp);
+        let context = read(&[("RUNNER_TEMP", "")]).unwrap();
+        assert_eq!((context.host_temp, context.temp), (None, None));
+    }
+
+    #[test]
+    fn what_is_absent_or_malformed_is_named() {
+        let error = |changes: &[(&str, &str)]| read(changes).unwrap_err().to_string();
+        insta::assert_snapshot!(error(&[("GITHUB_REPOSITORY", "")]), @"GITHUB_REPOSITORY is not set: `mig-ci action` runs as a step of a GitHub workflow; elsewhere `mig-ci verify` does the same work");
+        for name in ["shop", "acme/", "/shop", "a/b/c", "acme/..", "acme/a b", "acme/x](y)"] {
+            let text = error(&[("GITHUB_REPOSITORY", name)]);
+            assert!(text.contains("no repository, as in `acme/shop`"), "{text}");
+        }
+        for url in ["github.com", "https://", "https://a b", "https://a)b", "file:///x"] {
+            let text = error(&[("GITHUB_SERVER_URL", url)]);
+            assert!(text.contains("GITHUB_SERVER_URL is ") && text.contains("no URL"), "{text}");
+        }
+        insta::assert_snapshot!(error(&[("GITHUB_RUN_ID", "x")]), @r#"GITHUB_RUN_ID is "x": that is no number"#);
+    }
+}

@@ -1,0 +1,143 @@
+//! Errors in words: what happened in one line, and what a person can do about it.
+
+use std::fmt;
+
+use super::{Error, Operation, Problem, Token};
+
+impl Operation {
+    /// What the token needs for it, in the words of a workflow's `permissions:`, where GitHub does not say so itself.
+    /// Source: docs.github.com, "Permissions required for fine-grained personal access tokens".
+    fn permission(self) -> Option<&'static str> {
+        match self {
+            Self::CreateComment | Self::UpdateComment | Self::DeleteComment => {
+                Some("pull-requests: write")
+            }
+            Self::CreateCheckRun | Self::UpdateCheckRun => Some("checks: write"),
+            Self::ReadCheckRuns => Some("checks: read"),
+            Self::ListComments | Self::FindPullRequests | Self::ReadPullRequest => {
+                Some("pull-requests: read")
+            }
+            Self::ReadTree | Self::ReadFile => Some("contents: read"),
+            Self::Connect | Self::ReadUser => None,
+        }
+    }
+}
+
+impl Error {
+    /// What a person can do about it.
+    pub(crate) fn advice(&self) -> String {
+        let needs = |accepted: &Option<String>| {
+            let known = self.operation.permission().map(|permission| format!("`{permission}`"));
+            accepted.clone().or(known).unwrap_or_else(|| "more permissions".to_owned())
+        };
+        match &self.problem {
+            Problem::BadCredentials => {
+                "the token is wrong or has expired: leave the input `github-token` at its default, or renew the secret"
+                    .to_owned()
+            }
+            Problem::NotPermitted { by: Token::Integration, accepted } => format!(
+                "add {} to `permissions:` of the workflow's job; for pull requests from forks and of Dependabot the \
+                 token stays read-only: publish from a second workflow, on: workflow_run (`mig-ci publish`)",
+                needs(accepted)
+            ),
+            Problem::NotPermitted { by: Token::Person, accepted } => {
+                format!("give the personal access token {} on this repository", needs(accepted))
+            }
+            Problem::NeedsApp => "only GITHUB_TOKEN and tokens of GitHub Apps may make check runs: leave the input \
+                 `github-token` at its default, or set `check-run: never`"
+                .to_owned(),
+            Problem::Forbidden { message } if message.contains("locked") => {
+                "unlock the pull request's conversation".to_owned()
+            }
+            Problem::Forbidden { .. } => format!(
+                "the token needs {} and access to this repository (single sign-on, allowed addresses, archived?)",
+                needs(&None)
+            ),
+            Problem::NotFound => format!(
+                "it was deleted, or the token cannot see it: check the number, and that the token has {}",
+                needs(&None)
+            ),
+            Problem::RateLimited { .. } => {
+                "run the job again later; fewer jobs at a time on one token help, too".to_owned()
+            }
+            Problem::Gone { .. } => "the conversation is locked or gone: unlock it".to_owned(),
+            Problem::TooLong { .. } => "this is a mistake of mig-ci's: please report it".to_owned(),
+            Problem::Invalid { .. } | Problem::Unexpected { .. } | Problem::Conflict { .. } => {
+                "run the job again; if that does not help, please report it".to_owned()
+            }
+            Problem::Moved => {
+                "the repository has been renamed or moved: start a new run, under the new name".to_owned()
+            }
+            Problem::Server { .. } | Problem::Timeout { .. } | Problem::Cut { .. } => {
+                "run the job again later; https://www.githubstatus.com says if GitHub has a bad day".to_owned()
+            }
+            Problem::Untrusted { .. } => "for a company's CA, give the step `env: SSL_CERT_FILE:` with a file of the workspace"
+                .to_owned(),
+            Problem::OutOfPatience { .. } => "run the job again later".to_owned(),
+            Problem::NoConnection { .. } | Problem::NotJson { .. } | Problem::Setup { .. } => {
+                "check GITHUB_API_URL and the proxy variables (HTTPS_PROXY, NO_PROXY)".to_owned()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connect to GitHub",
+            Self::ListComments => "list the pull request's comments",
+            Self::CreateComment => "create the comment",
+            Self::UpdateComment => "update the comment",
+            Self::DeleteComment => "delete a duplicate of the comment",
+            Self::CreateCheckRun => "create the check run",
+            Self::UpdateCheckRun => "update the check run",
+            Self::ReadCheckRuns => "read the commit's check runs",
+            Self::FindPullRequests => "find the commit's pull request",
+            Self::ReadPullRequest => "read the pull request",
+            Self::ReadTree => "list the files of a commit",
+            Self::ReadFile => "read a file of a commit",
+            Self::ReadUser => "read whose token this is",
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadCredentials => f.write_str("GitHub does not know this token (401)"),
+            Self::NotPermitted { by, accepted } => {
+                let token = match by {
+                    Token::Integration => "the job's token",
+                    Token::Person => "the personal access token",
+                };
+                write!(f, "{token} may not (403)")?;
+                accepted.as_ref().map_or(Ok(()), |accepted| write!(f, "; it needs {accepted}"))
+            }
+            Self::NeedsApp => f.write_str("a person's token may not (403)"),
+            Self::Forbidden { message } => write!(f, "GitHub refuses (403): {message}"),
+            Self::RateLimited { secondary, .. } => {
+                let kind = if *secondary { "secondary" } else { "primary" };
+                write!(f, "GitHub's {kind} rate limit is used up")
+            }
+            Self::NotFound => f.write_str("GitHub finds nothing there (404)"),
+            Self::Conflict { message } => write!(f, "GitHub sees a conflict (409): {message}"),
+            Self::Gone { message } => write!(f, "it is gone (410): {message}"),
+            Self::TooLong { message } => write!(f, "the text is too long (422): {message}"),
+            Self::Invalid { message } => write!(f, "GitHub takes it for invalid (422): {message}"),
+            Self::Moved => f.write_str("GitHub redirects to another repository"),
+            Self::Server { status, message } => write!(f, "GitHub fails ({status}): {message}"),
+            Self::Unexpected { status, message } => write!(f, "GitHub says {status}: {message}"),
+            Self::Timeout { within } => {
+                write!(f, "no answer within {:.0} s", within.as_secs_f64().ceil())
+            }
+            Self::NoConnection { reason } => write!(f, "no connection: {reason}"),
+            Self::Untrusted { reason } => write!(f, "the server is not trusted: {reason}"),
+            Self::Cut { reason } => write!(f, "the connection broke: {reason}"),
+            Self::NotJson { reason } => write!(f, "the answer is not GitHub's: {reason}"),
+            Self::OutOfPatience { cap } => {
+                write!(f, "GitHub has been waited for long enough ({} s)", cap.as_secs())
+            }
+            Self::Setup { reason } => f.write_str(reason),
+        }
+    }
+}

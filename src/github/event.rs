@@ -1,0 +1,198 @@
+//! From the event that started a job to the pull request and the commits that the run is about.
+//!
+//! The rules are those of the events' documentation (docs.github.com, "Events that trigger workflows" and "Webhook events and
+//! payloads"). What a payload does not say is a [`Question`] for GitHub's API; nothing is asked here.
+
+use serde_json::Value;
+
+use super::Run;
+use super::payload::Payload;
+
+mod kinds;
+
+/// What a run is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) kind: Kind,
+    /// As GitHub writes it, also for events that are none of the known kinds.
+    pub(crate) name: String,
+    pub(crate) subject: Subject,
+    /// The commit that results belong to, and check runs go to: never GitHub's merge commit, on which nobody sees them.
+    /// `None` where only the API can say, and for a branch that has been deleted.
+    pub(crate) head_sha: Option<String>,
+    /// The base as the payload has it. The checked-out merge commit's first parent can be newer, and wins then.
+    pub(crate) base_sha: Option<String>,
+    /// The branch that it goes into, without `refs/heads/`.
+    pub(crate) base_ref: Option<String>,
+    /// The head is in another repository than the base, or in one that is gone.
+    pub(crate) is_fork: bool,
+    /// Whether the job's token can write if the workflow's `permissions:` say so. For forks and Dependabot it cannot,
+    /// whatever they say, unless an administrator has decided otherwise: a prediction, and a refusal has to be survived
+    /// all the same.
+    pub(crate) token_can_write: bool,
+    /// The run that a `workflow_run` follows.
+    pub(crate) follows: Option<Run>,
+    /// Why there is nothing to verify: a branch was deleted.
+    pub(crate) nothing_to_do: Option<&'static str>,
+    /// Why verifying would be wrong here, and what to do instead.
+    pub(crate) refusal: Option<&'static str>,
+}
+
+/// The events that can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Kind {
+    PullRequest,
+    PullRequestTarget,
+    MergeGroup,
+    Push,
+    WorkflowRun,
+    WorkflowDispatch,
+    Schedule,
+    IssueComment,
+    #[default]
+    Other,
+}
+
+/// The pull request of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Known {
+        number: u64,
+        /// The pull request's head as the payload has it; a `workflow_run` can be about an older one.
+        head_sha: Option<String>,
+    },
+    Ask(Question),
+    /// There is none, and why.
+    None(&'static str),
+}
+
+/// What the payload does not say, and GitHub's API does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// `GET commits/{sha}/pulls`: the open one that goes into this repository and has this commit as its head.
+    PullsOfCommit { sha: String },
+    /// `GET pulls/{number}`: its head and its base.
+    Pull { number: u64 },
+}
+
+/// Why a payload cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EventError {
+    #[error("the event's payload is not what GitHub sends: {reason}")]
+    NotAPayload { reason: String },
+    #[error("the payload of a `{event}` event has no `{field}`")]
+    Missing { event: String, field: &'static str },
+    #[error("`{field}` of the event's payload is no commit hash: {value:?}")]
+    NotAHash { field: &'static str, value: String },
+}
+
+const TARGET: &str = "`pull_request_target` runs with the permissions and secrets of the base repository, and migrations are \
+    code that anybody could have written: mig-ci does not run a pull request's migrations there. The workspace holds the \
+    default branch, too, so a verdict would not be about the pull request. Use `on: pull_request`; to comment on pull \
+    requests from forks, publish the report from a second workflow, on: workflow_run";
+
+impl Event {
+    /// Reads a payload. `actor` is `GITHUB_ACTOR`: the one whose permissions count.
+    ///
+    /// # Errors
+    /// If the payload lacks what GitHub always sends with this event, or something else stands where a commit should.
+    pub(crate) fn read(name: &str, payload: &str, actor: Option<&str>) -> Result<Self, EventError> {
+        let not = |error: serde_json::Error| EventError::NotAPayload { reason: error.to_string() };
+        let value: Value = serde_json::from_str(payload).map_err(not)?;
+        let kind = name.parse().unwrap_or_default();
+        // The same names can mean other things in events that are not understood.
+        let payload: Payload = match kind {
+            Kind::Other | Kind::Schedule | Kind::WorkflowDispatch => Payload::default(),
+            _ => serde_json::from_value(value).map_err(not)?,
+        };
+        let blank = Self::blank(kind, name);
+        let mut event = match kind {
+            Kind::PullRequest => blank.of_pull_request(payload.pull_request)?,
+            Kind::PullRequestTarget => {
+                Self { refusal: Some(TARGET), ..blank.of_pull_request(payload.pull_request)? }
+            }
+            Kind::MergeGroup => blank.of_merge_group(payload.merge_group)?,
+            Kind::Push => blank.of_push(&payload)?,
+            Kind::WorkflowRun => blank.of_workflow_run(payload.workflow_run, payload.repository)?,
+            Kind::IssueComment => blank.of_issue(payload.issue)?,
+            Kind::WorkflowDispatch | Kind::Schedule | Kind::Other => blank,
+        };
+        let actor = actor.or(payload.sender.as_ref().and_then(|sender| sender.login.as_deref()));
+        // docs.github.com, "Dependabot on GitHub Actions": its runs are treated as if they came from a fork. Those with
+        // `pull_request_target` and `workflow_run` run in the base's context.
+        let from_outside = event.is_fork || actor == Some("dependabot[bot]");
+        let own_context = matches!(kind, Kind::PullRequestTarget | Kind::WorkflowRun);
+        event.token_can_write = own_context || !from_outside;
+        Ok(event)
+    }
+
+    /// The pull request that a person has named, where the event names none: the input `pull-request`.
+    pub(crate) fn or_pull_request(self, number: Option<u64>) -> Self {
+        match (number, &self.subject) {
+            (Some(number), Subject::None(_) | Subject::Ask(Question::PullsOfCommit { .. })) => {
+                Self { subject: Subject::Ask(Question::Pull { number }), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// The number of the pull request, if it is known without asking.
+    pub(crate) fn number(&self) -> Option<u64> {
+        match &self.subject {
+            Subject::Known { number, .. } | Subject::Ask(Question::Pull { number }) => {
+                Some(*number)
+            }
+            Subject::Ask(Question::PullsOfCommit { .. }) | Subject::None(_) => None,
+        }
+    }
+
+    /// The base to compare with where nobody has named one; `None` leaves it to git, which finds the first parent of
+    /// GitHub's merge commit, or the merge base with the default branch.
+    ///
+    /// `checked_out` is the commit of the worktree and `sha` is `GITHUB_SHA`, the merge commit of a pull request.
+    pub(crate) fn base_for(&self, checked_out: Option<&str>, sha: Option<&str>) -> Option<&str> {
+        match self.kind {
+            Kind::PullRequest if checked_out.is_none() || checked_out == sha => None,
+            Kind::PullRequest | Kind::MergeGroup | Kind::Push => self.base_sha.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether a verdict on this commit is one on what the event is about. Where the payload does not say what that is,
+    /// nothing speaks against it.
+    pub(crate) fn is_about(&self, checked_out: &str, sha: Option<&str>) -> bool {
+        let head = self.head_sha.as_deref();
+        match self.kind {
+            Kind::PullRequest | Kind::MergeGroup | Kind::Push => {
+                head == Some(checked_out) || sha == Some(checked_out)
+            }
+            _ => true,
+        }
+    }
+
+    fn blank(kind: Kind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            subject: Subject::None(
+                "this event has no pull request; the input `pull-request` names one",
+            ),
+            head_sha: None,
+            base_sha: None,
+            base_ref: None,
+            is_fork: false,
+            token_can_write: true,
+            follows: None,
+            nothing_to_do: None,
+            refusal: None,
+        }
+    }
+
+    fn missing(&self, field: &'static str) -> EventError {
+        EventError::Missing { event: self.name.clone(), field }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! The inputs of the action. The runner hands each on as `INPUT_<NAME>`: upper case, blanks as `_`, and dashes as they are
+//! (`Handler.AddInputsToEnvironment` of actions/runner). A shell in between drops names with dashes, so that a second
+//! spelling with `_` counts too. An input that is not given, or whose expression is empty, comes as an empty variable.
+
+use std::str::FromStr;
+
+use camino::Utf8PathBuf;
+use secrecy::SecretString;
+use strum::VariantNames;
+
+use super::check_run::CheckRunMode;
+use super::comment::{CommentMode, CommentWhen};
+use super::context::Lookup;
+use crate::model::{ProviderChoice, Severity};
+
+/// All inputs of action.yml, in its order; a test compares.
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    pub(crate) token: Option<SecretString>,
+    pub(crate) config: Option<Utf8PathBuf>,
+    pub(crate) databases: Vec<String>,
+    pub(crate) tenants: Vec<String>,
+    pub(crate) base: Option<String>,
+    pub(crate) provider: Option<ProviderChoice>,
+    pub(crate) postgres_image: Option<String>,
+    pub(crate) fail_on: Option<Severity>,
+    pub(crate) comment: CommentMode,
+    pub(crate) comment_when: CommentWhen,
+    /// Keeps the comments of several runs on one pull request apart.
+    pub(crate) comment_key: String,
+    pub(crate) check_run: CheckRunMode,
+    pub(crate) annotations: bool,
+    /// Relative to the workspace, or absolute.
+    pub(crate) report_path: Option<Utf8PathBuf>,
+    pub(crate) partition: Option<Partition>,
+    pub(crate) pull_request: Option<u64>,
+    /// Relative to the workspace, and in it.
+    pub(crate) working_directory: Utf8PathBuf,
+}
+
+/// `2/8`: the second of eight parts of the tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// From 1.
+    pub(crate) index: u32,
+    pub(crate) count: u32,
+}
+
+/// What is wrong with an input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the input `{name}` is {value:?}: {problem}")]
+pub(crate) struct InputError {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) problem: String,
+}
+
+/// The key of a comment where nobody gives one.
+pub(crate) const DEFAULT_KEY: &str = "default";
+
+impl Inputs {
+    /// # Errors
+    /// On the first input that is none of what it can be.
+    pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, InputError> {
+        let one = |name: &'static str| given(lookup, name);
+        Ok(Self {
+            token: one("github-token").map(SecretString::from),
+            config: one("config").map(Utf8PathBuf::from),
+            databases: list(one("databases").as_deref()),
+            tenants: list(one("tenants").as_deref()),
+            base: one("base"),
+            provider: parsed("provider", one("provider"), one_of)?,
+            postgres_image: one("postgres-image"),
+            fail_on: parsed("fail-on", one("fail-on"), one_of)?,
+            comment: parsed("comment", one("comment"), one_of)?.unwrap_or_default(),
+            comment_when: parsed("comment-when", one("comment-when"), one_of)?.unwrap_or_default(),
+            comment_key: parsed("comment-key", one("comment-key"), key)?
+                .unwrap_or_else(|| DEFAULT_KEY.to_owned()),
+            check_run: parsed("check-run", one("check-run"), one_of)?.unwrap_or_default(),
+            annotations: parsed("annotations", one("annotations"), boolean)?.unwrap_or(true),
+            report_path: one("report-path").map(Utf8PathBuf::from),
+            partition: parsed("partition", one("partition"), partition)?,
+            pull_request: parsed("pull-request", one("pull-request"), pull_request)?,
+            working_directory: parsed("working-directory", one("working-directory"), inside)?
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// An input's value without the blanks and line ends around it, which YAML's block texts leave.
+fn given(lookup: &Lookup<'_>, name: &str) -> Option<String> {
+    let upper = name.to_uppercase();
+    let value = |spelling: &str| {
+        let value = lookup(&format!("INPUT_{spelling}"))?;
+        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+    };
+    value(&upper).or_else(|| value(&upper.replace('-', "_")))
+}
+
+/// A line each, or separated by commas.
+fn list(value: Option<&str>) -> Vec<String> {
+    let items = value.unwrap_or_default().split(['\n', ',']).map(str::trim);
+    items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+fn parsed<T>(
+    name: &'static str,
+    value: Option<String>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, InputError> {
+    let Some(value) = value else { return Ok(None) };
+    parse(&value).map(Some).map_err(|problem| InputError { name, value, problem })
+}
+
+fn one_of<T: FromStr + VariantNames>(value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("known are {}", T::VARIANTS.join(", ")))
+}
+
+/// The spellings of YAML 1.2's core schema, as `core.getBooleanInput` of actions/toolkit takes them.
+fn boolean(value: &str) -> Result<bool, String> {
+    match value {
+        "true" | "True" | "TRUE" => Ok(true),
+        "false" | "False" | "FALSE" => Ok(false),
+        _ => Err("it is either true or false".to_owned()),
+    }
+}
+
+/// It stands in an HTML comment, which `--` would end, and has to be the same text in every run.
+pub(crate) fn key(value: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if value.len() <= 100 && value.bytes().all(is_plain) && !value.contains("--") {
+        Ok(value.to_owned())
+    } else {
+        Err("it has up to 100 letters, digits, and any of . _ - but no two dashes in a row"
+            .to_owned())
+    }
+}
+
+fn partition(value: &str) -> Result<Partition, String> {
+    let parts = value.split_once('/').and_then(|(index, count)| {
+        Some(Partition { index: index.parse().ok()?, count: count.parse().ok()? })
+    });
+    match parts {
+        Some(found) if (1..=found.count).contains(&found.index) => Ok(found),
+        _ => Err("it has the form INDEX/COUNT with INDEX from 1, as in 2/8".to_owned()),
+    }
+}
+
+fn pull_request(value: &str) -> Result<u64, String> {
+    match value.parse() {
+        Ok(0) | Err(_) => Err("it is the number of a pull request, without a #".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+fn inside(value: &str) -> Result<Utf8PathBuf, String> {
+    let path = Utf8PathBuf::from(value);
+    if path.is_absolute() || path.components().any(|part| part.as_str() == "..") {
+        return Err(
+            "it is a folder in the workspace, without a / at its start and without ..".into()
+        );
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn read(inputs: &[(&str, &str)]) -> Result<Inputs, InputError> {
+        Inputs::read(&|name| {
+            let found = inputs.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn an_empty_input_is_an_absent_one() {
+        let all = |name: &str| name.starts_with("INPUT_").then(String::new);
+        let inputs = Inputs::read(&all).unwrap();
+        assert!(inputs.token.is_none() && inputs.base.is_none() && inputs.report_path.is_none());
+        assert!(inputs.databases.is_empty() && inputs.partition.is_none());
+        assert!(inputs.config.is_none() && inputs.postgres_image.is_none());
+        assert_eq!(inputs.comment, CommentMode::Update);
+        assert_eq!(inputs.comment_key, "default");
+        assert!(inputs.annotations);
+        assert_eq!(inputs.working_directory, "");
+    }
+
+    #[test]
+    fn both_spellings_count_and_the_runners_own_wins() {
+        let inputs = read(&[("INPUT_GITHUB_TOKEN", "b"), ("INPUT_COMMENT-KEY", "k")]).unwrap();
+        assert_eq!(inputs.token.unwrap().expose_secret(), "b");
+        assert_eq!(inputs.comment_key, "k");
+        let inputs = read(&[("INPUT_GITHUB_TOKEN", "b"), ("INPUT_GITHUB-TOKEN", "a")]).unwrap();
+        assert_eq!(inputs.token.unwrap().expose_secret(), "a");
+        let inputs = read(&[("INPUT_GITHUB_TOKEN", "b"), ("INPUT_GITHUB-TOKEN", "")]).unwrap();
+        assert_eq!(inputs.token.unwrap().expose_secret(), "b");
+    }
+
+    #[test]
+    fn lists_have_lines_or_commas() {
+        let inputs =
+            read(&[("INPUT_DATABASES", "app, users\n analytics \n\n"), ("INPUT_TENANTS", "a")]);
+        let inputs = inputs.unwrap();
+        assert_eq!(inputs.databases, ["app", "users", "analytics"]);
+        assert_eq!(inputs.tenants, ["a"]);
+    }
+
+    #[test]
+    fn values_are_the_models() {
+        let inputs = read(&[
+            ("INPUT_PROVIDER", "url"),
+            ("INPUT_FAIL-ON", " warning\n"),
+            ("INPUT_COMMENT-WHEN", "failure"),
+            ("INPUT_CHECK-RUN", "never"),
+            ("INPUT_ANNOTATIONS", "False"),
+            ("INPUT_PARTITION", "2/8"),
+            ("INPUT_PULL-REQUEST", "7"),
+            ("INPUT_WORKING-DIRECTORY", "services/shop"),
+        ])
+        .unwrap();
+        assert_eq!(inputs.provider, Some(ProviderChoice::Url));
+        assert_eq!(inputs.fail_on, Some(Severity::Warning));
+        assert_eq!(inputs.comment_when, CommentWhen::Failure);
+        assert_eq!(inputs.check_run, CheckRunMode::Never);
+        assert!(!inputs.annotations);
+        assert_eq!(inputs.partition, Some(Partition { index: 2, count: 8 }));
+        assert_eq!(inputs.pull_request, Some(7));
+        assert_eq!(inputs.working_directory, "services/shop");
+    }
+
+    #[test]
+    fn errors_name_the_input_and_what_it_can_be() {
+        let error = |name, value| read(&[(name, value)]).unwrap_err().to_string();
+        insta::assert_snapshot!(error("INPUT_COMMENT", "on"), @r#"the input `comment` is "on": known are update, new, off"#);
+        insta::assert_snapshot!(error("INPUT_ANNOTATIONS", "yes"), @r#"the input `annotations` is "yes": it is either true or false"#);
+        insta::assert_snapshot!(error("INPUT_PULL-REQUEST", "#7"), @r##"the input `pull-request` is "#7": it is the number of a pull request, without a #"##);
+        for value in ["0/8", "9/8", "8", "a/b", "1/0", "-1/2"] {
+            assert!(error("INPUT_PARTITION", value).contains("as in 2/8"), "{value}");
+        }
+        for value in ["a--b", "-->", "a b", "ü", "a\nb", "a/b"] {
+            assert!(error("INPUT_COMMENT-KEY", value).contains("no two dashes"), "{value}");
+        }
+        for value in ["/etc", "..", "a/../../b"] {
+            let text = error("INPUT_WORKING-DIRECTORY", value);
+            assert!(text.contains("a folder in the workspace"), "{text}");
+        }
+    }
+
+    /// What is read is what action.yml declares; but for `partition`, which `verify` does not know yet.
+    #[test]
+    fn action_yml_declares_what_is_read() {
+        let read = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        Inputs::read(&|name| {
+            read.borrow_mut().insert(name.replace('_', "-"));
+            None
+        })
+        .unwrap();
+        let text = include_str!("../../action.yml");
+        let (_, inputs) = text.split_once("\ninputs:\n").unwrap();
+        let (inputs, _) = inputs.split_once("\noutputs:\n").unwrap();
+        let names = inputs.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+        let declared = names.chain(["partition"]);
+        let declared = declared.map(|name| format!("INPUT-{}", name.to_uppercase()));
+        assert_eq!(read.into_inner(), declared.collect());
+    }
+
+    /// A default that action.yml gives is one that can be read, and the same as without it.
+    #[test]
+    fn the_defaults_of_action_yml_are_ours() {
+        let text = include_str!("../../action.yml");
+        let (_, inputs) = text.split_once("\ninputs:\n").unwrap();
+        let mut name = String::new();
+        let mut defaults = Vec::new();
+        for line in inputs.lines().take_while(|line| *line != "outputs:") {
+            if let Some(found) = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
+                name = format!("INPUT_{}", found.to_uppercase());
+            } else if let Some(value) = line.strip_prefix("    default: ") {
+                defaults.push((name.clone(), value.trim_matches('"').to_owned()));
+            }
+        }
+        let find = |wanted: &str| defaults.iter().find(|(name, _)| name == wanted);
+        let with = Inputs::read(&|name| find(name).map(|(_, value)| value.clone())).unwrap();
+        let without = read(&[("INPUT_GITHUB-TOKEN", "${{ github.token }}")]).unwrap();
+        assert_eq!(format!("{with:?}"), format!("{without:?}"));
+        assert_eq!(defaults.len(), 16);
+    }
+
+    #[test]
+    fn a_token_is_in_no_debug_output() {
+        let inputs = read(&[("INPUT_GITHUB-TOKEN", "ghs_secret")]).unwrap();
+        assert!(!format!("{inputs:?}").contains("ghs_secret"));
+    }
+}

@@ -1,0 +1,40 @@
+//! GitHub: what a job tells, what is told to a job, and what a run shows on a pull request.
+//!
+//! ```text
+//! GITHUB_*, RUNNER_* ─▶ context ─┐                 ┌▶ commands        the log: annotations, masks, stopped commands
+//! INPUT_*            ─▶ inputs  ─┼─▶ cli::action ──┼▶ file_commands   outputs, state, the job's summary
+//! event.json         ─▶ event   ─┘                 │
+//!                                                  └▶ publish ─▶ comment ────┐
+//!                                                            └▶ check_run ──┼─▶ client ─▶ retry ─▶ transport ─▶ GitHub
+//!                                                    pull_request ──────────┘         error: what went wrong
+//! ```
+//!
+//! What a job says comes in as a lookup or a text, so that the rules can be tested without a process of GitHub's. Nothing
+//! here decides whether a run is green: publishing fails in words, and the verdict stays what it was.
+
+pub(crate) mod check_run;
+pub(crate) mod client;
+pub(crate) mod commands;
+pub(crate) mod comment;
+pub(crate) mod context;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod file_commands;
+pub(crate) mod inputs;
+mod marker;
+mod payload;
+pub(crate) mod publish;
+pub(crate) mod pull_request;
+mod retry;
+mod transport;
+
+pub(crate) use self::marker::Run;
+pub(crate) use self::transport::Proxies;
+
+#[cfg(test)]
+#[path = "../../tests/it/common/github/mod.rs"]
+mod fake;
+#[cfg(test)]
+mod fake_tests;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,215 @@
+//! Showing a run on GitHub: the comment, then the check run. What GitHub refuses is said in one line, and something else
+//! takes its place (the job's summary, workflow commands); whether the run is green is none of this file's business.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::check_run::annotation::Annotation;
+use super::check_run::{self, CheckRunMode, Ending, Identity};
+use super::client::{Client, Conclusion};
+use super::comment::{self, CommentMode, CommentWhen, Outcome, Posted, Wanted};
+use super::error::{Error, Problem};
+use super::marker::Run;
+use crate::report::v1::Verdict;
+
+/// What is known before there is a result.
+#[derive(Debug, Clone)]
+pub(crate) struct Announcement {
+    pub(crate) head_sha: String,
+    /// The input `comment-key`; `default` if there is none.
+    pub(crate) key: String,
+    pub(crate) run: Run,
+    pub(crate) check: CheckRunMode,
+    /// A prediction from the event: not for forks and Dependabot.
+    pub(crate) token_can_write: bool,
+}
+
+/// What has been begun.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Begun {
+    /// For [`Publication::check_run`], and for [`check_run::cancel`] if the run is interrupted.
+    pub(crate) check_run: Option<u64>,
+    pub(crate) degraded: Vec<Degraded>,
+}
+
+/// A result, as plain data.
+#[derive(Debug, Clone)]
+pub(crate) struct Publication {
+    /// None for a push without one: then there is no comment.
+    pub(crate) pull_request: Option<u64>,
+    pub(crate) head_sha: String,
+    pub(crate) verdict: Verdict,
+    /// The verdict in one sentence.
+    pub(crate) title: String,
+    /// The comment's Markdown, with or without its marker lines, within 60,000 bytes.
+    pub(crate) body: String,
+    pub(crate) key: String,
+    pub(crate) run: Run,
+    pub(crate) comment: CommentMode,
+    pub(crate) comment_when: CommentWhen,
+    /// The pull request brings migrations.
+    pub(crate) has_changes: bool,
+    pub(crate) check: CheckRunMode,
+    /// What [`begin`] has made.
+    pub(crate) check_run: Option<u64>,
+    pub(crate) token_can_write: bool,
+    pub(crate) annotations: Vec<Annotation>,
+}
+
+/// What can be seen on GitHub now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Published {
+    pub(crate) comment: Option<Outcome>,
+    pub(crate) comment_url: Option<String>,
+    pub(crate) check_url: Option<String>,
+    /// All annotations are with the check run; if not, workflow commands have to show them.
+    pub(crate) annotated: bool,
+    pub(crate) degraded: Vec<Degraded>,
+}
+
+/// A step that did not go as it should: one line for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Degraded {
+    pub(crate) what: Step,
+    pub(crate) why: String,
+    pub(crate) advice: String,
+    /// Nobody asked for more: worth a line, but no warning.
+    pub(crate) expected: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Comment,
+    Duplicates,
+    CheckRun,
+    Annotations,
+}
+
+impl Degraded {
+    fn new(what: Step, error: &Error, expected: bool) -> Self {
+        Self { what, why: error.to_string(), advice: error.advice(), expected }
+    }
+}
+
+impl fmt::Display for Degraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instead = match self.what {
+            Step::Comment => "no comment on the pull request, the result is in the job's summary",
+            Step::Duplicates => "the comment may be there twice",
+            Step::CheckRun => {
+                "no check run, the result is the job's own and annotations go to the log"
+            }
+            Step::Annotations => "annotations go to the log",
+        };
+        write!(f, "{instead}: {}; {}", self.why, self.advice)
+    }
+}
+
+/// Makes the check run, in progress. Never fails: what did not work is in the answer.
+pub(crate) async fn begin(announcement: &Announcement, client: &Client) -> Begun {
+    let Announcement { head_sha, key, run, check, token_can_write } = announcement;
+    if !wants_check(*check, *token_can_write) {
+        return Begun::default();
+    }
+    match check_run::begin(client, &Identity { head_sha, key, run: *run }).await {
+        Ok(made) => Begun { check_run: Some(made.id), degraded: Vec::new() },
+        Err(error) => Begun { degraded: vec![of_check(*check, &error)], ..Begun::default() },
+    }
+}
+
+/// Shows the result. Never fails: what did not work is in the answer.
+pub(crate) async fn publish(publication: &Publication, client: &Client) -> Published {
+    let mut published = Published::default();
+    show_comment(publication, client, &mut published).await;
+    show_check(publication, client, &mut published).await;
+    published
+}
+
+async fn show_comment(publication: &Publication, client: &Client, published: &mut Published) {
+    let Some(pull_request) = publication.pull_request else { return };
+    let wanted = Wanted {
+        pull_request,
+        key: &publication.key,
+        run: publication.run,
+        head_sha: &publication.head_sha,
+        body: &publication.body,
+        mode: publication.comment,
+        may_create: may_create(publication),
+    };
+    match comment::post(client, &wanted).await {
+        Ok(Posted { outcome, url, problem }) => {
+            published.comment = Some(outcome);
+            published.comment_url = url;
+            let problem = problem.map(|error| Degraded::new(Step::Duplicates, &error, false));
+            published.degraded.extend(problem);
+        }
+        Err(error) => {
+            // Whoever brings a fork's pull request cannot do anything about it.
+            let expected = !publication.token_can_write && error.problem.is_refusal();
+            published.degraded.push(Degraded::new(Step::Comment, &error, expected));
+        }
+    }
+}
+
+fn may_create(publication: &Publication) -> bool {
+    let failed = publication.verdict != Verdict::Passed;
+    match publication.comment_when {
+        CommentWhen::Always => true,
+        CommentWhen::Failure => failed,
+        CommentWhen::Changes => failed || publication.has_changes,
+    }
+}
+
+async fn show_check(publication: &Publication, client: &Client, published: &mut Published) {
+    let Publication { check, token_can_write, head_sha, key, run, .. } = publication;
+    let begun = match publication.check_run {
+        Some(id) => Ok(id),
+        None if !wants_check(*check, *token_can_write) => return,
+        None => {
+            let identity = Identity { head_sha, key, run: *run };
+            check_run::begin(client, &identity).await.map(|made| made.id)
+        }
+    };
+    let ending = Ending {
+        conclusion: match publication.verdict {
+            Verdict::Passed => Conclusion::Success,
+            // "Not run" is never a kind of passing, and `neutral` lets a pull request through.
+            Verdict::Failed | Verdict::NotRun => Conclusion::Failure,
+        },
+        title: &publication.title,
+        summary: &publication.body,
+        annotations: &publication.annotations,
+    };
+    let concluded = match begun {
+        Ok(id) => check_run::conclude(client, id, &ending).await,
+        Err(error) => Err(error),
+    };
+    match concluded {
+        Ok(concluded) => {
+            published.check_url = concluded.url;
+            published.annotated = concluded.problem.is_none();
+            let problem = concluded.problem;
+            let problem = problem.map(|error| Degraded::new(Step::Annotations, &error, false));
+            published.degraded.extend(problem);
+        }
+        Err(error) => published.degraded.push(of_check(*check, &error)),
+    }
+}
+
+fn wants_check(mode: CheckRunMode, token_can_write: bool) -> bool {
+    match mode {
+        CheckRunMode::Auto => token_can_write,
+        CheckRunMode::Always => true,
+        CheckRunMode::Never => false,
+    }
+}
+
+fn of_check(mode: CheckRunMode, error: &Error) -> Degraded {
+    let expected = matches!(
+        error.problem,
+        Problem::NotPermitted { .. } | Problem::NeedsApp | Problem::NotFound
+    );
+    Degraded::new(Step::CheckRun, error, mode == CheckRunMode::Auto && expected)
+}

@@ -1,0 +1,178 @@
+//! How long, and how often, GitHub is waited for.
+//!
+//! Up to four tries, with pauses of about 1, 4 and 16 s, or as long as GitHub says. All waiting of a run together has a cap:
+//! pauses count, and so does the time of tries that failed. When it is used up, nothing more is sent.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::error::Problem;
+
+/// Of one request, the first included.
+const TRIES: u32 = 4;
+/// Before the second, the third and the fourth try.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
+/// Source: docs.github.com, "Best practices for using the REST API": where a secondary limit names no time, at least a
+/// minute.
+const SECONDARY: Duration = Duration::from_secs(60);
+/// Of all waiting of a run.
+pub(super) const CAP: Duration = Duration::from_secs(90);
+
+/// Time and chance, so that tests need neither.
+pub(super) trait Clock: Send + Sync + fmt::Debug {
+    /// Since 1970, as GitHub's `x-ratelimit-reset` counts.
+    fn now(&self) -> Duration;
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// From 0 to 1.
+    fn chance(&self) -> f64;
+}
+
+/// The real ones.
+#[derive(Debug)]
+pub(super) struct System;
+
+impl Clock for System {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration).boxed()
+    }
+
+    fn chance(&self) -> f64 {
+        fastrand::f64()
+    }
+}
+
+/// What is left of the waiting that a run may do.
+#[derive(Debug)]
+pub(super) struct Patience {
+    clock: Arc<dyn Clock>,
+    left: Mutex<Duration>,
+}
+
+impl Patience {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, left: Mutex::new(CAP) }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        *self.lock()
+    }
+
+    /// A try that failed took this long.
+    pub(super) fn lost(&self, time: Duration) {
+        let mut left = self.lock();
+        *left = left.saturating_sub(time);
+    }
+
+    /// Waits before the next try, after this many that failed. `false` if there should be none.
+    pub(super) async fn wait(&self, problem: &Problem, failed: u32) -> bool {
+        let pause = pause(problem, failed, self.clock.now(), self.clock.chance());
+        let Some(pause) = pause else { return false };
+        // To wait a part of what GitHub asks for would be waiting for nothing.
+        self.spend(pause).await
+    }
+
+    /// Waits, if there is still as much to wait with.
+    pub(super) async fn spend(&self, pause: Duration) -> bool {
+        {
+            let mut left = self.lock();
+            let Some(rest) = left.checked_sub(pause) else { return false };
+            *left = rest;
+        }
+        self.clock.sleep(pause).await;
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Duration> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long to wait before the next try, if there is one.
+fn pause(problem: &Problem, failed: u32, now: Duration, chance: f64) -> Option<Duration> {
+    if failed >= TRIES || !problem.is_passing() {
+        return None;
+    }
+    let step = PAUSES.get(failed.saturating_sub(1) as usize).copied().unwrap_or_default();
+    // From three to five quarters, so that the legs of a matrix do not all come back at one moment.
+    let step = step.mul_f64(0.75 + chance / 2.0);
+    let Problem::RateLimited { secondary, retry_after, resets_at } = problem else {
+        return Some(step);
+    };
+    let reset = resets_at.map(|at| Duration::from_secs(at).saturating_sub(now));
+    let asked = retry_after.or(reset).or(secondary.then_some(SECONDARY)).unwrap_or_default();
+    // Never earlier than asked for; the clocks may differ a little.
+    Some(asked + step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::github::testing::TestClock;
+
+    const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+    fn server() -> Problem {
+        Problem::Server { status: 502, message: String::new() }
+    }
+
+    fn limited(secondary: bool, after: Option<u64>, resets_at: Option<u64>) -> Problem {
+        let retry_after = after.map(Duration::from_secs);
+        Problem::RateLimited { secondary, retry_after, resets_at }
+    }
+
+    fn seconds(problem: &Problem, failed: u32, chance: f64) -> Option<f64> {
+        pause(problem, failed, NOW, chance).map(|pause| pause.as_secs_f64())
+    }
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let pauses: Vec<_> = (1..=4).map(|failed| seconds(&server(), failed, 0.5)).collect();
+        assert_eq!(pauses, [Some(1.0), Some(4.0), Some(16.0), None]);
+        assert_eq!(seconds(&server(), 2, 0.0), Some(3.0));
+        assert_eq!(seconds(&server(), 2, 1.0), Some(5.0));
+    }
+
+    #[test]
+    fn what_does_not_pass_is_not_waited_for() {
+        for problem in [Problem::NotFound, Problem::BadCredentials, Problem::NeedsApp] {
+            assert_eq!(seconds(&problem, 1, 0.5), None, "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn github_says_how_long() {
+        assert_eq!(seconds(&limited(true, Some(20), None), 1, 0.5), Some(21.0));
+        let reset = NOW.as_secs() + 30;
+        assert_eq!(seconds(&limited(false, None, Some(reset)), 1, 0.5), Some(31.0));
+        // A reset that is over: the usual pause.
+        assert_eq!(seconds(&limited(false, None, Some(5)), 2, 0.5), Some(4.0));
+        assert_eq!(seconds(&limited(true, None, None), 1, 0.5), Some(61.0));
+    }
+
+    #[tokio::test]
+    async fn all_waiting_together_is_capped() {
+        let clock = TestClock::new();
+        let patience = Patience::new(clock.clone());
+        assert!(!patience.wait(&limited(true, Some(3600), None), 1).await);
+        assert_eq!(clock.slept(), Duration::ZERO, "what cannot be waited out is not waited for");
+        let mut waits = 0;
+        while patience.wait(&server(), 3).await {
+            waits += 1;
+        }
+        assert_eq!(waits, 5);
+        assert_eq!(clock.slept(), Duration::from_secs(80));
+        assert!(patience.wait(&server(), 2).await, "a shorter pause still fits");
+        patience.lost(Duration::from_secs(60));
+        assert_eq!(patience.left(), Duration::ZERO);
+        assert!(!patience.wait(&server(), 1).await);
+    }
+}

@@ -1,0 +1,87 @@
+//! A client of the fake GitHub, with a clock that does not wait.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use secrecy::SecretString;
+
+use super::client::{Client, Settings};
+use super::fake::{Fake, TOKEN};
+use super::retry::Clock;
+use super::transport::Proxies;
+
+/// Far more than an answer takes, on a busy machine as well.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// For answers that do not come.
+const HASTE: Duration = Duration::from_millis(700);
+
+/// Sleeping is written down, and time passes by that alone.
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    slept: Mutex<Vec<Duration>>,
+}
+
+impl TestClock {
+    /// When tests happen.
+    pub(crate) const START: Duration = Duration::from_secs(1_800_000_000);
+
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { slept: Mutex::default() })
+    }
+
+    pub(crate) fn slept(&self) -> Duration {
+        self.slept.lock().unwrap().iter().sum()
+    }
+
+    /// Each sleep, in whole seconds.
+    pub(crate) fn sleeps(&self) -> Vec<u64> {
+        self.slept.lock().unwrap().iter().map(Duration::as_secs).collect()
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Duration {
+        Self::START + self.slept()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.slept.lock().unwrap().push(duration);
+        std::future::ready(()).boxed()
+    }
+
+    /// The middle: pauses are as they are written.
+    fn chance(&self) -> f64 {
+        0.5
+    }
+}
+
+pub(crate) fn settings(fake: &Fake) -> Settings {
+    Settings {
+        api_url: fake.url(),
+        graphql_url: fake.graphql_url(),
+        repository: "shop/app".to_owned(),
+        token: SecretString::from(TOKEN),
+        proxies: Proxies::default(),
+    }
+}
+
+pub(crate) fn client(fake: &Fake) -> (Client, Arc<TestClock>) {
+    client_with(settings(fake))
+}
+
+pub(crate) fn client_with(settings: Settings) -> (Client, Arc<TestClock>) {
+    build(settings, ANSWER_WITHIN)
+}
+
+/// One that does not wait long for an answer.
+pub(crate) fn hasty_client(fake: &Fake) -> (Client, Arc<TestClock>) {
+    build(settings(fake), HASTE)
+}
+
+fn build(settings: Settings, answer_within: Duration) -> (Client, Arc<TestClock>) {
+    let clock = TestClock::new();
+    let client = Client::with(settings, clock.clone(), answer_within).unwrap();
+    (client, clock)
+}

@@ -1,0 +1,139 @@
+//! GitHub's own description of its API, where it is at hand: `github-jsonschema-subset.json` beside the repository, in
+//! `../shared/github`, or in the folder that `MIG_CI_GITHUB_DESCRIPTION` names. Where it is not, only the fake's own rules
+//! are held.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+const FILE: &str = "github-jsonschema-subset.json";
+
+/// A file that lies beside the repository; that it does not is said aloud.
+pub(crate) fn beside(file: &str) -> Option<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/github");
+    let named = std::env::var_os("MIG_CI_GITHUB_DESCRIPTION").map(PathBuf::from);
+    match std::fs::read_to_string(named.unwrap_or(folder).join(file)) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            // Not by a macro: the test harness keeps back what those print.
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIPPED: what is said to GitHub is not held against GitHub's own words: no {file}: {error}"
+            );
+            None
+        }
+    }
+}
+
+/// The description.
+#[derive(Debug)]
+pub(crate) struct Contract {
+    whole: &'static Value,
+}
+
+impl Contract {
+    /// `None` if it is not here, which is said aloud, once.
+    pub(super) fn load() -> Option<Self> {
+        static WHOLE: LazyLock<Option<Value>> =
+            LazyLock::new(|| Some(serde_json::from_str(&beside(FILE)?).unwrap()));
+        Some(Self { whole: WHOLE.as_ref()? })
+    }
+
+    /// What is wrong with a request.
+    pub(super) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: &Value,
+    ) -> Vec<String> {
+        let Some((name, operation)) = self.operation(method, path) else {
+            return vec![format!("{method} {path}: GitHub's description has no such operation")];
+        };
+        let known = |key: &str| {
+            operation["parameters"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|p| p["in"] == "query" && p["name"] == key))
+        };
+        let keys = query.split('&').filter(|part| !part.is_empty());
+        let keys = keys.map(|part| part.split('=').next().unwrap_or_default());
+        let mut wrong: Vec<String> = keys
+            .filter(|key| !known(key))
+            .map(|key| format!("{name}: has no parameter `{key}`"))
+            .collect();
+        match &operation["request"] {
+            Value::Null if body.is_null() => {}
+            Value::Null => wrong.push(format!("{name}: takes no body")),
+            schema => wrong.extend(self.check(&format!("{name}: request"), schema, body)),
+        }
+        wrong
+    }
+
+    /// What is wrong with an answer of the fake's.
+    pub(super) fn answer(
+        &self,
+        method: &str,
+        path: &str,
+        status: u16,
+        body: &Value,
+    ) -> Vec<String> {
+        let Some((name, operation)) = self.operation(method, path) else { return Vec::new() };
+        match operation["responses"].get(status.to_string()) {
+            // Not each operation has all of its refusals described.
+            None if status >= 400 => Vec::new(),
+            None => vec![format!("{name}: never answers {status}")],
+            Some(Value::Null) => Vec::new(),
+            Some(schema) => self.check(&format!("{name}: answer {status}"), schema, body),
+        }
+    }
+
+    fn check(&self, what: &str, schema: &Value, instance: &Value) -> Vec<String> {
+        let validator = self.validator(what, schema);
+        // GitHub's own gap: its description has no `null` there, and its payloads have, once a fork has been deleted.
+        let is_gone = |place: &str| {
+            place.ends_with("/head/repo") && instance.pointer(place).is_some_and(Value::is_null)
+        };
+        let errors = validator.iter_errors(instance);
+        let errors = errors.filter(|error| !is_gone(error.instance_path().as_str()));
+        errors.map(|error| format!("{what}{}: {error}", error.instance_path())).collect()
+    }
+
+    /// Made once for all tests: that takes longer than a request may.
+    fn validator(&self, what: &str, schema: &Value) -> Arc<Validator> {
+        static KNOWN: LazyLock<Mutex<BTreeMap<String, Arc<Validator>>>> =
+            LazyLock::new(Mutex::default);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let mut whole = schema.clone();
+            whole["$schema"] = self.whole["$schema"].clone();
+            whole["$defs"] = self.whole["$defs"].clone();
+            Arc::new(jsonschema::validator_for(&whole).unwrap())
+        };
+        Arc::clone(known.entry(what.to_owned()).or_insert_with(make))
+    }
+
+    /// The operation of a path: the one with the most words of its own, as `git/trees/{tree_sha}` has more than
+    /// `contents/{path}`.
+    fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
+        let fits = |template: &str| {
+            let (mut have, mut want) = (path.split('/'), template.split('/'));
+            let all = want
+                .by_ref()
+                .zip(have.by_ref())
+                .all(|(want, have)| want.starts_with('{') && !have.is_empty() || want == have);
+            all && path.split('/').count() == template.split('/').count()
+        };
+        let operations = self.whole["operations"].as_object()?.iter();
+        let fitting = operations.filter(|(_, operation)| {
+            operation["method"] == method && operation["path"].as_str().is_some_and(fits)
+        });
+        let found = fitting.min_by_key(|(_, operation)| {
+            operation["path"].as_str().unwrap_or_default().matches('{').count()
+        })?;
+        Some((found.0.as_str(), found.1))
+    }
+}

@@ -1,0 +1,123 @@
+//! A GitHub of our own: it remembers comments, check runs and pull requests of one repository, answers in pages, fails on
+//! demand, and holds each request and each of its own answers against GitHub's description ([`contract`]).
+//!
+//! It runs on a thread of its own, bound to the loopback, so that it serves the binary and tests within a runtime alike.
+//! When it is dropped, the test fails if anything was not as GitHub has it.
+
+mod contract;
+mod fault;
+mod routes;
+mod state;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use serde_json::Value;
+
+pub(crate) use contract::beside;
+pub(crate) use fault::{Fault, refusal};
+pub(crate) use state::{ACTIONS, Comment, HEAD, State, TOKEN};
+
+/// The server. Its thread ends with the process.
+#[derive(Debug)]
+pub(crate) struct Fake {
+    address: SocketAddr,
+    prefix: &'static str,
+    shared: Arc<Mutex<State>>,
+}
+
+impl Fake {
+    /// As api.github.com is.
+    pub(crate) fn start() -> Self {
+        Self::start_below("")
+    }
+
+    /// As a GitHub Enterprise Server is: `/api/v3`.
+    pub(crate) fn start_below(prefix: &'static str) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Mutex::new(State::new(format!("http://{address}{prefix}"))));
+        let state = Arc::clone(&shared);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(routes::serve(listener, prefix, state));
+        });
+        Self { address, prefix, shared }
+    }
+
+    /// What GITHUB_API_URL would be.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}{}", self.address, self.prefix)
+    }
+
+    /// What GITHUB_GRAPHQL_URL would be: on a GitHub Enterprise Server it is not below the REST API.
+    pub(crate) fn graphql_url(&self) -> String {
+        format!("http://{}{}/graphql", self.address, self.prefix.trim_end_matches("/v3"))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A comment of somebody's on a pull request; its number.
+    pub(crate) fn comment(&self, pull_request: u64, login: &str, body: &str) -> u64 {
+        self.state().add_comment(pull_request, login, body).id
+    }
+
+    /// The comments that are there, the oldest first.
+    pub(crate) fn comments(&self) -> Vec<Comment> {
+        self.state().comments.clone()
+    }
+
+    /// The check runs, with `annotations` as they were sent.
+    pub(crate) fn check_runs(&self) -> Vec<Value> {
+        self.state().check_runs.clone()
+    }
+
+    /// An open pull request into this repository, from this repository.
+    pub(crate) fn pull_request(&self, number: u64, head_sha: &str) {
+        self.state().add_pull_request(number, head_sha, false);
+    }
+
+    /// The same from a fork.
+    pub(crate) fn fork_pull_request(&self, number: u64, head_sha: &str) {
+        self.state().add_pull_request(number, head_sha, true);
+    }
+
+    /// Lets the next requests like this fail.
+    pub(crate) fn fail(&self, fault: Fault) {
+        self.state().faults.push(fault);
+    }
+
+    /// Does something right before the next request like this is answered: another run at the same time.
+    pub(crate) fn before(
+        &self,
+        method: &'static str,
+        path: &'static str,
+        act: impl FnOnce(&mut State) + Send + 'static,
+    ) {
+        self.state().before(method, path, act);
+    }
+
+    /// All requests so far: `GET /repos/shop/app/pulls/7`, without the query.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.state().requests.clone()
+    }
+
+    /// How many requests of this method there were.
+    pub(crate) fn count(&self, method: &str) -> usize {
+        let begin = format!("{method} ");
+        self.requests().iter().filter(|request| request.starts_with(&begin)).count()
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        let violations = self.state().violations.join("\n");
+        if !thread::panicking() {
+            assert!(violations.is_empty(), "not as GitHub has it:\n{violations}");
+        }
+    }
+}
