@@ -12,9 +12,8 @@
 //! main
 //! ```
 
-#![allow(dead_code, unused_imports, reason = "the rooms that use them come in the next commits")]
-
 mod checks;
+mod cli;
 mod config;
 mod formats;
 mod github;
@@ -26,3 +25,9 @@ mod source;
 mod sql;
 mod tenants;
 mod ui;
+mod verify;
+
+/// Runs the command that this process was started with, and returns its exit code.
+pub fn main() -> std::process::ExitCode {
+    cli::main()
+}

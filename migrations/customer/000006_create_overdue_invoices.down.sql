@@ -1,0 +1,2 @@
+DROP VIEW overdue_invoices;
+ALTER TABLE contracts DROP COLUMN days_to_pay;

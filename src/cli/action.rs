@@ -1,0 +1,225 @@
+//! `mig-ci action`: what the container action runs. The inputs decide what is verified; what came of it goes to the log,
+//! the annotations, the job's summary, the outputs and the report's file. The exit code is `verify`'s: nothing that cannot
+//! be shown changes it.
+
+mod job;
+mod post;
+mod publisher;
+mod show;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{ActionArgs, Global};
+use super::exit::Exit;
+use super::stream::Streams;
+use super::verify::{render, request, watch_signals};
+use crate::config::process_environment;
+use crate::github::commands::{self, Stopped};
+use crate::report::RenderOptions;
+use crate::report::v1::Report;
+use crate::ui::{self, Progress, ProgressMode};
+use crate::verify::{Error, Request, load_project, verify};
+
+use job::{Asked, Job, JobError};
+use publisher::Publisher;
+
+pub(super) use publisher::connect;
+use show::Show;
+
+/// The name by which the runner's `post-entrypoint` calls this program: it takes a path there, and no arguments.
+const POST: &str = "mig-ci-post";
+
+/// The program's arguments. Under its second name it is `mig-ci action --post`, whatever else it is given: the runner
+/// appends the action's own arguments there, too (`ContainerActionHandler.cs`).
+pub(super) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let given: Vec<_> = given.collect();
+    let name = given.first().and_then(|name| Path::new(name).file_name());
+    if name.is_some_and(|name| name == POST) {
+        return ["mig-ci", "action", "--post"].map(OsString::from).into();
+    }
+    given
+}
+
+pub(super) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -> Exit {
+    let begun = Job::read(&process_environment);
+    if args.post {
+        post::clean_up(global, args, begun, streams).await;
+        return Exit::Passed;
+    }
+    match begun {
+        Ok(job) => run_job(&job, request(global, &args.verify), global.quiet, streams).await,
+        Err(error) => {
+            tell(streams, &commands::error("mig-ci", &error.to_string()));
+            error.exit()
+        }
+    }
+}
+
+async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) -> Exit {
+    let interrupted = watch_signals();
+    if let Some(token) = &job.inputs.token {
+        tell(streams, &commands::add_mask(token.expose_secret()));
+    }
+    tell_foreign(streams, &job.describe());
+    let mut show = Show::new(job, streams);
+    if let Some(why) = job.event.nothing_to_do {
+        show.nothing_to_do(why);
+        return Exit::Passed;
+    }
+    let refused = job.event.refusal.map(|why| JobError::Refused { why });
+    let request = match refused {
+        Some(refused) => Err(refused),
+        None => job.request(request).await,
+    };
+    let Asked { request, commit, astray } = match request {
+        Ok(asked) => asked,
+        Err(error) => {
+            let publisher = match error {
+                // Where nothing may be run, nothing is said about the pull request either.
+                JobError::Refused { .. } => None,
+                _ => Some(Publisher::begin(job, job.context.sha.as_deref(), &interrupted).await),
+            };
+            show.problem(&error.to_string(), publisher).await;
+            return error.exit();
+        }
+    };
+    let warning = astray.map(|text| commands::warning("mig-ci", &text));
+    tell(streams, &warning.unwrap_or_default());
+    look_at_project(&request, &mut show, streams);
+    show.save_state(post::STARTED);
+    // Beside each other: a GitHub that does not answer holds up nothing.
+    let (publisher, outcome) = tokio::join!(
+        Publisher::begin(job, commit.as_deref(), &interrupted),
+        verify_aloud(&request, quiet, streams, &interrupted)
+    );
+    let exit = match &outcome {
+        Ok(report) => Exit::of_report(report),
+        Err(error) => Exit::of_error(error),
+    };
+    match &outcome {
+        // A second or two are left: the next run shows its own result.
+        Err(Error::Interrupted { left }) => {
+            publisher.cancel().await;
+            if !left.is_empty() {
+                return exit;
+            }
+        }
+        Err(error) => {
+            let text = super::stream::plain_explanation(error);
+            show.problem(&text, Some(publisher)).await;
+        }
+        Ok(report) => show.report(report, exit, publisher).await,
+    }
+    show.save_state(post::FINISHED);
+    exit
+}
+
+/// What has to be known before the first line about it. What is wrong with the project is said by `verify` itself.
+fn look_at_project(request: &Request, show: &mut Show<'_>, streams: &Streams) {
+    let scope = &request.scope;
+    if let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) {
+        show.project_is_at(&project.root);
+        if let Some(url) = &project.postgres.url {
+            tell(streams, &masks_of_url(url.expose_secret()));
+        }
+    }
+}
+
+/// Verifies, and says in the log what `verify` would say, its progress folded. All of it is text from files and databases,
+/// so the runner takes no commands meanwhile; and all of it goes to one stream, since nothing keeps two of them in order.
+async fn verify_aloud(
+    request: &Request,
+    quiet: bool,
+    streams: &Streams,
+    interrupted: &CancellationToken,
+) -> Result<Report, Error> {
+    let progress_text = Stopped::new();
+    tell(streams, &(commands::group("mig-ci verify") + &progress_text.begin()));
+    let (events, received) = mpsc::unbounded_channel();
+    let mode = if quiet { ProgressMode::Quiet } else { ProgressMode::Lines };
+    let progress = ui::spawn(Progress::new(mode, Box::new(std::io::stdout())), received);
+    let outcome = verify(request, events, interrupted).await;
+    let _ = progress.await;
+    tell(streams, &(progress_text.end() + commands::END_GROUP));
+    let options = RenderOptions {
+        color: streams.out_colour(),
+        width: streams.out_width(),
+        ..RenderOptions::default()
+    };
+    let text = match &outcome {
+        Ok(report) => render("terminal", report, &options),
+        Err(error) => streams.explanation(error),
+    };
+    tell_foreign(streams, &text);
+    outcome
+}
+
+/// Text that is not ours, to the log.
+fn tell_foreign(streams: &Streams, text: &str) {
+    let stopped = Stopped::new();
+    tell(streams, &(stopped.begin() + &Stopped::text(text) + &stopped.end()));
+}
+
+/// To the log. That nobody reads it is no reason to stop.
+fn tell(streams: &Streams, text: &str) {
+    let _ = streams.print(text);
+}
+
+/// The whole of a server's URL, and its password as it stands there and as the server knows it: the runner knows only
+/// secrets that are a value as a whole.
+fn masks_of_url(url: &str) -> String {
+    let mut masks = commands::add_mask(url);
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    if let Some((_, password)) = user.split_once(':') {
+        masks.push_str(&commands::add_mask(password));
+        let decoded = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
+        if decoded != password {
+            masks.push_str(&commands::add_mask(&decoded));
+        }
+    }
+    masks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_name_cleans_up_whatever_it_is_given() {
+        let arguments = |given: &[&str]| {
+            let given = given.iter().map(OsString::from);
+            arguments(given)
+                .iter()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            arguments(&["/usr/local/bin/mig-ci-post", "action"]),
+            ["mig-ci", "action", "--post"]
+        );
+        assert_eq!(
+            arguments(&["/usr/local/bin/mig-ci", "list"]),
+            ["/usr/local/bin/mig-ci", "list"]
+        );
+        assert!(arguments(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_password_is_masked_in_both_its_forms() {
+        assert_eq!(
+            masks_of_url("postgres://u:p%40ss@h:5432/d?x=y"),
+            "::add-mask::postgres://u:p%2540ss@h:5432/d?x=y\n::add-mask::p%2540ss\n::add-mask::p@ss\n"
+        );
+        assert_eq!(
+            masks_of_url("postgres:///d?host=/run"),
+            "::add-mask::postgres:///d?host=/run\n"
+        );
+    }
+}

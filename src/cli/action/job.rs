@@ -1,0 +1,157 @@
+//! What a job says: its environment, its event and the action's inputs, and what they ask of `verify`.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::cli::exit::Exit;
+use crate::github::context::{Context, ContextError, Lookup};
+use crate::github::event::{Event, EventError};
+use crate::github::inputs::{InputError, Inputs};
+use crate::source::{self, BaseRequest};
+use crate::verify::Request;
+
+/// All that is known before anything is done.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) context: Context,
+    pub(super) inputs: Inputs,
+    pub(super) event: Event,
+}
+
+/// What the job asks of `verify`.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) request: Request,
+    /// The commit of the worktree; where git cannot tell, what actions/checkout checks out unless it is told otherwise.
+    pub(super) commit: Option<String>,
+    /// The commit of the worktree is another than that of the event, so that the verdict is about something else.
+    pub(super) astray: Option<String>,
+}
+
+/// Why there is nothing that could be verified.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JobError {
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error("cannot read the event's payload {path}: {reason}")]
+    Payload { path: Utf8PathBuf, reason: String },
+    #[error(
+        "cannot work in {path}: {reason}; the input `working-directory` is relative to the workspace, and \
+             actions/checkout has to run before"
+    )]
+    Folder { path: Utf8PathBuf, reason: String },
+    #[error("{why}")]
+    Refused { why: &'static str },
+}
+
+impl JobError {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Input(_) | Self::Refused { .. } => Exit::Usage,
+            Self::Context(_) | Self::Event(_) | Self::Payload { .. } | Self::Folder { .. } => {
+                Exit::Environment
+            }
+        }
+    }
+}
+
+impl Job {
+    pub(super) fn read(lookup: &Lookup<'_>) -> Result<Self, JobError> {
+        let context = Context::read(lookup)?;
+        let inputs = Inputs::read(lookup)?;
+        let payload = match &context.event_path {
+            Some(path) => fs::read_to_string(path).map_err(|error| JobError::Payload {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?,
+            // As it is for events that have none, under tools that imitate the runner.
+            None => "{}".to_owned(),
+        };
+        let event = Event::read(&context.event_name, &payload, context.actor.as_deref())?;
+        let event = event.or_pull_request(inputs.pull_request);
+        Ok(Self { context, inputs, event })
+    }
+
+    /// One line: what the run is taken to be about. A wrong verdict's first question is that.
+    pub(super) fn describe(&self) -> String {
+        let Event { name, head_sha, base_ref, is_fork, .. } = &self.event;
+        let number = self.event.number().map(|number| format!(" of pull request #{number}"));
+        let head = head_sha.as_ref().map(|sha| format!(", head {sha}"));
+        let base = base_ref.as_ref().map(|name| format!(", into {name}"));
+        let fork = if *is_fork { ", from a fork" } else { "" };
+        let [number, head, base] = [number, head, base].map(Option::unwrap_or_default);
+        format!("event {name}{number}{head}{base}{fork}\n")
+    }
+
+    /// Goes to the folder that the inputs name, and puts the inputs over what flags and variables say.
+    pub(super) async fn request(&self, mut request: Request) -> Result<Asked, JobError> {
+        self.enter_folder()?;
+        let inputs = &self.inputs;
+        if inputs.partition.is_some() {
+            let problem = "this version verifies all tenants in one job: leave it out".to_owned();
+            let value = "given".to_owned();
+            return Err(InputError { name: "partition", value, problem }.into());
+        }
+        let scope = &mut request.scope;
+        replace(&mut scope.config, &inputs.config);
+        replace(&mut scope.overrides.provider, &inputs.provider);
+        replace(&mut scope.overrides.image, &inputs.postgres_image);
+        replace(&mut scope.overrides.fail_on, &inputs.fail_on);
+        if !inputs.databases.is_empty() {
+            scope.selection.databases.clone_from(&inputs.databases);
+        }
+        if !inputs.tenants.is_empty() {
+            scope.selection.tenants.clone_from(&inputs.tenants);
+        }
+        if let Some(base) = &inputs.base {
+            scope.base = BaseRequest::Revision(base.clone());
+        }
+        let checked_out = self.checked_out().await;
+        if scope.base == BaseRequest::Default {
+            let base = self.event.base_for(checked_out.as_deref(), self.context.sha.as_deref());
+            if let Some(base) = base {
+                scope.base = BaseRequest::Revision(base.to_owned());
+            }
+        }
+        let astray = checked_out.as_ref().and_then(|commit| self.astray(commit));
+        let commit = checked_out.or_else(|| self.context.sha.clone());
+        Ok(Asked { request, commit, astray })
+    }
+
+    fn astray(&self, checked_out: &str) -> Option<String> {
+        let Job { context, event, .. } = self;
+        if event.is_about(checked_out, context.sha.as_deref()) {
+            return None;
+        }
+        Some(format!(
+            "the workspace holds commit {checked_out}, and this `{}` event is about {}: the verdict is about what the \
+             workspace holds; leave out `ref` where actions/checkout is used",
+            event.name,
+            event.head_sha.as_deref().unwrap_or("another")
+        ))
+    }
+
+    fn enter_folder(&self) -> Result<(), JobError> {
+        let path = self.context.workspace.join(&self.inputs.working_directory);
+        std::env::set_current_dir(&path)
+            .map_err(|error| JobError::Folder { path, reason: error.to_string() })
+    }
+
+    /// The commit of the worktree, if there is one to be told: without git nothing is known, and no error either.
+    async fn checked_out(&self) -> Option<String> {
+        let here: &Utf8Path = ".".into();
+        let revisions = source::read_revisions(here, &BaseRequest::None, &[]).await.ok()?;
+        revisions.head.map(|head| head.commit)
+    }
+}
+
+fn replace<T: Clone>(value: &mut Option<T>, input: &Option<T>) {
+    if input.is_some() {
+        value.clone_from(input);
+    }
+}

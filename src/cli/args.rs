@@ -1,0 +1,307 @@
+//! The command line. Groups of flags that several commands share are flattened into them.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+use crate::github::inputs::DEFAULT_KEY;
+use crate::model::{ProviderChoice, Severity};
+
+/// The pre-merge gate for Postgres migrations of products with many tenants.
+#[derive(Debug, Parser)]
+#[command(name = "mig-ci", version, max_term_width = 100, after_help = Exit::help())]
+pub(crate) struct App {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration file [default: mig-ci.toml here or in a folder above, up to the git root]
+    #[arg(long, global = true, value_name = "PATH", env = "MIG_CI_CONFIG")]
+    pub(crate) config: Option<Utf8PathBuf>,
+
+    /// Only this named database (repeatable)
+    #[arg(
+        short = 'n',
+        long = "name",
+        global = true,
+        value_name = "NAME",
+        env = "MIG_CI_DATABASES"
+    )]
+    pub(crate) databases: Vec<String>,
+
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorWhen,
+
+    /// No progress on stderr
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Replay base and head for every sample tenant, and judge what happened
+    Verify(VerifyArgs),
+    /// Print what `verify` would run, without a server
+    List(ListArgs),
+    /// Write a commented mig-ci.toml from what is found in this folder
+    Init(InitArgs),
+    /// Explain a check code
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of the configuration or of the report
+    Schema(SchemaArgs),
+    /// Remove what interrupted runs have left behind
+    Clean(CleanArgs),
+    /// In a GitHub workflow of `on: workflow_run`: comment on the pull request of that run with a report that it has saved
+    #[command(hide = true)]
+    Publish(PublishArgs),
+    /// Be a step of a GitHub workflow: `verify` by the inputs of the action, shown where GitHub shows things
+    #[command(hide = true)]
+    Action(ActionArgs),
+}
+
+impl Command {
+    /// What says which part of the project is meant, for the commands that ask.
+    pub(super) fn scope_mut(&mut self) -> Option<&mut ScopeArgs> {
+        match self {
+            Self::Verify(args) => Some(&mut args.scope),
+            Self::List(args) => Some(&mut args.scope),
+            Self::Action(args) => Some(&mut args.verify.scope),
+            Self::Init(_)
+            | Self::Explain(_)
+            | Self::Schema(_)
+            | Self::Publish(_)
+            | Self::Clean(_) => None,
+        }
+    }
+}
+
+/// What of the project, and compared with what.
+#[derive(Debug, Args)]
+pub(crate) struct ScopeArgs {
+    /// Only this tenant, sample or `fresh_1`, `fresh_2`, `base` (repeatable)
+    #[arg(long = "tenant", value_name = "TENANT", env = "MIG_CI_TENANTS")]
+    pub(crate) tenants: Vec<String>,
+
+    /// Compare with this revision [default: the merge base with the default branch]
+    #[arg(long, value_name = "REV", env = "MIG_CI_BASE")]
+    pub(crate) base: Option<String>,
+
+    /// Compare with nothing: every migration is pending
+    #[arg(long)]
+    pub(crate) no_base: bool,
+}
+
+/// Which Postgres.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// What makes the server
+    #[arg(long, value_name = "PROVIDER", env = "MIG_CI_PROVIDER", value_parser = provider)]
+    pub(crate) provider: Option<ProviderChoice>,
+
+    /// The major version of PostgreSQL
+    #[arg(long, value_name = "MAJOR", env = "MIG_CI_POSTGRES_VERSION")]
+    pub(crate) postgres_version: Option<u32>,
+
+    /// The container image of the docker provider
+    #[arg(long, value_name = "IMAGE", env = "MIG_CI_POSTGRES_IMAGE")]
+    pub(crate) postgres_image: Option<String>,
+
+    /// The server of the url provider; better given by its environment variable, which no process list shows
+    #[arg(long, value_name = "URL", env = "MIG_CI_POSTGRES_URL", hide_env_values = true)]
+    pub(crate) postgres_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) scope: ScopeArgs,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// How many tenants to work on at one time [default: the number of cores]
+    #[arg(short, long, value_name = "N", env = "MIG_CI_JOBS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: Option<u16>,
+
+    /// What to print on stdout
+    #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = renderer)]
+    pub(crate) format: String,
+
+    /// Also write the report to a file, in place of what it holds (repeatable)
+    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output)]
+    pub(crate) outputs: Vec<Output>,
+
+    /// Fail on findings of this severity or worse [default: error]
+    #[arg(long, value_name = "SEVERITY", env = "MIG_CI_FAIL_ON", value_parser = severity)]
+    pub(crate) fail_on: Option<Severity>,
+
+    /// Show where the time went
+    #[arg(long)]
+    pub(crate) timings: bool,
+
+    /// Exit with 5 if no migration is pending
+    #[arg(long)]
+    pub(crate) require_migrations: bool,
+
+    /// Exit with 5 if there is no sample tenant
+    #[arg(long)]
+    pub(crate) require_tenants: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ActionArgs {
+    /// What inputs do not say: they win over flags and `MIG_CI_*` variables.
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
+
+    /// Clean up after the job; also what the program does under the name `mig-ci-post`
+    #[arg(long)]
+    pub(crate) post: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// The JSON report
+    pub(crate) report: Utf8PathBuf,
+
+    /// The payload of the `workflow_run` event
+    #[arg(long, value_name = "PATH", env = "GITHUB_EVENT_PATH")]
+    pub(crate) event: Utf8PathBuf,
+
+    /// The action's input `comment-key`
+    #[arg(long, value_name = "KEY", default_value = DEFAULT_KEY, value_parser = comment_key)]
+    pub(crate) comment_key: String,
+
+    /// Where the project is in its repository, for links to its files
+    #[arg(long, value_name = "PATH")]
+    pub(crate) folder: Option<Utf8PathBuf>,
+
+    /// Also make a check run: no required check should be one, since the report says what its author wants it to say
+    #[arg(long)]
+    pub(crate) check_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) scope: ScopeArgs,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Print it instead of writing the file
+    #[arg(long)]
+    pub(crate) stdout: bool,
+
+    /// Replace a file that is already there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A check code, such as `migration-failed`; without it, all of them
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of which file
+    #[arg(default_value = "config")]
+    pub(crate) of: SchemaOf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// Also what belongs to runs that are still alive
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// mig-ci.toml
+    Config,
+    /// The report, `--format json`
+    Report,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// One `--output FORMAT=PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) format: String,
+    pub(crate) path: Utf8PathBuf,
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    let (format, path) =
+        text.split_once('=').ok_or("it has the form FORMAT=PATH, as in json=report.json")?;
+    if path.is_empty() {
+        return Err("there is no path after `=`".to_owned());
+    }
+    Ok(Output { format: renderer(format)?, path: path.into() })
+}
+
+fn renderer(name: &str) -> Result<String, String> {
+    let known: Vec<&str> = crate::report::RENDERERS.iter().map(|renderer| renderer.name).collect();
+    if known.contains(&name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("known formats are {}", known.join(", ")))
+    }
+}
+
+fn comment_key(text: &str) -> Result<String, String> {
+    crate::github::inputs::key(text)
+}
+
+fn provider(name: &str) -> Result<ProviderChoice, String> {
+    one_of(name)
+}
+
+fn severity(name: &str) -> Result<Severity, String> {
+    one_of(name)
+}
+
+fn one_of<T: std::str::FromStr + strum::VariantNames>(name: &str) -> Result<T, String> {
+    name.parse().map_err(|_| format!("known are {}", T::VARIANTS.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        App::command().debug_assert();
+    }
+
+    #[test]
+    fn an_output_names_its_format_and_its_path() {
+        assert_eq!(output("json=a=b.json").unwrap().path, "a=b.json");
+        assert!(output("json").unwrap_err().contains("FORMAT=PATH"));
+        assert!(output("yaml=x").unwrap_err().contains("markdown"));
+    }
+}

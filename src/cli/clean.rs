@@ -1,0 +1,57 @@
+//! `mig-ci clean`: removes what an interrupted run left, with every provider or with one.
+
+use std::fmt::Write as _;
+
+use super::args::{CleanArgs, Global};
+use super::exit::Exit;
+use super::stream::Streams;
+use super::verify::overrides;
+use crate::model::{PostgresSettings, ProviderChoice};
+use crate::postgres::{self, CleanReport};
+use crate::verify::{Error, load_project};
+
+pub(super) async fn run(
+    global: &Global,
+    args: &CleanArgs,
+    streams: &Streams,
+) -> Result<Exit, Error> {
+    let settings = settings(global, args)?;
+    let with = args.server.provider.unwrap_or(ProviderChoice::Auto);
+    let cleaned = postgres::clean(&settings, with, args.all).await;
+    streams.print(&describe(&cleaned))?;
+    let all_asked = cleaned.unasked.is_empty() || with == ProviderChoice::Auto;
+    Ok(if cleaned.problems.is_empty() && all_asked { Exit::Passed } else { Exit::Environment })
+}
+
+/// Whoever cleans up may stand anywhere, and without a project too there is something to clean. A configuration that was
+/// asked for has to be understood.
+fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, Error> {
+    let overrides = overrides(&args.server);
+    let url = overrides.url.clone();
+    match load_project(global.config.as_deref(), overrides) {
+        Ok((project, _)) => Ok(project.postgres),
+        Err(_) if global.config.is_none() => {
+            Ok(PostgresSettings { url, ..PostgresSettings::default() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn describe(report: &CleanReport) -> String {
+    let mut text = String::new();
+    for each in &report.removed {
+        let _ = writeln!(text, "removed {} {} of run {}", each.kind, each.name, each.run);
+    }
+    for problem in &report.problems {
+        let _ = writeln!(text, "problem: {problem}");
+    }
+    for silent in &report.unasked {
+        let _ = writeln!(text, "not looked at: {silent}");
+    }
+    let _ = match (report.removed.len(), report.kept) {
+        (0, 0) => writeln!(text, "nothing was left behind"),
+        (removed, 0) => writeln!(text, "{removed} removed"),
+        (removed, kept) => writeln!(text, "{removed} removed, {kept} kept for runs that are alive"),
+    };
+    text
+}

@@ -1,0 +1,87 @@
+//! Where the `MIG_CI_*` variables are read otherwise than the flags that they stand for.
+//!
+//! - An empty one is none: `MIG_CI_BASE: ${{ inputs.base }}` sets it in any case.
+//! - A list has its commas there alone; a flag is given once for each name, and a name may hold a comma.
+//! - `--no-base` wins over `MIG_CI_BASE`, as flags win over variables.
+
+use std::ffi::OsStr;
+
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory as _, Error, FromArgMatches as _};
+
+use super::args::App;
+
+/// The command line, and the environment of this process.
+///
+/// # Errors
+/// What clap has to say: help, the version, or what is wrong.
+pub(super) fn parse<T: Into<std::ffi::OsString> + Clone>(
+    words: impl IntoIterator<Item = T>,
+) -> Result<App, Error> {
+    let mut command = without_empty(App::command());
+    let matches = command.try_get_matches_from_mut(words)?;
+    let mut app = App::from_arg_matches(&matches)?;
+    if source(&matches, "databases") == Some(ValueSource::EnvVariable) {
+        split(&mut app.global.databases);
+    }
+    if let (Some(scope), Some((_, matches))) = (app.command.scope_mut(), matches.subcommand()) {
+        if source(matches, "tenants") == Some(ValueSource::EnvVariable) {
+            split(&mut scope.tenants);
+        }
+        if scope.no_base && source(matches, "base") == Some(ValueSource::CommandLine) {
+            let text = "`--base` and `--no-base` cannot be used together";
+            return Err(command.error(ErrorKind::ArgumentConflict, text));
+        }
+    }
+    Ok(app)
+}
+
+/// The definition, but for variables that are set to nothing.
+fn without_empty(command: Command) -> Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env() {
+            Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+            _ => arg,
+        })
+        .mut_subcommands(without_empty)
+}
+
+fn source(matches: &ArgMatches, id: &str) -> Option<ValueSource> {
+    matches.value_source(id)
+}
+
+fn split(names: &mut Vec<String>) {
+    let parts = names.iter().flat_map(|names| names.split(',')).map(str::trim);
+    *names = parts.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Command;
+
+    fn tenants(words: &[&str]) -> Vec<String> {
+        let mut app = parse(words).unwrap();
+        std::mem::take(&mut app.command.scope_mut().unwrap().tenants)
+    }
+
+    #[test]
+    fn a_name_with_a_comma_is_one_name() {
+        assert_eq!(
+            tenants(&["mig-ci", "list", "--tenant", "Globex, Inc.", "--tenant=b"]),
+            ["Globex, Inc.", "b"]
+        );
+        let app = parse(["mig-ci", "-n", "a,b", "list"]).unwrap();
+        assert_eq!(app.global.databases, ["a,b"]);
+        assert!(matches!(app.command, Command::List(_)));
+    }
+
+    #[test]
+    fn a_base_and_none_is_a_contradiction() {
+        let error = parse(["mig-ci", "list", "--base", "main", "--no-base"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+    }
+}

@@ -1,0 +1,107 @@
+//! Exit codes: a promise to scripts and required checks. `README.md` and `docs/report.md` have the same table.
+
+use std::process::ExitCode;
+
+use strum::IntoEnumIterator as _;
+
+use crate::model::FailureKind;
+use crate::postgres::ProviderError;
+use crate::report::v1::{Report, Verdict};
+use crate::verify::Error;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumIter)]
+pub(crate) enum Exit {
+    Passed,
+    Failed,
+    Usage,
+    Project,
+    Environment,
+    Nothing,
+    Interrupted,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Project => 3,
+            Self::Environment => 4,
+            Self::Nothing => 5,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// What it says, for the help and the documents.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => {
+                "a tenant failed, or there are findings at or above `--fail-on` (default: error)"
+            }
+            Self::Usage => "the command line was not understood",
+            Self::Project => "the configuration or the project was not understood",
+            Self::Environment => "the environment: no server, no Docker, no git, no network",
+            Self::Nothing => {
+                "nothing to do, although `--require-migrations` or `--require-tenants` asked for something"
+            }
+            Self::Interrupted => "interrupted; everything that was started has been removed",
+        }
+    }
+
+    /// The table at the end of `--help`.
+    pub(super) fn help() -> String {
+        let line = |exit: Self| format!("{:>5}  {}\n", exit.code(), exit.meaning());
+        format!("Exit codes:\n{}", Self::iter().map(line).collect::<String>())
+    }
+
+    /// What a finished run means. A lost server is the environment's fault, whatever was found before.
+    pub(crate) fn of_report(report: &Report) -> Self {
+        if report.server.lost {
+            return Self::Environment;
+        }
+        match report.verdict {
+            Verdict::Passed => Self::Passed,
+            Verdict::Failed | Verdict::NotRun => Self::Failed,
+        }
+    }
+
+    pub(crate) fn of_error(error: &Error) -> Self {
+        match error {
+            Error::Prepare(failure) if failure.kind == FailureKind::ConnectionLost => {
+                Self::Environment
+            }
+            Error::Config(_)
+            | Error::Plan(_)
+            | Error::Prepare(_)
+            | Error::Provider(ProviderError::Settings { .. }) => Self::Project,
+            Error::Source(_) | Error::Provider(_) | Error::Output { .. } | Error::Folder { .. } => {
+                Self::Environment
+            }
+            Error::Nothing(_) => Self::Nothing,
+            Error::Interrupted { .. } => Self::Interrupted,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_have_this_table() {
+        let rows = Exit::iter().map(|exit| format!("| {} | {} |\n", exit.code(), exit.meaning()));
+        let table = format!("| code | meaning |\n| --- | --- |\n{}\n", rows.collect::<String>());
+        for document in [include_str!("../../README.md"), include_str!("../../docs/report.md")] {
+            assert!(document.contains(&table), "not in it:\n{table}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What to do about an error, said once, at the edge: the rooms say what, where and why.
+
+use crate::model::Failure;
+use crate::replay::plan::PlanError;
+use crate::verify::Error;
+
+/// Lines that follow the error's own.
+pub(super) fn of(error: &Error) -> Vec<String> {
+    match error {
+        Error::Plan(PlanError::Format { source, .. } | PlanError::BaseFormat { source, .. }) => {
+            source.help().map(help).into_iter().collect()
+        }
+        Error::Prepare(failure) => of_failure(failure),
+        _ => Vec::new(),
+    }
+}
+
+fn of_failure(failure: &Failure) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(place) = &failure.place {
+        lines.push(format!("  --> {}:{}", place.path, place.line));
+    }
+    lines.extend(failure.detail.iter().map(|detail| format!("  detail: {detail}")));
+    lines.extend(failure.hint.iter().map(|hint| help(hint)));
+    lines
+}
+
+fn help(text: &str) -> String {
+    format!("  help: {text}")
+}

@@ -1,0 +1,41 @@
+//! `mig-ci init`: the commented configuration of what is found.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use super::args::{Global, InitArgs};
+use super::exit::Exit;
+use super::stream::Streams;
+use crate::config;
+use crate::verify::{Error, discover};
+
+pub(super) fn run(global: &Global, args: &InitArgs, streams: &Streams) -> Result<Exit, Error> {
+    let project = discover()?;
+    let text = config::render(&project);
+    if args.stdout {
+        streams.print(&text)?;
+        return Ok(Exit::Passed);
+    }
+    let path = global.config.clone().unwrap_or_else(|| project.root.join(config::FILE_NAME));
+    let failed =
+        |error: std::io::Error| Error::Output { path: path.clone(), reason: error.to_string() };
+    let mut options = OpenOptions::new();
+    options.write(true);
+    if args.force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    let mut file = match options.open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            streams.complain(&format!(
+                "{path} is there already; `--force` replaces it, `--stdout` prints the new one"
+            ));
+            return Ok(Exit::Usage);
+        }
+        opened => opened.map_err(failed)?,
+    };
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    streams.remark(&format!("wrote {path}; `mig-ci list` shows what it means"));
+    Ok(Exit::Passed)
+}

@@ -1,0 +1,84 @@
+//! The edge: the command line, signals, streams, exit codes. One file a command.
+
+mod action;
+mod args;
+mod clean;
+mod environment;
+mod exit;
+mod explain;
+mod help;
+mod init;
+mod list;
+mod output;
+mod publish;
+mod schema;
+mod stream;
+mod verify;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+
+use args::{App, Command};
+use exit::Exit;
+use stream::Streams;
+
+use crate::postgres;
+use crate::verify::Error;
+
+/// Runs the command that the process was started with.
+pub(crate) fn main() -> ExitCode {
+    let app = match environment::parse(action::arguments(std::env::args_os())) {
+        Ok(app) => app,
+        Err(error) => {
+            // Help and version are no errors to clap, and go to stdout.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Passed.into() };
+        }
+    };
+    let streams = Streams::new(app.global.color);
+    log_to_stderr(streams.err_colour());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            streams.complain(&format!("cannot start the runtime: {error}"));
+            return Exit::Environment.into();
+        }
+    };
+    let outcome = runtime.block_on(run(&app, &streams));
+    // A name that is being looked up, or an engine that does not answer, is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            streams.explain(&error);
+            Exit::of_error(&error).into()
+        }
+    }
+}
+
+async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
+    let global = &app.global;
+    match &app.command {
+        Command::Verify(args) => verify::run(global, args, streams).await,
+        Command::List(args) => list::run(global, args, streams).await,
+        Command::Init(args) => init::run(global, args, streams),
+        Command::Explain(args) => explain::run(args, streams),
+        Command::Schema(args) => schema::run(args, streams),
+        Command::Action(args) => Ok(action::run(global, args, streams).await),
+        Command::Publish(args) => Ok(publish::run(args, streams).await),
+        Command::Clean(args) => clean::run(global, args, streams).await,
+    }
+}
+
+/// Diagnostics for people who set `MIG_CI_LOG=debug`; the server's notices go to the steps that caused them.
+fn log_to_stderr(colour: bool) {
+    let wanted = std::env::var("MIG_CI_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("off"));
+    let log = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_filter(filter);
+    tracing_subscriber::registry().with(log).with(postgres::notice_layer()).init();
+}

@@ -1,0 +1,166 @@
+//! The files of `--output`: whether they can be written is asked before the run, and they are written whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+
+use camino::Utf8Path;
+use nix::unistd::{AccessFlags, access};
+use uuid::Uuid;
+
+use super::args::Output;
+use crate::verify::Error;
+
+/// Finds out, without touching anything, what would keep the files from being written: that is better known before a
+/// replay than after it.
+///
+/// # Errors
+/// The first file that cannot be written, and why.
+pub(super) fn probe(outputs: &[Output]) -> Result<(), Error> {
+    outputs.iter().try_for_each(|output| {
+        look(&output.path).map_err(|reason| Error::Output { path: output.path.clone(), reason })
+    })
+}
+
+fn look(path: &Utf8Path) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err("it is a folder".to_owned()),
+        Ok(_) if is_replaced(path) => look_at_folder(folder_of(path)),
+        Ok(_) => writable(path),
+        Err(_) => look_at_folder(folder_of(path)),
+    }
+}
+
+/// A folder that is there has to take files; one that is not has to be made in one that is.
+fn look_at_folder(folder: &Utf8Path) -> Result<(), String> {
+    match fs::metadata(folder) {
+        Ok(there) if !there.is_dir() => Err(format!("{folder} is no folder")),
+        Ok(_) => writable(folder).map_err(|reason| format!("the folder {folder}: {reason}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match folder.parent() {
+            Some(_) => look_at_folder(folder_of(folder)),
+            None => Err(error.to_string()),
+        },
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn writable(path: &Utf8Path) -> Result<(), String> {
+    access(path.as_std_path(), AccessFlags::W_OK).map_err(|error| error.desc().to_owned())
+}
+
+/// Writes `text` to `path`. A file is replaced by another with its mode, so that nobody ever reads half of one; whatever
+/// else is there (a device, a pipe, what a link leads to) stays what it is, and is written to.
+///
+/// # Errors
+/// If it cannot be written. A file that was there is then as it was.
+pub(super) fn write(path: &Utf8Path, text: &str) -> Result<(), Error> {
+    let written = fs::create_dir_all(folder_of(path)).and_then(|()| {
+        if is_replaced(path) { replace(path, text) } else { write_in_place(path, text) }
+    });
+    written.map_err(|error| Error::Output { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Whether there is a file, or nothing.
+fn is_replaced(path: &Utf8Path) -> bool {
+    fs::symlink_metadata(path).map_or(true, |there| there.is_file())
+}
+
+fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
+    let beside = folder_of(path).join(format!(".mig-ci-{}.partial", Uuid::new_v4().simple()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    let replaced = fill(&mut file, path, text).and_then(|()| fs::rename(&beside, path));
+    if replaced.is_err() {
+        // Half a file is of no use, and the error that counts is the first.
+        let _ = fs::remove_file(&beside);
+    }
+    replaced
+}
+
+fn fill(file: &mut File, path: &Utf8Path, text: &str) -> io::Result<()> {
+    if let Ok(there) = fs::metadata(path) {
+        file.set_permissions(there.permissions())?;
+    }
+    file.write_all(text.as_bytes())
+}
+
+fn write_in_place(path: &Utf8Path, text: &str) -> io::Result<()> {
+    // A link to nowhere makes its file. Nothing else is made: a pipe of somebody else must not be opened so.
+    let is_there = fs::metadata(path).is_ok();
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(true).create(!is_there);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+/// `.` for a mere name.
+fn folder_of(path: &Utf8Path) -> &Utf8Path {
+    match path.parent() {
+        Some(folder) if folder != "" => folder,
+        Some(_) => Utf8Path::new("."),
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use camino::Utf8PathBuf;
+
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
+        let holder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(holder.path()).unwrap().to_owned();
+        (holder, path)
+    }
+
+    fn names(folder: &Utf8Path) -> Vec<String> {
+        let entries = folder.read_dir_utf8().unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn probed(path: Utf8PathBuf) -> Result<(), String> {
+        let output = Output { format: "json".to_owned(), path };
+        probe(&[output]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_keeps_its_mode() {
+        let (_holder, folder) = folder();
+        let path = folder.join("new/er/rep.json");
+        write(&path, "one").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        fs::write(folder.join("new/er/rep.mig-ci-partial"), "mine").unwrap();
+        write(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(names(&folder.join("new/er")), ["rep.json", "rep.mig-ci-partial"]);
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_a_device_a_device() {
+        let (_holder, folder) = folder();
+        fs::write(folder.join("real"), "longer than the new text").unwrap();
+        for (link, to) in [("link", "real"), ("dangling", "made"), ("null", "/dev/null")] {
+            symlink(to, folder.join(link)).unwrap();
+            probed(folder.join(link)).unwrap();
+            write(&folder.join(link), "text").unwrap();
+            assert!(folder.join(link).is_symlink(), "{link}");
+        }
+        assert_eq!(fs::read_to_string(folder.join("real")).unwrap(), "text");
+        assert_eq!(fs::read_to_string(folder.join("made")).unwrap(), "text");
+        assert_eq!(names(&folder), ["dangling", "link", "made", "null", "real"]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_known_before() {
+        let (_holder, folder) = folder();
+        fs::write(folder.join("file"), "").unwrap();
+        assert_eq!(probed(folder.join("a/b/c.json")), Ok(()));
+        assert!(names(&folder).iter().all(|name| name == "file"), "nothing is made");
+        assert!(probed(folder.clone()).unwrap_err().contains("it is a folder"));
+        assert!(probed(folder.join("file/x.json")).unwrap_err().contains("cannot write"));
+    }
+}

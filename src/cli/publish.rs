@@ -1,0 +1,203 @@
+//! `mig-ci publish`: a report that another run has saved, as a comment on the pull request of that run. A workflow of
+//! `on: workflow_run` may write where one of a fork's pull request may not.
+//!
+//! The report is as trustworthy as whoever opened the pull request: which pull request and which commit it is about says
+//! GitHub's event alone, and the pull request has to stand at that commit still.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use secrecy::SecretString;
+
+use super::action::connect;
+use super::args::PublishArgs;
+use super::exit::Exit;
+use super::stream::Streams;
+use super::verify::watch_signals;
+use crate::config::process_environment;
+use crate::github::check_run::CheckRunMode;
+use crate::github::check_run::annotation::Annotation;
+use crate::github::client::Client;
+use crate::github::commands;
+use crate::github::comment::{CommentMode, CommentWhen, Outcome};
+use crate::github::context::{Context, ContextError};
+use crate::github::error::Error;
+use crate::github::event::{Event, EventError, Kind, Subject};
+use crate::github::publish::{Publication, publish};
+use crate::github::pull_request::{self, Found, Mismatch};
+use crate::report::v1::Report;
+use crate::report::{self, Links, MOST_BYTES, ReadError};
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+enum PublishError {
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error("cannot read {path}: {reason}")]
+    File { path: Utf8PathBuf, reason: String },
+    #[error("cannot use the report {path}: {source}")]
+    Report { path: Utf8PathBuf, source: ReadError },
+    #[error(
+        "this is a `{0}` event: a saved report is published by a workflow of `on: workflow_run`; where the token can write, \
+         the action does it itself"
+    )]
+    OtherEvent(String),
+    #[error("GITHUB_TOKEN is not set: give the step `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
+    NoToken,
+    #[error("{0}; {advice}", advice = .0.advice())]
+    GitHub(#[from] Error),
+    /// Something has changed meanwhile.
+    #[error("nothing is published: {0}")]
+    Outdated(String),
+    #[error("{0}")]
+    Degraded(String),
+}
+
+impl PublishError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::OtherEvent(_) => Exit::Usage,
+            Self::Report { .. } => Exit::Project,
+            Self::Outdated(_) => Exit::Passed,
+            Self::Context(_)
+            | Self::Event(_)
+            | Self::File { .. }
+            | Self::NoToken
+            | Self::GitHub(_)
+            | Self::Degraded(_) => Exit::Environment,
+        }
+    }
+}
+
+pub(super) async fn run(args: &PublishArgs, streams: &Streams) -> Exit {
+    let interrupted = watch_signals();
+    let token = process_environment("GITHUB_TOKEN").filter(|token| !token.is_empty());
+    let mask = token.as_deref().map(commands::add_mask);
+    let _ = streams.print(&mask.unwrap_or_default());
+    let token = token.map(SecretString::from);
+    let done = interrupted.run_until_cancelled(published(args, token, streams)).await;
+    let (text, exit) = match done {
+        None => (String::new(), Exit::Interrupted),
+        Some(Ok(text)) => (format!("{text}\n"), Exit::Passed),
+        Some(Err(error @ PublishError::Outdated(_))) => {
+            (commands::notice("mig-ci", &error.to_string()), error.exit())
+        }
+        Some(Err(error)) => (commands::error("mig-ci", &error.to_string()), error.exit()),
+    };
+    let _ = streams.print(&text);
+    exit
+}
+
+async fn published(
+    args: &PublishArgs,
+    token: Option<SecretString>,
+    streams: &Streams,
+) -> Result<String, PublishError> {
+    let context = Context::read(&process_environment)?;
+    let payload = read(&args.event)?;
+    let event = Event::read(&context.event_name, &payload, context.actor.as_deref())?;
+    let (Kind::WorkflowRun, Some(head_sha)) = (event.kind, event.head_sha.clone()) else {
+        return Err(PublishError::OtherEvent(event.name));
+    };
+    let text = read(&args.report)?;
+    let report = report::read(&text)
+        .map_err(|source| PublishError::Report { path: args.report.clone(), source })?;
+    let token = token.ok_or(PublishError::NoToken)?;
+    let client = connect(&context, token)?;
+    let number = find(&client, &event, &head_sha).await?;
+    // The later of two runs is the one that verified later, whenever their reports are published.
+    let run = event.follows.unwrap_or(context.run);
+    let publication = publication(args, &Context { run, ..context }, &report, number, head_sha);
+    let published = publish(&publication, &client).await;
+    for degraded in published.degraded.iter().filter(|_| published.comment.is_some()) {
+        let _ = streams.print(&commands::notice("mig-ci", &degraded.to_string()));
+    }
+    let url = published.comment_url.unwrap_or_default();
+    match published.comment {
+        Some(Outcome::LaterRun) => Ok(format!("a later run has commented already: {url}")),
+        Some(_) => Ok(format!("the comment on pull request #{number}: {url}")),
+        None => {
+            let lines = published.degraded.iter().map(ToString::to_string);
+            Err(PublishError::Degraded(lines.collect::<Vec<_>>().join("\n")))
+        }
+    }
+}
+
+/// The pull request of the run, if it still stands where it stood.
+async fn find(client: &Client, event: &Event, head_sha: &str) -> Result<u64, PublishError> {
+    let number = match &event.subject {
+        Subject::Known { number, .. } => *number,
+        Subject::Ask(_) => match pull_request::of_workflow_run(client, head_sha).await? {
+            Found::One(pull) => pull.number,
+            Found::None => {
+                return Err(PublishError::Outdated(format!(
+                    "no open pull request has {head_sha} as its head: it was closed, or somebody has pushed since"
+                )));
+            }
+            Found::Several(numbers) => {
+                return Err(PublishError::Outdated(format!(
+                    "{head_sha} is the head of several pull requests, {numbers:?}, and the run says for none of them what \
+                     it was compared with"
+                )));
+            }
+        },
+        Subject::None(why) => return Err(PublishError::Outdated((*why).to_owned())),
+    };
+    match pull_request::at_head(client, number, head_sha).await {
+        Ok(_) => Ok(number),
+        Err(Mismatch::Unknown(error)) => Err(error.into()),
+        Err(mismatch) => Err(PublishError::Outdated(mismatch.to_string())),
+    }
+}
+
+fn publication(
+    args: &PublishArgs,
+    context: &Context,
+    report: &Report,
+    number: u64,
+    head_sha: String,
+) -> Publication {
+    let folder = args.folder.as_ref().map(|folder| folder.as_str().trim_matches('/'));
+    let folder = folder.filter(|folder| !folder.is_empty()).map(|folder| format!("{folder}/"));
+    let links = Links {
+        repository_url: Some(context.repository_url()),
+        folder: folder.unwrap_or_default(),
+        commit: Some(head_sha.clone()),
+        run_url: Some(context.run_url()),
+    };
+    let annotations = report::annotations(report, &links.folder);
+    Publication {
+        pull_request: Some(number),
+        head_sha,
+        verdict: report.verdict,
+        title: report::headline(report),
+        body: report::comment(report, &links),
+        key: args.comment_key.clone(),
+        run: context.run,
+        comment: CommentMode::Update,
+        comment_when: CommentWhen::Always,
+        has_changes: report.counts.pending_migrations > 0,
+        check: if args.check_run { CheckRunMode::Always } else { CheckRunMode::Never },
+        check_run: None,
+        token_can_write: true,
+        annotations: annotations.iter().filter_map(Annotation::of).collect(),
+    }
+}
+
+/// A file of no more than a report may have: it may be anything that somebody has put into an archive.
+fn read(path: &Utf8Path) -> Result<String, PublishError> {
+    let failed = |reason: String| PublishError::File { path: path.to_owned(), reason };
+    // Before it is opened: a pipe that nobody writes to would be waited for.
+    let there = fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if !there.is_file() {
+        return Err(failed("it is no file".to_owned()));
+    }
+    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    file.take(most + 1).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+    Ok(text)
+}

@@ -1,0 +1,125 @@
+//! Standard output and standard error, each with its own answer to "colours?". Nothing else in the program writes to them.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+
+use super::args::ColorWhen;
+use crate::report::visible;
+use crate::verify::Error;
+
+/// The two streams of the process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Streams {
+    out_colour: bool,
+    err_colour: bool,
+}
+
+impl Streams {
+    pub(crate) fn new(when: ColorWhen) -> Self {
+        let wanted = |automatic: anstream::ColorChoice| match when {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            // NO_COLOR, CLICOLOR, TERM=dumb and CI are looked at there.
+            ColorWhen::Auto => automatic != anstream::ColorChoice::Never,
+        };
+        Self {
+            out_colour: wanted(AutoStream::choice(&io::stdout())),
+            err_colour: wanted(AutoStream::choice(&io::stderr())),
+        }
+    }
+
+    /// Whether what goes to stdout may hold colours.
+    pub(crate) fn out_colour(self) -> bool {
+        self.out_colour
+    }
+
+    /// Whether stderr is a terminal that can redraw lines.
+    pub(crate) fn err_redraws(self) -> bool {
+        redraws(io::stderr().is_terminal(), std::env::var("TERM").ok().as_deref())
+    }
+
+    /// Whether what goes to stderr may hold colours.
+    pub(crate) fn err_colour(self) -> bool {
+        self.err_colour
+    }
+
+    /// The columns of the terminal on stdout; where there is none, as many as fit a log.
+    pub(crate) fn out_width(self) -> usize {
+        const OF_A_LOG: usize = 100;
+        if !io::stdout().is_terminal() {
+            return OF_A_LOG;
+        }
+        terminal_size::terminal_size().map_or(OF_A_LOG, |(width, _)| usize::from(width.0).max(60))
+    }
+
+    /// Writes to stdout as it is. A reader that has gone away (`| head`) is no error.
+    pub(crate) fn print(self, text: &str) -> Result<(), Error> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::Output { path: "stdout".into(), reason: error.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One line of error on stderr.
+    pub(crate) fn complain(self, text: &str) {
+        // There is nowhere left to say that stderr is gone.
+        let _ = io::stderr().write_all(self.complaint(text).as_bytes());
+    }
+
+    fn complaint(self, text: &str) -> String {
+        let style = if self.err_colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
+        format!("{style}error{style:#}: {}\n", visible(text))
+    }
+
+    /// One line on stderr.
+    pub(crate) fn remark(self, text: &str) {
+        let _ = writeln!(io::stderr(), "{}", visible(text));
+    }
+
+    /// An error with all that is known of it, and what to do about it, on stderr.
+    pub(crate) fn explain(self, error: &Error) {
+        let _ = io::stderr().write_all(self.explanation(error).as_bytes());
+    }
+
+    /// The same as text.
+    pub(crate) fn explanation(self, error: &Error) -> String {
+        match error {
+            // They have their own excerpts and helps.
+            Error::Config(errors) => errors.render(self.err_colour),
+            other => {
+                let helps = super::help::of(other);
+                let helps =
+                    helps.iter().map(|line| format!("{}\n", visible(line))).collect::<String>();
+                self.complaint(&other.to_string()) + &helps
+            }
+        }
+    }
+}
+
+/// An error without colours, for what is no terminal.
+pub(crate) fn plain_explanation(error: &Error) -> String {
+    Streams { out_colour: false, err_colour: false }.explanation(error)
+}
+
+/// A dumb terminal (an editor's shell, a job's log behind a pseudo-terminal) takes lines, and nothing else.
+fn redraws(is_terminal: bool, term: Option<&str>) -> bool {
+    is_terminal && term != Some("dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dumb_terminal_gets_lines() {
+        assert!(redraws(true, Some("xterm")));
+        assert!(redraws(true, None));
+        assert!(!redraws(true, Some("dumb")));
+        assert!(!redraws(false, Some("xterm")));
+    }
+}

@@ -1,0 +1,137 @@
+//! `mig-ci verify`.
+
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use camino::Utf8PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{Global, ScopeArgs, ServerArgs, VerifyArgs};
+use super::exit::Exit;
+use super::output;
+use super::stream::Streams;
+use crate::config::Overrides;
+use crate::replay::plan::Selection;
+use crate::report::{self, RenderOptions, v1::Report};
+use crate::source::BaseRequest;
+use crate::ui::{self, Progress, ProgressMode};
+use crate::verify::{Error, Request, Scope, verify};
+
+pub(super) async fn run(
+    global: &Global,
+    args: &VerifyArgs,
+    streams: &Streams,
+) -> Result<Exit, Error> {
+    output::probe(&args.outputs)?;
+    let interrupted = watch_signals();
+    let (events, received) = mpsc::unbounded_channel();
+    let mode = match (global.quiet, streams.err_redraws()) {
+        (true, _) => ProgressMode::Quiet,
+        (false, true) => ProgressMode::Bars,
+        (false, false) => ProgressMode::Lines,
+    };
+    let progress = ui::spawn(Progress::new(mode, Box::new(std::io::stderr())), received);
+    let outcome = verify(&request(global, args), events, &interrupted).await;
+    // The last lines of progress stand before the report. That the task could panic is no reason to lose that.
+    let _ = progress.await;
+    let report = outcome?;
+    let options = RenderOptions {
+        color: streams.out_colour(),
+        width: streams.out_width(),
+        ..RenderOptions::default()
+    };
+    let printed = streams.print(&render(&args.format, &report, &options));
+    let written = interrupted.run_until_cancelled(write_all(args, &report)).await;
+    let mut errors = written.ok_or(Error::Interrupted { left: Vec::new() })?;
+    errors.extend(printed.err());
+    errors.iter().for_each(|error| streams.explain(error));
+    // What the run found counts for more than where it could not be written.
+    Ok(match Exit::of_report(&report) {
+        Exit::Passed if !errors.is_empty() => Exit::Environment,
+        exit => exit,
+    })
+}
+
+/// Writes all files, and gives what went wrong. Beside the signals: a pipe that nobody reads takes for ever.
+async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<Error> {
+    let text = |format: &str| render(format, report, &RenderOptions::default());
+    let texts: Vec<(Utf8PathBuf, String)> =
+        args.outputs.iter().map(|each| (each.path.clone(), text(&each.format))).collect();
+    let write =
+        move || texts.iter().filter_map(|(path, text)| output::write(path, text).err()).collect();
+    let failed = |error: tokio::task::JoinError| {
+        vec![Error::Output { path: "the reports".into(), reason: error.to_string() }]
+    };
+    tokio::task::spawn_blocking(write).await.unwrap_or_else(failed)
+}
+
+/// What the command line says.
+pub(super) fn request(global: &Global, args: &VerifyArgs) -> Request {
+    let mut overrides = overrides(&args.server);
+    overrides.fail_on = args.fail_on;
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    Request {
+        scope: scope(global, &args.scope, overrides),
+        jobs: args.jobs.map_or(cores, usize::from),
+        timings: args.timings,
+        require_migrations: args.require_migrations,
+        require_tenants: args.require_tenants,
+    }
+}
+
+/// What the groups of flags that several commands share say together.
+pub(super) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> Scope {
+    let base = match &args.base {
+        _ if args.no_base => BaseRequest::None,
+        Some(revision) => BaseRequest::Revision(revision.clone()),
+        None => BaseRequest::Default,
+    };
+    let selection =
+        Selection { databases: global.databases.clone(), tenants: args.tenants.clone() };
+    Scope { config: global.config.clone(), overrides, base, selection }
+}
+
+pub(super) fn overrides(args: &ServerArgs) -> Overrides {
+    Overrides {
+        provider: args.provider,
+        version: args.postgres_version,
+        image: args.postgres_image.clone(),
+        url: args.postgres_url.clone().map(Into::into),
+        ..Overrides::default()
+    }
+}
+
+pub(super) fn render(name: &str, report: &Report, options: &RenderOptions) -> String {
+    // The command line's own check has let no unknown name through.
+    report::find(name).map_or_else(String::new, |renderer| (renderer.render)(report, options))
+}
+
+/// SIGINT and SIGTERM ask for an orderly end; as the first process of a container nothing else would end us.
+pub(super) fn watch_signals() -> CancellationToken {
+    let interrupted = CancellationToken::new();
+    let token = interrupted.clone();
+    tokio::spawn(async move {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+            tracing::warn!("cannot listen to signals: an interruption will leave things behind");
+            return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        token.cancel();
+        // Listening goes on, so that impatience does not end the removal half-way.
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        }
+    });
+    interrupted
+}

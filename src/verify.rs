@@ -1,0 +1,212 @@
+//! The main job, from the project to the report: load, plan, provide, replay, judge, report.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio_util::sync::CancellationToken;
+
+use crate::checks;
+use crate::config::{self, ConfigErrors, LoadOptions, Location, Overrides};
+use crate::model::{Event, Failure, Files, Project};
+use crate::postgres::{self, EventSink, ProviderError, RunId, Server, ServerRequest};
+use crate::replay::plan::{Plan, PlanError, Selection};
+use crate::replay::{self, Evidence};
+use crate::report::{self, v1};
+use crate::source::{self, BaseRequest, Revisions, SourceError, Worktree};
+
+mod facts;
+mod timing;
+
+use facts::{check_there_is_something, paths_of};
+use timing::Stopwatch;
+
+/// Whoever interrupts waits a few seconds, and then kills.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// What of which project, compared with what.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    /// `--config`.
+    pub(crate) config: Option<Utf8PathBuf>,
+    pub(crate) overrides: Overrides,
+    pub(crate) base: BaseRequest,
+    pub(crate) selection: Selection,
+}
+
+impl Scope {
+    /// How the command line says which project and which base, where it has to be said.
+    fn flags(&self) -> Vec<String> {
+        let config = self.config.iter().flat_map(|path| ["--config", path.as_str()]);
+        let base = match &self.base {
+            BaseRequest::Default => vec![],
+            BaseRequest::Revision(revision) => vec!["--base", revision],
+            BaseRequest::None => vec!["--no-base"],
+        };
+        config.chain(base).map(str::to_owned).collect()
+    }
+}
+
+/// What to verify, and how.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) scope: Scope,
+    /// Units at work at one time.
+    pub(crate) jobs: usize,
+    pub(crate) timings: bool,
+    pub(crate) require_migrations: bool,
+    pub(crate) require_tenants: bool,
+}
+
+/// Why there is no report. Each variant is one of the rooms' own errors; the exit code follows from it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// A `prepare` file for the server does not run.
+    #[error("cannot prepare the server: {}", .0.message)]
+    Prepare(Box<Failure>),
+    #[error("{0}")]
+    Nothing(String),
+    #[error("cannot write {path}: {reason}")]
+    Output { path: Utf8PathBuf, reason: String },
+    #[error("cannot tell the current folder: {reason}")]
+    Folder { reason: String },
+    #[error("interrupted; {}", in_words(.left))]
+    Interrupted {
+        /// What could not be removed.
+        left: Vec<String>,
+    },
+}
+
+fn in_words(left: &[String]) -> String {
+    if left.is_empty() {
+        return "everything that was started has been removed".to_owned();
+    }
+    format!("{}; `mig-ci clean` removes what is left", left.join("; "))
+}
+
+/// A project, read at both revisions.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) project: Project,
+    pub(crate) head: Worktree,
+    pub(crate) revisions: Revisions,
+    pub(crate) plan: Plan,
+    /// The flags that lead a later run to the same project and the same base.
+    pub(crate) flags: Vec<String>,
+}
+
+/// The project of the current folder, checked.
+pub(crate) fn load_project(
+    config: Option<&Utf8Path>,
+    overrides: Overrides,
+) -> Result<(Project, Worktree), Error> {
+    load_at(config::locate(&current_folder()?, config)?, overrides)
+}
+
+/// The same, as it would be understood without a configuration file.
+pub(crate) fn discover() -> Result<Project, Error> {
+    let location = config::locate(&current_folder()?, None)?;
+    let (project, _) = load_at(Location { file: None, ..location }, Overrides::default())?;
+    Ok(project)
+}
+
+fn load_at(location: Location, overrides: Overrides) -> Result<(Project, Worktree), Error> {
+    let head = Worktree::new(location.root.clone());
+    let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
+    let project = config::load(&LoadOptions {
+        location: &location,
+        files: &head,
+        environment: &config::process_environment,
+        check_codes: &codes,
+        overrides,
+    })?;
+    Ok((project, head))
+}
+
+/// Everything up to the plan: needs files and git, and no server. `mig-ci list` stops here.
+pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
+    let (project, head) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
+    let wanted = paths_of(&project.databases);
+    let revisions = source::read_revisions(&project.root, &scope.base, &wanted).await?;
+    let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
+    let plan = Plan::new(&project, &head, base_files, &scope.selection)?;
+    Ok(Loaded { project, head, revisions, plan, flags: scope.flags() })
+}
+
+fn current_folder() -> Result<Utf8PathBuf, Error> {
+    let found = std::env::current_dir().and_then(|path| {
+        Utf8PathBuf::from_path_buf(path)
+            .map_err(|path| std::io::Error::other(format!("{} is not UTF-8", path.display())))
+    });
+    found.map_err(|error| Error::Folder { reason: error.to_string() })
+}
+
+/// Runs it all. Once `interrupted` is cancelled it stops what it does, removes what it made, and returns
+/// [`Error::Interrupted`].
+pub(crate) async fn verify(
+    request: &Request,
+    events: EventSink,
+    interrupted: &CancellationToken,
+) -> Result<v1::Report, Error> {
+    let mut watch = Stopwatch::start();
+    let loaded = interrupted.run_until_cancelled(load(&request.scope)).await;
+    let loaded = loaded.ok_or(Error::Interrupted { left: Vec::new() })??;
+    check_there_is_something(request, &loaded.plan)?;
+    watch.lap("read the project");
+
+    let run = RunId::new();
+    let settings = loaded.project.postgres.clone();
+    let wanted = ServerRequest { settings: settings.clone(), run: run.clone(), jobs: request.jobs };
+    let started = interrupted.run_until_cancelled(Server::start(&wanted, &events)).await;
+    let Some(started) = started else {
+        let swept = postgres::cleanup_run(&settings, &run).await;
+        return Err(Error::Interrupted { left: swept.problems });
+    };
+    let server = started?;
+    watch.lap("start the server");
+
+    let evidence = interrupted
+        .run_until_cancelled(prepare_and_replay(&loaded, &server, request.jobs, events.clone()))
+        .await;
+    watch.lap("replay");
+
+    let _ = events.send(Event::CleaningUp);
+    let facts = facts::of_server(&server, &loaded.project);
+    let Some(evidence) = evidence else { return Err(stop_now(server).await) };
+    let stopped = server.stop().await;
+    watch.lap("stop the server");
+    let evidence = evidence?;
+
+    let findings = checks::judge(&evidence.units, &loaded.project.checks);
+    let timings = request.timings.then(|| watch.timings(&evidence.units, stopped.server_cpu));
+    let run = facts::of_run(&loaded, facts, &stopped, &evidence, &watch, timings);
+    Ok(report::build(&loaded.plan, &evidence.units, &findings, run))
+}
+
+/// What an interrupted run has made goes too, as far as the time allows.
+async fn stop_now(server: Server) -> Error {
+    let left = match tokio::time::timeout(STOP_WITHIN, server.stop()).await {
+        Ok(stopped) => stopped.problems,
+        Err(_) => vec![format!("removing took more than {} s", STOP_WITHIN.as_secs())],
+    };
+    Error::Interrupted { left }
+}
+
+async fn prepare_and_replay(
+    loaded: &Loaded,
+    server: &Server,
+    jobs: usize,
+    events: EventSink,
+) -> Result<Evidence, Error> {
+    replay::prepare_server(server, &loaded.head, &loaded.project.prepare)
+        .await
+        .map_err(|failure| Error::Prepare(Box::new(failure)))?;
+    Ok(replay::replay(&loaded.plan, server, &loaded.head, jobs, events).await)
+}

@@ -1,0 +1,266 @@
+//! What the report says of a run besides plan, evidence and findings: the server, the revisions, notes.
+
+use camino::Utf8PathBuf;
+
+use super::timing::Stopwatch;
+use super::{Error, Loaded, Request};
+use crate::model::{Database, Project, Sample, Severity, Track, TrackKind};
+use crate::postgres::{Server, Stopped};
+use crate::replay::Evidence;
+use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan};
+use crate::report::{Run, v1};
+use crate::source::{Lacking, Revisions};
+
+/// Files and folders whose state at the base matters.
+pub(super) fn paths_of(databases: &[Database]) -> Vec<Utf8PathBuf> {
+    let tracks = databases.iter().flat_map(|database| {
+        database.shared.iter().chain(database.tenants.as_ref().map(|tenants| &tenants.track))
+    });
+    let with_settings = |track: &Track| {
+        // sqlx's settings lie in the directory or in a folder above it.
+        let settings = track.migrations.ancestors().map(|folder| folder.join("sqlx.toml"));
+        settings.chain([track.migrations.clone()]).collect::<Vec<_>>()
+    };
+    let mut paths: Vec<Utf8PathBuf> = tracks.flat_map(with_settings).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// `--require-migrations` and `--require-tenants`: exit code 5 where there is nothing.
+pub(super) fn check_there_is_something(request: &Request, plan: &Plan) -> Result<(), Error> {
+    let pending: usize = plan.tracks().map(TrackPlan::pending).sum();
+    if request.require_migrations && pending == 0 {
+        return Err(Error::Nothing(
+            "no migration is pending, and --require-migrations asks for one".to_owned(),
+        ));
+    }
+    let is_sample = |start: &Start| matches!(start, Start::Sample(Sample { .. }));
+    let samples = plan
+        .units()
+        .filter(|(_, unit)| unit.track == TrackKind::Tenant && is_sample(&unit.start))
+        .count();
+    if request.require_tenants && samples == 0 {
+        return Err(Error::Nothing(
+            "there is no sample tenant, and --require-tenants asks for one".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn of_server(server: &Server, project: &Project) -> (v1::Server, Vec<v1::Note>) {
+    let facts = v1::Server {
+        provider: server.provider().to_string(),
+        description: server.description().to_owned(),
+        version: server.version().to_owned(),
+        role: project.postgres.role.to_string(),
+        lost: false,
+    };
+    let notes =
+        server.notes().iter().map(|note| self::note(note.severity, &note.message)).collect();
+    (facts, notes)
+}
+
+pub(super) fn of_run(
+    loaded: &Loaded,
+    (mut server, mut notes): (v1::Server, Vec<v1::Note>),
+    stopped: &Stopped,
+    evidence: &Evidence,
+    watch: &Stopwatch,
+    timings: Option<v1::Timings>,
+) -> Run {
+    server.lost = evidence.server_lost;
+    if evidence.server_lost {
+        notes.push(note(
+            Severity::Error,
+            "the server was lost during the run; nothing is known of what was not run",
+        ));
+        notes.extend(last_words(&stopped.log).map(|words| note(Severity::Info, &words)));
+    }
+    // A server that was lost leaves nothing to stop in order.
+    if !evidence.server_lost {
+        notes.extend(stopped.problems.iter().map(|problem| note(Severity::Warning, problem)));
+    }
+    notes.extend(of_plan(loaded));
+    Run {
+        started_at: watch.started_at(),
+        duration: watch.elapsed(),
+        server,
+        revisions: revisions(&loaded.revisions),
+        notes,
+        timings,
+        flags: loaded.flags.clone(),
+        fail_on: loaded.project.checks.fail_on.unwrap_or(Severity::Error),
+    }
+}
+
+/// Why it went, if its log says: the log goes with the server.
+fn last_words(log: &str) -> Option<String> {
+    const REASONS: [&str; 6] =
+        ["PANIC:", "FATAL:", "terminated by", "shutdown request", "No space left", "ut of memory"];
+    /// What it answered to those who asked whether it still lives.
+    const ANSWER: &str = "the database system is ";
+    const MOST: usize = 3;
+    let tells =
+        |line: &&str| !line.contains(ANSWER) && REASONS.iter().any(|reason| line.contains(reason));
+    let mut lines: Vec<&str> = Vec::new();
+    for line in log.lines().filter(tells) {
+        // What stands before the level is when, and in which process.
+        let start =
+            ["PANIC:", "FATAL:", "ERROR:", "LOG:"].iter().find_map(|level| line.find(level));
+        let text = &line[start.unwrap_or(0)..];
+        if !lines.contains(&text) {
+            lines.push(text);
+        }
+    }
+    let last = &lines[lines.len().saturating_sub(MOST)..];
+    (!last.is_empty()).then(|| format!("the end of the server's log: {}", last.join("; ")))
+}
+
+fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
+    let mut notes = of_base(loaded);
+    let pending: usize = loaded.plan.tracks().map(TrackPlan::pending).sum();
+    let changes = changes(&loaded.plan);
+    // What the tool does not notice is a check's business.
+    let changed: Vec<&String> =
+        changes.iter().filter(|(noticed, _)| *noticed).map(|(_, change)| change).collect();
+    match (pending, changes.len()) {
+        (0, 0) => notes.push(note(
+            Severity::Info,
+            "no migration is pending: head and base have the same; everything was replayed from zero all the same",
+        )),
+        (0, _) => notes.push(note(Severity::Warning, "no migration is pending")),
+        _ => {}
+    }
+    if !changed.is_empty() {
+        const SHOWN: usize = 5;
+        let more = changed.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        notes.push(note(
+            Severity::Warning,
+            &format!(
+                "migrations that the base has were changed: {}{more}. Where they have been applied the change never \
+                 arrives; a new migration does",
+                changed.iter().take(SHOWN).map(|change| change.as_str()).collect::<Vec<_>>().join(", ")
+            ),
+        ));
+    }
+    for database in &loaded.plan.databases {
+        let samples = database.units.iter().filter(|unit| matches!(unit.start, Start::Sample(_)));
+        if database.tenants.is_none() && samples.clone().count() == 0 {
+            let name = &database.name;
+            let text = format!("no sample for `{name}`: its migrations ran on empty tables");
+            notes.push(note(Severity::Info, &text));
+        }
+        if database.tenants.is_some() && samples.count() == 0 {
+            notes.push(note(
+                Severity::Warning,
+                &format!(
+                    "database `{}` has no sample tenants: only empty ones and one made by the base's migrations were \
+                     replayed, and those hold no data",
+                    database.name
+                ),
+            ));
+        }
+    }
+    notes
+}
+
+/// What makes the base another one than was meant.
+fn of_base(loaded: &Loaded) -> Vec<v1::Note> {
+    let Revisions { base, .. } = &loaded.revisions;
+    let Some(revision) = &base.revision else {
+        let text =
+            format!("there is no base ({}), so every migration counts as pending", base.reason);
+        return vec![note(Severity::Warning, &text)];
+    };
+    let name = &revision.name;
+    let lacks = match base.lacking {
+        Lacking::Commits(1) => Some(format!("HEAD lacks 1 commit of {name}")),
+        Lacking::Commits(commits) => Some(format!("HEAD lacks {commits} commits of {name}")),
+        Lacking::Unknown if has_removed(&loaded.plan) => {
+            Some(format!("HEAD may lack commits of {name}, which this shallow clone cannot tell"))
+        }
+        Lacking::Unknown | Lacking::Nothing => None,
+    };
+    let advice = |lacks| {
+        format!(
+            "{lacks}. `--base` takes {name} as it is, so migrations that {name} got since count as removed; rebase, or \
+             leave --base out (then the merge base is taken)"
+        )
+    };
+    let moved =
+        loaded.plan.tracks().filter(|track| track.base.is_empty() && !track.head.is_empty());
+    let moved = moved.map(|track| {
+        format!(
+            "the base ({name}) has no migrations in {}: if the folder was moved, edits on the way cannot be seen, and \
+             every migration counts as pending",
+            track.directory
+        )
+    });
+    lacks.map(advice).into_iter().chain(moved).map(|text| note(Severity::Warning, &text)).collect()
+}
+
+fn has_removed(plan: &Plan) -> bool {
+    plan.tracks().flat_map(TrackPlan::states).any(|(_, state)| state == MigrationState::Removed)
+}
+
+/// Migrations of the base that the head has otherwise, or has no more, and whether the tool's checksums tell it.
+fn changes(plan: &Plan) -> Vec<(bool, String)> {
+    let states = plan.tracks().flat_map(TrackPlan::states);
+    let changed = states.filter_map(|(migration, state)| {
+        let change = match state {
+            MigrationState::Edited => format!("{} (edited)", migration.up.path()),
+            MigrationState::Removed => format!("{} (removed)", migration.up.path()),
+            MigrationState::Base | MigrationState::Pending => return None,
+        };
+        Some((migration.checksum.is_some(), change))
+    });
+    changed.collect()
+}
+
+fn revisions(revisions: &Revisions) -> v1::Revisions {
+    v1::Revisions {
+        base: revisions.base.revision.as_ref().map(|revision| v1::Revision {
+            commit: revision.commit.clone(),
+            name: revision.name.clone(),
+            dirty: false,
+        }),
+        base_reason: revisions.base.reason.clone(),
+        head: revisions.head.as_ref().map(|head| v1::Revision {
+            commit: head.commit.clone(),
+            name: "HEAD".to_owned(),
+            dirty: head.dirty,
+        }),
+    }
+}
+
+fn note(severity: Severity, message: &str) -> v1::Note {
+    let severity = match severity {
+        Severity::Info => v1::Severity::Info,
+        Severity::Warning => v1::Severity::Warning,
+        Severity::Error => v1::Severity::Error,
+    };
+    v1::Note { severity, message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_words;
+
+    #[test]
+    fn a_servers_last_words_are_those_that_tell_why() {
+        let log = "2026-01-02 03:04:05.678 UTC [7] LOG:  database system is ready to accept connections\n\
+                   2026-01-02 03:04:06.678 UTC [8] ERROR:  relation \"x\" does not exist\n\
+                   2026-01-02 03:04:06.678 UTC [8] STATEMENT:  ALTER ROLE me PASSWORD 'secret'\n\
+                   2026-01-02 03:04:07.678 UTC [9] PANIC:  could not write to file: No space left on device\n\
+                   2026-01-02 03:04:07.679 UTC [7] LOG:  server process (PID 9) was terminated by signal 6\n\
+                   2026-01-02 03:04:07.680 UTC [11] FATAL:  the database system is in recovery mode\n";
+        assert_eq!(
+            last_words(log).unwrap(),
+            "the end of the server's log: PANIC:  could not write to file: No space left on device; \
+             LOG:  server process (PID 9) was terminated by signal 6"
+        );
+        assert_eq!(last_words("LOG:  all is well"), None);
+    }
+}

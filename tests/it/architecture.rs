@@ -1,0 +1,318 @@
+//! The shape of the source: who may use whom, what a file looks like. `src/lib.rs` draws the map; this holds it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use syn::visit::{self, Visit};
+use syn::{Attribute, Item, Macro, UseTree};
+
+/// Known without a server: pure functions over plain data. Each may use those above it and in its own line.
+const CORE: [&[&str]; 3] = [&["model"], &["sql"], &["formats", "checks", "report", "replay::plan"]];
+
+/// What only the edge may touch.
+const OUTSIDE: [&str; 7] =
+    ["octocrab", "sqlx", "std::env", "std::fs", "std::process", "testcontainers", "tokio"];
+
+/// Above all rooms: they know everybody, and nobody knows them but the later ones.
+const TOP: [&str; 4] = ["verify", "upgrade", "cli", "main"];
+
+/// Lines before the tests.
+const LONGEST: usize = 300;
+
+/// Longer files, with the reason. An entry that is not needed any more fails too.
+const LONGER: [(&str, &str); 1] =
+    [("report/v1.rs", "one frozen schema: a flat list of fields that is read from top to bottom")];
+
+/// One file of `src`.
+struct Source {
+    /// Relative to `src`.
+    path: Utf8PathBuf,
+    text: String,
+    /// Paths that it uses outside of tests: `crate::model::Files`, `std::fs::read`.
+    uses: BTreeSet<String>,
+    /// The files that it declares for tests alone: `#[cfg(test)] mod testing;`.
+    test_files: Vec<String>,
+}
+
+#[test]
+fn core_rooms_do_no_io_and_know_no_edge() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let Some(level) = CORE.iter().position(|rooms| rooms.iter().any(|room| source.is_in(room)))
+        else {
+            continue;
+        };
+        let allowed: Vec<&str> = CORE[..=level].concat();
+        for used in &source.uses {
+            let outside = OUTSIDE.iter().any(|name| begins(used, name));
+            let ours = used.strip_prefix("crate::").filter(|ours| {
+                let own = source.is_in(ours.split("::").next().unwrap_or_default());
+                !own && !allowed.iter().any(|room| begins(ours, room))
+            });
+            if outside || ours.is_some() {
+                wrong.push(format!("src/{} uses {used}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "core rooms must not:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_model_uses_nothing_of_ours() {
+    for source in sources().iter().filter(|source| source.is_in("model")) {
+        let ours = source
+            .uses
+            .iter()
+            .find(|used| used.strip_prefix("crate::").is_some_and(|ours| !begins(ours, "model")));
+        assert_eq!(ours, None, "src/{}", source.path);
+    }
+}
+
+#[test]
+fn nobody_reaches_up() {
+    for source in sources() {
+        // `lib.rs` hands the work to the command line; `main.rs` calls the library.
+        let level = TOP.iter().position(|top| source.is_in(top));
+        if source.path == "lib.rs" {
+            continue;
+        }
+        let above = &TOP[level.map_or(0, |level| level + 1)..];
+        for used in &source.uses {
+            let up = above.iter().find(|top| begins(used, &format!("crate::{top}")));
+            assert_eq!(up, None, "src/{} uses {used}", source.path);
+        }
+    }
+}
+
+/// What GitHub is told comes from the report; what it tells is handed on as the model's values.
+#[test]
+fn github_knows_the_model_and_the_report_alone() {
+    let sources = sources();
+    let github: Vec<_> = sources.iter().filter(|source| source.is_in("github")).collect();
+    assert!(!github.is_empty());
+    for source in github {
+        let other = source.uses.iter().find(|used| {
+            let ours = used.strip_prefix("crate::");
+            ours.is_some_and(|ours| {
+                !["github", "model", "report"].iter().any(|room| begins(ours, room))
+            })
+        });
+        assert_eq!(other, None, "src/{}", source.path);
+    }
+}
+
+#[test]
+fn only_one_file_runs_git() {
+    let git = |source: &&Source| source.path == "source/git.rs";
+    let sources = sources();
+    assert!(sources.iter().any(|source| git(&source)));
+    for source in sources.iter().filter(|source| source.is_in("source") && !git(source)) {
+        let process = source.uses.iter().find(|used| used.contains("process::"));
+        assert_eq!(process, None, "src/{}", source.path);
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for source in sources() {
+        assert!(source.text.starts_with("//! "), "src/{} does not begin with //!", source.path);
+    }
+}
+
+#[test]
+fn files_are_short() {
+    let mut long = Vec::new();
+    let mut excused = BTreeSet::new();
+    for source in sources() {
+        let lines = source.text.lines().count();
+        let tests = source.text.find("#[cfg(test)]\nmod tests {");
+        let lines = tests.map_or(lines, |tests| source.text[..tests].lines().count());
+        if lines <= LONGEST {
+            continue;
+        }
+        if LONGER.iter().any(|(path, _)| source.path == *path) {
+            excused.insert(source.path);
+        } else {
+            long.push(format!("src/{}: {lines} lines before its tests", source.path));
+        }
+    }
+    assert!(long.is_empty(), "over {LONGEST}; split them by what they do:\n{}", long.join("\n"));
+    for (path, reason) in LONGER {
+        assert!(excused.contains(Utf8Path::new(path)), "no longer needed: {path} ({reason})");
+    }
+}
+
+impl Source {
+    /// `replay::plan` is `replay/plan.rs` and everything in `replay/plan/`.
+    fn is_in(&self, room: &str) -> bool {
+        let room = room.replace("::", "/");
+        self.path.starts_with(&room) || self.path == format!("{room}.rs")
+    }
+}
+
+/// Whether a path is this one or leads through it.
+fn begins(path: &str, with: &str) -> bool {
+    path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+fn sources() -> Vec<Source> {
+    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    assert!(paths.len() > 10, "only {paths:?}");
+    let read = |path: Utf8PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        let relative = path.strip_prefix(&root).unwrap().to_owned();
+        let Collector { found: uses, test_files, .. } = collect(&relative, &text);
+        Source { path: relative, text, uses, test_files }
+    };
+    let sources: Vec<Source> = paths.into_iter().map(read).collect();
+    let for_tests: Vec<String> =
+        sources.iter().flat_map(|source| source.test_files.clone()).collect();
+    let is_for_tests = |source: &Source| {
+        let module = module_of(&source.path).join("::");
+        // A module for tests has its own modules below it.
+        for_tests.iter().any(|tests| begins(&module, tests))
+    };
+    sources.into_iter().filter(|source| !is_for_tests(source)).collect()
+}
+
+fn walk(folder: &Utf8Path, found: &mut Vec<Utf8PathBuf>) {
+    for entry in folder.read_dir_utf8().unwrap() {
+        let path = entry.unwrap().into_path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension() == Some("rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn collect(path: &Utf8Path, text: &str) -> Collector {
+    let file = syn::parse_file(text).unwrap_or_else(|error| panic!("src/{path}: {error}"));
+    let mut collector = Collector { module: module_of(path), ..Collector::default() };
+    collector.visit_file(&file);
+    collector
+}
+
+/// The module that a file is, from the crate's root: `replay::plan` for `replay/plan.rs` and `replay/plan/mod.rs`.
+fn module_of(path: &Utf8Path) -> Vec<String> {
+    let stem = path.with_extension("");
+    let parts = stem.components().map(|part| part.as_str().to_owned());
+    parts.filter(|part| !["mod", "lib", "main"].contains(&part.as_str())).collect()
+}
+
+/// Gathers paths, leaves tests out, and turns `super::` into `crate::…`.
+#[derive(Default)]
+struct Collector {
+    module: Vec<String>,
+    found: BTreeSet<String>,
+    test_files: Vec<String>,
+}
+
+impl Collector {
+    fn add(&mut self, parts: &[String]) {
+        let supers = parts.iter().take_while(|part| *part == "super").count();
+        let mut whole = Vec::new();
+        if supers > 0 {
+            whole.push("crate".to_owned());
+            let kept = self.module.len().saturating_sub(supers);
+            whole.extend_from_slice(&self.module[..kept]);
+        }
+        whole.extend_from_slice(&parts[supers..]);
+        self.found.insert(whole.join("::"));
+    }
+
+    fn add_tree(&mut self, tree: &UseTree, before: &[String]) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            UseTree::Path(path) => self.add_tree(&path.tree, &with(&path.ident)),
+            UseTree::Name(name) => self.add(&with(&name.ident)),
+            UseTree::Rename(name) => self.add(&with(&name.ident)),
+            UseTree::Glob(_) => self.add(before),
+            UseTree::Group(group) => {
+                group.items.iter().for_each(|tree| self.add_tree(tree, before))
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Collector {
+    fn visit_item(&mut self, item: &'ast Item) {
+        if !is_test(attributes(item)) {
+            visit::visit_item(self, item);
+        } else if let Item::Mod(item) = item
+            && item.content.is_none()
+        {
+            let module = [&self.module[..], &[item.ident.to_string()]].concat();
+            self.test_files.push(module.join("::"));
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.add_tree(&item.tree, &[]);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts: Vec<String> =
+            path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.add(&parts);
+        visit::visit_path(self, path);
+    }
+
+    /// What stands inside of a macro is no syntax yet; its words are looked through for paths.
+    fn visit_macro(&mut self, item: &'ast Macro) {
+        visit::visit_macro(self, item);
+        let text = item.tokens.to_string().replace(" :: ", "::");
+        for word in text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
+            if word.contains("::") {
+                let parts: Vec<String> = word.split("::").map(str::to_owned).collect();
+                self.add(&parts);
+            }
+        }
+    }
+}
+
+fn is_test(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let list = attribute.meta.require_list();
+        list.is_ok_and(|list| list.path.is_ident("cfg") && list.tokens.to_string() == "test")
+    })
+}
+
+/// Of those items that tests are kept in.
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Mod(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+#[test]
+fn paths_are_found_wherever_they_stand() {
+    let text = "
+        use std::{fmt, fs::{self, File}};
+        use super::super::edge::*;
+        use super::near as n;
+        fn f() -> tokio::task::Id { vec![crate::cli::run()]; sqlx::query!(\"x\") }
+        #[cfg(test)]
+        mod tests { use std::env; }
+        #[cfg(test)]
+        mod testing;
+    ";
+    let Collector { found, test_files, .. } = collect("replay/plan.rs".into(), text);
+    assert_eq!(test_files, ["replay::plan::testing"]);
+    for path in
+        ["std::fs::File", "std::fmt", "crate::edge", "crate::replay::near", "crate::cli::run"]
+    {
+        assert!(found.contains(path), "{path} in {found:?}");
+    }
+    assert!(found.iter().any(|path| begins(path, "tokio")));
+    assert!(found.iter().any(|path| begins(path, "sqlx")));
+    assert!(!found.iter().any(|path| begins(path, "std::env")));
+}

@@ -1,0 +1,126 @@
+//! Tenants are replayed beside each other, and the verdict is that of production, where the tool goes through them one by
+//! one: whatever they do to each other is nobody's failure, and no two of them wait for each other for ever.
+
+use std::time::{Duration, Instant};
+
+use crate::common::{Command, Project, Report, project};
+
+const CONFIG: &str = "[databases.app]\nshared = { migrations = \"migrations/shared\", schema = \"shared\" }\n\
+                      [databases.app.tenants]\nmigrations = \"migrations/tenant\"\ntarget = \"tenant_{tenant}\"\nformat = \"sqlx\"\n";
+
+/// Far more than any of these takes, and less than the limit that ends a circle.
+const LONG: Duration = Duration::from_secs(15);
+
+fn app() -> Project {
+    project()
+        .file("mig-ci.toml", CONFIG)
+        .file(
+            "migrations/shared/1_counter.sql",
+            "CREATE TABLE shared.counter (n int);\nINSERT INTO shared.counter VALUES (0);\n\
+             CREATE TABLE shared.settings (name text PRIMARY KEY);\n",
+        )
+        .file("migrations/tenant/1_members.sql", "CREATE TABLE members (id int);\n")
+}
+
+/// A limit of the server's, so that a circle ends as a failure and not as a test that hangs.
+fn limited(project: &Project) -> Command {
+    let url = crate::common::postgres().url("postgres");
+    let config = format!("[postgres]\nsettings = {{ statement_timeout = \"20s\" }}\n{CONFIG}");
+    std::fs::write(project.path().join("mig-ci.toml"), config).unwrap();
+    project.mig_ci(["verify", "--provider=url", "--jobs=4"]).env("MIG_CI_POSTGRES_URL", url)
+}
+
+fn passes(project: &Project) -> Report {
+    let begun = Instant::now();
+    let report = limited(project).report(0);
+    assert!(begun.elapsed() < LONG, "it has waited for a limit: {:?}", begun.elapsed());
+    report
+}
+
+#[test]
+fn a_transaction_left_open_holds_up_nobody_for_ever() {
+    let project = app()
+        .file(
+            "migrations/tenant/2_open.sql",
+            "-- no-transaction\nBEGIN;\nSELECT pg_sleep(0.3);\nUPDATE shared.counter SET n = n + 1;\n",
+        )
+        .file("migrations/tenant/3_next.sql", "ALTER TABLE members ADD COLUMN name text;\n");
+    let begun = Instant::now();
+    let report = limited(&project).report(1);
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+    // Its row was written into the open transaction.
+    assert_eq!(report.units_of("ledger-not-written"), ["fresh_1", "fresh_2", "base"]);
+}
+
+#[test]
+fn an_advisory_lock_of_a_session_holds_up_nobody_for_ever() {
+    let project = app()
+        .file(
+            "migrations/tenant/2_lock.sql",
+            "SELECT pg_advisory_lock(4242);\nSELECT pg_sleep(0.2);\nUPDATE shared.counter SET n = n + 1;\n",
+        )
+        .file(
+            "migrations/tenant/3_index.sql",
+            "-- no-transaction\nCREATE INDEX CONCURRENTLY members_id ON members (id);\n",
+        );
+    passes(&project);
+}
+
+#[test]
+fn what_another_tenant_has_just_put_into_a_shared_table_is_no_failure() {
+    let project = app().file(
+        "migrations/tenant/2_setting.sql",
+        "INSERT INTO shared.settings SELECT 'flag' WHERE NOT EXISTS (SELECT FROM shared.settings);\n\
+         SELECT pg_sleep(0.3);\n",
+    );
+    let report = passes(&project);
+    let alone = |name: &str| report.unit(name)["steps"][1]["replayed_alone"] == true;
+    assert!(["fresh_1", "fresh_2", "base"].iter().any(|name| alone(name)), "{:#}", report.json);
+}
+
+#[test]
+fn preparations_that_meet_in_the_database_do_not_fail() {
+    let project =
+        app().file("prepare.sql", "CREATE SCHEMA IF NOT EXISTS platform;\nSELECT pg_sleep(0.2);\n");
+    let url = crate::common::postgres().url("postgres");
+    let project = project.file("mig-ci.toml", format!("{CONFIG}prepare = [\"prepare.sql\"]\n"));
+    project
+        .mig_ci(["verify", "--provider=url", "--jobs=4"])
+        .env("MIG_CI_POSTGRES_URL", url)
+        .report(0);
+}
+
+/// The second tenant would be told that it has everything, and stay empty; which of them is first would be chance.
+#[test]
+fn one_ledger_for_all_tenants_is_refused() {
+    let project = app()
+        .without("migrations/tenant/1_members.sql")
+        .file(
+            "migrations/tenant/1_a.sql",
+            "-- migrate:up\nCREATE TABLE a (id int);\n-- migrate:down\n",
+        )
+        .file(
+            "mig-ci.toml",
+            format!("{}ledger = \"meta.schema_migrations\"\n", CONFIG.replace("sqlx", "dbmate")),
+        );
+    let ended = project.verify().run().exit(3);
+    for part in ["\"meta\".\"schema_migrations\"", "for all of its tenants", "migrations/tenant"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}
+
+/// dbmate names the schema without quotes, so the server folds it.
+#[test]
+fn dbmate_is_not_run_where_it_would_work_in_another_schema() {
+    let project = app()
+        .without("migrations/tenant/1_members.sql")
+        .file(
+            "migrations/tenant/1_a.sql",
+            "-- migrate:up\nCREATE TABLE a (id int);\n-- migrate:down\n",
+        )
+        .file("mig-ci.toml", CONFIG.replace("sqlx", "dbmate").replace("tenant_{", "Tenant_{"));
+    let ended = project.verify().run().exit(3);
+    for part in ["dbmate cannot work in the schema `Tenant_fresh_1`", "without quotes"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}

@@ -1,0 +1,8 @@
+//! The binary as such.
+
+use crate::common::project;
+
+#[test]
+fn starts_and_ends_well() {
+    project().mig_ci(["--version"]).run().success();
+}

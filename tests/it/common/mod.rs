@@ -1,0 +1,37 @@
+//! The language of the tests.
+//!
+//! ```ignore
+//! let shop = project()
+//!     .file("migrations/1_a.sql", "CREATE TABLE a ();")
+//!     .git_commit("base")
+//!     .file("migrations/2_b.sql", "CREATE TABEL b ();");
+//! let run = shop.mig_ci(["verify", "--provider", "local"]).run().exit(1);
+//! shop.redactions().bind(|| insta::assert_snapshot!(run.stdout, @""));
+//! ```
+//!
+//! The binary runs with a scrubbed environment. Tests that need a server say `postgres()` and share one; those that
+//! need Docker or another tool ask `docker_is_here()` or `peer("dbmate")` first, and return if it is not.
+
+pub(crate) mod crowd;
+mod fingerprint;
+#[expect(dead_code, unused_imports, reason = "the client's own tests use the whole of it")]
+pub(crate) mod github;
+mod job;
+mod postgres;
+mod project;
+mod redact;
+mod report;
+mod requirements;
+mod run;
+mod server;
+mod wire;
+
+pub(crate) use crowd::Crowd;
+pub(crate) use job::{HEAD, Job, Line, at as at_github};
+pub(crate) use postgres::{Database, PASSWORD, Postgres, postgres, second_postgres};
+pub(crate) use project::{Project, demo, project};
+pub(crate) use report::{Report, at};
+pub(crate) use requirements::{docker_image, docker_is_here, is_root, peer};
+pub(crate) use run::{Command, Outcome, Running, scrub};
+pub(crate) use server::{Cluster, Container, Guest, containers_of, wait_for_sleepers};
+pub(crate) use wire::{Sent, Wire};

@@ -1,0 +1,315 @@
+//! One PostgreSQL for all tests of the process: started when the first test asks, gone with the process.
+//!
+//! The server is the child of a small shell that reads from a pipe which this process holds. Whatever way the process
+//! ends, SIGKILL included, the pipe closes, and the shell stops the server and removes its folder.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid, User};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, ValueRef as _};
+
+use super::fingerprint;
+
+/// `$1` the binaries, `$2` the folder, the rest options of the server. Makes the cluster too, so that nothing is left if
+/// the process ends meanwhile. SIGINT is a fast shutdown for the server; SIGTERM to the group is for initdb.
+const KEEPER: &str = r#"
+binaries=$1; folder=$2; shift 2
+{
+    "$binaries/initdb" --no-sync --no-locale --encoding=UTF8 --username=admin --auth-local=trust \
+        --auth-host=scram-sha-256 --pwfile="$folder/password" --pgdata="$folder/data" &&
+    exec "$binaries/postgres" -D "$folder/data" "$@"
+    touch "$folder/failed"
+} >"$folder/log" 2>&1 </dev/null &
+child=$!
+cat >/dev/null
+trap '' TERM
+kill -INT "$child"
+kill -TERM 0
+wait "$child"
+rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
+"#;
+
+/// The administrator's, over TCP.
+pub(crate) const PASSWORD: &str = "only-for-tests";
+
+static SERVER: LazyLock<Postgres> = LazyLock::new(Postgres::start);
+static SECOND: LazyLock<Postgres> = LazyLock::new(Postgres::start);
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    folder: PathBuf,
+    port: u16,
+    /// Its standard input is the pipe. Never dropped, as statics are not.
+    _keeper: Child,
+}
+
+/// A database of a test's own, owned by a role that is nothing else.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) name: String,
+    server: &'static Postgres,
+}
+
+/// The server that all tests of this process share.
+///
+/// # Panics
+/// If this machine has no PostgreSQL, or it does not start.
+pub(crate) fn postgres() -> &'static Postgres {
+    &SERVER
+}
+
+/// Another one, for tests that leave things on it which a run elsewhere would find and report.
+pub(crate) fn second_postgres() -> &'static Postgres {
+    &SECOND
+}
+
+impl Drop for Postgres {
+    /// Waits until it has gone. The shared one is never dropped.
+    fn drop(&mut self) {
+        drop(self._keeper.stdin.take());
+        let _ = self._keeper.wait();
+    }
+}
+
+impl Postgres {
+    /// One of a test's own, gone with the value.
+    pub(crate) fn start() -> Self {
+        let binaries = find_binaries();
+        // In memory where that is possible. The name is short, because a socket's path may have 107 bytes.
+        let base = Path::new("/dev/shm");
+        let base = if base.is_dir() { base.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix("mct").tempdir_in(base).unwrap().keep();
+        let password = folder.join("password");
+        fs::write(&password, PASSWORD).unwrap();
+        let user = unprivileged();
+        for path in [&folder, &password] {
+            if let Some(user) = &user {
+                chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+            }
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let options = [
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_connections=200",
+            "listen_addresses=127.0.0.1",
+            &format!("port={port}"),
+            &format!("unix_socket_directories={}", folder.display()),
+        ];
+        let mut keeper = Command::new("/bin/sh");
+        keeper
+            .args(["-c", KEEPER, "sh"])
+            .args([&binaries, &folder])
+            .args(options.iter().flat_map(|option| ["-c", option]))
+            .current_dir(&folder)
+            .env("LC_ALL", "C")
+            // Of its own, so that Ctrl-C reaches the tests alone.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if let Some(user) = &user {
+            keeper.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
+        let keeper = keeper.spawn().unwrap();
+        wait_until_ready(&folder);
+        Self { folder, port, _keeper: keeper }
+    }
+
+    /// As the administrator, over the socket, to one of its databases.
+    pub(crate) fn url(&self, database: &str) -> String {
+        self.socket_url("admin", database)
+    }
+
+    /// As the administrator, over TCP and with a password.
+    pub(crate) fn tcp_url(&self, database: &str) -> String {
+        self.tcp_url_through(self.port, database)
+    }
+
+    /// The same through another port, on which somebody listens who passes everything on to this server's.
+    pub(crate) fn tcp_url_through(&self, port: u16, database: &str) -> String {
+        format!("postgres://admin:{PASSWORD}@127.0.0.1:{port}/{database}")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Over the socket, as a role that is let in without a password.
+    pub(crate) fn url_as(&self, role: &str, database: &str) -> String {
+        self.socket_url(role, database)
+    }
+
+    /// Runs SQL as the administrator, in one message.
+    pub(crate) async fn sql(&self, sql: &str) -> Vec<String> {
+        self.sql_in("postgres", sql).await
+    }
+
+    /// Signals the server's first process.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let lock = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let pid = lock.lines().next().unwrap().parse().unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    fn socket_url(&self, role: &str, database: &str) -> String {
+        let folder = self.folder.to_str().unwrap();
+        format!("postgres://{role}@localhost:{}/{database}?host={folder}", self.port)
+    }
+
+    /// Runs SQL as the administrator, in one message. Each row is a line, as in [`Database::sql`].
+    pub(crate) async fn sql_in(&self, database: &str, sql: &str) -> Vec<String> {
+        lines(&self.url(database), sql).await
+    }
+
+    /// Everything that the schemas of a database hold, rows included, as text that two databases can be compared by.
+    pub(crate) async fn state(&self, database: &str) -> String {
+        let mut connection = PgConnection::connect(&self.url(database)).await.unwrap();
+        let text = fingerprint::read_all(&mut connection).await;
+        connection.close().await.unwrap();
+        text
+    }
+
+    /// A new, empty database.
+    pub(crate) async fn database(&'static self) -> Database {
+        let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        // Tests run beside each other: two may find that the role is not there.
+        let role = "DO $$ BEGIN CREATE ROLE plain LOGIN; \
+                    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
+        lines(&self.url("postgres"), role).await;
+        lines(&self.url("postgres"), &format!("CREATE DATABASE {name} OWNER plain")).await;
+        Database { name, server: self }
+    }
+}
+
+impl Database {
+    /// As its owner.
+    pub(crate) fn url(&self) -> String {
+        self.server.socket_url("plain", &self.name)
+    }
+
+    /// The same as Go's `lib/pq` reads it: there the socket's folder and the port are parameters.
+    pub(crate) fn go_url(&self) -> String {
+        let Postgres { folder, port, .. } = self.server;
+        let folder = folder.display();
+        format!("postgres://plain@/{}?socket={folder}&port={port}&sslmode=disable", self.name)
+    }
+
+    /// Runs SQL as its owner, in one message. Each row is a line: values with `|` between them, null as nothing.
+    pub(crate) async fn sql(&self, sql: &str) -> Vec<String> {
+        lines(&self.url(), sql).await
+    }
+
+    /// What `pg_dump` writes of it, run by its owner.
+    pub(crate) fn pg_dump(&self, args: &[&str]) -> Vec<u8> {
+        let binary = find_binaries().join("pg_dump");
+        let output = Command::new(binary).args(args).arg(self.url()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "pg_dump {args:?}: {stderr}");
+        output.stdout
+    }
+
+    /// What a schema holds, as text that two schemas can be compared by. `without` names tables to leave out.
+    pub(crate) async fn fingerprint(&self, schema: &str, without: &[&str]) -> String {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        let text = fingerprint::read(&mut connection, schema, without).await;
+        connection.close().await.unwrap();
+        text
+    }
+}
+
+pub(super) async fn lines(url: &str, sql: &str) -> Vec<String> {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{error}\nin: {sql}"));
+    connection.close().await.unwrap();
+    let line = |row: &sqlx::postgres::PgRow| {
+        let values: Vec<String> =
+            (0..row.len())
+                .map(|column| row.try_get_raw(column).unwrap())
+                .map(|value| {
+                    if value.is_null() { String::new() } else { value.as_str().unwrap().to_owned() }
+                })
+                .collect();
+        values.join("|")
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The newest major that is here: in PATH, or in the folders of Debian and Homebrew.
+fn find_binaries() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
+        .into_iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let major = |folder: &PathBuf| -> u32 {
+        let name = folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        name.trim_start_matches("postgresql@").parse().unwrap_or(0)
+    };
+    installed
+        .chain(std::env::split_paths(&path))
+        .filter(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
+        .max_by_key(major)
+        .expect(
+            "these tests need the server binaries of PostgreSQL 15 or later (Debian: postgresql)",
+        )
+}
+
+/// The server refuses to run as root.
+fn unprivileged() -> Option<User> {
+    if !Uid::effective().is_root() {
+        return None;
+    }
+    let user = |name| User::from_name(name).unwrap();
+    Some(user("postgres").or_else(|| user("nobody")).expect("a user postgres or nobody"))
+}
+
+fn wait_until_ready(folder: &Path) {
+    let started = Instant::now();
+    // Its last line is the server's state.
+    let state = || fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
+    while state().lines().last().map(str::trim) != Some("ready") {
+        if folder.join("failed").exists() || started.elapsed() > Duration::from_secs(60) {
+            panic!("no server:\n{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn over_tcp_it_wants_its_password() {
+        let url = postgres().tcp_url("postgres");
+        assert_eq!(lines(&url, "SELECT current_user").await, ["admin"]);
+        assert!(PgConnection::connect(&url.replace(PASSWORD, "wrong")).await.is_err());
+    }
+
+    /// Kept on a server of its own: the others still need theirs.
+    #[test]
+    fn the_server_ends_with_the_pipe() {
+        let mut server = Postgres::start();
+        assert!(server.folder.join("data").is_dir());
+        drop(server._keeper.stdin.take());
+        server._keeper.wait().unwrap();
+        assert!(!server.folder.exists());
+    }
+}

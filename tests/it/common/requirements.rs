@@ -1,0 +1,122 @@
+//! What a test needs and a machine may lack. Its absence is said aloud, and is a failure where it is required.
+
+use std::fmt::Display;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::unistd::Uid;
+
+/// Whether a Docker engine answers. If not, the test that asks returns.
+///
+/// # Panics
+/// If none answers and `MIG_CI_REQUIRE_DOCKER=1`.
+pub(crate) fn docker_is_here() -> bool {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let answer = ping(&host);
+    have("MIG_CI_REQUIRE_DOCKER", "Docker", answer).is_some()
+}
+
+/// The image that `.ci/make-postgres-image` makes, or the one that `MIG_CI_TEST_IMAGE` names, where an engine has it.
+///
+/// # Panics
+/// If it is not there and `MIG_CI_REQUIRE_DOCKER=1`.
+pub(crate) fn docker_image() -> Option<String> {
+    let image =
+        std::env::var("MIG_CI_TEST_IMAGE").unwrap_or_else(|_| "mig-ci-test/postgres:15".to_owned());
+    let known =
+        Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", &image]).output();
+    let known = match known {
+        Ok(output) if output.status.success() => Ok(image.clone()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(format!("docker cannot be run: {error}")),
+    };
+    have("MIG_CI_REQUIRE_DOCKER", &format!("image {image}"), known)
+}
+
+/// Whether this process may do what only root may: mount, or run something as somebody else.
+pub(crate) fn is_root() -> bool {
+    let answer =
+        if Uid::effective().is_root() { Ok(()) } else { Err("these tests run as somebody else") };
+    have("MIG_CI_REQUIRE_ROOT", "root", answer).is_some()
+}
+
+/// Another migration tool to compare with: what `MIG_CI_PEER_<NAME>` says, else from `target/peers` (where `.ci/run`
+/// installs them), else from PATH.
+///
+/// # Panics
+/// If it is not there and `MIG_CI_REQUIRE_PEERS=1`.
+pub(crate) fn peer(name: &str) -> Option<PathBuf> {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [peers.join("bin"), peers.join("node_modules/.bin")];
+    let named = std::env::var_os(format!("MIG_CI_PEER_{}", name.to_uppercase())).map(PathBuf::from);
+    let in_folders = folders.into_iter().chain(std::env::split_paths(&path));
+    let found = named
+        .into_iter()
+        .chain(in_folders.map(|folder| folder.join(name)))
+        .find(|file| file.is_file());
+    have("MIG_CI_REQUIRE_PEERS", name, found.ok_or("neither in PATH nor in target/peers"))
+}
+
+fn have<T>(variable: &str, what: &str, found: Result<T, impl Display>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(reason) => {
+            let required = std::env::var(variable).is_ok_and(|value| value == "1");
+            assert!(!required, "{variable}=1, but there is no {what}: {reason}");
+            let thread = std::thread::current();
+            let test = thread.name().unwrap_or("a test");
+            // Not by a macro: the test harness keeps back what those print.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: no {what}: {reason}");
+            None
+        }
+    }
+}
+
+/// Docker's own question whether it is there. `host` as in DOCKER_HOST; empty for the usual socket.
+fn ping(host: &str) -> Result<(), String> {
+    const REQUEST: &[u8] = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n";
+    let limit = Some(Duration::from_secs(5));
+    let mut answer = String::new();
+    let asked = if let Some(address) = host.strip_prefix("tcp://") {
+        TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_read_timeout(limit)?;
+            stream.write_all(REQUEST)?;
+            stream.read_to_string(&mut answer)
+        })
+    } else {
+        let socket = if host.is_empty() { "unix:///var/run/docker.sock" } else { host };
+        let socket = socket.strip_prefix("unix://").ok_or("DOCKER_HOST is neither unix nor tcp")?;
+        UnixStream::connect(socket).and_then(|mut stream| {
+            stream.set_read_timeout(limit)?;
+            stream.write_all(REQUEST)?;
+            stream.read_to_string(&mut answer)
+        })
+    };
+    asked.map_err(|error| error.to_string())?;
+    let first = answer.lines().next().unwrap_or_default();
+    if first.contains(" 200 ") { Ok(()) } else { Err(format!("it answers {first:?}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_here_is_found() {
+        assert_eq!(have("MIG_CI_REQUIRE_NOTHING", "x", Ok::<_, String>(1)), Some(1));
+    }
+
+    #[test]
+    fn what_is_not_here_is_a_skip() {
+        let skipped =
+            have("MIG_CI_REQUIRE_NOTHING", "such tool (a test of skipping)", Err::<(), _>("none"));
+        assert_eq!(skipped, None);
+        assert!(ping("unix:///nowhere").is_err());
+        assert!(ping("ssh://host").unwrap_err().contains("DOCKER_HOST"));
+    }
+}

@@ -1,0 +1,256 @@
+//! What a run under test has made, looked at from outside: its cluster, its container, or its part of a server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::postgres::lines;
+use super::{Postgres, Running};
+
+/// For what takes a moment on a machine with time, and a while on one without.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until there is an answer.
+///
+/// # Panics
+/// If there is none within a minute.
+fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until `count` sessions of the server are asleep in a statement that holds `mark`.
+pub(crate) async fn wait_for_sleepers(url: &str, mark: &str, count: usize) {
+    let sql = sleepers("count(*)", mark);
+    let begun = Instant::now();
+    while lines(url, &sql).await != [count.to_string()] {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {count} sleepers of {mark}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn sleepers(what: &str, mark: &str) -> String {
+    format!(
+        "SELECT {what} FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%{mark}%' \
+         AND pid <> pg_backend_pid()"
+    )
+}
+
+/// Whether a process is there.
+fn exists(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // A dead one whose parent has not looked yet is none.
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+/// The cluster of a run with the provider `local`.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) folder: PathBuf,
+    /// The number of its System V segment, once there is one.
+    pub(crate) segment: Option<String>,
+}
+
+impl Cluster {
+    /// Waits for its folder.
+    pub(crate) fn begun(run: &Running) -> Self {
+        let folder = until("a folder with the run's marker", || Self::folder_of(run.id()));
+        Self { folder, segment: None }
+    }
+
+    /// Waits until its server is ready.
+    pub(crate) fn ready(run: &Running) -> Self {
+        let mut cluster = Self::begun(run);
+        let last = |lock: String| lock.lines().nth(7).map(|line| line.trim() == "ready");
+        until("the server", || cluster.lock().and_then(last).filter(|ready| *ready));
+        cluster.note_segment();
+        cluster
+    }
+
+    /// The folder whose marker names this process.
+    pub(crate) fn folder_of(pid: u32) -> Option<PathBuf> {
+        let bases =
+            [Path::new("/dev/shm"), &std::env::temp_dir(), Path::new("/tmp")].map(Path::to_owned);
+        let entries = bases.iter().filter_map(|base| fs::read_dir(base).ok()).flatten().flatten();
+        let ours = |folder: &PathBuf| {
+            let marker = fs::read_to_string(folder.join("owner")).unwrap_or_default();
+            marker.split(' ').nth(2) == Some(&pid.to_string())
+        };
+        entries.map(|entry| entry.path()).find(ours)
+    }
+
+    fn lock(&self) -> Option<String> {
+        fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()
+    }
+
+    /// Remembers the segment, if one is there by now.
+    pub(crate) fn note_segment(&mut self) {
+        let line = self.lock().and_then(|lock| lock.lines().nth(6).map(str::to_owned));
+        let number = line.and_then(|line| line.split_whitespace().nth(1).map(str::to_owned));
+        self.segment = number.or(self.segment.take());
+    }
+
+    pub(crate) fn postmaster(&self) -> i32 {
+        self.lock().unwrap().lines().next().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.postmaster()), signal).unwrap();
+    }
+
+    /// As its administrator.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://mig_ci@localhost/postgres?host={}", self.folder.display())
+    }
+
+    /// Every process that works in it, or names it on its command line.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let folder = self.folder.to_str().unwrap();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let cwd = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+            let names = String::from_utf8_lossy(&command).contains(folder);
+            if (names || cwd.starts_with(&self.folder)) && exists(pid) {
+                found.push(pid);
+            }
+        }
+        found
+    }
+
+    /// No process, and no shared memory: what the next start's sweep could not find.
+    ///
+    /// # Panics
+    /// If there is some after a while.
+    pub(crate) fn is_dead(&self) {
+        until(&format!("the end of {:?}", self.processes()), || {
+            self.processes().is_empty().then_some(())
+        });
+        let segments = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+        let mut numbers = segments.lines().filter_map(|line| line.split_whitespace().nth(1));
+        assert!(!numbers.any(|number| Some(number) == self.segment.as_deref()), "{self:?}");
+    }
+
+    /// Nothing at all.
+    pub(crate) fn is_gone(&self) {
+        assert!(!self.folder.exists(), "{self:?}");
+        self.is_dead();
+    }
+}
+
+/// The container of a run with the provider `docker`.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pid: u32,
+    pub(crate) id: String,
+}
+
+impl Container {
+    /// Waits until it runs.
+    pub(crate) fn begun(run: &Running) -> Self {
+        let pid = run.id();
+        let id = until("a container with the run's label", || {
+            let id = docker(&["ps", "--quiet", "--no-trunc", "--filter", &label(pid)]);
+            (!id.is_empty()).then_some(id)
+        });
+        Self { pid, id }
+    }
+
+    /// Waits until `count` sessions are asleep in a statement that holds `mark`.
+    pub(crate) fn wait_for_sleepers(&self, mark: &str, count: usize) {
+        let sql = sleepers("count(*)", mark);
+        let psql =
+            ["exec", &self.id, "psql", "-XAtq", "-U", "mig_ci", "-d", "postgres", "-c", &sql];
+        until("sleepers in the container", || {
+            let output = Process::new("docker").args(psql).output().unwrap();
+            let seen = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            (seen == count.to_string()).then_some(())
+        });
+    }
+
+    pub(crate) fn kill(&self) {
+        docker(&["kill", &self.id]);
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        let all = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label(self.pid)]);
+        all.lines().any(|id| id == self.id)
+    }
+}
+
+/// The containers that a process has made, running or not.
+pub(crate) fn containers_of(pid: u32) -> String {
+    docker(&["ps", "--all", "--quiet", "--filter", &label(pid)])
+}
+
+fn label(pid: u32) -> String {
+    format!("label=org.mig-ci.pid={pid}")
+}
+
+fn docker(args: &[&str]) -> String {
+    let output = Process::new("docker").args(args).output().unwrap();
+    assert!(
+        output.status.success(),
+        "docker {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A run's part of an existing server.
+#[derive(Debug)]
+pub(crate) struct Guest<'a> {
+    server: &'a Postgres,
+    /// The name that all it makes carries.
+    pub(crate) run: String,
+}
+
+impl<'a> Guest<'a> {
+    /// The run whose session is asleep in a statement that holds `mark`.
+    pub(crate) async fn of_sleeper(server: &'a Postgres, mark: &str) -> Self {
+        let name = server.sql(&sleepers("application_name", mark)).await.remove(0);
+        Self { server, run: name.strip_prefix("mig-ci ").unwrap().to_owned() }
+    }
+
+    /// Its databases, roles and sessions.
+    pub(crate) async fn things(&self) -> Vec<String> {
+        let sql = format!(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'mig\\_ci\\_{run}%' \
+             UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE 'mig\\_ci\\_{run}%' \
+             UNION ALL SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'mig-ci {run}%' \
+             ORDER BY 1",
+            run = self.run
+        );
+        self.server.sql(&sql).await
+    }
+
+    /// The same, after the end of the run: the server ends a session a moment after its client has.
+    pub(crate) async fn is_gone(&self) {
+        let begun = Instant::now();
+        loop {
+            let things = self.things().await;
+            let is_session = |thing: &String| thing.starts_with("mig-ci ");
+            if things.is_empty() {
+                return;
+            }
+            let may_wait =
+                things.iter().all(is_session) && begun.elapsed() < Duration::from_secs(2);
+            assert!(may_wait, "{things:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The documents say what is so: their commands, keys, links, and the output that the README shows.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use regex::Regex;
+
+use crate::common::{demo, project};
+
+fn root() -> &'static Utf8Path {
+    Utf8Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The documents for users, and those for developers.
+fn documents() -> Vec<(Utf8PathBuf, String)> {
+    let here = root().read_dir_utf8().unwrap();
+    let docs = root().join("docs");
+    let pages = docs.read_dir_utf8().unwrap().chain(docs.join("checks").read_dir_utf8().unwrap());
+    let mut paths: Vec<_> = here
+        .chain(pages)
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.extension() == Some("md"))
+        .collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The blocks of a language, without their fences. An indented block counts too.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(bool, Vec<&str>)> = None;
+    for line in text.lines() {
+        let trimmed = line.trim_start();
+        match (&mut open, trimmed.strip_prefix("```")) {
+            (None, Some(info)) => open = Some((info.trim() == language, Vec::new())),
+            (Some(_), Some(_)) => {
+                if let Some((true, lines)) = open.take() {
+                    blocks.push(lines.join("\n") + "\n");
+                }
+            }
+            (Some((_, lines)), None) => lines.push(line),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn the_page_of_all_keys_is_the_commented_file() {
+    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let file = fs::read_to_string(root().join("src/config/mig-ci.example.toml")).unwrap();
+    assert!(
+        blocks(&page, "toml").contains(&file),
+        "copy src/config/mig-ci.example.toml into the first block of docs/configuration.md"
+    );
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let link = Regex::new(r"\]\(([^)#\s]+)(#[^)\s]*)?\)").unwrap();
+    for (path, text) in documents() {
+        for found in link.captures_iter(&text) {
+            let target = &found[1];
+            let is_there = path.parent().unwrap().join(target).exists();
+            assert!(target.starts_with("https://") || is_there, "{path}: {target}");
+        }
+    }
+}
+
+/// Every `mig-ci …` in a block of commands is one that `--help` knows, with its flags.
+#[test]
+fn commands_are_understood() {
+    let nowhere = project();
+    let mut seen = 0;
+    for (path, text) in documents() {
+        for line in
+            blocks(&text, "sh").iter().chain(&blocks(&text, "console")).flat_map(|b| b.lines())
+        {
+            let Some((_, command)) = line.split_once("mig-ci ") else { continue };
+            let command = command.split(['#', '|']).next().unwrap();
+            let mut words = command.split_whitespace();
+            // Prose in the shown output, such as `mig-ci 0.1.0 on PostgreSQL`.
+            let Some(name) = words.next().filter(|name| name.starts_with(char::is_alphabetic))
+            else {
+                continue;
+            };
+            let help = nowhere.mig_ci(["help"]).arg(name).run().success().stdout;
+            for flag in words.filter(|word| word.starts_with('-')) {
+                let flag = flag.split('=').next().unwrap();
+                let known = Regex::new(&format!(r"(?m)^\s+(-\w, )?{flag}\b")).unwrap();
+                assert!(known.is_match(&help), "{path}: {line}: {flag}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
+fn environment_variables_are_those_of_the_help() {
+    let variable = Regex::new(r"\[env: (MIG_CI_\w+)").unwrap();
+    let of_help = ["verify", "clean", "list"].map(|name| {
+        let help = project().mig_ci(["help"]).arg(name).run().success().stdout;
+        variable.captures_iter(&help).map(|found| found[1].to_owned()).collect::<BTreeSet<_>>()
+    });
+    let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let row = Regex::new(r"(?m)^\| `(MIG_CI_\w+)` \| `-").unwrap();
+    let of_page: BTreeSet<_> = row.captures_iter(&page).map(|found| found[1].to_owned()).collect();
+    assert_eq!(of_page, of_help.into_iter().flatten().collect());
+}
+
+/// The inputs and outputs of `docs/action.md` are those of action.yml, in its words.
+#[test]
+fn the_page_of_the_action_has_its_inputs_and_outputs() {
+    let text = fs::read_to_string(root().join("action.yml")).unwrap();
+    let page = fs::read_to_string(root().join("docs/action.md")).unwrap();
+    let (_, rest) = text.split_once("\ninputs:\n").unwrap();
+    let (inputs, rest) = rest.split_once("\noutputs:\n").unwrap();
+    let (outputs, _) = rest.split_once("\nruns:\n").unwrap();
+    let entry =
+        Regex::new(r#"(?m)^  (\S+):\n    description: "?(.+?)"?$(?:\n    default: "?(.*?)"?$)?"#);
+    let entry = entry.unwrap();
+    let inputs = entry.captures_iter(inputs).map(|found| {
+        let default = found.get(3).map_or("", |default| default.as_str());
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        format!("| `{}` | {default} | {} |\n", &found[1], &found[2])
+    });
+    let outputs =
+        entry.captures_iter(outputs).map(|found| format!("| `{}` | {} |\n", &found[1], &found[2]));
+    let head = "| input | default | meaning |\n| --- | --- | --- |\n";
+    let inputs = format!("{head}{}\n", inputs.collect::<String>());
+    let outputs = format!("| output | meaning |\n| --- | --- |\n{}\n", outputs.collect::<String>());
+    assert!(inputs.lines().count() == 19 && page.contains(&inputs), "not in it:\n{inputs}");
+    assert!(outputs.lines().count() == 9 && page.contains(&outputs), "not in it:\n{outputs}");
+}
+
+/// What the workflows of `docs/action.md` run and set is what there is.
+#[test]
+fn the_workflows_of_the_page_set_inputs_that_there_are() {
+    let page = fs::read_to_string(root().join("docs/action.md")).unwrap();
+    let action = fs::read_to_string(root().join("action.yml")).unwrap();
+    let workflows = blocks(&page, "yaml").concat();
+    let input = Regex::new(r"INPUT_(\w+)").unwrap();
+    let inputs: BTreeSet<_> = input.captures_iter(&page).map(|found| found[1].to_owned()).collect();
+    assert!(inputs.len() > 3 && workflows.contains("INPUT_GITHUB_TOKEN"));
+    for name in inputs {
+        let name = name.to_lowercase().replace('_', "-");
+        assert!(action.contains(&format!("\n  {name}:\n")), "{name}");
+    }
+    let run = Regex::new(r"run: mig-ci (\w+)").unwrap();
+    let commands: Vec<_> = run.captures_iter(&workflows).map(|found| found[1].to_owned()).collect();
+    assert_eq!(commands, ["action", "action", "publish"]);
+}
+
+/// Fragments lack what is required; but what they have has to be right.
+#[test]
+fn configurations_fit_the_schema() {
+    let schema = fs::read_to_string(root().join("docs/mig-ci.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let mut seen = 0;
+    for (path, text) in documents() {
+        for block in blocks(&text, "toml") {
+            let table: toml::Table =
+                block.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
+            let value = serde_json::to_value(table).unwrap();
+            for error in schema.iter_errors(&value) {
+                let is_missing = error.to_string().contains("is a required property")
+                    || error.to_string().contains("is not valid under any");
+                assert!(is_missing, "{path}: {error}\n{block}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+/// The migration that the README shows, on the demo, gives the output that the README shows.
+#[test]
+fn the_readme_shows_a_real_run() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let migration = &blocks(&readme, "sql")[0];
+    let console = &blocks(&readme, "console")[0];
+    let (command, shown) = console.split_once('\n').unwrap();
+    assert_eq!(command, "$ mig-ci verify -n app");
+    let name = Regex::new(r"migrations/tenant/\w+\.sql").unwrap().find(shown).unwrap().as_str();
+    let run = demo()
+        .git_commit("base")
+        .git_branch("feature")
+        .file(name, migration)
+        .git_commit("head")
+        .mig_ci(["verify", "-n", "app", "--quiet", "--provider", "local"])
+        .run()
+        .exit(1);
+    assert_eq!(timeless(&run.stdout), timeless(shown));
+}
+
+/// Without what differs from run to run and from machine to machine.
+fn timeless(text: &str) -> String {
+    [
+        (r"\b[0-9a-f]{7}\b", "[COMMIT]"),
+        (r"PostgreSQL \d+\.\d+", "PostgreSQL [VERSION]"),
+        (r"binaries in \S+\)", "binaries in [FOLDER])"),
+        (r"[\d.]+ m?s\b", "[TIME]"),
+        (r"(?m) {2,}", "  "),
+        (r"(?m) +$", ""),
+    ]
+    .into_iter()
+    .fold(text.to_owned(), |text, (pattern, shown)| {
+        Regex::new(pattern).unwrap().replace_all(&text, shown).into_owned()
+    })
+}

@@ -1,0 +1,155 @@
+//! The language of the tests, tested: see `common`.
+
+use crate::common::{
+    Command, Database, Outcome, Project, Running, demo, docker_is_here, peer, postgres, project,
+};
+
+const TABLES: &str = "
+    CREATE TYPE state AS ENUM ('on', 'off');
+    CREATE DOMAIN share AS numeric CHECK (VALUE <= 1);
+    CREATE TABLE t (
+        id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, gone int, state state DEFAULT 'on', part share
+    );
+    ALTER TABLE t DROP COLUMN gone;
+    CREATE INDEX i ON t (part) WHERE state = 'on';
+    CREATE VIEW v AS SELECT count(*) AS count FROM t;
+    CREATE FUNCTION f() RETURNS trigger
+        LANGUAGE plpgsql SET search_path FROM CURRENT AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+    CREATE TABLE ledger ();
+    GRANT SELECT ON v TO PUBLIC;
+";
+
+fn version(project: &Project) -> Command {
+    project.mig_ci(["--version"])
+}
+
+#[test]
+fn a_project_is_files_and_commits() {
+    let project = project()
+        .file("migrations/1_a.sql", "a")
+        .git_commit("base")
+        .git_branch("feature")
+        .file("migrations/2_b.sql", "b")
+        .without("migrations/1_a.sql")
+        .git_commit("head");
+    assert_eq!(project.read("migrations/2_b.sql"), "b");
+    assert_eq!(
+        project.git(&["diff", "--name-status", "main", "feature"]),
+        "D\tmigrations/1_a.sql\nA\tmigrations/2_b.sql"
+    );
+}
+
+#[test]
+fn the_binary_runs_in_the_project_or_below_it() {
+    let project = project().file("a/b", "");
+    let ended: Outcome = version(&project).run().success();
+    let running: Running = version(&project).in_folder("a").arg("--version").start();
+    assert_eq!(running.wait().status, ended.status);
+}
+
+#[test]
+fn the_demo_is_copied_whole() {
+    let demo = demo();
+    let config: toml::Table = demo.read("mig-ci.toml").parse().unwrap();
+    let mut directories = Vec::new();
+    for database in config["databases"].as_table().unwrap().values() {
+        let tables = [Some(database), database.get("shared"), database.get("tenants")];
+        let named = tables.into_iter().flatten().filter_map(|table| table.get("migrations"));
+        directories.extend(named.map(|path| path.as_str().unwrap().to_owned()));
+    }
+    directories.sort();
+    assert_eq!(
+        directories,
+        [
+            "migrations/analytics",
+            "migrations/customer",
+            "migrations/shared",
+            "migrations/tenant",
+            "migrations/users",
+        ]
+    );
+    for directory in directories {
+        let files = demo.path().join(&directory).read_dir_utf8().unwrap().count();
+        assert!(files >= 5, "{directory}");
+    }
+}
+
+#[test]
+fn snapshots_show_nothing_of_the_machine() {
+    let project = project();
+    let text = format!(
+        "{}/m/1.sql in 12 ms (1.5s), /tmp/x.9/log\nPostgreSQL 15.18, postgres:17\n\
+         \"version\": \"15.18\", \"version\": \"20240101000000\", \"duration_ms\": 17\n\
+         run mig_ci_0a1b2c3d at 2026-01-02T03:04:05Z, commit {}",
+        project.path(),
+        "0a".repeat(20)
+    );
+    project.redactions().bind(|| {
+        insta::assert_snapshot!(text, @r#"
+        [PROJECT]/m/1.sql in [TIME] ([TIME]), [TEMP]
+        PostgreSQL [VERSION], postgres:[VERSION]
+        "version": "[VERSION]", "version": "20240101000000", "duration_ms": [N]
+        run [RUN] at [WHEN], commit [HASH]
+        "#);
+    });
+}
+
+#[test]
+fn what_a_test_needs_is_looked_for() {
+    assert!(peer("sh").unwrap().ends_with("sh"));
+    // Where it is required, this is the test that says first that it is not there.
+    let required = std::env::var("MIG_CI_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
+    assert!(docker_is_here() || !required);
+}
+
+#[tokio::test]
+async fn a_database_is_a_tests_own_and_its_owner_is_nothing_else() {
+    let database: Database = postgres().database().await;
+    database.sql("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL)").await;
+    assert_eq!(database.sql("SELECT a, b FROM t ORDER BY a").await, ["1|x", "2|"]);
+    let role =
+        "SELECT rolsuper, rolcreaterole, rolbypassrls FROM pg_roles WHERE rolname = current_user";
+    assert_eq!(database.sql(role).await, ["f|f|f"]);
+    assert_ne!(postgres().database().await.name, database.name);
+}
+
+#[tokio::test]
+async fn two_schemas_with_the_same_in_them_have_one_fingerprint() {
+    let database = postgres().database().await;
+    let names = ["one", "o'ne \"two\""];
+    for (name, quoted) in names.into_iter().zip(["one", "\"o'ne \"\"two\"\"\""]) {
+        let sql = format!("CREATE SCHEMA {quoted}; SET search_path = {quoted}; {TABLES}");
+        database.sql(&sql).await;
+        assert!(database.fingerprint(name, &[]).await.contains("ledger"));
+    }
+    let seen = database.fingerprint(names[0], &["ledger"]).await;
+    assert_eq!(seen, database.fingerprint(names[1], &["ledger"]).await);
+    insta::assert_snapshot!(seen, @r"
+    column t.001: id integer not null identity a
+    column t.002: state {schema}.state 'on'::{schema}.state
+    column t.003: part {schema}.share
+    column v.001: count bigint
+    constraint t.t_pkey: PRIMARY KEY (id)
+    domain share: numeric CHECK ((VALUE <= (1)::numeric))
+    enum state: on, off
+    function {schema}.f(): CREATE OR REPLACE FUNCTION {schema}.f()
+     RETURNS trigger
+     LANGUAGE plpgsql
+     SET search_path TO '{schema}'
+    AS $function$BEGIN RETURN NEW; END$function$
+
+    grant v: - SELECT f
+    index i: CREATE INDEX i ON {schema}.t USING btree (part) WHERE (state = 'on'::{schema}.state)
+    index t_pkey: CREATE UNIQUE INDEX t_pkey ON {schema}.t USING btree (id)
+    sequence t_id_seq: integer 1 1 1 2147483647 1 f
+    table t: r p
+    table v: v p
+    trigger t.g: O CREATE TRIGGER g BEFORE INSERT ON {schema}.t FOR EACH ROW EXECUTE FUNCTION {schema}.f()
+    view v:  SELECT count(*) AS count
+       FROM {schema}.t;
+    ");
+
+    database.sql("ALTER TABLE one.t ALTER COLUMN state DROP DEFAULT").await;
+    assert_ne!(seen, database.fingerprint(names[0], &["ledger"]).await);
+}

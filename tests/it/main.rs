@@ -1,0 +1,28 @@
+//! Everything that is tested from outside: the real binary on real projects, and the shape of the source itself.
+//!
+//! One test binary, so that it links once and shares one PostgreSQL. `common` is the language that the tests are
+//! written in; the other files mirror `src/`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, helpers included")]
+
+mod action;
+mod architecture;
+mod beside;
+mod binary;
+mod broken_demo;
+mod command_line;
+mod common;
+mod differential;
+mod documents;
+mod kill;
+mod language;
+mod layouts;
+mod project;
+mod providers;
+mod publish;
+mod samples;
+mod scale;
+mod server_lost;
+mod tenants;
+mod url;
+mod verify;

@@ -1,0 +1,280 @@
+//! Which server a run gets, and what it says when it gets none.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use camino::Utf8Path;
+use nix::unistd::User;
+use serde_json::Value;
+
+use crate::common::{Outcome, Project, docker_image, is_root, project};
+
+const NO_ENGINE: &str = "unix:///nowhere/docker.sock";
+
+fn small() -> Project {
+    project().file("migrations/1_table.sql", "CREATE TABLE t (id int);")
+}
+
+fn notes(report: &Value) -> String {
+    let notes = report["notes"].as_array().unwrap().iter();
+    notes.map(|note| format!("{}: {}\n", note["severity"], note["message"])).collect()
+}
+
+fn one_error(ended: Outcome) -> String {
+    let ended = ended.exit(4);
+    assert_eq!(ended.stdout, "");
+    let errors: Vec<&str> =
+        ended.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{}", ended.stderr);
+    ended.stderr
+}
+
+/// A folder with programs that only look like a server's.
+fn broken_binaries(project: &Project, script: &str) -> String {
+    let folder = project.path().join("bin");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["initdb", "postgres"] {
+        let file = folder.join(name);
+        fs::write(&file, script).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    folder.into_string()
+}
+
+#[test]
+fn auto_takes_docker_where_it_works() {
+    let Some(image) = docker_image() else { return };
+    let ended =
+        small().mig_ci(["verify", "--format", "json", "--postgres-image", &image]).run().success();
+    let report = ended.json();
+    assert_eq!(report["server"]["provider"], "docker");
+    let description = report["server"]["description"].as_str().unwrap();
+    assert_eq!(description, format!("Docker image {image} (auto: Docker works)"));
+    assert!(ended.stderr.contains("(auto: Docker works)"), "{}", ended.stderr);
+}
+
+#[test]
+fn auto_takes_local_binaries_where_docker_does_not_work_and_says_why() {
+    let ended = small()
+        .mig_ci(["verify", "--format", "json", "--postgres-version", "99"])
+        .env("DOCKER_HOST", NO_ENGINE)
+        .run()
+        .success();
+    let report = ended.json();
+    assert_eq!(report["server"]["provider"], "local");
+    assert!(ended.stderr.contains("(auto: Docker does not work here)"), "{}", ended.stderr);
+    let notes = notes(&report);
+    assert!(
+        notes.contains("\"info\": \"local binaries were used, because Docker does not work here"),
+        "{notes}"
+    );
+    assert!(notes.contains("/nowhere/docker.sock: there is no such socket"), "{notes}");
+    // Another major than the one that production runs.
+    assert!(notes.contains("\"warning\": \"the migrations ran on PostgreSQL 1"), "{notes}");
+    assert!(notes.contains("but postgres.version says 99"), "{notes}");
+}
+
+#[test]
+fn auto_without_either_says_both_reasons() {
+    let project = small().file("empty/file", "");
+    let ended = project
+        .mig_ci(["verify"])
+        .env("DOCKER_HOST", NO_ENGINE)
+        .env("MIG_CI_PG_BIN", project.path().join("empty"))
+        .run();
+    let error = one_error(ended);
+    for part in [
+        "no provider works",
+        "/nowhere/docker.sock",
+        "MIG_CI_PG_BIN",
+        "both `initdb` and `postgres`",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn docker_alone_is_asked_where_it_is_wanted() {
+    let ended =
+        small().mig_ci(["verify", "--provider", "docker"]).env("DOCKER_HOST", NO_ENGINE).run();
+    let error = one_error(ended);
+    assert!(
+        error.contains("no Docker engine answers") && error.contains("--provider local"),
+        "{error}"
+    );
+}
+
+/// sqlx reads all of libpq's variables, and a server of our own is none of their business.
+#[test]
+fn variables_for_other_servers_are_not_heeded() {
+    let ended = small()
+        .mig_ci(["verify", "--provider", "local"])
+        .env("PGPORT", "5433")
+        .env("PGHOST", "elsewhere")
+        .env("PGUSER", "somebody")
+        .env("PGDATABASE", "other")
+        .env("PGSSLMODE", "verify-full")
+        .run();
+    ended.success();
+}
+
+#[test]
+fn settings_that_the_server_does_not_take_are_named_as_such() {
+    let ended = small()
+        .mig_ci(["verify", "--provider", "local"])
+        .env("PGOPTIONS", "-c no_such_setting=1")
+        .run();
+    let error = one_error(ended);
+    for part in ["PGOPTIONS in the environment", "no_such_setting"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let wrong = "[postgres]\nsettings = { lock_timeout = \"soon\" }\n\
+                 [databases.app]\nmigrations = \"migrations\"\n";
+    let ended =
+        small().file("mig-ci.toml", wrong).mig_ci(["verify", "--provider", "local"]).run().exit(3);
+    for part in ["postgres.settings", "lock_timeout", "mend them in mig-ci.toml"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}
+
+/// `clean` says whom it could not ask, needs no project, and looks at nothing but what it is told to.
+#[test]
+fn clean_tells_what_it_did_not_look_at() {
+    let outside = project();
+    let clean = || outside.mig_ci(["clean"]).env("DOCKER_HOST", NO_ENGINE);
+    let ended = clean().run().success();
+    assert!(ended.stdout.contains("not looked at: no Docker engine answers"), "{}", ended.stdout);
+    let ended = clean().args(["--provider", "docker"]).run().exit(4);
+    assert!(ended.stdout.contains("not looked at: no Docker engine answers"), "{}", ended.stdout);
+    let ended = clean().args(["--provider", "local"]).run().success();
+    assert!(!ended.stdout.contains("not looked at"), "{}", ended.stdout);
+    let broken = project().file("mig-ci.toml", "nonsense");
+    broken.mig_ci(["clean", "--provider", "local"]).run().success();
+    broken.mig_ci(["--config", "mig-ci.toml", "clean"]).run().exit(3);
+}
+
+#[test]
+fn images_that_cannot_be_had_are_told_apart() {
+    if docker_image().is_none() {
+        return;
+    }
+    for (image, reason) in [
+        ("No Such:1", "is not the name of an image"),
+        ("postgres", "it has no tag"),
+        ("UPPER/case:1", "is not the name of an image"),
+        // On a name that no resolver knows, so that it is unreachable everywhere.
+        ("registry.invalid/mig-ci-test/none:1", "its registry cannot be reached"),
+    ] {
+        let ended =
+            small().mig_ci(["verify", "--provider", "docker", "--postgres-image", image]).run();
+        let error = one_error(ended);
+        assert!(error.contains(reason) && error.contains(image), "{error}");
+    }
+}
+
+#[test]
+fn broken_binaries_are_named() {
+    let project = small();
+    let run = |folder: &str| {
+        one_error(
+            project.mig_ci(["verify", "--provider", "local"]).env("MIG_CI_PG_BIN", folder).run(),
+        )
+    };
+    let error = run("/nonexistent");
+    assert!(
+        error.contains("MIG_CI_PG_BIN is `/nonexistent`, but that folder does not hold"),
+        "{error}"
+    );
+    let mute = broken_binaries(&project, "#!/bin/sh\nexit 3\n");
+    let error = run(&mute);
+    assert!(error.contains("says nothing (exit status: 3); set it to a folder like"), "{error}");
+    let other = broken_binaries(&project, "#!/bin/sh\necho MariaDB 11\n");
+    assert!(run(&other).contains("`postgres --version` says \"MariaDB 11\""));
+    let failing = "#!/bin/sh\ncase $1 in --version) echo 'postgres (PostgreSQL) 15.1';; \
+                   *) echo 'no such luck' >&2; exit 1;; esac\n";
+    fs::set_permissions(project.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let error = run(&broken_binaries(&project, failing));
+    assert!(error.contains("`initdb` of") && error.contains("no such luck"), "{error}");
+}
+
+/// In a mount namespace of its own, with memory and the temporary folders as small as told (in MiB). What is left in them
+/// is on stderr.
+fn with_little_room(project: &Project, mebibytes: u32) -> Outcome {
+    // The project itself may lie under what is mounted over, and so may the program.
+    fs::copy(env!("CARGO_BIN_EXE_mig-ci"), project.path().join("mig-ci")).unwrap();
+    let script = format!(
+        "mkdir small && mount --bind . /mnt && cd /mnt || exit 99; \
+         for place in /dev/shm /mnt/small /tmp; do mount -t tmpfs -o size={mebibytes}m tmpfs $place || exit 99; done; \
+         \"$@\"; code=$?; ls -A /dev/shm /mnt/small /tmp | grep mig-ci- | sed 's/^/left: /' >&2; exit $code"
+    );
+    project
+        .mig_ci(["verify", "--provider", "local"])
+        .of_program(Utf8Path::new("./mig-ci"))
+        .env("TMPDIR", "/mnt/small")
+        .through("unshare", &["--mount", "sh", "-c", &script, "sh"])
+        .run()
+}
+
+#[test]
+fn a_full_disk_is_told_with_its_place() {
+    if !is_root() {
+        return;
+    }
+    let project = small();
+    let ended = with_little_room(&project, 8);
+    let error = ended.stderr.clone();
+    ended.exit(4);
+    for part in
+        ["found no folder for the server's data", "/dev/shm: only 8 MiB are free", "set TMPDIR"]
+    {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!error.contains("left: "), "{error}");
+}
+
+#[test]
+fn a_disk_that_fills_up_fails_the_run_and_leaves_nothing() {
+    if !is_root() {
+        return;
+    }
+    let project = project().file(
+        "migrations/1_big.sql",
+        "CREATE TABLE big AS SELECT repeat(i::text, 300) AS t FROM generate_series(1, 300000) AS i;",
+    );
+    let ended = with_little_room(&project, 120);
+    let code = ended.status.code();
+    assert!(matches!(code, Some(1 | 4)), "{:?}\n{}", ended.status, ended.stderr);
+    assert!(ended.stdout.contains("No space left on device"), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(!ended.stderr.contains("left: "), "{}", ended.stderr);
+}
+
+#[test]
+fn an_ordinary_user_needs_nothing_special() {
+    if !is_root() {
+        return;
+    }
+    let project = small();
+    for path in [project.path().to_owned(), project.path().join("migrations")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // Where the tests were built may be closed to others.
+    let program = project.path().join("mig-ci");
+    let built = Path::new(env!("CARGO_BIN_EXE_mig-ci"));
+    fs::copy(built, &program).unwrap();
+    for user in ["nobody", "postgres"] {
+        let ended = project
+            .mig_ci(["verify", "--provider", "local", "--format", "json"])
+            .of_program(&program)
+            .through("runuser", &["-u", user, "--"])
+            .run()
+            .success();
+        assert_eq!(ended.json()["server"]["provider"], "local");
+        let uid = User::from_name(user).unwrap().unwrap().uid.as_raw();
+        let places = ["/dev/shm", "/tmp"].into_iter().filter_map(|place| fs::read_dir(place).ok());
+        let markers = places.flatten().flatten().map(|entry| entry.path().join("owner"));
+        let left =
+            markers.filter(|marker| fs::metadata(marker).is_ok_and(|file| file.uid() == uid));
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new());
+    }
+}

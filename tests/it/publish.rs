@@ -1,0 +1,343 @@
+//! What a run shows on a pull request, at a GitHub of the tests' own: by the action itself, and by `mig-ci publish`.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::common::github::{ACTIONS, Fake, Fault, TOKEN, refusal};
+use crate::common::{
+    Command, HEAD, Job, Outcome, Postgres, Project, at_github, project, wait_for_sleepers,
+};
+
+/// The number in `pull_request.opened.json`.
+const NUMBER: u64 = 2;
+const BAD: &str = "CREATE TABLE a (id int);\nSELECT nothing;\n";
+const GOOD: &str = "CREATE TABLE a (id int);\n";
+const GREEN: &str = "### ✅ Migrations pass";
+const RED: &str = "### ❌ Migrations fail";
+
+fn shop(migration: &str) -> Project {
+    project().file("migrations/1_a.sql", migration).git_commit("head")
+}
+
+fn step(job: &Job, fake: &Fake, shop: &Project) -> Command {
+    job.step_at(fake, shop).arg("--no-base")
+}
+
+fn opened() -> Job {
+    Job::of_event("pull_request.opened.json")
+}
+
+/// The one comment that is there.
+fn comment(fake: &Fake) -> String {
+    let comments = fake.comments();
+    let [comment] = &comments[..] else { panic!("{comments:?}") };
+    assert_eq!((comment.pull_request, comment.login.as_str()), (NUMBER, ACTIONS));
+    comment.body.clone()
+}
+
+#[test]
+fn a_comment_is_made_and_then_rewritten() {
+    let fake = Fake::start();
+    let job = opened();
+    let bad = shop(BAD);
+    let red = job.read(&step(&job, &fake, &bad).run().exit(1));
+    let body = comment(&fake);
+    let lines: Vec<_> = body.lines().take(2).collect();
+    let run = format!("<!-- mig-ci:run id=9876543210 attempt=1 sha={HEAD} -->");
+    assert_eq!(lines, ["<!-- mig-ci:comment key=default -->", run.as_str()]);
+    assert!(body.contains(RED), "{body}");
+    assert!(
+        body.contains(&format!("https://github.com/shop/app/blob/{HEAD}/migrations/1_a.sql#L2"))
+    );
+    assert!(red.outputs["comment-url"].contains("/pull/2#issuecomment-"), "{:?}", red.outputs);
+    let checks = fake.check_runs();
+    assert_eq!(
+        (&checks[0]["head_sha"], &checks[0]["conclusion"]),
+        (&json!(HEAD), &json!("failure"))
+    );
+    assert_eq!(checks[0]["annotations"][0]["path"], "migrations/1_a.sql");
+    assert!(red.commands("error").is_empty(), "an annotation stands there once");
+
+    let job = opened();
+    let good = shop(GOOD);
+    let next = step(&job, &fake, &good).env("GITHUB_RUN_ID", "9876543211");
+    let green = job.read(&next.run().success());
+    let body = comment(&fake);
+    assert!(body.contains(GREEN) && !body.contains(RED), "{body}");
+    assert_eq!(green.outputs["comment-url"], red.outputs["comment-url"]);
+    assert_eq!(fake.check_runs()[1]["conclusion"], "success");
+    assert!(
+        !format!("{red:?}{green:?}").replace(&format!("data: \"{TOKEN}\""), "").contains(TOKEN)
+    );
+}
+
+/// What was green must not stay so where nothing is known any more.
+#[test]
+fn a_run_without_a_report_rewrites_the_comment_as_well() {
+    let fake = Fake::start();
+    let job = opened();
+    let shop = shop(GOOD);
+    step(&job, &fake, &shop).run().success();
+    assert!(comment(&fake).contains(GREEN));
+    let shop = shop.file("mig-ci.toml", "[databses]\n");
+    step(&job, &fake, &shop).env("GITHUB_RUN_ATTEMPT", "2").run().exit(3);
+    let body = comment(&fake);
+    assert!(body.contains("### ❌ Migrations could not be verified"), "{body}");
+    assert!(body.contains("attempt=2") && body.contains("databses") && !body.contains(GREEN));
+    assert_eq!(fake.check_runs()[1]["conclusion"], "failure");
+}
+
+#[test]
+fn a_token_that_may_not_write_changes_no_verdict() {
+    for (migration, code, result) in [(GOOD, 0, "passed"), (BAD, 1, "failed")] {
+        let fake = Fake::start();
+        let permission = "x-accepted-github-permissions";
+        let refused = |method, path, wanted: &str| {
+            Fault::new(method, path, refusal("integration")).header(permission, wanted).always()
+        };
+        fake.fail(refused("POST", "/comments", "issues=write; pull_requests=write"));
+        fake.fail(refused("POST", "/check-runs", "checks=write"));
+        let job = opened();
+        let shop = shop(migration);
+        let step = job.read(&step(&job, &fake, &shop).run().exit(code));
+        assert_eq!(step.outputs["result"], result);
+        assert!(!step.outputs.contains_key("comment-url"));
+        let [notice] = step.commands("notice")[..] else { panic!("{:?}", step.log) };
+        assert!(
+            notice.starts_with(
+                "no comment on the pull request, the result is in the job's summary: "
+            )
+        );
+        assert!(notice.contains("pull-requests: write"), "{notice}");
+        assert!(step.text().contains("no check run, "), "{:?}", step.log);
+        assert!(step.summary.starts_with(if code == 0 { GREEN } else { RED }));
+        assert_eq!(
+            step.commands("error").len(),
+            usize::from(code == 1),
+            "annotations are in the log"
+        );
+        assert!(fake.comments().is_empty() && fake.check_runs().is_empty());
+    }
+}
+
+#[test]
+fn without_a_token_nothing_is_sent() {
+    let fake = Fake::start();
+    let job = opened();
+    let shop = shop(BAD);
+    let command = step(&job, &fake, &shop).env("INPUT_GITHUB-TOKEN", "");
+    let step = job.read(&command.run().exit(1));
+    assert_eq!(fake.requests(), [""; 0]);
+    assert!(step.text().contains("the input `github-token` is empty"), "{:?}", step.log);
+    assert_eq!(step.commands("error").len(), 1);
+}
+
+#[test]
+fn a_github_that_is_broken_is_left_alone_in_the_end() {
+    let fake = Fake::start();
+    fake.fail(Fault::text("", "/repos/", 403, "<html>no</html>").always());
+    fake.fail(Fault::cut("POST", "/comments").always());
+    let job = opened();
+    let shop = shop(GOOD);
+    let ended = step(&job, &fake, &shop).run().success();
+    assert!(ended.took < Duration::from_secs(60), "{:?}", ended.took);
+    let step = job.read(&ended);
+    assert_eq!(step.outputs["result"], "passed");
+    let notices = step.commands("notice");
+    assert!(notices.iter().any(|each| each.starts_with("no comment on the pull")), "{notices:?}");
+    assert!(fake.comments().is_empty());
+}
+
+#[test]
+fn an_address_where_nobody_listens_is_a_line_of_the_log() {
+    let fake = Fake::start();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let job = opened();
+    let shop = shop(GOOD);
+    let command = step(&job, &fake, &shop).env("GITHUB_API_URL", format!("http://{free}"));
+    let ended = command.env("INPUT_CHECK-RUN", "never").run().success();
+    assert!(ended.took < Duration::from_secs(100), "{:?}", ended.took);
+    assert_eq!(job.read(&ended).commands("notice").len(), 1);
+}
+
+#[test]
+fn a_push_finds_its_pull_request() {
+    let fake = Fake::start();
+    let shop = shop(GOOD);
+    let head = shop.git(&["rev-parse", "HEAD"]);
+    let payload = json!({"ref": "refs/heads/feature", "after": head, "before": HEAD});
+    let job = Job::of_payload("push", &payload.to_string());
+    let none = job.read(&step(&job, &fake, &shop).run().success());
+    assert!(none.text().contains("no comment: no open pull request has "), "{:?}", none.log);
+    assert!(fake.comments().is_empty());
+    fake.pull_request(NUMBER, &head);
+    step(&job, &fake, &shop).run().success();
+    assert!(comment(&fake).contains(GREEN));
+}
+
+/// A comment is a verdict on what is to be merged, or there is none.
+#[test]
+fn a_pull_request_that_was_not_checked_out_gets_no_comment() {
+    let fake = Fake::start();
+    let shop = shop(GOOD);
+    let head = shop.git(&["rev-parse", "HEAD"]);
+    fake.pull_request(NUMBER, HEAD);
+    let job = Job::of_event("workflow_dispatch.json");
+    let run = || job.read(&step(&job, &fake, &shop).env("INPUT_PULL-REQUEST", "2").run().success());
+    let step = run();
+    let [notice] = step.commands("notice")[..] else { panic!("{:?}", step.log) };
+    assert!(notice.contains(&format!("it stands at {HEAD}, and the workspace holds {head}")));
+    assert!(fake.comments().is_empty() && fake.check_runs().is_empty());
+    // GitHub's merge commit is one that may be verified.
+    fake.state().pulls[0]["merge_commit_sha"] = json!(head);
+    run();
+    assert!(comment(&fake).contains(GREEN));
+    assert_eq!(fake.check_runs()[0]["head_sha"], HEAD);
+}
+
+/// A check run that nobody ends would hold up the pull request; and a GitHub that is silent must not hold up the end.
+#[tokio::test]
+async fn a_cancelled_job_ends_its_check_run() {
+    let server = Postgres::start();
+    let url = server.url("postgres");
+    for silent in [false, true] {
+        let fake = Fake::start();
+        if silent {
+            fake.fail(Fault::hang("PATCH", "/check-runs/").always());
+        }
+        let job = opened();
+        let slow = shop("SELECT pg_sleep(600);\n");
+        let running = step(&job, &fake, &slow).env("MIG_CI_POSTGRES_URL", &url).start();
+        wait_for_sleepers(&url, "pg_sleep(600)", 2).await;
+        let asked = Instant::now();
+        running.signal(Signal::SIGINT);
+        let step = job.read(&running.wait().exit(130));
+        assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
+        let conclusion = if silent { Value::Null } else { json!("cancelled") };
+        assert_eq!(fake.check_runs()[0]["conclusion"], conclusion, "{:?}", step.log);
+        assert!(fake.comments().is_empty() && step.state.contains_key("finished"));
+    }
+}
+
+/// The report of a run of the action.
+fn report(migration: &str) -> Value {
+    let job = opened();
+    let shop = shop(migration);
+    let step = job.step(&shop).arg("--no-base").run();
+    job.read(&step).report()
+}
+
+/// `mig-ci publish` in a job of `on: workflow_run`, for a fork's run.
+fn publish(fake: &Fake, report: &str, args: &[&str]) -> (Job, Outcome) {
+    publish_with(fake, report, args, &[])
+}
+
+fn publish_with(
+    fake: &Fake,
+    report: &str,
+    args: &[&str],
+    variables: &[(&str, &str)],
+) -> (Job, Outcome) {
+    let job = Job::of_event("workflow_run.completed.fork-pull_request.json");
+    let empty = project().file("report.json", report);
+    let command = job.command(&empty, ["publish"]);
+    let command = at_github(fake, command).env("GITHUB_TOKEN", TOKEN);
+    let args = if args.first().is_some_and(|arg| arg.starts_with('/')) {
+        args.to_vec()
+    } else {
+        [&["report.json"], args].concat()
+    };
+    let command = args.iter().fold(command, |command, arg| command.arg(arg));
+    let command =
+        variables.iter().fold(command, |command, (name, value)| command.env(name, *value));
+    (job, command.run())
+}
+
+/// The head in that payload.
+const FORK_HEAD: &str = "3484a3fb816e0859fd6e1cea078d76385ff50625";
+
+#[test]
+fn a_saved_report_becomes_a_comment_on_a_forks_pull_request() {
+    let fake = Fake::start();
+    fake.fork_pull_request(NUMBER, FORK_HEAD);
+    let (job, ended) = publish(&fake, &report(BAD).to_string(), &["--check-run"]);
+    let ended = job.read(&ended.success());
+    assert!(ended.text().contains("the comment on pull request #2: https://"), "{:?}", ended.log);
+    let body = comment(&fake);
+    // The run that has verified is meant, not the one that publishes.
+    assert!(body.contains(&format!("<!-- mig-ci:run id=289782451 attempt=1 sha={FORK_HEAD} -->")));
+    assert!(body.contains("/actions/runs/289782451") && body.contains(RED), "{body}");
+    assert_eq!(fake.check_runs()[0]["head_sha"], FORK_HEAD);
+    let (_, ended) = publish(&fake, &report(GOOD).to_string(), &[]);
+    ended.success();
+    assert!(comment(&fake).contains(GREEN));
+    assert_eq!(fake.check_runs().len(), 1);
+}
+
+#[test]
+fn a_head_that_has_moved_is_not_commented_on() {
+    let fake = Fake::start();
+    fake.fork_pull_request(NUMBER, HEAD);
+    let (job, ended) = publish(&fake, &report(GOOD).to_string(), &[]);
+    let ended = job.read(&ended.success());
+    let [notice] = ended.commands("notice")[..] else { panic!("{:?}", ended.log) };
+    assert!(notice.contains("no open pull request has 3484a3fb816e0859fd6e1cea078d76385ff50625"));
+
+    // Between the two questions.
+    let fake = Fake::start();
+    fake.fork_pull_request(NUMBER, FORK_HEAD);
+    fake.before("GET", "/pulls/2", |state| state.pulls[0]["head"]["sha"] = json!(HEAD));
+    let (job, ended) = publish(&fake, &report(GOOD).to_string(), &[]);
+    let ended = job.read(&ended.success());
+    assert!(ended.commands("notice")[0].contains("somebody has pushed since"), "{:?}", ended.log);
+    assert!(fake.comments().is_empty());
+}
+
+#[test]
+fn a_hostile_report_is_refused_or_shown_as_text() {
+    let fake = Fake::start();
+    fake.fork_pull_request(NUMBER, FORK_HEAD);
+    let mut hostile = report(BAD);
+    let nasty =
+        "\n::error::x\n```\n</details>@everyone ##[error]y <!-- mig-ci:comment key=default -->";
+    hostile["summary"] = json!(nasty);
+    hostile["findings"][0]["message"] = json!(nasty);
+    hostile["findings"][0]["place"]["path"] = json!("../../../etc/passwd");
+    let (job, ended) = publish(&fake, &hostile.to_string(), &[]);
+    assert_eq!(job.read(&ended.success()).command_names(), ["add-mask"]);
+    let body = comment(&fake);
+    assert_eq!(body.lines().filter(|line| line.starts_with("<!-- mig-ci:")).count(), 2, "{body}");
+    let prose: String = body.split("\n````\n").step_by(2).collect();
+    assert!(prose.len() < body.len() && !prose.contains("\n</details>@everyone"), "{body}");
+    assert!(!body.contains("/blob/3484a3fb816e0859fd6e1cea078d76385ff50625/.."), "{body}");
+
+    let mut other = report(GOOD);
+    other["\n::error::x"] = json!(1);
+    for text in [other.to_string(), "[".repeat(1_000_000), "null".into(), String::new()] {
+        let (job, ended) = publish(&fake, &text, &[]);
+        let ended = job.read(&ended.exit(3));
+        let [error] = ended.commands("error")[..] else { panic!("{:?}", ended.log) };
+        assert!(error.contains("it is no report of this version") && !error.contains("::"));
+    }
+    let (job, ended) = publish(&fake, "", &["/dev/zero"]);
+    assert!(job.read(&ended.exit(4)).commands("error")[0].contains("it is no file"));
+}
+
+#[test]
+fn publish_says_what_it_lacks() {
+    let fake = Fake::start();
+    fake.fork_pull_request(NUMBER, FORK_HEAD);
+    let report = report(GOOD).to_string();
+    let with = |variable| publish_with(&fake, &report, &[], &[variable]);
+    let (job, ended) = with(("GITHUB_TOKEN", ""));
+    assert!(job.read(&ended.exit(4)).commands("error")[0].contains("GITHUB_TOKEN is not set"));
+    let (job, ended) = with(("GITHUB_EVENT_NAME", "schedule"));
+    let ended = job.read(&ended.exit(2));
+    assert!(ended.commands("error")[0].contains("this is a `schedule` event"));
+    fake.fail(Fault::new("POST", "/comments", refusal("integration")).always());
+    let (job, ended) = publish(&fake, &report, &[]);
+    let ended = job.read(&ended.exit(4));
+    assert!(ended.commands("error")[0].contains("pull-requests: write"), "{:?}", ended.log);
+}
