@@ -171,8 +171,11 @@ async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home,
             .await
             .map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))?;
         let mut session = Session::open_plain(replay.server.admin_in(&name)).await?;
-        for path in &database.prepare {
-            run_file(&mut session, replay.files, path).await?;
+        if !database.prepare.is_empty() {
+            let _one_by_one = replay.preparing.lock().await;
+            for path in &database.prepare {
+                run_file(&mut session, replay.files, path).await?;
+            }
         }
         if let Some(schema) = own_schema(database) {
             session.execute(create_schema(replay, &schema)).await?;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::model::{Event, Failure, FailureKind, Files, UnitRecord};
 use crate::postgres::{EventSink, Server, Session};
@@ -28,6 +28,9 @@ pub(crate) struct Replay<'a> {
     /// Units at work at one time, over all databases.
     jobs: usize,
     permits: Semaphore,
+    /// `prepare` files of several databases and tenants go one after the other: what they make may be the server's, such as
+    /// a membership in a role, and the server does not let two sessions make the same at once.
+    preparing: Mutex<()>,
     events: EventSink,
     lost: AtomicBool,
 }
@@ -77,7 +80,8 @@ pub(crate) async fn replay(
     let jobs = jobs.max(1);
     let permits = Semaphore::new(jobs);
     let lost = AtomicBool::new(false);
-    let replay = Replay { server, files, jobs, permits, events, lost };
+    let preparing = Mutex::new(());
+    let replay = Replay { server, files, jobs, permits, preparing, events, lost };
     let databases = plan.databases.iter().map(|plan| database::replay_database(&replay, plan));
     let units = futures::future::join_all(databases).await.into_iter().flatten().collect();
     Evidence { units, server_lost: replay.is_lost() }

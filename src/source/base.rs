@@ -74,6 +74,20 @@ pub(crate) async fn read_revisions(
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
 ) -> Result<Revisions, SourceError> {
+    match read_at(root, request, paths).await {
+        // Whoever wants no base needs no git: the action's image has none.
+        Err(SourceError::GitMissing { .. }) if *request == BaseRequest::None => {
+            Ok(without(NOT_WANTED, None))
+        }
+        read => read,
+    }
+}
+
+async fn read_at(
+    root: &Utf8Path,
+    request: &BaseRequest,
+    paths: &[Utf8PathBuf],
+) -> Result<Revisions, SourceError> {
     match Git::discover(root)? {
         Some(git) => read_with(&git, request, paths).await,
         None => match request {

@@ -290,3 +290,15 @@ fn a_clone_of_one_branch_asks_for_the_default_one() {
     let run = clone.verify().run().exit(4);
     assert!(run.stderr.contains("--no-base"), "{}", run.stderr);
 }
+
+/// The action's image has no git; whoever wants no base does not need one.
+#[test]
+fn without_git_there_is_no_base_or_an_error() {
+    let project =
+        project().file("migrations/1_a.sql", "CREATE TABLE a (id int);").git_commit("base");
+    let list =
+        |arguments: [&str; 2]| project.mig_ci(arguments).env("MIG_CI_GIT", "/nowhere/git").run();
+    list(["list", "--no-base"]).success();
+    let ended = list(["list", "--base=main"]).exit(4);
+    assert!(ended.stderr.contains("`/nowhere/git` cannot be run"), "{}", ended.stderr);
+}

@@ -16,6 +16,7 @@ impl UnitRun<'_> {
         }
         // What the platform provides to each tenant may be one for the whole database, such as an extension.
         let _alone = self.home.alone().await;
+        let _one_by_one = self.replay.preparing.lock().await;
         let mut session = self.admin_session().await?;
         for path in &self.database.tenant_prepare {
             run_file(&mut session, self.replay.files, path).await?;
