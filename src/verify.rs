@@ -12,7 +12,7 @@ use crate::postgres::{self, EventSink, ProviderError, RunId, Server, ServerReque
 use crate::replay::plan::{Plan, PlanError, Selection};
 use crate::replay::{self, Evidence};
 use crate::report::{self, v1};
-use crate::source::{self, BaseRequest, Revisions, SourceError, Worktree};
+use crate::source::{self, BaseRequest, Hosted, Revisions, SourceError, Worktree};
 
 mod facts;
 mod timing;
@@ -30,6 +30,8 @@ pub(crate) struct Scope {
     pub(crate) config: Option<Utf8PathBuf>,
     pub(crate) overrides: Overrides,
     pub(crate) base: BaseRequest,
+    /// Whoever keeps the repository, to be asked where git does not have the base.
+    pub(crate) hosted: Option<Hosted>,
     pub(crate) selection: Selection,
 }
 
@@ -134,7 +136,8 @@ fn load_at(location: Location, overrides: Overrides) -> Result<(Project, Worktre
 pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
     let (project, head) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
     let wanted = paths_of(&project.databases);
-    let revisions = source::read_revisions(&project.root, &scope.base, &wanted).await?;
+    let hosted = scope.hosted.as_ref();
+    let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
     let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
     let plan = Plan::new(&project, &head, base_files, &scope.selection)?;
     Ok(Loaded { project, head, revisions, plan, flags: scope.flags() })

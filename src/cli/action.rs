@@ -2,6 +2,8 @@
 //! the annotations, the job's summary, the outputs and the report's file. The exit code is `verify`'s: nothing that cannot
 //! be shown changes it.
 
+mod connection;
+mod host;
 mod job;
 mod post;
 mod publisher;
@@ -25,10 +27,11 @@ use crate::report::v1::Report;
 use crate::ui::{self, Progress, ProgressMode};
 use crate::verify::{Error, Request, load_project, verify};
 
+use connection::Connection;
 use job::{Asked, Job, JobError};
 use publisher::Publisher;
 
-pub(super) use publisher::connect;
+pub(super) use connection::connect;
 use show::Show;
 
 /// The name by which the runner's `post-entrypoint` calls this program: it takes a path there, and no arguments.
@@ -72,29 +75,33 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
         return Exit::Passed;
     }
     let refused = job.event.refusal.map(|why| JobError::Refused { why });
+    let github = Connection::of(job);
     let request = match refused {
         Some(refused) => Err(refused),
         None => job.request(request).await,
     };
-    let Asked { request, commit, astray } = match request {
+    let Asked { mut request, commit, astray } = match request {
         Ok(asked) => asked,
         Err(error) => {
             let publisher = match error {
                 // Where nothing may be run, nothing is said about the pull request either.
                 JobError::Refused { .. } => None,
-                _ => Some(Publisher::begin(job, job.context.sha.as_deref(), &interrupted).await),
+                _ => Some(
+                    Publisher::begin(job, &github, job.context.sha.as_deref(), &interrupted).await,
+                ),
             };
             show.problem(&error.to_string(), publisher).await;
             return error.exit();
         }
     };
+    request.scope.hosted = Some(job.hosted(&github));
     let warning = astray.map(|text| commands::warning("mig-ci", &text));
     tell(streams, &warning.unwrap_or_default());
     look_at_project(&request, &mut show, streams);
     show.save_state(post::STARTED);
     // Beside each other: a GitHub that does not answer holds up nothing.
     let (publisher, outcome) = tokio::join!(
-        Publisher::begin(job, commit.as_deref(), &interrupted),
+        Publisher::begin(job, &github, commit.as_deref(), &interrupted),
         verify_aloud(&request, quiet, streams, &interrupted)
     );
     let exit = match &outcome {

@@ -90,7 +90,7 @@ pub(super) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> 
     };
     let selection =
         Selection { databases: global.databases.clone(), tenants: args.tenants.clone() };
-    Scope { config: global.config.clone(), overrides, base, selection }
+    Scope { config: global.config.clone(), overrides, base, hosted: None, selection }
 }
 
 pub(super) fn overrides(args: &ServerArgs) -> Overrides {

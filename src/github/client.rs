@@ -5,7 +5,7 @@
 
 mod check_runs;
 mod comments;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the base's files without git"))]
+mod commits;
 mod files;
 mod pulls;
 #[cfg(test)]
@@ -24,6 +24,8 @@ pub(super) use self::check_runs::{
     CheckRun, CheckUpdate, NewCheckRun, Output, Status, WireAnnotation,
 };
 pub(crate) use self::comments::Comment;
+pub(crate) use self::commits::Comparison;
+pub(crate) use self::files::Tree;
 pub(crate) use self::pulls::PullRequest;
 use super::error::{Error, Operation, Problem, quoted};
 use super::retry::{CAP, Clock, Patience, System};

@@ -23,6 +23,8 @@ pub(crate) enum Operation {
     ReadCheckRuns,
     FindPullRequests,
     ReadPullRequest,
+    ReadRepository,
+    ReadCommit,
     ReadTree,
     ReadFile,
     ReadUser,

@@ -268,7 +268,7 @@ fn report(databases: Vec<Database>, findings: Vec<Finding>) -> Report {
     let revision = |commit: &str, name: &str| Revision {
         commit: commit.repeat(4),
         name: name.into(),
-        dirty: false,
+        dirty: Some(false),
     };
     settled(Report {
         schema: SCHEMA.into(),

@@ -92,9 +92,9 @@ pub(crate) struct Revision {
     pub(crate) commit: String,
     /// As it was asked for: `main`, `origin/main`, `HEAD`.
     pub(crate) name: String,
-    /// The worktree differs from the commit.
-    #[serde(default)]
-    pub(crate) dirty: bool,
+    /// The worktree differs from the commit; left out where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dirty: Option<bool>,
 }
 
 /// Tenants by verdict (samples, `fresh_1`, `fresh_2` and `base`), and shared tracks by theirs.

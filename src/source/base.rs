@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::git::Git;
+use super::hosted::{self, Hosted};
 use super::questions::Branch;
 use super::{Snapshot, SourceError, remote, tree};
 
@@ -60,12 +61,13 @@ pub(crate) struct Revision {
 pub(crate) struct Head {
     /// The full hash.
     pub(crate) commit: String,
-    /// The project's folder differs from the commit; ignored files do not count.
-    pub(crate) dirty: bool,
+    /// The project's folder differs from the commit; ignored files do not count. Only git can tell.
+    pub(crate) dirty: Option<bool>,
 }
 
 /// Finds base and head of the project at `root`, and reads the base's files at and below `paths`, which are relative
-/// to `root`; an empty path stands for all of it.
+/// to `root`; an empty path stands for all of it. Git is asked first; where there is none, or where it does not have the
+/// base, the host of the repository is, if there is one.
 ///
 /// # Errors
 /// Whenever a base should be there and cannot be had. "There is none" is no error: see [`Base::reason`].
@@ -73,20 +75,29 @@ pub(crate) async fn read_revisions(
     root: &Utf8Path,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
+    hosted: Option<&Hosted>,
 ) -> Result<Revisions, SourceError> {
-    match read_at(root, request, paths).await {
+    let error = match read_at(root, request, paths, hosted.is_some()).await {
         // Whoever wants no base needs no git: the action's image has none.
         Err(SourceError::GitMissing { .. }) if *request == BaseRequest::None => {
-            Ok(without(NOT_WANTED, None))
+            return Ok(Revisions::without(NOT_WANTED, hosted::head(root)));
         }
-        read => read,
-    }
+        Err(error) if error.is_lack() => error,
+        read => return read,
+    };
+    let Some(hosted) = hosted else { return Err(error) };
+    let head = match read_at(root, &BaseRequest::None, &[], false).await {
+        Ok(revisions) => revisions.head,
+        Err(_) => None,
+    };
+    hosted.read(root, request, paths, head).await.map_err(|failed| failed.after(error))
 }
 
 async fn read_at(
     root: &Utf8Path,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
+    is_hosted: bool,
 ) -> Result<Revisions, SourceError> {
     match Git::discover(root)? {
         Some(git) => read_with(&git, request, paths).await,
@@ -94,8 +105,15 @@ async fn read_at(
             BaseRequest::Revision(revision) => {
                 Err(SourceError::NoCheckout { revision: revision.clone(), root: root.to_owned() })
             }
-            BaseRequest::Default => Ok(without("the project is not in a git checkout", None)),
-            BaseRequest::None => Ok(without(NOT_WANTED, None)),
+            // What was downloaded without git has a base all the same.
+            BaseRequest::Default if is_hosted => Err(SourceError::NoCheckout {
+                revision: "of the default branch".into(),
+                root: root.to_owned(),
+            }),
+            BaseRequest::Default => {
+                Ok(Revisions::without("the project is not in a git checkout", None))
+            }
+            BaseRequest::None => Ok(Revisions::without(NOT_WANTED, None)),
         },
     }
 }
@@ -109,7 +127,7 @@ pub(super) async fn read_with(
     paths: &[Utf8PathBuf],
 ) -> Result<Revisions, SourceError> {
     let head = match git.head().await? {
-        Some(commit) => Some(Head { commit, dirty: git.is_dirty().await? }),
+        Some(commit) => Some(Head { commit, dirty: Some(git.is_dirty().await?) }),
         None => None,
     };
     let found = match request {
@@ -122,9 +140,9 @@ pub(super) async fn read_with(
     };
     let (revision, reason) = match found {
         Ok(found) => found,
-        Err(reason) => return Ok(without(&reason, head)),
+        Err(reason) => return Ok(Revisions::without(&reason, head)),
     };
-    let files = tree::read(git, &revision.commit, paths).await?;
+    let files = tree::read(git, git.place(), &revision.commit, paths).await?;
     let lacking = match (request, &head) {
         (BaseRequest::Revision(_), Some(head)) => {
             lacking(git, &head.commit, &revision.commit).await?
@@ -135,9 +153,11 @@ pub(super) async fn read_with(
     Ok(Revisions { base, head })
 }
 
-fn without(reason: &str, head: Option<Head>) -> Revisions {
-    let lacking = Lacking::Nothing;
-    Revisions { base: Base { revision: None, reason: reason.into(), lacking, files: None }, head }
+impl Revisions {
+    pub(super) fn without(reason: &str, head: Option<Head>) -> Self {
+        let lacking = Lacking::Nothing;
+        Self { base: Base { revision: None, reason: reason.into(), lacking, files: None }, head }
+    }
 }
 
 async fn lacking(git: &Git, head: &str, base: &str) -> Result<Lacking, SourceError> {
@@ -274,12 +294,12 @@ mod tests {
     async fn outside_of_a_checkout_there_is_no_base() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().try_into().unwrap();
-        let found = read_revisions(root, &BaseRequest::Default, &[]).await.unwrap();
+        let found = read_revisions(root, &BaseRequest::Default, &[], None).await.unwrap();
         assert_eq!(found.base.reason, "the project is not in a git checkout");
         assert!(found.base.revision.is_none() && found.head.is_none());
 
         let request = BaseRequest::Revision("main".into());
-        let error = read_revisions(root, &request, &[]).await.unwrap_err().to_string();
+        let error = read_revisions(root, &request, &[], None).await.unwrap_err().to_string();
         assert!(error.contains("\"main\" cannot be had"), "{error}");
     }
 
@@ -321,7 +341,7 @@ mod tests {
         let found = repository.revisions(&BaseRequest::Default).await.unwrap();
         assert!(found.base.reason.starts_with("no default branch is known here"));
         assert!(found.base.files.is_none());
-        assert!(!found.head.unwrap().dirty);
+        assert_eq!(found.head.unwrap().dirty, Some(false));
     }
 
     #[tokio::test]
@@ -360,7 +380,7 @@ mod tests {
         let linked = folder.path().join("linked");
         repository.git(&["worktree", "add", "--quiet", linked.to_str().unwrap(), "feature"]);
         let root = linked.as_path().try_into().unwrap();
-        let found = read_revisions(root, &BaseRequest::Default, &["m".into()]).await.unwrap();
+        let found = read_revisions(root, &BaseRequest::Default, &["m".into()], None).await.unwrap();
         assert_eq!(commit(&found.base), first);
         assert_eq!(names(&found.base), ["m/1.sql"]);
     }
@@ -434,9 +454,9 @@ mod tests {
             read_with(&git, &BaseRequest::None, &[]).await.unwrap().head.unwrap().dirty
         };
         repository.write("elsewhere.sql", "");
-        assert!(!dirty().await);
+        assert_eq!(dirty().await, Some(false));
         repository.write("p/m/2.sql", "");
-        assert!(dirty().await);
+        assert_eq!(dirty().await, Some(true));
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::SourceError;
+use super::tree::Place;
 
 /// The command to run in place of `git`.
 const BINARY_VARIABLE: &str = "MIG_CI_GIT";
@@ -75,6 +76,10 @@ impl Git {
     /// The project's root, relative to [`Git::toplevel`]; empty if they are the same.
     pub(super) fn prefix(&self) -> &Utf8Path {
         &self.prefix
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { toplevel: &self.toplevel, prefix: &self.prefix }
     }
 
     /// The same, with `.gitattributes` read from a commit in place of the worktree. Git before 2.41 does not know that,

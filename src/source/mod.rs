@@ -3,7 +3,8 @@
 //! ```text
 //! base      which revision is the base, and why (the order of issue and documentation: --base, pull request, merge base)
 //! remote    asking origin, and fetching what this clone lacks
-//! tree      a revision's files → Snapshot, symlinks resolved
+//! hosted    the same from whoever keeps the repository, where there is no git   checkout  what .git says without git
+//! tree      a revision's files → Snapshot, symlinks resolved                    objects   what that is read through
 //! questions what is asked of git       git  the one runner: every git process is started there
 //! snapshot  files in memory            worktree  files on disk
 //! ```
@@ -11,7 +12,10 @@
 //! Nothing here changes a branch, a tag, the index or the worktree; a fetch adds objects alone.
 
 mod base;
+mod checkout;
 mod git;
+mod hosted;
+mod objects;
 mod questions;
 mod remote;
 mod snapshot;
@@ -23,6 +27,7 @@ mod worktree;
 use camino::Utf8PathBuf;
 
 pub(crate) use base::{BaseRequest, Lacking, Revisions, read_revisions};
+pub(crate) use hosted::{Answer, Commit, Comparison, Host, Hosted, Listing, ListingEntry};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use worktree::Worktree;
 
@@ -45,6 +50,9 @@ pub(crate) enum SourceError {
     /// `--base` with something that is no commit here. `tried` reads as a list of attempts.
     #[error("the base revision {revision:?} is not known here; tried: {}", .tried.join("; "))]
     UnknownRevision { revision: String, tried: Vec<String> },
+    /// Whoever keeps the repository was asked, and why this clone was not enough.
+    #[error("the base cannot be had from {host}: {reason}{}", .local.as_ref().map_or_else(String::new, |local| format!("; nor from this clone: {local}")))]
+    Host { host: &'static str, reason: String, local: Option<Box<SourceError>> },
     #[error("the base revision {revision:?} cannot be had: {root} is not in a git checkout")]
     NoCheckout { revision: String, root: Utf8PathBuf },
     /// A clone that lacks the base (it is shallow, or of one branch), and no way to fetch it.
@@ -74,4 +82,28 @@ pub(crate) enum SourceError {
     OutsideRepository { path: Utf8PathBuf, toplevel: Utf8PathBuf },
     #[error("cannot find the git repository of {path}: {reason}")]
     Discovery { path: Utf8PathBuf, reason: String },
+}
+
+impl SourceError {
+    /// Nothing is wrong, and something is not here.
+    fn is_lack(&self) -> bool {
+        matches!(
+            self,
+            Self::GitMissing { .. }
+                | Self::Lacking { .. }
+                | Self::NoCheckout { .. }
+                | Self::UnknownRevision { .. }
+        )
+    }
+
+    /// The host's failure, after that of the clone. That there is no git, or no clone, is no failure.
+    fn after(self, first: Self) -> Self {
+        match (self, first) {
+            (
+                Self::Host { host, reason, .. },
+                first @ (Self::Lacking { .. } | Self::UnknownRevision { .. }),
+            ) => Self::Host { host, reason, local: Some(Box::new(first)) },
+            (own, _) => own,
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! The files of a revision: from git's tree entries to a [`Snapshot`] that reads like the worktree.
+//! The files of a revision: from tree entries to a [`Snapshot`] that reads like the worktree.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::git::Git;
+use super::objects::{Entry, Kind, Objects};
 use super::questions::Blob;
 use super::snapshot::normal;
 use super::{Snapshot, SourceError};
@@ -12,22 +12,30 @@ use super::{Snapshot, SourceError};
 /// More hops than this are a circle. The kernel's own limit.
 const MOST_HOPS: usize = 40;
 
+/// Where the project is: its repository's uppermost folder, and its root relative to that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) toplevel: &'a Utf8Path,
+    pub(super) prefix: &'a Utf8Path,
+}
+
 /// Reads the files at and below `paths` (relative to the project's root; empty for all of it) at a commit.
 ///
 /// Symlinks are followed within the tree; one that leads nowhere becomes a file that cannot be read. A path that the
 /// revision does not have simply has no files.
 pub(super) async fn read(
-    git: &Git,
+    objects: &impl Objects,
+    place: Place<'_>,
     commit: &str,
     paths: &[Utf8PathBuf],
 ) -> Result<Snapshot, SourceError> {
     let mut wanted = Vec::new();
     for path in paths {
         let path = normal(path);
-        let real = in_repository(&git.prefix().join(&path)).ok_or_else(|| {
+        let real = in_repository(&place.prefix.join(&path)).ok_or_else(|| {
             SourceError::OutsideRepository {
-                path: git.prefix().join(&path),
-                toplevel: git.toplevel().to_owned(),
+                path: place.prefix.join(&path),
+                toplevel: place.toplevel.to_owned(),
             }
         })?;
         wanted.push((path, real));
@@ -37,7 +45,7 @@ pub(super) async fn read(
     let ways: Vec<String> = ways.into_iter().collect();
     let mut steps = Vec::new();
     if !ways.is_empty() {
-        steps = parse(&git.list_tree(commit, false, &ways).await?)?;
+        steps = objects.at(commit, &ways).await?;
     }
     if let Some(step) = steps.iter().find(|step| step.kind == Kind::Submodule) {
         let path = wanted.iter().find(|(_, real)| Utf8Path::new(real).starts_with(&step.path));
@@ -49,21 +57,22 @@ pub(super) async fn read(
 
     let all = wanted.iter().any(|(_, real)| real.is_empty());
     let listed: Vec<String> = wanted.iter().map(|(_, real)| real.clone()).collect();
-    let mut entries = parse(&git.list_tree(commit, true, if all { &[] } else { &listed }).await?)?;
+    let mut entries = objects.below(commit, if all { &[] } else { &listed }).await?;
     if steps.iter().chain(&entries).any(|entry| entry.kind == Kind::Symlink) {
         // Symlinks may lead anywhere in the tree.
-        entries = parse(&git.list_tree(commit, true, &[]).await?)?;
+        entries = objects.below(commit, &[]).await?;
     }
-    let links = read_links(git, &entries).await?;
+    let links = read_links(objects, &entries).await?;
     let contents = locate(&entries, &links, &wanted);
 
     let files: BTreeSet<Blob> =
         contents.values().filter_map(|content| content.clone().ok()).collect();
-    let files = git.checked_out(commit, &files.into_iter().collect::<Vec<_>>()).await?;
+    let files = objects.checked_out(commit, &files.into_iter().collect::<Vec<_>>()).await?;
     let mut snapshot = Snapshot::default();
     for (path, content) in contents {
         match content.map(|file| files.get(&file)) {
-            Ok(Some(bytes)) => snapshot.insert(path, bytes.clone()),
+            Ok(Some(Ok(bytes))) => snapshot.insert(path, bytes.clone()),
+            Ok(Some(Err(reason))) => snapshot.insert_unreadable(path, reason.as_str()),
             Ok(None) => snapshot.insert_unreadable(path, "git did not give its contents"),
             Err(reason) => snapshot.insert_unreadable(path, reason),
         }
@@ -72,10 +81,13 @@ pub(super) async fn read(
 }
 
 /// What symlinks point to, by their paths in the repository.
-async fn read_links(git: &Git, entries: &[Entry]) -> Result<BTreeMap<String, String>, SourceError> {
+async fn read_links(
+    objects: &impl Objects,
+    entries: &[Entry],
+) -> Result<BTreeMap<String, String>, SourceError> {
     let links: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == Kind::Symlink).collect();
     let hashes: BTreeSet<String> = links.iter().map(|link| link.hash.clone()).collect();
-    let targets = git.blobs(&hashes.into_iter().collect::<Vec<_>>()).await?;
+    let targets = objects.stored(&hashes.into_iter().collect::<Vec<_>>()).await?;
     let target = |link: &Entry| {
         targets.get(&link.hash).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     };
@@ -198,56 +210,6 @@ fn ways(path: &str) -> impl Iterator<Item = String> {
         .into_iter()
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    kind: Kind,
-    hash: String,
-    /// From the top of the repository.
-    path: String,
-    /// The path is not UTF-8, and `path` only looks like it.
-    odd_name: bool,
-}
-
-impl Entry {
-    fn blob(&self) -> Blob {
-        Blob { hash: self.hash.clone(), path: self.path.clone() }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Symlink,
-    Submodule,
-    Directory,
-}
-
-/// `<mode> <type> <hash>\t<path>\0`, again and again.
-fn parse(answer: &[u8]) -> Result<Vec<Entry>, SourceError> {
-    let entries = answer.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
-    entries
-        .map(|entry| {
-            let text = String::from_utf8_lossy(entry);
-            let parsed = text.split_once('\t').and_then(|(header, path)| {
-                let mut words = header.split(' ');
-                let kind = match words.next()? {
-                    "120000" => Kind::Symlink,
-                    "160000" => Kind::Submodule,
-                    "040000" => Kind::Directory,
-                    _ => Kind::File,
-                };
-                let hash = words.nth(1)?.to_owned();
-                let odd_name = std::str::from_utf8(entry).is_err();
-                Some(Entry { kind, hash, path: path.to_owned(), odd_name })
-            });
-            parsed.ok_or_else(|| SourceError::Answer {
-                command: "git ls-tree -z".into(),
-                problem: text.into_owned(),
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
@@ -258,11 +220,12 @@ mod tests {
     use super::*;
     use crate::model::Files as _;
     use crate::source::Worktree;
+    use crate::source::git::Git;
     use crate::source::testing::{Repository, contents, git_in};
 
     async fn snapshot(git: &Git, paths: &[&str]) -> Result<Snapshot, SourceError> {
         let paths: Vec<Utf8PathBuf> = paths.iter().map(Utf8PathBuf::from).collect();
-        read(git, "HEAD", &paths).await
+        read(git, git.place(), "HEAD", &paths).await
     }
 
     fn text(snapshot: &Snapshot, path: &str) -> String {
@@ -414,6 +377,14 @@ mod tests {
         assert!(error.starts_with("sub/m lies in a submodule (sub)"), "{error}");
         let files = snapshot(&repository.asker(), &[""]).await.unwrap();
         assert_eq!(files.list("".into()).unwrap(), [".gitmodules", "m/2.sql"]);
+        // Beside what is wanted, in a folder on the way to it.
+        git_in(
+            repository.path().as_std_path(),
+            &[&add[..], &[&library.url(), "m/beside"]].concat(),
+        );
+        repository.commit("m/3/4.sql", "four");
+        let files = snapshot(&repository.asker(), &["m/3"]).await.unwrap();
+        assert_eq!(files.list("".into()).unwrap(), ["m/3/4.sql"]);
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn revisions(revisions: &Revisions) -> v1::Revisions {
         base: revisions.base.revision.as_ref().map(|revision| v1::Revision {
             commit: revision.commit.clone(),
             name: revision.name.clone(),
-            dirty: false,
+            dirty: Some(false),
         }),
         base_reason: revisions.base.reason.clone(),
         head: revisions.head.as_ref().map(|head| v1::Revision {

@@ -26,3 +26,4 @@ mod server_lost;
 mod tenants;
 mod url;
 mod verify;
+mod without_git;

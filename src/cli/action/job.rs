@@ -1,14 +1,17 @@
 //! What a job says: its environment, its event and the action's inputs, and what they ask of `verify`.
 
 use std::fs;
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::connection::Connection;
+use super::host::GitHub;
 use crate::cli::exit::Exit;
 use crate::github::context::{Context, ContextError, Lookup};
-use crate::github::event::{Event, EventError};
+use crate::github::event::{Event, EventError, Kind};
 use crate::github::inputs::{InputError, Inputs};
-use crate::source::{self, BaseRequest};
+use crate::source::{self, BaseRequest, Hosted};
 use crate::verify::Request;
 
 /// All that is known before anything is done.
@@ -123,6 +126,16 @@ impl Job {
         Ok(Asked { request, commit, astray })
     }
 
+    /// Who is asked for the base that git does not have.
+    pub(super) fn hosted(&self, github: &Connection) -> Hosted {
+        Hosted {
+            host: Arc::new(GitHub(github.client())),
+            folder: self.context.workspace.clone(),
+            commit: self.context.sha.clone(),
+            is_merge: self.event.kind == Kind::PullRequest,
+        }
+    }
+
     fn astray(&self, checked_out: &str) -> Option<String> {
         let Job { context, event, .. } = self;
         if event.is_about(checked_out, context.sha.as_deref()) {
@@ -145,7 +158,7 @@ impl Job {
     /// The commit of the worktree, if there is one to be told: without git nothing is known, and no error either.
     async fn checked_out(&self) -> Option<String> {
         let here: &Utf8Path = ".".into();
-        let revisions = source::read_revisions(here, &BaseRequest::None, &[]).await.ok()?;
+        let revisions = source::read_revisions(here, &BaseRequest::None, &[], None).await.ok()?;
         revisions.head.map(|head| head.commit)
     }
 }

@@ -1,22 +1,20 @@
 //! What a job shows on GitHub itself: on which pull request and which commit, by comment and by check run. Whatever GitHub
 //! refuses is a line of the log, and a cancelled job waits for nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Connection;
 use super::job::Job;
 use super::{tell, tell_foreign};
 use crate::cli::stream::Streams;
-use crate::config::process_environment;
-use crate::github::Proxies;
 use crate::github::check_run::annotation::Annotation;
 use crate::github::check_run::{self, CheckRunMode};
-use crate::github::client::{Client, PullRequest, Settings};
+use crate::github::client::{Client, PullRequest};
 use crate::github::commands;
 use crate::github::comment::CommentMode;
-use crate::github::context::Context;
 use crate::github::error::Error;
 use crate::github::event::{Kind, Question, Subject};
 use crate::github::publish::{self, Announcement, Begun, Publication, Published};
@@ -32,7 +30,7 @@ pub(super) struct Publisher<'a> {
     job: &'a Job,
     interrupted: &'a CancellationToken,
     /// `None` if nothing is to be sent.
-    client: Option<Client>,
+    client: Option<Arc<Client>>,
     target: Target,
     begun: Begun,
     lines: Vec<Line>,
@@ -68,10 +66,11 @@ impl<'a> Publisher<'a> {
     /// somebody else's at the time.
     pub(super) async fn begin(
         job: &'a Job,
+        github: &Connection,
         commit: Option<&str>,
         interrupted: &'a CancellationToken,
     ) -> Self {
-        let (client, lines) = match connect_for(job) {
+        let (client, lines) = match client_for(job, github) {
             Ok(client) => (client, Vec::new()),
             Err(line) => (None, vec![line]),
         };
@@ -171,27 +170,19 @@ impl Line {
     }
 }
 
-fn connect_for(job: &Job) -> Result<Option<Client>, Line> {
+/// The client, if anything is to be sent.
+fn client_for(job: &Job, github: &Connection) -> Result<Option<Arc<Client>>, Line> {
     let inputs = &job.inputs;
     if inputs.comment == CommentMode::Off && inputs.check_run == CheckRunMode::Never {
         return Ok(None);
     }
-    let Some(token) = inputs.token.clone() else {
-        let text = "the input `github-token` is empty: no comment and no check run, the result is in the job's summary";
-        return Err(Line::Plain(text.to_owned()));
-    };
-    connect(&job.context, token).map(Some).map_err(|error| Line::of(&error))
-}
-
-/// The job's repository.
-pub(in crate::cli) fn connect(context: &Context, token: SecretString) -> Result<Client, Error> {
-    Client::new(Settings {
-        api_url: context.api_url.clone(),
-        graphql_url: context.graphql_url.clone(),
-        repository: format!("{}/{}", context.repository.owner, context.repository.name),
-        token,
-        proxies: Proxies::from(process_environment),
-    })
+    match github {
+        Connection::Open(client) => Ok(Some(Arc::clone(client))),
+        Connection::NoToken => Err(Line::Plain(
+            "the input `github-token` is empty: no comment and no check run, the result is in the job's summary".to_owned(),
+        )),
+        Connection::Failed(error) => Err(Line::of(error)),
+    }
 }
 
 /// A verdict is shown on the pull request whose head, or GitHub's merge of that, it is about. Nothing is shown on any other.

@@ -24,9 +24,6 @@ pub(crate) struct TreeEntry {
     pub(crate) path: String,
     /// `100644`, `100755`, `120000` (a link), `040000` (a folder), `160000` (a submodule).
     pub(crate) mode: String,
-    /// `blob`, `tree` or `commit`.
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
     /// Git's object hash, which git has for the same content in any other commit.
     pub(crate) sha: String,
 }
@@ -38,11 +35,12 @@ struct Blob {
 }
 
 impl Client {
-    /// The files of a commit or a tree, with those in folders.
-    pub(crate) async fn tree(&self, sha: &str) -> Result<Tree, Error> {
+    /// The entries of a commit or a tree, those in its folders too if `recursive`.
+    pub(crate) async fn tree(&self, sha: &str, recursive: bool) -> Result<Tree, Error> {
         check_hash(Operation::ReadTree, sha)?;
         // Any value means yes, `0` and `false` as well.
-        self.get(Operation::ReadTree, &self.route(&format!("git/trees/{sha}?recursive=1"))).await
+        let query = if recursive { "?recursive=1" } else { "" };
+        self.get(Operation::ReadTree, &self.route(&format!("git/trees/{sha}{query}"))).await
     }
 
     /// The content of a file, up to GitHub's limit of 100 MB.

@@ -50,7 +50,7 @@ async fn the_files_of_a_commit_are_read() {
     let content: Vec<u8> = (0..=255).collect();
     fake.state().blobs.insert(blob.clone(), content.clone());
     let (client, _) = client(&fake);
-    let tree = client.tree(HEAD).await.unwrap();
+    let tree = client.tree(HEAD, true).await.unwrap();
     assert!(!tree.truncated);
     assert_eq!(tree.entries[0].path, "migrations/1 ä.sql");
     assert_eq!(client.blob(&tree.entries[0].sha).await.unwrap(), content);
@@ -449,4 +449,42 @@ async fn a_refusal_that_github_has_sent_is_understood() {
     let error = client.create_comment(7, "hello", |_| false).await.unwrap_err();
     let Problem::Invalid { message } = error.problem else { panic!("{error:?}") };
     assert!(message.starts_with("Validation Failed") && message.contains("color"), "{message}");
+}
+
+#[tokio::test]
+async fn commits_lie_to_each_other_as_git_says() {
+    let holder = tempfile::tempdir().unwrap();
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let people = ["-c", "user.name=A", "-c", "user.email=a@example.com"];
+        let output = git.arg("-C").arg(holder.path()).args(people).args(args).output().unwrap();
+        assert!(output.status.success(), "git {args:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    for branch in ["main", "release/1.0-ä#%"] {
+        git(&["checkout", "--quiet", "-B", branch]);
+        git(&["commit", "--quiet", "--allow-empty", "-m", branch]);
+    }
+    git(&["checkout", "--quiet", "main"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "more"]);
+    let fake = Fake::start();
+    fake.serve_repository(holder.path());
+    let (client, _) = client(&fake);
+
+    let release = git(&["rev-parse", "release/1.0-ä#%"]);
+    let first = git(&["rev-parse", "main~1"]);
+    let commit = client.commit("release/1.0-ä#%").await.unwrap().unwrap();
+    assert_eq!((commit.sha.as_str(), commit.parents[0].sha.as_str()), (&*release, &*first));
+    assert_eq!(client.commit(&release).await.unwrap().unwrap(), commit);
+    let comparison = client.compare("main", &release).await.unwrap().unwrap();
+    assert_eq!((comparison.merge_base_commit.sha, comparison.behind_by), (first, 1));
+    assert_eq!(client.default_branch().await.unwrap(), "main");
+    // GitHub has a 422 for a name, and a 404 for a hash.
+    assert_eq!(client.commit("nowhere").await.unwrap(), None);
+    assert_eq!(client.commit(&"0".repeat(40)).await.unwrap(), None);
+    assert_eq!(client.compare("main", &"0".repeat(40)).await.unwrap(), None);
+    fake.fail(Fault::new("GET", "/commits/", refusal("integration")).always());
+    let error = client.commit("main").await.unwrap_err();
+    assert!(error.advice().contains("contents: read"), "{}", error.advice());
 }

@@ -17,7 +17,9 @@ impl Operation {
             Self::ListComments | Self::FindPullRequests | Self::ReadPullRequest => {
                 Some("pull-requests: read")
             }
-            Self::ReadTree | Self::ReadFile => Some("contents: read"),
+            Self::ReadRepository | Self::ReadCommit | Self::ReadTree | Self::ReadFile => {
+                Some("contents: read")
+            }
             Self::Connect | Self::ReadUser => None,
         }
     }
@@ -94,6 +96,8 @@ impl fmt::Display for Operation {
             Self::ReadCheckRuns => "read the commit's check runs",
             Self::FindPullRequests => "find the commit's pull request",
             Self::ReadPullRequest => "read the pull request",
+            Self::ReadRepository => "read which branch is the default one",
+            Self::ReadCommit => "read a commit",
             Self::ReadTree => "list the files of a commit",
             Self::ReadFile => "read a file of a commit",
             Self::ReadUser => "read whose token this is",

@@ -80,7 +80,7 @@ fn header(out: &mut String, report: &Report, paint: Paint) {
 }
 
 fn revision(revision: &Revision) -> String {
-    let dirty = if revision.dirty { ", with uncommitted changes" } else { "" };
+    let dirty = if revision.dirty == Some(true) { ", with uncommitted changes" } else { "" };
     let commit = short_commit(&revision.commit);
     format!("{} at {}{dirty}", one_line(&revision.name, LINE), one_line(&commit, LINE))
 }

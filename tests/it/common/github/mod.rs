@@ -6,10 +6,12 @@
 
 mod contract;
 mod fault;
+mod revisions;
 mod routes;
 mod state;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -84,6 +86,11 @@ impl Fake {
     /// The same from a fork.
     pub(crate) fn fork_pull_request(&self, number: u64, head_sha: &str) {
         self.state().add_pull_request(number, head_sha, true);
+    }
+
+    /// The commits, trees and files are those of this repository.
+    pub(crate) fn serve_repository(&self, folder: impl Into<PathBuf>) {
+        self.state().folder = Some(folder.into());
     }
 
     /// Lets the next requests like this fail.

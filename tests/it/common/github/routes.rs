@@ -170,6 +170,9 @@ impl State {
         if asked.path == "/graphql" && asked.method == "POST" {
             return plain((200, json!({ "data": { "viewer": { "login": self.login } } })));
         }
+        if asked.path == format!("/repos/{REPOSITORY}") {
+            return plain(self.whole_repository());
+        }
         let Some(rest) = asked.path.strip_prefix(&format!("/repos/{REPOSITORY}/")) else {
             return plain(refusal("not found"));
         };
@@ -211,11 +214,7 @@ impl State {
                 let found = self.pulls.iter().find(|pull| pull["number"] == id).cloned();
                 plain(found.map_or_else(|| refusal("not found"), |pull| (200, pull)))
             }
-            ("GET", ["git", "trees", sha]) => {
-                let found = self.trees.get(*sha).cloned();
-                plain(found.map_or_else(|| refusal("not found"), |tree| (200, tree)))
-            }
-            ("GET", ["git", "blobs", sha]) => plain(self.blob(sha)),
+            ("GET", parts) => plain(self.revision(parts, asked.parameter("recursive"))),
             _ => plain(refusal("not found")),
         }
     }
@@ -275,21 +274,6 @@ impl State {
         let page = asked.pages();
         let shown: Vec<&Value> = found.iter().skip(page.skip()).take(page.size).collect();
         json!({ "total_count": found.len(), "check_runs": shown })
-    }
-
-    fn blob(&self, sha: &str) -> (u16, Value) {
-        use base64::Engine as _;
-        let Some(content) = self.blobs.get(sha) else { return refusal("not found") };
-        let text = base64::prelude::BASE64_STANDARD.encode(content);
-        // As GitHub breaks it.
-        let lines: Vec<&str> =
-            text.as_bytes().chunks(60).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        let blob = json!({
-            "sha": sha, "node_id": "node", "size": content.len(), "encoding": "base64",
-            "url": format!("{}/repos/{REPOSITORY}/git/blobs/{sha}", self.url),
-            "content": format!("{}\n", lines.join("\n")),
-        });
-        (200, blob)
     }
 
     fn whole_user(&self) -> Value {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub(super) const REPOSITORY: &str = "shop/app";
 /// Its number: GitHub's own links use that in place of the name.
 pub(super) const REPOSITORY_ID: u64 = 186_853_002;
 
-const PULL_REQUEST: &str = include_str!(concat!(
+pub(super) const PULL_REQUEST: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/fixtures/github/api/pull_request.json"
 ));
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) comments: Vec<Comment>,
     pub(crate) check_runs: Vec<Value>,
     pub(crate) pulls: Vec<Value>,
+    /// A repository with the commits, trees and files besides those below.
+    pub(super) folder: Option<PathBuf>,
     pub(crate) trees: BTreeMap<String, Value>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
     /// Who the token is, and for whom `GET /user` answers.
@@ -65,6 +68,7 @@ impl State {
             comments: Vec::new(),
             check_runs: Vec::new(),
             pulls: Vec::new(),
+            folder: None,
             trees: BTreeMap::new(),
             blobs: BTreeMap::new(),
             login: ACTIONS.to_owned(),

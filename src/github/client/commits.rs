@@ -1,0 +1,80 @@
+//! Commits, and how they lie to each other: docs.github.com, "REST API endpoints for commits" and "… for Git commits".
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::{Client, is_hash};
+use crate::github::error::{Error, Operation, Problem};
+
+/// What of a branch's name stands for itself in one segment of a path: RFC 3986, 2.3.
+const IN_A_SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What of a commit is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Commit {
+    pub(crate) sha: String,
+    #[serde(default)]
+    pub(crate) parents: Vec<Parent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Parent {
+    pub(crate) sha: String,
+}
+
+/// How two commits lie to each other.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Comparison {
+    pub(crate) merge_base_commit: Parent,
+    /// How many commits the base has and the head has not.
+    pub(crate) behind_by: u64,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    default_branch: String,
+}
+
+impl Client {
+    /// The commit of a full hash, a branch or a tag; `None` if there is none.
+    pub(crate) async fn commit(&self, revision: &str) -> Result<Option<Commit>, Error> {
+        let route = match is_hash(revision) {
+            // Its answer is small, where the other one lists what the commit has changed.
+            true => format!("git/commits/{revision}"),
+            false => format!("commits/{}?per_page=1", segment(revision)),
+        };
+        found(self.get(Operation::ReadCommit, &self.route(&route)).await)
+    }
+
+    /// `None` if one of them is not known, or if they have no commit in common.
+    pub(crate) async fn compare(
+        &self,
+        base: &str,
+        head: &str,
+    ) -> Result<Option<Comparison>, Error> {
+        let (base, head) = (segment(base), segment(head));
+        let route = self.route(&format!("compare/{base}...{head}?per_page=1"));
+        found(self.get(Operation::ReadCommit, &route).await)
+    }
+
+    pub(crate) async fn default_branch(&self) -> Result<String, Error> {
+        let route = format!("/repos/{}", self.repository);
+        let repository: Repository = self.get(Operation::ReadRepository, &route).await?;
+        Ok(repository.default_branch)
+    }
+}
+
+/// GitHub says 404, and 422 "No commit found for SHA", of what is not there. A token that may not read gets 404, too: the
+/// caller's words say both.
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Error { problem: Problem::NotFound | Problem::Invalid { .. }, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn segment(text: &str) -> String {
+    utf8_percent_encode(text, IN_A_SEGMENT).to_string()
+}

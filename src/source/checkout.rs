@@ -1,0 +1,164 @@
+//! What a checkout says of itself where there is no git to ask: which commit it stands at.
+//!
+//! Source: gitrepository-layout(5). Refs are read as files and as `packed-refs`; of what else git knows (reftables) nothing
+//! is read, and the commit is then not known.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// `ref: refs/heads/main`, and refs that refer to refs. Git's own limit.
+const MOST_HOPS: usize = 5;
+
+/// A checkout's folder for git's own things.
+#[derive(Debug)]
+pub(super) struct Checkout {
+    /// HEAD is here.
+    own: Utf8PathBuf,
+    /// Refs are here: the same folder, unless this is a linked worktree.
+    common: Utf8PathBuf,
+}
+
+impl Checkout {
+    /// `None` if there is nothing of git's at `toplevel`, or nothing that can be read.
+    pub(super) fn open(toplevel: &Utf8Path) -> Option<Self> {
+        let path = toplevel.join(".git");
+        let own = if path.is_file() {
+            // A submodule, or a linked worktree.
+            let text = fs::read_to_string(&path).ok()?;
+            toplevel.join(text.trim_end().strip_prefix("gitdir: ")?)
+        } else {
+            path
+        };
+        let common = match fs::read_to_string(own.join("commondir")) {
+            Ok(text) => own.join(text.trim_end()),
+            Err(_) => own.clone(),
+        };
+        own.join("HEAD").is_file().then_some(Self { own, common })
+    }
+
+    /// The commit that is checked out.
+    pub(super) fn commit(&self) -> Option<String> {
+        let mut text = fs::read_to_string(self.own.join("HEAD")).ok()?;
+        for _ in 0..MOST_HOPS {
+            let value = text.trim_end();
+            match value.strip_prefix("ref: ") {
+                None => return is_hash(value).then(|| value.to_owned()),
+                Some(name) => text = self.reference(name)?,
+            }
+        }
+        None
+    }
+
+    /// The name of the pull request's merge that this commit is, as actions/checkout fetches it: `pull/7/merge`.
+    pub(super) fn merge_at(&self, commit: &str) -> Option<String> {
+        const PULLS: &str = "refs/remotes/pull";
+        let is_merge = |name: &str| name.strip_suffix("/merge").is_some_and(is_number);
+        let loose = fs::read_dir(self.common.join(PULLS)).into_iter().flatten();
+        let loose = loose.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let loose = loose.map(|number| format!("{number}/merge"));
+        let packed = self.packed();
+        let packed = packed
+            .iter()
+            .filter_map(|(name, _)| name.strip_prefix(PULLS)?.strip_prefix('/').map(str::to_owned));
+        let mut names = loose.chain(packed).filter(|name| is_merge(name));
+        let found = names.find(|name| {
+            self.reference(&format!("{PULLS}/{name}")).is_some_and(|at| at.trim_end() == commit)
+        });
+        found.map(|name| format!("pull/{name}"))
+    }
+
+    fn reference(&self, name: &str) -> Option<String> {
+        // A name comes out of a file, and leads to one.
+        let is_plain = name.starts_with("refs/") && name.split('/').all(|part| part != "..");
+        if !is_plain {
+            return None;
+        }
+        let loose = fs::read_to_string(self.common.join(name)).ok();
+        let packed = || self.packed().into_iter().find(|(known, _)| known == name);
+        loose.or_else(|| packed().map(|(_, hash)| hash))
+    }
+
+    /// Names and hashes.
+    fn packed(&self) -> Vec<(String, String)> {
+        let text = fs::read_to_string(self.common.join("packed-refs")).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.split_once(' '));
+        let known = lines.filter(|(hash, _)| is_hash(hash));
+        known.map(|(hash, name)| (name.to_owned(), hash.to_owned())).collect()
+    }
+}
+
+/// SHA-1 or SHA-256, in full.
+pub(super) fn is_hash(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::testing::Repository;
+
+    fn commit_of(repository: &Repository) -> Option<String> {
+        Checkout::open(repository.path())?.commit()
+    }
+
+    #[test]
+    fn the_commit_is_what_git_says() {
+        let repository = Repository::new();
+        assert_eq!(commit_of(&repository), None, "there is none yet");
+        let commit = repository.commit("m/1.sql", "one");
+        assert_eq!(commit_of(&repository).as_ref(), Some(&commit), "a loose ref");
+        repository.git(&["pack-refs", "--all"]);
+        assert_eq!(commit_of(&repository).as_ref(), Some(&commit), "a packed one");
+        let second = repository.commit("m/2.sql", "two");
+        assert_eq!(commit_of(&repository), Some(second), "the loose one is newer");
+        repository.git(&["checkout", "--quiet", "--detach", &commit]);
+        assert_eq!(commit_of(&repository), Some(commit), "no ref at all");
+    }
+
+    #[test]
+    fn a_linked_worktree_has_its_own() {
+        let repository = Repository::new();
+        repository.commit("m/1.sql", "one");
+        let holder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(holder.path()).unwrap().join("linked");
+        repository.git(&["worktree", "add", "--quiet", "-b", "other", folder.as_str()]);
+        let commit = repository.commit("m/2.sql", "two");
+        let linked = Checkout::open(&folder).unwrap();
+        assert_eq!(linked.commit(), Some(repository.git(&["rev-parse", "other"])));
+        assert_ne!(linked.commit(), Some(commit));
+    }
+
+    #[test]
+    fn a_pull_requests_merge_is_known_by_its_ref() {
+        let repository = Repository::new();
+        let commit = repository.commit("m/1.sql", "one");
+        let merge = || Checkout::open(repository.path()).unwrap().merge_at(&commit);
+        assert_eq!(merge(), None);
+        repository.git(&["update-ref", "refs/remotes/pull/7/merge", "HEAD"]);
+        repository.git(&["update-ref", "refs/remotes/pull/x/merge", "HEAD"]);
+        assert_eq!(merge().as_deref(), Some("pull/7/merge"));
+        repository.git(&["pack-refs", "--all"]);
+        assert_eq!(merge().as_deref(), Some("pull/7/merge"));
+        repository.commit("m/2.sql", "two");
+        repository.git(&["update-ref", "refs/remotes/pull/7/merge", "HEAD"]);
+        assert_eq!(merge(), None, "it has moved on");
+    }
+
+    #[test]
+    fn what_is_no_checkout_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap();
+        assert!(Checkout::open(path).is_none());
+        fs::create_dir(path.join(".git")).unwrap();
+        assert!(Checkout::open(path).is_none());
+        for head in ["ref: ../../etc/passwd", "ref: refs/heads/../../HEAD", "nonsense", ""] {
+            fs::write(path.join(".git/HEAD"), head).unwrap();
+            assert_eq!(Checkout::open(path).unwrap().commit(), None, "{head}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The base without git: by the word of whoever keeps the repository. An image for CI has no git, and a shallow clone may
+//! lack what it would need.
+//!
+//! ```text
+//! checkout: the commit that is here ─▶ which commit is the base ─▶ host: its listing ─▶ contents that are not here already
+//! ```
+
+mod objects;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use futures::future::BoxFuture;
+
+use super::base::{Base, BaseRequest, Head, Lacking, Revision, Revisions};
+use super::checkout::{Checkout, is_hash};
+use super::git::toplevel_of;
+use super::tree::{self, Place};
+use super::{SourceError, Worktree};
+use objects::HostedObjects;
+
+/// What a host says, or why it says nothing, as a clause with what to do.
+pub(crate) type Answer<T> = Result<T, String>;
+
+/// Whoever keeps the repository, as far as it is asked about revisions. `None` is "there is no such thing".
+pub(crate) trait Host: fmt::Debug + Send + Sync {
+    /// As people call it: `GitHub`.
+    fn name(&self) -> &'static str;
+
+    /// What to do where it says that there is no such thing: who may not see a thing is told the same.
+    fn advice(&self) -> &'static str;
+
+    /// The commit of a branch, a tag or a full hash.
+    fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, Answer<Option<Commit>>>;
+
+    /// How two commits lie to each other. `base` may be a branch.
+    fn compare<'a>(
+        &'a self,
+        base: &'a str,
+        head: &'a str,
+    ) -> BoxFuture<'a, Answer<Option<Comparison>>>;
+
+    fn default_branch(&self) -> BoxFuture<'_, Answer<String>>;
+
+    /// The entries of a commit or a tree, those of its folders too if `recursive`.
+    fn tree<'a>(&'a self, hash: &'a str, recursive: bool) -> BoxFuture<'a, Answer<Listing>>;
+
+    /// The content of a file, as it is stored.
+    fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, Answer<Vec<u8>>>;
+}
+
+/// A commit at the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) hash: String,
+    pub(crate) parents: Vec<String>,
+}
+
+/// How two commits lie to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    pub(crate) merge_base: String,
+    /// How many commits of the base the head lacks.
+    pub(crate) behind: u64,
+}
+
+/// What is in a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) entries: Vec<ListingEntry>,
+    /// It is too long, and not all of it is here.
+    pub(crate) truncated: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListingEntry {
+    /// From the tree that was asked for.
+    pub(crate) path: String,
+    /// As git writes it: `100644`.
+    pub(crate) mode: String,
+    pub(crate) hash: String,
+}
+
+/// A repository that somebody keeps, and what is known of the checkout of it that is here.
+#[derive(Debug, Clone)]
+pub(crate) struct Hosted {
+    pub(crate) host: Arc<dyn Host>,
+    /// Where the checkout is, if nothing of git's is there that says so.
+    pub(crate) folder: Utf8PathBuf,
+    /// The commit of the checkout, in the same case.
+    pub(crate) commit: Option<String>,
+    /// That commit is the host's own merge of a pull request into its base.
+    pub(crate) is_merge: bool,
+}
+
+/// The commit that is checked out, without git: see [`Checkout`].
+pub(super) fn head(root: &Utf8Path) -> Option<Head> {
+    let real = root.canonicalize_utf8().ok()?;
+    let commit = Checkout::open(toplevel_of(&real)?)?.commit()?;
+    Some(Head { commit, dirty: None })
+}
+
+impl Hosted {
+    /// What [`super::read_revisions`] reads, from the host. `head` is what git has said, if it could be asked.
+    pub(super) async fn read(
+        &self,
+        root: &Utf8Path,
+        request: &BaseRequest,
+        paths: &[Utf8PathBuf],
+        head: Option<Head>,
+    ) -> Result<Revisions, SourceError> {
+        let real = root.canonicalize_utf8().map_err(|error| SourceError::Discovery {
+            path: root.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let workspace = self.folder.canonicalize_utf8().unwrap_or_else(|_| real.clone());
+        let toplevel = toplevel_of(&real).unwrap_or(&workspace);
+        let prefix = real.strip_prefix(toplevel).map_err(|_| SourceError::OutsideRepository {
+            path: real.clone(),
+            toplevel: toplevel.to_owned(),
+        })?;
+        let checkout = Checkout::open(toplevel);
+        let known = checkout.as_ref().map_or_else(|| self.commit.clone(), Checkout::commit);
+        let head = head.or(known.map(|commit| Head { commit, dirty: None }));
+        let commit = head.as_ref().map(|head| head.commit.as_str());
+        let merge = commit.and_then(|commit| self.merge(checkout.as_ref(), commit));
+        let (revision, reason, lacking) = match request {
+            BaseRequest::Revision(name) => self.named(name, commit).await?,
+            BaseRequest::Default => self.default(commit, merge).await?,
+            BaseRequest::None => return Ok(Revisions::without("no base was asked for", head)),
+        };
+        let worktree = Worktree::new(toplevel);
+        let objects = HostedObjects::new(self.host.as_ref(), &worktree);
+        let files =
+            tree::read(&objects, Place { toplevel, prefix }, &revision.commit, paths).await?;
+        let base = Base { revision: Some(revision), reason, lacking, files: Some(files) };
+        Ok(Revisions { base, head })
+    }
+
+    /// What the commit is called, if it is the merge of a pull request into its base.
+    fn merge(&self, checkout: Option<&Checkout>, commit: &str) -> Option<String> {
+        let by_ref = checkout.and_then(|checkout| checkout.merge_at(commit));
+        let by_event = self.is_merge && self.commit.as_deref() == Some(commit);
+        by_ref.or_else(|| by_event.then(|| "the pull request's".to_owned()))
+    }
+
+    async fn named(&self, name: &str, head: Option<&str>) -> Result<Found, SourceError> {
+        let wanted = match name {
+            "HEAD" | "@" => head.unwrap_or(name),
+            _ => name.strip_prefix("origin/").unwrap_or(name),
+        };
+        if let Some(sign) = wanted.find(['~', '^', ':', '{', ' ']) {
+            let part = &wanted[sign..];
+            return Err(self.failure(format!(
+                "the base revision {name:?} has {part:?}, and {} knows only branches, tags and full hashes",
+                self.host.name()
+            )));
+        }
+        let commit = self.ask(self.host.commit(wanted).await)?.ok_or_else(|| {
+            self.absent(&format!("it has no branch, tag or commit {name:?} in this repository"))
+        })?;
+        let lacking = match head {
+            Some(head) => self.lacking(&commit.hash, head).await,
+            None => Lacking::Unknown,
+        };
+        let reason = format!("{name}, as asked for; read from {}", self.host.name());
+        Ok((Revision { commit: commit.hash, name: name.to_owned() }, reason, lacking))
+    }
+
+    /// That it cannot be told is no reason to stop.
+    async fn lacking(&self, base: &str, head: &str) -> Lacking {
+        if base == head {
+            return Lacking::Nothing;
+        }
+        match self.host.compare(base, head).await {
+            Ok(Some(Comparison { behind: 0, .. })) => Lacking::Nothing,
+            Ok(Some(Comparison { behind, .. })) => Lacking::Commits(behind),
+            Ok(None) | Err(_) => Lacking::Unknown,
+        }
+    }
+
+    async fn default(
+        &self,
+        head: Option<&str>,
+        merge: Option<String>,
+    ) -> Result<Found, SourceError> {
+        let host = self.host.name();
+        let Some(head) = head else {
+            let reason = "the commit that is checked out is not known: there is no .git in the checkout that says it";
+            return Err(self.failure(reason.to_owned()));
+        };
+        if let Some(merge) = merge {
+            let commit = self.ask(self.host.commit(head).await)?;
+            let commit = commit.ok_or_else(|| self.absent(&format!("it has no commit {head}")))?;
+            // The merge of a pull request has its base first.
+            if let [base, _] = commit.parents.as_slice() {
+                let reason =
+                    format!("first parent of the merge commit HEAD ({merge}); read from {host}");
+                let revision = Revision { commit: base.clone(), name: base.clone() };
+                return Ok((revision, reason, Lacking::Nothing));
+            }
+        }
+        let branch = self.ask(self.host.default_branch().await)?;
+        let found = self.ask(self.host.compare(&branch, head).await)?;
+        let Some(Comparison { merge_base: commit, .. }) = found else {
+            return Err(self.absent(&format!("it knows no common commit of {branch} and {head}")));
+        };
+        let reason = format!("merge base of HEAD with {branch}; read from {host}");
+        Ok((Revision { commit, name: branch }, reason, Lacking::Nothing))
+    }
+
+    fn ask<T>(&self, answer: Answer<T>) -> Result<T, SourceError> {
+        answer.map_err(|reason| self.failure(reason))
+    }
+
+    fn absent(&self, what: &str) -> SourceError {
+        self.failure(format!("{what}; {}", self.host.advice()))
+    }
+
+    fn failure(&self, reason: String) -> SourceError {
+        failure(self.host.as_ref(), reason)
+    }
+}
+
+/// A base, how it was found, and whether HEAD has all of it.
+type Found = (Revision, String, Lacking);
+
+fn failure(host: &dyn Host, reason: String) -> SourceError {
+    SourceError::Host { host: host.name(), reason, local: None }
+}
+
+/// What may stand in a request as a hash.
+fn checked(host: &dyn Host, hash: &str) -> Result<(), SourceError> {
+    if is_hash(hash) {
+        return Ok(());
+    }
+    Err(failure(host, format!("it gives {hash:?} for a hash")))
+}

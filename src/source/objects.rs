@@ -1,0 +1,113 @@
+//! What a revision is read through: git, or whoever else keeps the repository ([`super::hosted`]).
+
+use std::collections::BTreeMap;
+
+use super::SourceError;
+use super::git::Git;
+use super::questions::Blob;
+
+/// One entry of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    pub(super) hash: String,
+    /// From the top of the repository.
+    pub(super) path: String,
+    /// The path is not UTF-8, and `path` only looks like it.
+    pub(super) odd_name: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Symlink,
+    Submodule,
+    Directory,
+}
+
+impl Kind {
+    /// By a tree entry's mode, as git writes it.
+    pub(super) fn of_mode(mode: &str) -> Self {
+        match mode {
+            "120000" => Self::Symlink,
+            "160000" => Self::Submodule,
+            "040000" => Self::Directory,
+            _ => Self::File,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn blob(&self) -> Blob {
+        Blob { hash: self.hash.clone(), path: self.path.clone() }
+    }
+}
+
+/// A file's content, or why it cannot be had, as a clause.
+pub(super) type Content = Result<Vec<u8>, String>;
+
+/// The objects of a repository.
+pub(super) trait Objects {
+    /// The entries of a commit's tree that have these paths, without what is in them.
+    async fn at(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError>;
+
+    /// The files, links and submodules at and below these paths; of all the tree if there are none.
+    async fn below(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError>;
+
+    /// Contents as they are stored, by their hashes.
+    async fn stored(&self, hashes: &[String]) -> Result<BTreeMap<String, Vec<u8>>, SourceError>;
+
+    /// Contents as a checkout of the commit would write them.
+    async fn checked_out(
+        &self,
+        commit: &str,
+        files: &[Blob],
+    ) -> Result<BTreeMap<Blob, Content>, SourceError>;
+}
+
+impl Objects for Git {
+    async fn at(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError> {
+        let mut entries = parse(&self.list_tree(commit, false, paths).await?)?;
+        // On its way to `a/b`, git lists all of `a` if that was asked for, too.
+        entries.retain(|entry| paths.contains(&entry.path));
+        Ok(entries)
+    }
+
+    async fn below(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError> {
+        parse(&self.list_tree(commit, true, paths).await?)
+    }
+
+    async fn stored(&self, hashes: &[String]) -> Result<BTreeMap<String, Vec<u8>>, SourceError> {
+        self.blobs(hashes).await
+    }
+
+    async fn checked_out(
+        &self,
+        commit: &str,
+        files: &[Blob],
+    ) -> Result<BTreeMap<Blob, Content>, SourceError> {
+        let contents = Git::checked_out(self, commit, files).await?;
+        Ok(contents.into_iter().map(|(file, bytes)| (file, Ok(bytes))).collect())
+    }
+}
+
+/// `<mode> <type> <hash>\t<path>\0`, again and again.
+fn parse(answer: &[u8]) -> Result<Vec<Entry>, SourceError> {
+    let entries = answer.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let text = String::from_utf8_lossy(entry);
+            let parsed = text.split_once('\t').and_then(|(header, path)| {
+                let mut words = header.split(' ');
+                let kind = Kind::of_mode(words.next()?);
+                let hash = words.nth(1)?.to_owned();
+                let odd_name = std::str::from_utf8(entry).is_err();
+                Some(Entry { kind, hash, path: path.to_owned(), odd_name })
+            });
+            parsed.ok_or_else(|| SourceError::Answer {
+                command: "git ls-tree -z".into(),
+                problem: text.into_owned(),
+            })
+        })
+        .collect()
+}
