@@ -4,8 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
-use crate::github::inputs::DEFAULT_KEY;
-use crate::model::{ProviderChoice, Severity};
+use crate::model::{Partition, ProviderChoice, Severity};
 
 /// The pre-merge gate for Postgres migrations of products with many tenants.
 #[derive(Debug, Parser)]
@@ -57,7 +56,6 @@ pub(crate) enum Command {
     /// Remove what interrupted runs have left behind
     Clean(CleanArgs),
     /// In a GitHub workflow of `on: workflow_run`: comment on the pull request of that run with a report that it has saved
-    #[command(hide = true)]
     Publish(PublishArgs),
     /// Be a step of a GitHub workflow: `verify` by the inputs of the action, shown where GitHub shows things
     #[command(hide = true)]
@@ -86,6 +84,10 @@ pub(crate) struct ScopeArgs {
     /// Only this tenant, sample or `fresh_1`, `fresh_2`, `base` (repeatable)
     #[arg(long = "tenant", value_name = "TENANT", env = "MIG_CI_TENANTS")]
     pub(crate) tenants: Vec<String>,
+
+    /// Only this part of the tenants, to divide them among jobs: the second of eight is 2/8
+    #[arg(long, value_name = "INDEX/COUNT", env = "MIG_CI_PARTITION")]
+    pub(crate) partition: Option<Partition>,
 
     /// Compare with this revision [default: the merge base with the default branch]
     #[arg(long, value_name = "REV", env = "MIG_CI_BASE")]
@@ -173,9 +175,9 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "PATH", env = "GITHUB_EVENT_PATH")]
     pub(crate) event: Utf8PathBuf,
 
-    /// The action's input `comment-key`
-    #[arg(long, value_name = "KEY", default_value = DEFAULT_KEY, value_parser = comment_key)]
-    pub(crate) comment_key: String,
+    /// The action's input `comment-key` [default: default, or that of the report's partition]
+    #[arg(long, value_name = "KEY", value_parser = comment_key)]
+    pub(crate) comment_key: Option<String>,
 
     /// Where the project is in its repository, for links to its files
     #[arg(long, value_name = "PATH")]

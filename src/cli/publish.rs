@@ -24,6 +24,7 @@ use crate::github::comment::{CommentMode, CommentWhen, Outcome};
 use crate::github::context::{Context, ContextError};
 use crate::github::error::Error;
 use crate::github::event::{Event, EventError, Kind, Subject};
+use crate::github::inputs::key_of;
 use crate::github::publish::{Publication, publish};
 use crate::github::pull_request::{self, Found, Mismatch};
 use crate::report::v1::Report;
@@ -169,13 +170,15 @@ fn publication(
         run_url: Some(context.run_url()),
     };
     let annotations = report::annotations(report, &links.folder);
+    // What is no partition was refused before.
+    let partition = report.partition.as_ref().and_then(|text| text.parse().ok());
     Publication {
         pull_request: Some(number),
         head_sha,
         verdict: report.verdict,
         title: report::headline(report),
         body: report::comment(report, &links),
-        key: args.comment_key.clone(),
+        key: args.comment_key.clone().unwrap_or_else(|| key_of(partition)),
         run: context.run,
         comment: CommentMode::Update,
         comment_when: CommentWhen::Always,

@@ -88,8 +88,11 @@ pub(super) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> 
         Some(revision) => BaseRequest::Revision(revision.clone()),
         None => BaseRequest::Default,
     };
-    let selection =
-        Selection { databases: global.databases.clone(), tenants: args.tenants.clone() };
+    let selection = Selection {
+        databases: global.databases.clone(),
+        tenants: args.tenants.clone(),
+        partition: args.partition,
+    };
     Scope { config: global.config.clone(), overrides, base, hosted: None, selection }
 }
 

@@ -11,7 +11,7 @@ use strum::VariantNames;
 use super::check_run::CheckRunMode;
 use super::comment::{CommentMode, CommentWhen};
 use super::context::Lookup;
-use crate::model::{ProviderChoice, Severity};
+use crate::model::{Partition, ProviderChoice, Severity};
 
 /// All inputs of action.yml, in its order; a test compares.
 #[derive(Debug)]
@@ -38,14 +38,6 @@ pub(crate) struct Inputs {
     pub(crate) working_directory: Utf8PathBuf,
 }
 
-/// `2/8`: the second of eight parts of the tenants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Partition {
-    /// From 1.
-    pub(crate) index: u32,
-    pub(crate) count: u32,
-}
-
 /// What is wrong with an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the input `{name}` is {value:?}: {problem}")]
@@ -63,6 +55,7 @@ impl Inputs {
     /// On the first input that is none of what it can be.
     pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, InputError> {
         let one = |name: &'static str| given(lookup, name);
+        let partition = parsed("partition", one("partition"), Partition::from_str)?;
         Ok(Self {
             token: one("github-token").map(SecretString::from),
             config: one("config").map(Utf8PathBuf::from),
@@ -75,16 +68,21 @@ impl Inputs {
             comment: parsed("comment", one("comment"), one_of)?.unwrap_or_default(),
             comment_when: parsed("comment-when", one("comment-when"), one_of)?.unwrap_or_default(),
             comment_key: parsed("comment-key", one("comment-key"), key)?
-                .unwrap_or_else(|| DEFAULT_KEY.to_owned()),
+                .unwrap_or_else(|| key_of(partition)),
             check_run: parsed("check-run", one("check-run"), one_of)?.unwrap_or_default(),
             annotations: parsed("annotations", one("annotations"), boolean)?.unwrap_or(true),
             report_path: one("report-path").map(Utf8PathBuf::from),
-            partition: parsed("partition", one("partition"), partition)?,
+            partition,
             pull_request: parsed("pull-request", one("pull-request"), pull_request)?,
             working_directory: parsed("working-directory", one("working-directory"), inside)?
                 .unwrap_or_default(),
         })
     }
+}
+
+/// Parts of one run have a comment each.
+pub(crate) fn key_of(partition: Option<Partition>) -> String {
+    partition.map_or_else(|| DEFAULT_KEY.to_owned(), Partition::key)
 }
 
 /// An input's value without the blanks and line ends around it, which YAML's block texts leave.
@@ -133,16 +131,6 @@ pub(crate) fn key(value: &str) -> Result<String, String> {
     } else {
         Err("it has up to 100 letters, digits, and any of . _ - but no two dashes in a row"
             .to_owned())
-    }
-}
-
-fn partition(value: &str) -> Result<Partition, String> {
-    let parts = value.split_once('/').and_then(|(index, count)| {
-        Some(Partition { index: index.parse().ok()?, count: count.parse().ok()? })
-    });
-    match parts {
-        Some(found) if (1..=found.count).contains(&found.index) => Ok(found),
-        _ => Err("it has the form INDEX/COUNT with INDEX from 1, as in 2/8".to_owned()),
     }
 }
 
@@ -227,7 +215,7 @@ mod tests {
         assert_eq!(inputs.comment_when, CommentWhen::Failure);
         assert_eq!(inputs.check_run, CheckRunMode::Never);
         assert!(!inputs.annotations);
-        assert_eq!(inputs.partition, Some(Partition { index: 2, count: 8 }));
+        assert_eq!(inputs.partition, Some("2/8".parse().unwrap()));
         assert_eq!(inputs.pull_request, Some(7));
         assert_eq!(inputs.working_directory, "services/shop");
     }

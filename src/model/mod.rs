@@ -5,6 +5,7 @@ mod evidence;
 mod files;
 mod finding;
 mod migration;
+mod partition;
 mod project;
 mod target;
 
@@ -18,6 +19,7 @@ pub(crate) use files::MemoryFiles;
 pub(crate) use files::{Files, FilesError};
 pub(crate) use finding::{Finding, Severity, Verdict};
 pub(crate) use migration::{Migration, Script};
+pub(crate) use partition::Partition;
 pub(crate) use project::{
     CheckSettings, Database, FileOrder, Origin, PostgresSettings, Project, ProviderChoice, Role,
     Sample, Tenancy, TenantTrack, Track, TrackKind,

@@ -75,6 +75,7 @@ pub(crate) fn build(
         findings: findings.iter().map(|each| finding(each, units, &run.flags)).collect(),
         notes: run.notes,
         timings: run.timings,
+        partition: plan.partition.map(|partition| partition.to_string()),
     };
     report.summary = headline(&report);
     report

@@ -5,10 +5,14 @@ use super::v1::{Phase, Report, Severity, Tally, TrackKind, Verdict};
 
 /// The verdict of the run in one sentence, without a full stop. It reads everything but `summary`, which is made of it.
 pub(crate) fn headline(report: &Report) -> String {
-    match report.verdict {
+    let sentence = match report.verdict {
         Verdict::Passed => passed(report),
         Verdict::Failed => failed(report),
         Verdict::NotRun => not_run(report),
+    };
+    match &report.partition {
+        Some(partition) => format!("{sentence} (partition {partition})"),
+        None => sentence,
     }
 }
 
@@ -127,6 +131,10 @@ mod tests {
         );
         report.counts.tenants = Tally::default();
         assert_eq!(headline(&report), "Migrations fail on 1 of 3 shared tracks");
+
+        report.partition = Some("2/8".to_owned());
+        let sentence = "Migrations fail on 1 of 3 shared tracks (partition 2/8)";
+        assert_eq!(headline(&report), sentence);
 
         let mut report = samples::all_green(0);
         assert_eq!(headline(&report), "Migrations pass for the 1 database");

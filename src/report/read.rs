@@ -1,6 +1,8 @@
 //! A report that was saved, and that anybody could have written: what is not one, or would make a renderer count wrong, is
 //! refused. No word of it is in an error.
 
+use crate::model::Partition;
+
 use super::v1::{Excerpt, Failure, Place, Report, SCHEMA, Tally};
 
 /// More than the report of 10,000 tenants has; what it takes in memory is a few times as much.
@@ -20,6 +22,8 @@ pub(crate) enum ReadError {
     Malformed { line: usize, column: usize },
     #[error("its `schema` is not {SCHEMA}: the same version of mig-ci has to write and to read it")]
     OtherSchema,
+    #[error("its `partition` is none")]
+    OtherPartition,
     #[error("it has numbers that no run has")]
     Absurd,
 }
@@ -34,6 +38,11 @@ pub(crate) fn read(text: &str) -> Result<Report, ReadError> {
         .map_err(|error| ReadError::Malformed { line: error.line(), column: error.column() })?;
     if report.schema != SCHEMA {
         return Err(ReadError::OtherSchema);
+    }
+    // It goes into a heading, and tells a comment from others.
+    let partition = report.partition.as_deref().map(str::parse::<Partition>);
+    if partition.is_some_and(|partition| partition.is_err()) {
+        return Err(ReadError::OtherPartition);
     }
     if numbers(&report).any(|number| number > MOST) {
         return Err(ReadError::Absurd);
@@ -93,6 +102,10 @@ mod tests {
         assert_eq!(
             refused(&|value| value["schema"] = "mig-ci.report/2".into()),
             ReadError::OtherSchema
+        );
+        assert_eq!(
+            refused(&|value| value["partition"] = "1/2](x)".into()),
+            ReadError::OtherPartition
         );
         for text in ["", "[]", "null", &"[".repeat(100_000), "{\"schema\": \"mig-ci.report/1\"}"] {
             assert!(matches!(read(text), Err(ReadError::Malformed { .. })));

@@ -294,6 +294,7 @@ fn report(databases: Vec<Database>, findings: Vec<Finding>) -> Report {
         findings,
         notes: Vec::new(),
         timings: None,
+        partition: None,
     })
 }
 

@@ -35,6 +35,9 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<Note>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timings: Option<Timings>,
+    /// The part of the whole that this run was, as in `2/8`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partition: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

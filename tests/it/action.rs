@@ -175,7 +175,10 @@ fn inputs_that_are_not_understood_are_named() {
         refused("INPUT_COMMENT", "on", 2),
         "the input `comment` is \"on\": known are update, new, off"
     );
-    assert!(refused("INPUT_PARTITION", "1/2", 2).contains("leave it out"));
+    assert!(refused("INPUT_PARTITION", "3/2", 2).contains("INDEX/COUNT"));
+    // Two samples, and the tenants that are made up.
+    let text = refused("INPUT_PARTITION", "4/4", 3);
+    assert!(text.contains("nothing in partition 4/4") && text.contains("3 jobs at most"), "{text}");
     assert!(refused("INPUT_WORKING-DIRECTORY", "nowhere", 4).contains("actions/checkout"));
     assert!(refused("GITHUB_RUN_ID", "", 4).contains("GITHUB_RUN_ID is not set"));
 }

@@ -341,3 +341,30 @@ fn publish_says_what_it_lacks() {
     let ended = job.read(&ended.exit(4));
     assert!(ended.commands("error")[0].contains("pull-requests: write"), "{:?}", ended.log);
 }
+
+/// Jobs that share the tenants of one pull request do not overwrite each other's results.
+#[test]
+fn each_partition_has_a_comment_and_a_check_run_of_its_own() {
+    let fake = Fake::start();
+    let two = "[databases.a]\nmigrations = \"a\"\n[databases.b]\nmigrations = \"b\"\n";
+    let shop = project()
+        .file("mig-ci.toml", two)
+        .file("a/1_a.sql", GOOD)
+        .file("b/1_b.sql", BAD)
+        .git_commit("head");
+    for (partition, exit) in [("1/2", 0), ("2/2", 1)] {
+        let job = opened();
+        let step = step(&job, &fake, &shop).env("INPUT_PARTITION", partition);
+        let step = job.read(&step.run().exit(exit));
+        assert!(step.summary.contains(&format!("(partition {partition})")), "{}", step.summary);
+        assert!(step.outputs["report"].contains("-report-partition-"), "{:?}", step.outputs);
+        assert_eq!(step.report()["partition"], partition);
+        assert_eq!(step.report()["databases"].as_array().unwrap().len(), 1);
+    }
+    let comments = fake.comments();
+    let [green, red] = &comments[..] else { panic!("{comments:?}") };
+    assert!(green.body.starts_with("<!-- mig-ci:comment key=partition-1-of-2 -->"));
+    assert!(green.body.contains(GREEN) && red.body.contains("### ❌ Migrations fail"));
+    let names: Vec<_> = fake.check_runs().iter().map(|run| run["name"].to_string()).collect();
+    assert_eq!(names, ["\"mig-ci (partition-1-of-2)\"", "\"mig-ci (partition-2-of-2)\""]);
+}

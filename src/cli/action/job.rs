@@ -95,11 +95,6 @@ impl Job {
     pub(super) async fn request(&self, mut request: Request) -> Result<Asked, JobError> {
         self.enter_folder()?;
         let inputs = &self.inputs;
-        if inputs.partition.is_some() {
-            let problem = "this version verifies all tenants in one job: leave it out".to_owned();
-            let value = "given".to_owned();
-            return Err(InputError { name: "partition", value, problem }.into());
-        }
         let scope = &mut request.scope;
         replace(&mut scope.config, &inputs.config);
         replace(&mut scope.overrides.provider, &inputs.provider);
@@ -111,6 +106,7 @@ impl Job {
         if !inputs.tenants.is_empty() {
             scope.selection.tenants.clone_from(&inputs.tenants);
         }
+        replace(&mut scope.selection.partition, &inputs.partition);
         if let Some(base) = &inputs.base {
             scope.base = BaseRequest::Revision(base.clone());
         }

@@ -18,7 +18,7 @@ pub(crate) use track::{MigrationState, TrackPlan};
 pub(crate) use units::{Start, Unit};
 
 use crate::formats::FormatError;
-use crate::model::{Database, Files, Project, TargetError, Tenancy, TrackKind};
+use crate::model::{Database, Files, Partition, Project, TargetError, Tenancy, TrackKind};
 use units::{shared_units, tenant_units};
 
 /// All that a run will do.
@@ -26,6 +26,8 @@ use units::{shared_units, tenant_units};
 pub(crate) struct Plan {
     /// In the order of the configuration.
     pub(crate) databases: Vec<DatabasePlan>,
+    /// The part of the whole that this is.
+    pub(crate) partition: Option<Partition>,
 }
 
 /// One named database.
@@ -74,6 +76,11 @@ pub(crate) enum PlanError {
     UnknownDatabase { name: String, known: Vec<String> },
     #[error("there is no tenant `{name}` in the databases asked for; they have {}", list(.known))]
     UnknownTenant { name: String, known: Vec<String> },
+    #[error(
+        "there is nothing in partition {partition}: what is to be verified can be divided among {most} jobs at most (a job \
+         for each sample tenant, one for the made-up tenants of each database, one for each database without tenants)"
+    )]
+    EmptyPartition { partition: Partition, most: usize },
 }
 
 impl Plan {
@@ -89,7 +96,8 @@ impl Plan {
             databases.push(DatabasePlan::new(database, head, base)?);
         }
         selection.keep_tenants(&mut databases)?;
-        Ok(Self { databases })
+        selection.keep_partition(&mut databases)?;
+        Ok(Self { databases, partition: selection.partition })
     }
 
     /// Every unit with its database, in plan order: the order of all results.

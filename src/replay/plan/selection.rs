@@ -1,13 +1,15 @@
-//! What of a project a run is about: `-n` and `--tenant`.
+//! What of a project a run is about: `-n`, `--tenant` and `--partition`.
 
-use super::{DatabasePlan, PlanError};
-use crate::model::{Database, TrackKind};
+use super::{DatabasePlan, PlanError, Start, Unit};
+use crate::model::{Database, Partition, TrackKind};
 
 /// What of the project is wanted. Empty lists mean all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
     pub(crate) databases: Vec<String>,
     pub(crate) tenants: Vec<String>,
+    /// Of what is left after that.
+    pub(crate) partition: Option<Partition>,
 }
 
 impl Selection {
@@ -50,4 +52,39 @@ impl Selection {
         databases.retain(|d| d.units.iter().any(|unit| unit.track == TrackKind::Tenant));
         Ok(())
     }
+
+    /// Deals out the tenants of each database, and databases without tenants, in plan order. The tenants that are made up
+    /// stay together, because the second empty one is there to show what the first one hides. Shared tracks are in each
+    /// part that has tenants who stand on them.
+    pub(super) fn keep_partition(
+        &self,
+        databases: &mut Vec<DatabasePlan>,
+    ) -> Result<(), PlanError> {
+        let Some(partition) = self.partition else { return Ok(()) };
+        let mut dealt = 0;
+        let mut next = || {
+            dealt += 1;
+            partition.has(dealt - 1)
+        };
+        databases.retain_mut(|database| {
+            if database.tenants.is_none() {
+                return next();
+            }
+            let mut of_made_up = None;
+            database.units.retain(|unit| match unit.track {
+                TrackKind::Shared => true,
+                TrackKind::Tenant if is_made_up(unit) => *of_made_up.get_or_insert_with(&mut next),
+                TrackKind::Tenant => next(),
+            });
+            database.units.iter().any(|unit| unit.track == TrackKind::Tenant)
+        });
+        match databases.is_empty() {
+            true => Err(PlanError::EmptyPartition { partition, most: dealt }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn is_made_up(unit: &Unit) -> bool {
+    !matches!(unit.start, Start::Sample(_))
 }

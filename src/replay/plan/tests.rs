@@ -139,6 +139,43 @@ fn a_selection_keeps_the_shared_track_that_tenants_stand_on() {
 }
 
 #[test]
+fn partitions_are_the_whole_and_no_tenant_is_in_two() {
+    let samples = ["acme", "globex", "hooli", "initech"].map(|name| sample(name, None));
+    let mut project = project(samples.to_vec());
+    let users = Database { name: "users".into(), tenants: None, ..project.databases[0].clone() };
+    project.databases.insert(0, users);
+    let all: Vec<_> =
+        plan(&project, &Selection::default()).unwrap().units().map(unit_name).collect();
+    for count in 1..=6 {
+        let mut found = Vec::new();
+        for index in 1..=count {
+            let partition = Some(format!("{index}/{count}").parse().unwrap());
+            let part = plan(&project, &Selection { partition, ..Selection::default() }).unwrap();
+            assert_eq!(part.partition, partition);
+            let names: Vec<_> = part.units().map(unit_name).collect();
+            // Whoever stands on a shared track has it, and the second empty tenant is where the first is.
+            let has = |wanted: &str| names.iter().any(|name| name.ends_with(wanted));
+            assert_eq!(has("app shared base"), names.iter().any(|name| name.contains("tenant")));
+            assert!(has("fresh_1") == has("fresh_2") && has("fresh_1") == has("tenant base"));
+            found.extend(names);
+        }
+        found.sort();
+        found.dedup_by(|a, b| a == b && a.starts_with("app shared"));
+        let mut all = all.clone();
+        all.sort();
+        assert_eq!(found, all, "{count} parts");
+    }
+    let partition = Some("7/8".parse().unwrap());
+    let error = plan(&project, &Selection { partition, ..Selection::default() }).unwrap_err();
+    assert!(error.to_string().contains("nothing in partition 7/8"), "{error}");
+    assert!(error.to_string().contains("among 6 jobs at most"), "{error}");
+}
+
+fn unit_name((database, unit): (&DatabasePlan, &Unit)) -> String {
+    format!("{} {} {}", database.name, unit.track, unit.name)
+}
+
+#[test]
 fn a_sample_cannot_stand_at_a_version_that_nobody_has() {
     let error = plan(&project(vec![sample("acme", Some("7"))]), &Selection::default());
     assert_eq!(

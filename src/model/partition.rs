@@ -1,0 +1,72 @@
+//! A run can be divided among several jobs.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// `2/8`: the second of eight parts of the tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// From 1.
+    index: u32,
+    count: u32,
+}
+
+impl Partition {
+    /// Whether the thing with this number, from 0, is in this part: they are dealt out in turn.
+    pub(crate) fn has(self, number: usize) -> bool {
+        number % self.count as usize + 1 == self.index as usize
+    }
+
+    /// `partition-2-of-8`: tells its comment and its check run from those of the others.
+    pub(crate) fn key(self) -> String {
+        format!("partition-{}-of-{}", self.index, self.count)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+impl FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, count)| {
+            Some(Self { index: index.parse().ok()?, count: count.parse().ok()? })
+        });
+        let fits = |part: &Self| (1..=part.count).contains(&part.index);
+        parts
+            .filter(fits)
+            .ok_or_else(|| "it has the form INDEX/COUNT with INDEX from 1, as in 2/8".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_is_in_one_part() {
+        for count in 1..9_u32 {
+            let parts = (1..=count).map(|index| format!("{index}/{count}").parse::<Partition>());
+            let parts: Vec<_> = parts.map(Result::unwrap).collect();
+            for number in 0..50 {
+                assert_eq!(parts.iter().filter(|part| part.has(number)).count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_part_is_refused() {
+        for text in ["", "0/8", "9/8", "1/0", "1", "a/b", "-1/2", "1/2/3", "1/99999999999"] {
+            assert!(text.parse::<Partition>().is_err(), "{text}");
+        }
+        let partition: Partition = "2/8".parse().unwrap();
+        assert_eq!(
+            (partition.to_string().as_str(), partition.key().as_str()),
+            ("2/8", "partition-2-of-8")
+        );
+    }
+}
