@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// What is read is what action.yml declares; but for `partition`, which `verify` does not know yet.
+    /// What is read is what action.yml declares.
     #[test]
     fn action_yml_declares_what_is_read() {
         let read = std::cell::RefCell::new(std::collections::BTreeSet::new());
@@ -251,8 +251,7 @@ mod tests {
         let (_, inputs) = text.split_once("\ninputs:\n").unwrap();
         let (inputs, _) = inputs.split_once("\noutputs:\n").unwrap();
         let names = inputs.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
-        let declared = names.chain(["partition"]);
-        let declared = declared.map(|name| format!("INPUT-{}", name.to_uppercase()));
+        let declared = names.map(|name| format!("INPUT-{}", name.to_uppercase()));
         assert_eq!(read.into_inner(), declared.collect());
     }
 
@@ -274,7 +273,7 @@ mod tests {
         let with = Inputs::read(&|name| find(name).map(|(_, value)| value.clone())).unwrap();
         let without = read(&[("INPUT_GITHUB-TOKEN", "${{ github.token }}")]).unwrap();
         assert_eq!(format!("{with:?}"), format!("{without:?}"));
-        assert_eq!(defaults.len(), 16);
+        assert_eq!(defaults.len(), 17);
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn the_page_of_the_action_has_its_inputs_and_outputs() {
     let head = "| input | default | meaning |\n| --- | --- | --- |\n";
     let inputs = format!("{head}{}\n", inputs.collect::<String>());
     let outputs = format!("| output | meaning |\n| --- | --- |\n{}\n", outputs.collect::<String>());
-    assert!(inputs.lines().count() == 19 && page.contains(&inputs), "not in it:\n{inputs}");
+    assert!(inputs.lines().count() == 20 && page.contains(&inputs), "not in it:\n{inputs}");
     assert!(outputs.lines().count() == 9 && page.contains(&outputs), "not in it:\n{outputs}");
 }
 
@@ -140,17 +140,79 @@ fn the_page_of_the_action_has_its_inputs_and_outputs() {
 fn the_workflows_of_the_page_set_inputs_that_there_are() {
     let page = fs::read_to_string(root().join("docs/action.md")).unwrap();
     let action = fs::read_to_string(root().join("action.yml")).unwrap();
-    let workflows = blocks(&page, "yaml").concat();
-    let input = Regex::new(r"INPUT_(\w+)").unwrap();
-    let inputs: BTreeSet<_> = input.captures_iter(&page).map(|found| found[1].to_owned()).collect();
-    assert!(inputs.len() > 3 && workflows.contains("INPUT_GITHUB_TOKEN"));
+    let workflows = blocks(&page, "yaml");
+    let steps = workflows.iter().flat_map(|workflow| workflow.split("\n      - "));
+    let steps = steps.filter(|step| step.contains("mig-ci/mig-action@"));
+    // `with: { comment: "off" }`, or a line each. Variables have capitals.
+    let input = Regex::new(r"(?m)(?:^ {10}|[{,] )([a-z-]+): ").unwrap();
+    let mut inputs: BTreeSet<_> =
+        steps.flat_map(|step| input.captures_iter(step)).map(|found| found[1].to_owned()).collect();
+    let variable = Regex::new(r"INPUT_([A-Z_]+)").unwrap();
+    let variables = variable.captures_iter(&page);
+    inputs.extend(variables.map(|found| found[1].to_lowercase().replace('_', "-")));
+    assert!(inputs.len() > 5 && inputs.contains("partition"), "{inputs:?}");
     for name in inputs {
-        let name = name.to_lowercase().replace('_', "-");
         assert!(action.contains(&format!("\n  {name}:\n")), "{name}");
     }
-    let run = Regex::new(r"run: mig-ci (\w+)").unwrap();
-    let commands: Vec<_> = run.captures_iter(&workflows).map(|found| found[1].to_owned()).collect();
-    assert_eq!(commands, ["action", "action", "publish"]);
+    let all = workflows.concat();
+    let run = Regex::new(r#"(?:args: |mig-ci" )(\w+)"#).unwrap();
+    let commands: Vec<_> = run.captures_iter(&all).map(|found| found[1].to_owned()).collect();
+    assert_eq!(commands, ["publish", "action"]);
+}
+
+/// There is one quick start, wherever it is shown.
+#[test]
+fn the_quick_start_is_the_same_everywhere() {
+    let quick_start = |path: &str| {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        blocks(&text, "yaml").into_iter().next()
+    };
+    let of_page = quick_start("docs/action.md");
+    assert_eq!(of_page.as_ref().map(|text| text.lines().count()), Some(10));
+    assert_eq!(quick_start("README.md"), of_page);
+    assert_eq!(quick_start("docs/getting-started.md"), of_page);
+}
+
+/// What the page quotes of mig-ci is what mig-ci says: each part of a message, between what differs.
+#[test]
+fn the_page_quotes_messages_that_there_are() {
+    let page = fs::read_to_string(root().join("docs/action.md")).unwrap();
+    let (_, section) = page.split_once("\n## Troubleshooting\n").unwrap();
+    let source = source();
+    let quotation = Regex::new(r"``(.+?)``|`([^`]+)`").unwrap();
+    let mut seen = 0;
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let (message, _) = row[2..].split_once(" | ").unwrap();
+        let quotations = quotation.captures_iter(message);
+        let quoted = quotations.map(|found| found.get(1).or(found.get(2)).unwrap().as_str());
+        let parts: Vec<_> = quoted.flat_map(|text| text.split('…')).map(str::trim).collect();
+        assert!(parts.iter().any(|part| part.len() > 10), "nothing of it can be found: {row}");
+        for part in parts {
+            assert!(source.contains(part), "nobody says {part:?}: {row}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+/// The program's own text: without tests, and with each literal in one line.
+fn source() -> String {
+    let continued = Regex::new(r"\\\n\s*").unwrap();
+    let mut folders = vec![root().join("src")];
+    let mut source = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir_utf8().unwrap() {
+            let path = entry.unwrap().into_path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension() == Some("rs") && !path.as_str().ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                source.push_str(&continued.replace_all(text, ""));
+            }
+        }
+    }
+    source
 }
 
 /// Fragments lack what is required; but what they have has to be right.
