@@ -111,8 +111,8 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
     match &outcome {
         // A second or two are left: the next run shows its own result.
         Err(Error::Interrupted { left }) => {
-            publisher.cancel().await;
-            if !left.is_empty() {
+            // What is left is for the step after the job.
+            if !publisher.cancel().await || !left.is_empty() {
                 return exit;
             }
         }

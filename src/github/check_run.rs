@@ -146,11 +146,14 @@ pub(crate) async fn conclude(
     Ok(Concluded { url: run.html_url, annotations: sent, problem })
 }
 
-/// Ends one whose run was interrupted. One that has ended keeps what it says.
-pub(crate) async fn cancel(client: &Client, id: u64) -> Result<(), Error> {
-    if client.check_run(id).await?.status == "completed" {
+/// Ends the one of a run that was interrupted, if there is one: its number may not have arrived. One that has ended keeps
+/// what it says.
+pub(crate) async fn cancel(client: &Client, identity: &Identity<'_>) -> Result<(), Error> {
+    let Identity { head_sha, .. } = *identity;
+    let found = client.find_check_run(head_sha, &identity.name(), &identity.external_id()).await?;
+    let Some(CheckRun { id, .. }) = found.filter(|run| run.status != "completed") else {
         return Ok(());
-    }
+    };
     let output = Output {
         title: "The run was interrupted",
         summary: "Nothing is known about the migrations.",

@@ -119,6 +119,15 @@ pub(crate) async fn begin(announcement: &Announcement, client: &Client) -> Begun
     }
 }
 
+/// Ends the check run of a run that was interrupted.
+pub(crate) async fn cancel(announcement: &Announcement, client: &Client) -> Result<(), Error> {
+    let Announcement { head_sha, key, run, check, token_can_write } = announcement;
+    if !wants_check(*check, *token_can_write) {
+        return Ok(());
+    }
+    check_run::cancel(client, &Identity { head_sha, key, run: *run }).await
+}
+
 /// Shows the result. Never fails: what did not work is in the answer.
 pub(crate) async fn publish(publication: &Publication, client: &Client) -> Published {
     let mut published = Published::default();

@@ -217,7 +217,31 @@ async fn a_cancelled_job_ends_its_check_run() {
         assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
         let conclusion = if silent { Value::Null } else { json!("cancelled") };
         assert_eq!(fake.check_runs()[0]["conclusion"], conclusion, "{:?}", step.log);
-        assert!(fake.comments().is_empty() && step.state.contains_key("finished"));
+        assert!(fake.comments().is_empty());
+        assert_eq!(step.state.contains_key("finished"), !silent, "the step after the job goes on");
+    }
+}
+
+/// A check run that nobody ends holds up the pull request.
+#[tokio::test]
+async fn a_check_run_whose_answer_was_lost_is_ended_all_the_same() {
+    let server = Postgres::start();
+    let url = server.url("postgres");
+    let slow = shop("SELECT pg_sleep(600);\n");
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let fake = Fake::start();
+        fake.fail(Fault::hang("POST", "/check-runs").but_done());
+        let job = opened();
+        let running = step(&job, &fake, &slow).env("MIG_CI_POSTGRES_URL", &url).start();
+        wait_for_sleepers(&url, "pg_sleep(600)", 2).await;
+        running.signal(signal);
+        running.wait();
+        if signal == Signal::SIGKILL {
+            assert_eq!(fake.check_runs()[0]["status"], "in_progress");
+            let post = step(&job, &fake, &slow).env("MIG_CI_POSTGRES_URL", &url).arg("--post");
+            post.env("STATE_started", "true").run().success();
+        }
+        assert_eq!(fake.check_runs()[0]["conclusion"], "cancelled", "{signal}");
     }
 }
 

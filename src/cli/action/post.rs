@@ -3,7 +3,8 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::job::{Job, JobError};
+use super::job::{Asked, Job, JobError};
+use super::publisher::Publisher;
 use super::{masks_of_url, tell, tell_foreign};
 use crate::cli::args::{ActionArgs, Global};
 use crate::cli::clean::describe;
@@ -43,7 +44,9 @@ async fn cleaned(
 ) -> Result<String, String> {
     let job = job.map_err(|error| error.to_string())?;
     let asked = job.request(request(global, &args.verify)).await;
-    let scope = asked.map_err(|error| error.to_string())?.request.scope;
+    let Asked { request, commit, .. } = asked.map_err(|error| error.to_string())?;
+    Publisher::clean_up(&job, commit.as_deref()).await;
+    let scope = request.scope;
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)
         .map_err(|error| plain_explanation(&error))?;
     if let Some(url) = &project.postgres.url {

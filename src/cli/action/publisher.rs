@@ -10,8 +10,8 @@ use super::connection::Connection;
 use super::job::Job;
 use super::{tell, tell_foreign};
 use crate::cli::stream::Streams;
+use crate::github::check_run::CheckRunMode;
 use crate::github::check_run::annotation::Annotation;
-use crate::github::check_run::{self, CheckRunMode};
 use crate::github::client::{Client, PullRequest};
 use crate::github::commands;
 use crate::github::comment::CommentMode;
@@ -86,15 +86,20 @@ impl<'a> Publisher<'a> {
         let (target, line) = find(client, self.job, commit).await;
         self.lines.extend(line);
         self.target = target;
-        let Some(head_sha) = self.target.head_sha.clone() else { return };
-        let announcement = Announcement {
-            head_sha,
-            key: self.job.inputs.comment_key.clone(),
-            run: self.job.context.run,
-            check: self.job.inputs.check_run,
-            token_can_write: self.job.event.token_can_write,
-        };
-        self.begun = publish::begin(&announcement, client).await;
+        if let Some(announcement) = self.announcement() {
+            self.begun = publish::begin(&announcement, client).await;
+        }
+    }
+
+    fn announcement(&self) -> Option<Announcement> {
+        let Job { inputs, event, context } = self.job;
+        Some(Announcement {
+            head_sha: self.target.head_sha.clone()?,
+            key: inputs.comment_key.clone(),
+            run: context.run,
+            check: inputs.check_run,
+            token_can_write: event.token_can_write,
+        })
     }
 
     /// The commit that the result belongs to, for links.
@@ -145,12 +150,32 @@ impl<'a> Publisher<'a> {
         published
     }
 
-    /// Ends the check run of a cancelled job, if there is time for it.
-    pub(super) async fn cancel(&self) {
-        if let (Some(client), Some(id)) = (&self.client, self.begun.check_run) {
-            // There is nobody left to be told.
-            let _ = tokio::time::timeout(CANCEL_WITHIN, check_run::cancel(client, id)).await;
-        }
+    /// Ends the check run of a cancelled job, if there is time for it: `false` if there was not.
+    pub(super) async fn cancel(&self) -> bool {
+        let (Some(client), Some(announcement)) = (&self.client, self.announcement()) else {
+            return true;
+        };
+        let ended = publish::cancel(&announcement, client);
+        let ended = tokio::time::timeout(CANCEL_WITHIN, ended).await;
+        // A refusal is final: whoever may not end it has not made it.
+        ended.is_ok_and(|ended| ended.err().is_none_or(|error| error.problem.is_refusal()))
+    }
+
+    /// After the job: ends the check run that a run has left in progress because it was killed.
+    pub(super) async fn clean_up(job: &'a Job, commit: Option<&str>) {
+        let (github, interrupted) = (Connection::of(job), CancellationToken::new());
+        let Ok(Some(client)) = client_for(job, &github) else { return };
+        let (target, _) = find(&client, job, commit).await;
+        let begun = Begun::default();
+        let publisher = Publisher {
+            job,
+            interrupted: &interrupted,
+            client: Some(client),
+            target,
+            begun,
+            lines: Vec::new(),
+        };
+        publisher.cancel().await;
     }
 }
 

@@ -179,10 +179,12 @@ async fn texts_keep_to_githubs_limits() {
 #[tokio::test]
 async fn an_interrupted_run_ends_its_check_run_once() {
     let fake = Fake::start();
-    let (client, id) = begun(&fake).await;
-    cancel(&client, id).await.unwrap();
+    let (client, _) = begun(&fake).await;
+    cancel(&client, &Identity { key: "another", ..IDENTITY }).await.unwrap();
+    assert_eq!(fake.count("PATCH"), 0);
+    cancel(&client, &IDENTITY).await.unwrap();
     assert_eq!(fake.check_runs()[0]["conclusion"], "cancelled");
-    cancel(&client, id).await.unwrap();
+    cancel(&client, &IDENTITY).await.unwrap();
     assert_eq!(fake.count("PATCH"), 1);
 }
 
@@ -191,6 +193,6 @@ async fn one_that_has_ended_keeps_what_it_says() {
     let fake = Fake::start();
     let (client, id) = begun(&fake).await;
     conclude(&client, id, &ending(&[])).await.unwrap();
-    cancel(&client, id).await.unwrap();
+    cancel(&client, &IDENTITY).await.unwrap();
     assert_eq!(fake.check_runs()[0]["conclusion"], "failure");
 }

@@ -38,8 +38,8 @@ impl Error {
                     .to_owned()
             }
             Problem::NotPermitted { by: Token::Integration, accepted } => format!(
-                "add {} to `permissions:` of the workflow's job; for pull requests from forks and of Dependabot the \
-                 token stays read-only: publish from a second workflow, on: workflow_run (`mig-ci publish`)",
+                "add {} to `permissions:` of the workflow's job; for pull requests from forks the token stays read-only \
+                 whatever they say: publish from a second workflow, on: workflow_run (`mig-ci publish`)",
                 needs(accepted)
             ),
             Problem::NotPermitted { by: Token::Person, accepted } => {
