@@ -8,6 +8,7 @@
 //! config  source  postgres  tenants  replay  ui
 //! github                                   the jobs of GitHub; of ours, it uses model and report alone
 //! verify                                   the table of contents of the main job
+//! upgrade                                  its twin, for real servers
 //! cli                                      one file a command, exit codes
 //! main
 //! ```
@@ -25,6 +26,7 @@ mod source;
 mod sql;
 mod tenants;
 mod ui;
+mod upgrade;
 mod verify;
 
 /// Runs the command that this process was started with, and returns its exit code.

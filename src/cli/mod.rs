@@ -13,6 +13,7 @@ mod output;
 mod publish;
 mod schema;
 mod stream;
+mod upgrade;
 mod verify;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
     let global = &app.global;
     match &app.command {
         Command::Verify(args) => verify::run(global, args, streams).await,
+        Command::Upgrade(args) => upgrade::run(global, args, streams).await,
         Command::List(args) => list::run(global, args, streams).await,
         Command::Init(args) => init::run(global, args, streams),
         Command::Explain(args) => explain::run(args, streams),

@@ -68,7 +68,6 @@ pub(crate) struct RawPrepare {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawDatabase {
     /// The real database, for `upgrade` and `status`. `verify` neither reads it nor connects to it.
-    #[expect(dead_code, reason = "a key of the file that no command reads yet")]
     pub(crate) url: Option<String>,
     /// SQL files that are run once in the database, as the server's administrator, before its first migration.
     pub(crate) prepare: Option<OneOrMany>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::TrackKind;
+use super::{Migration, TrackKind};
 
 /// One track on one target, from its starting state to its end.
 #[derive(Debug, Clone)]
@@ -120,6 +120,26 @@ pub(crate) struct StepRecord {
     pub(crate) recorded: Option<bool>,
     /// The step failed beside other tenants' steps in a way that concurrency can cause, and was replayed alone.
     pub(crate) replayed_alone: bool,
+}
+
+impl StepRecord {
+    /// A step that has not been begun.
+    pub(crate) fn not_run(migration: &Migration, phase: Phase) -> Self {
+        Self {
+            phase,
+            version: migration.version.clone(),
+            path: migration.up.path().to_owned(),
+            outcome: StepOutcome::NotRun,
+            duration: Duration::ZERO,
+            notices: Vec::new(),
+            moved_search_path: None,
+            moved_at: None,
+            transaction_command: None,
+            partly_applied: false,
+            recorded: None,
+            replayed_alone: false,
+        }
+    }
 }
 
 /// What became of a step.

@@ -22,7 +22,7 @@ pub(crate) use migration::{Migration, Script};
 pub(crate) use partition::Partition;
 pub(crate) use project::{
     CheckSettings, Database, FileOrder, Origin, PostgresSettings, Project, ProviderChoice, Role,
-    Sample, Tenancy, TenantTrack, Track, TrackKind,
+    Sample, Tenancy, TenantSource, TenantTrack, Track, TrackKind,
 };
 pub(crate) use target::{
     MAX_IDENTIFIER_BYTES, TargetError, TargetTemplate, check_identifier, placeholder,

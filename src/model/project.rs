@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
+use secrecy::SecretString;
 
 use super::{Severity, TargetTemplate};
 
@@ -44,7 +45,7 @@ pub(crate) struct PostgresSettings {
     /// Session settings that migrations read, as `-c name=value` of the connection.
     pub(crate) settings: IndexMap<String, String>,
     /// The server of the `url` provider.
-    pub(crate) url: Option<secrecy::SecretString>,
+    pub(crate) url: Option<SecretString>,
 }
 
 /// Which provider makes the server.
@@ -93,6 +94,8 @@ pub(crate) enum Role {
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pub(crate) name: String,
+    /// The real database, for the commands that connect to it; only where one of them has asked for it.
+    pub(crate) url: Option<SecretString>,
     /// SQL files run once in each database that is made for it, as the server's administrator.
     pub(crate) prepare: Vec<Utf8PathBuf>,
     pub(crate) shared: Option<Track>,
@@ -127,6 +130,22 @@ pub(crate) struct TenantTrack {
     pub(crate) prepare: Vec<Utf8PathBuf>,
     /// In the order of their tenants' names; no two share a tenant or a target.
     pub(crate) samples: Vec<Sample>,
+    /// Who the tenants are in production; only where a command has asked for it.
+    pub(crate) from: Option<TenantSource>,
+}
+
+/// Where the names of the real tenants come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TenantSource {
+    /// A query on the database: the names in its first column, and in a column `url`, if it has one, where each lives.
+    Query(String),
+    List(Vec<String>),
+    /// A `LIKE` pattern on the names of schemas or databases.
+    Pattern(String),
+    /// A file with a name on each line.
+    File(Utf8PathBuf),
+    /// A program and its arguments; it prints a name on each line.
+    Command(Vec<String>),
 }
 
 /// How tenants are kept apart.

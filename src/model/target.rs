@@ -71,6 +71,14 @@ impl TargetTemplate {
         Ok(Self(template.to_owned()))
     }
 
+    /// The tenant whose target this is, if the template makes such names, and its own beginning and end tell where the
+    /// tenant's name stands.
+    pub(crate) fn tenant_at<'t>(&self, target: &'t str) -> Option<&'t str> {
+        let (before, after) = self.0.split_once(PLACEHOLDER)?;
+        let tenant = target.strip_prefix(before)?.strip_suffix(after)?;
+        (!after.contains(PLACEHOLDER) && !tenant.is_empty()).then_some(tenant)
+    }
+
     /// The target of one tenant, checked.
     pub(crate) fn expand(&self, tenant: &str) -> Result<String, TargetError> {
         let target = self.0.replace(PLACEHOLDER, tenant);

@@ -10,7 +10,8 @@ use std::time::Duration;
 pub(crate) enum ProviderError {
     #[error(
         "no Docker engine answers at {address}: {reason}; start one (`docker info` shows when it works), \
-         or choose `--provider local`"
+         or choose `--provider local`, or `--provider url` with a server that is there (in a container of GitHub's: a service \
+         container)"
     )]
     NoEngine { address: String, reason: String },
     #[error(

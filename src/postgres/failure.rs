@@ -201,6 +201,13 @@ fn copy_line(context: &str) -> Option<usize> {
     rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
 }
 
+/// Whether a failed step has lost a race for a lock, and can win the next one. Source of the codes: PostgreSQL's Appendix A.
+pub(crate) fn lost_a_race(failure: &Failure) -> bool {
+    let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
+    matches!(sqlstate.as_str(), "40P01" | "40001" | "55P03")
+        || sqlstate == "XX000" && failure.message.contains("concurrently")
+}
+
 /// Whether a failed step can be a victim of the steps beside it: a deadlock, a timeout, a row of the catalog that two
 /// sessions changed at once. In production the tool goes through the tenants one after the other, so such a failure says
 /// nothing until the step has failed alone.

@@ -8,6 +8,7 @@
 //! To add a provider: one file in `provider/`, one line in `PROVIDERS` of `provider/mod.rs`, one word in
 //! `model::ProviderChoice`.
 
+mod address;
 mod borrowed_roles;
 mod connect;
 mod databases;
@@ -15,6 +16,7 @@ mod error;
 mod failure;
 #[cfg(test)]
 mod killed;
+mod lock;
 mod notices;
 mod owner;
 mod provider;
@@ -24,8 +26,10 @@ mod server;
 mod session;
 mod sweep;
 
+pub(crate) use address::{Address, AddressError, Url};
 pub(crate) use error::ProviderError;
-pub(crate) use failure::{can_come_of_concurrency, copy_failure};
+pub(crate) use failure::{can_come_of_concurrency, copy_failure, lost_a_race};
+pub(crate) use lock::{Claims, Keys};
 pub(crate) use notices::{collecting, layer as notice_layer};
 pub(crate) use run_id::RunId;
 pub(crate) use server::{EventSink, Server, ServerRequest, Stopped};

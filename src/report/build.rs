@@ -72,7 +72,10 @@ pub(crate) fn build(
         revisions: run.revisions,
         counts,
         databases,
-        findings: findings.iter().map(|each| finding(each, units, &run.flags)).collect(),
+        findings: findings
+            .iter()
+            .map(|each| finding(each, units, reproduce(each, units, &run.flags)))
+            .collect(),
         notes: run.notes,
         timings: run.timings,
         partition: plan.partition.map(|partition| partition.to_string()),
@@ -200,7 +203,12 @@ impl Texts {
     }
 }
 
-fn finding(finding: &Finding, units: &[UnitRecord], flags: &[String]) -> v1::Finding {
+/// `again` is the command that shows it once more.
+pub(super) fn finding(
+    finding: &Finding,
+    units: &[UnitRecord],
+    again: Option<String>,
+) -> v1::Finding {
     let names =
         finding.units.iter().filter_map(|index| Some(units.get(*index)?.name.clone())).collect();
     v1::Finding {
@@ -219,6 +227,6 @@ fn finding(finding: &Finding, units: &[UnitRecord], flags: &[String]) -> v1::Fin
         place: finding.place.as_ref().map(place),
         unplaced: finding.unplaced.map(str::to_owned),
         help: finding.help.clone(),
-        reproduce: reproduce(finding, units, flags),
+        reproduce: again,
     }
 }

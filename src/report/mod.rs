@@ -23,6 +23,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
+pub(crate) mod upgrade;
 pub(crate) mod v1;
 
 pub(crate) use annotations::{Annotation, annotations};

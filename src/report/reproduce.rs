@@ -13,13 +13,21 @@ pub(super) fn reproduce(
     flags: &[String],
 ) -> Option<String> {
     let unit = units.get(*finding.units.first()?)?;
-    let mut words = vec!["mig-ci".to_owned(), "verify".into(), "-n".into(), unit.database.clone()];
-    if unit.track == TrackKind::Tenant {
-        let tenants = passed_before(finding, units).into_iter().chain([unit]);
-        tenants.for_each(|unit| words.extend(tenant(&unit.name)));
+    let before = passed_before(finding, units).filter(|_| unit.track == TrackKind::Tenant);
+    let units: Vec<&UnitRecord> = before.into_iter().chain([unit]).collect();
+    Some(command("verify", &units, flags))
+}
+
+/// `mig-ci NAME` for some units of one track, as a line for a shell.
+pub(super) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> String {
+    let mut words = vec!["mig-ci".to_owned(), name.to_owned()];
+    if let Some(unit) = units.first() {
+        words.extend(["-n".to_owned(), unit.database.clone()]);
     }
+    let tenants = units.iter().filter(|unit| unit.track == TrackKind::Tenant);
+    words.extend(tenants.flat_map(|unit| tenant(&unit.name)));
     words.extend(flags.iter().cloned());
-    Some(words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "))
+    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// A name that begins with a dash would be taken for a flag.

@@ -1,4 +1,4 @@
-//! Tenants and the states they start from: reading samples, and loading them as they come.
+//! Tenants: who they are in production, and the states that they start from where migrations are tried.
 
 mod kind;
 mod ledger;
@@ -6,6 +6,8 @@ mod load;
 mod run;
 mod sample;
 mod statement;
+mod who;
 
 pub(crate) use load::{Target, load_sample, run_file, run_file_in_transaction};
 pub(crate) use sample::{SampleFile, file_failure};
+pub(crate) use who::{Asking, Tenant, WhoError, Whom};

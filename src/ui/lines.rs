@@ -44,7 +44,7 @@ impl Lines {
             )),
             Event::DatabaseStarted { database, units } => {
                 let noun = if *units == 1 { "unit" } else { "units" };
-                self.line(&format!("database {}: {units} {noun} to replay", name(database)));
+                self.line(&format!("database {}: {units} {noun}", name(database)));
             }
             Event::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took),
             Event::DatabaseFinished { database, took } => self.database(database, *took),
@@ -186,7 +186,7 @@ mod tests {
             run(&a_run(), ProgressMode::Lines),
             "mig-ci: starting PostgreSQL: local binaries\n\
              mig-ci: PostgreSQL 15.18 is ready (local binaries), 700 ms\n\
-             mig-ci: database app: 4 units to replay\n\
+             mig-ci: database app: 4 units\n\
              mig-ci: database app: tenant acme failed, 12 ms\n\
              mig-ci: database app: 2 passed, 1 failed, 1 not run, 1.5 s\n\
              mig-ci: cleaning up\n"

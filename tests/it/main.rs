@@ -24,6 +24,7 @@ mod samples;
 mod scale;
 mod server_lost;
 mod tenants;
+mod upgrade;
 mod url;
 mod verify;
 mod without_git;

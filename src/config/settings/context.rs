@@ -22,6 +22,26 @@ pub(crate) struct Overrides {
     /// A server to use. Without a `provider` beside it, the provider is `url`.
     pub(crate) url: Option<SecretString>,
     pub(crate) fail_on: Option<Severity>,
+    /// The real databases that a command connects to: their addresses and the sources of their tenants are read then, and
+    /// with them the variables that these need.
+    pub(crate) connect: Option<Connect>,
+}
+
+/// Which real databases a command connects to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Connect {
+    All,
+    These(Vec<String>),
+}
+
+impl Overrides {
+    pub(super) fn connects_to(&self, database: &str) -> bool {
+        match &self.connect {
+            None => false,
+            Some(Connect::All) => true,
+            Some(Connect::These(names)) => names.iter().any(|name| name == database),
+        }
+    }
 }
 
 /// The state of one validation. Functions that find a problem note it here and give `None`, so that the others go on.

@@ -1,6 +1,7 @@
 //! `[databases.NAME]`, and its shared track. A plain named database is one with a shared track alone.
 
 use indexmap::IndexMap;
+use secrecy::SecretString;
 
 use super::context::Context;
 use super::search_path::{PUBLIC, joined, schema, search_path, starts_with, without_target};
@@ -39,13 +40,17 @@ fn database(cx: &mut Context<'_>, key: &Key, name: &str, raw: &RawDatabase) -> D
         (None, Some(shared)) => Some(shared_track(cx, &key.child("shared"), shared)),
         (None, None) => None,
     };
+    let connects = cx.input.overrides.connects_to(name);
+    let url = raw.url.as_deref().filter(|_| connects);
+    let url = cx.optional_text(&key.child("url"), url).map(SecretString::from);
     let shared_schema = shared.as_ref().map(|track| track.schema.as_str());
     let tenants = raw
         .tenants
         .as_ref()
-        .and_then(|raw| tenants::track(cx, &key.child("tenants"), raw, shared_schema));
+        .and_then(|raw| tenants::track(cx, &key.child("tenants"), raw, shared_schema, connects));
     Database {
         name: name.to_owned(),
+        url,
         prepare: paths::files(cx, &key.child("prepare"), raw.prepare.as_ref()),
         shared,
         tenants,

@@ -13,7 +13,7 @@ mod tests;
 
 use camino::Utf8Path;
 
-pub(crate) use context::Overrides;
+pub(crate) use context::{Connect, Overrides};
 
 use super::document::Document;
 use super::error::ConfigErrors;

@@ -6,13 +6,14 @@ use super::search_path::{PUBLIC, TARGET, joined, search_path, starts_with, witho
 use super::{paths, samples};
 use crate::config::key::Key;
 use crate::config::problem::Problem;
-use crate::config::raw::{RawFrom, RawTenants};
-use crate::model::{TargetTemplate, Tenancy, TenantTrack, Track};
+use crate::config::raw::{OneOrMany, RawFrom, RawTenants};
+use crate::model::{TargetTemplate, Tenancy, TenantSource, TenantTrack, Track};
 
 /// The tenants' own name, where the configuration says nothing.
 const DEFAULT_TARGET: &str = "{tenant}";
 
-/// `shared` is the schema of the database's shared track, if it has one.
+/// `shared` is the schema of the database's shared track, if it has one; `connects`, whether the command asks who the
+/// tenants are in production.
 ///
 /// With tenancy by schema, the track's `schema` is `{target}`: there is none that all tenants share.
 pub(super) fn track(
@@ -20,12 +21,15 @@ pub(super) fn track(
     table: &Key,
     raw: &RawTenants,
     shared: Option<&str>,
+    connects: bool,
 ) -> Option<TenantTrack> {
     let tenancy: Tenancy =
         cx.choice(&table.child("tenancy"), raw.tenancy.as_deref()).unwrap_or_default();
-    if let Some(from) = &raw.from {
-        one_source(cx, &table.child("from"), from);
-    }
+    let from = raw.from.as_ref().and_then(|from| {
+        let key = table.child("from");
+        one_source(cx, &key, from);
+        if connects { source(cx, &key, from) } else { None }
+    });
     let path = tenant_path(cx, &table.child("search_path"), raw, tenancy, shared);
     let migrations = paths::folder(cx, &table.child("migrations"), &raw.migrations);
     let track = Track {
@@ -41,7 +45,7 @@ pub(super) fn track(
     let target = template(cx, &table.child("target"), raw.target.as_deref())?;
     let naming = samples::Naming { target: &target, tenancy, shared };
     let samples = samples::tenant_samples(cx, table, raw, &naming);
-    Some(TenantTrack { track, tenancy, target, prepare, samples })
+    Some(TenantTrack { track, tenancy, target, prepare, samples, from })
 }
 
 /// As written, or the default; never empty.
@@ -79,7 +83,7 @@ fn template(cx: &mut Context<'_>, key: &Key, raw: Option<&str>) -> Option<Target
     cx.accept(key, template.map_err(|source| Problem::BadTemplate { key: key.to_string(), source }))
 }
 
-/// What `from` holds is for upgrades; that it says one thing is checked here.
+/// What `from` holds is for the commands that connect; that it says one thing is checked for all.
 fn one_source(cx: &mut Context<'_>, key: &Key, raw: &RawFrom) {
     let sources = [
         ("query", raw.query.is_some()),
@@ -92,5 +96,33 @@ fn one_source(cx: &mut Context<'_>, key: &Key, raw: &RawFrom) {
         sources.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
     if given.len() != 1 {
         cx.refuse_key(key, Problem::NotOneSource { table: key.table(), given });
+    }
+}
+
+fn source(cx: &mut Context<'_>, key: &Key, raw: &RawFrom) -> Option<TenantSource> {
+    if let Some(query) = &raw.query {
+        return cx.text(&key.child("query"), query).map(TenantSource::Query);
+    }
+    if let Some(pattern) = &raw.pattern {
+        return cx.text(&key.child("pattern"), pattern).map(TenantSource::Pattern);
+    }
+    if let Some(file) = &raw.file {
+        return paths::file(cx, &key.child("file"), file).map(TenantSource::File);
+    }
+    let mut all = |name: &str, texts: &[String]| -> Option<Vec<String>> {
+        let key = key.child(name);
+        let texts = texts.iter().enumerate();
+        texts.map(|(index, text)| cx.text(&key.element(index), text)).collect()
+    };
+    if let Some(list) = &raw.list {
+        return all("list", list).map(TenantSource::List);
+    }
+    match raw.command.as_ref()? {
+        OneOrMany::Many(words) => all("command", words).map(TenantSource::Command),
+        // A line, as a shell has it.
+        OneOrMany::One(line) => {
+            let line = cx.text(&key.child("command"), line)?;
+            Some(TenantSource::Command(["sh", "-c", &line].map(str::to_owned).to_vec()))
+        }
     }
 }

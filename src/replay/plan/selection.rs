@@ -13,7 +13,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(super) fn databases<'a>(
+    pub(crate) fn databases<'a>(
         &self,
         all: &'a [Database],
     ) -> Result<Vec<&'a Database>, PlanError> {

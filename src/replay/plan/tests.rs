@@ -49,9 +49,11 @@ fn project(samples: Vec<Sample>) -> Project {
         target: TargetTemplate::parse("tenant_{tenant}").unwrap(),
         prepare: Vec::new(),
         samples,
+        from: None,
     };
     let app = Database {
         name: "app".into(),
+        url: None,
         prepare: Vec::new(),
         shared: Some(track("shared", &["shared", "public"])),
         tenants: Some(tenants),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 
 use super::PlanError;
-use crate::formats::{self, Chosen, Directory, FormatError};
+use crate::formats::{self, Chosen, Directory, FormatError, Ledger};
 use crate::model::{Change, ChangedMigration, Files, Migration, Track, TrackKind};
 use crate::sql::{first_difference, place_in};
 
@@ -39,7 +39,7 @@ pub(crate) enum MigrationState {
 }
 
 impl TrackPlan {
-    pub(super) fn new(
+    pub(crate) fn new(
         database: &str,
         kind: TrackKind,
         track: &Track,
@@ -64,6 +64,16 @@ impl TrackPlan {
         let unnoticed = Vec::new();
         let plan = Self { kind, directory, chosen, base, head, takes_session_locks, unnoticed };
         Ok(Self { unnoticed: plan.unnoticed_changes(), ..plan })
+    }
+
+    /// The ledger where the search path begins with `schema`.
+    pub(crate) fn ledger(
+        &self,
+        track: &Track,
+        files: &dyn Files,
+        schema: &str,
+    ) -> Result<Ledger, FormatError> {
+        self.chosen.format.ledger(&directory(track, files), schema)
     }
 
     /// All migrations of both revisions with their states: the head's in its order, then the removed ones.

@@ -1,6 +1,6 @@
 //! What the tool does in one run: a session, its ledger, its decision, step by step; and what each step left behind.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::turn::Turn;
 use super::{UnitRun, at};
@@ -59,7 +59,9 @@ impl UnitRun<'_> {
             self.record.steps.push(step);
             if failed {
                 let rest = decision.apply[done + 1..].iter().map(|index| &migrations[*index]);
-                self.record.steps.extend(rest.map(|migration| not_run(migration, phase)));
+                self.record
+                    .steps
+                    .extend(rest.map(|migration| StepRecord::not_run(migration, phase)));
                 return Err(UnitEnd::Failed { phase, failure: None });
             }
             kept = (alone || session.is_left_in_transaction()).then_some(turn);
@@ -132,7 +134,7 @@ impl UnitRun<'_> {
             duration: started.elapsed(),
             notices,
             replayed_alone: again,
-            ..not_run(migration, phase)
+            ..StepRecord::not_run(migration, phase)
         };
         let is_warned = step.notices.iter().any(|notice| notice.level == NoticeLevel::Warning);
         if is_warned && self.is_pending(migration) {
@@ -168,23 +170,6 @@ impl UnitRun<'_> {
         let fresh = fresh.map_err(|failure| StepFailure { message: 0, completed: 0, failure })?;
         std::mem::replace(session, fresh).close().await;
         session.step(messages, recorded).await
-    }
-}
-
-fn not_run(migration: &Migration, phase: Phase) -> StepRecord {
-    StepRecord {
-        phase,
-        version: migration.version.clone(),
-        path: migration.up.path().to_owned(),
-        outcome: StepOutcome::NotRun,
-        duration: Duration::ZERO,
-        notices: Vec::new(),
-        moved_search_path: None,
-        moved_at: None,
-        transaction_command: None,
-        partly_applied: false,
-        recorded: None,
-        replayed_alone: false,
     }
 }
 

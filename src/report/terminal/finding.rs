@@ -22,7 +22,7 @@ const EXCERPT: usize = 20_000;
 /// The note with a command.
 const REPRODUCE: &str = "reproduce";
 
-pub(super) fn render(out: &mut String, finding: &Finding, options: &RenderOptions) {
+pub(in crate::report) fn render(out: &mut String, finding: &Finding, options: &RenderOptions) {
     let level = level(finding.severity);
     let excerpt = finding.place.as_ref().and_then(source);
     let title = level

@@ -18,6 +18,8 @@ const REMARK_NAMES: usize = 5;
 /// Characters of a line of ours that holds foreign text.
 const LINE: usize = 1_000;
 
+pub(super) use finding::render as render_finding;
+
 /// A line end follows each line; the last one is the verdict in a sentence.
 pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
     let paint = Paint { color: options.color };
@@ -140,7 +142,7 @@ fn render_timings(out: &mut String, timings: &Timings) {
 }
 
 /// The sign of a verdict. A word stands beside it everywhere.
-fn symbol(verdict: Verdict) -> &'static str {
+pub(super) fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "✔",
         Verdict::Failed => "✘",
@@ -159,8 +161,8 @@ fn word(verdict: Verdict) -> &'static str {
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
-struct Paint {
-    color: bool,
+pub(super) struct Paint {
+    pub(super) color: bool,
 }
 
 impl Paint {
@@ -172,7 +174,7 @@ impl Paint {
         self.style(text, Style::new().bold())
     }
 
-    fn verdict(self, verdict: Verdict, text: &str) -> String {
+    pub(super) fn verdict(self, verdict: Verdict, text: &str) -> String {
         let color = match verdict {
             Verdict::Passed => AnsiColor::Green,
             Verdict::Failed => AnsiColor::Red,

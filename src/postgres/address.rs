@@ -1,0 +1,171 @@
+//! Where a real database is: a URL as libpq's, in which a tenant's name can stand.
+//!
+//! Passwords come from the URL, from `PGPASSWORD`, or from `.pgpass`. No error and no description holds one.
+
+use std::str::FromStr as _;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+
+/// Stands for the tenant's schema or database.
+const TARGET: &str = "{target}";
+/// Stands for the tenant's name.
+const TENANT: &str = "{tenant}";
+
+/// A database's URL as it is configured.
+#[derive(Clone)]
+pub(crate) struct Url(String);
+
+/// One database on one server.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    options: PgConnectOptions,
+    database: String,
+}
+
+/// Why a text leads to no database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AddressError {
+    #[error("it is no URL of a PostgreSQL server: it does not begin with postgres://")]
+    NoUrl,
+    #[error(
+        "it is no URL of a PostgreSQL server: its host, port or parameters cannot be read (a password with special \
+         characters must be percent-encoded)"
+    )]
+    Unreadable,
+    #[error("it names no database: write postgres://user@host:5432/database")]
+    NoDatabase,
+    #[error("it holds {TARGET} or {TENANT}, and no tenant is meant here")]
+    Template,
+}
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Url(***)")
+    }
+}
+
+impl Url {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether each tenant has a URL of its own.
+    pub(crate) fn is_template(&self) -> bool {
+        self.0.contains(TARGET) || self.0.contains(TENANT)
+    }
+
+    /// The database that it names.
+    pub(crate) fn address(&self) -> Result<Address, AddressError> {
+        if self.is_template() {
+            return Err(AddressError::Template);
+        }
+        Address::parse(&self.0)
+    }
+
+    /// The database of a tenant that has one to itself: by the template, or by the database's name in the URL, which the
+    /// target's takes the place of.
+    pub(crate) fn of_tenant(&self, tenant: &str, target: &str) -> Result<Address, AddressError> {
+        if !self.is_template() {
+            return Ok(Address::parse(&self.0)?.with_database(target));
+        }
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let url = self.0.replace(TARGET, &encoded(target)).replace(TENANT, &encoded(tenant));
+        Address::parse(&url)
+    }
+}
+
+impl Address {
+    fn parse(url: &str) -> Result<Self, AddressError> {
+        let (scheme, rest) = url.split_once("://").ok_or(AddressError::NoUrl)?;
+        // SQLAlchemy writes the driver there: postgresql+psycopg2.
+        if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) {
+            return Err(AddressError::NoUrl);
+        }
+        // libpq takes a user without a host; the host is in a parameter then, or the usual one.
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let host = if rest[..end].ends_with('@') { "localhost" } else { "" };
+        let rest = format!("{}{host}{}", &rest[..end], &rest[end..]);
+        // The driver's own error quotes a part of the URL, which may be the password.
+        let options = PgConnectOptions::from_str(&format!("postgres://{rest}"))
+            .map_err(|_| AddressError::Unreadable)?
+            .disable_statement_logging();
+        let database = options.get_database().ok_or(AddressError::NoDatabase)?.to_owned();
+        Ok(Self { options, database })
+    }
+
+    /// Another database of the same server.
+    pub(crate) fn with_database(self, name: &str) -> Self {
+        Self { options: self.options.database(name), database: name.to_owned() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// For a session with these settings, as `-c name=value`.
+    pub(crate) fn options(&self, settings: &[(String, String)]) -> PgConnectOptions {
+        let settings = settings.iter().map(|(name, value)| (name, value));
+        self.options.clone().options(settings)
+    }
+
+    /// Whether the server is on this machine: nobody else's is put at risk.
+    pub(crate) fn is_local(&self) -> bool {
+        let host = self.options.get_host();
+        self.options.get_socket().is_some()
+            || host.starts_with('/')
+            || matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]")
+    }
+
+    /// `db.example:5432/users`.
+    pub(crate) fn describe(&self) -> String {
+        let port = self.options.get_port();
+        match self.options.get_socket() {
+            Some(socket) => format!("{}:{port}/{}", socket.display(), self.database),
+            None => format!("{}:{port}/{}", self.options.get_host(), self.database),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(url: &str) -> Result<Address, AddressError> {
+        Url::new(url).address()
+    }
+
+    #[test]
+    fn a_url_leads_to_a_database() {
+        let found = address("postgresql+psycopg2://u:p%40ss@db.example:6543/users?sslmode=require");
+        let found = found.unwrap();
+        assert_eq!(found.describe(), "db.example:6543/users");
+        assert!(!found.is_local());
+        assert!(address("postgres://u@localhost/d").unwrap().is_local());
+        assert!(address("postgres://u@/d?host=/run/postgresql").unwrap().is_local());
+        assert_eq!(address("mysql://u@h/d").unwrap_err(), AddressError::NoUrl);
+        assert_eq!(address("users").unwrap_err(), AddressError::NoUrl);
+        assert_eq!(address("postgres://u@h:port/d").unwrap_err(), AddressError::Unreadable);
+        assert_eq!(address("postgres://u@h").unwrap_err(), AddressError::NoDatabase);
+        assert_eq!(address("postgres://h/{target}").unwrap_err(), AddressError::Template);
+    }
+
+    #[test]
+    fn a_tenants_database_is_named_in_its_place_or_by_the_template() {
+        let of = |url: &str| Url::new(url).of_tenant("We'ird/Ténant", "c_We'ird/Ténant").unwrap();
+        let replaced = of("postgres://u@h:1/base?application_name=x");
+        assert_eq!(replaced.describe(), "h:1/c_We'ird/Ténant");
+        assert_eq!(of("postgres://u@h:1/{target}").describe(), replaced.describe());
+        assert_eq!(of("postgres://u@h:1/x_{tenant}?sslmode=disable").database(), "x_We'ird/Ténant");
+    }
+
+    #[test]
+    fn a_password_is_in_no_words() {
+        let url = Url::new("postgres://u:hunter2@h:port/d");
+        assert!(!format!("{url:?} {}", url.address().unwrap_err()).contains("hunter2"));
+        let fine = address("postgres://u:hunter2@h/d").unwrap();
+        assert!(!fine.describe().contains("hunter2"));
+    }
+}

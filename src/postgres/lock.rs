@@ -1,0 +1,100 @@
+//! That two runs never work on one target: advisory locks, asked for and never waited for.
+//!
+//! A key is of a ledger, in the database that the session is in (PostgreSQL keeps advisory locks apart by database). There
+//! are two for each ledger. The *claim* is held by a session that does nothing else and is in no transaction, so that
+//! `CREATE INDEX CONCURRENTLY` waits for nobody who waits for it. The *mark* is held, in its shared form, by the session
+//! that works: when its client dies in the middle of a message, the server goes on to the message's end, without the claim.
+//! Whoever claims a ledger asks for the mark, too.
+
+use sha2::{Digest as _, Sha256};
+use sqlx::Row as _;
+use sqlx::postgres::PgConnectOptions;
+
+use super::session::Session;
+use crate::formats::Ledger;
+use crate::model::Failure;
+
+/// The keys of one ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keys {
+    claim: i64,
+    mark: i64,
+}
+
+impl Keys {
+    pub(crate) fn of(ledger: &Ledger) -> Self {
+        let key = |kind: &str| {
+            let digest = Sha256::new()
+                .chain_update("mig-ci\0")
+                .chain_update(kind)
+                .chain_update("\0")
+                .chain_update(ledger.qualified())
+                .finalize();
+            digest.iter().take(8).fold(0_i64, |key, byte| key << 8 | i64::from(*byte))
+        };
+        Self { claim: key("claim"), mark: key("mark") }
+    }
+
+    /// SQL that tells whether anybody has the mark still: one row, one boolean, true if nobody has.
+    pub(crate) fn ask_mark(self) -> String {
+        let mark = self.mark;
+        format!(
+            "SELECT CASE WHEN pg_catalog.pg_try_advisory_lock({mark}) THEN pg_catalog.pg_advisory_unlock({mark}) \
+             ELSE false END"
+        )
+    }
+
+    /// For the session that works on the ledger, before it does: SQL that takes the mark until the session ends or gives up
+    /// its locks. It waits only as long as somebody else takes to look.
+    pub(crate) fn take_mark(self) -> String {
+        format!("SELECT pg_catalog.pg_advisory_lock_shared({})", self.mark)
+    }
+}
+
+/// The session that holds claims.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    session: Session,
+}
+
+impl Claims {
+    pub(crate) async fn open(options: PgConnectOptions) -> Result<Self, Failure> {
+        Ok(Self { session: Session::open_patiently(&options).await? })
+    }
+
+    /// Claims all of these that nobody works on, in one round trip. Tells, for each, whether it has it.
+    pub(crate) async fn claim(&mut self, keys: &[Keys]) -> Result<Vec<bool>, Failure> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The mark is asked for and given back at once; without it the claim is given back, too.
+        let rows = keys.iter().enumerate().map(|(index, Keys { claim, mark })| {
+            format!("({index}, {claim}::bigint, {mark}::bigint)")
+        });
+        let query = format!(
+            "SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock(claim) THEN false \
+             WHEN pg_catalog.pg_try_advisory_lock(mark) THEN pg_catalog.pg_advisory_unlock(mark) \
+             ELSE NOT pg_catalog.pg_advisory_unlock(claim) END AS mine \
+             FROM (VALUES {}) AS one (index, claim, mark) ORDER BY index",
+            rows.collect::<Vec<_>>().join(", ")
+        );
+        let rows = self.session.query(&query).await?;
+        let mine: Result<Vec<bool>, _> = rows.iter().map(|row| row.try_get("mine")).collect();
+        mine.map_err(|error| super::failure::of_own(&error))
+    }
+
+    /// Gives claims back.
+    pub(crate) async fn release(&mut self, keys: &[Keys]) -> Result<(), Failure> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let calls =
+            keys.iter().map(|keys| format!("pg_catalog.pg_advisory_unlock({})", keys.claim));
+        let query = format!("SELECT {}", calls.collect::<Vec<_>>().join(", "));
+        self.session.execute(query).await
+    }
+
+    pub(crate) async fn close(self) {
+        self.session.close().await;
+    }
+}

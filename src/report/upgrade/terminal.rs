@@ -1,0 +1,81 @@
+//! For the person who waits: each target in a line while there are few, the causes, and one sentence.
+
+use std::fmt::Write as _;
+
+use super::super::RenderOptions;
+use super::super::terminal::{Paint, render_finding, symbol};
+use super::super::text::{count, duration, grouped, one_line};
+use super::super::v1::TrackKind;
+use super::{Outcome, Report, Unit};
+
+/// Targets with a line each. More than that nobody reads.
+const LINES: usize = 30;
+/// Findings shown in full.
+const FINDINGS: usize = 50;
+/// Characters of a line of ours that holds foreign text.
+const LINE: usize = 1_000;
+
+pub(super) fn render(report: &Report, options: &RenderOptions) -> String {
+    let paint = Paint { color: options.color };
+    let mut out = String::new();
+    // Of many, only those that somebody has to do something about.
+    let interesting = |unit: &&Unit| matches!(unit.outcome, Outcome::Failed | Outcome::NotRun);
+    let shown: Vec<&Unit> = match report.units.len() {
+        0..=LINES => report.units.iter().collect(),
+        _ => report.units.iter().filter(interesting).take(LINES).collect(),
+    };
+    for unit in &shown {
+        let _ = writeln!(out, "{}", line(unit));
+    }
+    let all = match report.units.len() {
+        0..=LINES => shown.len(),
+        _ => report.units.iter().filter(interesting).count(),
+    };
+    if let Some(more) = all.checked_sub(shown.len()).filter(|more| *more > 0) {
+        let _ = writeln!(out, "… and {}: the JSON report has all", count(more, "more target"));
+    }
+    for finding in report.findings.iter().take(FINDINGS) {
+        out.push('\n');
+        render_finding(&mut out, finding, options);
+    }
+    if let Some(more) = report.findings.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
+        let _ = writeln!(out, "\n… and {} more causes: the JSON report has all", grouped(more));
+    }
+    let sentence = format!("{} {}", symbol(report.verdict), report.summary);
+    let sentence = paint.verdict(report.verdict, &sentence);
+    let gap = if out.is_empty() { "" } else { "\n" };
+    let _ = writeln!(out, "{gap}{sentence} ({})", duration(report.duration_ms));
+    out
+}
+
+fn line(unit: &Unit) -> String {
+    let whose = match unit.track {
+        TrackKind::Shared => format!("{}, shared track", one_line(&unit.name, LINE)),
+        TrackKind::Tenant => {
+            format!("{}, tenant {}", one_line(&unit.database, LINE), one_line(&unit.name, LINE))
+        }
+    };
+    let version = |version: &Option<String>| {
+        version.as_ref().map_or_else(|| "nothing".to_owned(), |text| one_line(text, LINE))
+    };
+    let (before, after) = (version(&unit.before), version(&unit.after));
+    let what = match unit.outcome {
+        Outcome::UpToDate => format!("already at {after}"),
+        Outcome::Upgraded => {
+            let number = count(unit.applied.len(), "migration");
+            format!("{before} → {after}, {number} in {}", duration(unit.duration_ms))
+        }
+        Outcome::Failed => format!("failed, now at {after}"),
+        Outcome::NotRun => {
+            let reason = unit.reason.as_deref().unwrap_or("unknown");
+            format!("not run: {}", one_line(reason, LINE))
+        }
+    };
+    let sign = match unit.outcome {
+        Outcome::UpToDate => '=',
+        Outcome::Upgraded => '✔',
+        Outcome::Failed => '✘',
+        Outcome::NotRun => '-',
+    };
+    format!("{sign} {whose}: {what}")
+}

@@ -1,0 +1,408 @@
+//! The twin of `verify`, on real servers: load, find the tenants, the shared track first, then all tenants, report.
+//!
+//! ```text
+//! plan: targets ─▶ crew: survey ─▶ claim ─▶ unit: decide ─▶ batch ─▶ lane: send, look ─▶ Done ─▶ checks ─▶ report
+//! ```
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::checks;
+use crate::config::ConfigErrors;
+use crate::formats::FormatError;
+use crate::model::{
+    Database, Event, Failure, FailureKind, Partition, Project, Tenancy, TrackKind, UnitEnd,
+    UnitRecord,
+};
+use crate::postgres::{Address, AddressError, EventSink, Session, Url};
+use crate::replay::plan::TrackPlan;
+use crate::report::upgrade::{self as report, Upgraded};
+use crate::source::Worktree;
+use crate::tenants::{Asking, Tenant, WhoError, Whom};
+use crate::verify::{self, Scope, load_project};
+
+mod batch;
+mod crew;
+mod lane;
+mod plan;
+mod survey;
+mod target;
+mod unit;
+
+pub(crate) use crew::Limits;
+pub(crate) use plan::To;
+
+use crew::Crew;
+use target::Target;
+use unit::{Done, Work};
+
+/// Of what only reads.
+const TRIES: u32 = 10;
+
+/// What is to be upgraded, and how.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) scope: Scope,
+    /// The one database's address, in place of the configured one.
+    pub(crate) url: Option<Url>,
+    /// `None` leaves tenants alone, and has to be asked for where there are some.
+    pub(crate) whom: Option<Whom>,
+    pub(crate) shared_alone: bool,
+    pub(crate) partition: Option<Partition>,
+    pub(crate) to: To,
+    pub(crate) limits: Limits,
+    /// Settings of the sessions that work: `lock_timeout` and `statement_timeout`.
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+/// Why nothing was begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Verify(#[from] verify::Error),
+    #[error(transparent)]
+    Who(#[from] WhoError),
+    #[error("database `{database}`: {source}")]
+    Format { database: String, source: FormatError },
+    #[error(
+        "`{0}` has no address: give `url` in [databases.{0}], DATABASE_URL in the environment, or --url"
+    )]
+    NoUrl(String),
+    #[error("the address of `{database}`: {source}")]
+    Address { database: String, source: AddressError },
+    #[error("cannot connect to {address}, the database `{database}`: {}", .failure.message)]
+    Connect { database: String, address: String, failure: Box<Failure> },
+    #[error(
+        "`{database}` has the ledger {ledger} for all of its tenants, and the rows of the first would tell the tool that each \
+         other has everything already: name its table without a schema"
+    )]
+    OneLedger { database: String, ledger: String },
+    #[error("no migration of `{database}` has the version {version}")]
+    NoVersion { database: String, version: String },
+    #[error("{0}")]
+    Usage(String),
+    #[error("nothing was done: not confirmed (--yes answers for you)")]
+    Declined,
+}
+
+/// Asked before anything is changed on a server that is not this machine's.
+pub(crate) type Confirm<'a> = dyn Fn(&str) -> bool + 'a;
+
+impl From<ConfigErrors> for Error {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Verify(errors.into())
+    }
+}
+
+/// One database, and what is to be done in it.
+struct Job<'a> {
+    database: &'a Database,
+    url: Url,
+    shared: Option<TrackPlan>,
+    tenants: Option<TrackPlan>,
+}
+
+/// Runs it all. Once `interrupted` is cancelled nothing more is begun; what has been begun comes to its end.
+pub(crate) async fn upgrade(
+    request: &Request,
+    confirm: &Confirm<'_>,
+    events: EventSink,
+    interrupted: &CancellationToken,
+) -> Result<report::Report, Error> {
+    let (begun, started_at) = (Instant::now(), SystemTime::now());
+    let scope = &request.scope;
+    let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
+    let jobs = jobs(request, &project, &files)?;
+    let mut units = Vec::new();
+    for job in &jobs {
+        units.extend(run(request, job, &files, confirm, &events, interrupted).await?);
+    }
+    let records: Vec<UnitRecord> = units.iter().map(record).collect();
+    let findings = checks::judge(&records, &project.checks);
+    let upgraded = units.iter().map(upgraded).collect();
+    Ok(report::build(report::Run {
+        started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
+        duration: begun.elapsed(),
+        interrupted: interrupted.is_cancelled(),
+        units: upgraded,
+        records: &records,
+        findings: &findings,
+    }))
+}
+
+/// The databases that were asked for, with what is to be applied to them. Nothing is connected to yet.
+fn jobs<'a>(
+    request: &Request,
+    project: &'a Project,
+    files: &Worktree,
+) -> Result<Vec<Job<'a>>, Error> {
+    let selection = &request.scope.selection;
+    let databases = selection.databases(&project.databases).map_err(verify::Error::from)?;
+    let wants_tenants = request.whom.is_some();
+    let databases: Vec<&Database> = databases
+        .into_iter()
+        .filter(|database| !wants_tenants || database.tenants.is_some())
+        .collect();
+    if databases.len() != 1 {
+        let names: Vec<_> = databases.iter().map(|database| database.name.as_str()).collect();
+        return Err(Error::Usage(match names.as_slice() {
+            [] => "no database of this project has tenants".to_owned(),
+            _ => format!("which database? name one with -n: {}", names.join(", ")),
+        }));
+    };
+    databases.into_iter().map(|database| job(request, database, files)).collect()
+}
+
+fn job<'a>(request: &Request, database: &'a Database, files: &Worktree) -> Result<Job<'a>, Error> {
+    use secrecy::ExposeSecret as _;
+    let configured = database.url.as_ref().map(|url| Url::new(url.expose_secret()));
+    let from_environment = || {
+        let url = crate::config::process_environment("DATABASE_URL");
+        url.filter(|url| !url.is_empty()).map(Url::new)
+    };
+    let url = request.url.clone().or(configured).or_else(from_environment);
+    let url = url.ok_or_else(|| Error::NoUrl(database.name.clone()))?;
+    let of = |kind, track| plan::track(database, kind, track, files);
+    let shared = database.shared.as_ref().map(|track| of(TrackKind::Shared, track)).transpose()?;
+    let tenants = database.tenants.as_ref().filter(|_| request.whom.is_some());
+    let tenants = tenants.map(|tenants| of(TrackKind::Tenant, &tenants.track)).transpose()?;
+    if shared.is_none() && tenants.is_none() {
+        return Err(Error::Usage(format!(
+            "`{}` has migrations for its tenants alone: say which with --tenant or --all-tenants",
+            database.name
+        )));
+    }
+    if database.tenants.is_some() && request.whom.is_none() && !request.shared_alone {
+        return Err(Error::Usage(format!(
+            "`{}` has tenants: say --shared for its shared track alone, --tenant NAME, or --all-tenants",
+            database.name
+        )));
+    }
+    let last = tenants.as_ref().or(shared.as_ref());
+    if let (To::Version(version), Some(last)) = (&request.to, last)
+        && request.to.limit(&last.head).is_none()
+    {
+        let (database, version) = (database.name.clone(), version.clone());
+        return Err(Error::NoVersion { database, version });
+    }
+    Ok(Job { database, url, shared, tenants })
+}
+
+/// A target and what has become of it.
+struct Unit {
+    target: Target,
+    done: Done,
+}
+
+async fn run(
+    request: &Request,
+    job: &Job<'_>,
+    files: &Worktree,
+    confirm: &Confirm<'_>,
+    events: &EventSink,
+    interrupted: &CancellationToken,
+) -> Result<Vec<Unit>, Error> {
+    let database = job.database;
+    let started = Instant::now();
+    let name: Arc<str> = database.name.as_str().into();
+    let tenants = match (&request.whom, &database.tenants) {
+        (Some(whom), Some(track)) => {
+            let asking = Asking { database: &database.name, track, files };
+            let tenants = tenants(job, &asking, whom).await?;
+            match request.partition {
+                None => tenants,
+                Some(part) => dealt(tenants, part),
+            }
+        }
+        _ => Vec::new(),
+    };
+    let address = main_or_template(job)?;
+    if !address.is_local() && !confirm(&question(job, &address, tenants.len())) {
+        return Err(Error::Declined);
+    }
+    let count = tenants.len() + usize::from(job.shared.is_some());
+    let _ = events.send(Event::DatabaseStarted { database: Arc::clone(&name), units: count });
+    let mut units = Vec::new();
+    if let (Some(track), Some(plan)) = (&database.shared, &job.shared) {
+        let target = plan::shared_target(database, track, plan, files)?;
+        // Tenants need all of it; a version that was asked for is theirs.
+        let to = if job.tenants.is_some() { &To::Head } else { &request.to };
+        let work =
+            Work { track: plan, limit: to.limit(&plan.head).unwrap_or(0), events: events.clone() };
+        let address = main_address(job)?;
+        let targets = [target];
+        let crew = crew(request, &work, &targets, &address, interrupted);
+        let done = crew.run().await.map_err(|failure| unreachable(job, &address, failure))?;
+        units.extend(targets.into_iter().zip(done).map(|(target, done)| Unit { target, done }));
+    }
+    if let Some(plan) = &job.tenants {
+        let is_ready = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
+        let targets = plan::tenant_targets(database, plan, &tenants, files)?;
+        let limit = request.to.limit(&plan.head).unwrap_or(0);
+        let work = Work { track: plan, limit, events: events.clone() };
+        let done = if is_ready {
+            run_tenants(request, job, &work, &tenants, &targets, interrupted).await?
+        } else {
+            let reason = "the shared track is not where the tenants need it";
+            targets.iter().map(|_| Done::not_run(reason)).collect()
+        };
+        units.extend(targets.into_iter().zip(done).map(|(target, done)| Unit { target, done }));
+    }
+    let _ = events.send(Event::DatabaseFinished { database: name, took: started.elapsed() });
+    Ok(units)
+}
+
+async fn run_tenants(
+    request: &Request,
+    job: &Job<'_>,
+    work: &Work<'_>,
+    tenants: &[Tenant],
+    targets: &[Target],
+    interrupted: &CancellationToken,
+) -> Result<Vec<Done>, Error> {
+    let tenancy = job.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
+    if tenancy == Tenancy::Schema {
+        let address = main_address(job)?;
+        let crew = crew(request, work, targets, &address, interrupted);
+        return crew.run().await.map_err(|failure| unreachable(job, &address, failure));
+    }
+    let addresses = tenants.iter().map(|tenant| match &tenant.url {
+        Some(url) => url.address(),
+        None => job.url.of_tenant(&tenant.name, &tenant.target),
+    });
+    let addresses: Result<Vec<Address>, _> = addresses.collect();
+    let addresses = addresses.map_err(|source| of_address(job, source))?;
+    Ok(crew::apart(&request.limits, targets.len(), interrupted, async |index: usize, limits| {
+        let targets = &targets[index..=index];
+        let crew = Crew { limits, ..crew(request, work, targets, &addresses[index], interrupted) };
+        match crew.run().await {
+            Ok(mut done) => done.pop().unwrap_or_else(|| Done::not_run("unknown")),
+            Err(failure) => crew.lost(failure),
+        }
+    })
+    .await)
+}
+
+fn crew<'a>(
+    request: &'a Request,
+    work: &'a Work<'a>,
+    targets: &'a [Target],
+    address: &Address,
+    interrupted: &'a CancellationToken,
+) -> Crew<'a> {
+    let named = |role: &str| ("application_name".to_owned(), format!("mig-ci upgrade {role}"));
+    let mut settings = request.settings.clone();
+    settings.push(named("at work"));
+    Crew {
+        work,
+        targets,
+        working: address.options(&settings),
+        claiming: address.options(&[named("claims")]),
+        limits: &request.limits,
+        interrupted,
+    }
+}
+
+/// The database, or for a template the first that comes to mind: for questions, not for work.
+fn main_or_template(job: &Job<'_>) -> Result<Address, Error> {
+    let address = match job.url.is_template() {
+        true => job.url.of_tenant("tenant", "target"),
+        false => job.url.address(),
+    };
+    address.map_err(|source| of_address(job, source))
+}
+
+fn question(job: &Job<'_>, address: &Address, tenants: usize) -> String {
+    let of_tenants = match (tenants, job.tenants.is_some()) {
+        (_, false) => String::new(),
+        (1, _) => " and 1 tenant".to_owned(),
+        (number, _) => format!(" and {number} tenants"),
+    };
+    format!("upgrade `{}` at {}{of_tenants}?", job.database.name, address.describe())
+}
+
+fn dealt(tenants: Vec<Tenant>, part: Partition) -> Vec<Tenant> {
+    let numbered = tenants.into_iter().enumerate();
+    numbered.filter(|(number, _)| part.has(*number)).map(|(_, tenant)| tenant).collect()
+}
+
+fn main_address(job: &Job<'_>) -> Result<Address, Error> {
+    job.url.address().map_err(|source| of_address(job, source))
+}
+
+fn of_address(job: &Job<'_>, source: AddressError) -> Error {
+    Error::Address { database: job.database.name.clone(), source }
+}
+
+/// Who they are; asked again if the connection breaks, since nothing has been begun.
+async fn tenants(job: &Job<'_>, asking: &Asking<'_>, whom: &Whom) -> Result<Vec<Tenant>, Error> {
+    let mut tries = 0;
+    loop {
+        let mut session = main_session(job).await?;
+        let asked = asking.tenants(whom, &mut session).await;
+        session.close().await;
+        match asked {
+            Err(WhoError::Query { failure, .. })
+                if failure.kind == FailureKind::ConnectionLost && tries < TRIES =>
+            {
+                tries += 1;
+            }
+            asked => return Ok(asked?),
+        }
+    }
+}
+
+/// A session for the query that tells who the tenants are.
+async fn main_session(job: &Job<'_>) -> Result<Session, Error> {
+    let address = main_address(job)?;
+    let session = Session::open_patiently(&address.options(&[])).await;
+    session.map_err(|failure| unreachable(job, &address, failure))
+}
+
+fn unreachable(job: &Job<'_>, address: &Address, failure: Failure) -> Error {
+    Error::Connect {
+        database: job.database.name.clone(),
+        address: address.describe(),
+        failure: Box::new(with_advice(failure)),
+    }
+}
+
+/// A pooler hands each transaction to another session: neither a search path nor a lock would stay.
+fn with_advice(failure: Failure) -> Failure {
+    let is_pooler = failure.message.contains("unsupported startup parameter");
+    if !is_pooler {
+        return failure;
+    }
+    let message = format!(
+        "{}; that is what PgBouncer says: connect to PostgreSQL itself, since search paths and locks do not last where \
+         sessions are pooled by transaction",
+        failure.message
+    );
+    Failure { message, kind: FailureKind::Environment, ..failure }
+}
+
+/// What checks read.
+fn record(unit: &Unit) -> UnitRecord {
+    let Unit { target, done } = unit;
+    let duration: Duration = done.steps.iter().map(|step| step.duration).sum();
+    UnitRecord {
+        database: target.database.to_string(),
+        track: target.track,
+        name: target.name.to_string(),
+        target: target.target.clone(),
+        sample: None,
+        steps: done.steps.clone(),
+        passed_over: Vec::new(),
+        changed: Vec::new(),
+        end: done.end.clone(),
+        duration,
+        head_duration: duration,
+    }
+}
+
+fn upgraded(unit: &Unit) -> Upgraded {
+    let Done { before, after, retries, .. } = &unit.done;
+    Upgraded { before: before.clone(), after: after.clone(), retries: *retries }
+}

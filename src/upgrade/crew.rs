@@ -1,0 +1,392 @@
+//! All targets of one track, several at a time: claimed, worked on, and given back. Others may do the same from other
+//! machines, and with nothing but the server between us: what they have claimed is passed over, and looked at again at the
+//! end.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use futures::{StreamExt as _, stream};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
+
+use super::lane::{Lane, speaks_of_sessions};
+use super::survey::{self, Stand};
+use super::target::Target;
+use super::unit::{Done, Work};
+use crate::model::{Event, Failure, FailureKind, Phase, UnitEnd, Verdict};
+use crate::postgres::{Claims, Keys, Session};
+use sqlx::postgres::PgConnectOptions;
+
+/// Targets that are claimed together, at most. More would keep others from helping near the end.
+const TOGETHER: usize = 16;
+/// Of what only reads.
+const TRIES: u32 = 10;
+/// Between two looks at targets that somebody else has claimed.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How much is done, and when it is enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Targets at work at one time.
+    pub(crate) jobs: usize,
+    /// The first few go first, and the others only if none of these fails.
+    pub(crate) canary: Option<usize>,
+    /// No more is begun once more than this have failed.
+    pub(crate) max_failures: Option<usize>,
+    /// How long others are waited for who work on a target.
+    pub(crate) wait: Duration,
+}
+
+/// What works on targets in one database.
+pub(super) struct Crew<'a> {
+    pub(super) work: &'a Work<'a>,
+    pub(super) targets: &'a [Target],
+    /// For sessions that work.
+    pub(super) working: PgConnectOptions,
+    /// For the session that claims, which does not time out.
+    pub(super) claiming: PgConnectOptions,
+    pub(super) limits: &'a Limits,
+    pub(super) interrupted: &'a CancellationToken,
+}
+
+/// The state that the lanes share.
+struct Shared {
+    /// Targets that have work, and where they stood when it was last looked.
+    waiting: Mutex<VecDeque<usize>>,
+    /// Those that somebody else has claimed.
+    busy: Mutex<Vec<usize>>,
+    claims: Mutex<Option<Claims>>,
+    done: Mutex<Vec<Option<Done>>>,
+    failures: AtomicUsize,
+}
+
+impl Crew<'_> {
+    /// What has become of each target, in their order.
+    pub(super) async fn run(&self) -> Result<Vec<Done>, Failure> {
+        let (done, waiting) = self.patient_survey().await?;
+        let failures = done.iter().flatten().filter(|done| done.is_failed()).count();
+        let shared = Shared {
+            waiting: Mutex::default(),
+            busy: Mutex::default(),
+            claims: Mutex::new(None),
+            done: Mutex::new(done),
+            failures: AtomicUsize::new(failures),
+        };
+        let first = self.limits.canary.unwrap_or_default().min(waiting.len());
+        let (canary, others) = waiting.split_at(first);
+        self.shift(&shared, canary).await;
+        let failed = shared.failures.load(Ordering::Relaxed);
+        if self.limits.canary.is_some() && failed > 0 {
+            let reason = after_canary(failed, first);
+            self.give_up(&shared, others, &reason).await;
+        } else {
+            self.shift(&shared, others).await;
+        }
+        if let Some(claims) = shared.claims.lock().await.take() {
+            claims.close().await;
+        }
+        let done = std::mem::take(&mut *shared.done.lock().await);
+        Ok(done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown"))).collect())
+    }
+
+    /// A connection that breaks is no reason to stop before anything was begun.
+    async fn patient_survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
+        let mut tries = 0;
+        loop {
+            match self.survey().await {
+                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    tries += 1;
+                }
+                surveyed => return surveyed,
+            }
+        }
+    }
+
+    /// Where all of them stand: those that have nothing to do are done.
+    async fn survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
+        let mut session = Session::open_patiently(&self.claiming).await?;
+        let format = self.work.track.chosen.format;
+        let mut done: Vec<Option<Done>> = vec![None; self.targets.len()];
+        let mut waiting = Vec::new();
+        let surveyed = survey::survey(&mut session, format, self.targets, |index, stand| {
+            done[index] = self.work.settled(&self.targets[index], &stand);
+            if done[index].is_none() {
+                waiting.push(index);
+            }
+        });
+        surveyed.await?;
+        session.close().await;
+        waiting.sort_unstable();
+        for (index, done) in done.iter().enumerate() {
+            if let Some(done) = done {
+                self.announce(index, done, Duration::ZERO);
+            }
+        }
+        Ok((done, waiting))
+    }
+
+    /// Works on some of them until each has come to an end.
+    async fn shift(&self, shared: &Shared, indices: &[usize]) {
+        *shared.waiting.lock().await = indices.iter().copied().collect();
+        let lanes = (0..self.limits.jobs.clamp(1, indices.len().max(1))).map(|_| self.lane(shared));
+        join_all(lanes).await;
+        let left: Vec<usize> = shared.waiting.lock().await.drain(..).collect();
+        let reason = self.enough(shared).unwrap_or_else(|| "it was not reached".to_owned());
+        self.give_up(shared, &left, &reason).await;
+    }
+
+    async fn lane(&self, shared: &Shared) {
+        let apart = speaks_of_sessions(&self.work.track.head);
+        let mut lane = Lane::new(self.working.clone(), apart);
+        let mut waited_since = None;
+        while self.enough(shared).is_none() {
+            match self.claim(shared).await {
+                Ok(claimed) if claimed.is_empty() => {
+                    if !self.await_others(shared, &mut waited_since).await {
+                        break;
+                    }
+                }
+                Ok(claimed) => {
+                    waited_since = None;
+                    self.work_on(shared, &mut lane, &claimed).await;
+                }
+                Err((indices, failure)) => {
+                    for index in indices {
+                        self.finish(shared, index, Done::failed(failure.clone()), Duration::ZERO)
+                            .await;
+                    }
+                }
+            }
+        }
+        lane.close().await;
+    }
+
+    /// Takes the next few that nobody works on.
+    async fn claim(&self, shared: &Shared) -> Result<Vec<usize>, (Vec<usize>, Failure)> {
+        let mut claims = shared.claims.lock().await;
+        let indices: Vec<usize> = {
+            let mut waiting = shared.waiting.lock().await;
+            let share = waiting.len() / (4 * self.limits.jobs.max(1));
+            let number = share.clamp(1, TOGETHER).min(waiting.len());
+            waiting.drain(..number).collect()
+        };
+        if indices.is_empty() {
+            return Ok(indices);
+        }
+        let keys: Vec<Keys> = indices.iter().map(|index| self.targets[*index].keys).collect();
+        let mine = match self.claimed(&mut claims, &keys).await {
+            Ok(mine) => mine,
+            Err(failure) => return Err((indices, failure)),
+        };
+        let (mut got, mut busy) = (Vec::new(), Vec::new());
+        for (index, mine) in indices.into_iter().zip(mine) {
+            if mine { got.push(index) } else { busy.push(index) }
+        }
+        shared.busy.lock().await.extend(busy);
+        Ok(got)
+    }
+
+    /// A session that has broken has lost its claims, and another one can have new ones: whoever works has a mark besides.
+    async fn claimed(
+        &self,
+        claims: &mut MutexGuard<'_, Option<Claims>>,
+        keys: &[Keys],
+    ) -> Result<Vec<bool>, Failure> {
+        if let Some(session) = claims.as_mut() {
+            match session.claim(keys).await {
+                Err(failure) if failure.kind == FailureKind::ConnectionLost => {}
+                answered => return answered,
+            }
+        }
+        let mut session = Claims::open(self.claiming.clone()).await?;
+        let answered = session.claim(keys).await;
+        **claims = Some(session);
+        answered
+    }
+
+    async fn work_on(&self, shared: &Shared, lane: &mut Lane, claimed: &[usize]) {
+        for index in claimed {
+            let target = &self.targets[*index];
+            let started = Instant::now();
+            let done = match self.enough(shared) {
+                Some(reason) => Done::not_run(reason),
+                None => {
+                    let unit = target.unit();
+                    let _ = self.work.events.send(Event::UnitStarted { unit, phase: Phase::Head });
+                    match self.stand(lane, target).await {
+                        Ok(stand) => match self.work.settled(target, &stand) {
+                            Some(done) => done,
+                            None => self.work.upgrade(lane, target, stand).await,
+                        },
+                        Err(failure) => {
+                            lane.close().await;
+                            Done::failed(failure)
+                        }
+                    }
+                }
+            };
+            self.finish(shared, *index, done, started.elapsed()).await;
+        }
+        let keys: Vec<Keys> = claimed.iter().map(|index| self.targets[*index].keys).collect();
+        // The mark of the last one would keep others, and our next turn, from it.
+        lane.leave().await;
+        let mut claims = shared.claims.lock().await;
+        if let Some(session) = claims.as_mut()
+            && session.release(&keys).await.is_err()
+        {
+            // With its end the server gives back what it held.
+            *claims = None;
+        }
+    }
+
+    /// Where it stands now that it is ours: somebody else may have been there since the first look.
+    async fn stand(&self, lane: &mut Lane, target: &Target) -> Result<Stand, Failure> {
+        let query = self.work.track.chosen.format.ledger_rows(&target.ledger);
+        let mut tries = 0;
+        loop {
+            match lane.ledger(target, &query).await {
+                Ok(rows) => return Ok(rows.map_or(Stand::New, Stand::Rows)),
+                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
+                    lane.close().await;
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    tries += 1;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Nothing is left but what others work on: waits a moment, and then looks at that again. `false` if there is nothing.
+    async fn await_others(&self, shared: &Shared, since: &mut Option<Instant>) -> bool {
+        let is_idle = shared.waiting.lock().await.is_empty() && shared.busy.lock().await.is_empty();
+        if is_idle {
+            return false;
+        }
+        let since = *since.get_or_insert_with(Instant::now);
+        if since.elapsed() > self.limits.wait {
+            let busy = std::mem::take(&mut *shared.busy.lock().await);
+            for index in busy {
+                let failure = locked(&self.targets[index], self.limits.wait);
+                self.finish(shared, index, Done::failed(failure), since.elapsed()).await;
+            }
+            return true;
+        }
+        let pause = LOOK_AGAIN.mul_f64(0.5 + fastrand::f64());
+        let _ = self.interrupted.run_until_cancelled(tokio::time::sleep(pause)).await;
+        let busy = std::mem::take(&mut *shared.busy.lock().await);
+        shared.waiting.lock().await.extend(busy);
+        true
+    }
+
+    /// Why nothing more is to be begun.
+    fn enough(&self, shared: &Shared) -> Option<String> {
+        if self.interrupted.is_cancelled() {
+            return Some(INTERRUPTED.to_owned());
+        }
+        let most = self.limits.max_failures?;
+        let failures = shared.failures.load(Ordering::Relaxed);
+        (failures > most).then(|| after_failures(most))
+    }
+
+    async fn give_up(&self, shared: &Shared, indices: &[usize], reason: &str) {
+        for index in indices {
+            self.finish(shared, *index, Done::not_run(reason), Duration::ZERO).await;
+        }
+        let busy = std::mem::take(&mut *shared.busy.lock().await);
+        for index in busy {
+            self.finish(shared, index, Done::not_run(reason), Duration::ZERO).await;
+        }
+    }
+
+    async fn finish(&self, shared: &Shared, index: usize, done: Done, took: Duration) {
+        if done.is_failed() {
+            shared.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.announce(index, &done, took);
+        shared.done.lock().await[index] = Some(done);
+    }
+
+    fn announce(&self, index: usize, done: &Done, took: Duration) {
+        let verdict = match done.end {
+            UnitEnd::Completed => Verdict::Passed,
+            UnitEnd::Failed { .. } => Verdict::Failed,
+            UnitEnd::NotRun { .. } => Verdict::NotRun,
+        };
+        let unit = self.targets[index].unit();
+        let _ = self.work.events.send(Event::UnitFinished { unit, verdict, took });
+    }
+}
+
+impl Crew<'_> {
+    /// Its one target's database cannot be reached.
+    pub(super) fn lost(&self, failure: Failure) -> Done {
+        let done = Done::failed(failure);
+        (0..self.targets.len()).for_each(|index| self.announce(index, &done, Duration::ZERO));
+        done
+    }
+}
+
+/// Where each target has a database to itself: a crew for each, several at a time, under the same limits.
+pub(super) async fn apart(
+    limits: &Limits,
+    targets: usize,
+    interrupted: &CancellationToken,
+    run: impl AsyncFn(usize, &Limits) -> Done,
+) -> Vec<Done> {
+    let alone = Limits { jobs: 1, canary: None, max_failures: None, ..limits.clone() };
+    let failures = AtomicUsize::new(0);
+    let work = async |range: std::ops::Range<usize>, why_not: Option<String>| {
+        let one = async |index: usize| {
+            let failed = failures.load(Ordering::Relaxed);
+            let too_many = limits.max_failures.filter(|most| failed > *most);
+            let reason = why_not
+                .clone()
+                .or_else(|| interrupted.is_cancelled().then(|| INTERRUPTED.to_owned()))
+                .or_else(|| too_many.map(after_failures));
+            let done = match reason {
+                Some(reason) => Done::not_run(reason),
+                None => run(index, &alone).await,
+            };
+            failures.fetch_add(usize::from(done.is_failed()), Ordering::Relaxed);
+            done
+        };
+        stream::iter(range.map(one)).buffered(limits.jobs.max(1)).collect::<Vec<_>>().await
+    };
+    let first = limits.canary.unwrap_or_default().min(targets);
+    let mut done = work(0..first, None).await;
+    let failed = failures.load(Ordering::Relaxed);
+    let why_not = (first > 0 && failed > 0).then(|| after_canary(failed, first));
+    done.extend(work(first..targets, why_not).await);
+    done
+}
+
+const INTERRUPTED: &str = "the run was interrupted";
+
+fn after_failures(most: usize) -> String {
+    format!("more than {most} (--max-failures) failed before")
+}
+
+fn after_canary(failed: usize, first: usize) -> String {
+    format!("{failed} of the first {first} (--canary) failed")
+}
+
+fn locked(target: &Target, wait: Duration) -> Failure {
+    Failure {
+        hint: Some(
+            "another run of mig-ci works on it, or the server goes on with what a run that is gone has begun \
+             (pg_stat_activity shows it); wait longer with --wait, or run again later"
+                .to_owned(),
+        ),
+        ..Failure::new(
+            FailureKind::Environment,
+            format!(
+                "somebody else has held the lock of {} for more than {} s",
+                target.ledger.qualified(),
+                wait.as_secs()
+            ),
+        )
+    }
+}

@@ -1,0 +1,120 @@
+//! From the project and the tenants to targets: what is to be worked on, before anything is.
+
+use std::sync::Arc;
+
+use super::Error;
+use super::target::Target;
+use crate::formats::FormatError;
+use crate::model::{Database, Files, Migration, Tenancy, Track, TrackKind};
+use crate::postgres::Keys;
+use crate::replay::plan::TrackPlan;
+use crate::tenants::Tenant;
+
+/// How far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum To {
+    /// All migrations.
+    #[default]
+    Head,
+    /// This one and all before it.
+    Version(String),
+}
+
+impl To {
+    /// How many of the migrations that is.
+    pub(super) fn limit(&self, migrations: &[Migration]) -> Option<usize> {
+        match self {
+            Self::Head => Some(migrations.len()),
+            Self::Version(version) => {
+                let is_it = |migration: &Migration| same(&migration.version, version);
+                migrations.iter().rposition(is_it).map(|index| index + 1)
+            }
+        }
+    }
+}
+
+/// `1` is `0001`, for whoever types it.
+fn same(version: &str, typed: &str) -> bool {
+    let digits = |text: &str| text.trim_start_matches('0').to_owned();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    version == typed || is_number(version) && is_number(typed) && digits(version) == digits(typed)
+}
+
+/// The migrations of one track, as they are in the worktree.
+pub(super) fn track(
+    database: &Database,
+    kind: TrackKind,
+    track: &Track,
+    files: &dyn Files,
+) -> Result<TrackPlan, Error> {
+    TrackPlan::new(&database.name, kind, track, files, None)
+        .map_err(|error| Error::Verify(error.into()))
+}
+
+pub(super) fn shared_target(
+    database: &Database,
+    track: &Track,
+    plan: &TrackPlan,
+    files: &dyn Files,
+) -> Result<Target, Error> {
+    let schema = track.search_path.first().unwrap_or(&track.schema);
+    let ledger = plan.ledger(track, files, schema).map_err(|source| of_format(database, source))?;
+    Ok(Target {
+        database: database.name.as_str().into(),
+        track: TrackKind::Shared,
+        name: database.name.as_str().into(),
+        target: schema.clone(),
+        search_path: track.search_path.clone(),
+        keys: Keys::of(&ledger),
+        ledger,
+    })
+}
+
+pub(super) fn tenant_targets(
+    database: &Database,
+    plan: &TrackPlan,
+    tenants: &[Tenant],
+    files: &dyn Files,
+) -> Result<Vec<Target>, Error> {
+    let Some(track) = &database.tenants else { return Ok(Vec::new()) };
+    let name: Arc<str> = database.name.as_str().into();
+    let target = |tenant: &Tenant| {
+        let path = track.track.search_path.iter();
+        let search_path: Vec<String> =
+            path.map(|schema| schema.replace("{target}", &tenant.target)).collect();
+        let ledger = plan
+            .ledger(&track.track, files, &search_path[0])
+            .map_err(|source| of_format(database, source))?;
+        if track.tenancy == Tenancy::Schema && ledger.schema != search_path[0] {
+            return Err(Error::OneLedger {
+                database: database.name.clone(),
+                ledger: ledger.qualified(),
+            });
+        }
+        Ok(Target {
+            database: Arc::clone(&name),
+            track: TrackKind::Tenant,
+            name: tenant.name.as_str().into(),
+            target: tenant.target.clone(),
+            search_path,
+            keys: Keys::of(&ledger),
+            ledger,
+        })
+    };
+    tenants.iter().map(target).collect()
+}
+
+fn of_format(database: &Database, source: FormatError) -> Error {
+    Error::Format { database: database.name.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_those_that_people_type() {
+        assert!(same("0001", "1") && same("1", "0001") && same("a", "a"));
+        assert!(!same("0010", "1") && !same("a1", "1") && !same("0", ""));
+    }
+}

@@ -1,0 +1,155 @@
+//! Where all targets of a database stand, in one pass: their ledgers are read together, since a round trip for each would
+//! take longer than most upgrades.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::target::Target;
+use crate::formats::{Format, LedgerRow};
+use crate::model::{Failure, FailureKind};
+use crate::postgres::Session;
+use crate::sql::quote_literal;
+
+/// Ledgers in one query: each is a part of a plan that the server has to make.
+const TOGETHER: usize = 200;
+
+/// Where a target stands.
+#[derive(Debug, Clone)]
+pub(super) enum Stand {
+    /// Its schema is not there.
+    Absent,
+    /// There is no ledger: nothing has ever been applied by this tool.
+    New,
+    /// The ledger's rows, the oldest first.
+    Rows(Vec<LedgerRow>),
+    Unreadable(Box<Failure>),
+}
+
+/// Reads where targets stand, and hands that on in their order.
+pub(super) async fn survey(
+    session: &mut Session,
+    format: &dyn Format,
+    targets: &[Target],
+    mut each: impl FnMut(usize, Stand),
+) -> Result<(), Failure> {
+    for (chunk, first) in targets.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
+        let there = Existing::read(session, chunk).await?;
+        let (with, without): (Vec<_>, Vec<_>) =
+            chunk.iter().enumerate().partition(|(_, target)| there.has_ledger(target));
+        for (index, target) in without {
+            let stand = if there.has_schema(target) { Stand::New } else { Stand::Absent };
+            each(first + index, stand);
+        }
+        match together(session, format, &with).await {
+            Ok(mut rows) => {
+                for (index, _) in with {
+                    each(first + index, Stand::Rows(rows.remove(&index).unwrap_or_default()));
+                }
+            }
+            // One of them may not be read, or is not what it should be: the others are all the same.
+            Err(failure) if matches!(failure.kind, FailureKind::Sql { .. }) => {
+                for (index, target) in with {
+                    each(first + index, one(session, format, target).await?);
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// Where one stands.
+pub(super) async fn one(
+    session: &mut Session,
+    format: &dyn Format,
+    target: &Target,
+) -> Result<Stand, Failure> {
+    let there = Existing::read(session, std::slice::from_ref(target)).await?;
+    if !there.has_ledger(target) {
+        return Ok(if there.has_schema(target) { Stand::New } else { Stand::Absent });
+    }
+    match session.ledger(&target.ledger, &format.ledger_rows(&target.ledger)).await {
+        Ok(rows) => Ok(rows.map_or(Stand::New, Stand::Rows)),
+        Err(failure) if failure.kind == FailureKind::ConnectionLost => Err(failure),
+        Err(failure) => Ok(Stand::Unreadable(Box::new(failure))),
+    }
+}
+
+/// What there is of the schemas and ledgers of some targets.
+struct Existing {
+    schemas: BTreeSet<String>,
+    /// Schema and table.
+    ledgers: BTreeSet<(String, String)>,
+}
+
+impl Existing {
+    async fn read(session: &mut Session, targets: &[Target]) -> Result<Self, Failure> {
+        let schemas: BTreeSet<&str> = targets
+            .iter()
+            .flat_map(|target| [target.ledger.schema.as_str(), &target.search_path[0]])
+            .collect();
+        let tables: BTreeSet<&str> = targets.iter().map(|target| &*target.ledger.table).collect();
+        let list = |names: BTreeSet<&str>| {
+            names.into_iter().map(quote_literal).collect::<Vec<_>>().join(", ")
+        };
+        let query = format!(
+            "SELECT n.nspname::text AS schema, c.relname::text AS ledger FROM pg_catalog.pg_namespace AS n \
+             LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') \
+             AND c.relname IN ({}) WHERE n.nspname IN ({})",
+            list(tables),
+            list(schemas)
+        );
+        let mut there = Self { schemas: BTreeSet::new(), ledgers: BTreeSet::new() };
+        for row in session.query(&query).await? {
+            let (schema, ledger): (String, Option<String>) =
+                read(&row, |row| Ok((row.try_get("schema")?, row.try_get("ledger")?)))?;
+            there.ledgers.extend(ledger.map(|ledger| (schema.clone(), ledger)));
+            there.schemas.insert(schema);
+        }
+        Ok(there)
+    }
+
+    fn has_schema(&self, target: &Target) -> bool {
+        self.schemas.contains(&target.search_path[0])
+    }
+
+    fn has_ledger(&self, target: &Target) -> bool {
+        self.ledgers.contains(&(target.ledger.schema.clone(), target.ledger.table.clone()))
+    }
+}
+
+async fn together(
+    session: &mut Session,
+    format: &dyn Format,
+    targets: &[(usize, &Target)],
+) -> Result<BTreeMap<usize, Vec<LedgerRow>>, Failure> {
+    let parts = targets.iter().map(|(index, target)| {
+        let rows = format.ledger_rows(&target.ledger);
+        format!("(SELECT {index}::int8 AS unit, l.* FROM ({rows}) AS l)")
+    });
+    let query = parts.collect::<Vec<_>>().join(" UNION ALL ");
+    let mut found: BTreeMap<usize, Vec<LedgerRow>> = BTreeMap::new();
+    if query.is_empty() {
+        return Ok(found);
+    }
+    for row in session.query(&query).await? {
+        let (unit, row): (i64, LedgerRow) = read(&row, |row| {
+            let ledger_row = LedgerRow {
+                version: row.try_get("version")?,
+                checksum: row.try_get("checksum")?,
+                complete: row.try_get("complete")?,
+            };
+            Ok((row.try_get("unit")?, ledger_row))
+        })?;
+        found.entry(usize::try_from(unit).unwrap_or_default()).or_default().push(row);
+    }
+    Ok(found)
+}
+
+fn read<T>(row: &PgRow, get: impl Fn(&PgRow) -> Result<T, sqlx::Error>) -> Result<T, Failure> {
+    get(row).map_err(|error| {
+        Failure::new(FailureKind::Ledger, format!("the ledger's rows cannot be read: {error}"))
+    })
+}

@@ -1,0 +1,393 @@
+//! One target, from where it stands to where it should: what the format's tool would do, and what the ledger shows of it
+//! afterwards. The ledger alone says what has been applied, whatever has become of a connection.
+
+use std::time::{Duration, Instant};
+
+use super::batch::{Batch, Step, batches};
+use super::lane::Lane;
+use super::survey::Stand;
+use super::target::Target;
+use crate::formats::{Decision, LedgerRow, rolls_back_whole};
+use crate::model::{
+    Event, Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
+};
+use crate::postgres::{Aftermath, EventSink, StepFailure, collecting, lost_a_race};
+use crate::replay::plan::TrackPlan;
+
+/// Tries after the first one, of what has lost a race for a lock.
+const RETRIES: u32 = 5;
+/// Before the first of them; each next one waits twice as long.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is to be done on each target of a track.
+#[derive(Debug)]
+pub(super) struct Work<'a> {
+    pub(super) track: &'a TrackPlan,
+    /// How many of the track's migrations, from the first.
+    pub(super) limit: usize,
+    pub(super) events: EventSink,
+}
+
+/// What has become of a target.
+#[derive(Debug, Clone)]
+pub(crate) struct Done {
+    /// The newest version of its ledger before and after, if there was any.
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    /// Those that were applied, and the one that failed with those that were not run because of it.
+    pub(crate) steps: Vec<StepRecord>,
+    pub(crate) end: UnitEnd,
+    /// How often something was tried again.
+    pub(crate) retries: u32,
+}
+
+impl Done {
+    pub(super) fn failed(failure: Failure) -> Self {
+        let end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
+        Self { before: None, after: None, steps: Vec::new(), end, retries: 0 }
+    }
+
+    pub(super) fn not_run(reason: impl Into<String>) -> Self {
+        let end = UnitEnd::NotRun { reason: reason.into() };
+        Self { before: None, after: None, steps: Vec::new(), end, retries: 0 }
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(self.end, UnitEnd::Failed { .. })
+    }
+}
+
+/// Where a target stood when its upgrade began, and what was to be done.
+struct Begun {
+    before: Option<String>,
+    wanted: Vec<usize>,
+    /// Steps that have come to an end.
+    steps: Vec<StepRecord>,
+    retries: u32,
+}
+
+impl Work<'_> {
+    /// What the tool would do with a ledger like this, up to the version that is wanted.
+    pub(super) fn decide(&self, rows: &[LedgerRow]) -> Decision {
+        let mut decision = self.track.chosen.format.decide(rows, &self.track.head);
+        decision.apply.retain(|index| *index < self.limit);
+        decision
+    }
+
+    /// What is done, if there is nothing to do: no session is needed for that.
+    pub(super) fn settled(&self, target: &Target, stand: &Stand) -> Option<Done> {
+        match stand {
+            Stand::Absent => Some(Done::failed(absent(target))),
+            Stand::Unreadable(failure) => Some(Done::failed((**failure).clone())),
+            Stand::New => None,
+            Stand::Rows(rows) => {
+                let decision = self.decide(rows);
+                let begun = self.begin(rows, &decision);
+                decision.apply.is_empty().then(|| self.end_of(begun, rows, decision))
+            }
+        }
+    }
+
+    /// Brings a target from where it stands to where it should. Its claim is ours.
+    pub(super) async fn upgrade(&self, lane: &mut Lane, target: &Target, stand: Stand) -> Done {
+        let (mut known, mut is_new) = match stand {
+            Stand::Rows(rows) => (rows, false),
+            Stand::New => (Vec::new(), true),
+            Stand::Absent => return Done::failed(absent(target)),
+            Stand::Unreadable(failure) => return Done::failed(*failure),
+        };
+        let mut begun = self.begin(&known, &self.decide(&known));
+        loop {
+            // Where it was made and the answer was lost, making it again does nothing.
+            match if is_new { self.make_ledger(lane, target).await } else { Ok(()) } {
+                Ok(()) => is_new = false,
+                Err(failure) => {
+                    lane.close().await;
+                    let is_lost = failure.kind == FailureKind::ConnectionLost;
+                    if !(is_lost || lost_a_race(&failure)) || !self.pause(&mut begun).await {
+                        return self.broken(begun, failure);
+                    }
+                    continue;
+                }
+            }
+            let decision = self.decide(&known);
+            if decision.apply.is_empty() {
+                return self.end_of(begun, &known, decision);
+            }
+            let failed = match self.apply(lane, target, &decision.apply, &mut begun).await {
+                Ok(()) => match decision.refusal {
+                    // The tool stops there, after what it has applied.
+                    Some(_) => return self.end_of(begun, &known, decision),
+                    None => return self.complete(begun),
+                },
+                Err(failed) => failed,
+            };
+            lane.close().await;
+            // What the ledger shows is what was applied, also where an answer was lost.
+            known = match self.look(lane, target).await {
+                Ok(rows) => rows,
+                Err(failure) => return self.broken(begun, failure),
+            };
+            self.note_applied(&mut begun, &known);
+            if failed.may_be_tried_again && self.pause(&mut begun).await {
+                continue;
+            }
+            let failure = self.with_leftovers(lane, target, failed).await;
+            return self.broken(begun, failure);
+        }
+    }
+
+    /// Waits before the next try. `false` if there should be none.
+    async fn pause(&self, begun: &mut Begun) -> bool {
+        if begun.retries >= RETRIES {
+            return false;
+        }
+        let pause = PAUSE * 2_u32.pow(begun.retries);
+        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+        begun.retries += 1;
+        true
+    }
+
+    /// Names what a step outside of a transaction has left half-done, and what to do about it.
+    async fn with_leftovers(&self, lane: &mut Lane, target: &Target, failed: Stopped) -> Failure {
+        let Stopped { mut failure, is_whole, .. } = failed;
+        if lost_a_race(&failure) && failure.hint.is_none() {
+            failure.hint = Some(
+                "somebody else held a lock each time that it was tried (pg_locks shows who): run again when that is over, or \
+                 wait longer with --lock-timeout"
+                    .to_owned(),
+            );
+        }
+        if is_whole {
+            return failure;
+        }
+        let invalid = lane.invalid_indexes(target).await.unwrap_or_default();
+        if !invalid.is_empty() {
+            let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
+            failure.hint = Some(format!(
+                "CREATE INDEX CONCURRENTLY that fails leaves an invalid index, and the next try finds its name taken; drop it, \
+                 and run again: {}",
+                drops.collect::<Vec<_>>().join(" ")
+            ));
+        }
+        failure
+    }
+
+    async fn make_ledger(&self, lane: &mut Lane, target: &Target) -> Result<(), Failure> {
+        lane.prepare(target, &self.track.chosen.format.ensure_ledger(&target.ledger)).await
+    }
+
+    /// Sends what is to be applied, a batch after the other.
+    async fn apply(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        indices: &[usize],
+        begun: &mut Begun,
+    ) -> Result<(), Stopped> {
+        let format = self.track.chosen.format;
+        let migrations = indices.iter().map(|index| &self.track.head[*index]);
+        let steps = migrations.clone().map(|migration| Step {
+            messages: format.apply(migration, &target.ledger),
+            recorded: format.recorded(migration, &target.ledger),
+        });
+        let steps: Vec<Step> = steps.collect();
+        let mut rest: Vec<&Migration> = migrations.collect();
+        for batch in batches(&steps) {
+            let of_batch: Vec<&Migration> = rest.drain(..batch.steps).collect();
+            self.tell(target, of_batch[0]);
+            let started = Instant::now();
+            let (sent, notices) = collecting(lane.send(target, &batch)).await;
+            let aftermath = sent.map_err(|failed| stopped(&batch, failed))?;
+            check(target, &of_batch, &aftermath).map_err(|failure| Stopped {
+                failure,
+                may_be_tried_again: false,
+                is_whole: batch.is_whole,
+            })?;
+            let each = started.elapsed() / u32::try_from(batch.steps.max(1)).unwrap_or(u32::MAX);
+            let mut notices = Some(notices);
+            for migration in of_batch {
+                let notices = notices.take().unwrap_or_default();
+                let outcome = StepOutcome::Applied;
+                let step = StepRecord { outcome, duration: each, notices, ..unrun(migration) };
+                begun.steps.push(StepRecord { recorded: Some(true), ..step });
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&self, lane: &mut Lane, target: &Target) -> Result<Vec<LedgerRow>, Failure> {
+        let query = self.track.chosen.format.ledger_rows(&target.ledger);
+        let mut tries = 0;
+        loop {
+            let looked = async {
+                lane.await_end(target).await?;
+                lane.ledger(target, &query).await
+            };
+            match looked.await {
+                Ok(rows) => return Ok(rows.unwrap_or_default()),
+                // A server that is being restarted is there again after a moment.
+                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < RETRIES => {
+                    lane.close().await;
+                    tokio::time::sleep(PAUSE * 2_u32.pow(tries)).await;
+                    tries += 1;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn begin(&self, rows: &[LedgerRow], decision: &Decision) -> Begun {
+        Begun {
+            before: newest(rows),
+            wanted: decision.apply.clone(),
+            steps: Vec::new(),
+            retries: 0,
+        }
+    }
+
+    /// Writes down what the ledger shows now and did not show before, in the order in which it was to be applied.
+    fn note_applied(&self, begun: &mut Begun, rows: &[LedgerRow]) {
+        let missing = self.decide(rows).apply;
+        for index in &begun.wanted {
+            let migration = &self.track.head[*index];
+            if !missing.contains(index) && !is_among(&begun.steps, migration) {
+                let applied = StepRecord { outcome: StepOutcome::Applied, ..unrun(migration) };
+                begun.steps.push(StepRecord { recorded: Some(true), ..applied });
+            }
+        }
+    }
+
+    fn complete(&self, begun: Begun) -> Done {
+        let Begun { before, steps, retries, .. } = begun;
+        // A late migration may be older than what was there.
+        let place = |version: &String| {
+            self.track.head.iter().position(|migration| migration.version == *version)
+        };
+        let applied = steps.iter().map(|step| step.version.clone());
+        let after = applied.chain(before.clone()).max_by_key(place);
+        Done { before, after, steps, end: UnitEnd::Completed, retries }
+    }
+
+    /// There is nothing left that the tool would apply: it is done, or it refuses.
+    fn end_of(&self, begun: Begun, rows: &[LedgerRow], decision: Decision) -> Done {
+        let mut done = self.complete(begun);
+        done.after = done.after.or_else(|| newest(rows));
+        if let Some(reason) = decision.refusal {
+            let place = decision.refused.map(|index| file_of(&self.track.head[index]));
+            let failure = Failure { place, ..Failure::new(FailureKind::Refused, reason) };
+            done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
+        }
+        done
+    }
+
+    /// What is missing has not been run: the first of it because of the failure, the others because of the first.
+    fn broken(&self, begun: Begun, mut failure: Failure) -> Done {
+        let wanted = begun.wanted.iter().map(|index| &self.track.head[*index]);
+        let is_missing = |migration: &&Migration| !is_among(&begun.steps, migration);
+        let missing: Vec<&Migration> = wanted.filter(is_missing).collect();
+        let mut missing = missing.into_iter();
+        let mut done = self.complete(begun);
+        match missing.next() {
+            Some(first) => {
+                failure.place.get_or_insert_with(|| file_of(first));
+                let outcome = StepOutcome::Failed(Box::new(failure));
+                done.steps.push(StepRecord { outcome, ..unrun(first) });
+                done.steps.extend(missing.map(unrun));
+                done.end = UnitEnd::Failed { phase: Phase::Head, failure: None };
+            }
+            None => {
+                done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
+            }
+        }
+        done
+    }
+
+    fn tell(&self, target: &Target, migration: &Migration) {
+        let migration = migration.file_name().into();
+        // Nobody listening is no reason to stop.
+        let _ = self.events.send(Event::StepStarted { unit: target.unit(), migration });
+    }
+}
+
+/// Why a batch did not come to its end.
+struct Stopped {
+    failure: Failure,
+    /// It was in transactions, so that nothing half-done is left.
+    is_whole: bool,
+    may_be_tried_again: bool,
+}
+
+fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
+    let StepFailure { message, mut failure, .. } = failed;
+    let had_no_effect = batch.is_whole || rolls_back_whole(&batch.messages, message);
+    let is_lost = failure.kind == FailureKind::ConnectionLost;
+    if is_lost && !had_no_effect {
+        failure.hint = Some(
+            "the connection broke while a migration ran outside of a transaction: it may have been applied in part, or \
+             whole without its row in the ledger; look at what it makes before it is run again"
+                .to_owned(),
+        );
+    }
+    let may_be_tried_again = had_no_effect && (is_lost || lost_a_race(&failure));
+    Stopped { may_be_tried_again, is_whole: batch.is_whole, failure }
+}
+
+/// An exit code is no evidence: the ledger and the session are.
+fn check(target: &Target, batch: &[&Migration], seen: &Aftermath) -> Result<(), Failure> {
+    let place = || batch.last().map(|migration| file_of(migration));
+    if !seen.recorded {
+        return Err(Failure {
+            place: place(),
+            ..Failure::new(
+                FailureKind::Ledger,
+                "the migration ran, and the ledger does not show it: it has changed the ledger, the search path or the role, \
+                 or has left a transaction open",
+            )
+        });
+    }
+    if seen.schemas != target.search_path {
+        return Err(Failure {
+            place: place(),
+            ..Failure::new(
+                FailureKind::SearchPath,
+                format!(
+                    "the migration has moved the session's search path from {:?} to {:?}; what follows it would go elsewhere",
+                    target.search_path, seen.schemas
+                ),
+            )
+        });
+    }
+    Ok(())
+}
+
+fn absent(target: &Target) -> Failure {
+    Failure {
+        hint: Some(
+            "make it first (CREATE SCHEMA), or correct the tenant's name or `target`".to_owned(),
+        ),
+        ..Failure::new(
+            FailureKind::Environment,
+            format!("there is no schema \"{}\"", target.search_path[0]),
+        )
+    }
+}
+
+/// Two files can have one version.
+fn is_among(steps: &[StepRecord], migration: &Migration) -> bool {
+    let is_it =
+        |step: &StepRecord| step.version == migration.version && step.path == migration.up.path();
+    steps.iter().any(is_it)
+}
+
+fn newest(rows: &[LedgerRow]) -> Option<String> {
+    rows.last().map(|row| row.version.clone())
+}
+
+fn file_of(migration: &Migration) -> Place {
+    Place { path: migration.up.path().to_owned(), line: 1, column: None, excerpt: None }
+}
+
+fn unrun(migration: &Migration) -> StepRecord {
+    StepRecord::not_run(migration, Phase::Head)
+}

@@ -1,0 +1,114 @@
+//! Two hundred tenants, and everything that can go wrong while they are upgraded.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use nix::sys::signal::Signal;
+
+use super::{assert_all_once, numbered, report, shop, upgrade, with_tenants};
+
+const TENANTS: usize = 200;
+const MIGRATIONS: usize = 4;
+
+/// Killed at any point, the next run goes on: each migration is applied once.
+#[tokio::test]
+async fn killed_fifty_times_it_comes_to_its_end() {
+    let seed = 20_261_127;
+    let mut random = Rng::with_seed(seed);
+    let shop = shop(MIGRATIONS);
+    let database = with_tenants(&numbered(TENANTS)).await;
+    let mut killed = 0;
+    for round in 0..50 {
+        let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=4"]).start();
+        // Most runs get into the middle of the work, the first ones into its beginning.
+        let most = if round < 10 { 60 } else { 160 };
+        tokio::time::sleep(Duration::from_millis(random.u64(5..most))).await;
+        running.try_signal(Signal::SIGKILL);
+        killed += i32::from(running.wait().status.code().is_none());
+    }
+    assert!(killed >= 40, "{killed} of 50 runs were killed (seed {seed})");
+    let last = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
+    assert_eq!(report(&last)["counts"]["failed"], 0);
+    assert_all_once(&database, TENANTS, MIGRATIONS).await;
+}
+
+/// Two and four runs at once, as on several machines: they share the work, and nothing is done twice.
+#[tokio::test]
+async fn several_runs_at_once_share_the_work() {
+    for runs in [2, 4] {
+        let shop = shop(MIGRATIONS);
+        let database = with_tenants(&numbered(TENANTS)).await;
+        let args = ["--all-tenants", "--jobs=2", "--format=json"];
+        let all: Vec<_> = (0..runs).map(|_| upgrade(&shop, &database, args).start()).collect();
+        let reports: Vec<_> = all.into_iter().map(|run| report(&run.wait().success())).collect();
+        assert_all_once(&database, TENANTS, MIGRATIONS).await;
+        let mut upgraded = 0;
+        for report in &reports {
+            let counts = &report["counts"];
+            assert_eq!((&counts["failed"], &counts["not_run"]), (&0.into(), &0.into()));
+            upgraded += counts["upgraded"].as_u64().unwrap();
+        }
+        // The shared track is upgraded by one of them, too.
+        assert_eq!(upgraded, TENANTS as u64 + 1, "no tenant twice, none left out");
+    }
+}
+
+/// Sessions that the server ends in the middle are opened again; what was applied is read from the ledger.
+#[tokio::test]
+async fn connections_that_are_cut_cost_nothing() {
+    let shop = shop(MIGRATIONS);
+    let database = with_tenants(&numbered(TENANTS)).await;
+    let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=4", "--format=json"]).start();
+    // One at a time, whoever it is: the one that claims, or one that works.
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name LIKE 'mig-ci upgrade%' \
+        ORDER BY random() LIMIT 1) AS one";
+    let mut cuts = 0;
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let number: i32 = database.sql(cut).await[0].parse().unwrap();
+        cuts += number;
+    }
+    let outcome = running.wait();
+    assert!(cuts > 5, "{cuts} sessions were cut: {outcome:?}");
+    let run = report(&outcome);
+    // A run can be unlucky more often than it tries again; the next one is not.
+    if !outcome.status.success() {
+        assert!(run["counts"]["failed"].as_u64().unwrap() > 0, "{run}");
+        upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    }
+    assert_all_once(&database, TENANTS, MIGRATIONS).await;
+}
+
+/// The server has no room: those that come later get in once there is some.
+#[tokio::test]
+async fn a_full_server_is_waited_for() {
+    let shop = shop(MIGRATIONS);
+    let database = with_tenants(&numbered(20)).await;
+    database.sql(&format!("ALTER ROLE plain IN DATABASE {} RESET ALL", database.name)).await;
+    let admin = crate::common::postgres();
+    admin.sql(&format!("ALTER DATABASE {} CONNECTION LIMIT 3", database.name)).await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=8", "--format=json"]).run();
+    admin.sql(&format!("ALTER DATABASE {} CONNECTION LIMIT -1", database.name)).await;
+    assert_eq!(report(&run.success())["counts"]["failed"], 0);
+    assert_all_once(&database, 20, MIGRATIONS).await;
+}
+
+/// An interrupted run says how far it came, and the next one goes on.
+#[tokio::test]
+async fn an_interrupted_run_ends_in_order() {
+    let shop = shop(MIGRATIONS);
+    let database = with_tenants(&numbered(TENANTS)).await;
+    let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=2", "--format=json"]).start();
+    let some = "SELECT count(*) > 20 FROM audit.applied";
+    while database.sql(some).await != ["t"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    running.signal(Signal::SIGINT);
+    let run = report(&running.wait().exit(130));
+    assert_eq!((&run["interrupted"], &run["verdict"]), (&true.into(), &"not-run".into()));
+    assert!(run["counts"]["not_run"].as_u64().unwrap() > 50, "{}", run["counts"]);
+    assert_eq!(run["counts"]["failed"], 0);
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    assert_all_once(&database, TENANTS, MIGRATIONS).await;
+}

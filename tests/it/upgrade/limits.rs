@@ -1,0 +1,120 @@
+//! How much is risked at once: canaries, a number of failures, locks, time.
+
+use serde_json::json;
+
+use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+
+#[tokio::test]
+async fn a_canary_keeps_the_others_from_it() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int NOT NULL;"));
+    let database = with_tenants(&numbered(20)).await;
+    upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
+    database.sql("INSERT INTO tenant_t002.t1 VALUES (1)").await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--canary=3", "--format=json"]);
+    let run = report(&run.run().exit(1));
+    assert_eq!(run["counts"], json!({"upgraded": 2, "up_to_date": 1, "failed": 1, "not_run": 17}));
+    assert_eq!(run["units"][20]["reason"], "1 of the first 3 (--canary) failed");
+    database.sql("DELETE FROM tenant_t002.t1").await;
+    upgrade(&shop, &database, ["--all-tenants", "--canary=3"]).run().success();
+    assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["40"]);
+}
+
+#[tokio::test]
+async fn enough_failures_are_enough() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int NOT NULL;"));
+    let database = with_tenants(&numbered(100)).await;
+    upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
+    let fill = "DO $$ DECLARE s text; BEGIN FOR s IN SELECT slug FROM audit.tenants LOOP \
+        EXECUTE format('INSERT INTO %I.t1 VALUES (1)', 'tenant_' || s); END LOOP; END $$";
+    database.sql(fill).await;
+    let args = ["--all-tenants", "--max-failures=4", "--jobs=2", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    let failed = run["counts"]["failed"].as_u64().unwrap();
+    assert!((5..=6).contains(&failed), "{failed}: those at work come to their end");
+    assert_eq!(run["units"][100]["reason"], "more than 4 (--max-failures) failed before");
+    assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["100"]);
+}
+
+/// Whoever holds a lock for long costs one tenant, and nothing half-done.
+#[tokio::test]
+async fn a_lock_that_somebody_holds_is_waited_for_and_then_given_up() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
+    let database = with_tenants(&numbered(6)).await;
+    upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
+    let holder = {
+        let url = database.url();
+        tokio::spawn(async move {
+            use sqlx::{Connection as _, Executor as _};
+            let mut session = sqlx::PgConnection::connect(&url).await.unwrap();
+            session.execute("BEGIN; LOCK tenant_t004.t1").await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+        })
+    };
+    let held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+        AND relation = 'tenant_t004.t1'::regclass AND granted";
+    while database.sql(held).await != ["1"] {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let args = ["--all-tenants", "--lock-timeout=50ms", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    assert_eq!(outcome(&run, "t004"), "failed");
+    let unit = run["units"].as_array().unwrap().iter().find(|unit| unit["name"] == "t004").unwrap();
+    assert_eq!(unit["failure"]["sqlstate"], "55P03");
+    assert_eq!(unit["retries"], 5);
+    assert_eq!(run["counts"]["upgraded"], 5);
+    // It lets go while the next run tries.
+    let next = upgrade(&shop, &database, ["--all-tenants", "--lock-timeout=2s"]).start();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    holder.abort();
+    let _ = holder.await;
+    next.wait().success();
+    let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
+    assert_eq!(all.await, ["12|12"]);
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_not_tried_again() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(60);"));
+    let database = with_tenants(&numbered(1)).await;
+    let args = ["--all-tenants", "--statement-timeout=200ms", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    let unit = &run["units"][1];
+    assert_eq!((&unit["failure"]["sqlstate"], unit.get("retries")), (&json!("57014"), None));
+    assert_eq!((&unit["applied"], &unit["after"]), (&json!(["1"]), &json!("1")));
+}
+
+/// What a step outside of a transaction has left is named, with what to do about it.
+#[tokio::test]
+async fn an_invalid_index_is_named_with_its_mend() {
+    let index = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY t1_plan ON t1 (plan);\n";
+    let shop = shop(1);
+    let database = with_tenants(&numbered(2)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    database
+        .sql(
+            "INSERT INTO shared.plans VALUES (1); \
+             INSERT INTO tenant_t001.t1 VALUES (1, 1), (2, 1)",
+        )
+        .await;
+    let shop = shop.file("tenant/2_index.sql", index);
+    let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+    assert!(run.stdout.contains("could not create unique index"), "{run:?}");
+    assert!(run.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_plan;"), "{run:?}");
+    // Without that, the name is taken.
+    database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2").await;
+    let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+    assert!(run.stdout.contains("already exists"), "{run:?}");
+    assert!(run.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_plan;"), "{run:?}");
+    database.sql("DROP INDEX tenant_t001.t1_plan").await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+}
+
+#[tokio::test]
+async fn parts_are_the_whole() {
+    let shop = shop(2);
+    let database = with_tenants(&numbered(11)).await;
+    for part in ["1/3", "2/3", "3/3"] {
+        upgrade(&shop, &database, ["--all-tenants", "--partition", part]).run().success();
+    }
+    assert_all_once(&database, 11, 2).await;
+}

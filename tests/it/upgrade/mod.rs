@@ -1,0 +1,95 @@
+//! `mig-ci upgrade` on real databases: one, one tenant, and all of them.
+
+mod fleet;
+mod limits;
+mod oracle;
+mod tenants;
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::common::{Command, Database, Outcome, Project, postgres, project};
+
+/// Each migration writes down that it ran, and where: whatever was applied twice is there twice.
+pub(super) fn migration(number: usize, sql: &str) -> String {
+    format!("INSERT INTO audit.applied VALUES (current_schema(), {number});\n{sql}\n")
+}
+
+/// A project with `migrations` for each tenant, and a shared track.
+pub(super) fn shop(migrations: usize) -> Project {
+    let shop = project()
+        .file(
+            "mig-ci.toml",
+            "[databases.app]\n\
+             url = \"${SHOP_URL}\"\n\
+             shared = { migrations = \"shared\", format = \"sqlx\", schema = \"shared\" }\n\
+             [databases.app.tenants]\n\
+             migrations = \"tenant\"\n\
+             format = \"sqlx\"\n\
+             target = \"tenant_{tenant}\"\n\
+             from = { query = \"SELECT slug FROM audit.tenants ORDER BY id\" }\n",
+        )
+        .file("shared/1_plans.sql", "CREATE TABLE shared.plans (id int PRIMARY KEY);\n");
+    (1..=migrations).fold(shop, |shop, number| {
+        let table = format!(
+            "CREATE TABLE t{number} (id int PRIMARY KEY, plan int REFERENCES shared.plans);\n\
+             CREATE INDEX ON t{number} (plan);"
+        );
+        shop.file(&format!("tenant/{number}_t.sql"), migration(number, &table))
+    })
+}
+
+/// A database with schemas for some tenants, and the table of what was applied.
+pub(super) async fn with_tenants(names: &[String]) -> Database {
+    let database = postgres().database().await;
+    let mut sql = "CREATE SCHEMA shared; CREATE SCHEMA audit;\n\
+        CREATE TABLE audit.applied (tenant text, version int);\n\
+        CREATE TABLE audit.tenants (id serial, slug text);\n"
+        .to_owned();
+    for name in names {
+        let schema = format!("tenant_{name}").replace('"', "\"\"");
+        let slug = name.replace('\'', "''");
+        let _ = writeln!(sql, "CREATE SCHEMA \"{schema}\";");
+        let _ = writeln!(sql, "INSERT INTO audit.tenants (slug) VALUES ('{slug}');");
+    }
+    database.sql(&sql).await;
+    database
+}
+
+pub(super) fn numbered(count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("t{number:03}")).collect()
+}
+
+pub(super) fn upgrade<const N: usize>(
+    shop: &Project,
+    database: &Database,
+    args: [&str; N],
+) -> Command {
+    shop.mig_ci(["upgrade"]).args(args).env("SHOP_URL", database.url())
+}
+
+/// The report on stdout.
+pub(super) fn report(outcome: &Outcome) -> Value {
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"))
+}
+
+/// What has become of a unit: `upgraded`, `failed` ….
+pub(super) fn outcome<'r>(report: &'r Value, name: &str) -> &'r str {
+    let units = report["units"].as_array().unwrap();
+    let unit = units.iter().find(|unit| unit["name"] == name);
+    unit.unwrap_or_else(|| panic!("no {name}"))["outcome"].as_str().unwrap()
+}
+
+/// Each tenant has each migration, once, and no other tenant's.
+pub(super) async fn assert_all_once(database: &Database, tenants: usize, migrations: usize) {
+    let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
+    let number = tenants * migrations;
+    assert_eq!(all.await, [format!("{number}|{number}")], "applied, and applied once");
+    let ledgers = "SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'";
+    // The shared one besides.
+    assert_eq!(database.sql(ledgers).await, [(tenants + 1).to_string()]);
+    let tables = "SELECT count(*) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
+        WHERE relkind = 'r' AND nspname LIKE 'tenant\\_%' AND relname <> '_sqlx_migrations'";
+    assert_eq!(database.sql(tables).await, [number.to_string()]);
+}

@@ -1,0 +1,88 @@
+//! Beside the real tools: what mig-ci has applied is applied for them, and what they have begun mig-ci finishes.
+
+use sqlx::migrate::Migrator;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::common::{Database, Project, peer, postgres, project};
+
+async fn by_sqlx(shop: &Project, database: &Database, to: Option<i64>) {
+    let mut migrator = Migrator::new(shop.path().join("m").into_std_path_buf()).await.unwrap();
+    if let Some(to) = to {
+        migrator.migrations.to_mut().retain(|migration| migration.version <= to);
+    }
+    let mut session = PgConnection::connect(&database.url()).await.unwrap();
+    migrator.run(&mut session).await.unwrap();
+    session.close().await.unwrap();
+}
+
+const FILES: [(&str, &str); 4] = [
+    ("1_a", "CREATE TABLE a (id int);\n"),
+    ("2_b", "INSERT INTO a VALUES (2);\n"),
+    ("3_c", "-- no-transaction\nCREATE INDEX CONCURRENTLY a_id ON a (id);\n"),
+    ("4_d", "INSERT INTO a VALUES (4);\n"),
+];
+
+#[tokio::test]
+async fn sqlx_and_mig_ci_go_on_from_each_other() {
+    let config =
+        "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"sqlx\"\n";
+    let shop = project().file("mig-ci.toml", config);
+    let shop =
+        FILES.into_iter().fold(shop, |shop, (name, sql)| shop.file(&format!("m/{name}.sql"), sql));
+    let rows = "SELECT string_agg(version::text, ' ' ORDER BY version) FROM _sqlx_migrations";
+    let [ours, theirs] = [postgres().database().await, postgres().database().await];
+    let upgrade = |database: &Database| {
+        shop.mig_ci(["upgrade"]).env("SHOP_URL", database.url()).run().success()
+    };
+    // All by mig-ci: sqlx finds nothing to do, and nothing wrong.
+    upgrade(&ours);
+    by_sqlx(&shop, &ours, None).await;
+    assert_eq!(ours.sql(rows).await, ["1 2 3 4"]);
+    assert_eq!(ours.sql("SELECT count(*) FROM a").await, ["2"]);
+    // Half by sqlx: mig-ci does the rest.
+    by_sqlx(&shop, &theirs, Some(2)).await;
+    let rest = upgrade(&theirs);
+    assert!(rest.stdout.contains("2 → 4, 2 migrations"), "{rest:?}");
+    by_sqlx(&shop, &theirs, None).await;
+    assert_eq!(
+        ours.fingerprint("public", &[]).await,
+        theirs.fingerprint("public", &[]).await,
+        "in one shape"
+    );
+}
+
+#[tokio::test]
+async fn dbmate_and_mig_ci_go_on_from_each_other() {
+    let Some(dbmate) = peer("dbmate") else { return };
+    let config =
+        "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"dbmate\"\n";
+    let file = |sql: &str| format!("-- migrate:up\n{sql}-- migrate:down\n");
+    let shop = project().file("mig-ci.toml", config);
+    let shop = shop
+        .file("m/20250101000001_a.sql", file("CREATE TABLE a (id int);\n"))
+        .file("m/20250101000002_b.sql", file("INSERT INTO a VALUES (2);\n"));
+    let database = postgres().database().await;
+    let run = |args: &[&str]| {
+        let output = std::process::Command::new(&dbmate)
+            .args(["--url", &database.go_url(), "--migrations-dir", "m", "--no-dump-schema"])
+            .args(args)
+            .current_dir(shop.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    run(&["migrate"]);
+    let shop2 =
+        |shop: &Project| shop.mig_ci(["upgrade"]).env("SHOP_URL", database.url()).run().success();
+    let nothing = shop2(&shop);
+    assert!(nothing.stdout.contains("already at 20250101000002"), "{nothing:?}");
+    let path = shop.path().join("m/20250101000003_c.sql");
+    std::fs::write(path, file("INSERT INTO a VALUES (3);\n")).unwrap();
+    let rest = shop2(&shop);
+    assert!(rest.stdout.contains("→ 20250101000003, 1 migration in"), "{rest:?}");
+    let status = run(&["status"]);
+    assert!(status.contains("Pending: 0"), "{status}");
+    assert_eq!(database.sql("SELECT string_agg(id::text, ' ') FROM a").await, ["2 3"]);
+}

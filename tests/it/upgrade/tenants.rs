@@ -1,0 +1,236 @@
+//! Who is upgraded, how far, and what is said of it.
+
+use serde_json::json;
+
+use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::{postgres, project};
+
+#[tokio::test]
+async fn a_plain_database_goes_to_the_head_and_no_further_than_asked() {
+    let shop = project()
+        .file(
+            "mig-ci.toml",
+            "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"sqlx\"\n",
+        )
+        .file("m/1_a.up.sql", "CREATE TABLE a ();")
+        .file("m/1_a.down.sql", "DROP TABLE a;")
+        .file("m/2_b.up.sql", "CREATE TABLE b ();")
+        .file("m/2_b.down.sql", "DROP TABLE b;");
+    let database = postgres().database().await;
+    let tables = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class \
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+    let first = upgrade(&shop, &database, ["-n", "users", "1", "--format=json"]).run().success();
+    let first = report(&first);
+    assert_eq!(first["units"][0]["applied"], json!(["1"]));
+    assert!(first["units"][0].get("before").is_none() && first["units"][0]["after"] == "1");
+    assert_eq!(database.sql(tables).await, ["_sqlx_migrations a"]);
+    // The flag before the command, as other tools have it.
+    let head = shop.mig_ci(["-n", "users", "upgrade", "head"]).env("SHOP_URL", database.url());
+    let head = head.run().success();
+    assert!(head.stdout.contains("✔ users, shared track: 1 → 2, 1 migration in"), "{head:?}");
+    assert_eq!(database.sql(tables).await, ["_sqlx_migrations a b"]);
+    let again = upgrade(&shop, &database, []).run().success();
+    assert!(again.stdout.contains("= users, shared track: already at 2"), "{again:?}");
+    let unknown = upgrade(&shop, &database, ["7"]).run().exit(2);
+    assert!(unknown.stderr.contains("no migration of `users` has the version 7"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn the_address_is_the_flags_then_the_files_then_the_environments() {
+    let shop = project().file("migrations/1_a.sql", "CREATE TABLE a ();").file("sqlx.toml", "");
+    let [first, second] = [postgres().database().await, postgres().database().await];
+    let has_it = "SELECT to_regclass('public.a') IS NOT NULL";
+    let plain = |config: &str| {
+        shop.mig_ci(["upgrade"]).env("DATABASE_URL", first.url()).env("OTHER", config)
+    };
+    plain("").args(["--url", &second.url()]).run().success();
+    assert_eq!([first.sql(has_it).await, second.sql(has_it).await], [["f"], ["t"]]);
+    plain("").run().success();
+    assert_eq!(first.sql(has_it).await, ["t"]);
+    let none = shop.mig_ci(["upgrade"]).run().exit(3);
+    assert!(none.stderr.contains("DATABASE_URL in the environment, or --url"), "{none:?}");
+
+    // A section's own address is not another one's, whatever the environment says.
+    let third = postgres().database().await;
+    let config = "[databases.users]\nurl = \"${OTHER}\"\nmigrations = \"migrations\"\n\
+        [databases.more]\nurl = \"${NOT_SET}\"\nmigrations = \"migrations\"\n";
+    let shop = shop.file("mig-ci.toml", config);
+    let command = shop.mig_ci(["upgrade", "-n", "users"]).env("DATABASE_URL", first.url());
+    command.env("OTHER", third.url()).run().success();
+    assert_eq!(third.sql(has_it).await, ["t"]);
+    let which = shop.mig_ci(["upgrade"]).env("OTHER", "x").env("NOT_SET", "x").run().exit(2);
+    assert!(which.stderr.contains("name one with -n: users, more"), "{which:?}");
+    let bad = shop.mig_ci(["upgrade", "-n", "users", "--url", "postgres://u:hunter2@h:x/d"]);
+    let bad = bad.env("OTHER", "x").run().exit(3);
+    assert!(bad.stderr.contains("its host, port or parameters cannot be read"), "{bad:?}");
+    assert!(!bad.stderr.contains("hunter2"), "{bad:?}");
+}
+
+#[tokio::test]
+async fn one_tenant_is_named_by_flag_pattern_or_variable() {
+    let shop = shop(2);
+    let database = with_tenants(&numbered(12)).await;
+    let done = "SELECT string_agg(DISTINCT tenant, ' ' ORDER BY tenant) FROM audit.applied";
+    upgrade(&shop, &database, ["--tenant", "t003"]).run().success();
+    assert_eq!(database.sql(done).await, ["tenant_t003"]);
+    upgrade(&shop, &database, []).env("TENANT_SCHEMA", "tenant_t004").run().success();
+    assert_eq!(database.sql(done).await, ["tenant_t003 tenant_t004"]);
+    upgrade(&shop, &database, ["--tenant", "t01?", "--tenant", "t001"]).run().success();
+    assert_eq!(
+        database.sql(done).await,
+        ["tenant_t001 tenant_t003 tenant_t004 tenant_t010 tenant_t011 tenant_t012"]
+    );
+    let nobody = upgrade(&shop, &database, ["--tenant", "z*"]).run().exit(3);
+    assert!(nobody.stderr.contains("no tenant of `app` is called \"z*\""), "{nobody:?}");
+    let absent = upgrade(&shop, &database, ["--tenant", "nope"]).run().exit(1);
+    assert!(absent.stdout.contains("there is no schema \"tenant_nope\""), "{absent:?}");
+    let neither = upgrade(&shop, &database, []).run().exit(2);
+    assert!(neither.stderr.contains("say --shared for its shared track alone"), "{neither:?}");
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    assert_all_once(&database, 12, 2).await;
+}
+
+#[tokio::test]
+async fn hostile_names_are_names() {
+    let names =
+        ["We'ird-Ténant", "a\"b", "select", "x y", "ü".repeat(28).as_str()].map(str::to_owned);
+    let shop = shop(2);
+    let database = with_tenants(&names).await;
+    let all = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
+    let all = report(&all);
+    for name in &names {
+        assert_eq!(outcome(&all, name), "upgraded", "{name}");
+    }
+    assert_all_once(&database, names.len(), 2).await;
+    let long = "INSERT INTO audit.tenants (slug) VALUES (repeat('x', 60))";
+    database.sql(long).await;
+    let long = upgrade(&shop, &database, ["--all-tenants"]).run().exit(3);
+    assert!(long.stderr.contains("PostgreSQL cuts names at 63"), "{long:?}");
+}
+
+#[tokio::test]
+async fn each_source_gives_the_tenants() {
+    let database = with_tenants(&numbered(4)).await;
+    let outcomes = |from: &str| {
+        let shop = shop(1);
+        let config = shop.read("mig-ci.toml");
+        let config = config.replace(
+            "from = { query = \"SELECT slug FROM audit.tenants ORDER BY id\" }",
+            &format!("from = {from}"),
+        );
+        let shop = shop.file("mig-ci.toml", config).file("who.txt", "# ours\nt001\n\n t003 \n");
+        let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run();
+        let run = report(&run.success());
+        let units = run["units"].as_array().unwrap().iter().skip(1);
+        let names: Vec<_> = units.map(|unit| unit["name"].as_str().unwrap().to_owned()).collect();
+        names.join(" ")
+    };
+    assert_eq!(outcomes("{ list = [\"t002\"] }"), "t002");
+    assert_eq!(outcomes("{ file = \"who.txt\" }"), "t001 t003");
+    assert_eq!(outcomes("{ pattern = \"tenant\\\\_t00%\" }"), "t001 t002 t003 t004");
+    assert_eq!(outcomes("{ command = \"echo t001; echo t004\" }"), "t001 t004");
+    assert_eq!(outcomes("{ command = [\"printf\", \"%s\\\\n\", \"t002\"] }"), "t002");
+}
+
+#[tokio::test]
+async fn sources_that_give_nobody_say_so() {
+    let database = with_tenants(&numbered(1)).await;
+    let said = |from: &str, exit| {
+        let shop = shop(1);
+        let config = shop.read("mig-ci.toml");
+        let config = config.replace("SELECT slug FROM audit.tenants ORDER BY id", from);
+        let shop = shop.file("mig-ci.toml", config);
+        upgrade(&shop, &database, ["--all-tenants"]).run().exit(exit).stderr
+    };
+    let none = said("SELECT slug FROM audit.tenants WHERE false", 5);
+    assert!(none.contains("the query of `app` gives no tenant"), "{none}");
+    let null = said("SELECT NULL::text", 3);
+    assert!(null.contains("a row without a name (row 1)"), "{null}");
+    let broken = said("SELECT nothing", 3);
+    assert!(broken.contains("column \\\"nothing\\\" does not exist") || broken.contains("nothing"));
+    let twice = said("SELECT 't001' FROM generate_series(1, 2)", 3);
+    assert!(twice.contains("have the same target"), "{twice}");
+}
+
+/// A database each: by the name in the URL, by a template, and by the query's own answer.
+#[tokio::test]
+async fn tenants_with_databases_are_found_by_their_addresses() {
+    let main = postgres().database().await;
+    let databases = [postgres().database().await, postgres().database().await];
+    let names = databases.each_ref().map(|database| database.name.clone());
+    let url = main.url();
+    let config = |url: &str, from: &str| {
+        format!(
+            "[databases.customer]\nurl = \"{url}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+             format = \"sqlx\"\ntenancy = \"database\"\nfrom = {from}\n"
+        )
+    };
+    let list = format!("{{ list = [\"{}\", \"{}\"] }}", names[0], names[1]);
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();");
+    let shop = shop.file("mig-ci.toml", config(&url, &list));
+    let one = shop.mig_ci(["upgrade"]).env("TENANT_DB", &names[0]).run().success();
+    assert!(one.stdout.contains(&format!("✔ customer, tenant {}", names[0])), "{one:?}");
+    let both = shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().success();
+    let both = report(&both);
+    assert_eq!([outcome(&both, &names[0]), outcome(&both, &names[1])], ["up-to-date", "upgraded"]);
+
+    let shop = shop.file("m/2_b.sql", "CREATE TABLE b ();");
+    let query = format!(
+        "{{ query = \"SELECT name, url FROM (VALUES ('{}', '{}'), ('{}', NULL)) AS t (name, url)\" }}",
+        names[0],
+        databases[0].url(),
+        names[1]
+    );
+    let shop = shop.file("mig-ci.toml", config(&url, &query));
+    let both = shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().success();
+    let both = report(&both);
+    assert_eq!([outcome(&both, &names[0]), outcome(&both, &names[1])], ["upgraded", "upgraded"]);
+    for database in &databases {
+        assert_eq!(database.sql("SELECT to_regclass('b') IS NOT NULL").await, ["t"]);
+    }
+    assert_eq!(main.sql("SELECT count(*) FROM pg_class WHERE relname = 'a'").await, ["0"]);
+
+    let gone = format!("{{ list = [\"{}\", \"not_there\"] }}", names[0]);
+    let shop = shop.file("mig-ci.toml", config(&url, &gone));
+    let gone = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!([outcome(&gone, &names[0]), outcome(&gone, "not_there")], ["up-to-date", "failed"]);
+}
+
+#[tokio::test]
+async fn no_tenant_runs_before_its_shared_track() {
+    let shop = shop(1).file("shared/2_bad.sql", "SELECT nothing;");
+    let database = with_tenants(&numbered(3)).await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1);
+    let run = report(&run);
+    assert_eq!(run["counts"], json!({"upgraded": 0, "up_to_date": 0, "failed": 1, "not_run": 3}));
+    assert_eq!(run["units"][1]["reason"], "the shared track is not where the tenants need it");
+    assert_eq!(run["units"][0]["applied"], json!(["1"]));
+    assert_eq!(run["units"][0]["failure"]["place"]["path"], "shared/2_bad.sql");
+    assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["0"]);
+    let shared = upgrade(&shop, &database, ["--shared", "1"]).run().success();
+    assert!(shared.stdout.contains("already at 1"), "{shared:?}");
+}
+
+#[tokio::test]
+async fn one_cause_is_said_once_and_the_others_go_on() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int NOT NULL;"));
+    let database = with_tenants(&numbered(20)).await;
+    upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
+    database
+        .sql("INSERT INTO tenant_t005.t1 VALUES (1); INSERT INTO tenant_t011.t1 VALUES (1);")
+        .await;
+    let outcome = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+    let text = &outcome.stdout;
+    assert_eq!(text.matches("error[migration-failed]").count(), 1, "{text}");
+    assert!(text.contains("contains null values") && text.contains("t005, t011"), "{text}");
+    assert!(text.contains("tenant/2_x.sql:2:"), "{text}");
+    assert!(text.contains("reproduce: mig-ci upgrade -n app --tenant t005"), "{text}");
+    assert!(text.contains("21 targets: 2 failed, 18 upgraded, 1 already there"), "{text}");
+    let junit = upgrade(&shop, &database, ["--all-tenants", "--format=junit"]).run().exit(1);
+    assert!(junit.stdout.contains("tests=\"20\" ") && junit.stdout.contains("failures=\"2\""));
+    // Mended, the next run goes on where it stopped.
+    database.sql("DELETE FROM tenant_t005.t1; DELETE FROM tenant_t011.t1;").await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
+    assert_eq!(all.await, ["40|40"]);
+}
