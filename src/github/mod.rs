@@ -32,6 +32,7 @@ pub(crate) use self::marker::Run;
 pub(crate) use self::transport::Proxies;
 
 #[cfg(test)]
+#[expect(dead_code, reason = "the tests from outside use the whole of it")]
 #[path = "../../tests/it/common/github/mod.rs"]
 mod fake;
 #[cfg(test)]

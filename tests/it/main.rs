@@ -14,6 +14,7 @@ mod command_line;
 mod common;
 mod differential;
 mod documents;
+mod image;
 mod kill;
 mod language;
 mod layouts;

@@ -92,8 +92,14 @@ impl Job {
 
     /// Reads what a step has left.
     pub(crate) fn read(&self, ended: &Outcome) -> Step {
-        let file = |name| fs::read_to_string(self.path(name)).unwrap();
-        Step {
+        Step::read(ended, |name| fs::read_to_string(self.path(name)).unwrap())
+    }
+}
+
+impl Step {
+    /// `file` is what the runner's file `output`, `state` or `summary` holds.
+    pub(crate) fn read(ended: &Outcome, file: impl Fn(&str) -> String) -> Self {
+        Self {
             log: log(&ended.stdout),
             outputs: values(&file("output")),
             state: values(&file("state")),
@@ -101,9 +107,7 @@ impl Job {
             stderr: ended.stderr.clone(),
         }
     }
-}
 
-impl Step {
     /// The data of all commands of a name.
     pub(crate) fn commands(&self, wanted: &str) -> Vec<&str> {
         let commands = self.log.iter().filter_map(Line::command);
@@ -191,7 +195,7 @@ fn parse(line: &str) -> Option<(String, BTreeMap<String, String>, String)> {
 }
 
 /// `name<<delimiter` and lines up to the delimiter.
-fn values(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn values(text: &str) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {

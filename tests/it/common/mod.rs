@@ -14,7 +14,7 @@
 
 pub(crate) mod crowd;
 mod fingerprint;
-#[expect(dead_code, unused_imports, reason = "the client's own tests use the whole of it")]
+#[expect(dead_code, reason = "the client's own tests use the whole of it")]
 pub(crate) mod github;
 mod job;
 mod postgres;
@@ -27,11 +27,15 @@ mod server;
 mod wire;
 
 pub(crate) use crowd::Crowd;
-pub(crate) use job::{HEAD, Job, Line, at as at_github};
+pub(crate) use job::{HEAD, Job, Line, Step, at as at_github, values};
 pub(crate) use postgres::{Database, PASSWORD, Postgres, postgres, second_postgres};
 pub(crate) use project::{Project, demo, project};
 pub(crate) use report::{Report, at};
-pub(crate) use requirements::{docker_image, docker_is_here, is_root, peer};
+pub(crate) use requirements::{
+    action_image, docker_image, docker_is_here, have, is_root, peer, runner_image,
+};
 pub(crate) use run::{Command, Outcome, Running, scrub};
-pub(crate) use server::{Cluster, Container, Guest, containers_of, wait_for_sleepers};
+pub(crate) use server::{
+    Cluster, Container, Guest, containers_beside, containers_of, docker, until, wait_for_sleepers,
+};
 pub(crate) use wire::{Sent, Wire};

@@ -6,9 +6,11 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::unistd::Uid;
+
+use super::docker;
 
 /// Whether a Docker engine answers. If not, the test that asks returns.
 ///
@@ -25,8 +27,48 @@ pub(crate) fn docker_is_here() -> bool {
 /// # Panics
 /// If it is not there and `MIG_CI_REQUIRE_DOCKER=1`.
 pub(crate) fn docker_image() -> Option<String> {
-    let image =
-        std::env::var("MIG_CI_TEST_IMAGE").unwrap_or_else(|_| "mig-ci-test/postgres:15".to_owned());
+    image("MIG_CI_TEST_IMAGE", "mig-ci-test/postgres:15")
+}
+
+/// The image of mig-ci itself, made of the static binary: see `.ci/lib.sh`. One that is older than the source is not the
+/// one under test.
+///
+/// # Panics
+/// As for [`docker_image`].
+pub(crate) fn action_image() -> Option<String> {
+    let image = image("MIG_CI_TEST_ACTION_IMAGE", "mig-ci-test/mig-ci")?;
+    let made = docker(&["image", "inspect", "--format", "{{.Created}}", &image]);
+    let made = humantime::parse_rfc3339(&made).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let newest = ["src", "Cargo.lock", "Dockerfile"].map(|name| newest(&root.join(name)));
+    let fresh = match newest.into_iter().max() {
+        Some((changed, file)) if changed > made => {
+            Err(format!("it is older than {}: make it anew", file.display()))
+        }
+        _ => Ok(image.clone()),
+    };
+    have("MIG_CI_REQUIRE_DOCKER", &format!("image {image} of this source"), fresh)
+}
+
+/// The file in a folder, or itself, that was changed last.
+fn newest(path: &Path) -> (SystemTime, PathBuf) {
+    if path.is_file() {
+        return (path.metadata().unwrap().modified().unwrap(), path.to_owned());
+    }
+    let entries = path.read_dir().unwrap();
+    entries.map(|entry| newest(&entry.unwrap().path())).max().unwrap()
+}
+
+/// The image that act takes for a job's machine, made by `.ci/make-runner-image`.
+///
+/// # Panics
+/// As for [`docker_image`].
+pub(crate) fn runner_image() -> Option<String> {
+    image("MIG_CI_TEST_RUNNER_IMAGE", "mig-ci-test/act-runner")
+}
+
+fn image(variable: &str, default: &str) -> Option<String> {
+    let image = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
     let known =
         Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", &image]).output();
     let known = match known {
@@ -44,7 +86,7 @@ pub(crate) fn is_root() -> bool {
     have("MIG_CI_REQUIRE_ROOT", "root", answer).is_some()
 }
 
-/// Another migration tool to compare with: what `MIG_CI_PEER_<NAME>` says, else from `target/peers` (where `.ci/run`
+/// Another program that a test needs: what `MIG_CI_PEER_<NAME>` says, else from `target/peers` (where `.ci/run`
 /// installs them), else from PATH.
 ///
 /// # Panics
@@ -52,7 +94,7 @@ pub(crate) fn is_root() -> bool {
 pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = [peers.join("bin"), peers.join("node_modules/.bin")];
+    let folders = ["bin", "node_modules/.bin", "python/bin"].map(|folder| peers.join(folder));
     let named = std::env::var_os(format!("MIG_CI_PEER_{}", name.to_uppercase())).map(PathBuf::from);
     let in_folders = folders.into_iter().chain(std::env::split_paths(&path));
     let found = named
@@ -62,7 +104,7 @@ pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     have("MIG_CI_REQUIRE_PEERS", name, found.ok_or("neither in PATH nor in target/peers"))
 }
 
-fn have<T>(variable: &str, what: &str, found: Result<T, impl Display>) -> Option<T> {
+pub(crate) fn have<T>(variable: &str, what: &str, found: Result<T, impl Display>) -> Option<T> {
     match found {
         Ok(found) => Some(found),
         Err(reason) => {

@@ -85,6 +85,11 @@ impl Command {
     pub(super) fn new<const N: usize>(folder: &Utf8Path, args: [&str; N]) -> Self {
         let mut process = Process::new(env!("CARGO_BIN_EXE_mig-ci"));
         process.current_dir(folder).args(args);
+        Self::of(process)
+    }
+
+    /// Another program: the one that runs the binary in a container.
+    pub(crate) fn of(mut process: Process) -> Self {
         scrub(&mut process);
         Self { process, stdin: Vec::new() }
     }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// If there is none within a minute.
-fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask() {
@@ -155,19 +155,27 @@ impl Cluster {
 /// The container of a run with the provider `docker`.
 #[derive(Debug)]
 pub(crate) struct Container {
-    pid: u32,
+    label: String,
     pub(crate) id: String,
 }
 
 impl Container {
     /// Waits until it runs.
     pub(crate) fn begun(run: &Running) -> Self {
-        let pid = run.id();
+        Self::labelled(label(run.id()))
+    }
+
+    /// Waits until the one runs that was made from within another container.
+    pub(crate) fn beside(container: &str) -> Self {
+        Self::labelled(made_in(container))
+    }
+
+    fn labelled(label: String) -> Self {
         let id = until("a container with the run's label", || {
-            let id = docker(&["ps", "--quiet", "--no-trunc", "--filter", &label(pid)]);
+            let id = docker(&["ps", "--quiet", "--no-trunc", "--filter", &label]);
             (!id.is_empty()).then_some(id)
         });
-        Self { pid, id }
+        Self { label, id }
     }
 
     /// Waits until `count` sessions are asleep in a statement that holds `mark`.
@@ -187,7 +195,7 @@ impl Container {
     }
 
     pub(crate) fn is_there(&self) -> bool {
-        let all = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label(self.pid)]);
+        let all = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &self.label]);
         all.lines().any(|id| id == self.id)
     }
 }
@@ -197,11 +205,21 @@ pub(crate) fn containers_of(pid: u32) -> String {
     docker(&["ps", "--all", "--quiet", "--filter", &label(pid)])
 }
 
+/// The containers that were made from within another container, running or not.
+pub(crate) fn containers_beside(container: &str) -> String {
+    docker(&["ps", "--all", "--quiet", "--filter", &made_in(container)])
+}
+
+fn made_in(container: &str) -> String {
+    format!("label=org.mig-ci.container={container}")
+}
+
 fn label(pid: u32) -> String {
     format!("label=org.mig-ci.pid={pid}")
 }
 
-fn docker(args: &[&str]) -> String {
+/// What the Docker command says, without the line's end.
+pub(crate) fn docker(args: &[&str]) -> String {
     let output = Process::new("docker").args(args).output().unwrap();
     assert!(
         output.status.success(),

@@ -1,7 +1,8 @@
 //! A GitHub of our own: it remembers comments, check runs and pull requests of one repository, answers in pages, fails on
 //! demand, and holds each request and each of its own answers against GitHub's description ([`contract`]).
 //!
-//! It runs on a thread of its own, bound to the loopback, so that it serves the binary and tests within a runtime alike.
+//! It runs on a thread of its own, bound to the loopback unless containers are to reach it, so that it serves the binary
+//! and tests within a runtime alike.
 //! When it is dropped, the test fails if anything was not as GitHub has it.
 
 mod contract;
@@ -10,7 +11,7 @@ mod revisions;
 mod routes;
 mod state;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -24,8 +25,6 @@ pub(crate) use state::{ACTIONS, Comment, HEAD, State, TOKEN};
 /// The server. Its thread ends with the process.
 #[derive(Debug)]
 pub(crate) struct Fake {
-    address: SocketAddr,
-    prefix: &'static str,
     shared: Arc<Mutex<State>>,
 }
 
@@ -37,7 +36,16 @@ impl Fake {
 
     /// As a GitHub Enterprise Server is: `/api/v3`.
     pub(crate) fn start_below(prefix: &'static str) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen(Ipv4Addr::LOCALHOST.into(), prefix)
+    }
+
+    /// At another address of this machine's: a container knows the loopback as itself.
+    pub(crate) fn start_at(address: IpAddr) -> Self {
+        Self::listen(address, "")
+    }
+
+    fn listen(address: IpAddr, prefix: &'static str) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new(State::new(format!("http://{address}{prefix}"))));
@@ -46,17 +54,22 @@ impl Fake {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(routes::serve(listener, prefix, state));
         });
-        Self { address, prefix, shared }
+        Self { shared }
     }
 
     /// What GITHUB_API_URL would be.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.prefix)
+        self.state().url.clone()
+    }
+
+    /// The address that clients know, and that stands in its links: that of a proxy in front of it.
+    pub(crate) fn is_known_as(&self, url: &str) {
+        url.clone_into(&mut self.state().url);
     }
 
     /// What GITHUB_GRAPHQL_URL would be: on a GitHub Enterprise Server it is not below the REST API.
     pub(crate) fn graphql_url(&self) -> String {
-        format!("http://{}{}/graphql", self.address, self.prefix.trim_end_matches("/v3"))
+        format!("{}/graphql", self.url().trim_end_matches("/v3"))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

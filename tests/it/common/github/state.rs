@@ -198,13 +198,15 @@ pub(super) fn change_check_run(run: &mut Value, request: &Value) {
 }
 
 pub(super) fn user(login: &str) -> Value {
-    let page = |rest: &str| format!("https://api.github.com/users/{login}{rest}");
+    // `github-actions%5Bbot%5D`, as GitHub has it: brackets have no place in a path.
+    let name = login.replace('[', "%5B").replace(']', "%5D");
+    let page = |rest: &str| format!("https://api.github.com/users/{name}{rest}");
     let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
     json!({
         "login": login, "id": 41_898_282, "node_id": "MDM6Qm90NDE4OTgyODI=", "type": kind,
         "site_admin": false, "gravatar_id": "", "user_view_type": "public",
         "avatar_url": "https://avatars.githubusercontent.com/in/15368?v=4",
-        "url": page(""), "html_url": format!("https://github.com/{login}"),
+        "url": page(""), "html_url": format!("https://github.com/{name}"),
         "followers_url": page("/followers"), "following_url": page("/following{/other_user}"),
         "gists_url": page("/gists{/gist_id}"), "starred_url": page("/starred{/owner}{/repo}"),
         "subscriptions_url": page("/subscriptions"), "organizations_url": page("/orgs"),

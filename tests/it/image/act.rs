@@ -1,0 +1,157 @@
+//! A workflow that uses the action, run by nektos/act: the real action.yml, with the image that is here in the place of the
+//! published one; the real image, with its server as a sibling on the job's network; and a step after it that sees what
+//! the action has put out.
+
+use std::process::Command as Process;
+
+use camino::Utf8Path;
+use serde_json::{Value, json};
+
+use super::line::the_base_was_read_from_github;
+use super::network::Network;
+use super::pull_request::{NOT_NULL, PullRequest, shop};
+use super::runner::Machine;
+use crate::common::github::TOKEN;
+use crate::common::{Command, Outcome, docker, docker_image, peer, project, runner_image};
+
+/// `name` is the workflow's: act calls its containers by it.
+fn workflow(name: &str, postgres: &str) -> String {
+    format!(
+        r#"name: {name}
+on: pull_request
+jobs:
+  migrations:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v5
+      - uses: mig-ci/mig-action@v1
+        id: migrations
+        with:
+          provider: docker
+          postgres-image: {postgres}
+          check-run: never
+          report-path: out/report.json
+      - name: afterwards
+        if: always()
+        env:
+          OUTCOME: ${{{{ steps.migrations.outcome }}}}
+          OUTPUTS: ${{{{ toJSON(steps.migrations.outputs) }}}}
+          REPORT: ${{{{ steps.migrations.outputs.report }}}}
+        run: |
+          echo "$OUTCOME"
+          echo $OUTPUTS
+          cat "$REPORT"
+"#
+    )
+}
+
+/// What act wrote: a JSON object a line, with the step that it is about.
+struct Log(Vec<Value>);
+
+impl Log {
+    fn read(ended: &Outcome) -> Self {
+        Self(ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// The lines of a step's own.
+    fn said(&self, step: &str) -> String {
+        let of_step = self.0.iter().filter(|line| line["step"] == step);
+        of_step
+            .filter(|line| line["raw_output"] == true)
+            .filter_map(|line| line["msg"].as_str())
+            .collect()
+    }
+
+    fn commands(&self, name: &str) -> Vec<&Value> {
+        self.0.iter().filter(|line| line["command"] == name).collect()
+    }
+
+    /// How a step ended, before the job's end and after it.
+    fn result(&self, stage: &str, step: &str) -> &Value {
+        let of_step = self.0.iter().filter(|line| line["stage"] == stage && line["step"] == step);
+        let mut results =
+            of_step.map(|line| &line["stepResult"]).filter(|result| !result.is_null());
+        results.next().unwrap_or(&Value::Null)
+    }
+}
+
+/// The action of this repository, of the image that is here.
+fn action(machine: &Machine, folder: &Utf8Path) {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
+    let published = text.lines().find(|line| line.starts_with("  image: docker://")).unwrap();
+    let here = format!("  image: docker://{}", machine.image);
+    std::fs::write(folder.join("action.yml"), text.replace(published, &here)).unwrap();
+}
+
+fn act(machine: &Machine, program: &std::path::Path, runner: &str, home: &Utf8Path) -> Command {
+    action(machine, home);
+    let event = machine.temp().join("_github_workflow/event.json");
+    let mut act = Process::new(program);
+    act.current_dir(machine.workspace())
+        // What a person has set up for act, and its store, are not this test's.
+        .env("HOME", home)
+        .env("XDG_CACHE_HOME", home)
+        .env("XDG_CONFIG_HOME", home)
+        .args(["pull_request", "--json", "--rm", "--pull=false", "--action-offline-mode"])
+        .args(["--no-cache-server", "--network", &machine.network.name])
+        .args(["--platform", &format!("ubuntu-latest={runner}")])
+        .args(["--local-repository", &format!("mig-ci/mig-action@v1={home}")])
+        .args(["--eventpath", event.as_str()])
+        .args(["--secret", &format!("GITHUB_TOKEN={TOKEN}")])
+        .args(["--env", &format!("GITHUB_API_URL={}", machine.fake.url())])
+        .args(["--env", &format!("GITHUB_GRAPHQL_URL={}", machine.fake.graphql_url())]);
+    Command::of(act)
+}
+
+#[test]
+fn a_workflow_with_one_failing_tenant() {
+    let (Some(program), Some(runner)) = (peer("act"), runner_image()) else { return };
+    let Some(postgres) = docker_image() else { return };
+    let name = format!("mig-ci-test-{}", std::process::id());
+    let workflow = workflow(&name, &postgres);
+    let base = shop().file(".github/workflows/migrations.yml", workflow);
+    let pull_request = PullRequest::of(base, |head| head.file("migrations/3_email.sql", NOT_NULL));
+    let Some(machine) = Machine::new(pull_request, Network::of_a_job) else { return };
+    let home = project();
+    let ended = act(&machine, &program, &runner, home.path()).run().exit(1);
+    let log = Log::read(&ended);
+
+    const ACTION: &str = "mig-ci/mig-action@v1";
+    assert_eq!(log.result("Main", ACTION), "failure", "{}", ended.stdout);
+    assert_eq!(log.result("Post", ACTION), "success", "{}", ended.stdout);
+    let said = log.said(ACTION);
+    assert!(said.contains(&format!("(docker: Docker image {postgres})")), "{said}");
+    assert!(said.contains("✘ Migrations fail for 1 of 7 tenants"), "{said}");
+    assert!(said.ends_with("nothing was left behind\n"), "{said}");
+
+    let [annotation] = log.commands("error")[..] else { panic!("{:?}", log.commands("error")) };
+    assert_eq!(annotation["kvPairs"]["file"], "migrations/3_email.sql");
+    assert_eq!(annotation["kvPairs"]["line"], "1");
+    assert!(annotation["arg"].as_str().unwrap().contains("\nTenants: initech\n"));
+    let [summary] = log.commands("summary")[..] else { panic!("{:?}", log.commands("summary")) };
+    let summary = summary["content"].as_str().unwrap();
+    assert!(summary.starts_with("### ❌ Migrations fail for 1 of 7 tenants\n"), "{summary}");
+
+    let comments = machine.fake.comments();
+    let [comment] = &comments[..] else { panic!("{comments:?}") };
+    assert!(comment.body.contains("### ❌ Migrations fail for 1 of 7 tenants"));
+
+    let after = log.said("afterwards");
+    let (outcome, rest) = after.split_once('\n').unwrap();
+    let (outputs, report) = rest.split_once('\n').unwrap();
+    assert_eq!(outcome, "failure");
+    let outputs: Value = serde_json::from_str(outputs).unwrap();
+    let url = format!("https://github.com/shop/app/pull/2#issuecomment-{}", comment.id);
+    let wanted = json!({
+        "result": "failed", "tenants-passed": "6", "tenants-failed": "1", "tenants-not-run": "0",
+        "report": "out/report.json", "comment-url": url,
+    });
+    assert_eq!(outputs, wanted);
+    let report: Value = serde_json::from_str(report).unwrap();
+    assert_eq!(report["server"]["provider"], "docker");
+    assert_eq!(report["counts"]["pending_migrations"], 1);
+
+    the_base_was_read_from_github(&machine, &[]);
+    let left = docker(&["ps", "--all", "--quiet", "--filter", &format!("name=act-{name}")]);
+    assert_eq!(left, "");
+}

@@ -1,0 +1,94 @@
+//! How a job's step ends before its time, and what the step after the job does.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::network::Network;
+use super::pull_request::{adding, sleepy};
+use super::runner::Machine;
+use super::step::Started;
+use crate::common::{Container, containers_beside};
+
+/// docs.github.com, "Workflow cancellation": SIGTERM comes 7.5 s after SIGINT, and the end 2.5 s after that.
+const IN_TIME: Duration = Duration::from_millis(7_500);
+/// Docker's own code for SIGKILL.
+const KILLED: i32 = 137;
+
+/// In the middle of a replay, with its server.
+fn at_work(machine: &Machine) -> (Started, Container) {
+    let started = machine.step().start();
+    let server = Container::beside(&started.id);
+    server.wait_for_sleepers("pg_sleep(600)", 2);
+    (started, server)
+}
+
+#[test]
+fn a_cancelled_job_ends_in_time_and_leaves_nothing() {
+    for network in [Network::bridge, Network::of_a_job] {
+        let Some(machine) = Machine::new(sleepy(), network) else { return };
+        let (started, server) = at_work(&machine);
+        let id = started.id.clone();
+        assert_eq!(machine.fake.check_runs()[0]["status"], "in_progress");
+        let asked = Instant::now();
+        started.signal(Signal::SIGINT);
+        let ended = started.wait().exit(130);
+        assert!(asked.elapsed() < IN_TIME, "{:?}", asked.elapsed());
+        let step = machine.read(&ended);
+        assert!(step.text().contains("everything that was started has been removed"));
+        assert_eq!(machine.fake.check_runs()[0]["conclusion"], "cancelled");
+        assert!(machine.fake.comments().is_empty() && step.outputs.is_empty());
+        assert!(!server.is_there());
+        assert_eq!(containers_beside(&id), "");
+        let post = machine.post(&step.state).run().success();
+        assert_eq!(machine.read(&post).text(), "nothing was left behind\n");
+    }
+}
+
+/// What the runner does in the end, if a step does not.
+#[test]
+fn what_a_killed_container_has_left_goes_after_the_job() {
+    for network in [Network::bridge, Network::of_a_job] {
+        let Some(machine) = Machine::new(sleepy(), network) else { return };
+        let (started, server) = at_work(&machine);
+        started.kill_container();
+        let ended = started.wait().exit(KILLED);
+        assert!(server.is_there(), "somebody else has removed it");
+        // The log ends in the middle of text that is not mig-ci's own, so that only the files can be read.
+        let state = machine.state_of(&ended);
+        assert_eq!(state.keys().collect::<Vec<_>>(), ["started"]);
+
+        // Without the state of a run that has begun there is nothing to do.
+        machine.post(&BTreeMap::new()).run().success();
+        assert!(server.is_there());
+
+        let post = machine.post(&state).run().success();
+        let text = machine.read(&post).text();
+        assert!(
+            text.contains(&format!("removed container {} of run ", &server.id[..12])),
+            "{text}"
+        );
+        assert!(!server.is_there());
+        // Otherwise it would hold up the pull request.
+        assert_eq!(machine.fake.check_runs()[0]["conclusion"], "cancelled");
+        let again = machine.read(&machine.post(&state).run().success()).text();
+        assert!(!again.contains(&server.id[..12]), "{again}");
+        assert_eq!(machine.fake.count("PATCH"), 1, "one that has ended is left as it is");
+        assert_eq!(machine.strange_files(), [""; 0]);
+    }
+}
+
+#[test]
+fn after_a_job_that_has_ended_there_is_nothing_to_do() {
+    let good = adding("ALTER TABLE members ADD phone text;\n");
+    let Some(machine) = Machine::new(good, Network::bridge) else { return };
+    let state = machine.read(&machine.step().run().success()).state;
+    assert_eq!(state.keys().collect::<Vec<_>>(), ["finished", "started"]);
+    for _ in 0..2 {
+        let post = machine.read(&machine.post(&state).run().success());
+        assert_eq!(post.text(), "nothing was left behind\n");
+        assert!(post.outputs.is_empty() && post.state.is_empty() && post.summary.is_empty());
+    }
+    assert_eq!(machine.fake.comments().len(), 1);
+}

@@ -1,0 +1,76 @@
+//! What a step says where something of the machine is missing: on the pull request too, since nothing else tells the
+//! author why there is no verdict.
+
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use super::network::Network;
+use super::pull_request::{NOT_NULL, adding};
+use super::runner::Machine;
+use super::step::ActionStep;
+
+/// The error of a step that can verify nothing. Code 3 is the configuration's, and 4 the machine's.
+fn error_of(machine: &Machine, step: ActionStep<'_>, code: i32) -> String {
+    let ended = step.run().exit(code);
+    assert!(ended.took() < Duration::from_secs(60), "{:?}", ended.took());
+    let step = machine.read(&ended);
+    let [error] = step.commands("error")[..] else { panic!("{:?}", step.log) };
+    assert_eq!(step.outputs["result"], "error");
+    assert!(step.summary.starts_with("### ❌ Migrations could not be verified\n"));
+    let comments = machine.fake.comments();
+    let [comment] = &comments[..] else { panic!("{comments:?}") };
+    assert!(comment.body.contains("Nothing is known about any tenant."), "{}", comment.body);
+    error.to_owned()
+}
+
+#[track_caller]
+fn says(error: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(error.contains(part), "no {part:?} in: {error}");
+    }
+}
+
+fn machine() -> Option<Machine> {
+    Machine::new(adding(NOT_NULL), Network::bridge)
+}
+
+/// As under container hooks, in a job that has no service container either.
+#[test]
+fn without_an_engine_and_without_a_server() {
+    let Some(machine) = machine() else { return };
+    let socket = "/var/run/docker.sock: there is no such socket";
+    let error = error_of(&machine, machine.step().input("provider", "").without_socket(), 4);
+    says(&error, &["no provider works", socket, "no PostgreSQL server binaries"]);
+    let error = error_of(&machine, machine.step().without_socket(), 4);
+    says(&error, &["no Docker engine answers at ", socket]);
+    let error = error_of(&machine, machine.step().input("provider", "url").without_socket(), 3);
+    says(&error, &["the provider is `url`, but no server's URL is given", "MIG_CI_POSTGRES_URL"]);
+}
+
+#[test]
+fn a_socket_that_nobody_listens_on() {
+    let Some(machine) = machine() else { return };
+    let socket = machine.temp().join("docker.sock");
+    drop(UnixListener::bind(&socket).unwrap());
+    let error = error_of(&machine, machine.step().socket(&socket), 4);
+    says(&error, &["unix:///var/run/docker.sock: the socket is there, but nobody listens"]);
+}
+
+#[test]
+fn an_image_that_is_nowhere() {
+    let Some(machine) = machine() else { return };
+    // A registry that does not answer, wherever these tests run.
+    let image = "127.0.0.1:1/no-such-image:17";
+    let error = error_of(&machine, machine.step().input("postgres-image", image), 4);
+    says(&error, &[image, "is not on this machine, and its registry cannot be reached"]);
+}
+
+#[test]
+fn a_server_that_is_not_there() {
+    let Some(machine) = machine() else { return };
+    let step = machine.step().input("provider", "url");
+    let step = step.env("MIG_CI_POSTGRES_URL", "postgres://u:hush@localhost:5432/postgres");
+    let error = error_of(&machine, step, 4);
+    says(&error, &["cannot connect to the server of postgres.url"]);
+    assert!(!error.contains("hush"), "{error}");
+}
