@@ -10,33 +10,36 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::checks;
-use crate::config::ConfigErrors;
-use crate::formats::FormatError;
-use crate::model::{
-    Database, Event, Failure, FailureKind, Partition, Project, Tenancy, TrackKind, UnitEnd,
-    UnitRecord,
-};
-use crate::postgres::{Address, AddressError, EventSink, Session, Url};
+use crate::model::{Database, Event, Partition, Project, Tenancy, TrackKind, UnitEnd, UnitRecord};
+use crate::postgres::{Address, EventSink, Url};
 use crate::replay::plan::TrackPlan;
 use crate::report::upgrade::{self as report, Upgraded};
 use crate::source::Worktree;
-use crate::tenants::{Asking, Tenant, WhoError, Whom};
+use crate::tenants::{Asking, Tenant, Whom};
 use crate::verify::{self, Scope, load_project};
 
+mod apart;
 mod batch;
 mod crew;
+mod done;
+mod error;
+mod first_look;
 mod lane;
+mod place;
 mod plan;
 mod survey;
 mod target;
 mod unit;
 
-pub(crate) use crew::Limits;
+pub(crate) use apart::Limits;
+pub(crate) use error::Error;
 pub(crate) use plan::To;
 
 use crew::Crew;
+use done::Done;
+use place::{main_address, main_or_template, of_address, question, tenants, unreachable};
 use target::Target;
-use unit::{Done, Work};
+use unit::Work;
 
 /// Of what only reads.
 const TRIES: u32 = 10;
@@ -57,44 +60,8 @@ pub(crate) struct Request {
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// Why nothing was begun.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Verify(#[from] verify::Error),
-    #[error(transparent)]
-    Who(#[from] WhoError),
-    #[error("database `{database}`: {source}")]
-    Format { database: String, source: FormatError },
-    #[error(
-        "`{0}` has no address: give `url` in [databases.{0}], DATABASE_URL in the environment, or --url"
-    )]
-    NoUrl(String),
-    #[error("the address of `{database}`: {source}")]
-    Address { database: String, source: AddressError },
-    #[error("cannot connect to {address}, the database `{database}`: {}", .failure.message)]
-    Connect { database: String, address: String, failure: Box<Failure> },
-    #[error(
-        "`{database}` has the ledger {ledger} for all of its tenants, and the rows of the first would tell the tool that each \
-         other has everything already: name its table without a schema"
-    )]
-    OneLedger { database: String, ledger: String },
-    #[error("no migration of `{database}` has the version {version}")]
-    NoVersion { database: String, version: String },
-    #[error("{0}")]
-    Usage(String),
-    #[error("nothing was done: not confirmed (--yes answers for you)")]
-    Declined,
-}
-
 /// Asked before anything is changed on a server that is not this machine's.
 pub(crate) type Confirm<'a> = dyn Fn(&str) -> bool + 'a;
-
-impl From<ConfigErrors> for Error {
-    fn from(errors: ConfigErrors) -> Self {
-        Self::Verify(errors.into())
-    }
-}
 
 /// One database, and what is to be done in it.
 struct Job<'a> {
@@ -213,7 +180,7 @@ async fn run(
             let tenants = tenants(job, &asking, whom).await?;
             match request.partition {
                 None => tenants,
-                Some(part) => dealt(tenants, part),
+                Some(part) => plan::dealt(tenants, part),
             }
         }
         _ => Vec::new(),
@@ -274,7 +241,7 @@ async fn run_tenants(
     });
     let addresses: Result<Vec<Address>, _> = addresses.collect();
     let addresses = addresses.map_err(|source| of_address(job, source))?;
-    Ok(crew::apart(&request.limits, targets.len(), interrupted, async |index: usize, limits| {
+    Ok(apart::apart(&request.limits, targets.len(), interrupted, async |index: usize, limits| {
         let targets = &targets[index..=index];
         let crew = Crew { limits, ..crew(request, work, targets, &addresses[index], interrupted) };
         match crew.run().await {
@@ -303,84 +270,6 @@ fn crew<'a>(
         limits: &request.limits,
         interrupted,
     }
-}
-
-/// The database, or for a template the first that comes to mind: for questions, not for work.
-fn main_or_template(job: &Job<'_>) -> Result<Address, Error> {
-    let address = match job.url.is_template() {
-        true => job.url.of_tenant("tenant", "target"),
-        false => job.url.address(),
-    };
-    address.map_err(|source| of_address(job, source))
-}
-
-fn question(job: &Job<'_>, address: &Address, tenants: usize) -> String {
-    let of_tenants = match (tenants, job.tenants.is_some()) {
-        (_, false) => String::new(),
-        (1, _) => " and 1 tenant".to_owned(),
-        (number, _) => format!(" and {number} tenants"),
-    };
-    format!("upgrade `{}` at {}{of_tenants}?", job.database.name, address.describe())
-}
-
-fn dealt(tenants: Vec<Tenant>, part: Partition) -> Vec<Tenant> {
-    let numbered = tenants.into_iter().enumerate();
-    numbered.filter(|(number, _)| part.has(*number)).map(|(_, tenant)| tenant).collect()
-}
-
-fn main_address(job: &Job<'_>) -> Result<Address, Error> {
-    job.url.address().map_err(|source| of_address(job, source))
-}
-
-fn of_address(job: &Job<'_>, source: AddressError) -> Error {
-    Error::Address { database: job.database.name.clone(), source }
-}
-
-/// Who they are; asked again if the connection breaks, since nothing has been begun.
-async fn tenants(job: &Job<'_>, asking: &Asking<'_>, whom: &Whom) -> Result<Vec<Tenant>, Error> {
-    let mut tries = 0;
-    loop {
-        let mut session = main_session(job).await?;
-        let asked = asking.tenants(whom, &mut session).await;
-        session.close().await;
-        match asked {
-            Err(WhoError::Query { failure, .. })
-                if failure.kind == FailureKind::ConnectionLost && tries < TRIES =>
-            {
-                tries += 1;
-            }
-            asked => return Ok(asked?),
-        }
-    }
-}
-
-/// A session for the query that tells who the tenants are.
-async fn main_session(job: &Job<'_>) -> Result<Session, Error> {
-    let address = main_address(job)?;
-    let session = Session::open_patiently(&address.options(&[])).await;
-    session.map_err(|failure| unreachable(job, &address, failure))
-}
-
-fn unreachable(job: &Job<'_>, address: &Address, failure: Failure) -> Error {
-    Error::Connect {
-        database: job.database.name.clone(),
-        address: address.describe(),
-        failure: Box::new(with_advice(failure)),
-    }
-}
-
-/// A pooler hands each transaction to another session: neither a search path nor a lock would stay.
-fn with_advice(failure: Failure) -> Failure {
-    let is_pooler = failure.message.contains("unsupported startup parameter");
-    if !is_pooler {
-        return failure;
-    }
-    let message = format!(
-        "{}; that is what PgBouncer says: connect to PostgreSQL itself, since search paths and locks do not last where \
-         sessions are pooled by transaction",
-        failure.message
-    );
-    Failure { message, kind: FailureKind::Environment, ..failure }
 }
 
 /// What checks read.

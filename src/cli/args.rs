@@ -1,11 +1,10 @@
 //! The command line. Groups of flags that several commands share are flattened into them.
 
-use std::time::Duration;
-
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
+use super::upgrade_args::UpgradeArgs;
 use crate::model::{Partition, ProviderChoice, Severity};
 
 /// The pre-merge gate for Postgres migrations of products with many tenants.
@@ -107,7 +106,7 @@ pub(crate) struct ScopeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
     /// What makes the server
-    #[arg(long, value_name = "PROVIDER", env = "MIG_CI_PROVIDER", value_parser = provider)]
+    #[arg(long, value_name = "PROVIDER", env = "MIG_CI_PROVIDER", value_parser = one_of::<ProviderChoice>)]
     pub(crate) provider: Option<ProviderChoice>,
 
     /// The major version of PostgreSQL
@@ -144,7 +143,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) outputs: Vec<Output>,
 
     /// Fail on findings of this severity or worse [default: error]
-    #[arg(long, value_name = "SEVERITY", env = "MIG_CI_FAIL_ON", value_parser = severity)]
+    #[arg(long, value_name = "SEVERITY", env = "MIG_CI_FAIL_ON", value_parser = one_of::<Severity>)]
     pub(crate) fail_on: Option<Severity>,
 
     /// Show where the time went
@@ -158,70 +157,6 @@ pub(crate) struct VerifyArgs {
     /// Exit with 5 if there is no sample tenant
     #[arg(long)]
     pub(crate) require_tenants: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct UpgradeArgs {
-    /// How far: `head`, or the version of a migration
-    #[arg(value_name = "VERSION", default_value = "head")]
-    pub(crate) to: String,
-
-    /// The database's address, in place of the configured one; DATABASE_URL is read where none is configured
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
-
-    /// The shared track alone, where there are tenants
-    #[arg(long, conflicts_with_all = ["tenants", "all_tenants"])]
-    pub(crate) shared: bool,
-
-    /// The shared track, and then this tenant, or all whose names match a pattern such as `acme-*` (repeatable). The
-    /// variables TENANT_SCHEMA and TENANT_DB name one by its schema or database
-    #[arg(long = "tenant", value_name = "TENANT", conflicts_with = "all_tenants")]
-    pub(crate) tenants: Vec<String>,
-
-    /// The shared track, and then all tenants
-    #[arg(long)]
-    pub(crate) all_tenants: bool,
-
-    /// Only this part of the tenants, to divide them among machines: the second of eight is 2/8
-    #[arg(long, value_name = "INDEX/COUNT", env = "MIG_CI_PARTITION")]
-    pub(crate) partition: Option<Partition>,
-
-    /// How many tenants to work on at one time [default: the number of cores]
-    #[arg(short, long, value_name = "N", env = "MIG_CI_JOBS", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) jobs: Option<u16>,
-
-    /// Upgrade the first few tenants first, and the others only if none of these fails
-    #[arg(long, value_name = "N")]
-    pub(crate) canary: Option<usize>,
-
-    /// Begin no more tenants once more than this have failed
-    #[arg(long, value_name = "N")]
-    pub(crate) max_failures: Option<usize>,
-
-    /// How long a statement waits for a lock; then the migration is rolled back and tried again, a few times. 0 is for ever
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime_or_zero)]
-    pub(crate) lock_timeout: Duration,
-
-    /// How long a statement may take. 0 is for ever
-    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = humantime_or_zero)]
-    pub(crate) statement_timeout: Duration,
-
-    /// How long to wait for another run that works on a tenant
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime_or_zero)]
-    pub(crate) wait: Duration,
-
-    /// Do not ask before servers that are not this machine's are changed
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-
-    /// What to print on stdout
-    #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = upgrade_renderer)]
-    pub(crate) format: String,
-
-    /// Also write the report to a file, in place of what it holds (repeatable)
-    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = upgrade_output)]
-    pub(crate) outputs: Vec<Output>,
 }
 
 #[derive(Debug, Args)]
@@ -245,7 +180,7 @@ pub(crate) struct PublishArgs {
     pub(crate) event: Utf8PathBuf,
 
     /// The action's input `comment-key` [default: default, or that of the report's partition]
-    #[arg(long, value_name = "KEY", value_parser = comment_key)]
+    #[arg(long, value_name = "KEY", value_parser = crate::github::inputs::key)]
     pub(crate) comment_key: Option<String>,
 
     /// Where the project is in its repository, for links to its files
@@ -328,11 +263,10 @@ fn output(text: &str) -> Result<Output, String> {
     output_of(text, renderer)
 }
 
-fn upgrade_output(text: &str) -> Result<Output, String> {
-    output_of(text, upgrade_renderer)
-}
-
-fn output_of(text: &str, renderer: fn(&str) -> Result<String, String>) -> Result<Output, String> {
+pub(super) fn output_of(
+    text: &str,
+    renderer: fn(&str) -> Result<String, String>,
+) -> Result<Output, String> {
     let (format, path) =
         text.split_once('=').ok_or("it has the form FORMAT=PATH, as in json=report.json")?;
     if path.is_empty() {
@@ -345,41 +279,12 @@ fn renderer(name: &str) -> Result<String, String> {
     known(name, &crate::report::RENDERERS.iter().map(|renderer| renderer.name).collect::<Vec<_>>())
 }
 
-fn upgrade_renderer(name: &str) -> Result<String, String> {
-    known(
-        name,
-        &crate::report::upgrade::RENDERERS.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-    )
-}
-
-/// `5s`, `1h 30m`, or 0.
-fn humantime_or_zero(text: &str) -> Result<Duration, String> {
-    match text {
-        "0" => Ok(Duration::ZERO),
-        text => {
-            humantime::parse_duration(text).map_err(|error| format!("{error}, as in 5s or 10m"))
-        }
-    }
-}
-
-fn known(name: &str, known: &[&str]) -> Result<String, String> {
+pub(super) fn known(name: &str, known: &[&str]) -> Result<String, String> {
     if known.contains(&name) {
         Ok(name.to_owned())
     } else {
         Err(format!("known formats are {}", known.join(", ")))
     }
-}
-
-fn comment_key(text: &str) -> Result<String, String> {
-    crate::github::inputs::key(text)
-}
-
-fn provider(name: &str) -> Result<ProviderChoice, String> {
-    one_of(name)
-}
-
-fn severity(name: &str) -> Result<Severity, String> {
-    one_of(name)
 }
 
 fn one_of<T: std::str::FromStr + strum::VariantNames>(name: &str) -> Result<T, String> {

@@ -14,6 +14,7 @@ mod publish;
 mod schema;
 mod stream;
 mod upgrade;
+mod upgrade_args;
 mod verify;
 
 use std::process::ExitCode;

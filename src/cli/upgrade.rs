@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::args::{Global, UpgradeArgs};
+use super::args::Global;
 use super::exit::Exit;
 use super::output;
 use super::stream::Streams;
+use super::upgrade_args::UpgradeArgs;
 use super::verify::watch_signals;
 use crate::config::{Connect, Overrides, process_environment};
 use crate::postgres::Url;

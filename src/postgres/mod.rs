@@ -19,6 +19,7 @@ mod killed;
 mod lock;
 mod notices;
 mod owner;
+mod patience;
 mod provider;
 mod roles;
 mod run_id;

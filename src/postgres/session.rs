@@ -1,7 +1,5 @@
 //! One connection of one unit: sends messages as they are, and brings back what the server said, with places in files.
 
-use std::time::Duration;
-
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{
@@ -65,24 +63,6 @@ impl Session {
     pub(crate) async fn open_plain(options: PgConnectOptions) -> Result<Self, Failure> {
         let connection = options.connect().await.map_err(|error| failure::of_connection(&error))?;
         Ok(Self { connection, in_transaction: Some(false), completed: 0 })
-    }
-
-    /// The same, and where the server has no room for one more session at the moment, again a few times.
-    pub(crate) async fn open_patiently(options: &PgConnectOptions) -> Result<Self, Failure> {
-        const TRIES: u32 = 7;
-        const PAUSE: Duration = Duration::from_millis(100);
-        let mut tries = 0;
-        loop {
-            match Self::open_plain(options.clone()).await {
-                // Source: PostgreSQL's Appendix A: too_many_connections.
-                Err(failure) if tries < TRIES && failure.kind == sql("53300") => {
-                    let pause = PAUSE * 2_u32.pow(tries);
-                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-                    tries += 1;
-                }
-                answered => return answered,
-            }
-        }
     }
 
     /// Sends one message and waits for its end. The last row of its last statement comes back, if that gave any.
@@ -293,10 +273,6 @@ impl Session {
             tracing::debug!(%error, "a session did not close in order");
         }
     }
-}
-
-fn sql(state: &str) -> FailureKind {
-    FailureKind::Sql { sqlstate: state.to_owned() }
 }
 
 fn read_schemas(json: &str) -> Result<Vec<String>, sqlx::Error> {

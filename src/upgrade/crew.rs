@@ -7,37 +7,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use futures::{StreamExt as _, stream};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
+use super::apart::{INTERRUPTED, Limits, after_canary, after_failures};
+use super::done::Done;
 use super::lane::{Lane, speaks_of_sessions};
-use super::survey::{self, Stand};
+use super::survey::Stand;
 use super::target::Target;
-use super::unit::{Done, Work};
+use super::unit::Work;
 use crate::model::{Event, Failure, FailureKind, Phase, UnitEnd, Verdict};
-use crate::postgres::{Claims, Keys, Session};
-use sqlx::postgres::PgConnectOptions;
+use crate::postgres::{Claims, Keys};
 
 /// Targets that are claimed together, at most. More would keep others from helping near the end.
 const TOGETHER: usize = 16;
 /// Of what only reads.
-const TRIES: u32 = 10;
+pub(super) const TRIES: u32 = 10;
 /// Between two looks at targets that somebody else has claimed.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-
-/// How much is done, and when it is enough.
-#[derive(Debug, Clone)]
-pub(crate) struct Limits {
-    /// Targets at work at one time.
-    pub(crate) jobs: usize,
-    /// The first few go first, and the others only if none of these fails.
-    pub(crate) canary: Option<usize>,
-    /// No more is begun once more than this have failed.
-    pub(crate) max_failures: Option<usize>,
-    /// How long others are waited for who work on a target.
-    pub(crate) wait: Duration,
-}
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What works on targets in one database.
 pub(super) struct Crew<'a> {
@@ -89,43 +77,6 @@ impl Crew<'_> {
         }
         let done = std::mem::take(&mut *shared.done.lock().await);
         Ok(done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown"))).collect())
-    }
-
-    /// A connection that breaks is no reason to stop before anything was begun.
-    async fn patient_survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
-        let mut tries = 0;
-        loop {
-            match self.survey().await {
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                    tries += 1;
-                }
-                surveyed => return surveyed,
-            }
-        }
-    }
-
-    /// Where all of them stand: those that have nothing to do are done.
-    async fn survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
-        let mut session = Session::open_patiently(&self.claiming).await?;
-        let format = self.work.track.chosen.format;
-        let mut done: Vec<Option<Done>> = vec![None; self.targets.len()];
-        let mut waiting = Vec::new();
-        let surveyed = survey::survey(&mut session, format, self.targets, |index, stand| {
-            done[index] = self.work.settled(&self.targets[index], &stand);
-            if done[index].is_none() {
-                waiting.push(index);
-            }
-        });
-        surveyed.await?;
-        session.close().await;
-        waiting.sort_unstable();
-        for (index, done) in done.iter().enumerate() {
-            if let Some(done) = done {
-                self.announce(index, done, Duration::ZERO);
-            }
-        }
-        Ok((done, waiting))
     }
 
     /// Works on some of them until each has come to an end.
@@ -309,7 +260,7 @@ impl Crew<'_> {
         shared.done.lock().await[index] = Some(done);
     }
 
-    fn announce(&self, index: usize, done: &Done, took: Duration) {
+    pub(super) fn announce(&self, index: usize, done: &Done, took: Duration) {
         let verdict = match done.end {
             UnitEnd::Completed => Verdict::Passed,
             UnitEnd::Failed { .. } => Verdict::Failed,
@@ -327,50 +278,6 @@ impl Crew<'_> {
         (0..self.targets.len()).for_each(|index| self.announce(index, &done, Duration::ZERO));
         done
     }
-}
-
-/// Where each target has a database to itself: a crew for each, several at a time, under the same limits.
-pub(super) async fn apart(
-    limits: &Limits,
-    targets: usize,
-    interrupted: &CancellationToken,
-    run: impl AsyncFn(usize, &Limits) -> Done,
-) -> Vec<Done> {
-    let alone = Limits { jobs: 1, canary: None, max_failures: None, ..limits.clone() };
-    let failures = AtomicUsize::new(0);
-    let work = async |range: std::ops::Range<usize>, why_not: Option<String>| {
-        let one = async |index: usize| {
-            let failed = failures.load(Ordering::Relaxed);
-            let too_many = limits.max_failures.filter(|most| failed > *most);
-            let reason = why_not
-                .clone()
-                .or_else(|| interrupted.is_cancelled().then(|| INTERRUPTED.to_owned()))
-                .or_else(|| too_many.map(after_failures));
-            let done = match reason {
-                Some(reason) => Done::not_run(reason),
-                None => run(index, &alone).await,
-            };
-            failures.fetch_add(usize::from(done.is_failed()), Ordering::Relaxed);
-            done
-        };
-        stream::iter(range.map(one)).buffered(limits.jobs.max(1)).collect::<Vec<_>>().await
-    };
-    let first = limits.canary.unwrap_or_default().min(targets);
-    let mut done = work(0..first, None).await;
-    let failed = failures.load(Ordering::Relaxed);
-    let why_not = (first > 0 && failed > 0).then(|| after_canary(failed, first));
-    done.extend(work(first..targets, why_not).await);
-    done
-}
-
-const INTERRUPTED: &str = "the run was interrupted";
-
-fn after_failures(most: usize) -> String {
-    format!("more than {most} (--max-failures) failed before")
-}
-
-fn after_canary(failed: usize, first: usize) -> String {
-    format!("{failed} of the first {first} (--canary) failed")
 }
 
 fn locked(target: &Target, wait: Duration) -> Failure {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Error;
 use super::target::Target;
 use crate::formats::FormatError;
-use crate::model::{Database, Files, Migration, Tenancy, Track, TrackKind};
+use crate::model::{Database, Files, Migration, Partition, Tenancy, Track, TrackKind};
 use crate::postgres::Keys;
 use crate::replay::plan::TrackPlan;
 use crate::tenants::Tenant;
@@ -102,6 +102,12 @@ pub(super) fn tenant_targets(
         })
     };
     tenants.iter().map(target).collect()
+}
+
+/// The tenants of one part.
+pub(super) fn dealt(tenants: Vec<Tenant>, part: Partition) -> Vec<Tenant> {
+    let numbered = tenants.into_iter().enumerate();
+    numbered.filter(|(number, _)| part.has(*number)).map(|(_, tenant)| tenant).collect()
 }
 
 fn of_format(database: &Database, source: FormatError) -> Error {

@@ -4,13 +4,12 @@
 use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Step, batches};
+use super::done::{Begun, Done, file_of, unrun};
 use super::lane::Lane;
 use super::survey::Stand;
 use super::target::Target;
 use crate::formats::{Decision, LedgerRow, rolls_back_whole};
-use crate::model::{
-    Event, Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
-};
+use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
 use crate::postgres::{Aftermath, EventSink, StepFailure, collecting, lost_a_race};
 use crate::replay::plan::TrackPlan;
 
@@ -26,44 +25,6 @@ pub(super) struct Work<'a> {
     /// How many of the track's migrations, from the first.
     pub(super) limit: usize,
     pub(super) events: EventSink,
-}
-
-/// What has become of a target.
-#[derive(Debug, Clone)]
-pub(crate) struct Done {
-    /// The newest version of its ledger before and after, if there was any.
-    pub(crate) before: Option<String>,
-    pub(crate) after: Option<String>,
-    /// Those that were applied, and the one that failed with those that were not run because of it.
-    pub(crate) steps: Vec<StepRecord>,
-    pub(crate) end: UnitEnd,
-    /// How often something was tried again.
-    pub(crate) retries: u32,
-}
-
-impl Done {
-    pub(super) fn failed(failure: Failure) -> Self {
-        let end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
-        Self { before: None, after: None, steps: Vec::new(), end, retries: 0 }
-    }
-
-    pub(super) fn not_run(reason: impl Into<String>) -> Self {
-        let end = UnitEnd::NotRun { reason: reason.into() };
-        Self { before: None, after: None, steps: Vec::new(), end, retries: 0 }
-    }
-
-    pub(crate) fn is_failed(&self) -> bool {
-        matches!(self.end, UnitEnd::Failed { .. })
-    }
-}
-
-/// Where a target stood when its upgrade began, and what was to be done.
-struct Begun {
-    before: Option<String>,
-    wanted: Vec<usize>,
-    /// Steps that have come to an end.
-    steps: Vec<StepRecord>,
-    retries: u32,
 }
 
 impl Work<'_> {
@@ -237,72 +198,6 @@ impl Work<'_> {
         }
     }
 
-    fn begin(&self, rows: &[LedgerRow], decision: &Decision) -> Begun {
-        Begun {
-            before: newest(rows),
-            wanted: decision.apply.clone(),
-            steps: Vec::new(),
-            retries: 0,
-        }
-    }
-
-    /// Writes down what the ledger shows now and did not show before, in the order in which it was to be applied.
-    fn note_applied(&self, begun: &mut Begun, rows: &[LedgerRow]) {
-        let missing = self.decide(rows).apply;
-        for index in &begun.wanted {
-            let migration = &self.track.head[*index];
-            if !missing.contains(index) && !is_among(&begun.steps, migration) {
-                let applied = StepRecord { outcome: StepOutcome::Applied, ..unrun(migration) };
-                begun.steps.push(StepRecord { recorded: Some(true), ..applied });
-            }
-        }
-    }
-
-    fn complete(&self, begun: Begun) -> Done {
-        let Begun { before, steps, retries, .. } = begun;
-        // A late migration may be older than what was there.
-        let place = |version: &String| {
-            self.track.head.iter().position(|migration| migration.version == *version)
-        };
-        let applied = steps.iter().map(|step| step.version.clone());
-        let after = applied.chain(before.clone()).max_by_key(place);
-        Done { before, after, steps, end: UnitEnd::Completed, retries }
-    }
-
-    /// There is nothing left that the tool would apply: it is done, or it refuses.
-    fn end_of(&self, begun: Begun, rows: &[LedgerRow], decision: Decision) -> Done {
-        let mut done = self.complete(begun);
-        done.after = done.after.or_else(|| newest(rows));
-        if let Some(reason) = decision.refusal {
-            let place = decision.refused.map(|index| file_of(&self.track.head[index]));
-            let failure = Failure { place, ..Failure::new(FailureKind::Refused, reason) };
-            done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
-        }
-        done
-    }
-
-    /// What is missing has not been run: the first of it because of the failure, the others because of the first.
-    fn broken(&self, begun: Begun, mut failure: Failure) -> Done {
-        let wanted = begun.wanted.iter().map(|index| &self.track.head[*index]);
-        let is_missing = |migration: &&Migration| !is_among(&begun.steps, migration);
-        let missing: Vec<&Migration> = wanted.filter(is_missing).collect();
-        let mut missing = missing.into_iter();
-        let mut done = self.complete(begun);
-        match missing.next() {
-            Some(first) => {
-                failure.place.get_or_insert_with(|| file_of(first));
-                let outcome = StepOutcome::Failed(Box::new(failure));
-                done.steps.push(StepRecord { outcome, ..unrun(first) });
-                done.steps.extend(missing.map(unrun));
-                done.end = UnitEnd::Failed { phase: Phase::Head, failure: None };
-            }
-            None => {
-                done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
-            }
-        }
-        done
-    }
-
     fn tell(&self, target: &Target, migration: &Migration) {
         let migration = migration.file_name().into();
         // Nobody listening is no reason to stop.
@@ -371,23 +266,4 @@ fn absent(target: &Target) -> Failure {
             format!("there is no schema \"{}\"", target.search_path[0]),
         )
     }
-}
-
-/// Two files can have one version.
-fn is_among(steps: &[StepRecord], migration: &Migration) -> bool {
-    let is_it =
-        |step: &StepRecord| step.version == migration.version && step.path == migration.up.path();
-    steps.iter().any(is_it)
-}
-
-fn newest(rows: &[LedgerRow]) -> Option<String> {
-    rows.last().map(|row| row.version.clone())
-}
-
-fn file_of(migration: &Migration) -> Place {
-    Place { path: migration.up.path().to_owned(), line: 1, column: None, excerpt: None }
-}
-
-fn unrun(migration: &Migration) -> StepRecord {
-    StepRecord::not_run(migration, Phase::Head)
 }

@@ -1,0 +1,29 @@
+//! Sessions on a server that others use, too: there may be no room at the moment.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+
+use super::session::Session;
+use crate::model::{Failure, FailureKind};
+
+impl Session {
+    /// [`Session::open_plain`], and where the server has no room for one more session at the moment, again a few times.
+    pub(crate) async fn open_patiently(options: &PgConnectOptions) -> Result<Self, Failure> {
+        const TRIES: u32 = 7;
+        const PAUSE: Duration = Duration::from_millis(100);
+        // Source: PostgreSQL's Appendix A: too_many_connections.
+        let full = FailureKind::Sql { sqlstate: "53300".to_owned() };
+        let mut tries = 0;
+        loop {
+            match Self::open_plain(options.clone()).await {
+                Err(failure) if tries < TRIES && failure.kind == full => {
+                    let pause = PAUSE * 2_u32.pow(tries);
+                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+                    tries += 1;
+                }
+                answered => return answered,
+            }
+        }
+    }
+}

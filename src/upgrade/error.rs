@@ -1,0 +1,44 @@
+//! Why an upgrade did not begin.
+
+use crate::config::ConfigErrors;
+use crate::formats::FormatError;
+use crate::model::Failure;
+use crate::postgres::AddressError;
+use crate::tenants::WhoError;
+use crate::verify;
+
+/// Why nothing was begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Verify(#[from] verify::Error),
+    #[error(transparent)]
+    Who(#[from] WhoError),
+    #[error("database `{database}`: {source}")]
+    Format { database: String, source: FormatError },
+    #[error(
+        "`{0}` has no address: give `url` in [databases.{0}], DATABASE_URL in the environment, or --url"
+    )]
+    NoUrl(String),
+    #[error("the address of `{database}`: {source}")]
+    Address { database: String, source: AddressError },
+    #[error("cannot connect to {address}, the database `{database}`: {}", .failure.message)]
+    Connect { database: String, address: String, failure: Box<Failure> },
+    #[error(
+        "`{database}` has the ledger {ledger} for all of its tenants, and the rows of the first would tell the tool that each \
+         other has everything already: name its table without a schema"
+    )]
+    OneLedger { database: String, ledger: String },
+    #[error("no migration of `{database}` has the version {version}")]
+    NoVersion { database: String, version: String },
+    #[error("{0}")]
+    Usage(String),
+    #[error("nothing was done: not confirmed (--yes answers for you)")]
+    Declined,
+}
+
+impl From<ConfigErrors> for Error {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Verify(errors.into())
+    }
+}

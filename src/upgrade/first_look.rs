@@ -1,0 +1,48 @@
+//! A crew's first look at all of its targets: those that have nothing to do are done with that.
+
+use std::time::Duration;
+
+use super::crew::{Crew, LOOK_AGAIN, TRIES};
+use super::done::Done;
+use super::survey;
+use crate::model::{Failure, FailureKind};
+use crate::postgres::Session;
+
+impl Crew<'_> {
+    /// A connection that breaks is no reason to stop before anything was begun.
+    pub(super) async fn patient_survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
+        let mut tries = 0;
+        loop {
+            match self.survey().await {
+                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    tries += 1;
+                }
+                surveyed => return surveyed,
+            }
+        }
+    }
+
+    /// Where all of them stand: those that have nothing to do are done.
+    async fn survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
+        let mut session = Session::open_patiently(&self.claiming).await?;
+        let format = self.work.track.chosen.format;
+        let mut done: Vec<Option<Done>> = vec![None; self.targets.len()];
+        let mut waiting = Vec::new();
+        let surveyed = survey::survey(&mut session, format, self.targets, |index, stand| {
+            done[index] = self.work.settled(&self.targets[index], &stand);
+            if done[index].is_none() {
+                waiting.push(index);
+            }
+        });
+        surveyed.await?;
+        session.close().await;
+        waiting.sort_unstable();
+        for (index, done) in done.iter().enumerate() {
+            if let Some(done) = done {
+                self.announce(index, done, Duration::ZERO);
+            }
+        }
+        Ok((done, waiting))
+    }
+}
