@@ -5,17 +5,21 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
+use camino::Utf8Path;
 use tokio_util::sync::CancellationToken;
 
 use crate::checks;
-use crate::model::{Database, Event, Partition, Project, Tenancy, TrackKind, UnitEnd, UnitRecord};
-use crate::postgres::{Address, EventSink, Url};
+use crate::model::{
+    Database, Event, Failure, FailureKind, Partition, Project, Tenancy, TrackKind, UnitEnd,
+    UnitRecord,
+};
+use crate::postgres::{Address, AddressError, EventSink, Url};
 use crate::replay::plan::TrackPlan;
-use crate::report::upgrade::{self as report, Upgraded};
+use crate::report::upgrade as report;
 use crate::source::Worktree;
-use crate::tenants::{Asking, Tenant, Whom};
+use crate::tenants::{Asking, Whom};
 use crate::verify::{self, Scope, load_project};
 
 mod apart;
@@ -25,6 +29,7 @@ mod done;
 mod error;
 mod first_look;
 mod lane;
+mod outcome;
 mod place;
 mod plan;
 mod survey;
@@ -37,7 +42,8 @@ pub(crate) use plan::To;
 
 use crew::Crew;
 use done::Done;
-use place::{main_address, main_or_template, of_address, question, tenants, unreachable};
+use outcome::{Unit, record, upgraded};
+use place::{main_address, question, tenants, unreachable};
 use target::Target;
 use unit::Work;
 
@@ -84,7 +90,9 @@ pub(crate) async fn upgrade(
     let jobs = jobs(request, &project, &files)?;
     let mut units = Vec::new();
     for job in &jobs {
-        units.extend(run(request, job, &files, confirm, &events, interrupted).await?);
+        units.extend(
+            run(request, job, (&files, &project.root), confirm, &events, interrupted).await?,
+        );
     }
     let records: Vec<UnitRecord> = units.iter().map(record).collect();
     let findings = checks::judge(&records, &project.checks);
@@ -147,6 +155,12 @@ fn job<'a>(request: &Request, database: &'a Database, files: &Worktree) -> Resul
             database.name
         )));
     }
+    for track in shared.iter().chain(&tenants) {
+        // Its ledger is one row, which says neither what was applied nor whose the dirty mark is.
+        if track.chosen.format.name() == "golang-migrate" {
+            return Err(Error::NotYet { format: "golang-migrate" });
+        }
+    }
     let last = tenants.as_ref().or(shared.as_ref());
     if let (To::Version(version), Some(last)) = (&request.to, last)
         && request.to.limit(&last.head).is_none()
@@ -157,16 +171,10 @@ fn job<'a>(request: &Request, database: &'a Database, files: &Worktree) -> Resul
     Ok(Job { database, url, shared, tenants })
 }
 
-/// A target and what has become of it.
-struct Unit {
-    target: Target,
-    done: Done,
-}
-
 async fn run(
     request: &Request,
     job: &Job<'_>,
-    files: &Worktree,
+    (files, root): (&Worktree, &Utf8Path),
     confirm: &Confirm<'_>,
     events: &EventSink,
     interrupted: &CancellationToken,
@@ -176,8 +184,9 @@ async fn run(
     let name: Arc<str> = database.name.as_str().into();
     let tenants = match (&request.whom, &database.tenants) {
         (Some(whom), Some(track)) => {
-            let asking = Asking { database: &database.name, track, files };
-            let tenants = tenants(job, &asking, whom).await?;
+            let asking = Asking { database: &database.name, track, files, root };
+            let asked = interrupted.run_until_cancelled(tenants(job, &asking, whom)).await;
+            let tenants = asked.ok_or(verify::Error::Interrupted { left: Vec::new() })??;
             match request.partition {
                 None => tenants,
                 Some(part) => plan::dealt(tenants, part),
@@ -185,8 +194,8 @@ async fn run(
         }
         _ => Vec::new(),
     };
-    let address = main_or_template(job)?;
-    if !address.is_local() && !confirm(&question(job, &address, tenants.len())) {
+    let addresses = place::addresses(job, &tenants);
+    if question(job, &addresses).is_some_and(|question| !confirm(&question)) {
         return Err(Error::Declined);
     }
     let count = tenants.len() + usize::from(job.shared.is_some());
@@ -210,7 +219,7 @@ async fn run(
         let limit = request.to.limit(&plan.head).unwrap_or(0);
         let work = Work { track: plan, limit, events: events.clone() };
         let done = if is_ready {
-            run_tenants(request, job, &work, &tenants, &targets, interrupted).await?
+            run_tenants(request, job, &work, &addresses, &targets, interrupted).await?
         } else {
             let reason = "the shared track is not where the tenants need it";
             targets.iter().map(|_| Done::not_run(reason)).collect()
@@ -225,7 +234,7 @@ async fn run_tenants(
     request: &Request,
     job: &Job<'_>,
     work: &Work<'_>,
-    tenants: &[Tenant],
+    addresses: &[Result<Address, AddressError>],
     targets: &[Target],
     interrupted: &CancellationToken,
 ) -> Result<Vec<Done>, Error> {
@@ -235,15 +244,16 @@ async fn run_tenants(
         let crew = crew(request, work, targets, &address, interrupted);
         return crew.run().await.map_err(|failure| unreachable(job, &address, failure));
     }
-    let addresses = tenants.iter().map(|tenant| match &tenant.url {
-        Some(url) => url.address(),
-        None => job.url.of_tenant(&tenant.name, &tenant.target),
-    });
-    let addresses: Result<Vec<Address>, _> = addresses.collect();
-    let addresses = addresses.map_err(|source| of_address(job, source))?;
     Ok(apart::apart(&request.limits, targets.len(), interrupted, async |index: usize, limits| {
         let targets = &targets[index..=index];
-        let crew = Crew { limits, ..crew(request, work, targets, &addresses[index], interrupted) };
+        let address = match &addresses[index] {
+            Ok(address) => address,
+            Err(error) => {
+                let words = format!("the address of this tenant: {error}");
+                return Done::failed(Failure::new(FailureKind::Environment, words));
+            }
+        };
+        let crew = Crew { limits, ..crew(request, work, targets, address, interrupted) };
         match crew.run().await {
             Ok(mut done) => done.pop().unwrap_or_else(|| Done::not_run("unknown")),
             Err(failure) => crew.lost(failure),
@@ -266,32 +276,8 @@ fn crew<'a>(
         work,
         targets,
         working: address.options(&settings),
-        claiming: address.options(&[named("claims")]),
+        claiming: address.options(&[request.settings.clone(), vec![named("claims")]].concat()),
         limits: &request.limits,
         interrupted,
     }
-}
-
-/// What checks read.
-fn record(unit: &Unit) -> UnitRecord {
-    let Unit { target, done } = unit;
-    let duration: Duration = done.steps.iter().map(|step| step.duration).sum();
-    UnitRecord {
-        database: target.database.to_string(),
-        track: target.track,
-        name: target.name.to_string(),
-        target: target.target.clone(),
-        sample: None,
-        steps: done.steps.clone(),
-        passed_over: Vec::new(),
-        changed: Vec::new(),
-        end: done.end.clone(),
-        duration,
-        head_duration: duration,
-    }
-}
-
-fn upgraded(unit: &Unit) -> Upgraded {
-    let Done { before, after, retries, .. } = &unit.done;
-    Upgraded { before: before.clone(), after: after.clone(), retries: *retries }
 }

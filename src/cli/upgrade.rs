@@ -149,7 +149,9 @@ fn exit_of_report(report: &Report) -> Exit {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Verify(error) => Exit::of_error(error),
-        Error::Usage(_) | Error::Declined | Error::NoVersion { .. } => Exit::Usage,
+        Error::Usage(_) | Error::Declined | Error::NoVersion { .. } | Error::NotYet { .. } => {
+            Exit::Usage
+        }
         Error::Format { .. }
         | Error::OneLedger { .. }
         | Error::Address { .. }

@@ -30,8 +30,8 @@ pub(crate) struct UpgradeArgs {
     #[arg(long)]
     pub(crate) all_tenants: bool,
 
-    /// Only this part of the tenants, to divide them among machines: the second of eight is 2/8
-    #[arg(long, value_name = "INDEX/COUNT", env = "MIG_CI_PARTITION")]
+    /// Only this part of all tenants, to divide them among machines: the second of eight is 2/8
+    #[arg(long, value_name = "INDEX/COUNT", requires = "all_tenants")]
     pub(crate) partition: Option<Partition>,
 
     /// How many tenants to work on at one time [default: the number of cores]

@@ -2,8 +2,7 @@
 //!
 //! A key is of a ledger, in the database that the session is in (PostgreSQL keeps advisory locks apart by database). There
 //! are two for each ledger. The *claim* is held by a session that does nothing else and is in no transaction, so that
-//! `CREATE INDEX CONCURRENTLY` waits for nobody who waits for it. The *mark* is held, in its shared form, by the session
-//! that works: when its client dies in the middle of a message, the server goes on to the message's end, without the claim.
+//! `CREATE INDEX CONCURRENTLY` waits for nobody who waits for it. The *mark* is held by the session that works: when its client dies in the middle of a message, the server goes on to the message's end, without the claim.
 //! Whoever claims a ledger asks for the mark, too.
 
 use sha2::{Digest as _, Sha256};
@@ -35,19 +34,10 @@ impl Keys {
         Self { claim: key("claim"), mark: key("mark") }
     }
 
-    /// SQL that tells whether anybody has the mark still: one row, one boolean, true if nobody has.
-    pub(crate) fn ask_mark(self) -> String {
-        let mark = self.mark;
-        format!(
-            "SELECT CASE WHEN pg_catalog.pg_try_advisory_lock({mark}) THEN pg_catalog.pg_advisory_unlock({mark}) \
-             ELSE false END"
-        )
-    }
-
-    /// For the session that works on the ledger, before it does: SQL that takes the mark until the session ends or gives up
-    /// its locks. It waits only as long as somebody else takes to look.
+    /// For the session that works on the ledger, before it reads that: SQL that takes the mark until the session ends or
+    /// gives up its locks; one row, one boolean, false if somebody else has it, or looks at it in this moment.
     pub(crate) fn take_mark(self) -> String {
-        format!("SELECT pg_catalog.pg_advisory_lock_shared({})", self.mark)
+        format!("SELECT pg_catalog.pg_try_advisory_lock({})", self.mark)
     }
 }
 

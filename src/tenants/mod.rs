@@ -7,7 +7,11 @@ mod run;
 mod sample;
 mod statement;
 mod who;
+mod who_error;
+mod whom;
 
 pub(crate) use load::{Target, load_sample, run_file, run_file_in_transaction};
 pub(crate) use sample::{SampleFile, file_failure};
-pub(crate) use who::{Asking, Tenant, WhoError, Whom};
+pub(crate) use who::Asking;
+pub(crate) use who_error::WhoError;
+pub(crate) use whom::{Tenant, Whom};

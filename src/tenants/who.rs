@@ -4,75 +4,27 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use globset::GlobBuilder;
 use sqlx::Row as _;
 use tokio::process::Command;
 
-use crate::model::{Failure, Files, FilesError, TargetError, Tenancy, TenantSource, TenantTrack};
+use super::who_error::WhoError;
+use super::whom::{Tenant, Whom};
+use crate::model::{Files, TargetError, Tenancy, TenantSource, TenantTrack};
 use crate::postgres::{Session, Url};
 use crate::sql::quote_literal;
 
 /// For a program that lists tenants.
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
-/// A real tenant.
-#[derive(Debug, Clone)]
-pub(crate) struct Tenant {
-    pub(crate) name: String,
-    /// Its schema, or its database.
-    pub(crate) target: String,
-    /// Where its database is, if its source says so.
-    pub(crate) url: Option<Url>,
-}
-
-/// Which tenants a command is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Whom {
-    All,
-    /// By their names, or by patterns of them (`acme-*`).
-    Named(Vec<String>),
-    /// By their schemas or databases, whether a source knows them or not.
-    Targets(Vec<String>),
-}
-
-/// Why it is not known who the tenants are.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WhoError {
-    #[error(
-        "`{0}` does not say who its tenants are: give `from` in [databases.{0}.tenants] (a query, a list, a pattern, a file or \
-         a command), or name them with --tenant"
-    )]
-    NoSource(String),
-    #[error("the {from} of `{database}` gives no tenant")]
-    Nobody { database: String, from: &'static str },
-    #[error("no tenant of `{database}` is called {pattern:?}; it has {known}")]
-    NoMatch { database: String, pattern: String, known: String },
-    #[error("{pattern:?} is no pattern of names: {reason}")]
-    Pattern { pattern: String, reason: String },
-    #[error("the query for the tenants of `{database}` fails: {}", .failure.message)]
-    Query { database: String, failure: Box<Failure> },
-    #[error("the query for the tenants of `{database}` gives a row without a name (row {row})")]
-    NoName { database: String, row: usize },
-    #[error(transparent)]
-    File(#[from] FilesError),
-    #[error("the file {0} with the tenants is not there")]
-    NoFile(Utf8PathBuf),
-    #[error("the file {0} with the tenants is not UTF-8")]
-    NotText(Utf8PathBuf),
-    #[error("the command that lists the tenants of `{database}` ({program}) fails: {reason}")]
-    Command { database: String, program: String, reason: String },
-    #[error("the tenant {tenant:?} of `{database}`: {source}")]
-    Target { database: String, tenant: String, source: TargetError },
-    #[error("the tenants {first:?} and {second:?} of `{database}` have the same target {target:?}")]
-    SameTarget { database: String, first: String, second: String, target: String },
-}
-
 /// What they are found with.
 pub(crate) struct Asking<'a> {
     pub(crate) database: &'a str,
     pub(crate) track: &'a TenantTrack,
     pub(crate) files: &'a dyn Files,
+    /// The project's folder, for commands.
+    pub(crate) root: &'a Utf8Path,
 }
 
 impl std::fmt::Debug for Asking<'_> {
@@ -85,30 +37,49 @@ impl std::fmt::Debug for Asking<'_> {
 type Named = (String, Option<Url>);
 
 impl Asking<'_> {
-    /// The tenants in question, in the order of their source. `session` is one in the database that the query is for.
+    /// Whether the database has to be asked.
+    pub(crate) fn needs_session(&self, whom: &Whom) -> bool {
+        let from = &self.track.from;
+        let asks = matches!(from, Some(TenantSource::Query(_) | TenantSource::Pattern(_)));
+        let all = match whom {
+            Whom::All => true,
+            Whom::Named(names) => names.iter().any(|name| is_pattern(name)),
+            Whom::Targets(_) => false,
+        };
+        asks && (all || self.tells_addresses())
+    }
+
+    /// Where a tenant lives is in the query's answer, for those who are named as well.
+    fn tells_addresses(&self) -> bool {
+        let is_query = matches!(self.track.from, Some(TenantSource::Query(_)));
+        is_query && self.track.tenancy == Tenancy::Database
+    }
+
+    /// The tenants in question, in the order of their source. `session` is one in the database that the query is for, if
+    /// [`Asking::needs_session`].
     pub(crate) async fn tenants(
         &self,
         whom: &Whom,
-        session: &mut Session,
+        session: Option<&mut Session>,
     ) -> Result<Vec<Tenant>, WhoError> {
         let tenants = match whom {
+            Whom::Targets(targets) if self.tells_addresses() => {
+                let all = self.all(session).await?;
+                self.each(targets, &all, |tenant| &tenant.target)?
+            }
             Whom::Targets(targets) => {
                 targets.iter().map(|target| self.at_target(target)).collect::<Result<_, _>>()?
             }
             Whom::Named(names) if !names.iter().any(|name| is_pattern(name)) => {
-                let named = names.iter().map(|name| self.tenant((name.clone(), None)));
-                let known = match &self.track.from {
-                    // Their addresses are in its answer.
-                    Some(TenantSource::Query(_)) if self.track.tenancy == Tenancy::Database => {
-                        self.all(session).await?
-                    }
-                    _ => Vec::new(),
-                };
-                let with_url = |tenant: Tenant| {
-                    let same = known.iter().find(|known| known.name == tenant.name);
-                    Tenant { url: same.and_then(|same| same.url.clone()), ..tenant }
-                };
-                named.map(|tenant| tenant.map(with_url)).collect::<Result<_, _>>()?
+                let mut names = names.clone();
+                names.dedup();
+                if self.tells_addresses() {
+                    let all = self.all(session).await?;
+                    self.each(&names, &all, |tenant| &tenant.name)?
+                } else {
+                    let named = names.into_iter().map(|name| self.tenant((name, None)));
+                    named.collect::<Result<_, _>>()?
+                }
             }
             Whom::Named(patterns) => self.matching(patterns, self.all(session).await?)?,
             Whom::All => self.all(session).await?,
@@ -117,7 +88,31 @@ impl Asking<'_> {
         Ok(tenants)
     }
 
-    async fn all(&self, session: &mut Session) -> Result<Vec<Tenant>, WhoError> {
+    /// Those that the source knows by these names, or targets.
+    fn each(
+        &self,
+        wanted: &[String],
+        all: &[Tenant],
+        of: impl Fn(&Tenant) -> &String,
+    ) -> Result<Vec<Tenant>, WhoError> {
+        let one = |name: &String| {
+            let found = all.iter().find(|tenant| of(tenant) == name).cloned();
+            found.ok_or_else(|| self.no_match(name, all))
+        };
+        wanted.iter().map(one).collect()
+    }
+
+    fn no_match(&self, pattern: &str, all: &[Tenant]) -> WhoError {
+        const SHOWN: usize = 20;
+        let names = all.iter().take(SHOWN).map(|tenant| tenant.name.as_str());
+        WhoError::NoMatch {
+            database: self.database.to_owned(),
+            pattern: pattern.to_owned(),
+            known: names.collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    async fn all(&self, session: Option<&mut Session>) -> Result<Vec<Tenant>, WhoError> {
         let database = || self.database.to_owned();
         let source = self.track.from.as_ref().ok_or_else(|| WhoError::NoSource(database()))?;
         let (from, named): (_, Vec<Named>) = match source {
@@ -141,7 +136,11 @@ impl Asking<'_> {
     }
 
     fn tenant(&self, (name, url): Named) -> Result<Tenant, WhoError> {
-        match self.track.target.expand(&name) {
+        let expanded = match name.as_str() {
+            "" => Err(TargetError::Empty),
+            name => self.track.target.expand(name),
+        };
+        match expanded {
             Ok(target) => Ok(Tenant { name, target, url }),
             Err(source) => {
                 Err(WhoError::Target { database: self.database.to_owned(), tenant: name, source })
@@ -170,11 +169,7 @@ impl Asking<'_> {
             })?;
             let glob = glob.compile_matcher();
             if !all.iter().any(|tenant| glob.is_match(&tenant.name)) {
-                const SHOWN: usize = 20;
-                let names = all.iter().take(SHOWN).map(|tenant| tenant.name.as_str());
-                let known = names.collect::<Vec<_>>().join(", ");
-                let database = self.database.to_owned();
-                return Err(WhoError::NoMatch { database, pattern: pattern.clone(), known });
+                return Err(self.no_match(pattern, &all));
             }
             wanted.push(glob);
         }
@@ -185,6 +180,10 @@ impl Asking<'_> {
 
     fn check_targets(&self, tenants: &[Tenant]) -> Result<(), WhoError> {
         let mut seen: BTreeMap<&str, &Tenant> = BTreeMap::new();
+        let is_schema = self.track.tenancy == Tenancy::Schema;
+        if is_schema && tenants.iter().any(|tenant| tenant.url.is_some()) {
+            return Err(WhoError::UrlOfSchema(self.database.to_owned()));
+        }
         for tenant in tenants.iter().filter(|tenant| tenant.url.is_none()) {
             if let Some(first) = seen.insert(&tenant.target, tenant) {
                 return Err(WhoError::SameTarget {
@@ -212,17 +211,24 @@ impl Asking<'_> {
         }
     }
 
-    async fn query(&self, query: &str, session: &mut Session) -> Result<Vec<Named>, WhoError> {
+    async fn query(
+        &self,
+        query: &str,
+        session: Option<&mut Session>,
+    ) -> Result<Vec<Named>, WhoError> {
         let database = || self.database.to_owned();
+        // Whoever calls without one has not asked whether it is needed.
+        let session = session.ok_or_else(|| WhoError::NoSource(database()))?;
         let failed = |failure| WhoError::Query { database: database(), failure: Box::new(failure) };
         let rows = session.query(query).await.map_err(failed)?;
         let named = rows.iter().enumerate().map(|(index, row)| {
             // By the simple protocol all values are text, a number's too.
             let name: Option<String> = row.try_get_unchecked(0).ok().flatten();
             let url: Option<String> = row.try_get_unchecked("url").ok().flatten();
+            let name = name.filter(|name| !name.is_empty());
             let name =
                 name.ok_or_else(|| WhoError::NoName { database: database(), row: index + 1 })?;
-            Ok((name, url.map(Url::new)))
+            Ok((name, url.filter(|url| !url.is_empty()).map(Url::new)))
         });
         named.collect()
     }
@@ -240,7 +246,7 @@ impl Asking<'_> {
             reason,
         };
         let mut command = Command::new(&program);
-        command.args(&words[1..]).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(&words[1..]).current_dir(self.root).stdin(Stdio::null()).kill_on_drop(true);
         let output = match tokio::time::timeout(COMMAND_WITHIN, command.output()).await {
             Ok(output) => output.map_err(|error| failed(error.to_string()))?,
             Err(_) => return Err(failed(format!("no end within {} s", COMMAND_WITHIN.as_secs()))),
@@ -266,7 +272,7 @@ fn plain(name: &str) -> Named {
 
 /// A name on each line; blank lines and those that begin with `#` are none.
 fn lines(text: &str) -> Vec<Named> {
-    let lines = text.lines().map(str::trim);
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     let names = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     names.map(plain).collect()
 }

@@ -7,6 +7,8 @@ use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::done::Done;
+use super::target::Target;
+use crate::model::{Failure, FailureKind};
 
 /// How much is done, and when it is enough.
 #[derive(Debug, Clone)]
@@ -63,4 +65,23 @@ pub(super) fn after_failures(most: usize) -> String {
 
 pub(super) fn after_canary(failed: usize, first: usize) -> String {
     format!("{failed} of the first {first} (--canary) failed")
+}
+
+/// Somebody else has been at it all the time.
+pub(super) fn locked(target: &Target, wait: Duration) -> Failure {
+    Failure {
+        hint: Some(
+            "another run of mig-ci works on it, or the server goes on with what a run that is gone has begun \
+             (pg_stat_activity shows it); wait longer with --wait, or run again later"
+                .to_owned(),
+        ),
+        ..Failure::new(
+            FailureKind::Environment,
+            format!(
+                "somebody else has held the lock of {} for more than {} s",
+                target.ledger.qualified(),
+                wait.as_secs()
+            ),
+        )
+    }
 }

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
-use super::apart::{INTERRUPTED, Limits, after_canary, after_failures};
+use super::apart::{INTERRUPTED, Limits, after_canary, after_failures, locked};
 use super::done::Done;
 use super::lane::{Lane, speaks_of_sessions};
 use super::survey::Stand;
@@ -53,7 +53,11 @@ struct Shared {
 impl Crew<'_> {
     /// What has become of each target, in their order.
     pub(super) async fn run(&self) -> Result<Vec<Done>, Failure> {
-        let (done, waiting) = self.patient_survey().await?;
+        let looked = self.interrupted.run_until_cancelled(self.patient_survey()).await;
+        let Some(looked) = looked else {
+            return Ok(self.targets.iter().map(|_| Done::not_run(INTERRUPTED)).collect());
+        };
+        let (done, waiting) = looked?;
         let failures = done.iter().flatten().filter(|done| done.is_failed()).count();
         let shared = Shared {
             waiting: Mutex::default(),
@@ -64,8 +68,9 @@ impl Crew<'_> {
         };
         let first = self.limits.canary.unwrap_or_default().min(waiting.len());
         let (canary, others) = waiting.split_at(first);
+        let before = shared.failures.load(Ordering::Relaxed);
         self.shift(&shared, canary).await;
-        let failed = shared.failures.load(Ordering::Relaxed);
+        let failed = shared.failures.load(Ordering::Relaxed) - before;
         if self.limits.canary.is_some() && failed > 0 {
             let reason = after_canary(failed, first);
             self.give_up(&shared, others, &reason).await;
@@ -198,7 +203,11 @@ impl Crew<'_> {
         let query = self.work.track.chosen.format.ledger_rows(&target.ledger);
         let mut tries = 0;
         loop {
-            match lane.ledger(target, &query).await {
+            let looked = async {
+                lane.arrive(target).await?;
+                lane.ledger(target, &query).await
+            };
+            match looked.await {
                 Ok(rows) => return Ok(rows.map_or(Stand::New, Stand::Rows)),
                 Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
                     lane.close().await;
@@ -277,23 +286,5 @@ impl Crew<'_> {
         let done = Done::failed(failure);
         (0..self.targets.len()).for_each(|index| self.announce(index, &done, Duration::ZERO));
         done
-    }
-}
-
-fn locked(target: &Target, wait: Duration) -> Failure {
-    Failure {
-        hint: Some(
-            "another run of mig-ci works on it, or the server goes on with what a run that is gone has begun \
-             (pg_stat_activity shows it); wait longer with --wait, or run again later"
-                .to_owned(),
-        ),
-        ..Failure::new(
-            FailureKind::Environment,
-            format!(
-                "somebody else has held the lock of {} for more than {} s",
-                target.ledger.qualified(),
-                wait.as_secs()
-            ),
-        )
     }
 }

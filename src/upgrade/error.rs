@@ -31,6 +31,10 @@ pub(crate) enum Error {
     OneLedger { database: String, ledger: String },
     #[error("no migration of `{database}` has the version {version}")]
     NoVersion { database: String, version: String },
+    #[error(
+        "mig-ci verifies {format} migrations and does not run them on real databases yet: use {format} itself"
+    )]
+    NotYet { format: &'static str },
     #[error("{0}")]
     Usage(String),
     #[error("nothing was done: not confirmed (--yes answers for you)")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::crew::{Crew, LOOK_AGAIN, TRIES};
 use super::done::Done;
-use super::survey;
+use super::survey::{self, Stand};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
 
@@ -30,7 +30,10 @@ impl Crew<'_> {
         let mut done: Vec<Option<Done>> = vec![None; self.targets.len()];
         let mut waiting = Vec::new();
         let surveyed = survey::survey(&mut session, format, self.targets, |index, stand| {
-            done[index] = self.work.settled(&self.targets[index], &stand);
+            // What the tool refuses may be somebody else's work: it is looked at again with the claim.
+            let settled = self.work.settled(&self.targets[index], &stand);
+            let is_final = matches!(stand, Stand::Absent | Stand::Unreadable(_));
+            done[index] = settled.filter(|done| is_final || !done.is_failed());
             if done[index].is_none() {
                 waiting.push(index);
             }

@@ -7,9 +7,9 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::batch::Batch;
 use super::target::Target;
-use crate::formats::{LedgerRow, Message, Segment};
+use crate::formats::{LedgerRow, Message};
 use crate::model::{Failure, FailureKind, Migration};
-use crate::postgres::{Aftermath, Session, StepFailure};
+use crate::postgres::{Aftermath, OPEN_WITHIN, Session, StepFailure};
 use crate::sql::{Dialect, begins_with, quote_identifier, quote_literal, split};
 
 /// A process of the server's grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
@@ -87,10 +87,9 @@ impl Lane {
         target: &Target,
         messages: &[Message],
     ) -> Result<(), Failure> {
+        self.arrive(target).await?;
         for message in messages {
-            let message = self.arriving(target, message).await?;
-            self.session().await?.send(&message).await?;
-            self.at = Some(target.ledger.qualified());
+            self.session().await?.send(message).await?;
         }
         Ok(())
     }
@@ -102,53 +101,49 @@ impl Lane {
         batch: &Batch,
     ) -> Result<Aftermath, StepFailure> {
         let early = |failure| StepFailure { message: 0, completed: 0, failure };
-        let mut messages = batch.messages.clone();
-        if let Some(first) = messages.first_mut() {
-            *first = self.arriving(target, first).await.map_err(early)?;
-        }
+        self.arrive(target).await.map_err(early)?;
         let session = self.session().await.map_err(early)?;
-        let sent = session.step(&messages, &batch.recorded).await;
-        self.at = Some(target.ledger.qualified());
-        sent.map_err(|failed| StepFailure { failure: on_arrival(target, failed.failure), ..failed })
+        let sent = session.step(&batch.messages, &batch.recorded).await;
+        sent.map_err(|failed| StepFailure {
+            failure: off_the_path(target, failed.failure),
+            ..failed
+        })
     }
 
-    /// The message, with what brings the session to the target in front of it. What has to stand alone in its message gets
-    /// that in one of its own.
-    async fn arriving(&mut self, target: &Target, message: &Message) -> Result<Message, Failure> {
-        if self.at.as_deref() == Some(&target.ledger.qualified()) {
-            return Ok(message.clone());
+    /// Brings the session to the target, alone there: another one's is replaced or made like new, and whoever works there
+    /// still, such as a session whose client is gone, is waited for. What is read of the target's ledger before is not to
+    /// be relied on.
+    pub(super) async fn arrive(&mut self, target: &Target) -> Result<(), Failure> {
+        if self.session.is_some() && self.at.as_deref() == Some(&target.ledger.qualified()) {
+            return Ok(());
         }
         if self.seen >= TARGETS || (self.apart && self.seen > 0) {
             self.close().await;
         }
-        if self.apart && self.session.is_none() {
+        let is_new = self.session.is_none();
+        if is_new && self.apart {
             // As the tool has it: the path is the session's own default.
-            self.session = Some(Session::open(self.options.clone(), &target.search_path).await?);
-            (self.seen, self.at) = (0, None);
+            let open = Session::open(self.options.clone(), &target.search_path);
+            self.session = Some(within(open).await?);
         }
-        let is_new = self.session.is_none() || self.seen == 0;
-        self.session().await?;
+        self.at = None;
         self.seen += 1;
         let arrival = arrival(target, is_new);
-        let begins = matches!(message.segments().first(), Some(Segment::Tool(_)));
-        if begins && message.demand().is_none() {
-            let segments = message.segments().iter().cloned();
-            let segments = [Segment::Tool(arrival)].into_iter().chain(segments).collect();
-            return Ok(Message::new(segments));
-        }
-        let sent = self.session().await?.execute(arrival).await;
-        sent.map_err(|failure| on_arrival(target, failure))?;
-        Ok(message.clone())
+        let arrived = self.session().await?.execute(arrival).await;
+        arrived.map_err(|failure| off_the_path(target, failure))?;
+        self.take_mark(target).await?;
+        self.at = Some(target.ledger.qualified());
+        Ok(())
     }
 
-    /// Waits until nobody works on the target any more: where a connection broke, the server goes on with what it was sent.
-    pub(super) async fn await_end(&mut self, target: &Target) -> Result<(), Failure> {
+    async fn take_mark(&mut self, target: &Target) -> Result<(), Failure> {
         let asked = Instant::now();
-        let ask = target.keys.ask_mark();
+        let ask = target.keys.take_mark();
         while !self.session().await?.fetch_one::<bool>(&ask).await? {
             if asked.elapsed() > END_WITHIN {
-                let words = "the connection broke, and the server goes on with what it was sent";
-                return Err(Failure::new(FailureKind::ConnectionLost, words));
+                let words =
+                    "a session whose client is gone works on it still (pg_stat_activity shows it)";
+                return Err(Failure::new(FailureKind::Environment, words));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -186,6 +181,7 @@ impl Lane {
 
     /// What is in the session is not to be trusted any more.
     pub(super) async fn close(&mut self) {
+        (self.at, self.seen) = (None, 0);
         if let Some(session) = self.session.take() {
             session.close().await;
         }
@@ -207,39 +203,55 @@ pub(super) fn speaks_of_sessions(migrations: &[Migration]) -> bool {
     })
 }
 
-/// Brings a session to a target: its search path, which the server has to see as it is meant, and the mark.
+/// Brings a session to a target: its search path, which the server has to see as it is meant.
 fn arrival(target: &Target, is_new: bool) -> String {
     let path = target.search_path.iter().map(|name| quote_identifier(name));
-    let seen = target.search_path.iter().map(|name| quote_literal(name));
     format!(
-        "{}SET search_path TO {}; {}; SELECT 1 / (pg_catalog.current_schemas(false)::pg_catalog.text[] OPERATOR(pg_catalog.=) \
-         ARRAY[{}]::pg_catalog.text[])::pg_catalog.int4",
+        "{}SET search_path TO {}; {}",
         if is_new { "" } else { AS_NEW },
         path.collect::<Vec<_>>().join(", "),
-        target.keys.take_mark(),
+        on_the_path(target),
+    )
+}
+
+/// SQL that fails, by a division by zero, where the session does not see the schemas that it should.
+pub(super) fn on_the_path(target: &Target) -> String {
+    let seen = target.search_path.iter().map(|name| quote_literal(name));
+    format!(
+        "SELECT 1 / (pg_catalog.current_schemas(false)::pg_catalog.text[] OPERATOR(pg_catalog.=) \
+         ARRAY[{}]::pg_catalog.text[])::pg_catalog.int4",
         seen.collect::<Vec<_>>().join(", "),
     )
 }
 
-/// The division by zero is ours: see [`arrival`].
-fn on_arrival(target: &Target, failure: Failure) -> Failure {
+/// The division by zero is ours: see [`on_the_path`].
+fn off_the_path(target: &Target, failure: Failure) -> Failure {
     let is_ours = failure.kind == FailureKind::Sql { sqlstate: "22012".to_owned() }
-        && failure.statement.as_deref().is_some_and(|sql| sql.contains("SET search_path TO"));
+        && failure.statement.as_deref().is_some_and(|sql| sql.contains(&on_the_path(target)));
     if !is_ours {
         return failure;
     }
     Failure {
         hint: Some(
-            "all schemas that the configuration's `search_path` names have to be there first"
+            "a schema that the configuration's `search_path` names is not there or may not be used, or a migration has \
+             moved the session's search path"
                 .to_owned(),
         ),
         ..Failure::new(
             FailureKind::SearchPath,
-            format!(
-                "the server does not see all schemas of the search path {:?}: one of them is not there, or may not be used",
-                target.search_path
-            ),
+            format!("the server does not see the search path {:?}", target.search_path),
         )
+    }
+}
+
+/// A server that takes a connection and says nothing would be waited for without end.
+async fn within<T>(open: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match tokio::time::timeout(OPEN_WITHIN, open).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Failure::new(
+            FailureKind::Environment,
+            format!("the server does not open a session within {} s", OPEN_WITHIN.as_secs()),
+        )),
     }
 }
 

@@ -1,26 +1,34 @@
 //! Where the work is: addresses, first sessions, and what is said where there is none.
 
 use super::{Error, Job, TRIES};
-use crate::model::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind, Tenancy};
 use crate::postgres::{Address, AddressError, Session};
 use crate::tenants::{Asking, Tenant, WhoError, Whom};
 
-/// The database, or for a template the first that comes to mind: for questions, not for work.
-pub(super) fn main_or_template(job: &Job<'_>) -> Result<Address, Error> {
-    let address = match job.url.is_template() {
-        true => job.url.of_tenant("tenant", "target"),
-        false => job.url.address(),
-    };
-    address.map_err(|source| of_address(job, source))
-}
-
-pub(super) fn question(job: &Job<'_>, address: &Address, tenants: usize) -> String {
-    let of_tenants = match (tenants, job.tenants.is_some()) {
+/// What is asked before servers are changed that are not on this machine; `None` if all are.
+pub(super) fn question(
+    job: &Job<'_>,
+    addresses: &[Result<Address, AddressError>],
+) -> Option<String> {
+    const SHOWN: usize = 3;
+    let main = job.shared.as_ref().and_then(|_| job.url.address().ok());
+    let all = main.iter().chain(addresses.iter().flatten());
+    let mut remote: Vec<String> =
+        all.filter(|one| !one.is_local()).map(Address::describe).collect();
+    remote.sort();
+    remote.dedup();
+    if remote.is_empty() {
+        return None;
+    }
+    let of_tenants = match (addresses.len(), job.tenants.is_some()) {
         (_, false) => String::new(),
-        (1, _) => " and 1 tenant".to_owned(),
-        (number, _) => format!(" and {number} tenants"),
+        (1, _) => " with 1 tenant".to_owned(),
+        (number, _) => format!(" with {number} tenants"),
     };
-    format!("upgrade `{}` at {}{of_tenants}?", job.database.name, address.describe())
+    let more = remote.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    remote.truncate(SHOWN);
+    Some(format!("upgrade `{}`{of_tenants} at {}{more}?", job.database.name, remote.join(", ")))
 }
 
 pub(super) fn main_address(job: &Job<'_>) -> Result<Address, Error> {
@@ -37,10 +45,13 @@ pub(super) async fn tenants(
     asking: &Asking<'_>,
     whom: &Whom,
 ) -> Result<Vec<Tenant>, Error> {
+    if !asking.needs_session(whom) {
+        return Ok(asking.tenants(whom, None).await?);
+    }
     let mut tries = 0;
     loop {
         let mut session = main_session(job).await?;
-        let asked = asking.tenants(whom, &mut session).await;
+        let asked = asking.tenants(whom, Some(&mut session)).await;
         session.close().await;
         match asked {
             Err(WhoError::Query { failure, .. })
@@ -51,6 +62,17 @@ pub(super) async fn tenants(
             asked => return Ok(asked?),
         }
     }
+}
+
+/// Where each tenant's database is, or why that is nowhere.
+pub(super) fn addresses(job: &Job<'_>, tenants: &[Tenant]) -> Vec<Result<Address, AddressError>> {
+    let tenancy = job.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
+    let of = |tenant: &Tenant| match (&tenant.url, tenancy) {
+        (Some(url), _) => url.address(),
+        (None, Tenancy::Database) => job.url.of_tenant(&tenant.name, &tenant.target),
+        (None, Tenancy::Schema) => job.url.address(),
+    };
+    tenants.iter().map(of).collect()
 }
 
 /// A session for the query that tells who the tenants are.

@@ -104,10 +104,9 @@ pub(super) fn tenant_targets(
     tenants.iter().map(target).collect()
 }
 
-/// The tenants of one part.
+/// The tenants of one part, by their names: another order of the source, or a new tenant, moves nobody.
 pub(super) fn dealt(tenants: Vec<Tenant>, part: Partition) -> Vec<Tenant> {
-    let numbered = tenants.into_iter().enumerate();
-    numbered.filter(|(number, _)| part.has(*number)).map(|(_, tenant)| tenant).collect()
+    tenants.into_iter().filter(|tenant| part.has_name(&tenant.name)).collect()
 }
 
 fn of_format(database: &Database, source: FormatError) -> Error {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Step, batches};
 use super::done::{Begun, Done, file_of, unrun};
-use super::lane::Lane;
+use super::lane::{Lane, on_the_path};
 use super::survey::Stand;
 use super::target::Target;
 use crate::formats::{Decision, LedgerRow, rolls_back_whole};
@@ -111,8 +111,8 @@ impl Work<'_> {
 
     /// Names what a step outside of a transaction has left half-done, and what to do about it.
     async fn with_leftovers(&self, lane: &mut Lane, target: &Target, failed: Stopped) -> Failure {
-        let Stopped { mut failure, is_whole, .. } = failed;
-        if lost_a_race(&failure) && failure.hint.is_none() {
+        let Stopped { mut failure, is_whole, may_be_tried_again } = failed;
+        if may_be_tried_again && failure.hint.is_none() {
             failure.hint = Some(
                 "somebody else held a lock each time that it was tried (pg_locks shows who): run again when that is over, or \
                  wait longer with --lock-timeout"
@@ -154,7 +154,7 @@ impl Work<'_> {
         });
         let steps: Vec<Step> = steps.collect();
         let mut rest: Vec<&Migration> = migrations.collect();
-        for batch in batches(&steps) {
+        for batch in batches(&steps, &on_the_path(target)) {
             let of_batch: Vec<&Migration> = rest.drain(..batch.steps).collect();
             self.tell(target, of_batch[0]);
             let started = Instant::now();
@@ -182,7 +182,7 @@ impl Work<'_> {
         let mut tries = 0;
         loop {
             let looked = async {
-                lane.await_end(target).await?;
+                lane.arrive(target).await?;
                 lane.ledger(target, &query).await
             };
             match looked.await {

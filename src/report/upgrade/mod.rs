@@ -152,7 +152,10 @@ pub(crate) fn build(run: Run<'_>) -> Report {
     };
     let findings = run.findings.iter().map(|each| {
         let again = each.units.first().and_then(|index| run.records.get(*index));
-        finding(each, run.records, again.map(|unit| command("upgrade", &[unit], &[])))
+        let finding =
+            finding(each, run.records, again.map(|unit| command("upgrade", &[unit], &[])));
+        // What helps a pull request need not help production.
+        Finding { help: None, ..finding }
     });
     Report {
         schema: SCHEMA.to_owned(),

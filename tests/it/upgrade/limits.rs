@@ -118,3 +118,38 @@ async fn parts_are_the_whole() {
     }
     assert_all_once(&database, 11, 2).await;
 }
+
+/// Outside of a transaction nothing undoes a second time: two runs do not do it twice, also if one has lost its claims.
+#[tokio::test]
+async fn what_has_no_transaction_is_done_once() {
+    let count = "-- no-transaction\nUPDATE n SET n = n + 1 RETURNING pg_sleep(0.1);\n";
+    let shop = shop(1).file("tenant/2_n.sql", migration(2, "CREATE TABLE n AS SELECT 0 AS n;"));
+    let database = with_tenants(&numbered(30)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let shop = shop.file("tenant/3_count.sql", count);
+    let slow = upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]).start();
+    let fast = upgrade(&shop, &database, ["--all-tenants", "--jobs=4"]).start();
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'mig-ci upgrade claims'";
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_millis(80)).await;
+        database.sql(cut).await;
+    }
+    slow.wait();
+    fast.wait();
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let all = (1..=30).map(|number| format!("SELECT n FROM tenant_t{number:03}.n"));
+    let all = all.collect::<Vec<_>>().join(" UNION ALL ");
+    assert_eq!(database.sql(&format!("SELECT min(n), max(n) FROM ({all}) AS a")).await, ["1|1"]);
+}
+
+/// Whoever is not among the first does not count as one of them.
+#[tokio::test]
+async fn a_canary_is_judged_by_its_own() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(6)).await;
+    database.sql("DROP SCHEMA tenant_t006").await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--canary=2", "--format=json"]).run();
+    let run = report(&run.exit(1));
+    assert_eq!(run["counts"], json!({"upgraded": 6, "up_to_date": 0, "failed": 1, "not_run": 0}));
+}

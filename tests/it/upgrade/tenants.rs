@@ -234,3 +234,75 @@ async fn one_cause_is_said_once_and_the_others_go_on() {
     let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
     assert_eq!(all.await, ["40|40"]);
 }
+
+/// What a migration does to the search path behind its own words keeps the next one from running elsewhere.
+#[tokio::test]
+async fn a_hidden_change_of_the_path_moves_no_migration() {
+    let shop = shop(1)
+        .file("tenant/2_go.sql", migration(2, "SELECT audit.go_elsewhere();"))
+        .file("tenant/3_t.sql", migration(3, "CREATE TABLE t3 ();"));
+    let database = with_tenants(&numbered(2)).await;
+    database
+        .sql(
+            "CREATE SCHEMA other; CREATE FUNCTION audit.go_elsewhere() RETURNS void LANGUAGE sql AS \
+             $$ SELECT set_config('search_path', 'other', false) $$",
+        )
+        .await;
+    for _ in 0..2 {
+        upgrade(&shop, &database, ["--all-tenants"]).run();
+        let elsewhere = "SELECT count(*) FROM pg_class WHERE relname = 't3' \
+            AND relnamespace = 'other'::regnamespace";
+        assert_eq!(database.sql(elsewhere).await, ["0"]);
+    }
+}
+
+/// What one tenant leaves in a session is not there for the next one.
+#[tokio::test]
+async fn a_role_that_is_left_set_is_nobody_elses() {
+    let set = "DO $$ BEGIN EXECUTE 'SET ROLE plain'; END $$;\nCREATE TABLE t2 ();";
+    let shop = shop(1).file("tenant/2_role.sql", migration(2, set));
+    let database = with_tenants(&numbered(6)).await;
+    upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]).run().success();
+    assert_all_once(&database, 6, 2).await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_costs_one_tenant() {
+    let database = postgres().database().await;
+    let config = |url: &str, from: &str| {
+        format!(
+            "[databases.customer]\nurl = \"{url}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+             format = \"sqlx\"\ntenancy = \"database\"\nfrom = {from}\n"
+        )
+    };
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();");
+    let query = format!(
+        "{{ query = \"SELECT '{0}' AS name, NULL AS url UNION ALL SELECT 'bad', 'nonsense'\" }}",
+        database.name
+    );
+    let shop = shop.file("mig-ci.toml", config(&database.url(), &query));
+    let run = shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1);
+    let run = report(&run);
+    assert_eq!([outcome(&run, &database.name), outcome(&run, "bad")], ["upgraded", "failed"]);
+    let unknown = shop.mig_ci(["upgrade", "--tenant", "nobody"]).run().exit(3);
+    assert!(unknown.stderr.contains("no tenant of `customer` is called"), "{unknown:?}");
+    // A template names no database but the tenants'.
+    let template = database.url().replace(&database.name, "{target}");
+    let list = format!("{{ list = [\"{}\"] }}", database.name);
+    let shop = shop.file("mig-ci.toml", config(&template, &list));
+    let run = shop.mig_ci(["upgrade", "--all-tenants"]).run().success();
+    assert!(run.stdout.contains("already at 1"), "{run:?}");
+}
+
+#[test]
+fn what_is_not_known_well_enough_is_not_run() {
+    let shop = project()
+        .file("mig-ci.toml", "[databases.users]\nurl = \"postgres://u@h/d\"\nmigrations = \"m\"\n")
+        .file("m/1_a.up.sql", "SELECT 1;")
+        .file("m/1_a.down.sql", "SELECT 1;")
+        .file("m/go.mod", "");
+    let config = shop.read("mig-ci.toml") + "format = \"golang-migrate\"\n";
+    let shop = shop.file("mig-ci.toml", config);
+    let refused = shop.mig_ci(["upgrade"]).run().exit(2);
+    assert!(refused.stderr.contains("verifies golang-migrate migrations and does not run them"));
+}

@@ -1,0 +1,42 @@
+//! Why it is not known who the tenants are, or where.
+
+use camino::Utf8PathBuf;
+
+use crate::model::{Failure, FilesError, TargetError};
+
+/// Why it is not known who the tenants are.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WhoError {
+    #[error(
+        "`{0}` does not say who its tenants are: give `from` in [databases.{0}.tenants] (a query, a list, a pattern, a file or \
+         a command), or name them with --tenant"
+    )]
+    NoSource(String),
+    #[error("the {from} of `{database}` gives no tenant")]
+    Nobody { database: String, from: &'static str },
+    #[error("no tenant of `{database}` is called {pattern:?}; it has {known}")]
+    NoMatch { database: String, pattern: String, known: String },
+    #[error("{pattern:?} is no pattern of names: {reason}")]
+    Pattern { pattern: String, reason: String },
+    #[error("the query for the tenants of `{database}` fails: {}", .failure.message)]
+    Query { database: String, failure: Box<Failure> },
+    #[error("the query for the tenants of `{database}` gives a row without a name (row {row})")]
+    NoName { database: String, row: usize },
+    #[error(transparent)]
+    File(#[from] FilesError),
+    #[error("the file {0} with the tenants is not there")]
+    NoFile(Utf8PathBuf),
+    #[error("the file {0} with the tenants is not UTF-8")]
+    NotText(Utf8PathBuf),
+    #[error("the command that lists the tenants of `{database}` ({program}) fails: {reason}")]
+    Command { database: String, program: String, reason: String },
+    #[error(
+        "the query for the tenants of `{0}` has a column `url`, and they are schemas of one database: leave it out, or set \
+         tenancy = \"database\""
+    )]
+    UrlOfSchema(String),
+    #[error("the tenant {tenant:?} of `{database}`: {source}")]
+    Target { database: String, tenant: String, source: TargetError },
+    #[error("the tenants {first:?} and {second:?} of `{database}` have the same target {target:?}")]
+    SameTarget { database: String, first: String, second: String, target: String },
+}

@@ -1,0 +1,23 @@
+//! A real tenant, and which of them a command is about.
+
+use crate::postgres::Url;
+
+/// A real tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Tenant {
+    pub(crate) name: String,
+    /// Its schema, or its database.
+    pub(crate) target: String,
+    /// Where its database is, if its source says so.
+    pub(crate) url: Option<Url>,
+}
+
+/// Which tenants a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whom {
+    All,
+    /// By their names, or by patterns of them (`acme-*`).
+    Named(Vec<String>),
+    /// By their schemas or databases, whether a source knows them or not.
+    Targets(Vec<String>),
+}
