@@ -178,7 +178,7 @@ fn publication(
         verdict: report.verdict,
         title: report::headline(report),
         body: report::comment(report, &links),
-        key: args.comment_key.clone().unwrap_or_else(|| key_of(partition)),
+        key: key_of(args.comment_key.clone(), partition),
         run: context.run,
         comment: CommentMode::Update,
         comment_when: CommentWhen::Always,

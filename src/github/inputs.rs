@@ -67,8 +67,7 @@ impl Inputs {
             fail_on: parsed("fail-on", one("fail-on"), one_of)?,
             comment: parsed("comment", one("comment"), one_of)?.unwrap_or_default(),
             comment_when: parsed("comment-when", one("comment-when"), one_of)?.unwrap_or_default(),
-            comment_key: parsed("comment-key", one("comment-key"), key)?
-                .unwrap_or_else(|| key_of(partition)),
+            comment_key: key_of(parsed("comment-key", one("comment-key"), key)?, partition),
             check_run: parsed("check-run", one("check-run"), one_of)?.unwrap_or_default(),
             annotations: parsed("annotations", one("annotations"), boolean)?.unwrap_or(true),
             report_path: one("report-path").map(Utf8PathBuf::from),
@@ -80,9 +79,13 @@ impl Inputs {
     }
 }
 
-/// Parts of one run have a comment each.
-pub(crate) fn key_of(partition: Option<Partition>) -> String {
-    partition.map_or_else(|| DEFAULT_KEY.to_owned(), Partition::key)
+/// Parts of one run have a comment each, whatever key they share.
+pub(crate) fn key_of(given: Option<String>, partition: Option<Partition>) -> String {
+    match (given, partition.map(Partition::key)) {
+        (Some(given), Some(part)) => format!("{given}-{part}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => DEFAULT_KEY.to_owned(),
+    }
 }
 
 /// An input's value without the blanks and line ends around it, which YAML's block texts leave.

@@ -129,6 +129,7 @@ impl Job {
             folder: self.context.workspace.clone(),
             commit: self.context.sha.clone(),
             is_merge: self.event.kind == Kind::PullRequest,
+            base: self.event.base_sha.clone(),
         }
     }
 

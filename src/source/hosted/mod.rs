@@ -94,6 +94,8 @@ pub(crate) struct Hosted {
     pub(crate) commit: Option<String>,
     /// That commit is the host's own merge of a pull request into its base.
     pub(crate) is_merge: bool,
+    /// The base as the event has it, where that commit is no merge after all.
+    pub(crate) base: Option<String>,
 }
 
 /// The commit that is checked out, without git: see [`Checkout`].
@@ -122,6 +124,12 @@ impl Hosted {
             path: real.clone(),
             toplevel: toplevel.to_owned(),
         })?;
+        if toplevel_of(&real).is_none() && real != workspace {
+            // Where its top is in this tree cannot be told, and a folder that the base does not have would look new.
+            let reason =
+                "there is no .git in the checkout, and the project is in a folder of the workspace";
+            return Err(self.failure(reason.to_owned()));
+        }
         let checkout = Checkout::open(toplevel);
         let known = checkout.as_ref().map_or_else(|| self.commit.clone(), Checkout::commit);
         let head = head.or(known.map(|commit| Head { commit, dirty: None }));
@@ -163,22 +171,25 @@ impl Hosted {
             self.absent(&format!("it has no branch, tag or commit {name:?} in this repository"))
         })?;
         let lacking = match head {
-            Some(head) => self.lacking(&commit.hash, head).await,
+            Some(head) => self.lacking(&commit.hash, head).await?,
             None => Lacking::Unknown,
         };
         let reason = format!("{name}, as asked for; read from {}", self.host.name());
         Ok((Revision { commit: commit.hash, name: name.to_owned() }, reason, lacking))
     }
 
-    /// That it cannot be told is no reason to stop.
-    async fn lacking(&self, base: &str, head: &str) -> Lacking {
+    /// That it cannot be told is no reason to stop; that the head is another repository's is.
+    async fn lacking(&self, base: &str, head: &str) -> Result<Lacking, SourceError> {
         if base == head {
-            return Lacking::Nothing;
+            return Ok(Lacking::Nothing);
         }
         match self.host.compare(base, head).await {
-            Ok(Some(Comparison { behind: 0, .. })) => Lacking::Nothing,
-            Ok(Some(Comparison { behind, .. })) => Lacking::Commits(behind),
-            Ok(None) | Err(_) => Lacking::Unknown,
+            Ok(Some(Comparison { behind: 0, .. })) => Ok(Lacking::Nothing),
+            Ok(Some(Comparison { behind, .. })) => Ok(Lacking::Commits(behind)),
+            Ok(None) => Err(self.absent(&format!(
+                "it knows no way from {base} to {head}, the commit that is checked out"
+            ))),
+            Err(_) => Ok(Lacking::Unknown),
         }
     }
 
@@ -201,6 +212,9 @@ impl Hosted {
                     format!("first parent of the merge commit HEAD ({merge}); read from {host}");
                 let revision = Revision { commit: base.clone(), name: base.clone() };
                 return Ok((revision, reason, Lacking::Nothing));
+            }
+            if let Some(base) = &self.base {
+                return self.named(base, Some(head)).await;
             }
         }
         let branch = self.ask(self.host.default_branch().await)?;

@@ -130,6 +130,7 @@ impl Job {
             folder: clone.path().to_owned(),
             commit: None,
             is_merge: false,
+            base: None,
         };
         Self { clone, host, hosted }
     }
@@ -202,6 +203,36 @@ async fn the_event_says_that_it_is_a_merge_where_no_ref_does() {
     job.hosted.commit = None;
     let error = job.read(&BaseRequest::Default, &["m"]).await.unwrap_err().to_string();
     assert!(error.contains("the commit that is checked out is not known"), "{error}");
+}
+
+/// A folder that the base seems not to have would make every migration look new.
+#[tokio::test]
+async fn what_is_another_repositorys_or_lies_nobody_knows_where_is_an_error() {
+    let origin = with_pull_request();
+    let job = Job::new(&origin, origin.checkout_action("refs/pull/7/merge", 1));
+    std::fs::remove_dir_all(job.clone.path().join(".git")).unwrap();
+    let root = job.clone.path().join("m");
+    let hosted = Hosted { commit: Some(origin.git(&["rev-parse", "main"])), ..job.hosted.clone() };
+    let error = hosted.read(&root, &BaseRequest::Default, &[], None).await.unwrap_err();
+    assert!(error.to_string().contains("there is no .git in the checkout, and"), "{error}");
+
+    let other = Repository::new();
+    other.commit("m/1.sql", "another's");
+    let job = Job::new(&origin, other.clone(&[]));
+    let base = BaseRequest::Revision(origin.git(&["rev-parse", "main"]));
+    let error = job.read(&base, &["m"]).await.unwrap_err().to_string();
+    assert!(error.contains("it knows no way from"), "{error}");
+}
+
+#[tokio::test]
+async fn a_pull_request_that_was_merged_otherwise_has_the_base_of_its_event() {
+    let origin = with_pull_request();
+    let commit = origin.git(&["rev-parse", "feature"]);
+    let mut job = Job::new(&origin, origin.checkout_action("refs/heads/feature", 1));
+    (job.hosted.commit, job.hosted.is_merge) = (Some(commit), true);
+    job.hosted.base = Some(origin.git(&["rev-parse", "feature~1"]));
+    let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
+    assert_eq!(found.base.revision.unwrap().commit, job.hosted.base.unwrap());
 }
 
 #[tokio::test]
