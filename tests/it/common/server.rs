@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
+use std::process::{Command as Process, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,13 @@ use super::postgres::lines;
 use super::{Postgres, Running};
 
 /// For what takes a moment on a machine with time, and a while on one without.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Waits until there is an answer.
 ///
 /// # Panics
-/// If there is none within a minute.
+/// If there is none within three minutes.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
@@ -26,7 +27,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
-        sleep(Duration::from_millis(10));
+        sleep(LOOK_AGAIN);
     }
 }
 
@@ -36,7 +37,7 @@ pub(crate) async fn wait_for_sleepers(url: &str, mark: &str, count: usize) {
     let begun = Instant::now();
     while lines(url, &sql).await != [count.to_string()] {
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {count} sleepers of {mark}");
-        sleep(Duration::from_millis(20));
+        sleep(LOOK_AGAIN);
     }
 }
 
@@ -183,11 +184,22 @@ impl Container {
         let sql = sleepers("count(*)", mark);
         let psql =
             ["exec", &self.id, "psql", "-XAtq", "-U", "mig_ci", "-d", "postgres", "-c", &sql];
-        until("sleepers in the container", || {
+        let begun = Instant::now();
+        loop {
             let output = Process::new("docker").args(psql).output().unwrap();
             let seen = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            (seen == count.to_string()).then_some(())
-        });
+            if seen == count.to_string() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain: {}", self.told(&output));
+            sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// The whole story, for whoever has waited in vain.
+    fn told(&self, output: &Output) -> String {
+        let logs = Process::new("docker").args(["logs", "--tail", "30", &self.id]).output();
+        format!("{output:?}\n{logs:?}\n{}", docker(&["ps", "--all"]))
     }
 
     pub(crate) fn kill(&self) {
