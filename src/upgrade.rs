@@ -22,6 +22,7 @@ use crate::source::Worktree;
 use crate::tenants::{Asking, Whom};
 use crate::verify::{self, Scope, load_project};
 
+mod aftermath;
 mod apart;
 mod batch;
 mod crew;
@@ -29,11 +30,15 @@ mod done;
 mod error;
 mod first_look;
 mod lane;
+mod opening;
 mod outcome;
+mod path;
 mod place;
 mod plan;
+mod sessions;
 mod survey;
 mod target;
+mod turn;
 mod unit;
 
 pub(crate) use apart::Limits;

@@ -48,7 +48,7 @@ pub(super) fn parse_name(name: &str) -> Option<(Option<String>, String)> {
 }
 
 /// One row, in the terms that all formats share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct LedgerRow {
     pub(crate) version: String,
     pub(crate) checksum: Option<Vec<u8>>,

@@ -21,7 +21,7 @@ pub(crate) fn quote_literal(text: &str) -> String {
 
 /// Bytes as an SQL expression of type `bytea`, right under any setting.
 pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex::encode(bytes);
     format!("decode('{digits}', 'hex')")
 }
 

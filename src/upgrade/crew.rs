@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::apart::{INTERRUPTED, Limits, after_canary, after_failures, locked};
 use super::done::Done;
-use super::lane::{Lane, speaks_of_sessions};
+use super::first_look::Looked;
+use super::lane::Lane;
+use super::sessions::speaks_of_sessions;
 use super::survey::Stand;
 use super::target::Target;
 use super::unit::Work;
-use crate::model::{Event, Failure, FailureKind, Phase, UnitEnd, Verdict};
+use crate::model::{Event, Failure, FailureKind, UnitEnd, Verdict};
 use crate::postgres::{Claims, Keys};
 
 /// Targets that are claimed together, at most. More would keep others from helping near the end.
@@ -40,13 +42,15 @@ pub(super) struct Crew<'a> {
 }
 
 /// The state that the lanes share.
-struct Shared {
+pub(super) struct Shared {
     /// Targets that have work, and where they stood when it was last looked.
     waiting: Mutex<VecDeque<usize>>,
     /// Those that somebody else has claimed.
     busy: Mutex<Vec<usize>>,
-    claims: Mutex<Option<Claims>>,
+    pub(super) claims: Mutex<Option<Claims>>,
     done: Mutex<Vec<Option<Done>>>,
+    /// Where they were seen, as long as nobody else has been there since, as far as is known.
+    pub(super) seen: Mutex<Vec<Option<Stand>>>,
     failures: AtomicUsize,
 }
 
@@ -57,13 +61,14 @@ impl Crew<'_> {
         let Some(looked) = looked else {
             return Ok(self.targets.iter().map(|_| Done::not_run(INTERRUPTED)).collect());
         };
-        let (done, waiting) = looked?;
+        let Looked { done, waiting, seen } = looked?;
         let failures = done.iter().flatten().filter(|done| done.is_failed()).count();
         let shared = Shared {
             waiting: Mutex::default(),
             busy: Mutex::default(),
             claims: Mutex::new(None),
             done: Mutex::new(done),
+            seen: Mutex::new(seen),
             failures: AtomicUsize::new(failures),
         };
         let first = self.limits.canary.unwrap_or_default().min(waiting.len());
@@ -141,6 +146,8 @@ impl Crew<'_> {
         for (index, mine) in indices.into_iter().zip(mine) {
             if mine { got.push(index) } else { busy.push(index) }
         }
+        let mut seen = shared.seen.lock().await;
+        busy.iter().for_each(|index| seen[*index] = None);
         shared.busy.lock().await.extend(busy);
         Ok(got)
     }
@@ -161,62 +168,6 @@ impl Crew<'_> {
         let answered = session.claim(keys).await;
         **claims = Some(session);
         answered
-    }
-
-    async fn work_on(&self, shared: &Shared, lane: &mut Lane, claimed: &[usize]) {
-        for index in claimed {
-            let target = &self.targets[*index];
-            let started = Instant::now();
-            let done = match self.enough(shared) {
-                Some(reason) => Done::not_run(reason),
-                None => {
-                    let unit = target.unit();
-                    let _ = self.work.events.send(Event::UnitStarted { unit, phase: Phase::Head });
-                    match self.stand(lane, target).await {
-                        Ok(stand) => match self.work.settled(target, &stand) {
-                            Some(done) => done,
-                            None => self.work.upgrade(lane, target, stand).await,
-                        },
-                        Err(failure) => {
-                            lane.close().await;
-                            Done::failed(failure)
-                        }
-                    }
-                }
-            };
-            self.finish(shared, *index, done, started.elapsed()).await;
-        }
-        let keys: Vec<Keys> = claimed.iter().map(|index| self.targets[*index].keys).collect();
-        // The mark of the last one would keep others, and our next turn, from it.
-        lane.leave().await;
-        let mut claims = shared.claims.lock().await;
-        if let Some(session) = claims.as_mut()
-            && session.release(&keys).await.is_err()
-        {
-            // With its end the server gives back what it held.
-            *claims = None;
-        }
-    }
-
-    /// Where it stands now that it is ours: somebody else may have been there since the first look.
-    async fn stand(&self, lane: &mut Lane, target: &Target) -> Result<Stand, Failure> {
-        let query = self.work.track.chosen.format.ledger_rows(&target.ledger);
-        let mut tries = 0;
-        loop {
-            let looked = async {
-                lane.arrive(target).await?;
-                lane.ledger(target, &query).await
-            };
-            match looked.await {
-                Ok(rows) => return Ok(rows.map_or(Stand::New, Stand::Rows)),
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
-                    lane.close().await;
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                    tries += 1;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
     }
 
     /// Nothing is left but what others work on: waits a moment, and then looks at that again. `false` if there is nothing.
@@ -242,7 +193,7 @@ impl Crew<'_> {
     }
 
     /// Why nothing more is to be begun.
-    fn enough(&self, shared: &Shared) -> Option<String> {
+    pub(super) fn enough(&self, shared: &Shared) -> Option<String> {
         if self.interrupted.is_cancelled() {
             return Some(INTERRUPTED.to_owned());
         }
@@ -261,7 +212,7 @@ impl Crew<'_> {
         }
     }
 
-    async fn finish(&self, shared: &Shared, index: usize, done: Done, took: Duration) {
+    pub(super) async fn finish(&self, shared: &Shared, index: usize, done: Done, took: Duration) {
         if done.is_failed() {
             shared.failures.fetch_add(1, Ordering::Relaxed);
         }

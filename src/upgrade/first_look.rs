@@ -8,9 +8,18 @@ use super::survey::{self, Stand};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
 
+/// What has been seen of them.
+pub(super) struct Looked {
+    pub(super) done: Vec<Option<Done>>,
+    /// Indices of those that have something to do.
+    pub(super) waiting: Vec<usize>,
+    /// Where those stand.
+    pub(super) seen: Vec<Option<Stand>>,
+}
+
 impl Crew<'_> {
     /// A connection that breaks is no reason to stop before anything was begun.
-    pub(super) async fn patient_survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
+    pub(super) async fn patient_survey(&self) -> Result<Looked, Failure> {
         let mut tries = 0;
         loop {
             match self.survey().await {
@@ -24,11 +33,12 @@ impl Crew<'_> {
     }
 
     /// Where all of them stand: those that have nothing to do are done.
-    async fn survey(&self) -> Result<(Vec<Option<Done>>, Vec<usize>), Failure> {
+    async fn survey(&self) -> Result<Looked, Failure> {
         let mut session = Session::open_patiently(&self.claiming).await?;
         let format = self.work.track.chosen.format;
         let mut done: Vec<Option<Done>> = vec![None; self.targets.len()];
         let mut waiting = Vec::new();
+        let mut seen = vec![None; self.targets.len()];
         let surveyed = survey::survey(&mut session, format, self.targets, |index, stand| {
             // What the tool refuses may be somebody else's work: it is looked at again with the claim.
             let settled = self.work.settled(&self.targets[index], &stand);
@@ -36,6 +46,7 @@ impl Crew<'_> {
             done[index] = settled.filter(|done| is_final || !done.is_failed());
             if done[index].is_none() {
                 waiting.push(index);
+                seen[index] = Some(stand);
             }
         });
         surveyed.await?;
@@ -46,6 +57,6 @@ impl Crew<'_> {
                 self.announce(index, done, Duration::ZERO);
             }
         }
-        Ok((done, waiting))
+        Ok(Looked { done, waiting, seen })
     }
 }

@@ -6,37 +6,16 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnectOptions;
 
 use super::batch::Batch;
+use super::opening::Opening;
+use super::path::{arrival, off_the_path, on_the_path};
 use super::target::Target;
 use crate::formats::{LedgerRow, Message};
-use crate::model::{Failure, FailureKind, Migration};
+use crate::model::{Failure, FailureKind};
 use crate::postgres::{Aftermath, OPEN_WITHIN, Session, StepFailure};
-use crate::sql::{Dialect, begins_with, quote_identifier, quote_literal, split};
+use crate::sql::quote_literal;
 
 /// A process of the server's grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
 const TARGETS: u32 = 50;
-/// Statements after which a session is another one than before.
-const OF_SESSIONS: [&[&str]; 10] = [
-    &["RESET"],
-    &["DISCARD"],
-    &["SET"],
-    &["PREPARE"],
-    &["LISTEN"],
-    &["DECLARE"],
-    &["LOAD"],
-    &["CREATE", "TEMP"],
-    &["CREATE", "TEMPORARY"],
-    &["CREATE", "LOCAL"],
-];
-/// What begins like one of these, and ends with the transaction.
-const OF_TRANSACTIONS: [&[&str]; 3] =
-    [&["SET", "LOCAL"], &["SET", "CONSTRAINTS"], &["SET", "TRANSACTION"]];
-/// Anywhere, in a function's body as well.
-const WORDS: [&str; 5] =
-    ["set_config", "advisory_lock", "temp table", "temporary table", "lastval"];
-/// Everything that a session has of its own, but its temporary tables, since no migration that makes any shares a session.
-const AS_NEW: &str = "RESET ALL; RESET SESSION AUTHORIZATION; DEALLOCATE ALL; UNLISTEN *; \
-    SELECT pg_catalog.pg_advisory_unlock_all(); ";
-
 /// For the server's end of a message whose client is gone.
 const END_WITHIN: Duration = Duration::from_secs(600);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -110,6 +89,43 @@ impl Lane {
         })
     }
 
+    /// Whether a target can be gone to and worked on in one message.
+    pub(super) fn goes_at_once(&self) -> bool {
+        !self.apart
+    }
+
+    /// Goes to a target and sends it a batch of one message. `None` if the target is not as it was seen, or somebody else
+    /// is there: nothing has been done.
+    pub(super) async fn send_at_once(
+        &mut self,
+        target: &Target,
+        opening: &Opening,
+        batch: &Batch,
+    ) -> Option<Result<Aftermath, StepFailure>> {
+        if self.seen >= TARGETS {
+            self.close().await;
+        }
+        let is_new = self.session.is_none();
+        self.at = None;
+        // What keeps a session from being opened is told by whoever tries again.
+        let session = self.session().await.ok()?;
+        let message = opening.before(target, is_new, &batch.messages[0]);
+        let sent = session.step(&[message], &batch.recorded).await;
+        self.seen += 1;
+        match sent {
+            Ok(aftermath) => {
+                self.at = Some(target.ledger.qualified());
+                Some(Ok(aftermath))
+            }
+            Err(failed) if failed.failure.kind == FailureKind::ConnectionLost => Some(Err(failed)),
+            Err(failed) if failed.completed < opening.length(target, is_new) => None,
+            Err(failed) => {
+                let failure = off_the_path(target, failed.failure);
+                Some(Err(StepFailure { failure, ..failed }))
+            }
+        }
+    }
+
     /// Brings the session to the target, alone there: another one's is replaced or made like new, and whoever works there
     /// still, such as a session whose client is gone, is waited for. What is read of the target's ledger before is not to
     /// be relied on.
@@ -128,7 +144,7 @@ impl Lane {
         }
         self.at = None;
         self.seen += 1;
-        let arrival = arrival(target, is_new);
+        let arrival = format!("{}; {}", arrival(target, is_new), on_the_path(target));
         let arrived = self.session().await?.execute(arrival).await;
         arrived.map_err(|failure| off_the_path(target, failure))?;
         self.take_mark(target).await?;
@@ -188,62 +204,6 @@ impl Lane {
     }
 }
 
-/// Whether migrations need a session to themselves for each target: anything that outlives a transaction would be there for
-/// the next one.
-pub(super) fn speaks_of_sessions(migrations: &[Migration]) -> bool {
-    let is_any = |statement: &str, kinds: &[&[&str]]| {
-        kinds.iter().any(|words| begins_with(statement, words))
-    };
-    migrations.iter().map(|migration| migration.up.text()).any(|text| {
-        let pieces = split(text, Dialect::Server).pieces;
-        let mut statements = pieces.iter().map(|piece| &text[piece.range()]);
-        let lower = text.to_ascii_lowercase();
-        WORDS.iter().any(|word| lower.contains(word))
-            || statements.any(|one| is_any(one, &OF_SESSIONS) && !is_any(one, &OF_TRANSACTIONS))
-    })
-}
-
-/// Brings a session to a target: its search path, which the server has to see as it is meant.
-fn arrival(target: &Target, is_new: bool) -> String {
-    let path = target.search_path.iter().map(|name| quote_identifier(name));
-    format!(
-        "{}SET search_path TO {}; {}",
-        if is_new { "" } else { AS_NEW },
-        path.collect::<Vec<_>>().join(", "),
-        on_the_path(target),
-    )
-}
-
-/// SQL that fails, by a division by zero, where the session does not see the schemas that it should.
-pub(super) fn on_the_path(target: &Target) -> String {
-    let seen = target.search_path.iter().map(|name| quote_literal(name));
-    format!(
-        "SELECT 1 / (pg_catalog.current_schemas(false)::pg_catalog.text[] OPERATOR(pg_catalog.=) \
-         ARRAY[{}]::pg_catalog.text[])::pg_catalog.int4",
-        seen.collect::<Vec<_>>().join(", "),
-    )
-}
-
-/// The division by zero is ours: see [`on_the_path`].
-fn off_the_path(target: &Target, failure: Failure) -> Failure {
-    let is_ours = failure.kind == FailureKind::Sql { sqlstate: "22012".to_owned() }
-        && failure.statement.as_deref().is_some_and(|sql| sql.contains(&on_the_path(target)));
-    if !is_ours {
-        return failure;
-    }
-    Failure {
-        hint: Some(
-            "a schema that the configuration's `search_path` names is not there or may not be used, or a migration has \
-             moved the session's search path"
-                .to_owned(),
-        ),
-        ..Failure::new(
-            FailureKind::SearchPath,
-            format!("the server does not see the search path {:?}", target.search_path),
-        )
-    }
-}
-
 /// A server that takes a connection and says nothing would be waited for without end.
 async fn within<T>(open: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match tokio::time::timeout(OPEN_WITHIN, open).await {
@@ -252,47 +212,5 @@ async fn within<T>(open: impl Future<Output = Result<T, Failure>>) -> Result<T, 
             FailureKind::Environment,
             format!("the server does not open a session within {} s", OPEN_WITHIN.as_secs()),
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Script;
-
-    fn speaks(text: &str) -> bool {
-        let migration = Migration {
-            version: "1".into(),
-            description: String::new(),
-            up: Script::whole("1.sql", text),
-            down: None,
-            in_transaction: true,
-            down_in_transaction: true,
-            checksum: None,
-        };
-        speaks_of_sessions(&[migration])
-    }
-
-    #[test]
-    fn what_outlives_a_transaction_keeps_a_session_apart() {
-        for text in [
-            "select 1; set statement_timeout = 1;",
-            "RESET ALL",
-            "create temp table a ();",
-            "create function f() returns void language plpgsql as $$begin create temp table x(); end$$",
-            "select set_config('a.b', 'c', false)",
-            "select pg_try_advisory_lock(1)",
-            "prepare p as select 1",
-        ] {
-            assert!(speaks(text), "{text}");
-        }
-        for text in [
-            "create table sessions (reset_at date, template text, upload text);",
-            "set local statement_timeout = 1;",
-            "do $$ declare x int; begin null; end $$;",
-            "alter table a alter b set not null;",
-        ] {
-            assert!(!speaks(text), "{text}");
-        }
     }
 }

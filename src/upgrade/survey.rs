@@ -1,7 +1,8 @@
 //! Where all targets of a database stand, in one pass: their ledgers are read together, since a round trip for each would
 //! take longer than most upgrades.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -22,8 +23,8 @@ pub(super) enum Stand {
     Absent,
     /// There is no ledger: nothing has ever been applied by this tool.
     New,
-    /// The ledger's rows, the oldest first.
-    Rows(Vec<LedgerRow>),
+    /// The ledger's rows, the oldest first. Most targets have the same.
+    Rows(Arc<[LedgerRow]>),
     Unreadable(Box<Failure>),
 }
 
@@ -34,6 +35,7 @@ pub(super) async fn survey(
     targets: &[Target],
     mut each: impl FnMut(usize, Stand),
 ) -> Result<(), Failure> {
+    let mut known = HashSet::new();
     for (chunk, first) in targets.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
         let there = Existing::read(session, chunk).await?;
         let (with, without): (Vec<_>, Vec<_>) =
@@ -45,7 +47,8 @@ pub(super) async fn survey(
         match together(session, format, &with).await {
             Ok(mut rows) => {
                 for (index, _) in with {
-                    each(first + index, Stand::Rows(rows.remove(&index).unwrap_or_default()));
+                    let rows = rows.remove(&index).unwrap_or_default();
+                    each(first + index, Stand::Rows(shared(&mut known, rows)));
                 }
             }
             // One of them may not be read, or is not what it should be: the others are all the same.
@@ -60,6 +63,16 @@ pub(super) async fn survey(
     Ok(())
 }
 
+/// The same rows once.
+fn shared(known: &mut HashSet<Arc<[LedgerRow]>>, rows: Vec<LedgerRow>) -> Arc<[LedgerRow]> {
+    if let Some(same) = known.get(rows.as_slice()) {
+        return Arc::clone(same);
+    }
+    let rows: Arc<[LedgerRow]> = rows.into();
+    known.insert(Arc::clone(&rows));
+    rows
+}
+
 /// Where one stands.
 pub(super) async fn one(
     session: &mut Session,
@@ -71,7 +84,7 @@ pub(super) async fn one(
         return Ok(if there.has_schema(target) { Stand::New } else { Stand::Absent });
     }
     match session.ledger(&target.ledger, &format.ledger_rows(&target.ledger)).await {
-        Ok(rows) => Ok(rows.map_or(Stand::New, Stand::Rows)),
+        Ok(rows) => Ok(rows.map_or(Stand::New, |rows| Stand::Rows(rows.into()))),
         Err(failure) if failure.kind == FailureKind::ConnectionLost => Err(failure),
         Err(failure) => Ok(Stand::Unreadable(Box::new(failure))),
     }

@@ -1,16 +1,20 @@
 //! One target, from where it stands to where it should: what the format's tool would do, and what the ledger shows of it
 //! afterwards. The ledger alone says what has been applied, whatever has become of a connection.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Step, batches};
-use super::done::{Begun, Done, file_of, unrun};
-use super::lane::{Lane, on_the_path};
+use super::aftermath::{Stopped, absent, check, stopped};
+use super::batch::{Step, batches};
+use super::done::{Begun, Done, unrun};
+use super::lane::Lane;
+use super::opening::Opening;
+use super::path::on_the_path;
 use super::survey::Stand;
 use super::target::Target;
-use crate::formats::{Decision, LedgerRow, rolls_back_whole};
+use crate::formats::{Decision, LedgerRow};
 use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
-use crate::postgres::{Aftermath, EventSink, StepFailure, collecting, lost_a_race};
+use crate::postgres::{EventSink, collecting, lost_a_race};
 use crate::replay::plan::TrackPlan;
 
 /// Tries after the first one, of what has lost a race for a lock.
@@ -49,19 +53,39 @@ impl Work<'_> {
         }
     }
 
-    /// Brings a target from where it stands to where it should. Its claim is ours.
-    pub(super) async fn upgrade(&self, lane: &mut Lane, target: &Target, stand: Stand) -> Done {
+    /// How a target that was seen like this, before its claim was ours, is gone to and worked on in one message; `None`
+    /// where it has to be looked at again first.
+    pub(super) fn opening(&self, target: &Target, seen: &Stand) -> Option<Opening> {
+        let decision = match seen {
+            Stand::Rows(rows) => self.decide(rows),
+            Stand::New => self.decide(&[]),
+            Stand::Absent | Stand::Unreadable(_) => return None,
+        };
+        let goes_on = !decision.apply.is_empty() && decision.refusal.is_none();
+        goes_on.then(|| Opening::new(target, self.track.chosen.format, seen)).flatten()
+    }
+
+    /// Brings a target from where it stands to where it should. Its claim is ours. With an opening, where it stands is what
+    /// was seen before.
+    pub(super) async fn upgrade(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        stand: Stand,
+        mut opening: Option<Opening>,
+    ) -> Done {
         let (mut known, mut is_new) = match stand {
             Stand::Rows(rows) => (rows, false),
-            Stand::New => (Vec::new(), true),
+            Stand::New => (Arc::default(), true),
             Stand::Absent => return Done::failed(absent(target)),
             Stand::Unreadable(failure) => return Done::failed(*failure),
         };
         let mut begun = self.begin(&known, &self.decide(&known));
         loop {
+            let makes_ledger = is_new && opening.is_none();
             // Where it was made and the answer was lost, making it again does nothing.
-            match if is_new { self.make_ledger(lane, target).await } else { Ok(()) } {
-                Ok(()) => is_new = false,
+            match if makes_ledger { self.make_ledger(lane, target).await } else { Ok(()) } {
+                Ok(()) => {}
                 Err(failure) => {
                     lane.close().await;
                     let is_lost = failure.kind == FailureKind::ConnectionLost;
@@ -75,7 +99,9 @@ impl Work<'_> {
             if decision.apply.is_empty() {
                 return self.end_of(begun, &known, decision);
             }
-            let failed = match self.apply(lane, target, &decision.apply, &mut begun).await {
+            let opening = opening.take();
+            let failed = match self.apply(lane, target, &decision.apply, opening, &mut begun).await
+            {
                 Ok(()) => match decision.refusal {
                     // The tool stops there, after what it has applied.
                     Some(_) => return self.end_of(begun, &known, decision),
@@ -85,9 +111,14 @@ impl Work<'_> {
             };
             lane.close().await;
             // What the ledger shows is what was applied, also where an answer was lost.
-            known = match self.look(lane, target).await {
-                Ok(rows) => rows,
+            (known, is_new) = match self.look(lane, target).await {
+                Ok(Some(rows)) => (rows.into(), false),
+                Ok(None) => (Arc::default(), true),
                 Err(failure) => return self.broken(begun, failure),
+            };
+            let Some(failed) = failed else {
+                begun = self.begin(&known, &self.decide(&known));
+                continue;
             };
             self.note_applied(&mut begun, &known);
             if failed.may_be_tried_again && self.pause(&mut begun).await {
@@ -138,14 +169,16 @@ impl Work<'_> {
         lane.prepare(target, &self.track.chosen.format.ensure_ledger(&target.ledger)).await
     }
 
-    /// Sends what is to be applied, a batch after the other.
+    /// Sends what is to be applied, a batch after the other. It fails without a reason where the target is not as it was
+    /// seen, and nothing has been done.
     async fn apply(
         &self,
         lane: &mut Lane,
         target: &Target,
         indices: &[usize],
+        mut opening: Option<Opening>,
         begun: &mut Begun,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), Option<Stopped>> {
         let format = self.track.chosen.format;
         let migrations = indices.iter().map(|index| &self.track.head[*index]);
         let steps = migrations.clone().map(|migration| Step {
@@ -158,8 +191,17 @@ impl Work<'_> {
             let of_batch: Vec<&Migration> = rest.drain(..batch.steps).collect();
             self.tell(target, of_batch[0]);
             let started = Instant::now();
-            let (sent, notices) = collecting(lane.send(target, &batch)).await;
-            let aftermath = sent.map_err(|failed| stopped(&batch, failed))?;
+            let sent = async {
+                match opening.take() {
+                    Some(opening) if batch.is_whole => {
+                        lane.send_at_once(target, &opening, &batch).await
+                    }
+                    Some(_) => None,
+                    None => Some(lane.send(target, &batch).await),
+                }
+            };
+            let (sent, notices) = collecting(sent).await;
+            let aftermath = sent.ok_or(None)?.map_err(|failed| stopped(&batch, failed))?;
             check(target, &of_batch, &aftermath).map_err(|failure| Stopped {
                 failure,
                 may_be_tried_again: false,
@@ -177,7 +219,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn look(&self, lane: &mut Lane, target: &Target) -> Result<Vec<LedgerRow>, Failure> {
+    /// The ledger's rows, if there is one.
+    async fn look(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+    ) -> Result<Option<Vec<LedgerRow>>, Failure> {
         let query = self.track.chosen.format.ledger_rows(&target.ledger);
         let mut tries = 0;
         loop {
@@ -186,7 +233,7 @@ impl Work<'_> {
                 lane.ledger(target, &query).await
             };
             match looked.await {
-                Ok(rows) => return Ok(rows.unwrap_or_default()),
+                Ok(rows) => return Ok(rows),
                 // A server that is being restarted is there again after a moment.
                 Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < RETRIES => {
                     lane.close().await;
@@ -202,68 +249,5 @@ impl Work<'_> {
         let migration = migration.file_name().into();
         // Nobody listening is no reason to stop.
         let _ = self.events.send(Event::StepStarted { unit: target.unit(), migration });
-    }
-}
-
-/// Why a batch did not come to its end.
-struct Stopped {
-    failure: Failure,
-    /// It was in transactions, so that nothing half-done is left.
-    is_whole: bool,
-    may_be_tried_again: bool,
-}
-
-fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
-    let StepFailure { message, mut failure, .. } = failed;
-    let had_no_effect = batch.is_whole || rolls_back_whole(&batch.messages, message);
-    let is_lost = failure.kind == FailureKind::ConnectionLost;
-    if is_lost && !had_no_effect {
-        failure.hint = Some(
-            "the connection broke while a migration ran outside of a transaction: it may have been applied in part, or \
-             whole without its row in the ledger; look at what it makes before it is run again"
-                .to_owned(),
-        );
-    }
-    let may_be_tried_again = had_no_effect && (is_lost || lost_a_race(&failure));
-    Stopped { may_be_tried_again, is_whole: batch.is_whole, failure }
-}
-
-/// An exit code is no evidence: the ledger and the session are.
-fn check(target: &Target, batch: &[&Migration], seen: &Aftermath) -> Result<(), Failure> {
-    let place = || batch.last().map(|migration| file_of(migration));
-    if !seen.recorded {
-        return Err(Failure {
-            place: place(),
-            ..Failure::new(
-                FailureKind::Ledger,
-                "the migration ran, and the ledger does not show it: it has changed the ledger, the search path or the role, \
-                 or has left a transaction open",
-            )
-        });
-    }
-    if seen.schemas != target.search_path {
-        return Err(Failure {
-            place: place(),
-            ..Failure::new(
-                FailureKind::SearchPath,
-                format!(
-                    "the migration has moved the session's search path from {:?} to {:?}; what follows it would go elsewhere",
-                    target.search_path, seen.schemas
-                ),
-            )
-        });
-    }
-    Ok(())
-}
-
-fn absent(target: &Target) -> Failure {
-    Failure {
-        hint: Some(
-            "make it first (CREATE SCHEMA), or correct the tenant's name or `target`".to_owned(),
-        ),
-        ..Failure::new(
-            FailureKind::Environment,
-            format!("there is no schema \"{}\"", target.search_path[0]),
-        )
     }
 }

@@ -194,7 +194,7 @@ fn with_unix_line_ends(bytes: &[u8]) -> Vec<u8> {
 
 /// Whether this is the content that a pointer of git-lfs stands for.
 fn is_behind(pointer: &[u8], bytes: &[u8]) -> bool {
-    let hash = format!("oid sha256:{}", hex(&sha2::Sha256::digest(bytes)));
+    let hash = format!("oid sha256:{}", hex::encode(sha2::Sha256::digest(bytes)));
     pointer.split(|byte| *byte == b'\n').any(|line| line == hash.as_bytes())
 }
 
@@ -202,13 +202,9 @@ fn is_behind(pointer: &[u8], bytes: &[u8]) -> bool {
 fn hash_of(bytes: &[u8], length: usize) -> String {
     let header = format!("blob {}\0", bytes.len());
     match length {
-        64 => hex(&sha2::Sha256::new().chain_update(header).chain_update(bytes).finalize()),
-        _ => hex(&sha1::Sha1::new().chain_update(header).chain_update(bytes).finalize()),
+        64 => hex::encode(sha2::Sha256::new().chain_update(header).chain_update(bytes).finalize()),
+        _ => hex::encode(sha1::Sha1::new().chain_update(header).chain_update(bytes).finalize()),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod fleet;
 mod limits;
 mod oracle;
+mod round_trips;
 mod tenants;
 
 use std::fmt::Write as _;

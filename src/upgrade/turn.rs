@@ -1,0 +1,84 @@
+//! A crew's turn at targets that it has claimed.
+
+use std::time::Instant;
+
+use super::crew::{Crew, LOOK_AGAIN, Shared, TRIES};
+use super::done::Done;
+use super::lane::Lane;
+use super::survey::Stand;
+use super::target::Target;
+use crate::model::{Event, Failure, FailureKind, Phase};
+use crate::postgres::Keys;
+
+impl Crew<'_> {
+    /// Those that are ours now, one after the other.
+    pub(super) async fn work_on(&self, shared: &Shared, lane: &mut Lane, claimed: &[usize]) {
+        for index in claimed {
+            let target = &self.targets[*index];
+            let started = Instant::now();
+            let done = match self.enough(shared) {
+                Some(reason) => Done::not_run(reason),
+                None => {
+                    let unit = target.unit();
+                    let _ = self.work.events.send(Event::UnitStarted { unit, phase: Phase::Head });
+                    let seen = shared.seen.lock().await[*index].take();
+                    self.upgrade(lane, target, seen).await
+                }
+            };
+            self.finish(shared, *index, done, started.elapsed()).await;
+        }
+        let keys: Vec<Keys> = claimed.iter().map(|index| self.targets[*index].keys).collect();
+        // The mark of the last one would keep others, and our next turn, from it.
+        tokio::join!(lane.leave(), self.release(shared, &keys));
+    }
+
+    async fn release(&self, shared: &Shared, keys: &[Keys]) {
+        let mut claims = shared.claims.lock().await;
+        if let Some(session) = claims.as_mut()
+            && session.release(keys).await.is_err()
+        {
+            // With its end the server gives back what it held.
+            *claims = None;
+        }
+    }
+
+    /// By what was seen of it, or by another look.
+    async fn upgrade(&self, lane: &mut Lane, target: &Target, seen: Option<Stand>) -> Done {
+        let opening = |stand: &Stand| self.work.opening(target, stand);
+        let seen = seen.filter(|_| lane.goes_at_once());
+        if let Some((stand, opening)) = seen.and_then(|stand| opening(&stand).map(|o| (stand, o))) {
+            return self.work.upgrade(lane, target, stand, Some(opening)).await;
+        }
+        match self.stand(lane, target).await {
+            Ok(stand) => match self.work.settled(target, &stand) {
+                Some(done) => done,
+                None => self.work.upgrade(lane, target, stand, None).await,
+            },
+            Err(failure) => {
+                lane.close().await;
+                Done::failed(failure)
+            }
+        }
+    }
+
+    /// Where it stands now that it is ours: somebody else may have been there since the first look.
+    async fn stand(&self, lane: &mut Lane, target: &Target) -> Result<Stand, Failure> {
+        let query = self.work.track.chosen.format.ledger_rows(&target.ledger);
+        let mut tries = 0;
+        loop {
+            let looked = async {
+                lane.arrive(target).await?;
+                lane.ledger(target, &query).await
+            };
+            match looked.await {
+                Ok(rows) => return Ok(rows.map_or(Stand::New, |rows| Stand::Rows(rows.into()))),
+                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
+                    lane.close().await;
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    tries += 1;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+}

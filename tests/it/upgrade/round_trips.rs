@@ -1,0 +1,77 @@
+//! What goes over the wire: a server that is far away costs its round trips.
+
+use std::time::Duration;
+
+use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::{Sent, Wire, postgres};
+
+const TENANTS: usize = 192;
+const MIGRATIONS: usize = 4;
+
+fn queries(wire: &Wire) -> Vec<String> {
+    let text = |sent: Sent| match sent {
+        Sent::Query(text) => Some(text),
+        Sent::Extended(texts) => Some(texts.join("; ")),
+        Sent::Startup(_) | Sent::Other(_) => None,
+    };
+    wire.sessions().into_iter().flatten().filter_map(text).collect()
+}
+
+/// All that a tenant needs, from its search path to the look at its ledger, is one message; what others share comes in
+/// besides: the first look, a claim and its end for each sixteen at most.
+#[tokio::test]
+async fn a_tenant_is_one_message() {
+    let database = with_tenants(&numbered(TENANTS)).await;
+    let through = |wire: &Wire| postgres().tcp_url_through(wire.port(), &database.name);
+    // From nothing, and with one that is new.
+    for migrations in [MIGRATIONS, MIGRATIONS + 1] {
+        let wire = Wire::to(postgres().port());
+        let shop = shop(migrations);
+        let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]);
+        run.env("SHOP_URL", through(&wire)).run().success();
+        let all = queries(&wire);
+        let with_migrations = all.iter().filter(|text| text.contains("INSERT INTO audit.applied"));
+        assert_eq!(with_migrations.count(), TENANTS, "a message for each tenant");
+        let others = all.len() - TENANTS;
+        assert!(others <= TENANTS / 2, "{others} besides");
+    }
+    assert_all_once(&database, TENANTS, MIGRATIONS + 1).await;
+
+    let wire = Wire::to(postgres().port());
+    let shop = shop(MIGRATIONS + 1);
+    let nothing = upgrade(&shop, &database, ["--all-tenants"]);
+    nothing.env("SHOP_URL", through(&wire)).run().success();
+    let all = queries(&wire);
+    assert!(all.len() <= 8, "nothing to do: {all:#?}");
+}
+
+/// Where a tenant stands is read before it is claimed. Whatever becomes of it in between is seen.
+#[tokio::test]
+async fn a_tenant_that_has_moved_since_is_looked_at_again() {
+    let database = with_tenants(&numbered(3)).await;
+    let first = shop(1);
+    upgrade(&first, &database, ["--all-tenants"]).run().success();
+    let sleep = "SELECT pg_sleep(CASE current_schema() WHEN 'tenant_t001' THEN 600 ELSE 0 END);";
+    let sleepy = shop(2).file("tenant/3_sleep.sql", migration(3, sleep));
+    let running = upgrade(&sleepy, &database, ["--all-tenants", "--jobs=1", "--format=json"]);
+    let running = running.start();
+    // The text that the server shows of a message is cut before it comes to the sleep.
+    let asleep = "SELECT count(*) FROM pg_stat_activity \
+        WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    while database.sql(asleep).await != ["1"] {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    upgrade(&sleepy, &database, ["--tenant=t003"]).run().success();
+    database
+        .sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        .await;
+    let run = report(&running.wait().exit(1));
+    assert_eq!(
+        ["t001", "t002", "t003"].map(|name| outcome(&run, name)),
+        ["failed", "upgraded", "up-to-date"]
+    );
+    let applied = "SELECT tenant, string_agg(version::text, ',' ORDER BY version) FROM audit.applied \
+        GROUP BY 1 ORDER BY 1";
+    let expected = ["tenant_t001|1,2", "tenant_t002|1,2,3", "tenant_t003|1,2,3"];
+    assert_eq!(database.sql(applied).await, expected);
+}
