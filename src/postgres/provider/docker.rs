@@ -133,7 +133,7 @@ impl Contained {
             }
             if looked.elapsed() > LOOK_EVERY {
                 looked = Instant::now();
-                if !self.engine.runs(self.container.id()).await {
+                if self.engine.has_ended(self.container.id()).await {
                     let log = log.end().await;
                     return Err(ProviderError::ContainerDied { image: image.to_string(), log });
                 }

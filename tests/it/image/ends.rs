@@ -49,34 +49,44 @@ fn a_cancelled_job_ends_in_time_and_leaves_nothing() {
 /// What the runner does in the end, if a step does not.
 #[test]
 fn what_a_killed_container_has_left_goes_after_the_job() {
+    // Whoever starts a server on this engine removes what dead runs have left, other tests as well: then there is nothing
+    // for the step after the job, and it is no proof.
+    const TRIES: u32 = 8;
     for network in [Network::bridge, Network::of_a_job] {
         let Some(machine) = Machine::new(sleepy(), network) else { return };
-        let (started, server) = at_work(&machine);
-        started.kill_container();
-        let ended = started.wait().exit(KILLED);
-        assert!(server.is_there(), "somebody else has removed it");
-        // The log ends in the middle of text that is not mig-ci's own, so that only the files can be read.
-        let state = machine.state_of(&ended);
-        assert_eq!(state.keys().collect::<Vec<_>>(), ["started"]);
-
-        // Without the state of a run that has begun there is nothing to do.
-        machine.post(&BTreeMap::new()).run().success();
-        assert!(server.is_there());
-
-        let post = machine.post(&state).run().success();
-        let text = machine.read(&post).text();
         assert!(
-            text.contains(&format!("removed container {} of run ", &server.id[..12])),
-            "{text}"
+            (0..TRIES).any(|_| is_removed_after_the_job(&machine)),
+            "somebody else was first each time"
         );
-        assert!(!server.is_there());
-        // Otherwise it would hold up the pull request.
-        assert_eq!(machine.fake.check_runs()[0]["conclusion"], "cancelled");
-        let again = machine.read(&machine.post(&state).run().success()).text();
-        assert!(!again.contains(&server.id[..12]), "{again}");
-        assert_eq!(machine.fake.count("PATCH"), 1, "one that has ended is left as it is");
         assert_eq!(machine.strange_files(), [""; 0]);
     }
+}
+
+/// `false` if somebody else was first.
+fn is_removed_after_the_job(machine: &Machine) -> bool {
+    let ended_before = machine.fake.count("PATCH");
+    let (started, server) = at_work(machine);
+    started.kill_container();
+    let ended = started.wait().exit(KILLED);
+    // The log ends in the middle of text that is not mig-ci's own, so that only the files can be read.
+    let state = machine.state_of(&ended);
+    assert_eq!(state.keys().collect::<Vec<_>>(), ["started"]);
+
+    // Without the state of a run that has begun there is nothing to do.
+    let idle = machine.read(&machine.post(&BTreeMap::new()).run().success()).text();
+    assert!(!idle.contains(&server.id[..12]), "{idle}");
+
+    let post = machine.post(&state).run().success();
+    let text = machine.read(&post).text();
+    let is_ours = text.contains(&format!("removed container {} of run ", &server.id[..12]));
+    assert!(!server.is_there(), "{text}");
+    // Otherwise it would hold up the pull request.
+    assert_eq!(machine.fake.check_runs().last().unwrap()["conclusion"], "cancelled");
+    let again = machine.read(&machine.post(&state).run().success()).text();
+    assert!(!again.contains(&server.id[..12]), "{again}");
+    let patches = machine.fake.count("PATCH") - ended_before;
+    assert_eq!(patches, 1, "one that has ended is left as it is");
+    is_ours
 }
 
 #[test]

@@ -60,10 +60,15 @@ impl Engine {
         tokio::time::timeout(ANSWER_WITHIN, question).await.ok()?.ok()
     }
 
-    /// Whether a container is there and runs.
-    pub(super) async fn runs(&self, id: &str) -> bool {
-        let state = self.inspect(id).await.and_then(|container| container.state);
-        state.and_then(|state| state.running).unwrap_or(false)
+    /// Whether a container is known to have ended, or not to be there at all. An engine that is too busy to say so has said
+    /// nothing: what belongs to a living container must not be taken from it for that.
+    pub(super) async fn has_ended(&self, id: &str) -> bool {
+        let question = self.client.inspect_container(id, None::<InspectContainerOptions>);
+        match tokio::time::timeout(ANSWER_WITHIN, question).await {
+            Ok(Ok(container)) => container.state.and_then(|state| state.running) == Some(false),
+            Ok(Err(DockerError::DockerResponseServerError { status_code: 404, .. })) => true,
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     /// All containers, in any state, that carry the label.
@@ -81,7 +86,7 @@ impl Engine {
             Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
             Err(error @ DockerError::DockerResponseServerError { status_code: 409, .. }) => {
                 for _ in 0..REMOVAL_LOOKS {
-                    if self.inspect(id).await.is_none() {
+                    if self.is_gone(id).await {
                         return Ok(());
                     }
                     tokio::time::sleep(LOOK_EVERY).await;
@@ -90,6 +95,12 @@ impl Engine {
             }
             outcome => outcome,
         }
+    }
+
+    async fn is_gone(&self, id: &str) -> bool {
+        let question = self.client.inspect_container(id, None::<InspectContainerOptions>);
+        let answer = tokio::time::timeout(ANSWER_WITHIN, question).await;
+        matches!(answer, Ok(Err(DockerError::DockerResponseServerError { status_code: 404, .. })))
     }
 
     /// The CPU time of all processes of a container so far.

@@ -63,7 +63,7 @@ async fn is_stale(engine: &Engine, container: &ContainerSummary) -> bool {
     match judge(&labels(container), container.state, now()) {
         Judgement::Stale => true,
         Judgement::Living => false,
-        Judgement::AsItsMaker(maker) => !engine.runs(&maker).await,
+        Judgement::AsItsMaker(maker) => engine.has_ended(&maker).await,
     }
 }
 
