@@ -1,18 +1,22 @@
 //! Where the work is: addresses, first sessions, and what is said where there is none.
 
-use super::{Error, Job, TRIES};
-use crate::model::{Failure, FailureKind, Tenancy};
-use crate::postgres::{Address, AddressError, Session};
+use super::job::{Job, Site};
+use super::{Error, TRIES, plan};
+use crate::model::{Failure, FailureKind, Partition, Tenancy};
+use crate::postgres::{Address, Session};
 use crate::tenants::{Asking, Tenant, WhoError, Whom};
 
+/// A tenant, and where its database is, or why it cannot be worked on: known before anything is begun.
+pub(super) struct Seat {
+    pub(super) tenant: Tenant,
+    pub(super) address: Result<Address, Failure>,
+}
+
 /// What is asked before servers are changed that are not on this machine; `None` if all are.
-pub(super) fn question(
-    job: &Job<'_>,
-    addresses: &[Result<Address, AddressError>],
-) -> Option<String> {
+pub(super) fn question(job: &Job<'_>, seats: &[Seat]) -> Option<String> {
     const SHOWN: usize = 3;
-    let main = job.shared.as_ref().and_then(|_| job.url.address().ok());
-    let all = main.iter().chain(addresses.iter().flatten());
+    let main = job.shared.as_ref().and_then(|_| job.site.url.address().ok());
+    let all = main.iter().chain(seats.iter().filter_map(|seat| seat.address.as_ref().ok()));
     let mut remote: Vec<String> =
         all.filter(|one| !one.is_local()).map(Address::describe).collect();
     remote.sort();
@@ -20,7 +24,7 @@ pub(super) fn question(
     if remote.is_empty() {
         return None;
     }
-    let of_tenants = match (addresses.len(), job.tenants.is_some()) {
+    let of_tenants = match (seats.len(), job.tenants.is_some()) {
         (_, false) => String::new(),
         (1, _) => " with 1 tenant".to_owned(),
         (number, _) => format!(" with {number} tenants"),
@@ -28,29 +32,39 @@ pub(super) fn question(
     let more = remote.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     remote.truncate(SHOWN);
-    Some(format!("upgrade `{}`{of_tenants} at {}{more}?", job.database.name, remote.join(", ")))
+    let name = &job.site.database.name;
+    Some(format!("upgrade `{name}`{of_tenants} at {}{more}?", remote.join(", ")))
 }
 
-pub(super) fn main_address(job: &Job<'_>) -> Result<Address, Error> {
-    job.url.address().map_err(|source| of_address(job, source))
+pub(super) fn main_address(site: &Site<'_>) -> Result<Address, Error> {
+    let database = || site.database.name.clone();
+    site.url.address().map_err(|source| Error::Address { database: database(), source })
 }
 
-pub(super) fn of_address(job: &Job<'_>, source: AddressError) -> Error {
-    Error::Address { database: job.database.name.clone(), source }
+/// The tenants in question, or a part of them, in the order of their source.
+pub(super) async fn seats(
+    site: &Site<'_>,
+    asking: &Asking<'_>,
+    whom: &Whom,
+    part: Option<Partition>,
+) -> Result<Vec<Seat>, Error> {
+    let tenants = tenants(site, asking, whom).await?;
+    let tenants = match part {
+        None => tenants,
+        Some(part) => plan::dealt(tenants, part),
+    };
+    let seat = |tenant: Tenant| Seat { address: address(site, &tenant), tenant };
+    Ok(tenants.into_iter().map(seat).collect())
 }
 
 /// Who they are; asked again if the connection breaks, since nothing has been begun.
-pub(super) async fn tenants(
-    job: &Job<'_>,
-    asking: &Asking<'_>,
-    whom: &Whom,
-) -> Result<Vec<Tenant>, Error> {
+async fn tenants(site: &Site<'_>, asking: &Asking<'_>, whom: &Whom) -> Result<Vec<Tenant>, Error> {
     if !asking.needs_session(whom) {
         return Ok(asking.tenants(whom, None).await?);
     }
     let mut tries = 0;
     loop {
-        let mut session = main_session(job).await?;
+        let mut session = main_session(site).await?;
         let asked = asking.tenants(whom, Some(&mut session)).await;
         session.close().await;
         match asked {
@@ -64,27 +78,28 @@ pub(super) async fn tenants(
     }
 }
 
-/// Where each tenant's database is, or why that is nowhere.
-pub(super) fn addresses(job: &Job<'_>, tenants: &[Tenant]) -> Vec<Result<Address, AddressError>> {
-    let tenancy = job.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
-    let of = |tenant: &Tenant| match (&tenant.url, tenancy) {
+fn address(site: &Site<'_>, tenant: &Tenant) -> Result<Address, Failure> {
+    let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
+    let address = match (&tenant.url, tenancy) {
         (Some(url), _) => url.address(),
-        (None, Tenancy::Database) => job.url.of_tenant(&tenant.name, &tenant.target),
-        (None, Tenancy::Schema) => job.url.address(),
+        (None, Tenancy::Database) => site.url.of_tenant(&tenant.name, &tenant.target),
+        (None, Tenancy::Schema) => site.url.address(),
     };
-    tenants.iter().map(of).collect()
+    address.map_err(|error| {
+        Failure::new(FailureKind::Environment, format!("the address of this tenant: {error}"))
+    })
 }
 
 /// A session for the query that tells who the tenants are.
-async fn main_session(job: &Job<'_>) -> Result<Session, Error> {
-    let address = main_address(job)?;
+async fn main_session(site: &Site<'_>) -> Result<Session, Error> {
+    let address = main_address(site)?;
     let session = Session::open_patiently(&address.options(&[])).await;
-    session.map_err(|failure| unreachable(job, &address, failure))
+    session.map_err(|failure| unreachable(site, &address, failure))
 }
 
-pub(super) fn unreachable(job: &Job<'_>, address: &Address, failure: Failure) -> Error {
+pub(super) fn unreachable(site: &Site<'_>, address: &Address, failure: Failure) -> Error {
     Error::Connect {
-        database: job.database.name.clone(),
+        database: site.database.name.clone(),
         address: address.describe(),
         failure: Box::new(with_advice(failure)),
     }

@@ -70,10 +70,10 @@ pub(super) fn shared_target(
     })
 }
 
-pub(super) fn tenant_targets(
+pub(super) fn tenant_targets<'t>(
     database: &Database,
     plan: &TrackPlan,
-    tenants: &[Tenant],
+    tenants: impl Iterator<Item = &'t Tenant>,
     files: &dyn Files,
 ) -> Result<Vec<Target>, Error> {
     let Some(track) = &database.tenants else { return Ok(Vec::new()) };
@@ -101,7 +101,7 @@ pub(super) fn tenant_targets(
             ledger,
         })
     };
-    tenants.iter().map(target).collect()
+    tenants.map(target).collect()
 }
 
 /// The tenants of one part, by their names: another order of the source, or a new tenant, moves nobody.

@@ -1,0 +1,203 @@
+//! One database from its tenants' names to what has become of them: the shared track first, and then all tenants.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use camino::Utf8Path;
+use tokio_util::sync::CancellationToken;
+
+use super::apart::{self, after_failures};
+use super::crew::Crew;
+use super::done::Done;
+use super::job::Job;
+use super::outcome::Unit;
+use super::place::{self, Seat, main_address, question, unreachable};
+use super::plan::{self, To};
+use super::target::Target;
+use super::unit::Work;
+use super::{Confirm, Error, Request};
+use crate::model::{Event, Tenancy, UnitEnd, Verdict};
+use crate::postgres::{Address, EventSink};
+use crate::replay::plan::TrackPlan;
+use crate::source::Worktree;
+use crate::tenants::Asking;
+use crate::verify;
+
+/// A run on one database, and what it has at hand.
+pub(super) struct Fleet<'a> {
+    pub(super) request: &'a Request,
+    pub(super) job: &'a Job<'a>,
+    pub(super) files: &'a Worktree,
+    /// The project's folder.
+    pub(super) root: &'a Utf8Path,
+    pub(super) confirm: &'a Confirm<'a>,
+    pub(super) events: &'a EventSink,
+    pub(super) interrupted: &'a CancellationToken,
+}
+
+impl Fleet<'_> {
+    pub(super) async fn run(&self) -> Result<Vec<Unit>, Error> {
+        let (job, started) = (self.job, Instant::now());
+        let database = job.site.database;
+        let seats = self.seats().await?;
+        let targets = match &job.tenants {
+            Some(plan) => {
+                let tenants = seats.iter().map(|seat| &seat.tenant);
+                plan::tenant_targets(database, plan, tenants, self.files)?
+            }
+            None => Vec::new(),
+        };
+        if question(job, &seats).is_some_and(|question| !(self.confirm)(&question)) {
+            return Err(Error::Declined);
+        }
+        let name: Arc<str> = database.name.as_str().into();
+        let units = seats.len() + usize::from(job.shared.is_some());
+        self.tell(Event::DatabaseStarted { database: Arc::clone(&name), units });
+        // Whoever cannot be reached for a reason that is known has failed before anything is begun.
+        let unseated = |(seat, target): (&Seat, &Target)| {
+            let failure = seat.address.as_ref().err()?;
+            self.tell_end(target, Verdict::Failed);
+            Some(Done::failed(failure.clone()))
+        };
+        let mut done: Vec<Option<Done>> = seats.iter().zip(&targets).map(unseated).collect();
+        let reason = self.why_not(&done);
+        let mut units: Vec<Unit> = self.shared(reason.as_deref()).await?.into_iter().collect();
+        if let Some(plan) = &job.tenants {
+            let is_ready = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
+            let not_ready = || "the shared track is not where the tenants need it".to_owned();
+            match reason.or_else(|| (!is_ready).then(not_ready)) {
+                Some(reason) => self.leave(&reason, &targets, &mut done),
+                None => self.tenants(plan, &seats, &targets, &mut done).await?,
+            }
+            let done =
+                done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown")));
+            units.extend(targets.into_iter().zip(done).map(|(target, done)| Unit { target, done }));
+        }
+        self.tell(Event::DatabaseFinished { database: name, took: started.elapsed() });
+        Ok(units)
+    }
+
+    /// Whom it is about, in the order of their source.
+    async fn seats(&self) -> Result<Vec<Seat>, Error> {
+        let database = self.job.site.database;
+        let (Some(whom), Some(track)) = (&self.request.whom, &database.tenants) else {
+            return Ok(Vec::new());
+        };
+        let asking = Asking { database: &database.name, track, files: self.files, root: self.root };
+        let asked = place::seats(&self.job.site, &asking, whom, self.request.partition);
+        let asked = self.interrupted.run_until_cancelled(asked).await;
+        asked.ok_or(verify::Error::Interrupted { left: Vec::new() })?
+    }
+
+    /// Why nothing is begun at all, where that is known beforehand.
+    fn why_not(&self, done: &[Option<Done>]) -> Option<String> {
+        let failed = done.iter().flatten().count();
+        let most = self.request.limits.max_failures.filter(|most| failed > *most);
+        let nobody = failed > 0 && failed == done.len();
+        most.map(after_failures)
+            .or_else(|| nobody.then(|| "there is no tenant that can be reached".to_owned()))
+    }
+
+    async fn shared(&self, why_not: Option<&str>) -> Result<Option<Unit>, Error> {
+        let job = self.job;
+        let (Some(track), Some(plan)) = (&job.site.database.shared, &job.shared) else {
+            return Ok(None);
+        };
+        let target = plan::shared_target(job.site.database, track, plan, self.files)?;
+        if let Some(reason) = why_not {
+            self.tell_end(&target, Verdict::NotRun);
+            return Ok(Some(Unit { target, done: Done::not_run(reason) }));
+        }
+        // Tenants need all of it; a version that was asked for is theirs.
+        let to = if job.tenants.is_some() { &To::Head } else { &self.request.to };
+        let limit = to.limit(&plan.head).unwrap_or(0);
+        let work = Work { track: plan, limit, events: self.events.clone() };
+        let address = main_address(&job.site)?;
+        let targets = [target];
+        let done = self.crew(&work, &targets, &address).run().await;
+        let done = done.map_err(|failure| unreachable(&job.site, &address, failure))?;
+        let unit = |(target, done)| Unit { target, done };
+        Ok(targets.into_iter().zip(done).map(unit).next())
+    }
+
+    /// Those that are not done yet.
+    async fn tenants(
+        &self,
+        plan: &TrackPlan,
+        seats: &[Seat],
+        targets: &[Target],
+        done: &mut [Option<Done>],
+    ) -> Result<(), Error> {
+        let site = &self.job.site;
+        let limit = self.request.to.limit(&plan.head).unwrap_or(0);
+        let work = Work { track: plan, limit, events: self.events.clone() };
+        let turns: Vec<usize> = (0..seats.len()).filter(|index| done[*index].is_none()).collect();
+        let in_turn: Vec<Target> = turns.iter().map(|index| targets[*index].clone()).collect();
+        let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
+        let ended = if tenancy == Tenancy::Schema {
+            let address = main_address(site)?;
+            let ended = self.crew(&work, &in_turn, &address).run().await;
+            ended.map_err(|failure| unreachable(site, &address, failure))?
+        } else {
+            let of = |turn: &usize| seats[*turn].address.as_ref().ok();
+            let addresses: Vec<&Address> = turns.iter().filter_map(of).collect();
+            self.apart(&work, &in_turn, &addresses).await
+        };
+        turns.into_iter().zip(ended).for_each(|(index, ended)| done[index] = Some(ended));
+        Ok(())
+    }
+
+    /// A crew for each of them.
+    async fn apart(
+        &self,
+        work: &Work<'_>,
+        targets: &[Target],
+        addresses: &[&Address],
+    ) -> Vec<Done> {
+        let limits = &self.request.limits;
+        let run = async |index: usize, limits: &apart::Limits| {
+            let targets = &targets[index..=index];
+            let crew = Crew { limits, ..self.crew(work, targets, addresses[index]) };
+            match crew.run().await {
+                Ok(mut done) => done.pop().unwrap_or_else(|| Done::not_run("unknown")),
+                Err(failure) => crew.lost(failure),
+            }
+        };
+        apart::apart(limits, targets.len(), self.interrupted, run).await
+    }
+
+    fn crew<'c>(
+        &'c self,
+        work: &'c Work<'c>,
+        targets: &'c [Target],
+        address: &Address,
+    ) -> Crew<'c> {
+        let named = |role: &str| ("application_name".to_owned(), format!("mig-ci upgrade {role}"));
+        let with = |role: &str| [self.request.settings.clone(), vec![named(role)]].concat();
+        Crew {
+            work,
+            targets,
+            working: address.options(&with("at work")),
+            claiming: address.options(&with("claims")),
+            limits: &self.request.limits,
+            interrupted: self.interrupted,
+        }
+    }
+
+    /// None of them is begun.
+    fn leave(&self, reason: &str, targets: &[Target], done: &mut [Option<Done>]) {
+        for (target, done) in targets.iter().zip(done).filter(|(_, done)| done.is_none()) {
+            self.tell_end(target, Verdict::NotRun);
+            *done = Some(Done::not_run(reason));
+        }
+    }
+
+    fn tell_end(&self, target: &Target, verdict: Verdict) {
+        self.tell(Event::UnitFinished { unit: target.unit(), verdict, took: Duration::ZERO });
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listening is no reason to stop.
+        let _ = self.events.send(event);
+    }
+}

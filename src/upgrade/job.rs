@@ -1,0 +1,132 @@
+//! What is to be done, and in which database. Nothing is connected to yet.
+
+use secrecy::ExposeSecret as _;
+
+use super::plan::{self, To};
+use super::{Error, Request};
+use crate::config::process_environment;
+use crate::model::{Database, Project, Track, TrackKind};
+use crate::postgres::Url;
+use crate::replay::plan::{Selection, TrackPlan};
+use crate::source::Worktree;
+use crate::tenants::Whom;
+use crate::verify;
+
+/// A real database.
+pub(super) struct Site<'a> {
+    pub(super) database: &'a Database,
+    pub(super) url: Url,
+}
+
+/// What is to be done there.
+pub(super) struct Job<'a> {
+    pub(super) site: Site<'a>,
+    pub(super) shared: Option<TrackPlan>,
+    pub(super) tenants: Option<TrackPlan>,
+}
+
+impl<'a> Site<'a> {
+    /// The one database that was asked for. With `whom`, one that has tenants.
+    pub(super) fn of(
+        selection: &Selection,
+        url: Option<&Url>,
+        whom: Option<&Whom>,
+        project: &'a Project,
+    ) -> Result<Self, Error> {
+        let database = the_one(selection, whom, project)?;
+        let configured = database.url.as_ref().map(|url| Url::new(url.expose_secret()));
+        let from_environment = || {
+            let url = process_environment("DATABASE_URL");
+            url.filter(|url| !url.is_empty()).map(Url::new)
+        };
+        let url = url.cloned().or(configured).or_else(from_environment);
+        let url = url.ok_or_else(|| Error::NoUrl(database.name.clone()))?;
+        Ok(Self { database, url })
+    }
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        request: &Request,
+        project: &'a Project,
+        files: &Worktree,
+    ) -> Result<Self, Error> {
+        let (url, whom) = (request.url.as_ref(), request.whom.as_ref());
+        let site = Site::of(&request.scope.selection, url, whom, project)?;
+        let database = site.database;
+        let of = |kind, track: &Track| plan::track(database, kind, track, files);
+        let shared = database.shared.as_ref();
+        let shared = shared.map(|track| of(TrackKind::Shared, track)).transpose()?;
+        let tenants = database.tenants.as_ref().filter(|_| whom.is_some());
+        let tenants = tenants.map(|tenants| of(TrackKind::Tenant, &tenants.track)).transpose()?;
+        let job = Self { site, shared, tenants };
+        job.check(request)?;
+        Ok(job)
+    }
+
+    /// Whether enough was said, and can be done.
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        let database = self.site.database;
+        if self.shared.is_none() && self.tenants.is_none() {
+            return Err(Error::Usage(format!(
+                "`{}` has migrations for its tenants alone: say which with --tenant or --all-tenants",
+                database.name
+            )));
+        }
+        if database.tenants.is_some() && request.whom.is_none() && !request.shared_alone {
+            return Err(Error::Usage(format!(
+                "`{}` has tenants: say --shared for its shared track alone, --tenant NAME, or --all-tenants",
+                database.name
+            )));
+        }
+        for track in self.shared.iter().chain(&self.tenants) {
+            // Its ledger is one row, which says neither what was applied nor whose the dirty mark is.
+            if track.chosen.format.name() == "golang-migrate" {
+                return Err(Error::NotYet { format: "golang-migrate" });
+            }
+        }
+        let last = self.tenants.as_ref().or(self.shared.as_ref());
+        if let (To::Version(version), Some(last)) = (&request.to, last)
+            && request.to.limit(&last.head).is_none()
+        {
+            let (database, version) = (database.name.clone(), version.clone());
+            return Err(Error::NoVersion { database, version });
+        }
+        Ok(())
+    }
+}
+
+fn the_one<'a>(
+    selection: &Selection,
+    whom: Option<&Whom>,
+    project: &'a Project,
+) -> Result<&'a Database, Error> {
+    let asked = selection.databases(&project.databases).map_err(verify::Error::from)?;
+    let fits = |database: &&&Database| whom.is_none() || database.tenants.is_some();
+    let fitting: Vec<&Database> = asked.iter().filter(fits).copied().collect();
+    if let [one] = fitting.as_slice() {
+        return Ok(one);
+    }
+    let names = |databases: &[&Database]| {
+        let names: Vec<_> = databases.iter().map(|database| database.name.as_str()).collect();
+        names.join(", ")
+    };
+    Err(Error::Usage(match (fitting.as_slice(), whom) {
+        ([], Some(whom)) if !selection.databases.is_empty() => format!(
+            "`{}` has no tenants, and {}: name another database with -n, or leave that out",
+            names(&asked),
+            named_by(whom)
+        ),
+        ([], _) => "no database of this project has tenants".to_owned(),
+        (several, _) => format!("which database? name one with -n: {}", names(several)),
+    }))
+}
+
+/// What has said that tenants are meant.
+fn named_by(whom: &Whom) -> &'static str {
+    match whom {
+        Whom::All => "all of its tenants are asked for",
+        Whom::Named(_) => "a tenant is named",
+        Whom::Targets(_) => "TENANT_SCHEMA or TENANT_DB in the environment names one",
+    }
+}
