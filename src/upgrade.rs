@@ -25,6 +25,7 @@ mod first_look;
 mod fleet;
 mod job;
 mod lane;
+mod listing;
 mod opening;
 mod outcome;
 mod path;
@@ -38,6 +39,7 @@ mod unit;
 
 pub(crate) use apart::Limits;
 pub(crate) use error::Error;
+pub(crate) use listing::{Listed, Listing, tenants};
 pub(crate) use plan::To;
 
 use fleet::Fleet;

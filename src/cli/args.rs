@@ -4,7 +4,9 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
+use super::tenants::TenantsArgs;
 use super::upgrade_args::UpgradeArgs;
+use super::values::{Output, one_of, output, renderer};
 use crate::model::{Partition, ProviderChoice, Severity};
 
 /// The pre-merge gate for Postgres migrations of products with many tenants.
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Apply what is pending to a real database, to one of its tenants, or to all of them
     Upgrade(UpgradeArgs),
+    /// Print who the real tenants are, and where each lives
+    Tenants(TenantsArgs),
     /// Print what `verify` would run, without a server
     List(ListArgs),
     /// Write a commented mig-ci.toml from what is found in this folder
@@ -73,6 +77,7 @@ impl Command {
             Self::List(args) => Some(&mut args.scope),
             Self::Action(args) => Some(&mut args.verify.scope),
             Self::Upgrade(_)
+            | Self::Tenants(_)
             | Self::Init(_)
             | Self::Explain(_)
             | Self::Schema(_)
@@ -252,45 +257,6 @@ pub(crate) enum ColorWhen {
     Never,
 }
 
-/// One `--output FORMAT=PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Output {
-    pub(crate) format: String,
-    pub(crate) path: Utf8PathBuf,
-}
-
-fn output(text: &str) -> Result<Output, String> {
-    output_of(text, renderer)
-}
-
-pub(super) fn output_of(
-    text: &str,
-    renderer: fn(&str) -> Result<String, String>,
-) -> Result<Output, String> {
-    let (format, path) =
-        text.split_once('=').ok_or("it has the form FORMAT=PATH, as in json=report.json")?;
-    if path.is_empty() {
-        return Err("there is no path after `=`".to_owned());
-    }
-    Ok(Output { format: renderer(format)?, path: path.into() })
-}
-
-fn renderer(name: &str) -> Result<String, String> {
-    known(name, &crate::report::RENDERERS.iter().map(|renderer| renderer.name).collect::<Vec<_>>())
-}
-
-pub(super) fn known(name: &str, known: &[&str]) -> Result<String, String> {
-    if known.contains(&name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("known formats are {}", known.join(", ")))
-    }
-}
-
-fn one_of<T: std::str::FromStr + strum::VariantNames>(name: &str) -> Result<T, String> {
-    name.parse().map_err(|_| format!("known are {}", T::VARIANTS.join(", ")))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -300,12 +266,5 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         App::command().debug_assert();
-    }
-
-    #[test]
-    fn an_output_names_its_format_and_its_path() {
-        assert_eq!(output("json=a=b.json").unwrap().path, "a=b.json");
-        assert!(output("json").unwrap_err().contains("FORMAT=PATH"));
-        assert!(output("yaml=x").unwrap_err().contains("markdown"));
     }
 }

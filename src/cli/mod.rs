@@ -11,10 +11,13 @@ mod init;
 mod list;
 mod output;
 mod publish;
+mod real;
 mod schema;
 mod stream;
+mod tenants;
 mod upgrade;
 mod upgrade_args;
+mod values;
 mod verify;
 
 use std::process::ExitCode;
@@ -67,6 +70,7 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
     match &app.command {
         Command::Verify(args) => verify::run(global, args, streams).await,
         Command::Upgrade(args) => upgrade::run(global, args, streams).await,
+        Command::Tenants(args) => tenants::run(global, args, streams).await,
         Command::List(args) => list::run(global, args, streams).await,
         Command::Init(args) => init::run(global, args, streams),
         Command::Explain(args) => explain::run(args, streams),

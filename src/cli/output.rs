@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use nix::unistd::{AccessFlags, access};
 use uuid::Uuid;
 
-use super::args::Output;
+use super::values::Output;
 use crate::verify::Error;
 
 /// Finds out, without touching anything, what would keep the files from being written: that is better known before a

@@ -1,10 +1,10 @@
-//! The flags of `mig-ci upgrade`.
+//! The flags of `mig-ci upgrade`, and those that other commands on real databases share with it.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::args::{Output, known, output_of};
+use super::values::{Output, known, output_of};
 use crate::model::Partition;
 
 #[derive(Debug, Args)]
@@ -12,10 +12,6 @@ pub(crate) struct UpgradeArgs {
     /// How far: `head`, or the version of a migration
     #[arg(value_name = "VERSION", default_value = "head")]
     pub(crate) to: String,
-
-    /// The database's address, in place of the configured one; DATABASE_URL is read where none is configured
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
 
     /// The shared track alone, where there are tenants
     #[arg(long, conflicts_with_all = ["tenants", "all_tenants"])]
@@ -34,10 +30,6 @@ pub(crate) struct UpgradeArgs {
     #[arg(long, value_name = "INDEX/COUNT", requires = "all_tenants")]
     pub(crate) partition: Option<Partition>,
 
-    /// How many tenants to work on at one time [default: the number of cores]
-    #[arg(short, long, value_name = "N", env = "MIG_CI_JOBS", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) jobs: Option<u16>,
-
     /// Upgrade the first few tenants first, and the others only if none of these fails
     #[arg(long, value_name = "N")]
     pub(crate) canary: Option<usize>,
@@ -46,7 +38,30 @@ pub(crate) struct UpgradeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<usize>,
 
-    /// How long a statement waits for a lock; then the migration is rolled back and tried again, a few times. 0 is for ever
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+}
+
+/// Where a real database is.
+#[derive(Debug, Args)]
+pub(crate) struct SiteArgs {
+    /// The database's address, in place of the configured one; DATABASE_URL is read where none is configured
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+/// How real databases are changed, and what is said of it.
+#[derive(Debug, Args)]
+pub(crate) struct HowArgs {
+    /// How many tenants to work on at one time [default: the number of cores]
+    #[arg(short, long, value_name = "N", env = "MIG_CI_JOBS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: Option<u16>,
+
+    /// How long a statement waits for a lock; then the migration is rolled back and tried again, a few times. With 0 it
+    /// waits for as long as that takes; progress shows who has been at work for long
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime_or_zero)]
     pub(crate) lock_timeout: Duration,
 

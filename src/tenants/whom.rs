@@ -10,6 +10,16 @@ pub(crate) struct Tenant {
     pub(crate) target: String,
     /// Where its database is, if its source says so.
     pub(crate) url: Option<Url>,
+    /// A saved report knows it, and its source (`query`, `file` …) does not any more.
+    pub(crate) gone_from: Option<&'static str>,
+}
+
+/// A tenant as a saved report knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) name: String,
+    /// Its schema, or its database.
+    pub(crate) target: String,
 }
 
 /// Which tenants a command is about.
@@ -18,6 +28,10 @@ pub(crate) enum Whom {
     All,
     /// By their names, or by patterns of them (`acme-*`).
     Named(Vec<String>),
+    /// By their names, and no name is a pattern: those that are new.
+    New(Vec<String>),
+    /// Those that a saved report has left.
+    Recorded(Vec<Recorded>),
     /// By their schemas or databases, whether a source knows them or not.
     Targets(Vec<String>),
 }

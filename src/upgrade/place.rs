@@ -6,6 +6,9 @@ use crate::model::{Failure, FailureKind, Partition, Tenancy};
 use crate::postgres::{Address, Session};
 use crate::tenants::{Asking, Tenant, WhoError, Whom};
 
+/// For the query that tells who the tenants are. A list that takes longer hangs.
+const ASKED_WITHIN: &str = "60s";
+
 /// A tenant, and where its database is, or why it cannot be worked on: known before anything is begun.
 pub(super) struct Seat {
     pub(super) tenant: Tenant,
@@ -79,6 +82,18 @@ async fn tenants(site: &Site<'_>, asking: &Asking<'_>, whom: &Whom) -> Result<Ve
 }
 
 fn address(site: &Site<'_>, tenant: &Tenant) -> Result<Address, Failure> {
+    if let Some(from) = tenant.gone_from {
+        return Err(Failure {
+            hint: Some("if it is to be upgraded all the same, name it with --tenant".to_owned()),
+            ..Failure::new(
+                FailureKind::Environment,
+                format!(
+                    "the {from} of `{}` does not give this tenant any more",
+                    site.database.name
+                ),
+            )
+        });
+    }
     let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
     let address = match (&tenant.url, tenancy) {
         (Some(url), _) => url.address(),
@@ -93,7 +108,10 @@ fn address(site: &Site<'_>, tenant: &Tenant) -> Result<Address, Failure> {
 /// A session for the query that tells who the tenants are.
 async fn main_session(site: &Site<'_>) -> Result<Session, Error> {
     let address = main_address(site)?;
-    let session = Session::open_patiently(&address.options(&[])).await;
+    let settings =
+        [("application_name", "mig-ci asks for tenants"), ("statement_timeout", ASKED_WITHIN)];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let session = Session::open_patiently(&address.options(&settings)).await;
     session.map_err(|failure| unreachable(site, &address, failure))
 }
 

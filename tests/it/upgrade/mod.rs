@@ -5,6 +5,7 @@ mod limits;
 mod oracle;
 mod round_trips;
 mod tenants;
+mod who;
 
 use std::fmt::Write as _;
 

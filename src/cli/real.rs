@@ -1,0 +1,151 @@
+//! What the commands on real databases share: which one, how a run on it is shown, and what its end means.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::args::Global;
+use super::exit::Exit;
+use super::output;
+use super::stream::Streams;
+use super::upgrade_args::HowArgs;
+use crate::config::{Connect, Overrides};
+use crate::postgres::EventSink;
+use crate::replay::plan::Selection;
+use crate::report::RenderOptions;
+use crate::report::upgrade::{RENDERERS, Report};
+use crate::report::v1::Verdict;
+use crate::source::BaseRequest;
+use crate::tenants::WhoError;
+use crate::ui::{self, Progress, ProgressMode};
+use crate::upgrade::{Confirm, Error, Limits};
+use crate::verify::{self, Scope};
+
+/// The project as it is, and the real databases of those names.
+pub(super) fn scope(global: &Global, databases: &[String]) -> Scope {
+    let connect = match databases {
+        [] => Connect::All,
+        names => Connect::These(names.to_vec()),
+    };
+    Scope {
+        config: global.config.clone(),
+        overrides: Overrides { connect: Some(connect), ..Overrides::default() },
+        base: BaseRequest::None,
+        hosted: None,
+        selection: Selection { databases: databases.to_vec(), ..Selection::default() },
+    }
+}
+
+pub(super) fn limits(how: &HowArgs) -> Limits {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let jobs = how.jobs.map_or(cores, usize::from);
+    Limits { jobs, canary: None, max_failures: None, wait: how.wait }
+}
+
+/// Of the sessions that work.
+pub(super) fn settings(how: &HowArgs) -> Vec<(String, String)> {
+    let milliseconds =
+        |name: &str, duration: Duration| (name.to_owned(), duration.as_millis().to_string());
+    vec![
+        milliseconds("lock_timeout", how.lock_timeout),
+        milliseconds("statement_timeout", how.statement_timeout),
+    ]
+}
+
+/// Does the work, shows it, and prints and writes the report of it.
+pub(super) async fn run(
+    global: &Global,
+    how: &HowArgs,
+    streams: &Streams,
+    work: impl AsyncFnOnce(&Confirm<'_>, EventSink) -> Result<Report, Error>,
+) -> Result<Exit, verify::Error> {
+    output::probe(&how.outputs)?;
+    let (events, received) = mpsc::unbounded_channel();
+    let asks = !how.yes && std::io::stdin().is_terminal();
+    let mode = match (global.quiet, streams.err_redraws()) {
+        (true, _) => ProgressMode::Quiet,
+        (false, true) => ProgressMode::Bars,
+        (false, false) => ProgressMode::Lines,
+    };
+    let progress = ui::spawn(Progress::new(mode, Box::new(std::io::stderr())), received);
+    let confirm = |question: &str| !asks || is_yes(question);
+    let outcome = work(&confirm, events).await;
+    let _ = progress.await;
+    match outcome {
+        Ok(report) => Ok(show(how, &report, streams)),
+        Err(error) => refused(error, streams),
+    }
+}
+
+/// Prints and writes a report.
+pub(super) fn show(how: &HowArgs, report: &Report, streams: &Streams) -> Exit {
+    let options = RenderOptions {
+        color: streams.out_colour(),
+        width: streams.out_width(),
+        ..RenderOptions::default()
+    };
+    let printed = streams.print(&render(&how.format, report, &options));
+    let plain = RenderOptions::default();
+    let written = how
+        .outputs
+        .iter()
+        .filter_map(|each| output::write(&each.path, &render(&each.format, report, &plain)).err());
+    let errors: Vec<verify::Error> = written.chain(printed.err()).collect();
+    errors.iter().for_each(|error| streams.explain(error));
+    match exit_of_report(report) {
+        Exit::Passed if !errors.is_empty() => Exit::Environment,
+        exit => exit,
+    }
+}
+
+/// Nothing was begun: says why.
+pub(super) fn refused(error: Error, streams: &Streams) -> Result<Exit, verify::Error> {
+    match error {
+        Error::Verify(error) => Err(error),
+        error => {
+            streams.complain(&error.to_string());
+            Ok(exit_of(&error))
+        }
+    }
+}
+
+fn is_yes(question: &str) -> bool {
+    let mut answer = String::new();
+    let asked = write!(std::io::stderr(), "{} [y/N] ", crate::report::visible(question));
+    let read = asked.and_then(|()| std::io::stdin().read_line(&mut answer));
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+fn render(name: &str, report: &Report, options: &RenderOptions) -> String {
+    let renderer = RENDERERS.iter().find(|(known, _)| *known == name);
+    // The command line's own check has let no unknown name through.
+    renderer.map_or_else(String::new, |(_, render)| render(report, options))
+}
+
+fn exit_of_report(report: &Report) -> Exit {
+    match report.verdict {
+        Verdict::Failed => Exit::Failed,
+        _ if report.interrupted => Exit::Interrupted,
+        Verdict::NotRun => Exit::Failed,
+        Verdict::Passed => Exit::Passed,
+    }
+}
+
+fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::Verify(error) => Exit::of_error(error),
+        Error::Usage(_) | Error::Declined | Error::NoVersion { .. } | Error::NotYet { .. } => {
+            Exit::Usage
+        }
+        Error::Format { .. }
+        | Error::OneLedger { .. }
+        | Error::Address { .. }
+        | Error::NoUrl(_) => Exit::Project,
+        Error::Who(WhoError::Nobody { .. }) => Exit::Nothing,
+        Error::Who(_) => Exit::Project,
+        Error::Connect { .. } => Exit::Environment,
+    }
+}

@@ -1,0 +1,114 @@
+//! `mig-ci tenants`: who they are, and where. By the same way as an upgrade finds them.
+
+use serde_json::json;
+
+use super::{numbered, report, shop, upgrade, with_tenants};
+use crate::common::{Database, Outcome, Project, postgres, project};
+
+fn tenants<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Outcome {
+    shop.mig_ci(["tenants"]).args(args).env("SHOP_URL", database.url()).run()
+}
+
+#[tokio::test]
+async fn the_tenants_are_shown_with_their_places() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(3)).await;
+    let listed = tenants(&shop, &database, ["-n", "app"]).success().stdout;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 3, "{listed}");
+    assert!(lines[1].starts_with("t002  schema tenant_t002  at "), "{listed}");
+    assert!(lines[1].ends_with(&format!("/{}", database.name)), "{listed}");
+    let json = report(&tenants(&shop, &database, ["--format=json"]).success());
+    assert_eq!(
+        (&json["schema"], &json["database"], &json["tenancy"]),
+        (&json!("mig-ci.tenants/1"), &json!("app"), &json!("schema"))
+    );
+    assert_eq!(json["tenants"][2]["name"], "t003");
+    assert_eq!(json["tenants"][2]["target"], "tenant_t003");
+    let parts: usize = ["1/3", "2/3", "3/3"]
+        .map(|part| tenants(&shop, &database, ["--partition", part]).success().stdout)
+        .map(|text| text.lines().count())
+        .iter()
+        .sum();
+    assert_eq!(parts, 3);
+}
+
+/// What goes wrong is said in the words that `upgrade` has for it.
+#[tokio::test]
+async fn its_errors_are_those_of_an_upgrade() {
+    let database = with_tenants(&[]).await;
+    let shop = shop(1);
+    let nobody = tenants(&shop, &database, []).exit(5);
+    assert!(nobody.stderr.contains("the query of `app` gives no tenant"), "{nobody:?}");
+    assert_eq!(nobody.stderr, upgrade(&shop, &database, ["--all-tenants", "-q"]).run().stderr);
+    let plain = project().file("mig-ci.toml", "[databases.users]\nmigrations = \"m\"\n");
+    let plain = plain.file("m/1.sql", "SELECT 1;");
+    let none = plain.mig_ci(["tenants", "-n", "users"]).run().exit(2);
+    assert!(none.stderr.contains("`users` has no tenants"), "{none:?}");
+}
+
+#[tokio::test]
+async fn addresses_have_no_passwords_and_bad_ones_are_named() {
+    let database = postgres().database().await;
+    let config = format!(
+        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+         format = \"sqlx\"\ntenancy = \"database\"\n\
+         from = {{ query = \"SELECT 'a' AS name, 'postgres://u:hunter2@db1.example:6432/a' AS url \
+         UNION ALL SELECT 'b', NULL UNION ALL SELECT 'c', 'mysql://u:hunter2@h/c'\" }}\n",
+        database.url()
+    );
+    let shop = project().file("m/1_a.sql", "SELECT 1;").file("mig-ci.toml", config);
+    let text = tenants(&shop, &database, []).exit(1);
+    assert!(text.stdout.contains("a  database a  at db1.example:6432/a\n"), "{text:?}");
+    assert!(
+        text.stdout.contains("c  database c  nowhere: the address of this tenant: it is no URL")
+    );
+    let json = report(&tenants(&shop, &database, ["--format=json"]).exit(1));
+    assert!(json["tenants"][1]["address"].as_str().unwrap().ends_with("/b"), "{json}");
+    assert!(json["tenants"][2].get("address").is_none() && json["tenants"][2]["error"].is_string());
+    assert!(!format!("{text:?}{json}").contains("hunter2"));
+}
+
+/// A query that never ends would keep a deployment waiting without a word.
+#[tokio::test]
+async fn the_query_for_the_tenants_has_a_time_limit() {
+    let shop = shop(1);
+    let database = with_tenants(&[]).await;
+    let config = shop.read("mig-ci.toml");
+    let config =
+        config.replace("SELECT slug FROM audit.tenants ORDER BY id", "SHOW statement_timeout");
+    let shop = shop.file("mig-ci.toml", config);
+    let listed = tenants(&shop, &database, []).success().stdout;
+    assert!(listed.starts_with("1min  "), "{listed}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_given_twice_is_one_tenant() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(2)).await;
+    let args = ["--tenant=t001", "--tenant=t002", "--tenant=t001", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().success());
+    let names = run["units"].as_array().unwrap().iter().map(|unit| unit["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), ["app", "t001", "t002"]);
+    let both = upgrade(&shop, &database, ["--format=json"]).env("TENANT_SCHEMA", "tenant_t001");
+    let both = report(&both.env("TENANT_DB", "tenant_t001").run().success());
+    assert_eq!(both["units"].as_array().unwrap().len(), 2);
+}
+
+/// A variable that is left over from a loop is named where it does not fit.
+#[tokio::test]
+async fn a_variable_for_a_database_without_tenants_is_the_reason() {
+    let shop = shop(1).file("users/1_u.sql", "CREATE TABLE u ();");
+    let config = shop.read("mig-ci.toml")
+        + "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"users\"\nformat = \"sqlx\"\n";
+    let shop = shop.file("mig-ci.toml", config);
+    let database = with_tenants(&numbered(1)).await;
+    let run = upgrade(&shop, &database, ["-n", "users"]).env("TENANT_SCHEMA", "tenant_t001");
+    let run = run.run().exit(2);
+    let words =
+        "`users` has no tenants, and TENANT_SCHEMA or TENANT_DB in the environment names one";
+    assert!(run.stderr.contains(words), "{run:?}");
+    upgrade(&shop, &database, ["-n", "users"]).run().success();
+    let run = upgrade(&shop, &database, ["--format=json"]).env("TENANT_SCHEMA", "tenant_t001");
+    assert_eq!(report(&run.run().success())["units"][1]["name"], "t001");
+}
