@@ -18,6 +18,7 @@ use crate::verify::{Scope, load_project};
 mod aftermath;
 mod apart;
 mod batch;
+mod create;
 mod crew;
 mod done;
 mod error;
@@ -38,9 +39,10 @@ mod turn;
 mod unit;
 
 pub(crate) use apart::Limits;
+pub(crate) use create::IfThere;
 pub(crate) use error::Error;
 pub(crate) use listing::{Listed, Listing, tenants};
-pub(crate) use plan::To;
+pub(crate) use plan::{Order, To};
 
 use fleet::Fleet;
 use job::Job;
@@ -58,8 +60,11 @@ pub(crate) struct Request {
     /// `None` leaves tenants alone, and has to be asked for where there are some.
     pub(crate) whom: Option<Whom>,
     pub(crate) shared_alone: bool,
+    /// They are new, and their schemas or databases are made first.
+    pub(crate) create: Option<IfThere>,
     pub(crate) partition: Option<Partition>,
     pub(crate) to: To,
+    pub(crate) order: Order,
     pub(crate) limits: Limits,
     /// Settings of the sessions that work: `lock_timeout` and `statement_timeout`.
     pub(crate) settings: Vec<(String, String)>,

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::create::CreateArgs;
 use super::exit::Exit;
 use super::tenants::TenantsArgs;
 use super::upgrade_args::UpgradeArgs;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Apply what is pending to a real database, to one of its tenants, or to all of them
     Upgrade(UpgradeArgs),
+    /// Make a new tenant's schema or database, and bring it to the newest migration
+    Create(CreateArgs),
     /// Print who the real tenants are, and where each lives
     Tenants(TenantsArgs),
     /// Print what `verify` would run, without a server
@@ -77,6 +80,7 @@ impl Command {
             Self::List(args) => Some(&mut args.scope),
             Self::Action(args) => Some(&mut args.verify.scope),
             Self::Upgrade(_)
+            | Self::Create(_)
             | Self::Tenants(_)
             | Self::Init(_)
             | Self::Explain(_)

@@ -3,6 +3,7 @@
 mod action;
 mod args;
 mod clean;
+mod create;
 mod environment;
 mod exit;
 mod explain;
@@ -12,6 +13,7 @@ mod list;
 mod output;
 mod publish;
 mod real;
+mod resume;
 mod schema;
 mod stream;
 mod tenants;
@@ -70,6 +72,7 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
     match &app.command {
         Command::Verify(args) => verify::run(global, args, streams).await,
         Command::Upgrade(args) => upgrade::run(global, args, streams).await,
+        Command::Create(args) => create::run(global, args, streams).await,
         Command::Tenants(args) => tenants::run(global, args, streams).await,
         Command::List(args) => list::run(global, args, streams).await,
         Command::Init(args) => init::run(global, args, streams),

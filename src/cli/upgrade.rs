@@ -2,14 +2,15 @@
 
 use super::args::Global;
 use super::exit::Exit;
-use super::real;
 use super::stream::Streams;
-use super::upgrade_args::UpgradeArgs;
+use super::upgrade_args::{OrderArg, UpgradeArgs};
 use super::verify::watch_signals;
+use super::{output, real, resume};
 use crate::config::process_environment;
 use crate::postgres::Url;
-use crate::tenants::Whom;
-use crate::upgrade::{Limits, Request, To, upgrade};
+use crate::report::upgrade::Left;
+use crate::tenants::{Recorded, Whom};
+use crate::upgrade::{Limits, Order, Request, To, upgrade};
 use crate::verify;
 
 pub(super) async fn run(
@@ -18,23 +19,52 @@ pub(super) async fn run(
     streams: &Streams,
 ) -> Result<Exit, verify::Error> {
     let interrupted = watch_signals();
-    let request = request(global, args);
+    let left = match args.resume.as_deref().map(|path| resume::read(path, &global.databases)) {
+        None => None,
+        Some(Ok(left)) => Some(left),
+        Some(Err(error)) => {
+            streams.complain(&error.to_string());
+            return Ok(error.exit());
+        }
+    };
+    if let (Some(path), Some(left)) = (&args.resume, &left)
+        && left.tenants.is_empty()
+        && !left.shared
+    {
+        output::probe(&args.how.outputs)?;
+        return Ok(real::show(&args.how, &resume::nothing_left(path, left), streams));
+    }
+    let request = request(global, args, left);
     real::run(global, &args.how, streams, async |confirm, events| {
         upgrade(&request, confirm, events, &interrupted).await
     })
     .await
 }
 
-fn request(global: &Global, args: &UpgradeArgs) -> Request {
+fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
+    let databases = match &left {
+        Some(left) => left.database.iter().cloned().collect(),
+        None => global.databases.clone(),
+    };
+    let (whom, shared_alone) = match left {
+        Some(left) => (whom_of(&left), left.tenants.is_empty()),
+        None => (whom(args), args.shared),
+    };
     Request {
-        scope: real::scope(global, &global.databases),
+        scope: real::scope(global, &databases),
         url: args.site.url.clone().map(Url::new),
-        whom: whom(args),
-        shared_alone: args.shared,
+        whom,
+        shared_alone,
+        create: None,
         partition: args.partition,
         to: match args.to.as_str() {
             "head" => To::Head,
             version => To::Version(version.to_owned()),
+        },
+        order: match args.order {
+            OrderArg::Source => Order::Source,
+            OrderArg::Name => Order::Name,
+            OrderArg::Random => Order::Random,
         },
         limits: Limits {
             canary: args.canary,
@@ -43,6 +73,14 @@ fn request(global: &Global, args: &UpgradeArgs) -> Request {
         },
         settings: real::settings(&args.how),
     }
+}
+
+/// `None` if the report has left the shared track alone.
+fn whom_of(left: &Left) -> Option<Whom> {
+    let recorded =
+        |(name, target): &(String, String)| Recorded { name: name.clone(), target: target.clone() };
+    let tenants: Vec<Recorded> = left.tenants.iter().map(recorded).collect();
+    (!tenants.is_empty()).then_some(Whom::Recorded(tenants))
 }
 
 /// Flags, and the variables that scripts around other tools set.

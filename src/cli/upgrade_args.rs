@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
 
 use super::values::{Output, known, output_of};
 use crate::model::Partition;
@@ -30,6 +31,15 @@ pub(crate) struct UpgradeArgs {
     #[arg(long, value_name = "INDEX/COUNT", requires = "all_tenants")]
     pub(crate) partition: Option<Partition>,
 
+    /// Go on from a saved report, what `--output json=REPORT` has written: the shared track, and then those of its tenants
+    /// that failed or were not run
+    #[arg(long, value_name = "REPORT", conflicts_with_all = ["shared", "tenants", "all_tenants", "partition"])]
+    pub(crate) resume: Option<Utf8PathBuf>,
+
+    /// In which order tenants are begun; the report has them in the order of their source
+    #[arg(long, value_name = "ORDER", default_value = "source")]
+    pub(crate) order: OrderArg,
+
     /// Upgrade the first few tenants first, and the others only if none of these fails
     #[arg(long, value_name = "N")]
     pub(crate) canary: Option<usize>,
@@ -43,6 +53,16 @@ pub(crate) struct UpgradeArgs {
 
     #[command(flatten)]
     pub(crate) how: HowArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OrderArg {
+    /// As the source gives them
+    Source,
+    /// By name
+    Name,
+    /// Another one each time, so that canaries are a fair sample
+    Random,
 }
 
 /// Where a real database is.

@@ -31,8 +31,9 @@ pub(crate) use build::{Run, build};
 pub(crate) use comment::{COMMENT_BUDGET, comment, problem, summary};
 pub(crate) use headline::headline;
 pub(crate) use read::{MOST_BYTES, ReadError, read};
+pub(crate) use reproduce::upgrade_of;
 pub(crate) use schema::schema;
-pub(crate) use text::visible;
+pub(crate) use text::{grouped, visible};
 
 use v1::Report;
 

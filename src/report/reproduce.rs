@@ -30,6 +30,13 @@ pub(super) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> St
     words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// The command that upgrades one tenant, as a line for a shell.
+pub(crate) fn upgrade_of(database: &str, name: &str) -> String {
+    let words = ["mig-ci", "upgrade", "-n", database].map(str::to_owned);
+    let words = words.into_iter().chain(tenant(name));
+    words.map(|word| shell_word(&word)).collect::<Vec<_>>().join(" ")
+}
+
 /// A name that begins with a dash would be taken for a flag.
 fn tenant(name: &str) -> Vec<String> {
     if name.starts_with('-') {

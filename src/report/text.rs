@@ -68,7 +68,7 @@ pub(super) fn count(number: usize, noun: &str) -> String {
 }
 
 /// `10,000`.
-pub(super) fn grouped(number: usize) -> String {
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

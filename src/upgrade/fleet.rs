@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use tokio_util::sync::CancellationToken;
 
 use super::apart::{self, after_failures};
+use super::create::{self, with_way_on};
 use super::crew::Crew;
 use super::done::Done;
 use super::job::Job;
@@ -47,7 +48,8 @@ impl Fleet<'_> {
             }
             None => Vec::new(),
         };
-        if question(job, &seats).is_some_and(|question| !(self.confirm)(&question)) {
+        let creates = self.request.create.is_some();
+        if question(job, &seats, creates).is_some_and(|question| !(self.confirm)(&question)) {
             return Err(Error::Declined);
         }
         let name: Arc<str> = database.name.as_str().into();
@@ -60,6 +62,7 @@ impl Fleet<'_> {
             Some(Done::failed(failure.clone()))
         };
         let mut done: Vec<Option<Done>> = seats.iter().zip(&targets).map(unseated).collect();
+        self.look(&seats, &targets, &mut done).await;
         let reason = self.why_not(&done);
         let mut units: Vec<Unit> = self.shared(reason.as_deref()).await?.into_iter().collect();
         if let Some(plan) = &job.tenants {
@@ -67,7 +70,10 @@ impl Fleet<'_> {
             let not_ready = || "the shared track is not where the tenants need it".to_owned();
             match reason.or_else(|| (!is_ready).then(not_ready)) {
                 Some(reason) => self.leave(&reason, &targets, &mut done),
-                None => self.tenants(plan, &seats, &targets, &mut done).await?,
+                None => {
+                    self.create(&seats, &targets, &mut done).await;
+                    self.tenants(plan, &seats, &targets, &mut done).await?;
+                }
             }
             let done =
                 done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown")));
@@ -95,7 +101,7 @@ impl Fleet<'_> {
         let most = self.request.limits.max_failures.filter(|most| failed > *most);
         let nobody = failed > 0 && failed == done.len();
         most.map(after_failures)
-            .or_else(|| nobody.then(|| "there is no tenant that can be reached".to_owned()))
+            .or_else(|| nobody.then(|| "there is no tenant to begin with".to_owned()))
     }
 
     async fn shared(&self, why_not: Option<&str>) -> Result<Option<Unit>, Error> {
@@ -120,6 +126,33 @@ impl Fleet<'_> {
         Ok(targets.into_iter().zip(done).map(unit).next())
     }
 
+    /// New tenants that are there already have failed before anything is begun, too.
+    async fn look(&self, seats: &[Seat], targets: &[Target], done: &mut [Option<Done>]) {
+        let Some(if_there) = self.request.create else { return };
+        for (index, seat) in seats.iter().enumerate().filter(|(_, seat)| seat.address.is_ok()) {
+            let looked = create::look(&self.job.site, seat, if_there, &self.request.settings);
+            if let Err(failure) = looked.await {
+                self.tell_end(&targets[index], Verdict::Failed);
+                done[index] = Some(Done::failed(failure));
+            }
+        }
+    }
+
+    /// Makes the places of new tenants. Those that are not made have failed.
+    async fn create(&self, seats: &[Seat], targets: &[Target], done: &mut [Option<Done>]) {
+        let Some(if_there) = self.request.create else { return };
+        for (index, seat) in seats.iter().enumerate() {
+            if done[index].is_some() || self.interrupted.is_cancelled() {
+                continue;
+            }
+            let made = create::make(&self.job.site, seat, if_there, &self.request.settings);
+            if let Err(failure) = made.await {
+                self.tell_end(&targets[index], Verdict::Failed);
+                done[index] = Some(Done::failed(failure));
+            }
+        }
+    }
+
     /// Those that are not done yet.
     async fn tenants(
         &self,
@@ -131,7 +164,9 @@ impl Fleet<'_> {
         let site = &self.job.site;
         let limit = self.request.to.limit(&plan.head).unwrap_or(0);
         let work = Work { track: plan, limit, events: self.events.clone() };
-        let turns: Vec<usize> = (0..seats.len()).filter(|index| done[*index].is_none()).collect();
+        let mut turns: Vec<usize> =
+            (0..seats.len()).filter(|index| done[*index].is_none()).collect();
+        self.request.order.bring(&mut turns, |turn| &seats[turn].tenant.name);
         let in_turn: Vec<Target> = turns.iter().map(|index| targets[*index].clone()).collect();
         let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
         let ended = if tenancy == Tenancy::Schema {
@@ -143,7 +178,11 @@ impl Fleet<'_> {
             let addresses: Vec<&Address> = turns.iter().filter_map(of).collect();
             self.apart(&work, &in_turn, &addresses).await
         };
-        turns.into_iter().zip(ended).for_each(|(index, ended)| done[index] = Some(ended));
+        let is_new = self.request.create.is_some();
+        for (index, ended) in turns.into_iter().zip(ended) {
+            let ended = if is_new { with_way_on(site, &seats[index], ended) } else { ended };
+            done[index] = Some(ended);
+        }
         Ok(())
     }
 

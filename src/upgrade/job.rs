@@ -126,7 +126,8 @@ fn the_one<'a>(
 fn named_by(whom: &Whom) -> &'static str {
     match whom {
         Whom::All => "all of its tenants are asked for",
-        Whom::Named(_) | Whom::New(_) => "a tenant is named",
+        Whom::Named(_) => "a tenant is named",
+        Whom::New(_) => "a tenant is to be made",
         Whom::Recorded(_) => "the report has some",
         Whom::Targets(_) => "TENANT_SCHEMA or TENANT_DB in the environment names one",
     }

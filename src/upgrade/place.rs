@@ -16,7 +16,7 @@ pub(super) struct Seat {
 }
 
 /// What is asked before servers are changed that are not on this machine; `None` if all are.
-pub(super) fn question(job: &Job<'_>, seats: &[Seat]) -> Option<String> {
+pub(super) fn question(job: &Job<'_>, seats: &[Seat], creates: bool) -> Option<String> {
     const SHOWN: usize = 3;
     let main = job.shared.as_ref().and_then(|_| job.site.url.address().ok());
     let all = main.iter().chain(seats.iter().filter_map(|seat| seat.address.as_ref().ok()));
@@ -27,16 +27,18 @@ pub(super) fn question(job: &Job<'_>, seats: &[Seat]) -> Option<String> {
     if remote.is_empty() {
         return None;
     }
-    let of_tenants = match (seats.len(), job.tenants.is_some()) {
-        (_, false) => String::new(),
-        (1, _) => " with 1 tenant".to_owned(),
-        (number, _) => format!(" with {number} tenants"),
+    let name = &job.site.database.name;
+    let what = match (seats.len(), job.tenants.is_some(), creates) {
+        (_, false, _) => format!("upgrade `{name}`"),
+        (1, _, true) => format!("create a tenant of `{name}`"),
+        (number, _, true) => format!("create {number} tenants of `{name}`"),
+        (1, _, false) => format!("upgrade `{name}` with 1 tenant"),
+        (number, _, false) => format!("upgrade `{name}` with {number} tenants"),
     };
     let more = remote.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     remote.truncate(SHOWN);
-    let name = &job.site.database.name;
-    Some(format!("upgrade `{name}`{of_tenants} at {}{more}?", remote.join(", ")))
+    Some(format!("{what} at {}{more}?", remote.join(", ")))
 }
 
 pub(super) fn main_address(site: &Site<'_>) -> Result<Address, Error> {

@@ -20,6 +20,29 @@ pub(crate) enum To {
     Version(String),
 }
 
+/// In which order tenants are begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Order {
+    /// As their source gives them.
+    #[default]
+    Source,
+    /// By the bytes of their names.
+    Name,
+    /// Another one in each run, so that the first few are a fair sample.
+    Random,
+}
+
+impl Order {
+    /// Brings them into this order; `name` tells the name of each.
+    pub(super) fn bring<'n>(self, turns: &mut [usize], name: impl Fn(usize) -> &'n str) {
+        match self {
+            Self::Source => {}
+            Self::Name => turns.sort_by_key(|turn| name(*turn)),
+            Self::Random => fastrand::shuffle(turns),
+        }
+    }
+}
+
 impl To {
     /// How many of the migrations that is.
     pub(super) fn limit(&self, migrations: &[Migration]) -> Option<usize> {

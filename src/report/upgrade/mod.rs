@@ -2,7 +2,10 @@
 //! findings of [`super::v1`].
 
 mod junit;
+mod read;
 mod terminal;
+
+pub(crate) use read::{Left, ReadError, left};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,6 +132,19 @@ type Render = fn(&Report, &RenderOptions) -> String;
 /// All renderers, by the name in `--format NAME` and `--output NAME=PATH`.
 pub(crate) static RENDERERS: &[(&str, Render)] =
     &[("terminal", terminal::render), ("json", json), ("junit", junit::render)];
+
+/// Of a run that had nothing left to do, for the reason that `summary` says.
+pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
+    let nothing = Run {
+        started_at,
+        duration: Duration::ZERO,
+        interrupted: false,
+        units: Vec::new(),
+        records: &[],
+        findings: &[],
+    };
+    Report { summary, ..build(nothing) }
+}
 
 /// Puts it together.
 pub(crate) fn build(run: Run<'_>) -> Report {

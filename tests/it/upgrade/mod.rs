@@ -1,8 +1,10 @@
 //! `mig-ci upgrade` on real databases: one, one tenant, and all of them.
 
+mod create;
 mod fleet;
 mod limits;
 mod oracle;
+mod resume;
 mod round_trips;
 mod tenants;
 mod who;

@@ -1,0 +1,59 @@
+//! `mig-ci create`: a new tenant's schema or database, and all migrations in it.
+
+use clap::Args;
+
+use super::args::Global;
+use super::exit::Exit;
+use super::real;
+use super::stream::Streams;
+use super::upgrade_args::{HowArgs, SiteArgs};
+use super::verify::watch_signals;
+use crate::postgres::Url;
+use crate::tenants::Whom;
+use crate::upgrade::{IfThere, Order, Request, To, upgrade};
+use crate::verify;
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// The new tenants' names, each as it is
+    #[arg(value_name = "TENANT", required = true)]
+    pub(crate) tenants: Vec<String>,
+
+    /// Go on with a schema or database that is there already, as `upgrade --tenant` does; without, it is refused
+    #[arg(long)]
+    pub(crate) if_not_exists: bool,
+
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+}
+
+pub(super) async fn run(
+    global: &Global,
+    args: &CreateArgs,
+    streams: &Streams,
+) -> Result<Exit, verify::Error> {
+    let interrupted = watch_signals();
+    let request = request(global, args);
+    real::run(global, &args.how, streams, async |confirm, events| {
+        upgrade(&request, confirm, events, &interrupted).await
+    })
+    .await
+}
+
+fn request(global: &Global, args: &CreateArgs) -> Request {
+    Request {
+        scope: real::scope(global, &global.databases),
+        url: args.site.url.clone().map(Url::new),
+        whom: Some(Whom::New(args.tenants.clone())),
+        create: Some(if args.if_not_exists { IfThere::GoOn } else { IfThere::Refuse }),
+        shared_alone: false,
+        partition: None,
+        to: To::Head,
+        order: Order::Source,
+        limits: real::limits(&args.how),
+        settings: real::settings(&args.how),
+    }
+}

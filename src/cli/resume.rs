@@ -1,0 +1,60 @@
+//! `upgrade --resume REPORT`: what a saved report has left.
+
+use std::time::SystemTime;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::exit::Exit;
+use crate::report::upgrade::{self as report, Left, ReadError, left};
+
+/// Why a report cannot be gone on from.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResumeError {
+    #[error("cannot read the report {path}: {reason}")]
+    File { path: Utf8PathBuf, reason: String },
+    #[error("cannot go on from {path}: {source}")]
+    Report { path: Utf8PathBuf, source: ReadError },
+    #[error(
+        "the report {path} is of the database `{of}`, and -n names {named}: leave -n out, or give the report of that database"
+    )]
+    OtherDatabase { path: Utf8PathBuf, of: String, named: String },
+}
+
+impl ResumeError {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::File { .. } => Exit::Environment,
+            Self::Report { .. } => Exit::Project,
+            Self::OtherDatabase { .. } => Exit::Usage,
+        }
+    }
+}
+
+/// The report of a run that has nothing to do.
+pub(super) fn nothing_left(path: &Utf8Path, left: &Left) -> report::Report {
+    let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let words = match left.of {
+        0 => format!("Nothing is left to do: {path} has no targets"),
+        1 => format!("Nothing is left to do: the one target of {path} is upgraded or up to date"),
+        number => format!(
+            "Nothing is left to do: all {number} targets of {path} are upgraded or up to date"
+        ),
+    };
+    report::nothing_left(started_at, words)
+}
+
+/// What it has left, and in which of the `named` databases; with none named, in its own.
+pub(super) fn read(path: &Utf8Path, named: &[String]) -> Result<Left, ResumeError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ResumeError::File { path: path.to_owned(), reason: error.to_string() })?;
+    let left =
+        left(&text).map_err(|source| ResumeError::Report { path: path.to_owned(), source })?;
+    match &left.database {
+        Some(of) if !named.is_empty() && !named.contains(of) => Err(ResumeError::OtherDatabase {
+            path: path.to_owned(),
+            of: of.clone(),
+            named: named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        }),
+        _ => Ok(left),
+    }
+}

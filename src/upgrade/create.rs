@@ -1,0 +1,176 @@
+//! The place of a new tenant: its schema, or its database. What was made stays, whatever becomes of its migrations.
+
+use std::time::Duration;
+
+use super::Error;
+use super::done::Done;
+use super::job::Site;
+use super::place::{Seat, main_address};
+use crate::model::{Failure, FailureKind, StepOutcome, Tenancy, UnitEnd};
+use crate::postgres::{Address, Session};
+use crate::report::upgrade_of;
+use crate::sql::{quote_identifier, quote_literal};
+
+/// What becomes of a new tenant whose schema or database is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfThere {
+    Refuse,
+    GoOn,
+}
+
+/// PostgreSQL's own database, on every server: where another one can be made from.
+const MAINTENANCE: &str = "postgres";
+/// While somebody is connected to the template that databases are copied from.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Codes of PostgreSQL's Appendix A: a schema, a database, and the row of either that somebody else writes meanwhile.
+const THERE_ALREADY: [&str; 3] = ["42P06", "42P04", "23505"];
+const TEMPLATE_IN_USE: &str = "55006";
+const NOT_ALLOWED: &str = "42501";
+
+/// Refuses what is there already, before anything is changed.
+pub(super) async fn look(
+    site: &Site<'_>,
+    seat: &Seat,
+    if_there: IfThere,
+    settings: &[(String, String)],
+) -> Result<(), Failure> {
+    if if_there == IfThere::GoOn {
+        return Ok(());
+    }
+    let making = Making::new(site, seat);
+    let mut session = making.session(settings).await?;
+    let is_there = making.is_there(&mut session).await;
+    session.close().await;
+    if is_there? { Err(making.there("is there already")) } else { Ok(()) }
+}
+
+/// Makes it.
+pub(super) async fn make(
+    site: &Site<'_>,
+    seat: &Seat,
+    if_there: IfThere,
+    settings: &[(String, String)],
+) -> Result<(), Failure> {
+    let making = Making::new(site, seat);
+    let mut session = making.session(settings).await?;
+    let made = making.run(&mut session, if_there).await;
+    session.close().await;
+    made
+}
+
+struct Making<'a> {
+    site: &'a Site<'a>,
+    seat: &'a Seat,
+    tenancy: Tenancy,
+}
+
+impl<'a> Making<'a> {
+    fn new(site: &'a Site<'a>, seat: &'a Seat) -> Self {
+        let tenancy = site.database.tenants.as_ref();
+        let tenancy = tenancy.map_or_else(Tenancy::default, |tenants| tenants.tenancy);
+        Self { site, seat, tenancy }
+    }
+
+    async fn session(&self, settings: &[(String, String)]) -> Result<Session, Failure> {
+        Session::open_patiently(&self.made_from()?.options(settings)).await
+    }
+
+    /// A schema in its database; a database in the one that the URL names, or else in the server's own.
+    fn made_from(&self) -> Result<Address, Failure> {
+        let is_database = self.tenancy == Tenancy::Database;
+        let url = &self.site.url;
+        if is_database && self.seat.tenant.url.is_none() && !url.is_template() {
+            let error = |error: Error| Failure::new(FailureKind::Environment, error.to_string());
+            return main_address(self.site).map_err(error);
+        }
+        let address = self.seat.address.clone()?;
+        Ok(if is_database { address.with_database(MAINTENANCE) } else { address })
+    }
+
+    async fn run(&self, session: &mut Session, if_there: IfThere) -> Result<(), Failure> {
+        // Whoever may not make any would be told that, and not that this one is there.
+        if if_there == IfThere::GoOn && self.is_there(session).await? {
+            return Ok(());
+        }
+        let make =
+            format!("CREATE {} {}", self.kind().to_uppercase(), quote_identifier(self.target()));
+        let mut tries = 0;
+        loop {
+            let Err(failure) = session.execute(&*make).await else { return Ok(()) };
+            let code = match &failure.kind {
+                FailureKind::Sql { sqlstate } => sqlstate.clone(),
+                _ => String::new(),
+            };
+            match (code.as_str(), if_there) {
+                (code, IfThere::GoOn) if THERE_ALREADY.contains(&code) => return Ok(()),
+                (code, IfThere::Refuse) if THERE_ALREADY.contains(&code) => {
+                    return Err(self.there("has just been made by somebody else"));
+                }
+                (TEMPLATE_IN_USE, _) if tries < TRIES => {
+                    tokio::time::sleep(PAUSE).await;
+                    tries += 1;
+                }
+                (NOT_ALLOWED, _) => return Err(self.not_allowed(failure)),
+                _ => return Err(failure),
+            }
+        }
+    }
+
+    async fn is_there(&self, session: &mut Session) -> Result<bool, Failure> {
+        let target = quote_literal(self.target());
+        let all = match self.tenancy {
+            Tenancy::Schema => "pg_catalog.pg_namespace WHERE nspname",
+            Tenancy::Database => "pg_catalog.pg_database WHERE datname",
+        };
+        session.fetch_one(&format!("SELECT EXISTS (SELECT FROM {all} = {target})")).await
+    }
+
+    fn there(&self, how: &str) -> Failure {
+        let hint = format!(
+            "bring it to head with `{}`; --if-not-exists goes on with one that is there",
+            upgrade_of(&self.site.database.name, &self.seat.tenant.name)
+        );
+        let words = format!("the {} \"{}\" {how}", self.kind(), self.target());
+        Failure { hint: Some(hint), ..Failure::new(FailureKind::Environment, words) }
+    }
+
+    fn not_allowed(&self, failure: Failure) -> Failure {
+        let needed = match self.tenancy {
+            Tenancy::Schema => "the role of the URL needs the right CREATE on this database",
+            Tenancy::Database => "the role of the URL needs CREATEDB",
+        };
+        Failure { hint: Some(needed.to_owned()), ..failure }
+    }
+
+    fn kind(&self) -> String {
+        self.tenancy.to_string()
+    }
+
+    fn target(&self) -> &str {
+        &self.seat.tenant.target
+    }
+}
+
+/// What was made is there, also where its migrations fail: says so, and how to go on.
+pub(super) fn with_way_on(site: &Site<'_>, seat: &Seat, mut done: Done) -> Done {
+    let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
+    let of_end = match &mut done.end {
+        UnitEnd::Failed { failure, .. } => failure.as_deref_mut(),
+        UnitEnd::Completed | UnitEnd::NotRun { .. } => return done,
+    };
+    let of_step = done.steps.iter_mut().find_map(|step| match &mut step.outcome {
+        StepOutcome::Failed(failure) => Some(&mut **failure),
+        StepOutcome::Applied | StepOutcome::NotRun => None,
+    });
+    if let Some(failure) = of_end.or(of_step) {
+        let way = format!(
+            "the {tenancy} is there and stays; once that is mended, go on with `{}`",
+            upgrade_of(&site.database.name, &seat.tenant.name)
+        );
+        let hint = failure.hint.take().map_or_else(|| way.clone(), |hint| format!("{hint}; {way}"));
+        failure.hint = Some(hint);
+    }
+    done
+}

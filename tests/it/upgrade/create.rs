@@ -1,0 +1,185 @@
+//! `mig-ci create`: new tenants.
+
+use serde_json::json;
+
+use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::{Command, Database, Project, postgres, project};
+
+fn create<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
+    shop.mig_ci(["create"]).args(args).env("SHOP_URL", database.url())
+}
+
+#[tokio::test]
+async fn a_new_tenant_is_made_and_brought_to_head() {
+    let shop = shop(2);
+    let database = with_tenants(&numbered(1)).await;
+    let run = create(&shop, &database, ["acme", "globex", "-n", "app"]).run().success();
+    assert!(run.stdout.contains("✔ app, tenant acme: nothing → 2, 2 migrations in"), "{run:?}");
+    let applied = "SELECT tenant, string_agg(version::text, ',' ORDER BY version) FROM audit.applied \
+        GROUP BY 1 ORDER BY 1";
+    // Nobody else's tenant is touched.
+    let expected = ["tenant_acme|1,2", "tenant_globex|1,2"];
+    assert_eq!(database.sql(applied).await, expected);
+    assert_eq!(database.sql("SELECT count(*) FROM shared.plans").await, ["0"]);
+
+    let again = create(&shop, &database, ["acme"]).run().exit(1);
+    assert!(again.stdout.contains("the schema \"tenant_acme\" is there already"), "{again:?}");
+    assert!(again.stdout.contains("`mig-ci upgrade -n app --tenant acme`"), "{again:?}");
+    let shop = shop.file("tenant/3_t.sql", migration(3, "CREATE TABLE t3 ();"));
+    let args = ["acme", "hooli", "--if-not-exists", "--format=json"];
+    let both = report(&create(&shop, &database, args).run().success());
+    assert_eq!(both["schema"], "mig-ci.upgrade/1");
+    assert_eq!(both["units"][1]["applied"], json!(["3"]));
+    assert_eq!(both["units"][2]["applied"], json!(["1", "2", "3"]));
+}
+
+/// A mistaken name changes nothing at all, and does not keep others from being made.
+#[tokio::test]
+async fn one_that_exists_is_refused_before_anything_is_changed() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(1)).await;
+    let run = report(&create(&shop, &database, ["t001", "--format=json"]).run().exit(1));
+    assert_eq!(run["counts"], json!({"upgraded": 0, "up_to_date": 0, "failed": 1, "not_run": 1}));
+    assert_eq!(run["units"][0]["reason"], "there is no tenant to begin with");
+    assert_eq!(database.sql("SELECT to_regclass('shared.plans') IS NULL").await, ["t"]);
+    let run = report(&create(&shop, &database, ["t001", "new", "--format=json"]).run().exit(1));
+    assert_eq!([outcome(&run, "t001"), outcome(&run, "new")], ["failed", "upgraded"]);
+}
+
+#[tokio::test]
+async fn nothing_is_made_before_the_shared_track_is_at_its_head() {
+    let shop = shop(1).file("shared/2_bad.sql", "SELECT nothing;");
+    let database = with_tenants(&[]).await;
+    let run = report(&create(&shop, &database, ["acme", "--format=json"]).run().exit(1));
+    assert_eq!([outcome(&run, "app"), outcome(&run, "acme")], ["failed", "not-run"]);
+    assert_eq!(database.sql("SELECT to_regnamespace('tenant_acme') IS NULL").await, ["t"]);
+}
+
+#[tokio::test]
+async fn what_was_made_stays_and_is_gone_on_with() {
+    let shop = shop(1).file("tenant/2_bad.sql", migration(2, "SELECT nothing;"));
+    let database = with_tenants(&[]).await;
+    let run = create(&shop, &database, ["a cme"]).run().exit(1);
+    let way = "the schema is there and stays; once that is mended, go on with `mig-ci upgrade -n app --tenant 'a cme'`";
+    let text = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(way), "{run:?}");
+    let shop = shop.file("tenant/2_bad.sql", migration(2, "SELECT 1;"));
+    upgrade(&shop, &database, ["--tenant=a cme"]).run().success();
+    let applied = "SELECT tenant, version FROM audit.applied ORDER BY version";
+    assert_eq!(database.sql(applied).await, ["tenant_a cme|1", "tenant_a cme|2"]);
+}
+
+#[tokio::test]
+async fn of_two_at_once_one_makes_it() {
+    let shop = shop(1);
+    let database = with_tenants(&[]).await;
+    for round in 0..6 {
+        let name = format!("n{round}");
+        let both = [(), ()].map(|()| create(&shop, &database, [&name, "--format=json"]).start());
+        let mut ends = both.map(|run| {
+            let run = run.wait();
+            (run.status.code(), run.stdout)
+        });
+        ends.sort();
+        assert_eq!((ends[0].0, ends[1].0), (Some(0), Some(1)), "{ends:?}");
+        let said = &ends[1].1;
+        let there = said.contains("is there already") || said.contains("has just been made");
+        assert!(there, "{said}");
+    }
+    let applied = database.sql("SELECT count(*), count(DISTINCT tenant) FROM audit.applied");
+    assert_eq!(applied.await, ["6|6"]);
+    // Neither minds where both may find it there.
+    let args = ["together", "--if-not-exists"];
+    let both = [(), ()].map(|()| create(&shop, &database, args).start());
+    both.map(|run| run.wait().success());
+    let applied = "SELECT count(*) FROM audit.applied WHERE tenant = 'tenant_together'";
+    assert_eq!(database.sql(applied).await, ["1"]);
+}
+
+#[tokio::test]
+async fn hostile_names_are_made_as_they_are() {
+    let shop = shop(1);
+    let database = with_tenants(&[]).await;
+    // With `tenant_` these are 63 bytes.
+    let longest = "ü".repeat(28);
+    let names = ["We'ird-Ténant\"", "select", "a*", "-x", "{tenant}", &longest];
+    for name in names {
+        let run = create(&shop, &database, ["--format=json", "--", name]).run().success();
+        assert_eq!(outcome(&report(&run), name), "upgraded");
+    }
+    let schemas = database.sql("SELECT substr(tenant, 8) FROM audit.applied ORDER BY ctid").await;
+    assert_eq!(schemas, names);
+    let long = create(&shop, &database, [&"x".repeat(57)]).run().exit(3);
+    assert!(long.stderr.contains("has 64 bytes, and PostgreSQL cuts names at 63"), "{long:?}");
+    let config = shop.read("mig-ci.toml").replace("target = \"tenant_{tenant}\"\n", "");
+    let shop = shop.file("mig-ci.toml", config);
+    let reserved = create(&shop, &database, ["pg_x"]).run().exit(3);
+    assert!(
+        reserved.stderr.contains("begins with `pg_`, which PostgreSQL reserves"),
+        "{reserved:?}"
+    );
+    let none = create(&shop, &database, [""]).run().exit(3);
+    assert!(none.stderr.contains("the name is empty"), "{none:?}");
+}
+
+/// A database each: made from the URL's own, or from the server's.
+#[tokio::test]
+async fn a_new_tenant_can_have_a_database() {
+    let main = postgres().database().await;
+    let made = |tenant: &str| format!("{}_{tenant}", main.name);
+    let config = |url: &str| {
+        format!(
+            "[databases.customer]\nurl = \"{url}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+             format = \"sqlx\"\ntenancy = \"database\"\ntarget = \"{}_{{tenant}}\"\n",
+            main.name
+        )
+    };
+    let admin = postgres().url(&main.name);
+    let shop =
+        project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config(&admin));
+    let has_it = "SELECT to_regclass('public.a') IS NOT NULL";
+    let run = shop.mig_ci(["create", "We'ird \"Té", "--format=json"]).run().success();
+    assert_eq!(outcome(&report(&run), "We'ird \"Té"), "upgraded");
+    let names = format!("SELECT datname FROM pg_database WHERE datname LIKE '{}\\_%'", main.name);
+    assert_eq!(main.sql(&names).await, [made("We'ird \"Té")]);
+    shop.mig_ci(["create", "b"]).run().success();
+    let again = shop.mig_ci(["create", "b"]).run().exit(1);
+    let words = format!("the database \"{}\" is there already", made("b"));
+    assert!(again.stdout.contains(&words), "{again:?}");
+    assert_eq!(postgres().sql_in(&made("b"), has_it).await, ["t"]);
+
+    // A template has no database but the tenants'.
+    let shop = shop.file("mig-ci.toml", config(&admin.replace(&main.name, "{target}")));
+    shop.mig_ci(["create", "c"]).run().success();
+    assert_eq!(postgres().sql_in(&made("c"), has_it).await, ["t"]);
+    let both = [(), ()].map(|()| shop.mig_ci(["create", "d"]).start());
+    let mut codes = both.map(|run| run.wait().status.code());
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(1)]);
+
+    let shop = shop.file("mig-ci.toml", config(&main.url()));
+    let plain = shop.mig_ci(["create", "e"]).run().exit(1);
+    assert!(plain.stdout.contains("permission denied to create database"), "{plain:?}");
+    assert!(plain.stdout.contains("needs CREATEDB"), "{plain:?}");
+}
+
+/// Where each tenant lives only its source can tell.
+#[tokio::test]
+async fn a_tenant_whose_address_its_source_tells_is_known_there_first() {
+    let main = postgres().database().await;
+    let target = format!("{}_far", main.name);
+    let config = format!(
+        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+         format = \"sqlx\"\ntenancy = \"database\"\ntarget = \"{}_{{tenant}}\"\n\
+         from = {{ query = \"SELECT 'far' AS name, '{}' AS url\" }}\n",
+        main.url(),
+        main.name,
+        postgres().url(&target)
+    );
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
+    shop.mig_ci(["create", "far"]).run().success();
+    let has_it = "SELECT to_regclass('public.a') IS NOT NULL";
+    assert_eq!(postgres().sql_in(&target, has_it).await, ["t"]);
+    let unknown = shop.mig_ci(["create", "near"]).run().exit(3);
+    assert!(unknown.stderr.contains("no tenant of `customer` is called \"near\""), "{unknown:?}");
+}
