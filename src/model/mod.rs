@@ -1,5 +1,6 @@
 //! The nouns of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other room.
 
+mod catalog;
 mod event;
 mod evidence;
 mod files;
@@ -9,6 +10,9 @@ mod partition;
 mod project;
 mod target;
 
+pub(crate) use catalog::{
+    Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
+};
 pub(crate) use event::{Event, UnitName};
 pub(crate) use evidence::{
     Change, ChangedMigration, Excerpt, Failure, FailureKind, Notice, NoticeLevel, PassedOver,

@@ -10,6 +10,8 @@
 
 mod address;
 mod borrowed_roles;
+#[cfg_attr(not(test), expect(dead_code, reason = "the fleet view and checks are built on it"))]
+mod catalog;
 mod connect;
 mod databases;
 mod error;

@@ -2,6 +2,7 @@
 
 mod classify;
 mod do_block;
+mod own_schema;
 mod position;
 mod quote;
 mod split;
@@ -14,6 +15,7 @@ pub(crate) use classify::{
     refuses_transaction, transaction_control,
 };
 pub(crate) use do_block::{do_block_line, do_block_offset};
+pub(crate) use own_schema::{OWN_SCHEMA, without_own_schema};
 pub(crate) use position::{LineIndex, excerpt_at, place_in};
 pub(crate) use quote::{quote_bytes, quote_identifier, quote_literal};
 pub(crate) use split::{CopyProblem, Dialect, Piece, Split, split};

@@ -1,6 +1,7 @@
 //! A statement as a row of words, for those who ask what kind of statement it is, and whom it names.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use squawk_lexer::TokenKind;
 
@@ -10,6 +11,8 @@ use super::tokens::{Token, tokens};
 #[derive(Debug, Clone)]
 pub(crate) struct Word<'t> {
     text: &'t str,
+    /// The byte of the statement that it begins at.
+    at: usize,
     kind: Kind,
 }
 
@@ -25,7 +28,8 @@ enum Kind {
 /// The words of a statement, in its order.
 pub(crate) fn words(statement: &str) -> impl Iterator<Item = Word<'_>> {
     tokens(statement, 0).filter(Token::is_significant).map(|token| Word {
-        text: &statement[token.range],
+        text: &statement[token.range.clone()],
+        at: token.range.start,
         kind: match token.kind {
             TokenKind::Ident => Kind::Plain,
             TokenKind::QuotedIdent { terminated: true, uescape: false } => Kind::Quoted,
@@ -39,6 +43,11 @@ impl<'t> Word<'t> {
     /// As it stands in the statement, quotes included.
     pub(crate) fn text(&self) -> &'t str {
         self.text
+    }
+
+    /// The bytes of the statement that it takes.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.at..self.at + self.text.len()
     }
 
     /// Is it this keyword (or this identifier, unquoted)? In any case.

@@ -1,0 +1,247 @@
+//! What differs between two catalogs, so that a person can read it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::item::{Item, ItemKind};
+
+/// Values are shown up to about this many characters.
+const SHOWN: usize = 160;
+
+type Key<'i> = (&'i str, ItemKind, &'i str);
+
+/// One thing that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// Empty where the catalogs are those of one schema each.
+    pub(crate) schema: String,
+    pub(crate) kind: ItemKind,
+    pub(crate) name: String,
+    pub(crate) change: Change,
+}
+
+/// How it is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Expected, and not there.
+    Missing,
+    /// There, and not expected.
+    Besides,
+    /// One of its properties; `None` where it has no such.
+    Property { name: String, is: Option<String>, expected: Option<String> },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        match (self.schema.as_str(), self.name.as_str()) {
+            ("", "") => {}
+            (schema, "") => write!(f, " {schema}")?,
+            ("", name) => write!(f, " {name}")?,
+            (schema, name) => write!(f, " {schema}.{name}")?,
+        }
+        match &self.change {
+            Change::Missing => f.write_str(" is missing"),
+            Change::Besides => f.write_str(" is there, and not expected"),
+            Change::Property { name, is, expected } => {
+                let from = common_start(is.as_deref(), expected.as_deref());
+                let shown = |value: &Option<String>| match value {
+                    None => "not set".to_owned(),
+                    Some(value) => format!("`{}`", window(value, from)),
+                };
+                write!(f, ": {name} is {}, expected {}", shown(is), shown(expected))
+            }
+        }
+    }
+}
+
+/// How many characters two values begin with in common.
+fn common_start(one: Option<&str>, two: Option<&str>) -> usize {
+    let (Some(one), Some(two)) = (one, two) else { return 0 };
+    one.chars().zip(two.chars()).take_while(|(one, two)| one == two).count()
+}
+
+/// The part of a long value that shows the character at `from`, on one line.
+fn window(value: &str, from: usize) -> String {
+    const BEFORE: usize = 40;
+    let length = value.chars().count();
+    let start = if length <= SHOWN { 0 } else { from.saturating_sub(BEFORE) };
+    let part: String = value.chars().skip(start).take(SHOWN).collect();
+    let words = part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (before, after) =
+        (if start > 0 { "…" } else { "" }, if start + SHOWN < length { "…" } else { "" });
+    format!("{before}{words}{after}")
+}
+
+/// Both sorted.
+pub(super) fn between(items: &[Item], expected: &[Item]) -> Vec<Difference> {
+    let (ours, theirs) = (by_key(items), by_key(expected));
+    let moved = moved_columns(&ours, &theirs);
+    let keys: BTreeSet<&Key<'_>> = ours.keys().chain(theirs.keys()).collect();
+    let mut differences = Vec::new();
+    for key in keys {
+        let told = |change| Difference {
+            schema: key.0.to_owned(),
+            kind: key.1,
+            name: key.2.to_owned(),
+            change,
+        };
+        match (ours.get(key), theirs.get(key)) {
+            (Some(item), Some(expected)) => {
+                let changes = properties(item, expected);
+                let is_noise = |change: &Change| {
+                    matches!(change, Change::Property { name, .. } if name == "position")
+                        && !moved.contains(&(key.0, relation_of(key.2)))
+                };
+                differences
+                    .extend(changes.into_iter().filter(|change| !is_noise(change)).map(told));
+            }
+            (Some(_), None) if !goes_with_relation(key, &theirs) => {
+                differences.push(told(Change::Besides));
+            }
+            (None, Some(_)) if !goes_with_relation(key, &ours) => {
+                differences.push(told(Change::Missing));
+            }
+            _ => {}
+        }
+    }
+    differences
+}
+
+fn by_key(items: &[Item]) -> BTreeMap<Key<'_>, &Item> {
+    items.iter().map(|item| ((item.schema.as_str(), item.kind, item.name.as_str()), item)).collect()
+}
+
+fn properties(item: &Item, expected: &Item) -> Vec<Change> {
+    let values = |item: &Item| -> BTreeMap<String, String> {
+        item.properties().into_iter().map(|one| (one.name, one.value)).collect()
+    };
+    let (is, expected) = (values(item), values(expected));
+    let names: BTreeSet<&String> = is.keys().chain(expected.keys()).collect();
+    let changed = names.into_iter().filter(|name| is.get(*name) != expected.get(*name));
+    let change = |name: &String| Change::Property {
+        name: name.clone(),
+        is: is.get(name).cloned(),
+        expected: expected.get(name).cloned(),
+    };
+    changed.map(change).collect()
+}
+
+/// A column of a table that is not there at all needs no line of its own.
+fn goes_with_relation(key: &Key<'_>, other: &BTreeMap<Key<'_>, &Item>) -> bool {
+    const RELATIONS: [ItemKind; 7] = [
+        ItemKind::Table,
+        ItemKind::ForeignTable,
+        ItemKind::View,
+        ItemKind::MaterializedView,
+        ItemKind::Type,
+        ItemKind::Domain,
+        ItemKind::Sequence,
+    ];
+    key.1.is_part()
+        && !RELATIONS.iter().any(|kind| other.contains_key(&(key.0, *kind, relation_of(key.2))))
+}
+
+/// `users` of `users.email`, quotes and dots in them heeded.
+fn relation_of(name: &str) -> &str {
+    let mut quoted = false;
+    for (at, c) in name.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => return &name[..at],
+            _ => {}
+        }
+    }
+    name
+}
+
+/// The relations in which the columns that both have stand in another order. Elsewhere a position says only that there is
+/// a column more, or one less.
+fn moved_columns<'i>(
+    ours: &BTreeMap<Key<'i>, &'i Item>,
+    theirs: &BTreeMap<Key<'i>, &'i Item>,
+) -> BTreeSet<(&'i str, &'i str)> {
+    let mut positions: BTreeMap<(&str, &str), Vec<(usize, usize)>> = BTreeMap::new();
+    for (key, item) in ours.iter().filter(|(key, _)| key.1 == ItemKind::Column) {
+        let Some(other) = theirs.get(key) else { continue };
+        let position = |item: &Item| item.property("position").and_then(|text| text.parse().ok());
+        if let (Some(here), Some(there)) = (position(item), position(other)) {
+            positions.entry((key.0, relation_of(key.2))).or_default().push((here, there));
+        }
+    }
+    for pairs in positions.values_mut() {
+        pairs.sort_unstable();
+    }
+    let moved = |pairs: &[(usize, usize)]| !pairs.is_sorted_by_key(|(_, there)| *there);
+    positions.into_iter().filter(|(_, pairs)| moved(pairs)).map(|(relation, _)| relation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Catalog;
+    use super::*;
+
+    fn item(kind: ItemKind, name: &str, code: &str) -> Item {
+        Item {
+            schema: String::new(),
+            kind,
+            name: name.to_owned(),
+            code: Some(code.replace('|', "\u{1f}")),
+            text: None,
+        }
+    }
+
+    fn told(is: Vec<Item>, expected: Vec<Item>) -> Vec<String> {
+        let (is, expected) = (Catalog::new(is), Catalog::new(expected));
+        let differences = is.differences(&expected);
+        assert_eq!(differences.is_empty(), is.fingerprint() == expected.fingerprint());
+        differences.iter().map(Difference::to_string).collect()
+    }
+
+    fn table(columns: &[&str]) -> Vec<Item> {
+        let column = |(at, name): (usize, &&str)| {
+            item(
+                ItemKind::Column,
+                &format!("\"a.b\".{name}"),
+                &format!("position={}|type=text", at + 1),
+            )
+        };
+        let mut items: Vec<Item> = columns.iter().enumerate().map(column).collect();
+        items.push(item(ItemKind::Table, "\"a.b\"", "owner=me"));
+        items
+    }
+
+    #[test]
+    fn a_table_that_is_missing_is_one_line() {
+        assert_eq!(told(vec![], table(&["x", "y"])), ["table \"a.b\" is missing"]);
+        assert_eq!(told(table(&["x", "y"]), vec![]), ["table \"a.b\" is there, and not expected"]);
+        assert_eq!(told(table(&["x"]), table(&["x"])), [""; 0]);
+    }
+
+    #[test]
+    fn a_column_more_moves_no_other_one() {
+        assert_eq!(
+            told(table(&["x", "z"]), table(&["x", "y", "z"])),
+            ["column \"a.b\".y is missing"]
+        );
+        assert_eq!(
+            told(table(&["y", "x"]), table(&["x", "y"])),
+            [
+                "column \"a.b\".x: position is `2`, expected `1`",
+                "column \"a.b\".y: position is `1`, expected `2`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_shown_where_it_differs() {
+        let value = |end: &str| {
+            vec![item(ItemKind::View, "v", &format!("definition={}{end}", "SELECT 1, ".repeat(50)))]
+        };
+        let lines = told(value("2"), value("3"));
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].ends_with("1, 3`") && lines[0].len() < 200, "{lines:?}");
+        let unset = vec![item(ItemKind::View, "v", "owner=me")];
+        assert!(told(unset, value("3"))[0].contains("definition is not set, expected `SELECT"));
+    }
+}
