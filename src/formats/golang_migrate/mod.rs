@@ -13,6 +13,8 @@
 //!
 //! (`x-multi-statement=true`, which cuts files at every semicolon, is not followed.)
 
+mod down;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
@@ -21,7 +23,10 @@ use regex::Regex;
 
 use super::ledger::parse_name;
 use super::step::{LIB_PQ, tool_transaction};
-use super::{Decision, Detection, Directory, Format, FormatError, Ledger, LedgerRow, Message};
+use super::{
+    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
+    LedgerRow, Message,
+};
 use crate::model::{Migration, Script};
 
 const TABLE: &str = "schema_migrations";
@@ -121,25 +126,15 @@ impl Format for GolangMigrate {
         let Some(row) = rows.first() else {
             return Decision { apply: (0..migrations.len()).collect(), ..Decision::default() };
         };
-        let at = migrations.iter().position(|migration| migration.version == row.version);
-        let refused =
-            |refusal| Decision { refusal: Some(refusal), refused: at, ..Decision::default() };
-        if !row.complete {
-            return refused(format!(
-                "Dirty database version {}. Fix and force version.",
-                row.version
-            ));
-        }
-        let Some(at) = at else {
-            return refused(format!(
-                "no migration found for version {0}: read down for version {0} .: file does not exist",
-                row.version
-            ));
-        };
-        Decision {
-            apply: (at + 1..migrations.len()).collect(),
-            passed_over: (0..at).collect(),
-            ..Decision::default()
+        match stands_at(row, migrations) {
+            Ok(at) => Decision {
+                apply: (at + 1..migrations.len()).collect(),
+                passed_over: (0..at).collect(),
+                ..Decision::default()
+            },
+            Err((refusal, refused)) => {
+                Decision { refusal: Some(refusal), refused, ..Decision::default() }
+            }
         }
     }
 
@@ -150,6 +145,24 @@ impl Format for GolangMigrate {
         }
         messages.push(set_version(&migration.version, false, ledger));
         messages
+    }
+
+    fn decide_down(
+        &self,
+        rows: &[LedgerRow],
+        migrations: &[Migration],
+        to: &DownTo,
+    ) -> Result<DownDecision, DownRefusal> {
+        down::decide(rows, migrations, to)
+    }
+
+    fn revert(
+        &self,
+        migration: &Migration,
+        below: Option<&Migration>,
+        ledger: &Ledger,
+    ) -> Vec<Message> {
+        down::revert(migration, below, ledger)
     }
 
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
@@ -171,6 +184,22 @@ impl Format for GolangMigrate {
     }
 }
 
+/// Index of the current version's migration; else why the tool does not begin, and the migration that it is about.
+fn stands_at(row: &LedgerRow, migrations: &[Migration]) -> Result<usize, (String, Option<usize>)> {
+    let at = migrations.iter().position(|migration| migration.version == row.version);
+    if !row.complete {
+        let refusal = format!("Dirty database version {}. Fix and force version.", row.version);
+        return Err((refusal, at));
+    }
+    at.ok_or_else(|| (no_migration(&row.version), None))
+}
+
+fn no_migration(version: &str) -> String {
+    format!(
+        "no migration found for version {version}: read down for version {version} .: file does not exist"
+    )
+}
+
 /// Replaces the ledger's one row.
 fn set_version(version: &str, dirty: bool, ledger: &Ledger) -> Message {
     let ledger = ledger.qualified();
@@ -180,6 +209,11 @@ fn set_version(version: &str, dirty: bool, ledger: &Ledger) -> Message {
             "TRUNCATE {ledger}; INSERT INTO {ledger} (version, dirty) VALUES ({version}, {dirty})"
         ),
     )
+}
+
+/// Takes the ledger's one row away.
+fn truncate(ledger: &Ledger) -> Message {
+    tool_transaction(&LIB_PQ, &format!("TRUNCATE {}", ledger.qualified()))
 }
 
 /// A version's migration, from its two files; nothing if it has none.

@@ -28,27 +28,21 @@
 //! search path makes it write elsewhere; where the path is empty it is `public`. Targets named `public` are taken for
 //! databases whose URL has none.
 
-use std::sync::LazyLock;
+mod down;
+mod sections;
 
-use regex::Regex;
+use sections::{UP, has_transaction, sections};
 
 use super::ledger::by_version;
 use super::step::{LIB_PQ, in_transaction};
-use super::{Decision, Detection, Directory, Format, FormatError, Ledger, LedgerRow, Message};
+use super::{
+    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
+    LedgerRow, Message,
+};
 use crate::model::{Migration, Script};
-use crate::sql::{LineIndex, quote_identifier, quote_literal};
+use crate::sql::{quote_identifier, quote_literal};
 
 const TABLE: &str = "schema_migrations";
-
-/// Go's `\s` and `\S` are narrower than Rust's.
-static UP: LazyLock<Regex> = LazyLock::new(|| marker("up"));
-static DOWN: LazyLock<Regex> = LazyLock::new(|| marker("down"));
-
-fn marker(direction: &str) -> Regex {
-    let (space, other) = ("[\\t\\n\\f\\r ]", "[^\\t\\n\\f\\r ]");
-    Regex::new(&format!("(?m)^--{space}*migrate:{direction}({space}*$|{space}+{other}+)"))
-        .expect("internal error: dbmate's marker")
-}
 
 #[derive(Debug)]
 pub(crate) struct Dbmate;
@@ -157,12 +151,34 @@ impl Format for Dbmate {
     }
 
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
-        let row = insert(&migration.version, ledger);
+        let row = in_ledger(
+            "insert into {table} (version) values ({version})",
+            &migration.version,
+            ledger,
+        );
         if migration.in_transaction {
             in_transaction(&LIB_PQ, &migration.up, row)
         } else {
             vec![Message::script(migration.up.clone()), Message::tool(row)]
         }
+    }
+
+    fn decide_down(
+        &self,
+        rows: &[LedgerRow],
+        migrations: &[Migration],
+        to: &DownTo,
+    ) -> Result<DownDecision, DownRefusal> {
+        down::decide(rows, migrations, to)
+    }
+
+    fn revert(
+        &self,
+        migration: &Migration,
+        _below: Option<&Migration>,
+        ledger: &Ledger,
+    ) -> Vec<Message> {
+        down::revert(migration, ledger)
     }
 
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
@@ -185,18 +201,22 @@ impl Format for Dbmate {
     }
 }
 
-/// The ledger's row, where dbmate writes it: see the top of this file.
-fn insert(version: &str, ledger: &Ledger) -> String {
+/// SQL about a version's row, where dbmate writes it: see the top of this file. `statement` has `{table}` and `{version}`.
+fn in_ledger(statement: &str, version: &str, ledger: &Ledger) -> String {
+    let with = |version: &str, table: &str| {
+        statement.replace("{version}", version).replace("{table}", table)
+    };
     if ledger.schema == "public" && ledger.schemas.is_empty() {
         let block = format!(
-            "BEGIN EXECUTE pg_catalog.format('insert into %I.%I (version) values (%L)', \
+            "BEGIN EXECUTE pg_catalog.format({}, \
              coalesce(pg_catalog.current_schema(), 'public'), {}, {}); END",
+            quote_literal(&with("%L", "%I.%I")),
             quote_literal(&ledger.table),
             quote_literal(version)
         );
         return format!("DO {}", quote_literal(&block));
     }
-    format!("insert into {} (version) values ({})", ledger.qualified(), quote_literal(version))
+    with(&quote_literal(version), &ledger.qualified())
 }
 
 /// The version of a file that dbmate sees as a migration: `^(\d+).*\.sql$`.
@@ -208,72 +228,6 @@ fn version(name: &str) -> Option<&str> {
 fn description(name: &str, version: &str) -> String {
     let rest = name[version.len()..].trim_end_matches(".sql");
     rest.trim_start_matches(['_', '-']).replace('_', " ")
-}
-
-struct Section {
-    up: Script,
-    down: Script,
-}
-
-/// Takes a file apart at its markers: from each up to the next up, and each of these in two at its down.
-fn sections(file: &Script) -> Result<Vec<Section>, FormatError> {
-    let text = file.text();
-    let fault = |at: usize, problem: &str, help: &str| FormatError::File {
-        path: file.path().to_owned(),
-        line: Some(LineIndex::new(text).line_column(at).0),
-        problem: problem.to_owned(),
-        help: Some(help.to_owned()),
-    };
-    let starts: Vec<usize> = UP.find_iter(text).map(|found| found.start()).collect();
-    let Some(first) = starts.first() else {
-        let problem = "dbmate requires each migration to define an up block with '-- migrate:up'";
-        return Err(fault(0, problem, "begin the file with the line `-- migrate:up`"));
-    };
-    if let Some(at) = statement_before(&text[..*first]) {
-        let problem = "dbmate does not support statements preceding the '-- migrate:up' block";
-        return Err(fault(at, problem, "move this line behind the marker"));
-    }
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    let section = |(start, end): (usize, usize)| {
-        let mut downs = DOWN.find_iter(&text[start..end]).map(|found| start + found.start());
-        match (downs.next(), downs.next()) {
-            (None, _) => Err(fault(
-                start,
-                "dbmate requires each migration to define a down block with '-- migrate:down'",
-                "add a line `-- migrate:down` at its end; what follows it may be empty",
-            )),
-            (_, Some(second)) => Err(fault(
-                second,
-                "dbmate requires every '-- migrate:down' to be preceded by a '-- migrate:up'",
-                "remove one of the two markers",
-            )),
-            (Some(down), None) => {
-                Ok(Section { up: file.section(start..down), down: file.section(down..end) })
-            }
-        }
-    };
-    starts.iter().copied().zip(ends).map(section).collect()
-}
-
-/// The first line that is neither blank nor a comment, in what stands before the first marker.
-fn statement_before(text: &str) -> Option<usize> {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_matches(['\t', '\n', '\u{c}', '\r', ' ']);
-        if !content.is_empty() && !content.starts_with("--") {
-            return Some(at);
-        }
-        at += line.len();
-    }
-    None
-}
-
-/// Reads the options behind a section's marker: `transaction:false` is the only one that does anything.
-fn has_transaction(section: &str) -> bool {
-    let line = section.split('\n').next().unwrap_or_default();
-    let mut options = line.split_ascii_whitespace().filter_map(|option| option.split_once(':'));
-    let transaction = options.rfind(|(key, value)| *key == "transaction" && !value.contains(':'));
-    transaction.is_none_or(|(_, value)| value != "false")
 }
 
 /// Whether the server reads a name in an unquoted list as it is written. Seen with dbmate 2.36.0: with
@@ -330,21 +284,6 @@ mod tests {
         assert_eq!(migrations[1].version, "1");
         assert_eq!(migrations[1].description, "a (section 2)");
         assert_eq!(migrations[1].up.file_text(), text);
-    }
-
-    #[test]
-    fn options_are_read_to_the_letter() {
-        for (line, expected) in [
-            ("-- migrate:up transaction:false\r", false),
-            ("-- migrate:up a:b  transaction:false", false),
-            ("-- migrate:up transaction:false transaction:true", true),
-            ("-- migrate:up Transaction:false", true),
-            ("-- migrate:up transaction:FALSE", true),
-            ("-- migrate:up transaction: false", true),
-            ("-- migrate:up\ntransaction:false", true),
-        ] {
-            assert_eq!(has_transaction(&format!("{line}\nselect 1")), expected, "{line:?}");
-        }
     }
 
     #[test]

@@ -17,16 +17,21 @@
 //! sqlx writes `execution_time = -1` and updates it after the commit. Here the row has its time (in nanoseconds) at once;
 //! outside of a transaction, where SQL cannot know the beginning, it is 0.
 
+mod down;
+mod file;
+
 use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha384};
+
+use file::{File, Kind};
 
 use super::ledger::{by_version, parse_name};
 use super::sqlx_toml::settings;
 use super::step::{PLAIN, in_transaction};
 use super::{
-    Decision, Detection, Directory, Format, FormatError, Ledger, LedgerRow, Message, dbmate,
-    foreign,
+    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
+    LedgerRow, Message, dbmate, foreign,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{quote_bytes, quote_literal};
@@ -139,27 +144,8 @@ impl Format for Sqlx {
     }
 
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision {
-        let file = |row: &LedgerRow| migrations.iter().position(|file| file.version == row.version);
-        let refused = |row: &LedgerRow, refusal| Decision {
-            refusal: Some(refusal),
-            refused: file(row),
-            ..Decision::default()
-        };
-        if let Some(dirty) = rows.iter().find(|row| !row.complete) {
-            let refusal = format!(
-                "migration {} is partially applied; fix and remove row from `{TABLE}` table",
-                dirty.version
-            );
-            return refused(dirty, refusal);
-        }
-        let files: BTreeSet<&str> =
-            migrations.iter().map(|migration| migration.version.as_str()).collect();
-        if let Some(missing) = rows.iter().find(|row| !files.contains(row.version.as_str())) {
-            let refusal = format!(
-                "migration {} was previously applied but is missing in the resolved migrations",
-                missing.version
-            );
-            return refused(missing, refusal);
+        if let Some((refusal, refused)) = refusal_of_ledger(rows, migrations) {
+            return Decision { refusal: Some(refusal), refused, ..Decision::default() };
         }
         let rows = by_version(rows);
         let mut decision = Decision::default();
@@ -190,6 +176,24 @@ impl Format for Sqlx {
         }
     }
 
+    fn decide_down(
+        &self,
+        rows: &[LedgerRow],
+        migrations: &[Migration],
+        to: &DownTo,
+    ) -> Result<DownDecision, DownRefusal> {
+        down::decide(rows, migrations, to)
+    }
+
+    fn revert(
+        &self,
+        migration: &Migration,
+        _below: Option<&Migration>,
+        ledger: &Ledger,
+    ) -> Vec<Message> {
+        down::revert(migration, ledger)
+    }
+
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
         format!(
             "EXISTS (SELECT FROM {} WHERE version = {} AND success)",
@@ -205,6 +209,27 @@ impl Format for Sqlx {
         };
         migrations.iter().map(insert).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Why sqlx does not even begin with such a ledger, and the migration that it is about.
+fn refusal_of_ledger(
+    rows: &[LedgerRow],
+    migrations: &[Migration],
+) -> Option<(String, Option<usize>)> {
+    if let Some(dirty) = rows.iter().find(|row| !row.complete) {
+        let version = &dirty.version;
+        let refusal = format!(
+            "migration {version} is partially applied; fix and remove row from `{TABLE}` table"
+        );
+        return Some((refusal, migrations.iter().position(|file| file.version == *version)));
+    }
+    let files: BTreeSet<&str> = migrations.iter().map(|file| file.version.as_str()).collect();
+    let missing = rows.iter().find(|row| !files.contains(row.version.as_str()))?;
+    let refusal = format!(
+        "migration {} was previously applied but is missing in the resolved migrations",
+        missing.version
+    );
+    Some((refusal, None))
 }
 
 /// `( columns ) VALUES ( … )` of a migration's row; the time is an SQL expression for nanoseconds.
@@ -238,52 +263,6 @@ fn hint(directory: &Directory<'_>) -> Result<Option<String>, FormatError> {
         }
     }
     Ok(None)
-}
-
-/// The order counts: it is sqlx's within a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Simple,
-    Up,
-    Down,
-}
-
-/// A file's name, taken apart.
-#[derive(Debug)]
-struct File<'n> {
-    name: &'n str,
-    version: i64,
-    kind: Kind,
-    description: String,
-}
-
-impl<'n> File<'n> {
-    /// `None` for a file that sqlx ignores.
-    fn parse(name: &'n str) -> Option<Result<Self, String>> {
-        let (version, rest) = name.split_once('_')?;
-        if !rest.ends_with(".sql") {
-            return None;
-        }
-        let Ok(version) = version.parse() else {
-            return Some(Err(format!(
-                "error parsing migration filename {name:?}; expected integer version prefix \
-                 (e.g. `01_foo.sql`)"
-            )));
-        };
-        let (kind, suffix) = if rest.ends_with(".up.sql") {
-            (Kind::Up, ".up.sql")
-        } else if rest.ends_with(".down.sql") {
-            (Kind::Down, ".down.sql")
-        } else {
-            (Kind::Simple, ".sql")
-        };
-        let description = rest.trim_end_matches(suffix).replace('_', " ");
-        Some(Ok(Self { name, version, kind, description }))
-    }
-
-    fn script(&self, directory: &Directory<'_>) -> Result<Script, FormatError> {
-        Ok(Script::whole(directory.join(self.name), directory.text(self.name)?))
-    }
 }
 
 fn opts_out(script: &Script) -> bool {

@@ -12,15 +12,22 @@
 //!   file that was changed, or that is gone, stops the run before anything is applied. A pending file older than applied
 //!   ones is applied.
 
-use std::cmp::Ordering;
+mod down;
+mod order;
+
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+use order::ordered;
+
 use super::ledger::by_version;
 use super::step::{PLAIN, in_transaction};
-use super::{Decision, Detection, Directory, Format, FormatError, Ledger, LedgerRow, Message};
-use crate::model::{FileOrder, Migration, Script};
+use super::{
+    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
+    LedgerRow, Message,
+};
+use crate::model::{Migration, Script};
 use crate::sql::{Dialect, LineIndex, Piece, first_variable, quote_bytes, quote_literal, split};
 
 const TABLE: &str = "mig_ci_migrations";
@@ -78,20 +85,7 @@ impl Format for Plain {
     }
 
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision {
-        let files: BTreeMap<&str, (usize, &Migration)> = migrations
-            .iter()
-            .enumerate()
-            .map(|(index, migration)| (migration.version.as_str(), (index, migration)))
-            .collect();
-        for row in rows {
-            let (refused, problem) = match files.get(row.version.as_str()) {
-                None => (None, "it is gone"),
-                Some((index, file)) if file.checksum != row.checksum => {
-                    (Some(*index), "it has been changed since")
-                }
-                Some(_) => continue,
-            };
-            let refusal = format!("`{}.sql` was applied before, and {problem}", row.version);
+        if let Some((refusal, refused)) = refusal_of_ledger(rows, migrations) {
             return Decision { refusal: Some(refusal), refused, ..Decision::default() };
         }
         let applied = by_version(rows);
@@ -120,6 +114,20 @@ impl Format for Plain {
         statements.chain([Message::tool(row)]).collect()
     }
 
+    fn decide_down(
+        &self,
+        rows: &[LedgerRow],
+        migrations: &[Migration],
+        to: &DownTo,
+    ) -> Result<DownDecision, DownRefusal> {
+        down::decide(rows, migrations, to)
+    }
+
+    /// There are no down files.
+    fn revert(&self, _: &Migration, _: Option<&Migration>, _: &Ledger) -> Vec<Message> {
+        Vec::new()
+    }
+
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
         format!(
             "EXISTS (SELECT FROM {} WHERE version = {})",
@@ -142,64 +150,34 @@ impl Format for Plain {
     }
 }
 
+/// Why nothing is begun with such a ledger, and the migration that it is about.
+fn refusal_of_ledger(
+    rows: &[LedgerRow],
+    migrations: &[Migration],
+) -> Option<(String, Option<usize>)> {
+    let files: BTreeMap<&str, (usize, &Migration)> = migrations
+        .iter()
+        .enumerate()
+        .map(|(index, migration)| (migration.version.as_str(), (index, migration)))
+        .collect();
+    for row in rows {
+        let (refused, problem) = match files.get(row.version.as_str()) {
+            None => (None, "it is gone"),
+            Some((index, file)) if file.checksum != row.checksum => {
+                (Some(*index), "it has been changed since")
+            }
+            Some(_) => continue,
+        };
+        let refusal = format!("`{}.sql` was applied before, and {problem}", row.version);
+        return Some((refusal, refused));
+    }
+    None
+}
+
 /// Version and checksum, as SQL.
 fn values(migration: &Migration) -> String {
     let checksum = migration.checksum.as_deref().unwrap_or_default();
     format!("{}, {}", quote_literal(&migration.version), quote_bytes(checksum))
-}
-
-fn ordered(directory: &Directory<'_>, names: Vec<String>) -> Result<Vec<String>, FormatError> {
-    let mut natural = names.clone();
-    natural.sort_by(|a, b| compare_natural(a, b));
-    match directory.order {
-        Some(FileOrder::Natural) => return Ok(natural),
-        Some(FileOrder::Lexical) => return Ok(names),
-        None => {}
-    }
-    // Both are sorted, so where they first differ each has a file that the other puts later.
-    match names.iter().zip(&natural).find(|(lexical, natural)| lexical != natural) {
-        None => Ok(names),
-        Some((lexical, natural)) => Err(FormatError::Directory {
-            path: directory.path.to_owned(),
-            problem: format!(
-                "it is not clear in which order its files run: by its bytes `{lexical}` comes before \
-                 `{natural}`, by its number after it"
-            ),
-            help: Some("set `order = \"natural\"` or `order = \"lexical\"`".to_owned()),
-        }),
-    }
-}
-
-/// Runs of digits by their value, the rest by bytes.
-fn compare_natural(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
-    loop {
-        let order = match (leading_number(left), leading_number(right)) {
-            (Some((one, left_rest)), Some((other, right_rest))) => {
-                (left, right) = (left_rest, right_rest);
-                one.len().cmp(&other.len()).then_with(|| one.cmp(other))
-            }
-            _ => match (left.split_first(), right.split_first()) {
-                (Some((one, left_rest)), Some((other, right_rest))) => {
-                    (left, right) = (left_rest, right_rest);
-                    one.cmp(other)
-                }
-                // One is at its end; equal ones differ in zeros before a number at most.
-                _ => return left.len().cmp(&right.len()).then_with(|| a.cmp(b)),
-            },
-        };
-        if order.is_ne() {
-            return order;
-        }
-    }
-}
-
-/// The digits that it begins with, without leading zeros, and what follows them.
-fn leading_number(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (digits, rest) =
-        text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count());
-    let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
-    (!digits.is_empty()).then(|| (&digits[zeros..], rest))
 }
 
 fn migration(directory: &Directory<'_>, name: &str) -> Result<Migration, FormatError> {
@@ -280,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::formats::testing::{directory, rows, texts};
-    use crate::model::MemoryFiles;
+    use crate::model::{FileOrder, MemoryFiles};
 
     fn load(files: &[(&str, &str)]) -> Result<Vec<Migration>, FormatError> {
         Plain.load(&directory(&MemoryFiles::new(files.iter().copied()), "m"))
@@ -314,13 +292,6 @@ mod tests {
         );
         assert_eq!(load(Some(FileOrder::Lexical)).unwrap(), ["10_b", "1_c", "9_a"]);
         assert_eq!(load(Some(FileOrder::Natural)).unwrap(), ["1_c", "9_a", "10_b"]);
-    }
-
-    #[test]
-    fn numbers_compare_by_value() {
-        let mut names = ["a10", "a9", "a09", "a", "b1", "10", "2", "02", "a9b", "a9a"];
-        names.sort_by(|a, b| compare_natural(a, b));
-        assert_eq!(names, ["02", "2", "10", "a", "a09", "a9", "a9a", "a9b", "a10", "b1"]);
     }
 
     #[test]
