@@ -24,7 +24,7 @@ use crate::config::process_environment;
 use crate::github::commands::{self, Stopped};
 use crate::report::RenderOptions;
 use crate::report::v1::Report;
-use crate::ui::{self, Progress, ProgressMode};
+use crate::ui::{self, Progress, ProgressMode, Task};
 use crate::verify::{Error, Request, load_project, verify};
 
 use connection::Connection;
@@ -149,7 +149,8 @@ async fn verify_aloud(
     tell(streams, &(commands::group("mig-ci verify") + &progress_text.begin()));
     let (events, received) = mpsc::unbounded_channel();
     let mode = if quiet { ProgressMode::Quiet } else { ProgressMode::Lines };
-    let progress = ui::spawn(Progress::new(mode, Box::new(std::io::stdout())), received);
+    let progress = Progress::new(mode, Task::Verify, Box::new(std::io::stdout()));
+    let progress = ui::spawn(progress, received);
     let outcome = verify(request, events, interrupted).await;
     let _ = progress.await;
     tell(streams, &(progress_text.end() + commands::END_GROUP));

@@ -40,6 +40,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorWhen,
 
+    /// How progress and errors are written to stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
     /// No progress on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -251,6 +255,14 @@ pub(crate) enum SchemaOf {
     Config,
     /// The report, `--format json`
     Report,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people: bars on a terminal, lines elsewhere
+    Text,
+    /// For log collectors: an object on each line
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

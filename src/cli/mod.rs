@@ -46,7 +46,7 @@ pub(crate) fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Passed.into() };
         }
     };
-    let streams = Streams::new(app.global.color);
+    let streams = Streams::new(app.global.color, app.global.log_format);
     log_to_stderr(streams.err_colour());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -20,7 +20,7 @@ use crate::report::upgrade::{RENDERERS, Report};
 use crate::report::v1::Verdict;
 use crate::source::BaseRequest;
 use crate::tenants::WhoError;
-use crate::ui::{self, Progress, ProgressMode};
+use crate::ui::{self, Progress, Task};
 use crate::upgrade::{Confirm, Error, Limits};
 use crate::verify::{self, Scope};
 
@@ -65,12 +65,9 @@ pub(super) async fn run(
     output::probe(&how.outputs)?;
     let (events, received) = mpsc::unbounded_channel();
     let asks = !how.yes && std::io::stdin().is_terminal();
-    let mode = match (global.quiet, streams.err_redraws()) {
-        (true, _) => ProgressMode::Quiet,
-        (false, true) => ProgressMode::Bars,
-        (false, false) => ProgressMode::Lines,
-    };
-    let progress = ui::spawn(Progress::new(mode, Box::new(std::io::stderr())), received);
+    let mode = streams.progress(global.quiet);
+    let progress = Progress::new(mode, Task::Upgrade, Box::new(std::io::stderr()));
+    let progress = ui::spawn(progress, received);
     let confirm = |question: &str| !asks || is_yes(question);
     let outcome = work(&confirm, events).await;
     let _ = progress.await;

@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
-use super::args::ColorWhen;
+use super::args::{ColorWhen, LogFormat};
 use crate::report::visible;
+use crate::ui::{self, ProgressMode};
 use crate::verify::Error;
 
 /// The two streams of the process.
@@ -14,10 +15,12 @@ use crate::verify::Error;
 pub(crate) struct Streams {
     out_colour: bool,
     err_colour: bool,
+    /// What goes to stderr is for a log collector.
+    log: LogFormat,
 }
 
 impl Streams {
-    pub(crate) fn new(when: ColorWhen) -> Self {
+    pub(crate) fn new(when: ColorWhen, log: LogFormat) -> Self {
         let wanted = |automatic: anstream::ColorChoice| match when {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
@@ -26,7 +29,8 @@ impl Streams {
         };
         Self {
             out_colour: wanted(AutoStream::choice(&io::stdout())),
-            err_colour: wanted(AutoStream::choice(&io::stderr())),
+            err_colour: log == LogFormat::Text && wanted(AutoStream::choice(&io::stderr())),
+            log,
         }
     }
 
@@ -35,9 +39,15 @@ impl Streams {
         self.out_colour
     }
 
-    /// Whether stderr is a terminal that can redraw lines.
-    pub(crate) fn err_redraws(self) -> bool {
-        redraws(io::stderr().is_terminal(), std::env::var("TERM").ok().as_deref())
+    /// How progress is shown on stderr.
+    pub(crate) fn progress(self, quiet: bool) -> ProgressMode {
+        let redraws = || redraws(io::stderr().is_terminal(), std::env::var("TERM").ok().as_deref());
+        match self.log {
+            _ if quiet => ProgressMode::Quiet,
+            LogFormat::Json => ProgressMode::Json,
+            LogFormat::Text if redraws() => ProgressMode::Bars,
+            LogFormat::Text => ProgressMode::Lines,
+        }
     }
 
     /// Whether what goes to stderr may hold colours.
@@ -72,6 +82,9 @@ impl Streams {
     }
 
     fn complaint(self, text: &str) -> String {
+        if self.log == LogFormat::Json {
+            return ui::error_line(text);
+        }
         let style = if self.err_colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
         format!("{style}error{style:#}: {}\n", visible(text))
     }
@@ -88,6 +101,9 @@ impl Streams {
 
     /// The same as text.
     pub(crate) fn explanation(self, error: &Error) -> String {
+        if self.log == LogFormat::Json {
+            return ui::error_line(plain_explanation(error).trim_end());
+        }
         match error {
             // They have their own excerpts and helps.
             Error::Config(errors) => errors.render(self.err_colour),
@@ -103,7 +119,7 @@ impl Streams {
 
 /// An error without colours, for what is no terminal.
 pub(crate) fn plain_explanation(error: &Error) -> String {
-    Streams { out_colour: false, err_colour: false }.explanation(error)
+    Streams { out_colour: false, err_colour: false, log: LogFormat::Text }.explanation(error)
 }
 
 /// A dumb terminal (an editor's shell, a job's log behind a pseudo-terminal) takes lines, and nothing else.

@@ -16,7 +16,7 @@ use crate::config::Overrides;
 use crate::replay::plan::Selection;
 use crate::report::{self, RenderOptions, v1::Report};
 use crate::source::BaseRequest;
-use crate::ui::{self, Progress, ProgressMode};
+use crate::ui::{self, Progress, Task};
 use crate::verify::{Error, Request, Scope, verify};
 
 pub(super) async fn run(
@@ -27,12 +27,9 @@ pub(super) async fn run(
     output::probe(&args.outputs)?;
     let interrupted = watch_signals();
     let (events, received) = mpsc::unbounded_channel();
-    let mode = match (global.quiet, streams.err_redraws()) {
-        (true, _) => ProgressMode::Quiet,
-        (false, true) => ProgressMode::Bars,
-        (false, false) => ProgressMode::Lines,
-    };
-    let progress = ui::spawn(Progress::new(mode, Box::new(std::io::stderr())), received);
+    let mode = streams.progress(global.quiet);
+    let progress = Progress::new(mode, Task::Verify, Box::new(std::io::stderr()));
+    let progress = ui::spawn(progress, received);
     let outcome = verify(&request(global, args), events, &interrupted).await;
     // The last lines of progress stand before the report. That the task could panic is no reason to lose that.
     let _ = progress.await;

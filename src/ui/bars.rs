@@ -1,18 +1,21 @@
 //! Progress as bars, for terminals: one for each database with what runs now in it. All of it is gone at the end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::model::Verdict;
-use crate::model::{Event, UnitName};
-
 use super::name;
+use super::tally::Tally;
+use crate::model::{Event, UnitName};
+use crate::report::grouped;
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Units that are shown while they run.
+const SHOWN: usize = 4;
 
 const BAR: &str = "{prefix} {bar:24} {pos}/{len} {wide_msg}";
 const SPINNER: &str = "{spinner} {wide_msg}";
@@ -27,9 +30,7 @@ pub(crate) struct Bars {
 
 struct Bar {
     bar: ProgressBar,
-    failed: usize,
-    /// What runs now: the unit, and its migration.
-    now: IndexMap<UnitName, Arc<str>>,
+    tally: Tally,
 }
 
 impl Bars {
@@ -39,7 +40,7 @@ impl Bars {
         Self { screen, server, databases: IndexMap::new() }
     }
 
-    pub(super) fn on_event(&mut self, event: &Event) {
+    pub(super) fn on_event(&mut self, event: &Event, now: Instant) {
         match event {
             Event::ProviderStarting { description } => {
                 self.spin(format!("starting PostgreSQL: {}", name(description)));
@@ -49,32 +50,35 @@ impl Bars {
                 let (version, description) = (name(version), name(description));
                 self.server.set_message(format!("PostgreSQL {version} ({description})"));
             }
-            Event::DatabaseStarted { database, units } => self.start(database, *units),
+            Event::DatabaseStarted { database, units } => self.start(database, *units, now),
             Event::UnitStarted { unit, phase } => {
-                self.update(unit, |bar| {
-                    bar.now.insert(unit.clone(), phase.to_string().into());
-                });
+                self.update(unit, now, |bar| bar.tally.runs(unit, phase.to_string().into(), now));
             }
             Event::StepStarted { unit, migration } => {
-                self.update(unit, |bar| {
-                    bar.now.insert(unit.clone(), Arc::clone(migration));
-                });
+                self.update(unit, now, |bar| bar.tally.runs(unit, Arc::clone(migration), now));
             }
             Event::UnitFinished { unit, verdict, .. } => {
-                self.update(unit, |bar| {
-                    bar.now.shift_remove(unit);
-                    bar.failed += usize::from(*verdict == Verdict::Failed);
+                self.update(unit, now, |bar| {
+                    bar.tally.ends(unit, *verdict);
                     bar.bar.inc(1);
                 });
             }
             Event::DatabaseFinished { database, .. } => {
                 if let Some(bar) = self.databases.get_mut(database) {
-                    bar.now.clear();
-                    bar.show();
+                    bar.tally.running.clear();
+                    bar.show(None);
                     bar.bar.abandon();
                 }
             }
             Event::CleaningUp => self.spin("cleaning up".to_owned()),
+        }
+    }
+
+    /// From time to time: the pace changes, also where nothing happens.
+    pub(super) fn tick(&mut self, now: Instant) {
+        for bar in self.databases.values_mut().filter(|bar| !bar.bar.is_finished()) {
+            bar.tally.sample(now);
+            bar.show(Some(now));
         }
     }
 
@@ -93,39 +97,46 @@ impl Bars {
         self.server.enable_steady_tick(TICK);
     }
 
-    fn start(&mut self, database: &Arc<str>, units: usize) {
-        let units = u64::try_from(units).unwrap_or(u64::MAX);
-        let bar = self.screen.add(ProgressBar::new(units).with_style(style(BAR)));
+    fn start(&mut self, database: &Arc<str>, units: usize, now: Instant) {
+        let length = u64::try_from(units).unwrap_or(u64::MAX);
+        let bar = self.screen.add(ProgressBar::new(length).with_style(style(BAR)));
         bar.set_prefix(name(database));
-        self.databases.insert(Arc::clone(database), Bar { bar, failed: 0, now: IndexMap::new() });
+        let tally = Tally::new(units, now);
+        self.databases.insert(Arc::clone(database), Bar { bar, tally });
     }
 
-    fn update(&mut self, unit: &UnitName, change: impl FnOnce(&mut Bar)) {
+    fn update(&mut self, unit: &UnitName, now: Instant, change: impl FnOnce(&mut Bar)) {
         if let Some(bar) = self.databases.get_mut(&unit.database) {
             change(bar);
-            bar.show();
+            bar.show(Some(now));
         }
     }
 }
 
 impl Bar {
-    fn show(&self) {
-        self.bar.set_message(self.message());
+    /// Without a time there is no pace any more.
+    fn show(&self, now: Option<Instant>) {
+        self.bar.set_message(self.message(now));
     }
 
-    /// `2 failed · acme 0042_index.sql, globex base`.
-    fn message(&self) -> String {
+    /// `2 failed · 8 running · 55/s, about 69 s left · acme 0042_index.sql, globex base and 6 more`.
+    fn message(&self, now: Option<Instant>) -> String {
         let mut parts = Vec::new();
-        if self.failed > 0 {
-            parts.push(format!("{} failed", self.failed));
+        let running = &self.tally.running;
+        if self.tally.failed > 0 {
+            parts.push(format!("{} failed", grouped(self.tally.failed)));
         }
-        let now: Vec<_> = self
-            .now
-            .iter()
-            .map(|(unit, what)| format!("{} {}", name(&unit.name), name(what)))
-            .collect();
-        if !now.is_empty() {
-            parts.push(now.join(", "));
+        if running.len() > SHOWN {
+            parts.push(format!("{} running", running.len()));
+        }
+        parts.extend(now.and_then(|now| self.tally.pace(now)));
+        let shown = running.iter().take(SHOWN);
+        let shown = shown.map(|(unit, now)| format!("{} {}", name(&unit.name), name(&now.what)));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        match running.len().saturating_sub(SHOWN) {
+            _ if running.is_empty() => {}
+            0 => parts.push(shown),
+            more => parts.push(format!("{shown} and {more} more")),
         }
         parts.join(" · ")
     }
@@ -138,16 +149,16 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Phase, TrackKind};
+    use crate::model::{Phase, TrackKind, Verdict};
+
+    fn unit(name: &str) -> UnitName {
+        UnitName { database: "app".into(), track: TrackKind::Tenant, name: name.into() }
+    }
 
     #[test]
     fn a_bar_tells_what_runs_now_and_how_many_failed() {
+        let begun = Instant::now();
         let mut bars = Bars::new();
-        let unit = |name: &str| UnitName {
-            database: "app".into(),
-            track: TrackKind::Tenant,
-            name: name.into(),
-        };
         let (acme, globex) = (unit("acme"), unit("globex"));
         for event in [
             Event::DatabaseStarted { database: "app".into(), units: 2 },
@@ -155,17 +166,42 @@ mod tests {
             Event::UnitStarted { unit: globex.clone(), phase: Phase::Prepare },
             Event::StepStarted { unit: acme.clone(), migration: "7.sql".into() },
         ] {
-            bars.on_event(&event);
+            bars.on_event(&event, begun);
         }
-        assert_eq!(bars.databases["app"].message(), "acme 7.sql, globex prepare");
+        let message = |bars: &Bars| bars.databases["app"].message(Some(begun));
+        assert_eq!(message(&bars), "acme 7.sql, globex prepare");
         let took = Duration::ZERO;
-        bars.on_event(&Event::UnitFinished { unit: acme, verdict: Verdict::Failed, took });
-        assert_eq!(bars.databases["app"].message(), "1 failed · globex prepare");
-        bars.on_event(&Event::UnitFinished { unit: globex, verdict: Verdict::Passed, took });
-        assert_eq!(bars.databases["app"].message(), "1 failed");
+        let failed = Event::UnitFinished { unit: acme, verdict: Verdict::Failed, took };
+        bars.on_event(&failed, begun);
+        assert_eq!(message(&bars), "1 failed · globex prepare");
+        bars.on_event(&Event::UnitFinished { unit: globex, verdict: Verdict::Passed, took }, begun);
+        assert_eq!(message(&bars), "1 failed");
         assert_eq!(bars.databases["app"].bar.position(), 2);
         bars.clear();
         assert!(bars.databases["app"].bar.is_finished());
+    }
+
+    #[test]
+    fn a_bar_of_many_tells_the_pace_and_some_of_those_that_run() {
+        let begun = Instant::now();
+        let mut bars = Bars::new();
+        bars.on_event(&Event::DatabaseStarted { database: "app".into(), units: 1_000 }, begun);
+        let took = Duration::ZERO;
+        for number in 0..206 {
+            let unit = unit(&format!("t{number}"));
+            bars.on_event(&Event::UnitStarted { unit: unit.clone(), phase: Phase::Head }, begun);
+            if number < 200 {
+                let verdict = Verdict::Passed;
+                bars.on_event(&Event::UnitFinished { unit, verdict, took }, begun);
+            }
+        }
+        let later = begun + Duration::from_secs(4);
+        bars.tick(later);
+        assert_eq!(
+            bars.databases["app"].message(Some(later)),
+            "6 running · 50/s, about 16 s left · t200 head, t201 head, t202 head, t203 head and 2 more"
+        );
+        bars.clear();
     }
 
     #[test]

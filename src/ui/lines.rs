@@ -1,37 +1,38 @@
-//! Progress as lines, for logs: the server, the start and end of each database, and each failed unit while there are few.
+//! Progress as lines, for logs: the server, the start and end of each database, each failed unit, and every few seconds how
+//! far it is.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::model::{Event, UnitName};
-use crate::model::{TrackKind, Verdict};
+use super::tally::{Tally, lasting};
+use super::{Task, name};
+use crate::model::{Event, TrackKind, UnitName, Verdict};
+use crate::report::grouped;
 
-use super::name;
-
-/// Lines for failed units of one database. The report has all of them; a log has to stay readable.
+/// Lines for failed units of one database where migrations are tried. The report has all of them; a log has to stay
+/// readable. Where real ones fail, each is worth its line.
 const FAILED: usize = 20;
+/// Between two lines that say how far a database is.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+/// A unit that is at work for longer may be waiting for something.
+const LONG: Duration = Duration::from_secs(10);
 
-/// Writes to what it was given, and ignores errors: nobody is helped by a replay that stops because its log is closed.
+/// Writes to what it was given, and ignores errors: nobody is helped by a run that stops because its log is closed.
 pub(crate) struct Lines {
+    task: Task,
     writer: Box<dyn Write + Send>,
     databases: BTreeMap<Arc<str>, Tally>,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    passed: usize,
-    failed: usize,
-    not_run: usize,
+    said: Instant,
 }
 
 impl Lines {
-    pub(super) fn new(writer: Box<dyn Write + Send>) -> Self {
-        Self { writer, databases: BTreeMap::new() }
+    pub(super) fn new(task: Task, writer: Box<dyn Write + Send>, now: Instant) -> Self {
+        Self { task, writer, databases: BTreeMap::new(), said: now }
     }
 
-    pub(super) fn on_event(&mut self, event: &Event) {
+    pub(super) fn on_event(&mut self, event: &Event, now: Instant) {
         match event {
             Event::ProviderStarting { description } => {
                 self.line(&format!("starting PostgreSQL: {}", name(description)));
@@ -43,43 +44,84 @@ impl Lines {
                 shown(*took)
             )),
             Event::DatabaseStarted { database, units } => {
-                let noun = if *units == 1 { "unit" } else { "units" };
-                self.line(&format!("database {}: {units} {noun}", name(database)));
+                let noun = match self.task {
+                    Task::Verify => "unit",
+                    Task::Upgrade => "target",
+                };
+                let plural = if *units == 1 { "" } else { "s" };
+                let number = grouped(*units);
+                self.line(&format!("database {}: {number} {noun}{plural}", name(database)));
+                self.databases.insert(Arc::clone(database), Tally::new(*units, now));
             }
-            Event::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took),
-            Event::DatabaseFinished { database, took } => self.database(database, *took),
+            Event::UnitStarted { unit, phase } => {
+                let what = phase.to_string().into();
+                self.tally(unit, now).runs(unit, what, now);
+            }
+            Event::StepStarted { unit, migration } => {
+                let what = Arc::clone(migration);
+                self.tally(unit, now).runs(unit, what, now);
+            }
+            Event::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took, now),
+            Event::DatabaseFinished { database, took } => self.database(database, *took, now),
             Event::CleaningUp => self.line("cleaning up"),
-            // Thousands of these come; a log is not the place.
-            Event::UnitStarted { .. } | Event::StepStarted { .. } => {}
         }
     }
 
-    fn unit(&mut self, unit: &UnitName, verdict: Verdict, took: Duration) {
-        let tally = self.databases.entry(Arc::clone(&unit.database)).or_default();
-        match verdict {
-            Verdict::Passed => tally.passed += 1,
-            Verdict::NotRun => tally.not_run += 1,
-            Verdict::Failed => {
-                tally.failed += 1;
-                let failed = tally.failed;
-                if failed <= FAILED {
-                    self.line(&format!("{} failed, {}", described(unit), shown(took)));
-                } else if failed == FAILED + 1 {
-                    let database = name(&unit.database);
-                    self.line(&format!("database {database}: more failed, see the report"));
-                }
+    /// From time to time: how far it is.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.databases.values_mut().for_each(|tally| tally.sample(now));
+        if now.duration_since(self.said) < SAID_EVERY {
+            return;
+        }
+        self.said = now;
+        let far = |(database, tally): (&Arc<str>, &Tally)| {
+            let pace = tally.pace(now).map_or_else(String::new, |pace| format!(", {pace}"));
+            let mut line = format!("database {}: {}{pace}", name(database), tally.so_far());
+            let longest = tally.running.iter().min_by_key(|(_, running)| running.since);
+            if let Some((unit, running)) = longest
+                && now.duration_since(running.since) >= LONG
+            {
+                let since = lasting(now.duration_since(running.since));
+                line += &format!("; {} is at {} for {since}", whose(unit), name(&running.what));
             }
+            line
+        };
+        let lines: Vec<String> = self.databases.iter().map(far).collect();
+        lines.iter().for_each(|line| self.line(line));
+    }
+
+    fn tally(&mut self, unit: &UnitName, now: Instant) -> &mut Tally {
+        let database = Arc::clone(&unit.database);
+        self.databases.entry(database).or_insert_with(|| Tally::new(0, now))
+    }
+
+    fn unit(&mut self, unit: &UnitName, verdict: Verdict, took: Duration, now: Instant) {
+        let task = self.task;
+        let tally = self.tally(unit, now);
+        tally.ends(unit, verdict);
+        if verdict != Verdict::Failed {
+            return;
+        }
+        let (failed, database) = (tally.failed, name(&unit.database));
+        if task == Task::Upgrade || failed <= FAILED {
+            self.line(&format!("{} failed, {}", described(unit, task), shown(took)));
+        } else if failed == FAILED + 1 {
+            self.line(&format!("database {database}: more failed, see the report"));
         }
     }
 
-    fn database(&mut self, database: &Arc<str>, took: Duration) {
-        let Tally { passed, failed, not_run } = self.databases.remove(database).unwrap_or_default();
-        let mut counts = vec![format!("{passed} passed")];
-        if failed > 0 {
-            counts.push(format!("{failed} failed"));
+    fn database(&mut self, database: &Arc<str>, took: Duration, now: Instant) {
+        let tally = self.databases.remove(database).unwrap_or_else(|| Tally::new(0, now));
+        let passed = match self.task {
+            Task::Verify => "passed",
+            Task::Upgrade => "done",
+        };
+        let mut counts = vec![format!("{} {passed}", grouped(tally.passed))];
+        if tally.failed > 0 {
+            counts.push(format!("{} failed", grouped(tally.failed)));
         }
-        if not_run > 0 {
-            counts.push(format!("{not_run} not run"));
+        if tally.not_run > 0 {
+            counts.push(format!("{} not run", grouped(tally.not_run)));
         }
         let counts = counts.join(", ");
         self.line(&format!("database {}: {counts}, {}", name(database), shown(took)));
@@ -91,11 +133,22 @@ impl Lines {
 }
 
 /// `database app: tenant acme`.
-fn described(unit: &UnitName) -> String {
+fn described(unit: &UnitName, task: Task) -> String {
     let database = name(&unit.database);
+    match (unit.track, task) {
+        // It begins in several states, and each is a unit.
+        (TrackKind::Shared, Task::Verify) => {
+            format!("database {database}: shared track from {}", name(&unit.name))
+        }
+        _ => format!("database {database}: {}", whose(unit)),
+    }
+}
+
+/// `tenant acme`.
+fn whose(unit: &UnitName) -> String {
     match unit.track {
-        TrackKind::Tenant => format!("database {database}: tenant {}", name(&unit.name)),
-        TrackKind::Shared => format!("database {database}: shared track from {}", name(&unit.name)),
+        TrackKind::Tenant => format!("tenant {}", name(&unit.name)),
+        TrackKind::Shared => "the shared track".to_owned(),
     }
 }
 
@@ -114,7 +167,7 @@ mod tests {
 
     use super::*;
     use crate::model::Phase;
-    use crate::ui::{Progress, ProgressMode, spawn};
+    use crate::ui::{Progress, ProgressMode, TICK, spawn};
 
     /// A writer that the test can read.
     #[derive(Clone, Default)]
@@ -146,10 +199,14 @@ mod tests {
     }
 
     fn run(events: &[Event], mode: ProgressMode) -> String {
+        run_of(Task::Verify, events, mode)
+    }
+
+    fn run_of(task: Task, events: &[Event], mode: ProgressMode) -> String {
         let writer = Shared::default();
-        let mut progress = Progress::new(mode, Box::new(writer.clone()));
+        let mut progress = Progress::new(mode, task, Box::new(writer.clone()));
         for event in events {
-            progress.on_event(event);
+            progress.on_event(event, Instant::now());
         }
         progress.finish();
         writer.text()
@@ -200,7 +257,60 @@ mod tests {
         events.push(Event::DatabaseFinished { database: "app".into(), took: Duration::ZERO });
         let text = run(&events, ProgressMode::Lines);
         assert_eq!(text.lines().count(), FAILED + 2);
-        assert!(text.ends_with("mig-ci: database app: 0 passed, 5000 failed, 0 ms\n"), "{text}");
+        assert!(text.ends_with("mig-ci: database app: 0 passed, 5,000 failed, 0 ms\n"), "{text}");
+        // Of real ones each has to be looked at by somebody.
+        let text = run_of(Task::Upgrade, &events, ProgressMode::Lines);
+        assert_eq!(text.lines().count(), 5_001);
+        assert!(text.ends_with("mig-ci: database app: 0 done, 5,000 failed, 0 ms\n"), "{text}");
+    }
+
+    #[test]
+    fn an_upgrade_has_its_own_words() {
+        let events = a_run().split_off(2);
+        assert_eq!(
+            run_of(Task::Upgrade, &events, ProgressMode::Lines),
+            "mig-ci: database app: 4 targets\n\
+             mig-ci: database app: tenant acme failed, 12 ms\n\
+             mig-ci: database app: 2 done, 1 failed, 1 not run, 1.5 s\n\
+             mig-ci: cleaning up\n"
+        );
+        let shared = unit(TrackKind::Shared, "app");
+        let took = Duration::ZERO;
+        let shared = Event::UnitFinished { unit: shared, verdict: Verdict::Failed, took };
+        let text = run_of(Task::Upgrade, &[shared], ProgressMode::Lines);
+        assert_eq!(text, "mig-ci: database app: the shared track failed, 0 ms\n");
+    }
+
+    /// Every ten seconds a line says how far it is, how fast it goes, and who may be waiting for something.
+    #[test]
+    fn a_long_run_says_how_far_it_is() {
+        let writer = Shared::default();
+        let begun = Instant::now();
+        let mut lines = Lines::new(Task::Upgrade, Box::new(writer.clone()), begun);
+        lines.on_event(&Event::DatabaseStarted { database: "app".into(), units: 5_000 }, begun);
+        let stuck = unit(TrackKind::Tenant, "t9");
+        let migration = "2_x.sql".into();
+        lines.on_event(&Event::StepStarted { unit: stuck, migration }, begun);
+        let mut number = 0;
+        for second in 1..=24 {
+            let now = begun + second * TICK;
+            for _ in 0..50 {
+                number += 1;
+                let name = format!("n{number}");
+                let unit = unit(TrackKind::Tenant, &name);
+                lines.on_event(&Event::UnitStarted { unit, phase: Phase::Head }, now);
+                let verdict = if number == 7 { Verdict::Failed } else { Verdict::Passed };
+                lines.on_event(&finished(&name, verdict), now);
+            }
+            lines.tick(now);
+        }
+        assert_eq!(
+            writer.text(),
+            "mig-ci: database app: 5,000 targets\n\
+             mig-ci: database app: tenant n7 failed, 12 ms\n\
+             mig-ci: database app: 500 of 5,000 done, 1 failed, 50/s, about 90 s left; tenant t9 is at 2_x.sql for 10 s\n\
+             mig-ci: database app: 1,000 of 5,000 done, 1 failed, 50/s, about 80 s left; tenant t9 is at 2_x.sql for 20 s\n"
+        );
     }
 
     #[test]
@@ -219,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn the_task_ends_when_the_senders_are_gone() {
         let writer = Shared::default();
-        let progress = Progress::new(ProgressMode::Lines, Box::new(writer.clone()));
+        let progress = Progress::new(ProgressMode::Lines, Task::Verify, Box::new(writer.clone()));
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
         let task = spawn(progress, receiver);
         sender.send(Event::CleaningUp).unwrap();
@@ -240,9 +350,9 @@ mod tests {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
         }
-        let mut progress = Progress::new(ProgressMode::Lines, Box::new(Closed));
+        let mut progress = Progress::new(ProgressMode::Lines, Task::Verify, Box::new(Closed));
         for event in a_run() {
-            progress.on_event(&event);
+            progress.on_event(&event, Instant::now());
         }
         progress.finish();
         assert_eq!(format!("{progress:?}"), "Progress::Lines");

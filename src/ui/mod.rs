@@ -1,21 +1,29 @@
-//! Progress: what replay tells while it works, for those who wait. Bars on a terminal, plain lines elsewhere, or nothing.
+//! Progress: what a run tells while it works, for those who wait. Bars on a terminal, plain lines elsewhere, JSON for log
+//! collectors, or nothing.
 //!
 //! It goes to stderr alone: stdout belongs to the report. Names come from files and databases, and stderr may be a job's log
 //! that takes commands, so names are shown without control characters and never at the start of a line.
 
 mod bars;
+mod json;
 mod lines;
+mod tally;
 
 use std::fmt;
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use crate::model::Event;
 
 use bars::Bars;
+use json::Json;
 use lines::Lines;
+
+pub(crate) use json::error_line;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
@@ -25,32 +33,60 @@ pub(crate) enum ProgressMode {
     Bars,
     /// A line for each thing worth a line.
     Lines,
+    /// An object for each event.
+    Json,
     /// Nothing at all.
     Quiet,
+}
+
+/// What it is that takes its time: its words differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Migrations are tried, and what they are tried on passes or fails.
+    Verify,
+    /// Real databases are changed, and each is done or has failed.
+    Upgrade,
 }
 
 /// The sink of a run's events.
 pub(crate) enum Progress {
     Bars(Bars),
     Lines(Lines),
+    Json(Json),
     Quiet,
 }
 
+/// How often counts and times are looked at anew.
+const TICK: Duration = Duration::from_secs(1);
+
 impl Progress {
-    /// `writer` takes the plain lines; bars draw on stderr themselves.
-    pub(crate) fn new(mode: ProgressMode, writer: Box<dyn io::Write + Send>) -> Self {
+    /// `writer` takes what is written in lines; bars draw on stderr themselves.
+    pub(crate) fn new(mode: ProgressMode, task: Task, writer: Box<dyn io::Write + Send>) -> Self {
+        let now = Instant::now();
         match mode {
             ProgressMode::Bars => Self::Bars(Bars::new()),
-            ProgressMode::Lines => Self::Lines(Lines::new(writer)),
+            ProgressMode::Lines => Self::Lines(Lines::new(task, writer, now)),
+            ProgressMode::Json => Self::Json(Json::new(writer, now)),
             ProgressMode::Quiet => Self::Quiet,
         }
     }
 
-    /// Takes in what has happened. Never fails: a closed stderr is no reason to stop a replay.
-    pub(crate) fn on_event(&mut self, event: &Event) {
+    /// Takes in what has happened. Never fails: a closed stderr is no reason to stop a run.
+    pub(crate) fn on_event(&mut self, event: &Event, now: Instant) {
         match self {
-            Self::Bars(bars) => bars.on_event(event),
-            Self::Lines(lines) => lines.on_event(event),
+            Self::Bars(bars) => bars.on_event(event, now),
+            Self::Lines(lines) => lines.on_event(event, now),
+            Self::Json(json) => json.on_event(event, now),
+            Self::Quiet => {}
+        }
+    }
+
+    /// Some time has gone by.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        match self {
+            Self::Bars(bars) => bars.tick(now),
+            Self::Lines(lines) => lines.tick(now),
+            Self::Json(json) => json.tick(now),
             Self::Quiet => {}
         }
     }
@@ -68,6 +104,7 @@ impl fmt::Debug for Progress {
         f.write_str(match self {
             Self::Bars(_) => "Progress::Bars",
             Self::Lines(_) => "Progress::Lines",
+            Self::Json(_) => "Progress::Json",
             Self::Quiet => "Progress::Quiet",
         })
     }
@@ -79,8 +116,16 @@ pub(crate) fn spawn(
     mut events: UnboundedReceiver<Event>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        while let Some(event) = events.recv().await {
-            progress.on_event(&event);
+        let mut clock = tokio::time::interval(TICK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => progress.on_event(&event, Instant::now()),
+                    None => break,
+                },
+                _ = clock.tick() => progress.tick(Instant::now()),
+            }
         }
         progress.finish();
     })

@@ -91,7 +91,7 @@ async fn of_two_at_once_one_makes_it() {
     // Neither minds where both may find it there.
     let args = ["together", "--if-not-exists"];
     let both = [(), ()].map(|()| create(&shop, &database, args).start());
-    both.map(|run| run.wait().success());
+    both.into_iter().for_each(|run| drop(run.wait().success()));
     let applied = "SELECT count(*) FROM audit.applied WHERE tenant = 'tenant_together'";
     assert_eq!(database.sql(applied).await, ["1"]);
 }

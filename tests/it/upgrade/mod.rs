@@ -4,6 +4,7 @@ mod create;
 mod fleet;
 mod limits;
 mod oracle;
+mod progress;
 mod resume;
 mod round_trips;
 mod tenants;

@@ -1,0 +1,177 @@
+//! How far the work on one database is: how many are done, how fast that goes, and how long the rest takes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+
+use crate::model::{UnitName, Verdict};
+use crate::report::grouped;
+
+/// What is known of the speed is that of so long ago, at most.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Less is too short to tell a speed.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// One database's.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// Verdicts that are to come, and those that came.
+    units: usize,
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) not_run: usize,
+    /// Of these, the units that were begun: what had nothing to do tells nothing of the speed.
+    worked: usize,
+    /// How many had been worked on at which time, the oldest first.
+    samples: VecDeque<(Instant, usize)>,
+    /// What runs now, the longest first: the unit, what it does, and since when it runs.
+    pub(super) running: IndexMap<UnitName, Running>,
+}
+
+/// A unit at work.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Its migration, or its phase.
+    pub(super) what: Arc<str>,
+    pub(super) since: Instant,
+}
+
+impl Tally {
+    pub(super) fn new(units: usize, now: Instant) -> Self {
+        Self {
+            units,
+            passed: 0,
+            failed: 0,
+            not_run: 0,
+            worked: 0,
+            samples: VecDeque::from([(now, 0)]),
+            running: IndexMap::new(),
+        }
+    }
+
+    /// A unit does something else now than before.
+    pub(super) fn runs(&mut self, unit: &UnitName, what: Arc<str>, now: Instant) {
+        match self.running.get_mut(unit) {
+            Some(running) => running.what = what,
+            None => {
+                self.running.insert(unit.clone(), Running { what, since: now });
+            }
+        }
+    }
+
+    pub(super) fn ends(&mut self, unit: &UnitName, verdict: Verdict) {
+        self.worked += usize::from(self.running.shift_remove(unit).is_some());
+        match verdict {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::NotRun => self.not_run += 1,
+        }
+    }
+
+    /// From time to time.
+    pub(super) fn sample(&mut self, now: Instant) {
+        self.samples.push_back((now, self.worked));
+        while self.samples.len() > 1 && now.duration_since(self.samples[0].0) > WINDOW {
+            self.samples.pop_front();
+        }
+    }
+
+    pub(super) fn units(&self) -> usize {
+        self.units
+    }
+
+    pub(super) fn done(&self) -> usize {
+        self.passed + self.failed + self.not_run
+    }
+
+    /// `1,200 of 5,000 done, 3 failed`.
+    pub(super) fn so_far(&self) -> String {
+        let mut words =
+            format!("{} of {} done", grouped(self.done()), grouped(self.units.max(self.done())));
+        if self.failed > 0 {
+            words += &format!(", {} failed", grouped(self.failed));
+        }
+        words
+    }
+
+    /// `55/s, about 69 s left`, as soon as something is known of it.
+    pub(super) fn pace(&self, now: Instant) -> Option<String> {
+        let (since, worked) = self.samples.front()?;
+        let took = now.duration_since(*since);
+        let number = self.worked - worked;
+        if took < SHORTEST || number == 0 {
+            return None;
+        }
+        let rest = self.units.saturating_sub(self.done());
+        let rest = u32::try_from(rest).unwrap_or(u32::MAX);
+        let left = took * rest / u32::try_from(number).unwrap_or(u32::MAX);
+        Some(format!("{}, about {} left", rate(number, took), lasting(left)))
+    }
+}
+
+/// `55/s`, `2.5/s`, `12/min`.
+#[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+fn rate(number: usize, took: Duration) -> String {
+    match number as f64 / took.as_secs_f64() {
+        fast if fast >= 9.95 => format!("{fast:.0}/s"),
+        slow if slow >= 0.95 => format!("{slow:.1}/s"),
+        rare => format!("{:.0}/min", (rare * 60.0).max(1.0)),
+    }
+}
+
+/// `69 s`, `12 min`, `3 h 5 min`.
+pub(super) fn lasting(duration: Duration) -> String {
+    const MINUTE: u64 = 60;
+    match duration.as_secs() {
+        seconds @ 0..100 => format!("{seconds} s"),
+        seconds @ 100..6_000 => format!("{} min", seconds / MINUTE),
+        seconds => format!("{} h {} min", seconds / MINUTE / 60, seconds / MINUTE % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TrackKind;
+
+    fn unit(number: usize) -> UnitName {
+        let name = format!("t{number}").into();
+        UnitName { database: "app".into(), track: TrackKind::Tenant, name }
+    }
+
+    #[test]
+    fn the_pace_is_that_of_those_who_had_work() {
+        let begun = Instant::now();
+        let at = |seconds: u64| begun + Duration::from_secs(seconds);
+        let mut tally = Tally::new(5_000, begun);
+        // A thousand had nothing to do.
+        (0..1_000).for_each(|number| tally.ends(&unit(number), Verdict::Passed));
+        assert_eq!(tally.pace(at(2)), None);
+        for number in 1_000..1_200 {
+            tally.runs(&unit(number), "1.sql".into(), begun);
+            let failed = number < 1_003;
+            tally.ends(&unit(number), if failed { Verdict::Failed } else { Verdict::Passed });
+        }
+        assert_eq!(tally.so_far(), "1,200 of 5,000 done, 3 failed");
+        assert_eq!(tally.pace(at(4)).unwrap(), "50/s, about 76 s left");
+        assert_eq!(tally.pace(begun), None, "too early to tell");
+        // What was long ago does not count.
+        for second in 1..=200 {
+            tally.sample(at(second));
+        }
+        assert_eq!(tally.pace(at(200)), None);
+    }
+
+    #[test]
+    fn numbers_are_such_as_people_say_them() {
+        let of = |number, seconds| rate(number, Duration::from_secs(seconds));
+        assert_eq!(
+            [of(550, 10), of(25, 10), of(2, 10), of(1, 600)].join(" "),
+            "55/s 2.5/s 12/min 1/min"
+        );
+        let of = |seconds| lasting(Duration::from_secs(seconds));
+        assert_eq!([of(69), of(750), of(11_100)].join(", "), "69 s, 12 min, 3 h 5 min");
+    }
+}

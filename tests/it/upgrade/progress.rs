@@ -1,0 +1,78 @@
+//! What is told while it works.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{migration, numbered, shop, upgrade, with_tenants};
+use crate::common::project;
+
+fn objects(text: &str) -> Vec<Value> {
+    let object = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}"));
+    text.lines().map(object).collect()
+}
+
+#[tokio::test]
+async fn a_log_collector_gets_an_object_for_each_event() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int NOT NULL;"));
+    let database = with_tenants(&numbered(3)).await;
+    upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
+    database.sql("INSERT INTO tenant_t002.t1 VALUES (1)").await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=1", "--log-format=json"]).run();
+    let run = run.exit(1);
+    assert!(run.stdout.contains("4 targets: 1 failed"), "stdout is the report's: {run:?}");
+    let all = objects(&run.stderr);
+    let events: Vec<_> = all.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events[0], "database-started");
+    assert_eq!(events[1], "unit-finished", "the shared track has nothing to do");
+    assert_eq!(events[2..5], ["unit-started", "migration-started", "unit-finished"]);
+    assert_eq!(*events.last().unwrap(), "database-finished");
+    let failed: Vec<&Value> = all.iter().filter(|line| line["verdict"] == "failed").collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!((&failed[0]["tenant"], &failed[0]["track"]), (&"t002".into(), &"tenant".into()));
+    let end = all.last().unwrap();
+    assert_eq!((&end["units"], &end["done"], &end["failed"]), (&4.into(), &4.into(), &1.into()));
+}
+
+/// Errors are for the collector, too, and nothing else comes between.
+#[test]
+fn an_error_is_an_object_too() {
+    let shop = project().file("mig-ci.toml", "[databases.users]\nmigration = \"m\"\n");
+    let run = shop.mig_ci(["upgrade", "--log-format", "json", "--color=always"]).run().exit(3);
+    let lines = objects(&run.stderr);
+    assert_eq!((lines.len(), &lines[0]["event"]), (1, &"error".into()));
+    let message = lines[0]["message"].as_str().unwrap();
+    assert!(message.contains("mig-ci.toml") && !message.contains('\u{1b}'), "{message}");
+    let shop =
+        shop.file("mig-ci.toml", "[databases.users]\nmigrations = \"m\"\n").file("m/1.sql", "");
+    let run = shop.mig_ci(["--log-format=json", "upgrade"]).run().exit(3);
+    assert!(objects(&run.stderr)[0]["message"].as_str().unwrap().contains("has no address"));
+    let quiet = shop.mig_ci(["--log-format=json", "--quiet", "upgrade"]).run().exit(3);
+    assert_eq!(objects(&quiet.stderr).len(), 1);
+}
+
+/// Whoever waits for a lock without end is named, so that somebody can look for whom.
+#[tokio::test]
+async fn a_wait_without_end_is_told() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
+    let database = with_tenants(&numbered(2)).await;
+    upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
+    let url = database.url();
+    let holder = tokio::spawn(async move {
+        use sqlx::{Connection as _, Executor as _};
+        let mut session = sqlx::PgConnection::connect(&url).await.unwrap();
+        session.execute("BEGIN; LOCK tenant_t002.t1").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+    });
+    let held =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'tenant_t002.t1'::regclass AND granted";
+    while database.sql(held).await != ["1"] {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let waiting = upgrade(&shop, &database, ["--all-tenants", "--lock-timeout=0"]).start();
+    // This thread may wait: the lock is held by the server.
+    waiting.says("2 of 3 done; tenant t002 is at 2_x.sql for 1");
+    holder.abort();
+    let _ = holder.await;
+    waiting.wait().success();
+}
