@@ -67,10 +67,13 @@ impl Url {
     /// The database of a tenant that has one to itself: by the template, or by the database's name in the URL, which the
     /// target's takes the place of.
     pub(crate) fn of_tenant(&self, tenant: &str, target: &str) -> Result<Address, AddressError> {
-        if !self.is_template() {
-            return Ok(Address::parse(&self.0)?.with_database(target));
-        }
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        if !self.is_template() {
+            Address::parse(&self.0)?;
+            // As a part of the URL, since `.pgpass` can have a line for each database.
+            let sign = if self.0.contains('?') { '&' } else { '?' };
+            return Address::parse(&format!("{}{sign}dbname={}", self.0, encoded(target)));
+        }
         let url = self.0.replace(TARGET, &encoded(target)).replace(TENANT, &encoded(tenant));
         Address::parse(&url)
     }

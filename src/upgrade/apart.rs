@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
@@ -23,38 +24,89 @@ pub(crate) struct Limits {
     pub(crate) wait: Duration,
 }
 
-/// Where each target has a database to itself: a crew for each, several at a time, under the same limits.
-pub(super) async fn apart(
-    limits: &Limits,
-    targets: usize,
-    interrupted: &CancellationToken,
-    run: impl AsyncFn(usize, &Limits) -> Done,
-) -> Vec<Done> {
-    let alone = Limits { jobs: 1, canary: None, max_failures: None, ..limits.clone() };
-    let failures = AtomicUsize::new(0);
-    let work = async |range: std::ops::Range<usize>, why_not: Option<String>| {
+/// Targets that have a database each: a crew for every one of them, several at a time, under the same limits.
+pub(super) struct Apart<'a, Look, Run> {
+    limits: &'a Limits,
+    interrupted: &'a CancellationToken,
+    /// Gives what has become of one that has nothing to do.
+    look: Look,
+    run: Run,
+    failures: AtomicUsize,
+}
+
+impl<'a, Look, Run> Apart<'a, Look, Run>
+where
+    Look: AsyncFn(usize) -> Option<Done>,
+    Run: AsyncFn(usize, &Limits) -> Done,
+{
+    pub(super) fn new(
+        limits: &'a Limits,
+        interrupted: &'a CancellationToken,
+        look: Look,
+        run: Run,
+    ) -> Self {
+        Self { limits, interrupted, look, run, failures: AtomicUsize::new(0) }
+    }
+
+    /// What has become of each of so many, in their order.
+    pub(super) async fn all(&self, targets: usize) -> Vec<Done> {
+        let mut done: Vec<Option<Done>> = vec![None; targets];
+        let mut why_not = None;
+        if let Some(canary) = self.limits.canary {
+            let first = self.canaries(canary, &mut done).await;
+            let number = first.len();
+            self.work(first.clone(), None, &mut done).await;
+            let is_failed = |index: &&usize| done[**index].as_ref().is_some_and(Done::is_failed);
+            let failed = first.iter().filter(is_failed).count();
+            why_not = (failed > 0).then(|| after_canary(failed, number));
+        }
+        let others = (0..targets).filter(|index| done[*index].is_none()).collect();
+        self.work(others, why_not, &mut done).await;
+        done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown"))).collect()
+    }
+
+    /// The first few that have something to do: the others show nothing of what is to be expected. They are done.
+    async fn canaries(&self, canary: usize, done: &mut [Option<Done>]) -> Vec<usize> {
+        let (mut first, mut seen) = (Vec::new(), 0);
+        while first.len() < canary && seen < done.len() && self.enough().is_none() {
+            let some = seen..done.len().min(seen + self.limits.jobs.max(1));
+            let looks = some.clone().map(async |index| (self.look)(index).await);
+            for (index, settled) in some.clone().zip(join_all(looks).await) {
+                let failed = settled.as_ref().is_some_and(Done::is_failed);
+                self.failures.fetch_add(usize::from(failed), Ordering::Relaxed);
+                match settled {
+                    None if first.len() < canary => first.push(index),
+                    settled => done[index] = settled,
+                }
+            }
+            seen = some.end;
+        }
+        first
+    }
+
+    async fn work(&self, indices: Vec<usize>, why_not: Option<String>, done: &mut [Option<Done>]) {
+        let alone = Limits { jobs: 1, canary: None, max_failures: None, ..self.limits.clone() };
         let one = async |index: usize| {
-            let failed = failures.load(Ordering::Relaxed);
-            let too_many = limits.max_failures.filter(|most| failed > *most);
-            let reason = why_not
-                .clone()
-                .or_else(|| interrupted.is_cancelled().then(|| INTERRUPTED.to_owned()))
-                .or_else(|| too_many.map(after_failures));
-            let done = match reason {
+            let ended = match why_not.clone().or_else(|| self.enough()) {
                 Some(reason) => Done::not_run(reason),
-                None => run(index, &alone).await,
+                None => (self.run)(index, &alone).await,
             };
-            failures.fetch_add(usize::from(done.is_failed()), Ordering::Relaxed);
-            done
+            self.failures.fetch_add(usize::from(ended.is_failed()), Ordering::Relaxed);
+            (index, ended)
         };
-        stream::iter(range.map(one)).buffered(limits.jobs.max(1)).collect::<Vec<_>>().await
-    };
-    let first = limits.canary.unwrap_or_default().min(targets);
-    let mut done = work(0..first, None).await;
-    let failed = failures.load(Ordering::Relaxed);
-    let why_not = (first > 0 && failed > 0).then(|| after_canary(failed, first));
-    done.extend(work(first..targets, why_not).await);
-    done
+        let ended = stream::iter(indices).map(one).buffered(self.limits.jobs.max(1));
+        for (index, ended) in ended.collect::<Vec<_>>().await {
+            done[index] = Some(ended);
+        }
+    }
+
+    /// Why nothing more is begun.
+    fn enough(&self) -> Option<String> {
+        let failed = self.failures.load(Ordering::Relaxed);
+        let too_many = self.limits.max_failures.filter(|most| failed > *most);
+        let is_interrupted = self.interrupted.is_cancelled().then(|| INTERRUPTED.to_owned());
+        is_interrupted.or_else(|| too_many.map(after_failures))
+    }
 }
 
 pub(super) const INTERRUPTED: &str = "the run was interrupted";

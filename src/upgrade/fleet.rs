@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 use tokio_util::sync::CancellationToken;
 
-use super::apart::{self, after_failures};
+use super::apart::{Apart, Limits, after_failures};
 use super::create::{self, with_way_on};
 use super::crew::Crew;
 use super::done::Done;
@@ -194,15 +194,21 @@ impl Fleet<'_> {
         addresses: &[&Address],
     ) -> Vec<Done> {
         let limits = &self.request.limits;
-        let run = async |index: usize, limits: &apart::Limits| {
-            let targets = &targets[index..=index];
-            let crew = Crew { limits, ..self.crew(work, targets, addresses[index]) };
+        let of = |index: usize| self.crew(work, &targets[index..=index], addresses[index]);
+        // One that cannot be looked at is not settled: it fails where it is run.
+        let look = async |index: usize| {
+            let crew = of(index);
+            let looked = self.interrupted.run_until_cancelled(crew.patient_survey()).await;
+            looked?.ok()?.done.into_iter().next().flatten()
+        };
+        let run = async |index: usize, limits: &Limits| {
+            let crew = Crew { limits, ..of(index) };
             match crew.run().await {
                 Ok(mut done) => done.pop().unwrap_or_else(|| Done::not_run("unknown")),
                 Err(failure) => crew.lost(failure),
             }
         };
-        apart::apart(limits, targets.len(), self.interrupted, run).await
+        Apart::new(limits, self.interrupted, look, run).all(targets.len()).await
     }
 
     fn crew<'c>(

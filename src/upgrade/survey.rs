@@ -41,8 +41,7 @@ pub(super) async fn survey(
         let (with, without): (Vec<_>, Vec<_>) =
             chunk.iter().enumerate().partition(|(_, target)| there.has_ledger(target));
         for (index, target) in without {
-            let stand = if there.has_schema(target) { Stand::New } else { Stand::Absent };
-            each(first + index, stand);
+            each(first + index, there.without_ledger(target));
         }
         match together(session, format, &with).await {
             Ok(mut rows) => {
@@ -81,7 +80,7 @@ pub(super) async fn one(
 ) -> Result<Stand, Failure> {
     let there = Existing::read(session, std::slice::from_ref(target)).await?;
     if !there.has_ledger(target) {
-        return Ok(if there.has_schema(target) { Stand::New } else { Stand::Absent });
+        return Ok(there.without_ledger(target));
     }
     match session.ledger(&target.ledger, &format.ledger_rows(&target.ledger)).await {
         Ok(rows) => Ok(rows.map_or(Stand::New, |rows| Stand::Rows(rows.into()))),
@@ -93,8 +92,8 @@ pub(super) async fn one(
 /// What there is of the schemas and ledgers of some targets.
 struct Existing {
     schemas: BTreeSet<String>,
-    /// Schema and table.
-    ledgers: BTreeSet<(String, String)>,
+    /// Schema and table, and what `pg_class` says of its kind.
+    ledgers: BTreeMap<(String, String), String>,
 }
 
 impl Existing {
@@ -108,17 +107,20 @@ impl Existing {
             names.into_iter().map(quote_literal).collect::<Vec<_>>().join(", ")
         };
         let query = format!(
-            "SELECT n.nspname::text AS schema, c.relname::text AS ledger FROM pg_catalog.pg_namespace AS n \
-             LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p') \
+            "SELECT n.nspname::text AS schema, c.relname::text AS ledger, c.relkind::text AS kind FROM pg_catalog.pg_namespace AS n \
+             LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
              AND c.relname IN ({}) WHERE n.nspname IN ({})",
             list(tables),
             list(schemas)
         );
-        let mut there = Self { schemas: BTreeSet::new(), ledgers: BTreeSet::new() };
+        let mut there = Self { schemas: BTreeSet::new(), ledgers: BTreeMap::new() };
         for row in session.query(&query).await? {
-            let (schema, ledger): (String, Option<String>) =
-                read(&row, |row| Ok((row.try_get("schema")?, row.try_get("ledger")?)))?;
-            there.ledgers.extend(ledger.map(|ledger| (schema.clone(), ledger)));
+            let (schema, ledger, kind): (String, Option<String>, Option<String>) =
+                read(&row, |row| {
+                    Ok((row.try_get("schema")?, row.try_get("ledger")?, row.try_get("kind")?))
+                })?;
+            let found = ledger.zip(kind).map(|(ledger, kind)| ((schema.clone(), ledger), kind));
+            there.ledgers.extend(found);
             there.schemas.insert(schema);
         }
         Ok(there)
@@ -128,8 +130,35 @@ impl Existing {
         self.schemas.contains(&target.search_path[0])
     }
 
+    fn kind_of_ledger(&self, target: &Target) -> Option<&str> {
+        let name = (target.ledger.schema.clone(), target.ledger.table.clone());
+        self.ledgers.get(&name).map(String::as_str)
+    }
+
     fn has_ledger(&self, target: &Target) -> bool {
-        self.ledgers.contains(&(target.ledger.schema.clone(), target.ledger.table.clone()))
+        matches!(self.kind_of_ledger(target), Some("r" | "p"))
+    }
+
+    /// Where one stands that has no ledger.
+    fn without_ledger(&self, target: &Target) -> Stand {
+        let what = match self.kind_of_ledger(target) {
+            Some("v") => "a view",
+            Some("m") => "a materialized view",
+            Some("f") => "a foreign table",
+            _ if self.has_schema(target) => return Stand::New,
+            _ => return Stand::Absent,
+        };
+        let name = target.ledger.qualified();
+        let failure =
+            Failure::new(FailureKind::Ledger, format!("the ledger {name} is {what}, and no table"));
+        Stand::Unreadable(Box::new(Failure {
+            hint: Some(
+                "a view can show another tenant's rows, and what is written to it may go elsewhere: rename it, or give the \
+                 ledger another name with `ledger`"
+                    .to_owned(),
+            ),
+            ..failure
+        }))
     }
 }
 

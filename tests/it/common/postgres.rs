@@ -3,9 +3,9 @@
 //! The server is the child of a small shell that reads from a pipe which this process holds. Whatever way the process
 //! ends, SIGKILL included, the pipe closes, and the shell stops the server and removes its folder.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -87,6 +87,17 @@ impl Drop for Postgres {
 impl Postgres {
     /// One of a test's own, gone with the value.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[], &[])
+    }
+
+    /// One that speaks TLS with this certificate and its key, both as PEM.
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let files = [("server.crt", certificate), ("server.key", key)];
+        Self::start_with(&files, &["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"])
+    }
+
+    /// With files beside its data, and options that name them.
+    fn start_with(files: &[(&str, &str)], more: &[&str]) -> Self {
         let binaries = find_binaries();
         // In memory where that is possible. The name is short, because a socket's path may have 107 bytes.
         let base = Path::new("/dev/shm");
@@ -95,7 +106,15 @@ impl Postgres {
         let password = folder.join("password");
         fs::write(&password, PASSWORD).unwrap();
         let user = unprivileged();
-        for path in [&folder, &password] {
+        let mut all = vec![folder.clone(), password];
+        for (name, text) in files {
+            let path = folder.join(name);
+            fs::write(&path, text).unwrap();
+            // PostgreSQL takes no key that others may read.
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            all.push(path);
+        }
+        for path in all {
             if let Some(user) = &user {
                 chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
             }
@@ -115,6 +134,7 @@ impl Postgres {
             .args(["-c", KEEPER, "sh"])
             .args([&binaries, &folder])
             .args(options.iter().flat_map(|option| ["-c", option]))
+            .args(more.iter().flat_map(|option| ["-c".to_owned(), placed(option, &folder)]))
             .current_dir(&folder)
             .env("LC_ALL", "C")
             // Of its own, so that Ctrl-C reaches the tests alone.
@@ -193,6 +213,14 @@ impl Postgres {
         lines(&self.url("postgres"), role).await;
         lines(&self.url("postgres"), &format!("CREATE DATABASE {name} OWNER plain")).await;
         Database { name, server: self }
+    }
+}
+
+/// An option whose value is the name of a file beside the data.
+fn placed(option: &str, folder: &Path) -> String {
+    match option.split_once("_file=") {
+        Some((name, file)) => format!("{name}_file={}", folder.join(file).display()),
+        None => option.to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::{postgres, project};
 
 #[tokio::test]
 async fn a_canary_keeps_the_others_from_it() {
@@ -152,4 +153,83 @@ async fn a_canary_is_judged_by_its_own() {
     let run = upgrade(&shop, &database, ["--all-tenants", "--canary=2", "--format=json"]).run();
     let run = report(&run.exit(1));
     assert_eq!(run["counts"], json!({"upgraded": 6, "up_to_date": 0, "failed": 1, "not_run": 0}));
+}
+
+/// With a database each, nobody knows who has work before it is looked. Whoever has none is no canary.
+#[tokio::test]
+async fn a_canary_with_a_database_has_work() {
+    let main = postgres().database().await;
+    let mut databases = Vec::new();
+    for _ in 0..6 {
+        databases.push(postgres().database().await);
+    }
+    let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
+    let config = format!(
+        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+         format = \"sqlx\"\ntenancy = \"database\"\nfrom = {{ list = {names:?} }}\n",
+        main.url()
+    );
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
+    let first = ["upgrade", "--tenant", &names[0], "--tenant", &names[1], "--tenant", &names[2]];
+    shop.mig_ci(first).run().success();
+    databases[3].sql("CREATE TABLE a ()").await;
+    let args = ["upgrade", "--all-tenants", "--canary=1", "--jobs=2", "--format=json"];
+    let run = report(&shop.mig_ci(args).run().exit(1));
+    assert_eq!(run["counts"], json!({"upgraded": 0, "up_to_date": 3, "failed": 1, "not_run": 2}));
+    assert_eq!(outcome(&run, &names[3]), "failed");
+    assert_eq!(run["units"][5]["reason"], "1 of the first 1 (--canary) failed");
+    databases[3].sql("DROP TABLE a").await;
+    let run = report(&shop.mig_ci(args).run().success());
+    assert_eq!(run["counts"]["upgraded"], 3);
+    let names: Vec<_> = run["units"].as_array().unwrap().iter().map(|unit| &unit["name"]).collect();
+    assert_eq!(names, databases.iter().map(|database| &database.name).collect::<Vec<_>>());
+}
+
+/// All addresses are looked at before anything is changed.
+#[tokio::test]
+async fn a_bad_address_is_known_before_anything_is_begun() {
+    let main = postgres().database().await;
+    let tenant = postgres().database().await;
+    let config = |tenants: &str| {
+        format!(
+            "[databases.customer]\nurl = \"{}\"\nshared = {{ migrations = \"s\", format = \"sqlx\" }}\n\
+             [databases.customer.tenants]\nmigrations = \"m\"\nformat = \"sqlx\"\n\
+             tenancy = \"database\"\nfrom = {{ query = \"{tenants}\" }}\n",
+            main.url()
+        )
+    };
+    let one = "SELECT 'bad' AS name, 'mysql://h/d' AS url";
+    let both = format!("{one} UNION ALL SELECT '{}', NULL", tenant.name);
+    let shop =
+        project().file("m/1_a.sql", "CREATE TABLE a ();").file("s/1_s.sql", "CREATE TABLE s ();");
+    let has_it = "SELECT to_regclass('public.s') IS NOT NULL";
+    let shop = shop.file("mig-ci.toml", config(&both));
+    let args = ["upgrade", "--all-tenants", "--format=json", "--max-failures=0"];
+    let run = report(&shop.mig_ci(args).run().exit(1));
+    assert_eq!(run["counts"], json!({"upgraded": 0, "up_to_date": 0, "failed": 1, "not_run": 2}));
+    assert_eq!(run["units"][0]["reason"], "more than 0 (--max-failures) failed before");
+    let shop = shop.file("mig-ci.toml", config(one));
+    let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!(run["units"][0]["reason"], "there is no tenant to begin with");
+    assert_eq!(main.sql(has_it).await, ["f"]);
+    let shop = shop.file("mig-ci.toml", config(&both));
+    let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!([outcome(&run, "bad"), outcome(&run, &tenant.name)], ["failed", "upgraded"]);
+    assert_eq!(main.sql(has_it).await, ["t"]);
+}
+
+/// A view could show another tenant's rows.
+#[tokio::test]
+async fn a_ledger_that_is_a_view_is_none() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(3)).await;
+    upgrade(&shop, &database, ["--tenant=t001"]).run().success();
+    let view =
+        "CREATE VIEW tenant_t002._sqlx_migrations AS SELECT * FROM tenant_t001._sqlx_migrations";
+    database.sql(view).await;
+    let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
+    let ends = ["t001", "t002", "t003"].map(|name| outcome(&run, name));
+    assert_eq!(ends, ["up-to-date", "failed", "upgraded"]);
+    let message = run["units"][2]["failure"]["message"].as_str().unwrap();
+    assert!(message.ends_with("is a view, and no table"), "{message}");
 }

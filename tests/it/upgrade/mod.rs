@@ -1,5 +1,6 @@
 //! `mig-ci upgrade` on real databases: one, one tenant, and all of them.
 
+mod connections;
 mod create;
 mod fleet;
 mod limits;
