@@ -24,7 +24,9 @@ mod done;
 mod error;
 mod first_look;
 mod fleet;
+mod goal;
 mod job;
+mod known;
 mod lane;
 mod listing;
 mod opening;
@@ -32,17 +34,23 @@ mod outcome;
 mod path;
 mod place;
 mod plan;
+mod rehearsal;
 mod sessions;
+mod status;
 mod survey;
 mod target;
 mod turn;
 mod unit;
+mod way;
 
 pub(crate) use apart::Limits;
 pub(crate) use create::IfThere;
 pub(crate) use error::Error;
 pub(crate) use listing::{Listed, Listing, tenants};
-pub(crate) use plan::{Order, To};
+pub(crate) use plan::Order;
+pub(crate) use rehearsal::Rehearsal;
+pub(crate) use status::{Inquiry, status};
+pub(crate) use way::{Applied, To, Way};
 
 use fleet::Fleet;
 use job::Job;
@@ -63,9 +71,11 @@ pub(crate) struct Request {
     /// They are new, and their schemas or databases are made first.
     pub(crate) create: Option<IfThere>,
     pub(crate) partition: Option<Partition>,
-    pub(crate) to: To,
     pub(crate) order: Order,
+    pub(crate) way: Way,
     pub(crate) limits: Limits,
+    /// Nothing is done, and what would be is told.
+    pub(crate) rehearsal: Option<Rehearsal>,
     /// Settings of the sessions that work: `lock_timeout` and `statement_timeout`.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -91,6 +101,8 @@ pub(crate) async fn upgrade(
     let findings = checks::judge(&records, &project.checks);
     let upgraded = units.iter().map(upgraded).collect();
     Ok(report::build(report::Run {
+        direction: request.way.direction(),
+        is_rehearsal: request.rehearsal.is_some(),
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: begun.elapsed(),
         interrupted: interrupted.is_cancelled(),

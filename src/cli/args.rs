@@ -4,7 +4,9 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::create::CreateArgs;
+use super::downgrade_args::DowngradeArgs;
 use super::exit::Exit;
+use super::status::StatusArgs;
 use super::tenants::TenantsArgs;
 use super::upgrade_args::UpgradeArgs;
 use super::values::{Output, one_of, output, renderer};
@@ -57,6 +59,10 @@ pub(crate) enum Command {
     Upgrade(UpgradeArgs),
     /// Make a new tenant's schema or database, and bring it to the newest migration
     Create(CreateArgs),
+    /// Show where real databases stand: their versions, what is pending, and which tenants are not like the others
+    Status(StatusArgs),
+    /// Undo migrations of a real database, of one of its tenants, or of all of them, by their own down scripts
+    Downgrade(DowngradeArgs),
     /// Print who the real tenants are, and where each lives
     Tenants(TenantsArgs),
     /// Print what `verify` would run, without a server
@@ -85,6 +91,8 @@ impl Command {
             Self::Action(args) => Some(&mut args.verify.scope),
             Self::Upgrade(_)
             | Self::Create(_)
+            | Self::Downgrade(_)
+            | Self::Status(_)
             | Self::Tenants(_)
             | Self::Init(_)
             | Self::Explain(_)

@@ -10,7 +10,7 @@ use super::upgrade_args::{HowArgs, SiteArgs};
 use super::verify::watch_signals;
 use crate::postgres::Url;
 use crate::tenants::Whom;
-use crate::upgrade::{IfThere, Order, Request, To, upgrade};
+use crate::upgrade::{IfThere, Order, Request, To, Way, upgrade};
 use crate::verify;
 
 #[derive(Debug, Args)]
@@ -51,8 +51,9 @@ fn request(global: &Global, args: &CreateArgs) -> Request {
         create: Some(if args.if_not_exists { IfThere::GoOn } else { IfThere::Refuse }),
         shared_alone: false,
         partition: None,
-        to: To::Head,
+        way: Way::Up(To::Head),
         order: Order::Source,
+        rehearsal: None,
         limits: real::limits(&args.how),
         settings: real::settings(&args.how),
     }

@@ -4,6 +4,8 @@ mod action;
 mod args;
 mod clean;
 mod create;
+mod downgrade;
+mod downgrade_args;
 mod environment;
 mod exit;
 mod explain;
@@ -15,6 +17,7 @@ mod publish;
 mod real;
 mod resume;
 mod schema;
+mod status;
 mod stream;
 mod tenants;
 mod upgrade;
@@ -74,6 +77,8 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
         Command::Upgrade(args) => upgrade::run(global, args, streams).await,
         Command::Create(args) => create::run(global, args, streams).await,
         Command::Tenants(args) => tenants::run(global, args, streams).await,
+        Command::Downgrade(args) => downgrade::run(global, args, streams).await,
+        Command::Status(args) => status::run(global, args, streams).await,
         Command::List(args) => list::run(global, args, streams).await,
         Command::Init(args) => init::run(global, args, streams),
         Command::Explain(args) => explain::run(args, streams),

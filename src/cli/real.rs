@@ -11,17 +11,17 @@ use super::args::Global;
 use super::exit::Exit;
 use super::output;
 use super::stream::Streams;
-use super::upgrade_args::HowArgs;
-use crate::config::{Connect, Overrides};
+use super::upgrade_args::{HowArgs, OrderArg, WhomArgs};
+use crate::config::{Connect, Overrides, process_environment};
 use crate::postgres::EventSink;
 use crate::replay::plan::Selection;
 use crate::report::RenderOptions;
 use crate::report::upgrade::{RENDERERS, Report};
 use crate::report::v1::Verdict;
 use crate::source::BaseRequest;
-use crate::tenants::WhoError;
+use crate::tenants::{WhoError, Whom};
 use crate::ui::{self, Progress, Task};
-use crate::upgrade::{Confirm, Error, Limits};
+use crate::upgrade::{Confirm, Error, Limits, Order, Rehearsal};
 use crate::verify::{self, Scope};
 
 /// The project as it is, and the real databases of those names.
@@ -43,6 +43,13 @@ pub(super) fn limits(how: &HowArgs) -> Limits {
     let cores = available_parallelism().map_or(1, NonZero::get);
     let jobs = how.jobs.map_or(cores, usize::from);
     Limits { jobs, canary: None, max_failures: None, wait: how.wait }
+}
+
+/// Of what only looks.
+pub(super) fn looking(jobs: Option<u16>) -> Limits {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let jobs = jobs.map_or(cores, usize::from);
+    Limits { jobs, canary: None, max_failures: None, wait: Duration::ZERO }
 }
 
 /// Of the sessions that work.
@@ -145,4 +152,46 @@ fn exit_of(error: &Error) -> Exit {
         Error::Who(_) => Exit::Project,
         Error::Connect { .. } => Exit::Environment,
     }
+}
+
+/// The SQL goes to stdout, where that is not another report's.
+pub(super) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<Rehearsal> {
+    let prints = how.format == "terminal";
+    whom.dry_run.then(|| {
+        Rehearsal::new(move |sql| {
+            if prints {
+                // Whoever reads no more has read enough.
+                let _ = std::io::stdout().write_all(sql.as_bytes());
+            }
+        })
+    })
+}
+
+pub(super) fn order(whom: &WhomArgs) -> Order {
+    match whom.order {
+        OrderArg::Source => Order::Source,
+        OrderArg::Name => Order::Name,
+        OrderArg::Random => Order::Random,
+    }
+}
+
+/// The same, with how much of that is risked.
+pub(super) fn limits_of(whom: &WhomArgs, how: &HowArgs) -> Limits {
+    Limits { canary: whom.canary, max_failures: whom.max_failures, ..limits(how) }
+}
+
+/// Flags, and the variables that scripts around other tools set.
+pub(super) fn whom(args: &WhomArgs) -> Option<Whom> {
+    if args.all_tenants {
+        return Some(Whom::All);
+    }
+    if !args.tenants.is_empty() {
+        return Some(Whom::Named(args.tenants.clone()));
+    }
+    if args.shared {
+        return None;
+    }
+    let variables = ["TENANT_SCHEMA", "TENANT_DB"].into_iter().filter_map(process_environment);
+    let targets: Vec<String> = variables.filter(|target| !target.is_empty()).collect();
+    (!targets.is_empty()).then_some(Whom::Targets(targets))
 }

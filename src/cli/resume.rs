@@ -1,18 +1,18 @@
-//! `upgrade --resume REPORT`: what a saved report has left.
+//! `upgrade --resume REPORT`: what a saved report has left; and `downgrade --report REPORT`: what its run has applied.
 
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::exit::Exit;
-use crate::report::upgrade::{self as report, Left, ReadError, left};
+use crate::report::upgrade::{self as report, AppliedBy, Left, ReadError, applied, left};
 
 /// Why a report cannot be gone on from.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResumeError {
     #[error("cannot read the report {path}: {reason}")]
     File { path: Utf8PathBuf, reason: String },
-    #[error("cannot go on from {path}: {source}")]
+    #[error("cannot go by the report {path}: {source}")]
     Report { path: Utf8PathBuf, source: ReadError },
     #[error(
         "the report {path} is of the database `{of}`, and -n names {named}: leave -n out, or give the report of that database"
@@ -45,16 +45,34 @@ pub(super) fn nothing_left(path: &Utf8Path, left: &Left) -> report::Report {
 
 /// What it has left, and in which of the `named` databases; with none named, in its own.
 pub(super) fn read(path: &Utf8Path, named: &[String]) -> Result<Left, ResumeError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ResumeError::File { path: path.to_owned(), reason: error.to_string() })?;
-    let left =
-        left(&text).map_err(|source| ResumeError::Report { path: path.to_owned(), source })?;
-    match &left.database {
+    let left = left(&text_of(path)?).map_err(|source| no_report(path, source))?;
+    check(path, left.database.as_ref(), named)?;
+    Ok(left)
+}
+
+/// What its run has applied; the rest as [`read`].
+pub(super) fn read_applied(path: &Utf8Path, named: &[String]) -> Result<AppliedBy, ResumeError> {
+    let applied = applied(&text_of(path)?).map_err(|source| no_report(path, source))?;
+    check(path, applied.database.as_ref(), named)?;
+    Ok(applied)
+}
+
+fn text_of(path: &Utf8Path) -> Result<String, ResumeError> {
+    let text = std::fs::read_to_string(path);
+    text.map_err(|error| ResumeError::File { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn no_report(path: &Utf8Path, source: ReadError) -> ResumeError {
+    ResumeError::Report { path: path.to_owned(), source }
+}
+
+fn check(path: &Utf8Path, of: Option<&String>, named: &[String]) -> Result<(), ResumeError> {
+    match of {
         Some(of) if !named.is_empty() && !named.contains(of) => Err(ResumeError::OtherDatabase {
             path: path.to_owned(),
             of: of.clone(),
             named: named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         }),
-        _ => Ok(left),
+        _ => Ok(()),
     }
 }

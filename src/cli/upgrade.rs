@@ -3,14 +3,13 @@
 use super::args::Global;
 use super::exit::Exit;
 use super::stream::Streams;
-use super::upgrade_args::{OrderArg, UpgradeArgs};
+use super::upgrade_args::UpgradeArgs;
 use super::verify::watch_signals;
 use super::{output, real, resume};
-use crate::config::process_environment;
 use crate::postgres::Url;
 use crate::report::upgrade::Left;
 use crate::tenants::{Recorded, Whom};
-use crate::upgrade::{Limits, Order, Request, To, upgrade};
+use crate::upgrade::{Request, To, Way, upgrade};
 use crate::verify;
 
 pub(super) async fn run(
@@ -48,7 +47,7 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
     };
     let (whom, shared_alone) = match left {
         Some(left) => (whom_of(&left), left.tenants.is_empty()),
-        None => (whom(args), args.shared),
+        None => (real::whom(&args.whom), args.whom.shared),
     };
     Request {
         scope: real::scope(global, &databases),
@@ -56,21 +55,14 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
         whom,
         shared_alone,
         create: None,
-        partition: args.partition,
-        to: match args.to.as_str() {
+        partition: args.whom.partition,
+        way: Way::Up(match args.to.as_str() {
             "head" => To::Head,
             version => To::Version(version.to_owned()),
-        },
-        order: match args.order {
-            OrderArg::Source => Order::Source,
-            OrderArg::Name => Order::Name,
-            OrderArg::Random => Order::Random,
-        },
-        limits: Limits {
-            canary: args.canary,
-            max_failures: args.max_failures,
-            ..real::limits(&args.how)
-        },
+        }),
+        order: real::order(&args.whom),
+        rehearsal: real::rehearsal(&args.whom, &args.how),
+        limits: real::limits_of(&args.whom, &args.how),
         settings: real::settings(&args.how),
     }
 }
@@ -81,20 +73,4 @@ fn whom_of(left: &Left) -> Option<Whom> {
         |(name, target): &(String, String)| Recorded { name: name.clone(), target: target.clone() };
     let tenants: Vec<Recorded> = left.tenants.iter().map(recorded).collect();
     (!tenants.is_empty()).then_some(Whom::Recorded(tenants))
-}
-
-/// Flags, and the variables that scripts around other tools set.
-fn whom(args: &UpgradeArgs) -> Option<Whom> {
-    if args.all_tenants {
-        return Some(Whom::All);
-    }
-    if !args.tenants.is_empty() {
-        return Some(Whom::Named(args.tenants.clone()));
-    }
-    if args.shared {
-        return None;
-    }
-    let variables = ["TENANT_SCHEMA", "TENANT_DB"].into_iter().filter_map(process_environment);
-    let targets: Vec<String> = variables.filter(|target| !target.is_empty()).collect();
-    (!targets.is_empty()).then_some(Whom::Targets(targets))
 }

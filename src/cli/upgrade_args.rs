@@ -14,16 +14,34 @@ pub(crate) struct UpgradeArgs {
     #[arg(value_name = "VERSION", default_value = "head")]
     pub(crate) to: String,
 
+    /// Go on from a saved report, what `--output json=REPORT` has written: the shared track, and then those of its tenants
+    /// that failed or were not run
+    #[arg(long, value_name = "REPORT", conflicts_with_all = ["shared", "tenants", "all_tenants", "partition"])]
+    pub(crate) resume: Option<Utf8PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) whom: WhomArgs,
+
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+}
+
+/// Which part of a database, and how much of that is risked.
+#[derive(Debug, Args)]
+pub(crate) struct WhomArgs {
     /// The shared track alone, where there are tenants
     #[arg(long, conflicts_with_all = ["tenants", "all_tenants"])]
     pub(crate) shared: bool,
 
-    /// The shared track, and then this tenant, or all whose names match a pattern such as `acme-*` (repeatable). The
+    /// This tenant, or all whose names match a pattern such as `acme-*` (repeatable). The
     /// variables TENANT_SCHEMA and TENANT_DB name one by its schema or database
     #[arg(long = "tenant", value_name = "TENANT", conflicts_with = "all_tenants")]
     pub(crate) tenants: Vec<String>,
 
-    /// The shared track, and then all tenants
+    /// All tenants
     #[arg(long)]
     pub(crate) all_tenants: bool,
 
@@ -31,16 +49,11 @@ pub(crate) struct UpgradeArgs {
     #[arg(long, value_name = "INDEX/COUNT", requires = "all_tenants")]
     pub(crate) partition: Option<Partition>,
 
-    /// Go on from a saved report, what `--output json=REPORT` has written: the shared track, and then those of its tenants
-    /// that failed or were not run
-    #[arg(long, value_name = "REPORT", conflicts_with_all = ["shared", "tenants", "all_tenants", "partition"])]
-    pub(crate) resume: Option<Utf8PathBuf>,
-
     /// In which order tenants are begun; the report has them in the order of their source
     #[arg(long, value_name = "ORDER", default_value = "source")]
     pub(crate) order: OrderArg,
 
-    /// Upgrade the first few tenants first, and the others only if none of these fails
+    /// Begin with the first few tenants, and the others only if none of these fails
     #[arg(long, value_name = "N")]
     pub(crate) canary: Option<usize>,
 
@@ -48,11 +61,9 @@ pub(crate) struct UpgradeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<usize>,
 
-    #[command(flatten)]
-    pub(crate) site: SiteArgs,
-
-    #[command(flatten)]
-    pub(crate) how: HowArgs,
+    /// Change nothing: print the SQL that would be sent to each target, and then, as comments, what would become of it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

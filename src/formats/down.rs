@@ -9,7 +9,6 @@ use crate::sql::{Dialect, split};
 
 /// How far down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "no command goes down yet"))]
 pub(crate) enum DownTo {
     /// So many migrations, the newest first.
     Steps(usize),

@@ -75,7 +75,6 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// The tool does not begin, or there is no such target.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no command goes down yet"))]
     fn decide_down(
         &self,
         rows: &[LedgerRow],
@@ -86,7 +85,6 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     /// What the tool sends to undo one migration, the end of its ledger row included; as for [`Format::apply`]. `below` is
     /// the migration before it in the tool's order, which a ledger of one row goes back to. Nothing where the tool leaves
     /// a migration as it is, having no down script.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no command goes down yet"))]
     fn revert(
         &self,
         migration: &Migration,

@@ -36,6 +36,11 @@ impl Script {
         &self.path
     }
 
+    /// The last part of its path.
+    pub(crate) fn file_name(&self) -> &str {
+        self.path().file_name().unwrap_or(self.path().as_str())
+    }
+
     /// The text that is sent.
     pub(crate) fn text(&self) -> &str {
         &self.file[self.range.clone()]
@@ -72,7 +77,7 @@ pub(crate) struct Migration {
 impl Migration {
     /// The migration's file name: how people speak of it.
     pub(crate) fn file_name(&self) -> &str {
-        self.up.path().file_name().unwrap_or(self.up.path().as_str())
+        self.up.file_name()
     }
 }
 

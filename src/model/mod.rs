@@ -10,9 +10,7 @@ mod partition;
 mod project;
 mod target;
 
-pub(crate) use catalog::{
-    Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
-};
+pub(crate) use catalog::{Catalog, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR};
 pub(crate) use event::{Event, UnitName};
 pub(crate) use evidence::{
     Change, ChangedMigration, Excerpt, Failure, FailureKind, Notice, NoticeLevel, PassedOver,

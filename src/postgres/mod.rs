@@ -10,7 +10,6 @@
 
 mod address;
 mod borrowed_roles;
-#[cfg_attr(not(test), expect(dead_code, reason = "the fleet view and checks are built on it"))]
 mod catalog;
 mod connect;
 mod databases;
@@ -30,6 +29,7 @@ mod session;
 mod sweep;
 
 pub(crate) use address::{Address, AddressError, Url};
+pub(crate) use catalog::CatalogReader;
 pub(crate) use error::ProviderError;
 pub(crate) use failure::{can_come_of_concurrency, copy_failure, lost_a_race};
 pub(crate) use lock::{Claims, Keys};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::v1;
 use crate::model::{Excerpt, Failure, FailureKind, Notice, Phase, Place, SampleLoad, TrackKind};
 
-pub(super) fn track_kind(kind: TrackKind) -> v1::TrackKind {
+pub(crate) fn track_kind(kind: TrackKind) -> v1::TrackKind {
     match kind {
         TrackKind::Shared => v1::TrackKind::Shared,
         TrackKind::Tenant => v1::TrackKind::Tenant,
@@ -37,7 +37,7 @@ pub(super) fn sample(load: &SampleLoad) -> v1::SampleLoad {
     }
 }
 
-pub(super) fn failure_of(failure: &Failure) -> v1::Failure {
+pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
     let sqlstate = match &failure.kind {
         FailureKind::Sql { sqlstate } => Some(sqlstate.clone()),
         _ => None,

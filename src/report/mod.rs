@@ -19,6 +19,7 @@ mod reproduce;
 #[cfg(test)]
 mod samples;
 mod schema;
+pub(crate) mod status;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,9 @@
 //! What a batch has come to, and what there is to say of it.
 
 use super::batch::Batch;
-use super::done::file_of;
 use super::target::Target;
 use crate::formats::rolls_back_whole;
-use crate::model::{Failure, FailureKind, Migration};
+use crate::model::{Failure, FailureKind, Place};
 use crate::postgres::{Aftermath, StepFailure, lost_a_race};
 
 /// Why a batch did not come to its end.
@@ -33,23 +32,22 @@ pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
 /// An exit code is no evidence: the ledger and the session are.
 pub(super) fn check(
     target: &Target,
-    batch: &[&Migration],
+    place: Option<Place>,
     seen: &Aftermath,
 ) -> Result<(), Failure> {
-    let place = || batch.last().map(|migration| file_of(migration));
     if !seen.recorded {
         return Err(Failure {
-            place: place(),
+            place,
             ..Failure::new(
                 FailureKind::Ledger,
-                "the migration ran, and the ledger does not show it: it has changed the ledger, the search path or the role, \
+                "the migration ran, and the ledger does not show that: it has changed the ledger, the search path or the role, \
                  or has left a transaction open",
             )
         });
     }
     if seen.schemas != target.search_path {
         return Err(Failure {
-            place: place(),
+            place,
             ..Failure::new(
                 FailureKind::SearchPath,
                 format!(

@@ -15,6 +15,7 @@ use super::apart::{INTERRUPTED, Limits, after_canary, after_failures, locked};
 use super::done::Done;
 use super::first_look::Looked;
 use super::lane::Lane;
+use super::rehearsal::Rehearsal;
 use super::sessions::speaks_of_sessions;
 use super::survey::Stand;
 use super::target::Target;
@@ -39,6 +40,7 @@ pub(super) struct Crew<'a> {
     pub(super) claiming: PgConnectOptions,
     pub(super) limits: &'a Limits,
     pub(super) interrupted: &'a CancellationToken,
+    pub(super) rehearsal: Option<&'a Rehearsal>,
 }
 
 /// The state that the lanes share.
@@ -57,6 +59,9 @@ pub(super) struct Shared {
 impl Crew<'_> {
     /// What has become of each target, in their order.
     pub(super) async fn run(&self) -> Result<Vec<Done>, Failure> {
+        if let Some(rehearsal) = self.rehearsal {
+            return self.rehearse(rehearsal).await;
+        }
         let looked = self.interrupted.run_until_cancelled(self.patient_survey()).await;
         let Some(looked) = looked else {
             return Ok(self.targets.iter().map(|_| Done::not_run(INTERRUPTED)).collect());
@@ -100,7 +105,8 @@ impl Crew<'_> {
     }
 
     async fn lane(&self, shared: &Shared) {
-        let apart = speaks_of_sessions(&self.work.track.head);
+        let texts = self.work.track.head.iter().map(|migration| self.work.script(migration).text());
+        let apart = speaks_of_sessions(texts);
         let mut lane = Lane::new(self.working.clone(), apart);
         let mut waited_since = None;
         while self.enough(shared).is_none() {
@@ -158,16 +164,20 @@ impl Crew<'_> {
         claims: &mut MutexGuard<'_, Option<Claims>>,
         keys: &[Keys],
     ) -> Result<Vec<bool>, Failure> {
-        if let Some(session) = claims.as_mut() {
+        let mut tries = 0;
+        loop {
+            let session = match claims.as_mut() {
+                Some(session) => session,
+                None => claims.insert(Claims::open(self.claiming.clone()).await?),
+            };
             match session.claim(keys).await {
-                Err(failure) if failure.kind == FailureKind::ConnectionLost => {}
+                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
+                    **claims = None;
+                    tries += 1;
+                }
                 answered => return answered,
             }
         }
-        let mut session = Claims::open(self.claiming.clone()).await?;
-        let answered = session.claim(keys).await;
-        **claims = Some(session);
-        answered
     }
 
     /// Nothing is left but what others work on: waits a moment, and then looks at that again. `false` if there is nothing.

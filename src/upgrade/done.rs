@@ -1,5 +1,7 @@
 //! What has become of a target, told by its ledger before and after.
 
+use super::goal::Goal;
+use super::target::Target;
 use super::unit::Work;
 use crate::formats::{Decision, LedgerRow};
 use crate::model::{
@@ -35,10 +37,11 @@ impl Done {
     }
 }
 
-/// Where a target stood when its upgrade began, and what was to be done.
+/// Where a target stood when the work on it began, and what was to be done.
 pub(super) struct Begun {
-    before: Option<String>,
-    wanted: Vec<usize>,
+    /// The ledger's versions, the oldest first.
+    versions: Vec<String>,
+    pub(super) wanted: Vec<usize>,
     /// Steps that have come to an end.
     pub(super) steps: Vec<StepRecord>,
     pub(super) retries: u32,
@@ -47,42 +50,54 @@ pub(super) struct Begun {
 impl Work<'_> {
     pub(super) fn begin(&self, rows: &[LedgerRow], decision: &Decision) -> Begun {
         Begun {
-            before: newest(rows),
+            versions: rows.iter().map(|row| row.version.clone()).collect(),
             wanted: decision.apply.clone(),
             steps: Vec::new(),
             retries: 0,
         }
     }
 
-    /// Writes down what the ledger shows now and did not show before, in the order in which it was to be applied.
-    pub(super) fn note_applied(&self, begun: &mut Begun, rows: &[LedgerRow]) {
-        let missing = self.decide(rows).apply;
+    /// Writes down what the ledger shows now and did not show before (or the other way round), in the order in which it was
+    /// to be done.
+    pub(super) fn note_done(&self, target: &Target, begun: &mut Begun, rows: &[LedgerRow]) {
+        let missing = self.left(target, begun, rows).apply;
         for index in &begun.wanted {
             let migration = &self.track.head[*index];
-            if !missing.contains(index) && !is_among(&begun.steps, migration) {
-                let applied = StepRecord { outcome: StepOutcome::Applied, ..unrun(migration) };
-                begun.steps.push(StepRecord { recorded: Some(true), ..applied });
+            if !missing.contains(index) && !self.is_among(&begun.steps, migration) {
+                let done = StepRecord { outcome: StepOutcome::Applied, ..self.unrun(migration) };
+                begun.steps.push(StepRecord { recorded: Some(true), ..done });
             }
         }
     }
 
     pub(super) fn complete(&self, begun: Begun) -> Done {
-        let Begun { before, steps, retries, .. } = begun;
-        // A late migration may be older than what was there.
-        let place = |version: &String| {
-            self.track.head.iter().position(|migration| migration.version == *version)
+        let Begun { versions, steps, retries, .. } = begun;
+        let before = versions.last().cloned();
+        let after = match self.goal {
+            Goal::Up { .. } => {
+                // A late migration may be older than what was there.
+                let place = |version: &String| {
+                    self.track.head.iter().position(|migration| migration.version == *version)
+                };
+                let applied = steps.iter().map(|step| step.version.clone());
+                applied.chain(before.clone()).max_by_key(place)
+            }
+            Goal::Down(_) | Goal::Back(_) => {
+                let is_left = |version: &String| !steps.iter().any(|step| step.version == *version);
+                versions.into_iter().rfind(is_left)
+            }
         };
-        let applied = steps.iter().map(|step| step.version.clone());
-        let after = applied.chain(before.clone()).max_by_key(place);
         Done { before, after, steps, end: UnitEnd::Completed, retries }
     }
 
     /// There is nothing left that the tool would apply: it is done, or it refuses.
     pub(super) fn end_of(&self, begun: Begun, rows: &[LedgerRow], decision: Decision) -> Done {
         let mut done = self.complete(begun);
-        done.after = done.after.or_else(|| newest(rows));
+        if self.goal.is_up() {
+            done.after = done.after.or_else(|| rows.last().map(|row| row.version.clone()));
+        }
         if let Some(reason) = decision.refusal {
-            let place = decision.refused.map(|index| file_of(&self.track.head[index]));
+            let place = decision.refused.map(|index| self.file_of(&self.track.head[index]));
             let failure = Failure { place, ..Failure::new(FailureKind::Refused, reason) };
             done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
         }
@@ -92,16 +107,16 @@ impl Work<'_> {
     /// What is missing has not been run: the first of it because of the failure, the others because of the first.
     pub(super) fn broken(&self, begun: Begun, mut failure: Failure) -> Done {
         let wanted = begun.wanted.iter().map(|index| &self.track.head[*index]);
-        let is_missing = |migration: &&Migration| !is_among(&begun.steps, migration);
+        let is_missing = |migration: &&Migration| !self.is_among(&begun.steps, migration);
         let missing: Vec<&Migration> = wanted.filter(is_missing).collect();
         let mut missing = missing.into_iter();
         let mut done = self.complete(begun);
         match missing.next() {
             Some(first) => {
-                failure.place.get_or_insert_with(|| file_of(first));
+                failure.place.get_or_insert_with(|| self.file_of(first));
                 let outcome = StepOutcome::Failed(Box::new(failure));
-                done.steps.push(StepRecord { outcome, ..unrun(first) });
-                done.steps.extend(missing.map(unrun));
+                done.steps.push(StepRecord { outcome, ..self.unrun(first) });
+                done.steps.extend(missing.map(|migration| self.unrun(migration)));
                 done.end = UnitEnd::Failed { phase: Phase::Head, failure: None };
             }
             None => {
@@ -110,23 +125,20 @@ impl Work<'_> {
         }
         done
     }
-}
 
-/// Two files can have one version.
-fn is_among(steps: &[StepRecord], migration: &Migration) -> bool {
-    let is_it =
-        |step: &StepRecord| step.version == migration.version && step.path == migration.up.path();
-    steps.iter().any(is_it)
-}
+    /// Two files can have one version.
+    fn is_among(&self, steps: &[StepRecord], migration: &Migration) -> bool {
+        let path = self.script(migration).path();
+        steps.iter().any(|step| step.version == migration.version && step.path == path)
+    }
 
-fn newest(rows: &[LedgerRow]) -> Option<String> {
-    rows.last().map(|row| row.version.clone())
-}
+    pub(super) fn file_of(&self, migration: &Migration) -> Place {
+        let path = self.script(migration).path().to_owned();
+        Place { path, line: 1, column: None, excerpt: None }
+    }
 
-pub(super) fn file_of(migration: &Migration) -> Place {
-    Place { path: migration.up.path().to_owned(), line: 1, column: None, excerpt: None }
-}
-
-pub(super) fn unrun(migration: &Migration) -> StepRecord {
-    StepRecord::not_run(migration, Phase::Head)
+    pub(super) fn unrun(&self, migration: &Migration) -> StepRecord {
+        let path = self.script(migration).path().to_owned();
+        StepRecord { path, ..StepRecord::not_run(migration, Phase::Head) }
+    }
 }

@@ -10,12 +10,14 @@ use super::apart::{Apart, Limits, after_failures};
 use super::create::{self, with_way_on};
 use super::crew::Crew;
 use super::done::Done;
+use super::goal::Goal;
 use super::job::Job;
 use super::outcome::Unit;
 use super::place::{self, Seat, main_address, question, unreachable};
-use super::plan::{self, To};
+use super::plan;
 use super::target::Target;
 use super::unit::Work;
+use super::way::{To, Way};
 use super::{Confirm, Error, Request};
 use crate::model::{Event, Tenancy, UnitEnd, Verdict};
 use crate::postgres::{Address, EventSink};
@@ -48,8 +50,9 @@ impl Fleet<'_> {
             }
             None => Vec::new(),
         };
-        let creates = self.request.create.is_some();
-        if question(job, &seats, creates).is_some_and(|question| !(self.confirm)(&question)) {
+        let what = self.request.create.map_or(self.request.way.verb(), |_| "create");
+        let asked = question(job, &seats, what).filter(|_| self.request.rehearsal.is_none());
+        if asked.is_some_and(|question| !(self.confirm)(&question)) {
             return Err(Error::Declined);
         }
         let name: Arc<str> = database.name.as_str().into();
@@ -64,7 +67,11 @@ impl Fleet<'_> {
         let mut done: Vec<Option<Done>> = seats.iter().zip(&targets).map(unseated).collect();
         self.look(&seats, &targets, &mut done).await;
         let reason = self.why_not(&done);
-        let mut units: Vec<Unit> = self.shared(reason.as_deref()).await?.into_iter().collect();
+        let shared_last = self.request.way.begins_with_tenants();
+        let mut units = Vec::new();
+        if !shared_last {
+            units.extend(self.shared(reason.as_deref()).await?);
+        }
         if let Some(plan) = &job.tenants {
             let is_ready = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
             let not_ready = || "the shared track is not where the tenants need it".to_owned();
@@ -78,6 +85,11 @@ impl Fleet<'_> {
             let done =
                 done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown")));
             units.extend(targets.into_iter().zip(done).map(|(target, done)| Unit { target, done }));
+        }
+        if shared_last {
+            let all = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
+            let reason = (!all).then_some("not all of its tenants have gone back");
+            units.extend(self.shared(reason).await?);
         }
         self.tell(Event::DatabaseFinished { database: name, took: started.elapsed() });
         Ok(units)
@@ -115,9 +127,10 @@ impl Fleet<'_> {
             return Ok(Some(Unit { target, done: Done::not_run(reason) }));
         }
         // Tenants need all of it; a version that was asked for is theirs.
-        let to = if job.tenants.is_some() { &To::Head } else { &self.request.to };
-        let limit = to.limit(&plan.head).unwrap_or(0);
-        let work = Work { track: plan, limit, events: self.events.clone() };
+        let head = Way::Up(To::Head);
+        let is_for_tenants = job.tenants.is_some() && !self.request.way.begins_with_tenants();
+        let way = if is_for_tenants { &head } else { &self.request.way };
+        let work = self.work(plan, way);
         let address = main_address(&job.site)?;
         let targets = [target];
         let done = self.crew(&work, &targets, &address).run().await;
@@ -162,8 +175,7 @@ impl Fleet<'_> {
         done: &mut [Option<Done>],
     ) -> Result<(), Error> {
         let site = &self.job.site;
-        let limit = self.request.to.limit(&plan.head).unwrap_or(0);
-        let work = Work { track: plan, limit, events: self.events.clone() };
+        let work = self.work(plan, &self.request.way);
         let mut turns: Vec<usize> =
             (0..seats.len()).filter(|index| done[*index].is_none()).collect();
         self.request.order.bring(&mut turns, |turn| &seats[turn].tenant.name);
@@ -211,13 +223,19 @@ impl Fleet<'_> {
         Apart::new(limits, self.interrupted, look, run).all(targets.len()).await
     }
 
+    fn work<'w>(&self, track: &'w TrackPlan, way: &Way) -> Work<'w> {
+        Work { track, goal: Goal::of(way, &track.head), events: self.events.clone() }
+    }
+
     fn crew<'c>(
         &'c self,
         work: &'c Work<'c>,
         targets: &'c [Target],
         address: &Address,
     ) -> Crew<'c> {
-        let named = |role: &str| ("application_name".to_owned(), format!("mig-ci upgrade {role}"));
+        let named = |role: &str| {
+            ("application_name".to_owned(), format!("mig-ci {} {role}", self.request.way.verb()))
+        };
         let with = |role: &str| [self.request.settings.clone(), vec![named(role)]].concat();
         Crew {
             work,
@@ -226,6 +244,7 @@ impl Fleet<'_> {
             claiming: address.options(&with("claims")),
             limits: &self.request.limits,
             interrupted: self.interrupted,
+            rehearsal: self.request.rehearsal.as_ref(),
         }
     }
 

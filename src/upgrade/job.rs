@@ -2,9 +2,11 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::plan::{self, To};
+use super::plan;
+use super::way::{To, Way};
 use super::{Error, Request};
 use crate::config::process_environment;
+use crate::formats::DownTo;
 use crate::model::{Database, Project, Track, TrackKind};
 use crate::postgres::Url;
 use crate::replay::plan::{Selection, TrackPlan};
@@ -55,7 +57,8 @@ impl<'a> Job<'a> {
         let site = Site::of(&request.scope.selection, url, whom, project)?;
         let database = site.database;
         let of = |kind, track: &Track| plan::track(database, kind, track, files);
-        let shared = database.shared.as_ref();
+        let shared =
+            database.shared.as_ref().filter(|_| request.way.is_about_shared(whom.is_some()));
         let shared = shared.map(|track| of(TrackKind::Shared, track)).transpose()?;
         let tenants = database.tenants.as_ref().filter(|_| whom.is_some());
         let tenants = tenants.map(|tenants| of(TrackKind::Tenant, &tenants.track)).transpose()?;
@@ -86,8 +89,12 @@ impl<'a> Job<'a> {
             }
         }
         let last = self.tenants.as_ref().or(self.shared.as_ref());
-        if let (To::Version(version), Some(last)) = (&request.to, last)
-            && request.to.limit(&last.head).is_none()
+        let wanted = match &request.way {
+            Way::Up(To::Version(version)) | Way::Down(DownTo::Version(version)) => Some(version),
+            _ => None,
+        };
+        if let (Some(version), Some(last)) = (wanted, last)
+            && To::Version(version.clone()).limit(&last.head).is_none()
         {
             let (database, version) = (database.name.clone(), version.clone());
             return Err(Error::NoVersion { database, version });

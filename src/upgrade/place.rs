@@ -16,7 +16,7 @@ pub(super) struct Seat {
 }
 
 /// What is asked before servers are changed that are not on this machine; `None` if all are.
-pub(super) fn question(job: &Job<'_>, seats: &[Seat], creates: bool) -> Option<String> {
+pub(super) fn question(job: &Job<'_>, seats: &[Seat], verb: &str) -> Option<String> {
     const SHOWN: usize = 3;
     let main = job.shared.as_ref().and_then(|_| job.site.url.address().ok());
     let all = main.iter().chain(seats.iter().filter_map(|seat| seat.address.as_ref().ok()));
@@ -28,12 +28,12 @@ pub(super) fn question(job: &Job<'_>, seats: &[Seat], creates: bool) -> Option<S
         return None;
     }
     let name = &job.site.database.name;
-    let what = match (seats.len(), job.tenants.is_some(), creates) {
-        (_, false, _) => format!("upgrade `{name}`"),
-        (1, _, true) => format!("create a tenant of `{name}`"),
-        (number, _, true) => format!("create {number} tenants of `{name}`"),
-        (1, _, false) => format!("upgrade `{name}` with 1 tenant"),
-        (number, _, false) => format!("upgrade `{name}` with {number} tenants"),
+    let what = match (seats.len(), job.tenants.is_some(), verb) {
+        (_, false, _) => format!("{verb} `{name}`"),
+        (1, _, "create") => format!("create a tenant of `{name}`"),
+        (number, _, "create") => format!("create {number} tenants of `{name}`"),
+        (1, _, _) => format!("{verb} `{name}` with 1 tenant"),
+        (number, _, _) => format!("{verb} `{name}` with {number} tenants"),
     };
     let more = remote.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

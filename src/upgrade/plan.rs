@@ -5,20 +5,10 @@ use std::sync::Arc;
 use super::Error;
 use super::target::Target;
 use crate::formats::FormatError;
-use crate::model::{Database, Files, Migration, Partition, Tenancy, Track, TrackKind};
+use crate::model::{Database, Files, Partition, Tenancy, Track, TrackKind};
 use crate::postgres::Keys;
 use crate::replay::plan::TrackPlan;
 use crate::tenants::Tenant;
-
-/// How far.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum To {
-    /// All migrations.
-    #[default]
-    Head,
-    /// This one and all before it.
-    Version(String),
-}
 
 /// In which order tenants are begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,26 +31,6 @@ impl Order {
             Self::Random => fastrand::shuffle(turns),
         }
     }
-}
-
-impl To {
-    /// How many of the migrations that is.
-    pub(super) fn limit(&self, migrations: &[Migration]) -> Option<usize> {
-        match self {
-            Self::Head => Some(migrations.len()),
-            Self::Version(version) => {
-                let is_it = |migration: &Migration| same(&migration.version, version);
-                migrations.iter().rposition(is_it).map(|index| index + 1)
-            }
-        }
-    }
-}
-
-/// `1` is `0001`, for whoever types it.
-fn same(version: &str, typed: &str) -> bool {
-    let digits = |text: &str| text.trim_start_matches('0').to_owned();
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    version == typed || is_number(version) && is_number(typed) && digits(version) == digits(typed)
 }
 
 /// The migrations of one track, as they are in the worktree.
@@ -134,15 +104,4 @@ pub(super) fn dealt(tenants: Vec<Tenant>, part: Partition) -> Vec<Tenant> {
 
 fn of_format(database: &Database, source: FormatError) -> Error {
     Error::Format { database: database.name.clone(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_those_that_people_type() {
-        assert!(same("0001", "1") && same("1", "0001") && same("a", "a"));
-        assert!(!same("0010", "1") && !same("a1", "1") && !same("0", ""));
-    }
 }

@@ -1,6 +1,5 @@
 //! What a migration leaves behind in the session that it ran in: where there is such a thing, no two targets share a session.
 
-use crate::model::Migration;
 use crate::sql::{Dialect, begins_with, split};
 
 /// Statements after which a session is another one than before.
@@ -25,11 +24,11 @@ const WORDS: [&str; 5] =
 
 /// Whether migrations need a session to themselves for each target: anything that outlives a transaction would be there for
 /// the next one.
-pub(super) fn speaks_of_sessions(migrations: &[Migration]) -> bool {
+pub(super) fn speaks_of_sessions<'t>(mut texts: impl Iterator<Item = &'t str>) -> bool {
     let is_any = |statement: &str, kinds: &[&[&str]]| {
         kinds.iter().any(|words| begins_with(statement, words))
     };
-    migrations.iter().map(|migration| migration.up.text()).any(|text| {
+    texts.any(|text| {
         let pieces = split(text, Dialect::Server).pieces;
         let mut statements = pieces.iter().map(|piece| &text[piece.range()]);
         let lower = text.to_ascii_lowercase();
@@ -41,19 +40,9 @@ pub(super) fn speaks_of_sessions(migrations: &[Migration]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Script;
 
     fn speaks(text: &str) -> bool {
-        let migration = Migration {
-            version: "1".into(),
-            description: String::new(),
-            up: Script::whole("1.sql", text),
-            down: None,
-            in_transaction: true,
-            down_in_transaction: true,
-            checksum: None,
-        };
-        speaks_of_sessions(&[migration])
+        speaks_of_sessions([text].into_iter())
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::aftermath::{Stopped, absent, check, stopped};
-use super::batch::{Step, batches};
-use super::done::{Begun, Done, unrun};
+use super::batch::batches;
+use super::done::{Begun, Done};
+use super::goal::Goal;
 use super::lane::Lane;
 use super::opening::Opening;
 use super::path::on_the_path;
 use super::survey::Stand;
 use super::target::Target;
-use crate::formats::{Decision, LedgerRow};
+use crate::formats::LedgerRow;
 use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
 use crate::postgres::{EventSink, collecting, lost_a_race};
 use crate::replay::plan::TrackPlan;
@@ -26,39 +27,34 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct Work<'a> {
     pub(super) track: &'a TrackPlan,
-    /// How many of the track's migrations, from the first.
-    pub(super) limit: usize,
+    pub(super) goal: Goal,
     pub(super) events: EventSink,
 }
 
 impl Work<'_> {
-    /// What the tool would do with a ledger like this, up to the version that is wanted.
-    pub(super) fn decide(&self, rows: &[LedgerRow]) -> Decision {
-        let mut decision = self.track.chosen.format.decide(rows, &self.track.head);
-        decision.apply.retain(|index| *index < self.limit);
-        decision
-    }
-
     /// What is done, if there is nothing to do: no session is needed for that.
     pub(super) fn settled(&self, target: &Target, stand: &Stand) -> Option<Done> {
         match stand {
             Stand::Absent => Some(Done::failed(absent(target))),
             Stand::Unreadable(failure) => Some(Done::failed((**failure).clone())),
-            Stand::New => None,
-            Stand::Rows(rows) => {
-                let decision = self.decide(rows);
-                let begun = self.begin(rows, &decision);
-                decision.apply.is_empty().then(|| self.end_of(begun, rows, decision))
-            }
+            Stand::New if self.goal.is_up() => None,
+            Stand::New => self.settled_by(target, &[]),
+            Stand::Rows(rows) => self.settled_by(target, rows),
         }
+    }
+
+    fn settled_by(&self, target: &Target, rows: &[LedgerRow]) -> Option<Done> {
+        let decision = self.decide(target, rows);
+        let begun = self.begin(rows, &decision);
+        decision.apply.is_empty().then(|| self.end_of(begun, rows, decision))
     }
 
     /// How a target that was seen like this, before its claim was ours, is gone to and worked on in one message; `None`
     /// where it has to be looked at again first.
     pub(super) fn opening(&self, target: &Target, seen: &Stand) -> Option<Opening> {
         let decision = match seen {
-            Stand::Rows(rows) => self.decide(rows),
-            Stand::New => self.decide(&[]),
+            Stand::Rows(rows) => self.decide(target, rows),
+            Stand::New => self.decide(target, &[]),
             Stand::Absent | Stand::Unreadable(_) => return None,
         };
         let goes_on = !decision.apply.is_empty() && decision.refusal.is_none();
@@ -80,9 +76,9 @@ impl Work<'_> {
             Stand::Absent => return Done::failed(absent(target)),
             Stand::Unreadable(failure) => return Done::failed(*failure),
         };
-        let mut begun = self.begin(&known, &self.decide(&known));
+        let mut begun = self.begin(&known, &self.decide(target, &known));
         loop {
-            let makes_ledger = is_new && opening.is_none();
+            let makes_ledger = is_new && opening.is_none() && self.goal.is_up();
             // Where it was made and the answer was lost, making it again does nothing.
             match if makes_ledger { self.make_ledger(lane, target).await } else { Ok(()) } {
                 Ok(()) => {}
@@ -95,7 +91,7 @@ impl Work<'_> {
                     continue;
                 }
             }
-            let decision = self.decide(&known);
+            let decision = self.left(target, &begun, &known);
             if decision.apply.is_empty() {
                 return self.end_of(begun, &known, decision);
             }
@@ -117,10 +113,10 @@ impl Work<'_> {
                 Err(failure) => return self.broken(begun, failure),
             };
             let Some(failed) = failed else {
-                begun = self.begin(&known, &self.decide(&known));
+                begun = self.begin(&known, &self.decide(target, &known));
                 continue;
             };
-            self.note_applied(&mut begun, &known);
+            self.note_done(target, &mut begun, &known);
             if failed.may_be_tried_again && self.pause(&mut begun).await {
                 continue;
             }
@@ -179,13 +175,8 @@ impl Work<'_> {
         mut opening: Option<Opening>,
         begun: &mut Begun,
     ) -> Result<(), Option<Stopped>> {
-        let format = self.track.chosen.format;
         let migrations = indices.iter().map(|index| &self.track.head[*index]);
-        let steps = migrations.clone().map(|migration| Step {
-            messages: format.apply(migration, &target.ledger),
-            recorded: format.recorded(migration, &target.ledger),
-        });
-        let steps: Vec<Step> = steps.collect();
+        let steps: Vec<_> = indices.iter().map(|index| self.step(*index, target)).collect();
         let mut rest: Vec<&Migration> = migrations.collect();
         for batch in batches(&steps, &on_the_path(target)) {
             let of_batch: Vec<&Migration> = rest.drain(..batch.steps).collect();
@@ -202,7 +193,8 @@ impl Work<'_> {
             };
             let (sent, notices) = collecting(sent).await;
             let aftermath = sent.ok_or(None)?.map_err(|failed| stopped(&batch, failed))?;
-            check(target, &of_batch, &aftermath).map_err(|failure| Stopped {
+            let last = of_batch.last().map(|migration| self.file_of(migration));
+            check(target, last, &aftermath).map_err(|failure| Stopped {
                 failure,
                 may_be_tried_again: false,
                 is_whole: batch.is_whole,
@@ -212,7 +204,7 @@ impl Work<'_> {
             for migration in of_batch {
                 let notices = notices.take().unwrap_or_default();
                 let outcome = StepOutcome::Applied;
-                let step = StepRecord { outcome, duration: each, notices, ..unrun(migration) };
+                let step = StepRecord { outcome, duration: each, notices, ..self.unrun(migration) };
                 begun.steps.push(StepRecord { recorded: Some(true), ..step });
             }
         }
@@ -246,7 +238,7 @@ impl Work<'_> {
     }
 
     fn tell(&self, target: &Target, migration: &Migration) {
-        let migration = migration.file_name().into();
+        let migration = self.script(migration).file_name().into();
         // Nobody listening is no reason to stop.
         let _ = self.events.send(Event::StepStarted { unit: target.unit(), migration });
     }

@@ -21,11 +21,13 @@ impl Catalog {
         Self { items }
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "checks are to be built on it"))]
     pub(crate) fn items(&self) -> &[Item] {
         &self.items
     }
 
     /// The same as the server computes without sending the items.
+    #[cfg_attr(not(test), expect(dead_code, reason = "checks are to be built on it"))]
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.digests().fingerprint()
     }
@@ -54,6 +56,7 @@ pub(crate) struct LeaveOut {
 }
 
 impl LeaveOut {
+    #[cfg_attr(not(test), expect(dead_code, reason = "checks are to be built on it"))]
     pub(crate) fn nothing() -> Self {
         Self::default()
     }

@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::super::RenderOptions;
 use super::super::text::{clip, one_line, visible};
-use super::{Outcome, Report, Unit};
+use super::{Direction, Outcome, Report, Unit};
 
 /// Characters of one text.
 const TEXT: usize = 10_000;
@@ -23,7 +23,10 @@ pub(super) fn render(report: &Report, _: &RenderOptions) -> String {
         case.set_time(Duration::from_millis(unit.duration_ms));
         suite.add_test_case(case);
     }
-    let mut junit = quick_junit::Report::new("mig-ci upgrade");
+    let mut junit = quick_junit::Report::new(match report.direction {
+        Direction::Up => "mig-ci upgrade",
+        Direction::Down => "mig-ci downgrade",
+    });
     junit.set_time(Duration::from_millis(report.duration_ms));
     junit.add_test_suites(suites.into_values());
     junit.to_string().expect("internal error: writing XML into a string cannot fail")
@@ -31,7 +34,9 @@ pub(super) fn render(report: &Report, _: &RenderOptions) -> String {
 
 fn status(unit: &Unit) -> TestCaseStatus {
     match unit.outcome {
-        Outcome::Upgraded | Outcome::UpToDate => TestCaseStatus::success(),
+        Outcome::Upgraded | Outcome::Downgraded | Outcome::Pending | Outcome::UpToDate => {
+            TestCaseStatus::success()
+        }
         Outcome::NotRun => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(one_line(unit.reason.as_deref().unwrap_or("not run"), TEXT));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::super::read::MOST_BYTES;
 use super::super::v1::TrackKind;
-use super::{Outcome, Report, SCHEMA};
+use super::{Direction, Outcome, Report, SCHEMA};
 
 /// Why a text is no report of an upgrade that this mig-ci can go on from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,8 @@ pub(crate) enum ReadError {
         env!("CARGO_PKG_VERSION")
     )]
     OtherVersion { found: String },
+    #[error("it is the report of a downgrade, which has applied nothing: give that of the upgrade")]
+    Downgrade,
     #[error("it is of several databases ({0}): there is none that they all have")]
     SeveralDatabases(String),
 }
@@ -55,9 +57,59 @@ struct ToolOfHead {
     version: String,
 }
 
+/// What a run has applied, unit by unit: a shared track's first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AppliedBy {
+    /// `None` if the report has no unit at all.
+    pub(crate) database: Option<String>,
+    pub(crate) units: Vec<AppliedTo>,
+}
+
+/// What was applied to one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AppliedTo {
+    pub(crate) is_tenant: bool,
+    pub(crate) name: String,
+    /// The schema or database.
+    pub(crate) target: String,
+    /// In their order; at least one.
+    pub(crate) versions: Vec<String>,
+}
+
 /// # Errors
-/// If it is none, or another version's.
+/// If it is none, or another version's, or that of a downgrade.
 pub(crate) fn left(text: &str) -> Result<Left, ReadError> {
+    let (database, report) = parse(text)?;
+    let is_left =
+        |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::NotRun | Outcome::Pending);
+    let left = report.units.iter().filter(|unit| is_left(unit.outcome));
+    let (tenants, shared): (Vec<_>, Vec<_>) =
+        left.partition(|unit| unit.track == TrackKind::Tenant);
+    let tenants = tenants.iter().map(|unit| (unit.name.clone(), unit.target.clone()));
+    Ok(Left {
+        database,
+        shared: !shared.is_empty(),
+        tenants: tenants.collect(),
+        of: report.units.len(),
+    })
+}
+
+/// # Errors
+/// As [`left`].
+pub(crate) fn applied(text: &str) -> Result<AppliedBy, ReadError> {
+    let (database, report) = parse(text)?;
+    let units = report.units.into_iter().filter(|unit| !unit.applied.is_empty());
+    let units = units.map(|unit| AppliedTo {
+        is_tenant: unit.track == TrackKind::Tenant,
+        name: unit.name,
+        target: unit.target,
+        versions: unit.applied.iter().map(ToString::to_string).collect(),
+    });
+    Ok(AppliedBy { database, units: units.collect() })
+}
+
+/// An upgrade's report, and the one database that it is of.
+fn parse(text: &str) -> Result<(Option<String>, Report), ReadError> {
     if text.len() > MOST_BYTES {
         return Err(ReadError::TooLong);
     }
@@ -74,21 +126,15 @@ pub(crate) fn left(text: &str) -> Result<Left, ReadError> {
         return Err(ReadError::OtherVersion { found: head.tool.version });
     }
     let report: Report = serde_json::from_str(text).map_err(no_report)?;
+    if report.direction == Direction::Down {
+        return Err(ReadError::Downgrade);
+    }
     let mut databases: Vec<&str> = report.units.iter().map(|unit| &*unit.database).collect();
     databases.sort_unstable();
     databases.dedup();
     if databases.len() > 1 {
         return Err(ReadError::SeveralDatabases(databases.join(", ")));
     }
-    let is_left = |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::NotRun);
-    let left = report.units.iter().filter(|unit| is_left(unit.outcome));
-    let (tenants, shared): (Vec<_>, Vec<_>) =
-        left.partition(|unit| unit.track == TrackKind::Tenant);
-    let tenants = tenants.iter().map(|unit| (unit.name.clone(), unit.target.clone()));
-    Ok(Left {
-        database: databases.first().map(|name| (*name).to_owned()),
-        shared: !shared.is_empty(),
-        tenants: tenants.collect(),
-        of: report.units.len(),
-    })
+    let database = databases.first().map(|name| (*name).to_owned());
+    Ok((database, report))
 }

@@ -45,6 +45,10 @@ pub(super) fn render(report: &Report, options: &RenderOptions) -> String {
     let sentence = paint.verdict(report.verdict, &sentence);
     let gap = if out.is_empty() { "" } else { "\n" };
     let _ = writeln!(out, "{gap}{sentence} ({})", duration(report.duration_ms));
+    if report.dry_run {
+        // It stands behind the SQL that would be sent.
+        return out.lines().map(|line| format!("-- {line}").trim_end().to_owned() + "\n").collect();
+    }
     out
 }
 
@@ -65,6 +69,15 @@ fn line(unit: &Unit) -> String {
             let number = count(unit.applied.len(), "migration");
             format!("{before} → {after}, {number} in {}", duration(unit.duration_ms))
         }
+        Outcome::Downgraded => {
+            let number = count(unit.undone.len(), "migration");
+            format!("{before} → {after}, {number} undone in {}", duration(unit.duration_ms))
+        }
+        Outcome::Pending => {
+            let names: Vec<_> = unit.pending.iter().map(|name| one_line(name, LINE)).collect();
+            let number = count(names.len(), "migration");
+            format!("at {before}, would run {number}: {}", names.join(", "))
+        }
         Outcome::Failed => format!("failed, now at {after}"),
         Outcome::NotRun => {
             let reason = unit.reason.as_deref().unwrap_or("unknown");
@@ -73,9 +86,10 @@ fn line(unit: &Unit) -> String {
     };
     let sign = match unit.outcome {
         Outcome::UpToDate => '=',
-        Outcome::Upgraded => '✔',
+        Outcome::Upgraded | Outcome::Downgraded => '✔',
         Outcome::Failed => '✘',
         Outcome::NotRun => '-',
+        Outcome::Pending => '·',
     };
     format!("{sign} {whose}: {what}")
 }

@@ -2,12 +2,15 @@
 
 mod connections;
 mod create;
+mod downgrade;
+mod dry_run;
 mod fleet;
 mod limits;
 mod oracle;
 mod progress;
 mod resume;
 mod round_trips;
+mod status;
 mod tenants;
 mod who;
 
@@ -85,6 +88,12 @@ pub(super) fn outcome<'r>(report: &'r Value, name: &str) -> &'r str {
     let units = report["units"].as_array().unwrap();
     let unit = units.iter().find(|unit| unit["name"] == name);
     unit.unwrap_or_else(|| panic!("no {name}"))["outcome"].as_str().unwrap()
+}
+
+/// Upgraded, up to date, failed, not run.
+pub(super) fn counts(report: &Value) -> [u64; 4] {
+    ["upgraded", "up_to_date", "failed", "not_run"]
+        .map(|name| report["counts"][name].as_u64().unwrap())
 }
 
 /// Each tenant has each migration, once, and no other tenant's.

@@ -8,7 +8,7 @@ use crate::common::{Sent, Wire, postgres};
 const TENANTS: usize = 192;
 const MIGRATIONS: usize = 4;
 
-fn queries(wire: &Wire) -> Vec<String> {
+pub(super) fn queries(wire: &Wire) -> Vec<String> {
     let text = |sent: Sent| match sent {
         Sent::Query(text) => Some(text),
         Sent::Extended(texts) => Some(texts.join("; ")),

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use super::{
+    assert_all_once, counts, migration, numbered, outcome, report, shop, upgrade, with_tenants,
+};
 use crate::common::{postgres, project};
 
 #[tokio::test]
@@ -202,7 +204,7 @@ async fn no_tenant_runs_before_its_shared_track() {
     let database = with_tenants(&numbered(3)).await;
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1);
     let run = report(&run);
-    assert_eq!(run["counts"], json!({"upgraded": 0, "up_to_date": 0, "failed": 1, "not_run": 3}));
+    assert_eq!(counts(&run), [0, 0, 1, 3]);
     assert_eq!(run["units"][1]["reason"], "the shared track is not where the tenants need it");
     assert_eq!(run["units"][0]["applied"], json!(["1"]));
     assert_eq!(run["units"][0]["failure"]["place"]["path"], "shared/2_bad.sql");

@@ -1,0 +1,229 @@
+//! Where real databases stand: versions, what is pending, and, of many tenants, who is not like the others. Its own schema.
+
+mod shapes;
+mod terminal;
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::RenderOptions;
+use super::text::{count, grouped};
+use super::v1::{Failure, Tool, TrackKind};
+
+pub(crate) use super::convert::{failure_of, track_kind};
+pub(crate) use shapes::odd_ones;
+
+/// The value of [`Report::schema`].
+pub(crate) const SCHEMA: &str = "mig-ci.status/1";
+
+/// Where the tracks of one database, and its tenants', stand.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "mig-ci status report, version 1")]
+pub(crate) struct Report {
+    /// Always `mig-ci.status/1`.
+    pub(crate) schema: String,
+    pub(crate) tool: Tool,
+    pub(crate) database: String,
+    /// All of it in one sentence.
+    pub(crate) summary: String,
+    pub(crate) counts: Counts,
+    /// The migrations of the shared track, or of a plain database, in their order.
+    pub(crate) history: Vec<Entry>,
+    /// Tenants by where their ledgers stand, the furthest first.
+    pub(crate) versions: Vec<Version>,
+    /// The shared track first, then the tenants in the order of their source.
+    pub(crate) units: Vec<Unit>,
+    /// What the odd tenants have, and others with the same ledger have not; one for each shape, as far as that was read.
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// Units by where they stand, shared tracks included; and by what is wrong with their shape.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counts {
+    pub(crate) at_head: usize,
+    pub(crate) behind: usize,
+    pub(crate) refused: usize,
+    pub(crate) absent: usize,
+    pub(crate) unreadable: usize,
+    pub(crate) drifted: usize,
+    pub(crate) ledger_lies: usize,
+}
+
+/// A migration that the ledger shows, or a file has, or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    pub(crate) version: String,
+    pub(crate) applied: bool,
+    /// From the project's root; none where no file has this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+}
+
+/// Tenants whose ledgers show the same.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Version {
+    /// The newest; none where nothing has been applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// How many migrations.
+    pub(crate) applied: usize,
+    pub(crate) pending: Vec<Arc<str>>,
+    pub(crate) tenants: usize,
+}
+
+/// One track of a database, or of a tenant.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unit {
+    pub(crate) track: TrackKind,
+    /// The tenant's, or the database's for a shared track.
+    pub(crate) name: String,
+    /// The schema or database.
+    pub(crate) target: String,
+    pub(crate) standing: Standing,
+    /// The newest in its ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// How many migrations its ledger shows.
+    pub(crate) applied: usize,
+    /// What an upgrade would apply, in its order.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) pending: Arc<[Arc<str>]>,
+    /// Why it cannot be read, or would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
+    /// The fingerprint of its catalog, the ledger left out: equal shapes have equal ones, whatever their schema is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shape: Option<String>,
+    /// What is to be said of the shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agreement: Option<Agreement>,
+    /// The version that most of those with this shape have, where that is not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) looks_like: Option<String>,
+    /// Whose ledgers are the same have the same; not for readers.
+    #[serde(skip)]
+    pub(crate) state: Arc<[String]>,
+}
+
+fn is_empty(versions: &Arc<[Arc<str>]>) -> bool {
+    versions.is_empty()
+}
+
+/// Where a unit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Standing {
+    AtHead,
+    Behind,
+    /// An upgrade would not begin, or would stop: the migration tool refuses.
+    Refused,
+    /// There is no such schema.
+    Absent,
+    Unreadable,
+}
+
+/// A tenant's shape beside those of the tenants with the same ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Agreement {
+    /// As most of them.
+    Same,
+    /// Nobody else has this ledger: there is nothing to compare it with.
+    Alone,
+    /// Not as the others; or they are so different among themselves that none is the rule.
+    Drifted,
+    /// Not as the others with this ledger, but as most of those with another one.
+    LedgerLies,
+    /// It could not be read.
+    Unknown,
+}
+
+/// What a shape has that the rule has not.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Difference {
+    /// Those that have the shape.
+    pub(crate) tenants: Vec<String>,
+    /// The one it was compared with.
+    pub(crate) expected: String,
+    /// Each thing that differs, in words.
+    pub(crate) items: Vec<String>,
+    /// How many more there are.
+    pub(crate) left_out: usize,
+}
+
+type Render = fn(&Report, &RenderOptions) -> String;
+
+/// All renderers, by the name in `--format NAME`.
+pub(crate) static RENDERERS: &[(&str, Render)] = &[("terminal", terminal::render), ("json", json)];
+
+/// Puts it together; `units` have been judged.
+pub(crate) fn build(
+    database: &str,
+    history: Vec<Entry>,
+    units: Vec<Unit>,
+    differences: Vec<Difference>,
+) -> Report {
+    let mut counts = Counts::default();
+    for unit in &units {
+        *match unit.standing {
+            Standing::AtHead => &mut counts.at_head,
+            Standing::Behind => &mut counts.behind,
+            Standing::Refused => &mut counts.refused,
+            Standing::Absent => &mut counts.absent,
+            Standing::Unreadable => &mut counts.unreadable,
+        } += 1;
+        counts.drifted += usize::from(unit.agreement == Some(Agreement::Drifted));
+        counts.ledger_lies += usize::from(unit.agreement == Some(Agreement::LedgerLies));
+    }
+    Report {
+        schema: SCHEMA.to_owned(),
+        tool: Tool { name: "mig-ci".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        database: database.to_owned(),
+        summary: headline(&counts),
+        counts,
+        history,
+        versions: shapes::versions(&units),
+        units,
+        differences,
+    }
+}
+
+impl Report {
+    /// Whether nobody has to do anything.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.counts == Counts { at_head: self.counts.at_head, ..Counts::default() }
+    }
+}
+
+fn headline(counts: &Counts) -> String {
+    let Counts { at_head, behind, refused, absent, unreadable, drifted, ledger_lies } = *counts;
+    let all = at_head + behind + refused + absent + unreadable;
+    let parts = [
+        (at_head, "at the head"),
+        (behind, "behind"),
+        (refused, "refused"),
+        (absent, "not there"),
+        (unreadable, "not to be read"),
+        (drifted, "drifted"),
+        (ledger_lies, "with a ledger that lies"),
+    ];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<_> =
+        parts.map(|(number, words)| format!("{} {words}", grouped(*number))).collect();
+    format!("{}: {}", count(all, "target"), parts.join(", "))
+}
+
+fn json(report: &Report, _: &RenderOptions) -> String {
+    serde_json::to_string_pretty(report).map_or_else(|_| String::new(), |text| text + "\n")
+}

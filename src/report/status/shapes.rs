@@ -1,0 +1,178 @@
+//! Tenants by their ledgers and by their shapes: who is like the others, who has drifted, and whose ledger lies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Agreement, Unit, Version};
+use crate::report::v1::TrackKind;
+
+/// A shape that is not as it should be, by indices of units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Odd {
+    /// Those that have it.
+    pub(crate) units: Vec<usize>,
+    /// One that is as those with the same ledger should be; none where they are so different that none is the rule.
+    pub(crate) rule: Option<usize>,
+}
+
+/// The shape that most with one ledger have, and how many those are.
+type Rules<'u> = BTreeMap<&'u [String], Rule<'u>>;
+
+#[derive(Debug)]
+struct Rule<'u> {
+    shape: Option<&'u str>,
+    /// With the ledger.
+    all: usize,
+    /// One that has the shape.
+    example: usize,
+}
+
+/// Says of each tenant whether it is like the others, and gives the shapes that are not, the most frequent first.
+pub(crate) fn odd_ones(units: &mut [Unit]) -> Vec<Odd> {
+    let rules = rules(units);
+    let mut odd: BTreeMap<(&[String], &str), Odd> = BTreeMap::new();
+    let mut verdicts = Vec::new();
+    for (index, unit) in units.iter().enumerate() {
+        if unit.track != TrackKind::Tenant || unit.agreement.is_some() {
+            continue;
+        }
+        let (Some(shape), Some(own)) = (unit.shape.as_deref(), rules.get(&*unit.state)) else {
+            continue;
+        };
+        let like = rules.iter().find(|(state, rule)| {
+            **state != &*unit.state && rule.all > 1 && rule.shape == Some(shape)
+        });
+        let looks_like = like.and_then(|(state, _)| state.last().cloned());
+        let agreement = match own.shape {
+            Some(rule) if rule == shape && own.all > 1 => Agreement::Same,
+            _ if own.all == 1 => Agreement::Alone,
+            Some(_) if looks_like.is_some() => Agreement::LedgerLies,
+            _ => Agreement::Drifted,
+        };
+        let is_odd = matches!(agreement, Agreement::Drifted | Agreement::LedgerLies);
+        if is_odd {
+            let rule = own.shape.map(|_| own.example);
+            let entry = odd.entry((&unit.state, shape));
+            entry.or_insert(Odd { units: Vec::new(), rule }).units.push(index);
+        }
+        let looks_like = looks_like.filter(|_| agreement != Agreement::Same);
+        verdicts.push((index, agreement, looks_like));
+    }
+    let mut odd: Vec<Odd> = odd.into_values().collect();
+    odd.sort_by_key(|odd| std::cmp::Reverse(odd.units.len()));
+    for (index, agreement, looks_like) in verdicts {
+        (units[index].agreement, units[index].looks_like) = (Some(agreement), looks_like);
+    }
+    odd
+}
+
+fn rules(units: &[Unit]) -> Rules<'_> {
+    let mut shapes: BTreeMap<&[String], BTreeMap<&str, (usize, usize)>> = BTreeMap::new();
+    for (index, unit) in units.iter().enumerate() {
+        if let (TrackKind::Tenant, Some(shape)) = (unit.track, unit.shape.as_deref()) {
+            shapes.entry(&unit.state).or_default().entry(shape).or_insert((0, index)).0 += 1;
+        }
+    }
+    shapes.into_iter().map(|(state, shapes)| (state, rule(&shapes))).collect()
+}
+
+fn rule<'u>(shapes: &BTreeMap<&'u str, (usize, usize)>) -> Rule<'u> {
+    let most = shapes.values().map(|(number, _)| *number).max().unwrap_or(0);
+    let mut leading = shapes.iter().filter(|(_, (number, _))| *number == most);
+    let first = leading.next().map(|(shape, (_, example))| (*shape, *example));
+    let is_clear = leading.next().is_none();
+    Rule {
+        shape: first.map(|(shape, _)| shape).filter(|_| is_clear),
+        all: shapes.values().map(|(number, _)| number).sum(),
+        example: first.map_or(0, |(_, example)| example),
+    }
+}
+
+/// Tenants by their ledgers, the furthest first.
+pub(super) fn versions(units: &[Unit]) -> Vec<Version> {
+    let mut found: BTreeMap<(&[String], &[Arc<str>]), usize> = BTreeMap::new();
+    for unit in units.iter().filter(|unit| is_known(unit)) {
+        *found.entry((&unit.state, &unit.pending)).or_default() += 1;
+    }
+    let version = |((state, pending), tenants): ((&[String], &[Arc<str>]), usize)| Version {
+        version: state.last().cloned(),
+        applied: state.len(),
+        pending: pending.to_vec(),
+        tenants,
+    };
+    let mut versions: Vec<Version> = found.into_iter().map(version).collect();
+    versions.sort_by_key(|version| (version.pending.len(), std::cmp::Reverse(version.tenants)));
+    versions
+}
+
+fn is_known(unit: &Unit) -> bool {
+    use super::Standing::{AtHead, Behind, Refused};
+    unit.track == TrackKind::Tenant && matches!(unit.standing, AtHead | Behind | Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Standing;
+    use super::*;
+
+    fn unit(name: &str, state: &[&str], shape: &str) -> Unit {
+        Unit {
+            track: TrackKind::Tenant,
+            name: name.to_owned(),
+            target: name.to_owned(),
+            standing: Standing::AtHead,
+            version: None,
+            applied: state.len(),
+            pending: Arc::default(),
+            failure: None,
+            shape: Some(shape.to_owned()),
+            agreement: None,
+            looks_like: None,
+            state: state.iter().map(|version| (*version).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn who_is_not_like_the_others_is_found() {
+        let mut units = [
+            unit("a", &["1", "2"], "two"),
+            unit("b", &["1", "2"], "two"),
+            unit("drifted", &["1", "2"], "odd"),
+            unit("liar", &["1", "2"], "one"),
+            unit("c", &["1"], "one"),
+            unit("d", &["1"], "one"),
+            unit("alone", &[], "none"),
+        ];
+        let odd = odd_ones(&mut units);
+        let said: Vec<_> = units.iter().map(|unit| unit.agreement.unwrap()).collect();
+        use Agreement::{Alone, Drifted, LedgerLies, Same};
+        assert_eq!(said, [Same, Same, Drifted, LedgerLies, Same, Same, Alone]);
+        assert_eq!(units[3].looks_like.as_deref(), Some("1"));
+        assert_eq!(odd.len(), 2);
+        assert!(odd.contains(&Odd { units: vec![2], rule: Some(0) }), "{odd:?}");
+    }
+
+    /// One of two may be the one that has drifted: nobody knows which.
+    #[test]
+    fn without_a_majority_none_is_the_rule() {
+        let mut units = [unit("a", &["1"], "x"), unit("b", &["1"], "y")];
+        let odd = odd_ones(&mut units);
+        assert!(units.iter().all(|unit| unit.agreement == Some(Agreement::Drifted)));
+        assert!(odd.iter().all(|odd| odd.rule.is_none()));
+    }
+
+    /// A migration that changes data alone has the shape of the one before.
+    #[test]
+    fn a_version_may_have_the_shape_of_another() {
+        let mut units = [
+            unit("a", &["1"], "x"),
+            unit("b", &["1"], "x"),
+            unit("c", &["1", "2"], "x"),
+            unit("d", &["1", "2"], "x"),
+            unit("canary", &["1", "2", "3"], "x"),
+        ];
+        assert_eq!(odd_ones(&mut units), []);
+        assert_eq!(units[4].agreement, Some(Agreement::Alone));
+        assert_eq!(versions(&units)[0].tenants, 2);
+    }
+}

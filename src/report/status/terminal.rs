@@ -1,0 +1,124 @@
+//! For the person who asks: few targets in a line each, many by groups, and those that something is wrong with by name.
+
+use std::fmt::Write as _;
+
+use super::super::RenderOptions;
+use super::super::text::{count, grouped, one_line};
+use super::super::v1::TrackKind;
+use super::{Agreement, Difference, Report, Standing, Unit, Version};
+
+/// Tenants with a line each. More than that nobody reads.
+const LINES: usize = 30;
+/// Names in one line.
+const NAMES: usize = 10;
+/// Characters of a line of ours that holds foreign text.
+const LINE: usize = 1_000;
+
+pub(super) fn render(report: &Report, _: &RenderOptions) -> String {
+    let mut out = String::new();
+    let of = |track| report.units.iter().filter(move |unit: &&Unit| unit.track == track);
+    for unit in of(TrackKind::Shared) {
+        let _ = writeln!(out, "{}: {}", text(&unit.name), standing(unit));
+        for entry in &report.history {
+            let sign = if entry.applied { '✔' } else { '·' };
+            let path = entry.path.as_deref().unwrap_or("no file has this version");
+            let pending = if entry.applied { "" } else { "  pending" };
+            let _ = writeln!(out, "  {sign} {}  {}{pending}", text(&entry.version), text(path));
+        }
+    }
+    let tenants: Vec<&Unit> = of(TrackKind::Tenant).collect();
+    if !tenants.is_empty() {
+        let _ = writeln!(out, "{}: {}", text(&report.database), count(tenants.len(), "tenant"));
+        report.versions.iter().for_each(|version| group(&mut out, version));
+        let is_wrong = |unit: &&&Unit| is_wrong(unit);
+        let shown: Vec<&&Unit> = match tenants.len() {
+            0..=LINES => tenants.iter().collect(),
+            _ => tenants.iter().filter(is_wrong).take(LINES).collect(),
+        };
+        for unit in &shown {
+            let _ = writeln!(out, "  {} {}: {}", sign(unit), text(&unit.name), standing(unit));
+        }
+        let all = match tenants.len() {
+            0..=LINES => shown.len(),
+            _ => tenants.iter().filter(is_wrong).count(),
+        };
+        if all > shown.len() {
+            let more = count(all - shown.len(), "more tenant");
+            let _ = writeln!(out, "  … and {more}: the JSON report has all");
+        }
+    }
+    report.differences.iter().for_each(|difference| differing(&mut out, difference));
+    let _ = writeln!(out, "{}", report.summary);
+    out
+}
+
+fn group(out: &mut String, version: &Version) {
+    let at = version.version.as_deref().map_or_else(|| "nothing".to_owned(), text);
+    let pending = match version.pending.as_slice() {
+        [] => "nothing pending".to_owned(),
+        some => format!("{} pending", grouped(some.len())),
+    };
+    let number = grouped(version.tenants);
+    let _ = writeln!(out, "  {number:>7} at {at}, {pending}");
+}
+
+fn differing(out: &mut String, difference: &Difference) {
+    let names: Vec<String> = difference.tenants.iter().take(NAMES).map(|name| text(name)).collect();
+    let more = difference.tenants.len().saturating_sub(NAMES);
+    let more = if more > 0 { format!(" and {} more", grouped(more)) } else { String::new() };
+    let expected = text(&difference.expected);
+    let _ = writeln!(out, "{}{more}, compared with {expected}:", names.join(", "));
+    for item in &difference.items {
+        let _ = writeln!(out, "  - {}", text(item));
+    }
+    if difference.left_out > 0 {
+        let _ = writeln!(out, "  … and {} more", grouped(difference.left_out));
+    }
+}
+
+fn is_wrong(unit: &Unit) -> bool {
+    let is_odd = matches!(
+        unit.agreement,
+        Some(Agreement::Drifted | Agreement::LedgerLies | Agreement::Unknown)
+    );
+    is_odd || !matches!(unit.standing, Standing::AtHead)
+}
+
+fn sign(unit: &Unit) -> char {
+    match (unit.standing, is_wrong(unit)) {
+        (Standing::AtHead, false) => '✔',
+        (Standing::Behind, _) => '·',
+        _ => '✘',
+    }
+}
+
+fn standing(unit: &Unit) -> String {
+    let at = unit.version.as_deref().map_or_else(|| "nothing".to_owned(), text);
+    let why = unit.failure.as_ref().map(|failure| text(&failure.message)).unwrap_or_default();
+    let stands = match unit.standing {
+        Standing::AtHead => format!("at {at}, nothing pending"),
+        Standing::Behind => {
+            let names: Vec<String> = unit.pending.iter().take(NAMES).map(|one| text(one)).collect();
+            let more = if unit.pending.len() > NAMES { ", …" } else { "" };
+            format!("at {at}, {} pending: {}{more}", unit.pending.len(), names.join(", "))
+        }
+        Standing::Refused => format!("at {at}, and the tool refuses: {why}"),
+        Standing::Absent => format!("there is no {}", text(&unit.target)),
+        Standing::Unreadable => format!("cannot be read: {why}"),
+    };
+    let like = unit.looks_like.as_deref().map(text).unwrap_or_default();
+    match unit.agreement {
+        Some(Agreement::Drifted) => {
+            format!("{stands}; its shape is not that of the others with this ledger")
+        }
+        Some(Agreement::LedgerLies) => {
+            format!("{stands}; its ledger lies: it has the shape of {like}")
+        }
+        Some(Agreement::Unknown) => format!("{stands}; its shape cannot be read: {why}"),
+        Some(Agreement::Same | Agreement::Alone) | None => stands,
+    }
+}
+
+fn text(foreign: &str) -> String {
+    one_line(foreign, LINE)
+}

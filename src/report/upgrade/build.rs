@@ -1,0 +1,156 @@
+//! From what has become of each unit to the report of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::build::finding;
+use super::super::convert::{failure_of, milliseconds, track_kind};
+use super::super::reproduce::command;
+use super::super::text::{count, grouped};
+use super::super::v1::{Finding, Tool, Verdict};
+use super::{Counts, Direction, Outcome, Report, Run, SCHEMA, Unit, Upgraded};
+use crate::model::{StepOutcome, UnitEnd, UnitRecord};
+
+/// Of a run that had nothing left to do, for the reason that `summary` says.
+pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
+    let nothing = Run {
+        direction: Direction::Up,
+        is_rehearsal: false,
+        started_at,
+        duration: Duration::ZERO,
+        interrupted: false,
+        units: Vec::new(),
+        records: &[],
+        findings: &[],
+    };
+    Report { summary, ..build(nothing) }
+}
+
+/// Puts it together.
+pub(crate) fn build(run: Run<'_>) -> Report {
+    let mut texts = BTreeMap::new();
+    let units = run.records.iter().zip(&run.units);
+    let units: Vec<Unit> =
+        units.map(|(record, upgraded)| unit(run.direction, record, upgraded, &mut texts)).collect();
+    let mut counts = Counts::default();
+    for unit in &units {
+        match unit.outcome {
+            Outcome::Upgraded => counts.upgraded += 1,
+            Outcome::Downgraded => counts.downgraded += 1,
+            Outcome::Pending => counts.pending += 1,
+            Outcome::UpToDate => counts.up_to_date += 1,
+            Outcome::Failed => counts.failed += 1,
+            Outcome::NotRun => counts.not_run += 1,
+        }
+    }
+    let verdict = match counts {
+        Counts { failed: 1.., .. } => Verdict::Failed,
+        Counts { not_run: 1.., .. } => Verdict::NotRun,
+        _ => Verdict::Passed,
+    };
+    let findings = run.findings.iter().map(|each| {
+        let again = each.units.first().and_then(|index| run.records.get(*index));
+        let name = match run.direction {
+            Direction::Up => "upgrade",
+            Direction::Down => "downgrade",
+        };
+        let finding = finding(each, run.records, again.map(|unit| command(name, &[unit], &[])));
+        // What helps a pull request need not help production.
+        Finding { help: None, ..finding }
+    });
+    Report {
+        schema: SCHEMA.to_owned(),
+        tool: Tool { name: "mig-ci".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        direction: run.direction,
+        dry_run: run.is_rehearsal,
+        verdict,
+        summary: headline(&counts, run.interrupted),
+        started_at: run.started_at,
+        duration_ms: milliseconds(run.duration),
+        interrupted: run.interrupted,
+        counts,
+        findings: findings.collect(),
+        units,
+    }
+}
+
+fn unit(
+    direction: Direction,
+    record: &UnitRecord,
+    upgraded: &Upgraded,
+    texts: &mut BTreeMap<String, Arc<str>>,
+) -> Unit {
+    let mut shared =
+        |text: &str| Arc::clone(texts.entry(text.to_owned()).or_insert_with(|| text.into()));
+    let database = shared(&record.database);
+    let done = record.steps.iter().filter(|step| matches!(step.outcome, StepOutcome::Applied));
+    let done: Vec<_> = done.map(|step| shared(&step.version)).collect();
+    // Of a run that is none.
+    let is_planned = matches!(record.end, UnitEnd::Completed);
+    let planned = record
+        .steps
+        .iter()
+        .filter(|step| is_planned && matches!(step.outcome, StepOutcome::NotRun));
+    let pending: Vec<_> = planned.map(|step| shared(&step.version)).collect();
+    let failed_step = record.steps.iter().find_map(|step| match &step.outcome {
+        StepOutcome::Failed(failure) => Some(failure_of(failure)),
+        StepOutcome::Applied | StepOutcome::NotRun => None,
+    });
+    let (outcome, reason, failure) = match &record.end {
+        UnitEnd::Completed if !pending.is_empty() => (Outcome::Pending, None, None),
+        UnitEnd::Completed if done.is_empty() => (Outcome::UpToDate, None, None),
+        UnitEnd::Completed => match direction {
+            Direction::Up => (Outcome::Upgraded, None, None),
+            Direction::Down => (Outcome::Downgraded, None, None),
+        },
+        UnitEnd::NotRun { reason } => (Outcome::NotRun, Some(reason.clone()), None),
+        UnitEnd::Failed { failure, .. } => {
+            (Outcome::Failed, None, failure.as_deref().map(failure_of).or(failed_step))
+        }
+    };
+    let (applied, undone) = match direction {
+        Direction::Up => (done, Vec::new()),
+        Direction::Down => (Vec::new(), done),
+    };
+    Unit {
+        database,
+        track: track_kind(record.track),
+        name: record.name.clone(),
+        target: record.target.clone(),
+        outcome,
+        before: upgraded.before.clone(),
+        after: upgraded.after.clone(),
+        applied,
+        undone,
+        pending,
+        reason,
+        failure,
+        retries: upgraded.retries,
+        duration_ms: milliseconds(record.duration),
+    }
+}
+
+/// The verdict in one sentence, without a full stop.
+fn headline(counts: &Counts, interrupted: bool) -> String {
+    let Counts { upgraded, downgraded, pending, up_to_date, failed, not_run } = *counts;
+    let all = upgraded + downgraded + pending + up_to_date + failed + not_run;
+    let stopped = if interrupted { "Interrupted: " } else { "" };
+    let mut parts = Vec::new();
+    for (number, words) in [
+        (failed, "failed"),
+        (not_run, "not run"),
+        (upgraded, "upgraded"),
+        (downgraded, "downgraded"),
+        (pending, "would change"),
+        (up_to_date, "already there"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{} {words}", grouped(number)));
+        }
+    }
+    match parts.as_slice() {
+        [] => "Nothing was asked for".to_owned(),
+        _ => format!("{stopped}{}: {}", count(all, "target"), parts.join(", ")),
+    }
+}

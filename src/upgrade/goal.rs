@@ -1,0 +1,162 @@
+//! Which way a track is to go, and what that means for each of its migrations: what is sent, and what the ledger shows
+//! afterwards.
+
+use std::sync::Arc;
+
+use super::batch::Step;
+use super::done::Begun;
+use super::target::Target;
+use super::unit::Work;
+use super::way::{Applied, Way, same};
+use crate::formats::{Decision, DownDecision, DownRefusal, DownTo, LedgerRow};
+use crate::model::{Migration, Script};
+
+/// Which way, and how far.
+#[derive(Debug, Clone)]
+pub(super) enum Goal {
+    /// To the head, or as many of the track's migrations from the first.
+    Up { limit: usize },
+    /// Migrations are undone, the newest first.
+    Down(DownTo),
+    /// Those that a run before has applied.
+    Back(Arc<Applied>),
+}
+
+impl Goal {
+    pub(super) fn of(way: &Way, migrations: &[Migration]) -> Self {
+        match way {
+            Way::Up(to) => Self::Up { limit: to.limit(migrations).unwrap_or(0) },
+            Way::Down(to) => Self::Down(to.clone()),
+            Way::Back(applied) => Self::Back(Arc::clone(applied)),
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. })
+    }
+}
+
+impl Applied {
+    fn of(&self, target: &Target) -> &[String] {
+        let unit = (target.track, target.name.to_string());
+        self.versions.get(&unit).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Work<'_> {
+    /// What the tool would do with a ledger like this.
+    pub(super) fn decide(&self, target: &Target, rows: &[LedgerRow]) -> Decision {
+        let (format, migrations) = (self.track.chosen.format, &self.track.head);
+        match &self.goal {
+            Goal::Up { limit } => {
+                let mut decision = format.decide(rows, migrations);
+                decision.apply.retain(|index| index < limit);
+                decision
+            }
+            Goal::Down(to) => self.down(rows, to),
+            Goal::Back(applied) => self.back(rows, applied.of(target)),
+        }
+    }
+
+    /// What the tool would undo; and nothing at all where it would pass over a migration, or forget one that stays, without
+    /// a word.
+    fn down(&self, rows: &[LedgerRow], to: &DownTo) -> Decision {
+        if self.is_below(rows, to) {
+            return Decision::default();
+        }
+        let decided = self.track.chosen.format.decide_down(rows, &self.track.head, to);
+        let DownDecision { undo, irreversible, empty, .. } = match decided {
+            Ok(decision) => decision,
+            Err(DownRefusal { reason, refused }) => {
+                return Decision { refusal: Some(reason), refused, ..Decision::default() };
+            }
+        };
+        let stays = |index: &usize, why: &str| {
+            let version = &self.track.head[*index].version;
+            let refusal =
+                Some(format!("{version} cannot be undone: {why}. Nothing has been undone"));
+            Decision { refusal, refused: Some(*index), ..Decision::default() }
+        };
+        match (irreversible.first(), empty.first()) {
+            (Some(index), _) => stays(index, "it has no down script"),
+            (None, Some(index)) => stays(
+                index,
+                "its down script has no statement, so that what it has made would stay and the ledger would not show it",
+            ),
+            (None, None) => Decision { apply: undo, ..Decision::default() },
+        }
+    }
+
+    /// Of many tenants some may not have come so far. A tool that is asked for one alone may call that a mistake.
+    fn is_below(&self, rows: &[LedgerRow], to: &DownTo) -> bool {
+        let DownTo::Version(version) = to else { return false };
+        let place = |version: &str| {
+            let mut all = self.track.head.iter();
+            all.rposition(|migration| same(&migration.version, version))
+        };
+        let Some(stays) = place(version) else { return false };
+        rows.iter().all(|row| row.complete && place(&row.version).is_some_and(|at| at <= stays))
+    }
+
+    /// What was applied last has to be what is to be undone: nothing that came later is lost, or left without its ground.
+    fn back(&self, rows: &[LedgerRow], applied: &[String]) -> Decision {
+        let is_there = |version: &&String| rows.iter().any(|row| row.version == **version);
+        let there: Vec<&String> = applied.iter().filter(is_there).collect();
+        if there.is_empty() {
+            return Decision::default();
+        }
+        let decision = self.down(rows, &DownTo::Steps(there.len()));
+        let version = |index: &usize| &self.track.head[*index].version;
+        let later = decision.apply.iter().map(version).find(|version| !there.contains(version));
+        match later {
+            None => decision,
+            Some(later) => Decision {
+                refusal: Some(format!(
+                    "{later} was applied after what the report tells of: undo that first, or go down to a version"
+                )),
+                refused: decision.apply.iter().copied().find(|index| version(index) == later),
+                ..Decision::default()
+            },
+        }
+    }
+
+    /// What is left of what was to be done. "The last two" are other ones once the last is undone: what is to be undone is
+    /// what was meant at first.
+    pub(super) fn left(&self, target: &Target, begun: &Begun, rows: &[LedgerRow]) -> Decision {
+        match &self.goal {
+            Goal::Up { .. } => self.decide(target, rows),
+            Goal::Down(_) | Goal::Back(_) => {
+                let is_there = |index: &&usize| {
+                    let version = &self.track.head[**index].version;
+                    rows.iter().any(|row| row.version == *version)
+                };
+                let apply = begun.wanted.iter().filter(is_there).copied().collect();
+                Decision { apply, ..Decision::default() }
+            }
+        }
+    }
+
+    /// What is sent for the track's migration of this index, and what has to be true afterwards.
+    pub(super) fn step(&self, index: usize, target: &Target) -> Step {
+        let format = self.track.chosen.format;
+        let migration = &self.track.head[index];
+        let recorded = format.recorded(migration, &target.ledger);
+        let below = index.checked_sub(1).map(|below| &self.track.head[below]);
+        match &self.goal {
+            Goal::Up { .. } => Step { messages: format.apply(migration, &target.ledger), recorded },
+            Goal::Down(_) | Goal::Back(_) => Step {
+                messages: format.revert(migration, below, &target.ledger),
+                recorded: format!("NOT ({recorded})"),
+            },
+        }
+    }
+
+    /// What is run of a migration.
+    pub(super) fn script<'m>(&self, migration: &'m Migration) -> &'m Script {
+        match &self.goal {
+            Goal::Up { .. } => &migration.up,
+            // What cannot be undone is refused by its own file.
+            Goal::Down(_) | Goal::Back(_) => migration.down.as_ref().unwrap_or(&migration.up),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a ledger means, in a report's terms. Most tenants have the same: that is thought of once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::survey::Stand;
+use super::target::Target;
+use crate::formats::LedgerRow;
+use crate::model::{Failure, FailureKind};
+use crate::replay::plan::TrackPlan;
+use crate::report::status::{Standing, Unit, failure_of, track_kind};
+
+/// Ledgers of one track that have been seen.
+pub(super) struct Known<'a> {
+    plan: &'a TrackPlan,
+    /// The versions of all migrations, once.
+    versions: Vec<Arc<str>>,
+    ledgers: HashMap<Arc<[LedgerRow]>, Meaning>,
+}
+
+/// What one ledger means.
+#[derive(Debug, Clone)]
+struct Meaning {
+    state: Arc<[String]>,
+    pending: Arc<[Arc<str>]>,
+    refusal: Option<String>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(plan: &'a TrackPlan) -> Self {
+        let versions = plan.head.iter().map(|migration| migration.version.as_str().into());
+        Self { plan, versions: versions.collect(), ledgers: HashMap::new() }
+    }
+
+    pub(super) fn unit(&mut self, target: &Target, stand: Stand) -> Unit {
+        let blank = Unit {
+            track: track_kind(target.track),
+            name: target.name.to_string(),
+            target: target.target.clone(),
+            standing: Standing::AtHead,
+            version: None,
+            applied: 0,
+            pending: Arc::default(),
+            failure: None,
+            shape: None,
+            agreement: None,
+            looks_like: None,
+            state: Arc::default(),
+        };
+        let rows = match stand {
+            Stand::Absent => return Unit { standing: Standing::Absent, ..blank },
+            Stand::Unreadable(failure) => {
+                let failure = Some(failure_of(&failure));
+                return Unit { standing: Standing::Unreadable, failure, ..blank };
+            }
+            Stand::New => Arc::default(),
+            Stand::Rows(rows) => rows,
+        };
+        let Meaning { state, pending, refusal } = self.meaning(&rows);
+        let standing = match (&refusal, pending.is_empty()) {
+            (Some(_), _) => Standing::Refused,
+            (None, true) => Standing::AtHead,
+            (None, false) => Standing::Behind,
+        };
+        let failure = refusal.map(|reason| failure_of(&Failure::new(FailureKind::Refused, reason)));
+        let (version, applied) = (state.last().cloned(), state.len());
+        Unit { standing, version, applied, pending, failure, state, ..blank }
+    }
+
+    fn meaning(&mut self, rows: &Arc<[LedgerRow]>) -> Meaning {
+        if let Some(known) = self.ledgers.get(rows) {
+            return known.clone();
+        }
+        let decision = self.plan.chosen.format.decide(rows, &self.plan.head);
+        let meaning = Meaning {
+            state: rows.iter().map(|row| row.version.clone()).collect(),
+            pending: decision
+                .apply
+                .iter()
+                .map(|index| Arc::clone(&self.versions[*index]))
+                .collect(),
+            refusal: decision.refusal,
+        };
+        self.ledgers.insert(Arc::clone(rows), meaning.clone());
+        meaning
+    }
+}

@@ -1,0 +1,93 @@
+//! What would be done, and in which words to the server: nothing is claimed, and nothing is sent but questions.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::crew::Crew;
+use super::done::Done;
+use super::first_look::Looked;
+use super::path::arrival;
+use super::survey::Stand;
+use super::target::Target;
+use super::unit::Work;
+use crate::formats::{LedgerRow, Message};
+use crate::model::{Failure, TrackKind, UnitEnd};
+use crate::report::visible;
+
+/// Takes the SQL of a target, as a text by itself.
+#[derive(Clone)]
+pub(crate) struct Rehearsal(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl std::fmt::Debug for Rehearsal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rehearsal")
+    }
+}
+
+impl Rehearsal {
+    pub(crate) fn new(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+}
+
+impl Crew<'_> {
+    /// In place of a run.
+    pub(super) async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<Vec<Done>, Failure> {
+        let Looked { mut done, waiting, seen } = self.patient_survey().await?;
+        for index in waiting {
+            let target = &self.targets[index];
+            let planned = match &seen[index] {
+                Some(stand) => self.work.rehearsed(target, stand, rehearsal),
+                None => Done::not_run("it was not seen"),
+            };
+            self.announce(index, &planned, std::time::Duration::ZERO);
+            done[index] = Some(planned);
+        }
+        Ok(done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown"))).collect())
+    }
+}
+
+impl Work<'_> {
+    /// With every step that would be run as one that has not been.
+    fn rehearsed(&self, target: &Target, stand: &Stand, rehearsal: &Rehearsal) -> Done {
+        if let Some(done) = self.settled(target, stand) {
+            return done;
+        }
+        let rows: &[LedgerRow] = if let Stand::Rows(rows) = stand { rows } else { &[] };
+        let decision = self.decide(target, rows);
+        let wanted = decision.apply.iter().map(|index| &self.track.head[*index]);
+        let steps: Vec<_> = wanted.map(|migration| self.unrun(migration)).collect();
+        let mut messages = Vec::new();
+        if matches!(stand, Stand::New) && self.goal.is_up() {
+            messages.extend(self.track.chosen.format.ensure_ledger(&target.ledger));
+        }
+        decision.apply.iter().for_each(|index| messages.extend(self.step(*index, target).messages));
+        (rehearsal.0)(&script(target, steps.len(), &messages));
+        let begun = self.begin(rows, &decision);
+        let done = self.end_of(begun, rows, decision);
+        match done.end {
+            UnitEnd::Completed | UnitEnd::Failed { .. } => Done { steps, ..done },
+            UnitEnd::NotRun { .. } => done,
+        }
+    }
+}
+
+/// A script for `psql`, which sends each statement by itself, as good as what is sent.
+fn script(target: &Target, steps: usize, messages: &[Message]) -> String {
+    let whose = match target.track {
+        TrackKind::Shared => format!("{}, shared track", target.name),
+        TrackKind::Tenant => {
+            format!("{}, tenant {} ({})", target.database, target.name, target.target)
+        }
+    };
+    let whose = visible(&whose).replace('\n', "␊");
+    let number = if steps == 1 { "1 migration".to_owned() } else { format!("{steps} migrations") };
+    let mut text = format!("-- {whose}: {number}\n{};\n", arrival(target, true));
+    for message in messages {
+        let sql = message.text();
+        let end = if sql.trim_end().ends_with(';') { "" } else { "\n;" };
+        let _ = writeln!(text, "{}{end}", sql.trim_end());
+    }
+    text.push('\n');
+    text
+}

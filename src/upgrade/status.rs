@@ -1,0 +1,253 @@
+//! Where a database and its tenants stand: their ledgers and their catalogs, each read together. Nothing is changed.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use futures::{StreamExt as _, stream};
+use sqlx::postgres::PgConnectOptions;
+use tokio_util::sync::CancellationToken;
+
+use super::job::Job;
+use super::known::Known;
+use super::place::{self, Seat, main_address, unreachable};
+use super::survey::{self, Stand};
+use super::target::Target;
+use super::{Error, Request, plan};
+use crate::formats::LedgerRow;
+use crate::model::{Failure, LeaveOut, Migration, Tenancy};
+use crate::postgres::{Address, CatalogReader, Session};
+use crate::replay::plan::TrackPlan;
+use crate::report::status::{self, Agreement, Entry, Standing, Unit, failure_of};
+use crate::source::Worktree;
+use crate::tenants::Asking;
+use crate::verify::{self, load_project};
+
+/// Shapes that are explained, item by item.
+const EXPLAINED: usize = 10;
+/// Items of each.
+const ITEMS: usize = 20;
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Inquiry {
+    pub(crate) request: Request,
+    /// Whether catalogs are compared.
+    pub(crate) shapes: bool,
+}
+
+/// Where a tenant is.
+struct Place {
+    target: Target,
+    address: Result<Address, Failure>,
+}
+
+/// Looks at one database.
+pub(crate) async fn status(
+    inquiry: &Inquiry,
+    interrupted: &CancellationToken,
+) -> Result<status::Report, Error> {
+    let scope = &inquiry.request.scope;
+    let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
+    let job = Job::new(&inquiry.request, &project, &files)?;
+    let look = Look { inquiry, job: &job, files: &files };
+    let looked = async {
+        let (history, shared) = look.shared().await?;
+        let mut units: Vec<Unit> = shared.into_iter().collect();
+        let first = units.len();
+        let (tenants, places) = look.tenants(&project.root).await?;
+        units.extend(tenants);
+        let odd = status::odd_ones(&mut units);
+        let mut differences = Vec::new();
+        for odd in odd.iter().take(EXPLAINED) {
+            let Some(rule) = odd.rule else { continue };
+            let names = odd.units.iter().map(|index| units[*index].name.clone());
+            let place = |index: usize| &places[index - first];
+            let items = look.differing(place(odd.units[0]), place(rule)).await;
+            differences.push(status::Difference {
+                tenants: names.collect(),
+                expected: units[rule].name.clone(),
+                left_out: items.len().saturating_sub(ITEMS),
+                items: items.into_iter().take(ITEMS).collect(),
+            });
+        }
+        Ok(status::build(&job.site.database.name, history, units, differences))
+    };
+    let looked = interrupted.run_until_cancelled(looked).await;
+    looked.ok_or(verify::Error::Interrupted { left: Vec::new() })?
+}
+
+/// One database, and what it is looked at with.
+struct Look<'a> {
+    inquiry: &'a Inquiry,
+    job: &'a Job<'a>,
+    files: &'a Worktree,
+}
+
+impl Look<'_> {
+    async fn shared(&self) -> Result<(Vec<Entry>, Option<Unit>), Error> {
+        let site = &self.job.site;
+        let (Some(track), Some(plan)) = (&site.database.shared, &self.job.shared) else {
+            return Ok((Vec::new(), None));
+        };
+        let target = plan::shared_target(site.database, track, plan, self.files)?;
+        let address = main_address(site)?;
+        let stand = async {
+            let mut session = Session::open_patiently(&options(&address)).await?;
+            let stand = survey::one(&mut session, plan.chosen.format, &target).await?;
+            session.close().await;
+            Ok(stand)
+        };
+        let stand = stand.await.map_err(|failure| unreachable(site, &address, failure))?;
+        let rows = match &stand {
+            Stand::Rows(rows) => Arc::clone(rows),
+            _ => Arc::default(),
+        };
+        let unit = Known::new(plan).unit(&target, stand);
+        Ok((history(plan, &rows), Some(unit)))
+    }
+
+    /// With the place of each.
+    async fn tenants(&self, root: &Utf8Path) -> Result<(Vec<Unit>, Vec<Place>), Error> {
+        let (site, request) = (&self.job.site, &self.inquiry.request);
+        let (Some(plan), Some(whom), Some(track)) =
+            (&self.job.tenants, &request.whom, &site.database.tenants)
+        else {
+            return Ok((Vec::new(), Vec::new()));
+        };
+        let asking = Asking { database: &site.database.name, track, files: self.files, root };
+        let seats = place::seats(site, &asking, whom, request.partition).await?;
+        let tenants = seats.iter().map(|seat| &seat.tenant);
+        let targets = plan::tenant_targets(site.database, plan, tenants, self.files)?;
+        let units = match track.tenancy {
+            Tenancy::Schema => {
+                let address = main_address(site)?;
+                let units = self.schemas(plan, &address, &targets).await;
+                units.map_err(|failure| unreachable(site, &address, failure))?
+            }
+            Tenancy::Database => self.databases(plan, &seats, &targets).await,
+        };
+        let place = |(seat, target): (Seat, Target)| Place { target, address: seat.address };
+        Ok((units, seats.into_iter().zip(targets).map(place).collect()))
+    }
+
+    /// All ledgers in a few queries, and all catalogs.
+    async fn schemas(
+        &self,
+        plan: &TrackPlan,
+        address: &Address,
+        targets: &[Target],
+    ) -> Result<Vec<Unit>, Failure> {
+        let mut session = Session::open_patiently(&options(address)).await?;
+        let mut known = Known::new(plan);
+        let mut units: Vec<Option<Unit>> = vec![None; targets.len()];
+        let surveyed = survey::survey(&mut session, plan.chosen.format, targets, |index, stand| {
+            units[index] = Some(known.unit(&targets[index], stand));
+        });
+        surveyed.await?;
+        session.close().await;
+        let mut units: Vec<Unit> = units.into_iter().flatten().collect();
+        if !self.inquiry.shapes {
+            return Ok(units);
+        }
+        let there: Vec<usize> =
+            (0..units.len()).filter(|index| units[*index].standing != Standing::Absent).collect();
+        let names: Vec<String> =
+            there.iter().map(|index| targets[*index].search_path[0].clone()).collect();
+        let mut reader = CatalogReader::open(&options(address)).await?;
+        let read = reader.fingerprints(&names, &ledgers(targets)).await;
+        reader.close().await;
+        for (index, (_, shape)) in there.into_iter().zip(read) {
+            put(&mut units[index], shape.map(|shape| shape.to_string()));
+        }
+        Ok(units)
+    }
+
+    /// A session for each, several at a time.
+    async fn databases(&self, plan: &TrackPlan, seats: &[Seat], targets: &[Target]) -> Vec<Unit> {
+        let one = async |(seat, target): (&Seat, &Target)| {
+            let looked = async {
+                let address = seat.address.as_ref().map_err(Failure::clone)?;
+                let mut session = Session::open_patiently(&options(address)).await?;
+                let stand = survey::one(&mut session, plan.chosen.format, target).await?;
+                session.close().await;
+                let mut unit = Known::new(plan).unit(target, stand);
+                if self.inquiry.shapes {
+                    let mut reader = CatalogReader::open(&options(address)).await?;
+                    let left_out = ledgers(std::slice::from_ref(target));
+                    let shape = reader.database_fingerprint(&left_out).await;
+                    put(&mut unit, shape.map(|shape| shape.to_string()));
+                    reader.close().await;
+                }
+                Ok(unit)
+            };
+            looked.await.unwrap_or_else(|failure: Failure| {
+                Known::new(plan).unit(target, Stand::Unreadable(Box::new(failure)))
+            })
+        };
+        let jobs = self.inquiry.request.limits.jobs.max(1);
+        stream::iter(seats.iter().zip(targets)).map(one).buffered(jobs).collect().await
+    }
+
+    /// In words; one line that says why if they cannot be read.
+    async fn differing(&self, odd: &Place, rule: &Place) -> Vec<String> {
+        let tenancy = self.job.site.database.tenants.as_ref().map(|track| track.tenancy);
+        let read = async |place: &Place| {
+            let address = place.address.as_ref().map_err(Failure::clone)?;
+            let mut reader = CatalogReader::open(&options(address)).await?;
+            let left_out = ledgers(std::slice::from_ref(&place.target));
+            let catalog = match tenancy {
+                Some(Tenancy::Database) => reader.database_catalog(&left_out).await,
+                _ => reader.catalog(&place.target.search_path[0], &left_out).await,
+            };
+            reader.close().await;
+            catalog
+        };
+        match (read(odd).await, read(rule).await) {
+            (Ok(odd), Ok(rule)) => odd.differences(&rule).iter().map(ToString::to_string).collect(),
+            (Err(failure), _) | (_, Err(failure)) => {
+                vec![format!("what differs cannot be read: {}", failure.message)]
+            }
+        }
+    }
+}
+
+fn options(address: &Address) -> PgConnectOptions {
+    address.options(&[("application_name".to_owned(), "mig-ci status".to_owned())])
+}
+
+/// They differ by tool, and by the time of each upgrade.
+fn ledgers(targets: &[Target]) -> LeaveOut {
+    LeaveOut::tables(
+        targets.iter().map(|target| (target.ledger.schema.clone(), target.ledger.table.clone())),
+    )
+}
+
+fn put(unit: &mut Unit, shape: Result<String, Failure>) {
+    match shape {
+        Ok(shape) => unit.shape = Some(shape),
+        Err(failure) => {
+            unit.agreement = Some(Agreement::Unknown);
+            unit.failure.get_or_insert_with(|| failure_of(&failure));
+        }
+    }
+}
+
+/// What the ledger shows in its order, and what the files have besides.
+fn history(plan: &TrackPlan, rows: &[LedgerRow]) -> Vec<Entry> {
+    let path = |version: &str| {
+        let file = plan.head.iter().find(|migration| migration.version == version);
+        file.map(|migration| migration.up.path().to_string())
+    };
+    let applied = rows.iter().map(|row| Entry {
+        version: row.version.clone(),
+        applied: true,
+        path: path(&row.version),
+    });
+    let is_new = |migration: &&Migration| !rows.iter().any(|row| row.version == migration.version);
+    let pending = plan.head.iter().filter(is_new).map(|migration| Entry {
+        version: migration.version.clone(),
+        applied: false,
+        path: Some(migration.up.path().to_string()),
+    });
+    applied.chain(pending).collect()
+}

@@ -1,0 +1,98 @@
+//! Which way, and how far, as people ask for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::formats::DownTo;
+use crate::model::{Migration, TrackKind};
+use crate::report::upgrade::Direction;
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    Up(To),
+    Down(DownTo),
+    /// What a run before has applied is undone, and nothing else.
+    Back(Arc<Applied>),
+}
+
+/// The versions that a run has applied, by its units, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    pub(crate) versions: HashMap<(TrackKind, String), Vec<String>>,
+}
+
+impl Way {
+    pub(crate) fn direction(&self) -> Direction {
+        match self {
+            Self::Up(_) => Direction::Up,
+            Self::Down(_) | Self::Back(_) => Direction::Down,
+        }
+    }
+
+    /// Whether the shared track has a part in it: tenants need it at its head, and none of them alone says that it is to go
+    /// down.
+    pub(super) fn is_about_shared(&self, with_tenants: bool) -> bool {
+        match self {
+            Self::Up(_) => true,
+            Self::Down(_) => !with_tenants,
+            Self::Back(applied) => {
+                applied.versions.keys().any(|(track, _)| *track == TrackKind::Shared)
+            }
+        }
+    }
+
+    /// Whether tenants go first: they stand on the shared track.
+    pub(super) fn begins_with_tenants(&self) -> bool {
+        matches!(self, Self::Back(_))
+    }
+
+    /// What is done to the databases, for whoever is asked for a yes.
+    pub(super) fn verb(&self) -> &'static str {
+        match self.direction() {
+            Direction::Up => "upgrade",
+            Direction::Down => "downgrade",
+        }
+    }
+}
+
+/// How far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum To {
+    /// All migrations.
+    #[default]
+    Head,
+    /// This one and all before it.
+    Version(String),
+}
+
+impl To {
+    /// How many of the migrations that is.
+    pub(super) fn limit(&self, migrations: &[Migration]) -> Option<usize> {
+        match self {
+            Self::Head => Some(migrations.len()),
+            Self::Version(version) => {
+                let is_it = |migration: &Migration| same(&migration.version, version);
+                migrations.iter().rposition(is_it).map(|index| index + 1)
+            }
+        }
+    }
+}
+
+/// `1` is `0001`, for whoever types it.
+pub(super) fn same(version: &str, typed: &str) -> bool {
+    let digits = |text: &str| text.trim_start_matches('0').to_owned();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    version == typed || is_number(version) && is_number(typed) && digits(version) == digits(typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_those_that_people_type() {
+        assert!(same("0001", "1") && same("1", "0001") && same("a", "a"));
+        assert!(!same("0010", "1") && !same("a1", "1") && !same("0", ""));
+    }
+}

@@ -1,0 +1,200 @@
+//! The way back: exactly what was meant is undone, by the migrations' own scripts, or nothing at all.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::{migration, numbered, outcome, report, with_tenants};
+use crate::common::{Command, Database, Project, postgres, project};
+
+/// Each migration makes a table, and its down script drops it; both write down that they ran.
+fn reversible(migrations: usize) -> Project {
+    let start = super::shop(0);
+    (1..=migrations).fold(start, |shop, number| {
+        let undone = format!("INSERT INTO audit.applied VALUES (current_schema(), -{number});");
+        shop.file(
+            &format!("tenant/{number}_t.up.sql"),
+            migration(number, &format!("CREATE TABLE t{number} (id int);")),
+        )
+        .file(&format!("tenant/{number}_t.down.sql"), format!("{undone}\nDROP TABLE t{number};\n"))
+    })
+}
+
+fn run<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
+    shop.mig_ci(args).env("SHOP_URL", database.url())
+}
+
+/// The tables of each tenant, in the order of the tenants.
+async fn tables(database: &Database) -> Vec<String> {
+    let sql = "SELECT n.nspname || ': ' || coalesce(string_agg(c.relname, ' ' ORDER BY c.relname), '') \
+        FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r' \
+        AND c.relname <> '_sqlx_migrations' WHERE n.nspname LIKE 'tenant\\_%' GROUP BY n.nspname ORDER BY 1";
+    database.sql(sql).await
+}
+
+#[tokio::test]
+async fn a_plain_database_goes_down_by_steps_to_a_version_and_to_its_base() {
+    let files = |shop: Project, number: usize| {
+        shop.file(&format!("m/{number}_t.up.sql"), format!("CREATE TABLE t{number} ();"))
+            .file(&format!("m/{number}_t.down.sql"), format!("DROP TABLE t{number};"))
+    };
+    let config = "[databases.users]\nmigrations = \"m\"\nformat = \"sqlx\"\nurl = \"${SHOP_URL}\"\n\
+        [databases.other]\nmigrations = \"o\"\nurl = \"${OTHER_URL}\"\n";
+    let users = (1..=5).fold(project().file("mig-ci.toml", config), files);
+    let users = users.file("o/1_o.sql", "SELECT 1;");
+    let database = postgres().database().await;
+    let left = async || {
+        let sql = "SELECT count(*), (SELECT count(*) FROM pg_class WHERE relname ~ '^t[0-9]$') \
+            FROM _sqlx_migrations";
+        database.sql(sql).await[0].clone()
+    };
+    run(&users, &database, ["upgrade", "-n", "users"]).run().success();
+    assert_eq!(left().await, "5|5");
+    let run_of = run(&users, &database, ["-n", "users", "downgrade", "-1", "--format=json"]);
+    let unit = report(&run_of.run().success())["units"][0].clone();
+    let of = |field: &str| unit[field].as_str().unwrap().to_owned();
+    assert_eq!(["outcome", "before", "after"].map(of), ["downgraded", "5", "4"]);
+    assert_eq!(unit["undone"], serde_json::json!(["5"]));
+    assert_eq!(left().await, "4|4");
+    let text = run(&users, &database, ["downgrade", "2", "-n", "users"]).run().success();
+    assert!(text.stdout.contains("4 → 2, 2 migrations undone"), "{}", text.stdout);
+    assert_eq!(left().await, "2|2");
+    run(&users, &database, ["downgrade", "-n", "users", "base"]).run().success();
+    assert_eq!(left().await, "0|0");
+    let again = run(&users, &database, ["downgrade", "-n", "users", "-1"]).run().success();
+    assert!(again.stdout.contains("already there"), "{}", again.stdout);
+    run(&users, &database, ["upgrade", "-n", "users"]).run().success();
+    assert_eq!(left().await, "5|5");
+    for (to, words) in [("9", "9"), ("head", "mig-ci upgrade"), ("-0", "-1")] {
+        let no = run(&users, &database, ["downgrade", "-n", "users", to]).run().exit(2);
+        assert!(no.stderr.contains(words), "{}", no.stderr);
+    }
+    assert_eq!(left().await, "5|5");
+}
+
+#[tokio::test]
+async fn tenants_go_down_and_their_shared_track_stays() {
+    let shop = reversible(3);
+    let database = with_tenants(&numbered(12)).await;
+    run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
+    run(&shop, &database, ["downgrade", "-2", "--tenant", "t00[1-3]"]).run().success();
+    run(&shop, &database, ["downgrade", "2", "--all-tenants"]).run().success();
+    let all = tables(&database).await;
+    assert_eq!(all[..3], ["tenant_t001: t1", "tenant_t002: t1", "tenant_t003: t1"]);
+    assert!(all[3..].iter().all(|one| one.ends_with(": t1 t2")), "{all:?}");
+    assert_eq!(database.sql("SELECT count(*) FROM shared.plans").await, ["0"]);
+    run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
+    let all = tables(&database).await;
+    assert!(all.iter().all(|one| one.ends_with(": t1 t2 t3")), "{all:?}");
+}
+
+/// Nothing is undone on a way that does not lead where it should.
+#[tokio::test]
+async fn what_cannot_be_undone_is_said_before_anything_is() {
+    let database = with_tenants(&numbered(2)).await;
+    let empty = reversible(3).file("tenant/2_t.down.sql", "-- cannot be undone\n");
+    run(&empty, &database, ["upgrade", "--all-tenants"]).run().success();
+    let no = run(&empty, &database, ["downgrade", "1", "--all-tenants"]).run().exit(1);
+    assert!(no.stdout.contains("2 cannot be undone: its down script has no statement"), "{no:?}");
+    assert!(no.stdout.contains("tenant/2_t.down.sql"), "{no:?}");
+    let all = tables(&database).await;
+    assert!(all.iter().all(|one| one.ends_with(": t1 t2 t3")), "{all:?}");
+    // Above it there is a way.
+    run(&empty, &database, ["downgrade", "2", "--all-tenants"]).run().success();
+}
+
+/// A down script that fails takes nothing with it, and the others go on.
+#[tokio::test]
+async fn a_tenant_whose_way_back_fails_stays_where_it_is() {
+    let shop = reversible(2);
+    let database = with_tenants(&numbered(4)).await;
+    run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
+    database.sql("CREATE VIEW tenant_t003.v AS SELECT * FROM tenant_t003.t2").await;
+    let run = run(&shop, &database, ["downgrade", "-1", "--all-tenants", "--format=json"]);
+    let run = report(&run.run().exit(1));
+    assert_eq!(outcome(&run, "t003"), "failed");
+    assert_eq!(run["counts"]["downgraded"], 3);
+    assert_eq!(tables(&database).await[2], "tenant_t003: t1 t2");
+    let finding = &run["findings"][0];
+    assert_eq!(finding["place"]["path"], "tenant/2_t.down.sql", "{finding}");
+    assert!(finding["reproduce"].as_str().unwrap().starts_with("mig-ci downgrade"), "{finding}");
+}
+
+/// Killed at any point, the next run to the same version goes on, and nothing is undone twice.
+#[tokio::test]
+async fn killed_on_its_way_down_it_comes_to_its_end() {
+    const TENANTS: usize = 100;
+    let shop = reversible(4);
+    let database = with_tenants(&numbered(TENANTS)).await;
+    run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut killed = 0;
+    for _ in 0..15 {
+        let running =
+            run(&shop, &database, ["downgrade", "1", "--all-tenants", "--jobs=4"]).start();
+        tokio::time::sleep(Duration::from_millis(random.u64(5..120))).await;
+        running.try_signal(Signal::SIGKILL);
+        killed += i32::from(running.wait().status.code().is_none());
+    }
+    assert!(killed > 5, "{killed}");
+    run(&shop, &database, ["downgrade", "1", "--all-tenants"]).run().success();
+    let undone =
+        "SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied WHERE version < 0";
+    let number = 3 * TENANTS;
+    assert_eq!(database.sql(undone).await, [format!("{number}|{number}")]);
+    let all = tables(&database).await;
+    assert!(all.iter().all(|one| one.ends_with(": t1")), "{all:?}");
+}
+
+/// The undo set: exactly the tenants and steps of one run.
+#[tokio::test]
+async fn a_run_is_taken_back_by_its_report() {
+    let shop = reversible(4).file("shared/2_more.up.sql", "CREATE TABLE shared.more ();");
+    let shop = shop.file("shared/2_more.down.sql", "DROP TABLE shared.more;");
+    let database = with_tenants(&numbered(6)).await;
+    // The first two are further than the others, the third has nothing.
+    run(&shop, &database, ["upgrade", "3", "--tenant", "t001", "--tenant", "t002"]).run().success();
+    run(&shop, &database, ["upgrade", "1", "--tenant", "t00[456]"]).run().success();
+    database
+        .sql("DROP TABLE shared.more; DELETE FROM shared._sqlx_migrations WHERE version = 2")
+        .await;
+    let before = tables(&database).await;
+    run(&shop, &database, ["upgrade", "--all-tenants", "--output=json=run.json"]).run().success();
+    // A newcomer is none of its business.
+    database
+        .sql("CREATE SCHEMA tenant_t007; INSERT INTO audit.tenants (slug) VALUES ('t007')")
+        .await;
+    run(&shop, &database, ["upgrade", "--tenant=t007"]).run().success();
+    let back = run(&shop, &database, ["downgrade", "--report=run.json", "--format=json"]);
+    let back = report(&back.run().success());
+    assert_eq!(back["counts"]["downgraded"], 7, "{back}");
+    let after = tables(&database).await;
+    assert_eq!(after[..6], before);
+    assert_eq!(after[6], "tenant_t007: t1 t2 t3 t4");
+    assert_eq!(database.sql("SELECT to_regclass('shared.more') IS NULL").await, ["t"]);
+    // Once more there is nothing left to do.
+    let again = run(&shop, &database, ["downgrade", "--report=run.json", "--format=json"]);
+    assert_eq!(report(&again.run().success())["counts"]["up_to_date"], 7);
+}
+
+/// What came after the run stands on it.
+#[tokio::test]
+async fn a_run_that_others_have_built_on_is_not_taken_back() {
+    let shop = reversible(2);
+    let database = with_tenants(&numbered(3)).await;
+    run(&shop, &database, ["upgrade", "--all-tenants", "--output=json=run.json"]).run().success();
+    let later = shop.file("tenant/3_t.up.sql", "CREATE TABLE t3 ();");
+    let later = later.file("tenant/3_t.down.sql", "DROP TABLE t3;");
+    run(&later, &database, ["upgrade", "--tenant=t002"]).run().success();
+    let back = run(&later, &database, ["downgrade", "--report=run.json", "--format=json"]);
+    let back = report(&back.run().exit(1));
+    assert_eq!(
+        ["t001", "t002", "t003"].map(|name| outcome(&back, name)),
+        ["downgraded", "failed", "downgraded"]
+    );
+    assert_eq!(outcome(&back, "app"), "not-run", "{back}");
+    assert!(back.to_string().contains("3 was applied after what the report tells of"), "{back}");
+    assert_eq!(tables(&database).await[1], "tenant_t002: t1 t2 t3");
+    let no = run(&later, &database, ["downgrade", "--report=mig-ci.toml"]).run();
+    assert!(!no.status.success() && no.stderr.contains("mig-ci.toml"), "{no:?}");
+}

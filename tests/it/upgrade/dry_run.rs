@@ -1,0 +1,43 @@
+//! `--dry-run`: the SQL that is printed is the SQL that would be sent, and nothing is changed by printing it.
+
+use serde_json::json;
+
+use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants};
+
+#[tokio::test]
+async fn what_is_printed_does_what_the_run_would_do() {
+    let names = [numbered(3), vec!["We'ird-Ténant".to_owned(), "a\"b".to_owned()]].concat();
+    let database = with_tenants(&names).await;
+    let shop = shop(3);
+    upgrade(&shop, &database, ["2", "--tenant=t002"]).run().success();
+    let before = database.fingerprint("tenant_t001", &[]).await;
+    let dry = upgrade(&shop, &database, ["--all-tenants", "--dry-run"]).run().success();
+    assert_eq!(database.fingerprint("tenant_t001", &[]).await, before, "nothing was changed");
+    let sql = dry.stdout;
+    assert!(sql.contains("-- app, tenant t001 (tenant_t001): 3 migrations\n"), "{sql}");
+    assert!(sql.contains("-- app, tenant t002 (tenant_t002): 1 migration\n"), "{sql}");
+    assert!(sql.contains("-- · app, tenant t002: at 2, would run 1 migration: 3\n"), "{sql}");
+    assert!(sql.contains("-- = app, shared track: already at 1"), "{sql}");
+    database.sql(&sql).await;
+    let rest = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
+    assert_eq!(report(&rest)["counts"]["up_to_date"], 6);
+    super::assert_all_once(&database, 5, 3).await;
+}
+
+#[tokio::test]
+async fn a_plan_is_data_and_a_refusal_is_a_failure() {
+    let database = with_tenants(&numbered(3)).await;
+    let first = shop(1);
+    upgrade(&first, &database, ["--tenant=t001", "--tenant=t002"]).run().success();
+    let edited = shop(2).file("tenant/1_t.sql", migration(1, "SELECT 'edited';"));
+    let args = ["--all-tenants", "--dry-run", "--format=json"];
+    let plan = report(&upgrade(&edited, &database, args).run().exit(1));
+    assert_eq!(plan["dry_run"], true);
+    assert_eq!(["t001", "t003"].map(|name| outcome(&plan, name)), ["failed", "pending"]);
+    let pending = plan["units"].as_array().unwrap().iter().find(|unit| unit["name"] == "t003");
+    assert_eq!(pending.unwrap()["pending"], json!(["1", "2"]));
+    // The way down has its plan, too.
+    let down = first.mig_ci(["downgrade", "base", "--all-tenants", "--dry-run"]);
+    let down = down.env("SHOP_URL", database.url()).run().exit(1);
+    assert!(down.stdout.contains("1 cannot be undone: it has no down script"), "{}", down.stdout);
+}

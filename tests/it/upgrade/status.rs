@@ -1,0 +1,139 @@
+//! `mig-ci status`: who stands where, and who is not like the others.
+
+use serde_json::{Value, json};
+
+use super::{numbered, shop, upgrade, with_tenants};
+use crate::common::{Command, Database, Project, Wire, postgres, project};
+
+fn status<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
+    shop.mig_ci(["status"]).args(args).env("SHOP_URL", database.url())
+}
+
+fn unit<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let units = report["units"].as_array().unwrap();
+    units.iter().find(|unit| unit["name"] == name).unwrap_or_else(|| panic!("no {name}: {report}"))
+}
+
+#[tokio::test]
+async fn a_plain_database_shows_its_history_and_what_is_pending() {
+    let config =
+        "[databases.users]\nmigrations = \"m\"\nformat = \"sqlx\"\nurl = \"${SHOP_URL}\"\n";
+    let users = project().file("mig-ci.toml", config).file("m/1_a.sql", "CREATE TABLE a ();");
+    let users = users.file("m/2_b.sql", "CREATE TABLE b ();");
+    let database = postgres().database().await;
+    let text = |args: [&str; 2]| status(&users, &database, args).run().success().stdout;
+    let before = text(["-n", "users"]);
+    assert!(before.contains("users: at nothing, 2 pending: 1, 2"), "{before}");
+    upgrade(&users, &database, ["1", "-n", "users"]).run().success();
+    let half = users.mig_ci(["-n", "users", "status"]).env("SHOP_URL", database.url()).run();
+    let half = half.success().stdout;
+    assert!(
+        half.contains("users: at 1, 1 pending: 2\n  ✔ 1  m/1_a.sql\n  · 2  m/2_b.sql  pending"),
+        "{half}"
+    );
+    status(&users, &database, ["--check"]).run().exit(1);
+    upgrade(&users, &database, ["-n", "users"]).run().success();
+    status(&users, &database, ["--check"]).run().success();
+    // One whose file is gone is shown, and the tool refuses.
+    let gone = project().file("mig-ci.toml", config).file("m/1_a.sql", "CREATE TABLE a ();");
+    let gone = status(&gone, &database, ["-n", "users"]).run().success().stdout;
+    assert!(gone.contains("✔ 2  no file has this version"), "{gone}");
+    assert!(gone.contains("the tool refuses"), "{gone}");
+}
+
+/// Each that is not as it should be is named, with what is wrong with it.
+#[tokio::test]
+async fn of_many_tenants_the_odd_ones_are_named() {
+    let shop = shop(3);
+    let database = with_tenants(&numbered(40)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let fine = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]).run();
+    let fine: Value = fine.success().json();
+    assert_eq!(fine["counts"]["at_head"], 41);
+    assert_eq!(fine["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(unit(&fine, "t007")["agreement"], "same");
+
+    database
+        .sql(
+            "CREATE INDEX extra ON tenant_t003.t1 (plan);
+             DELETE FROM tenant_t004._sqlx_migrations WHERE version = 3;
+             DROP SCHEMA tenant_t005 CASCADE;
+             UPDATE tenant_t006._sqlx_migrations SET checksum = '\\x00' WHERE version = 1;
+             DROP TABLE tenant_t008.t3; DELETE FROM tenant_t008._sqlx_migrations WHERE version = 3;
+             DROP TABLE tenant_t009.t3; DELETE FROM tenant_t009._sqlx_migrations WHERE version = 3;
+             DROP TABLE tenant_t010.t3;
+             INSERT INTO tenant_t011.t1 (id) VALUES (1)",
+        )
+        .await;
+    let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
+    let report: Value = run.json();
+    let seen = |name: &str| {
+        let unit = unit(&report, name);
+        (unit["standing"].clone(), unit["agreement"].clone())
+    };
+    assert_eq!(seen("t001"), (json!("at-head"), json!("same")));
+    assert_eq!(seen("t003"), (json!("at-head"), json!("drifted")));
+    // Three have this ledger; two of them have its shape, and the third that of the head.
+    assert_eq!(seen("t004"), (json!("behind"), json!("ledger-lies")));
+    assert_eq!(unit(&report, "t004")["looks_like"], "3");
+    assert_eq!(seen("t005"), (json!("absent"), Value::Null));
+    assert_eq!(seen("t006").0, "refused");
+    assert_eq!(seen("t008"), (json!("behind"), json!("same")));
+    // Its ledger says 3, and it has the shape of 2.
+    assert_eq!(seen("t010"), (json!("at-head"), json!("ledger-lies")));
+    assert_eq!(seen("t011"), (json!("at-head"), json!("same")), "rows are no shape");
+    let differences = report["differences"].to_string();
+    assert!(differences.contains("extra"), "{differences}");
+    let text = status(&shop, &database, ["--all-tenants", "--check"]).run().exit(1).stdout;
+    assert!(
+        text.contains("t004: at 2, 1 pending: 3; its ledger lies: it has the shape of 3"),
+        "{text}"
+    );
+    assert!(text.contains("t003, compared with t001"), "{text}");
+    assert!(text.contains("t005: there is no tenant_t005"), "{text}");
+    assert!(!text.contains("t012"), "who is like all others has no line: {text}");
+}
+
+/// The schema's own name is no part of its shape, however it is spelled.
+#[tokio::test]
+async fn hostile_names_have_the_same_shape() {
+    let names = ["We'ird-Ténant", "select", "a\"b", "x", &"y".repeat(56)].map(str::to_owned);
+    let database = with_tenants(&names).await;
+    let shop = shop(2);
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    status(&shop, &database, ["--all-tenants", "--check"]).run().success();
+}
+
+/// However many there are, they are read together.
+#[tokio::test]
+async fn a_fleet_is_a_few_round_trips() {
+    let database = with_tenants(&numbered(200)).await;
+    let shop = shop(1);
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let wire = Wire::to(postgres().port());
+    let run = status(&shop, &database, ["--all-tenants", "--check"]);
+    run.env("SHOP_URL", postgres().tcp_url_through(wire.port(), &database.name)).run().success();
+    let queries = super::round_trips::queries(&wire).len();
+    assert!(queries < 60, "{queries} for 200 tenants");
+}
+
+/// A database for each tenant: shapes are those of whole databases.
+#[tokio::test]
+async fn databases_are_compared_with_each_other() {
+    let config = "[databases.app]\nurl = \"${SHOP_URL}\"\n[databases.app.tenants]\nmigrations = \"m\"\n\
+        tenancy = \"database\"\ntarget = \"{tenant}\"\nfrom = { file = \"names\" }\n";
+    let mut databases = Vec::new();
+    for _ in 0..3 {
+        databases.push(postgres().database().await);
+    }
+    let names: String = databases.iter().map(|one| format!("{}\n", one.name)).collect();
+    let shop = project().file("mig-ci.toml", config).file("names", names);
+    let shop = shop.file("m/1_a.sql", "CREATE TABLE a (id int);");
+    upgrade(&shop, &databases[0], ["--all-tenants"]).run().success();
+    databases[1].sql("CREATE INDEX extra ON a (id)").await;
+    let report = status(&shop, &databases[0], ["--all-tenants", "--format=json"]).run().success();
+    let report: Value = report.json();
+    assert_eq!(unit(&report, &databases[1].name)["agreement"], "drifted");
+    assert_eq!(report["counts"]["drifted"], 1);
+    assert!(report["differences"].to_string().contains("extra"), "{report}");
+}
