@@ -45,6 +45,7 @@ install_packages() {
     command -v dockerd >/dev/null || missing+=(docker.io)
     command -v iptables >/dev/null || missing+=(iptables)
     command -v busybox >/dev/null || missing+=(busybox-static)
+    command -v pgbouncer >/dev/null || missing+=(pgbouncer)
     [ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     if [ "${#missing[@]}" = 0 ]; then

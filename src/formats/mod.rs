@@ -32,7 +32,7 @@ pub(crate) use foreign::LEDGERS;
 pub(crate) use ledger::{Ledger, LedgerRow};
 pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
 pub(crate) use step::{
-    leaves_something, rolls_back_whole, search_path_command, transaction_command,
+    keeps_the_session, leaves_something, rolls_back_whole, search_path_command, transaction_command,
 };
 
 use crate::model::{FilesError, Migration};

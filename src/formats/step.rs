@@ -1,7 +1,7 @@
 //! The messages of one migration: how a script and its ledger row share a transaction, and what a failure leaves behind.
 
 use super::message::{Demand, Message, Segment};
-use crate::model::{Place, Script};
+use crate::model::{Place, Question, Script};
 use crate::sql::{
     Dialect, TransactionControl, begins_with, commits_by_itself, is_transaction_control,
     moves_search_path, place_in, split, transaction_control,
@@ -45,7 +45,7 @@ pub(crate) const LIB_PQ: Driver = Driver {
 /// - copies: drivers give up at the server's answer to `COPY … TO stdout`, while the server itself would go on to our
 ///   `COMMIT`.
 pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -> Vec<Message> {
-    if can_be_fused(script.text()) {
+    if script.knows(Question::CanBeFused, can_be_fused) {
         let segments = vec![
             Segment::Tool(driver.begin.to_owned()),
             Segment::Script(script.clone()),
@@ -155,6 +155,21 @@ pub(crate) fn transaction_command(step: &[Message]) -> Option<Place> {
 /// The last statement of a step's scripts that sets the session's search path.
 pub(crate) fn search_path_command(step: &[Message]) -> Option<Place> {
     places(step, moves_search_path).last()
+}
+
+/// Whether a step's scripts have no transaction commands of their own and leave the search path where it is, as far as their
+/// texts tell.
+pub(crate) fn keeps_the_session(step: &[Message]) -> bool {
+    let keeps = |script: &Script| {
+        script.knows(Question::KeepsTheSession, |_| {
+            let alone = [Message::script(script.clone())];
+            transaction_command(&alone).is_none() && search_path_command(&alone).is_none()
+        })
+    };
+    step.iter().flat_map(Message::segments).all(|segment| match segment {
+        Segment::Script(script) => keeps(script),
+        Segment::Tool(_) => true,
+    })
 }
 
 /// The scripts' statements that are such.

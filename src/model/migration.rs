@@ -1,16 +1,37 @@
 //! A migration, as a format has read it from its directory.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// A part of a file (often all of it) that is sent to the server as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Script {
-    path: Utf8PathBuf,
+    path: Arc<Utf8Path>,
     file: Arc<str>,
     range: Range<usize>,
+    known: Known,
+}
+
+/// What has been found out about a script's text, once for all who have a part in it: tenants by the thousand run the same.
+#[derive(Debug, Clone, Default)]
+struct Known(Arc<[OnceLock<bool>; 2]>);
+
+/// Scripts are equal by their texts.
+impl PartialEq for Known {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Known {}
+
+/// A question about a script's text that is answered by reading all of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question {
+    CanBeFused,
+    KeepsTheSession,
 }
 
 impl Script {
@@ -18,7 +39,8 @@ impl Script {
     pub(crate) fn whole(path: impl Into<Utf8PathBuf>, text: impl Into<Arc<str>>) -> Self {
         let file: Arc<str> = text.into();
         let range = 0..file.len();
-        Self { path: path.into(), file, range }
+        let path: Utf8PathBuf = path.into();
+        Self { path: path.into(), file, range, known: Known::default() }
     }
 
     /// A section of the same file. `range` counts bytes of the file and must lie on character bounds.
@@ -28,7 +50,13 @@ impl Script {
             "internal error: section {range:?} of {}",
             self.path
         );
-        Self { path: self.path.clone(), file: Arc::clone(&self.file), range }
+        let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
+        Self { path, file, range, known: Known::default() }
+    }
+
+    /// The answer to a question about [`Script::text`], which `find` finds if it has not been found before.
+    pub(crate) fn knows(&self, question: Question, find: impl FnOnce(&str) -> bool) -> bool {
+        *self.known.0[question as usize].get_or_init(|| find(self.text()))
     }
 
     /// The file's path, relative to the project's root.

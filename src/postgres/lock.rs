@@ -52,8 +52,13 @@ impl Claims {
         Ok(Self { session: Session::open_patiently(&options).await? })
     }
 
-    /// Claims all of these that nobody works on, in one round trip. Tells, for each, whether it has it.
-    pub(crate) async fn claim(&mut self, keys: &[Keys]) -> Result<Vec<bool>, Failure> {
+    /// Claims all of these that nobody works on, and gives others back, in one round trip. Tells, for each of `keys`,
+    /// whether it has it.
+    pub(crate) async fn claim(
+        &mut self,
+        keys: &[Keys],
+        give_back: &[Keys],
+    ) -> Result<Vec<bool>, Failure> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -62,29 +67,35 @@ impl Claims {
             format!("({index}, {claim}::bigint, {mark}::bigint)")
         });
         let query = format!(
-            "SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock(claim) THEN false \
+            "{}SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock(claim) THEN false \
              WHEN pg_catalog.pg_try_advisory_lock(mark) THEN pg_catalog.pg_advisory_unlock(mark) \
              ELSE NOT pg_catalog.pg_advisory_unlock(claim) END AS mine \
              FROM (VALUES {}) AS one (index, claim, mark) ORDER BY index",
+            release(give_back).map(|sql| sql + "; ").unwrap_or_default(),
             rows.collect::<Vec<_>>().join(", ")
         );
         let rows = self.session.query(&query).await?;
-        let mine: Result<Vec<bool>, _> = rows.iter().map(|row| row.try_get("mine")).collect();
+        let of_release = usize::from(!give_back.is_empty());
+        let mine: Result<Vec<bool>, _> =
+            rows.iter().skip(of_release).map(|row| row.try_get("mine")).collect();
         mine.map_err(|error| super::failure::of_own(&error))
     }
 
     /// Gives claims back.
     pub(crate) async fn release(&mut self, keys: &[Keys]) -> Result<(), Failure> {
-        if keys.is_empty() {
-            return Ok(());
+        match release(keys) {
+            Some(query) => self.session.execute(query).await,
+            None => Ok(()),
         }
-        let calls =
-            keys.iter().map(|keys| format!("pg_catalog.pg_advisory_unlock({})", keys.claim));
-        let query = format!("SELECT {}", calls.collect::<Vec<_>>().join(", "));
-        self.session.execute(query).await
     }
 
     pub(crate) async fn close(self) {
         self.session.close().await;
     }
+}
+
+/// SQL that gives claims back; one row.
+fn release(keys: &[Keys]) -> Option<String> {
+    let calls = keys.iter().map(|keys| format!("pg_catalog.pg_advisory_unlock({})", keys.claim));
+    (!keys.is_empty()).then(|| format!("SELECT {}", calls.collect::<Vec<_>>().join(", ")))
 }

@@ -1,7 +1,7 @@
 //! Which migrations go to the server together: as many as their format's own transactions allow, so that a server far away
 //! costs little. Each keeps its transaction, and with that its locks, to itself.
 
-use crate::formats::{Message, Segment, search_path_command, transaction_command};
+use crate::formats::{Message, Segment, keeps_the_session};
 
 /// A message that is longer than this does not get another migration; in bytes.
 const LONG: usize = 256 * 1024;
@@ -58,9 +58,7 @@ pub(super) fn batches(steps: &[Step], check: &str) -> Vec<Batch> {
 fn is_whole(step: &Step) -> bool {
     let [message] = step.messages.as_slice() else { return false };
     let commits = matches!(message.segments().last(), Some(Segment::Tool(sql)) if sql == "COMMIT");
-    commits
-        && transaction_command(&step.messages).is_none()
-        && search_path_command(&step.messages).is_none()
+    commits && keeps_the_session(&step.messages)
 }
 
 fn length(messages: &[Message]) -> usize {

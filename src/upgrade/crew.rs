@@ -109,8 +109,13 @@ impl Crew<'_> {
         let apart = speaks_of_sessions(texts);
         let mut lane = Lane::new(self.working.clone(), apart);
         let mut waited_since = None;
+        // What it has worked on: given back along with the next claim, which saves a round trip.
+        let mut held = Vec::new();
         while self.enough(shared).is_none() {
-            match self.claim(shared).await {
+            let give_back = std::mem::take(&mut held);
+            // The mark of the last one would keep others, and our next turn, from it.
+            let (claimed, ()) = tokio::join!(self.claim(shared, &give_back), lane.leave());
+            match claimed {
                 Ok(claimed) if claimed.is_empty() => {
                     if !self.await_others(shared, &mut waited_since).await {
                         break;
@@ -119,6 +124,7 @@ impl Crew<'_> {
                 Ok(claimed) => {
                     waited_since = None;
                     self.work_on(shared, &mut lane, &claimed).await;
+                    held = claimed.iter().map(|index| self.targets[*index].keys).collect();
                 }
                 Err((indices, failure)) => {
                     for index in indices {
@@ -129,22 +135,28 @@ impl Crew<'_> {
             }
         }
         lane.close().await;
+        let mut claims = shared.claims.lock().await;
+        self.release(&mut claims, &held).await;
     }
 
-    /// Takes the next few that nobody works on.
-    async fn claim(&self, shared: &Shared) -> Result<Vec<usize>, (Vec<usize>, Failure)> {
+    /// Takes the next few that nobody works on, and gives others back.
+    async fn claim(
+        &self,
+        shared: &Shared,
+        give_back: &[Keys],
+    ) -> Result<Vec<usize>, (Vec<usize>, Failure)> {
         let mut claims = shared.claims.lock().await;
         let indices: Vec<usize> = {
             let mut waiting = shared.waiting.lock().await;
-            let share = waiting.len() / (4 * self.limits.jobs.max(1));
-            let number = share.clamp(1, TOGETHER).min(waiting.len());
+            let number = portion(waiting.len(), self.limits.jobs.max(1));
             waiting.drain(..number).collect()
         };
         if indices.is_empty() {
+            self.release(&mut claims, give_back).await;
             return Ok(indices);
         }
         let keys: Vec<Keys> = indices.iter().map(|index| self.targets[*index].keys).collect();
-        let mine = match self.claimed(&mut claims, &keys).await {
+        let mine = match self.claimed(&mut claims, &keys, give_back).await {
             Ok(mine) => mine,
             Err(failure) => return Err((indices, failure)),
         };
@@ -163,6 +175,7 @@ impl Crew<'_> {
         &self,
         claims: &mut MutexGuard<'_, Option<Claims>>,
         keys: &[Keys],
+        mut give_back: &[Keys],
     ) -> Result<Vec<bool>, Failure> {
         let mut tries = 0;
         loop {
@@ -170,13 +183,23 @@ impl Crew<'_> {
                 Some(session) => session,
                 None => claims.insert(Claims::open(self.claiming.clone()).await?),
             };
-            match session.claim(keys).await {
+            match session.claim(keys, give_back).await {
                 Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
-                    **claims = None;
+                    // With its end the server has been given back all that it held.
+                    (**claims, give_back) = (None, &[]);
                     tries += 1;
                 }
                 answered => return answered,
             }
+        }
+    }
+
+    async fn release(&self, claims: &mut MutexGuard<'_, Option<Claims>>, keys: &[Keys]) {
+        if let Some(session) = claims.as_mut()
+            && session.release(keys).await.is_err()
+        {
+            // With its end the server gives back what it held.
+            **claims = None;
         }
     }
 
@@ -239,6 +262,14 @@ impl Crew<'_> {
         let unit = self.targets[index].unit();
         let _ = self.work.events.send(Event::UnitFinished { unit, verdict, took });
     }
+}
+
+/// How many of those that wait are claimed together: few enough that all lanes, and all machines, end at about one time,
+/// and enough that a claim's round trip is not felt.
+fn portion(waiting: usize, jobs: usize) -> usize {
+    const LEAST: usize = 4;
+    let fair = waiting.div_ceil(jobs).min(LEAST);
+    (waiting / (4 * jobs)).clamp(fair, TOGETHER)
 }
 
 impl Crew<'_> {

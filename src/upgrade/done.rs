@@ -1,5 +1,8 @@
 //! What has become of a target, told by its ledger before and after.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::goal::Goal;
 use super::target::Target;
 use super::unit::Work;
@@ -14,8 +17,13 @@ pub(crate) struct Done {
     /// The newest version of its ledger before and after, if there was any.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
-    /// Those that were applied, and the one that failed with those that were not run because of it.
+    /// The versions that were applied, or undone.
+    pub(crate) versions: Vec<Arc<str>>,
+    /// What there is to say of steps: those of which the server said something, the one that failed, and those that were not
+    /// run because of it. Thousands of tenants with a whole history each would be felt.
     pub(crate) steps: Vec<StepRecord>,
+    /// All steps together.
+    pub(crate) took: Duration,
     pub(crate) end: UnitEnd,
     /// How often something was tried again.
     pub(crate) retries: u32,
@@ -23,13 +31,16 @@ pub(crate) struct Done {
 
 impl Done {
     pub(super) fn failed(failure: Failure) -> Self {
-        let end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
-        Self { before: None, after: None, steps: Vec::new(), end, retries: 0 }
+        Self::with(UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) })
     }
 
     pub(super) fn not_run(reason: impl Into<String>) -> Self {
-        let end = UnitEnd::NotRun { reason: reason.into() };
-        Self { before: None, after: None, steps: Vec::new(), end, retries: 0 }
+        Self::with(UnitEnd::NotRun { reason: reason.into() })
+    }
+
+    fn with(end: UnitEnd) -> Self {
+        let (versions, steps, took) = (Vec::new(), Vec::new(), Duration::ZERO);
+        Self { before: None, after: None, versions, steps, took, end, retries: 0 }
     }
 
     pub(crate) fn is_failed(&self) -> bool {
@@ -87,7 +98,10 @@ impl Work<'_> {
                 versions.into_iter().rfind(is_left)
             }
         };
-        Done { before, after, steps, end: UnitEnd::Completed, retries }
+        let took = steps.iter().map(|step| step.duration).sum();
+        let versions = steps.iter().map(|step| self.shared(&step.version)).collect();
+        let steps = steps.into_iter().filter(|step| !step.notices.is_empty()).collect();
+        Done { before, after, versions, steps, took, end: UnitEnd::Completed, retries }
     }
 
     /// There is nothing left that the tool would apply: it is done, or it refuses.
@@ -124,6 +138,10 @@ impl Work<'_> {
             }
         }
         done
+    }
+
+    fn shared(&self, version: &str) -> Arc<str> {
+        self.versions.get(version).map_or_else(|| version.into(), Arc::clone)
     }
 
     /// Two files can have one version.

@@ -8,6 +8,14 @@ use super::survey::{self, Stand};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
 
+/// A setting that every session of a run brings along. Where it has not arrived, neither have the time limits, and whoever
+/// keeps them back pools sessions (PgBouncer: `ignore_startup_parameters = options`).
+pub(super) const DIRECT: (&str, &str) = ("mig_ci.session", "direct");
+const IS_DIRECT: &str = "SELECT COALESCE(pg_catalog.current_setting('mig_ci.session', true), '') \
+    OPERATOR(pg_catalog.=) 'direct'";
+const BEHIND_A_POOLER: &str = "the session's settings do not arrive: a pooler such as PgBouncer stands in front of it. Connect \
+    to PostgreSQL itself, since search paths and locks do not last where sessions are pooled by transaction";
+
 /// What has been seen of them.
 pub(super) struct Looked {
     pub(super) done: Vec<Option<Done>>,
@@ -35,6 +43,9 @@ impl Crew<'_> {
     /// Where all of them stand: those that have nothing to do are done.
     async fn survey(&self) -> Result<Looked, Failure> {
         let mut session = Session::open_patiently(&self.claiming).await?;
+        if !session.fetch_one::<bool>(IS_DIRECT).await? {
+            return Err(Failure::new(FailureKind::Environment, BEHIND_A_POOLER));
+        }
         let format = self.work.track.chosen.format;
         let mut done: Vec<Option<Done>> = vec![None; self.targets.len()];
         let mut waiting = Vec::new();

@@ -10,6 +10,7 @@ use super::apart::{Apart, Limits, after_failures};
 use super::create::{self, with_way_on};
 use super::crew::Crew;
 use super::done::Done;
+use super::first_look::DIRECT;
 use super::goal::Goal;
 use super::job::Job;
 use super::outcome::Unit;
@@ -224,7 +225,13 @@ impl Fleet<'_> {
     }
 
     fn work<'w>(&self, track: &'w TrackPlan, way: &Way) -> Work<'w> {
-        Work { track, goal: Goal::of(way, &track.head), events: self.events.clone() }
+        let versions = track.head.iter().map(|migration| migration.version.as_str().into());
+        Work {
+            track,
+            goal: Goal::of(way, &track.head),
+            versions: versions.collect(),
+            events: self.events.clone(),
+        }
     }
 
     fn crew<'c>(
@@ -236,7 +243,10 @@ impl Fleet<'_> {
         let named = |role: &str| {
             ("application_name".to_owned(), format!("mig-ci {} {role}", self.request.way.verb()))
         };
-        let with = |role: &str| [self.request.settings.clone(), vec![named(role)]].concat();
+        let direct = (DIRECT.0.to_owned(), DIRECT.1.to_owned());
+        let with = |role: &str| {
+            [self.request.settings.clone(), vec![named(role), direct.clone()]].concat()
+        };
         Crew {
             work,
             targets,

@@ -1,7 +1,5 @@
 //! A target with what has become of it, in the terms of checks and reports.
 
-use std::time::Duration;
-
 use super::done::Done;
 use super::target::Target;
 use crate::model::UnitRecord;
@@ -16,7 +14,6 @@ pub(super) struct Unit {
 /// What checks read.
 pub(super) fn record(unit: &Unit) -> UnitRecord {
     let Unit { target, done } = unit;
-    let duration: Duration = done.steps.iter().map(|step| step.duration).sum();
     UnitRecord {
         database: target.database.to_string(),
         track: target.track,
@@ -27,12 +24,17 @@ pub(super) fn record(unit: &Unit) -> UnitRecord {
         passed_over: Vec::new(),
         changed: Vec::new(),
         end: done.end.clone(),
-        duration,
-        head_duration: duration,
+        duration: done.took,
+        head_duration: done.took,
     }
 }
 
 pub(super) fn upgraded(unit: &Unit) -> Upgraded {
-    let Done { before, after, retries, .. } = &unit.done;
-    Upgraded { before: before.clone(), after: after.clone(), retries: *retries }
+    let Done { before, after, versions, retries, .. } = &unit.done;
+    Upgraded {
+        before: before.clone(),
+        after: after.clone(),
+        versions: versions.clone(),
+        retries: *retries,
+    }
 }

@@ -8,7 +8,6 @@ use super::lane::Lane;
 use super::survey::Stand;
 use super::target::Target;
 use crate::model::{Event, Failure, FailureKind, Phase};
-use crate::postgres::Keys;
 
 impl Crew<'_> {
     /// Those that are ours now, one after the other.
@@ -26,19 +25,6 @@ impl Crew<'_> {
                 }
             };
             self.finish(shared, *index, done, started.elapsed()).await;
-        }
-        let keys: Vec<Keys> = claimed.iter().map(|index| self.targets[*index].keys).collect();
-        // The mark of the last one would keep others, and our next turn, from it.
-        tokio::join!(lane.leave(), self.release(shared, &keys));
-    }
-
-    async fn release(&self, shared: &Shared, keys: &[Keys]) {
-        let mut claims = shared.claims.lock().await;
-        if let Some(session) = claims.as_mut()
-            && session.release(keys).await.is_err()
-        {
-            // With its end the server gives back what it held.
-            *claims = None;
         }
     }
 

@@ -1,6 +1,7 @@
 //! One target, from where it stands to where it should: what the format's tool would do, and what the ledger shows of it
 //! afterwards. The ledger alone says what has been applied, whatever has become of a connection.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Work<'a> {
     pub(super) track: &'a TrackPlan,
     pub(super) goal: Goal,
+    /// The versions of its migrations, for all targets once.
+    pub(super) versions: HashSet<Arc<str>>,
     pub(super) events: EventSink,
 }
 

@@ -84,8 +84,7 @@ fn unit(
     let mut shared =
         |text: &str| Arc::clone(texts.entry(text.to_owned()).or_insert_with(|| text.into()));
     let database = shared(&record.database);
-    let done = record.steps.iter().filter(|step| matches!(step.outcome, StepOutcome::Applied));
-    let done: Vec<_> = done.map(|step| shared(&step.version)).collect();
+    let done = upgraded.versions.clone();
     // Of a run that is none.
     let is_planned = matches!(record.end, UnitEnd::Completed);
     let planned = record

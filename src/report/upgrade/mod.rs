@@ -138,6 +138,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Upgraded {
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
+    /// Those that were applied, or undone.
+    pub(crate) versions: Vec<Arc<str>>,
     pub(crate) retries: u32,
 }
 

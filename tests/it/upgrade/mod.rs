@@ -7,6 +7,7 @@ mod dry_run;
 mod fleet;
 mod limits;
 mod oracle;
+mod pooler;
 mod progress;
 mod resume;
 mod round_trips;
