@@ -1,0 +1,145 @@
+//! Who is compared, and how each of them is started.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::address::Address;
+use super::files::Files;
+use super::ledger::Ledger;
+
+/// Who works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arm {
+    MigCi,
+    /// The least program, with a message for each tenant.
+    PerTenant,
+    /// The least program, with a message for each migration.
+    PerMigration,
+    Alembic,
+    SqlxCli,
+    Dbmate,
+}
+
+/// What it is to do.
+#[derive(Debug)]
+pub(crate) struct Task<'a> {
+    pub(crate) files: &'a Files,
+    pub(crate) address: Address,
+    /// For those that are told each tenant.
+    pub(crate) schemas: &'a [String],
+    pub(crate) jobs: usize,
+}
+
+impl Arm {
+    pub(crate) const PEERS: [Self; 3] = [Self::Alembic, Self::SqlxCli, Self::Dbmate];
+
+    /// What it does, for a table.
+    pub(crate) fn words(self, jobs: usize) -> String {
+        match self {
+            Self::MigCi => "mig-ci upgrade --all-tenants".to_owned(),
+            Self::PerTenant => "least program, a message per tenant".to_owned(),
+            Self::PerMigration => "least program, a message per migration".to_owned(),
+            Self::Alembic => "`for t in tenants: alembic upgrade head`".to_owned(),
+            Self::SqlxCli => format!("sqlx-cli, a process per tenant, {jobs} at a time"),
+            Self::Dbmate => format!("dbmate, a process per tenant, {jobs} at a time"),
+        }
+    }
+
+    /// As `benches/upgrade/peers` calls it.
+    pub(crate) fn package(self) -> &'static str {
+        match self {
+            Self::Alembic => "alembic",
+            Self::SqlxCli => "sqlx-cli",
+            Self::Dbmate => "dbmate",
+            Self::MigCi | Self::PerTenant | Self::PerMigration => "",
+        }
+    }
+
+    /// Where it is measured with a few tenants alone.
+    pub(crate) fn is_peer(self) -> bool {
+        Self::PEERS.contains(&self)
+    }
+
+    pub(crate) fn is_here(self) -> bool {
+        !self.is_peer() || self.program().is_file()
+    }
+
+    pub(crate) fn ledger(self) -> Ledger {
+        match self {
+            Self::Alembic => Ledger::Alembic,
+            Self::Dbmate => Ledger::Dbmate,
+            Self::MigCi | Self::PerTenant | Self::PerMigration | Self::SqlxCli => Ledger::Sqlx,
+        }
+    }
+
+    fn program(self) -> PathBuf {
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
+        match self {
+            Self::MigCi => env!("CARGO_BIN_EXE_mig-ci").into(),
+            Self::PerTenant | Self::PerMigration => std::env::current_exe().unwrap_or_default(),
+            Self::Alembic => peers.join("alembic/bin/python"),
+            Self::SqlxCli => peers.join("sqlx-cli/bin/sqlx"),
+            // Not the script around it, which starts Node first.
+            Self::Dbmate => {
+                let machine =
+                    if cfg!(target_arch = "aarch64") { "linux-arm64" } else { "linux-x64" };
+                peers.join(format!("node_modules/@dbmate/{machine}/bin/dbmate"))
+            }
+        }
+    }
+
+    /// The processes that do it, and how many of them at a time.
+    pub(crate) fn commands(self, task: &Task) -> Result<(Vec<Command>, usize)> {
+        let jobs = task.jobs.to_string();
+        let mut one = Command::new(self.program());
+        one.current_dir(task.files.path()).env("BENCH_URL", task.address.url());
+        match self {
+            Self::MigCi => {
+                one.args(["upgrade", "--all-tenants", "--yes", "--quiet", "--jobs", &jobs]);
+            }
+            Self::PerTenant => {
+                one.args(["least", "sqlx/tenant", &jobs, "tenant"]);
+            }
+            Self::PerMigration => {
+                one.args(["least", "sqlx/tenant", &jobs, "migration"]);
+            }
+            Self::Alembic => {
+                task.files.put_alembic_ini(&task.address.sqlalchemy())?;
+                let program = self.program();
+                let mut path = program.parent().unwrap_or(Path::new("")).as_os_str().to_owned();
+                path.push(":");
+                path.push(std::env::var_os("PATH").unwrap_or_default());
+                one.args(["migrate_all.py", &task.schemas.len().to_string()]);
+                one.env("PATH", path).env("BENCH_DSN", task.address.dsn());
+            }
+            Self::SqlxCli | Self::Dbmate => {
+                let each = task.schemas.iter().map(|schema| self.command_for(task, schema));
+                return Ok((each.collect(), task.jobs));
+            }
+        }
+        Ok((vec![one], 1))
+    }
+
+    /// Of those that work on one tenant.
+    fn command_for(self, task: &Task, schema: &str) -> Command {
+        let mut command = Command::new(self.program());
+        command.current_dir(task.files.path());
+        if self == Self::SqlxCli {
+            let url = task.address.url_at(schema);
+            command.args(["migrate", "run", "--source", "sqlx/tenant", "--database-url", &url]);
+        } else {
+            let url = task.address.go_url_at(schema);
+            command.args([
+                "--url",
+                &url,
+                "--migrations-dir",
+                "dbmate",
+                "--no-dump-schema",
+                "migrate",
+            ]);
+        }
+        command
+    }
+}

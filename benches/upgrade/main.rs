@@ -1,0 +1,183 @@
+//! Makes the figures of `docs/benchmarks.md` again: `cargo bench --bench upgrade -- --tenants 1000 --runs 5`.
+//!
+//! `mig-ci upgrade --all-tenants` beside the least program that sends the same SQL, and beside loops that start a migration
+//! tool for each tenant. Tables go to stdout, progress to stderr. Linux alone: CPU and memory are read from `/proc`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for developers")]
+
+mod address;
+mod arm;
+mod check;
+mod cluster;
+#[path = "../../tests/it/common/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests need more of it than this program does")]
+#[expect(clippy::unwrap_used, reason = "as in tests")]
+mod common;
+mod cost;
+mod far;
+mod files;
+mod goals;
+mod history;
+mod least;
+mod ledger;
+mod options;
+mod scenario;
+mod summary;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use arm::Arm;
+use cluster::Cluster;
+use common::postgres;
+use far::Far;
+use goals::Goals;
+use history::{History, LENGTH};
+use options::Options;
+use scenario::Scenario;
+use summary::{Columns, table};
+
+/// Half of the round trip to the server that is far.
+const ONE_WAY: Duration = Duration::from_millis(2);
+/// The arms that need nothing else.
+const OURS: [Arm; 3] = [Arm::MigCi, Arm::PerTenant, Arm::PerMigration];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("least", rest)) = arguments.split_first().map(|(first, rest)| (&**first, rest)) {
+        return least::run(rest).await;
+    }
+    let mut options = Options::parse(&arguments)?;
+    options.peers.retain(|peer| {
+        let is_here = peer.is_here();
+        if !is_here {
+            println!("Skipped: {0}, which `benches/upgrade/peers {0}` installs.\n", peer.package());
+        }
+        is_here
+    });
+    let mut cluster = Cluster::start().await?;
+    println!("{}\n", cluster.describe().await?);
+    let mut goals = Goals::default();
+    near(&options, &mut cluster, &mut goals).await?;
+    if options.wants("far") {
+        far(&options, &mut cluster).await?;
+    }
+    crowd(&options, &mut cluster, &mut goals).await?;
+    println!("### What was promised\n\n{}", goals.table());
+    Ok(())
+}
+
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// A scenario over the socket, with all arms.
+fn scenario<'a>(options: &Options, title: &str, applied: usize) -> Scenario<'a> {
+    Scenario {
+        title: title.to_owned(),
+        history: History::Full,
+        tenants: options.tenants,
+        applied,
+        arms: OURS.into_iter().chain(options.peers.iter().copied()).collect(),
+        peer_tenants: options.peer_tenants,
+        runs: options.runs,
+        jobs: options.jobs,
+        far: None,
+    }
+}
+
+async fn near(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Result<()> {
+    let all = [
+        ("whole", "The whole history", 0, 18.0),
+        ("one-new", "One new migration", LENGTH - 1, 150.0),
+        ("nothing", "Nothing to do", LENGTH, 0.0),
+    ];
+    for (name, title, applied, loops) in all {
+        if options.wants(name) {
+            let scenario = scenario(options, title, applied);
+            let summaries = scenario.run(cluster).await?;
+            println!("{}\n{}", scenario.heading(), table(&summaries, options.jobs, Columns::Near));
+            if applied < LENGTH {
+                goals.work(title, &summaries, loops);
+            }
+        }
+    }
+    cluster.drop_templates().await
+}
+
+async fn far(options: &Options, cluster: &mut Cluster) -> Result<()> {
+    let far = Far::from(postgres().port(), ONE_WAY)?;
+    let trip = round_trip(&far).await?;
+    let all = [
+        ("Far away, the whole history", 0),
+        ("Far away, one new migration", LENGTH - 1),
+        ("Far away, nothing to do", LENGTH),
+    ];
+    for (title, applied) in all {
+        let scenario = Scenario {
+            tenants: options.far_tenants,
+            peer_tenants: options.far_peer_tenants,
+            far: Some(&far),
+            ..scenario(options, title, applied)
+        };
+        let summaries = scenario.run(cluster).await?;
+        let ms = trip.as_secs_f64() * 1000.0;
+        println!(
+            "{}A round trip takes {ms:.1} ms, over TCP with a password.\n",
+            scenario.heading()
+        );
+        println!("{}", table(&summaries, options.jobs, Columns::Far));
+    }
+    cluster.drop_templates().await
+}
+
+/// What one takes as it is, by the median.
+async fn round_trip(far: &Far) -> Result<Duration> {
+    let mut session =
+        PgConnection::connect(&postgres().tcp_url_through(far.port, "postgres")).await?;
+    let mut all = Vec::new();
+    for _ in 0..51 {
+        let begun = Instant::now();
+        session.execute(sqlx::raw_sql("SELECT 1")).await?;
+        all.push(begun.elapsed());
+    }
+    session.close().await?;
+    all.sort();
+    Ok(all[all.len() / 2])
+}
+
+/// What depends on the number of tenants alone.
+async fn crowd(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Result<()> {
+    let light = |title: &str, tenants, applied, arms: &[Arm], runs| Scenario {
+        history: History::Light,
+        tenants,
+        arms: arms.to_vec(),
+        runs,
+        ..scenario(options, title, applied)
+    };
+    if options.wants("nothing") {
+        let scenario = light("Nothing to do, a crowd", options.crowd, LENGTH, &OURS, options.runs);
+        let summaries = scenario.run(cluster).await?;
+        println!("{}\n{}", scenario.heading(), table(&summaries, options.jobs, Columns::Near));
+        goals.nothing(&format!("Nothing to do, {} tenants", options.crowd), &summaries);
+        cluster.drop_templates().await?;
+    }
+    if options.wants("memory") {
+        let all = [
+            ("Memory, the whole history", 0),
+            ("Memory, one new migration", LENGTH - 1),
+            ("Memory, nothing to do", LENGTH),
+        ];
+        for (title, applied) in all {
+            let scenario = light(title, options.memory_tenants, applied, &[Arm::MigCi], 1);
+            let summaries = scenario.run(cluster).await?;
+            println!("{}\n{}", scenario.heading(), table(&summaries, options.jobs, Columns::Near));
+            goals.memory(&format!("{title}, {} tenants", options.memory_tenants), &summaries);
+        }
+        cluster.drop_templates().await?;
+    }
+    Ok(())
+}
