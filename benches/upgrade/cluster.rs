@@ -102,7 +102,8 @@ impl Cluster {
         Ok(copy)
     }
 
-    async fn template(&mut self, start: Start) -> Result<String> {
+    /// The database itself, for those who do not change it.
+    pub(crate) async fn template(&mut self, start: Start) -> Result<String> {
         if let Some(made) = self.templates.get(&start) {
             return Ok(made.clone());
         }

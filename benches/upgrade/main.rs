@@ -36,8 +36,8 @@ use far::Far;
 use goals::Goals;
 use history::{History, LENGTH};
 use options::Options;
-use scenario::Scenario;
-use summary::{Columns, table};
+use scenario::{Compared, Scenario};
+use summary::{Columns, Summary, table};
 
 /// Half of the round trip to the server that is far.
 const ONE_WAY: Duration = Duration::from_millis(2);
@@ -89,6 +89,17 @@ fn scenario<'a>(options: &Options, title: &str, applied: usize) -> Scenario<'a> 
     }
 }
 
+/// Runs it, and prints its table.
+async fn show(
+    options: &Options,
+    scenario: &Scenario<'_>,
+    cluster: &mut Cluster,
+) -> Result<Vec<Summary>> {
+    let Compared { heading, summaries } = scenario.run(cluster).await?;
+    println!("{heading}\n{}", table(&summaries, options.jobs, Columns::Near));
+    Ok(summaries)
+}
+
 async fn near(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Result<()> {
     let all = [
         ("whole", "The whole history", 0, 18.0),
@@ -98,10 +109,9 @@ async fn near(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Re
     for (name, title, applied, loops) in all {
         if options.wants(name) {
             let scenario = scenario(options, title, applied);
-            let summaries = scenario.run(cluster).await?;
-            println!("{}\n{}", scenario.heading(), table(&summaries, options.jobs, Columns::Near));
+            let found = show(options, &scenario, cluster).await?;
             if applied < LENGTH {
-                goals.work(title, &summaries, loops);
+                goals.work(title, &found, loops);
             }
         }
     }
@@ -123,12 +133,9 @@ async fn far(options: &Options, cluster: &mut Cluster) -> Result<()> {
             far: Some(&far),
             ..scenario(options, title, applied)
         };
-        let summaries = scenario.run(cluster).await?;
+        let Compared { heading, summaries } = scenario.run(cluster).await?;
         let ms = trip.as_secs_f64() * 1000.0;
-        println!(
-            "{}A round trip takes {ms:.1} ms, over TCP with a password.\n",
-            scenario.heading()
-        );
+        println!("{heading}A round trip takes {ms:.1} ms, over TCP with a password.\n");
         println!("{}", table(&summaries, options.jobs, Columns::Far));
     }
     cluster.drop_templates().await
@@ -160,9 +167,8 @@ async fn crowd(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> R
     };
     if options.wants("nothing") {
         let scenario = light("Nothing to do, a crowd", options.crowd, LENGTH, &OURS, options.runs);
-        let summaries = scenario.run(cluster).await?;
-        println!("{}\n{}", scenario.heading(), table(&summaries, options.jobs, Columns::Near));
-        goals.nothing(&format!("Nothing to do, {} tenants", options.crowd), &summaries);
+        let found = show(options, &scenario, cluster).await?;
+        goals.nothing(&format!("Nothing to do, {} tenants", options.crowd), &found);
         cluster.drop_templates().await?;
     }
     if options.wants("memory") {
@@ -173,9 +179,8 @@ async fn crowd(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> R
         ];
         for (title, applied) in all {
             let scenario = light(title, options.memory_tenants, applied, &[Arm::MigCi], 1);
-            let summaries = scenario.run(cluster).await?;
-            println!("{}\n{}", scenario.heading(), table(&summaries, options.jobs, Columns::Near));
-            goals.memory(&format!("{title}, {} tenants", options.memory_tenants), &summaries);
+            let found = show(options, &scenario, cluster).await?;
+            goals.memory(&format!("{title}, {} tenants", options.memory_tenants), &found);
         }
         cluster.drop_templates().await?;
     }

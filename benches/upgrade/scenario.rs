@@ -32,8 +32,15 @@ pub(crate) struct Scenario<'a> {
     pub(crate) far: Option<&'a Far>,
 }
 
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    pub(crate) heading: String,
+    pub(crate) summaries: Vec<Summary>,
+}
+
 impl Scenario<'_> {
-    pub(crate) async fn run(&self, cluster: &mut Cluster) -> Result<Vec<Summary>> {
+    pub(crate) async fn run(&self, cluster: &mut Cluster) -> Result<Compared> {
         let files = Files::write(self.history)?;
         let mut costs = vec![Vec::new(); self.arms.len()];
         let mut shape = None;
@@ -51,7 +58,11 @@ impl Scenario<'_> {
         }
         let summary =
             |(arm, costs): (&Arm, &Vec<Cost>)| Summary::of(*arm, self.worked_on(*arm), costs);
-        Ok(self.arms.iter().zip(&costs).map(summary).collect())
+        let (items, _) = shape.context("no runs")?;
+        Ok(Compared {
+            heading: self.heading(items),
+            summaries: self.arms.iter().zip(&costs).map(summary).collect(),
+        })
     }
 
     /// How many tenants an arm works on.
@@ -66,7 +77,10 @@ impl Scenario<'_> {
         arm: Arm,
         shape: &mut Option<Shape>,
     ) -> Result<Cost> {
-        let database = cluster.copy((self.history, self.tenants, self.applied)).await?;
+        let start = (self.history, self.tenants, self.applied);
+        let has_work = self.applied < LENGTH;
+        let database =
+            if has_work { cluster.copy(start).await? } else { cluster.template(start).await? };
         let schemas: Vec<String> = (1..=self.worked_on(arm)).map(schema).collect();
         let address = match self.far {
             Some(far) => Address::through(far.port, &database),
@@ -85,19 +99,21 @@ impl Scenario<'_> {
         let found = is_at_head(&url, self.history, arm.ledger(), &schemas).await?;
         let first = shape.get_or_insert_with(|| found.clone());
         ensure!(*first == found, "the tenants' shape is {found:?}, and another arm's {first:?}");
-        cluster.drop(&database).await?;
+        if has_work {
+            cluster.drop(&database).await?;
+        }
         Ok(cost)
     }
 
     /// Its heading, and what all of its arms have in common.
-    pub(crate) fn heading(&self) -> String {
+    fn heading(&self, items: i64) -> String {
         let pending = match LENGTH - self.applied {
             0 => "nothing to do".to_owned(),
             1 => format!("one new migration after {}", self.applied),
             pending => format!("{pending} migrations each"),
         };
         format!(
-            "### {}\n\n{} tenants, {} of {}, {} connections, {} runs of each.\n",
+            "### {}\n\n{} tenants, {}, of {} ({items} catalog items); {} connections; runs of each: {}.\n",
             self.title,
             self.tenants,
             pending,

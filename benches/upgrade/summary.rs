@@ -36,7 +36,8 @@ impl Summary {
             [values[0], median(&values), values[values.len() - 1]]
         };
         let seconds = Duration::as_secs_f64;
-        let has_peak = costs.iter().all(|cost| cost.peak_kib.is_some());
+        // A loop's own memory says nothing of those that it starts.
+        let has_peak = !arm.is_peer() && costs.iter().all(|cost| cost.peak_kib.is_some());
         let mib = |cost: &Cost| cost.peak_kib.unwrap_or_default() as f64 / 1024.0;
         Self {
             arm,
