@@ -120,7 +120,8 @@ install_postgres() {
 }
 
 check_scripts() {
-    "$PEERS/python/bin/shellcheck" .ci/run .ci/lib.sh .ci/make-postgres-image .ci/make-runner-image .ci/check-release
+    "$PEERS/python/bin/shellcheck" .ci/run .ci/lib.sh .ci/make-postgres-image .ci/make-runner-image .ci/check-release \
+        benches/upgrade/peers
 }
 
 # GitHub's schemas and two linters on action.yml, on our workflows and on those that the documents show. All of it offline,

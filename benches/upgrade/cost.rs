@@ -45,7 +45,8 @@ pub(crate) fn run_all(mut commands: Vec<Command>, at_once: usize) -> Result<Cost
     Ok(Cost {
         wall: begun.0.elapsed(),
         client: cpu_of_children()? - begun.1,
-        peak_kib: is_one.then(|| peaks.into_iter().max()).flatten(),
+        // One that has ended before it could be asked has none.
+        peak_kib: peaks.into_iter().max().filter(|peak| is_one && *peak > 0),
         ..Cost::default()
     })
 }

@@ -24,7 +24,7 @@ mod options;
 mod scenario;
 mod summary;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -59,7 +59,15 @@ async fn main() -> Result<()> {
         is_here
     });
     let mut cluster = Cluster::start().await?;
-    println!("{}\n", cluster.describe().await?);
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let command = ["cargo bench --bench upgrade --", &arguments.join(" ")].join(" ");
+    println!(
+        "mig-ci {}, {}: `{}`\n\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        &now[..10],
+        command.trim_end_matches(" --bench").trim_end_matches(" --"),
+        cluster.describe().await?
+    );
     let mut goals = Goals::default();
     near(&options, &mut cluster, &mut goals).await?;
     if options.wants("far") {
