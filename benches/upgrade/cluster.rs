@@ -60,10 +60,13 @@ impl Cluster {
         let [version, folder, fsync, buffers, locks] = values[..] else {
             anyhow::bail!("an odd answer: {row}")
         };
+        // Whoever else is at work on the machine is in all figures.
+        let load = std::fs::read_to_string("/proc/loadavg")?;
+        let load = load.split(' ').next().unwrap_or_default();
         let place = if folder.starts_with("/dev/shm") { "in memory" } else { "on disk" };
         Ok(format!(
             "{} cores; PostgreSQL {version}, its data {place}, fsync {fsync}, shared_buffers {buffers}, \
-             max_locks_per_transaction {locks}, autovacuum off",
+             max_locks_per_transaction {locks}, autovacuum off; load before {load}",
             std::thread::available_parallelism()?
         ))
     }

@@ -66,6 +66,7 @@ impl Options {
                 "--far-peer-tenants" => options.far_peer_tenants = value()?.parse()?,
                 "--crowd" => options.crowd = value()?.parse()?,
                 "--memory-tenants" => options.memory_tenants = value()?.parse()?,
+                "--help" => bail!("{HELP}"),
                 // From cargo itself.
                 "--bench" => {}
                 _ => bail!("{flag}?\n{HELP}"),
