@@ -56,10 +56,12 @@ impl Goals {
         self.rows.push(format!("| {title} | {what} | {goal} | {found} | {met} |"));
     }
 
-    pub(crate) fn table(&self) -> String {
-        format!(
+    /// Nothing where nothing of it was measured.
+    pub(crate) fn table(&self) -> Option<String> {
+        let table = format!(
             "| | of mig-ci | promised | measured | kept |\n| --- | --- | ---: | ---: | --- |\n{}\n",
             self.rows.join("\n")
-        )
+        );
+        (!self.rows.is_empty()).then_some(table)
     }
 }

@@ -74,7 +74,9 @@ async fn main() -> Result<()> {
         far(&options, &mut cluster).await?;
     }
     crowd(&options, &mut cluster, &mut goals).await?;
-    println!("### What was promised\n\n{}", goals.table());
+    if let Some(table) = goals.table() {
+        println!("### What was promised\n\n{table}");
+    }
     Ok(())
 }
 
