@@ -83,7 +83,7 @@ impl Streams {
 
     fn complaint(self, text: &str) -> String {
         if self.log == LogFormat::Json {
-            return ui::error_line(text);
+            return ui::line("error", text);
         }
         let style = if self.err_colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
         format!("{style}error{style:#}: {}\n", visible(text))
@@ -91,7 +91,11 @@ impl Streams {
 
     /// One line on stderr.
     pub(crate) fn remark(self, text: &str) {
-        let _ = writeln!(io::stderr(), "{}", visible(text));
+        let line = match self.log {
+            LogFormat::Text => format!("{}\n", visible(text)),
+            LogFormat::Json => ui::line("note", text),
+        };
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 
     /// An error with all that is known of it, and what to do about it, on stderr.
@@ -102,7 +106,7 @@ impl Streams {
     /// The same as text.
     pub(crate) fn explanation(self, error: &Error) -> String {
         if self.log == LogFormat::Json {
-            return ui::error_line(plain_explanation(error).trim_end());
+            return ui::line("error", plain_explanation(error).trim_end());
         }
         match error {
             // They have their own excerpts and helps.

@@ -121,10 +121,10 @@ impl Json {
     }
 }
 
-/// An error of the run as a whole.
-pub(crate) fn error_line(message: &str) -> String {
+/// What is said beside the run's events: an `error`, or a `note`.
+pub(crate) fn line(event: &str, message: &str) -> String {
     let timestamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let line = Line { timestamp, message: Some(message), ..named("error") };
+    let line = Line { timestamp, message: Some(message), ..named(event) };
     serde_json::to_string(&line).map_or_else(|_| String::new(), |text| text + "\n")
 }
 
@@ -217,7 +217,7 @@ mod tests {
         json.on_event(&end, begun);
         json.on_event(&Event::CleaningUp, begun);
         let text = String::from_utf8(writer.0.lock().unwrap().clone()).unwrap();
-        let text = text + &error_line("no");
+        let text = text + &line("error", "no") + &line("note", "so");
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

@@ -23,7 +23,7 @@ use bars::Bars;
 use json::Json;
 use lines::Lines;
 
-pub(crate) use json::error_line;
+pub(crate) use json::line;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]

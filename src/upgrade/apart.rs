@@ -30,6 +30,7 @@ pub(super) struct Apart<'a, Look, Run> {
     interrupted: &'a CancellationToken,
     /// Gives what has become of one that has nothing to do.
     look: Look,
+    /// Brings one to its end, under these limits; or leaves it alone, for a reason.
     run: Run,
     failures: AtomicUsize,
 }
@@ -37,7 +38,7 @@ pub(super) struct Apart<'a, Look, Run> {
 impl<'a, Look, Run> Apart<'a, Look, Run>
 where
     Look: AsyncFn(usize) -> Option<Done>,
-    Run: AsyncFn(usize, &Limits) -> Done,
+    Run: AsyncFn(usize, Result<&Limits, String>) -> Done,
 {
     pub(super) fn new(
         limits: &'a Limits,
@@ -46,6 +47,11 @@ where
         run: Run,
     ) -> Self {
         Self { limits, interrupted, look, run, failures: AtomicUsize::new(0) }
+    }
+
+    /// So many have failed already, before anything was begun.
+    pub(super) fn after(self, failures: usize) -> Self {
+        Self { failures: AtomicUsize::new(failures), ..self }
     }
 
     /// What has become of each of so many, in their order.
@@ -87,10 +93,8 @@ where
     async fn work(&self, indices: Vec<usize>, why_not: Option<String>, done: &mut [Option<Done>]) {
         let alone = Limits { jobs: 1, canary: None, max_failures: None, ..self.limits.clone() };
         let one = async |index: usize| {
-            let ended = match why_not.clone().or_else(|| self.enough()) {
-                Some(reason) => Done::not_run(reason),
-                None => (self.run)(index, &alone).await,
-            };
+            let reason = why_not.clone().or_else(|| self.enough());
+            let ended = (self.run)(index, reason.map_or(Ok(&alone), Err)).await;
             self.failures.fetch_add(usize::from(ended.is_failed()), Ordering::Relaxed);
             (index, ended)
         };
@@ -135,5 +139,65 @@ pub(super) fn locked(target: &Target, wait: Duration) -> Failure {
                 wait.as_secs()
             ),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnitEnd;
+
+    fn failed() -> Done {
+        Done::failed(Failure::new(FailureKind::Environment, "no"))
+    }
+
+    fn done() -> Done {
+        Done { end: UnitEnd::Completed, ..Done::not_run("") }
+    }
+
+    /// What becomes of tenants that have nothing to do (`=`), have work (`+`), or fail (`x`).
+    async fn run(
+        tenants: &str,
+        canary: Option<usize>,
+        most: Option<usize>,
+        before: usize,
+    ) -> String {
+        let limits = Limits { jobs: 2, canary, max_failures: most, wait: Duration::ZERO };
+        let interrupted = CancellationToken::new();
+        let kinds: Vec<char> = tenants.chars().collect();
+        let look = async |index: usize| (kinds[index] == '=').then(done);
+        let run = async |index: usize, limits: Result<&Limits, String>| match limits {
+            Err(reason) => Done::not_run(reason),
+            Ok(_) if kinds[index] == 'x' => failed(),
+            Ok(_) => done(),
+        };
+        let apart = Apart::new(&limits, &interrupted, look, run).after(before);
+        let sign = |done: Done| match done.end {
+            UnitEnd::Completed => '.',
+            UnitEnd::Failed { .. } => 'x',
+            UnitEnd::NotRun { .. } => '-',
+        };
+        apart.all(kinds.len()).await.into_iter().map(sign).collect()
+    }
+
+    #[tokio::test]
+    async fn canaries_are_the_first_that_have_work() {
+        assert_eq!(
+            run("==+x++", Some(1), None, 0).await,
+            "...x..",
+            "the one that fails comes later"
+        );
+        assert_eq!(run("==+x++", Some(2), None, 0).await, "...x--");
+        assert_eq!(run("====", Some(2), None, 0).await, "....");
+        assert_eq!(run("x=+", Some(0), None, 0).await, "x..");
+        assert_eq!(run("", Some(2), None, 0).await, "");
+    }
+
+    #[tokio::test]
+    async fn failures_before_count() {
+        assert_eq!(run("+x++++", None, Some(1), 0).await, ".x....");
+        let stopped = run("+x++++", None, Some(1), 1).await;
+        assert!(stopped.starts_with(".x") && stopped.ends_with("---"), "{stopped}");
+        assert_eq!(run("++", None, Some(1), 2).await, "--");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Error;
 use super::done::Done;
 use super::job::Site;
-use super::place::{Seat, main_address};
+use super::place::{Seat, main_address, unreachable};
 use crate::model::{Failure, FailureKind, StepOutcome, Tenancy, UnitEnd};
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
@@ -29,21 +29,37 @@ const THERE_ALREADY: [&str; 3] = ["42P06", "42P04", "23505"];
 const TEMPLATE_IN_USE: &str = "55006";
 const NOT_ALLOWED: &str = "42501";
 
-/// Refuses what is there already, before anything is changed.
+/// Looks before anything is changed: those that are there already are refused. One failure, or none, for each seat.
 pub(super) async fn look(
     site: &Site<'_>,
-    seat: &Seat,
+    seats: &[Seat],
     if_there: IfThere,
     settings: &[(String, String)],
-) -> Result<(), Failure> {
-    if if_there == IfThere::GoOn {
-        return Ok(());
+) -> Result<Vec<Option<Failure>>, Error> {
+    let mut looked = vec![None; seats.len()];
+    for (seat, looked) in seats.iter().zip(&mut looked) {
+        if if_there == IfThere::GoOn || seat.address.is_err() {
+            continue;
+        }
+        let making = Making { site, seat };
+        let mut session = match making.session(settings).await {
+            Ok(session) => session,
+            Err(failure) if site.tenancy() == Tenancy::Schema => {
+                return Err(unreachable(site, &main_address(site)?, failure));
+            }
+            Err(failure) => {
+                *looked = Some(failure);
+                continue;
+            }
+        };
+        let is_there = making.is_there(&mut session).await;
+        session.close().await;
+        *looked = match is_there {
+            Ok(is_there) => is_there.then(|| making.there("is there already")),
+            Err(failure) => Some(failure),
+        };
     }
-    let making = Making::new(site, seat);
-    let mut session = making.session(settings).await?;
-    let is_there = making.is_there(&mut session).await;
-    session.close().await;
-    if is_there? { Err(making.there("is there already")) } else { Ok(()) }
+    Ok(looked)
 }
 
 /// Makes it.
@@ -53,7 +69,7 @@ pub(super) async fn make(
     if_there: IfThere,
     settings: &[(String, String)],
 ) -> Result<(), Failure> {
-    let making = Making::new(site, seat);
+    let making = Making { site, seat };
     let mut session = making.session(settings).await?;
     let made = making.run(&mut session, if_there).await;
     session.close().await;
@@ -63,23 +79,16 @@ pub(super) async fn make(
 struct Making<'a> {
     site: &'a Site<'a>,
     seat: &'a Seat,
-    tenancy: Tenancy,
 }
 
-impl<'a> Making<'a> {
-    fn new(site: &'a Site<'a>, seat: &'a Seat) -> Self {
-        let tenancy = site.database.tenants.as_ref();
-        let tenancy = tenancy.map_or_else(Tenancy::default, |tenants| tenants.tenancy);
-        Self { site, seat, tenancy }
-    }
-
+impl Making<'_> {
     async fn session(&self, settings: &[(String, String)]) -> Result<Session, Failure> {
         Session::open_patiently(&self.made_from()?.options(settings)).await
     }
 
     /// A schema in its database; a database in the one that the URL names, or else in the server's own.
     fn made_from(&self) -> Result<Address, Failure> {
-        let is_database = self.tenancy == Tenancy::Database;
+        let is_database = self.site.tenancy() == Tenancy::Database;
         let url = &self.site.url;
         if is_database && self.seat.tenant.url.is_none() && !url.is_template() {
             let error = |error: Error| Failure::new(FailureKind::Environment, error.to_string());
@@ -120,7 +129,7 @@ impl<'a> Making<'a> {
 
     async fn is_there(&self, session: &mut Session) -> Result<bool, Failure> {
         let target = quote_literal(self.target());
-        let all = match self.tenancy {
+        let all = match self.site.tenancy() {
             Tenancy::Schema => "pg_catalog.pg_namespace WHERE nspname",
             Tenancy::Database => "pg_catalog.pg_database WHERE datname",
         };
@@ -137,7 +146,7 @@ impl<'a> Making<'a> {
     }
 
     fn not_allowed(&self, failure: Failure) -> Failure {
-        let needed = match self.tenancy {
+        let needed = match self.site.tenancy() {
             Tenancy::Schema => "the role of the URL needs the right CREATE on this database",
             Tenancy::Database => "the role of the URL needs CREATEDB",
         };
@@ -145,7 +154,7 @@ impl<'a> Making<'a> {
     }
 
     fn kind(&self) -> String {
-        self.tenancy.to_string()
+        self.site.tenancy().to_string()
     }
 
     fn target(&self) -> &str {
@@ -155,7 +164,6 @@ impl<'a> Making<'a> {
 
 /// What was made is there, also where its migrations fail: says so, and how to go on.
 pub(super) fn with_way_on(site: &Site<'_>, seat: &Seat, mut done: Done) -> Done {
-    let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
     let of_end = match &mut done.end {
         UnitEnd::Failed { failure, .. } => failure.as_deref_mut(),
         UnitEnd::Completed | UnitEnd::NotRun { .. } => return done,
@@ -166,7 +174,8 @@ pub(super) fn with_way_on(site: &Site<'_>, seat: &Seat, mut done: Done) -> Done 
     });
     if let Some(failure) = of_end.or(of_step) {
         let way = format!(
-            "the {tenancy} is there and stays; once that is mended, go on with `{}`",
+            "the {} is there and stays; once that is mended, go on with `{}`",
+            site.tenancy(),
             upgrade_of(&site.database.name, &seat.tenant.name)
         );
         let hint = failure.hint.take().map_or_else(|| way.clone(), |hint| format!("{hint}; {way}"));

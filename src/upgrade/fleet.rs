@@ -43,6 +43,9 @@ impl Fleet<'_> {
     pub(super) async fn run(&self) -> Result<Vec<Unit>, Error> {
         let (job, started) = (self.job, Instant::now());
         let database = job.site.database;
+        if job.shared.is_some() {
+            main_address(&job.site)?;
+        }
         let seats = self.seats().await?;
         let targets = match &job.tenants {
             Some(plan) => {
@@ -66,7 +69,7 @@ impl Fleet<'_> {
             Some(Done::failed(failure.clone()))
         };
         let mut done: Vec<Option<Done>> = seats.iter().zip(&targets).map(unseated).collect();
-        self.look(&seats, &targets, &mut done).await;
+        self.look(&seats, &targets, &mut done).await?;
         let reason = self.why_not(&done);
         let shared_last = self.request.way.begins_with_tenants();
         let mut units = Vec::new();
@@ -141,15 +144,22 @@ impl Fleet<'_> {
     }
 
     /// New tenants that are there already have failed before anything is begun, too.
-    async fn look(&self, seats: &[Seat], targets: &[Target], done: &mut [Option<Done>]) {
-        let Some(if_there) = self.request.create else { return };
-        for (index, seat) in seats.iter().enumerate().filter(|(_, seat)| seat.address.is_ok()) {
-            let looked = create::look(&self.job.site, seat, if_there, &self.request.settings);
-            if let Err(failure) = looked.await {
+    async fn look(
+        &self,
+        seats: &[Seat],
+        targets: &[Target],
+        done: &mut [Option<Done>],
+    ) -> Result<(), Error> {
+        let Some(if_there) = self.request.create else { return Ok(()) };
+        let settings = &self.request.settings;
+        let looked = create::look(&self.job.site, seats, if_there, settings).await?;
+        for (index, failure) in looked.into_iter().enumerate() {
+            if let Some(failure) = failure {
                 self.tell_end(&targets[index], Verdict::Failed);
                 done[index] = Some(Done::failed(failure));
             }
         }
+        Ok(())
     }
 
     /// Makes the places of new tenants. Those that are not made have failed.
@@ -181,15 +191,15 @@ impl Fleet<'_> {
             (0..seats.len()).filter(|index| done[*index].is_none()).collect();
         self.request.order.bring(&mut turns, |turn| &seats[turn].tenant.name);
         let in_turn: Vec<Target> = turns.iter().map(|index| targets[*index].clone()).collect();
-        let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
-        let ended = if tenancy == Tenancy::Schema {
+        let ended = if site.tenancy() == Tenancy::Schema {
             let address = main_address(site)?;
             let ended = self.crew(&work, &in_turn, &address).run().await;
             ended.map_err(|failure| unreachable(site, &address, failure))?
         } else {
             let of = |turn: &usize| seats[*turn].address.as_ref().ok();
             let addresses: Vec<&Address> = turns.iter().filter_map(of).collect();
-            self.apart(&work, &in_turn, &addresses).await
+            let failed = done.iter().flatten().count();
+            self.apart(&work, &in_turn, &addresses, failed).await
         };
         let is_new = self.request.create.is_some();
         for (index, ended) in turns.into_iter().zip(ended) {
@@ -205,6 +215,7 @@ impl Fleet<'_> {
         work: &Work<'_>,
         targets: &[Target],
         addresses: &[&Address],
+        failed: usize,
     ) -> Vec<Done> {
         let limits = &self.request.limits;
         let of = |index: usize| self.crew(work, &targets[index..=index], addresses[index]);
@@ -214,14 +225,22 @@ impl Fleet<'_> {
             let looked = self.interrupted.run_until_cancelled(crew.patient_survey()).await;
             looked?.ok()?.done.into_iter().next().flatten()
         };
-        let run = async |index: usize, limits: &Limits| {
+        let run = async |index: usize, limits: Result<&Limits, String>| {
+            let limits = match limits {
+                Ok(limits) => limits,
+                Err(reason) => {
+                    self.tell_end(&targets[index], Verdict::NotRun);
+                    return Done::not_run(reason);
+                }
+            };
             let crew = Crew { limits, ..of(index) };
             match crew.run().await {
                 Ok(mut done) => done.pop().unwrap_or_else(|| Done::not_run("unknown")),
                 Err(failure) => crew.lost(failure),
             }
         };
-        Apart::new(limits, self.interrupted, look, run).all(targets.len()).await
+        let apart = Apart::new(limits, self.interrupted, look, run).after(failed);
+        apart.all(targets.len()).await
     }
 
     fn work<'w>(&self, track: &'w TrackPlan, way: &Way) -> Work<'w> {

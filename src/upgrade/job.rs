@@ -7,7 +7,7 @@ use super::way::{To, Way};
 use super::{Error, Request};
 use crate::config::process_environment;
 use crate::formats::DownTo;
-use crate::model::{Database, Project, Track, TrackKind};
+use crate::model::{Database, Project, Tenancy, Track, TrackKind};
 use crate::postgres::Url;
 use crate::replay::plan::{Selection, TrackPlan};
 use crate::source::Worktree;
@@ -44,6 +44,11 @@ impl<'a> Site<'a> {
         let url = url.cloned().or(configured).or_else(from_environment);
         let url = url.ok_or_else(|| Error::NoUrl(database.name.clone()))?;
         Ok(Self { database, url })
+    }
+
+    pub(super) fn tenancy(&self) -> Tenancy {
+        let tenants = self.database.tenants.as_ref();
+        tenants.map_or_else(Tenancy::default, |tenants| tenants.tenancy)
     }
 }
 

@@ -58,7 +58,11 @@ pub(super) async fn seats(
         None => tenants,
         Some(part) => plan::dealt(tenants, part),
     };
-    let seat = |tenant: Tenant| Seat { address: address(site, &tenant), tenant };
+    let main = match site.tenancy() {
+        Tenancy::Schema => Some(main_address(site)?),
+        Tenancy::Database => None,
+    };
+    let seat = |tenant: Tenant| Seat { address: address(site, main.as_ref(), &tenant), tenant };
     Ok(tenants.into_iter().map(seat).collect())
 }
 
@@ -83,7 +87,8 @@ async fn tenants(site: &Site<'_>, asking: &Asking<'_>, whom: &Whom) -> Result<Ve
     }
 }
 
-fn address(site: &Site<'_>, tenant: &Tenant) -> Result<Address, Failure> {
+/// `main` is that of all tenants that have none of their own.
+fn address(site: &Site<'_>, main: Option<&Address>, tenant: &Tenant) -> Result<Address, Failure> {
     if let Some(from) = tenant.gone_from {
         return Err(Failure {
             hint: Some("if it is to be upgraded all the same, name it with --tenant".to_owned()),
@@ -96,11 +101,10 @@ fn address(site: &Site<'_>, tenant: &Tenant) -> Result<Address, Failure> {
             )
         });
     }
-    let tenancy = site.database.tenants.as_ref().map_or_else(Tenancy::default, |t| t.tenancy);
-    let address = match (&tenant.url, tenancy) {
+    let address = match (&tenant.url, main) {
         (Some(url), _) => url.address(),
-        (None, Tenancy::Database) => site.url.of_tenant(&tenant.name, &tenant.target),
-        (None, Tenancy::Schema) => site.url.address(),
+        (None, Some(main)) => Ok(main.clone()),
+        (None, None) => site.url.of_tenant(&tenant.name, &tenant.target),
     };
     address.map_err(|error| {
         Failure::new(FailureKind::Environment, format!("the address of this tenant: {error}"))

@@ -46,6 +46,17 @@ async fn one_that_exists_is_refused_before_anything_is_changed() {
     assert_eq!([outcome(&run, "t001"), outcome(&run, "new")], ["failed", "upgraded"]);
 }
 
+/// As an upgrade says it.
+#[test]
+fn a_server_that_is_not_there_is_the_environments_fault() {
+    let run = |url: &str| shop(1).mig_ci(["create", "acme"]).env("SHOP_URL", url).run();
+    let nobody = run("postgres://u:hunter2@127.0.0.1:1/d").exit(4);
+    assert!(nobody.stderr.contains("cannot connect to 127.0.0.1:1/d"), "{nobody:?}");
+    let none = run("postgres://u:hunter2@127.0.0.1:port/d").exit(3);
+    assert!(none.stderr.contains("the address of `app`: it is no URL"), "{none:?}");
+    assert!(!format!("{nobody:?}{none:?}").contains("hunter2"));
+}
+
 #[tokio::test]
 async fn nothing_is_made_before_the_shared_track_is_at_its_head() {
     let shop = shop(1).file("shared/2_bad.sql", "SELECT nothing;");

@@ -176,7 +176,9 @@ async fn a_canary_with_a_database_has_work() {
     shop.mig_ci(first).run().success();
     databases[3].sql("CREATE TABLE a ()").await;
     let args = ["upgrade", "--all-tenants", "--canary=1", "--jobs=2", "--format=json"];
-    let run = report(&shop.mig_ci(args).run().exit(1));
+    let stopped = shop.mig_ci(args).run().exit(1);
+    assert!(stopped.stderr.contains("3 done, 1 failed, 2 not run"), "{stopped:?}");
+    let run = report(&stopped);
     assert_eq!(counts(&run), [0, 3, 1, 2]);
     assert_eq!(outcome(&run, &names[3]), "failed");
     assert_eq!(run["units"][5]["reason"], "1 of the first 1 (--canary) failed");

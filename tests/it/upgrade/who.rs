@@ -41,6 +41,16 @@ async fn its_errors_are_those_of_an_upgrade() {
     let nobody = tenants(&shop, &database, []).exit(5);
     assert!(nobody.stderr.contains("the query of `app` gives no tenant"), "{nobody:?}");
     assert_eq!(nobody.stderr, upgrade(&shop, &database, ["--all-tenants", "-q"]).run().stderr);
+    let list = shop.read("mig-ci.toml");
+    let list = list.replace(
+        "{ query = \"SELECT slug FROM audit.tenants ORDER BY id\" }",
+        "{ list = [\"a\"] }",
+    );
+    let shop = shop.file("mig-ci.toml", list);
+    for args in [["tenants", "-q"], ["upgrade", "--all-tenants"], ["upgrade", "--tenant=a"]] {
+        let bad = shop.mig_ci(args).env("SHOP_URL", "postgres://h:port/d").run().exit(3);
+        assert!(bad.stderr.contains("the address of `app`: it is no URL"), "{bad:?}");
+    }
     let plain = project().file("mig-ci.toml", "[databases.users]\nmigrations = \"m\"\n");
     let plain = plain.file("m/1.sql", "SELECT 1;");
     let none = plain.mig_ci(["tenants", "-n", "users"]).run().exit(2);
