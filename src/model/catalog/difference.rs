@@ -17,12 +17,12 @@ pub(crate) struct Difference {
     pub(crate) schema: String,
     pub(crate) kind: ItemKind,
     pub(crate) name: String,
-    pub(crate) change: Change,
+    pub(crate) change: CatalogChange,
 }
 
 /// How it is not as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum CatalogChange {
     /// Expected, and not there.
     Missing,
     /// There, and not expected.
@@ -41,9 +41,9 @@ impl fmt::Display for Difference {
             (schema, name) => write!(f, " {schema}.{name}")?,
         }
         match &self.change {
-            Change::Missing => f.write_str(" is missing"),
-            Change::Besides => f.write_str(" is there, and not expected"),
-            Change::Property { name, is, expected } => {
+            CatalogChange::Missing => f.write_str(" is missing"),
+            CatalogChange::Besides => f.write_str(" is there, and not expected"),
+            CatalogChange::Property { name, is, expected } => {
                 let from = common_start(is.as_deref(), expected.as_deref());
                 let shown = |value: &Option<String>| match value {
                     None => "not set".to_owned(),
@@ -89,18 +89,18 @@ pub(super) fn between(items: &[Item], expected: &[Item]) -> Vec<Difference> {
         match (ours.get(key), theirs.get(key)) {
             (Some(item), Some(expected)) => {
                 let changes = properties(item, expected);
-                let is_noise = |change: &Change| {
-                    matches!(change, Change::Property { name, .. } if name == "position")
+                let is_noise = |change: &CatalogChange| {
+                    matches!(change, CatalogChange::Property { name, .. } if name == "position")
                         && !moved.contains(&(key.0, relation_of(key.2)))
                 };
                 differences
                     .extend(changes.into_iter().filter(|change| !is_noise(change)).map(told));
             }
             (Some(_), None) if !goes_with_relation(key, &theirs) => {
-                differences.push(told(Change::Besides));
+                differences.push(told(CatalogChange::Besides));
             }
             (None, Some(_)) if !goes_with_relation(key, &ours) => {
-                differences.push(told(Change::Missing));
+                differences.push(told(CatalogChange::Missing));
             }
             _ => {}
         }
@@ -112,14 +112,14 @@ fn by_key(items: &[Item]) -> BTreeMap<Key<'_>, &Item> {
     items.iter().map(|item| ((item.schema.as_str(), item.kind, item.name.as_str()), item)).collect()
 }
 
-fn properties(item: &Item, expected: &Item) -> Vec<Change> {
+fn properties(item: &Item, expected: &Item) -> Vec<CatalogChange> {
     let values = |item: &Item| -> BTreeMap<String, String> {
         item.properties().into_iter().map(|one| (one.name, one.value)).collect()
     };
     let (is, expected) = (values(item), values(expected));
     let names: BTreeSet<&String> = is.keys().chain(expected.keys()).collect();
     let changed = names.into_iter().filter(|name| is.get(*name) != expected.get(*name));
-    let change = |name: &String| Change::Property {
+    let change = |name: &String| CatalogChange::Property {
         name: name.clone(),
         is: is.get(name).cloned(),
         expected: expected.get(name).cloned(),

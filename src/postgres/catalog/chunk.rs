@@ -17,9 +17,11 @@ use crate::sql::without_own_schema;
 const LOCKING_AT_ONCE: i64 = 200;
 
 /// What the transaction begins with. The planner takes nested loops over catalogs of which nobody has gathered statistics,
-/// and that costs minutes. The rest makes constants look the same in every session.
+/// and that costs minutes; a merge join would
+/// mix the schemas, and the search path would change with each row. The rest makes constants look the same in every session.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-    SET LOCAL search_path = ''; SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '32MB'; \
+    SET LOCAL search_path = ''; SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; \
+     SET LOCAL jit = off; SET LOCAL work_mem = '32MB'; \
     SET LOCAL lock_timeout = '1s'; SET LOCAL quote_all_identifiers = off; SET LOCAL standard_conforming_strings = on; \
     SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
     SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'";

@@ -11,7 +11,7 @@ use crate::postgres::session::Session;
 
 /// Schemas in one transaction. Each looks through the whole catalog once, and keeps what has been dropped since from being
 /// vacuumed away.
-const CHUNK: usize = 250;
+const CHUNK: usize = 500;
 
 /// How often a chunk is read in which somebody drops things meanwhile, before it is halved.
 const TRIES: u32 = 3;

@@ -89,8 +89,10 @@ impl Scope<'_> {
             ["grants", acl, kind, owner] => {
                 self.filled(&["list", &format!("coalesce({acl}, acldefault('{kind}', {owner}))")])
             }
+            // The condition spares most rows a subquery.
             ["list", array] => format!(
-                "(SELECT string_agg(one::text, ', ' ORDER BY one::text COLLATE \"C\") FROM unnest({array}) AS one)"
+                "CASE WHEN {array} IS NOT NULL THEN (SELECT string_agg(one::text, ', ' ORDER BY one::text COLLATE \"C\") \
+                 FROM unnest({array}) AS one) END"
             ),
             ["own", catalog, oid] => format!(
                 "NOT EXISTS (SELECT FROM member AS m WHERE m.classid = '{catalog}'::regclass AND m.objid = {oid})"

@@ -12,4 +12,5 @@ WITH s AS MATERIALIZED (
     FROM s JOIN pg_class AS c ON c.relnamespace = s.oid
     WHERE c.relkind <> 't' AND NOT (c.oid = ANY ({left_out}))
         AND NOT EXISTS (SELECT FROM member AS m WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid)
+    ORDER BY s.oid
 )

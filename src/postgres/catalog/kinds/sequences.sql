@@ -10,10 +10,12 @@ SELECT r.schema, 'sequence' AS kind,
         'cache=' || q.seqcache,
         CASE WHEN q.seqcycle THEN 'cycle=yes' END,
         CASE r.relpersistence WHEN 'u' THEN 'unlogged=yes' END,
-        -- A subquery, so that it goes by the index: pg_depend is large.
+        -- Subqueries, each of one table, so that they go by the index: both are large, and a join here would not.
         'owned by=' || (
-            SELECT o.refobjid::regclass::text || '.' || quote_ident(a.attname)
-            FROM pg_depend AS o JOIN pg_attribute AS a ON a.attrelid = o.refobjid AND a.attnum = o.refobjsubid
+            SELECT o.refobjid::regclass::text || '.' || (
+                SELECT quote_ident(a.attname) FROM pg_attribute AS a
+                WHERE a.attrelid = o.refobjid AND a.attnum = o.refobjsubid)
+            FROM pg_depend AS o
             WHERE o.classid = 'pg_class'::regclass AND o.objid = r.oid AND o.objsubid = 0
                 AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i') AND o.refobjsubid > 0),
         'owner=' || quote_ident(pg_get_userbyid(r.relowner)),
