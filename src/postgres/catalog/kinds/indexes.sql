@@ -8,7 +8,8 @@ SELECT r.schema, 'index' AS kind,
         CASE WHEN NOT x.indislive THEN 'live=no' END,
         CASE WHEN x.indisreplident THEN 'replica identity=yes' END,
         CASE WHEN x.indisclustered THEN 'clustered=yes' END,
-        'tablespace=' || (SELECT quote_ident(t.spcname) FROM pg_tablespace AS t WHERE t.oid = r.reltablespace),
+        CASE WHEN r.reltablespace <> 0 THEN 'tablespace=' || (
+            SELECT quote_ident(t.spcname) FROM pg_tablespace AS t WHERE t.oid = r.reltablespace) END,
         CASE WHEN r.relispartition THEN 'part of=' || (
             SELECT i.inhparent::regclass::text FROM pg_inherits AS i WHERE i.inhrelid = r.oid) END,
         CASE WHEN x.indexprs IS NOT NULL THEN 'statistics targets=' || (

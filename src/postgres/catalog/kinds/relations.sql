@@ -17,7 +17,8 @@ SELECT r.schema,
         'options=' || {list:r.reloptions},
         'toast options=' || (SELECT {list:t.reloptions} FROM pg_class AS t WHERE t.oid = r.reltoastrelid),
         'replica identity=' || CASE r.relreplident WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' END,
-        'tablespace=' || (SELECT quote_ident(t.spcname) FROM pg_tablespace AS t WHERE t.oid = r.reltablespace),
+        CASE WHEN r.reltablespace <> 0 THEN 'tablespace=' || (
+            SELECT quote_ident(t.spcname) FROM pg_tablespace AS t WHERE t.oid = r.reltablespace) END,
         'access method=' || (SELECT quote_ident(m.amname) FROM pg_am AS m WHERE m.oid = r.relam),
         'server=' || (
             SELECT quote_ident(v.srvname) FROM pg_foreign_table AS f JOIN pg_foreign_server AS v ON v.oid = f.ftserver

@@ -6,7 +6,8 @@ SELECT r.schema,
     CASE WHEN {at:r} THEN concat_ws({sep},
         'definition=' || coalesce(pg_get_viewdef(r.oid), {gone:r.oid}),
         'options=' || {list:r.reloptions},
-        'tablespace=' || (SELECT quote_ident(t.spcname) FROM pg_tablespace AS t WHERE t.oid = r.reltablespace),
+        CASE WHEN r.reltablespace <> 0 THEN 'tablespace=' || (
+            SELECT quote_ident(t.spcname) FROM pg_tablespace AS t WHERE t.oid = r.reltablespace) END,
         'access method=' || (SELECT quote_ident(m.amname) FROM pg_am AS m WHERE m.oid = r.relam),
         'owner=' || quote_ident(pg_get_userbyid(r.relowner)),
         'grants=' || {grants:r.relacl:r:r.relowner}
