@@ -4,7 +4,7 @@ mod difference;
 mod fingerprint;
 mod item;
 
-pub(crate) use difference::{CatalogChange, Difference};
+pub(crate) use difference::Difference;
 pub(crate) use fingerprint::{Digests, Fingerprint};
 pub(crate) use item::{Item, ItemKind, SEPARATOR};
 

@@ -48,7 +48,8 @@ async fn a_tenant_is_one_message() {
 /// Where a tenant stands is read before it is claimed. Whatever becomes of it in between is seen.
 #[tokio::test]
 async fn a_tenant_that_has_moved_since_is_looked_at_again() {
-    let database = with_tenants(&numbered(3)).await;
+    let database = with_tenants(&numbered(9)).await;
+    // The last one is not among those that are claimed together with the first.
     let first = shop(1);
     upgrade(&first, &database, ["--all-tenants"]).run().success();
     let sleep = "SELECT pg_sleep(CASE current_schema() WHEN 'tenant_t001' THEN 600 ELSE 0 END);";
@@ -61,17 +62,19 @@ async fn a_tenant_that_has_moved_since_is_looked_at_again() {
     while database.sql(asleep).await != ["1"] {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    upgrade(&sleepy, &database, ["--tenant=t003"]).run().success();
+    upgrade(&sleepy, &database, ["--tenant=t009"]).run().success();
     database
         .sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         .await;
     let run = report(&running.wait().exit(1));
     assert_eq!(
-        ["t001", "t002", "t003"].map(|name| outcome(&run, name)),
+        ["t001", "t002", "t009"].map(|name| outcome(&run, name)),
         ["failed", "upgraded", "up-to-date"]
     );
     let applied = "SELECT tenant, string_agg(version::text, ',' ORDER BY version) FROM audit.applied \
         GROUP BY 1 ORDER BY 1";
-    let expected = ["tenant_t001|1,2", "tenant_t002|1,2,3", "tenant_t003|1,2,3"];
-    assert_eq!(database.sql(applied).await, expected);
+    let applied = database.sql(applied).await;
+    assert_eq!(applied[0], "tenant_t001|1,2");
+    assert!(applied[1..].iter().all(|one| one.ends_with("|1,2,3")), "{applied:?}");
+    assert_eq!(applied.len(), 9);
 }
