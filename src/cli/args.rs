@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::create::CreateArgs;
 use super::downgrade_args::DowngradeArgs;
 use super::exit::Exit;
+use super::revision::RevisionArgs;
 use super::status::StatusArgs;
 use super::tenants::TenantsArgs;
 use super::upgrade_args::UpgradeArgs;
@@ -65,6 +66,8 @@ pub(crate) enum Command {
     Downgrade(DowngradeArgs),
     /// Print who the real tenants are, and where each lives
     Tenants(TenantsArgs),
+    /// Write the next migration's file, named and numbered as those that are there
+    Revision(RevisionArgs),
     /// Print what `verify` would run, without a server
     List(ListArgs),
     /// Write a commented mig-ci.toml from what is found in this folder
@@ -94,6 +97,7 @@ impl Command {
             | Self::Downgrade(_)
             | Self::Status(_)
             | Self::Tenants(_)
+            | Self::Revision(_)
             | Self::Init(_)
             | Self::Explain(_)
             | Self::Schema(_)

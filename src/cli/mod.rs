@@ -16,6 +16,7 @@ mod output;
 mod publish;
 mod real;
 mod resume;
+mod revision;
 mod schema;
 mod status;
 mod stream;
@@ -79,6 +80,7 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
         Command::Tenants(args) => tenants::run(global, args, streams).await,
         Command::Downgrade(args) => downgrade::run(global, args, streams).await,
         Command::Status(args) => status::run(global, args, streams).await,
+        Command::Revision(args) => revision::run(global, args, streams),
         Command::List(args) => list::run(global, args, streams).await,
         Command::Init(args) => init::run(global, args, streams),
         Command::Explain(args) => explain::run(args, streams),

@@ -79,7 +79,7 @@ fn nearest(name: &str) -> Option<&'static str> {
 }
 
 /// `"sqlx"`, `"dbmate"` or …
-fn names() -> String {
+pub(super) fn names() -> String {
     let names: Vec<_> = FORMATS.iter().map(|format| format!("\"{}\"", format.name())).collect();
     match names.split_last() {
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),

@@ -16,12 +16,15 @@ mod foreign;
 mod golang_migrate;
 mod ledger;
 mod message;
+mod next;
 mod plain;
 mod sqlx;
 mod sqlx_toml;
 mod step;
 #[cfg(test)]
 mod testing;
+
+use std::time::SystemTime;
 
 use camino::Utf8PathBuf;
 
@@ -31,6 +34,7 @@ pub(crate) use down::{DownDecision, DownRefusal, DownTo};
 pub(crate) use foreign::LEDGERS;
 pub(crate) use ledger::{Ledger, LedgerRow};
 pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
+pub(crate) use next::{NewFile, NextError, Slug, next_files};
 pub(crate) use step::{
     keeps_the_session, leaves_something, rolls_back_whole, search_path_command, transaction_command,
 };
@@ -91,6 +95,15 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
         below: Option<&Migration>,
         ledger: &Ledger,
     ) -> Vec<Message>;
+
+    /// The files of its next migration, as the tool itself would make them: named, numbered and begun. `slug` is what it is
+    /// about. They are not looked at yet: that is [`next_files`].
+    fn next_files(
+        &self,
+        directory: &Directory<'_>,
+        slug: &Slug,
+        now: SystemTime,
+    ) -> Result<Vec<NewFile>, FormatError>;
 
     /// An SQL expression, true if the ledger (by its qualified name) shows the migration as applied.
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String;

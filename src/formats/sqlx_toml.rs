@@ -19,8 +19,37 @@ pub(super) struct Settings {
     _migrations_dir: Option<String>,
     /// Left out of checksums.
     pub(super) ignored_chars: BTreeSet<char>,
-    #[serde(rename = "defaults")]
-    _defaults: toml::Table,
+    pub(super) defaults: Defaults,
+}
+
+/// How new migrations are made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(super) struct Defaults {
+    pub(super) migration_type: MigrationType,
+    pub(super) migration_versioning: Versioning,
+}
+
+/// One file or two.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum MigrationType {
+    /// As the newest.
+    #[default]
+    Inferred,
+    Simple,
+    Reversible,
+}
+
+/// What the versions of new migrations are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Versioning {
+    /// As those that are there.
+    #[default]
+    Inferred,
+    Timestamp,
+    Sequential,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -191,7 +191,19 @@ pub(crate) struct Sample {
 }
 
 /// Which of a database's two tracks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum TrackKind {
     Shared,

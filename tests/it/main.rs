@@ -21,6 +21,7 @@ mod layouts;
 mod project;
 mod providers;
 mod publish;
+mod revision;
 mod samples;
 mod scale;
 mod server_lost;

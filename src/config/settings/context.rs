@@ -25,6 +25,8 @@ pub(crate) struct Overrides {
     /// The real databases that a command connects to: their addresses and the sources of their tenants are read then, and
     /// with them the variables that these need.
     pub(crate) connect: Option<Connect>,
+    /// Directories of migrations may be empty, or not be there: for the command that makes the first migration.
+    pub(crate) empty_folders: bool,
 }
 
 /// Which real databases a command connects to.

@@ -24,6 +24,9 @@ pub(super) fn folder(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8P
     let listed = list(cx, key, &path)?;
     if listed.is_empty() {
         let is_file = cx.input.files.read(&path).is_ok_and(|content| content.is_some());
+        if cx.input.overrides.empty_folders && !is_file {
+            return Some(path);
+        }
         let (nearest, key_name) = (nearest_path(cx, key, &path), key.to_string());
         let problem = match is_file {
             true => Problem::FileForFolder { key: key_name, path },

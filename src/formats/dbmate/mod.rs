@@ -29,7 +29,10 @@
 //! databases whose URL has none.
 
 mod down;
+mod next;
 mod sections;
+
+use std::time::SystemTime;
 
 use sections::{UP, has_transaction, sections};
 
@@ -37,7 +40,7 @@ use super::ledger::by_version;
 use super::step::{LIB_PQ, in_transaction};
 use super::{
     Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message,
+    LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{quote_identifier, quote_literal};
@@ -179,6 +182,15 @@ impl Format for Dbmate {
         ledger: &Ledger,
     ) -> Vec<Message> {
         down::revert(migration, ledger)
+    }
+
+    fn next_files(
+        &self,
+        directory: &Directory<'_>,
+        slug: &Slug,
+        now: SystemTime,
+    ) -> Result<Vec<NewFile>, FormatError> {
+        next::files(directory, slug, now)
     }
 
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {

@@ -14,10 +14,12 @@
 //! (`x-multi-statement=true`, which cuts files at every semicolon, is not followed.)
 
 mod down;
+mod next;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
 use regex::Regex;
 
@@ -25,7 +27,7 @@ use super::ledger::parse_name;
 use super::step::{LIB_PQ, tool_transaction};
 use super::{
     Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message,
+    LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
 
@@ -165,6 +167,15 @@ impl Format for GolangMigrate {
         down::revert(migration, below, ledger)
     }
 
+    fn next_files(
+        &self,
+        directory: &Directory<'_>,
+        slug: &Slug,
+        now: SystemTime,
+    ) -> Result<Vec<NewFile>, FormatError> {
+        next::files(directory, slug, now)
+    }
+
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
         format!(
             "EXISTS (SELECT FROM {} WHERE version >= {} AND NOT dirty)",
@@ -256,6 +267,7 @@ struct File<'n> {
     version: u64,
     description: &'n str,
     direction: Direction,
+    extension: &'n str,
 }
 
 impl<'n> File<'n> {
@@ -268,6 +280,7 @@ impl<'n> File<'n> {
             version: part(1)?.parse().ok()?,
             description: part(2)?,
             direction: if part(3)? == "up" { Direction::Up } else { Direction::Down },
+            extension: part(4)?,
         })
     }
 }

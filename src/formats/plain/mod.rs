@@ -13,9 +13,11 @@
 //!   ones is applied.
 
 mod down;
+mod next;
 mod order;
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -25,7 +27,7 @@ use super::ledger::by_version;
 use super::step::{PLAIN, in_transaction};
 use super::{
     Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message,
+    LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{Dialect, LineIndex, Piece, first_variable, quote_bytes, quote_literal, split};
@@ -126,6 +128,15 @@ impl Format for Plain {
     /// There are no down files.
     fn revert(&self, _: &Migration, _: Option<&Migration>, _: &Ledger) -> Vec<Message> {
         Vec::new()
+    }
+
+    fn next_files(
+        &self,
+        directory: &Directory<'_>,
+        slug: &Slug,
+        now: SystemTime,
+    ) -> Result<Vec<NewFile>, FormatError> {
+        next::files(directory, slug, now)
     }
 
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {

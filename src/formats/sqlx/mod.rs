@@ -19,8 +19,10 @@
 
 mod down;
 mod file;
+mod next;
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha384};
 
@@ -31,7 +33,7 @@ use super::sqlx_toml::settings;
 use super::step::{PLAIN, in_transaction};
 use super::{
     Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message, dbmate, foreign,
+    LedgerRow, Message, NewFile, Slug, dbmate, foreign,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{quote_bytes, quote_literal};
@@ -192,6 +194,15 @@ impl Format for Sqlx {
         ledger: &Ledger,
     ) -> Vec<Message> {
         down::revert(migration, ledger)
+    }
+
+    fn next_files(
+        &self,
+        directory: &Directory<'_>,
+        slug: &Slug,
+        now: SystemTime,
+    ) -> Result<Vec<NewFile>, FormatError> {
+        next::files(directory, slug, now)
     }
 
     fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {

@@ -14,7 +14,7 @@ use camino::Utf8PathBuf;
 
 pub(crate) use selection::Selection;
 pub(crate) use stand::stands_after;
-pub(crate) use track::{MigrationState, TrackPlan};
+pub(crate) use track::{MigrationState, TrackPlan, directory};
 pub(crate) use units::{Start, Unit};
 
 use crate::formats::FormatError;

@@ -136,7 +136,7 @@ fn speaks_of_session_locks(migration: &Migration) -> bool {
 }
 
 /// The directory of a track, in one tree of files.
-pub(super) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory<'a> {
+pub(crate) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory<'a> {
     Directory {
         files,
         path: &track.migrations,

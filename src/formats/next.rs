@@ -1,0 +1,222 @@
+//! The next migration of a directory: its files, named and numbered as the tool does it. Here is what all formats share; a
+//! tool's own rules stand in the `next.rs` of its format.
+//!
+//! Nothing is written here. What would be written is looked at as if it were there: the format has to read the directory
+//! with it, and has to have the new migration last.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Directory, Format, FormatError, choose, detect};
+use crate::model::{Files, FilesError};
+
+/// What a file system takes for one name, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// A file that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewFile {
+    /// Relative to the project's root.
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) text: String,
+}
+
+/// Why there is no next migration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NextError {
+    #[error("the message {message} cannot be part of a file's name: {problem}")]
+    Message { message: String, problem: String, help: &'static str },
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
+/// A message as a part of a file's name: a `_` for each space, as sqlx has it, and nothing that a shell, a file system or a
+/// tool could read as anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slug(String);
+
+impl Slug {
+    pub(crate) fn new(message: &str) -> Result<Self, NextError> {
+        let text = message.trim_matches(' ');
+        let is_fit = |c: char| c.is_alphanumeric() || " _-".contains(c);
+        let (problem, help) = if text.is_empty() {
+            ("it is empty".to_owned(), "say what the migration does, as in -m \"add table\"")
+        } else if let Some(unfit) = text.chars().find(|c| !is_fit(*c)) {
+            (format!("it has {unfit:?} in it"), "write it in letters, digits, spaces, `_` and `-`")
+        } else {
+            return Ok(Self(text.replace(' ', "_")));
+        };
+        Err(NextError::Message { message: shown(message), problem, help })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// As much of a message as an error message takes.
+fn shown(message: &str) -> String {
+    const SHOWN: usize = 40;
+    let begin: String = message.chars().take(SHOWN).collect();
+    let more = if begin.len() < message.len() { "…" } else { "" };
+    format!("{begin:?}{more}")
+}
+
+/// The files of a directory's next migration, the first of them being the one that is applied. `wanted` is the format that
+/// the configuration names.
+pub(crate) fn next_files(
+    directory: &Directory<'_>,
+    wanted: Option<&str>,
+    message: &str,
+    now: SystemTime,
+) -> Result<Vec<NewFile>, NextError> {
+    let slug = Slug::new(message)?;
+    let format = match choose(directory, wanted) {
+        Ok(chosen) => chosen.format,
+        Err(FormatError::NoMigrations { path, found }) => {
+            return Err(NextError::Format(FormatError::Directory {
+                path,
+                problem: format!("{found}, so there is no telling which tool's files belong there"),
+                help: Some(format!("set `format` of this directory to {}", detect::names())),
+            }));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let files = format.next_files(directory, &slug, now)?;
+    let names = files.iter().map(|file| file.path.file_name().unwrap_or_default());
+    let longest = names.map(str::len).max().unwrap_or_default();
+    if longest > LONGEST_NAME {
+        return Err(NextError::Message {
+            message: shown(message),
+            problem: format!("the name would have {longest} bytes, and {LONGEST_NAME} is the most"),
+            help: "say it shorter; a comment in the file has room for the rest",
+        });
+    }
+    would_be_last(format, directory, &files)?;
+    Ok(files)
+}
+
+/// Whether the format, reading the directory with these files in it, has them as the last migration.
+fn would_be_last(
+    format: &dyn Format,
+    directory: &Directory<'_>,
+    new: &[NewFile],
+) -> Result<(), FormatError> {
+    let with_new = WithNew { files: directory.files, new };
+    let migrations = format.load(&Directory { files: &with_new, ..*directory })?;
+    let path = new.first().map(|file| file.path.as_path());
+    let last = migrations.last().map(|migration| migration.up.path());
+    if last == path {
+        return Ok(());
+    }
+    let name =
+        |path: Option<&Utf8Path>| path.and_then(Utf8Path::file_name).unwrap_or_default().to_owned();
+    let (new, last) = (name(path), name(last));
+    Err(FormatError::Directory {
+        path: directory.path.to_owned(),
+        problem: format!(
+            "its next migration would be `{new}`, which does not come last: by the order of {} `{last}` comes after it",
+            format.name()
+        ),
+        help: Some(format!(
+            "name the new file yourself, so that it comes after `{last}`, or give the files numbers of one width"
+        )),
+    })
+}
+
+/// A directory's files, and new ones as if they were there.
+#[derive(Debug)]
+struct WithNew<'a> {
+    files: &'a dyn Files,
+    new: &'a [NewFile],
+}
+
+impl Files for WithNew<'_> {
+    fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
+        let mut paths = self.files.list(directory)?;
+        let new = self.new.iter().map(|file| &file.path);
+        paths.extend(new.filter(|path| path.starts_with(directory) || directory == ".").cloned());
+        paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        paths.dedup();
+        Ok(paths)
+    }
+
+    fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, FilesError> {
+        match self.new.iter().find(|file| file.path == path) {
+            Some(file) => Ok(Some(file.text.clone().into_bytes())),
+            None => self.files.read(path),
+        }
+    }
+}
+
+/// The number after those that are there, which stand in the tool's order and as they are written: another one of a
+/// sequence in the width of the newest, or else the time.
+///
+/// It is a sequence if the two newest numbers differ by one, or if there is one alone and it is 0 or 1 (as for sqlx); but
+/// never if the newest can be read as a time.
+pub(super) fn next_number(found: &[&str], now: SystemTime) -> Option<String> {
+    let Some(newest) = found.last() else { return timestamp(now) };
+    let value = |text: &str| text.parse::<u128>().ok();
+    let previous = found.iter().rev().find(|other| value(other) != value(newest));
+    let is_sequence = match previous {
+        Some(previous) => value(previous).and_then(|v| v.checked_add(1)) == value(newest),
+        None => value(newest).is_some_and(|value| value <= 1),
+    };
+    if is_sequence && !is_time(newest) { after(newest) } else { time_after(newest, now) }
+}
+
+/// Now, or a second after the newest if that is not in the past: two people's clocks differ, and one may make two in a
+/// second.
+pub(super) fn time_after(newest: &str, now: SystemTime) -> Option<String> {
+    let stamp = timestamp(now)?;
+    if stamp.parse::<u128>().ok() > newest.parse().ok() {
+        return Some(stamp);
+    }
+    match read_time(newest) {
+        Some(time) => timestamp(time + Duration::from_secs(1)),
+        None => after(newest),
+    }
+}
+
+pub(super) fn is_time(number: &str) -> bool {
+    read_time(number).is_some()
+}
+
+/// `YYYYMMDDHHMMSS` in UTC, as all the tools have it.
+pub(super) fn timestamp(at: SystemTime) -> Option<String> {
+    let mut text = String::new();
+    // It has no words for the year 10000.
+    write!(text, "{}", humantime::format_rfc3339_seconds(at)).ok()?;
+    text.retain(|c| c.is_ascii_digit());
+    Some(text)
+}
+
+fn read_time(number: &str) -> Option<SystemTime> {
+    if number.len() != 14 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part = |range: std::ops::Range<usize>| &number[range];
+    let (year, month, day) = (part(0..4), part(4..6), part(6..8));
+    let (hour, minute, second) = (part(8..10), part(10..12), part(12..14));
+    humantime::parse_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()
+}
+
+/// One more, in the same width.
+fn after(number: &str) -> Option<String> {
+    let next = number.parse::<u128>().ok()?.checked_add(1)?;
+    Some(format!("{next:0width$}", width = number.len()))
+}
+
+/// There is none, or it is more than the tool can read.
+pub(super) fn no_number(directory: &Directory<'_>, newest: &str) -> FormatError {
+    FormatError::Directory {
+        path: directory.path.to_owned(),
+        problem: format!("no number comes after `{newest}`, the newest in it"),
+        help: Some("give that file a smaller number, if it has been applied nowhere".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Numbers, times and messages; and what the directory becomes with the new files.
+
+use pretty_assertions::assert_eq;
+
+use super::*;
+use crate::formats::testing::directory;
+use crate::model::MemoryFiles;
+
+/// 2026-03-01 12:00:00 UTC.
+fn now() -> SystemTime {
+    read_time("20260301120000").unwrap()
+}
+
+fn number(found: &[&str]) -> Option<String> {
+    next_number(found, now())
+}
+
+#[test]
+fn a_sequence_goes_on_in_its_width() {
+    for (found, expected) in [
+        (&["1"][..], "2"),
+        (&["0"], "1"),
+        (&["0001"], "0002"),
+        (&["0008", "0009"], "0010"),
+        (&["1", "10", "11"], "12"),
+        (&["98", "99"], "100"),
+        (&["0001", "0002", "0002"], "0003"),
+    ] {
+        assert_eq!(number(found).unwrap(), expected, "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_no_sequence_gets_the_time() {
+    for found in [&[][..], &["2"], &["10", "20"], &["20250101000000"], &["1", "3"], &["20260228"]] {
+        assert_eq!(number(found).unwrap(), "20260301120000", "{found:?}");
+    }
+}
+
+#[test]
+fn times_are_never_a_sequence_nor_before_the_newest() {
+    assert_eq!(number(&["20250101000000", "20250101000001"]).unwrap(), "20260301120000");
+    assert_eq!(number(&["20260301120000"]).unwrap(), "20260301120001");
+    assert_eq!(number(&["20260301115959", "20260301120000"]).unwrap(), "20260301120001");
+    assert_eq!(number(&["20261231235959"]).unwrap(), "20270101000000");
+    assert_eq!(number(&["20269999000000"]).unwrap(), "20269999000001", "no time, and greater");
+    assert_eq!(number(&["99991231235959"]), None);
+    assert_eq!(number(&[&u128::MAX.to_string()]), None);
+}
+
+#[test]
+fn a_message_is_words() {
+    let slug = |message: &str| Slug::new(message).map(|slug| slug.0);
+    assert_eq!(slug("add table").unwrap(), "add_table");
+    assert_eq!(slug(" Prüfung  der-2 ").unwrap(), "Prüfung__der-2");
+    for (message, expected) in [
+        ("", "the message \"\" cannot be part of a file's name: it is empty"),
+        ("  ", "the message \"  \" cannot be part of a file's name: it is empty"),
+        ("../../x", "the message \"../../x\" cannot be part of a file's name: it has '.' in it"),
+        ("a\\b", "the message \"a\\\\b\" cannot be part of a file's name: it has '\\\\' in it"),
+        ("a\nb", "the message \"a\\nb\" cannot be part of a file's name: it has '\\n' in it"),
+        ("a\0", "the message \"a\\0\" cannot be part of a file's name: it has '\\0' in it"),
+        ("🚀 fast", "the message \"🚀 fast\" cannot be part of a file's name: it has '🚀' in it"),
+    ] {
+        let error = slug(message).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(matches!(error, NextError::Message { help, .. } if !help.is_empty()));
+    }
+}
+
+fn next(files: &[(&str, &str)], format: Option<&str>, message: &str) -> Result<String, String> {
+    let files = MemoryFiles::new(files.iter().copied());
+    let made = next_files(&directory(&files, "m"), format, message, now());
+    let names = |made: Vec<NewFile>| {
+        made.iter().map(|file| file.path.as_str().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    made.map(names).map_err(|error| match &error {
+        NextError::Message { help, .. } => format!("{error} [{help}]"),
+        NextError::Format(source) => format!("{error} [{}]", source.help().unwrap_or_default()),
+    })
+}
+
+#[test]
+fn a_name_may_have_255_bytes() {
+    let fits = "x".repeat(255 - "m/20260301120000_.sql".len() + "m/".len());
+    assert!(next(&[], Some("plain"), &fits).is_ok());
+    let error = next(&[], Some("plain"), &format!("{fits}x")).unwrap_err();
+    assert!(error.ends_with("file has room for the rest]"), "{error}");
+    assert!(error.contains("x\"… cannot be part"), "{error}");
+    assert!(error.contains("the name would have 256 bytes, and 255 is the most"), "{error}");
+}
+
+#[test]
+fn an_empty_directory_wants_its_format_to_be_named() {
+    for files in [&[][..], &[("m/README.md", "")]] {
+        let error = next(files, None, "x").unwrap_err();
+        assert!(
+            error.contains("so there is no telling which tool's files belong there"),
+            "{error}"
+        );
+        assert!(error.contains("[set `format` of this directory to \"sqlx\", "), "{error}");
+    }
+    for format in ["sqlx", "dbmate", "plain"] {
+        assert_eq!(next(&[], Some(format), "a b").unwrap(), "m/20260301120000_a_b.sql");
+    }
+    assert!(next(&[], Some("flyway"), "x").unwrap_err().contains("not supported yet"));
+}
+
+#[test]
+fn what_would_not_come_last_is_refused() {
+    let dbmate = "-- migrate:up\n-- migrate:down\n";
+    let error = next(&[("m/9_a.sql", dbmate)], None, "b").unwrap_err();
+    assert!(
+        error.starts_with(
+            "m: its next migration would be `20260301120000_b.sql`, which does not come last: by the \
+             order of dbmate `9_a.sql` comes after it [name the new file yourself"
+        ),
+        "{error}"
+    );
+    let error = next(&[("m/8_a.sql", ""), ("m/9_b.sql", "")], None, "c").unwrap_err();
+    assert!(error.contains("it is not clear in which order its files run"), "{error}");
+    assert!(next(&[("m/init.sql", "")], None, "c").unwrap_err().contains("`init.sql` comes after"));
+}
+
+#[test]
+fn the_root_can_be_the_directory() {
+    let files = MemoryFiles::new([("0001_a.sql", "")]);
+    let made = next_files(&directory(&files, "."), Some("plain"), "b", now()).unwrap();
+    assert_eq!(made[0].path, "0002_b.sql");
+}
