@@ -80,6 +80,24 @@ async fn what_was_made_stays_and_is_gone_on_with() {
     assert_eq!(database.sql(applied).await, ["tenant_a cme|1", "tenant_a cme|2"]);
 }
 
+/// Killed in the middle, what was made is there, and an upgrade goes on.
+#[tokio::test]
+async fn a_killed_one_is_gone_on_with() {
+    let shop = shop(1).file("tenant/2_slow.sql", migration(2, "SELECT pg_sleep(1);"));
+    let database = with_tenants(&[]).await;
+    let running = create(&shop, &database, ["acme"]).start();
+    while database.sql("SELECT to_regnamespace('tenant_acme') IS NULL").await != ["f"] {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    running.signal(nix::sys::signal::Signal::SIGKILL);
+    assert_eq!(running.wait().status.code(), None);
+    let again = create(&shop, &database, ["acme"]).run().exit(1);
+    assert!(again.stdout.contains("is there already"), "{again:?}");
+    upgrade(&shop, &database, ["--tenant=acme"]).run().success();
+    let applied = "SELECT tenant, version FROM audit.applied ORDER BY version";
+    assert_eq!(database.sql(applied).await, ["tenant_acme|1", "tenant_acme|2"]);
+}
+
 #[tokio::test]
 async fn of_two_at_once_one_makes_it() {
     let shop = shop(1);
