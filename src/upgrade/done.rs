@@ -50,8 +50,8 @@ impl Done {
 
 /// Where a target stood when the work on it began, and what was to be done.
 pub(super) struct Begun {
-    /// The ledger's versions, the oldest first.
-    versions: Vec<String>,
+    /// The ledger's rows, the oldest first.
+    rows: Arc<[LedgerRow]>,
     pub(super) wanted: Vec<usize>,
     /// Steps that have come to an end.
     pub(super) steps: Vec<StepRecord>,
@@ -59,9 +59,9 @@ pub(super) struct Begun {
 }
 
 impl Work<'_> {
-    pub(super) fn begin(&self, rows: &[LedgerRow], decision: &Decision) -> Begun {
+    pub(super) fn begin(&self, rows: &Arc<[LedgerRow]>, decision: &Decision) -> Begun {
         Begun {
-            versions: rows.iter().map(|row| row.version.clone()).collect(),
+            rows: Arc::clone(rows),
             wanted: decision.apply.clone(),
             steps: Vec::new(),
             retries: 0,
@@ -82,8 +82,8 @@ impl Work<'_> {
     }
 
     pub(super) fn complete(&self, begun: Begun) -> Done {
-        let Begun { versions, steps, retries, .. } = begun;
-        let before = versions.last().cloned();
+        let Begun { rows, steps, retries, .. } = begun;
+        let before = rows.last().map(|row| row.version.clone());
         let after = match self.goal {
             Goal::Up { .. } => {
                 // A late migration may be older than what was there.
@@ -94,8 +94,9 @@ impl Work<'_> {
                 applied.chain(before.clone()).max_by_key(place)
             }
             Goal::Down(_) | Goal::Back(_) => {
-                let is_left = |version: &String| !steps.iter().any(|step| step.version == *version);
-                versions.into_iter().rfind(is_left)
+                let is_left =
+                    |row: &&LedgerRow| !steps.iter().any(|step| step.version == row.version);
+                rows.iter().rfind(is_left).map(|row| row.version.clone())
             }
         };
         let took = steps.iter().map(|step| step.duration).sum();

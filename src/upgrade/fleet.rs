@@ -1,6 +1,6 @@
 //! One database from its tenants' names to what has become of them: the shared track first, and then all tenants.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
@@ -249,6 +249,7 @@ impl Fleet<'_> {
             track,
             goal: Goal::of(way, &track.head),
             versions: versions.collect(),
+            thoughts: Mutex::default(),
             events: self.events.clone(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::batch::Step;
 use super::done::Begun;
+use super::opening::words;
 use super::target::Target;
 use super::unit::Work;
 use super::way::{Applied, Way, same};
@@ -43,7 +44,39 @@ impl Applied {
     }
 }
 
+/// A ledger that many targets have, and what comes of it, thought of once.
+#[derive(Debug)]
+pub(super) struct Thought {
+    /// Keeps what `Work` knows it by.
+    rows: Arc<[LedgerRow]>,
+    pub(super) decision: Decision,
+    /// The rows as SQL compares them.
+    pub(super) words: String,
+}
+
 impl Work<'_> {
+    /// What the tool would do with a ledger like this. The rows of targets that were seen together are the same ones.
+    pub(super) fn thought(&self, target: &Target, rows: &Arc<[LedgerRow]>) -> Arc<Thought> {
+        let think = || {
+            let (rows, decision) = (Arc::clone(rows), self.decide(target, rows));
+            Arc::new(Thought { words: words(&rows), rows, decision })
+        };
+        // Rows that nobody else has are not kept, and neither is what differs by target.
+        let is_shared = Arc::strong_count(rows) > 1 && !matches!(self.goal, Goal::Back(_));
+        match self.thoughts.lock() {
+            Ok(mut thoughts) if is_shared => {
+                let address = Arc::as_ptr(rows).cast::<LedgerRow>().addr();
+                let thought = thoughts.entry(address).or_insert_with(think);
+                debug_assert!(
+                    Arc::ptr_eq(&thought.rows, rows),
+                    "rows are kept as long as their address is known"
+                );
+                Arc::clone(thought)
+            }
+            _ => think(),
+        }
+    }
+
     /// What the tool would do with a ledger like this.
     pub(super) fn decide(&self, target: &Target, rows: &[LedgerRow]) -> Decision {
         let (format, migrations) = (self.track.chosen.format, &self.track.head);

@@ -3,7 +3,6 @@
 //! as it should be fails, and nothing of the message has had an effect.
 
 use super::path::{arrival, on_the_path};
-use super::survey::Stand;
 use super::target::Target;
 use crate::formats::{Format, LedgerRow, Message, Segment};
 use crate::sql::{Dialect, quote_literal, split};
@@ -16,12 +15,13 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// For a target that has been seen like this. `None` where what makes the ledger is not all the tool's own SQL.
-    pub(super) fn new(target: &Target, format: &dyn Format, seen: &Stand) -> Option<Self> {
+    /// For a target whose ledger has been seen with rows of these [`words`], or has not been seen. `None` where what makes
+    /// the ledger is not all the tool's own SQL.
+    pub(super) fn new(target: &Target, format: &dyn Format, seen: Option<&str>) -> Option<Self> {
         let mut statements = vec![on_the_path(target), unless(&target.keys.take_mark())];
         match seen {
-            Stand::Rows(rows) => statements.push(unless(&is_still(format, target, rows))),
-            Stand::New => {
+            Some(words) => statements.push(unless(&is_still(format, target, words))),
+            None => {
                 let name = quote_literal(&target.ledger.qualified());
                 statements.push(unless(&format!("SELECT pg_catalog.to_regclass({name}) IS NULL")));
                 for message in format.ensure_ledger(&target.ledger) {
@@ -31,7 +31,6 @@ impl Opening {
                     }
                 }
             }
-            Stand::Absent | Stand::Unreadable(_) => return None,
         }
         Some(Self { statements })
     }
@@ -61,20 +60,24 @@ fn unless(query: &str) -> String {
     format!("SELECT 1 / ({query})::pg_catalog.int4")
 }
 
-/// A query for one value: true if the ledger has these rows.
-fn is_still(format: &dyn Format, target: &Target, rows: &[LedgerRow]) -> String {
-    let known: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let checksum = row.checksum.as_ref().map_or_else(|| "-".to_owned(), hex::encode);
-            format!("{} {checksum} {}", row.version, row.complete)
-        })
-        .collect();
+/// What the database makes of rows in [`is_still`], as a literal.
+pub(super) fn words(rows: &[LedgerRow]) -> String {
+    if rows.is_empty() {
+        return "NULL".to_owned();
+    }
+    let word = |row: &LedgerRow| {
+        let checksum = row.checksum.as_ref().map_or_else(|| "-".to_owned(), hex::encode);
+        format!("{} {checksum} {}", row.version, row.complete)
+    };
+    quote_literal(&rows.iter().map(word).collect::<Vec<_>>().join(","))
+}
+
+/// A query for one value: true if the ledger has the rows of these words.
+fn is_still(format: &dyn Format, target: &Target, words: &str) -> String {
     format!(
         "SELECT pg_catalog.string_agg(pg_catalog.concat(l.version, ' ', \
          COALESCE(pg_catalog.encode(l.checksum, 'hex'), '-'), ' ', \
-         CASE WHEN l.complete THEN 'true' ELSE 'false' END), ',') IS NOT DISTINCT FROM {} FROM ({}) AS l",
-        if known.is_empty() { "NULL".to_owned() } else { quote_literal(&known.join(",")) },
+         CASE WHEN l.complete THEN 'true' ELSE 'false' END), ',') IS NOT DISTINCT FROM {words} FROM ({}) AS l",
         format.ledger_rows(&target.ledger),
     )
 }

@@ -10,7 +10,7 @@ use super::path::arrival;
 use super::survey::Stand;
 use super::target::Target;
 use super::unit::Work;
-use crate::formats::{LedgerRow, Message};
+use crate::formats::Message;
 use crate::model::{Failure, TrackKind, UnitEnd};
 use crate::report::visible;
 
@@ -53,7 +53,8 @@ impl Work<'_> {
         if let Some(done) = self.settled(target, stand) {
             return done;
         }
-        let rows: &[LedgerRow] = if let Stand::Rows(rows) = stand { rows } else { &[] };
+        let none = Arc::default();
+        let rows = if let Stand::Rows(rows) = stand { rows } else { &none };
         let decision = self.decide(target, rows);
         let wanted = decision.apply.iter().map(|index| &self.track.head[*index]);
         let steps: Vec<_> = wanted.map(|migration| self.unrun(migration)).collect();

@@ -1,14 +1,14 @@
 //! One target, from where it stands to where it should: what the format's tool would do, and what the ledger shows of it
 //! afterwards. The ledger alone says what has been applied, whatever has become of a connection.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::aftermath::{Stopped, absent, check, stopped};
 use super::batch::batches;
 use super::done::{Begun, Done};
-use super::goal::Goal;
+use super::goal::{Goal, Thought};
 use super::lane::Lane;
 use super::opening::Opening;
 use super::path::on_the_path;
@@ -31,6 +31,8 @@ pub(super) struct Work<'a> {
     pub(super) goal: Goal,
     /// The versions of its migrations, for all targets once.
     pub(super) versions: HashSet<Arc<str>>,
+    /// What has been thought of ledgers, by the addresses of their rows.
+    pub(super) thoughts: Mutex<HashMap<usize, Arc<Thought>>>,
     pub(super) events: EventSink,
 }
 
@@ -41,27 +43,30 @@ impl Work<'_> {
             Stand::Absent => Some(Done::failed(absent(target))),
             Stand::Unreadable(failure) => Some(Done::failed((**failure).clone())),
             Stand::New if self.goal.is_up() => None,
-            Stand::New => self.settled_by(target, &[]),
+            Stand::New => self.settled_by(target, &Arc::default()),
             Stand::Rows(rows) => self.settled_by(target, rows),
         }
     }
 
-    fn settled_by(&self, target: &Target, rows: &[LedgerRow]) -> Option<Done> {
-        let decision = self.decide(target, rows);
-        let begun = self.begin(rows, &decision);
-        decision.apply.is_empty().then(|| self.end_of(begun, rows, decision))
+    fn settled_by(&self, target: &Target, rows: &Arc<[LedgerRow]>) -> Option<Done> {
+        let thought = self.thought(target, rows);
+        let decision = &thought.decision;
+        let end = || self.end_of(self.begin(rows, decision), rows, decision.clone());
+        decision.apply.is_empty().then(end)
     }
 
     /// How a target that was seen like this, before its claim was ours, is gone to and worked on in one message; `None`
     /// where it has to be looked at again first.
     pub(super) fn opening(&self, target: &Target, seen: &Stand) -> Option<Opening> {
-        let decision = match seen {
-            Stand::Rows(rows) => self.decide(target, rows),
-            Stand::New => self.decide(target, &[]),
+        let (rows, is_there) = match seen {
+            Stand::Rows(rows) => (rows, true),
+            Stand::New => (&Arc::default(), false),
             Stand::Absent | Stand::Unreadable(_) => return None,
         };
-        let goes_on = !decision.apply.is_empty() && decision.refusal.is_none();
-        goes_on.then(|| Opening::new(target, self.track.chosen.format, seen)).flatten()
+        let thought = self.thought(target, rows);
+        let goes_on = !thought.decision.apply.is_empty() && thought.decision.refusal.is_none();
+        let words = is_there.then_some(&*thought.words);
+        goes_on.then(|| Opening::new(target, self.track.chosen.format, words)).flatten()
     }
 
     /// Brings a target from where it stands to where it should. Its claim is ours. With an opening, where it stands is what
@@ -79,7 +84,9 @@ impl Work<'_> {
             Stand::Absent => return Done::failed(absent(target)),
             Stand::Unreadable(failure) => return Done::failed(*failure),
         };
-        let mut begun = self.begin(&known, &self.decide(target, &known));
+        let decision = self.thought(target, &known).decision.clone();
+        let mut begun = self.begin(&known, &decision);
+        let mut decided = Some(decision);
         loop {
             let makes_ledger = is_new && opening.is_none() && self.goal.is_up();
             // Where it was made and the answer was lost, making it again does nothing.
@@ -94,7 +101,7 @@ impl Work<'_> {
                     continue;
                 }
             }
-            let decision = self.left(target, &begun, &known);
+            let decision = decided.take().unwrap_or_else(|| self.left(target, &begun, &known));
             if decision.apply.is_empty() {
                 return self.end_of(begun, &known, decision);
             }
