@@ -25,6 +25,7 @@ mod error;
 mod first_look;
 mod fleet;
 mod goal;
+mod half_built;
 mod job;
 mod known;
 mod lane;
@@ -50,7 +51,7 @@ pub(crate) use listing::{Listed, Listing, tenants};
 pub(crate) use plan::Order;
 pub(crate) use rehearsal::Rehearsal;
 pub(crate) use status::{Inquiry, status};
-pub(crate) use way::{Applied, To, Way};
+pub(crate) use way::{Applied, AppliedVersions, To, Way};
 
 use fleet::Fleet;
 use job::Job;
@@ -67,6 +68,8 @@ pub(crate) struct Request {
     pub(crate) url: Option<Url>,
     /// `None` leaves tenants alone, and has to be asked for where there are some.
     pub(crate) whom: Option<Whom>,
+    /// Where the report is of that says whom: nowhere else is anything done.
+    pub(crate) reported_at: Option<String>,
     pub(crate) shared_alone: bool,
     /// They are new, and their schemas or databases are made first.
     pub(crate) create: Option<IfThere>,
@@ -103,6 +106,8 @@ pub(crate) async fn upgrade(
     Ok(report::build(report::Run {
         direction: request.way.direction(),
         is_rehearsal: request.rehearsal.is_some(),
+        address: job.site.url.address().ok().map(|address| address.describe()),
+        asked: request.way.asked(),
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: begun.elapsed(),
         interrupted: interrupted.is_cancelled(),

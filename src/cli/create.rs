@@ -54,6 +54,7 @@ fn request(global: &Global, args: &CreateArgs) -> Request {
         way: Way::Up(To::Head),
         order: Order::Source,
         rehearsal: None,
+        reported_at: None,
         limits: real::limits(&args.how),
         settings: real::settings(&args.how),
     }

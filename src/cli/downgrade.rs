@@ -14,7 +14,7 @@ use crate::model::TrackKind;
 use crate::postgres::Url;
 use crate::report::upgrade::{AppliedBy, AppliedTo, Report, nothing_left};
 use crate::tenants::{Recorded, Whom};
-use crate::upgrade::{Applied, Request, Way, upgrade};
+use crate::upgrade::{Applied, AppliedVersions, Request, Way, upgrade};
 use crate::verify;
 
 pub(super) async fn run(
@@ -53,6 +53,7 @@ fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> Request {
         scope: real::scope(global, &global.databases),
         url: args.site.url.clone().map(Url::new),
         whom: real::whom(&args.whom),
+        reported_at: None,
         shared_alone: args.whom.shared,
         partition: args.whom.partition,
         order: real::order(&args.whom),
@@ -73,12 +74,14 @@ fn back(global: &Global, args: &DowngradeArgs, applied: AppliedBy) -> Request {
     let tenants: Vec<Recorded> = tenants.map(recorded).collect();
     let versions = applied.units.into_iter().map(|unit| {
         let track = if unit.is_tenant { TrackKind::Tenant } else { TrackKind::Shared };
-        ((track, unit.name), unit.versions)
+        let AppliedTo { name, versions, rows_before, .. } = unit;
+        ((track, name), AppliedVersions { versions, rows_before })
     });
     Request {
         scope: real::scope(global, &databases),
         shared_alone: tenants.is_empty(),
         whom: (!tenants.is_empty()).then_some(Whom::Recorded(tenants)),
+        reported_at: applied.address,
         way: Way::Back(Arc::new(Applied { versions: versions.collect() })),
         ..request(global, args, DownTo::Base)
     }

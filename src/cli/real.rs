@@ -141,9 +141,11 @@ fn exit_of_report(report: &Report) -> Exit {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Verify(error) => Exit::of_error(error),
-        Error::Usage(_) | Error::Declined | Error::NoVersion { .. } | Error::NotYet { .. } => {
-            Exit::Usage
-        }
+        Error::Usage(_)
+        | Error::OtherServer { .. }
+        | Error::Declined
+        | Error::NoVersion { .. }
+        | Error::NotYet { .. } => Exit::Usage,
         Error::Format { .. }
         | Error::OneLedger { .. }
         | Error::Address { .. }
@@ -191,7 +193,7 @@ pub(super) fn whom(args: &WhomArgs) -> Option<Whom> {
     if args.shared {
         return None;
     }
-    let variables = ["TENANT_SCHEMA", "TENANT_DB"].into_iter().filter_map(process_environment);
-    let targets: Vec<String> = variables.filter(|target| !target.is_empty()).collect();
-    (!targets.is_empty()).then_some(Whom::Targets(targets))
+    let variable = |name| process_environment(name).filter(|value| !value.is_empty());
+    let (schema, database) = (variable("TENANT_SCHEMA"), variable("TENANT_DB"));
+    (schema.is_some() || database.is_some()).then_some(Whom::Target { schema, database })
 }

@@ -1,10 +1,12 @@
 //! `upgrade --resume REPORT`: what a saved report has left; and `downgrade --report REPORT`: what its run has applied.
 
+use std::io::Read as _;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::exit::Exit;
+use crate::report::MOST_BYTES;
 use crate::report::upgrade::{self as report, AppliedBy, Left, ReadError, applied, left};
 
 /// Why a report cannot be gone on from.
@@ -58,8 +60,12 @@ pub(super) fn read_applied(path: &Utf8Path, named: &[String]) -> Result<AppliedB
 }
 
 fn text_of(path: &Utf8Path) -> Result<String, ResumeError> {
-    let text = std::fs::read_to_string(path);
-    text.map_err(|error| ResumeError::File { path: path.to_owned(), reason: error.to_string() })
+    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut text = String::new();
+    // More than the most is read by one byte, and then refused: a path can lead to what has no end.
+    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    read.map_err(|error| ResumeError::File { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(text)
 }
 
 fn no_report(path: &Utf8Path, source: ReadError) -> ResumeError {

@@ -30,7 +30,7 @@ pub(crate) struct StatusArgs {
     pub(crate) all_tenants: bool,
 
     /// Only this part of all tenants: the second of eight is 2/8
-    #[arg(long, value_name = "INDEX/COUNT", requires = "all_tenants")]
+    #[arg(long, value_name = "INDEX/COUNT", env = "MIG_CI_PARTITION")]
     pub(crate) partition: Option<Partition>,
 
     /// Read ledgers alone, and compare no catalogs
@@ -111,6 +111,7 @@ async fn one(
         partition: args.partition,
         order: Order::Source,
         rehearsal: None,
+        reported_at: None,
         create: None,
         way: Way::Up(To::Head),
         limits: real::looking(args.jobs),

@@ -23,7 +23,7 @@ const SCHEMA: &str = "mig-ci.tenants/1";
 #[derive(Debug, Args)]
 pub(crate) struct TenantsArgs {
     /// Only this part of them, as `upgrade` divides them among machines: the second of eight is 2/8
-    #[arg(long, value_name = "INDEX/COUNT")]
+    #[arg(long, value_name = "INDEX/COUNT", env = "MIG_CI_PARTITION")]
     pub(crate) partition: Option<Partition>,
 
     #[command(flatten)]

@@ -45,6 +45,7 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
         Some(left) => left.database.iter().cloned().collect(),
         None => global.databases.clone(),
     };
+    let reported_at = left.as_ref().and_then(|left| left.address.clone());
     let (whom, shared_alone) = match left {
         Some(left) => (whom_of(&left), left.tenants.is_empty()),
         None => (real::whom(&args.whom), args.whom.shared),
@@ -53,6 +54,7 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
         scope: real::scope(global, &databases),
         url: args.site.url.clone().map(Url::new),
         whom,
+        reported_at,
         shared_alone,
         create: None,
         partition: args.whom.partition,

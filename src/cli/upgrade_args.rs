@@ -46,7 +46,7 @@ pub(crate) struct WhomArgs {
     pub(crate) all_tenants: bool,
 
     /// Only this part of all tenants, to divide them among machines: the second of eight is 2/8
-    #[arg(long, value_name = "INDEX/COUNT", requires = "all_tenants")]
+    #[arg(long, value_name = "INDEX/COUNT", env = "MIG_CI_PARTITION")]
     pub(crate) partition: Option<Partition>,
 
     /// In which order tenants are begun; the report has them in the order of their source

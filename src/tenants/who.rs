@@ -35,7 +35,7 @@ impl Asking<'_> {
             // Whom a report has left may be gone since.
             Whom::All | Whom::Recorded(_) => true,
             Whom::Named(names) => names.iter().any(|name| is_pattern(name)),
-            Whom::New(_) | Whom::Targets(_) => false,
+            Whom::New(_) | Whom::Target { .. } => false,
         };
         asks && (all || self.tells_addresses())
     }
@@ -54,13 +54,12 @@ impl Asking<'_> {
         session: Option<&mut Session>,
     ) -> Result<Vec<Tenant>, WhoError> {
         let tenants = match whom {
-            Whom::Targets(targets) => {
-                let targets = once(targets);
+            Whom::Target { schema, database } => {
+                let target = self.of_tenancy(schema.as_ref(), database.as_ref())?;
                 if self.tells_addresses() {
-                    self.each(&targets, &self.all(session).await?, |tenant| &tenant.target)?
+                    self.each(&[target], &self.all(session).await?, |tenant| &tenant.target)?
                 } else {
-                    let at = targets.into_iter().map(|target| self.at_target(target));
-                    at.collect::<Result<_, _>>()?
+                    vec![self.made_target(target)?]
                 }
             }
             Whom::Named(patterns) if patterns.iter().any(|name| is_pattern(name)) => {
@@ -155,6 +154,36 @@ impl Asking<'_> {
                 Err(WhoError::Target { database: self.database.to_owned(), tenant: name, source })
             }
         }
+    }
+
+    /// The variable that this database's tenants go by.
+    fn of_tenancy<'v>(
+        &self,
+        schema: Option<&'v String>,
+        database: Option<&'v String>,
+    ) -> Result<&'v String, WhoError> {
+        let (own, other) = match self.track.tenancy {
+            Tenancy::Schema => (schema, "TENANT_DB"),
+            Tenancy::Database => (database, "TENANT_SCHEMA"),
+        };
+        own.ok_or_else(|| WhoError::OtherTenancy {
+            database: self.database.to_owned(),
+            tenancy: self.track.tenancy,
+            variable: other,
+        })
+    }
+
+    /// A target that a tenant's name makes: any other schema or database is somebody else's.
+    fn made_target(&self, target: &str) -> Result<Tenant, WhoError> {
+        if self.track.target.tenant_at(target).is_none() {
+            return Err(WhoError::NoTarget {
+                database: self.database.to_owned(),
+                tenancy: self.track.tenancy,
+                target: target.to_owned(),
+                template: self.track.target.to_string(),
+            });
+        }
+        self.at_target(target)
     }
 
     /// The tenant that lives there. One whose target the template would not make has the target's name.

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use crate::model::{Failure, FilesError, TargetError};
+use crate::model::{Failure, FailureKind, FilesError, TargetError, Tenancy};
 
 /// Why it is not known who the tenants are.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub(crate) enum WhoError {
     NoMatch { database: String, pattern: String, known: String },
     #[error("{pattern:?} is no pattern of names: {reason}")]
     Pattern { pattern: String, reason: String },
-    #[error("the query for the tenants of `{database}` fails: {}", .failure.message)]
+    #[error("the query for the tenants of `{database}` fails: {}{}", .failure.message, after_shared(.failure))]
     Query { database: String, failure: Box<Failure> },
     #[error("the query for the tenants of `{database}` gives a row without a name (row {row})")]
     NoName { database: String, row: usize },
@@ -35,8 +35,28 @@ pub(crate) enum WhoError {
          tenancy = \"database\""
     )]
     UrlOfSchema(String),
+    #[error(
+        "`{database}` has a {tenancy} for each tenant, and {variable} names none: name the tenant with --tenant"
+    )]
+    OtherTenancy { database: String, tenancy: Tenancy, variable: &'static str },
+    #[error(
+        "{target:?} is the {tenancy} of no tenant of `{database}`, since `target` is {template:?}: nothing is done there. Name a \
+         tenant with --tenant, or correct the variable"
+    )]
+    NoTarget { database: String, tenancy: Tenancy, target: String, template: String },
     #[error("the tenant {tenant:?} of `{database}`: {source}")]
     Target { database: String, tenant: String, source: TargetError },
     #[error("the tenants {first:?} and {second:?} of `{database}` have the same target {target:?}")]
     SameTarget { database: String, first: String, second: String, target: String },
+}
+
+/// On a new database the table of the tenants is not there before the shared track has made it.
+/// Source of the codes: PostgreSQL's Appendix A.
+fn after_shared(failure: &Failure) -> &'static str {
+    match &failure.kind {
+        FailureKind::Sql { sqlstate } if matches!(sqlstate.as_str(), "42P01" | "3F000") => {
+            " (on a new database, bring the shared track there first: mig-ci upgrade --shared)"
+        }
+        _ => "",
+    }
 }

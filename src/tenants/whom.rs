@@ -32,6 +32,9 @@ pub(crate) enum Whom {
     New(Vec<String>),
     /// Those that a saved report has left.
     Recorded(Vec<Recorded>),
-    /// By their schemas or databases, whether a source knows them or not.
-    Targets(Vec<String>),
+    /// By its schema (`TENANT_SCHEMA`) or its database (`TENANT_DB`), whether a source knows it or not.
+    Target {
+        schema: Option<String>,
+        database: Option<String>,
+    },
 }

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::target::Target;
-use crate::formats::rolls_back_whole;
+use crate::formats::{Message, Segment, leaves_something, rolls_back_whole};
 use crate::model::{Failure, FailureKind, Place};
 use crate::postgres::{Aftermath, StepFailure, lost_a_race};
 
@@ -14,10 +14,21 @@ pub(super) struct Stopped {
     pub(super) may_be_tried_again: bool,
 }
 
+impl Stopped {
+    /// There is no point in another try.
+    pub(super) fn for_good(failure: Failure, batch: &Batch) -> Self {
+        Self { failure, is_whole: batch.is_whole, may_be_tried_again: false }
+    }
+}
+
 pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
-    let StepFailure { message, mut failure, .. } = failed;
-    let had_no_effect = batch.is_whole || rolls_back_whole(&batch.messages, message);
+    let StepFailure { message, completed, mut failure } = failed;
     let is_lost = failure.kind == FailureKind::ConnectionLost;
+    let rolls_back = rolls_back_whole(&batch.messages, message);
+    // Where the server has not said how a message ended, it may have ended well: the ledger tells, if its row is in the same
+    // transaction.
+    let had_no_effect =
+        batch.is_whole || (rolls_back && (!is_lost || begins_a_transaction(&batch.messages)));
     if is_lost && !had_no_effect {
         failure.hint = Some(
             "the connection broke while a migration ran outside of a transaction: it may have been applied in part, or \
@@ -25,8 +36,20 @@ pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
                 .to_owned(),
         );
     }
+    if !is_lost && !had_no_effect && leaves_something(&batch.messages, message, completed) {
+        failure.hint.get_or_insert_with(|| {
+            "what the migration did before it failed stays, and its ledger does not show it: undo that by hand, or finish it \
+             and add the ledger's row, before it is run again from its beginning"
+                .to_owned()
+        });
+    }
     let may_be_tried_again = had_no_effect && (is_lost || lost_a_race(&failure));
     Stopped { may_be_tried_again, is_whole: batch.is_whole, failure }
+}
+
+fn begins_a_transaction(messages: &[Message]) -> bool {
+    let first = messages.first().and_then(|message| message.segments().first());
+    matches!(first, Some(Segment::Tool(sql)) if sql.starts_with("BEGIN") && !sql.contains(';'))
 }
 
 /// An exit code is no evidence: the ledger and the session are.

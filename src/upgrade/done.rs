@@ -17,6 +17,8 @@ pub(crate) struct Done {
     /// The newest version of its ledger before and after, if there was any.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
+    /// How many rows the ledger had before; none where that is not known.
+    pub(crate) rows_before: Option<usize>,
     /// The versions that were applied, or undone.
     pub(crate) versions: Vec<Arc<str>>,
     /// What there is to say of steps: those of which the server said something, the one that failed, and those that were not
@@ -40,7 +42,16 @@ impl Done {
 
     fn with(end: UnitEnd) -> Self {
         let (versions, steps, took) = (Vec::new(), Vec::new(), Duration::ZERO);
-        Self { before: None, after: None, versions, steps, took, end, retries: 0 }
+        Self {
+            before: None,
+            after: None,
+            rows_before: None,
+            versions,
+            steps,
+            took,
+            end,
+            retries: 0,
+        }
     }
 
     pub(crate) fn is_failed(&self) -> bool {
@@ -84,6 +95,7 @@ impl Work<'_> {
     pub(super) fn complete(&self, begun: Begun) -> Done {
         let Begun { rows, steps, retries, .. } = begun;
         let before = rows.last().map(|row| row.version.clone());
+        let rows_before = Some(rows.len());
         let after = match self.goal {
             Goal::Up { .. } => {
                 // A late migration may be older than what was there.
@@ -102,7 +114,7 @@ impl Work<'_> {
         let took = steps.iter().map(|step| step.duration).sum();
         let versions = steps.iter().map(|step| self.shared(&step.version)).collect();
         let steps = steps.into_iter().filter(|step| !step.notices.is_empty()).collect();
-        Done { before, after, versions, steps, took, end: UnitEnd::Completed, retries }
+        Done { before, after, rows_before, versions, steps, took, end: UnitEnd::Completed, retries }
     }
 
     /// There is nothing left that the tool would apply: it is done, or it refuses.

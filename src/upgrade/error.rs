@@ -35,6 +35,11 @@ pub(crate) enum Error {
         "mig-ci verifies {format} migrations and does not run them on real databases yet: use {format} itself"
     )]
     NotYet { format: &'static str },
+    #[error(
+        "the report is of {report}, and `{database}` is at {here} now: nothing is done there. Give --url with that address, or \
+         name the tenants"
+    )]
+    OtherServer { database: String, report: String, here: String },
     #[error("{0}")]
     Usage(String),
     #[error("nothing was done: not confirmed (--yes answers for you)")]

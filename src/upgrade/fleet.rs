@@ -249,6 +249,7 @@ impl Fleet<'_> {
             track,
             goal: Goal::of(way, &track.head),
             versions: versions.collect(),
+            meant: Mutex::default(),
             thoughts: Mutex::default(),
             events: self.events.clone(),
         }

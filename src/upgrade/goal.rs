@@ -8,7 +8,7 @@ use super::done::Begun;
 use super::opening::words;
 use super::target::Target;
 use super::unit::Work;
-use super::way::{Applied, Way, same};
+use super::way::{Applied, AppliedVersions, Way, same};
 use crate::formats::{Decision, DownDecision, DownRefusal, DownTo, LedgerRow};
 use crate::model::{Migration, Script};
 
@@ -38,9 +38,8 @@ impl Goal {
 }
 
 impl Applied {
-    fn of(&self, target: &Target) -> &[String] {
-        let unit = (target.track, target.name.to_string());
-        self.versions.get(&unit).map_or(&[], Vec::as_slice)
+    fn of(&self, target: &Target) -> Option<&AppliedVersions> {
+        self.versions.get(&(target.track, target.name.to_string()))
     }
 }
 
@@ -62,7 +61,8 @@ impl Work<'_> {
             Arc::new(Thought { words: words(&rows), rows, decision })
         };
         // Rows that nobody else has are not kept, and neither is what differs by target.
-        let is_shared = Arc::strong_count(rows) > 1 && !matches!(self.goal, Goal::Back(_));
+        let is_one_for_all = !matches!(self.goal, Goal::Back(_) | Goal::Down(DownTo::Steps(_)));
+        let is_shared = Arc::strong_count(rows) > 1 && is_one_for_all;
         match self.thoughts.lock() {
             Ok(mut thoughts) if is_shared => {
                 let address = Arc::as_ptr(rows).cast::<LedgerRow>().addr();
@@ -86,6 +86,7 @@ impl Work<'_> {
                 decision.apply.retain(|index| index < limit);
                 decision
             }
+            Goal::Down(to @ DownTo::Steps(_)) => self.meant(target, rows, to),
             Goal::Down(to) => self.down(rows, to),
             Goal::Back(applied) => self.back(rows, applied.of(target)),
         }
@@ -131,25 +132,67 @@ impl Work<'_> {
         rows.iter().all(|row| row.complete && place(&row.version).is_some_and(|at| at <= stays))
     }
 
-    /// What was applied last has to be what is to be undone: nothing that came later is lost, or left without its ground.
-    fn back(&self, rows: &[LedgerRow], applied: &[String]) -> Decision {
+    /// "The last one" is the one that was the last when it was first looked: somebody else may undo it meanwhile, and then it
+    /// is undone, and not the next one, too.
+    fn meant(&self, target: &Target, rows: &[LedgerRow], to: &DownTo) -> Decision {
+        let Ok(mut meant) = self.meant.lock() else { return self.down(rows, to) };
+        if let Some(versions) = meant.get(&target.name) {
+            return self.back(rows, Some(versions));
+        }
+        let decision = self.down(rows, to);
+        if decision.refusal.is_none() {
+            // The first that is undone was applied last.
+            let versions =
+                decision.apply.iter().rev().map(|index| self.track.head[*index].version.clone());
+            let rows_before = Some(rows.len() - decision.apply.len());
+            let versions = AppliedVersions { versions: versions.collect(), rows_before };
+            meant.insert(Arc::clone(&target.name), versions);
+        }
+        decision
+    }
+
+    /// Exactly these, whatever else is there with a higher number; but nothing that came later is left without its ground.
+    fn back(&self, rows: &[LedgerRow], applied: Option<&AppliedVersions>) -> Decision {
+        let Some(AppliedVersions { versions, rows_before }) = applied else {
+            return Decision::default();
+        };
         let is_there = |version: &&String| rows.iter().any(|row| row.version == **version);
-        let there: Vec<&String> = applied.iter().filter(is_there).collect();
+        let there: Vec<&String> = versions.iter().filter(is_there).collect();
         if there.is_empty() {
             return Decision::default();
         }
-        let decision = self.down(rows, &DownTo::Steps(there.len()));
-        let version = |index: &usize| &self.track.head[*index].version;
-        let later = decision.apply.iter().map(version).find(|version| !there.contains(version));
-        match later {
+        let refused = |reason: String| Decision { refusal: Some(reason), ..Decision::default() };
+        if rows_before.is_some_and(|before| rows.len() > before + there.len()) {
+            let mut others =
+                rows.iter().map(|row| &row.version).filter(|version| !there.contains(version));
+            let last = others
+                .next_back()
+                .map(|version| format!(" ({version}, perhaps)"))
+                .unwrap_or_default();
+            return refused(format!(
+                "something was applied{last} after what is to be undone: undo that first, or go down to a version"
+            ));
+        }
+        // As the tool would see it if nothing had a higher number.
+        let place = |version: &str| self.track.head.iter().position(|one| one.version == version);
+        let first = there.iter().filter_map(|version| place(version)).min();
+        let is_seen = |row: &&LedgerRow| {
+            there.contains(&&row.version) || place(&row.version).is_none_or(|at| Some(at) < first)
+        };
+        let seen: Vec<LedgerRow> = rows.iter().filter(is_seen).cloned().collect();
+        let mut decision = self.down(&seen, &DownTo::Steps(there.len()));
+        // The last that was applied first.
+        let order = |index: &usize| {
+            let version = &self.track.head[*index].version;
+            versions.iter().position(|one| one == version).map(std::cmp::Reverse)
+        };
+        decision.apply.sort_by_key(order);
+        match decision.apply.iter().find(|index| order(index).is_none()) {
+            Some(index) => refused(format!(
+                "the tool would undo {} as well, which is not to be undone",
+                self.track.head[*index].version
+            )),
             None => decision,
-            Some(later) => Decision {
-                refusal: Some(format!(
-                    "{later} was applied after what the report tells of: undo that first, or go down to a version"
-                )),
-                refused: decision.apply.iter().copied().find(|index| version(index) == later),
-                ..Decision::default()
-            },
         }
     }
 

@@ -87,6 +87,13 @@ impl<'a> Job<'a> {
                 database.name
             )));
         }
+        if let (Some(report), Ok(here)) = (&request.reported_at, self.site.url.address()) {
+            let (report, here) = (report.clone(), here.describe());
+            if report != here {
+                let database = database.name.clone();
+                return Err(Error::OtherServer { database, report, here });
+            }
+        }
         for track in self.shared.iter().chain(&self.tenants) {
             // Its ledger is one row, which says neither what was applied nor whose the dirty mark is.
             if track.chosen.format.name() == "golang-migrate" {
@@ -141,6 +148,6 @@ fn named_by(whom: &Whom) -> &'static str {
         Whom::Named(_) => "a tenant is named",
         Whom::New(_) => "a tenant is to be made",
         Whom::Recorded(_) => "the report has some",
-        Whom::Targets(_) => "TENANT_SCHEMA or TENANT_DB in the environment names one",
+        Whom::Target { .. } => "TENANT_SCHEMA or TENANT_DB in the environment names one",
     }
 }

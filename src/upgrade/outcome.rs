@@ -30,10 +30,11 @@ pub(super) fn record(unit: &Unit) -> UnitRecord {
 }
 
 pub(super) fn upgraded(unit: &Unit) -> Upgraded {
-    let Done { before, after, versions, retries, .. } = &unit.done;
+    let Done { before, after, rows_before, versions, retries, .. } = &unit.done;
     Upgraded {
         before: before.clone(),
         after: after.clone(),
+        rows_before: *rows_before,
         versions: versions.clone(),
         retries: *retries,
     }

@@ -4,9 +4,10 @@ use super::target::Target;
 use crate::model::{Failure, FailureKind};
 use crate::sql::{quote_identifier, quote_literal};
 
-/// Everything that a session has of its own, but its temporary tables, since no migration that makes any shares a session.
-const AS_NEW: &str = "RESET ALL; RESET SESSION AUTHORIZATION; DEALLOCATE ALL; UNLISTEN *; \
-    SELECT pg_catalog.pg_advisory_unlock_all(); ";
+/// Everything that a session has of its own. `DISCARD ALL` is the same, and may not be in a transaction. What a migration's
+/// text tells of this gives each target a session to itself; functions can do it without a word.
+const AS_NEW: &str = "RESET ALL; RESET SESSION AUTHORIZATION; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; \
+    DISCARD SEQUENCES; SELECT pg_catalog.pg_advisory_unlock_all(); ";
 
 /// SQL that brings a session to a target. Whether the server sees the search path as it is meant, [`on_the_path`] tells.
 pub(super) fn arrival(target: &Target, is_new: bool) -> String {

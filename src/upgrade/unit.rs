@@ -14,6 +14,7 @@ use super::opening::Opening;
 use super::path::on_the_path;
 use super::survey::Stand;
 use super::target::Target;
+use super::way::AppliedVersions;
 use crate::formats::LedgerRow;
 use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
 use crate::postgres::{EventSink, collecting, lost_a_race};
@@ -31,6 +32,8 @@ pub(super) struct Work<'a> {
     pub(super) goal: Goal,
     /// The versions of its migrations, for all targets once.
     pub(super) versions: HashSet<Arc<str>>,
+    /// What is meant by "the last one", by the targets' names.
+    pub(super) meant: Mutex<HashMap<Arc<str>, AppliedVersions>>,
     /// What has been thought of ledgers, by the addresses of their rows.
     pub(super) thoughts: Mutex<HashMap<usize, Arc<Thought>>>,
     pub(super) events: EventSink,
@@ -191,6 +194,7 @@ impl Work<'_> {
         for batch in batches(&steps, &on_the_path(target)) {
             let of_batch: Vec<&Migration> = rest.drain(..batch.steps).collect();
             self.tell(target, of_batch[0]);
+            let before = self.half_built(lane, target, &batch, &of_batch).await?;
             let started = Instant::now();
             let sent = async {
                 match opening.take() {
@@ -204,11 +208,9 @@ impl Work<'_> {
             let (sent, notices) = collecting(sent).await;
             let aftermath = sent.ok_or(None)?.map_err(|failed| stopped(&batch, failed))?;
             let last = of_batch.last().map(|migration| self.file_of(migration));
-            check(target, last, &aftermath).map_err(|failure| Stopped {
-                failure,
-                may_be_tried_again: false,
-                is_whole: batch.is_whole,
-            })?;
+            check(target, last, &aftermath)
+                .map_err(|failure| Stopped::for_good(failure, &batch))?;
+            self.built(lane, target, &batch, &of_batch, &before).await?;
             let each = started.elapsed() / u32::try_from(batch.steps.max(1)).unwrap_or(u32::MAX);
             let mut notices = Some(notices);
             for migration in of_batch {

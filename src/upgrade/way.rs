@@ -16,10 +16,19 @@ pub(crate) enum Way {
     Back(Arc<Applied>),
 }
 
-/// The versions that a run has applied, by its units, in their order.
+/// What a run has applied, by its units.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
-    pub(crate) versions: HashMap<(TrackKind, String), Vec<String>>,
+    pub(crate) versions: HashMap<(TrackKind, String), AppliedVersions>,
+}
+
+/// What a run has applied to one unit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AppliedVersions {
+    /// In their order.
+    pub(crate) versions: Vec<String>,
+    /// How many rows the ledger had before.
+    pub(crate) rows_before: Option<usize>,
 }
 
 impl Way {
@@ -45,6 +54,19 @@ impl Way {
     /// Whether tenants go first: they stand on the shared track.
     pub(super) fn begins_with_tenants(&self) -> bool {
         matches!(self, Self::Back(_))
+    }
+
+    /// As it was asked for, where that can be asked for again.
+    pub(super) fn asked(&self) -> Option<String> {
+        match self {
+            Self::Up(To::Head) => Some(String::new()),
+            Self::Up(To::Version(version)) | Self::Down(DownTo::Version(version)) => {
+                Some(version.clone())
+            }
+            Self::Down(DownTo::Base) => Some("base".to_owned()),
+            Self::Down(DownTo::Steps(steps)) => Some(format!("-{steps}")),
+            Self::Back(_) => None,
+        }
     }
 
     /// What is done to the databases, for whoever is asked for a yes.

@@ -33,7 +33,7 @@ pub(crate) fn odd_ones(units: &mut [Unit]) -> Vec<Odd> {
     let mut odd: BTreeMap<(&[String], &str), Odd> = BTreeMap::new();
     let mut verdicts = Vec::new();
     for (index, unit) in units.iter().enumerate() {
-        if unit.track != TrackKind::Tenant || unit.agreement.is_some() {
+        if !is_known(unit) || unit.agreement.is_some() {
             continue;
         }
         let (Some(shape), Some(own)) = (unit.shape.as_deref(), rules.get(&*unit.state)) else {
@@ -69,7 +69,7 @@ pub(crate) fn odd_ones(units: &mut [Unit]) -> Vec<Odd> {
 fn rules(units: &[Unit]) -> Rules<'_> {
     let mut shapes: BTreeMap<&[String], BTreeMap<&str, (usize, usize)>> = BTreeMap::new();
     for (index, unit) in units.iter().enumerate() {
-        if let (TrackKind::Tenant, Some(shape)) = (unit.track, unit.shape.as_deref()) {
+        if let (true, Some(shape)) = (is_known(unit), unit.shape.as_deref()) {
             shapes.entry(&unit.state).or_default().entry(shape).or_insert((0, index)).0 += 1;
         }
     }

@@ -17,6 +17,8 @@ pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
     let nothing = Run {
         direction: Direction::Up,
         is_rehearsal: false,
+        address: None,
+        asked: None,
         started_at,
         duration: Duration::ZERO,
         interrupted: false,
@@ -55,7 +57,12 @@ pub(crate) fn build(run: Run<'_>) -> Report {
             Direction::Up => "upgrade",
             Direction::Down => "downgrade",
         };
-        let finding = finding(each, run.records, again.map(|unit| command(name, &[unit], &[])));
+        let again = again.zip(run.asked.as_ref()).map(|(unit, asked)| {
+            let words: Vec<String> =
+                Some(asked.clone()).filter(|asked| !asked.is_empty()).into_iter().collect();
+            command(name, &[unit], &words)
+        });
+        let finding = finding(each, run.records, again);
         // What helps a pull request need not help production.
         Finding { help: None, ..finding }
     });
@@ -64,6 +71,7 @@ pub(crate) fn build(run: Run<'_>) -> Report {
         tool: Tool { name: "mig-ci".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         direction: run.direction,
         dry_run: run.is_rehearsal,
+        address: run.address,
         verdict,
         summary: headline(&counts, run.interrupted),
         started_at: run.started_at,
@@ -108,6 +116,7 @@ fn unit(
             (Outcome::Failed, None, failure.as_deref().map(failure_of).or(failed_step))
         }
     };
+    let done_nothing = done.is_empty();
     let (applied, undone) = match direction {
         Direction::Up => (done, Vec::new()),
         Direction::Down => (Vec::new(), done),
@@ -119,6 +128,7 @@ fn unit(
         target: record.target.clone(),
         outcome,
         before: upgraded.before.clone(),
+        rows_before: upgraded.rows_before.filter(|_| !done_nothing),
         after: upgraded.after.clone(),
         applied,
         undone,

@@ -34,6 +34,10 @@ pub(crate) struct Report {
     /// Nothing was done: it says what would be (`--dry-run`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) dry_run: bool,
+    /// The server and the database of the shared track, and of tenants that are schemas: `db.example:5432/app`. None where
+    /// each tenant has an address of its own by a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
     pub(crate) verdict: Verdict,
     /// The verdict in one sentence.
     pub(crate) summary: String,
@@ -89,6 +93,9 @@ pub(crate) struct Unit {
     /// And after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<String>,
+    /// How many rows its ledger had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows_before: Option<usize>,
     /// The versions that this run has applied, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) applied: Vec<Arc<str>>,
@@ -138,6 +145,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Upgraded {
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
+    pub(crate) rows_before: Option<usize>,
     /// Those that were applied, or undone.
     pub(crate) versions: Vec<Arc<str>>,
     pub(crate) retries: u32,
@@ -148,6 +156,9 @@ pub(crate) struct Upgraded {
 pub(crate) struct Run<'a> {
     pub(crate) direction: Direction,
     pub(crate) is_rehearsal: bool,
+    pub(crate) address: Option<String>,
+    /// What was asked for, for whoever asks again: `-1`, a version.
+    pub(crate) asked: Option<String>,
     /// RFC 3339, UTC.
     pub(crate) started_at: String,
     pub(crate) duration: Duration,

@@ -37,6 +37,8 @@ pub(crate) enum ReadError {
 pub(crate) struct Left {
     /// `None` if the report has no unit at all.
     pub(crate) database: Option<String>,
+    /// Where that was.
+    pub(crate) address: Option<String>,
     /// The shared track is among them.
     pub(crate) shared: bool,
     /// Tenants, by name, each with its schema or database.
@@ -62,6 +64,8 @@ struct ToolOfHead {
 pub(crate) struct AppliedBy {
     /// `None` if the report has no unit at all.
     pub(crate) database: Option<String>,
+    /// Where that was.
+    pub(crate) address: Option<String>,
     pub(crate) units: Vec<AppliedTo>,
 }
 
@@ -74,6 +78,8 @@ pub(crate) struct AppliedTo {
     pub(crate) target: String,
     /// In their order; at least one.
     pub(crate) versions: Vec<String>,
+    /// How many rows its ledger had before.
+    pub(crate) rows_before: Option<usize>,
 }
 
 /// # Errors
@@ -88,6 +94,7 @@ pub(crate) fn left(text: &str) -> Result<Left, ReadError> {
     let tenants = tenants.iter().map(|unit| (unit.name.clone(), unit.target.clone()));
     Ok(Left {
         database,
+        address: report.address,
         shared: !shared.is_empty(),
         tenants: tenants.collect(),
         of: report.units.len(),
@@ -104,8 +111,9 @@ pub(crate) fn applied(text: &str) -> Result<AppliedBy, ReadError> {
         name: unit.name,
         target: unit.target,
         versions: unit.applied.iter().map(ToString::to_string).collect(),
+        rows_before: unit.rows_before,
     });
-    Ok(AppliedBy { database, units: units.collect() })
+    Ok(AppliedBy { database, address: report.address, units: units.collect() })
 }
 
 /// An upgrade's report, and the one database that it is of.

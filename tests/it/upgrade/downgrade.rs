@@ -193,8 +193,66 @@ async fn a_run_that_others_have_built_on_is_not_taken_back() {
         ["downgraded", "failed", "downgraded"]
     );
     assert_eq!(outcome(&back, "app"), "not-run", "{back}");
-    assert!(back.to_string().contains("3 was applied after what the report tells of"), "{back}");
+    assert!(
+        back.to_string().contains("something was applied (3, perhaps) after what is to be undone"),
+        "{back}"
+    );
     assert_eq!(tables(&database).await[1], "tenant_t002: t1 t2 t3");
     let no = run(&later, &database, ["downgrade", "--report=mig-ci.toml"]).run();
     assert!(!no.status.success() && no.stderr.contains("mig-ci.toml"), "{no:?}");
+}
+
+/// A migration that was late has a higher one above it that was there before.
+#[tokio::test]
+async fn a_late_migration_is_taken_back_alone() {
+    let database = with_tenants(&numbered(2)).await;
+    let early = super::shop(0)
+        .file("tenant/1_t.up.sql", "CREATE TABLE t1 ();")
+        .file("tenant/1_t.down.sql", "DROP TABLE t1;")
+        .file("tenant/3_t.up.sql", "CREATE TABLE t3 ();")
+        .file("tenant/3_t.down.sql", "DROP TABLE t3;");
+    run(&early, &database, ["upgrade", "--all-tenants"]).run().success();
+    let late = early
+        .file("tenant/2_t.up.sql", "CREATE TABLE t2 ();")
+        .file("tenant/2_t.down.sql", "DROP TABLE t2;");
+    run(&late, &database, ["upgrade", "--all-tenants", "--output=json=late.json"]).run().success();
+    run(&late, &database, ["downgrade", "--report=late.json"]).run().success();
+    assert_eq!(tables(&database).await, ["tenant_t001: t1 t3", "tenant_t002: t1 t3"]);
+}
+
+/// A report is of one server.
+#[tokio::test]
+async fn a_report_of_another_server_undoes_nothing_here() {
+    let shop = reversible(1);
+    let [staging, production] =
+        [with_tenants(&numbered(2)).await, with_tenants(&numbered(2)).await];
+    run(&shop, &staging, ["upgrade", "--all-tenants", "--output=json=run.json"]).run().success();
+    run(&shop, &production, ["upgrade", "--all-tenants"]).run().success();
+    for command in [["downgrade", "--report=run.json"], ["upgrade", "--resume=other.json"]] {
+        if command[0] == "upgrade" {
+            let report = shop.path().join("run.json");
+            let text = std::fs::read_to_string(&report).unwrap();
+            let failed = text.replacen("\"upgraded\",", "\"failed\",", 2);
+            std::fs::write(shop.path().join("other.json"), failed).unwrap();
+        }
+        let no = run(&shop, &production, command).run().exit(2);
+        assert!(no.stderr.contains(&staging.name), "{}", no.stderr);
+        assert!(no.stderr.contains(&production.name), "{}", no.stderr);
+    }
+    assert_eq!(tables(&production).await, ["tenant_t001: t1", "tenant_t002: t1"]);
+}
+
+/// "The last one" is one, however many ask for it at once.
+#[tokio::test]
+async fn two_at_once_undo_the_last_one_once() {
+    let shop = reversible(3);
+    let shop = shop.file(
+        "tenant/3_t.down.sql",
+        "SELECT pg_sleep(1);\nINSERT INTO audit.applied VALUES (current_schema(), -3);\nDROP TABLE t3;\n",
+    );
+    let database = with_tenants(&numbered(1)).await;
+    run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
+    let both = [0, 1].map(|_| run(&shop, &database, ["downgrade", "-1", "--all-tenants"]).start());
+    both.into_iter().for_each(|run| drop(run.wait().success()));
+    assert_eq!(tables(&database).await, ["tenant_t001: t1 t2"]);
 }

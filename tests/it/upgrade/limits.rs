@@ -103,10 +103,10 @@ async fn an_invalid_index_is_named_with_its_mend() {
     let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
     assert!(run.stdout.contains("could not create unique index"), "{run:?}");
     assert!(run.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_plan;"), "{run:?}");
-    // Without that, the name is taken.
+    // Without that it is not even begun.
     database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2").await;
     let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
-    assert!(run.stdout.contains("already exists"), "{run:?}");
+    assert!(run.stdout.contains("the index tenant_t001.t1_plan is invalid"), "{run:?}");
     assert!(run.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_plan;"), "{run:?}");
     database.sql("DROP INDEX tenant_t001.t1_plan").await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -236,4 +236,68 @@ async fn a_ledger_that_is_a_view_is_none() {
     assert_eq!(ends, ["up-to-date", "failed", "upgraded"]);
     let message = run["units"][2]["failure"]["message"].as_str().unwrap();
     assert!(message.ends_with("is a view, and no table"), "{message}");
+}
+
+/// What runs outside of a transaction may have been applied whole when its connection breaks: it is not run again.
+#[tokio::test]
+async fn what_has_no_transaction_is_not_tried_again_where_the_connection_breaks() {
+    let sql = "-- no-transaction\nINSERT INTO audit.applied VALUES (current_schema(), 2); SELECT pg_sleep(600);";
+    let shop = shop(1).file("tenant/2_x.sql", sql);
+    let database = with_tenants(&numbered(1)).await;
+    let running = upgrade(&shop, &database, ["--all-tenants"]).start();
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    while database.sql(cut).await != ["1"] {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let failed = running.wait().exit(1);
+    assert!(
+        failed.stdout.contains("the connection broke while a migration ran outside"),
+        "{failed:?}"
+    );
+}
+
+/// What a statement outside of a transaction has done before the failure is not forgotten.
+#[tokio::test]
+async fn what_stays_of_a_failed_migration_is_said() {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "COMMIT; SELECT 1 / 0;"));
+    let database = with_tenants(&numbered(1)).await;
+    let failed = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+    assert!(failed.stdout.contains("what the migration did before it failed stays"), "{failed:?}");
+}
+
+/// Nothing of one tenant's session is there for the next one, whatever a function has left in it.
+#[tokio::test]
+async fn a_temporary_table_is_one_tenants() {
+    let stage = "CREATE FUNCTION shared.stage() RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
+        CREATE TEMP  TABLE IF NOT EXISTS moved AS SELECT * FROM items; END $$;";
+    let shop = shop(0)
+        .file("shared/2_stage.sql", stage)
+        .file("tenant/1_i.sql", "CREATE TABLE items AS SELECT current_schema()::text AS id;")
+        .file(
+            "tenant/2_a.sql",
+            "SELECT shared.stage(); CREATE TABLE archive AS SELECT id FROM moved;",
+        );
+    let database = with_tenants(&numbered(3)).await;
+    upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]).run().success();
+    for tenant in ["tenant_t001", "tenant_t002", "tenant_t003"] {
+        assert_eq!(database.sql(&format!("SELECT id FROM {tenant}.archive")).await, [tenant]);
+    }
+}
+
+/// `IF NOT EXISTS` takes an index that is half built for a good one.
+#[tokio::test]
+async fn an_invalid_index_does_not_become_green() {
+    let index =
+        "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS t1_u ON t1 ((1));";
+    let shop = shop(1).file("tenant/2_u.sql", index);
+    let database = with_tenants(&numbered(1)).await;
+    upgrade(&shop, &database, ["1", "--all-tenants"]).run().success();
+    database.sql("INSERT INTO tenant_t001.t1 VALUES (1), (2)").await;
+    for _ in 0..2 {
+        let failed = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+        assert!(failed.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_u;"), "{failed:?}");
+    }
+    database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2; DROP INDEX tenant_t001.t1_u").await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
 }

@@ -308,3 +308,19 @@ fn what_is_not_known_well_enough_is_not_run() {
     let refused = shop.mig_ci(["upgrade"]).run().exit(2);
     assert!(refused.stderr.contains("verifies golang-migrate migrations and does not run them"));
 }
+
+/// A variable that names no tenant's place is no reason to migrate that place.
+#[tokio::test]
+async fn a_variable_that_names_somebody_elses_place_is_refused() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(1)).await;
+    for (variable, value, words) in [
+        ("TENANT_SCHEMA", "audit", "is the schema of no tenant"),
+        ("TENANT_DB", "postgres", "name the tenant with --tenant"),
+    ] {
+        let no = upgrade(&shop, &database, []).env(variable, value).run().exit(3);
+        assert!(no.stderr.contains(words), "{}", no.stderr);
+    }
+    let ledgers = "SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'";
+    assert_eq!(database.sql(ledgers).await, ["0"]);
+}
