@@ -53,18 +53,22 @@ fn what_a_killed_container_has_left_goes_after_the_job() {
     // for the step after the job, and it is no proof.
     const TRIES: u32 = 8;
     for network in [Network::bridge, Network::of_a_job] {
-        let Some(machine) = Machine::new(sleepy(), network) else { return };
-        assert!(
-            (0..TRIES).any(|_| is_removed_after_the_job(&machine)),
-            "somebody else was first each time"
-        );
-        assert_eq!(machine.strange_files(), [""; 0]);
+        let mut is_proven = false;
+        for _ in 0..TRIES {
+            // Each run on GitHub has a number of its own.
+            let Some(machine) = Machine::new(sleepy(), network) else { return };
+            is_proven = is_removed_after_the_job(&machine);
+            assert_eq!(machine.strange_files(), [""; 0]);
+            if is_proven {
+                break;
+            }
+        }
+        assert!(is_proven, "somebody else was first each time");
     }
 }
 
 /// `false` if somebody else was first.
 fn is_removed_after_the_job(machine: &Machine) -> bool {
-    let ended_before = machine.fake.count("PATCH");
     let (started, server) = at_work(machine);
     started.kill_container();
     let ended = started.wait().exit(KILLED);
@@ -81,11 +85,10 @@ fn is_removed_after_the_job(machine: &Machine) -> bool {
     let is_ours = text.contains(&format!("removed container {} of run ", &server.id[..12]));
     assert!(!server.is_there(), "{text}");
     // Otherwise it would hold up the pull request.
-    assert_eq!(machine.fake.check_runs().last().unwrap()["conclusion"], "cancelled");
+    assert_eq!(machine.fake.check_runs()[0]["conclusion"], "cancelled");
     let again = machine.read(&machine.post(&state).run().success()).text();
     assert!(!again.contains(&server.id[..12]), "{again}");
-    let patches = machine.fake.count("PATCH") - ended_before;
-    assert_eq!(patches, 1, "one that has ended is left as it is");
+    assert_eq!(machine.fake.count("PATCH"), 1, "one that has ended is left as it is");
     is_ours
 }
 
