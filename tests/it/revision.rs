@@ -291,6 +291,8 @@ async fn dbmate_would_have_written_the_same_and_runs_it() {
     let status = run(&["status"]);
     assert!(status.contains("_add_table.sql\n\nApplied: 0\nPending: 1\n"), "{status}");
     run(&["migrate"]);
+    // dbmate does not look whether the second is taken, and two files of one second are one version.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let theirs = run(&["new", "another_one"]);
     let theirs = theirs.trim().strip_prefix("Creating migration: ").unwrap();
     assert_eq!(project.read(ours.stdout.trim()), project.read(theirs));
