@@ -40,9 +40,7 @@ pub(super) fn scope(global: &Global, databases: &[String]) -> Scope {
 }
 
 pub(super) fn limits(how: &HowArgs) -> Limits {
-    let cores = available_parallelism().map_or(1, NonZero::get);
-    let jobs = how.jobs.map_or(cores, usize::from);
-    Limits { jobs, canary: None, max_failures: None, wait: how.wait }
+    Limits { wait: how.wait, ..looking(how.jobs) }
 }
 
 /// Of what only looks.

@@ -1,3 +1,5 @@
+//! The base as a host has it, beside the base as git has it.
+
 use std::os::unix::fs::symlink;
 use std::sync::Mutex;
 

@@ -30,6 +30,13 @@ async fn killed_fifty_times_it_comes_to_its_end() {
     let last = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
     assert_eq!(report(&last)["counts"]["failed"], 0);
     assert_all_once(&database, TENANTS, MIGRATIONS).await;
+    // At the head, each of them, and in one shape.
+    let status = shop.mig_ci(["status", "--all-tenants", "--check"]);
+    status.env("SHOP_URL", database.url()).run().success();
+    let elsewhere = "SELECT string_agg(DISTINCT nspname, ' ' ORDER BY nspname) FROM pg_class \
+        JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'i', 'S', 'v') \
+        AND nspname !~ '^(pg_|tenant_|information_schema)'";
+    assert_eq!(database.sql(elsewhere).await, ["audit shared"], "nothing is anywhere else");
 }
 
 /// Two and four runs at once, as on several machines: they share the work, and nothing is done twice.
