@@ -139,11 +139,9 @@ fn exit_of_report(report: &Report) -> Exit {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Verify(error) => Exit::of_error(error),
-        Error::Usage(_)
-        | Error::OtherServer { .. }
-        | Error::Declined
-        | Error::NoVersion { .. }
-        | Error::NotYet { .. } => Exit::Usage,
+        Error::Usage(_) | Error::OtherServer { .. } | Error::Declined | Error::NoVersion { .. } => {
+            Exit::Usage
+        }
         Error::Format { .. }
         | Error::OneLedger { .. }
         | Error::Address { .. }

@@ -24,6 +24,7 @@ mod step;
 #[cfg(test)]
 mod testing;
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use camino::Utf8PathBuf;
@@ -68,12 +69,29 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     /// It names the ledger by its qualified name, and orders the rows from the oldest version to the newest.
     fn ledger_rows(&self, ledger: &Ledger) -> String;
 
+    /// The rows as one for each migration that they show, the oldest first. A ledger of one row, the current version, stands
+    /// for all files below it.
+    fn history<'r>(
+        &self,
+        rows: &'r [LedgerRow],
+        _migrations: &[Migration],
+    ) -> Cow<'r, [LedgerRow]> {
+        Cow::Borrowed(rows)
+    }
+
     /// What the tool would do now: the part of its algorithm between reading the ledger and the first script.
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision;
 
     /// What the tool sends to apply one migration, ledger row included, in as few messages as its semantics allow.
     /// Before each message its [`Message::demand`] has to be met, else the tool stops there, in those words.
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message>;
+
+    /// As [`Format::apply`], for a database that matters: where the tool marks a step as begun and as ended in transactions
+    /// of their own, the step and its row are one, if its script allows that. Whoever is killed in between has done nothing
+    /// then, and what the tool finds in the end is the same.
+    fn apply_at_once(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+        self.apply(migration, ledger)
+    }
 
     /// What the tool would undo, and what keeps it from it.
     ///
@@ -95,6 +113,26 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
         below: Option<&Migration>,
         ledger: &Ledger,
     ) -> Vec<Message>;
+
+    /// As [`Format::revert`], in the way of [`Format::apply_at_once`].
+    fn revert_at_once(
+        &self,
+        migration: &Migration,
+        below: Option<&Migration>,
+        ledger: &Ledger,
+    ) -> Vec<Message> {
+        self.revert(migration, below, ledger)
+    }
+
+    /// What to do about rows that say of a step that it was begun, and not that it has ended; as one sentence.
+    fn way_on(
+        &self,
+        _rows: &[LedgerRow],
+        _migrations: &[Migration],
+        _ledger: &Ledger,
+    ) -> Option<String> {
+        None
+    }
 
     /// The files of its next migration, as the tool itself would make them: named, numbered and begun. `slug` is what it is
     /// about. They are not looked at yet: that is [`next_files`].

@@ -76,6 +76,27 @@ fn can_be_fused(script: &str) -> bool {
             .any(|statement| is_transaction_control(statement) || begins_with(statement, &["COPY"]))
 }
 
+/// Whether a script that a tool sends as one message, without a transaction of its own, does the same within one. Several
+/// statements share an implicit one anyway; a lone statement may refuse that or commit by itself, and a script may have
+/// transaction commands of its own.
+pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
+    script.knows(Question::DoesTheSameInATransaction, |text| {
+        let pieces = split(text, Dialect::Server).pieces;
+        let statements: Vec<&str> = pieces.iter().map(|piece| &text[piece.range()]).collect();
+        // A block that neither ends transactions nor calls what might.
+        let is_plain_block = |statement: &str| {
+            let block = statement.to_ascii_lowercase();
+            begins_with(statement, &["DO"])
+                && !["commit", "rollback", "call"].iter().any(|word| block.contains(word))
+        };
+        let commits = matches!(
+            statements.as_slice(),
+            [alone] if commits_by_itself(alone) && !is_plain_block(alone)
+        );
+        !commits && !statements.iter().any(|statement| is_transaction_control(statement))
+    })
+}
+
 /// Does a failure of message `failed` of a step leave nothing of the step's scripts behind, once the session has been
 /// rolled back? Then the step can be sent again as if it had never been. What the format's ledger says of a failed
 /// migration (a dirty row) may stay.
@@ -236,6 +257,31 @@ mod tests {
             assert_eq!(texts(&step), ["BEGIN READ WRITE", script, "INSERT", "COMMIT"]);
             let demands: Vec<_> = step.iter().map(Message::demand).collect();
             assert_eq!(demands, [LIB_PQ.before_begin, None, None, LIB_PQ.before_commit]);
+        }
+    }
+
+    #[test]
+    fn only_what_minds_a_transaction_stays_without_one() {
+        let same = |script: &str| does_the_same_in_a_transaction(&Script::whole("1.sql", script));
+        for script in [
+            "",
+            "create table a()",
+            "create table a(); create index concurrently i on a(b)",
+            "do $$ begin execute 'create table a()'; end $$",
+        ] {
+            assert!(same(script), "{script}: alone or not, it is in one anyway");
+        }
+        for script in [
+            "create index concurrently i on a(b)",
+            "vacuum a;",
+            "call p()",
+            "do $$ begin commit; end $$",
+            "do $$ begin call p(); end $$",
+            "select 1; commit; select 2",
+            "begin; select 1; commit",
+            "savepoint a",
+        ] {
+            assert!(!same(script), "{script}");
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Script {
 
 /// What has been found out about a script's text, once for all who have a part in it: tenants by the thousand run the same.
 #[derive(Debug, Clone, Default)]
-struct Known(Arc<[OnceLock<bool>; 2]>);
+struct Known(Arc<[OnceLock<bool>; 3]>);
 
 /// Scripts are equal by their texts.
 impl PartialEq for Known {
@@ -32,6 +32,7 @@ impl Eq for Known {}
 pub(crate) enum Question {
     CanBeFused,
     KeepsTheSession,
+    DoesTheSameInATransaction,
 }
 
 impl Script {

@@ -1,5 +1,6 @@
 //! What has become of a target, told by its ledger before and after.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,21 +72,27 @@ pub(super) struct Begun {
 
 impl Work<'_> {
     pub(super) fn begin(&self, rows: &Arc<[LedgerRow]>, decision: &Decision) -> Begun {
-        Begun {
-            rows: Arc::clone(rows),
-            wanted: decision.apply.clone(),
-            steps: Vec::new(),
-            retries: 0,
-        }
+        let rows = match self.history(rows) {
+            Cow::Borrowed(_) => Arc::clone(rows),
+            Cow::Owned(rows) => rows.into(),
+        };
+        Begun { rows, wanted: decision.apply.clone(), steps: Vec::new(), retries: 0 }
     }
 
     /// Writes down what the ledger shows now and did not show before (or the other way round), in the order in which it was
     /// to be done.
     pub(super) fn note_done(&self, target: &Target, begun: &mut Begun, rows: &[LedgerRow]) {
         let missing = self.left(target, begun, rows).apply;
+        let history = self.history(rows);
+        // A tool that refuses a ledger has nothing to apply, and that is no sign of what was.
+        let is_shown = |migration: &Migration| {
+            let is_it = |row: &LedgerRow| row.complete && row.version == migration.version;
+            !self.goal.is_up() || history.iter().any(is_it)
+        };
         for index in &begun.wanted {
             let migration = &self.track.head[*index];
-            if !missing.contains(index) && !self.is_among(&begun.steps, migration) {
+            let is_done = !missing.contains(index) && is_shown(migration);
+            if is_done && !self.is_among(&begun.steps, migration) {
                 let done = StepRecord { outcome: StepOutcome::Applied, ..self.unrun(migration) };
                 begun.steps.push(StepRecord { recorded: Some(true), ..done });
             }
@@ -94,7 +101,7 @@ impl Work<'_> {
 
     pub(super) fn complete(&self, begun: Begun) -> Done {
         let Begun { rows, steps, retries, .. } = begun;
-        let before = rows.last().map(|row| row.version.clone());
+        let before = newest(&rows);
         let rows_before = Some(rows.len());
         let after = match self.goal {
             Goal::Up { .. } => {
@@ -118,17 +125,29 @@ impl Work<'_> {
     }
 
     /// There is nothing left that the tool would apply: it is done, or it refuses.
-    pub(super) fn end_of(&self, begun: Begun, rows: &[LedgerRow], decision: Decision) -> Done {
+    pub(super) fn end_of(
+        &self,
+        target: &Target,
+        begun: Begun,
+        rows: &[LedgerRow],
+        decision: Decision,
+    ) -> Done {
         let mut done = self.complete(begun);
         if self.goal.is_up() {
-            done.after = done.after.or_else(|| rows.last().map(|row| row.version.clone()));
+            done.after = done.after.or_else(|| newest(&self.history(rows)));
         }
         if let Some(reason) = decision.refusal {
             let place = decision.refused.map(|index| self.file_of(&self.track.head[index]));
-            let failure = Failure { place, ..Failure::new(FailureKind::Refused, reason) };
+            let hint = self.way_on(target, rows);
+            let failure = Failure { place, hint, ..Failure::new(FailureKind::Refused, reason) };
             done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
         }
         done
+    }
+
+    /// What to do about a ledger that says of a step that it was begun.
+    pub(super) fn way_on(&self, target: &Target, rows: &[LedgerRow]) -> Option<String> {
+        self.track.chosen.format.way_on(rows, &self.track.head, &target.ledger)
     }
 
     /// What is missing has not been run: the first of it because of the failure, the others because of the first.
@@ -172,4 +191,9 @@ impl Work<'_> {
         let path = self.script(migration).path().to_owned();
         StepRecord { path, ..StepRecord::not_run(migration, Phase::Head) }
     }
+}
+
+/// A version that was begun and has not ended is not where a target stands.
+fn newest(rows: &[LedgerRow]) -> Option<String> {
+    rows.iter().rfind(|row| row.complete).map(|row| row.version.clone())
 }

@@ -32,10 +32,6 @@ pub(crate) enum Error {
     #[error("no migration of `{database}` has the version {version}")]
     NoVersion { database: String, version: String },
     #[error(
-        "mig-ci verifies {format} migrations and does not run them on real databases yet: use {format} itself"
-    )]
-    NotYet { format: &'static str },
-    #[error(
         "the report is of {report}, and `{database}` is at {here} now: nothing is done there. Give --url with that address, or \
          name the tenants"
     )]

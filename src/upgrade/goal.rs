@@ -1,6 +1,7 @@
 //! Which way a track is to go, and what that means for each of its migrations: what is sent, and what the ledger shows
 //! afterwards.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::batch::Step;
@@ -144,7 +145,7 @@ impl Work<'_> {
             // The first that is undone was applied last.
             let versions =
                 decision.apply.iter().rev().map(|index| self.track.head[*index].version.clone());
-            let rows_before = Some(rows.len() - decision.apply.len());
+            let rows_before = Some(self.history(rows).len() - decision.apply.len());
             let versions = AppliedVersions { versions: versions.collect(), rows_before };
             meant.insert(Arc::clone(&target.name), versions);
         }
@@ -156,6 +157,7 @@ impl Work<'_> {
         let Some(AppliedVersions { versions, rows_before }) = applied else {
             return Decision::default();
         };
+        let rows = self.history(rows);
         let is_there = |version: &&String| rows.iter().any(|row| row.version == **version);
         let there: Vec<&String> = versions.iter().filter(is_there).collect();
         if there.is_empty() {
@@ -202,6 +204,7 @@ impl Work<'_> {
         match &self.goal {
             Goal::Up { .. } => self.decide(target, rows),
             Goal::Down(_) | Goal::Back(_) => {
+                let rows = self.history(rows);
                 let is_there = |index: &&usize| {
                     let version = &self.track.head[**index].version;
                     rows.iter().any(|row| row.version == *version)
@@ -212,6 +215,11 @@ impl Work<'_> {
         }
     }
 
+    /// What a ledger's rows show: one row for each migration.
+    pub(super) fn history<'r>(&self, rows: &'r [LedgerRow]) -> Cow<'r, [LedgerRow]> {
+        self.track.chosen.format.history(rows, &self.track.head)
+    }
+
     /// What is sent for the track's migration of this index, and what has to be true afterwards.
     pub(super) fn step(&self, index: usize, target: &Target) -> Step {
         let format = self.track.chosen.format;
@@ -219,9 +227,11 @@ impl Work<'_> {
         let recorded = format.recorded(migration, &target.ledger);
         let below = index.checked_sub(1).map(|below| &self.track.head[below]);
         match &self.goal {
-            Goal::Up { .. } => Step { messages: format.apply(migration, &target.ledger), recorded },
+            Goal::Up { .. } => {
+                Step { messages: format.apply_at_once(migration, &target.ledger), recorded }
+            }
             Goal::Down(_) | Goal::Back(_) => Step {
-                messages: format.revert(migration, below, &target.ledger),
+                messages: format.revert_at_once(migration, below, &target.ledger),
                 recorded: format!("NOT ({recorded})"),
             },
         }

@@ -94,12 +94,6 @@ impl<'a> Job<'a> {
                 return Err(Error::OtherServer { database, report, here });
             }
         }
-        for track in self.shared.iter().chain(&self.tenants) {
-            // Its ledger is one row, which says neither what was applied nor whose the dirty mark is.
-            if track.chosen.format.name() == "golang-migrate" {
-                return Err(Error::NotYet { format: "golang-migrate" });
-            }
-        }
         let last = self.tenants.as_ref().or(self.shared.as_ref());
         let wanted = match &request.way {
             Way::Up(To::Version(version)) | Way::Down(DownTo::Version(version)) => Some(version),

@@ -62,7 +62,10 @@ impl<'a> Known<'a> {
             (None, true) => Standing::AtHead,
             (None, false) => Standing::Behind,
         };
-        let failure = refusal.map(|reason| failure_of(&Failure::new(FailureKind::Refused, reason)));
+        let failure = refusal.map(|reason| {
+            let hint = self.plan.chosen.format.way_on(&rows, &self.plan.head, &target.ledger);
+            failure_of(&Failure { hint, ..Failure::new(FailureKind::Refused, reason) })
+        });
         let (version, applied) = (state.last().cloned(), state.len());
         Unit { standing, version, applied, pending, failure, state, ..blank }
     }
@@ -72,8 +75,9 @@ impl<'a> Known<'a> {
             return known.clone();
         }
         let decision = self.plan.chosen.format.decide(rows, &self.plan.head);
+        let history = self.plan.chosen.format.history(rows, &self.plan.head);
         let meaning = Meaning {
-            state: rows.iter().map(|row| row.version.clone()).collect(),
+            state: history.iter().map(|row| row.version.clone()).collect(),
             pending: decision
                 .apply
                 .iter()

@@ -65,7 +65,7 @@ impl Work<'_> {
         decision.apply.iter().for_each(|index| messages.extend(self.step(*index, target).messages));
         (rehearsal.0)(&script(target, steps.len(), &messages));
         let begun = self.begin(rows, &decision);
-        let done = self.end_of(begun, rows, decision);
+        let done = self.end_of(target, begun, rows, decision);
         match done.end {
             UnitEnd::Completed | UnitEnd::Failed { .. } => Done { steps, ..done },
             UnitEnd::NotRun { .. } => done,

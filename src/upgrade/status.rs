@@ -234,6 +234,7 @@ fn put(unit: &mut Unit, shape: Result<String, Failure>) {
 
 /// What the ledger shows in its order, and what the files have besides.
 fn history(plan: &TrackPlan, rows: &[LedgerRow]) -> Vec<Entry> {
+    let rows = plan.chosen.format.history(rows, &plan.head);
     let path = |version: &str| {
         let file = plan.head.iter().find(|migration| migration.version == version);
         file.map(|migration| migration.up.path().to_string())

@@ -54,7 +54,7 @@ impl Work<'_> {
     fn settled_by(&self, target: &Target, rows: &Arc<[LedgerRow]>) -> Option<Done> {
         let thought = self.thought(target, rows);
         let decision = &thought.decision;
-        let end = || self.end_of(self.begin(rows, decision), rows, decision.clone());
+        let end = || self.end_of(target, self.begin(rows, decision), rows, decision.clone());
         decision.apply.is_empty().then(end)
     }
 
@@ -106,14 +106,14 @@ impl Work<'_> {
             }
             let decision = decided.take().unwrap_or_else(|| self.left(target, &begun, &known));
             if decision.apply.is_empty() {
-                return self.end_of(begun, &known, decision);
+                return self.end_of(target, begun, &known, decision);
             }
             let opening = opening.take();
             let failed = match self.apply(lane, target, &decision.apply, opening, &mut begun).await
             {
                 Ok(()) => match decision.refusal {
                     // The tool stops there, after what it has applied.
-                    Some(_) => return self.end_of(begun, &known, decision),
+                    Some(_) => return self.end_of(target, begun, &known, decision),
                     None => return self.complete(begun),
                 },
                 Err(failed) => failed,
@@ -133,7 +133,11 @@ impl Work<'_> {
             if failed.may_be_tried_again && self.pause(&mut begun).await {
                 continue;
             }
-            let failure = self.with_leftovers(lane, target, failed).await;
+            let mut failure = self.with_leftovers(lane, target, failed).await;
+            if let Some(way_on) = self.way_on(target, &known) {
+                let hint = failure.hint.into_iter().chain([way_on]);
+                failure.hint = Some(hint.collect::<Vec<_>>().join(". And "));
+            }
             return self.broken(begun, failure);
         }
     }

@@ -9,7 +9,8 @@
 //! - A step too many is told ("limit 1 short") once the others have been gone; without any there is "file does not exist".
 //! - `goto` a version above the current one goes up. Here that is refused.
 
-use super::{no_migration, set_version, stands_at, truncate};
+use super::version::{no_migration, no_version, set_version, stands_at};
+use crate::formats::step::{LIB_PQ, tool_transaction};
 use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, Message};
 use crate::model::Migration;
 
@@ -21,7 +22,7 @@ pub(super) fn decide(
     migrations: &[Migration],
     to: &DownTo,
 ) -> Result<DownDecision, DownRefusal> {
-    let at = rows.first().map(|row| stands_at(row, migrations)).transpose();
+    let at = rows.last().map(|row| stands_at(row, migrations)).transpose();
     let at = at.map_err(|(reason, refused)| DownRefusal { reason, refused })?;
     let applied = at.map_or(0, |at| at + 1);
     let (stays, short) = match to {
@@ -70,7 +71,7 @@ pub(super) fn revert(
     }
     messages.push(match below {
         Some(_) => set_version(version, false, ledger),
-        None => truncate(ledger),
+        None => tool_transaction(&LIB_PQ, &no_version(ledger)),
     });
     messages
 }

@@ -11,11 +11,16 @@
 //! - A file is sent as one message, without a transaction of its own: its statements share an implicit one, and
 //!   `CREATE INDEX CONCURRENTLY` has to be alone in its file. An empty file is not sent.
 //!
+//! For real databases a step and its row are one transaction where the script allows that: see `at_once.rs`.
+//!
 //! (`x-multi-statement=true`, which cuts files at every semicolon, is not followed.)
 
+mod at_once;
 mod down;
 mod next;
+mod version;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
@@ -24,12 +29,12 @@ use std::time::SystemTime;
 use regex::Regex;
 
 use super::ledger::parse_name;
-use super::step::{LIB_PQ, tool_transaction};
 use super::{
     Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
     LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
+use version::{history, set_version, stands_at, version_is};
 
 const TABLE: &str = "schema_migrations";
 
@@ -124,8 +129,12 @@ impl Format for GolangMigrate {
         )
     }
 
+    fn history<'r>(&self, rows: &'r [LedgerRow], migrations: &[Migration]) -> Cow<'r, [LedgerRow]> {
+        history(rows, migrations)
+    }
+
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision {
-        let Some(row) = rows.first() else {
+        let Some(row) = rows.last() else {
             return Decision { apply: (0..migrations.len()).collect(), ..Decision::default() };
         };
         match stands_at(row, migrations) {
@@ -141,12 +150,11 @@ impl Format for GolangMigrate {
     }
 
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
-        let mut messages = vec![set_version(&migration.version, true, ledger)];
-        if !migration.up.text().trim().is_empty() {
-            messages.push(Message::script(migration.up.clone()));
-        }
-        messages.push(set_version(&migration.version, false, ledger));
-        messages
+        apply(migration, ledger)
+    }
+
+    fn apply_at_once(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+        at_once::apply(migration, ledger)
     }
 
     fn decide_down(
@@ -167,6 +175,24 @@ impl Format for GolangMigrate {
         down::revert(migration, below, ledger)
     }
 
+    fn revert_at_once(
+        &self,
+        migration: &Migration,
+        below: Option<&Migration>,
+        ledger: &Ledger,
+    ) -> Vec<Message> {
+        at_once::revert(migration, below, ledger)
+    }
+
+    fn way_on(
+        &self,
+        rows: &[LedgerRow],
+        migrations: &[Migration],
+        ledger: &Ledger,
+    ) -> Option<String> {
+        at_once::way_on(rows, migrations, ledger)
+    }
+
     fn next_files(
         &self,
         directory: &Directory<'_>,
@@ -185,46 +211,18 @@ impl Format for GolangMigrate {
     }
 
     fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
-        let ledger = ledger.qualified();
-        migrations.last().map_or_else(String::new, |last| {
-            format!(
-                "TRUNCATE {ledger}; INSERT INTO {ledger} (version, dirty) VALUES ({}, false);",
-                last.version
-            )
-        })
+        let stands_after = |last: &&Migration| version_is(&last.version, false, ledger) + ";";
+        migrations.last().map(stands_after).unwrap_or_default()
     }
 }
 
-/// Index of the current version's migration; else why the tool does not begin, and the migration that it is about.
-fn stands_at(row: &LedgerRow, migrations: &[Migration]) -> Result<usize, (String, Option<usize>)> {
-    let at = migrations.iter().position(|migration| migration.version == row.version);
-    if !row.complete {
-        let refusal = format!("Dirty database version {}. Fix and force version.", row.version);
-        return Err((refusal, at));
+fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    let mut messages = vec![set_version(&migration.version, true, ledger)];
+    if !migration.up.text().trim().is_empty() {
+        messages.push(Message::script(migration.up.clone()));
     }
-    at.ok_or_else(|| (no_migration(&row.version), None))
-}
-
-fn no_migration(version: &str) -> String {
-    format!(
-        "no migration found for version {version}: read down for version {version} .: file does not exist"
-    )
-}
-
-/// Replaces the ledger's one row.
-fn set_version(version: &str, dirty: bool, ledger: &Ledger) -> Message {
-    let ledger = ledger.qualified();
-    tool_transaction(
-        &LIB_PQ,
-        &format!(
-            "TRUNCATE {ledger}; INSERT INTO {ledger} (version, dirty) VALUES ({version}, {dirty})"
-        ),
-    )
-}
-
-/// Takes the ledger's one row away.
-fn truncate(ledger: &Ledger) -> Message {
-    tool_transaction(&LIB_PQ, &format!("TRUNCATE {}", ledger.qualified()))
+    messages.push(set_version(&migration.version, false, ledger));
+    messages
 }
 
 /// A version's migration, from its two files; nothing if it has none.

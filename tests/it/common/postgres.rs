@@ -96,6 +96,12 @@ impl Postgres {
         Self::start_with(&files, &["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"])
     }
 
+    /// One that has room for a few sessions alone.
+    pub(crate) fn start_with_room_for(sessions: u32) -> Self {
+        let room = format!("max_connections={sessions}");
+        Self::start_with(&[], &[&room, "superuser_reserved_connections=0", "max_wal_senders=0"])
+    }
+
     /// With files beside its data, and options that name them.
     fn start_with(files: &[(&str, &str)], more: &[&str]) -> Self {
         let binaries = find_binaries();

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use futures::future::join_all;
 use nix::sys::signal::Signal;
+use sqlx::{Connection as _, PgConnection};
 
-use super::{assert_all_once, numbered, report, shop, upgrade, with_tenants};
+use super::{assert_all_once, numbered, report, shop, upgrade, with_tenants, with_tenants_on};
+use crate::common::Postgres;
 
 const TENANTS: usize = 200;
 const MIGRATIONS: usize = 4;
@@ -91,13 +94,27 @@ async fn connections_that_are_cut_cost_nothing() {
 #[tokio::test]
 async fn a_full_server_is_waited_for() {
     let shop = shop(MIGRATIONS);
-    let database = with_tenants(&numbered(20)).await;
-    database.sql(&format!("ALTER ROLE plain IN DATABASE {} RESET ALL", database.name)).await;
-    let admin = crate::common::postgres();
-    admin.sql(&format!("ALTER DATABASE {} CONNECTION LIMIT 3", database.name)).await;
-    let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=8", "--format=json"]).run();
-    admin.sql(&format!("ALTER DATABASE {} CONNECTION LIMIT -1", database.name)).await;
-    assert_eq!(report(&run.success())["counts"]["failed"], 0);
+    let server: &'static Postgres = Box::leak(Box::new(Postgres::start_with_room_for(5)));
+    let database = with_tenants_on(server, &numbered(20)).await;
+    // All of it is somebody else's at first, and a part of it to the end.
+    let sessions = join_all((0..5).map(async |_| {
+        let mut session = PgConnection::connect(&database.url()).await.unwrap();
+        session.ping().await.unwrap();
+        session
+    }));
+    let mut sessions = sessions.await;
+    let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=8", "--format=json"]).start();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let full = PgConnection::connect(&database.url()).await.unwrap_err();
+    assert!(full.to_string().contains("too many clients already"), "{full}");
+    for session in sessions.drain(2..) {
+        session.close().await.unwrap();
+    }
+    let run = report(&running.wait().success());
+    assert_eq!((&run["counts"]["failed"], &run["counts"]["upgraded"]), (&0.into(), &21.into()));
+    for session in sessions {
+        session.close().await.unwrap();
+    }
     assert_all_once(&database, 20, MIGRATIONS).await;
 }
 

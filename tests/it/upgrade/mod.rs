@@ -5,6 +5,7 @@ mod create;
 mod downgrade;
 mod dry_run;
 mod fleet;
+mod golang_migrate;
 mod limits;
 mod oracle;
 mod pooler;
@@ -19,7 +20,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::common::{Command, Database, Outcome, Project, postgres, project};
+use crate::common::{Command, Database, Outcome, Postgres, Project, postgres, project};
 
 /// Each migration writes down that it ran, and where: whatever was applied twice is there twice.
 pub(super) fn migration(number: usize, sql: &str) -> String {
@@ -52,7 +53,11 @@ pub(super) fn shop(migrations: usize) -> Project {
 
 /// A database with schemas for some tenants, and the table of what was applied.
 pub(super) async fn with_tenants(names: &[String]) -> Database {
-    let database = postgres().database().await;
+    with_tenants_on(postgres(), names).await
+}
+
+pub(super) async fn with_tenants_on(server: &'static Postgres, names: &[String]) -> Database {
+    let database = server.database().await;
     let mut sql = "CREATE SCHEMA shared; CREATE SCHEMA audit;\n\
         CREATE TABLE audit.applied (tenant text, version int);\n\
         CREATE TABLE audit.tenants (id serial, slug text);\n"

@@ -296,19 +296,6 @@ async fn an_address_that_is_none_costs_one_tenant() {
     assert!(run.stdout.contains("already at 1"), "{run:?}");
 }
 
-#[test]
-fn what_is_not_known_well_enough_is_not_run() {
-    let shop = project()
-        .file("mig-ci.toml", "[databases.users]\nurl = \"postgres://u@h/d\"\nmigrations = \"m\"\n")
-        .file("m/1_a.up.sql", "SELECT 1;")
-        .file("m/1_a.down.sql", "SELECT 1;")
-        .file("m/go.mod", "");
-    let config = shop.read("mig-ci.toml") + "format = \"golang-migrate\"\n";
-    let shop = shop.file("mig-ci.toml", config);
-    let refused = shop.mig_ci(["upgrade"]).run().exit(2);
-    assert!(refused.stderr.contains("verifies golang-migrate migrations and does not run them"));
-}
-
 /// A variable that names no tenant's place is no reason to migrate that place.
 #[tokio::test]
 async fn a_variable_that_names_somebody_elses_place_is_refused() {

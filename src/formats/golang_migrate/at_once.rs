@@ -1,0 +1,150 @@
+//! A step and its row in one transaction, for real databases, and what to do where that cannot be.
+//!
+//! The tool sends a script as one message, whose statements share an implicit transaction, between two marks with a
+//! transaction each. Whoever is killed in between leaves a dirty row, which does not say whether the script has been
+//! committed. In an explicit transaction the same statements do the same, and nobody ever sees the step half-done. Left
+//! as the tool has it is a script with transaction commands of its own, and a lone statement that refuses a transaction or
+//! may commit by itself, such as `CREATE INDEX CONCURRENTLY`.
+
+use super::down;
+use super::version::{no_version, version_is};
+use crate::formats::step::{LIB_PQ, does_the_same_in_a_transaction, in_transaction};
+use crate::formats::{Ledger, LedgerRow, Message};
+use crate::model::{Migration, Script};
+
+pub(super) fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    if !does_the_same_in_a_transaction(&migration.up) {
+        return super::apply(migration, ledger);
+    }
+    in_transaction(&LIB_PQ, &migration.up, version_is(&migration.version, false, ledger))
+}
+
+pub(super) fn revert(
+    migration: &Migration,
+    below: Option<&Migration>,
+    ledger: &Ledger,
+) -> Vec<Message> {
+    let row = match below {
+        Some(below) => version_is(&below.version, false, ledger),
+        None => no_version(ledger),
+    };
+    match &migration.down {
+        Some(down) if does_the_same_in_a_transaction(down) => in_transaction(&LIB_PQ, down, row),
+        Some(_) => down::revert(migration, below, ledger),
+        None => in_transaction(&LIB_PQ, &Script::whole("", ""), row),
+    }
+}
+
+pub(super) fn way_on(
+    rows: &[LedgerRow],
+    migrations: &[Migration],
+    ledger: &Ledger,
+) -> Option<String> {
+    let dirty = rows.iter().find(|row| !row.complete)?;
+    let number = |version: &str| version.parse::<i128>().ok();
+    let below = migrations.iter().rfind(|file| number(&file.version) < number(&dirty.version));
+    let table = ledger.qualified();
+    let not_there = match below {
+        Some(below) => format!("UPDATE {table} SET version = {}, dirty = false;", below.version),
+        None => format!("TRUNCATE {table};"),
+    };
+    Some(format!(
+        "whoever went to or from version {version} has not said how that ended: `migrate` itself, which may be at it still, or a \
+         step that could not be in a transaction. Look at what it makes, and say what is there before you run again: all of \
+         {version}: UPDATE {table} SET dirty = false; nothing of it: {not_there}",
+        version = dirty.version,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+    use crate::formats::Format as _;
+    use crate::formats::golang_migrate::GolangMigrate;
+    use crate::formats::testing::{directory, texts};
+    use crate::model::MemoryFiles;
+
+    const CONCURRENTLY: &str = "CREATE INDEX CONCURRENTLY i ON a (b)";
+
+    fn load() -> Vec<Migration> {
+        let files = MemoryFiles::new([
+            ("m/1_a.up.sql", "create table a();"),
+            ("m/1_a.down.sql", "drop table a;"),
+            ("m/2_b.up.sql", "create table b(); create table c()"),
+            ("m/2_b.down.sql", "begin; drop table b; commit;"),
+            ("m/3_c.up.sql", CONCURRENTLY),
+            ("m/3_c.down.sql", "drop index i;"),
+            ("m/4_d.down.sql", ""),
+        ]);
+        GolangMigrate.load(&directory(&files, "m")).unwrap()
+    }
+
+    fn set(version: &str) -> String {
+        let ledger = "\"t\".\"l\"";
+        format!(
+            "TRUNCATE {ledger}; INSERT INTO {ledger} (version, dirty) VALUES ({version}, false)"
+        )
+    }
+
+    fn fused(script: &str, row: &str) -> Vec<String> {
+        vec![format!("BEGIN READ WRITE\n;\n{script}\n;\n{row}\n;\nCOMMIT")]
+    }
+
+    #[test]
+    fn a_step_and_its_row_are_one_where_the_script_allows_it() {
+        let (migrations, ledger) = (load(), Ledger::new("t", "l"));
+        let sent = |index: usize| texts(&apply(&migrations[index], &ledger));
+        assert_eq!(sent(0), fused("create table a();", &set("1")));
+        // No semicolon at its end: four messages, and one transaction still.
+        let four = ["BEGIN READ WRITE", "create table b(); create table c()", &set("2"), "COMMIT"];
+        assert_eq!(sent(1), four);
+        assert_eq!(sent(2), texts(&super::super::apply(&migrations[2], &ledger)), "as the tool");
+        assert_eq!(sent(2).len(), 3);
+        assert_eq!(sent(3), fused("", &set("4")), "there is no up file");
+    }
+
+    #[test]
+    fn so_are_a_step_back_and_its_row() {
+        let (migrations, ledger) = (load(), Ledger::new("t", "l"));
+        let sent = |index: usize| {
+            let below = index.checked_sub(1).map(|below| &migrations[below]);
+            texts(&revert(&migrations[index], below, &ledger))
+        };
+        assert_eq!(sent(0), fused("drop table a;", "TRUNCATE \"t\".\"l\""));
+        assert_eq!(sent(1).len(), 3, "as the tool");
+        assert_eq!(sent(2), fused("drop index i;", &set("2")));
+    }
+
+    #[test]
+    fn a_dirty_row_has_a_way_on() {
+        let (migrations, ledger) = (load(), Ledger::new("t", "l"));
+        let way_on = |version: &str, complete| {
+            let row = LedgerRow { version: version.to_owned(), checksum: None, complete };
+            way_on(&[row], &migrations, &ledger)
+        };
+        assert_eq!(way_on("3", true), None);
+        let third = way_on("3", false).unwrap();
+        assert!(third.ends_with("UPDATE \"t\".\"l\" SET version = 2, dirty = false;"), "{third}");
+        let first = way_on("1", false).unwrap();
+        assert!(first.ends_with("nothing of it: TRUNCATE \"t\".\"l\";"), "{first}");
+    }
+
+    #[test]
+    fn one_row_is_the_history_below_it() {
+        let row = |version: &str, complete| LedgerRow {
+            version: version.to_owned(),
+            checksum: None,
+            complete,
+        };
+        let shown = |rows: &[LedgerRow]| GolangMigrate.history(rows, &load()).into_owned();
+        assert_eq!(shown(&[]), []);
+        assert_eq!(shown(&[row("2", false)]), [row("1", true), row("2", false)]);
+        let beyond =
+            [row("1", true), row("2", true), row("3", true), row("4", true), row("9", true)];
+        assert_eq!(shown(&[row("9", true)]), beyond, "its file is not there");
+        assert_eq!(shown(&[row("-1", false)]), [row("-1", false)], "undone below the first");
+        assert_eq!(GolangMigrate.decide(&beyond[..2], &load()).apply, [2, 3], "as by the one row");
+    }
+}

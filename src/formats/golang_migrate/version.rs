@@ -1,0 +1,54 @@
+//! The ledger's one row: what it says of the files, and the SQL that replaces it.
+
+use std::borrow::Cow;
+
+use crate::formats::step::{LIB_PQ, tool_transaction};
+use crate::formats::{Ledger, LedgerRow, Message};
+use crate::model::Migration;
+
+/// The one row, and a whole one for each file below it.
+pub(super) fn history<'r>(rows: &'r [LedgerRow], migrations: &[Migration]) -> Cow<'r, [LedgerRow]> {
+    let number = |version: &str| version.parse::<i128>().ok();
+    let [current] = rows else { return Cow::Borrowed(rows) };
+    let below = migrations.iter().filter(|file| number(&file.version) < number(&current.version));
+    let row = |file: &Migration| LedgerRow {
+        version: file.version.clone(),
+        checksum: None,
+        complete: true,
+    };
+    Cow::Owned(below.map(row).chain([current.clone()]).collect())
+}
+
+/// Index of the current version's migration; else why the tool does not begin, and the migration that it is about.
+pub(super) fn stands_at(
+    row: &LedgerRow,
+    migrations: &[Migration],
+) -> Result<usize, (String, Option<usize>)> {
+    let at = migrations.iter().position(|migration| migration.version == row.version);
+    if !row.complete {
+        let refusal = format!("Dirty database version {}. Fix and force version.", row.version);
+        return Err((refusal, at));
+    }
+    at.ok_or_else(|| (no_migration(&row.version), None))
+}
+
+pub(super) fn no_migration(version: &str) -> String {
+    format!(
+        "no migration found for version {version}: read down for version {version} .: file does not exist"
+    )
+}
+
+/// Replaces the ledger's one row, in a transaction of its own.
+pub(super) fn set_version(version: &str, dirty: bool, ledger: &Ledger) -> Message {
+    tool_transaction(&LIB_PQ, &version_is(version, dirty, ledger))
+}
+
+pub(super) fn version_is(version: &str, dirty: bool, ledger: &Ledger) -> String {
+    let ledger = ledger.qualified();
+    format!("TRUNCATE {ledger}; INSERT INTO {ledger} (version, dirty) VALUES ({version}, {dirty})")
+}
+
+/// Takes the ledger's one row away.
+pub(super) fn no_version(ledger: &Ledger) -> String {
+    format!("TRUNCATE {}", ledger.qualified())
+}

@@ -1,0 +1,181 @@
+//! golang-migrate's ledger of one row: what was applied is all that lies below it, and a dirty one is somebody's to mend.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::{counts, migration, numbered, outcome, report, upgrade, with_tenants};
+use crate::common::{Command, Database, Project, project};
+
+const CONFIG: &str = "[databases.app]\n\
+    url = \"${SHOP_URL}\"\n\
+    [databases.app.tenants]\n\
+    migrations = \"tenant\"\n\
+    format = \"golang-migrate\"\n\
+    target = \"tenant_{tenant}\"\n\
+    from = { query = \"SELECT slug FROM audit.tenants ORDER BY id\" }\n";
+
+/// Each migration makes a table and writes down that it ran; so does each way back.
+fn shop(migrations: usize) -> Project {
+    (1..=migrations).fold(project().file("mig-ci.toml", CONFIG), |shop, number| {
+        let table = format!("CREATE TABLE t{number} (id int PRIMARY KEY);");
+        let undone = format!("INSERT INTO audit.applied VALUES (current_schema(), -{number});");
+        shop.file(&format!("tenant/{number}_t.up.sql"), migration(number, &table))
+            .file(&format!("tenant/{number}_t.down.sql"), format!("{undone}DROP TABLE t{number};"))
+    })
+}
+
+fn run<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
+    shop.mig_ci(args).env("SHOP_URL", database.url())
+}
+
+/// The rows of each tenant's ledger, in the tenants' order.
+async fn ledgers(database: &Database, tenants: &[String]) -> Vec<String> {
+    let one = |name: &String| {
+        format!(
+            "(SELECT coalesce(string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ', '), '-') \
+             FROM \"tenant_{name}\".schema_migrations)"
+        )
+    };
+    let all = tenants.iter().map(one).collect::<Vec<_>>().join(" || '; ' || ");
+    let all = database.sql(&format!("SELECT {all}")).await;
+    all[0].split("; ").map(str::to_owned).collect()
+}
+
+async fn assert_all_once(database: &Database, tenants: usize, migrations: usize) {
+    let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
+    let number = tenants * migrations;
+    assert_eq!(all.await, [format!("{number}|{number}")], "applied, and applied once");
+}
+
+#[tokio::test]
+async fn tenants_go_up_and_down_by_their_one_row() {
+    let (shop, names) = (shop(4), numbered(12));
+    let database = with_tenants(&names).await;
+    upgrade(&shop, &database, ["2", "--tenant=t00[1-3]"]).run().success();
+    assert_eq!(ledgers(&database, &names[..3]).await, ["2", "2", "2"]);
+    let args = ["--all-tenants", "--format=json", "--output=json=r.json"];
+    let up = report(&upgrade(&shop, &database, args).run().success());
+    assert_eq!(counts(&up), [12, 0, 0, 0]);
+    assert_eq!(up["units"][0]["applied"], json!(["3", "4"]));
+    assert_eq!(up["units"][3]["applied"], json!(["1", "2", "3", "4"]));
+    assert_eq!((&up["units"][0]["before"], &up["units"][0]["after"]), (&json!("2"), &json!("4")));
+    assert_eq!(ledgers(&database, &names).await, vec!["4"; 12]);
+    assert_all_once(&database, 12, 4).await;
+    let again = report(&upgrade(&shop, &database, args_of_all()).run().success());
+    assert_eq!(counts(&again), [0, 12, 0, 0]);
+    let status = run(&shop, &database, ["status", "--all-tenants", "--check"]).run().success();
+    assert!(status.stdout.contains("12 at 4"), "{}", status.stdout);
+
+    // What the run with the report has applied, and nothing that was there before.
+    let back = run(&shop, &database, ["downgrade", "--report=r.json", "--format=json"]);
+    let back = report(&back.run().success());
+    assert_eq!(back["units"][0]["undone"], json!(["4", "3"]));
+    assert_eq!(back["units"][3]["undone"], json!(["4", "3", "2", "1"]));
+    let rows = ledgers(&database, &names).await;
+    assert_eq!(rows[..3], ["2", "2", "2"]);
+    assert_eq!(rows[3..], ["-"; 9]);
+    run(&shop, &database, ["downgrade", "-1", "--tenant=t001"]).run().success();
+    run(&shop, &database, ["downgrade", "base", "--tenant=t002"]).run().success();
+    assert_eq!(ledgers(&database, &names[..3]).await, ["1", "-", "2"]);
+    let tables = "SELECT count(*) FROM pg_class WHERE relname ~ '^t[0-9]$'";
+    assert_eq!(database.sql(tables).await, ["3"]);
+}
+
+fn args_of_all() -> [&'static str; 2] {
+    ["--all-tenants", "--format=json"]
+}
+
+/// Who was killed between the two marks of the tool would leave a dirty row; there are no such marks.
+#[tokio::test]
+async fn killed_at_any_point_nothing_is_left_dirty() {
+    let (shop, names) = (shop(4), numbered(100));
+    let database = with_tenants(&names).await;
+    let mut random = Rng::with_seed(20_261_128);
+    let mut killed = 0;
+    for _ in 0..20 {
+        let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=3"]).start();
+        tokio::time::sleep(Duration::from_millis(random.u64(20..120))).await;
+        running.try_signal(Signal::SIGKILL);
+        killed += i32::from(running.wait().status.code().is_none());
+    }
+    assert!(killed >= 10, "{killed} of 20 runs were killed");
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    assert_eq!(ledgers(&database, &names).await, vec!["4"; 100]);
+    assert_all_once(&database, 100, 4).await;
+}
+
+/// Whoever else holds a table is waited for, and the step is tried again as if it had never been.
+#[tokio::test]
+async fn a_lost_race_leaves_no_mark() {
+    let (shop, names) = (shop(1), numbered(2));
+    let database = with_tenants(&names).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let shop = shop.file("tenant/2_x.up.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
+    let url = database.url();
+    let holder = tokio::spawn(async move {
+        use sqlx::{Connection as _, Executor as _};
+        let mut session = sqlx::PgConnection::connect(&url).await.unwrap();
+        session.execute("BEGIN; LOCK tenant_t002.t1").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(600)).await;
+    });
+    let held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+        AND relation = 'tenant_t002.t1'::regclass AND granted";
+    while database.sql(held).await != ["1"] {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let args = ["--all-tenants", "--lock-timeout=50ms", "--format=json"];
+    let lost = report(&upgrade(&shop, &database, args).run().exit(1));
+    assert_eq!(["t001", "t002"].map(|name| outcome(&lost, name)), ["upgraded", "failed"]);
+    assert_eq!(lost["units"][1]["retries"], 5);
+    assert_eq!(ledgers(&database, &names).await, ["2", "1"], "not dirty");
+    holder.abort();
+    let _ = holder.await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    assert_all_once(&database, 2, 2).await;
+}
+
+/// A step that refuses a transaction goes as the tool sends it. Where it fails, its mark stays, and what to do is said.
+#[tokio::test]
+async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
+    let index = "CREATE UNIQUE INDEX CONCURRENTLY once ON t1 (x)";
+    let shop = shop(1)
+        .file("tenant/2_x.up.sql", migration(2, "ALTER TABLE t1 ADD x int;"))
+        .file("tenant/3_once.up.sql", index)
+        .file("tenant/4_y.up.sql", migration(4, "ALTER TABLE t1 ADD y int;"));
+    let names = numbered(2);
+    let database = with_tenants(&names).await;
+    upgrade(&shop, &database, ["2", "--all-tenants"]).run().success();
+    database.sql("INSERT INTO tenant_t001.t1 VALUES (1, 1), (2, 1)").await;
+    let failed = report(&upgrade(&shop, &database, args_of_all()).run().exit(1));
+    assert_eq!(["t001", "t002"].map(|name| outcome(&failed, name)), ["failed", "upgraded"]);
+    assert_eq!(failed["units"][0].get("applied"), None, "the mark is not taken for a step");
+    assert_eq!(ledgers(&database, &names).await, ["3 dirty", "4"]);
+    let hint = failed["units"][0]["failure"]["hint"].as_str().unwrap();
+    let drop = "DROP INDEX CONCURRENTLY tenant_t001.once;";
+    let back = "UPDATE \"tenant_t001\".\"schema_migrations\" SET version = 2, dirty = false;";
+    assert!(hint.contains(drop) && hint.contains(back), "{hint}");
+
+    // As long as nobody has done that, the tool's own words are the answer, and the way on stands beside them.
+    let dirty = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+    assert!(dirty.stdout.contains("Dirty database version 3. Fix and force version."), "{dirty:?}");
+    assert!(dirty.stdout.contains("failed, now at 2"), "{}", dirty.stdout);
+    let words = dirty.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(back), "{}", dirty.stdout);
+    let status = run(&shop, &database, ["status", "--all-tenants", "--format=json"]);
+    let status = report(&status.run());
+    assert!(status.to_string().contains("Dirty database version 3"), "{status}");
+    assert!(status.to_string().contains("SET version = 2, dirty = false"), "{status}");
+
+    database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2").await;
+    database.sql(drop).await;
+    database.sql(back).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    assert_eq!(ledgers(&database, &names).await, ["4", "4"]);
+    assert_all_once(&database, 2, 3).await;
+    let valid =
+        "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text ~ 'once'";
+    assert_eq!(database.sql(valid).await, ["2"]);
+}
