@@ -35,6 +35,7 @@ mod outcome;
 mod path;
 mod place;
 mod plan;
+mod proof;
 mod rehearsal;
 mod sessions;
 mod status;

@@ -16,7 +16,7 @@ pub(crate) struct Script {
 
 /// What has been found out about a script's text, once for all who have a part in it: tenants by the thousand run the same.
 #[derive(Debug, Clone, Default)]
-struct Known(Arc<[OnceLock<bool>; 3]>);
+struct Known(Arc<[OnceLock<bool>; 4]>);
 
 /// Scripts are equal by their texts.
 impl PartialEq for Known {
@@ -33,6 +33,7 @@ pub(crate) enum Question {
     CanBeFused,
     KeepsTheSession,
     DoesTheSameInATransaction,
+    MayMoveUnseen,
 }
 
 impl Script {

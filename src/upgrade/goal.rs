@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::batch::Step;
 use super::done::Begun;
 use super::opening::words;
+use super::proof::with_proof;
 use super::target::Target;
 use super::unit::Work;
 use super::way::{Applied, AppliedVersions, Way, same};
@@ -226,15 +227,14 @@ impl Work<'_> {
         let migration = &self.track.head[index];
         let recorded = format.recorded(migration, &target.ledger);
         let below = index.checked_sub(1).map(|below| &self.track.head[below]);
-        match &self.goal {
-            Goal::Up { .. } => {
-                Step { messages: format.apply_at_once(migration, &target.ledger), recorded }
-            }
-            Goal::Down(_) | Goal::Back(_) => Step {
-                messages: format.revert_at_once(migration, below, &target.ledger),
-                recorded: format!("NOT ({recorded})"),
-            },
-        }
+        let (messages, recorded) = match &self.goal {
+            Goal::Up { .. } => (format.apply_at_once(migration, &target.ledger), recorded),
+            Goal::Down(_) | Goal::Back(_) => (
+                format.revert_at_once(migration, below, &target.ledger),
+                format!("NOT ({recorded})"),
+            ),
+        };
+        Step { messages: with_proof(messages, &recorded), recorded }
     }
 
     /// What is run of a migration.

@@ -12,12 +12,13 @@ use super::goal::{Goal, Thought};
 use super::lane::Lane;
 use super::opening::Opening;
 use super::path::on_the_path;
+use super::proof::not_shown;
 use super::survey::Stand;
 use super::target::Target;
 use super::way::AppliedVersions;
 use crate::formats::LedgerRow;
 use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
-use crate::postgres::{EventSink, collecting, lost_a_race};
+use crate::postgres::{EventSink, StepFailure, collecting, lost_a_race};
 use crate::replay::plan::TrackPlan;
 
 /// Tries after the first one, of what has lost a race for a lock.
@@ -210,7 +211,10 @@ impl Work<'_> {
                 }
             };
             let (sent, notices) = collecting(sent).await;
-            let aftermath = sent.ok_or(None)?.map_err(|failed| stopped(&batch, failed))?;
+            let aftermath = sent.ok_or(None)?.map_err(|failed| {
+                let failure = not_shown(failed.failure);
+                stopped(&batch, StepFailure { failure, ..failed })
+            })?;
             let last = of_batch.last().map(|migration| self.file_of(migration));
             check(target, last, &aftermath)
                 .map_err(|failure| Stopped::for_good(failure, &batch))?;

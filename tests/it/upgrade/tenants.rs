@@ -250,12 +250,22 @@ async fn a_hidden_change_of_the_path_moves_no_migration() {
              $$ SELECT set_config('search_path', 'other', false) $$",
         )
         .await;
-    for _ in 0..2 {
-        upgrade(&shop, &database, ["--all-tenants"]).run();
+    for words in
+        ["relation \"_sqlx_migrations\" does not exist", "the ledger would not show the migration"]
+    {
+        let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+        assert!(run.stdout.contains(words), "{run:?}");
+        assert!(run.stdout.contains("tenant/2_go.sql"), "{run:?}");
+        // Nothing of it is there, so that there is nothing to mend.
+        assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["2"]);
         let elsewhere = "SELECT count(*) FROM pg_class WHERE relname = 't3' \
             AND relnamespace = 'other'::regnamespace";
         assert_eq!(database.sql(elsewhere).await, ["0"]);
+        // A ledger where the path leads to would take the row.
+        let ledger = "CREATE TABLE IF NOT EXISTS other._sqlx_migrations (LIKE tenant_t001._sqlx_migrations INCLUDING ALL)";
+        database.sql(ledger).await;
     }
+    assert_eq!(database.sql("SELECT count(*) FROM other._sqlx_migrations").await, ["0"]);
 }
 
 /// What one tenant leaves in a session is not there for the next one.
