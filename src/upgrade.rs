@@ -30,6 +30,7 @@ mod job;
 mod known;
 mod lane;
 mod listing;
+mod lists;
 mod opening;
 mod outcome;
 mod path;
@@ -48,7 +49,7 @@ mod way;
 pub(crate) use apart::Limits;
 pub(crate) use create::IfThere;
 pub(crate) use error::Error;
-pub(crate) use listing::{Listed, Listing, tenants};
+pub(crate) use listing::{Found, Listed, Listing, tenants};
 pub(crate) use plan::Order;
 pub(crate) use rehearsal::Rehearsal;
 pub(crate) use status::{Inquiry, status};
@@ -56,7 +57,7 @@ pub(crate) use way::{Applied, AppliedVersions, To, Way};
 
 use fleet::Fleet;
 use job::Job;
-use outcome::{record, upgraded};
+use outcome::parts;
 
 /// Of what only reads.
 const TRIES: u32 = 10;
@@ -101,9 +102,8 @@ pub(crate) async fn upgrade(
     let (files, root, events) = (&files, &*project.root, &events);
     let fleet = Fleet { request, job: &job, files, root, confirm, events, interrupted };
     let units = fleet.run().await?;
-    let records: Vec<UnitRecord> = units.iter().map(record).collect();
+    let (records, upgraded): (Vec<UnitRecord>, Vec<_>) = units.into_iter().map(parts).unzip();
     let findings = checks::judge(&records, &project.checks);
-    let upgraded = units.iter().map(upgraded).collect();
     Ok(report::build(report::Run {
         direction: request.way.direction(),
         is_rehearsal: request.rehearsal.is_some(),

@@ -265,8 +265,14 @@ pub(crate) struct CleanArgs {
 pub(crate) enum SchemaOf {
     /// mig-ci.toml
     Config,
-    /// The report, `--format json`
+    /// The report of verify, `--format json`
     Report,
+    /// That of upgrade, downgrade and create
+    Upgrade,
+    /// That of status
+    Status,
+    /// That of tenants
+    Tenants,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

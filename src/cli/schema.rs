@@ -3,13 +3,17 @@
 use super::args::{SchemaArgs, SchemaOf};
 use super::exit::Exit;
 use super::stream::Streams;
+use crate::report::{Described, schema};
 use crate::verify::Error;
-use crate::{checks, config, report};
+use crate::{checks, config};
 
 pub(super) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, Error> {
     let text = match args.of {
         SchemaOf::Config => of_config(),
-        SchemaOf::Report => report::schema(),
+        SchemaOf::Report => schema(Described::Verify),
+        SchemaOf::Upgrade => schema(Described::Upgrade),
+        SchemaOf::Status => schema(Described::Status),
+        SchemaOf::Tenants => schema(Described::Tenants),
     };
     streams.print(&text)?;
     Ok(Exit::Passed)

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use super::args::Global;
 use super::exit::Exit;
@@ -13,12 +12,10 @@ use super::upgrade_args::SiteArgs;
 use super::verify::watch_signals;
 use crate::model::Partition;
 use crate::postgres::Url;
-use crate::report::visible;
-use crate::upgrade::{Listed, Listing, tenants};
+use crate::report::tenants::{Report, SCHEMA, Tenant};
+use crate::report::{self, visible};
+use crate::upgrade::{Found, Listed, Listing, tenants};
 use crate::verify;
-
-/// The value of `schema`.
-const SCHEMA: &str = "mig-ci.tenants/1";
 
 #[derive(Debug, Args)]
 pub(crate) struct TenantsArgs {
@@ -57,11 +54,11 @@ pub(super) async fn run(
         Ok(listed) => listed,
         Err(error) => return real::refused(error, streams),
     };
+    let is_nowhere = listed.tenants.iter().any(|tenant| tenant.address.is_err());
     streams.print(&match args.format {
         TenantsFormat::Terminal => as_text(&listed),
-        TenantsFormat::Json => format!("{:#}\n", as_json(&listed)),
+        TenantsFormat::Json => report::json(&report_of(listed)),
     })?;
-    let is_nowhere = listed.tenants.iter().any(|tenant| tenant.address.is_err());
     Ok(if is_nowhere { Exit::Failed } else { Exit::Passed })
 }
 
@@ -87,19 +84,18 @@ fn as_text(listed: &Listed) -> String {
     text
 }
 
-fn as_json(listed: &Listed) -> Value {
-    let tenants = listed.tenants.iter().map(|tenant| {
-        let mut value = json!({ "name": tenant.name, "target": tenant.target });
-        match &tenant.address {
-            Ok(address) => value["address"] = json!(address),
-            Err(reason) => value["error"] = json!(reason.message),
-        }
-        value
-    });
-    json!({
-        "schema": SCHEMA,
-        "database": listed.database,
-        "tenancy": listed.tenancy.to_string(),
-        "tenants": tenants.collect::<Vec<_>>(),
-    })
+fn report_of(listed: Listed) -> Report {
+    let tenant = |tenant: Found| {
+        let (address, error) = match tenant.address {
+            Ok(address) => (Some(address), None),
+            Err(reason) => (None, Some(reason.message)),
+        };
+        Tenant { name: tenant.name, target: tenant.target, address, error }
+    };
+    Report {
+        schema: SCHEMA.to_owned(),
+        database: listed.database,
+        tenancy: listed.tenancy.to_string(),
+        tenants: listed.tenants.into_iter().map(tenant).collect(),
+    }
 }

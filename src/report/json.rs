@@ -1,10 +1,9 @@
-//! The report as it is, for machines: `docs/report.schema.json` describes it.
+//! A report as it is, for machines: the schemas in `docs/` describe them.
 
-use super::RenderOptions;
-use super::v1::Report;
+use serde::Serialize;
 
 /// Pretty, since people read it too. Text stands in it as the database gave it.
-pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
+pub(crate) fn json<R: Serialize>(report: &R) -> String {
     let mut json = serde_json::to_string_pretty(report)
         .expect("internal error: a report holds only strings, numbers, lists and objects");
     json.push('\n');

@@ -20,6 +20,7 @@ mod reproduce;
 mod samples;
 mod schema;
 pub(crate) mod status;
+pub(crate) mod tenants;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -31,9 +32,10 @@ pub(crate) use annotations::{Annotation, annotations};
 pub(crate) use build::{Run, build};
 pub(crate) use comment::{COMMENT_BUDGET, comment, problem, summary};
 pub(crate) use headline::headline;
+pub(crate) use json::json;
 pub(crate) use read::{MOST_BYTES, ReadError, read};
 pub(crate) use reproduce::upgrade_of;
-pub(crate) use schema::schema;
+pub(crate) use schema::{Described, schema};
 pub(crate) use text::{grouped, visible};
 
 use v1::Report;
@@ -41,7 +43,7 @@ use v1::Report;
 /// All renderers, by the name in `--format NAME` and `--output NAME=PATH`.
 pub(crate) static RENDERERS: &[Renderer] = &[
     Renderer { name: "terminal", render: terminal::render },
-    Renderer { name: "json", render: json::render },
+    Renderer { name: "json", render: |report, _| json(report) },
     Renderer { name: "markdown", render: markdown::render },
     Renderer { name: "junit", render: junit::render },
 ];

@@ -11,6 +11,7 @@ use crate::formats::{Decision, LedgerRow};
 use crate::model::{
     Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
 };
+use crate::report::upgrade::Versions;
 
 /// What has become of a target.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub(crate) struct Done {
     /// How many rows the ledger had before; none where that is not known.
     pub(crate) rows_before: Option<usize>,
     /// The versions that were applied, or undone.
-    pub(crate) versions: Vec<Arc<str>>,
+    pub(crate) versions: Versions,
     /// What there is to say of steps: those of which the server said something, the one that failed, and those that were not
     /// run because of it. Thousands of tenants with a whole history each would be felt.
     pub(crate) steps: Vec<StepRecord>,
@@ -42,7 +43,7 @@ impl Done {
     }
 
     fn with(end: UnitEnd) -> Self {
-        let (versions, steps, took) = (Vec::new(), Vec::new(), Duration::ZERO);
+        let (versions, steps, took) = (Versions::default(), Vec::new(), Duration::ZERO);
         Self {
             before: None,
             after: None,
@@ -119,7 +120,7 @@ impl Work<'_> {
             }
         };
         let took = steps.iter().map(|step| step.duration).sum();
-        let versions = steps.iter().map(|step| self.shared(&step.version)).collect();
+        let versions = self.lists.of(steps.iter().map(|step| &*step.version));
         let steps = steps.into_iter().filter(|step| !step.notices.is_empty()).collect();
         Done { before, after, rows_before, versions, steps, took, end: UnitEnd::Completed, retries }
     }
@@ -170,10 +171,6 @@ impl Work<'_> {
             }
         }
         done
-    }
-
-    fn shared(&self, version: &str) -> Arc<str> {
-        self.versions.get(version).map_or_else(|| version.into(), Arc::clone)
     }
 
     /// Two files can have one version.

@@ -13,6 +13,7 @@ use super::done::Done;
 use super::first_look::DIRECT;
 use super::goal::Goal;
 use super::job::Job;
+use super::lists::Lists;
 use super::outcome::Unit;
 use super::place::{self, Seat, main_address, question, unreachable};
 use super::plan;
@@ -244,11 +245,10 @@ impl Fleet<'_> {
     }
 
     fn work<'w>(&self, track: &'w TrackPlan, way: &Way) -> Work<'w> {
-        let versions = track.head.iter().map(|migration| migration.version.as_str().into());
         Work {
             track,
             goal: Goal::of(way, &track.head),
-            versions: versions.collect(),
+            lists: Lists::default(),
             meant: Mutex::default(),
             thoughts: Mutex::default(),
             events: self.events.clone(),

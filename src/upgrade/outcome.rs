@@ -11,31 +11,22 @@ pub(super) struct Unit {
     pub(super) done: Done,
 }
 
-/// What checks read.
-pub(super) fn record(unit: &Unit) -> UnitRecord {
+/// What checks read, and what the report has besides.
+pub(super) fn parts(unit: Unit) -> (UnitRecord, Upgraded) {
     let Unit { target, done } = unit;
-    UnitRecord {
+    let Done { before, after, rows_before, versions, steps, took, end, retries } = done;
+    let record = UnitRecord {
         database: target.database.to_string(),
         track: target.track,
         name: target.name.to_string(),
-        target: target.target.clone(),
+        target: target.target,
         sample: None,
-        steps: done.steps.clone(),
+        steps,
         passed_over: Vec::new(),
         changed: Vec::new(),
-        end: done.end.clone(),
-        duration: done.took,
-        head_duration: done.took,
-    }
-}
-
-pub(super) fn upgraded(unit: &Unit) -> Upgraded {
-    let Done { before, after, rows_before, versions, retries, .. } = &unit.done;
-    Upgraded {
-        before: before.clone(),
-        after: after.clone(),
-        rows_before: *rows_before,
-        versions: versions.clone(),
-        retries: *retries,
-    }
+        end,
+        duration: took,
+        head_duration: took,
+    };
+    (record, Upgraded { before, after, rows_before, versions, retries })
 }

@@ -1,7 +1,7 @@
 //! One target, from where it stands to where it should: what the format's tool would do, and what the ledger shows of it
 //! afterwards. The ledger alone says what has been applied, whatever has become of a connection.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use super::batch::batches;
 use super::done::{Begun, Done};
 use super::goal::{Goal, Thought};
 use super::lane::Lane;
+use super::lists::Lists;
 use super::opening::Opening;
 use super::path::on_the_path;
 use super::proof::not_shown;
@@ -31,8 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Work<'a> {
     pub(super) track: &'a TrackPlan,
     pub(super) goal: Goal,
-    /// The versions of its migrations, for all targets once.
-    pub(super) versions: HashSet<Arc<str>>,
+    pub(super) lists: Lists,
     /// What is meant by "the last one", by the targets' names.
     pub(super) meant: Mutex<HashMap<Arc<str>, AppliedVersions>>,
     /// What has been thought of ledgers, by the addresses of their rows.

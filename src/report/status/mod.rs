@@ -8,9 +8,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RenderOptions;
 use super::text::{count, grouped};
 use super::v1::{Failure, Tool, TrackKind};
+use super::{RenderOptions, json};
 
 pub(crate) use super::convert::{failure_of, track_kind};
 pub(crate) use shapes::odd_ones;
@@ -165,7 +165,8 @@ pub(crate) struct Difference {
 type Render = fn(&Report, &RenderOptions) -> String;
 
 /// All renderers, by the name in `--format NAME`.
-pub(crate) static RENDERERS: &[(&str, Render)] = &[("terminal", terminal::render), ("json", json)];
+pub(crate) static RENDERERS: &[(&str, Render)] =
+    &[("terminal", terminal::render), ("json", |report, _| json(report))];
 
 /// Puts it together; `units` have been judged.
 pub(crate) fn build(
@@ -222,8 +223,4 @@ fn headline(counts: &Counts) -> String {
     let parts: Vec<_> =
         parts.map(|(number, words)| format!("{} {words}", grouped(*number))).collect();
     format!("{}: {}", count(all, "target"), parts.join(", "))
-}
-
-fn json(report: &Report, _: &RenderOptions) -> String {
-    serde_json::to_string_pretty(report).map_or_else(|_| String::new(), |text| text + "\n")
 }

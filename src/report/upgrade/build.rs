@@ -1,6 +1,6 @@
 //! From what has become of each unit to the report of it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::convert::{failure_of, milliseconds, track_kind};
 use super::super::reproduce::command;
 use super::super::text::{count, grouped};
 use super::super::v1::{Finding, Tool, Verdict};
-use super::{Counts, Direction, Outcome, Report, Run, SCHEMA, Unit, Upgraded};
+use super::{Counts, Direction, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
 use crate::model::{StepOutcome, UnitEnd, UnitRecord};
 
 /// Of a run that had nothing left to do, for the reason that `summary` says.
@@ -31,10 +31,10 @@ pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
 
 /// Puts it together.
 pub(crate) fn build(run: Run<'_>) -> Report {
-    let mut texts = BTreeMap::new();
-    let units = run.records.iter().zip(&run.units);
+    let mut once = Once::default();
+    let units = run.records.iter().zip(run.units);
     let units: Vec<Unit> =
-        units.map(|(record, upgraded)| unit(run.direction, record, upgraded, &mut texts)).collect();
+        units.map(|(record, upgraded)| unit(run.direction, record, upgraded, &mut once)).collect();
     let mut counts = Counts::default();
     for unit in &units {
         match unit.outcome {
@@ -83,23 +83,44 @@ pub(crate) fn build(run: Run<'_>) -> Report {
     }
 }
 
-fn unit(
-    direction: Direction,
-    record: &UnitRecord,
-    upgraded: &Upgraded,
-    texts: &mut BTreeMap<String, Arc<str>>,
-) -> Unit {
-    let mut shared =
-        |text: &str| Arc::clone(texts.entry(text.to_owned()).or_insert_with(|| text.into()));
-    let database = shared(&record.database);
-    let done = upgraded.versions.clone();
+/// What thousands of units have in common, once.
+#[derive(Default)]
+struct Once {
+    texts: BTreeSet<Arc<str>>,
+    lists: BTreeSet<Versions>,
+}
+
+impl Once {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&text));
+        text
+    }
+
+    fn list<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> Versions {
+        let list: Vec<_> = texts.map(|text| self.text(text)).collect();
+        if let Some(known) = self.lists.get(&*list) {
+            return Arc::clone(known);
+        }
+        let list: Versions = list.into();
+        self.lists.insert(Arc::clone(&list));
+        list
+    }
+}
+
+fn unit(direction: Direction, record: &UnitRecord, upgraded: Upgraded, once: &mut Once) -> Unit {
+    let database = once.text(&record.database);
+    let done = upgraded.versions;
     // Of a run that is none.
     let is_planned = matches!(record.end, UnitEnd::Completed);
     let planned = record
         .steps
         .iter()
         .filter(|step| is_planned && matches!(step.outcome, StepOutcome::NotRun));
-    let pending: Vec<_> = planned.map(|step| shared(&step.version)).collect();
+    let pending = once.list(planned.map(|step| &*step.version));
     let failed_step = record.steps.iter().find_map(|step| match &step.outcome {
         StepOutcome::Failed(failure) => Some(failure_of(failure)),
         StepOutcome::Applied | StepOutcome::NotRun => None,
@@ -118,8 +139,8 @@ fn unit(
     };
     let done_nothing = done.is_empty();
     let (applied, undone) = match direction {
-        Direction::Up => (done, Vec::new()),
-        Direction::Down => (Vec::new(), done),
+        Direction::Up => (done, Versions::default()),
+        Direction::Down => (Versions::default(), done),
     };
     Unit {
         database,
@@ -127,9 +148,9 @@ fn unit(
         name: record.name.clone(),
         target: record.target.clone(),
         outcome,
-        before: upgraded.before.clone(),
+        before: upgraded.before,
         rows_before: upgraded.rows_before.filter(|_| !done_nothing),
-        after: upgraded.after.clone(),
+        after: upgraded.after,
         applied,
         undone,
         pending,

@@ -14,13 +14,16 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RenderOptions;
 use super::v1::{Failure, Finding, Tool, TrackKind, Verdict};
+use super::{RenderOptions, json};
 use crate::model::{self, UnitRecord};
 pub(crate) use build::{build, nothing_left};
 
 /// The value of [`Report::schema`].
 pub(crate) const SCHEMA: &str = "mig-ci.upgrade/1";
+
+/// Versions in an order. Most tenants have the same, which are there once: with thousands of them that is felt.
+pub(crate) type Versions = Arc<[Arc<str>]>;
 
 /// An upgrade of real databases, or a downgrade.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -97,14 +100,14 @@ pub(crate) struct Unit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows_before: Option<usize>,
     /// The versions that this run has applied, in their order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) applied: Vec<Arc<str>>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) applied: Versions,
     /// The versions that this run has undone, in their order: the newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) undone: Vec<Arc<str>>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) undone: Versions,
     /// The versions that a run that is not dry would apply or undo, in its order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) pending: Vec<Arc<str>>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) pending: Versions,
     /// Why it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -115,6 +118,10 @@ pub(crate) struct Unit {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) retries: u32,
     pub(crate) duration_ms: u64,
+}
+
+fn is_none(versions: &Versions) -> bool {
+    versions.is_empty()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -147,7 +154,7 @@ pub(crate) struct Upgraded {
     pub(crate) after: Option<String>,
     pub(crate) rows_before: Option<usize>,
     /// Those that were applied, or undone.
-    pub(crate) versions: Vec<Arc<str>>,
+    pub(crate) versions: Versions,
     pub(crate) retries: u32,
 }
 
@@ -173,8 +180,4 @@ type Render = fn(&Report, &RenderOptions) -> String;
 
 /// All renderers, by the name in `--format NAME` and `--output NAME=PATH`.
 pub(crate) static RENDERERS: &[(&str, Render)] =
-    &[("terminal", terminal::render), ("json", json), ("junit", junit::render)];
-
-fn json(report: &Report, _: &RenderOptions) -> String {
-    serde_json::to_string_pretty(report).map_or_else(|_| String::new(), |text| text + "\n")
-}
+    &[("terminal", terminal::render), ("json", |report, _| json(report)), ("junit", junit::render)];

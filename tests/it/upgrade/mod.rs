@@ -84,9 +84,23 @@ pub(super) fn upgrade<const N: usize>(
     shop.mig_ci(["upgrade"]).args(args).env("SHOP_URL", database.url())
 }
 
-/// The report on stdout.
+/// The report on stdout, which fits its schema.
 pub(super) fn report(outcome: &Outcome) -> Value {
-    serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"))
+    let report = serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"));
+    assert_fits(&report);
+    report
+}
+
+fn assert_fits(report: &Value) {
+    let schema = match report["schema"].as_str().unwrap() {
+        "mig-ci.upgrade/1" => include_str!("../../../docs/upgrade.schema.json"),
+        "mig-ci.status/1" => include_str!("../../../docs/status.schema.json"),
+        "mig-ci.tenants/1" => include_str!("../../../docs/tenants.schema.json"),
+        other => panic!("{other}"),
+    };
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    let errors: Vec<_> = validator.iter_errors(report).map(|error| error.to_string()).collect();
+    assert_eq!(errors, [""; 0]);
 }
 
 /// What has become of a unit: `upgraded`, `failed` ….

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{numbered, shop, upgrade, with_tenants};
+use super::{numbered, report, shop, upgrade, with_tenants};
 use crate::common::{Command, Database, Project, Wire, postgres, project};
 
 fn status<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
@@ -48,7 +48,7 @@ async fn of_many_tenants_the_odd_ones_are_named() {
     let database = with_tenants(&numbered(40)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     let fine = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]).run();
-    let fine: Value = fine.success().json();
+    let fine = report(&fine.success());
     assert_eq!(fine["counts"]["at_head"], 41);
     assert_eq!(fine["versions"].as_array().unwrap().len(), 1);
     assert_eq!(unit(&fine, "t007")["agreement"], "same");
@@ -66,7 +66,7 @@ async fn of_many_tenants_the_odd_ones_are_named() {
         )
         .await;
     let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
-    let report: Value = run.json();
+    let report = report(&run);
     let seen = |name: &str| {
         let unit = unit(&report, name);
         (unit["standing"].clone(), unit["agreement"].clone())
@@ -132,7 +132,7 @@ async fn databases_are_compared_with_each_other() {
     upgrade(&shop, &databases[0], ["--all-tenants"]).run().success();
     databases[1].sql("CREATE INDEX extra ON a (id)").await;
     let report = status(&shop, &databases[0], ["--all-tenants", "--format=json"]).run().success();
-    let report: Value = report.json();
+    let report = super::report(&report);
     assert_eq!(unit(&report, &databases[1].name)["agreement"], "drifted");
     assert_eq!(report["counts"]["drifted"], 1);
     assert!(report["differences"].to_string().contains("extra"), "{report}");
