@@ -1,8 +1,10 @@
 //! Beside the real tools: what mig-ci has applied is applied for them, and what they have begun mig-ci finishes.
 
+use serde_json::json;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
 
+use super::{assert_all_once, migration, numbered, report, shop, upgrade, with_tenants};
 use crate::common::{Database, Project, peer, postgres, project};
 
 async fn by_sqlx(shop: &Project, database: &Database, to: Option<i64>) {
@@ -49,6 +51,54 @@ async fn sqlx_and_mig_ci_go_on_from_each_other() {
         theirs.fingerprint("public", &[]).await,
         "in one shape"
     );
+}
+
+/// The command-line tool itself, tenant by tenant, as loops around it do: its own list says "installed" for each migration,
+/// it has nothing to do after mig-ci, and mig-ci does what it has left.
+#[tokio::test]
+async fn sqlx_cli_and_mig_ci_go_on_from_each_other() {
+    let Some(sqlx) = peer("sqlx") else { return };
+    let names = numbered(6);
+    let (shop, database) = (shop(4), with_tenants(&names).await);
+    let run = |shop: &Project, tenant: &str, args: &[&str]| {
+        let url = format!("{}&options=-c%20search_path%3Dtenant_{tenant}", database.url());
+        let output = std::process::Command::new(&sqlx)
+            .arg("migrate")
+            .args(args)
+            .args(["--source", "tenant", "--database-url", &url])
+            .current_dir(shop.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    let installed = |tenant: &str| run(&shop, tenant, &["info"]).matches("/installed").count();
+    upgrade(&shop, &database, ["--shared"]).run().success();
+    for tenant in &names[..3] {
+        run(&shop, tenant, &["run", "--target-version", "2"]);
+        assert_eq!(installed(tenant), 2);
+    }
+    let ours = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
+    let ours = report(&ours);
+    assert_eq!(ours["units"][1]["applied"], json!(["3", "4"]), "the tool has done two of four");
+    assert_eq!(ours["units"][4]["applied"], json!(["1", "2", "3", "4"]));
+    for tenant in &names {
+        assert_eq!(run(&shop, tenant, &["run"]), "", "there is nothing to do for it");
+        assert_eq!(installed(tenant), 4);
+    }
+    assert_all_once(&database, 6, 4).await;
+    // What it undoes is undone for mig-ci, and the other way round.
+    let shop = shop.file("tenant/5_x.up.sql", migration(5, "CREATE TABLE x ();"));
+    let shop = shop.file("tenant/5_x.down.sql", "DROP TABLE x;");
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    run(&shop, "t001", &["revert"]);
+    let dry = upgrade(&shop, &database, ["--all-tenants", "--dry-run", "--format=json"]).run();
+    assert_eq!(report(&dry.success())["counts"]["pending"], 1);
+    let down = ["downgrade", "-1", "--tenant=t002"];
+    shop.mig_ci(down).env("SHOP_URL", database.url()).run().success();
+    let tables = "SELECT count(*) FROM pg_class WHERE relname = 'x'";
+    assert_eq!(database.sql(tables).await, ["4"]);
 }
 
 #[tokio::test]
