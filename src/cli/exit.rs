@@ -47,7 +47,9 @@ impl Exit {
             Self::Nothing => {
                 "nothing to do, although `--require-migrations` or `--require-tenants` asked for something"
             }
-            Self::Interrupted => "interrupted; everything that was started has been removed",
+            Self::Interrupted => {
+                "interrupted: servers that it had started are removed; what was begun on real databases has come to its end"
+            }
         }
     }
 

@@ -56,7 +56,7 @@ fn postgres(settings: &PostgresSettings) -> String {
 fn render_database(database: &Database) -> String {
     let name = quoted(&database.name);
     let mut table = Table::new(&format!("databases.{name}"));
-    table.prose("For `upgrade` and `status` alone: `verify` never connects to it.");
+    table.prose("For the commands on real databases (`upgrade`, `status` …): `verify` never connects to it.");
     table.off("url", &string(&format!("${{{}_DATABASE_URL}}", variable(&database.name))));
     let Database { shared, tenants, .. } = database;
     match (shared, tenants) {
@@ -105,7 +105,7 @@ fn render_tenants(table: &mut Table, tenants: &TenantTrack) {
     } else {
         table.key("samples", &list(&patterns));
     }
-    table.prose("Who the real tenants are: for `upgrade` and `status` alone.");
+    table.prose("Who the real tenants are: for the commands on real databases alone (`upgrade`, `status` …).");
     table.off("from", "{ query = \"SELECT slug FROM tenants ORDER BY slug\" }");
 }
 
@@ -227,7 +227,7 @@ mod tests {
         #extensions = ["pgcrypto"]
 
         [databases.app]
-        # For `upgrade` and `status` alone: `verify` never connects to it.
+        # For the commands on real databases (`upgrade`, `status` …): `verify` never connects to it.
         #url = "${APP_DATABASE_URL}"
 
         [databases.app.shared]
@@ -252,11 +252,11 @@ mod tests {
         # Starting states of real tenants: dumps, or files written by hand, named by tenant.
         # Beside them, `verify` always replays two empty tenants and one made from the base.
         samples = ["samples/*.sql", "samples/app/*.sql.gz"]
-        # Who the real tenants are: for `upgrade` and `status` alone.
+        # Who the real tenants are: for the commands on real databases alone (`upgrade`, `status` …).
         #from = { query = "SELECT slug FROM tenants ORDER BY slug" }
 
         [databases."my users"]
-        # For `upgrade` and `status` alone: `verify` never connects to it.
+        # For the commands on real databases (`upgrade`, `status` …): `verify` never connects to it.
         #url = "${MY_USERS_DATABASE_URL}"
         migrations = "migrations/my users"
         # The migration tool, where detection must not choose: sqlx, dbmate, golang-migrate, plain.

@@ -67,7 +67,7 @@ pub(crate) struct RawPrepare {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawDatabase {
-    /// The real database, for `upgrade` and `status`. `verify` neither reads it nor connects to it.
+    /// The real database, for the commands on real databases (`upgrade`, `status` …). `verify` neither reads it nor connects to it.
     pub(crate) url: Option<String>,
     /// SQL files that are run once in the database, as the server's administrator, before its first migration.
     pub(crate) prepare: Option<OneOrMany>,
@@ -137,7 +137,7 @@ pub(crate) struct RawTenants {
     pub(crate) target: Option<String>,
     /// The search path of a tenant's sessions; begins with `{target}` where each tenant has a schema.
     pub(crate) search_path: Option<Vec<String>>,
-    /// Where the real tenants' names come from, for `upgrade` and `status`. `verify` does not read it.
+    /// Where the real tenants' names come from, for the commands on real databases (`upgrade`, `status` …). `verify` does not read it.
     pub(crate) from: Option<RawFrom>,
     /// SQL files that are run once for each tenant, as the server's administrator, before its first migration.
     pub(crate) prepare: Option<OneOrMany>,

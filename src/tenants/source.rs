@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::who::Asking;
 use super::who_error::WhoError;
-use super::whom::Tenant;
+use super::whom::{Tenant, Unfit};
 use crate::model::{Tenancy, TenantSource};
 use crate::postgres::{Session, Url};
 use crate::sql::quote_literal;
@@ -37,7 +37,15 @@ impl Asking<'_> {
                 return targets.iter().map(|(target, _)| self.at_target(target)).collect();
             }
         };
-        named.into_iter().map(|named| self.tenant(named)).collect()
+        let one = |named: Named| match self.tenant(named.clone()) {
+            Err(WhoError::Target { source: problem, .. }) if !named.0.is_empty() => {
+                let (name, url) = named;
+                let unfit = Some(Unfit::Named { from: name_of(source), problem });
+                Ok(Tenant { target: name.clone(), name, url, unfit })
+            }
+            tenant => tenant,
+        };
+        named.into_iter().map(one).collect()
     }
 
     fn targets_like(&self, pattern: &str) -> String {

@@ -7,7 +7,7 @@ use globset::GlobBuilder;
 
 use super::source::{Named, name_of, plain};
 use super::who_error::WhoError;
-use super::whom::{Recorded, Tenant, Whom};
+use super::whom::{Recorded, Tenant, Unfit, Whom};
 use crate::model::{Files, TargetError, Tenancy, TenantSource, TenantTrack};
 use crate::postgres::Session;
 
@@ -123,7 +123,7 @@ impl Asking<'_> {
             name: name.clone(),
             target: target.clone(),
             url: None,
-            gone_from: Some(name_of(source)),
+            unfit: Some(Unfit::Gone { from: name_of(source) }),
         };
         let one = |one: &Recorded| match all.get(one.name.as_str()) {
             Some(known) => (*known).clone(),
@@ -149,7 +149,7 @@ impl Asking<'_> {
             name => self.track.target.expand(name),
         };
         match expanded {
-            Ok(target) => Ok(Tenant { name, target, url, gone_from: None }),
+            Ok(target) => Ok(Tenant { name, target, url, unfit: None }),
             Err(source) => {
                 Err(WhoError::Target { database: self.database.to_owned(), tenant: name, source })
             }
@@ -194,7 +194,7 @@ impl Asking<'_> {
             source,
         })?;
         let name = self.track.target.tenant_at(target).unwrap_or(target).to_owned();
-        Ok(Tenant { name, target: target.to_owned(), url: None, gone_from: None })
+        Ok(Tenant { name, target: target.to_owned(), url: None, unfit: None })
     }
 
     fn matching(&self, patterns: &[String], all: Vec<Tenant>) -> Result<Vec<Tenant>, WhoError> {

@@ -1,5 +1,6 @@
 //! A real tenant, and which of them a command is about.
 
+use crate::model::TargetError;
 use crate::postgres::Url;
 
 /// A real tenant.
@@ -10,8 +11,16 @@ pub(crate) struct Tenant {
     pub(crate) target: String,
     /// Where its database is, if its source says so.
     pub(crate) url: Option<Url>,
+    pub(crate) unfit: Option<Unfit>,
+}
+
+/// Why one tenant of many cannot be worked on. The others can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unfit {
     /// A saved report knows it, and its source (`query`, `file` …) does not any more.
-    pub(crate) gone_from: Option<&'static str>,
+    Gone { from: &'static str },
+    /// Its source gives a name that makes none of a schema or database.
+    Named { from: &'static str, problem: TargetError },
 }
 
 /// A tenant as a saved report knows it.

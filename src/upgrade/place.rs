@@ -4,7 +4,7 @@ use super::job::{Job, Site};
 use super::{Error, TRIES, plan};
 use crate::model::{Failure, FailureKind, Partition, Tenancy};
 use crate::postgres::{Address, Session};
-use crate::tenants::{Asking, Tenant, WhoError, Whom};
+use crate::tenants::{Asking, Tenant, Unfit, WhoError, Whom};
 
 /// For the query that tells who the tenants are. A list that takes longer hangs.
 const ASKED_WITHIN: &str = "60s";
@@ -89,17 +89,8 @@ async fn tenants(site: &Site<'_>, asking: &Asking<'_>, whom: &Whom) -> Result<Ve
 
 /// `main` is that of all tenants that have none of their own.
 fn address(site: &Site<'_>, main: Option<&Address>, tenant: &Tenant) -> Result<Address, Failure> {
-    if let Some(from) = tenant.gone_from {
-        return Err(Failure {
-            hint: Some("if it is to be upgraded all the same, name it with --tenant".to_owned()),
-            ..Failure::new(
-                FailureKind::Environment,
-                format!(
-                    "the {from} of `{}` does not give this tenant any more",
-                    site.database.name
-                ),
-            )
-        });
+    if let Some(unfit) = &tenant.unfit {
+        return Err(failure_of(unfit, &site.database.name));
     }
     let address = match (&tenant.url, main) {
         (Some(url), _) => url.address(),
@@ -109,6 +100,20 @@ fn address(site: &Site<'_>, main: Option<&Address>, tenant: &Tenant) -> Result<A
     address.map_err(|error| {
         Failure::new(FailureKind::Environment, format!("the address of this tenant: {error}"))
     })
+}
+
+fn failure_of(unfit: &Unfit, database: &str) -> Failure {
+    let (message, hint) = match unfit {
+        Unfit::Gone { from } => (
+            format!("the {from} of `{database}` does not give this tenant any more"),
+            "if it is to be upgraded all the same, name it with --tenant",
+        ),
+        Unfit::Named { from, problem } => (
+            format!("the {from} of `{database}` gives a name that cannot be a tenant's: {problem}"),
+            "correct it there, or change `target`; what it has in the database was not touched",
+        ),
+    };
+    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Environment, message) }
 }
 
 /// A session for the query that tells who the tenants are.

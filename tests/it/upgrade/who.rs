@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{numbered, report, shop, upgrade, with_tenants};
+use super::{counts, numbered, report, shop, upgrade, with_tenants};
 use crate::common::{Database, Outcome, Project, postgres, project};
 
 fn tenants<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Outcome {
@@ -121,4 +121,27 @@ async fn a_variable_for_a_database_without_tenants_is_the_reason() {
     upgrade(&shop, &database, ["-n", "users"]).run().success();
     let run = upgrade(&shop, &database, ["--format=json"]).env("TENANT_SCHEMA", "tenant_t001");
     assert_eq!(report(&run.run().success())["units"][1]["name"], "t001");
+}
+
+/// One bad row of the tenants' table does not stop a night's work: it is a failure of its own.
+#[tokio::test]
+async fn a_name_that_is_none_costs_one_tenant() {
+    let names = numbered(3);
+    let (shop, database) = (shop(1), with_tenants(&names).await);
+    let long = "x".repeat(80);
+    let rows = format!("INSERT INTO audit.tenants (slug) VALUES (E'a\\tb'), ('{long}')");
+    database.sql(&rows).await;
+    let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!(counts(&run), [4, 0, 2, 0]);
+    let tab = &run["units"][4]["failure"];
+    let message = tab["message"].as_str().unwrap();
+    assert!(message.contains("the query of `app` gives a name that cannot be a tenant's"), "{tab}");
+    assert!(message.contains("contains a control character"), "{tab}");
+    assert!(tab["hint"].as_str().unwrap().starts_with("correct it there"), "{tab}");
+    let message = run["units"][5]["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("has 87 bytes"), "{message}");
+    // Whoever names one that cannot be one has made a mistake.
+    upgrade(&shop, &database, ["--tenant", &long]).run().exit(3);
+    let text = tenants(&shop, &database, []).exit(1).stdout;
+    assert_eq!(text.lines().count(), 5, "{text}");
 }
