@@ -106,7 +106,9 @@ impl Streams {
     /// The same as text.
     pub(crate) fn explanation(self, error: &Error) -> String {
         if self.log == LogFormat::Json {
-            return ui::line("error", plain_explanation(error).trim_end());
+            let text = plain_explanation(error);
+            // What it is, the object says already.
+            return ui::line("error", text.trim_start_matches("error: ").trim_end());
         }
         match error {
             // They have their own excerpts and helps.

@@ -57,7 +57,8 @@ fn an_error_is_an_object_too() {
     let shop =
         shop.file("mig-ci.toml", "[databases.users]\nmigrations = \"m\"\n").file("m/1.sql", "");
     let run = shop.mig_ci(["--log-format=json", "upgrade"]).run().exit(3);
-    assert!(objects(&run.stderr)[0]["message"].as_str().unwrap().contains("has no address"));
+    let message = objects(&run.stderr)[0]["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("`users` has no address"), "{message}");
     let quiet = shop.mig_ci(["--log-format=json", "--quiet", "upgrade"]).run().exit(3);
     assert_eq!(objects(&quiet.stderr).len(), 1);
 }
