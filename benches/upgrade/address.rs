@@ -54,7 +54,7 @@ impl Address {
         format!("{place}&sslmode=disable&search_path={schema},shared,public")
     }
 
-    /// For psycopg2.
+    /// For libpq.
     pub(crate) fn dsn(&self) -> String {
         let Self { database, host, port } = self;
         format!("host={host} port={port} dbname={database} user=admin password={PASSWORD}")

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::address::Address;
+use super::common::postgres;
 use super::files::Files;
 use super::ledger::Ledger;
 
@@ -20,6 +21,11 @@ pub(crate) enum Arm {
     Alembic,
     SqlxCli,
     Dbmate,
+    /// mig-ci's look at all shapes.
+    Fleet,
+    /// One query that makes a hash of what each tenant has.
+    Query,
+    PgDump,
 }
 
 /// What it is to do.
@@ -44,6 +50,9 @@ impl Arm {
             Self::Alembic => "`for t in tenants: alembic upgrade head`".to_owned(),
             Self::SqlxCli => format!("sqlx-cli, a process per tenant, {jobs} at a time"),
             Self::Dbmate => format!("dbmate, a process per tenant, {jobs} at a time"),
+            Self::Fleet => "mig-ci status --all-tenants".to_owned(),
+            Self::Query => "least program, one query".to_owned(),
+            Self::PgDump => format!("`pg_dump --schema-only -n`, {jobs} at a time"),
         }
     }
 
@@ -53,13 +62,18 @@ impl Arm {
             Self::Alembic => "alembic",
             Self::SqlxCli => "sqlx-cli",
             Self::Dbmate => "dbmate",
-            Self::MigCi | Self::PerTenant | Self::PerMigration => "",
+            _ => "",
         }
     }
 
     /// Where it is measured with a few tenants alone.
     pub(crate) fn is_peer(self) -> bool {
-        Self::PEERS.contains(&self)
+        Self::PEERS.contains(&self) || self == Self::PgDump
+    }
+
+    /// Whom the others are compared with.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::MigCi | Self::Fleet)
     }
 
     pub(crate) fn is_here(self) -> bool {
@@ -70,15 +84,18 @@ impl Arm {
         match self {
             Self::Alembic => Ledger::Alembic,
             Self::Dbmate => Ledger::Dbmate,
-            Self::MigCi | Self::PerTenant | Self::PerMigration | Self::SqlxCli => Ledger::Sqlx,
+            _ => Ledger::Sqlx,
         }
     }
 
     fn program(self) -> PathBuf {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
         match self {
-            Self::MigCi => env!("CARGO_BIN_EXE_mig-ci").into(),
-            Self::PerTenant | Self::PerMigration => std::env::current_exe().unwrap_or_default(),
+            Self::MigCi | Self::Fleet => env!("CARGO_BIN_EXE_mig-ci").into(),
+            Self::PerTenant | Self::PerMigration | Self::Query => {
+                std::env::current_exe().unwrap_or_default()
+            }
+            Self::PgDump => postgres().program("pg_dump"),
             Self::Alembic => peers.join("alembic/bin/python"),
             Self::SqlxCli => peers.join("sqlx-cli/bin/sqlx"),
             // Not the script around it, which starts Node first.
@@ -114,7 +131,13 @@ impl Arm {
                 one.args(["migrate_all.py", &task.schemas.len().to_string()]);
                 one.env("PATH", path).env("BENCH_DSN", task.address.dsn());
             }
-            Self::SqlxCli | Self::Dbmate => {
+            Self::Fleet => {
+                one.args(["status", "--all-tenants", "--check", "--quiet"]);
+            }
+            Self::Query => {
+                one.args(["least", "shapes"]);
+            }
+            Self::SqlxCli | Self::Dbmate | Self::PgDump => {
                 let each = task.schemas.iter().map(|schema| self.command_for(task, schema));
                 return Ok((each.collect(), task.jobs));
             }
@@ -126,19 +149,20 @@ impl Arm {
     fn command_for(self, task: &Task, schema: &str) -> Command {
         let mut command = Command::new(self.program());
         command.current_dir(task.files.path());
-        if self == Self::SqlxCli {
-            let url = task.address.url_at(schema);
-            command.args(["migrate", "run", "--source", "sqlx/tenant", "--database-url", &url]);
-        } else {
-            let url = task.address.go_url_at(schema);
-            command.args([
-                "--url",
-                &url,
-                "--migrations-dir",
-                "dbmate",
-                "--no-dump-schema",
-                "migrate",
-            ]);
+        match self {
+            Self::PgDump => {
+                let url = task.address.dsn();
+                command.args(["--schema-only", "--no-password", "-n", schema, "-d", &url]);
+            }
+            Self::SqlxCli => {
+                let url = task.address.url_at(schema);
+                command.args(["migrate", "run", "--source", "sqlx/tenant", "--database-url", &url]);
+            }
+            _ => {
+                let url = task.address.go_url_at(schema);
+                let files = ["--migrations-dir", "dbmate", "--no-dump-schema", "migrate"];
+                command.args(["--url", &url]).args(files);
+            }
         }
         command
     }

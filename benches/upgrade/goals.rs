@@ -15,6 +15,8 @@ const RATE: f64 = 90.0;
 const CPU: f64 = 10.0;
 const MIB: f64 = 150.0;
 const SECONDS: f64 = 5.0;
+/// Of the server's CPU time, for a tenant, in milliseconds.
+const FLEET: f64 = 5.0;
 
 impl Goals {
     /// With the whole history, or one new migration: `loops` is how many times as fast as the loop mig-ci should be.
@@ -35,6 +37,14 @@ impl Goals {
         let share = ours.client_share();
         let found = format!("{share:.1} %");
         self.row(title, "CPU beside the server's", &format!("< {CPU} %"), &found, share < CPU);
+    }
+
+    pub(crate) fn fleet(&mut self, title: &str, summaries: &[Summary]) {
+        let find = |arm: Arm| summaries.iter().find(|summary| summary.arm == arm);
+        let Some(ours) = find(Arm::Fleet) else { return };
+        let each = ours.server_each();
+        let (promised, found) = (format!("≤ {FLEET} ms"), format!("{} ms", decimals(each)));
+        self.row(title, "CPU of the server for a tenant", &promised, &found, each <= FLEET);
     }
 
     pub(crate) fn nothing(&mut self, title: &str, summaries: &[Summary]) {

@@ -1,5 +1,6 @@
 //! The least program that applies sqlx's migrations to all tenants over some connections: no locks, no checks, no reports.
 //! It is what mig-ci is measured against, and runs as a process of its own: `upgrade least FOLDER JOBS tenant|migration`.
+//! And, as `upgrade least shapes`, the least that tells tenants of another shape from the others.
 
 use std::cell::Cell;
 use std::fs;
@@ -38,6 +39,9 @@ struct Work {
 }
 
 pub(crate) async fn run(arguments: &[String]) -> Result<()> {
+    if arguments == ["shapes"] {
+        return shapes().await;
+    }
     let [folder, jobs, messages] = arguments else { bail!("least FOLDER JOBS tenant|migration") };
     let messages = if messages == "tenant" { Messages::PerTenant } else { Messages::PerMigration };
     let url = std::env::var("BENCH_URL").context("BENCH_URL")?;
@@ -169,4 +173,18 @@ fn texts(rows: &[PgRow]) -> Result<Vec<String>> {
 
 fn number(row: &PgRow) -> Result<usize> {
     Ok(usize::try_from(row.try_get::<i64, _>(0)?)?)
+}
+
+/// One query, whose rows are compared with each other. The planner's loops over catalogs would take minutes.
+async fn shapes() -> Result<()> {
+    let url = std::env::var("BENCH_URL").context("BENCH_URL")?;
+    let options = url.parse::<PgConnectOptions>()?.disable_statement_logging();
+    let mut session = options.connect().await?;
+    send(&mut session, "SET enable_nestloop = off; SET search_path = ''".to_owned()).await?;
+    let mut shapes = texts(&send(&mut session, include_str!("shapes.sql").to_owned()).await?)?;
+    session.close().await?;
+    shapes.sort();
+    shapes.dedup();
+    println!("{} shapes", shapes.len());
+    Ok(())
 }

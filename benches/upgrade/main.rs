@@ -125,6 +125,12 @@ async fn near(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Re
             }
         }
     }
+    if options.wants("fleet") {
+        let title = "The fleet view";
+        let arms = vec![Arm::Fleet, Arm::Query, Arm::PgDump];
+        let scenario = Scenario { arms, ..scenario(options, title, LENGTH) };
+        goals.fleet(title, &show(options, &scenario, cluster).await?);
+    }
     cluster.drop_templates().await
 }
 

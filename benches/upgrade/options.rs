@@ -9,7 +9,7 @@ cargo bench --bench upgrade -- [FLAGS]
   --tenants N         schemas in the whole history, and with one that is new [1000]
   --runs N            of each arm, interleaved; medians count [5]
   --jobs N            connections, or processes at a time [the number of cores]
-  --only A,B          of whole, one-new, nothing, far, memory [all]
+  --only A,B          of whole, one-new, nothing, fleet, far, memory [all]
   --peers A,B         of alembic, sqlx-cli, dbmate; or none [those that benches/upgrade/peers has installed]
   --peer-tenants N    tenants for arms that start a process for each [50]
   --far-tenants N     tenants where the server is far [100]
@@ -38,7 +38,9 @@ impl Options {
             tenants: 1000,
             runs: 5,
             jobs: std::thread::available_parallelism()?.get(),
-            only: ["whole", "one-new", "nothing", "far", "memory"].map(str::to_owned).to_vec(),
+            only: ["whole", "one-new", "nothing", "fleet", "far", "memory"]
+                .map(str::to_owned)
+                .to_vec(),
             peers: Arm::PEERS.to_vec(),
             peer_tenants: 50,
             far_tenants: 100,

@@ -61,6 +61,11 @@ impl Summary {
         self.per_tenant(self.wall[1])
     }
 
+    /// Of the server's CPU time, in milliseconds for a tenant.
+    pub(crate) fn server_each(&self) -> f64 {
+        self.per_tenant(self.server)
+    }
+
     /// Of the server's CPU time, in percent.
     pub(crate) fn client_share(&self) -> f64 {
         100.0 * self.client / self.server
@@ -74,7 +79,7 @@ impl Summary {
         let [least, _, most] = self.wall.map(|seconds| self.per_tenant(seconds));
         let each = self.each();
         let beside = match self.arm {
-            Arm::MigCi => "1".to_owned(),
+            arm if arm.is_ours() => "1".to_owned(),
             _ => decimals(each / ours),
         };
         let head = format!(
@@ -105,7 +110,7 @@ impl Summary {
 /// All arms, mig-ci's first.
 pub(crate) fn table(summaries: &[Summary], jobs: usize, columns: Columns) -> String {
     let ours =
-        summaries.iter().find(|summary| summary.arm == Arm::MigCi).map_or(f64::NAN, Summary::each);
+        summaries.iter().find(|summary| summary.arm.is_ours()).map_or(f64::NAN, Summary::each);
     let (names, rule) = match columns {
         Columns::Near => (
             "CPU of the client, ms a tenant | CPU of the server, ms a tenant | most memory of the client, MiB",

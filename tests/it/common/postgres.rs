@@ -166,6 +166,11 @@ impl Postgres {
         self.tcp_url_through(self.port, database)
     }
 
+    /// One of the programs that belong to it.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        find_binaries().join(name)
+    }
+
     /// The same through another port, on which somebody listens who passes everything on to this server's.
     pub(crate) fn tcp_url_through(&self, port: u16, database: &str) -> String {
         format!("postgres://admin:{PASSWORD}@127.0.0.1:{port}/{database}")
@@ -250,7 +255,7 @@ impl Database {
 
     /// What `pg_dump` writes of it, run by its owner.
     pub(crate) fn pg_dump(&self, args: &[&str]) -> Vec<u8> {
-        let binary = find_binaries().join("pg_dump");
+        let binary = self.server.program("pg_dump");
         let output = Command::new(binary).args(args).arg(self.url()).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "pg_dump {args:?}: {stderr}");
