@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::{outcome, report};
-use crate::common::{PASSWORD, Postgres, Project, postgres, project};
+use crate::common::{PASSWORD, Postgres, Project, peer, postgres, project};
 
 fn users() -> Project {
     let config =
@@ -110,4 +110,35 @@ async fn tls_goes_by_the_sslmode_of_the_url() {
     let plain = postgres().tcp_url("postgres") + "?sslmode=require";
     let plain = shop.mig_ci(["upgrade"]).env("SHOP_URL", plain).run().exit(4);
     assert!(plain.stderr.contains("server does not support TLS"), "{plain:?}");
+}
+
+/// On a terminal a server that is not this machine's is asked about, and only then. (Nothing answers there: whoever says yes
+/// is told that.)
+#[test]
+fn a_server_elsewhere_is_asked_about_on_a_terminal() {
+    // It makes a terminal for a command.
+    let Some(script) = peer("script") else { return };
+    let url = "postgres://app@nowhere.invalid:5999/users";
+    let shop = users();
+    let on_a_terminal = |args: &str, answer: &str| {
+        let command = format!("exec {} -qec \"$0 upgrade {args}\" /dev/null", script.display());
+        let none: [&str; 0] = [];
+        let run = shop.mig_ci(none).through("sh", &["-c", &command]);
+        run.env("SHOP_URL", url).stdin(answer).run()
+    };
+    let question = "upgrade `users` at nowhere.invalid:5999/users? [y/N]";
+    for answer in ["n\n", "\n", "maybe\n"] {
+        let no = on_a_terminal("", answer).exit(2);
+        assert!(no.stdout.contains(question), "{no:?}");
+        assert!(no.stdout.contains("nothing was done: not confirmed"), "{no:?}");
+    }
+    let yes = on_a_terminal("", "y\n").exit(4);
+    assert!(yes.stdout.contains(question) && yes.stdout.contains("cannot connect"), "{yes:?}");
+    let told = on_a_terminal("--yes", "").exit(4);
+    assert!(!told.stdout.contains("[y/N]"), "{told:?}");
+    // A plan changes nothing, and nobody is there to be asked in a job.
+    let plan = on_a_terminal("--dry-run", "").exit(4);
+    assert!(!plan.stdout.contains("[y/N]"), "{plan:?}");
+    let job = shop.mig_ci(["upgrade"]).env("SHOP_URL", url).run().exit(4);
+    assert!(!job.stderr.contains("[y/N]"), "{job:?}");
 }
