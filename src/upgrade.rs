@@ -18,6 +18,7 @@ use crate::verify::{Scope, load_project};
 mod aftermath;
 mod apart;
 mod batch;
+mod claiming;
 mod create;
 mod crew;
 mod done;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::apart::{INTERRUPTED, Limits, after_canary, after_failures, locked};
@@ -20,11 +20,9 @@ use super::sessions::speaks_of_sessions;
 use super::survey::Stand;
 use super::target::Target;
 use super::unit::Work;
-use crate::model::{Event, Failure, FailureKind, UnitEnd, Verdict};
+use crate::model::{Event, Failure, UnitEnd, Verdict};
 use crate::postgres::{Claims, Keys};
 
-/// Targets that are claimed together, at most. More would keep others from helping near the end.
-const TOGETHER: usize = 16;
 /// Of what only reads.
 pub(super) const TRIES: u32 = 10;
 /// Between two looks at targets that somebody else has claimed.
@@ -46,9 +44,14 @@ pub(super) struct Crew<'a> {
 /// The state that the lanes share.
 pub(super) struct Shared {
     /// Targets that have work, and where they stood when it was last looked.
-    waiting: Mutex<VecDeque<usize>>,
+    pub(super) waiting: Mutex<VecDeque<usize>>,
+    /// Those that are claimed and that no lane has begun: whichever has time takes the next one, so that none waits for a lane
+    /// that is long at work.
+    pub(super) claimed: Mutex<VecDeque<usize>>,
+    /// The claims of those that are done. They are given back along with the next claims, which saves a round trip.
+    pub(super) held: Mutex<Vec<Keys>>,
     /// Those that somebody else has claimed.
-    busy: Mutex<Vec<usize>>,
+    pub(super) busy: Mutex<Vec<usize>>,
     pub(super) claims: Mutex<Option<Claims>>,
     done: Mutex<Vec<Option<Done>>>,
     /// Where they were seen, as long as nobody else has been there since, as far as is known.
@@ -70,6 +73,8 @@ impl Crew<'_> {
         let failures = done.iter().flatten().filter(|done| done.is_failed()).count();
         let shared = Shared {
             waiting: Mutex::default(),
+            claimed: Mutex::default(),
+            held: Mutex::default(),
             busy: Mutex::default(),
             claims: Mutex::new(None),
             done: Mutex::new(done),
@@ -99,7 +104,8 @@ impl Crew<'_> {
         *shared.waiting.lock().await = indices.iter().copied().collect();
         let lanes = (0..self.limits.jobs.clamp(1, indices.len().max(1))).map(|_| self.lane(shared));
         join_all(lanes).await;
-        let left: Vec<usize> = shared.waiting.lock().await.drain(..).collect();
+        let mut left: Vec<usize> = shared.claimed.lock().await.drain(..).collect();
+        left.extend(shared.waiting.lock().await.drain(..));
         let reason = self.enough(shared).unwrap_or_else(|| "it was not reached".to_owned());
         self.give_up(shared, &left, &reason).await;
     }
@@ -109,22 +115,17 @@ impl Crew<'_> {
         let apart = speaks_of_sessions(texts);
         let mut lane = Lane::new(self.working.clone(), apart);
         let mut waited_since = None;
-        // What it has worked on: given back along with the next claim, which saves a round trip.
-        let mut held = Vec::new();
         while self.enough(shared).is_none() {
-            let give_back = std::mem::take(&mut held);
-            // The mark of the last one would keep others, and our next turn, from it.
-            let (claimed, ()) = tokio::join!(self.claim(shared, &give_back), lane.leave());
-            match claimed {
-                Ok(claimed) if claimed.is_empty() => {
+            match self.next(shared, &mut lane).await {
+                Ok(Some(index)) => {
+                    waited_since = None;
+                    self.work_on(shared, &mut lane, index).await;
+                    shared.held.lock().await.push(self.targets[index].keys);
+                }
+                Ok(None) => {
                     if !self.await_others(shared, &mut waited_since).await {
                         break;
                     }
-                }
-                Ok(claimed) => {
-                    waited_since = None;
-                    self.work_on(shared, &mut lane, &claimed).await;
-                    held = claimed.iter().map(|index| self.targets[*index].keys).collect();
                 }
                 Err((indices, failure)) => {
                     for index in indices {
@@ -136,71 +137,8 @@ impl Crew<'_> {
         }
         lane.close().await;
         let mut claims = shared.claims.lock().await;
+        let held = std::mem::take(&mut *shared.held.lock().await);
         self.release(&mut claims, &held).await;
-    }
-
-    /// Takes the next few that nobody works on, and gives others back.
-    async fn claim(
-        &self,
-        shared: &Shared,
-        give_back: &[Keys],
-    ) -> Result<Vec<usize>, (Vec<usize>, Failure)> {
-        let mut claims = shared.claims.lock().await;
-        let indices: Vec<usize> = {
-            let mut waiting = shared.waiting.lock().await;
-            let number = portion(waiting.len(), self.limits.jobs.max(1));
-            waiting.drain(..number).collect()
-        };
-        if indices.is_empty() {
-            self.release(&mut claims, give_back).await;
-            return Ok(indices);
-        }
-        let keys: Vec<Keys> = indices.iter().map(|index| self.targets[*index].keys).collect();
-        let mine = match self.claimed(&mut claims, &keys, give_back).await {
-            Ok(mine) => mine,
-            Err(failure) => return Err((indices, failure)),
-        };
-        let (mut got, mut busy) = (Vec::new(), Vec::new());
-        for (index, mine) in indices.into_iter().zip(mine) {
-            if mine { got.push(index) } else { busy.push(index) }
-        }
-        let mut seen = shared.seen.lock().await;
-        busy.iter().for_each(|index| seen[*index] = None);
-        shared.busy.lock().await.extend(busy);
-        Ok(got)
-    }
-
-    /// A session that has broken has lost its claims, and another one can have new ones: whoever works has a mark besides.
-    async fn claimed(
-        &self,
-        claims: &mut MutexGuard<'_, Option<Claims>>,
-        keys: &[Keys],
-        mut give_back: &[Keys],
-    ) -> Result<Vec<bool>, Failure> {
-        let mut tries = 0;
-        loop {
-            let session = match claims.as_mut() {
-                Some(session) => session,
-                None => claims.insert(Claims::open(self.claiming.clone()).await?),
-            };
-            match session.claim(keys, give_back).await {
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
-                    // With its end the server has been given back all that it held.
-                    (**claims, give_back) = (None, &[]);
-                    tries += 1;
-                }
-                answered => return answered,
-            }
-        }
-    }
-
-    async fn release(&self, claims: &mut MutexGuard<'_, Option<Claims>>, keys: &[Keys]) {
-        if let Some(session) = claims.as_mut()
-            && session.release(keys).await.is_err()
-        {
-            // With its end the server gives back what it held.
-            **claims = None;
-        }
     }
 
     /// Nothing is left but what others work on: waits a moment, and then looks at that again. `false` if there is nothing.
@@ -262,17 +200,7 @@ impl Crew<'_> {
         let unit = self.targets[index].unit();
         let _ = self.work.events.send(Event::UnitFinished { unit, verdict, took });
     }
-}
 
-/// How many of those that wait are claimed together: few enough that all lanes, and all machines, end at about one time,
-/// and enough that a claim's round trip is not felt.
-fn portion(waiting: usize, jobs: usize) -> usize {
-    const LEAST: usize = 4;
-    let fair = waiting.div_ceil(jobs).min(LEAST);
-    (waiting / (4 * jobs)).clamp(fair, TOGETHER)
-}
-
-impl Crew<'_> {
     /// Its one target's database cannot be reached.
     pub(super) fn lost(&self, failure: Failure) -> Done {
         let done = Done::failed(failure);

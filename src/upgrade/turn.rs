@@ -1,4 +1,4 @@
-//! A crew's turn at targets that it has claimed.
+//! A lane's turn at a target that its crew has claimed.
 
 use std::time::Instant;
 
@@ -10,22 +10,15 @@ use super::target::Target;
 use crate::model::{Event, Failure, FailureKind, Phase};
 
 impl Crew<'_> {
-    /// Those that are ours now, one after the other.
-    pub(super) async fn work_on(&self, shared: &Shared, lane: &mut Lane, claimed: &[usize]) {
-        for index in claimed {
-            let target = &self.targets[*index];
-            let started = Instant::now();
-            let done = match self.enough(shared) {
-                Some(reason) => Done::not_run(reason),
-                None => {
-                    let unit = target.unit();
-                    let _ = self.work.events.send(Event::UnitStarted { unit, phase: Phase::Head });
-                    let seen = shared.seen.lock().await[*index].take();
-                    self.upgrade(lane, target, seen).await
-                }
-            };
-            self.finish(shared, *index, done, started.elapsed()).await;
-        }
+    /// One that is ours.
+    pub(super) async fn work_on(&self, shared: &Shared, lane: &mut Lane, index: usize) {
+        let target = &self.targets[index];
+        let started = Instant::now();
+        let unit = target.unit();
+        let _ = self.work.events.send(Event::UnitStarted { unit, phase: Phase::Head });
+        let seen = shared.seen.lock().await[index].take();
+        let done = self.upgrade(lane, target, seen).await;
+        self.finish(shared, index, done, started.elapsed()).await;
     }
 
     /// By what was seen of it, or by another look.

@@ -1,13 +1,16 @@
 //! Two hundred tenants, and everything that can go wrong while they are upgraded.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use futures::future::join_all;
 use nix::sys::signal::Signal;
 use sqlx::{Connection as _, PgConnection};
 
-use super::{assert_all_once, numbered, report, shop, upgrade, with_tenants, with_tenants_on};
+use super::{
+    assert_all_once, counts, migration, numbered, report, shop, upgrade, with_tenants,
+    with_tenants_on,
+};
 use crate::common::Postgres;
 
 const TENANTS: usize = 200;
@@ -135,4 +138,30 @@ async fn an_interrupted_run_ends_in_order() {
     assert_eq!(run["counts"]["failed"], 0);
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     assert_all_once(&database, TENANTS, MIGRATIONS).await;
+}
+
+/// One that takes long keeps nobody waiting but itself.
+#[tokio::test]
+async fn a_long_tenant_holds_nobody_up() {
+    let names = numbered(12);
+    let (shop, database) = (shop(1), with_tenants(&names).await);
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let long = "SELECT CASE current_schema() WHEN 'tenant_t001' THEN pg_sleep(60) END;";
+    let shop = shop.file("tenant/2_long.sql", migration(2, long));
+    let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=2", "--format=json"]).start();
+    let done = "SELECT count(*) FROM audit.applied WHERE version = 2";
+    until(|| async { database.sql(done).await == ["11"] }).await;
+    let cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    assert_eq!(database.sql(cancel).await, ["1"], "the long one is at it still");
+    let run = report(&running.wait().exit(1));
+    assert_eq!(counts(&run), [11, 1, 1, 0]);
+}
+
+async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < Duration::from_secs(50), "waited in vain");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
