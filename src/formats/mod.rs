@@ -124,7 +124,18 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
         self.revert(migration, below, ledger)
     }
 
-    /// What to do about rows that say of a step that it was begun, and not that it has ended; as one sentence.
+    /// Whether the ledger holds the current version alone, and nothing of how it came there.
+    fn keeps_one_row(&self) -> bool {
+        false
+    }
+
+    /// Indices of migrations of which the rows do not tell whether they are there: a step to or from them was begun, and has
+    /// not ended.
+    fn in_doubt(&self, _rows: &[LedgerRow], _migrations: &[Migration]) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// What to do about such rows, for a person who can look at what is there.
     fn way_on(
         &self,
         _rows: &[LedgerRow],

@@ -93,7 +93,20 @@ pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
             statements.as_slice(),
             [alone] if commits_by_itself(alone) && !is_plain_block(alone)
         );
-        !commits && !statements.iter().any(|statement| is_transaction_control(statement))
+        // Of a partitioned table these refuse a transaction, and the text does not tell.
+        let may_refuse = matches!(
+            statements.as_slice(),
+            [alone] if ["REINDEX", "CLUSTER"].iter().any(|word| begins_with(alone, &[word]))
+        );
+        // What lasts as long as a transaction would be there for the tool's own row.
+        let is_local = |statement: &&str| {
+            begins_with(statement, &["SET", "LOCAL"])
+                || begins_with(statement, &["SET", "TRANSACTION"])
+                || begins_with(statement, &["SET", "CONSTRAINTS"])
+                || statement.to_ascii_lowercase().contains("set_config")
+        };
+        let minds = |statement: &&str| is_transaction_control(statement) || is_local(statement);
+        !commits && !may_refuse && !statements.iter().any(minds)
     })
 }
 
@@ -280,6 +293,11 @@ mod tests {
             "select 1; commit; select 2",
             "begin; select 1; commit",
             "savepoint a",
+            "reindex table a",
+            "cluster a using i",
+            "set local role r; create table a()",
+            "set transaction read only; select 1",
+            "select set_config('role', 'r', true); create table a()",
         ] {
             assert!(!same(script), "{script}");
         }

@@ -4,7 +4,7 @@
 
 use std::str::FromStr as _;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
@@ -12,6 +12,9 @@ use sqlx::postgres::PgConnectOptions;
 const TARGET: &str = "{target}";
 /// Stands for the tenant's name.
 const TENANT: &str = "{tenant}";
+
+/// All but what stands for itself anywhere in a URL, in the name of a host as well: RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A database's URL as it is configured.
 #[derive(Clone)]
@@ -67,7 +70,7 @@ impl Url {
     /// The database of a tenant that has one to itself: by the template, or by the database's name in the URL, which the
     /// target's takes the place of.
     pub(crate) fn of_tenant(&self, tenant: &str, target: &str) -> Result<Address, AddressError> {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let encoded = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
         if !self.is_template() {
             Address::parse(&self.0)?;
             // As a part of the URL, since `.pgpass` can have a line for each database.
@@ -162,6 +165,9 @@ mod tests {
         assert_eq!(replaced.describe(), "h:1/c_We'ird/Ténant");
         assert_eq!(of("postgres://u@h:1/{target}").describe(), replaced.describe());
         assert_eq!(of("postgres://u@h:1/x_{tenant}?sslmode=disable").database(), "x_We'ird/Ténant");
+        let host = Url::new("postgres://u@{tenant}.db.internal:1/{target}");
+        let host = host.of_tenant("acme-corp", "c_1").unwrap();
+        assert_eq!(host.describe(), "acme-corp.db.internal:1/c_1");
     }
 
     #[test]

@@ -109,6 +109,13 @@ pub(super) fn of_own(error: &sqlx::Error) -> Failure {
             ),
             ..Failure::new(FailureKind::File, format!("the driver does not understand the server's answer: {reason}"))
         },
+        // The answer has come, and is not what was asked for: a NULL in a ledger, a column of another type.
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::TypeNotFound { .. } => {
+            Failure::new(FailureKind::Environment, cut(&error.to_string(), MAX_TEXT))
+        }
         other => Failure::new(FailureKind::ConnectionLost, other.to_string()),
     }
 }

@@ -25,7 +25,12 @@ pub(super) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> St
         words.extend(["-n".to_owned(), unit.database.clone()]);
     }
     let tenants = units.iter().filter(|unit| unit.track == TrackKind::Tenant);
-    words.extend(tenants.flat_map(|unit| tenant(&unit.name)));
+    // Samples have names, and real tenants may be named by patterns.
+    let named = |unit: &&UnitRecord| match name {
+        "verify" => tenant(&unit.name),
+        _ => tenant(&globset::escape(&unit.name)),
+    };
+    words.extend(tenants.flat_map(named));
     words.extend(flags.iter().cloned());
     words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
@@ -33,7 +38,7 @@ pub(super) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> St
 /// The command that upgrades one tenant, as a line for a shell.
 pub(crate) fn upgrade_of(database: &str, name: &str) -> String {
     let words = ["mig-ci", "upgrade", "-n", database].map(str::to_owned);
-    let words = words.into_iter().chain(tenant(name));
+    let words = words.into_iter().chain(tenant(&globset::escape(name)));
     words.map(|word| shell_word(&word)).collect::<Vec<_>>().join(" ")
 }
 
@@ -128,5 +133,7 @@ mod tests {
         assert_eq!(of(["a", "-x"], "23502", &[]), "mig-ci verify -n app '--tenant=-x'");
         let quoted = "mig-ci verify -n app --tenant 'o'\\''n, b'";
         assert_eq!(of(["a", "o'n, b"], "23502", &[]), quoted);
+        // A real tenant's name is no pattern of others.
+        assert_eq!(upgrade_of("app", "*"), "mig-ci upgrade -n app --tenant '[*]'");
     }
 }

@@ -41,7 +41,9 @@ impl Asking<'_> {
             Err(WhoError::Target { source: problem, .. }) if !named.0.is_empty() => {
                 let (name, url) = named;
                 let unfit = Some(Unfit::Named { from: name_of(source), problem });
-                Ok(Tenant { target: name.clone(), name, url, unfit })
+                // As `target` would have it.
+                let target = self.track.target.to_string().replace("{tenant}", &name);
+                Ok(Tenant { name, target, url, unfit })
             }
             tenant => tenant,
         };

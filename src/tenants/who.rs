@@ -37,13 +37,22 @@ impl Asking<'_> {
             Whom::Named(names) => names.iter().any(|name| is_pattern(name)),
             Whom::New(_) | Whom::Target { .. } => false,
         };
-        asks && (all || self.tells_addresses())
+        asks && (all || self.may_tell_addresses())
     }
 
-    /// Where a tenant lives is in the query's answer, for those who are named as well.
-    fn tells_addresses(&self) -> bool {
+    /// Where a tenant lives can be in the query's answer, for those who are named as well.
+    fn may_tell_addresses(&self) -> bool {
         let is_query = matches!(self.track.from, Some(TenantSource::Query(_)));
         is_query && self.track.tenancy == Tenancy::Database
+    }
+
+    /// All that the source knows, if where they live is known from there alone.
+    async fn known(&self, session: Option<&mut Session>) -> Result<Option<Vec<Tenant>>, WhoError> {
+        let Some(source) = self.track.from.as_ref().filter(|_| self.may_tell_addresses()) else {
+            return Ok(None);
+        };
+        let all = self.given(source, session).await?;
+        Ok(Some(all).filter(|all| all.iter().any(|tenant| tenant.url.is_some())))
     }
 
     /// The tenants in question, in the order of their source. `session` is one in the database that the query is for, if
@@ -56,10 +65,9 @@ impl Asking<'_> {
         let tenants = match whom {
             Whom::Target { schema, database } => {
                 let target = self.of_tenancy(schema.as_ref(), database.as_ref())?;
-                if self.tells_addresses() {
-                    self.each(&[target], &self.all(session).await?, |tenant| &tenant.target)?
-                } else {
-                    vec![self.made_target(target)?]
+                match self.known(session).await? {
+                    Some(all) => self.each(&[target], &all, |tenant| &tenant.target)?,
+                    None => vec![self.made_target(target)?],
                 }
             }
             Whom::Named(patterns) if patterns.iter().any(|name| is_pattern(name)) => {
@@ -67,11 +75,12 @@ impl Asking<'_> {
             }
             Whom::Named(names) | Whom::New(names) => {
                 let names = once(names);
-                if self.tells_addresses() {
-                    self.each(&names, &self.all(session).await?, |tenant| &tenant.name)?
-                } else {
-                    let named = names.into_iter().map(|name| self.tenant(plain(name)));
-                    named.collect::<Result<_, _>>()?
+                match self.known(session).await? {
+                    Some(all) => self.each(&names, &all, |tenant| &tenant.name)?,
+                    None => {
+                        let named = names.into_iter().map(|name| self.tenant(plain(name)));
+                        named.collect::<Result<_, _>>()?
+                    }
                 }
             }
             Whom::Recorded(recorded) => self.still(recorded, session).await?,
@@ -97,7 +106,8 @@ impl Asking<'_> {
 
     fn no_match(&self, pattern: &str, all: &[Tenant]) -> WhoError {
         const SHOWN: usize = 20;
-        let names = all.iter().take(SHOWN).map(|tenant| tenant.name.as_str());
+        // A name may hold a line end.
+        let names = all.iter().take(SHOWN).map(|tenant| tenant.name.replace('\n', "␊"));
         WhoError::NoMatch {
             database: self.database.to_owned(),
             pattern: pattern.to_owned(),
@@ -222,7 +232,7 @@ impl Asking<'_> {
         if is_schema && tenants.iter().any(|tenant| tenant.url.is_some()) {
             return Err(WhoError::UrlOfSchema(self.database.to_owned()));
         }
-        for tenant in tenants.iter().filter(|tenant| tenant.url.is_none()) {
+        for tenant in tenants.iter().filter(|one| one.url.is_none() && one.unfit.is_none()) {
             if let Some(first) = seen.insert(&tenant.target, tenant) {
                 return Err(WhoError::SameTarget {
                     database: self.database.to_owned(),

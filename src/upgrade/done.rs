@@ -194,6 +194,6 @@ impl Work<'_> {
 }
 
 /// A version that was begun and has not ended is not where a target stands.
-fn newest(rows: &[LedgerRow]) -> Option<String> {
+pub(super) fn newest(rows: &[LedgerRow]) -> Option<String> {
     rows.iter().rfind(|row| row.complete).map(|row| row.version.clone())
 }

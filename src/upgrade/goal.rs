@@ -165,7 +165,11 @@ impl Work<'_> {
             return Decision::default();
         }
         let refused = |reason: String| Decision { refusal: Some(reason), ..Decision::default() };
-        if rows_before.is_some_and(|before| rows.len() > before + there.len()) {
+        let came_later = match self.track.chosen.format.keeps_one_row() {
+            true => rows.last().is_some_and(|current| !there.contains(&&current.version)),
+            false => rows_before.is_some_and(|before| rows.len() > before + there.len()),
+        };
+        if came_later {
             let mut others =
                 rows.iter().map(|row| &row.version).filter(|version| !there.contains(version));
             let last = others
@@ -205,10 +209,11 @@ impl Work<'_> {
         match &self.goal {
             Goal::Up { .. } => self.decide(target, rows),
             Goal::Down(_) | Goal::Back(_) => {
+                let doubtful = self.track.chosen.format.in_doubt(rows, &self.track.head);
                 let rows = self.history(rows);
                 let is_there = |index: &&usize| {
                     let version = &self.track.head[**index].version;
-                    rows.iter().any(|row| row.version == *version)
+                    doubtful.contains(index) || rows.iter().any(|row| row.version == *version)
                 };
                 let apply = begun.wanted.iter().filter(is_there).copied().collect();
                 Decision { apply, ..Decision::default() }

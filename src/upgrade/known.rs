@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::done::newest;
 use super::survey::Stand;
 use super::target::Target;
 use crate::formats::LedgerRow;
@@ -21,7 +22,10 @@ pub(super) struct Known<'a> {
 /// What one ledger means.
 #[derive(Debug, Clone)]
 struct Meaning {
+    /// All rows, and then those that are whole.
     state: Arc<[String]>,
+    version: Option<String>,
+    applied: usize,
     pending: Arc<[Arc<str>]>,
     refusal: Option<String>,
 }
@@ -56,7 +60,7 @@ impl<'a> Known<'a> {
             Stand::New => Arc::default(),
             Stand::Rows(rows) => rows,
         };
-        let Meaning { state, pending, refusal } = self.meaning(&rows);
+        let Meaning { state, version, applied, pending, refusal } = self.meaning(&rows);
         let standing = match (&refusal, pending.is_empty()) {
             (Some(_), _) => Standing::Refused,
             (None, true) => Standing::AtHead,
@@ -66,7 +70,6 @@ impl<'a> Known<'a> {
             let hint = self.plan.chosen.format.way_on(&rows, &self.plan.head, &target.ledger);
             failure_of(&Failure { hint, ..Failure::new(FailureKind::Refused, reason) })
         });
-        let (version, applied) = (state.last().cloned(), state.len());
         Unit { standing, version, applied, pending, failure, state, ..blank }
     }
 
@@ -78,6 +81,8 @@ impl<'a> Known<'a> {
         let history = self.plan.chosen.format.history(rows, &self.plan.head);
         let meaning = Meaning {
             state: history.iter().map(|row| row.version.clone()).collect(),
+            version: newest(&history),
+            applied: history.iter().filter(|row| row.complete).count(),
             pending: decision
                 .apply
                 .iter()

@@ -106,7 +106,7 @@ fn failure_of(unfit: &Unfit, database: &str) -> Failure {
     let (message, hint) = match unfit {
         Unfit::Gone { from } => (
             format!("the {from} of `{database}` does not give this tenant any more"),
-            "if it is to be upgraded all the same, name it with --tenant",
+            "if it is meant all the same, name it with --tenant",
         ),
         Unfit::Named { from, problem } => (
             format!("the {from} of `{database}` gives a name that cannot be a tenant's: {problem}"),
@@ -119,8 +119,12 @@ fn failure_of(unfit: &Unfit, database: &str) -> Failure {
 /// A session for the query that tells who the tenants are.
 async fn main_session(site: &Site<'_>) -> Result<Session, Error> {
     let address = main_address(site)?;
-    let settings =
-        [("application_name", "mig-ci asks for tenants"), ("statement_timeout", ASKED_WITHIN)];
+    let settings = [
+        ("application_name", "mig-ci asks for tenants"),
+        ("statement_timeout", ASKED_WITHIN),
+        // To look is not to change anything.
+        ("default_transaction_read_only", "on"),
+    ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let session = Session::open_patiently(&address.options(&settings)).await;
     session.map_err(|failure| unreachable(site, &address, failure))

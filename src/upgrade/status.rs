@@ -121,7 +121,7 @@ impl Look<'_> {
         let units = match track.tenancy {
             Tenancy::Schema => {
                 let address = main_address(site)?;
-                let units = self.schemas(plan, &address, &targets).await;
+                let units = self.schemas(plan, &address, &seats, &targets).await;
                 units.map_err(|failure| unreachable(site, &address, failure))?
             }
             Tenancy::Database => self.databases(plan, &seats, &targets).await,
@@ -135,12 +135,16 @@ impl Look<'_> {
         &self,
         plan: &TrackPlan,
         address: &Address,
+        seats: &[Seat],
         targets: &[Target],
     ) -> Result<Vec<Unit>, Failure> {
         let mut session = Session::open_patiently(&options(address)).await?;
         let mut known = Known::new(plan);
         let mut units: Vec<Option<Unit>> = vec![None; targets.len()];
         let surveyed = survey::survey(&mut session, plan.chosen.format, targets, |index, stand| {
+            // Whatever is there by that name is not this tenant's.
+            let unfit = seats[index].address.as_ref().err();
+            let stand = unfit.map_or(stand, |failure| Stand::Unreadable(Box::new(failure.clone())));
             units[index] = Some(known.unit(&targets[index], stand));
         });
         surveyed.await?;
@@ -150,7 +154,7 @@ impl Look<'_> {
             return Ok(units);
         }
         let there: Vec<usize> =
-            (0..units.len()).filter(|index| units[*index].standing != Standing::Absent).collect();
+            (0..units.len()).filter(|index| is_there(&units[*index], &seats[*index])).collect();
         let names: Vec<String> =
             there.iter().map(|index| targets[*index].search_path[0].clone()).collect();
         let mut reader = CatalogReader::open(&options(address)).await?;
@@ -211,6 +215,10 @@ impl Look<'_> {
     }
 }
 
+fn is_there(unit: &Unit, seat: &Seat) -> bool {
+    unit.standing != Standing::Absent && seat.address.is_ok()
+}
+
 fn options(address: &Address) -> PgConnectOptions {
     address.options(&[("application_name".to_owned(), "mig-ci status".to_owned())])
 }
@@ -241,7 +249,8 @@ fn history(plan: &TrackPlan, rows: &[LedgerRow]) -> Vec<Entry> {
     };
     let applied = rows.iter().map(|row| Entry {
         version: row.version.clone(),
-        applied: true,
+        // One that was begun and has not ended is neither.
+        applied: row.complete,
         path: path(&row.version),
     });
     let is_new = |migration: &&Migration| !rows.iter().any(|row| row.version == migration.version);

@@ -51,7 +51,9 @@ pub(super) async fn survey(
                 }
             }
             // One of them may not be read, or is not what it should be: the others are all the same.
-            Err(failure) if matches!(failure.kind, FailureKind::Sql { .. }) => {
+            Err(failure)
+                if matches!(failure.kind, FailureKind::Sql { .. } | FailureKind::Ledger) =>
+            {
                 for (index, target) in with {
                     each(first + index, one(session, format, target).await?);
                 }

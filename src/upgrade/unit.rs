@@ -136,8 +136,10 @@ impl Work<'_> {
             }
             let mut failure = self.with_leftovers(lane, target, failed).await;
             if let Some(way_on) = self.way_on(target, &known) {
-                let hint = failure.hint.into_iter().chain([way_on]);
-                failure.hint = Some(hint.collect::<Vec<_>>().join(". And "));
+                failure.hint = Some(match failure.hint {
+                    Some(hint) => format!("{hint} Besides, {way_on}"),
+                    None => way_on,
+                });
             }
             return self.broken(begun, failure);
         }

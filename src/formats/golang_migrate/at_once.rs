@@ -7,7 +7,7 @@
 //! may commit by itself, such as `CREATE INDEX CONCURRENTLY`.
 
 use super::down;
-use super::version::{no_version, version_is};
+use super::version::{in_doubt, no_version, number, version_is};
 use crate::formats::step::{LIB_PQ, does_the_same_in_a_transaction, in_transaction};
 use crate::formats::{Ledger, LedgerRow, Message};
 use crate::model::{Migration, Script};
@@ -35,24 +35,29 @@ pub(super) fn revert(
     }
 }
 
+/// Which way the step went, the row does not say.
 pub(super) fn way_on(
     rows: &[LedgerRow],
     migrations: &[Migration],
     ledger: &Ledger,
 ) -> Option<String> {
     let dirty = rows.iter().find(|row| !row.complete)?;
-    let number = |version: &str| version.parse::<i128>().ok();
-    let below = migrations.iter().rfind(|file| number(&file.version) < number(&dirty.version));
     let table = ledger.qualified();
-    let not_there = match below {
-        Some(below) => format!("UPDATE {table} SET version = {}, dirty = false;", below.version),
-        None => format!("TRUNCATE {table};"),
-    };
+    let stands = |version: &str| format!("UPDATE {table} SET version = {version}, dirty = false;");
+    let below = migrations.iter().rfind(|file| number(&file.version) < number(&dirty.version));
+    let in_doubt: Vec<&str> =
+        in_doubt(rows, migrations).into_iter().map(|index| &*migrations[index].version).collect();
+    let nothing =
+        below.map_or_else(|| format!("TRUNCATE {table};"), |below| stands(&below.version));
+    let mut ways: Vec<String> =
+        in_doubt.iter().rev().map(|version| format!("{version}: {}", stands(version))).collect();
+    ways.push(format!("none of these: {nothing}"));
     Some(format!(
-        "whoever went to or from version {version} has not said how that ended: `migrate` itself, which may be at it still, or a \
-         step that could not be in a transaction. Look at what it makes, and say what is there before you run again: all of \
-         {version}: UPDATE {table} SET dirty = false; nothing of it: {not_there}",
-        version = dirty.version,
+        "the row says that a step to or from {} was begun, and not how it ended: `migrate` itself may be at it still, or it \
+         could not be in a transaction. Look at what is there, and say which is the last that is there as a whole, before you \
+         run again: {}",
+        in_doubt.join(" or "),
+        ways.join(" ")
     ))
 }
 
@@ -125,10 +130,14 @@ mod tests {
             way_on(&[row], &migrations, &ledger)
         };
         assert_eq!(way_on("3", true), None);
+        let set = |version| format!("UPDATE \"t\".\"l\" SET version = {version}, dirty = false;");
         let third = way_on("3", false).unwrap();
-        assert!(third.ends_with("UPDATE \"t\".\"l\" SET version = 2, dirty = false;"), "{third}");
-        let first = way_on("1", false).unwrap();
-        assert!(first.ends_with("nothing of it: TRUNCATE \"t\".\"l\";"), "{first}");
+        assert!(third.contains("a step to or from 3 or 4 was begun"), "{third}");
+        let ways = format!("4: {} 3: {} none of these: {}", set(4), set(3), set(2));
+        assert!(third.ends_with(&ways), "{third}");
+        let below = way_on("-1", false).unwrap();
+        let ways = format!("again: 1: {} none of these: TRUNCATE \"t\".\"l\";", set(1));
+        assert!(below.ends_with(&ways), "{below}");
     }
 
     #[test]
@@ -144,7 +153,12 @@ mod tests {
         let beyond =
             [row("1", true), row("2", true), row("3", true), row("4", true), row("9", true)];
         assert_eq!(shown(&[row("9", true)]), beyond, "its file is not there");
-        assert_eq!(shown(&[row("-1", false)]), [row("-1", false)], "undone below the first");
+        assert_eq!(shown(&[row("-1", false)]), [row("-1", false)], "on the way below the first");
+        assert_eq!(shown(&[row("-1", true)]), [], "the tool takes that for nothing");
+        assert_eq!(GolangMigrate.decide(&[row("-1", true)], &load()).apply, [0, 1, 2, 3]);
+        let doubt = |version: &str| GolangMigrate.in_doubt(&[row(version, false)], &load());
+        assert_eq!([doubt("2"), doubt("4"), doubt("-1")], [vec![1, 2], vec![3], vec![0]]);
+        assert_eq!(GolangMigrate.in_doubt(&[row("2", true)], &load()), [0; 0]);
         assert_eq!(GolangMigrate.decide(&beyond[..2], &load()).apply, [2, 3], "as by the one row");
     }
 }

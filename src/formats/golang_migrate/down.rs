@@ -9,20 +9,17 @@
 //! - A step too many is told ("limit 1 short") once the others have been gone; without any there is "file does not exist".
 //! - `goto` a version above the current one goes up. Here that is refused.
 
-use super::version::{no_migration, no_version, set_version, stands_at};
+use super::version::{NIL_VERSION, current, no_migration, no_version, set_version, stands_at};
 use crate::formats::step::{LIB_PQ, tool_transaction};
 use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, Message};
 use crate::model::Migration;
-
-/// Below the first migration.
-const NIL_VERSION: &str = "-1";
 
 pub(super) fn decide(
     rows: &[LedgerRow],
     migrations: &[Migration],
     to: &DownTo,
 ) -> Result<DownDecision, DownRefusal> {
-    let at = rows.last().map(|row| stands_at(row, migrations)).transpose();
+    let at = current(rows).map(|row| stands_at(row, migrations)).transpose();
     let at = at.map_err(|(reason, refused)| DownRefusal { reason, refused })?;
     let applied = at.map_or(0, |at| at + 1);
     let (stays, short) = match to {

@@ -34,7 +34,7 @@ use super::{
     LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
-use version::{history, set_version, stands_at, version_is};
+use version::{current, history, set_version, stands_at, version_is};
 
 const TABLE: &str = "schema_migrations";
 
@@ -134,7 +134,7 @@ impl Format for GolangMigrate {
     }
 
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision {
-        let Some(row) = rows.last() else {
+        let Some(row) = current(rows) else {
             return Decision { apply: (0..migrations.len()).collect(), ..Decision::default() };
         };
         match stands_at(row, migrations) {
@@ -182,6 +182,14 @@ impl Format for GolangMigrate {
         ledger: &Ledger,
     ) -> Vec<Message> {
         at_once::revert(migration, below, ledger)
+    }
+
+    fn keeps_one_row(&self) -> bool {
+        true
+    }
+
+    fn in_doubt(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Vec<usize> {
+        version::in_doubt(rows, migrations)
     }
 
     fn way_on(

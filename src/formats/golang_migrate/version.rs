@@ -6,17 +6,39 @@ use crate::formats::step::{LIB_PQ, tool_transaction};
 use crate::formats::{Ledger, LedgerRow, Message};
 use crate::model::Migration;
 
+/// Below the first migration. The tool writes it while it undoes that one, and takes it for none at all.
+pub(super) const NIL_VERSION: &str = "-1";
+
+/// The row, if it says that something was applied.
+pub(super) fn current(rows: &[LedgerRow]) -> Option<&LedgerRow> {
+    rows.last().filter(|row| !(row.complete && row.version == NIL_VERSION))
+}
+
 /// The one row, and a whole one for each file below it.
 pub(super) fn history<'r>(rows: &'r [LedgerRow], migrations: &[Migration]) -> Cow<'r, [LedgerRow]> {
-    let number = |version: &str| version.parse::<i128>().ok();
-    let [current] = rows else { return Cow::Borrowed(rows) };
-    let below = migrations.iter().filter(|file| number(&file.version) < number(&current.version));
-    let row = |file: &Migration| LedgerRow {
+    let [row] = rows else { return Cow::Borrowed(rows) };
+    let Some(current) = current(rows) else { return Cow::Owned(Vec::new()) };
+    let below = migrations.iter().filter(|file| number(&file.version) < number(&row.version));
+    let whole = |file: &Migration| LedgerRow {
         version: file.version.clone(),
         checksum: None,
         complete: true,
     };
-    Cow::Owned(below.map(row).chain([current.clone()]).collect())
+    Cow::Owned(below.map(whole).chain([current.clone()]).collect())
+}
+
+/// A dirty row is written before a step up to its version, and before one down to it, from the next one above.
+pub(super) fn in_doubt(rows: &[LedgerRow], migrations: &[Migration]) -> Vec<usize> {
+    let Some(dirty) = rows.last().filter(|row| !row.complete) else { return Vec::new() };
+    let is_it = |file: &Migration| number(&file.version) == number(&dirty.version);
+    let is_above = |file: &Migration| number(&file.version) > number(&dirty.version);
+    let places = [migrations.iter().position(is_it), migrations.iter().position(is_above)];
+    places.into_iter().flatten().collect()
+}
+
+/// With more room than the versions' 64 bits, and a sign.
+pub(super) fn number(version: &str) -> Option<i128> {
+    version.parse().ok()
 }
 
 /// Index of the current version's migration; else why the tool does not begin, and the migration that it is about.

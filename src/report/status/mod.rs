@@ -74,6 +74,9 @@ pub(crate) struct Version {
     /// How many migrations.
     pub(crate) applied: usize,
     pub(crate) pending: Vec<Arc<str>>,
+    /// The migration tool refuses this ledger, so that nothing is pending whatever there is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) refused: bool,
     pub(crate) tenants: usize,
 }
 
@@ -111,6 +114,11 @@ pub(crate) struct Unit {
     /// Whose ledgers are the same have the same; not for readers.
     #[serde(skip)]
     pub(crate) state: Arc<[String]>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn is_empty(versions: &Arc<[Arc<str>]>) -> bool {

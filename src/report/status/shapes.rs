@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Agreement, Unit, Version};
+use super::{Agreement, Standing, Unit, Version};
 use crate::report::v1::TrackKind;
 
 /// A shape that is not as it should be, by indices of units.
@@ -90,15 +90,17 @@ fn rule<'u>(shapes: &BTreeMap<&'u str, (usize, usize)>) -> Rule<'u> {
 
 /// Tenants by their ledgers, the furthest first.
 pub(super) fn versions(units: &[Unit]) -> Vec<Version> {
-    let mut found: BTreeMap<(&[String], &[Arc<str>]), usize> = BTreeMap::new();
+    let mut found: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
     for unit in units.iter().filter(|unit| is_known(unit)) {
-        *found.entry((&unit.state, &unit.pending)).or_default() += 1;
+        let is_refused = unit.standing == Standing::Refused;
+        found.entry((&*unit.state, &*unit.pending, is_refused)).or_default().push(unit);
     }
-    let version = |((state, pending), tenants): ((&[String], &[Arc<str>]), usize)| Version {
-        version: state.last().cloned(),
-        applied: state.len(),
+    let version = |((_, pending, refused), units): ((_, &[Arc<str>], bool), Vec<&Unit>)| Version {
+        version: units[0].version.clone(),
+        applied: units[0].applied,
         pending: pending.to_vec(),
-        tenants,
+        refused,
+        tenants: units.len(),
     };
     let mut versions: Vec<Version> = found.into_iter().map(version).collect();
     versions.sort_by_key(|version| (version.pending.len(), std::cmp::Reverse(version.tenants)));
@@ -112,7 +114,6 @@ fn is_known(unit: &Unit) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Standing;
     use super::*;
 
     fn unit(name: &str, state: &[&str], shape: &str) -> Unit {

@@ -55,6 +55,7 @@ pub(super) fn render(report: &Report, _: &RenderOptions) -> String {
 fn group(out: &mut String, version: &Version) {
     let at = version.version.as_deref().map_or_else(|| "nothing".to_owned(), text);
     let pending = match version.pending.as_slice() {
+        _ if version.refused => "and the tool refuses".to_owned(),
         [] => "nothing pending".to_owned(),
         some => format!("{} pending", grouped(some.len())),
     };

@@ -78,6 +78,8 @@ fn line(unit: &Unit) -> String {
             let number = count(names.len(), "migration");
             format!("at {before}, would run {number}: {}", names.join(", "))
         }
+        // It may not even have been looked at.
+        Outcome::Failed if unit.after.is_none() => "failed".to_owned(),
         Outcome::Failed => format!("failed, now at {after}"),
         Outcome::NotRun => {
             let reason = unit.reason.as_deref().unwrap_or("unknown");

@@ -179,3 +179,85 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
         "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text ~ 'once'";
     assert_eq!(database.sql(valid).await, ["2"]);
 }
+
+/// A step down that has failed outside of a transaction has undone nothing that anybody knows of, and what can be there is
+/// named with its row.
+#[tokio::test]
+async fn a_step_down_that_fails_is_not_undone() {
+    let shop = shop(2)
+        .file("tenant/3_i.up.sql", "CREATE INDEX CONCURRENTLY i ON t1 (id)")
+        .file("tenant/3_i.down.sql", "DROP INDEX CONCURRENTLY nowhere")
+        .file("tenant/1_t.down.sql", "BEGIN; DROP TABLE nowhere; COMMIT;");
+    let names = numbered(1);
+    let database = with_tenants(&names).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let down = |to: &'static str| {
+        let args = ["downgrade", to, "--all-tenants", "--format=json"];
+        report(&run(&shop, &database, args).run().exit(1))["units"][0].clone()
+    };
+    let failed = down("2");
+    assert_eq!((failed.get("undone"), &failed["after"]), (None, &json!("3")));
+    assert_eq!(ledgers(&database, &names).await, ["2 dirty"]);
+    let hint = failed["failure"]["hint"].as_str().unwrap().to_owned();
+    let stands = |version: &str| {
+        let row = "UPDATE \"tenant_t001\".\"schema_migrations\"";
+        format!("{version}: {row} SET version = {version}, dirty = false;")
+    };
+    assert!(hint.contains(&format!("{} {}", stands("3"), stands("2"))), "{hint}");
+    database.sql(stands("3").split_once(": ").unwrap().1).await;
+    // Below the first one.
+    database.sql("DROP INDEX tenant_t001.i").await;
+    let shop = shop.file("tenant/3_i.down.sql", "SELECT 1;");
+    let args = ["downgrade", "base", "--all-tenants", "--format=json"];
+    let failed = report(&run(&shop, &database, args).run().exit(1))["units"][0].clone();
+    assert_eq!((&failed["undone"], &failed["after"]), (&json!(["3", "2"]), &json!("1")));
+    assert_eq!(ledgers(&database, &names).await, ["-1 dirty"]);
+    let hint = failed["failure"]["hint"].as_str().unwrap();
+    assert!(hint.contains(&stands("1")), "{hint}");
+    database.sql(stands("1").split_once(": ").unwrap().1).await;
+    upgrade(&shop, &database, ["2", "--all-tenants"]).run().success();
+    assert_eq!(ledgers(&database, &names).await, ["2"]);
+}
+
+/// The row says what is the last, however many files there are below it today.
+#[tokio::test]
+async fn a_report_is_undone_by_the_one_row() {
+    let names = numbered(1);
+    let database = with_tenants(&names).await;
+    let reported = ["--all-tenants", "--output=json=r.json"];
+    let first = shop(2);
+    upgrade(&first, &database, ["--all-tenants"]).run().success();
+    let third = first.file("tenant/3_t.up.sql", migration(3, "CREATE TABLE t3 ();"));
+    let third = third.file("tenant/3_t.down.sql", "DROP TABLE t3;");
+    upgrade(&third, &database, reported).run().success();
+    // A file that comes late is none that was applied later.
+    let late = third.file("tenant/0_late.up.sql", "SELECT 1;");
+    let dry = ["downgrade", "--report=r.json", "--dry-run"];
+    let dry = run(&late, &database, dry).run().success();
+    assert!(dry.stdout.contains("would run 1 migration: 3"), "{}", dry.stdout);
+    // One that was, is; also where old files have been squashed.
+    let fourth = late.file("tenant/4_t.up.sql", migration(4, "CREATE TABLE t4 ();"));
+    let fourth = fourth.file("tenant/4_t.down.sql", "DROP TABLE t4;");
+    upgrade(&fourth, &database, ["--all-tenants"]).run().success();
+    let squashed = fourth.without("tenant/0_late.up.sql").without("tenant/1_t.up.sql");
+    let squashed = squashed.without("tenant/1_t.down.sql");
+    let no = run(&squashed, &database, ["downgrade", "--report=r.json"]).run().exit(1);
+    assert!(no.stdout.contains("something was applied (4, perhaps) after"), "{}", no.stdout);
+    assert_eq!(ledgers(&database, &names).await, ["4"]);
+}
+
+/// What minds our transaction goes without one, as the tool sends it.
+#[tokio::test]
+async fn what_minds_a_transaction_is_applied_as_the_tool_applies_it() {
+    let shop = shop(0)
+        .file("tenant/1_p.up.sql", "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);")
+        .file("tenant/2_r.up.sql", "REINDEX TABLE p")
+        .file("tenant/3_l.up.sql", "SET LOCAL ROLE plain; SELECT 1;")
+        .file("tenant/4_o.up.sql", "SET TRANSACTION READ ONLY; SELECT 1;")
+        .file("tenant/5_b.up.sql", "BEGIN; CREATE TABLE b (); COMMIT;")
+        .file("tenant/6_e.up.sql", "");
+    let names = numbered(2);
+    let database = with_tenants(&names).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    assert_eq!(ledgers(&database, &names).await, ["6", "6"]);
+}

@@ -301,3 +301,24 @@ async fn an_invalid_index_does_not_become_green() {
     database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2; DROP INDEX tenant_t001.t1_u").await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
 }
+
+/// A row that no tool would write costs the tenant that has it.
+#[tokio::test]
+async fn a_ledger_with_a_null_costs_one_tenant() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(3)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    database
+        .sql(
+            "ALTER TABLE tenant_t002._sqlx_migrations ALTER success DROP NOT NULL; \
+             UPDATE tenant_t002._sqlx_migrations SET success = NULL",
+        )
+        .await;
+    let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!(counts(&run), [0, 3, 1, 0]);
+    let why = run["units"][2]["failure"]["message"].as_str().unwrap();
+    assert!(why.contains("_sqlx_migrations"), "{why}");
+    let status = shop.mig_ci(["status", "--all-tenants", "--format=json"]);
+    let status = report(&status.env("SHOP_URL", database.url()).run().success());
+    assert_eq!(status["counts"]["unreadable"], 1, "{status}");
+}

@@ -144,4 +144,55 @@ async fn a_name_that_is_none_costs_one_tenant() {
     upgrade(&shop, &database, ["--tenant", &long]).run().exit(3);
     let text = tenants(&shop, &database, []).exit(1).stdout;
     assert_eq!(text.lines().count(), 5, "{text}");
+    // A schema of such a name is not this tenant's.
+    let odd = "é".repeat(31);
+    database.sql(&format!("INSERT INTO audit.tenants (slug) VALUES ('{odd}'), (E'a\\tb')")).await;
+    database.sql(&format!("CREATE SCHEMA \"{odd}\"")).await;
+    let status = shop.mig_ci(["status", "--all-tenants", "--format=json"]);
+    let status = report(&status.env("SHOP_URL", database.url()).run().success());
+    let of = |name: &str| {
+        let units = status["units"].as_array().unwrap();
+        units.iter().find(|unit| unit["name"] == name).unwrap().clone()
+    };
+    assert_eq!((&of(&odd)["standing"], of(&odd).get("shape")), (&json!("unreadable"), None));
+    let why = of(&odd)["failure"]["message"].as_str().unwrap().to_owned();
+    assert!(why.contains("has 69 bytes"), "{why}");
+    assert_eq!(of("a\tb")["target"], "tenant_a\tb");
+}
+
+/// Where a query tells no addresses, a tenant need not be in its answer to be named.
+#[tokio::test]
+async fn a_new_tenant_need_not_be_known_where_its_address_is_made() {
+    let main = postgres().database().await;
+    main.sql("CREATE TABLE tenants (slug text); INSERT INTO tenants VALUES ('a')").await;
+    let tenant = postgres().database().await;
+    let config = "[databases.customer]\nurl = \"${SHOP_URL}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+        format = \"sqlx\"\ntenancy = \"database\"\nfrom = { query = \"SELECT slug FROM tenants\" }\n";
+    let shop = project().file("mig-ci.toml", config).file("m/1_a.sql", "CREATE TABLE a ();");
+    let named = shop.mig_ci(["upgrade", "--tenant", &tenant.name, "--format=json"]);
+    let named = report(&named.env("SHOP_URL", main.url()).run().success());
+    assert_eq!(counts(&named), [1, 0, 0, 0]);
+    let by_variable = shop.mig_ci(["upgrade", "--format=json"]).env("TENANT_DB", &tenant.name);
+    let by_variable = report(&by_variable.env("SHOP_URL", main.url()).run().success());
+    assert_eq!(counts(&by_variable), [0, 1, 0, 0]);
+    // With addresses in it, whoever is not in it is nowhere.
+    let config = config.replace("SELECT slug", "SELECT slug, 'postgres://u@h/d' AS url");
+    let shop = shop.file("mig-ci.toml", config);
+    let unknown = shop.mig_ci(["upgrade", "--tenant", &tenant.name]);
+    let unknown = unknown.env("SHOP_URL", main.url()).run().exit(3);
+    assert!(unknown.stderr.contains("no tenant of `customer` is called"), "{unknown:?}");
+}
+
+/// The query only looks.
+#[tokio::test]
+async fn the_query_for_the_tenants_changes_nothing() {
+    let database = with_tenants(&numbered(2)).await;
+    let shop = shop(1);
+    let config = shop.read("mig-ci.toml");
+    let query = "SELECT slug FROM audit.tenants ORDER BY id";
+    let shop =
+        shop.file("mig-ci.toml", config.replace(query, "DELETE FROM audit.tenants RETURNING slug"));
+    let no = tenants(&shop, &database, []).exit(3);
+    assert!(no.stderr.contains("read-only transaction"), "{no:?}");
+    assert_eq!(database.sql("SELECT count(*) FROM audit.tenants").await, ["2"]);
 }
