@@ -91,20 +91,20 @@ fn args_of_all() -> [&'static str; 2] {
 /// Who was killed between the two marks of the tool would leave a dirty row; there are no such marks.
 #[tokio::test]
 async fn killed_at_any_point_nothing_is_left_dirty() {
-    let (shop, names) = (shop(4), numbered(100));
+    let (shop, names) = (shop(4), numbered(200));
     let database = with_tenants(&names).await;
     let mut random = Rng::with_seed(20_261_128);
     let mut killed = 0;
     for _ in 0..20 {
         let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=3"]).start();
-        tokio::time::sleep(Duration::from_millis(random.u64(20..120))).await;
+        tokio::time::sleep(Duration::from_millis(random.u64(5..80))).await;
         running.try_signal(Signal::SIGKILL);
         killed += i32::from(running.wait().status.code().is_none());
     }
     assert!(killed >= 10, "{killed} of 20 runs were killed");
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
-    assert_eq!(ledgers(&database, &names).await, vec!["4"; 100]);
-    assert_all_once(&database, 100, 4).await;
+    assert_eq!(ledgers(&database, &names).await, vec!["4"; 200]);
+    assert_all_once(&database, 200, 4).await;
 }
 
 /// Whoever else holds a table is waited for, and the step is tried again as if it had never been.
