@@ -31,7 +31,6 @@ mod job;
 mod known;
 mod lane;
 mod listing;
-mod lists;
 mod opening;
 mod outcome;
 mod path;

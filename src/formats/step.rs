@@ -89,15 +89,13 @@ pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
             begins_with(statement, &["DO"])
                 && !["commit", "rollback", "call"].iter().any(|word| block.contains(word))
         };
-        let commits = matches!(
-            statements.as_slice(),
-            [alone] if commits_by_itself(alone) && !is_plain_block(alone)
-        );
         // Of a partitioned table these refuse a transaction, and the text does not tell.
-        let may_refuse = matches!(
-            statements.as_slice(),
-            [alone] if ["REINDEX", "CLUSTER"].iter().any(|word| begins_with(alone, &[word]))
-        );
+        let may_refuse = |alone: &str| {
+            begins_with(alone, &["REINDEX"])
+                || begins_with(alone, &["CLUSTER"])
+                || (commits_by_itself(alone) && !is_plain_block(alone))
+        };
+        let refuses = matches!(statements.as_slice(), [alone] if may_refuse(alone));
         // What lasts as long as a transaction would be there for the tool's own row.
         let is_local = |statement: &&str| {
             begins_with(statement, &["SET", "LOCAL"])
@@ -106,7 +104,7 @@ pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
                 || statement.to_ascii_lowercase().contains("set_config")
         };
         let minds = |statement: &&str| is_transaction_control(statement) || is_local(statement);
-        !commits && !may_refuse && !statements.iter().any(minds)
+        !refuses && !statements.iter().any(minds)
     })
 }
 

@@ -11,7 +11,7 @@ use crate::formats::{Decision, LedgerRow};
 use crate::model::{
     Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
 };
-use crate::report::upgrade::Versions;
+use crate::report::upgrade::{Once, Versions};
 
 /// What has become of a target.
 #[derive(Debug, Clone)]
@@ -120,7 +120,11 @@ impl Work<'_> {
             }
         };
         let took = steps.iter().map(|step| step.duration).sum();
-        let versions = self.lists.of(steps.iter().map(|step| &*step.version));
+        let versions = steps.iter().map(|step| &*step.version);
+        let versions = match self.once.lock() {
+            Ok(mut once) => once.list(versions),
+            Err(_) => Once::default().list(versions),
+        };
         let mut steps = steps;
         steps.retain(|step| !step.notices.is_empty());
         // The room of a whole history, ten thousand times, is a hundred megabytes.

@@ -13,7 +13,6 @@ use super::done::Done;
 use super::first_look::DIRECT;
 use super::goal::Goal;
 use super::job::Job;
-use super::lists::Lists;
 use super::outcome::Unit;
 use super::place::{self, Seat, main_address, question, unreachable};
 use super::plan;
@@ -248,7 +247,7 @@ impl Fleet<'_> {
         Work {
             track,
             goal: Goal::of(way, &track.head),
-            lists: Lists::default(),
+            once: Mutex::default(),
             meant: Mutex::default(),
             thoughts: Mutex::default(),
             events: self.events.clone(),

@@ -22,8 +22,9 @@ pub(super) struct Known<'a> {
 /// What one ledger means.
 #[derive(Debug, Clone)]
 struct Meaning {
-    /// All rows, and then those that are whole.
+    /// The versions of all rows.
     state: Arc<[String]>,
+    /// Of those that are whole, the newest and the number.
     version: Option<String>,
     applied: usize,
     pending: Arc<[Arc<str>]>,

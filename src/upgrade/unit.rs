@@ -10,7 +10,6 @@ use super::batch::batches;
 use super::done::{Begun, Done};
 use super::goal::{Goal, Thought};
 use super::lane::Lane;
-use super::lists::Lists;
 use super::opening::Opening;
 use super::path::on_the_path;
 use super::proof::not_shown;
@@ -21,6 +20,7 @@ use crate::formats::LedgerRow;
 use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
 use crate::postgres::{EventSink, StepFailure, collecting, lost_a_race};
 use crate::replay::plan::TrackPlan;
+use crate::report::upgrade::Once;
 
 /// Tries after the first one, of what has lost a race for a lock.
 const RETRIES: u32 = 5;
@@ -32,7 +32,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Work<'a> {
     pub(super) track: &'a TrackPlan,
     pub(super) goal: Goal,
-    pub(super) lists: Lists,
+    /// What was applied is mostly the same.
+    pub(super) once: Mutex<Once>,
     /// What is meant by "the last one", by the targets' names.
     pub(super) meant: Mutex<HashMap<Arc<str>, AppliedVersions>>,
     /// What has been thought of ledgers, by the addresses of their rows.

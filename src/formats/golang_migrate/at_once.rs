@@ -3,14 +3,14 @@
 //! The tool sends a script as one message, whose statements share an implicit transaction, between two marks with a
 //! transaction each. Whoever is killed in between leaves a dirty row, which does not say whether the script has been
 //! committed. In an explicit transaction the same statements do the same, and nobody ever sees the step half-done. Left
-//! as the tool has it is a script with transaction commands of its own, and a lone statement that refuses a transaction or
-//! may commit by itself, such as `CREATE INDEX CONCURRENTLY`.
+//! as the tool has it is a script with transaction commands of its own, or with what is local to a transaction, and a lone
+//! statement that may refuse a transaction or commit by itself, such as `CREATE INDEX CONCURRENTLY`.
 
 use super::down;
-use super::version::{in_doubt, no_version, number, version_is};
+use super::version::{NIL_VERSION, in_doubt, no_version, number, version_is};
 use crate::formats::step::{LIB_PQ, does_the_same_in_a_transaction, in_transaction};
 use crate::formats::{Ledger, LedgerRow, Message};
-use crate::model::{Migration, Script};
+use crate::model::Migration;
 
 pub(super) fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
     if !does_the_same_in_a_transaction(&migration.up) {
@@ -30,8 +30,7 @@ pub(super) fn revert(
     };
     match &migration.down {
         Some(down) if does_the_same_in_a_transaction(down) => in_transaction(&LIB_PQ, down, row),
-        Some(_) => down::revert(migration, below, ledger),
-        None => in_transaction(&LIB_PQ, &Script::whole("", ""), row),
+        _ => down::revert(migration, below, ledger),
     }
 }
 
@@ -45,8 +44,12 @@ pub(super) fn way_on(
     let table = ledger.qualified();
     let stands = |version: &str| format!("UPDATE {table} SET version = {version}, dirty = false;");
     let below = migrations.iter().rfind(|file| number(&file.version) < number(&dirty.version));
-    let in_doubt: Vec<&str> =
+    let mut in_doubt: Vec<&str> =
         in_doubt(rows, migrations).into_iter().map(|index| &*migrations[index].version).collect();
+    // Its file may be gone.
+    if dirty.version != NIL_VERSION && !in_doubt.contains(&&*dirty.version) {
+        in_doubt.insert(0, &dirty.version);
+    }
     let nothing =
         below.map_or_else(|| format!("TRUNCATE {table};"), |below| stands(&below.version));
     let mut ways: Vec<String> =
@@ -135,6 +138,9 @@ mod tests {
         assert!(third.contains("a step to or from 3 or 4 was begun"), "{third}");
         let ways = format!("4: {} 3: {} none of these: {}", set(4), set(3), set(2));
         assert!(third.ends_with(&ways), "{third}");
+        let gone = way_on("9", false).unwrap();
+        assert!(gone.contains("a step to or from 9 was begun"), "{gone}");
+        assert!(gone.ends_with(&format!("9: {} none of these: {}", set(9), set(4))), "{gone}");
         let below = way_on("-1", false).unwrap();
         let ways = format!("again: 1: {} none of these: TRUNCATE \"t\".\"l\";", set(1));
         assert!(below.ends_with(&ways), "{below}");

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::{count, grouped};
+use super::upgrade::{Versions, is_false, is_none};
 use super::v1::{Failure, Tool, TrackKind};
 use super::{RenderOptions, json};
 
@@ -96,9 +97,9 @@ pub(crate) struct Unit {
     /// How many migrations its ledger shows.
     pub(crate) applied: usize,
     /// What an upgrade would apply, in its order.
-    #[serde(default, skip_serializing_if = "is_empty")]
+    #[serde(default, skip_serializing_if = "is_none")]
     #[schemars(with = "Vec<String>")]
-    pub(crate) pending: Arc<[Arc<str>]>,
+    pub(crate) pending: Versions,
     /// Why it cannot be read, or would be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
@@ -114,15 +115,6 @@ pub(crate) struct Unit {
     /// Whose ledgers are the same have the same; not for readers.
     #[serde(skip)]
     pub(crate) state: Arc<[String]>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(value: &bool) -> bool {
-    !*value
-}
-
-fn is_empty(versions: &Arc<[Arc<str>]>) -> bool {
-    versions.is_empty()
 }
 
 /// Where a unit stands.

@@ -1,7 +1,5 @@
 //! From what has become of each unit to the report of it.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::build::finding;
@@ -9,7 +7,7 @@ use super::super::convert::{failure_of, milliseconds, track_kind};
 use super::super::reproduce::command;
 use super::super::text::{count, grouped};
 use super::super::v1::{Finding, Tool, Verdict};
-use super::{Counts, Direction, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
+use super::{Counts, Direction, Once, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
 use crate::model::{StepOutcome, UnitEnd, UnitRecord};
 
 /// Of a run that had nothing left to do, for the reason that `summary` says.
@@ -80,34 +78,6 @@ pub(crate) fn build(run: Run<'_>) -> Report {
         counts,
         findings: findings.collect(),
         units,
-    }
-}
-
-/// What thousands of units have in common, once.
-#[derive(Default)]
-struct Once {
-    texts: BTreeSet<Arc<str>>,
-    lists: BTreeSet<Versions>,
-}
-
-impl Once {
-    fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let text: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&text));
-        text
-    }
-
-    fn list<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> Versions {
-        let list: Vec<_> = texts.map(|text| self.text(text)).collect();
-        if let Some(known) = self.lists.get(&*list) {
-            return Arc::clone(known);
-        }
-        let list: Versions = list.into();
-        self.lists.insert(Arc::clone(&list));
-        list
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod build;
 mod junit;
+mod once;
 mod read;
 mod terminal;
 
@@ -18,12 +19,10 @@ use super::v1::{Failure, Finding, Tool, TrackKind, Verdict};
 use super::{RenderOptions, json};
 use crate::model::{self, UnitRecord};
 pub(crate) use build::{build, nothing_left};
+pub(crate) use once::{Once, Versions};
 
 /// The value of [`Report::schema`].
 pub(crate) const SCHEMA: &str = "mig-ci.upgrade/1";
-
-/// Versions in an order. Most tenants have the same, which are there once: with thousands of them that is felt.
-pub(crate) type Versions = Arc<[Arc<str>]>;
 
 /// An upgrade of real databases, or a downgrade.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -120,7 +119,7 @@ pub(crate) struct Unit {
     pub(crate) duration_ms: u64,
 }
 
-fn is_none(versions: &Versions) -> bool {
+pub(super) fn is_none(versions: &Versions) -> bool {
     versions.is_empty()
 }
 
@@ -130,7 +129,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !*value
 }
 

@@ -17,6 +17,14 @@ async fn by_sqlx(shop: &Project, database: &Database, to: Option<i64>) {
     session.close().await.unwrap();
 }
 
+/// What a tool says that succeeds.
+fn ran(mut command: std::process::Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
 const FILES: [(&str, &str); 4] = [
     ("1_a", "CREATE TABLE a (id int);\n"),
     ("2_b", "INSERT INTO a VALUES (2);\n"),
@@ -62,16 +70,13 @@ async fn sqlx_cli_and_mig_ci_go_on_from_each_other() {
     let (shop, database) = (shop(4), with_tenants(&names).await);
     let run = |shop: &Project, tenant: &str, args: &[&str]| {
         let url = format!("{}&options=-c%20search_path%3Dtenant_{tenant}", database.url());
-        let output = std::process::Command::new(&sqlx)
+        let mut command = std::process::Command::new(&sqlx);
+        command
             .arg("migrate")
             .args(args)
             .args(["--source", "tenant", "--database-url", &url])
-            .current_dir(shop.path())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        text
+            .current_dir(shop.path());
+        ran(command)
     };
     let installed = |tenant: &str| run(&shop, tenant, &["info"]).matches("/installed").count();
     upgrade(&shop, &database, ["--shared"]).run().success();
@@ -113,15 +118,12 @@ async fn dbmate_and_mig_ci_go_on_from_each_other() {
         .file("m/20250101000002_b.sql", file("INSERT INTO a VALUES (2);\n"));
     let database = postgres().database().await;
     let run = |args: &[&str]| {
-        let output = std::process::Command::new(&dbmate)
+        let mut command = std::process::Command::new(&dbmate);
+        command
             .args(["--url", &database.go_url(), "--migrations-dir", "m", "--no-dump-schema"])
             .args(args)
-            .current_dir(shop.path())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        text
+            .current_dir(shop.path());
+        ran(command)
     };
     run(&["migrate"]);
     let shop2 =
