@@ -22,6 +22,7 @@ mod project;
 mod redact;
 mod report;
 mod requirements;
+mod rounds;
 mod run;
 mod server;
 mod wire;
@@ -34,6 +35,7 @@ pub(crate) use report::{Report, at};
 pub(crate) use requirements::{
     action_image, docker_image, docker_is_here, have, is_root, peer, runner_image,
 };
+pub(crate) use rounds::random_rounds;
 pub(crate) use run::{Command, Outcome, Running, scrub};
 pub(crate) use server::{
     Cluster, Container, Guest, containers_beside, containers_of, docker, until, wait_for_sleepers,

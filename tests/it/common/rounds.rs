@@ -1,0 +1,28 @@
+//! How long random tests run: a slice with a fixed seed by default, many rounds with a new seed in `.ci/full`.
+
+use fastrand::Rng;
+
+/// Set to `whole`, random tests run all of their rounds.
+const VARIABLE: &str = "MIG_CI_TEST_ROUNDS";
+
+/// A random number generator, and for how many rounds to use it.
+///
+/// The seed is printed, so that a failure shows it. `MIG_CI_TEST_SEED` sets it.
+///
+/// # Panics
+/// If one of the two variables has a value that it cannot have.
+pub(crate) fn random_rounds(seed: u64, slice: usize, whole: usize) -> (Rng, usize) {
+    let is_whole = match std::env::var(VARIABLE).as_deref() {
+        Ok("whole") => true,
+        Ok("slice") | Err(_) => false,
+        Ok(other) => panic!("{VARIABLE} is `{other}`; it can be `slice` or `whole`"),
+    };
+    let seed = match std::env::var("MIG_CI_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("MIG_CI_TEST_SEED is a number"),
+        Err(_) if is_whole => fastrand::u64(..),
+        Err(_) => seed,
+    };
+    let rounds = if is_whole { whole } else { slice };
+    println!("{rounds} rounds with MIG_CI_TEST_SEED={seed}");
+    (Rng::with_seed(seed), rounds)
+}
