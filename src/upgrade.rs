@@ -22,6 +22,7 @@ mod claiming;
 mod create;
 mod crew;
 mod done;
+mod eligibility;
 mod error;
 mod first_look;
 mod fleet;

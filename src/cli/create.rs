@@ -45,7 +45,7 @@ pub(super) async fn run(
 
 fn request(global: &Global, args: &CreateArgs) -> Request {
     Request {
-        scope: real::scope(global, &global.databases),
+        scope: real::scope(global, &global.databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
         whom: Some(Whom::New(args.tenants.clone())),
         create: Some(if args.if_not_exists { IfThere::GoOn } else { IfThere::Refuse }),

@@ -50,7 +50,7 @@ pub(super) async fn run(
 
 fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> Request {
     Request {
-        scope: real::scope(global, &global.databases),
+        scope: real::scope(global, &global.databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
         whom: real::whom(&args.whom),
         reported_at: None,
@@ -78,7 +78,7 @@ fn back(global: &Global, args: &DowngradeArgs, applied: AppliedBy) -> Request {
         ((track, name), AppliedVersions { versions, rows_before })
     });
     Request {
-        scope: real::scope(global, &databases),
+        scope: real::scope(global, &databases, args.site.url.is_some()),
         shared_alone: tenants.is_empty(),
         whom: (!tenants.is_empty()).then_some(Whom::Recorded(tenants)),
         reported_at: applied.address,

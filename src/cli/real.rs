@@ -25,14 +25,20 @@ use crate::upgrade::{Confirm, Error, Limits, Order, Rehearsal};
 use crate::verify::{self, Scope};
 
 /// The project as it is, and the real databases of those names.
-pub(super) fn scope(global: &Global, databases: &[String]) -> Scope {
+///
+/// `has_url` says that a flag gives the address.
+pub(super) fn scope(global: &Global, databases: &[String], has_url: bool) -> Scope {
     let connect = match databases {
         [] => Connect::All,
         names => Connect::These(names.to_vec()),
     };
     Scope {
         config: global.config.clone(),
-        overrides: Overrides { connect: Some(connect), ..Overrides::default() },
+        overrides: Overrides {
+            connect: Some(connect),
+            has_database_url: has_url,
+            ..Overrides::default()
+        },
         base: BaseRequest::None,
         hosted: None,
         selection: Selection { databases: databases.to_vec(), ..Selection::default() },

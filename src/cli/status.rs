@@ -104,7 +104,7 @@ async fn one(
         (false, names) => Some(Whom::Named(names.to_vec())),
     };
     let request = Request {
-        scope: real::scope(global, &[name.to_owned()]),
+        scope: real::scope(global, &[name.to_owned()], args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
         shared_alone: whom.is_none(),
         whom,
@@ -122,7 +122,7 @@ async fn one(
 
 /// The databases that are asked for: those that have tenants, where tenants are.
 fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, verify::Error> {
-    let mut scope = real::scope(global, &global.databases);
+    let mut scope = real::scope(global, &global.databases, args.site.url.is_some());
     // Addresses are not read before it is known whose.
     scope.overrides.connect = None;
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)?;

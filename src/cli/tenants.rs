@@ -46,7 +46,7 @@ pub(super) async fn run(
 ) -> Result<Exit, verify::Error> {
     let interrupted = watch_signals();
     let listing = Listing {
-        scope: real::scope(global, &global.databases),
+        scope: real::scope(global, &global.databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
         partition: args.partition,
     };

@@ -51,7 +51,7 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
         None => (real::whom(&args.whom), args.whom.shared),
     };
     Request {
-        scope: real::scope(global, &databases),
+        scope: real::scope(global, &databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
         whom,
         reported_at,

@@ -8,6 +8,7 @@ mod finding;
 mod migration;
 mod partition;
 mod project;
+mod reserved;
 mod target;
 
 pub(crate) use catalog::{Catalog, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR};
@@ -26,6 +27,7 @@ pub(crate) use project::{
     CheckSettings, Database, FileOrder, Origin, PostgresSettings, Project, ProviderChoice, Role,
     Sample, Tenancy, TenantSource, TenantTrack, Track, TrackKind,
 };
+pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
 pub(crate) use target::{
     MAX_IDENTIFIER_BYTES, TargetError, TargetTemplate, check_identifier, placeholder,
 };

@@ -8,6 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::model::MAX_IDENTIFIER_BYTES;
+
 /// Stands for the tenant's schema or database.
 const TARGET: &str = "{target}";
 /// Stands for the tenant's name.
@@ -106,9 +108,26 @@ impl Address {
         Self { options: self.options.database(name), database: name.to_owned() }
     }
 
-    #[cfg(test)]
+    /// The database's name as the server keeps it: it cuts one that is too long for it (`ProcessStartupPacket`).
     pub(crate) fn database(&self) -> &str {
-        &self.database
+        let bytes = self.database.floor_char_boundary(MAX_IDENTIFIER_BYTES);
+        &self.database[..bytes]
+    }
+
+    /// Host and port. Two texts may lead to one server, by an alias.
+    pub(crate) fn endpoint(&self) -> String {
+        let port = self.options.get_port();
+        match self.options.get_socket() {
+            Some(socket) => format!("{}:{port}", socket.display()),
+            None => {
+                format!("{}:{port}", self.options.get_host().trim_end_matches('.').to_lowercase())
+            }
+        }
+    }
+
+    /// Equal for texts that certainly lead to the same database.
+    pub(crate) fn key(&self) -> String {
+        format!("{}/{}", self.endpoint(), self.database())
     }
 
     /// For a session with these settings, as `-c name=value`.

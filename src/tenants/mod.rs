@@ -15,4 +15,4 @@ pub(crate) use load::{Target, load_sample, run_file, run_file_in_transaction};
 pub(crate) use sample::{SampleFile, file_failure};
 pub(crate) use who::Asking;
 pub(crate) use who_error::WhoError;
-pub(crate) use whom::{Recorded, Tenant, Unfit, Whom};
+pub(crate) use whom::{Ineligible, Recorded, Tenant, Whom};

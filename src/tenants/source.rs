@@ -1,5 +1,6 @@
 //! What a source of tenants says: a list, a file, a command's output, a query's rows, or the names that a pattern fits.
 
+use std::collections::{HashMap, HashSet};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio::process::Command;
 
 use super::who::Asking;
 use super::who_error::WhoError;
-use super::whom::{Tenant, Unfit};
-use crate::model::{Tenancy, TenantSource};
+use super::whom::{Ineligible, Tenant};
+use crate::model::{ReservedSchemas, Tenancy, TenantSource};
 use crate::postgres::{Session, Url};
 use crate::sql::quote_literal;
 
@@ -34,33 +35,47 @@ impl Asking<'_> {
             TenantSource::Query(query) => self.query(query, session).await?,
             TenantSource::Pattern(pattern) => {
                 let targets = self.query(&self.targets_like(pattern), session).await?;
-                return targets.iter().map(|(target, _)| self.at_target(target)).collect();
+                let targets = targets.iter().map(|(target, _)| target.as_str());
+                let tenants = targets.filter(|target| !self.is_reserved(target));
+                let tenants = tenants.map(|target| self.at_target(target)).collect();
+                return Ok(each_once(tenants, name_of(source)));
             }
         };
-        let one = |named: Named| match self.tenant(named.clone()) {
-            Err(WhoError::Target { source: problem, .. }) if !named.0.is_empty() => {
-                let (name, url) = named;
-                let unfit = Some(Unfit::Named { from: name_of(source), problem });
-                // As `target` would have it.
-                let target = self.track.target.to_string().replace("{tenant}", &name);
-                Ok(Tenant { name, target, url, unfit })
-            }
-            tenant => tenant,
-        };
-        named.into_iter().map(one).collect()
+        let from = name_of(source);
+        let tenants = (1..).zip(named).map(|(entry, (name, url))| match name.as_str() {
+            "" => Tenant {
+                name: format!("(no name, entry {entry})"),
+                target: String::new(),
+                url,
+                ineligible: Some(Ineligible::NoName { from, entry }),
+            },
+            _ => self.tenant((name, url), from),
+        });
+        Ok(each_once(tenants.collect(), from))
+    }
+
+    /// A pattern is about schemas that may be tenants'.
+    fn is_reserved(&self, target: &str) -> bool {
+        let is_schema = self.track.tenancy == Tenancy::Schema;
+        let reserved = ReservedSchemas::new(self.shared, &self.track.track.search_path);
+        is_schema && reserved.owner_of(target).is_some()
     }
 
     fn targets_like(&self, pattern: &str) -> String {
         let pattern = quote_literal(pattern);
         match self.track.tenancy {
             Tenancy::Schema => format!(
-                "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname LIKE {pattern} \
-                 AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' ORDER BY 1"
+                "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname LIKE {pattern} ORDER BY 1"
             ),
-            Tenancy::Database => format!(
-                "SELECT datname::text FROM pg_catalog.pg_database WHERE datname LIKE {pattern} \
-                 AND datallowconn AND NOT datistemplate ORDER BY 1"
-            ),
+            // The server's own database, templates, and the database that holds the shared track are no tenants'.
+            Tenancy::Database => {
+                let shared =
+                    self.shared.map_or("", |_| "AND datname <> pg_catalog.current_database()");
+                format!(
+                    "SELECT datname::text FROM pg_catalog.pg_database WHERE datname LIKE {pattern} \
+                     AND datallowconn AND NOT datistemplate AND datname <> 'postgres' {shared} ORDER BY 1"
+                )
+            }
         }
     }
 
@@ -74,16 +89,13 @@ impl Asking<'_> {
         let session = session.ok_or_else(|| WhoError::NoSource(database()))?;
         let failed = |failure| WhoError::Query { database: database(), failure: Box::new(failure) };
         let rows = session.query(query).await.map_err(failed)?;
-        let named = rows.iter().enumerate().map(|(index, row)| {
+        let named = rows.iter().map(|row| {
             // By the simple protocol all values are text, a number's too.
             let name: Option<String> = row.try_get_unchecked(0).ok().flatten();
             let url: Option<String> = row.try_get_unchecked("url").ok().flatten();
-            let name = name.filter(|name| !name.is_empty());
-            let name =
-                name.ok_or_else(|| WhoError::NoName { database: database(), row: index + 1 })?;
-            Ok((name, url.filter(|url| !url.is_empty()).map(Url::new)))
+            (name.unwrap_or_default(), url.filter(|url| !url.is_empty()).map(Url::new))
         });
-        named.collect()
+        Ok(named.collect())
     }
 
     fn read(&self, path: &Utf8PathBuf) -> Result<String, WhoError> {
@@ -127,9 +139,39 @@ pub(super) fn plain(name: impl ToString) -> Named {
     (name.to_string(), None)
 }
 
-/// A name on each line; blank lines and those that begin with `#` are none.
+/// A name on each line, exactly as it stands there: blanks and `#` are a part of it. Empty lines are none, and a byte order
+/// mark is none either.
 fn lines(text: &str) -> Vec<Named> {
-    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
-    let names = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    names.map(plain).collect()
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.lines().filter(|line| !line.is_empty()).map(plain).collect()
+}
+
+/// A name that is given more than once is one tenant, and which entry is meant is not known; so is an address that several
+/// tenants have.
+fn each_once(tenants: Vec<Tenant>, from: &'static str) -> Vec<Tenant> {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    let mut by_address: HashMap<String, Vec<String>> = HashMap::new();
+    for tenant in &tenants {
+        *times.entry(tenant.name.clone()).or_default() += 1;
+        if let Some(address) = tenant.url.as_ref().and_then(|url| url.address().ok()) {
+            by_address.entry(address.key()).or_default().push(tenant.name.clone());
+        }
+    }
+    let mut seen = HashSet::new();
+    let first = tenants.into_iter().filter(|tenant| seen.insert(tenant.name.clone()));
+    let marked = first.map(|mut tenant| {
+        let times = times.get(&tenant.name).copied().unwrap_or_default();
+        let address = tenant.url.as_ref().and_then(|url| url.address().ok());
+        let same = address.and_then(|address| by_address.get(&address.key()));
+        let others: Vec<String> =
+            same.into_iter().flatten().filter(|name| **name != tenant.name).cloned().collect();
+        let problem = match (times > 1, others.is_empty()) {
+            (true, _) => Some(Ineligible::Repeated { from, times }),
+            (_, false) => Some(Ineligible::SameUrl { from, others }),
+            _ => None,
+        };
+        tenant.ineligible = tenant.ineligible.or(problem);
+        tenant
+    });
+    marked.collect()
 }

@@ -1,20 +1,27 @@
 //! Who the tenants are in production, and where each lives: those who are asked for, of those that the source gives.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use camino::Utf8Path;
 use globset::GlobBuilder;
 
 use super::source::{Named, name_of, plain};
 use super::who_error::WhoError;
-use super::whom::{Recorded, Tenant, Unfit, Whom};
-use crate::model::{Files, TargetError, Tenancy, TenantSource, TenantTrack};
+use super::whom::{Ineligible, Recorded, Tenant, Whom};
+use crate::model::{
+    Files, TargetError, Tenancy, TenantSource, TenantTrack, Track, check_identifier,
+};
 use crate::postgres::Session;
+
+/// What a name comes from that `--tenant` or a command's argument gives.
+const COMMAND_LINE: &str = "command line";
 
 /// What they are found with.
 pub(crate) struct Asking<'a> {
     pub(crate) database: &'a str,
     pub(crate) track: &'a TenantTrack,
+    /// The shared track of the same database, whose schemas are no tenants'.
+    pub(crate) shared: Option<&'a Track>,
     pub(crate) files: &'a dyn Files,
     /// The project's folder, for commands.
     pub(crate) root: &'a Utf8Path,
@@ -78,15 +85,18 @@ impl Asking<'_> {
                 match self.known(session).await? {
                     Some(all) => self.each(&names, &all, |tenant| &tenant.name)?,
                     None => {
-                        let named = names.into_iter().map(|name| self.tenant(plain(name)));
-                        named.collect::<Result<_, _>>()?
+                        let named = names.into_iter();
+                        named.map(|name| self.tenant(plain(name), COMMAND_LINE)).collect()
                     }
                 }
             }
             Whom::Recorded(recorded) => self.still(recorded, session).await?,
             Whom::All => self.all(session).await?,
         };
-        self.check_targets(&tenants)?;
+        let is_schema = self.track.tenancy == Tenancy::Schema;
+        if is_schema && tenants.iter().any(|tenant| tenant.url.is_some()) {
+            return Err(WhoError::UrlOfSchema(self.database.to_owned()));
+        }
         Ok(tenants)
     }
 
@@ -124,8 +134,8 @@ impl Asking<'_> {
         let Some(source) = &self.track.from else {
             let named = recorded
                 .iter()
-                .map(|one| Ok(Tenant { name: one.name.clone(), ..self.at_target(&one.target)? }));
-            return named.collect();
+                .map(|one| Tenant { name: one.name.clone(), ..self.at_target(&one.target) });
+            return Ok(named.collect());
         };
         let all = self.given(source, session).await?;
         let all: HashMap<&str, &Tenant> = all.iter().map(|one| (one.name.as_str(), one)).collect();
@@ -133,7 +143,7 @@ impl Asking<'_> {
             name: name.clone(),
             target: target.clone(),
             url: None,
-            unfit: Some(Unfit::Gone { from: name_of(source) }),
+            ineligible: Some(Ineligible::Gone { from: name_of(source) }),
         };
         let one = |one: &Recorded| match all.get(one.name.as_str()) {
             Some(known) => (*known).clone(),
@@ -153,15 +163,19 @@ impl Asking<'_> {
         Ok(tenants)
     }
 
-    pub(super) fn tenant(&self, (name, url): Named) -> Result<Tenant, WhoError> {
+    /// The tenant of this name, which `from` gives.
+    pub(super) fn tenant(&self, (name, url): Named, from: &'static str) -> Tenant {
         let expanded = match name.as_str() {
             "" => Err(TargetError::Empty),
             name => self.track.target.expand(name),
         };
         match expanded {
-            Ok(target) => Ok(Tenant { name, target, url, unfit: None }),
-            Err(source) => {
-                Err(WhoError::Target { database: self.database.to_owned(), tenant: name, source })
+            Ok(target) => Tenant { name, target, url, ineligible: None },
+            Err(problem) => {
+                // As `target` would have it.
+                let target = self.track.target.to_string().replace("{tenant}", &name);
+                let ineligible = Some(Ineligible::BadName { from, problem });
+                Tenant { name, target, url, ineligible }
             }
         }
     }
@@ -193,18 +207,16 @@ impl Asking<'_> {
                 template: self.track.target.to_string(),
             });
         }
-        self.at_target(target)
+        Ok(self.at_target(target))
     }
 
     /// The tenant that lives there. One whose target the template would not make has the target's name.
-    pub(super) fn at_target(&self, target: &str) -> Result<Tenant, WhoError> {
-        crate::model::check_identifier(target).map_err(|source| WhoError::Target {
-            database: self.database.to_owned(),
-            tenant: target.to_owned(),
-            source,
-        })?;
+    pub(super) fn at_target(&self, target: &str) -> Tenant {
         let name = self.track.target.tenant_at(target).unwrap_or(target).to_owned();
-        Ok(Tenant { name, target: target.to_owned(), url: None, unfit: None })
+        let from = self.track.from.as_ref().map_or(COMMAND_LINE, name_of);
+        let problem = check_identifier(target).err();
+        let ineligible = problem.map(|problem| Ineligible::BadName { from, problem });
+        Tenant { name, target: target.to_owned(), url: None, ineligible }
     }
 
     fn matching(&self, patterns: &[String], all: Vec<Tenant>) -> Result<Vec<Tenant>, WhoError> {
@@ -224,25 +236,6 @@ impl Asking<'_> {
         let is_wanted =
             |tenant: &Tenant| wanted.iter().any(|pattern| pattern.is_match(&tenant.name));
         Ok(all.into_iter().filter(is_wanted).collect())
-    }
-
-    fn check_targets(&self, tenants: &[Tenant]) -> Result<(), WhoError> {
-        let mut seen: BTreeMap<&str, &Tenant> = BTreeMap::new();
-        let is_schema = self.track.tenancy == Tenancy::Schema;
-        if is_schema && tenants.iter().any(|tenant| tenant.url.is_some()) {
-            return Err(WhoError::UrlOfSchema(self.database.to_owned()));
-        }
-        for tenant in tenants.iter().filter(|one| one.url.is_none() && one.unfit.is_none()) {
-            if let Some(first) = seen.insert(&tenant.target, tenant) {
-                return Err(WhoError::SameTarget {
-                    database: self.database.to_owned(),
-                    first: first.name.clone(),
-                    second: tenant.name.clone(),
-                    target: tenant.target.clone(),
-                });
-            }
-        }
-        Ok(())
     }
 }
 

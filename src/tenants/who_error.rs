@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use crate::model::{Failure, FailureKind, FilesError, TargetError, Tenancy};
+use crate::model::{Failure, FailureKind, FilesError, Tenancy};
 
 /// Why it is not known who the tenants are.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +20,6 @@ pub(crate) enum WhoError {
     Pattern { pattern: String, reason: String },
     #[error("the query for the tenants of `{database}` fails: {}{}", .failure.message, after_shared(.failure))]
     Query { database: String, failure: Box<Failure> },
-    #[error("the query for the tenants of `{database}` gives a row without a name (row {row})")]
-    NoName { database: String, row: usize },
     #[error(transparent)]
     File(#[from] FilesError),
     #[error("the file {0} with the tenants is not there")]
@@ -44,10 +42,6 @@ pub(crate) enum WhoError {
          tenant with --tenant, or correct the variable"
     )]
     NoTarget { database: String, tenancy: Tenancy, target: String, template: String },
-    #[error("the tenant {tenant:?} of `{database}`: {source}")]
-    Target { database: String, tenant: String, source: TargetError },
-    #[error("the tenants {first:?} and {second:?} of `{database}` have the same target {target:?}")]
-    SameTarget { database: String, first: String, second: String, target: String },
 }
 
 /// On a new database the table of the tenants is not there before the shared track has made it.

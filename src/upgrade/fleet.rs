@@ -46,12 +46,9 @@ impl Fleet<'_> {
         if job.shared.is_some() {
             main_address(&job.site)?;
         }
-        let seats = self.seats().await?;
+        let mut seats = self.seats().await?;
         let targets = match &job.tenants {
-            Some(plan) => {
-                let tenants = seats.iter().map(|seat| &seat.tenant);
-                plan::tenant_targets(database, plan, tenants, self.files)?
-            }
+            Some(plan) => plan::tenant_targets(database, plan, &mut seats, self.files)?,
             None => Vec::new(),
         };
         let what = self.request.create.map_or(self.request.way.verb(), |_| "create");
@@ -105,7 +102,13 @@ impl Fleet<'_> {
         let (Some(whom), Some(track)) = (&self.request.whom, &database.tenants) else {
             return Ok(Vec::new());
         };
-        let asking = Asking { database: &database.name, track, files: self.files, root: self.root };
+        let asking = Asking {
+            database: &database.name,
+            track,
+            shared: database.shared.as_ref(),
+            files: self.files,
+            root: self.root,
+        };
         let asked = place::seats(&self.job.site, &asking, whom, self.request.partition);
         let asked = self.interrupted.run_until_cancelled(asked).await;
         asked.ok_or(verify::Error::Interrupted { left: Vec::new() })?

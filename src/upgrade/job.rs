@@ -17,6 +17,8 @@ use crate::verify;
 /// A real database.
 pub(super) struct Site<'a> {
     pub(super) database: &'a Database,
+    /// The other named databases of the project.
+    pub(super) others: Vec<&'a Database>,
     pub(super) url: Url,
 }
 
@@ -36,20 +38,26 @@ impl<'a> Site<'a> {
         project: &'a Project,
     ) -> Result<Self, Error> {
         let database = the_one(selection, whom, project)?;
-        let configured = database.url.as_ref().map(|url| Url::new(url.expose_secret()));
         let from_environment = || {
             let url = process_environment("DATABASE_URL");
             url.filter(|url| !url.is_empty()).map(Url::new)
         };
-        let url = url.cloned().or(configured).or_else(from_environment);
+        let url = url.cloned().or_else(|| configured_url(database)).or_else(from_environment);
         let url = url.ok_or_else(|| Error::NoUrl(database.name.clone()))?;
-        Ok(Self { database, url })
+        let all = project.databases.iter();
+        let others = all.filter(|other| other.name != database.name).collect();
+        Ok(Self { database, others, url })
     }
 
     pub(super) fn tenancy(&self) -> Tenancy {
         let tenants = self.database.tenants.as_ref();
         tenants.map_or_else(Tenancy::default, |tenants| tenants.tenancy)
     }
+}
+
+/// The address that the project's configuration gives it.
+pub(super) fn configured_url(database: &Database) -> Option<Url> {
+    database.url.as_ref().map(|url| Url::new(url.expose_secret()))
 }
 
 impl<'a> Job<'a> {

@@ -50,7 +50,13 @@ pub(crate) async fn tenants(
     let Some(track) = &database.tenants else {
         return Err(Error::Usage(format!("`{}` has no tenants", database.name)));
     };
-    let asking = Asking { database: &database.name, track, files: &files, root: &project.root };
+    let asking = Asking {
+        database: &database.name,
+        track,
+        shared: database.shared.as_ref(),
+        files: &files,
+        root: &project.root,
+    };
     let seats = place::seats(&site, &asking, &whom, listing.partition);
     let seats = interrupted.run_until_cancelled(seats).await;
     let seats = seats.ok_or(verify::Error::Interrupted { left: Vec::new() })??;

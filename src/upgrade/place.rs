@@ -1,10 +1,11 @@
 //! Where the work is: addresses, first sessions, and what is said where there is none.
 
+use super::eligibility::refuse_taken_targets;
 use super::job::{Job, Site};
-use super::{Error, TRIES, plan};
+use super::{Error, TRIES};
 use crate::model::{Failure, FailureKind, Partition, Tenancy};
 use crate::postgres::{Address, Session};
-use crate::tenants::{Asking, Tenant, Unfit, WhoError, Whom};
+use crate::tenants::{Asking, Ineligible, Tenant, WhoError, Whom};
 
 /// For the query that tells who the tenants are. A list that takes longer hangs.
 const ASKED_WITHIN: &str = "60s";
@@ -54,16 +55,17 @@ pub(super) async fn seats(
     part: Option<Partition>,
 ) -> Result<Vec<Seat>, Error> {
     let tenants = tenants(site, asking, whom).await?;
-    let tenants = match part {
-        None => tenants,
-        Some(part) => plan::dealt(tenants, part),
-    };
     let main = match site.tenancy() {
         Tenancy::Schema => Some(main_address(site)?),
         Tenancy::Database => None,
     };
     let seat = |tenant: Tenant| Seat { address: address(site, main.as_ref(), &tenant), tenant };
-    Ok(tenants.into_iter().map(seat).collect())
+    let mut seats: Vec<Seat> = tenants.into_iter().map(seat).collect();
+    // Before they are divided: two tenants with one target may be in different parts.
+    refuse_taken_targets(site, &mut seats).await;
+    // By their names: another order of the source, or a new tenant, moves no tenant to another part.
+    seats.retain(|seat| part.is_none_or(|part| part.has_name(&seat.tenant.name)));
+    Ok(seats)
 }
 
 /// Who they are; asked again if the connection breaks, since nothing has been begun.
@@ -89,8 +91,8 @@ async fn tenants(site: &Site<'_>, asking: &Asking<'_>, whom: &Whom) -> Result<Ve
 
 /// `main` is that of all tenants that have none of their own.
 fn address(site: &Site<'_>, main: Option<&Address>, tenant: &Tenant) -> Result<Address, Failure> {
-    if let Some(unfit) = &tenant.unfit {
-        return Err(failure_of(unfit, &site.database.name));
+    if let Some(ineligible) = &tenant.ineligible {
+        return Err(failure_of(ineligible, &site.database.name));
     }
     let address = match (&tenant.url, main) {
         (Some(url), _) => url.address(),
@@ -102,15 +104,32 @@ fn address(site: &Site<'_>, main: Option<&Address>, tenant: &Tenant) -> Result<A
     })
 }
 
-fn failure_of(unfit: &Unfit, database: &str) -> Failure {
-    let (message, hint) = match unfit {
-        Unfit::Gone { from } => (
+fn failure_of(ineligible: &Ineligible, database: &str) -> Failure {
+    const CORRECT_IT: &str =
+        "correct it there, or change `target`; what it has in the database was not touched";
+    let (message, hint) = match ineligible {
+        Ineligible::Gone { from } => (
             format!("the {from} of `{database}` does not give this tenant any more"),
             "if it is meant all the same, name it with --tenant",
         ),
-        Unfit::Named { from, problem } => (
+        Ineligible::BadName { from, problem } => (
             format!("the {from} of `{database}` gives a name that cannot be a tenant's: {problem}"),
-            "correct it there, or change `target`; what it has in the database was not touched",
+            CORRECT_IT,
+        ),
+        Ineligible::NoName { from, entry } => (
+            format!("the {from} of `{database}` gives an entry without a name (entry {entry})"),
+            "an empty name and NULL name no tenant: correct it there",
+        ),
+        Ineligible::Repeated { from, times } => (
+            format!("the {from} of `{database}` gives this name {times} times"),
+            "which entry is meant is not known: make the names unique there",
+        ),
+        Ineligible::SameUrl { from, others } => (
+            format!(
+                "the {from} of `{database}` gives the same database to another tenant: {}",
+                others.join(", ")
+            ),
+            "two tenants in one database would share one ledger, so that only one of them would be upgraded: correct it there",
         ),
     };
     Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Environment, message) }

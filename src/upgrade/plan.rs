@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::place::Seat;
 use super::target::Target;
-use crate::formats::FormatError;
-use crate::model::{Database, Files, Partition, Tenancy, Track, TrackKind};
+use crate::formats::{FormatError, Ledger};
+use crate::model::{Database, Failure, FailureKind, Files, Tenancy, Track, TrackKind};
 use crate::postgres::Keys;
 use crate::replay::plan::TrackPlan;
-use crate::tenants::Tenant;
+
+/// A schema that every tool can work in.
+const ANY_SCHEMA: &str = "any_schema";
 
 /// In which order tenants are begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,28 +66,39 @@ pub(super) fn shared_target(
     })
 }
 
-pub(super) fn tenant_targets<'t>(
+/// One for each seat. A tenant whose schema the tool cannot work in loses its address for that reason; the others do not.
+pub(super) fn tenant_targets(
     database: &Database,
     plan: &TrackPlan,
-    tenants: impl Iterator<Item = &'t Tenant>,
+    seats: &mut [Seat],
     files: &dyn Files,
 ) -> Result<Vec<Target>, Error> {
     let Some(track) = &database.tenants else { return Ok(Vec::new()) };
     let name: Arc<str> = database.name.as_str().into();
-    let target = |tenant: &Tenant| {
+    // What is wrong with the ledger of a plain name is wrong for all.
+    let elsewhere = plan
+        .ledger(&track.track, files, ANY_SCHEMA)
+        .map_err(|source| of_format(database, source))?;
+    if track.tenancy == Tenancy::Schema && elsewhere.schema != ANY_SCHEMA {
+        let (database, ledger) = (database.name.clone(), elsewhere.qualified());
+        return Err(Error::OneLedger { database, ledger });
+    }
+    let target = |seat: &mut Seat| {
+        let tenant = &seat.tenant;
         let path = track.track.search_path.iter();
         let search_path: Vec<String> =
             path.map(|schema| schema.replace("{target}", &tenant.target)).collect();
-        let ledger = plan
-            .ledger(&track.track, files, &search_path[0])
-            .map_err(|source| of_format(database, source))?;
-        if track.tenancy == Tenancy::Schema && ledger.schema != search_path[0] {
-            return Err(Error::OneLedger {
-                database: database.name.clone(),
-                ledger: ledger.qualified(),
-            });
-        }
-        Ok(Target {
+        let ledger = plan.ledger(&track.track, files, &search_path[0]).unwrap_or_else(|source| {
+            let failure = Failure {
+                hint: source.help().map(str::to_owned),
+                ..Failure::new(FailureKind::Refused, source.to_string())
+            };
+            if seat.address.is_ok() {
+                seat.address = Err(failure);
+            }
+            Ledger::new(search_path[0].clone(), elsewhere.table.clone())
+        });
+        Target {
             database: Arc::clone(&name),
             track: TrackKind::Tenant,
             name: tenant.name.as_str().into(),
@@ -92,14 +106,9 @@ pub(super) fn tenant_targets<'t>(
             search_path,
             keys: Keys::of(&ledger),
             ledger,
-        })
+        }
     };
-    tenants.map(target).collect()
-}
-
-/// The tenants of one part, by their names: another order of the source, or a new tenant, moves nobody.
-pub(super) fn dealt(tenants: Vec<Tenant>, part: Partition) -> Vec<Tenant> {
-    tenants.into_iter().filter(|tenant| part.has_name(&tenant.name)).collect()
+    Ok(seats.iter_mut().map(target).collect())
 }
 
 fn of_format(database: &Database, source: FormatError) -> Error {

@@ -114,10 +114,15 @@ impl Look<'_> {
         else {
             return Ok((Vec::new(), Vec::new()));
         };
-        let asking = Asking { database: &site.database.name, track, files: self.files, root };
-        let seats = place::seats(site, &asking, whom, request.partition).await?;
-        let tenants = seats.iter().map(|seat| &seat.tenant);
-        let targets = plan::tenant_targets(site.database, plan, tenants, self.files)?;
+        let asking = Asking {
+            database: &site.database.name,
+            track,
+            shared: site.database.shared.as_ref(),
+            files: self.files,
+            root,
+        };
+        let mut seats = place::seats(site, &asking, whom, request.partition).await?;
+        let targets = plan::tenant_targets(site.database, plan, &mut seats, self.files)?;
         let units = match track.tenancy {
             Tenancy::Schema => {
                 let address = main_address(site)?;

@@ -346,6 +346,23 @@ fn a_version_that_no_migration_has_is_told_before_anything_starts() {
     );
 }
 
+/// dbmate folds the name: the tables would land in the next schema.
+#[test]
+fn a_tenant_that_the_tool_cannot_work_with_fails_alone() {
+    let members = "INSERT INTO members (email) VALUES ('a@b');";
+    let project = app()
+        .file("mig-ci.toml", CONFIG.replace("tenant_{tenant}", "{tenant}"))
+        .file("samples/Acme.sql", members)
+        .file("samples/globex.sql", members);
+    let report = project.verify().report(1);
+    assert_eq!(report.unit("Acme")["verdict"], "failed");
+    for name in ["globex", "fresh_1", "fresh_2", "base"] {
+        assert_eq!(report.unit(name)["verdict"], "passed", "{name}");
+    }
+    let said = report.unit("Acme").to_string();
+    assert!(said.contains("dbmate cannot work in the schema `Acme`"), "{said}");
+}
+
 #[test]
 fn a_sample_that_is_ahead_of_the_base_takes_what_is_left() {
     let ahead = format!(

@@ -9,7 +9,9 @@ use crate::model::{CheckSettings, Severity};
 
 pub(super) fn settings(cx: &mut Context<'_>, raw: &RawChecks) -> CheckSettings {
     let table = Key::root().child("checks");
-    let fail_on = cx.choice(&table.child("fail-on"), raw.fail_on.as_deref());
+    let fail_on = cx.overridden(cx.input.overrides.fail_on, |cx| {
+        cx.choice(&table.child("fail-on"), raw.fail_on.as_deref())
+    });
     let choices = [Severity::VARIANTS, &[OFF]].concat();
     let mut severities = std::collections::BTreeMap::new();
     for (code, check) in &raw.codes {
@@ -22,5 +24,5 @@ pub(super) fn settings(cx: &mut Context<'_>, raw: &RawChecks) -> CheckSettings {
             severities.insert(code.clone(), severity);
         }
     }
-    CheckSettings { fail_on: cx.input.overrides.fail_on.or(fail_on), severities }
+    CheckSettings { fail_on, severities }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Overrides {
     /// The real databases that a command connects to: their addresses and the sources of their tenants are read then, and
     /// with them the variables that these need.
     pub(crate) connect: Option<Connect>,
+    /// A flag gives the address of the real database, in place of the configured one.
+    pub(crate) has_database_url: bool,
     /// Directories of migrations may be empty, or not be there: for the command that makes the first migration.
     pub(crate) empty_folders: bool,
 }
@@ -90,6 +92,15 @@ impl<'a> Context<'a> {
     /// The same for a value that may be absent. Empty counts as absent: `"${IMAGE:-}"`.
     pub(super) fn optional_text(&mut self, key: &Key, raw: Option<&str>) -> Option<String> {
         self.text(key, raw?).filter(|text| !text.is_empty())
+    }
+
+    /// The value of a flag, if there is one. The file's is not looked at then: its variables need not be set.
+    pub(super) fn overridden<T>(
+        &mut self,
+        flag: Option<T>,
+        file: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        flag.or_else(|| file(self))
     }
 
     /// One of the words of `T`.

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use super::context::Context;
 use super::search_path::{PUBLIC, joined, schema, search_path, starts_with, without_target};
 use super::{paths, samples, tenants};
+use crate::config::interpolate::expand;
 use crate::config::key::Key;
 use crate::config::problem::Problem;
 use crate::config::raw::{RawDatabase, RawShared};
@@ -41,13 +42,11 @@ fn database(cx: &mut Context<'_>, key: &Key, name: &str, raw: &RawDatabase) -> D
         (None, None) => None,
     };
     let connects = cx.input.overrides.connects_to(name);
-    let url = raw.url.as_deref().filter(|_| connects);
-    let url = cx.optional_text(&key.child("url"), url).map(SecretString::from);
-    let shared_schema = shared.as_ref().map(|track| track.schema.as_str());
+    let url = real_url(cx, &key.child("url"), raw.url.as_deref(), connects);
     let tenants = raw
         .tenants
         .as_ref()
-        .and_then(|raw| tenants::track(cx, &key.child("tenants"), raw, shared_schema, connects));
+        .and_then(|raw| tenants::track(cx, &key.child("tenants"), raw, shared.as_ref(), connects));
     Database {
         name: name.to_owned(),
         url,
@@ -55,6 +54,24 @@ fn database(cx: &mut Context<'_>, key: &Key, name: &str, raw: &RawDatabase) -> D
         shared,
         tenants,
     }
+}
+
+/// The address of the real database. One that is not connected to, or that a flag takes the place of, is only compared with
+/// others: an unset variable in it is no error.
+fn real_url(
+    cx: &mut Context<'_>,
+    key: &Key,
+    raw: Option<&str>,
+    connects: bool,
+) -> Option<SecretString> {
+    let overrides = cx.input.overrides;
+    overrides.connect.as_ref()?;
+    let text = if connects && !overrides.has_database_url {
+        cx.optional_text(key, raw)
+    } else {
+        expand(raw?, cx.input.environment).ok().filter(|text| !text.is_empty())
+    };
+    text.map(SecretString::from)
 }
 
 /// The name of a migration tool.

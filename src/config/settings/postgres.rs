@@ -31,14 +31,22 @@ pub(crate) fn parse_major(text: &str) -> Result<u32, Problem> {
 pub(super) fn settings(cx: &mut Context<'_>, raw: &RawPostgres) -> PostgresSettings {
     let table = Key::root().child("postgres");
     let overrides = cx.input.overrides;
-    let version = version(cx, &table.child("version"), raw.version.as_ref());
-    let image = cx.optional_text(&table.child("image"), raw.image.as_deref());
-    let provider = cx.choice(&table.child("provider"), raw.provider.as_deref());
+    let version = cx.overridden(overrides.version, |cx| {
+        version(cx, &table.child("version"), raw.version.as_ref())
+    });
+    // An image is one of a version: another version from a flag leaves the file's image out.
+    let has_image = overrides.version.is_none();
+    let image = cx.overridden(overrides.image.clone(), |cx| {
+        cx.optional_text(&table.child("image"), raw.image.as_deref().filter(|_| has_image))
+    });
     let by_url = overrides.url.as_ref().map(|_| ProviderChoice::Url);
-    let provider = overrides.provider.or(by_url).or(provider).unwrap_or_default();
+    let provider = cx.overridden(overrides.provider.or(by_url), |cx| {
+        cx.choice(&table.child("provider"), raw.provider.as_deref())
+    });
+    let provider = provider.unwrap_or_default();
     PostgresSettings {
-        version: overrides.version.or(version),
-        image: overrides.image.clone().or(image.filter(|_| overrides.version.is_none())),
+        version,
+        image,
         provider,
         role: cx.choice(&table.child("role"), raw.role.as_deref()).unwrap_or_default(),
         extensions: extensions(cx, &table.child("extensions"), &raw.extensions),

@@ -11,7 +11,7 @@ use crate::config::glob::{GlobError, find};
 use crate::config::key::Key;
 use crate::config::problem::Problem;
 use crate::config::raw::{RawSharedSample, RawTenants, RawVersion};
-use crate::model::{Sample, TargetTemplate, Tenancy};
+use crate::model::{ReservedSchemas, Sample, TargetTemplate, Tenancy};
 
 /// The tenants that mig-ci makes beside the samples.
 pub(super) const MADE_TENANTS: [&str; 3] = ["base", "fresh_1", "fresh_2"];
@@ -23,8 +23,33 @@ const MADE_SHARED: [&str; 2] = ["base", "fresh"];
 pub(super) struct Naming<'a> {
     pub(super) target: &'a TargetTemplate,
     pub(super) tenancy: Tenancy,
-    /// The schema of the shared track.
-    pub(super) shared: Option<&'a str>,
+    /// Schemas that are no tenant's.
+    pub(super) reserved: &'a ReservedSchemas,
+}
+
+impl Naming<'_> {
+    /// Whose this target is, if not a tenant's.
+    fn taken_by(&self, target: &str) -> Option<String> {
+        const SYSTEM: [&str; 3] = ["postgres", "template0", "template1"];
+        if self.tenancy == Tenancy::Database {
+            return SYSTEM.contains(&target).then(|| "PostgreSQL's own database".to_owned());
+        }
+        let is_public =
+            || (target == PUBLIC).then(|| "the schema that every database has".to_owned());
+        self.reserved.owner_of(target).map(|owner| owner.to_string()).or_else(is_public)
+    }
+}
+
+/// Refuses a template by which a tenant that mig-ci makes would get a schema of a track.
+pub(super) fn check_made_tenants(cx: &mut Context<'_>, key: &Key, naming: &Naming<'_>) {
+    for tenant in MADE_TENANTS {
+        let Ok(target) = naming.target.expand(tenant) else { continue };
+        if let Some(taken_by) = naming.taken_by(&target) {
+            let tenant = tenant.to_owned();
+            let origin = "mig-ci makes it".to_owned();
+            cx.refuse(key, Problem::TakenTarget { tenant, origin, target, taken_by });
+        }
+    }
 }
 
 /// A sample, and the key that it comes from.
@@ -181,19 +206,12 @@ fn target(cx: &mut Context<'_>, found: &Found, naming: &Naming<'_>) -> Option<St
         source,
     });
     let target = cx.accept(&found.key, expanded)?;
-    let taken_by = match target.as_str() {
-        _ if naming.tenancy == Tenancy::Database => None,
-        target if Some(target) == naming.shared => Some("the shared migrations' schema"),
-        PUBLIC => Some("the schema that all tenants see"),
-        "information_schema" => Some("PostgreSQL's own"),
-        _ => None,
-    };
-    if let Some(taken_by) = taken_by {
+    if let Some(taken_by) = naming.taken_by(&target) {
         let problem = Problem::TakenTarget {
             tenant: tenant.clone(),
             origin: path.to_string(),
             target,
-            taken_by: taken_by.to_owned(),
+            taken_by,
         };
         cx.refuse(&found.key, problem);
         return None;

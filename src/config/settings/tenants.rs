@@ -7,12 +7,12 @@ use super::{paths, samples};
 use crate::config::key::Key;
 use crate::config::problem::Problem;
 use crate::config::raw::{OneOrMany, RawFrom, RawTenants};
-use crate::model::{TargetTemplate, Tenancy, TenantSource, TenantTrack, Track};
+use crate::model::{ReservedSchemas, TargetTemplate, Tenancy, TenantSource, TenantTrack, Track};
 
 /// The tenants' own name, where the configuration says nothing.
 const DEFAULT_TARGET: &str = "{tenant}";
 
-/// `shared` is the schema of the database's shared track, if it has one; `connects`, whether the command asks who the
+/// `shared` is the database's shared track, if it has one; `connects`, whether the command asks who the
 /// tenants are in production.
 ///
 /// With tenancy by schema, the track's `schema` is `{target}`: there is none that all tenants share.
@@ -20,7 +20,7 @@ pub(super) fn track(
     cx: &mut Context<'_>,
     table: &Key,
     raw: &RawTenants,
-    shared: Option<&str>,
+    shared: Option<&Track>,
     connects: bool,
 ) -> Option<TenantTrack> {
     let tenancy: Tenancy =
@@ -30,7 +30,8 @@ pub(super) fn track(
         one_source(cx, &key, from);
         if connects { source(cx, &key, from) } else { None }
     });
-    let path = tenant_path(cx, &table.child("search_path"), raw, tenancy, shared);
+    let schema = shared.map(|track| track.schema.as_str());
+    let path = tenant_path(cx, &table.child("search_path"), raw, tenancy, schema);
     let migrations = paths::folder(cx, &table.child("migrations"), &raw.migrations);
     let track = Track {
         migrations: migrations.unwrap_or_default(),
@@ -42,8 +43,11 @@ pub(super) fn track(
         sample: None,
     };
     let prepare = paths::files(cx, &table.child("prepare"), raw.prepare.as_ref());
-    let target = template(cx, &table.child("target"), raw.target.as_deref())?;
-    let naming = samples::Naming { target: &target, tenancy, shared };
+    let target_key = table.child("target");
+    let target = template(cx, &target_key, raw.target.as_deref())?;
+    let reserved = ReservedSchemas::new(shared, &track.search_path);
+    let naming = samples::Naming { target: &target, tenancy, reserved: &reserved };
+    samples::check_made_tenants(cx, &target_key, &naming);
     let samples = samples::tenant_samples(cx, table, raw, &naming);
     Some(TenantTrack { track, tenancy, target, prepare, samples, from })
 }

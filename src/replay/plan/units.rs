@@ -19,6 +19,9 @@ const SHARED_BASE: &str = "base";
 const SHARED_SAMPLE: &str = "sample";
 const SHARED_FRESH: &str = "fresh";
 
+/// A schema that every tool can work in.
+const ANY_SCHEMA: &str = "any_schema";
+
 /// One track on one target.
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
@@ -31,6 +34,8 @@ pub(crate) struct Unit {
     /// What its sessions must see: every one of these schemas exists, in this order.
     pub(crate) search_path: Vec<String>,
     pub(crate) ledger: Ledger,
+    /// Why the tool cannot work in this target at all.
+    pub(crate) refused: Option<String>,
 }
 
 /// Where a unit starts from.
@@ -86,6 +91,7 @@ pub(super) fn shared_units(
             start,
             search_path: track.search_path.clone(),
             ledger: ledger.clone(),
+            refused: None,
         })
         .collect())
 }
@@ -97,6 +103,16 @@ pub(super) fn tenant_units(
     plan: &TrackPlan,
     head: &dyn Files,
 ) -> Result<Vec<Unit>, PlanError> {
+    let ledger_in = |schema: &str| {
+        let directory = directory(&tenants.track, head);
+        plan.chosen.format.ledger(&directory, schema)
+    };
+    // What is wrong with the ledger of a plain name is wrong for all.
+    let elsewhere = ledger_in(ANY_SCHEMA).map_err(|source| PlanError::Format {
+        database: database.name.clone(),
+        kind: plan.kind,
+        source,
+    })?;
     let samples = tenants.samples.iter().map(|s| (s.tenant.as_str(), Start::Sample(s.clone())));
     let fresh = FRESH_TENANTS.iter().map(|name| (*name, Start::Fresh));
     samples
@@ -111,16 +127,16 @@ pub(super) fn tenant_units(
             let search_path: Vec<String> =
                 tenants.track.search_path.iter().map(|s| s.replace("{target}", &target)).collect();
             let schema = search_path.first().map_or("public", String::as_str);
-            let ledger =
-                plan.chosen.format.ledger(&directory(&tenants.track, head), schema).map_err(
-                    |source| PlanError::Format {
-                        database: database.name.clone(),
-                        kind: plan.kind,
-                        source,
-                    },
-                )?;
+            let (ledger, refused) = match ledger_in(schema) {
+                Ok(ledger) => (ledger, None),
+                Err(problem) => {
+                    let help = problem.help().map_or_else(String::new, |help| format!("; {help}"));
+                    let ledger = Ledger::new(schema, elsewhere.table.clone());
+                    (ledger, Some(format!("{problem}{help}")))
+                }
+            };
             let track = TrackKind::Tenant;
-            Ok(Unit { track, name: name.into(), target, start, search_path, ledger })
+            Ok(Unit { track, name: name.into(), target, start, search_path, ledger, refused })
         })
         .collect()
 }

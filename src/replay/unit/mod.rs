@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::Replay;
 use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
-use crate::model::{Event, Failure, Phase, UnitEnd, UnitName, UnitRecord, Verdict};
+use crate::model::{Event, Failure, FailureKind, Phase, UnitEnd, UnitName, UnitRecord, Verdict};
 use crate::postgres::Session;
 
 pub(super) use turn::Home;
@@ -128,6 +128,9 @@ impl<'a> UnitRun<'a> {
 
     async fn try_reach_base(&mut self) -> Result<(), UnitEnd> {
         self.check_server()?;
+        if let Some(reason) = &self.unit.refused {
+            return Err(at(Phase::Prepare)(Failure::new(FailureKind::Refused, reason)));
+        }
         self.enter(Phase::Prepare);
         self.run_prepare().await.map_err(at(Phase::Prepare))?;
         match &self.unit.start {

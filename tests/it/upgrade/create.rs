@@ -138,17 +138,17 @@ async fn hostile_names_are_made_as_they_are() {
     }
     let schemas = database.sql("SELECT substr(tenant, 8) FROM audit.applied ORDER BY ctid").await;
     assert_eq!(schemas, names);
-    let long = create(&shop, &database, [&"x".repeat(57)]).run().exit(3);
-    assert!(long.stderr.contains("has 64 bytes, and PostgreSQL cuts names at 63"), "{long:?}");
+    let long = create(&shop, &database, [&"x".repeat(57)]).run().exit(1);
+    assert!(long.stdout.contains("has 64 bytes, and PostgreSQL cuts names at 63"), "{long:?}");
     let config = shop.read("mig-ci.toml").replace("target = \"tenant_{tenant}\"\n", "");
     let shop = shop.file("mig-ci.toml", config);
-    let reserved = create(&shop, &database, ["pg_x"]).run().exit(3);
+    let reserved = create(&shop, &database, ["pg_x"]).run().exit(1);
     assert!(
-        reserved.stderr.contains("begins with `pg_`, which PostgreSQL reserves"),
+        reserved.stdout.contains("begins with `pg_`, which PostgreSQL reserves"),
         "{reserved:?}"
     );
-    let none = create(&shop, &database, [""]).run().exit(3);
-    assert!(none.stderr.contains("the name is empty"), "{none:?}");
+    let none = create(&shop, &database, [""]).run().exit(1);
+    assert!(none.stdout.contains("the name is empty"), "{none:?}");
 }
 
 /// A database each: made from the URL's own, or from the server's.

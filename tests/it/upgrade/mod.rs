@@ -13,6 +13,7 @@ mod progress;
 mod resume;
 mod round_trips;
 mod status;
+mod taken_targets;
 mod tenants;
 mod who;
 

@@ -62,6 +62,13 @@ async fn the_address_is_the_flags_then_the_files_then_the_environments() {
     assert_eq!(third.sql(has_it).await, ["t"]);
     let which = shop.mig_ci(["upgrade"]).env("OTHER", "x").env("NOT_SET", "x").run().exit(2);
     assert!(which.stderr.contains("name one with -n: users, more"), "{which:?}");
+    // What the flag says takes the place of a variable that is not set.
+    let by_flag = shop.mig_ci(["upgrade", "-n", "more", "--url", &second.url()]).run().success();
+    assert!(by_flag.stdout.contains("already at 1"), "{by_flag:?}");
+    let status = shop.mig_ci(["status", "-n", "more", "--url", &second.url()]).run().success();
+    assert!(status.stdout.contains("more"), "{status:?}");
+    let unset = shop.mig_ci(["upgrade", "-n", "more"]).run().exit(3);
+    assert!(unset.stderr.contains("`NOT_SET` is not set"), "{unset:?}");
     let bad = shop.mig_ci(["upgrade", "-n", "users", "--url", "postgres://u:hunter2@h:x/d"]);
     let bad = bad.env("OTHER", "x").run().exit(3);
     assert!(bad.stderr.contains("its host, port or parameters cannot be read"), "{bad:?}");
@@ -120,7 +127,7 @@ async fn each_source_gives_the_tenants() {
             "from = { query = \"SELECT slug FROM audit.tenants ORDER BY id\" }",
             &format!("from = {from}"),
         );
-        let shop = shop.file("mig-ci.toml", config).file("who.txt", "# ours\nt001\n\n t003 \n");
+        let shop = shop.file("mig-ci.toml", config).file("who.txt", "\u{feff}t001\r\n\nt003");
         let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run();
         let run = report(&run.success());
         let units = run["units"].as_array().unwrap().iter().skip(1);
@@ -146,12 +153,58 @@ async fn sources_that_give_nobody_say_so() {
     };
     let none = said("SELECT slug FROM audit.tenants WHERE false", 5);
     assert!(none.contains("the query of `app` gives no tenant"), "{none}");
-    let null = said("SELECT NULL::text", 3);
-    assert!(null.contains("a row without a name (row 1)"), "{null}");
     let broken = said("SELECT nothing", 3);
     assert!(broken.contains("column \\\"nothing\\\" does not exist") || broken.contains("nothing"));
-    let twice = said("SELECT 't001' FROM generate_series(1, 2)", 3);
-    assert!(twice.contains("have the same target"), "{twice}");
+}
+
+fn report_failures(report: &serde_json::Value, message: &str) -> u64 {
+    let units = report["units"].as_array().unwrap().iter();
+    let told = |unit: &&serde_json::Value| unit["failure"]["message"].to_string().contains(message);
+    units.filter(told).count() as u64
+}
+
+/// What is no name costs the tenant that it stands for; a name is what its source says, and nothing else.
+#[tokio::test]
+async fn a_name_that_cannot_be_used_costs_that_tenant_alone() {
+    let long = "x".repeat(64);
+    let quoted =
+        |names: &[&str]| names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
+    let names = ["t001", "t002", "#t003", " t001", "t002 ", "t001", &long, "a\tb"];
+    let text = names.join("\n");
+    let sources = [
+        format!("{{ list = [{}] }}", quoted(&names)),
+        "{ file = \"who.txt\" }".to_owned(),
+        "{ command = [\"cat\", \"who.txt\"] }".to_owned(),
+        "{ query = \"SELECT slug FROM audit.tenants ORDER BY id\" }".to_owned(),
+    ];
+    for from in sources {
+        let database = with_tenants(&["t002", "#t003", " t001", "t002 "].map(str::to_owned)).await;
+        let rows = format!(
+            "INSERT INTO audit.tenants (slug) VALUES ('t001'), ('t001'), ('{long}'), (E'a\tb'), (''), (NULL)"
+        );
+        database.sql(&format!("CREATE SCHEMA tenant_t001; {rows}")).await;
+        let shop = shop(1);
+        let config = shop.read("mig-ci.toml");
+        let query = "{ query = \"SELECT slug FROM audit.tenants ORDER BY id\" }";
+        let shop = shop.file("mig-ci.toml", config.replace(query, &from)).file("who.txt", &text);
+        let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1);
+        let run = report(&run);
+        for name in ["t002", "#t003", " t001", "t002 "] {
+            assert_eq!(outcome(&run, name), "upgraded", "{from} {name:?}");
+        }
+        let nameless = if from.contains("SELECT") { 2 } else { 0 };
+        assert_eq!(counts(&run), [5, 0, 3 + nameless, 0], "{from} {run}");
+        let said = run.to_string();
+        assert!(said.contains("gives this name 2 times"), "{from} {said}");
+        let without = report_failures(&run, "gives an entry without a name");
+        assert_eq!(without, nameless);
+        let first = "SELECT count(*) FROM audit.applied WHERE tenant = 'tenant_t001'";
+        assert_eq!(database.sql(first).await, ["0"]);
+    }
+    let (shop, database) = (shop(1), with_tenants(&numbered(1)).await);
+    let args = ["--tenant", &long, "--tenant=t001", "--tenant=", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    assert_eq!(counts(&run), [2, 0, 2, 0], "{run}");
 }
 
 /// A database each: by the name in the URL, by a template, and by the query's own answer.
@@ -280,7 +333,7 @@ async fn a_role_that_is_left_set_is_nobody_elses() {
 
 #[tokio::test]
 async fn an_address_that_is_none_costs_one_tenant() {
-    let database = postgres().database().await;
+    let [database, main] = [postgres().database().await, postgres().database().await];
     let config = |url: &str, from: &str| {
         format!(
             "[databases.customer]\nurl = \"{url}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
@@ -292,7 +345,7 @@ async fn an_address_that_is_none_costs_one_tenant() {
         "{{ query = \"SELECT '{0}' AS name, NULL AS url UNION ALL SELECT 'bad', 'nonsense'\" }}",
         database.name
     );
-    let shop = shop.file("mig-ci.toml", config(&database.url(), &query));
+    let shop = shop.file("mig-ci.toml", config(&main.url(), &query));
     let run = shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1);
     let run = report(&run);
     assert_eq!([outcome(&run, &database.name), outcome(&run, "bad")], ["upgraded", "failed"]);

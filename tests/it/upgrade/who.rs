@@ -140,8 +140,8 @@ async fn a_name_that_is_none_costs_one_tenant() {
     assert!(tab["hint"].as_str().unwrap().starts_with("correct it there"), "{tab}");
     let message = run["units"][5]["failure"]["message"].as_str().unwrap();
     assert!(message.contains("has 87 bytes"), "{message}");
-    // Whoever names one that cannot be one has made a mistake.
-    upgrade(&shop, &database, ["--tenant", &long]).run().exit(3);
+    let named = upgrade(&shop, &database, ["--tenant", &long]).run().exit(1);
+    assert!(named.stdout.contains("the command line of `app` gives a name"), "{named:?}");
     let text = tenants(&shop, &database, []).exit(1).stdout;
     assert_eq!(text.lines().count(), 5, "{text}");
     // A schema of such a name is not this tenant's.

@@ -2,8 +2,8 @@
 
 use secrecy::ExposeSecret as _;
 
-use crate::config::Overrides;
 use crate::config::testing::{MemoryFiles, load_with, loaded, usual_files};
+use crate::config::{Connect, Overrides};
 use crate::model::{
     FileOrder, Origin, Project, ProviderChoice, Role, Sample, Severity, Tenancy, TenantTrack,
 };
@@ -209,6 +209,36 @@ fn flags_win_over_the_file() {
 
     let project = with(Overrides { fail_on: Some(Severity::Error), ..Overrides::default() });
     assert_eq!(project.checks.fail_on, Some(Severity::Error));
+}
+
+/// What a flag takes the place of is not looked at: the values' variables need not be set.
+#[test]
+fn a_flag_wins_over_a_variable_that_is_not_set() {
+    let text = "[databases.users]\nmigrations = 'migrations/users'\nurl = '${UNSET_URL}'\n\
+        [postgres]\nprovider = '${UNSET_A}'\nversion = '${UNSET_B}'\nimage = '${UNSET_C}'\n\
+        url = '${UNSET_D}'\n[checks]\nfail-on = '${UNSET_E}'\n";
+    let flags = Overrides {
+        provider: Some(ProviderChoice::Url),
+        version: Some(17),
+        image: Some("postgres:17".to_owned()),
+        url: Some("postgres://flag/x".into()),
+        fail_on: Some(Severity::Warning),
+        connect: Some(Connect::All),
+        has_database_url: true,
+        ..Overrides::default()
+    };
+    let project = load_with(text, usual_files(), flags.clone()).unwrap();
+    assert_eq!(project.postgres.version, Some(17));
+    assert!(project.databases[0].url.is_none());
+    // Each of them is needed where its flag is not given.
+    let none = |change: fn(&mut Overrides)| {
+        let mut flags = flags.clone();
+        change(&mut flags);
+        load_with(text, usual_files(), flags).unwrap_err().to_string()
+    };
+    assert!(none(|flags| flags.fail_on = None).contains("UNSET_E"));
+    assert!(none(|flags| flags.has_database_url = false).contains("UNSET_URL"));
+    assert!(none(|flags| flags.version = None).contains("UNSET_B"));
 }
 
 #[test]

@@ -562,7 +562,7 @@ fn samples_whose_names_cannot_be() {
       |
       = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci makes itself
 
-    error: the tenant `public` (samples/public.sql) would have the target `public`, which is the schema that all tenants see
+    error: the tenant `public` (samples/public.sql) would have the target `public`, which is in the search path of the shared track
      --> mig-ci.toml:3:11
       |
     3 | samples = "samples/*"
@@ -570,7 +570,7 @@ fn samples_whose_names_cannot_be() {
       |
       = help: set a `target` that keeps tenants apart from it, such as `tenant_{tenant}`
 
-    error: the tenant `shared` (samples/shared.sql) would have the target `shared`, which is the shared migrations' schema
+    error: the tenant `shared` (samples/shared.sql) would have the target `shared`, which is the shared track's schema
      --> mig-ci.toml:3:11
       |
     3 | samples = "samples/*"
@@ -651,6 +651,23 @@ fn tenants_from_two_sources_or_none() {
       |
       = help: give exactly one of `query`, `list`, `pattern`, `file` and `command`
     "#);
+}
+
+/// The tenants that mig-ci makes itself have targets, too.
+#[test]
+fn a_tenant_that_mig_ci_makes_has_no_schema_of_a_track() {
+    let text = with_tenants("search_path = [\"{target}\", \"base\"]");
+    let refused = refused(&text);
+    let words = "the tenant `base` (mig-ci makes it) would have the target `base`, which is in the search path of all tenants";
+    assert!(refused.contains(words), "{refused}");
+}
+
+#[test]
+fn a_sample_for_a_database_of_postgresql() {
+    let files = usual_files().with("samples/template1.sql", "").with("samples/acme.sql", "");
+    let text = with_tenants("tenancy = \"database\"\nsamples = \"samples/*.sql\"");
+    let refused = refused_beside(&text, files);
+    assert!(refused.contains("`template1`, which is PostgreSQL's own database"), "{refused}");
 }
 
 #[test]
