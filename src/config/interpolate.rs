@@ -62,6 +62,23 @@ fn variable(inner: &str, lookup: &Lookup<'_>) -> Result<String, InterpolationErr
     }
 }
 
+/// The variables that `text` refers to, in its order. What is no reference is passed over: [`expand`] says what is wrong.
+pub(crate) fn used_variables(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let is_escaped = rest[..at].ends_with('$');
+        rest = &rest[at + 2..];
+        if is_escaped {
+            continue;
+        }
+        let Some((inner, after)) = rest.split_once('}') else { break };
+        names.push(inner.split_once(":-").map_or(inner, |(name, _)| name));
+        rest = after;
+    }
+    names
+}
+
 pub(crate) fn is_name(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
@@ -102,6 +119,27 @@ mod tests {
         assert_eq!(expand("pa$word$").unwrap(), "pa$word$");
         assert_eq!(expand("$${HOME_TOWN}").unwrap(), "${HOME_TOWN}");
         assert_eq!(expand("é$${é}").unwrap(), "é${é}");
+    }
+
+    /// Whatever is looked up is listed, and nothing else.
+    #[test]
+    fn the_variables_of_a_text_are_those_that_are_looked_up() {
+        let texts = [
+            "${A}$${B}${C:-${D}}",
+            "$$${A}",
+            "$${${A}}",
+            "${A:-$}{B}${C",
+            "$$$${A}${B}",
+            "x${A}${A:-:-}$",
+        ];
+        for text in texts {
+            let seen = std::cell::RefCell::new(Vec::new());
+            let _ = expand(text, &|name| {
+                seen.borrow_mut().push(name.to_owned());
+                Some(String::new())
+            });
+            assert_eq!(used_variables(text), seen.into_inner(), "{text}");
+        }
     }
 
     #[test]

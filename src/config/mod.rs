@@ -34,7 +34,7 @@ pub(crate) use interpolate::process_environment;
 pub(crate) use load::{LoadOptions, load};
 pub(crate) use locate::{FILE_NAME, Location, locate};
 pub(crate) use schema::json_schema_text;
-pub(crate) use settings::{Connect, Overrides};
+pub(crate) use settings::{Connect, FileLimits, Overrides, is_credential};
 
 /// The commented reference of all keys with their defaults; also the body of `docs/configuration.md`.
 #[cfg(test)]

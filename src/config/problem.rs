@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::interpolate::InterpolationError;
-use crate::model::{FilesError, TargetError};
+use crate::model::{FilesError, ProviderChoice, TargetError};
 
 /// One kind of problem. Sentences begin in lower case and name the key, the file and the tenant that they are about.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,20 @@ pub(crate) enum Problem {
     BadSetting { name: String },
     #[error("the setting `{name}` would undo what mig-ci sets for each session")]
     ReservedSetting { name: String, instead: &'static str },
+
+    // What a pull request's file may not decide by itself.
+    #[error("`{key}` may not read the environment variable `{name}` in the action")]
+    VariableNotAllowed { key: String, name: String, allowed: Vec<String> },
+    #[error("`{key}`: the environment variable `{name}` is a credential")]
+    VariableIsCredential { key: String, name: String },
+    #[error("`postgres.image` holds the variable `{name}`, which the action does not read there")]
+    VariableInImage { name: String },
+    #[error("`postgres.provider` cannot be `{provider}` in the action unless its input says so")]
+    ProviderNotAllowed { provider: ProviderChoice },
+    #[error("`postgres.url` is not used in the action: the workflow names the server")]
+    ServerOfFile,
+    #[error("`postgres.role` cannot be `superuser` in the action unless its input allows it")]
+    SuperuserNotAllowed,
 
     // Databases and their tracks.
     #[error("the file names no database")]

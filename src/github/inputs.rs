@@ -23,6 +23,9 @@ pub(crate) struct Inputs {
     pub(crate) base: Option<String>,
     pub(crate) provider: Option<ProviderChoice>,
     pub(crate) postgres_image: Option<String>,
+    /// The environment variables that files of the pull request may read.
+    pub(crate) allow_variables: Vec<String>,
+    pub(crate) allow_superuser: bool,
     pub(crate) fail_on: Option<Severity>,
     pub(crate) comment: CommentMode,
     pub(crate) comment_when: CommentWhen,
@@ -64,6 +67,9 @@ impl Inputs {
             base: one("base"),
             provider: parsed("provider", one("provider"), one_of)?,
             postgres_image: one("postgres-image"),
+            allow_variables: list(one("allow-variables").as_deref()),
+            allow_superuser: parsed("allow-superuser", one("allow-superuser"), boolean)?
+                .unwrap_or(false),
             fail_on: parsed("fail-on", one("fail-on"), one_of)?,
             comment: parsed("comment", one("comment"), one_of)?.unwrap_or_default(),
             comment_when: parsed("comment-when", one("comment-when"), one_of)?.unwrap_or_default(),
@@ -173,6 +179,7 @@ mod tests {
         let inputs = Inputs::read(&all).unwrap();
         assert!(inputs.token.is_none() && inputs.base.is_none() && inputs.report_path.is_none());
         assert!(inputs.databases.is_empty() && inputs.partition.is_none());
+        assert!(inputs.allow_variables.is_empty() && !inputs.allow_superuser);
         assert!(inputs.config.is_none() && inputs.postgres_image.is_none());
         assert_eq!(inputs.comment, CommentMode::Update);
         assert_eq!(inputs.comment_key, "default");
@@ -229,6 +236,7 @@ mod tests {
         insta::assert_snapshot!(error("INPUT_COMMENT", "on"), @r#"the input `comment` is "on": known are update, new, off"#);
         insta::assert_snapshot!(error("INPUT_ANNOTATIONS", "yes"), @r#"the input `annotations` is "yes": it is either true or false"#);
         insta::assert_snapshot!(error("INPUT_PULL-REQUEST", "#7"), @r##"the input `pull-request` is "#7": it is the number of a pull request, without a #"##);
+        assert!(error("INPUT_ALLOW-SUPERUSER", "yes").contains("either true or false"));
         for value in ["0/8", "9/8", "8", "a/b", "1/0", "-1/2"] {
             assert!(error("INPUT_PARTITION", value).contains("as in 2/8"), "{value}");
         }
@@ -276,7 +284,7 @@ mod tests {
         let with = Inputs::read(&|name| find(name).map(|(_, value)| value.clone())).unwrap();
         let without = read(&[("INPUT_GITHUB-TOKEN", "${{ github.token }}")]).unwrap();
         assert_eq!(format!("{with:?}"), format!("{without:?}"));
-        assert_eq!(defaults.len(), 17);
+        assert_eq!(defaults.len(), 19);
     }
 
     #[test]

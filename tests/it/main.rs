@@ -26,6 +26,7 @@ mod samples;
 mod scale;
 mod server_lost;
 mod tenants;
+mod untrusted;
 mod upgrade;
 mod url;
 mod verify;

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::connection::Connection;
 use super::host::GitHub;
 use crate::cli::exit::Exit;
+use crate::config::{FileLimits, is_credential};
 use crate::github::context::{Context, ContextError, Lookup};
 use crate::github::event::{Event, EventError, Kind};
 use crate::github::inputs::{InputError, Inputs};
@@ -100,6 +101,7 @@ impl Job {
         replace(&mut scope.overrides.provider, &inputs.provider);
         replace(&mut scope.overrides.image, &inputs.postgres_image);
         replace(&mut scope.overrides.fail_on, &inputs.fail_on);
+        scope.overrides.limits = Some(self.limits()?);
         if !inputs.databases.is_empty() {
             scope.selection.databases.clone_from(&inputs.databases);
         }
@@ -120,6 +122,21 @@ impl Job {
         let astray = checked_out.as_ref().and_then(|commit| self.astray(commit));
         let commit = checked_out.or_else(|| self.context.sha.clone());
         Ok(Asked { request, commit, astray })
+    }
+
+    /// What the files of the workspace may decide by themselves. They are held in every event alike: a push, a group of
+    /// the merge queue and a `workflow_dispatch` can have a pull request's files checked out as well.
+    fn limits(&self) -> Result<FileLimits, InputError> {
+        let inputs = &self.inputs;
+        if let Some(name) = inputs.allow_variables.iter().find(|name| is_credential(name)) {
+            return Err(InputError {
+                name: "allow-variables",
+                value: name.clone(),
+                problem: "it is a credential, which files of a pull request never read".to_owned(),
+            });
+        }
+        let variables = inputs.allow_variables.iter().cloned().collect();
+        Ok(FileLimits { variables, superuser: inputs.allow_superuser })
     }
 
     /// Who is asked for the base that git does not have.

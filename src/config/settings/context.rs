@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use strum::VariantNames;
 
 use super::Input;
+use super::limits::{self, FileLimits};
 use crate::config::error::ConfigError;
 use crate::config::interpolate::expand;
 use crate::config::key::Key;
@@ -27,6 +28,8 @@ pub(crate) struct Overrides {
     pub(crate) connect: Option<Connect>,
     /// A flag gives the address of the real database, in place of the configured one.
     pub(crate) has_database_url: bool,
+    /// What the file may decide by itself; without it, everything.
+    pub(crate) limits: Option<FileLimits>,
     /// Directories of migrations may be empty, or not be there: for the command that makes the first migration.
     pub(crate) empty_folders: bool,
 }
@@ -82,6 +85,9 @@ impl<'a> Context<'a> {
 
     /// The text with its variables expanded.
     pub(super) fn text(&mut self, key: &Key, raw: &str) -> Option<String> {
+        if !limits::may_read(self, key, raw) {
+            return None;
+        }
         let expanded = expand(raw, self.input.environment);
         self.accept(
             key,

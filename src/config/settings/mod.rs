@@ -3,6 +3,7 @@
 mod checks;
 mod context;
 mod databases;
+mod limits;
 mod paths;
 mod postgres;
 mod samples;
@@ -14,6 +15,7 @@ mod tests;
 use camino::Utf8Path;
 
 pub(crate) use context::{Connect, Overrides};
+pub(crate) use limits::{FileLimits, is_credential};
 
 use super::document::Document;
 use super::error::ConfigErrors;

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use secrecy::SecretString;
 
 use super::context::Context;
+use super::limits;
 use crate::config::key::Key;
 use crate::config::problem::Problem;
 use crate::config::raw::{RawPostgres, RawVersion};
@@ -37,18 +38,20 @@ pub(super) fn settings(cx: &mut Context<'_>, raw: &RawPostgres) -> PostgresSetti
     // An image is one of a version: another version from a flag leaves the file's image out.
     let has_image = overrides.version.is_none();
     let image = cx.overridden(overrides.image.clone(), |cx| {
-        cx.optional_text(&table.child("image"), raw.image.as_deref().filter(|_| has_image))
+        limits::image(cx, &table.child("image"), raw.image.as_deref().filter(|_| has_image))
     });
     let by_url = overrides.url.as_ref().map(|_| ProviderChoice::Url);
-    let provider = cx.overridden(overrides.provider.or(by_url), |cx| {
-        cx.choice(&table.child("provider"), raw.provider.as_deref())
-    });
-    let provider = provider.unwrap_or_default();
+    let provider_key = table.child("provider");
+    let explicit = overrides.provider.or(by_url);
+    let provider = cx.overridden(explicit, |cx| cx.choice(&provider_key, raw.provider.as_deref()));
+    let provider = limits::provider(cx, &provider_key, explicit, provider.unwrap_or_default());
+    let role = cx.choice(&table.child("role"), raw.role.as_deref()).unwrap_or_default();
+    let role = limits::role(cx, &table.child("role"), role);
     PostgresSettings {
         version,
         image,
         provider,
-        role: cx.choice(&table.child("role"), raw.role.as_deref()).unwrap_or_default(),
+        role,
         extensions: extensions(cx, &table.child("extensions"), &raw.extensions),
         settings: session(cx, &table.child("settings"), &raw.settings),
         url: server_url(cx, &table, raw.url.as_deref(), provider),
@@ -127,6 +130,9 @@ fn server_url(
         return None;
     };
     let key = table.child("url");
+    if !limits::may_name_server(cx, &key) {
+        return None;
+    }
     let url = cx.text(&key, raw)?;
     if url.is_empty() {
         cx.refuse(&key, Problem::NoServerUrl);
