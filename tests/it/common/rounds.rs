@@ -11,6 +11,7 @@ const VARIABLE: &str = "MIG_CI_TEST_ROUNDS";
 ///
 /// # Panics
 /// If one of the two variables has a value that it cannot have.
+#[expect(clippy::print_stdout, reason = "a failure has to show its seed")]
 pub(crate) fn random_rounds(seed: u64, slice: usize, whole: usize) -> (Rng, usize) {
     let is_whole = match std::env::var(VARIABLE).as_deref() {
         Ok("whole") => true,
