@@ -1,5 +1,6 @@
 //! A migration, as a format has read it from its directory.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -12,20 +13,21 @@ pub(crate) struct Script {
     file: Arc<str>,
     range: Range<usize>,
     known: Known,
+    answers: Answers,
 }
 
 /// What has been found out about a script's text, once for all who have a part in it: tenants by the thousand run the same.
 #[derive(Debug, Clone, Default)]
-struct Known(Arc<[OnceLock<bool>; 4]>);
+struct Answers(Arc<[OnceLock<bool>; 4]>);
 
 /// Scripts are equal by their texts.
-impl PartialEq for Known {
+impl PartialEq for Answers {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Known {}
+impl Eq for Answers {}
 
 /// A question about a script's text that is answered by reading all of it.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +38,33 @@ pub(crate) enum Question {
     MayMoveUnseen,
 }
 
+/// What an analysis has found in a script's text. It is computed once for all copies of the script: thousands of tenants
+/// run the same one.
+#[derive(Debug, Clone, Default)]
+struct Known(Arc<OnceLock<Box<dyn Any + Send + Sync>>>);
+
+/// Scripts are equal by their texts.
+impl PartialEq for Known {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Known {}
+
 impl Script {
     /// The whole of a file.
     pub(crate) fn whole(path: impl Into<Utf8PathBuf>, text: impl Into<Arc<str>>) -> Self {
         let file: Arc<str> = text.into();
         let range = 0..file.len();
         let path: Utf8PathBuf = path.into();
-        Self { path: path.into(), file, range, known: Known::default() }
+        Self {
+            path: path.into(),
+            file,
+            range,
+            known: Known::default(),
+            answers: Answers::default(),
+        }
     }
 
     /// A section of the same file. `range` counts bytes of the file and must lie on character bounds.
@@ -53,12 +75,18 @@ impl Script {
             self.path
         );
         let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
-        Self { path, file, range, known: Known::default() }
+        Self { path, file, range, known: Known::default(), answers: Answers::default() }
     }
 
     /// The answer to a question about [`Script::text`], which `find` finds if it has not been found before.
     pub(crate) fn knows(&self, question: Question, find: impl FnOnce(&str) -> bool) -> bool {
-        *self.known.0[question as usize].get_or_init(|| find(self.text()))
+        *self.answers.0[question as usize].get_or_init(|| find(self.text()))
+    }
+
+    /// The result of the one analysis that is made of [`Script::text`]. `analyse` runs at the first call.
+    pub(crate) fn analysed<T: Any + Send + Sync>(&self, analyse: impl FnOnce(&str) -> T) -> &T {
+        let known = self.known.0.get_or_init(|| Box::new(analyse(self.text())));
+        known.downcast_ref().expect("internal error: a script has one analysis")
     }
 
     /// The file's path, relative to the project's root.

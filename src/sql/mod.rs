@@ -2,6 +2,8 @@
 
 mod classify;
 mod do_block;
+#[expect(dead_code, reason = "the callers come one after the other")]
+mod effects;
 mod own_schema;
 mod position;
 mod quote;
@@ -10,11 +12,16 @@ mod tokens;
 mod variables;
 mod words;
 
-pub(crate) use classify::{
-    TransactionControl, commits_by_itself, is_transaction_control, moves_search_path,
-    refuses_transaction, transaction_control,
-};
+pub(crate) use classify::{commits_by_itself, moves_search_path};
 pub(crate) use do_block::{do_block_line, do_block_offset};
+#[expect(unused_imports, reason = "the callers come one after the other")]
+pub(crate) use effects::{
+    Answer, ConcurrentCommand, Effects, IndexChange, ObjectName, Observation, ReindexKind,
+    Statement, effects,
+};
+pub(crate) use effects::{
+    TransactionControl, is_transaction_control, refuses_transaction, transaction_control,
+};
 pub(crate) use own_schema::{OWN_SCHEMA, without_own_schema};
 pub(crate) use position::{LineIndex, excerpt_at, place_in};
 pub(crate) use quote::{quote_bytes, quote_identifier, quote_literal};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use squawk_lexer::TokenKind;
+use squawk_lexer::{LiteralKind, TokenKind};
 
 use super::tokens::{Token, tokens};
 
@@ -22,7 +22,13 @@ enum Kind {
     Quoted,
     /// `U&"…"`.
     QuotedWithEscapes,
+    /// `'…'`, `N'…'`, `$$…$$`.
+    String,
+    /// `E'…'`, `U&'…'`.
+    StringWithEscapes,
     Other,
+    /// No token of SQL, or a quote that nothing closes.
+    Broken,
 }
 
 /// The words of a statement, in its order.
@@ -33,7 +39,18 @@ pub(crate) fn words(statement: &str) -> impl Iterator<Item = Word<'_>> {
         kind: match token.kind {
             TokenKind::Ident => Kind::Plain,
             TokenKind::QuotedIdent { terminated: true, uescape: false } => Kind::Quoted,
-            TokenKind::QuotedIdent { .. } => Kind::QuotedWithEscapes,
+            TokenKind::QuotedIdent { terminated: true, .. } => Kind::QuotedWithEscapes,
+            TokenKind::Unknown | TokenKind::Backtick => Kind::Broken,
+            _ if !token.is_terminated() => Kind::Broken,
+            TokenKind::Literal { kind } => match kind {
+                LiteralKind::Str { .. }
+                | LiteralKind::NationalStr { .. }
+                | LiteralKind::DollarQuotedString { .. } => Kind::String,
+                LiteralKind::EscStr { .. } | LiteralKind::UnicodeEscStr { .. } => {
+                    Kind::StringWithEscapes
+                }
+                _ => Kind::Other,
+            },
             _ => Kind::Other,
         },
     })
@@ -48,6 +65,11 @@ impl<'t> Word<'t> {
     /// The bytes of the statement that it takes.
     pub(super) fn range(&self) -> Range<usize> {
         self.at..self.at + self.text.len()
+    }
+
+    /// Nothing stands between the word before and this one.
+    pub(super) fn follows(&self, before: &Word<'_>) -> bool {
+        before.range().end == self.at
     }
 
     /// Is it this keyword (or this identifier, unquoted)? In any case.
@@ -71,8 +93,62 @@ impl<'t> Word<'t> {
                     inner.into()
                 })
             }
-            Kind::QuotedWithEscapes | Kind::Other => None,
+            _ => None,
         }
+    }
+
+    /// A keyword or an identifier, quoted or not.
+    pub(super) fn is_name(&self) -> bool {
+        matches!(self.kind, Kind::Plain | Kind::Quoted | Kind::QuotedWithEscapes)
+    }
+
+    /// An unquoted word in capitals; empty for everything else.
+    pub(super) fn keyword(&self) -> String {
+        if self.kind == Kind::Plain { self.text.to_ascii_uppercase() } else { String::new() }
+    }
+
+    /// A string constant, in any of its quotes.
+    pub(super) fn is_string(&self) -> bool {
+        matches!(self.kind, Kind::String | Kind::StringWithEscapes)
+    }
+
+    /// What a string constant holds; `None` for other words, and where escapes would have to be read.
+    pub(super) fn string(&self) -> Option<Cow<'t, str>> {
+        if self.kind != Kind::String {
+            return None;
+        }
+        if self.text.starts_with('$') {
+            let tag = self.text[1..].find('$')? + 2;
+            return self.text.get(tag..self.text.len() - tag).map(Cow::from);
+        }
+        let inner = self.text.get(self.text.find('\'')? + 1..self.text.len() - 1)?;
+        Some(if inner.contains('\'') { inner.replace("''", "'").into() } else { inner.into() })
+    }
+
+    /// The text does not tell where it ends: a quote that nothing closes, or a backslash before a quote, which ends the
+    /// string or not as `standard_conforming_strings` has it.
+    pub(super) fn has_no_certain_end(&self) -> bool {
+        match self.kind {
+            Kind::Broken => true,
+            Kind::String => !self.text.starts_with('$') && self.text.contains("\\'"),
+            _ => false,
+        }
+    }
+
+    /// The text does not tell what the server reads in it: it has escapes, which are not read here.
+    pub(super) fn is_unclear(&self) -> bool {
+        let escapes = |(at, _): (usize, &str)| {
+            let next: u8 = self.text.as_bytes().get(at + 1).copied().unwrap_or_default();
+            next.is_ascii_digit() || matches!(next, b'x' | b'u' | b'U')
+        };
+        let has_escapes = match self.kind {
+            Kind::QuotedWithEscapes | Kind::StringWithEscapes => true,
+            Kind::String if !self.text.starts_with('$') => {
+                self.text.match_indices('\\').any(escapes)
+            }
+            _ => false,
+        };
+        has_escapes || self.has_no_certain_end()
     }
 }
 

@@ -1,0 +1,181 @@
+//! Statements that define objects, and what of the project's own code they evaluate while they do it.
+//!
+//! This is a list of what is known to evaluate nothing. A statement that is not on it counts as one that runs code.
+
+use super::expression::{evaluated, stored};
+use super::syntax::{
+    after, any_of, is, object_name, parenthesized, top_level, top_level_keyword, without,
+};
+use super::{Evaluation, Evaluation::*, table};
+use crate::sql::words::Word;
+
+/// Kinds of objects that `DROP` removes without calling anything.
+const DROPPED: &[&str] = &[
+    "AGGREGATE",
+    "COLLATION",
+    "DOMAIN",
+    "FUNCTION",
+    "INDEX",
+    "MATERIALIZED",
+    "POLICY",
+    "PROCEDURE",
+    "ROUTINE",
+    "RULE",
+    "SCHEMA",
+    "SEQUENCE",
+    "STATISTICS",
+    "TABLE",
+    "TRIGGER",
+    "TYPE",
+    "VIEW",
+];
+/// Settings that are read by the server alone, and not by SQL.
+const LIMITS: &[&str] = &[
+    "lock_timeout",
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "maintenance_work_mem",
+];
+
+/// A statement that begins with `CREATE`.
+pub(super) fn create(words: &[Word<'_>]) -> Evaluation {
+    let words = without(&words[1..], &["OR", "REPLACE"]);
+    let words = without(words, &["UNLOGGED"]);
+    let rest = words.get(1..).unwrap_or_default();
+    match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+        "TABLE" => create_table(rest),
+        "UNIQUE" | "INDEX" => create_index(without(words, &["UNIQUE"])),
+        "VIEW" | "SEQUENCE" | "DOMAIN" | "POLICY" | "STATISTICS" | "RULE" | "TRIGGER" => {
+            stored(rest)
+        }
+        "CONSTRAINT" if is(rest, 0, "TRIGGER") => stored(rest),
+        "FUNCTION" | "PROCEDURE" => create_routine(rest),
+        "TYPE" => create_type(rest),
+        "SCHEMA" => create_schema(rest),
+        _ => Code,
+    }
+}
+
+/// `AS` fills the table from a query, `OF` and `PARTITION OF` check rows of other tables.
+fn create_table(words: &[Word<'_>]) -> Evaluation {
+    let words = without(words, &["IF", "NOT", "EXISTS"]);
+    let fills = top_level(words)
+        .any(|(at, word)| word.is("AS") || word.is("OF") || is(words, at, "EXECUTE"));
+    let is_plain = object_name(words)
+        .is_some_and(|(_, rest)| rest.first().is_some_and(|open| open.text() == "("));
+    if fills || !is_plain { Code } else { stored(words) }
+}
+
+/// Expressions and predicates are evaluated over the rows.
+fn create_index(words: &[Word<'_>]) -> Evaluation {
+    let Some(on) = top_level_keyword(words, "ON") else { return Code };
+    let Some((_, rest)) = object_name(without(&words[on + 1..], &["ONLY"])) else { return Code };
+    evaluated(if is(rest, 0, "USING") { rest.get(2..).unwrap_or_default() } else { rest })
+}
+
+/// The body is checked and not run. What other languages do to check one is not known.
+fn create_routine(words: &[Word<'_>]) -> Evaluation {
+    let languages: Vec<_> = top_level(words).filter(|(_, word)| word.is("LANGUAGE")).collect();
+    let is_atomic = top_level_keyword(words, "ATOMIC").is_some()
+        || top_level_keyword(words, "RETURN").is_some();
+    let is_known = |at: usize| {
+        let name = words.get(at + 1).and_then(|word| word.identifier().or_else(|| word.string()));
+        name.is_some_and(|name| {
+            name.eq_ignore_ascii_case("sql") || name.eq_ignore_ascii_case("plpgsql")
+        })
+    };
+    match languages.as_slice() {
+        [(at, _)] if is_known(*at) => {}
+        [] if is_atomic => {}
+        _ => return Code,
+    }
+    // The body in quotes is not evaluated, whatever it holds.
+    let body = top_level(words)
+        .find(|(at, word)| word.is("AS") && words.get(at + 1).is_some_and(Word::is_string));
+    match body {
+        Some((at, _)) => stored(&words[..at]).max(stored(&words[at + 2..])),
+        None => stored(words),
+    }
+}
+
+/// Enumerations and composites. A range may name functions, and a base type does.
+fn create_type(words: &[Word<'_>]) -> Evaluation {
+    let Some((_, rest)) = object_name(words) else { return Code };
+    match after(rest, &["AS"]) {
+        Some(labels) if is(labels, 0, "ENUM") => Inert,
+        Some(fields) if fields.first().is_some_and(|open| open.text() == "(") => stored(fields),
+        _ => Code,
+    }
+}
+
+/// Without elements, which are statements of their own.
+fn create_schema(words: &[Word<'_>]) -> Evaluation {
+    let words = without(words, &["IF", "NOT", "EXISTS"]);
+    let rest =
+        if is(words, 0, "AUTHORIZATION") { words } else { words.get(1..).unwrap_or_default() };
+    let rest = if is(rest, 0, "AUTHORIZATION") { rest.get(2..).unwrap_or_default() } else { rest };
+    if is_end(rest) { Inert } else { Code }
+}
+
+/// A statement that begins with `ALTER`.
+pub(super) fn alter(words: &[Word<'_>]) -> Evaluation {
+    let rest = words.get(2..).unwrap_or_default();
+    match words.get(1).map(Word::keyword).unwrap_or_default().as_str() {
+        "TABLE" => table::alter(rest),
+        "SEQUENCE" | "VIEW" | "POLICY" | "TRIGGER" | "STATISTICS" | "RULE" => stored(rest),
+        "FUNCTION" | "PROCEDURE" | "ROUTINE" => stored(rest),
+        "INDEX" if top_level_keyword(rest, "TABLESPACE").is_none() => stored(rest),
+        "DEFAULT" if is(rest, 0, "PRIVILEGES") => Inert,
+        "TYPE" => match object_name(rest) {
+            Some((_, action)) if is(action, 0, "ADD") && is(action, 1, "VALUE") => Inert,
+            Some((_, action)) if any_of(action, 0, &["RENAME", "OWNER"]) => Inert,
+            _ => Code,
+        },
+        _ => Code,
+    }
+}
+
+pub(super) fn drop(words: &[Word<'_>]) -> Evaluation {
+    if DROPPED.iter().any(|kind| is(words, 1, kind)) { Inert } else { Code }
+}
+
+/// `SET`: limits alone, which no SQL of a migration reads by accident, and what lasts as long as a transaction.
+pub(super) fn set(words: &[Word<'_>]) -> Evaluation {
+    let rest = words.get(1..).unwrap_or_default();
+    let name = if any_of(rest, 0, &["LOCAL", "SESSION"]) { 1 } else { 0 };
+    let is_limit =
+        rest.get(name).and_then(Word::identifier).is_some_and(|name| LIMITS.contains(&&*name));
+    let is_set =
+        is(rest, name + 1, "TO") || rest.get(name + 1).is_some_and(|word| word.text() == "=");
+    if is_limit && is_set { stored(rest) } else { Code }
+}
+
+/// `SELECT` of constants and of functions that are known, from nothing.
+pub(super) fn select(words: &[Word<'_>]) -> Evaluation {
+    let rest = words.get(1..).unwrap_or_default();
+    if reads_rows(rest) { Code } else { evaluated(rest) }
+}
+
+/// It reads from tables, or from views with code in them, or makes a table.
+fn reads_rows(words: &[Word<'_>]) -> bool {
+    const SOURCES: &[&str] = &["FROM", "INTO", "JOIN", "USING"];
+    top_level(words).any(|(_, word)| SOURCES.iter().any(|keyword| word.is(keyword)))
+}
+
+/// Statements that change rows: triggers, defaults, checks and rules of the table may run anything.
+pub(super) fn rows(words: &[Word<'_>]) -> Evaluation {
+    let target = ["INTO", "FROM", "ONLY"];
+    let mut rest = words.get(1..).unwrap_or_default();
+    while rest.first().is_some_and(|word| target.iter().any(|keyword| word.is(keyword))) {
+        rest = &rest[1..];
+    }
+    let Some((_, rest)) = object_name(rest) else { return Code };
+    // The columns of an INSERT.
+    let (_, rest) = parenthesized(rest);
+    if reads_rows(rest) { Code } else { evaluated(rest).max(Rows) }
+}
+
+/// Nothing but the semicolon.
+pub(super) fn is_end(words: &[Word<'_>]) -> bool {
+    words.iter().all(|word| word.text() == ";")
+}

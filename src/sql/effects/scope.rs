@@ -1,0 +1,114 @@
+//! How far a statement reaches: the target's own objects, what a database has once, what a server has once.
+
+use super::syntax::{after, any_of, is, mentions, top_level, top_level_keyword};
+use super::{Answer, Evaluation};
+use crate::sql::words::Word;
+
+/// Kinds of objects that all databases of a server share.
+const OF_CLUSTER: &[&str] = &["ROLE", "GROUP", "DATABASE", "SYSTEM", "TABLESPACE", "SUBSCRIPTION"];
+/// Kinds of objects that are one for all schemas of a database.
+const OF_DATABASE: &[&str] = &[
+    "ACCESS",
+    "CAST",
+    "EVENT",
+    "EXTENSION",
+    "FOREIGN",
+    "LANGUAGE",
+    "LARGE",
+    "PROCEDURAL",
+    "PUBLICATION",
+    "SCHEMA",
+    "SERVER",
+    "TRANSFORM",
+    "TRUSTED",
+];
+
+/// What a statement changes beyond the target's schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) cluster: Answer,
+    pub(super) database: Answer,
+}
+
+/// The scope of a statement; `evaluates` says whether it may run code that its text does not show.
+pub(super) fn scope(words: &[Word<'_>], evaluates: Evaluation) -> Scope {
+    let unseen = if evaluates >= Evaluation::Rows { Answer::Unknown } else { Answer::No };
+    let answer = |is_such: bool| if is_such { Answer::Yes } else { unseen };
+    // The code of a block is read, the code of a function is only stored.
+    let is_code = !any_of(words, 0, &["CREATE", "ALTER", "COMMENT"]);
+    let says = |is_such: &dyn Fn(&[Word<'_>]) -> bool| {
+        is_such(words) || is_code && mentions(words, is_such)
+    };
+    let is_definition =
+        any_of(words, 0, &["CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY"]);
+    // An object of another schema may be one that all targets have together.
+    let elsewhere = is_definition && top_level(words).any(|(_, word)| word.text() == ".");
+    let cluster = answer(says(&is_of_cluster));
+    // A definition that is known by its kind is known not to be of the cluster.
+    let cluster = match cluster {
+        Answer::Unknown if is_definition && is_database_wide(words) => Answer::Unknown,
+        other => other,
+    };
+    let database = answer(says(&is_database_wide));
+    Scope { cluster, database: if elsewhere { database.max(Answer::Unknown) } else { database } }
+}
+
+/// Words that begin a statement about what a server has once.
+fn is_of_cluster(words: &[Word<'_>]) -> bool {
+    let kind = |at: usize| {
+        any_of(words, at, OF_CLUSTER) || is(words, at, "USER") && !is(words, at + 1, "MAPPING")
+    };
+    if any_of(words, 0, &["CREATE", "ALTER", "DROP"]) {
+        return kind(1) || is(words, 0, "DROP") && is(words, 1, "OWNED");
+    }
+    if after(words, &["REASSIGN", "OWNED"]).is_some() {
+        return true;
+    }
+    if after(words, &["COMMENT", "ON"]).is_some() {
+        return kind(2);
+    }
+    if after(words, &["SECURITY", "LABEL"]).is_some() {
+        return top_level_keyword(words, "ON").is_some_and(|on| kind(on + 1));
+    }
+    if any_of(words, 0, &["GRANT", "REVOKE"]) {
+        let statement = to_semicolon(words);
+        return match top_level_keyword(statement, "ON") {
+            // Membership in a role.
+            None => any_keyword(statement, &["TO", "FROM"]),
+            Some(on) => any_of(statement, on + 1, &["DATABASE", "TABLESPACE", "PARAMETER"]),
+        };
+    }
+    false
+}
+
+/// Words that begin a statement about what a database has once.
+fn is_database_wide(words: &[Word<'_>]) -> bool {
+    let kind = |at: usize| {
+        any_of(words, at, OF_DATABASE) && !(is(words, at, "FOREIGN") && is(words, at + 1, "TABLE"))
+            || is(words, at, "USER") && is(words, at + 1, "MAPPING")
+    };
+    if any_of(words, 0, &["CREATE", "ALTER", "DROP"]) {
+        let at = if is(words, 1, "OR") && is(words, 2, "REPLACE") { 3 } else { 1 };
+        let everywhere = is(words, 1, "DEFAULT")
+            && is(words, 2, "PRIVILEGES")
+            && !to_semicolon(words).windows(2).any(|pair| pair[0].is("IN") && pair[1].is("SCHEMA"));
+        return kind(at) || everywhere;
+    }
+    if after(words, &["COMMENT", "ON"]).is_some() {
+        return kind(2);
+    }
+    if any_of(words, 0, &["GRANT", "REVOKE"]) {
+        let statement = to_semicolon(words);
+        return top_level_keyword(statement, "ON").is_some_and(|on| kind(on + 1));
+    }
+    after(words, &["IMPORT", "FOREIGN", "SCHEMA"]).is_some()
+}
+
+fn to_semicolon<'w, 't>(words: &'w [Word<'t>]) -> &'w [Word<'t>] {
+    let end = words.iter().position(|word| word.text() == ";").unwrap_or(words.len());
+    &words[..end]
+}
+
+fn any_keyword(words: &[Word<'_>], keywords: &[&str]) -> bool {
+    keywords.iter().any(|keyword| words.iter().any(|word| word.is(keyword)))
+}

@@ -1,0 +1,247 @@
+//! What a statement leaves in the session: settings, temporary objects, locks, the search path, the role.
+
+use super::syntax::{after, any_of, is, mentions, top_level_keyword};
+use super::{Answer, Evaluation};
+use crate::sql::words::Word;
+
+/// Kinds of temporary objects.
+const TEMPORARY: &[&str] = &["TEMP", "TEMPORARY"];
+/// Functions that leave something in the session, whatever their arguments.
+const FUNCTIONS: &[&str] =
+    &["setval", "nextval", "lastval", "currval", "setseed", "pg_notify", "pg_export_snapshot"];
+/// Advisory locks of the session. Those of a transaction have `_xact_` in their names.
+const LOCKS: &[&str] = &[
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_all",
+    "pg_advisory_unlock_shared",
+];
+
+/// What a statement does to the session that it runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Anything that outlives the transaction.
+    pub(super) anything: Answer,
+    pub(super) search_path: Answer,
+    pub(super) role: Answer,
+    pub(super) lock_timeout: Answer,
+    /// It names an advisory lock of the session, in its own text or in the code that it brings.
+    pub(super) session_lock: bool,
+}
+
+/// What a statement leaves; `evaluates` says whether it may run code that its text does not show.
+pub(super) fn left(words: &[Word<'_>], evaluates: Evaluation) -> Left {
+    let unseen = if evaluates >= Evaluation::Rows { Answer::Unknown } else { Answer::No };
+    let session_lock = mentions(words, &|words| is_any(&words[0], LOCKS));
+    let mut left = Left {
+        anything: unseen,
+        search_path: unseen,
+        role: unseen,
+        lock_timeout: unseen,
+        session_lock,
+    };
+    if let Some(setting) = setting(words) {
+        let moves = |name: &str| if setting.names(name) { Answer::Yes } else { Answer::No };
+        left.anything = if setting.is_local { Answer::No } else { Answer::Yes };
+        left.search_path = moves("search_path");
+        left.role = moves("role").max(moves("session_authorization"));
+        left.lock_timeout = moves("lock_timeout");
+    } else if sets_config(words) {
+        left = with_set_config(words, left);
+    }
+    if leaves_object(words)
+        || (runs_now(words) && calls(words, FUNCTIONS))
+        || (runs_now(words) && session_lock)
+    {
+        left.anything = Answer::Yes;
+    }
+    left
+}
+
+/// `SET`, `RESET` and their kin.
+struct Setting {
+    /// In lower case; `None` for all of them.
+    name: Option<String>,
+    is_local: bool,
+}
+
+impl Setting {
+    fn names(&self, name: &str) -> bool {
+        // The local ones end with the transaction, and so move nothing of the session but its lock timeout.
+        let counts = !self.is_local || name == "lock_timeout";
+        counts && self.name.as_deref().is_none_or(|own| own == name)
+    }
+}
+
+fn setting(words: &[Word<'_>]) -> Option<Setting> {
+    let named = |name: &str, is_local| Some(Setting { name: Some(name.to_owned()), is_local });
+    if let Some(rest) = after(words, &["SET"]) {
+        if any_of(rest, 0, &["CONSTRAINTS", "TRANSACTION"]) {
+            return named("transaction", true);
+        }
+        let is_local = is(rest, 0, "LOCAL");
+        let scoped = any_of(rest, 0, &["LOCAL", "SESSION"]) && !is_assigned(&rest[1..]);
+        let rest = if scoped { &rest[1..] } else { rest };
+        return match rest.first().map(Word::keyword).unwrap_or_default().as_str() {
+            "SCHEMA" => named("search_path", is_local),
+            "AUTHORIZATION" => named("session_authorization", is_local),
+            "TIME" if is(rest, 1, "ZONE") => named("timezone", is_local),
+            "CHARACTERISTICS" => named("transaction", false),
+            _ => Some(Setting { name: rest.first()?.identifier().map(Into::into), is_local }),
+        };
+    }
+    if let Some(rest) = after(words, &["RESET"]) {
+        let all = is(rest, 0, "ALL");
+        let authorization = is(rest, 0, "SESSION") && is(rest, 1, "AUTHORIZATION");
+        let name = rest.first()?.identifier();
+        return match (all, authorization) {
+            (true, _) => Some(Setting { name: None, is_local: false }),
+            (_, true) => named("session_authorization", false),
+            _ => Some(Setting { name: name.map(Into::into), is_local: false }),
+        };
+    }
+    let rest = after(words, &["DISCARD"])?;
+    if is(rest, 0, "ALL") {
+        return Some(Setting { name: None, is_local: false });
+    }
+    named("discard", false)
+}
+
+/// `local = 1`: a setting may be called like a keyword.
+fn is_assigned(rest: &[Word<'_>]) -> bool {
+    rest.first().is_some_and(|word| word.text() == "=") || is(rest, 0, "TO")
+}
+
+/// It calls `set_config`, itself or in a block.
+fn sets_config(words: &[Word<'_>]) -> bool {
+    runs_now(words) && (mentions(words, &is_set_config) || is_block_with_set(words))
+}
+
+fn is_set_config(words: &[Word<'_>]) -> bool {
+    is_any(&words[0], &["set_config"]) && words.get(1).is_some_and(|open| open.text() == "(")
+}
+
+/// A block that has `SET name` in it.
+fn is_block_with_set(words: &[Word<'_>]) -> bool {
+    is(words, 0, "DO") && mentions(words, &|words| setting_in_block(words).is_some())
+}
+
+/// `SET [SESSION] name TO …`, `RESET name`, among the words of a block; `UPDATE t SET a = 1` is none.
+fn setting_in_block(words: &[Word<'_>]) -> Option<Setting> {
+    let found = setting(words)?;
+    let known = ["search_path", "role", "session_authorization", "lock_timeout"];
+    let counts = found.name.as_deref().is_none_or(|name| known.contains(&name));
+    (counts && !found.is_local).then_some(found)
+}
+
+/// `set_config(name, value, is_local)` with constants says what it does; with anything else it is not known.
+fn with_set_config(words: &[Word<'_>], left: Left) -> Left {
+    let moves = |name: &str| {
+        let by_call = mentions(words, &|words| {
+            is_set_config(words)
+                && config_name(words).is_none_or(|own| own == name)
+                && !is_local_call(words)
+        });
+        let by_statement = is(words, 0, "DO")
+            && mentions(words, &|words| {
+                setting_in_block(words).is_some_and(|found| found.names(name))
+            });
+        if by_call || by_statement { Answer::Yes } else { Answer::No }
+    };
+    let only_local = !is(words, 0, "DO")
+        && !mentions(words, &|words| is_set_config(words) && !is_local_call(words));
+    // Other functions that the statement calls stay unknown.
+    let others = if is_lone_set_config(words) { Answer::No } else { left.search_path };
+    Left {
+        anything: if only_local { others } else { Answer::Yes },
+        search_path: moves("search_path").max(others),
+        role: moves("role").max(moves("session_authorization")).max(others),
+        lock_timeout: moves("lock_timeout").max(others),
+        ..left
+    }
+}
+
+/// The setting's name, if it is a constant.
+fn config_name(call: &[Word<'_>]) -> Option<String> {
+    call.get(2)?.string().map(|name| name.to_ascii_lowercase())
+}
+
+/// Its third argument is true.
+fn is_local_call(call: &[Word<'_>]) -> bool {
+    let (arguments, _) = super::syntax::parenthesized(&call[1..]);
+    match super::syntax::list(arguments).as_slice() {
+        [_, _, [local]] => {
+            local.is("true")
+                || local
+                    .string()
+                    .is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "t")
+        }
+        _ => false,
+    }
+}
+
+/// `SELECT [pg_catalog.]set_config('…', '…', …);`
+fn is_lone_set_config(words: &[Word<'_>]) -> bool {
+    let Some(rest) = after(words, &["SELECT"]) else { return false };
+    let rest = match rest {
+        [schema, dot, rest @ ..] if schema.is("pg_catalog") && dot.text() == "." => rest,
+        _ => rest,
+    };
+    if rest.is_empty() || !is_set_config(rest) {
+        return false;
+    }
+    let (arguments, behind) = super::syntax::parenthesized(&rest[1..]);
+    let constants =
+        arguments.iter().all(|word| word.is_string() || word.text() == "," || any_word(word));
+    constants && behind.iter().all(|word| word.text() == ";")
+}
+
+fn any_word(word: &Word<'_>) -> bool {
+    ["true", "false"].iter().any(|constant| word.is(constant))
+}
+
+/// Statements whose objects live as long as the session.
+fn leaves_object(words: &[Word<'_>]) -> bool {
+    let second = |keywords| any_of(words, 1, keywords);
+    match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+        "PREPARE" => !second(&["TRANSACTION"]),
+        "LISTEN" | "UNLISTEN" | "LOAD" | "DEALLOCATE" | "CLOSE" => true,
+        "DECLARE" => {
+            top_level_keyword(words, "HOLD").is_some_and(|at| !is(words, at - 1, "WITHOUT"))
+        }
+        "CREATE" => makes_temporary(words),
+        "SELECT" | "WITH" => {
+            words.windows(2).any(|pair| pair[0].is("INTO") && any_of(pair, 1, TEMPORARY))
+        }
+        _ => false,
+    }
+}
+
+/// `CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP …`, and what is made in the schema of temporary objects by its name.
+fn makes_temporary(words: &[Word<'_>]) -> bool {
+    let prefixes = ["CREATE", "OR", "REPLACE", "LOCAL", "GLOBAL"];
+    let kind = words.iter().find(|word| !prefixes.iter().any(|prefix| word.is(prefix)));
+    kind.is_some_and(|kind| TEMPORARY.iter().any(|keyword| kind.is(keyword)))
+        || words.windows(2).any(|pair| pair[0].is("pg_temp") && pair[1].text() == ".")
+}
+
+/// It runs what it names; what a function or a view is made of is run later, by others.
+fn runs_now(words: &[Word<'_>]) -> bool {
+    !any_of(words, 0, &["CREATE", "ALTER", "COMMENT"])
+        || (is(words, 0, "CREATE")
+            && top_level_keyword(words, "AS").is_some()
+            && is(words, 1, "TABLE"))
+}
+
+fn calls(words: &[Word<'_>], functions: &[&str]) -> bool {
+    mentions(words, &|words| {
+        is_any(&words[0], functions) && words.get(1).is_some_and(|open| open.text() == "(")
+    })
+}
+
+fn is_any(word: &Word<'_>, names: &[&str]) -> bool {
+    word.identifier().is_some_and(|own| names.contains(&&*own))
+}

@@ -1,0 +1,137 @@
+//! Small steps through the words of a statement: keywords at a place, lists, names.
+
+use crate::sql::words::{Word, words};
+
+/// The longest identifier that the server keeps (`NAMEDATALEN - 1`), in bytes.
+const NAME_BYTES: usize = 63;
+/// How deep strings within strings are read: a block, its dynamic SQL, and a string in that.
+const DEPTH: usize = 4;
+
+/// The name of an object as the server resolves it: folded to lower case unless quoted, cut to 63 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ObjectName {
+    /// The schema, where the statement says one.
+    pub(crate) schema: Option<String>,
+    pub(crate) name: String,
+}
+
+/// The word at this place is this keyword.
+pub(super) fn is(words: &[Word<'_>], at: usize, keyword: &str) -> bool {
+    words.get(at).is_some_and(|word| word.is(keyword))
+}
+
+/// What follows these keywords, if the words begin with them.
+pub(super) fn after<'w, 't>(words: &'w [Word<'t>], keywords: &[&str]) -> Option<&'w [Word<'t>]> {
+    let begins = keywords.iter().enumerate().all(|(at, keyword)| is(words, at, keyword));
+    begins.then(|| &words[keywords.len()..])
+}
+
+/// The words without these keywords at their beginning; as they are where they do not begin like that.
+pub(super) fn without<'w, 't>(words: &'w [Word<'t>], keywords: &[&str]) -> &'w [Word<'t>] {
+    after(words, keywords).unwrap_or(words)
+}
+
+pub(super) fn any_of(words: &[Word<'_>], at: usize, keywords: &[&str]) -> bool {
+    keywords.iter().any(|keyword| is(words, at, keyword))
+}
+
+/// The words outside of all parentheses and brackets, with their indices.
+pub(super) fn top_level<'w, 't>(
+    words: &'w [Word<'t>],
+) -> impl Iterator<Item = (usize, &'w Word<'t>)> {
+    let mut depth = 0_usize;
+    words.iter().enumerate().filter(move |(_, word)| match word.text() {
+        "(" | "[" => {
+            depth += 1;
+            false
+        }
+        ")" | "]" => {
+            depth = depth.saturating_sub(1);
+            false
+        }
+        _ => depth == 0,
+    })
+}
+
+/// The place of a keyword outside of all parentheses.
+pub(super) fn top_level_keyword(words: &[Word<'_>], keyword: &str) -> Option<usize> {
+    top_level(words).find(|(_, word)| word.is(keyword)).map(|(at, _)| at)
+}
+
+/// The parts between the commas that stand outside of all parentheses.
+pub(super) fn list<'w, 't>(words: &'w [Word<'t>]) -> Vec<&'w [Word<'t>]> {
+    let commas = top_level(words).filter(|(_, word)| word.text() == ",").map(|(at, _)| at);
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for at in commas {
+        parts.push(&words[from..at]);
+        from = at + 1;
+    }
+    parts.push(&words[from..]);
+    parts
+}
+
+/// The words in the parentheses at the beginning, if there are any, and those behind.
+pub(super) fn parenthesized<'w, 't>(words: &'w [Word<'t>]) -> (&'w [Word<'t>], &'w [Word<'t>]) {
+    if words.first().is_none_or(|first| first.text() != "(") {
+        return (&[], words);
+    }
+    let mut depth = 0_usize;
+    for (at, word) in words.iter().enumerate() {
+        match word.text() {
+            "(" => depth += 1,
+            ")" if depth == 1 => return (&words[1..at], &words[at + 1..]),
+            ")" => depth -= 1,
+            _ => {}
+        }
+    }
+    (&words[1..], &[])
+}
+
+/// The name at the beginning, and the words behind it. `None` for anything else, for a name with the database's name in
+/// front, and for `U&"…"`.
+pub(super) fn object_name<'w, 't>(words: &'w [Word<'t>]) -> Option<(ObjectName, &'w [Word<'t>])> {
+    let name = |at: usize| words.get(at).and_then(Word::identifier).map(|name| cut(&name));
+    let is_dot = |at: usize| words.get(at).is_some_and(|word| word.text() == ".");
+    let first = name(0)?;
+    if !is_dot(1) {
+        return Some((ObjectName { schema: None, name: first }, &words[1..]));
+    }
+    let name = name(2)?;
+    (!is_dot(3)).then(|| (ObjectName { schema: Some(first), name }, &words[3..]))
+}
+
+/// All names of a list such as that of `DROP INDEX a, b.c CASCADE`; `None` where one of them cannot be read.
+pub(super) fn object_names(words: &[Word<'_>]) -> Option<Vec<ObjectName>> {
+    list(words).into_iter().map(|part| object_name(part).map(|(name, _)| name)).collect()
+}
+
+/// As the server cuts a name that is too long: to whole characters.
+pub(crate) fn cut(name: &str) -> String {
+    let mut end = name.len().min(NAME_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].to_owned()
+}
+
+/// Whether words like these stand anywhere in a statement, or in a string of it that may be code: the body of a block or a
+/// function, and the dynamic SQL in that. Comments count nowhere.
+pub(super) fn mentions(statement: &[Word<'_>], is_such: &dyn Fn(&[Word<'_>]) -> bool) -> bool {
+    mentions_within(statement, is_such, DEPTH)
+}
+
+fn mentions_within(
+    statement: &[Word<'_>],
+    is_such: &dyn Fn(&[Word<'_>]) -> bool,
+    depth: usize,
+) -> bool {
+    (0..statement.len()).any(|at| is_such(&statement[at..]))
+        || depth > 0
+            && statement.iter().filter(|word| word.is_string()).any(|word| {
+                // Escapes do not matter: the words of code are letters.
+                let inner = word.string().map_or_else(|| word.text()[2..].to_owned(), Into::into);
+                let inner: Vec<_> = words(&inner).collect();
+                mentions_within(&inner, is_such, depth - 1)
+            })
+}

@@ -1,0 +1,54 @@
+//! The words that an expression may have: functions, types and operators of PostgreSQL's own.
+
+/// Words with spaces between them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words(&'static str);
+
+impl Words {
+    pub(super) fn has(self, word: &str) -> bool {
+        self.0.split_whitespace().any(|known| known == word)
+    }
+}
+
+/// Functions of PostgreSQL that read nothing but their arguments.
+pub(super) const FUNCTIONS: Words = Words(
+    "abs array_append array_cat array_length array_lower array_ndims array_position array_prepend array_remove \
+    array_replace array_to_string array_upper ascii bit_length btrim cardinality cbrt ceil ceiling char_length \
+    character_length chr decode div encode exp floor initcap isempty json_array_length json_typeof \
+    jsonb_array_length jsonb_build_array jsonb_build_object jsonb_typeof left length ln log lower lower_inc \
+    lower_inf lpad ltrim md5 mod num_nonnulls num_nulls octet_length power regexp_count regexp_like regexp_replace \
+    repeat replace reverse right round rpad rtrim sha256 sign split_part sqrt starts_with strpos substr to_hex \
+    translate trunc upper upper_inc",
+);
+/// Functions that read the time at which the transaction began, and nothing else.
+pub(super) const TRANSACTION_TIME: Words = Words("now transaction_timestamp");
+/// The same without parentheses.
+pub(super) const CURRENT: Words =
+    Words("CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP LOCALTIME LOCALTIMESTAMP");
+/// Keywords that can stand before a string without being a type.
+pub(super) const BEFORE_STRING: Words =
+    Words("AND BETWEEN DO ELSE ESCAPE ILIKE IN IS LIKE OR RETURNING ZONE");
+/// Words before a parenthesis that call no function of the project's.
+pub(super) const BEFORE_PARENTHESIS: Words = Words(
+    "ALL AND ANY BETWEEN BY CASE CHECK COALESCE CONFLICT DEFAULT DISTINCT ELSE EXTRACT FOR FROM GREATEST ILIKE IN \
+    INCLUDE KEY LEAST LIKE NOT NULLIF OR OVERLAY POSITION ROW SET SOME SUBSTRING THEN TRIM UNIQUE VALUES WHEN \
+    WHERE WITH",
+);
+/// Words that begin a query or name what is not understood here.
+pub(super) const QUERIES: Words =
+    Words("EXECUTE EXISTS OPERATOR OVERLAPS SELECT SIMILAR TABLE XMLPARSE XMLSERIALIZE");
+/// Types of PostgreSQL whose values are made by code that reads nothing else.
+pub(super) const TYPES: Words = Words(
+    "bigint bit bool boolean box bpchar bytea char character cidr circle dec decimal double float float4 float8 \
+    inet int int2 int4 int8 integer json jsonb line lseg macaddr numeric path point polygon real smallint text \
+    tsquery tsvector uuid varchar xml",
+);
+/// Types that read words such as `now`, also out of a value.
+pub(super) const TIME_TYPES: Words = Words("date interval time timestamp timestamptz");
+/// What the input of date and time types makes of the current time (`datetktbl` in PostgreSQL's `datetime.c`).
+pub(super) const SPECIAL_DATES: Words = Words("now today tomorrow yesterday");
+/// Operators of PostgreSQL.
+pub(super) const OPERATORS: Words = Words(
+    "!= !~ !~* !~~ !~~* # #> #>> % & && * + - -> ->> / :: < << <= <> <@ = > >= >> ? ?& ?| @> @? @@ ^ | || ~ ~* ~~ \
+    ~~* :",
+);
