@@ -37,10 +37,15 @@ pub(crate) struct Scope {
 
 impl Scope {
     /// How the command line says which project and which base, where it has to be said.
-    fn flags(&self) -> Vec<String> {
+    fn flags(&self, revisions: &Revisions) -> Vec<String> {
         let config = self.config.iter().flat_map(|path| ["--config", path.as_str()]);
         let base = match &self.base {
             BaseRequest::Default => vec![],
+            // The event is not there when the command is typed.
+            BaseRequest::Change(_) => match &revisions.base.revision {
+                Some(revision) => vec!["--base", &revision.commit],
+                None => vec![],
+            },
             BaseRequest::Revision(revision) => vec!["--base", revision],
             BaseRequest::None => vec!["--no-base"],
         };
@@ -140,7 +145,8 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
     let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
     let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
     let plan = Plan::new(&project, &head, base_files, &scope.selection)?;
-    Ok(Loaded { project, head, revisions, plan, flags: scope.flags() })
+    let flags = scope.flags(&revisions);
+    Ok(Loaded { project, head, revisions, plan, flags })
 }
 
 fn current_folder() -> Result<Utf8PathBuf, Error> {

@@ -24,7 +24,6 @@ pub(super) use self::check_runs::{
     CheckRun, CheckUpdate, NewCheckRun, Output, Status, WireAnnotation,
 };
 pub(crate) use self::comments::Comment;
-pub(crate) use self::commits::Comparison;
 pub(crate) use self::files::Tree;
 pub(crate) use self::pulls::PullRequest;
 use super::error::{Error, Operation, Problem, quoted};

@@ -20,7 +20,8 @@ pub(crate) struct Event {
     /// The commit that results belong to, and check runs go to: never GitHub's merge commit, on which nobody sees them.
     /// `None` where only the API can say, and for a branch that has been deleted.
     pub(crate) head_sha: Option<String>,
-    /// The base as the payload has it. The checked-out merge commit's first parent can be newer, and wins then.
+    /// The tip of the base branch at the time of the event; of a push, what the branch had before. Not the base of a pull
+    /// request: it can have commits that the pull request does not have.
     pub(crate) base_sha: Option<String>,
     /// The branch that it goes into, without `refs/heads/`.
     pub(crate) base_ref: Option<String>,
@@ -144,18 +145,6 @@ impl Event {
                 Some(*number)
             }
             Subject::Ask(Question::PullsOfCommit { .. }) | Subject::None(_) => None,
-        }
-    }
-
-    /// The base to compare with where nobody has named one; `None` leaves it to git, which finds the first parent of
-    /// GitHub's merge commit, or the merge base with the default branch.
-    ///
-    /// `checked_out` is the commit of the worktree and `sha` is `GITHUB_SHA`, the merge commit of a pull request.
-    pub(crate) fn base_for(&self, checked_out: Option<&str>, sha: Option<&str>) -> Option<&str> {
-        match self.kind {
-            Kind::PullRequest if checked_out.is_none() || checked_out == sha => None,
-            Kind::PullRequest | Kind::MergeGroup | Kind::Push => self.base_sha.as_deref(),
-            _ => None,
         }
     }
 

@@ -2,10 +2,11 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::change::{Asking, Change, base_by_git};
 use super::git::Git;
 use super::hosted::{self, Hosted};
 use super::questions::Branch;
-use super::{Snapshot, SourceError, remote, tree};
+use super::{Snapshot, SourceError, remote, sparse, tree};
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) enum BaseRequest {
     Default,
     /// Exactly this revision: `--base REV`.
     Revision(String),
+    /// The base of the change that a CI job is about.
+    Change(Box<Change>),
     /// No base: every migration is pending.
     None,
 }
@@ -56,6 +59,13 @@ pub(crate) struct Revision {
     pub(crate) name: String,
 }
 
+impl Revision {
+    /// One that has no other name.
+    pub(super) fn of(commit: &str) -> Self {
+        Self { commit: commit.to_owned(), name: commit.to_owned() }
+    }
+}
+
 /// The revision that the worktree is checked out from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
@@ -77,7 +87,9 @@ pub(crate) async fn read_revisions(
     paths: &[Utf8PathBuf],
     hosted: Option<&Hosted>,
 ) -> Result<Revisions, SourceError> {
-    let error = match read_at(root, request, paths, hosted.is_some()).await {
+    sparse::check(root, paths)?;
+    let asking = if hosted.is_some() { Asking::Host } else { Asking::GitAlone };
+    let error = match read_at(root, request, paths, asking).await {
         // Whoever wants no base needs no git: the action's image has none.
         Err(SourceError::GitMissing { .. }) if *request == BaseRequest::None => {
             return Ok(Revisions::without(NOT_WANTED, hosted::head(root)));
@@ -86,27 +98,41 @@ pub(crate) async fn read_revisions(
         read => return read,
     };
     let Some(hosted) = hosted else { return Err(error) };
-    let head = match read_at(root, &BaseRequest::None, &[], false).await {
+    let head = match read_at(root, &BaseRequest::None, &[], Asking::GitAlone).await {
         Ok(revisions) => revisions.head,
         Err(_) => None,
     };
-    hosted.read(root, request, paths, head).await.map_err(|failed| failed.after(error))
+    let failed = match hosted.read(root, request, paths, head).await {
+        Ok(revisions) => return Ok(revisions),
+        Err(failed) => failed,
+    };
+    // The event names a commit of the base branch, and git may have that.
+    if let (BaseRequest::Change(_), SourceError::Host { .. }) = (request, &failed)
+        && let Ok(revisions) = read_at(root, request, paths, Asking::GitAlone).await
+    {
+        return Ok(revisions);
+    }
+    Err(failed.after(error))
 }
 
 async fn read_at(
     root: &Utf8Path,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
-    is_hosted: bool,
+    asking: Asking,
 ) -> Result<Revisions, SourceError> {
     match Git::discover(root)? {
-        Some(git) => read_with(&git, request, paths).await,
+        Some(git) => read_asking(&git, request, paths, asking).await,
         None => match request {
             BaseRequest::Revision(revision) => {
                 Err(SourceError::NoCheckout { revision: revision.clone(), root: root.to_owned() })
             }
+            BaseRequest::Change(change) => Err(SourceError::NoCheckout {
+                revision: format!("of {}", change.title),
+                root: root.to_owned(),
+            }),
             // What was downloaded without git has a base all the same.
-            BaseRequest::Default if is_hosted => Err(SourceError::NoCheckout {
+            BaseRequest::Default if asking == Asking::Host => Err(SourceError::NoCheckout {
                 revision: "of the default branch".into(),
                 root: root.to_owned(),
             }),
@@ -120,23 +146,36 @@ async fn read_at(
 
 const NOT_WANTED: &str = "no base was asked for";
 
-/// The same, in a checkout.
+/// The same, in a checkout and by git alone.
+#[cfg(test)]
 pub(super) async fn read_with(
     git: &Git,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
 ) -> Result<Revisions, SourceError> {
+    read_asking(git, request, paths, Asking::GitAlone).await
+}
+
+async fn read_asking(
+    git: &Git,
+    request: &BaseRequest,
+    paths: &[Utf8PathBuf],
+    asking: Asking,
+) -> Result<Revisions, SourceError> {
     let head = match git.head().await? {
         Some(commit) => Some(Head { commit, dirty: Some(git.is_dirty().await?) }),
         None => None,
     };
-    let found = match request {
-        BaseRequest::None => Err(NOT_WANTED.to_owned()),
-        BaseRequest::Revision(revision) => Ok(named(git, revision).await?),
-        BaseRequest::Default => match &head {
-            Some(head) => default(git, &head.commit).await?,
-            None => Err("the git repository has no commit yet".into()),
-        },
+    let found = match (request, &head) {
+        (BaseRequest::None, _) => Err(NOT_WANTED.to_owned()),
+        (BaseRequest::Revision(revision), _) => Ok(named(git, revision).await?),
+        (BaseRequest::Change(change), Some(head)) => {
+            Ok(base_by_git(git, &head.commit, change, asking).await?)
+        }
+        (BaseRequest::Default, Some(head)) => default(git, &head.commit).await?,
+        (BaseRequest::Default | BaseRequest::Change(_), None) => {
+            Err("the git repository has no commit yet".into())
+        }
     };
     let (revision, reason) = match found {
         Ok(found) => found,
@@ -169,7 +208,7 @@ async fn lacking(git: &Git, head: &str, base: &str) -> Result<Lacking, SourceErr
 }
 
 /// A revision and how it was found.
-type Found = (Revision, String);
+pub(super) type Found = (Revision, String);
 
 /// `--base REV`: this and no other.
 async fn named(git: &Git, name: &str) -> Result<Found, SourceError> {
@@ -243,9 +282,8 @@ async fn pull_request(git: &Git, head: &str) -> Result<Option<Found>, SourceErro
     if by_ref.is_none() && (is_here || !git.is_detached().await?) {
         return Ok(None);
     }
-    if !is_here {
-        remote::fetch_parent(git, base).await?;
-    }
+    let wanted = format!("{base}, the first parent of the merge commit HEAD");
+    remote::need(git, base, wanted).await?;
     let reason = match by_ref {
         Some(name) => format!("first parent of the merge commit HEAD ({name})"),
         None => "first parent of the merge commit HEAD, which is checked out alone, \

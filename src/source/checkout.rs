@@ -50,6 +50,12 @@ impl Checkout {
         None
     }
 
+    /// The index, and how many bytes its hashes have.
+    pub(super) fn index(&self) -> Option<(Vec<u8>, usize)> {
+        let hash = self.commit()?.len() / 2;
+        Some((fs::read(self.own.join("index")).ok()?, hash))
+    }
+
     /// The name of the pull request's merge that this commit is, as actions/checkout fetches it: `pull/7/merge`.
     pub(super) fn merge_at(&self, commit: &str) -> Option<String> {
         const PULLS: &str = "refs/remotes/pull";

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! base      which revision is the base, and why (the order of issue and documentation: --base, pull request, merge base)
+//! change    the base of a pull request, or of a merge queue's group, by what the job's event says
 //! remote    asking origin, and fetching what this clone lacks
 //! hosted    the same from whoever keeps the repository, where there is no git   checkout  what .git says without git
 //! tree      a revision's files → Snapshot, symlinks resolved                    objects   what that is read through
 //! questions what is asked of git       git  the one runner: every git process is started there
-//! snapshot  files in memory            worktree  files on disk
+//! snapshot  files in memory            worktree  files on disk            sparse  what a checkout leaves out
 //! ```
 //!
 //! Nothing here changes a branch, a tag, the index or the worktree; a fetch adds objects alone.
 
 mod base;
+mod change;
 mod checkout;
 mod git;
 mod hosted;
@@ -19,6 +21,7 @@ mod objects;
 mod questions;
 mod remote;
 mod snapshot;
+mod sparse;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -27,6 +30,7 @@ mod worktree;
 use camino::Utf8PathBuf;
 
 pub(crate) use base::{BaseRequest, Lacking, Revisions, read_revisions};
+pub(crate) use change::Change;
 pub(crate) use hosted::{Answer, Commit, Comparison, Host, Hosted, Listing, ListingEntry};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use worktree::Worktree;
@@ -68,6 +72,19 @@ pub(crate) enum SourceError {
          more); clone it anew"
     )]
     Damaged { commit: String, toplevel: Utf8PathBuf },
+    /// What is checked out has nothing to do with what the job is about.
+    #[error(
+        "the checkout holds commit {commit}, which is neither the head of {title} ({head}) nor its merge, and does not \
+         contain that head: a verdict would not be about {title}; leave out `ref` of actions/checkout, or name what to \
+         compare with by the input `base`"
+    )]
+    AnotherCommit { commit: String, title: String, head: String },
+    /// The head is not read as a whole either.
+    #[error(
+        "{path} is in the commit that is checked out and not in the worktree: the checkout is a sparse one, and leaves it \
+         out; add its folder to `sparse-checkout` of actions/checkout (`git sparse-checkout add FOLDER`)"
+    )]
+    Sparse { path: Utf8PathBuf },
     /// No history in common, although all of it is here.
     #[error(
         "HEAD and {branch} have no commit in common, so there is no merge base; name the base with --base"

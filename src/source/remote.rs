@@ -47,19 +47,65 @@ pub(super) async fn fetch_named(git: &Git, name: &str) -> Result<String, SourceE
     git.commit(&commit).await?.ok_or_else(|| unknown(tried))
 }
 
-/// The first parent of a merge commit that was checked out alone.
-pub(super) async fn fetch_parent(git: &Git, parent: &str) -> Result<(), SourceError> {
-    let mut tried = vec![format!("git rev-parse {parent}: not in this clone")];
-    if let Err(error) = fetch_one(git, parent).await {
+/// Brings a commit here, if it is not. `wanted` says in an error what it is.
+pub(super) async fn need(git: &Git, commit: &str, wanted: String) -> Result<(), SourceError> {
+    if git.commit(commit).await?.is_some() {
+        return Ok(());
+    }
+    let mut tried = vec![format!("git rev-parse {commit}: not in this clone")];
+    if let Err(error) = fetch_one(git, commit).await {
         tried.push(error.to_string());
     }
-    match git.commit(parent).await? {
+    match git.commit(commit).await? {
         Some(_) => Ok(()),
-        None => Err(SourceError::Lacking {
-            wanted: format!("{parent}, the first parent of the merge commit HEAD"),
-            tried,
-        }),
+        None => Err(SourceError::Lacking { wanted, tried }),
     }
+}
+
+/// What `origin` is to a repository of that name.
+pub(super) enum Origin {
+    /// There is no remote at all.
+    None,
+    Ours,
+    /// Its branches say nothing about the repository's, and why.
+    Other(String),
+}
+
+/// A fork's `main` is in the hands of its owner. A path on this machine has no such name, and is a copy.
+pub(super) async fn origin_of(git: &Git, repository: &str) -> Result<Origin, SourceError> {
+    if let Err(why) = origin(git).await? {
+        let is_alone = git.remotes().await?.is_empty();
+        return Ok(if is_alone { Origin::None } else { Origin::Other(why) });
+    }
+    let url = git.origin_url().await?;
+    Ok(match name_of(&url) {
+        Some(name) if !name.eq_ignore_ascii_case(repository) => {
+            Origin::Other(format!("origin is {name}, and the change goes into {repository}"))
+        }
+        _ => Origin::Ours,
+    })
+}
+
+/// `owner/name` of a URL or an `ssh` address.
+fn name_of(url: &str) -> Option<String> {
+    let path = match url.split_once("://") {
+        Some(("file", _)) => return None,
+        Some((_, rest)) => rest.split_once('/')?.1,
+        // `git@github.com:acme/shop`; a path has no colon before its first slash.
+        None => url.split_once(':').filter(|(host, _)| !host.contains('/'))?.1,
+    };
+    let path = path.trim_end_matches('/');
+    let mut parts = path.strip_suffix(".git").unwrap_or(path).rsplit('/');
+    let (name, owner) = (parts.next()?, parts.next()?);
+    Some(format!("{owner}/{name}"))
+}
+
+/// The tip of a branch of origin's; `None` if there is no such branch.
+pub(super) async fn branch(git: &Git, name: &str) -> Result<Option<String>, SourceError> {
+    let wanted = format!("refs/heads/{name}");
+    let answer = git.remote_refs(&[&wanted]).await?;
+    let lines = answer.lines().filter_map(|line| line.split_once('\t'));
+    Ok(lines.into_iter().find(|(_, name)| *name == wanted).map(|(hash, _)| hash.to_owned()))
 }
 
 /// The default branch by the remote's word, for a clone that holds no ref of it. Its commit is here afterwards.
@@ -197,6 +243,21 @@ mod tests {
         repository.git(&["checkout", "--quiet", "main"]);
         (0..3).for_each(|_| drop(repository.commit_all("other")));
         (repository, fork)
+    }
+
+    #[test]
+    fn addresses_have_the_name_of_their_repository() {
+        for (url, name) in [
+            ("https://github.com/acme/shop", Some("acme/shop")),
+            ("https://x-access-token:s3cret@git.example:8443/acme/shop.git/", Some("acme/shop")),
+            ("ssh://git@github.com/acme/shop.git", Some("acme/shop")),
+            ("git@github.com:acme/shop.git", Some("acme/shop")),
+            ("file:///srv/acme/shop", None),
+            ("/srv/a:b/shop", None),
+            ("../shop", None),
+        ] {
+            assert_eq!(name_of(url).as_deref(), name, "{url}");
+        }
     }
 
     async fn base_of(clone: &Repository, request: BaseRequest) -> Result<String, SourceError> {

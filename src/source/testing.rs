@@ -3,13 +3,16 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tempfile::TempDir;
 
 use super::base::{BaseRequest, Revisions, read_with};
 use super::git::Git;
-use super::{Snapshot, SourceError};
+use super::{Answer, Commit, Comparison, Host, Listing, ListingEntry, Snapshot, SourceError};
 use crate::model::Files as _;
 
 /// A repository that is gone after the test.
@@ -122,4 +125,107 @@ pub(super) fn contents(snapshot: &Snapshot) -> Vec<(Utf8PathBuf, String)> {
         Err(error) => format!("ERROR {}", error.reason),
     };
     paths.iter().map(|path| (path.clone(), text(path))).collect()
+}
+
+/// A host whose words are those of a real git, in the repository that others have cloned.
+#[derive(Debug)]
+pub(super) struct GitHost {
+    pub(super) folder: Utf8PathBuf,
+    /// The listing of a whole commit is cut.
+    pub(super) is_big: bool,
+    /// All contents have this at their end.
+    pub(super) noise: &'static str,
+    pub(super) asked: Mutex<Vec<String>>,
+}
+
+impl GitHost {
+    pub(super) fn of(origin: &Repository) -> Self {
+        let folder = origin.path().to_owned();
+        Self { folder, is_big: false, noise: "", asked: Mutex::default() }
+    }
+
+    fn note(&self, what: impl Into<String>) {
+        self.asked.lock().unwrap().push(what.into());
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        git_in(self.folder.as_std_path(), args)
+    }
+
+    fn is_known(&self, revision: &str) -> bool {
+        let all = self.git(&["rev-list", "--all"]);
+        let refs = self.git(&["for-each-ref", "--format=%(refname:short)"]);
+        all.lines().chain(refs.lines()).any(|known| known == revision)
+    }
+}
+
+impl Host for GitHost {
+    fn name(&self) -> &'static str {
+        "GitHub"
+    }
+
+    fn advice(&self) -> &'static str {
+        "the job needs `contents: read`"
+    }
+
+    fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, Answer<Option<Commit>>> {
+        self.note(format!("commit {revision}"));
+        let found = self.is_known(revision).then(|| {
+            let text = self.git(&["rev-parse", &format!("{revision}^{{commit}}")]);
+            let parents = self.git(&["show", "--no-patch", "--format=%P", &text]);
+            let parents = parents.split_whitespace().map(str::to_owned).collect();
+            Commit { hash: text, parents }
+        });
+        async { Ok(found) }.boxed()
+    }
+
+    fn compare<'a>(
+        &'a self,
+        base: &'a str,
+        head: &'a str,
+    ) -> BoxFuture<'a, Answer<Option<Comparison>>> {
+        self.note(format!("compare {base}...{head}"));
+        let known = self.is_known(base) && self.is_known(head);
+        let found = known.then(|| Comparison {
+            base: self.git(&["rev-parse", &format!("{base}^{{commit}}")]),
+            merge_base: self.git(&["merge-base", base, head]),
+            behind: self.git(&["rev-list", "--count", &format!("{head}..{base}")]).parse().unwrap(),
+        });
+        async { Ok(found) }.boxed()
+    }
+
+    fn default_branch(&self) -> BoxFuture<'_, Answer<String>> {
+        async { Ok("main".to_owned()) }.boxed()
+    }
+
+    fn tree<'a>(&'a self, hash: &'a str, recursive: bool) -> BoxFuture<'a, Answer<Listing>> {
+        self.note(format!("tree {}", if recursive { "-r" } else { "" }));
+        let flags: &[&str] = if recursive { &["-r", "-t"] } else { &[] };
+        let text = self.git(&[&["ls-tree", "-z", "--full-tree"], flags, &[hash]].concat());
+        let entries = text.split('\0').filter(|line| !line.is_empty()).map(|line| {
+            let (header, path) = line.split_once('\t').unwrap();
+            let words: Vec<&str> = header.split(' ').collect();
+            let [mode, _, hash] = words[..] else { panic!("{line}") };
+            ListingEntry { path: path.into(), mode: mode.into(), hash: hash.into() }
+        });
+        let mut entries: Vec<_> = entries.collect();
+        let kind = self.git(&["cat-file", "-t", hash]);
+        let truncated = self.is_big && recursive && kind == "commit";
+        if truncated {
+            entries.truncate(1);
+        }
+        async move { Ok(Listing { entries, truncated }) }.boxed()
+    }
+
+    fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, Answer<Vec<u8>>> {
+        self.note("blob");
+        // Not by text: its end must stay.
+        let output = std::process::Command::new("git")
+            .current_dir(&self.folder)
+            .args(["cat-file", "blob", hash])
+            .output()
+            .unwrap();
+        let bytes = [output.stdout.as_slice(), self.noise.as_bytes()].concat();
+        async { Ok(bytes) }.boxed()
+    }
 }

@@ -88,7 +88,7 @@ fn a_green_run_says_so() {
     assert_eq!(step.stderr, "", "all of the log is in one stream");
 }
 
-/// The base of the payload counts where somebody has checked out the head itself, and not GitHub's merge commit.
+/// With the head itself checked out, and nobody to ask what the base branch is now.
 #[test]
 fn the_events_base_is_compared_with() {
     let shop = shop();
@@ -98,20 +98,56 @@ fn the_events_base_is_compared_with() {
     let head = shop.git(&["rev-parse", "HEAD"]);
     let parent = shop.git(&["rev-parse", "HEAD~1"]);
     let pending = |payload_base: &str, sha: &str| {
-        let payload = json!({"pull_request": {
-            "number": 7,
-            "head": {"sha": head, "repo": {"id": 1}},
-            "base": {"sha": payload_base, "ref": "main", "repo": {"id": 1}},
-        }});
-        let job = Job::of_payload("pull_request", &payload.to_string());
+        let job = pull_request(&head, payload_base);
         let step = job.read(&job.step(&shop).env("GITHUB_SHA", sha).run().success());
         step.report()["counts"]["pending_migrations"].clone()
     };
     let elsewhere = "1".repeat(40);
     assert_eq!(pending(&parent, &elsewhere), 1);
     assert_eq!(pending(&base, &elsewhere), 2);
-    // The merge commit is checked out: git knows better than the payload, which names the head's own parent here.
-    assert_eq!(pending(&parent, &head), 2);
+    // Other tools that imitate the runner give the event the head itself.
+    assert_eq!(pending(&parent, &head), 1);
+}
+
+fn pull_request(head: &str, base: &str) -> Job {
+    let payload = json!({"pull_request": {
+        "number": 7,
+        "head": {"sha": head, "repo": {"id": 1}},
+        "base": {"sha": base, "ref": "main", "repo": {"id": 1}},
+    }});
+    Job::of_payload("pull_request", &payload.to_string())
+}
+
+/// `ref: ${{ github.event.pull_request.head.sha }}`, and the base branch has got a migration since.
+#[test]
+fn the_head_is_not_compared_with_what_it_lacks() {
+    let shop = shop();
+    let fork = shop.git(&["rev-parse", "HEAD"]);
+    let shop = shop.file("migrations/3_note.sql", "SELECT 1;\n").git_commit("head");
+    let head = shop.git(&["rev-parse", "HEAD"]);
+    shop.git(&["checkout", "--quiet", "main"]);
+    let shop = shop.file("migrations/2_other.sql", "SELECT 2;\n").git_commit("main moves on");
+    let main = shop.git(&["rev-parse", "HEAD"]);
+    shop.git(&["checkout", "--quiet", "--detach", &head]);
+    let job = pull_request(&head, &main);
+    let step = job.read(&job.step(&shop).env("GITHUB_SHA", "1".repeat(40)).run().success());
+    let report = step.report();
+    assert_eq!(report["revisions"]["base"]["commit"], fork);
+    assert_eq!(report["counts"]["pending_migrations"], 1);
+    assert_eq!(report["findings"], json!([]));
+    let reason = report["revisions"]["base_reason"].as_str().unwrap();
+    assert!(reason.starts_with("merge base of HEAD, the head of pull request #7, with main at "));
+    assert!(reason.contains("main has moved on: HEAD lacks 1 commit of it"), "{reason}");
+    assert!(step.text().contains(reason), "the log says it");
+    assert!(step.summary.contains("main has moved on"), "the summary says it: {}", step.summary);
+
+    // The base branch itself, by mistake.
+    shop.git(&["checkout", "--quiet", "main"]);
+    let step = job.read(&job.step(&shop).env("GITHUB_SHA", "1".repeat(40)).run().exit(4));
+    assert_eq!(step.outputs["result"], "error");
+    let error = step.commands("error").join("\n");
+    assert!(error.contains(&format!("the checkout holds commit {main}, which is neither")));
+    assert!(error.contains(&format!("the head of pull request #7 ({head})")), "{error}");
 }
 
 #[test]
@@ -168,7 +204,8 @@ fn a_deleted_branch_is_no_failure_and_no_verdict() {
 fn inputs_that_are_not_understood_are_named() {
     let job = Job::of_event("pull_request.opened.json");
     let refused = |name: &str, value: &str, exit| {
-        let step = job.read(&job.step(&shop()).env(name, value).run().exit(exit));
+        let step = job.step(&shop()).env("INPUT_BASE", "main").env(name, value);
+        let step = job.read(&step.run().exit(exit));
         step.commands("error").join("\n")
     };
     assert_eq!(

@@ -65,15 +65,16 @@ fn a_pull_request_is_compared_with_the_first_parent_of_its_merge() {
     assert_eq!(commit, shop.git(&["rev-parse", "main"]));
     assert_eq!(
         reason,
-        "first parent of the merge commit HEAD (the pull request's); read from GitHub"
+        "first parent of the merge commit HEAD (pull request #7's); read from GitHub"
     );
     let head = &report["revisions"]["head"];
     assert_eq!(head["commit"], shop.git(&["rev-parse", "HEAD"]));
     assert!(head.get("dirty").is_none(), "only git can tell");
-    // The merge commit, and one listing: all files are here.
+    // The merge commit, whether the base branch has moved, and one listing: all files are here.
     let merge = format!("git/commits/{}", shop.git(&["rev-parse", "HEAD"]));
     let listing = format!("git/trees/{}", shop.git(&["rev-parse", "main"]));
-    assert_eq!(git_data(&fake), [merge, listing]);
+    let moved = format!("compare/main...{}", shop.git(&["rev-parse", "HEAD"]));
+    assert_eq!(git_data(&fake), [merge, moved, listing]);
     assert_eq!(fake.comments().len(), 1, "the checked out commit is known without git");
     // Git finds the same.
     let by_git = job.step_at(&Fake::start(), &shop).env("INPUT_BASE", "main").run().success();
@@ -117,6 +118,48 @@ fn each_event_has_the_base_that_it_names() {
     // Nothing names one: where the branch left the default one.
     assert_eq!(base("workflow_dispatch", json!({}), ""), first);
     assert_eq!(base("workflow_dispatch", json!({}), "main"), main);
+}
+
+/// With the head checked out: the merge base, and what the branch has got since.
+#[test]
+fn the_head_of_a_pull_request_is_compared_with_the_merge_base() {
+    let shop = merged();
+    let hash = |revision: &str| shop.git(&["rev-parse", revision]);
+    let (merge, head, main) = (hash("HEAD"), hash("feature"), hash("main"));
+    shop.git(&["checkout", "--quiet", "--detach", "feature"]);
+    // Before the event `main` had moved on already, or it moves after it.
+    for tip in ["main", "feature~1"] {
+        let payload = json!({"pull_request": {
+            "number": 7,
+            "head": {"sha": head, "repo": {"id": 2}},
+            "base": {"sha": hash(tip), "ref": "main", "repo": {"id": 1}},
+        }});
+        let (fake, job) = (Fake::start(), Job::of_payload("pull_request", &payload.to_string()));
+        let command = without_git(&job, &fake, &shop).env("GITHUB_SHA", &merge);
+        let report = job.read(&command.run().success()).report();
+        let (commit, reason) = base_of(&report);
+        assert_eq!(commit, hash("feature~1"));
+        let expected = format!(
+            "merge base of HEAD, the head of pull request #7, with main at {}; main has moved on: HEAD lacks 1 commit of \
+             it, and the merge can still fail; read from GitHub",
+            &main[..7]
+        );
+        assert_eq!(reason, expected);
+        assert_eq!(report["counts"]["pending_migrations"], 1);
+    }
+    // A commit that is not the pull request's is no base to be green with.
+    shop.git(&["checkout", "--quiet", "--detach", "main"]);
+    let (fake, job) = (Fake::start(), payload(&shop));
+    let command = without_git(&job, &fake, &shop).env("GITHUB_SHA", &merge);
+    let step = job.read(&command.run().exit(4));
+    assert!(step.commands("error")[0].contains("a verdict would not be about pull request #7"));
+    // Nor is one whose relation to the pull request cannot be had.
+    shop.git(&["checkout", "--quiet", "--detach", "feature"]);
+    let (fake, job) = (Fake::start(), payload(&shop));
+    fake.fail(Fault::new("GET", "/compare/", refusal("integration")).always());
+    let command = without_git(&job, &fake, &shop).env("GITHUB_SHA", &merge);
+    let step = job.read(&command.run().exit(4));
+    assert!(step.commands("error")[0].contains("contents: read"), "{:?}", step.log);
 }
 
 /// Never green by comparing with nothing.

@@ -46,9 +46,10 @@ impl Host for GitHub {
     ) -> BoxFuture<'a, Answer<Option<Comparison>>> {
         async {
             let found = self.client()?.compare(base, head).await.map_err(in_words)?;
-            Ok(found.map(|client::Comparison { merge_base_commit, behind_by }| Comparison {
-                merge_base: merge_base_commit.sha,
-                behind: behind_by,
+            Ok(found.map(|found| Comparison {
+                base: found.base_commit.sha,
+                merge_base: found.merge_base_commit.sha,
+                behind: found.behind_by,
             }))
         }
         .boxed()

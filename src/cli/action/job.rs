@@ -12,7 +12,7 @@ use crate::config::{FileLimits, is_credential};
 use crate::github::context::{Context, ContextError, Lookup};
 use crate::github::event::{Event, EventError, Kind};
 use crate::github::inputs::{InputError, Inputs};
-use crate::source::{self, BaseRequest, Hosted};
+use crate::source::{self, BaseRequest, Change, Hosted};
 use crate::verify::Request;
 
 /// All that is known before anything is done.
@@ -114,10 +114,7 @@ impl Job {
         }
         let checked_out = self.checked_out().await;
         if scope.base == BaseRequest::Default {
-            let base = self.event.base_for(checked_out.as_deref(), self.context.sha.as_deref());
-            if let Some(base) = base {
-                scope.base = BaseRequest::Revision(base.to_owned());
-            }
+            scope.base = self.base();
         }
         let astray = checked_out.as_ref().and_then(|commit| self.astray(commit));
         let commit = checked_out.or_else(|| self.context.sha.clone());
@@ -145,8 +142,38 @@ impl Job {
             host: Arc::new(GitHub(github.client())),
             folder: self.context.workspace.clone(),
             commit: self.context.sha.clone(),
-            is_merge: self.event.kind == Kind::PullRequest,
-            base: self.event.base_sha.clone(),
+        }
+    }
+
+    /// The base that the event is about, where no input names one.
+    fn base(&self) -> BaseRequest {
+        let Job { context, event, .. } = self;
+        let repository = format!("{}/{}", context.repository.owner, context.repository.name);
+        let change = Change {
+            head: event.head_sha.clone(),
+            tip: event.base_sha.clone(),
+            repository,
+            ..Change::default()
+        };
+        match (event.kind, &event.base_sha) {
+            (Kind::PullRequest, _) => {
+                let number = event.number();
+                let title = number.map(|number| format!("pull request #{number}"));
+                BaseRequest::Change(Box::new(Change {
+                    title: title.unwrap_or_else(|| "the pull request".to_owned()),
+                    merge: context.sha.clone(),
+                    merge_ref: number.map(|number| format!("pull/{number}/merge")),
+                    branch: event.base_ref.clone(),
+                    ..change
+                }))
+            }
+            // The group's base is exact: the queue may have put it on another group, which is on no branch.
+            (Kind::MergeGroup, _) => {
+                let title = "the merge group".to_owned();
+                BaseRequest::Change(Box::new(Change { title, ..change }))
+            }
+            (Kind::Push, Some(before)) => BaseRequest::Revision(before.clone()),
+            _ => BaseRequest::Default,
         }
     }
 

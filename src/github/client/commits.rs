@@ -26,6 +26,8 @@ pub(crate) struct Parent {
 /// How two commits lie to each other.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Comparison {
+    /// Of a branch, its tip.
+    pub(crate) base_commit: Parent,
     pub(crate) merge_base_commit: Parent,
     /// How many commits the base has and the head has not.
     pub(crate) behind_by: u64,

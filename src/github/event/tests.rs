@@ -161,21 +161,9 @@ fn a_deleted_branch_is_nothing_to_do() {
 #[test]
 fn only_the_default_branch_is_compared_with_what_was_pushed_before() {
     let mut case = committed_case("push.branch.updated.json");
-    assert!(case.event().base_for(None, None).is_some());
+    assert!(case.event().base_sha.is_some());
     case.payload["ref"] = json!("refs/heads/feature");
-    assert_eq!(case.event().base_for(None, None), None);
-}
-
-#[test]
-fn the_merge_commit_knows_its_base_better_than_the_payload() {
-    let event = committed_case("pull_request.synchronize.json").event();
-    let merge = Some("1111111111111111111111111111111111111111");
-    assert_eq!(event.base_for(merge, merge), None);
-    assert_eq!(event.base_for(None, merge), None);
-    // Somebody has checked out the head itself.
-    assert_eq!(event.base_for(event.head_sha.as_deref(), merge), event.base_sha.as_deref());
-    let group = committed_case("merge_group.checks_requested.json").event();
-    assert_eq!(group.base_for(None, None), group.base_sha.as_deref());
+    assert_eq!(case.event().base_sha, None);
 }
 
 #[test]

@@ -60,6 +60,8 @@ const WIDE: &[Shape] = &[
 
 /// Characters of a tenant's name; longer than any that a server takes.
 const NAME: usize = 100;
+/// Characters of how the base was found.
+const REASON: usize = 500;
 /// Notes of the run.
 const NOTES: usize = 10;
 
@@ -132,7 +134,17 @@ fn body(report: &Report, options: &RenderOptions, shape: Shape) -> String {
 
 fn end(report: &Report) -> String {
     let tool = format!("{} {}", report.tool.name, report.tool.version);
-    format!("\n<sub>{} · {}</sub>\n", prose(&tool), prose(&report.started_at))
+    let base = report.revisions.base.as_ref();
+    let base = base.map_or_else(
+        || "no base".to_owned(),
+        |base| format!("base {}", code(&short_commit(&base.commit))),
+    );
+    let reason = prose(&one_line(&report.revisions.base_reason, REASON));
+    format!(
+        "\n<sub>{base}: {reason}</sub>\n<sub>{} · {}</sub>\n",
+        prose(&tool),
+        prose(&report.started_at)
+    )
 }
 
 fn heading(report: &Report) -> String {

@@ -5,6 +5,7 @@
 //! checkout: the commit that is here ─▶ which commit is the base ─▶ host: its listing ─▶ contents that are not here already
 //! ```
 
+mod change;
 mod objects;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,8 @@ pub(crate) struct Commit {
 /// How two commits lie to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Comparison {
+    /// The commit of the base: of a branch, its tip.
+    pub(crate) base: String,
     pub(crate) merge_base: String,
     /// How many commits of the base the head lacks.
     pub(crate) behind: u64,
@@ -92,10 +95,6 @@ pub(crate) struct Hosted {
     pub(crate) folder: Utf8PathBuf,
     /// The commit of the checkout, in the same case.
     pub(crate) commit: Option<String>,
-    /// That commit is the host's own merge of a pull request into its base.
-    pub(crate) is_merge: bool,
-    /// The base as the event has it, where that commit is no merge after all.
-    pub(crate) base: Option<String>,
 }
 
 /// The commit that is checked out, without git: see [`Checkout`].
@@ -134,9 +133,13 @@ impl Hosted {
         let known = checkout.as_ref().map_or_else(|| self.commit.clone(), Checkout::commit);
         let head = head.or(known.map(|commit| Head { commit, dirty: None }));
         let commit = head.as_ref().map(|head| head.commit.as_str());
-        let merge = commit.and_then(|commit| self.merge(checkout.as_ref(), commit));
+        let merge = commit.zip(checkout.as_ref());
+        let merge = merge.and_then(|(commit, checkout)| checkout.merge_at(commit));
         let (revision, reason, lacking) = match request {
             BaseRequest::Revision(name) => self.named(name, commit).await?,
+            BaseRequest::Change(change) => {
+                self.base_of_change(commit, merge.as_deref(), change).await?
+            }
             BaseRequest::Default => self.default(commit, merge).await?,
             BaseRequest::None => return Ok(Revisions::without("no base was asked for", head)),
         };
@@ -146,13 +149,6 @@ impl Hosted {
             tree::read(&objects, Place { toplevel, prefix }, &revision.commit, paths).await?;
         let base = Base { revision: Some(revision), reason, lacking, files: Some(files) };
         Ok(Revisions { base, head })
-    }
-
-    /// What the commit is called, if it is the merge of a pull request into its base.
-    fn merge(&self, checkout: Option<&Checkout>, commit: &str) -> Option<String> {
-        let by_ref = checkout.and_then(|checkout| checkout.merge_at(commit));
-        let by_event = self.is_merge && self.commit.as_deref() == Some(commit);
-        by_ref.or_else(|| by_event.then(|| "the pull request's".to_owned()))
     }
 
     async fn named(&self, name: &str, head: Option<&str>) -> Result<Found, SourceError> {
@@ -199,10 +195,7 @@ impl Hosted {
         merge: Option<String>,
     ) -> Result<Found, SourceError> {
         let host = self.host.name();
-        let Some(head) = head else {
-            let reason = "the commit that is checked out is not known: there is no .git in the checkout that says it";
-            return Err(self.failure(reason.to_owned()));
-        };
+        let Some(head) = head else { return Err(self.no_head()) };
         if let Some(merge) = merge {
             let commit = self.ask(self.host.commit(head).await)?;
             let commit = commit.ok_or_else(|| self.absent(&format!("it has no commit {head}")))?;
@@ -213,9 +206,6 @@ impl Hosted {
                 let revision = Revision { commit: base.clone(), name: base.clone() };
                 return Ok((revision, reason, Lacking::Nothing));
             }
-            if let Some(base) = &self.base {
-                return self.named(base, Some(head)).await;
-            }
         }
         let branch = self.ask(self.host.default_branch().await)?;
         let found = self.ask(self.host.compare(&branch, head).await)?;
@@ -224,6 +214,11 @@ impl Hosted {
         };
         let reason = format!("merge base of HEAD with {branch}; read from {host}");
         Ok((Revision { commit, name: branch }, reason, Lacking::Nothing))
+    }
+
+    fn no_head(&self) -> SourceError {
+        let reason = "the commit that is checked out is not known: there is no .git in the checkout that says it";
+        self.failure(reason.to_owned())
     }
 
     fn ask<T>(&self, answer: Answer<T>) -> Result<T, SourceError> {

@@ -1,117 +1,13 @@
 //! The base as a host has it, beside the base as git has it.
 
 use std::os::unix::fs::symlink;
-use std::sync::Mutex;
-
-use futures::FutureExt as _;
 
 use super::*;
 use crate::source::base::read_with;
+use crate::source::change::Change;
 use crate::source::git::Git;
 use crate::source::read_revisions;
-use crate::source::testing::{Repository, contents, git_in};
-
-/// A host whose words are those of a real git, in the repository that others have cloned.
-#[derive(Debug)]
-struct GitHost {
-    folder: Utf8PathBuf,
-    /// The listing of a whole commit is cut.
-    is_big: bool,
-    /// All contents have this at their end.
-    noise: &'static str,
-    asked: Mutex<Vec<String>>,
-}
-
-impl GitHost {
-    fn of(origin: &Repository) -> Self {
-        let folder = origin.path().to_owned();
-        Self { folder, is_big: false, noise: "", asked: Mutex::default() }
-    }
-
-    fn note(&self, what: impl Into<String>) {
-        self.asked.lock().unwrap().push(what.into());
-    }
-
-    fn git(&self, args: &[&str]) -> String {
-        git_in(self.folder.as_std_path(), args)
-    }
-
-    fn is_known(&self, revision: &str) -> bool {
-        let all = self.git(&["rev-list", "--all"]);
-        let refs = self.git(&["for-each-ref", "--format=%(refname:short)"]);
-        all.lines().chain(refs.lines()).any(|known| known == revision)
-    }
-}
-
-impl Host for GitHost {
-    fn name(&self) -> &'static str {
-        "GitHub"
-    }
-
-    fn advice(&self) -> &'static str {
-        "the job needs `contents: read`"
-    }
-
-    fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, Answer<Option<Commit>>> {
-        self.note(format!("commit {revision}"));
-        let found = self.is_known(revision).then(|| {
-            let text = self.git(&["rev-parse", &format!("{revision}^{{commit}}")]);
-            let parents = self.git(&["show", "--no-patch", "--format=%P", &text]);
-            let parents = parents.split_whitespace().map(str::to_owned).collect();
-            Commit { hash: text, parents }
-        });
-        async { Ok(found) }.boxed()
-    }
-
-    fn compare<'a>(
-        &'a self,
-        base: &'a str,
-        head: &'a str,
-    ) -> BoxFuture<'a, Answer<Option<Comparison>>> {
-        self.note(format!("compare {base}...{head}"));
-        let known = self.is_known(base) && self.is_known(head);
-        let found = known.then(|| Comparison {
-            merge_base: self.git(&["merge-base", base, head]),
-            behind: self.git(&["rev-list", "--count", &format!("{head}..{base}")]).parse().unwrap(),
-        });
-        async { Ok(found) }.boxed()
-    }
-
-    fn default_branch(&self) -> BoxFuture<'_, Answer<String>> {
-        async { Ok("main".to_owned()) }.boxed()
-    }
-
-    fn tree<'a>(&'a self, hash: &'a str, recursive: bool) -> BoxFuture<'a, Answer<Listing>> {
-        self.note(format!("tree {}", if recursive { "-r" } else { "" }));
-        let flags: &[&str] = if recursive { &["-r", "-t"] } else { &[] };
-        let text = self.git(&[&["ls-tree", "-z", "--full-tree"], flags, &[hash]].concat());
-        let entries = text.split('\0').filter(|line| !line.is_empty()).map(|line| {
-            let (header, path) = line.split_once('\t').unwrap();
-            let words: Vec<&str> = header.split(' ').collect();
-            let [mode, _, hash] = words[..] else { panic!("{line}") };
-            ListingEntry { path: path.into(), mode: mode.into(), hash: hash.into() }
-        });
-        let mut entries: Vec<_> = entries.collect();
-        let kind = self.git(&["cat-file", "-t", hash]);
-        let truncated = self.is_big && recursive && kind == "commit";
-        if truncated {
-            entries.truncate(1);
-        }
-        async move { Ok(Listing { entries, truncated }) }.boxed()
-    }
-
-    fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, Answer<Vec<u8>>> {
-        self.note("blob");
-        // Not by text: its end must stay.
-        let output = std::process::Command::new("git")
-            .current_dir(&self.folder)
-            .args(["cat-file", "blob", hash])
-            .output()
-            .unwrap();
-        let bytes = [output.stdout.as_slice(), self.noise.as_bytes()].concat();
-        async { Ok(bytes) }.boxed()
-    }
-}
+use crate::source::testing::{GitHost, Repository, contents, git_in};
 
 /// What `actions/checkout` leaves of a pull request, and GitHub to ask.
 struct Job {
@@ -131,8 +27,6 @@ impl Job {
             host: Arc::clone(&host) as Arc<dyn Host>,
             folder: clone.path().to_owned(),
             commit: None,
-            is_merge: false,
-            base: None,
         };
         Self { clone, host, hosted }
     }
@@ -194,16 +88,23 @@ async fn the_event_says_that_it_is_a_merge_where_no_ref_does() {
     let mut job = Job::new(&origin, clone);
     let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
     assert_eq!(found.base.reason, "merge base of HEAD with main; read from GitHub");
-    (job.hosted.commit, job.hosted.is_merge) = (Some(merge), true);
-    let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
+    job.hosted.commit = Some(merge.clone());
+    let change = Change {
+        head: Some(origin.git(&["rev-parse", "feature"])),
+        merge: Some(merge),
+        branch: Some("main".into()),
+        ..Change::default()
+    };
+    let request = BaseRequest::Change(Box::new(change));
+    let found = job.read(&request, &["m"]).await.unwrap();
     assert!(found.base.reason.starts_with("first parent of the merge commit"));
     // What was downloaded without git has no .git at all.
     std::fs::remove_dir_all(job.clone.path().join(".git")).unwrap();
-    let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
+    let found = job.read(&request, &["m"]).await.unwrap();
     assert!(found.base.reason.starts_with("first parent of the merge commit"));
     assert_eq!(text(&found).len(), 3);
     job.hosted.commit = None;
-    let error = job.read(&BaseRequest::Default, &["m"]).await.unwrap_err().to_string();
+    let error = job.read(&request, &["m"]).await.unwrap_err().to_string();
     assert!(error.contains("the commit that is checked out is not known"), "{error}");
 }
 
@@ -224,17 +125,6 @@ async fn what_is_another_repositorys_or_lies_nobody_knows_where_is_an_error() {
     let base = BaseRequest::Revision(origin.git(&["rev-parse", "main"]));
     let error = job.read(&base, &["m"]).await.unwrap_err().to_string();
     assert!(error.contains("it knows no way from"), "{error}");
-}
-
-#[tokio::test]
-async fn a_pull_request_that_was_merged_otherwise_has_the_base_of_its_event() {
-    let origin = with_pull_request();
-    let commit = origin.git(&["rev-parse", "feature"]);
-    let mut job = Job::new(&origin, origin.checkout_action("refs/heads/feature", 1));
-    (job.hosted.commit, job.hosted.is_merge) = (Some(commit), true);
-    job.hosted.base = Some(origin.git(&["rev-parse", "feature~1"]));
-    let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
-    assert_eq!(found.base.revision.unwrap().commit, job.hosted.base.unwrap());
 }
 
 #[tokio::test]

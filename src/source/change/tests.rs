@@ -1,0 +1,360 @@
+//! Each situation of a pull request's checkout, by git and by the host: both find the same base.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::source::base::{BaseRequest, Revisions, read_revisions};
+use crate::source::testing::{GitHost, Repository, contents};
+use crate::source::{Host, Hosted};
+
+/// `main` has two commits, of which `feature` has the first, and one of its own. `origin/main` gets a third later.
+struct Shop {
+    origin: Repository,
+    /// Where `feature` left `main`.
+    fork: String,
+    /// `main` at the time of the event.
+    tip: String,
+    head: String,
+    merge: String,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let origin = Repository::new();
+        let fork = origin.commit("m/1.sql", "one");
+        let tip = origin.commit("m/2.sql", "two");
+        origin.git(&["checkout", "--quiet", "-b", "feature", &fork]);
+        let head = origin.commit("m/3.sql", "three");
+        let mut shop = Self { origin, fork, tip, head, merge: String::new() };
+        shop.merge = shop.merge_of(&shop.tip, &shop.head);
+        shop
+    }
+
+    /// As GitHub merges a pull request.
+    fn merge_of(&self, base: &str, head: &str) -> String {
+        self.origin.git(&["checkout", "--quiet", "--detach", base]);
+        self.origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", head]);
+        self.origin.git(&["update-ref", "refs/pull/7/merge", "HEAD"]);
+        self.origin.git(&["update-ref", "refs/pull/7/head", head]);
+        let merge = self.origin.git(&["rev-parse", "HEAD"]);
+        self.origin.git(&["checkout", "--quiet", "main"]);
+        merge
+    }
+
+    fn change(&self) -> Change {
+        Change {
+            title: "pull request #7".into(),
+            head: Some(self.head.clone()),
+            merge: Some(self.merge.clone()),
+            merge_ref: Some("pull/7/merge".into()),
+            branch: Some("main".into()),
+            tip: Some(self.tip.clone()),
+            repository: "acme/shop".into(),
+        }
+    }
+
+    /// `main` gets one more commit.
+    fn main_moves_on(&self) -> String {
+        self.origin.git(&["checkout", "--quiet", "main"]);
+        self.origin.commit("m/9.sql", "nine")
+    }
+
+    /// The base in clones of `reference` with `depth`, by git and by the host: both have to find this commit.
+    async fn assert_base(&self, change: &Change, reference: &str, base: &str, reason: &str) {
+        for depth in [1, 2, 100] {
+            let clone = self.origin.checkout_action(reference, depth);
+            let by_git = read(&clone, change, None).await.unwrap();
+            assert_eq!(commit(&by_git), base, "git, depth {depth}: {}", by_git.base.reason);
+            assert!(by_git.base.reason.starts_with(reason), "{}", by_git.base.reason);
+            let by_host = self.by_host(&clone, change).await.unwrap();
+            assert_eq!(commit(&by_host), base, "host, depth {depth}: {}", by_host.base.reason);
+            assert!(by_host.base.reason.starts_with(reason), "{}", by_host.base.reason);
+            let files = |found: &Revisions| contents(found.base.files.as_ref().unwrap());
+            assert_eq!(files(&by_git), files(&by_host));
+        }
+    }
+
+    async fn assert_refused(&self, change: &Change, reference: &str) {
+        for depth in [1, 100] {
+            let clone = self.origin.checkout_action(reference, depth);
+            for found in [self.by_host(&clone, change).await, self.by_both(&clone, change).await] {
+                let error = found.unwrap_err();
+                assert!(matches!(error, SourceError::AnotherCommit { .. }), "{error}");
+                assert!(error.to_string().contains("leave out `ref`"), "{error}");
+            }
+        }
+        let full = self.origin.clone(&[]);
+        full.git(&["fetch", "--quiet", "origin", reference]);
+        full.git(&["checkout", "--quiet", "FETCH_HEAD"]);
+        let error = read(&full, change, None).await.unwrap_err();
+        assert!(matches!(error, SourceError::AnotherCommit { .. }), "{error}");
+    }
+
+    fn hosted(&self, clone: &Repository) -> Hosted {
+        let host = Arc::new(GitHost::of(&self.origin)) as Arc<dyn Host>;
+        Hosted { host, folder: clone.path().to_owned(), commit: None }
+    }
+
+    async fn by_host(&self, clone: &Repository, change: &Change) -> Result<Revisions, SourceError> {
+        let request = BaseRequest::Change(Box::new(change.clone()));
+        self.hosted(clone).read(clone.path(), &request, &["m".into()], None).await
+    }
+
+    async fn by_both(&self, clone: &Repository, change: &Change) -> Result<Revisions, SourceError> {
+        read(clone, change, Some(&self.hosted(clone))).await
+    }
+}
+
+async fn read(
+    clone: &Repository,
+    change: &Change,
+    hosted: Option<&Hosted>,
+) -> Result<Revisions, SourceError> {
+    let request = BaseRequest::Change(Box::new(change.clone()));
+    read_revisions(clone.path(), &request, &["m".into()], hosted).await
+}
+
+fn commit(found: &Revisions) -> &str {
+    &found.base.revision.as_ref().unwrap().commit
+}
+
+const MERGE: &str = "first parent of the merge commit HEAD (pull/7/merge)";
+const HEAD: &str = "merge base of HEAD, the head of pull request #7, with main at ";
+
+#[tokio::test]
+async fn a_merge_commit_has_its_first_parent() {
+    let shop = Shop::new();
+    shop.assert_base(&shop.change(), "refs/pull/7/merge", &shop.tip, MERGE).await;
+    // Without the ref the event's own commit says it.
+    let clone = shop.origin.checkout_action("refs/pull/7/merge", 1);
+    clone.git(&["update-ref", "-d", "refs/remotes/pull/7/merge"]);
+    let found = read(&clone, &shop.change(), None).await.unwrap();
+    assert_eq!(commit(&found), shop.tip);
+    assert_eq!(found.base.reason, "first parent of the merge commit HEAD (pull request #7's)");
+}
+
+#[tokio::test]
+async fn the_head_of_a_branch_has_the_merge_base_and_not_the_events_base() {
+    let shop = Shop::new();
+    let change = shop.change();
+    shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
+    let clone = shop.origin.clone(&["--branch=feature"]);
+    let found = read(&clone, &change, None).await.unwrap();
+    let moved = format!(
+        "{HEAD}{}; main has moved on: HEAD lacks 1 commit of it, and the merge can still fail",
+        short(&shop.tip)
+    );
+    assert_eq!(found.base.reason, moved);
+    let found = shop.by_host(&clone, &change).await.unwrap();
+    assert_eq!(found.base.reason, format!("{moved}; read from GitHub"));
+    // The commit of the event is the head itself where another tool imitates the runner.
+    let change = Change { merge: Some(shop.head.clone()), ..change };
+    shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
+}
+
+#[tokio::test]
+async fn a_base_branch_that_has_moved_since_is_told() {
+    let shop = Shop::new();
+    shop.main_moves_on();
+    shop.assert_base(&shop.change(), "refs/pull/7/merge", &shop.tip, MERGE).await;
+    let clone = shop.origin.checkout_action("refs/pull/7/merge", 1);
+    let found = read(&clone, &shop.change(), None).await.unwrap();
+    assert!(found.base.reason.contains("; main has moved on"), "{}", found.base.reason);
+    let found = shop.by_host(&clone, &shop.change()).await.unwrap();
+    assert!(found.base.reason.contains("HEAD lacks 1 commit of it"), "{}", found.base.reason);
+}
+
+/// The event's base commit is older than what the branch has merged since.
+#[tokio::test]
+async fn a_branch_that_merged_its_base_has_the_commit_that_it_merged() {
+    let mut shop = Shop::new();
+    shop.origin.git(&["checkout", "--quiet", "feature"]);
+    let merged = shop.main_moves_on();
+    shop.origin.git(&["checkout", "--quiet", "feature"]);
+    shop.origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge main", "main"]);
+    shop.head = shop.origin.git(&["rev-parse", "HEAD"]);
+    shop.merge = shop.merge_of(&merged, &shop.head);
+    shop.assert_base(&shop.change(), "refs/pull/7/head", &merged, HEAD).await;
+    shop.assert_base(&shop.change(), "refs/pull/7/merge", &merged, MERGE).await;
+}
+
+/// Two merge bases: one is the base branch's own, the other was only ever on the feature branch.
+#[tokio::test]
+async fn histories_that_cross_have_the_merge_base_on_the_base_branchs_own_line() {
+    let mut shop = Shop::new();
+    let origin = &shop.origin;
+    let first = shop.head.clone();
+    origin.git(&["checkout", "--quiet", "main"]);
+    origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge feature", &first]);
+    let main = origin.git(&["rev-parse", "HEAD"]);
+    origin.git(&["checkout", "--quiet", "feature"]);
+    origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge main", &shop.tip]);
+    shop.head = origin.commit("m/4.sql", "four");
+    assert_eq!(origin.git(&["merge-base", "--all", &main, &shop.head]).lines().count(), 2);
+    shop.origin.git(&["update-ref", "refs/pull/7/head", &shop.head]);
+    shop.origin.git(&["checkout", "--quiet", "main"]);
+    for depth in [1, 100] {
+        let clone = shop.origin.checkout_action("refs/pull/7/head", depth);
+        let found = read(&clone, &shop.change(), None).await.unwrap();
+        assert_eq!(commit(&found), shop.tip, "depth {depth}: {}", found.base.reason);
+    }
+}
+
+/// What the event calls the base is no part of the base branch any more.
+#[tokio::test]
+async fn a_base_branch_that_was_rewritten_counts_as_it_is_now() {
+    let mut shop = Shop::new();
+    // The change began at a commit that was then removed from the base branch.
+    shop.origin.git(&["checkout", "--quiet", "-B", "feature", "main"]);
+    shop.head = shop.origin.commit("m/3.sql", "three");
+    shop.merge = shop.merge_of(&shop.tip, &shop.head);
+    shop.origin.git(&["reset", "--quiet", "--hard", &shop.fork]);
+    shop.assert_base(&shop.change(), "refs/pull/7/head", &shop.fork, HEAD).await;
+    let other = shop.main_moves_on();
+    assert_ne!(other, shop.tip);
+    shop.assert_base(&shop.change(), "refs/pull/7/head", &shop.fork, HEAD).await;
+    // The event's commit need not be there at all.
+    let change = Change { tip: Some("1".repeat(40)), ..shop.change() };
+    shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
+}
+
+/// Run again after the merge: the base branch contains all of it, and nothing would be pending.
+#[tokio::test]
+async fn a_change_that_is_merged_by_now_has_the_base_of_its_event() {
+    let shop = Shop::new();
+    shop.origin.git(&["checkout", "--quiet", "main"]);
+    shop.origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", &shop.head]);
+    shop.assert_base(&shop.change(), "refs/pull/7/head", &shop.fork, HEAD).await;
+    shop.assert_base(&shop.change(), "refs/pull/7/merge", &shop.tip, MERGE).await;
+    let clone = shop.origin.checkout_action("refs/pull/7/head", 1);
+    let found = read(&clone, &shop.change(), None).await.unwrap();
+    assert!(found.base.reason.contains("as the event has it; main contains HEAD by now"));
+    // An event that does not name its base leaves nothing to compare with.
+    let change = Change { tip: None, ..shop.change() };
+    for found in [read(&clone, &change, None).await, shop.by_host(&clone, &change).await] {
+        let error = found.unwrap_err();
+        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        assert!(error.to_string().contains("the event names no base commit"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_into_another_feature_branch_is_compared_with_that() {
+    let mut shop = Shop::new();
+    let below = shop.head.clone();
+    shop.origin.git(&["branch", "stack/one", &below]);
+    shop.origin.git(&["checkout", "--quiet", "-b", "two", &below]);
+    shop.head = shop.origin.commit("m/4.sql", "four");
+    shop.merge = shop.merge_of(&below, &shop.head);
+    let change =
+        Change { branch: Some("stack/one".into()), tip: Some(below.clone()), ..shop.change() };
+    let reason = HEAD.replace("main", "stack/one");
+    shop.assert_base(&change, "refs/pull/7/head", &below, &reason).await;
+    shop.assert_base(&change, "refs/pull/7/merge", &below, MERGE).await;
+    // The branch below is merged and deleted: a run of the old event still has its base.
+    shop.origin.git(&["branch", "-D", "stack/one"]);
+    shop.assert_base(&change, "refs/pull/7/head", &below, &reason).await;
+    let clone = shop.origin.checkout_action("refs/pull/7/head", 1);
+    let found = read(&clone, &change, None).await.unwrap();
+    assert!(found.base.reason.ends_with("; stack/one is gone"), "{}", found.base.reason);
+}
+
+#[tokio::test]
+async fn a_merge_group_has_the_base_that_it_names() {
+    let shop = Shop::new();
+    shop.main_moves_on();
+    let change = Change {
+        title: "the merge group".into(),
+        head: Some(shop.merge.clone()),
+        tip: Some(shop.tip.clone()),
+        repository: "acme/shop".into(),
+        ..Change::default()
+    };
+    let reason = "merge base of HEAD, the head of the merge group, with ";
+    shop.assert_base(&change, "refs/pull/7/merge", &shop.tip, reason).await;
+}
+
+#[tokio::test]
+async fn another_commit_is_refused_and_one_that_contains_the_head_is_told() {
+    let mut shop = Shop::new();
+    // The base branch, by mistake: nothing would be pending.
+    shop.assert_refused(&shop.change(), "refs/heads/main").await;
+    // A branch that has nothing to do with it.
+    shop.origin.git(&["checkout", "--quiet", "-b", "other", &shop.fork]);
+    shop.origin.commit("m/5.sql", "five");
+    shop.assert_refused(&shop.change(), "refs/heads/other").await;
+    // The head was pushed again, by force, since the event.
+    shop.origin.git(&["checkout", "--quiet", "-B", "feature", &shop.fork]);
+    shop.origin.commit("m/6.sql", "six");
+    shop.assert_refused(&shop.change(), "refs/heads/feature").await;
+    // A merge of another head under the same number is not the event's.
+    let merge = shop.merge_of(&shop.tip, "feature");
+    assert_ne!(merge, shop.merge);
+    shop.assert_refused(&shop.change(), "refs/pull/7/merge").await;
+
+    // A newer push on top of the event's head.
+    shop.origin.git(&["checkout", "--quiet", "-B", "feature", &shop.head]);
+    let newer = shop.origin.commit("m/6.sql", "six");
+    shop.origin.git(&["checkout", "--quiet", "main"]);
+    let full = shop.origin.clone(&["--branch=feature"]);
+    let reason = format!(
+        "merge base of HEAD, which contains the head {} of pull request #7 and is not it, with main at ",
+        short(&shop.head)
+    );
+    for found in
+        [read(&full, &shop.change(), None).await, shop.by_host(&full, &shop.change()).await]
+    {
+        let found = found.unwrap();
+        assert_eq!(commit(&found), shop.fork);
+        assert!(found.base.reason.starts_with(&reason), "{}", found.base.reason);
+    }
+    assert_eq!(full.git(&["rev-parse", "HEAD"]), newer);
+    // GitHub's newer merge of the same head is as good as the event's.
+    let tip = shop.main_moves_on();
+    shop.merge_of(&tip, &shop.head);
+    shop.assert_base(&shop.change(), "refs/pull/7/merge", &tip, MERGE).await;
+}
+
+/// The owner of a fork decides what its `main` is.
+#[tokio::test]
+async fn a_forks_own_branches_say_nothing_about_the_base() {
+    let shop = Shop::new();
+    let fork = shop.origin.clone(&[]);
+    // In the fork all of the change is in `main` already: compared with that, nothing would be pending.
+    fork.git(&["update-ref", "refs/remotes/origin/main", &shop.head]);
+    fork.git(&["checkout", "--quiet", "--detach", &shop.head]);
+    fork.git(&["remote", "set-url", "origin", "https://github.com/mallory/shop.git"]);
+    let found = read(&fork, &shop.change(), None).await.unwrap();
+    assert_eq!(commit(&found), shop.fork);
+    let why = "it is not known whether main has moved on: origin is mallory/shop, and the change goes into acme/shop";
+    assert!(found.base.reason.ends_with(why), "{}", found.base.reason);
+    // The host of the base's repository knows.
+    shop.main_moves_on();
+    let found = shop.by_both(&fork, &shop.change()).await.unwrap();
+    assert_eq!(commit(&found), shop.fork);
+    assert!(found.base.reason.contains("HEAD lacks 2 commits of it"), "{}", found.base.reason);
+}
+
+/// A clone that nobody can be asked about.
+#[tokio::test]
+async fn without_a_remote_the_event_and_the_clones_own_branches_say_it() {
+    let shop = Shop::new();
+    let local = shop.origin.clone(&[]);
+    local.git(&["checkout", "--quiet", "--detach", &shop.head]);
+    local.git(&["remote", "remove", "origin"]);
+    let found = read(&local, &shop.change(), None).await.unwrap();
+    assert_eq!(commit(&found), shop.fork);
+    // The clone's branch is older than the event.
+    local.git(&["update-ref", "refs/heads/main", &shop.fork]);
+    local.git(&["checkout", "--quiet", "-B", "feature", &shop.tip]);
+    let head = local.commit("m/3.sql", "three");
+    let change = Change { head: Some(head), ..shop.change() };
+    let found = read(&local, &change, None).await.unwrap();
+    assert_eq!(commit(&found), shop.tip, "{}", found.base.reason);
+    // No branch, and a commit that is nowhere.
+    local.git(&["branch", "-D", "main"]);
+    let lost = Change { tip: Some("1".repeat(40)), ..change };
+    let error = read(&local, &lost, None).await.unwrap_err();
+    assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+    assert!(error.to_string().contains(&"1".repeat(40)), "{error}");
+}

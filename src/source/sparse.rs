@@ -1,0 +1,136 @@
+//! Files that a sparse checkout leaves out: the worktree lacks them, and they are not deleted.
+//!
+//! Source: gitformat-index(5), versions 2 and 3. Version 4 compresses its names, and git writes it only where it is told to:
+//! nothing is read of that.
+
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::SourceError;
+use super::checkout::Checkout;
+use super::git::toplevel_of;
+use super::snapshot::normal;
+
+/// Times, device, inode, mode, owner and size.
+const STAT: usize = 40;
+const MODE: usize = 24;
+const HAS_MORE_FLAGS: u16 = 0x4000;
+const SKIP_WORKTREE: u16 = 0x4000;
+
+/// # Errors
+/// If a file at or below `paths`, which are relative to `root`, is in the commit and was not checked out.
+pub(super) fn check(root: &Utf8Path, paths: &[Utf8PathBuf]) -> Result<(), SourceError> {
+    let Ok(real) = root.canonicalize_utf8() else { return Ok(()) };
+    let Some(toplevel) = toplevel_of(&real) else { return Ok(()) };
+    let prefix = real.strip_prefix(toplevel).unwrap_or("".into());
+    let index = Checkout::open(toplevel).and_then(|checkout| checkout.index());
+    let Some(skipped) = index.and_then(|(bytes, hash)| skipped(&bytes, hash)) else {
+        return Ok(());
+    };
+    let wanted: Vec<_> = paths.iter().map(|path| normal(&prefix.join(path))).collect();
+    let is_wanted = |path: &String| {
+        // A folder stands for all that is in it.
+        let path = path.trim_end_matches('/');
+        wanted.iter().any(|wanted| {
+            Utf8Path::new(path).starts_with(wanted) || Utf8Path::new(wanted).starts_with(path)
+        }) && fs::symlink_metadata(toplevel.join(path)).is_err()
+    };
+    match skipped.into_iter().find(is_wanted) {
+        Some(path) => Err(SourceError::Sparse { path: path.into() }),
+        None => Ok(()),
+    }
+}
+
+/// The names of the entries that are not checked out. `None` for an index that is not understood.
+fn skipped(bytes: &[u8], hash: usize) -> Option<Vec<String>> {
+    let number = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+    let short = |at: usize| bytes.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes);
+    let version = number(4)?;
+    if !bytes.starts_with(b"DIRC") || !matches!(version, 2 | 3) {
+        return None;
+    }
+    let mut names = Vec::new();
+    let mut at = 12;
+    for _ in 0..number(8)? {
+        let mut name = at + STAT + hash + 2;
+        let flags = short(name - 2)?;
+        let more = if flags & HAS_MORE_FLAGS == 0 { 0 } else { short(name)? };
+        name += if flags & HAS_MORE_FLAGS == 0 { 0 } else { 2 };
+        let length = bytes.get(name..)?.iter().position(|byte| *byte == 0)?;
+        // A folder of a sparse index is always skipped.
+        let is_folder = number(at + MODE)? == 0o040_000;
+        if more & SKIP_WORKTREE != 0 || is_folder {
+            names.push(String::from_utf8_lossy(&bytes[name..name + length]).into_owned());
+        }
+        // One to eight zeros, to a multiple of eight.
+        at += (name + length - at) / 8 * 8 + 8;
+    }
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::base::{BaseRequest, read_revisions};
+    use crate::source::testing::Repository;
+
+    fn shop() -> Repository {
+        let shop = Repository::new();
+        for path in ["m/1.sql", "m/deep/22.sql", "other/333.sql", "a", "ab", "p/m/4444.sql"] {
+            shop.write(path, path);
+        }
+        shop.commit_all("all");
+        shop
+    }
+
+    fn error(shop: &Repository, root: &str, paths: &[&str]) -> Option<String> {
+        let paths: Vec<Utf8PathBuf> = paths.iter().map(Utf8PathBuf::from).collect();
+        check(&shop.path().join(root), &paths).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_whole_checkout_leaves_nothing_out_and_a_deleted_file_is_deleted() {
+        let shop = shop();
+        assert_eq!(error(&shop, "", &["m", "", "nowhere"]), None);
+        std::fs::remove_file(shop.path().join("m/1.sql")).unwrap();
+        assert_eq!(error(&shop, "", &["m"]), None);
+    }
+
+    #[test]
+    fn a_sparse_checkout_is_an_error_for_what_is_read_alone() {
+        for index in [&["--no-sparse-index"][..], &["--sparse-index"]] {
+            let shop = shop();
+            shop.git(&[&["sparse-checkout", "set", "--cone"], index, &["other"]].concat());
+            assert!(!shop.path().join("m/1.sql").exists());
+            let text = error(&shop, "", &["other", "m"]).unwrap();
+            assert!(text.contains("sparse") && text.contains("sparse-checkout"), "{text}");
+            assert_eq!(error(&shop, "", &["other", "sqlx.toml"]), None);
+            shop.git(&["sparse-checkout", "add", "m"]);
+            assert_eq!(error(&shop, "", &["other", "m"]), None);
+            assert!(error(&shop, "", &["p/m"]).is_some());
+            shop.git(&["sparse-checkout", "disable"]);
+            assert_eq!(error(&shop, "p", &["m"]), None);
+        }
+    }
+
+    /// A file that a person hides from git is there all the same.
+    #[test]
+    fn a_file_that_is_there_is_not_left_out() {
+        let shop = shop();
+        shop.git(&["update-index", "--skip-worktree", "m/1.sql"]);
+        assert_eq!(error(&shop, "", &["m"]), None);
+        std::fs::remove_file(shop.path().join("m/1.sql")).unwrap();
+        assert!(error(&shop, "", &["m"]).unwrap().starts_with("m/1.sql is in the commit"));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_compared_with_a_part_of_the_head() {
+        let shop = shop();
+        shop.git(&["sparse-checkout", "set", "other"]);
+        for request in [BaseRequest::Default, BaseRequest::None] {
+            let found = read_revisions(shop.path(), &request, &["m".into()], None).await;
+            assert!(matches!(found.unwrap_err(), SourceError::Sparse { .. }));
+        }
+    }
+}
