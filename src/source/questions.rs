@@ -182,12 +182,6 @@ impl Git {
         self.text(&["rev-list", "--first-parent", commit]).await
     }
 
-    /// Where `origin` is fetched from.
-    pub(super) async fn origin_url(&self) -> Result<String, SourceError> {
-        let url = self.text(&["remote", "get-url", "origin"]).await?;
-        Ok(url.trim_end().to_owned())
-    }
-
     /// The remotes, by their names.
     pub(super) async fn remotes(&self) -> Result<Vec<String>, SourceError> {
         Ok(self.text(&["remote"]).await?.lines().map(str::to_owned).collect())

@@ -77,8 +77,8 @@ pub(super) async fn origin_of(git: &Git, repository: &str) -> Result<Origin, Sou
         let is_alone = git.remotes().await?.is_empty();
         return Ok(if is_alone { Origin::None } else { Origin::Other(why) });
     }
-    let url = git.origin_url().await?;
-    Ok(match name_of(&url) {
+    let url = git.text(&["remote", "get-url", "origin"]).await?;
+    Ok(match name_of(url.trim_end()) {
         Some(name) if !name.eq_ignore_ascii_case(repository) => {
             Origin::Other(format!("origin is {name}, and the change goes into {repository}"))
         }

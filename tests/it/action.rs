@@ -204,7 +204,8 @@ fn a_deleted_branch_is_no_failure_and_no_verdict() {
 fn inputs_that_are_not_understood_are_named() {
     let job = Job::of_event("pull_request.opened.json");
     let refused = |name: &str, value: &str, exit| {
-        let step = job.step(&shop()).env("INPUT_BASE", "main").env(name, value);
+        let shop = shop();
+        let step = job.step(&shop).env("INPUT_BASE", "main").env(name, value);
         let step = job.read(&step.run().exit(exit));
         step.commands("error").join("\n")
     };

@@ -21,6 +21,7 @@ mod layouts;
 mod project;
 mod providers;
 mod publish;
+mod releases;
 mod revision;
 mod samples;
 mod scale;

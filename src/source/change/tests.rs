@@ -276,7 +276,7 @@ async fn a_merge_group_has_the_base_that_it_names() {
 
 #[tokio::test]
 async fn another_commit_is_refused_and_one_that_contains_the_head_is_told() {
-    let mut shop = Shop::new();
+    let shop = Shop::new();
     // The base branch, by mistake: nothing would be pending.
     shop.assert_refused(&shop.change(), "refs/heads/main").await;
     // A branch that has nothing to do with it.

@@ -24,7 +24,7 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@v5
-      - uses: mig-ci/mig-action@v1
+      - uses: mig-ci/mig-action@v0
         id: migrations
         with:
           provider: docker
@@ -95,7 +95,7 @@ fn act(machine: &Machine, program: &std::path::Path, runner: &str, home: &Utf8Pa
         .args(["pull_request", "--json", "--rm", "--pull=false", "--action-offline-mode"])
         .args(["--no-cache-server", "--network", &machine.network.name])
         .args(["--platform", &format!("ubuntu-latest={runner}")])
-        .args(["--local-repository", &format!("mig-ci/mig-action@v1={home}")])
+        .args(["--local-repository", &format!("mig-ci/mig-action@v0={home}")])
         .args(["--eventpath", event.as_str()])
         .args(["--secret", &format!("GITHUB_TOKEN={TOKEN}")])
         .args(["--env", &format!("GITHUB_API_URL={}", machine.fake.url())])
@@ -116,7 +116,7 @@ fn a_workflow_with_one_failing_tenant() {
     let ended = act(&machine, &program, &runner, home.path()).run().exit(1);
     let log = Log::read(&ended);
 
-    const ACTION: &str = "mig-ci/mig-action@v1";
+    const ACTION: &str = "mig-ci/mig-action@v0";
     assert_eq!(log.result("Main", ACTION), "failure", "{}", ended.stdout);
     assert_eq!(log.result("Post", ACTION), "success", "{}", ended.stdout);
     let said = log.said(ACTION);

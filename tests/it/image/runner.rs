@@ -95,7 +95,7 @@ impl Machine {
         ]
     }
 
-    /// `uses: mig-ci/mig-action@v1`, with the provider that takes the engine, and an image that it has.
+    /// `uses: mig-ci/mig-action@v0`, with the provider that takes the engine, and an image that it has.
     pub(super) fn step(&self) -> ActionStep<'_> {
         let number = self.steps.get() + 1;
         self.steps.set(number);
