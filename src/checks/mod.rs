@@ -7,7 +7,9 @@
 mod already_exists_skipped;
 mod applied_changed;
 mod base_not_reached;
+mod catalog_not_read;
 mod cause;
+mod changed_outside_target;
 mod failed;
 mod judge;
 mod ledger_not_written;
@@ -15,6 +17,7 @@ mod ledger_refused;
 mod migration_failed;
 mod passed_over;
 mod problem;
+mod sample_at_head;
 mod sample_not_loaded;
 mod sample_statements_skipped;
 mod sample_version_assumed;
@@ -22,6 +25,7 @@ mod sample_version_assumed;
 mod samples;
 mod search_path_moved;
 mod server_lost;
+mod shape_differs;
 mod sqlstate;
 mod transaction_control;
 
@@ -41,8 +45,12 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &applied_changed::AppliedChanged,
     &search_path_moved::SearchPathMoved,
     &ledger_not_written::LedgerNotWritten,
+    &catalog_not_read::CatalogNotRead,
+    &shape_differs::ShapeDiffers,
+    &sample_at_head::SampleAtHead,
     &transaction_control::TransactionControl,
     &already_exists_skipped::AlreadyExistsSkipped,
+    &changed_outside_target::ChangedOutsideTarget,
     &sample_version_assumed::SampleVersionAssumed,
     &sample_statements_skipped::SampleStatementsSkipped,
 ];

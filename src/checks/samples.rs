@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Failure, FailureKind, Notice, NoticeLevel, Phase, Place, StepOutcome, StepRecord, TrackKind,
-    UnitEnd, UnitRecord,
+    Failure, FailureKind, Notice, NoticeLevel, Phase, Place, PlacedDifference, StepOutcome,
+    StepRecord, TrackKind, UnitEnd, UnitRecord,
 };
 
 /// A tenant of the database `app` that completed without any step.
@@ -18,10 +18,18 @@ pub(super) fn unit(name: &str) -> UnitRecord {
         steps: Vec::new(),
         passed_over: Vec::new(),
         changed: Vec::new(),
+        already_applied: Vec::new(),
+        shape: None,
+        outside: None,
         end: UnitEnd::Completed,
         duration: Duration::from_millis(20),
         head_duration: Duration::from_millis(5),
     }
+}
+
+/// A difference of two catalogs.
+pub(super) fn difference(text: &str, place: Option<Place>) -> PlacedDifference {
+    PlacedDifference { text: text.into(), place }
 }
 
 /// An applied step of `m/<version>.sql`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::{Migration, TrackKind};
+use super::{Comparison, Migration, ShapeComparison, TrackKind};
 
 /// One track on one target, from its starting state to its end.
 #[derive(Debug, Clone)]
@@ -23,6 +23,14 @@ pub(crate) struct UnitRecord {
     pub(crate) passed_over: Vec<PassedOver>,
     /// Migrations that it has as the base had them, and that the head has otherwise, which the tool does not look at.
     pub(crate) changed: Vec<ChangedMigration>,
+    /// Pending migrations that its sample had already: the pull request's text was not run on this unit. In head order.
+    pub(crate) already_applied: Vec<AppliedBefore>,
+    /// Its shape beside that of an earlier unit with the same start. `None` where there is no such unit, or one of the two
+    /// did not complete.
+    pub(crate) shape: Option<ShapeComparison>,
+    /// What the head's migrations of this unit (of several units that ran side by side) changed outside of the tenants'
+    /// schemas. `None` where nothing is outside, or nothing was applied.
+    pub(crate) outside: Option<Comparison>,
     pub(crate) end: UnitEnd,
     pub(crate) duration: Duration,
     /// The part of it that the head's migrations took.
@@ -32,6 +40,13 @@ pub(crate) struct UnitRecord {
 /// A migration of the head that the tool passes over without a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PassedOver {
+    pub(crate) version: String,
+    pub(crate) path: Utf8PathBuf,
+}
+
+/// A pending migration that a sample's ledger showed before the head's migrations began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AppliedBefore {
     pub(crate) version: String,
     pub(crate) path: Utf8PathBuf,
 }

@@ -9,13 +9,17 @@ mod migration;
 mod partition;
 mod project;
 mod reserved;
+mod shape;
 mod target;
 
-pub(crate) use catalog::{Catalog, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR};
+pub(crate) use catalog::{
+    Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
+};
 pub(crate) use event::{Event, UnitName};
 pub(crate) use evidence::{
-    Change, ChangedMigration, Excerpt, Failure, FailureKind, Notice, NoticeLevel, PassedOver,
-    Phase, Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd, UnitRecord,
+    AppliedBefore, Change, ChangedMigration, Excerpt, Failure, FailureKind, Notice, NoticeLevel,
+    PassedOver, Phase, Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd,
+    UnitRecord,
 };
 #[cfg(test)]
 pub(crate) use files::MemoryFiles;
@@ -28,6 +32,7 @@ pub(crate) use project::{
     Sample, Tenancy, TenantSource, TenantTrack, Track, TrackKind,
 };
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
+pub(crate) use shape::{Comparison, PlacedDifference, ShapeComparison};
 pub(crate) use target::{
     MAX_IDENTIFIER_BYTES, TargetError, TargetTemplate, check_identifier, placeholder,
 };

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! main database ─▶ shared track to base ─▶ tenants to base ─▶ shared track to head ─▶ tenants to head
-//!                                          (in parallel)                              (in parallel)
+//!                                          (in parallel)                              (the first empty one,
+//!                                                                                      then in parallel)
 //! another database ─▶ shared track from zero, beside all that
 //! ```
 //!
@@ -18,6 +19,7 @@ use futures::stream::{self, StreamExt as _};
 
 use super::Replay;
 use super::plan::{DatabasePlan, Start, Unit};
+use super::shape::{Surroundings, compare_shapes, first_fresh};
 use super::unit::{Home, UnitRun};
 use crate::model::{Event, Failure, FailureKind, Phase, Tenancy, TrackKind, UnitRecord};
 use crate::postgres::Session;
@@ -83,8 +85,26 @@ async fn replay_main(
     run_each(&mut runs, replay.jobs, Half::Base).await;
     run_each(&mut shared, 1, Half::Head).await;
     hold_back(&mut runs, &shared, "the shared track failed");
-    run_each(&mut runs, replay.jobs, Half::Head).await;
+    run_tenants_to_head(replay, database, &mut runs).await;
     shared.into_iter().chain(runs).map(UnitRun::finish).collect()
+}
+
+/// The first empty tenant goes alone, then all others side by side: `shape.rs` says why.
+async fn run_tenants_to_head<'a>(
+    replay: &'a Replay<'a>,
+    database: &'a DatabasePlan,
+    runs: &mut [UnitRun<'a>],
+) {
+    let mut surroundings = Surroundings::read(replay, database, runs).await;
+    let first = first_fresh(runs);
+    let (first, others) = runs.split_at_mut(first);
+    for part in [first, others] {
+        run_each(part, replay.jobs, Half::Head).await;
+        if let Some(surroundings) = &mut surroundings {
+            surroundings.note_changes(part).await;
+        }
+    }
+    compare_shapes(replay, database, runs).await;
 }
 
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 
 mod database;
 pub(crate) mod plan;
+mod shape;
 mod unit;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::convert::{failure_of, milliseconds, notice, phase_of, place, sample, track_kind};
+use super::convert::{
+    failure_of, milliseconds, notice, outside, phase_of, place, sample, shape, track_kind,
+};
 use super::reproduce::reproduce;
 use super::{headline, v1};
-use crate::model::{Finding, Severity, StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord};
+use crate::model::{
+    Finding, Phase, Severity, StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord,
+};
 use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan, Unit};
 
 /// What the report says of the run as a whole, besides plan, evidence and findings.
@@ -180,6 +184,14 @@ impl Texts {
             duration_ms: milliseconds(record.duration),
             sample: record.sample.as_ref().map(sample),
             steps: record.steps.iter().map(|step| self.step(step)).collect(),
+            already_applied: record
+                .already_applied
+                .iter()
+                .map(|one| self.get(&one.version))
+                .collect(),
+            nothing_applied: !record.already_applied.is_empty() && !has_run_head(record),
+            shape: record.shape.as_ref().map(shape),
+            outside: record.outside.as_ref().map(outside),
             failure: failed,
         }
     }
@@ -201,6 +213,12 @@ impl Texts {
             replayed_alone: step.replayed_alone,
         }
     }
+}
+
+/// One of the head's migrations was run on it.
+fn has_run_head(record: &UnitRecord) -> bool {
+    let mut steps = record.steps.iter();
+    steps.any(|step| step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun))
 }
 
 /// `again` is the command that shows it once more.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::v1;
-use crate::model::{Excerpt, Failure, FailureKind, Notice, Phase, Place, SampleLoad, TrackKind};
+use crate::model::{
+    Comparison, Excerpt, Failure, FailureKind, Notice, Phase, Place, SampleLoad, ShapeComparison,
+    TrackKind,
+};
 
 pub(crate) fn track_kind(kind: TrackKind) -> v1::TrackKind {
     match kind {
@@ -34,6 +37,31 @@ pub(super) fn sample(load: &SampleLoad) -> v1::SampleLoad {
             .iter()
             .map(|each| v1::Skipped { reason: each.reason.clone(), count: each.count })
             .collect(),
+    }
+}
+
+pub(super) fn shape(shape: &ShapeComparison) -> v1::ShapeComparison {
+    let (result, differences, reason) = compared(&shape.outcome);
+    v1::ShapeComparison { expected: shape.other.clone(), result, differences, reason }
+}
+
+pub(super) fn outside(outside: &Comparison) -> v1::Outside {
+    let (result, changes, reason) = compared(outside);
+    v1::Outside { result, changes, reason }
+}
+
+fn compared(outcome: &Comparison) -> (v1::Compared, Vec<String>, Option<String>) {
+    match outcome {
+        Comparison::NotRead(failure) => {
+            (v1::Compared::NotChecked, Vec::new(), Some(failure.message.clone()))
+        }
+        Comparison::Compared(differences) if differences.is_empty() => {
+            (v1::Compared::Same, Vec::new(), None)
+        }
+        Comparison::Compared(differences) => {
+            let texts = differences.iter().map(|one| one.text.clone()).collect();
+            (v1::Compared::Different, texts, None)
+        }
     }
 }
 

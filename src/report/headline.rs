@@ -24,11 +24,31 @@ fn passed(report: &Report) -> String {
         format!("all {}", count(report.databases.len(), "database"))
     };
     let whom = whom.replace("all 1 ", "the 1 ");
+    let untested = untested(report);
+    if untested > 0 && untested == tenants {
+        return format!(
+            "Nothing was tested: the samples of {whom} have every pending migration already"
+        );
+    }
+    if untested > 0 {
+        return format!(
+            "Migrations pass for {} of {}; nothing was applied to {}, which had everything already",
+            grouped(tenants - untested),
+            count(tenants, "tenant"),
+            grouped(untested)
+        );
+    }
     if report.counts.pending_migrations == 0 {
         format!("Nothing is pending; the migrations of the base pass for {whom}")
     } else {
         format!("Migrations pass for {whom}")
     }
+}
+
+/// Tenants that went through without any of the pending migrations.
+pub(super) fn untested(report: &Report) -> usize {
+    let units = report.databases.iter().flat_map(|database| &database.units);
+    units.filter(|unit| unit.track == TrackKind::Tenant && unit.is_untested()).count()
 }
 
 fn failed(report: &Report) -> String {

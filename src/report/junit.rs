@@ -1,6 +1,6 @@
 //! JUnit XML, for CI systems that show test results: a suite for each track of each database, a case for each unit.
 //!
-//! A unit that was not run is skipped, with its reason: never passed.
+//! A unit that was not run is skipped, with its reason: never passed. So is one on which no pending migration was run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,6 +57,12 @@ fn suite(database: &Database, kind: TrackKind, by_unit: &ByUnit<'_>) -> Option<T
 
 fn status(unit: &Unit, findings: &[&Finding]) -> TestCaseStatus {
     match unit.verdict {
+        Verdict::Passed if unit.is_untested() => {
+            let mut status = TestCaseStatus::skipped();
+            status
+                .set_message("nothing was applied: the sample has every pending migration already");
+            status
+        }
         Verdict::Passed => TestCaseStatus::success(),
         Verdict::NotRun => {
             let mut status = TestCaseStatus::skipped();

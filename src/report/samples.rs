@@ -386,6 +386,10 @@ fn unit(number: usize, verdict: Verdict, steps: Vec<Step>) -> Unit {
         duration_ms: 33,
         sample: None,
         steps,
+        already_applied: Vec::new(),
+        nothing_applied: false,
+        shape: None,
+        outside: None,
         failure: None,
     }
 }

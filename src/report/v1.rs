@@ -191,9 +191,64 @@ pub(crate) struct Unit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sample: Option<SampleLoad>,
     pub(crate) steps: Vec<Step>,
+    /// Pending migrations that its sample had already, by version: on this unit they were not tested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) already_applied: Vec<Arc<str>>,
+    /// Migrations are pending, and its sample has all of them: none was run on it, so `passed` says nothing of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) nothing_applied: bool,
+    /// Its shape beside that of an earlier unit with the same start; absent where there is none that completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shape: Option<ShapeComparison>,
+    /// What its migrations, or those of the tenants beside it, changed outside of the tenants' schemas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) outside: Option<Outside>,
     /// A failure outside of any step: its sample, its target, its ledger, the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
+}
+
+/// Two catalogs, compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Compared {
+    Same,
+    Different,
+    /// At least one of them could not be read.
+    NotChecked,
+}
+
+/// The shape of a unit beside that of another one.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShapeComparison {
+    /// The name of the unit whose shape is expected.
+    pub(crate) expected: String,
+    pub(crate) result: Compared,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) differences: Vec<String>,
+    /// Why it was not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+/// The database around the tenants' schemas, before and after.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outside {
+    pub(crate) result: Compared,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changes: Vec<String>,
+    /// Why it was not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Unit {
+    /// It went through, and no pending migration was run on it although there are some.
+    pub(crate) fn is_untested(&self) -> bool {
+        self.verdict == Verdict::Passed && self.nothing_applied
+    }
 }
 
 /// Where a unit starts from.

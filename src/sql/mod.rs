@@ -4,6 +4,7 @@ mod classify;
 mod do_block;
 #[expect(dead_code, reason = "the callers come one after the other")]
 mod effects;
+mod mention;
 mod own_schema;
 mod position;
 mod quote;
@@ -22,6 +23,7 @@ pub(crate) use effects::{
 pub(crate) use effects::{
     TransactionControl, is_transaction_control, refuses_transaction, transaction_control,
 };
+pub(crate) use mention::first_mention;
 pub(crate) use own_schema::{OWN_SCHEMA, without_own_schema};
 pub(crate) use position::{LineIndex, excerpt_at, place_in};
 pub(crate) use quote::{quote_bytes, quote_identifier, quote_literal};

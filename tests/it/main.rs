@@ -26,6 +26,7 @@ mod revision;
 mod samples;
 mod scale;
 mod server_lost;
+mod shapes;
 mod tenants;
 mod untrusted;
 mod upgrade;

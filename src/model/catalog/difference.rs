@@ -20,6 +20,52 @@ pub(crate) struct Difference {
     pub(crate) change: CatalogChange,
 }
 
+impl Difference {
+    /// As a change from what was expected, in words: `function public.f() was created`.
+    pub(crate) fn as_change(&self) -> String {
+        let object = self.object();
+        match &self.change {
+            CatalogChange::Missing => format!("{object} was dropped"),
+            CatalogChange::Besides => format!("{object} was created"),
+            CatalogChange::Property { name, is, expected } => {
+                let (is, before) = shown_values(is.as_deref(), expected.as_deref());
+                format!("{object}: {name} was {before}, and is {is}")
+            }
+        }
+    }
+
+    /// Kind and name.
+    fn object(&self) -> String {
+        match (self.schema.as_str(), self.name.as_str()) {
+            ("", "") => self.kind.to_string(),
+            (schema, "") => format!("{} {schema}", self.kind),
+            ("", name) => format!("{} {name}", self.kind),
+            (schema, name) => format!("{} {schema}.{name}", self.kind),
+        }
+    }
+
+    /// The names by which a script speaks of the object, without quotes: its own, and before it that of the relation
+    /// that it is a part of.
+    pub(crate) fn spoken_names(&self) -> Vec<String> {
+        // Behind a parenthesis are the types of a function's arguments; they are written in more ways than one.
+        let name = outside_of_quotes(&self.name, '(').next().unwrap_or_default();
+        let parts = outside_of_quotes(name, '.').map(|part| {
+            let inner = part.strip_prefix('"').and_then(|part| part.strip_suffix('"'));
+            inner.map_or_else(|| part.to_owned(), |inner| inner.replace("\"\"", "\""))
+        });
+        parts.filter(|part| !part.is_empty()).collect()
+    }
+}
+
+/// The parts of a name between separators that no quotes hold.
+fn outside_of_quotes(name: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    name.split(move |c| {
+        quoted ^= c == '"';
+        c == separator && !quoted
+    })
+}
+
 /// How it is not as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CatalogChange {
@@ -33,26 +79,26 @@ pub(crate) enum CatalogChange {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind)?;
-        match (self.schema.as_str(), self.name.as_str()) {
-            ("", "") => {}
-            (schema, "") => write!(f, " {schema}")?,
-            ("", name) => write!(f, " {name}")?,
-            (schema, name) => write!(f, " {schema}.{name}")?,
-        }
+        f.write_str(&self.object())?;
         match &self.change {
             CatalogChange::Missing => f.write_str(" is missing"),
             CatalogChange::Besides => f.write_str(" is there, and not expected"),
             CatalogChange::Property { name, is, expected } => {
-                let from = common_start(is.as_deref(), expected.as_deref());
-                let shown = |value: &Option<String>| match value {
-                    None => "not set".to_owned(),
-                    Some(value) => format!("`{}`", window(value, from)),
-                };
-                write!(f, ": {name} is {}, expected {}", shown(is), shown(expected))
+                let (is, expected) = shown_values(is.as_deref(), expected.as_deref());
+                write!(f, ": {name} is {is}, expected {expected}")
             }
         }
     }
+}
+
+/// Two values, each where it begins to differ from the other.
+fn shown_values(one: Option<&str>, two: Option<&str>) -> (String, String) {
+    let from = common_start(one, two);
+    let shown = |value: Option<&str>| match value {
+        None => "not set".to_owned(),
+        Some(value) => format!("`{}`", window(value, from)),
+    };
+    (shown(one), shown(two))
 }
 
 /// How many characters two values begin with in common.
@@ -216,6 +262,23 @@ mod tests {
         assert_eq!(told(vec![], table(&["x", "y"])), ["table \"a.b\" is missing"]);
         assert_eq!(told(table(&["x", "y"]), vec![]), ["table \"a.b\" is there, and not expected"]);
         assert_eq!(told(table(&["x"]), table(&["x"])), [""; 0]);
+    }
+
+    #[test]
+    fn an_object_is_spoken_of_by_its_own_name() {
+        let names = |name: &str| {
+            let difference = Difference {
+                schema: String::new(),
+                kind: ItemKind::Function,
+                name: name.to_owned(),
+                change: CatalogChange::Missing,
+            };
+            difference.spoken_names()
+        };
+        assert_eq!(names("users.email"), ["users", "email"]);
+        assert_eq!(names("\"a.b\".\"c\"\"d(\""), ["a.b", "c\"d("]);
+        assert_eq!(names("f(integer, text)"), ["f"]);
+        assert_eq!(names(""), [""; 0]);
     }
 
     #[test]

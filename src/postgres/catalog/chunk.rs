@@ -117,7 +117,7 @@ impl<'c> Chunk<'c> {
     }
 
     async fn rows(&mut self, schemas: &[u32], wanted: Wanted) -> Result<Vec<PgRow>, Failure> {
-        if schemas.is_empty() {
+        if schemas.is_empty() && self.naming == Naming::OfOneSchema {
             return Ok(Vec::new());
         }
         let Self { session, major, naming, survey } = self;

@@ -113,6 +113,18 @@ impl CatalogReader {
         Ok(Catalog::new(read.into_iter().flat_map(Read::items).collect()))
     }
 
+    /// All that the database holds outside of `schemas`: in its other schemas, with their names, and in none.
+    pub(crate) async fn catalog_without(
+        &mut self,
+        schemas: &[String],
+        left_out: &LeaveOut,
+    ) -> Result<Catalog, Failure> {
+        let mut others = self.schemas().await?;
+        others.retain(|schema| !schemas.contains(schema));
+        let read = self.patiently(Naming::OfAllSchemas, &others, left_out, Way::Items).await?;
+        Ok(Catalog::new(read.into_iter().flat_map(|(_, read)| read.items()).collect()))
+    }
+
     pub(crate) async fn close(self) {
         self.session.close().await;
     }

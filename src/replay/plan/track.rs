@@ -125,6 +125,11 @@ impl TrackPlan {
         edited.chain(removed.map(|old| changed(old, Change::Removed))).collect()
     }
 
+    /// The base does not have it: an empty target takes those of the base from the head too.
+    pub(crate) fn is_pending(&self, migration: &Migration) -> bool {
+        self.base.iter().all(|known| known.version != migration.version)
+    }
+
     pub(crate) fn pending(&self) -> usize {
         self.states().iter().filter(|(_, state)| *state == MigrationState::Pending).count()
     }

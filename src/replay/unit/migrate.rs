@@ -8,13 +8,12 @@ use crate::formats::{
     Message, leaves_something, rolls_back_whole, search_path_command, transaction_command,
 };
 use crate::model::{
-    Event, Failure, FailureKind, Migration, NoticeLevel, PassedOver, Phase, Place, StepOutcome,
-    StepRecord, UnitEnd,
+    Event, Failure, FailureKind, Migration, NoticeLevel, Phase, Place, StepOutcome, StepRecord,
+    UnitEnd,
 };
 use crate::postgres::{
     Aftermath, Session, StepFailure, can_come_of_concurrency, collecting as collecting_notices,
 };
-use crate::replay::plan::TrackPlan;
 
 impl UnitRun<'_> {
     /// What the tool does in one run: a new session, its ledger, its decision, step by step.
@@ -69,7 +68,7 @@ impl UnitRun<'_> {
         session.close().await;
         drop(kept);
         if phase == Phase::Head {
-            self.record.passed_over = self.newly_passed_over(&decision.passed_over);
+            self.note_what_stays_unapplied(&rows, &decision);
         }
         match decision.refusal {
             None => Ok(()),
@@ -79,21 +78,6 @@ impl UnitRun<'_> {
                 ..Failure::new(FailureKind::Refused, reason)
             })),
         }
-    }
-
-    /// What the base has too was passed over long before this pull request, or was applied before the ledger's one row.
-    fn newly_passed_over(&self, indices: &[usize]) -> Vec<PassedOver> {
-        let TrackPlan { base, head, .. } = self.track;
-        if base.is_empty() {
-            return Vec::new();
-        }
-        let passed = indices.iter().map(|index| &head[*index]);
-        passed.filter(|migration| self.is_pending(migration)).map(passed_over).collect()
-    }
-
-    /// The base does not have it: an empty target takes those of the base from the head too.
-    fn is_pending(&self, migration: &Migration) -> bool {
-        self.track.base.iter().all(|known| known.version != migration.version)
     }
 
     /// One migration, in the turn that the session has kept or in one of its own, which comes back.
@@ -137,7 +121,7 @@ impl UnitRun<'_> {
             ..StepRecord::not_run(migration, phase)
         };
         let is_warned = step.notices.iter().any(|notice| notice.level == NoticeLevel::Warning);
-        if is_warned && self.is_pending(migration) {
+        if is_warned && self.track.is_pending(migration) {
             step.transaction_command = transaction_command(&messages);
         }
         match outcome {
@@ -185,8 +169,4 @@ fn twin(migrations: &[Migration], index: usize) -> Option<String> {
 /// A migration as a whole: its file's first line stands for it.
 fn file_of(migration: &Migration) -> Place {
     Place { path: migration.up.path().to_owned(), line: 1, column: None, excerpt: None }
-}
-
-fn passed_over(migration: &Migration) -> PassedOver {
-    PassedOver { version: migration.version.clone(), path: migration.up.path().to_owned() }
 }

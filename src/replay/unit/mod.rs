@@ -5,13 +5,17 @@
 mod migrate;
 mod start;
 mod turn;
+mod unapplied;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Replay;
 use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
-use crate::model::{Event, Failure, FailureKind, Phase, UnitEnd, UnitName, UnitRecord, Verdict};
+use crate::model::{
+    Comparison, Event, Failure, FailureKind, Phase, ShapeComparison, StepOutcome, UnitEnd,
+    UnitName, UnitRecord, Verdict,
+};
 use crate::postgres::Session;
 
 pub(super) use turn::Home;
@@ -48,6 +52,9 @@ impl<'a> UnitRun<'a> {
             steps: Vec::new(),
             passed_over: Vec::new(),
             changed: Vec::new(),
+            already_applied: Vec::new(),
+            shape: None,
+            outside: None,
             end: UnitEnd::Completed,
             duration: Duration::ZERO,
             head_duration: Duration::ZERO,
@@ -104,6 +111,31 @@ impl<'a> UnitRun<'a> {
 
     pub(super) fn is_stopped(&self) -> bool {
         self.end.is_some()
+    }
+
+    /// Nothing has gone wrong so far.
+    pub(super) fn is_completed(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// It applied, or tried to apply, one of the head's migrations.
+    pub(super) fn has_run_head(&self) -> bool {
+        self.record
+            .steps
+            .iter()
+            .any(|step| step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun))
+    }
+
+    pub(super) fn home_name(&self) -> &str {
+        &self.home.name
+    }
+
+    pub(super) fn set_shape(&mut self, shape: ShapeComparison) {
+        self.record.shape = Some(shape);
+    }
+
+    pub(super) fn set_outside(&mut self, outside: Comparison) {
+        self.record.outside = Some(outside);
     }
 
     pub(super) fn finish(mut self) -> UnitRecord {

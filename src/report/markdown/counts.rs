@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::headline::total;
+use super::super::headline::{total, untested};
 use super::super::text::{count, grouped};
 use super::super::v1::{
     Database, Finding, MigrationState, Report, Tally, TrackKind, Unit, Verdict,
@@ -39,7 +39,12 @@ pub(super) fn render(out: &mut String, report: &Report) {
         let words = format!("nothing is known about these {whom}");
         row(out, Verdict::NotRun, "not run", tally.not_run, &words);
     }
-    row(out, Verdict::Passed, "passed", tally.passed, "");
+    let untested = if heading == "Tenants" { untested(report) } else { 0 };
+    if untested > 0 {
+        let words = "nothing was applied: they have every pending migration already";
+        row(out, Verdict::NotRun, "at head", untested, words);
+    }
+    row(out, Verdict::Passed, "passed", tally.passed - untested.min(tally.passed), "");
     if report.databases.len() > 1 {
         databases(out, report);
     }
@@ -83,8 +88,10 @@ fn databases(out: &mut String, report: &Report) {
 /// `❌ 2 failed, 498 passed`, worst first.
 fn verdicts(units: &[Unit], track: TrackKind) -> String {
     let mut tally = Tally::default();
+    let mut at_head = 0;
     for unit in units.iter().filter(|unit| unit.track == track) {
         match unit.verdict {
+            Verdict::Passed if unit.is_untested() => at_head += 1,
             Verdict::Passed => tally.passed += 1,
             Verdict::Failed => tally.failed += 1,
             Verdict::NotRun => tally.not_run += 1,
@@ -93,6 +100,7 @@ fn verdicts(units: &[Unit], track: TrackKind) -> String {
     let parts: Vec<_> = [
         (Verdict::Failed, tally.failed, "failed"),
         (Verdict::NotRun, tally.not_run, "not run"),
+        (Verdict::NotRun, at_head, "at head"),
         (Verdict::Passed, tally.passed, "passed"),
     ]
     .into_iter()

@@ -22,7 +22,8 @@ pub(super) fn table(report: &Report, room: usize) -> String {
     units.sort_by_key(|(_, unit)| match unit.verdict {
         Verdict::Failed => 0,
         Verdict::NotRun => 1,
-        Verdict::Passed => 2,
+        Verdict::Passed if unit.is_untested() => 2,
+        Verdict::Passed => 3,
     });
     let mut rows = String::new();
     let mut shown = 0;
@@ -61,10 +62,12 @@ fn row(database: Option<&str>, unit: &Unit) -> String {
     let words = match unit.verdict {
         Verdict::Failed => "failed",
         Verdict::NotRun => "not run",
+        Verdict::Passed if unit.is_untested() => "at head, nothing was applied",
         Verdict::Passed => "passed",
     };
+    let shown = if unit.is_untested() { Verdict::NotRun } else { unit.verdict };
     let time =
         if unit.verdict == Verdict::NotRun { String::new() } else { duration(unit.duration_ms) };
     let name = cell(&one_line(&unit.name, NAME));
-    format!("{database}| {name} | {} {words} | {time} |\n", icon(unit.verdict))
+    format!("{database}| {name} | {} {words} | {time} |\n", icon(shown))
 }

@@ -39,11 +39,16 @@ pub(super) fn render(out: &mut String, database: &Database, paint: Paint) {
     }
     for (line, unit) in lines.zip(&rows) {
         let cell = verdict(unit);
-        let painted = line.trim_end().replacen(&cell, &paint.verdict(unit.verdict, &cell), 1);
+        let color = if unit.is_untested() { Verdict::NotRun } else { unit.verdict };
+        let painted = line.trim_end().replacen(&cell, &paint.verdict(color, &cell), 1);
         let _ = writeln!(out, "{painted}");
     }
-    for (verdict, number) in folded {
-        let _ = writeln!(out, "  … and {} more {}", grouped(number), word(verdict));
+    for (shown, number) in folded {
+        let word = match shown {
+            Shown::Untested => "at head: nothing was applied to them",
+            Shown::Ended(verdict) => word(verdict),
+        };
+        let _ = writeln!(out, "  … and {} more {word}", grouped(number));
     }
     reasons(out, &database.units);
 }
@@ -66,28 +71,29 @@ fn describe(track: &Track) -> String {
 }
 
 /// The units that get a row, in plan order, and how many of each verdict do not.
-fn choose(units: &[Unit]) -> (Vec<&Unit>, Vec<(Verdict, usize)>) {
-    let verdicts = [Verdict::Failed, Verdict::NotRun, Verdict::Passed];
-    let mut room = verdicts.map(|verdict| {
-        let number = units.iter().filter(|unit| unit.verdict == verdict).count();
-        let limit = match verdict {
-            Verdict::Failed => FAILED,
-            Verdict::NotRun => NOT_RUN,
-            Verdict::Passed if number > PASSED => PASSED_FOLDED,
-            Verdict::Passed => PASSED,
+fn choose(units: &[Unit]) -> (Vec<&Unit>, Vec<(Shown, usize)>) {
+    let ended = [Verdict::Failed, Verdict::NotRun, Verdict::Passed].map(Shown::Ended);
+    let [failed, not_run, passed] = ended;
+    let mut room = [failed, not_run, Shown::Untested, passed].map(|kind| {
+        let number = units.iter().filter(|unit| shown(unit) == kind).count();
+        let limit = match kind {
+            Shown::Ended(Verdict::Failed) => FAILED,
+            Shown::Ended(Verdict::NotRun) | Shown::Untested => NOT_RUN,
+            Shown::Ended(Verdict::Passed) if number > PASSED => PASSED_FOLDED,
+            Shown::Ended(Verdict::Passed) => PASSED,
         };
-        (verdict, number, limit)
+        (kind, number, limit)
     });
     let folded = room
         .iter()
         .filter(|(_, number, limit)| number > limit)
-        .map(|(verdict, number, limit)| (*verdict, number - limit))
+        .map(|(kind, number, limit)| (*kind, number - limit))
         .collect();
     let rows = units
         .iter()
         .filter(|unit| {
-            room.iter_mut().any(|(verdict, _, left)| {
-                let taken = *verdict == unit.verdict && *left > 0;
+            room.iter_mut().any(|(kind, _, left)| {
+                let taken = *kind == shown(unit) && *left > 0;
                 *left -= usize::from(taken);
                 taken
             })
@@ -120,8 +126,24 @@ fn layout(rows: &[&Unit]) -> String {
         .to_string()
 }
 
+/// `✔ passed`; `– at head` where it went through because nothing was left to apply.
 fn verdict(unit: &Unit) -> String {
-    format!("{} {}", symbol(unit.verdict), word(unit.verdict))
+    match shown(unit) {
+        Shown::Untested => format!("{} at head", symbol(Verdict::NotRun)),
+        Shown::Ended(verdict) => format!("{} {}", symbol(verdict), word(verdict)),
+    }
+}
+
+/// What a row says of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Ended(Verdict),
+    /// It passed, and none of the pending migrations was run on it.
+    Untested,
+}
+
+fn shown(unit: &Unit) -> Shown {
+    if unit.is_untested() { Shown::Untested } else { Shown::Ended(unit.verdict) }
 }
 
 fn start(start: &Start) -> &'static str {

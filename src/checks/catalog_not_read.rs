@@ -1,0 +1,76 @@
+//! A catalog could not be read after the replay, so what is compared by it is not known.
+
+use crate::model::{Comparison, Phase, UnitRecord};
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct CatalogNotRead;
+
+const NOWHERE: &str = "it is about the whole catalog";
+
+impl Check for CatalogNotRead {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "catalog-not-read",
+            "A catalog could not be read, so shapes were not compared"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let shape = unit.shape.iter().filter_map(|shape| match &shape.outcome {
+            Comparison::NotRead(failure) => Some((
+                format!(
+                    "not checked: the shapes of {} and {} were not compared",
+                    unit.name, shape.other
+                ),
+                failure,
+            )),
+            Comparison::Compared(_) => None,
+        });
+        let outside = unit.outside.iter().filter_map(|outside| match outside {
+            Comparison::NotRead(failure) => Some((
+                "not checked: what the tenants' migrations changed outside of the tenants' schemas"
+                    .to_owned(),
+                failure,
+            )),
+            Comparison::Compared(_) => None,
+        });
+        let problem = |(what, failure): (String, &'a Box<_>)| {
+            let failure: &'a crate::model::Failure = failure;
+            let message = format!("{what}; the catalog could not be read: {}", failure.message);
+            Problem::nowhere(NOWHERE, Phase::Head, message).with_failure(failure)
+        };
+        shape.chain(outside).map(problem).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, unit};
+    use crate::model::{FailureKind, ShapeComparison};
+
+    #[test]
+    fn what_was_not_read_is_said_and_never_silent() {
+        let lost = || Comparison::NotRead(Box::new(failure(FailureKind::ConnectionLost, "gone")));
+        let unit = UnitRecord {
+            shape: Some(ShapeComparison { other: "fresh_1".into(), outcome: lost() }),
+            outside: Some(lost()),
+            ..unit("fresh_2")
+        };
+        let problems = CatalogNotRead.check(&unit);
+        let messages: Vec<&str> = problems.iter().map(|one| &*one.message).collect();
+        assert_eq!(messages.len(), 2);
+        assert!(messages[0].starts_with("not checked: the shapes of fresh_2 and fresh_1"));
+        assert!(messages.iter().all(|message| message.ends_with(": gone")), "{messages:?}");
+    }
+
+    #[test]
+    fn what_was_read_is_no_problem() {
+        let read = Comparison::Compared([].into());
+        let unit = UnitRecord { outside: Some(read), ..unit("acme") };
+        assert!(CatalogNotRead.check(&unit).is_empty());
+    }
+}

@@ -1,0 +1,60 @@
+//! A tenant's migrations change something that lies outside of the tenants' schemas.
+
+use crate::model::{Comparison, UnitRecord};
+
+use super::shape_differs::{at, by_place, listed};
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct ChangedOutsideTarget;
+
+const HELP: &str = "each tenant's upgrade does this again, to one object that all tenants use: the last one wins, two at \
+                    a time can fail, and tenants that are still at the old version use the new object already. Put it into \
+                    the shared track, or into the tenant's own schema";
+
+impl Check for ChangedOutsideTarget {
+    fn about(&self) -> &'static About {
+        about!(
+            Warning,
+            "changed-outside-target",
+            "A tenant's migration changes something outside of the tenants' schemas"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let Some(Comparison::Compared(differences)) = &unit.outside else { return Vec::new() };
+        let groups = by_place(differences);
+        let problems = groups.values().map(|differences| {
+            let message = format!(
+                "the tenants' migrations change what is outside of the tenants' schemas: {}",
+                listed(differences)
+            );
+            at(differences[0].place.as_ref(), message).with_help(Some(HELP))
+        });
+        problems.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{difference, place, unit};
+
+    #[test]
+    fn what_was_changed_is_said_at_its_statement() {
+        let change = difference("function public.f() was created", Some(place("m/2.sql", 1)));
+        let outside = Some(Comparison::Compared([change].into()));
+        let unit = UnitRecord { outside, ..unit("fresh_1") };
+        let problems = ChangedOutsideTarget.check(&unit);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.ends_with("schemas: function public.f() was created"));
+        assert_eq!(problems[0].place().unwrap().path, "m/2.sql");
+    }
+
+    #[test]
+    fn nothing_changed_is_no_problem() {
+        let outside = Some(Comparison::Compared([].into()));
+        let unit = UnitRecord { outside, ..unit("fresh_1") };
+        assert!(ChangedOutsideTarget.check(&unit).is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! A sample has pending migrations behind it already: on this tenant they were not tested.
+
+use crate::model::{Phase, StepOutcome, UnitRecord};
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct SampleAtHead;
+
+/// Versions that a message names.
+const NAMED: usize = 5;
+
+const HELP: &str = "take the sample from where production stands: a database without this pull request's migrations. If \
+                    its version table is right, it was dumped after they had been applied";
+
+impl Check for SampleAtHead {
+    fn about(&self) -> &'static About {
+        about!(
+            Warning,
+            "sample-at-head",
+            "A sample has pending migrations already, so they were not tested on it"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let number = unit.already_applied.len();
+        if number == 0 {
+            return Vec::new();
+        }
+        let shown = unit.already_applied.iter().take(NAMED).map(|one| one.version.as_str());
+        let mut versions = shown.collect::<Vec<_>>().join(", ");
+        if number > NAMED {
+            versions.push_str(", …");
+        }
+        let message = match has_run_some(unit) {
+            false => format!(
+                "nothing was tested: the sample has every pending migration already ({versions})"
+            ),
+            true => format!(
+                "not everything was tested: the sample has pending migrations already ({versions})"
+            ),
+        };
+        let problem = match unit.sample.as_ref().map(|sample| &sample.path) {
+            Some(path) => Problem::in_file(path, Phase::Head, message),
+            None => Problem::nowhere("it is about the sample as a whole", Phase::Head, message),
+        };
+        vec![problem.with_help(Some(HELP))]
+    }
+}
+
+/// One of the head's migrations was run on it.
+fn has_run_some(unit: &UnitRecord) -> bool {
+    let is_run = |step: &crate::model::StepRecord| {
+        step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun)
+    };
+    unit.steps.iter().any(is_run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{step, unit};
+    use crate::model::AppliedBefore;
+
+    fn having(versions: &[&str]) -> UnitRecord {
+        let one = |version: &&str| AppliedBefore {
+            version: (*version).to_owned(),
+            path: format!("m/{version}.sql").into(),
+        };
+        UnitRecord { already_applied: versions.iter().map(one).collect(), ..unit("acme") }
+    }
+
+    fn message(unit: &UnitRecord) -> String {
+        SampleAtHead.check(unit).iter().map(|problem| problem.message.to_string()).collect()
+    }
+
+    #[test]
+    fn a_tenant_to_which_nothing_was_applied_is_told_from_one_with_a_part() {
+        assert_eq!(message(&unit("acme")), "");
+        assert_eq!(
+            message(&having(&["2"])),
+            "nothing was tested: the sample has every pending migration already (2)"
+        );
+        let partly = having(&["2"]).with_step(step("3", Phase::Head));
+        assert!(message(&partly).starts_with("not everything was tested"), "{}", message(&partly));
+        let based = having(&["2"]).with_step(step("1", Phase::Base));
+        assert!(message(&based).starts_with("nothing was tested"), "the base's are no test");
+    }
+
+    #[test]
+    fn many_versions_are_cut() {
+        assert!(message(&having(&["1", "2", "3", "4", "5", "6"])).ends_with("(1, 2, 3, 4, 5, …)"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Two tenants that start from the same state end in different shapes.
+
+use indexmap::IndexMap;
+
+use crate::model::{Comparison, Phase, Place, PlacedDifference, UnitRecord};
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct ShapeDiffers;
+
+/// Differences named in one message.
+const NAMED: usize = 10;
+
+const HELP: &str = "the migrations look at the whole database where they mean the tenant's own schema, or make one object \
+                    for all tenants. Restrict a guard to the own schema (`conrelid = 'users'::regclass`, \
+                    `connamespace = current_schema()::regnamespace`); make extensions, and what all tenants use, in the \
+                    shared track or in `prepare`";
+
+/// By where they come from; an excerpt takes no part in it.
+type ByPlace<'a> = IndexMap<Option<(&'a str, usize)>, Vec<&'a PlacedDifference>>;
+
+impl Check for ShapeDiffers {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "shape-differs",
+            "Tenants that start from the same state end in different shapes"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let Some(shape) = &unit.shape else { return Vec::new() };
+        let Comparison::Compared(differences) = &shape.outcome else { return Vec::new() };
+        let problem = |differences: &Vec<&'a PlacedDifference>| {
+            let message = format!(
+                "{} ends in another shape than {}, which starts from the same state: {}",
+                unit.name,
+                shape.other,
+                listed(differences)
+            );
+            at(differences[0].place.as_ref(), message).with_help(Some(HELP))
+        };
+        by_place(differences).values().map(problem).collect()
+    }
+}
+
+/// In the order of the catalog, those of one statement together.
+pub(super) fn by_place(differences: &[PlacedDifference]) -> ByPlace<'_> {
+    let mut found = ByPlace::new();
+    for difference in differences {
+        let place = difference.place.as_ref().map(|place| (place.path.as_str(), place.line));
+        found.entry(place).or_default().push(difference);
+    }
+    found
+}
+
+pub(super) fn listed(differences: &[&PlacedDifference]) -> String {
+    let texts: Vec<&str> = differences.iter().take(NAMED).map(|one| one.text.as_str()).collect();
+    match differences.len().saturating_sub(NAMED) {
+        0 => texts.join("; "),
+        more => format!("{}; and {more} more", texts.join("; ")),
+    }
+}
+
+pub(super) fn at(place: Option<&Place>, message: String) -> Problem<'_> {
+    match place {
+        Some(place) => Problem::at(place, Phase::Head, message),
+        None => Problem::nowhere(
+            "no statement of the migrations names it; it may be put together by dynamic SQL",
+            Phase::Head,
+            message,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{difference, failure, place, unit};
+    use crate::model::{FailureKind, ShapeComparison};
+
+    fn compared(outcome: Comparison) -> UnitRecord {
+        let shape = ShapeComparison { other: "fresh_1".into(), outcome };
+        UnitRecord { shape: Some(shape), ..unit("fresh_2") }
+    }
+
+    #[test]
+    fn what_one_statement_names_is_one_problem_at_its_place() {
+        let statement = Some(place("m/2.sql", 3));
+        let unit = compared(Comparison::Compared(
+            [
+                difference("constraint a.k is missing", statement.clone()),
+                difference("extension x is missing", None),
+                difference("index k is missing", statement),
+            ]
+            .into(),
+        ));
+        let problems = ShapeDiffers.check(&unit);
+        assert_eq!(problems.len(), 2);
+        assert_eq!(problems[0].place().unwrap().line, 3);
+        assert_eq!(
+            problems[0].message,
+            "fresh_2 ends in another shape than fresh_1, which starts from the same state: \
+             constraint a.k is missing; index k is missing"
+        );
+        assert!(problems[1].place().is_none());
+    }
+
+    #[test]
+    fn equal_shapes_are_no_problem_and_unread_ones_are_another_checks() {
+        assert!(ShapeDiffers.check(&compared(Comparison::Compared([].into()))).is_empty());
+        let lost = failure(FailureKind::ConnectionLost, "gone");
+        assert!(ShapeDiffers.check(&compared(Comparison::NotRead(Box::new(lost)))).is_empty());
+        assert!(ShapeDiffers.check(&unit("acme")).is_empty());
+    }
+
+    #[test]
+    fn many_differences_are_counted() {
+        let differences: Vec<_> =
+            (0..13).map(|at| difference(&format!("index i{at} is missing"), None)).collect();
+        let unit = compared(Comparison::Compared(differences.into()));
+        let problems = ShapeDiffers.check(&unit);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.ends_with("index i9 is missing; and 3 more"));
+    }
+}

@@ -1,0 +1,179 @@
+//! Catalogs that are read during a replay: tenants with the same start must end in the same shape, and what the tenants'
+//! migrations change outside of the tenants' schemas is recorded.
+//!
+//! The first tenant that starts empty runs its head before all others, alone in its database. So a guard that has an effect
+//! for the first tenant only (an object that is looked up by its bare name, an extension) has it for this one, however many
+//! tenants run side by side afterwards; and what is different outside of the schemas then is what one tenant's migrations
+//! alone have changed.
+
+use super::Replay;
+use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
+use super::unit::UnitRun;
+use crate::model::{
+    Catalog, Comparison, Difference, Failure, LeaveOut, Migration, Place, PlacedDifference,
+    ShapeComparison, Tenancy,
+};
+use crate::postgres::CatalogReader;
+use crate::sql::{first_mention, place_in};
+
+/// Differences that are kept of one comparison; more than this tell nothing new.
+const KEPT: usize = 100;
+
+/// Compares the tenants that have the same start and completed, each with the first of them.
+pub(super) async fn compare_shapes(
+    replay: &Replay<'_>,
+    database: &DatabasePlan,
+    runs: &mut [UnitRun<'_>],
+) {
+    for start in [Start::Fresh, Start::Base] {
+        let same: Vec<usize> = (0..runs.len())
+            .filter(|index| runs[*index].unit.start == start && runs[*index].is_completed())
+            .collect();
+        let [first, others @ ..] = same.as_slice() else { continue };
+        if others.is_empty() {
+            continue;
+        }
+        let expected = shape(replay, database, &runs[*first]).await;
+        let other = runs[*first].unit.name.to_string();
+        for index in others {
+            let outcome = match (&expected, shape(replay, database, &runs[*index]).await) {
+                (Ok(expected), Ok(is)) => compared(database, &is, expected, Difference::to_string),
+                (Err(failure), _) => Comparison::NotRead(Box::new(failure.clone())),
+                (_, Err(failure)) => Comparison::NotRead(Box::new(failure)),
+            };
+            runs[*index].set_shape(ShapeComparison { other: other.clone(), outcome });
+        }
+    }
+}
+
+async fn shape(
+    replay: &Replay<'_>,
+    database: &DatabasePlan,
+    run: &UnitRun<'_>,
+) -> Result<Catalog, Failure> {
+    let left_out = ledgers([run.unit]);
+    let read = async {
+        let mut reader = open(replay, run.home_name()).await?;
+        let catalog = match database.tenancy {
+            Tenancy::Schema => reader.catalog(schema_of(run.unit), &left_out).await,
+            Tenancy::Database => reader.database_catalog(&left_out).await,
+        };
+        reader.close().await;
+        catalog
+    };
+    settled(replay, read.await).await
+}
+
+/// Without the project's session settings: they are for migrations, and could stop a query on the catalogs.
+async fn open(replay: &Replay<'_>, home: &str) -> Result<CatalogReader, Failure> {
+    CatalogReader::open(&replay.server.admin().database(home)).await
+}
+
+async fn settled<T>(replay: &Replay<'_>, read: Result<T, Failure>) -> Result<T, Failure> {
+    match read {
+        Ok(read) => Ok(read),
+        Err(failure) => Err(replay.settle(failure).await),
+    }
+}
+
+/// The database around the tenants' schemas, as it was when it was last read.
+pub(super) struct Surroundings<'a> {
+    replay: &'a Replay<'a>,
+    database: &'a DatabasePlan,
+    home: String,
+    tenants: Vec<&'a Unit>,
+    last: Result<Catalog, Failure>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Reads them before the first tenant's head migrations. `None` where each tenant is a database: nothing is around it.
+    pub(super) async fn read(
+        replay: &'a Replay<'a>,
+        database: &'a DatabasePlan,
+        runs: &[UnitRun<'a>],
+    ) -> Option<Self> {
+        let home = match runs.iter().find(|run| run.is_completed()) {
+            Some(run) if database.tenancy == Tenancy::Schema => run.home_name().to_owned(),
+            _ => return None,
+        };
+        let tenants: Vec<&Unit> = runs.iter().map(|run| run.unit).collect();
+        let last = around(replay, &home, &tenants).await;
+        Some(Self { replay, database, home, tenants, last })
+    }
+
+    /// Records in each of `runs` that applied something what has changed since they were last read.
+    pub(super) async fn note_changes(&mut self, runs: &mut [UnitRun<'_>]) {
+        if !runs.iter().any(UnitRun::has_run_head) {
+            return;
+        }
+        let now = around(self.replay, &self.home, &self.tenants).await;
+        let outcome = match (&self.last, &now) {
+            (Ok(before), Ok(now)) => compared(self.database, now, before, Difference::as_change),
+            (Err(failure), _) | (_, Err(failure)) => Comparison::NotRead(Box::new(failure.clone())),
+        };
+        for run in runs.iter_mut().filter(|run| run.has_run_head()) {
+            run.set_outside(outcome.clone());
+        }
+        self.last = now;
+    }
+}
+
+async fn around(replay: &Replay<'_>, home: &str, tenants: &[&Unit]) -> Result<Catalog, Failure> {
+    let schemas: Vec<String> = tenants.iter().map(|unit| schema_of(unit).to_owned()).collect();
+    let left_out = ledgers(tenants.iter().copied());
+    let read = async {
+        let mut reader = open(replay, home).await?;
+        let catalog = reader.catalog_without(&schemas, &left_out).await;
+        reader.close().await;
+        catalog
+    };
+    settled(replay, read.await).await
+}
+
+fn schema_of(unit: &Unit) -> &str {
+    unit.search_path.first().map_or("public", String::as_str)
+}
+
+fn ledgers<'u>(units: impl IntoIterator<Item = &'u Unit>) -> LeaveOut {
+    let table = |unit: &Unit| (unit.ledger.schema.clone(), unit.ledger.table.clone());
+    LeaveOut::tables(units.into_iter().map(table))
+}
+
+fn compared(
+    database: &DatabasePlan,
+    is: &Catalog,
+    expected: &Catalog,
+    text: impl Fn(&Difference) -> String,
+) -> Comparison {
+    let differences = is.differences(expected);
+    let more = differences.len().saturating_sub(KEPT);
+    let placed = differences.iter().take(KEPT).map(|difference| PlacedDifference {
+        text: text(difference),
+        place: database.tenants.as_ref().and_then(|track| place_of(track, difference)),
+    });
+    let rest = (more > 0).then(|| PlacedDifference {
+        text: format!("{more} more differences are left out here"),
+        place: None,
+    });
+    Comparison::Compared(placed.chain(rest).collect())
+}
+
+/// The first statement that names the object: of what is pending, else of all.
+fn place_of(track: &TrackPlan, difference: &Difference) -> Option<Place> {
+    let names = difference.spoken_names();
+    let (pending, old): (Vec<&Migration>, Vec<&Migration>) =
+        track.head.iter().partition(|migration| track.is_pending(migration));
+    pending.into_iter().chain(old).find_map(|migration| {
+        let statement = first_mention(migration.up.text(), &names)?;
+        Some(place_in(&migration.up, migration.up.range().start + statement.start))
+    })
+}
+
+/// The first tenant that starts empty goes before all others, wherever it stands in the plan.
+pub(super) fn first_fresh(runs: &mut [UnitRun<'_>]) -> usize {
+    let at = runs.iter().position(|run| run.unit.start == Start::Fresh);
+    at.map_or(0, |at| {
+        runs.swap(0, at);
+        1
+    })
+}

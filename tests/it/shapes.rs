@@ -1,0 +1,302 @@
+//! Tenants with the same start must end in the same shape, and what tenants change around their schemas is reported.
+
+use crate::common::{Project, Report, at, project};
+
+const CONFIG: &str = "[databases.app]\n[databases.app.tenants]\nmigrations = \"m\"\nformat = \"sqlx\"\n\
+                      target = \"tenant_{tenant}\"\nsamples = \"samples/*.sql\"\n";
+
+const GUARD: &str = "-- the guard sees every tenant's constraint\nDO $$ BEGIN\n    \
+    IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'users_email_key') THEN\n        \
+    ALTER TABLE users ADD CONSTRAINT users_email_key UNIQUE (email);\n    END IF;\nEND $$;\n";
+
+/// A base with a table, one sample, and a branch.
+fn app() -> Project {
+    project()
+        .file("mig-ci.toml", CONFIG)
+        .file("m/1_users.sql", "CREATE TABLE users (id int PRIMARY KEY, email text);\n")
+        .file("samples/acme.sql", "INSERT INTO users VALUES (1, 'a@acme.example');\n")
+        .git_commit("base")
+        .git_branch("feature")
+}
+
+fn verified(project: &Project, jobs: usize, exit: i32) -> Report {
+    project.verify().arg(format!("--jobs={jobs}")).report(exit)
+}
+
+#[test]
+fn a_guard_that_looks_at_all_tenants_gives_only_the_first_its_constraint() {
+    let app = app().file("m/2_email.sql", GUARD);
+    for jobs in [1, 4] {
+        let report = verified(&app, jobs, 1);
+        assert_eq!(report.units_of("shape-differs"), ["fresh_2"], "{jobs} jobs");
+        let finding = report.finding("shape-differs");
+        assert_eq!(at(&finding["place"]), "m/2_email.sql:2:1");
+        let message = finding["message"].as_str().unwrap();
+        assert!(
+            message.contains("fresh_1, which starts from the same state: constraint users.users_email_key is missing"),
+            "{message}"
+        );
+        let shape = &report.unit("fresh_2")["shape"];
+        assert_eq!(shape["expected"], "fresh_1");
+        assert_eq!(shape["result"], "different");
+        assert_eq!(report.unit("fresh_2")["verdict"], "failed");
+        assert_eq!(report.unit("fresh_1")["verdict"], "passed");
+    }
+}
+
+/// The same text, restricted to the own table.
+#[test]
+fn a_guard_for_the_own_table_is_no_difference() {
+    let own = GUARD.replace("WHERE conname", "WHERE conrelid = 'users'::regclass AND conname");
+    let report = verified(&app().file("m/2_email.sql", own), 4, 0);
+    assert_eq!(report.unit("fresh_2")["shape"]["result"], "same");
+    assert_eq!(report.unit("fresh_2")["outside"]["result"], "same");
+    assert!(report.unit("base").get("shape").is_none(), "nothing starts as it does");
+}
+
+#[test]
+fn an_extension_that_lands_in_the_first_tenants_schema_is_named() {
+    let app = app().file("m/2_crypto.sql", "CREATE EXTENSION IF NOT EXISTS pgcrypto;\n");
+    let report = verified(&app, 2, 1);
+    let finding = report.finding("shape-differs");
+    assert_eq!(at(&finding["place"]), "m/2_crypto.sql:1:1");
+    assert!(finding["message"].as_str().unwrap().ends_with("extension pgcrypto is missing"));
+}
+
+#[test]
+fn a_function_in_public_that_every_tenant_replaces_is_told() {
+    let app = app().file(
+        "m/2_next.sql",
+        "CREATE OR REPLACE FUNCTION public.next_number() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+         CREATE OR REPLACE VIEW public.numbers AS SELECT public.next_number() AS number;\n",
+    );
+    let report = verified(&app, 4, 0);
+    let findings = report.json["findings"].as_array().unwrap();
+    let told: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding["code"] == "changed-outside-target")
+        .map(|finding| (at(&finding["place"]), finding["message"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told.len(), 2, "{findings:#?}");
+    let has = |place: &str, text: &str| {
+        told.iter().any(|(at, message)| at == place && message.contains(text))
+    };
+    assert!(has("m/2_next.sql:1:1", "function public.next_number() was created"), "{told:?}");
+    assert!(has("m/2_next.sql:2:1", "view public.numbers was created"), "{told:?}");
+    assert_eq!(report.unit("fresh_1")["outside"]["result"], "different");
+}
+
+/// What only the second does is told of those that came second.
+#[test]
+fn what_a_later_tenant_changes_is_not_the_first_ones() {
+    let app = app().file(
+        "m/2_registry.sql",
+        "DO $$ BEGIN\n    IF to_regclass('public.registry') IS NULL THEN\n        CREATE TABLE public.registry ();\n    \
+         ELSE\n        ALTER TABLE public.registry ADD COLUMN IF NOT EXISTS second int;\n    END IF;\nEND $$;\n",
+    );
+    let report = verified(&app, 1, 0);
+    let changes = |unit: &str| report.unit(unit)["outside"]["changes"].to_string();
+    assert_eq!(changes("fresh_1"), "[\"table public.registry was created\"]");
+    for other in ["acme", "fresh_2", "base"] {
+        assert_eq!(changes(other), "[\"column public.registry.second was created\"]");
+    }
+}
+
+/// A database for each tenant: what they share is the server, here a setting of the run's own role.
+#[test]
+fn databases_of_tenants_are_compared_too() {
+    let config = CONFIG.replace("format", "tenancy = \"database\"\nformat");
+    let app = project()
+        .file("mig-ci.toml", config)
+        .file("m/1_users.sql", "CREATE TABLE users (id int, email text);\nCREATE SCHEMA extra;\n")
+        .file("samples/acme.sql", "INSERT INTO users VALUES (1);\n")
+        .git_commit("base")
+        .git_branch("feature")
+        .file(
+        "m/2_first.sql",
+        "DO $$ BEGIN\n    IF NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = current_user::regrole\n        \
+         AND 'application_name=first' = ANY (setconfig)) THEN\n        EXECUTE format('ALTER ROLE %I SET application_name = first', current_user);\n        \
+         CREATE TABLE extra.only_first (id int);\n    END IF;\nEND $$;\n",
+    );
+    let report = verified(&app, 4, 1);
+    let finding = report.finding("shape-differs");
+    assert_eq!(report.units_of("shape-differs"), ["fresh_2"]);
+    let message = finding["message"].as_str().unwrap();
+    assert!(message.contains("table extra.only_first is missing"), "{message}");
+    assert!(report.unit("fresh_1").get("outside").is_none(), "nothing is around a database");
+}
+
+/// Read with rights and a connection that the migrations have taken away: that is not green.
+#[test]
+fn a_catalog_that_cannot_be_read_is_no_pass() {
+    let app =
+        app().file("mig-ci.toml", format!("[postgres]\nrole = \"superuser\"\n{CONFIG}")).file(
+            "m/2_closed.sql",
+            "UPDATE pg_database SET datallowconn = false WHERE datname = current_database();\n",
+        );
+    let report = verified(&app, 1, 1);
+    assert_eq!(report.unit("fresh_1")["verdict"], "failed");
+    assert_eq!(report.unit("fresh_1")["outside"]["result"], "not-checked");
+    let reason = report.unit("fresh_1")["outside"]["reason"].as_str().unwrap();
+    assert!(reason.contains("not currently accepting connections"), "{reason}");
+    assert!(report.units_of("catalog-not-read").contains(&"fresh_1"));
+}
+
+/// The project's session settings are for migrations, not for reading catalogs.
+#[test]
+fn session_settings_do_not_stop_the_reading() {
+    let config = format!(
+        "[postgres]\nsettings = {{ default_transaction_isolation = \"serializable\" }}\n{CONFIG}"
+    );
+    let app = app()
+        .file("mig-ci.toml", config)
+        .file("m/2_more.sql", "ALTER TABLE users ADD name text;\n");
+    let report = verified(&app, 2, 0);
+    assert_eq!(report.unit("fresh_2")["shape"]["result"], "same");
+}
+
+/// Its ledger's timing and checksums differ between tenants.
+#[test]
+fn every_format_compares_without_its_ledger() {
+    for (format, file, text) in [
+        (
+            "dbmate",
+            "m/1_a.sql",
+            "-- migrate:up\nCREATE TABLE a (id int);\n-- migrate:down\nDROP TABLE a;\n",
+        ),
+        ("golang-migrate", "m/1_a.up.sql", "CREATE TABLE a (id int);\n"),
+        ("plain", "m/1_a.sql", "CREATE TABLE a (id int);\n"),
+    ] {
+        let config = CONFIG.replace("\"sqlx\"", &format!("\"{format}\""));
+        let config = config.replace("samples = \"samples/*.sql\"\n", "");
+        let app = project().file("mig-ci.toml", config).file(file, text);
+        let report = verified(&app, 2, 0);
+        assert_eq!(report.unit("fresh_2")["shape"]["result"], "same", "{format}");
+        assert_eq!(report.unit("fresh_1")["outside"]["result"], "same", "{format}");
+    }
+}
+
+mod at_head {
+    use super::*;
+
+    const SQLX_LEDGER: &str = "CREATE TABLE users (id int PRIMARY KEY, email text);\n\
+        CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY, description text NOT NULL, installed_on timestamptz \
+        NOT NULL DEFAULT now(), success boolean NOT NULL, checksum bytea NOT NULL, execution_time bigint NOT NULL);\n";
+
+    fn row(version: u32, text: &str) -> String {
+        use sha2::Digest as _;
+        let sum = hex::encode(sha2::Sha384::digest(text));
+        format!(
+            "INSERT INTO _sqlx_migrations VALUES ({version}, 'x', now(), true, '\\x{sum}', 0);\n"
+        )
+    }
+
+    const ONE: &str = "CREATE TABLE users (id int PRIMARY KEY, email text);\n";
+    const TWO: &str = "ALTER TABLE users ADD name text;\n";
+    const THREE: &str = "ALTER TABLE users ADD phone text;\n";
+
+    fn two_pending() -> Project {
+        app().file("m/2_name.sql", TWO).file("m/3_phone.sql", THREE)
+    }
+
+    /// The sample's tenant was not tested, and nothing says that it was.
+    fn says_so(project: &Project) -> Report {
+        let report = verified(project, 2, 0);
+        assert_eq!(report.unit("acme")["nothing_applied"], true);
+        assert_eq!(report.units_of("sample-at-head"), ["acme"]);
+        let message = report.finding("sample-at-head")["message"].as_str().unwrap();
+        assert!(message.starts_with("nothing was tested"), "{message}");
+        assert_eq!(
+            report.json["summary"],
+            "Migrations pass for 3 of 4 tenants; nothing was applied to 1, which had everything already"
+        );
+        report
+    }
+
+    #[test]
+    fn a_sample_with_everything_is_never_shown_as_tested() {
+        let sample = format!(
+            "{SQLX_LEDGER}ALTER TABLE users ADD name text, ADD phone text;\n{}{}{}",
+            row(1, ONE),
+            row(2, TWO),
+            row(3, THREE)
+        );
+        let project = two_pending().file("samples/acme.sql", sample);
+        let report = says_so(&project);
+        assert_eq!(report.unit("acme")["already_applied"].to_string(), "[\"2\",\"3\"]");
+        for (format, has, has_not) in [
+            ("terminal", "– at head  tenant  acme", "passed   tenant  acme"),
+            ("markdown", "at head", "4 passed"),
+            ("junit", "<skipped message=\"nothing was applied", "tests=\"5\""),
+        ] {
+            let text = project.verify().args(["--format", format]).run().exit(0).stdout;
+            assert!(text.contains(has), "{format}: {text}");
+            assert!(!text.contains(has_not), "{format}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_sample_with_a_part_is_said_to_be_tested_in_part() {
+        let sample = format!(
+            "{SQLX_LEDGER}ALTER TABLE users ADD name text;\n{}{}",
+            row(1, ONE),
+            row(2, TWO)
+        );
+        let report = verified(&two_pending().file("samples/acme.sql", sample), 2, 0);
+        assert_eq!(report.unit("acme")["already_applied"].to_string(), "[\"2\"]");
+        assert!(report.unit("acme").get("nothing_applied").is_none());
+        let message = report.finding("sample-at-head")["message"].as_str().unwrap();
+        assert!(message.starts_with("not everything was tested"), "{message}");
+    }
+
+    /// golang-migrate keeps one row, so the ledger cannot tell what lies below it: that is no "never applied".
+    #[test]
+    fn a_ledger_of_one_row_at_the_head_is_not_called_skipped() {
+        let config = CONFIG.replace("\"sqlx\"", "\"golang-migrate\"");
+        let project = project()
+            .file("mig-ci.toml", config)
+            .file("m/1_users.up.sql", ONE)
+            .git_commit("base")
+            .git_branch("feature")
+            .file("m/2_name.up.sql", TWO)
+            .file("m/3_phone.up.sql", THREE)
+            .file(
+                "samples/acme.sql",
+                "CREATE TABLE users (id int PRIMARY KEY, email text, name text, phone text);\n\
+                 CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);\n\
+                 INSERT INTO schema_migrations VALUES (3, false);\n",
+            );
+        let report = says_so(&project);
+        assert_eq!(report.codes(), ["sample-at-head"]);
+    }
+
+    #[test]
+    fn data_that_stands_at_the_head_was_laid_over_what_is_pending() {
+        let config = format!("{CONFIG}sample.acme.version = 3\n");
+        says_so(&two_pending().file("mig-ci.toml", config));
+    }
+
+    #[test]
+    fn a_database_of_its_own_makes_no_difference() {
+        let config = CONFIG.replace("format", "tenancy = \"database\"\nformat");
+        let config = format!("{config}sample.acme.version = 3\n");
+        says_so(&two_pending().file("mig-ci.toml", config));
+    }
+
+    /// Without anything pending there is nothing that could be tested, and the headline says that.
+    #[test]
+    fn with_nothing_pending_no_sample_is_at_the_head() {
+        let report = verified(&app(), 2, 0);
+        assert!(!report.codes().contains(&"sample-at-head"), "{:?}", report.codes());
+        assert!(report.json["summary"].as_str().unwrap().starts_with("Nothing is pending"));
+    }
+
+    /// There everything is pending, and a sample that stands somewhere below the head is the usual one.
+    #[test]
+    fn without_a_base_only_a_sample_to_which_nothing_is_applied_is_told() {
+        let sample = format!("{SQLX_LEDGER}{}", row(1, ONE));
+        let project = two_pending().file("samples/acme.sql", sample);
+        let report = project.verify().arg("--no-base").report(0);
+        assert!(!report.codes().contains(&"sample-at-head"), "{:?}", report.codes());
+    }
+}
