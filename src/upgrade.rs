@@ -105,7 +105,7 @@ pub(crate) async fn upgrade(
     let units = fleet.run().await?;
     let (records, upgraded): (Vec<UnitRecord>, Vec<_>) = units.into_iter().map(parts).unzip();
     let findings = checks::judge(&records, &project.checks);
-    Ok(report::build(report::Run {
+    let report = report::build(report::Run {
         direction: request.way.direction(),
         is_rehearsal: request.rehearsal.is_some(),
         address: job.site.url.address().ok().map(|address| address.describe()),
@@ -116,5 +116,6 @@ pub(crate) async fn upgrade(
         units: upgraded,
         records: &records,
         findings: &findings,
-    }))
+    });
+    Ok(report::Report { notes: job.notes(), ..report })
 }

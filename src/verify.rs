@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checks;
 use crate::config::{self, ConfigErrors, LoadOptions, Location, Overrides};
-use crate::model::{Event, Failure, Files, Project};
+use crate::model::{Database, Event, Failure, Files, Project, Track, TrackKind};
 use crate::postgres::{self, EventSink, ProviderError, RunId, Server, ServerRequest};
-use crate::replay::plan::{Plan, PlanError, Selection};
+use crate::replay::plan::{Plan, PlanError, Selection, TrackPlan};
 use crate::replay::{self, Evidence};
 use crate::report::{self, v1};
 use crate::source::{self, BaseRequest, Hosted, Revisions, SourceError, Worktree};
@@ -120,8 +120,24 @@ pub(crate) fn load_project(
 /// The same, as it would be understood without a configuration file.
 pub(crate) fn discover() -> Result<Project, Error> {
     let location = config::locate(&current_folder()?, None)?;
-    let (project, _) = load_at(Location { file: None, ..location }, Overrides::default())?;
+    let (project, files) = load_at(Location { file: None, ..location }, Overrides::default())?;
+    for (database, kind, track) in tracks(&project.databases) {
+        // What else is wrong with a directory may need the file that is to be written.
+        if let Err(error) = TrackPlan::new(&database.name, kind, track, &files, None)
+            && error.is_about_direction()
+        {
+            return Err(error.into());
+        }
+    }
     Ok(project)
+}
+
+fn tracks(databases: &[Database]) -> impl Iterator<Item = (&Database, TrackKind, &Track)> {
+    databases.iter().flat_map(|database| {
+        let shared = database.shared.iter().map(|track| (TrackKind::Shared, track));
+        let tenants = database.tenants.iter().map(|tenants| (TrackKind::Tenant, &tenants.track));
+        shared.chain(tenants).map(move |(kind, track)| (database, kind, track))
+    })
 }
 
 fn load_at(location: Location, overrides: Overrides) -> Result<(Project, Worktree), Error> {

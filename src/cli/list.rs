@@ -60,6 +60,9 @@ fn write_track(text: &mut String, track: &TrackPlan) {
         track.chosen.format.name(),
         track.chosen.reason
     );
+    for allowed in track.allowed_directions() {
+        let _ = writeln!(text, "    warning: {allowed}");
+    }
     for (migration, state) in track.states() {
         let _ = writeln!(text, "    {:<8} {}", state.to_string(), migration.file_name());
     }

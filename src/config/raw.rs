@@ -81,6 +81,10 @@ pub(crate) struct RawDatabase {
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
     pub(crate) order: Option<String>,
+    /// Names of files that are meant to run forwards from their first line to their last, although something in them looks
+    /// like a down migration; `"."` is the folder itself.
+    #[serde(default, rename = "forward-only")]
+    pub(crate) forward_only: Vec<String>,
     /// The schema that comes first in the search path and holds the ledger.
     pub(crate) schema: Option<String>,
     /// The search path of the migrations' sessions; begins with `schema`.
@@ -107,6 +111,10 @@ pub(crate) struct RawShared {
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
     pub(crate) order: Option<String>,
+    /// Names of files that are meant to run forwards from their first line to their last, although something in them looks
+    /// like a down migration; `"."` is the folder itself.
+    #[serde(default, rename = "forward-only")]
+    pub(crate) forward_only: Vec<String>,
     /// The schema that comes first in the search path and holds the ledger.
     pub(crate) schema: Option<String>,
     /// The search path of the migrations' sessions; begins with `schema`.
@@ -129,6 +137,10 @@ pub(crate) struct RawTenants {
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
     pub(crate) order: Option<String>,
+    /// Names of files that are meant to run forwards from their first line to their last, although something in them looks
+    /// like a down migration; `"."` is the folder itself.
+    #[serde(default, rename = "forward-only")]
+    pub(crate) forward_only: Vec<String>,
     /// How tenants are kept apart: a schema each in one database, or a database each.
     #[serde(default)]
     #[schemars(schema_with = "choice::<Tenancy>")]

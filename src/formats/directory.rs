@@ -17,6 +17,8 @@ pub(crate) struct Directory<'a> {
     pub(crate) ledger: Option<&'a str>,
     /// The order, for formats that have none of their own.
     pub(crate) order: Option<FileOrder>,
+    /// Names of files that run forwards from their first line to their last, whatever they look like.
+    pub(crate) forward_only: &'a [String],
 }
 
 impl<'a> Directory<'a> {

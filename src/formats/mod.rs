@@ -10,6 +10,7 @@
 
 mod dbmate;
 mod detect;
+mod direction;
 mod directory;
 mod down;
 mod foreign;
@@ -30,6 +31,7 @@ use std::time::SystemTime;
 use camino::Utf8PathBuf;
 
 pub(crate) use detect::choose;
+pub(crate) use direction::{AllowedDirection, LoadedDirectory, load, unknown_names};
 pub(crate) use directory::Directory;
 pub(crate) use down::{DownDecision, DownRefusal, DownTo};
 pub(crate) use foreign::LEDGERS;
@@ -53,6 +55,12 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
 
     /// Is this directory of this format? Only ever a look at names, texts and the project's own files.
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError>;
+
+    /// A file's name without what the format reads as its ending: of `1_a.up.sql`, `1_a` where the tool has up files, and
+    /// else `1_a.up`.
+    fn stem<'n>(&self, name: &'n str) -> Option<&'n str> {
+        Some(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
+    }
 
     /// Reads all migrations, in the order in which the tool goes through them.
     ///
@@ -203,6 +211,9 @@ pub(crate) enum FormatError {
     /// The directory as a whole is.
     #[error("{path}: {problem}")]
     Directory { path: Utf8PathBuf, problem: String, help: Option<String> },
+    /// A part of it would run in the wrong direction, or so it seems.
+    #[error("{path}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Direction { path: Utf8PathBuf, line: Option<usize>, problem: String, help: String },
     /// There is nothing in it to run.
     #[error("no migrations found in {path}: {found}")]
     NoMigrations { path: Utf8PathBuf, found: String },
@@ -213,6 +224,7 @@ impl FormatError {
     pub(crate) fn help(&self) -> Option<&str> {
         match self {
             Self::Files(_) | Self::NoMigrations { .. } => None,
+            Self::Direction { help, .. } => Some(help),
             Self::File { help, .. } | Self::Directory { help, .. } => help.as_deref(),
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Directory, Format, FormatError, choose, detect};
+use super::{Directory, Format, FormatError, choose, detect, direction};
 use crate::model::{Files, FilesError};
 
 /// What a file system takes for one name, in bytes.
@@ -105,7 +105,8 @@ fn would_be_last(
     new: &[NewFile],
 ) -> Result<(), FormatError> {
     let with_new = WithNew { files: directory.files, new };
-    let migrations = format.load(&Directory { files: &with_new, ..*directory })?;
+    let migrations =
+        direction::load(format, &Directory { files: &with_new, ..*directory })?.migrations;
     let path = new.first().map(|file| file.path.as_path());
     let last = migrations.last().map(|migration| migration.up.path());
     if last == path {

@@ -7,7 +7,7 @@ use crate::model::Files;
 
 /// The directory `path` of `files`, with nothing configured.
 pub(super) fn directory<'a>(files: &'a dyn Files, path: &'a str) -> Directory<'a> {
-    Directory { files, path: Utf8Path::new(path), ledger: None, order: None }
+    Directory { files, path: Utf8Path::new(path), ledger: None, order: None, forward_only: &[] }
 }
 
 /// A ledger's rows, all complete.

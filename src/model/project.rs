@@ -112,6 +112,8 @@ pub(crate) struct Track {
     pub(crate) ledger: Option<String>,
     /// How a format without an order of its own (plain SQL) sorts its files.
     pub(crate) order: Option<FileOrder>,
+    /// Names of files that run forwards from their first line to their last, although they look like down migrations.
+    pub(crate) forward_only: Vec<String>,
     /// The shared track's own schema: first in its search path, home of its ledger. For tenants it is each tenant's.
     pub(crate) schema: String,
     /// The search path of the track's sessions; may hold `{target}` in a tenant track.

@@ -1,6 +1,7 @@
 //! What has to be known about SQL text without a server: where statements begin and end, positions, quoting.
 
 mod classify;
+mod comments;
 mod do_block;
 #[expect(dead_code, reason = "the callers come one after the other")]
 mod effects;
@@ -14,6 +15,7 @@ mod variables;
 mod words;
 
 pub(crate) use classify::{commits_by_itself, moves_search_path};
+pub(crate) use comments::{Comment, Outline, outline};
 pub(crate) use do_block::{do_block_line, do_block_offset};
 #[expect(unused_imports, reason = "the callers come one after the other")]
 pub(crate) use effects::{

@@ -80,6 +80,12 @@ impl<'a> Job<'a> {
         Ok(job)
     }
 
+    /// What a reader of the report should know of the directories.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let tracks = self.shared.iter().chain(&self.tenants);
+        tracks.flat_map(TrackPlan::allowed_directions).collect()
+    }
+
     /// Whether enough was said, and can be done.
     fn check(&self, request: &Request) -> Result<(), Error> {
         let database = self.site.database;

@@ -70,7 +70,8 @@ pub(crate) async fn status(
                 items: items.into_iter().take(ITEMS).collect(),
             });
         }
-        Ok(status::build(&job.site.database.name, history, units, differences))
+        let report = status::build(&job.site.database.name, history, units, differences);
+        Ok(status::Report { notes: job.notes(), ..report })
     };
     let looked = interrupted.run_until_cancelled(looked).await;
     looked.ok_or(verify::Error::Interrupted { left: Vec::new() })?

@@ -145,6 +145,8 @@ fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
             ),
         ));
     }
+    let allowed = loaded.plan.tracks().flat_map(TrackPlan::allowed_directions);
+    notes.extend(allowed.map(|text| note(Severity::Warning, &text)));
     for database in &loaded.plan.databases {
         let samples = database.units.iter().filter(|unit| matches!(unit.start, Start::Sample(_)));
         if database.tenants.is_none() && samples.clone().count() == 0 {

@@ -13,6 +13,7 @@ mod broken_demo;
 mod command_line;
 mod common;
 mod differential;
+mod directions;
 mod documents;
 mod image;
 mod kill;

@@ -109,6 +109,12 @@ impl<'a> Context<'a> {
         flag.or_else(|| file(self))
     }
 
+    /// A list of texts, each with its variables expanded.
+    pub(super) fn texts(&mut self, key: &Key, raw: &[String]) -> Vec<String> {
+        let texts = raw.iter().enumerate();
+        texts.filter_map(|(index, text)| self.text(&key.element(index), text)).collect()
+    }
+
     /// One of the words of `T`.
     pub(super) fn choice<T>(&mut self, key: &Key, raw: Option<&str>) -> Option<T>
     where

@@ -38,6 +38,7 @@ pub(super) fn track(
         format: format(cx, &table.child("format"), raw.format.as_deref()),
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
         order: cx.choice(&table.child("order"), raw.order.as_deref()),
+        forward_only: cx.texts(&table.child("forward-only"), &raw.forward_only),
         schema: path[0].clone(),
         search_path: path,
         sample: None,

@@ -63,6 +63,10 @@ impl Format for GolangMigrate {
         Ok(Detection::Possible(format!("`{name}` is named as golang-migrate names it")))
     }
 
+    fn stem<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.rsplit_once(".up.").map(|(stem, _)| stem)
+    }
+
     fn load(&self, directory: &Directory<'_>) -> Result<Vec<Migration>, FormatError> {
         let names = directory.names()?;
         let mut files: BTreeMap<(u64, Direction), File<'_>> = BTreeMap::new();

@@ -7,7 +7,7 @@
 //!   `-- mig-ci: no-transaction`: then each of its statements is sent on its own, as psql without `-1` does. A byte-order
 //!   mark is skipped, as psql does.
 //! - The files are SQL alone: psql's commands, the variables that it sets itself, and the data of `COPY … FROM stdin` are
-//!   refused. (Of `:name` psql leaves alone what has no value, and so the server gets it.) So are files named `.down.sql`: nothing but a tool would know not to run them.
+//!   refused. (Of `:name` psql leaves alone what has no value, and so the server gets it.)
 //! - The ledger is `mig_ci_migrations`, always addressed by its qualified name. It has the SHA-256 of the file; an applied
 //!   file that was changed, or that is gone, stops the run before anything is applied. A pending file older than applied
 //!   ones is applied.
@@ -192,15 +192,6 @@ fn values(migration: &Migration) -> String {
 }
 
 fn migration(directory: &Directory<'_>, name: &str) -> Result<Migration, FormatError> {
-    if name.ends_with(".down.sql") {
-        return Err(FormatError::File {
-            path: directory.join(name),
-            line: None,
-            problem: "plain SQL migrations have no down files; this one would be applied"
-                .to_owned(),
-            help: Some("set the `format` of the tool that reads it, or move it away".to_owned()),
-        });
-    }
     let file = Script::whole(directory.join(name), directory.text(name)?);
     check_plain_sql(&file)?;
     let mark = if file.text().starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
@@ -323,12 +314,6 @@ mod tests {
             assert!(error.help().is_some());
         }
         assert!(one("select '\\i', a[1:n], b::text, $$ :USER $$, json_object('a':'b');").is_ok());
-    }
-
-    #[test]
-    fn down_files_are_not_run_upwards() {
-        let error = load(&[("m/1_a.down.sql", "")]).unwrap_err();
-        assert!(error.to_string().contains("have no down files"), "{error}");
     }
 
     #[test]

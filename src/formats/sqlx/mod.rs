@@ -67,6 +67,11 @@ impl Format for Sqlx {
         }))
     }
 
+    fn stem<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let stem = name.strip_suffix(".sql")?;
+        Some(stem.strip_suffix(".up").unwrap_or(stem))
+    }
+
     fn load(&self, directory: &Directory<'_>) -> Result<Vec<Migration>, FormatError> {
         let settings = settings(directory)?;
         let names = directory.sql_names()?;

@@ -83,6 +83,13 @@ pub(crate) enum PlanError {
     EmptyPartition { partition: Partition, most: usize },
 }
 
+impl PlanError {
+    /// A part of a directory would run in the wrong direction.
+    pub(crate) fn is_about_direction(&self) -> bool {
+        matches!(self, Self::Format { source: FormatError::Direction { .. }, .. })
+    }
+}
+
 impl Plan {
     /// Reads the migrations of both revisions and lays out the units. `base` is absent where there is no base revision.
     pub(crate) fn new(

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 
 use super::PlanError;
-use crate::formats::{self, Chosen, Directory, FormatError, Ledger};
+use crate::formats::{
+    self, AllowedDirection, Chosen, Directory, FormatError, Ledger, LoadedDirectory,
+};
 use crate::model::{Change, ChangedMigration, Files, Migration, Track, TrackKind};
 use crate::sql::{first_difference, place_in};
 
@@ -22,6 +24,10 @@ pub(crate) struct TrackPlan {
     pub(crate) takes_session_locks: bool,
     /// What the head changed in the base's migrations and the tool does not notice, since it keeps no checksum.
     pub(crate) unnoticed: Vec<ChangedMigration>,
+    /// What looks like a down migration in the head's files, and runs forwards since `forward-only` names it.
+    allowed_directions: Vec<AllowedDirection>,
+    /// Names in `forward-only` that no file of the head has.
+    unknown_names: Vec<String>,
 }
 
 /// A migration's state between the two revisions.
@@ -49,7 +55,9 @@ impl TrackPlan {
         let in_head = directory(track, head);
         let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
         let chosen = formats::choose(&in_head, track.format.as_deref()).map_err(failed)?;
-        let head = chosen.format.load(&in_head).map_err(failed)?;
+        let LoadedDirectory { migrations: head, allowed: allowed_directions } =
+            formats::load(chosen.format, &in_head).map_err(failed)?;
+        let unknown_names = formats::unknown_names(&in_head).map_err(failed)?;
         let base = match base {
             Some(files) => load_base(&chosen, &directory(track, files)),
             None => Ok(Vec::new()),
@@ -62,7 +70,17 @@ impl TrackPlan {
         let takes_session_locks = base.iter().chain(&head).any(speaks_of_session_locks);
         let directory = track.migrations.clone();
         let unnoticed = Vec::new();
-        let plan = Self { kind, directory, chosen, base, head, takes_session_locks, unnoticed };
+        let plan = Self {
+            kind,
+            directory,
+            chosen,
+            base,
+            head,
+            takes_session_locks,
+            unnoticed,
+            allowed_directions,
+            unknown_names,
+        };
         Ok(Self { unnoticed: plan.unnoticed_changes(), ..plan })
     }
 
@@ -130,6 +148,23 @@ impl TrackPlan {
         self.base.iter().all(|known| known.version != migration.version)
     }
 
+    /// What `forward-only` lets run, and the names in it that allow nothing: a sentence each.
+    pub(crate) fn allowed_directions(&self) -> impl Iterator<Item = String> {
+        let allowed = self.allowed_directions.iter().map(|allowed| {
+            format!(
+                "{} would be refused as a part of a down migration, and runs forwards since `forward-only` names it: {}",
+                allowed.place, allowed.reason
+            )
+        });
+        let unknown = self.unknown_names.iter().map(|name| {
+            format!(
+                "`forward-only` names `{name}`, and there is no such file in {}",
+                self.directory
+            )
+        });
+        allowed.chain(unknown)
+    }
+
     pub(crate) fn pending(&self) -> usize {
         self.states().iter().filter(|(_, state)| *state == MigrationState::Pending).count()
     }
@@ -147,6 +182,7 @@ pub(crate) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory
         path: &track.migrations,
         ledger: track.ledger.as_deref(),
         order: track.order,
+        forward_only: &track.forward_only,
     }
 }
 
@@ -155,5 +191,5 @@ fn load_base(chosen: &Chosen, directory: &Directory<'_>) -> Result<Vec<Migration
     if directory.files.list(directory.path)?.is_empty() {
         return Ok(Vec::new());
     }
-    chosen.format.load(directory)
+    Ok(formats::load(chosen.format, directory)?.migrations)
 }

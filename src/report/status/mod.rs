@@ -35,6 +35,9 @@ pub(crate) struct Report {
     pub(crate) history: Vec<Entry>,
     /// Tenants by where their ledgers stand, the furthest first.
     pub(crate) versions: Vec<Version>,
+    /// What the reader should know of the project: a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
     /// The shared track first, then the tenants in the order of their source.
     pub(crate) units: Vec<Unit>,
     /// What the odd tenants have, and others with the same ledger have not; one for each shape, as far as that was read.
@@ -194,6 +197,7 @@ pub(crate) fn build(
         summary: headline(&counts),
         counts,
         history,
+        notes: Vec::new(),
         versions: shapes::versions(&units),
         units,
         differences,

@@ -48,6 +48,9 @@ pub(super) fn render(report: &Report, _: &RenderOptions) -> String {
         }
     }
     report.differences.iter().for_each(|difference| differing(&mut out, difference));
+    for note in &report.notes {
+        let _ = writeln!(out, "note: {}", text(note));
+    }
     let _ = writeln!(out, "{}", report.summary);
     out
 }

@@ -77,6 +77,7 @@ pub(crate) fn build(run: Run<'_>) -> Report {
         interrupted: run.interrupted,
         counts,
         findings: findings.collect(),
+        notes: Vec::new(),
         units,
     }
 }

@@ -49,6 +49,9 @@ pub(crate) struct Report {
     /// It was stopped from outside before its end.
     pub(crate) interrupted: bool,
     pub(crate) counts: Counts,
+    /// What the reader should know of the project: a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
     /// The shared track first, then the tenants in the order of their source.
     pub(crate) units: Vec<Unit>,
     /// The worst first; one for each cause, however many tenants share it.

@@ -41,6 +41,9 @@ pub(super) fn render(report: &Report, options: &RenderOptions) -> String {
     if let Some(more) = report.findings.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
         let _ = writeln!(out, "\n… and {} more causes: the JSON report has all", grouped(more));
     }
+    for note in &report.notes {
+        let _ = writeln!(out, "\nnote: {}", one_line(note, LINE));
+    }
     let sentence = format!("{} {}", symbol(report.verdict), report.summary);
     let sentence = paint.verdict(report.verdict, &sentence);
     let gap = if out.is_empty() { "" } else { "\n" };

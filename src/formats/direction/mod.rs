@@ -1,0 +1,189 @@
+//! No part of a migration runs in the wrong direction: what a format's tool would run forwards is looked through for signs
+//! that a part of it goes back (and the other way round), whichever tool it was written for.
+//!
+//! There are more tools than a list can hold, and `format` may name the wrong one. So directions are recognised as such: in
+//! comments (`marker.rs`), in the names of files and folders (`name.rs`). What is recognised wrongly is allowed by
+//! `forward-only`, by its name.
+
+mod marker;
+mod name;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use camino::Utf8PathBuf;
+
+use marker::{Marker, MarkerKind, turning_point};
+use name::FileName;
+use words::Heading;
+
+use super::{Directory, Format, FormatError};
+use crate::model::{Migration, Script};
+use crate::sql::LineIndex;
+
+/// Something that looks like a direction and is allowed by `forward-only`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AllowedDirection {
+    /// `migrations/1_a.sql:12`, or a name alone.
+    pub(crate) place: String,
+    /// Reads behind "looks like a down migration, because".
+    pub(crate) reason: String,
+}
+
+/// A directory's migrations, none of which runs in two directions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LoadedDirectory {
+    pub(crate) migrations: Vec<Migration>,
+    pub(crate) allowed: Vec<AllowedDirection>,
+}
+
+/// Reads the migrations of a directory.
+///
+/// # Errors
+/// As [`Format::load`], and [`FormatError::Direction`] where something would run in the wrong direction.
+pub(crate) fn load(
+    format: &dyn Format,
+    directory: &Directory<'_>,
+) -> Result<LoadedDirectory, FormatError> {
+    let folder = folder(directory);
+    // The folder's name says it first: its files may not even be readable to the format.
+    if let Some(error) = &folder
+        && !is_allowed(directory, ".")
+    {
+        return Err(error.to_error(format));
+    }
+    let migrations = format.load(directory)?;
+    let is_sent = |migration: &&Migration| !migration.up.text().is_empty();
+    let name = |migration: &'_ Migration| migration.up.path().to_owned();
+    let paths: Vec<Utf8PathBuf> = migrations.iter().filter(is_sent).map(name).collect();
+    let beside: Vec<FileName<'_>> =
+        paths.iter().filter_map(|path| file_name(format, path.file_name()?)).collect();
+    let mut found: Vec<Suspicion> = folder.into_iter().collect();
+    for migration in &migrations {
+        found.extend(by_name(format, &migration.up, &beside));
+        found.extend(by_text(&migration.up, Heading::Up));
+        found.extend(migration.down.iter().filter_map(|down| by_text(down, Heading::Down)));
+    }
+    let mut allowed = Vec::new();
+    for suspicion in found {
+        if !is_allowed(directory, &suspicion.name) {
+            return Err(suspicion.to_error(format));
+        }
+        allowed.push(suspicion.into_allowed());
+    }
+    Ok(LoadedDirectory { migrations, allowed })
+}
+
+/// Names in `forward-only` that no file of the directory has.
+pub(crate) fn unknown_names(directory: &Directory<'_>) -> Result<Vec<String>, FormatError> {
+    let names = directory.names()?;
+    let is_unknown = |name: &&String| *name != "." && !names.contains(name);
+    Ok(directory.forward_only.iter().filter(is_unknown).cloned().collect())
+}
+
+fn is_allowed(directory: &Directory<'_>, name: &str) -> bool {
+    directory.forward_only.iter().any(|allowed| allowed == name)
+}
+
+/// What looks like a direction.
+#[derive(Debug)]
+struct Suspicion {
+    path: Utf8PathBuf,
+    line: Option<usize>,
+    /// As `forward-only` names it.
+    name: String,
+    reason: String,
+    kind: MarkerKind,
+}
+
+impl Suspicion {
+    fn to_error(&self, format: &dyn Format) -> FormatError {
+        let tool = format.name();
+        let problem = match self.kind {
+            MarkerKind::Turns => format!(
+                "is this a migration of two directions, or of the way back? {}; {tool} would run it forwards, from its \
+                 first line to its last",
+                self.reason
+            ),
+            MarkerKind::Changeset => format!(
+                "is this a file of Liquibase's? {}; {tool} would run all of it, whatever its contexts, preconditions and \
+                 rollbacks are",
+                self.reason
+            ),
+        };
+        FormatError::Direction {
+            path: self.path.clone(),
+            line: self.line,
+            problem,
+            help: format!(
+                "set `format` to the tool that the files are written for, and move what goes back away where no tool reads \
+                 it; if all of it is meant to run forwards, say so beside `migrations`: forward-only = [{}]",
+                toml::Value::String(self.name.clone())
+            ),
+        }
+    }
+
+    fn into_allowed(self) -> AllowedDirection {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        AllowedDirection { place: format!("{}{line}", self.path), reason: self.reason }
+    }
+}
+
+fn file_name<'n>(format: &dyn Format, whole: &'n str) -> Option<FileName<'n>> {
+    Some(FileName { whole, stem: format.stem(whole)? })
+}
+
+fn folder(directory: &Directory<'_>) -> Option<Suspicion> {
+    let word = name::folder_goes_back(directory.path)?;
+    Some(Suspicion {
+        path: directory.path.to_owned(),
+        line: None,
+        name: ".".to_owned(),
+        reason: format!("the folder's name says `{word}`"),
+        kind: MarkerKind::Turns,
+    })
+}
+
+fn by_name(format: &dyn Format, script: &Script, beside: &[FileName<'_>]) -> Option<Suspicion> {
+    let name = script.file_name();
+    // A version with a down file alone: it does nothing on the way up.
+    if script.text().is_empty() {
+        return None;
+    }
+    let reason = name::goes_back(file_name(format, name)?, beside)?;
+    Some(Suspicion {
+        path: script.path().to_owned(),
+        line: None,
+        name: name.to_owned(),
+        reason: format!("it looks like a down migration, because {reason}"),
+        kind: MarkerKind::Turns,
+    })
+}
+
+fn by_text(script: &Script, heading: Heading) -> Option<Suspicion> {
+    let Marker { at, line, kind } = turning_point(script.text(), heading)?;
+    let at = LineIndex::new(script.file_text()).line_column(script.range().start + at).0;
+    let what = match (kind, heading) {
+        (MarkerKind::Changeset, _) => "is Liquibase's",
+        (MarkerKind::Turns, Heading::Up) => "looks like the beginning of a down migration",
+        (MarkerKind::Turns, Heading::Down) => {
+            "looks like the beginning of an up migration, inside of a down migration"
+        }
+    };
+    Some(Suspicion {
+        path: script.path().to_owned(),
+        line: Some(at),
+        name: script.file_name().to_owned(),
+        reason: format!("the line `{}` {what}", shorten(&line)),
+        kind,
+    })
+}
+
+/// As much of a line as a message takes.
+fn shorten(line: &str) -> String {
+    const SHOWN: usize = 60;
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,155 @@
+//! The comments of a script, and where its SQL stands between them: for checks that read what an author wrote to people
+//! or to a tool.
+
+use squawk_lexer::TokenKind;
+
+use super::split::{Dialect, split};
+use super::tokens::tokens;
+
+/// A comment. Lines that begin with `#` or `//` count as comments here: other tools write them, and to the server they are
+/// syntax errors.
+#[derive(Debug, Clone)]
+pub(crate) struct Comment<'t> {
+    /// The text with its delimiters.
+    pub(crate) text: &'t str,
+    /// Its first byte in the script.
+    pub(crate) at: usize,
+    /// Nothing but space stands on its lines.
+    pub(crate) stands_alone: bool,
+    /// It is part of a statement: tokens of the same statement stand before and behind it.
+    pub(crate) in_statement: bool,
+}
+
+/// Comments and code of a script.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outline<'t> {
+    /// In the order of the script.
+    pub(crate) comments: Vec<Comment<'t>>,
+    /// The first byte of each token that is neither space, comment nor semicolon.
+    pub(crate) code: Vec<usize>,
+}
+
+impl Comment<'_> {
+    /// The first byte behind it.
+    pub(crate) fn end(&self) -> usize {
+        self.at + self.text.len()
+    }
+
+    /// The text between the delimiters.
+    pub(crate) fn content(&self) -> &str {
+        let text = self.text;
+        if let Some(block) = text.strip_prefix("/*") {
+            return block.strip_suffix("*/").unwrap_or(block);
+        }
+        text.strip_prefix("--").unwrap_or(text)
+    }
+}
+
+impl Outline<'_> {
+    /// Some code stands in these bytes.
+    pub(crate) fn has_code(&self, from: usize, to: usize) -> bool {
+        let first = self.code.partition_point(|at| *at < from);
+        self.code.get(first).is_some_and(|at| *at < to)
+    }
+}
+
+/// Reads a script.
+pub(crate) fn outline(text: &str) -> Outline<'_> {
+    let mut outline = Outline::default();
+    let mut from = 0;
+    while let Some(next) = run(text, from, &mut outline) {
+        from = next;
+    }
+    let pieces = split(text, Dialect::Server).pieces;
+    for comment in &mut outline.comments {
+        let piece = pieces.partition_point(|piece| piece.range().end <= comment.at);
+        let around = pieces.get(piece).map(super::Piece::range);
+        comment.in_statement = around.is_some_and(|range| {
+            let begins_with_sql = !is_line_comment(&text[range.start..]);
+            range.start < comment.at && comment.end() < range.end && begins_with_sql
+        });
+    }
+    outline
+}
+
+/// Reads on from a byte, until the end (`None`) or the end of a line that is a comment to other tools alone.
+fn run<'t>(text: &'t str, from: usize, outline: &mut Outline<'t>) -> Option<usize> {
+    for token in tokens(text, from) {
+        let (start, end) = (token.range.start, token.range.end);
+        let push = |end: usize, outline: &mut Outline<'t>| {
+            outline.comments.push(Comment {
+                text: text[start..end].trim_end_matches(['\r', '\n']),
+                at: start,
+                stands_alone: stands_alone(text, start, end),
+                in_statement: false,
+            });
+        };
+        match token.kind {
+            TokenKind::LineComment | TokenKind::BlockComment { .. } => push(end, outline),
+            TokenKind::Whitespace | TokenKind::Semi => {}
+            _ if begins_line(text, start) && is_line_comment(&text[start..]) => {
+                let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+                push(end, outline);
+                return Some(end);
+            }
+            _ => outline.code.push(start),
+        }
+    }
+    None
+}
+
+/// To MySQL, Play or MyBatis.
+fn is_line_comment(rest: &str) -> bool {
+    rest.starts_with('#') || rest.starts_with("//")
+}
+
+fn begins_line(text: &str, at: usize) -> bool {
+    text[..at].rsplit('\n').next().is_none_or(|before| before.trim().is_empty())
+}
+
+fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    let behind = text[end..].split('\n').next().is_none_or(|behind| behind.trim().is_empty());
+    let is_line = !text[start..end].starts_with("/*");
+    (is_line || behind) && begins_line(text, start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alone(text: &str) -> Vec<(&str, bool)> {
+        let comments = outline(text).comments.into_iter().filter(|comment| comment.stands_alone);
+        comments.map(|comment| (comment.text, comment.in_statement)).collect()
+    }
+
+    #[test]
+    fn comments_are_told_from_strings_and_from_what_stands_behind_code() {
+        assert_eq!(
+            alone("-- a\nselect '-- b' -- c\n, $$\n-- d\n$$;\r\n/* e */\r\n/* f */ select 1;"),
+            [("-- a", false), ("/* e */", false)]
+        );
+    }
+
+    #[test]
+    fn a_comment_between_the_tokens_of_a_statement_is_part_of_it() {
+        assert_eq!(
+            alone("create type d as enum (\n  -- up\n  'up'\n);\n-- down\ndrop type d;\n-- end"),
+            [("-- up", true), ("-- down", false), ("-- end", false)]
+        );
+    }
+
+    #[test]
+    fn comments_of_other_tools_are_comments() {
+        let text = "# --- !Ups\nselect 1;\n  //@UNDO it's\nselect '2';\n-- x\n";
+        assert_eq!(alone(text), [("# --- !Ups", false), ("//@UNDO it's", false), ("-- x", false)]);
+        let outline = outline(text);
+        let undo = text.find("//").unwrap();
+        assert!(outline.has_code(0, undo) && outline.has_code(undo, text.len()));
+        assert!(!outline.has_code(0, 10) && !outline.has_code(text.len() - 6, text.len()));
+    }
+
+    #[test]
+    fn operators_are_no_comments() {
+        assert_eq!(outline("select 5 # 3, 4 // 2;").comments.len(), 0);
+    }
+}
