@@ -6,8 +6,6 @@
 
 use std::time::{Instant, SystemTime};
 
-use tokio_util::sync::CancellationToken;
-
 use crate::checks;
 use crate::model::{Partition, UnitRecord};
 use crate::postgres::{EventSink, Url};
@@ -17,8 +15,10 @@ use crate::verify::{Scope, load_project};
 
 mod aftermath;
 mod apart;
+mod apply;
 mod batch;
 mod claiming;
+mod commits;
 mod create;
 mod crew;
 mod done;
@@ -28,6 +28,7 @@ mod first_look;
 mod fleet;
 mod goal;
 mod half_built;
+mod interruption;
 mod job;
 mod known;
 mod lane;
@@ -38,7 +39,9 @@ mod path;
 mod place;
 mod plan;
 mod proof;
+mod race;
 mod rehearsal;
+mod retry;
 mod sessions;
 mod status;
 mod survey;
@@ -50,6 +53,7 @@ mod way;
 pub(crate) use apart::Limits;
 pub(crate) use create::IfThere;
 pub(crate) use error::Error;
+pub(crate) use interruption::Interruption;
 pub(crate) use listing::{Found, Listed, Listing, tenants};
 pub(crate) use plan::Order;
 pub(crate) use rehearsal::Rehearsal;
@@ -94,14 +98,14 @@ pub(crate) async fn upgrade(
     request: &Request,
     confirm: &Confirm<'_>,
     events: EventSink,
-    interrupted: &CancellationToken,
+    interruption: &Interruption,
 ) -> Result<report::Report, Error> {
     let (begun, started_at) = (Instant::now(), SystemTime::now());
     let scope = &request.scope;
     let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
     let job = Job::new(request, &project, &files)?;
     let (files, root, events) = (&files, &*project.root, &events);
-    let fleet = Fleet { request, job: &job, files, root, confirm, events, interrupted };
+    let fleet = Fleet { request, job: &job, files, root, confirm, events, interruption };
     let units = fleet.run().await?;
     let (records, upgraded): (Vec<UnitRecord>, Vec<_>) = units.into_iter().map(parts).unzip();
     let findings = checks::judge(&records, &project.checks);
@@ -112,7 +116,7 @@ pub(crate) async fn upgrade(
         asked: request.way.asked(),
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: begun.elapsed(),
-        interrupted: interrupted.is_cancelled(),
+        interrupted: interruption.requested.is_cancelled(),
         units: upgraded,
         records: &records,
         findings: &findings,

@@ -59,6 +59,7 @@ pub(super) fn failure(kind: FailureKind, message: &str) -> Failure {
         context: None,
         statement: None,
         place: None,
+        in_catalog: false,
     }
 }
 

@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::real;
 use super::stream::Streams;
 use super::upgrade_args::{HowArgs, SiteArgs};
-use super::verify::watch_signals;
+use super::verify::watch_repeated_signals;
 use crate::postgres::Url;
 use crate::tenants::Whom;
 use crate::upgrade::{IfThere, Order, Request, To, Way, upgrade};
@@ -35,9 +35,9 @@ pub(super) async fn run(
     args: &CreateArgs,
     streams: &Streams,
 ) -> Result<Exit, verify::Error> {
-    let interrupted = watch_signals();
+    let interrupted = watch_repeated_signals();
     let request = request(global, args);
-    real::run(global, &args.how, streams, async |confirm, events| {
+    real::run(global, &args.how, streams, &interrupted, async |confirm, events| {
         upgrade(&request, confirm, events, &interrupted).await
     })
     .await

@@ -7,7 +7,7 @@ use super::args::Global;
 use super::downgrade_args::DowngradeArgs;
 use super::exit::Exit;
 use super::stream::Streams;
-use super::verify::watch_signals;
+use super::verify::watch_repeated_signals;
 use super::{output, real, resume};
 use crate::formats::DownTo;
 use crate::model::TrackKind;
@@ -22,7 +22,7 @@ pub(super) async fn run(
     args: &DowngradeArgs,
     streams: &Streams,
 ) -> Result<Exit, verify::Error> {
-    let interrupted = watch_signals();
+    let interrupted = watch_repeated_signals();
     let request = match (&args.to, &args.report) {
         (_, Some(path)) => match resume::read_applied(path, &global.databases) {
             Ok(applied) if applied.units.is_empty() => {
@@ -42,7 +42,7 @@ pub(super) async fn run(
             return Ok(Exit::Usage);
         }
     };
-    real::run(global, &args.how, streams, async |confirm, events| {
+    real::run(global, &args.how, streams, &interrupted, async |confirm, events| {
         upgrade(&request, confirm, events, &interrupted).await
     })
     .await

@@ -2,10 +2,12 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::num::NonZero;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::args::Global;
 use super::exit::Exit;
@@ -21,7 +23,7 @@ use crate::report::v1::Verdict;
 use crate::source::BaseRequest;
 use crate::tenants::{WhoError, Whom};
 use crate::ui::{self, Progress, Task};
-use crate::upgrade::{Confirm, Error, Limits, Order, Rehearsal};
+use crate::upgrade::{Confirm, Error, Interruption, Limits, Order, Rehearsal};
 use crate::verify::{self, Scope};
 
 /// The project as it is, and the real databases of those names.
@@ -71,6 +73,7 @@ pub(super) async fn run(
     global: &Global,
     how: &HowArgs,
     streams: &Streams,
+    interruption: &Interruption,
     work: impl AsyncFnOnce(&Confirm<'_>, EventSink) -> Result<Report, Error>,
 ) -> Result<Exit, verify::Error> {
     output::probe(&how.outputs)?;
@@ -79,7 +82,7 @@ pub(super) async fn run(
     let mode = streams.progress(global.quiet);
     let progress = Progress::new(mode, Task::Upgrade, Box::new(std::io::stderr()));
     let progress = ui::spawn(progress, received);
-    let confirm = |question: &str| !asks || is_yes(question);
+    let confirm = |question: &str| !asks || is_yes(question, &interruption.requested);
     let outcome = work(&confirm, events).await;
     let _ = progress.await;
     match outcome {
@@ -120,11 +123,26 @@ pub(super) fn refused(error: Error, streams: &Streams) -> Result<Exit, verify::E
     }
 }
 
-fn is_yes(question: &str) -> bool {
-    let mut answer = String::new();
+/// Nothing that is typed after an interruption counts.
+fn is_yes(question: &str, interrupted: &CancellationToken) -> bool {
+    const LOOK_AGAIN: Duration = Duration::from_millis(50);
     let asked = write!(std::io::stderr(), "{} [y/N] ", crate::report::visible(question));
-    let read = asked.and_then(|()| std::io::stdin().read_line(&mut answer));
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    let (answers, answered) = std::sync::mpsc::channel();
+    // A read from a terminal cannot be ended: the thread ends with the process.
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        // Nobody waits for it after an interruption.
+        let _ = answers.send(read.map(|_| answer));
+    });
+    while asked.is_ok() && !interrupted.is_cancelled() {
+        match answered.recv_timeout(LOOK_AGAIN) {
+            Ok(answer) => return answer.is_ok_and(|text| matches!(text.trim(), "y" | "Y" | "yes")),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    false
 }
 
 fn render(name: &str, report: &Report, options: &RenderOptions) -> String {

@@ -4,7 +4,7 @@ use super::args::Global;
 use super::exit::Exit;
 use super::stream::Streams;
 use super::upgrade_args::UpgradeArgs;
-use super::verify::watch_signals;
+use super::verify::watch_repeated_signals;
 use super::{output, real, resume};
 use crate::postgres::Url;
 use crate::report::upgrade::Left;
@@ -17,7 +17,7 @@ pub(super) async fn run(
     args: &UpgradeArgs,
     streams: &Streams,
 ) -> Result<Exit, verify::Error> {
-    let interrupted = watch_signals();
+    let interrupted = watch_repeated_signals();
     let left = match args.resume.as_deref().map(|path| resume::read(path, &global.databases)) {
         None => None,
         Some(Ok(left)) => Some(left),
@@ -34,7 +34,7 @@ pub(super) async fn run(
         return Ok(real::show(&args.how, &resume::nothing_left(path, left), streams));
     }
     let request = request(global, args, left);
-    real::run(global, &args.how, streams, async |confirm, events| {
+    real::run(global, &args.how, streams, &interrupted, async |confirm, events| {
         upgrade(&request, confirm, events, &interrupted).await
     })
     .await

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,7 @@ use crate::replay::plan::Selection;
 use crate::report::{self, RenderOptions, v1::Report};
 use crate::source::BaseRequest;
 use crate::ui::{self, Progress, Task};
+use crate::upgrade::Interruption;
 use crate::verify::{Error, Request, Scope, verify};
 
 pub(super) async fn run(
@@ -110,20 +112,22 @@ pub(super) fn render(name: &str, report: &Report, options: &RenderOptions) -> St
 
 /// SIGINT and SIGTERM ask for an orderly end; as the first process of a container nothing else would end us.
 pub(super) fn watch_signals() -> CancellationToken {
-    let interrupted = CancellationToken::new();
-    let token = interrupted.clone();
+    watch_repeated_signals().requested
+}
+
+/// The same, with a second signal apart. What comes within a moment is the first one still: a terminal signals all processes
+/// of a job, and a program around this one may hand its own signal on.
+pub(super) fn watch_repeated_signals() -> Interruption {
+    const A_MOMENT: Duration = Duration::from_secs(1);
+    let interruption = Interruption::default();
+    let Interruption { requested, repeated } = interruption.clone();
     tokio::spawn(async move {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
             tracing::warn!("cannot listen to signals: an interruption will leave things behind");
             return;
         };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        token.cancel();
+        let mut first = None;
         // Listening goes on, so that impatience does not end the removal half-way.
         loop {
             tokio::select! {
@@ -131,7 +135,11 @@ pub(super) fn watch_signals() -> CancellationToken {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
+            requested.cancel();
+            if first.get_or_insert_with(Instant::now).elapsed() > A_MOMENT {
+                repeated.cancel();
+            }
         }
     });
-    interrupted
+    interruption
 }

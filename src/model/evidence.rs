@@ -195,6 +195,8 @@ pub(crate) struct Failure {
     /// The statement that failed, cut at a size that a report can hold.
     pub(crate) statement: Option<String>,
     pub(crate) place: Option<Place>,
+    /// The object that the server names is one of a system catalog.
+    pub(crate) in_catalog: bool,
 }
 
 impl Failure {
@@ -208,6 +210,7 @@ impl Failure {
             context: None,
             statement: None,
             place: None,
+            in_catalog: false,
         }
     }
 }

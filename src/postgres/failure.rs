@@ -93,6 +93,7 @@ pub(super) fn of_own(error: &sqlx::Error) -> Failure {
             detail: error.detail().map(text),
             hint: error.hint().map(text),
             context: error.r#where().map(text),
+            in_catalog: error.schema() == Some("pg_catalog"),
             ..Failure::new(kind, text(error.message()))
         };
     }
@@ -206,13 +207,6 @@ pub(crate) fn copy_failure(
 fn copy_line(context: &str) -> Option<usize> {
     let (_, rest) = context.split_once("COPY ")?.1.split_once(", line ")?;
     rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
-}
-
-/// Whether a failed step has lost a race for a lock, and can win the next one. Source of the codes: PostgreSQL's Appendix A.
-pub(crate) fn lost_a_race(failure: &Failure) -> bool {
-    let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
-    matches!(sqlstate.as_str(), "40P01" | "40001" | "55P03")
-        || sqlstate == "XX000" && failure.message.contains("concurrently")
 }
 
 /// Whether a failed step can be a victim of the steps beside it: a deadlock, a timeout, a row of the catalog that two

@@ -31,7 +31,7 @@ mod sweep;
 pub(crate) use address::{Address, AddressError, Url};
 pub(crate) use catalog::CatalogReader;
 pub(crate) use error::ProviderError;
-pub(crate) use failure::{can_come_of_concurrency, copy_failure, lost_a_race};
+pub(crate) use failure::{can_come_of_concurrency, copy_failure};
 pub(crate) use lock::{Claims, Keys};
 pub(crate) use notices::{collecting, layer as notice_layer};
 pub(crate) use patience::OPEN_WITHIN;

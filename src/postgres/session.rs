@@ -1,5 +1,8 @@
 //! One connection of one unit: sends messages as they are, and brings back what the server said, with places in files.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{
@@ -21,6 +24,8 @@ pub(crate) struct Session {
     in_transaction: Option<bool>,
     /// How many statements of the last message were completed.
     completed: usize,
+    /// The message of a step that it sends now.
+    sending: Arc<AtomicUsize>,
 }
 
 /// The message of a step that failed, and why.
@@ -62,7 +67,8 @@ impl Session {
     /// Connects with the server's own search path.
     pub(crate) async fn open_plain(options: PgConnectOptions) -> Result<Self, Failure> {
         let connection = options.connect().await.map_err(|error| failure::of_connection(&error))?;
-        Ok(Self { connection, in_transaction: Some(false), completed: 0 })
+        let (in_transaction, sending) = (Some(false), Arc::default());
+        Ok(Self { connection, in_transaction, completed: 0, sending })
     }
 
     /// Sends one message and waits for its end. The last row of its last statement comes back, if that gave any.
@@ -144,6 +150,7 @@ impl Session {
         let joined = messages.last().is_some_and(takes_the_look);
         for (index, message) in messages.iter().enumerate() {
             self.completed = 0;
+            self.sending.store(index, Ordering::Relaxed);
             self.heed(message).await.map_err(|failure| self.failed(index, failure))?;
             self.in_transaction = None;
             if joined && index + 1 == messages.len() {
@@ -160,6 +167,11 @@ impl Session {
             self.send(message).await.map_err(|failure| self.failed(index, failure))?;
         }
         self.look(&look).await.map_err(|failure| self.failed(messages.len(), failure))
+    }
+
+    /// The index of the message that [`Session::step`] sends, to be looked at meanwhile.
+    pub(crate) fn sending(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.sending)
     }
 
     fn failed(&self, message: usize, failure: Failure) -> StepFailure {

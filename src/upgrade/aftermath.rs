@@ -1,23 +1,27 @@
 //! What a batch has come to, and what there is to say of it.
 
 use super::batch::Batch;
+use super::race::{self, Race};
 use super::target::Target;
-use crate::formats::{Message, Segment, leaves_something, rolls_back_whole};
+use crate::formats::{self, Message, Segment, rolls_back_whole};
 use crate::model::{Failure, FailureKind, Place};
-use crate::postgres::{Aftermath, StepFailure, lost_a_race};
+use crate::postgres::{Aftermath, StepFailure};
 
 /// Why a batch did not come to its end.
 pub(super) struct Stopped {
     pub(super) failure: Failure,
     /// It was in transactions, so that nothing half-done is left.
     pub(super) is_whole: bool,
-    pub(super) may_be_tried_again: bool,
+    /// Why another try can succeed. None where a part of it may stay, too.
+    pub(super) race: Option<Race>,
+    /// A failed try had no effect at all.
+    pub(super) had_no_effect: bool,
 }
 
 impl Stopped {
     /// There is no point in another try.
     pub(super) fn for_good(failure: Failure, batch: &Batch) -> Self {
-        Self { failure, is_whole: batch.is_whole, may_be_tried_again: false }
+        Self { failure, is_whole: batch.is_whole, race: None, had_no_effect: false }
     }
 }
 
@@ -36,15 +40,22 @@ pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
                 .to_owned(),
         );
     }
-    if !is_lost && !had_no_effect && leaves_something(&batch.messages, message, completed) {
+    if !is_lost && !had_no_effect && formats::leaves_something(&batch.messages, message, completed)
+    {
         failure.hint.get_or_insert_with(|| {
             "what the migration did before it failed stays, and its ledger does not show it: undo that by hand, or finish it \
              and add the ledger's row, before it is run again from its beginning"
                 .to_owned()
         });
     }
-    let may_be_tried_again = had_no_effect && (is_lost || lost_a_race(&failure));
-    Stopped { may_be_tried_again, is_whole: batch.is_whole, failure }
+    let race = race::of(&failure).filter(|_| had_no_effect);
+    Stopped { race, had_no_effect, is_whole: batch.is_whole, failure }
+}
+
+/// For each message of a batch: if that is cancelled, a part of a migration stays.
+pub(super) fn leaves_something(batch: &Batch) -> Vec<bool> {
+    let messages = &batch.messages;
+    (0..messages.len()).map(|message| !rolls_back_whole(messages, message)).collect()
 }
 
 fn begins_a_transaction(messages: &[Message]) -> bool {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use futures::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::done::Done;
@@ -24,15 +24,58 @@ pub(crate) struct Limits {
     pub(crate) wait: Duration,
 }
 
+/// Places for targets at work, and why no more of them are begun.
+pub(super) struct Places<'a> {
+    limits: &'a Limits,
+    interrupted: &'a CancellationToken,
+    /// Fair: who comes back after a pause stands behind all that have not been begun.
+    free: Semaphore,
+    failures: AtomicUsize,
+}
+
+impl<'a> Places<'a> {
+    /// So many have failed already, before anything was begun.
+    pub(super) fn new(
+        limits: &'a Limits,
+        interrupted: &'a CancellationToken,
+        failures: usize,
+    ) -> Self {
+        let free = Semaphore::new(limits.jobs.max(1));
+        Self { limits, interrupted, free, failures: AtomicUsize::new(failures) }
+    }
+
+    pub(super) async fn enter(&self) {
+        // It is never closed.
+        if let Ok(place) = self.free.acquire().await {
+            place.forget();
+        }
+    }
+
+    pub(super) fn leave(&self) {
+        self.free.add_permits(1);
+    }
+
+    /// Why nothing more is begun.
+    pub(super) fn enough(&self) -> Option<String> {
+        let failed = self.failures.load(Ordering::Relaxed);
+        let too_many = self.limits.max_failures.filter(|most| failed > *most);
+        let is_interrupted = self.interrupted.is_cancelled().then(|| INTERRUPTED.to_owned());
+        is_interrupted.or_else(|| too_many.map(after_failures))
+    }
+
+    fn note(&self, done: &Done) {
+        self.failures.fetch_add(usize::from(done.is_failed()), Ordering::Relaxed);
+    }
+}
+
 /// Targets that have a database each: a crew for every one of them, several at a time, under the same limits.
 pub(super) struct Apart<'a, Look, Run> {
     limits: &'a Limits,
-    interrupted: &'a CancellationToken,
+    places: &'a Places<'a>,
     /// Gives what has become of one that has nothing to do.
     look: Look,
     /// Brings one to its end, under these limits; or leaves it alone, for a reason.
     run: Run,
-    failures: AtomicUsize,
 }
 
 impl<'a, Look, Run> Apart<'a, Look, Run>
@@ -40,18 +83,8 @@ where
     Look: AsyncFn(usize) -> Option<Done>,
     Run: AsyncFn(usize, Result<&Limits, String>) -> Done,
 {
-    pub(super) fn new(
-        limits: &'a Limits,
-        interrupted: &'a CancellationToken,
-        look: Look,
-        run: Run,
-    ) -> Self {
-        Self { limits, interrupted, look, run, failures: AtomicUsize::new(0) }
-    }
-
-    /// So many have failed already, before anything was begun.
-    pub(super) fn after(self, failures: usize) -> Self {
-        Self { failures: AtomicUsize::new(failures), ..self }
+    pub(super) fn new(limits: &'a Limits, places: &'a Places<'a>, look: Look, run: Run) -> Self {
+        Self { limits, places, look, run }
     }
 
     /// What has become of each of so many, in their order.
@@ -74,12 +107,11 @@ where
     /// The first few that have something to do: the others show nothing of what is to be expected. They are done.
     async fn canaries(&self, canary: usize, done: &mut [Option<Done>]) -> Vec<usize> {
         let (mut first, mut seen) = (Vec::new(), 0);
-        while first.len() < canary && seen < done.len() && self.enough().is_none() {
+        while first.len() < canary && seen < done.len() && self.places.enough().is_none() {
             let some = seen..done.len().min(seen + self.limits.jobs.max(1));
             let looks = some.clone().map(async |index| (self.look)(index).await);
             for (index, settled) in some.clone().zip(join_all(looks).await) {
-                let failed = settled.as_ref().is_some_and(Done::is_failed);
-                self.failures.fetch_add(usize::from(failed), Ordering::Relaxed);
+                settled.iter().for_each(|done| self.places.note(done));
                 match settled {
                     None if first.len() < canary => first.push(index),
                     settled => done[index] = settled,
@@ -93,23 +125,17 @@ where
     async fn work(&self, indices: Vec<usize>, why_not: Option<String>, done: &mut [Option<Done>]) {
         let alone = Limits { jobs: 1, canary: None, max_failures: None, ..self.limits.clone() };
         let one = async |index: usize| {
-            let reason = why_not.clone().or_else(|| self.enough());
-            let ended = (self.run)(index, reason.map_or(Ok(&alone), Err)).await;
-            self.failures.fetch_add(usize::from(ended.is_failed()), Ordering::Relaxed);
+            self.places.enter().await;
+            let reason = why_not.clone().or_else(|| self.places.enough());
+            // On the heap once it works: there are thousands that wait.
+            let ended = Box::pin((self.run)(index, reason.map_or(Ok(&alone), Err))).await;
+            self.places.note(&ended);
+            self.places.leave();
             (index, ended)
         };
-        let ended = stream::iter(indices).map(one).buffered(self.limits.jobs.max(1));
-        for (index, ended) in ended.collect::<Vec<_>>().await {
+        for (index, ended) in join_all(indices.into_iter().map(one)).await {
             done[index] = Some(ended);
         }
-    }
-
-    /// Why nothing more is begun.
-    fn enough(&self) -> Option<String> {
-        let failed = self.failures.load(Ordering::Relaxed);
-        let too_many = self.limits.max_failures.filter(|most| failed > *most);
-        let is_interrupted = self.interrupted.is_cancelled().then(|| INTERRUPTED.to_owned());
-        is_interrupted.or_else(|| too_many.map(after_failures))
     }
 }
 
@@ -171,7 +197,8 @@ mod tests {
             Ok(_) if kinds[index] == 'x' => failed(),
             Ok(_) => done(),
         };
-        let apart = Apart::new(&limits, &interrupted, look, run).after(before);
+        let places = Places::new(&limits, &interrupted, before);
+        let apart = Apart::new(&limits, &places, look, run);
         let sign = |done: Done| match done.end {
             UnitEnd::Completed => '.',
             UnitEnd::Failed { .. } => 'x',

@@ -76,7 +76,13 @@ impl Crew<'_> {
         loop {
             let session = match claims.as_mut() {
                 Some(session) => session,
-                None => claims.insert(Claims::open(self.claiming.clone()).await?),
+                None => {
+                    let open = Claims::open(self.claiming.clone());
+                    let opened = self.interruption.requested.run_until_cancelled(open).await;
+                    // Nothing is claimed, and nothing more is begun.
+                    let Some(opened) = opened else { return Ok(vec![false; keys.len()]) };
+                    claims.insert(opened?)
+                }
             };
             match session.claim(keys, give_back).await {
                 Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {

@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::Error;
+use super::apart::INTERRUPTED;
 use super::done::Done;
+use super::fleet::Fleet;
+use super::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
 use super::job::Site;
 use super::place::{Seat, main_address, unreachable};
-use crate::model::{Failure, FailureKind, StepOutcome, Tenancy, UnitEnd};
+use super::target::Target;
+use crate::model::{Failure, FailureKind, StepOutcome, Tenancy, UnitEnd, Verdict};
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
 use crate::sql::{quote_identifier, quote_literal};
+use crate::verify;
 
 /// What becomes of a new tenant whose schema or database is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +36,55 @@ const THERE_ALREADY: [&str; 3] = ["42P06", "42P04", "23505"];
 const TEMPLATE_IN_USE: &str = "55006";
 const NOT_ALLOWED: &str = "42501";
 
+impl Fleet<'_> {
+    /// New tenants that are there already have failed before anything is begun, too.
+    pub(super) async fn look(
+        &self,
+        seats: &[Seat],
+        targets: &[Target],
+        done: &mut [Option<Done>],
+    ) -> Result<(), Error> {
+        let Some(if_there) = self.request.create else { return Ok(()) };
+        let looked = look(&self.job.site, seats, if_there, &self.request.settings);
+        let looked = self.interruption.requested.run_until_cancelled(looked).await;
+        let looked = looked.ok_or(verify::Error::Interrupted { left: Vec::new() })??;
+        for (index, failure) in looked.into_iter().enumerate() {
+            if let Some(failure) = failure {
+                self.tell_end(&targets[index], Verdict::Failed);
+                done[index] = Some(Done::failed(failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the places of new tenants. Those that are not made have failed, or are not run.
+    pub(super) async fn create(
+        &self,
+        seats: &[Seat],
+        targets: &[Target],
+        done: &mut [Option<Done>],
+    ) {
+        let Some(if_there) = self.request.create else { return };
+        for (index, seat) in seats.iter().enumerate() {
+            if done[index].is_some() {
+                continue;
+            }
+            let making = Making { site: &self.job.site, seat };
+            let settings = &self.request.settings;
+            let made = making.make(if_there, settings, self.interruption).await;
+            let (verdict, not_made) = match made {
+                Ok(()) => continue,
+                Err(NotMade::Interrupted) => (Verdict::NotRun, Done::not_run(INTERRUPTED)),
+                Err(NotMade::Failed(failure)) => (Verdict::Failed, Done::failed(*failure)),
+            };
+            self.tell_end(&targets[index], verdict);
+            done[index] = Some(not_made);
+        }
+    }
+}
+
 /// Looks before anything is changed: those that are there already are refused. One failure, or none, for each seat.
-pub(super) async fn look(
+async fn look(
     site: &Site<'_>,
     seats: &[Seat],
     if_there: IfThere,
@@ -62,18 +116,16 @@ pub(super) async fn look(
     Ok(looked)
 }
 
-/// Makes it.
-pub(super) async fn make(
-    site: &Site<'_>,
-    seat: &Seat,
-    if_there: IfThere,
-    settings: &[(String, String)],
-) -> Result<(), Failure> {
-    let making = Making { site, seat };
-    let mut session = making.session(settings).await?;
-    let made = making.run(&mut session, if_there).await;
-    session.close().await;
-    made
+/// Why a place was not made.
+enum NotMade {
+    Interrupted,
+    Failed(Box<Failure>),
+}
+
+impl From<Failure> for NotMade {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
 }
 
 struct Making<'a> {
@@ -82,8 +134,40 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
+    /// A pause, and a wait for a lock, end where the run is interrupted.
+    async fn make(
+        &self,
+        if_there: IfThere,
+        settings: &[(String, String)],
+        interruption: &Interruption,
+    ) -> Result<(), NotMade> {
+        let requested = &interruption.requested;
+        let opened = requested.run_until_cancelled(self.session(settings)).await;
+        let mut session = opened.ok_or(NotMade::Interrupted)??;
+        let address = self.made_from()?;
+        let pid = session.fetch_one("SELECT pg_catalog.pg_backend_pid()").await?;
+        let backends = Backends::default();
+        backends.begin(pid, Vec::new(), session.sending());
+        let options = address.options(&[]);
+        let cancel = backends.cancel_lock_waits(&options, interruption);
+        let made = while_cancelling(cancel, self.run(&mut session, if_there, requested)).await;
+        let is_cancelled = backends.end(pid);
+        session.close().await;
+        made.map_err(|failure| {
+            let gave_up = failure.kind == FailureKind::Sql { sqlstate: TEMPLATE_IN_USE.to_owned() };
+            match (is_cancelled && is_cancellation(&failure))
+                || (gave_up && requested.is_cancelled())
+            {
+                true => NotMade::Interrupted,
+                false => failure.into(),
+            }
+        })
+    }
+
     async fn session(&self, settings: &[(String, String)]) -> Result<Session, Failure> {
-        Session::open_patiently(&self.made_from()?.options(settings)).await
+        let named = ("application_name".to_owned(), "mig-ci create".to_owned());
+        let settings = [settings, &[named]].concat();
+        Session::open_patiently(&self.made_from()?.options(&settings)).await
     }
 
     /// A schema in its database; a database in the one that the URL names, or else in the server's own.
@@ -98,7 +182,12 @@ impl Making<'_> {
         Ok(if is_database { address.with_database(MAINTENANCE) } else { address })
     }
 
-    async fn run(&self, session: &mut Session, if_there: IfThere) -> Result<(), Failure> {
+    async fn run(
+        &self,
+        session: &mut Session,
+        if_there: IfThere,
+        interrupted: &CancellationToken,
+    ) -> Result<(), Failure> {
         // Whoever may not make any would be told that, and not that this one is there.
         if if_there == IfThere::GoOn && self.is_there(session).await? {
             return Ok(());
@@ -117,8 +206,8 @@ impl Making<'_> {
                 (code, IfThere::Refuse) if THERE_ALREADY.contains(&code) => {
                     return Err(self.there("has just been made by somebody else"));
                 }
-                (TEMPLATE_IN_USE, _) if tries < TRIES => {
-                    tokio::time::sleep(PAUSE).await;
+                (TEMPLATE_IN_USE, _) if tries < TRIES && !interrupted.is_cancelled() => {
+                    interrupted.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
                     tries += 1;
                 }
                 (NOT_ALLOWED, _) => return Err(self.not_allowed(failure)),

@@ -3,19 +3,21 @@
 //! end.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
 
-use super::apart::{INTERRUPTED, Limits, after_canary, after_failures, locked};
+use super::apart::{INTERRUPTED, Limits, Places, after_canary, after_failures, locked};
 use super::done::Done;
 use super::first_look::Looked;
+use super::interruption::{Backends, Interruption, while_cancelling};
 use super::lane::Lane;
 use super::rehearsal::Rehearsal;
+use super::retry::{Retry, RetryQueue};
 use super::sessions::speaks_of_sessions;
 use super::survey::Stand;
 use super::target::Target;
@@ -37,7 +39,9 @@ pub(super) struct Crew<'a> {
     /// For the session that claims, which does not time out.
     pub(super) claiming: PgConnectOptions,
     pub(super) limits: &'a Limits,
-    pub(super) interrupted: &'a CancellationToken,
+    pub(super) interruption: &'a Interruption,
+    /// Where each target has a crew: what they share.
+    pub(super) places: Option<&'a Places<'a>>,
     pub(super) rehearsal: Option<&'a Rehearsal>,
 }
 
@@ -57,6 +61,10 @@ pub(super) struct Shared {
     /// Where they were seen, as long as nobody else has been there since, as far as is known.
     pub(super) seen: Mutex<Vec<Option<Stand>>>,
     failures: AtomicUsize,
+    /// Those that are to be tried again.
+    pub(super) retries: Mutex<RetryQueue>,
+    /// The server's processes at work for us.
+    backends: Arc<Backends>,
 }
 
 impl Crew<'_> {
@@ -65,7 +73,8 @@ impl Crew<'_> {
         if let Some(rehearsal) = self.rehearsal {
             return self.rehearse(rehearsal).await;
         }
-        let looked = self.interrupted.run_until_cancelled(self.patient_survey()).await;
+        let requested = &self.interruption.requested;
+        let looked = requested.run_until_cancelled(self.patient_survey()).await;
         let Some(looked) = looked else {
             return Ok(self.targets.iter().map(|_| Done::not_run(INTERRUPTED)).collect());
         };
@@ -80,23 +89,31 @@ impl Crew<'_> {
             done: Mutex::new(done),
             seen: Mutex::new(seen),
             failures: AtomicUsize::new(failures),
+            retries: Mutex::default(),
+            backends: Arc::default(),
         };
+        let cancel = shared.backends.cancel_lock_waits(&self.claiming, self.interruption);
+        while_cancelling(cancel, self.all(&shared, &waiting)).await;
+        let done = std::mem::take(&mut *shared.done.lock().await);
+        Ok(done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown"))).collect())
+    }
+
+    /// The canaries, and then the others.
+    async fn all(&self, shared: &Shared, waiting: &[usize]) {
         let first = self.limits.canary.unwrap_or_default().min(waiting.len());
         let (canary, others) = waiting.split_at(first);
         let before = shared.failures.load(Ordering::Relaxed);
-        self.shift(&shared, canary).await;
+        self.shift(shared, canary).await;
         let failed = shared.failures.load(Ordering::Relaxed) - before;
         if self.limits.canary.is_some() && failed > 0 {
             let reason = after_canary(failed, first);
-            self.give_up(&shared, others, &reason).await;
+            self.give_up(shared, others, &reason).await;
         } else {
-            self.shift(&shared, others).await;
+            self.shift(shared, others).await;
         }
         if let Some(claims) = shared.claims.lock().await.take() {
             claims.close().await;
         }
-        let done = std::mem::take(&mut *shared.done.lock().await);
-        Ok(done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown"))).collect())
     }
 
     /// Works on some of them until each has come to an end.
@@ -106,6 +123,8 @@ impl Crew<'_> {
         join_all(lanes).await;
         let mut left: Vec<usize> = shared.claimed.lock().await.drain(..).collect();
         left.extend(shared.waiting.lock().await.drain(..));
+        left.extend(shared.busy.lock().await.drain(..));
+        left.extend(shared.retries.lock().await.drain());
         let reason = self.enough(shared).unwrap_or_else(|| "it was not reached".to_owned());
         self.give_up(shared, &left, &reason).await;
     }
@@ -113,7 +132,9 @@ impl Crew<'_> {
     async fn lane(&self, shared: &Shared) {
         let texts = self.work.track.head.iter().map(|migration| self.work.script(migration).text());
         let apart = speaks_of_sessions(texts);
-        let mut lane = Lane::new(self.working.clone(), apart);
+        let interrupted = self.interruption.requested.clone();
+        let backends = Arc::clone(&shared.backends);
+        let mut lane = Lane::new(self.working.clone(), apart, backends, interrupted);
         let mut waited_since = None;
         while self.enough(shared).is_none() {
             match self.next(shared, &mut lane).await {
@@ -123,14 +144,13 @@ impl Crew<'_> {
                     shared.held.lock().await.push(self.targets[index].keys);
                 }
                 Ok(None) => {
-                    if !self.await_others(shared, &mut waited_since).await {
+                    if !self.await_others(shared, &mut lane, &mut waited_since).await {
                         break;
                     }
                 }
                 Err((indices, failure)) => {
                     for index in indices {
-                        self.finish(shared, index, Done::failed(failure.clone()), Duration::ZERO)
-                            .await;
+                        self.fail(shared, index, failure.clone(), Duration::ZERO).await;
                     }
                 }
             }
@@ -141,32 +161,74 @@ impl Crew<'_> {
         self.release(&mut claims, &held).await;
     }
 
-    /// Nothing is left but what others work on: waits a moment, and then looks at that again. `false` if there is nothing.
-    async fn await_others(&self, shared: &Shared, since: &mut Option<Instant>) -> bool {
-        let is_idle = shared.waiting.lock().await.is_empty() && shared.busy.lock().await.is_empty();
-        if is_idle {
-            return false;
+    /// Nothing is left but what others work on, and what is to be tried again: waits a moment, and then looks at that again.
+    /// `false` if there is nothing.
+    async fn await_others(
+        &self,
+        shared: &Shared,
+        lane: &mut Lane,
+        since: &mut Option<Instant>,
+    ) -> bool {
+        if !shared.waiting.lock().await.is_empty() {
+            return true;
+        }
+        let is_busy = !shared.busy.lock().await.is_empty();
+        let next = shared.retries.lock().await.next_due();
+        if !is_busy {
+            *since = None;
+            return match next {
+                Some(due) => self.await_retry(shared, lane, due).await,
+                None => false,
+            };
         }
         let since = *since.get_or_insert_with(Instant::now);
         if since.elapsed() > self.limits.wait {
             let busy = std::mem::take(&mut *shared.busy.lock().await);
             for index in busy {
                 let failure = locked(&self.targets[index], self.limits.wait);
-                self.finish(shared, index, Done::failed(failure), since.elapsed()).await;
+                self.fail(shared, index, failure, since.elapsed()).await;
             }
             return true;
         }
         let pause = LOOK_AGAIN.mul_f64(0.5 + fastrand::f64());
-        let _ = self.interrupted.run_until_cancelled(tokio::time::sleep(pause)).await;
+        self.pause(pause).await;
         let busy = std::mem::take(&mut *shared.busy.lock().await);
-        shared.waiting.lock().await.extend(busy);
+        let due = shared.retries.lock().await.due(Instant::now());
+        shared.waiting.lock().await.extend(due.into_iter().chain(busy));
         true
+    }
+
+    /// Until the first of those that are to be tried again is due. A crew of one target makes room for others meanwhile.
+    async fn await_retry(&self, shared: &Shared, lane: &mut Lane, due: Instant) -> bool {
+        if let Some(places) = self.places {
+            lane.close().await;
+            if let Some(claims) = shared.claims.lock().await.take() {
+                claims.close().await;
+            }
+            places.leave();
+        }
+        self.pause(due.saturating_duration_since(Instant::now())).await;
+        if let Some(places) = self.places {
+            places.enter().await;
+        }
+        let due = shared.retries.lock().await.due(Instant::now());
+        shared.waiting.lock().await.extend(due);
+        true
+    }
+
+    /// Or less, if the run is interrupted.
+    pub(super) async fn pause(&self, pause: Duration) {
+        let pause = tokio::time::sleep(pause);
+        self.interruption.requested.run_until_cancelled(pause).await;
     }
 
     /// Why nothing more is to be begun.
     pub(super) fn enough(&self, shared: &Shared) -> Option<String> {
-        if self.interrupted.is_cancelled() {
+        if self.interruption.requested.is_cancelled() {
             return Some(INTERRUPTED.to_owned());
+        }
+        if let Some(places) = self.places {
+            return places.enough();
         }
         let most = self.limits.max_failures?;
         let failures = shared.failures.load(Ordering::Relaxed);
@@ -175,12 +237,18 @@ impl Crew<'_> {
 
     async fn give_up(&self, shared: &Shared, indices: &[usize], reason: &str) {
         for index in indices {
-            self.finish(shared, *index, Done::not_run(reason), Duration::ZERO).await;
+            let retry = self.tried_before(shared, *index).await;
+            self.finish(shared, *index, self.work.not_run(retry, reason), Duration::ZERO).await;
         }
-        let busy = std::mem::take(&mut *shared.busy.lock().await);
-        for index in busy {
-            self.finish(shared, index, Done::not_run(reason), Duration::ZERO).await;
-        }
+    }
+
+    async fn fail(&self, shared: &Shared, index: usize, failure: Failure, took: Duration) {
+        let retry = self.tried_before(shared, index).await;
+        self.finish(shared, index, self.work.failed(retry, failure), took).await;
+    }
+
+    pub(super) async fn tried_before(&self, shared: &Shared, index: usize) -> Option<Box<Retry>> {
+        shared.retries.lock().await.take(index)
     }
 
     pub(super) async fn finish(&self, shared: &Shared, index: usize, done: Done, took: Duration) {

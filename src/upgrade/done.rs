@@ -62,6 +62,7 @@ impl Done {
 }
 
 /// Where a target stood when the work on it began, and what was to be done.
+#[derive(Debug)]
 pub(super) struct Begun {
     /// The ledger's rows, the oldest first.
     rows: Arc<[LedgerRow]>,
@@ -69,6 +70,8 @@ pub(super) struct Begun {
     /// Steps that have come to an end.
     pub(super) steps: Vec<StepRecord>,
     pub(super) retries: u32,
+    /// No other migration of this run may execute beside the next try.
+    pub(super) is_alone: bool,
 }
 
 impl Work<'_> {
@@ -77,7 +80,13 @@ impl Work<'_> {
             Cow::Borrowed(_) => Arc::clone(rows),
             Cow::Owned(rows) => rows.into(),
         };
-        Begun { rows, wanted: decision.apply.clone(), steps: Vec::new(), retries: 0 }
+        Begun {
+            rows,
+            wanted: decision.apply.clone(),
+            steps: Vec::new(),
+            retries: 0,
+            is_alone: false,
+        }
     }
 
     /// Writes down what the ledger shows now and did not show before (or the other way round), in the order in which it was

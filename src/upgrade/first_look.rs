@@ -11,8 +11,12 @@ use crate::postgres::Session;
 /// A setting that every session of a run brings along. Where it has not arrived, neither have the time limits, and whoever
 /// keeps them back pools sessions (PgBouncer: `ignore_startup_parameters = options`).
 pub(super) const DIRECT: (&str, &str) = ("mig_ci.session", "direct");
-const IS_DIRECT: &str = "SELECT COALESCE(pg_catalog.current_setting('mig_ci.session', true), '') \
-    OPERATOR(pg_catalog.=) 'direct'";
+/// The second column makes the server look from time to time whether we are there still, also where it waits for a lock:
+/// nothing is left of a look that is interrupted. Older servers, and such as do not run on Linux, have no such setting.
+pub(super) const IS_DIRECT: &str = "SELECT COALESCE(pg_catalog.current_setting('mig_ci.session', true), '') \
+    OPERATOR(pg_catalog.=) 'direct', (SELECT pg_catalog.set_config(s.name, '500', false) FROM pg_catalog.pg_settings AS s \
+    WHERE s.name OPERATOR(pg_catalog.=) 'client_connection_check_interval' \
+    AND pg_catalog.version() OPERATOR(pg_catalog.~) 'linux')";
 const BEHIND_A_POOLER: &str = "the session's settings do not arrive: a pooler such as PgBouncer stands in front of it. Connect \
     to PostgreSQL itself, since search paths and locks do not last where sessions are pooled by transaction";
 

@@ -4,14 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::RwLock;
 
-use super::apart::{Apart, Limits, after_failures};
-use super::create::{self, with_way_on};
+use super::apart::{Apart, Limits, Places, after_failures};
+use super::commits::Commits;
+use super::create::with_way_on;
 use super::crew::Crew;
 use super::done::Done;
 use super::first_look::DIRECT;
 use super::goal::Goal;
+use super::interruption::Interruption;
 use super::job::Job;
 use super::outcome::Unit;
 use super::place::{self, Seat, main_address, question, unreachable};
@@ -36,7 +38,7 @@ pub(super) struct Fleet<'a> {
     pub(super) root: &'a Utf8Path,
     pub(super) confirm: &'a Confirm<'a>,
     pub(super) events: &'a EventSink,
-    pub(super) interrupted: &'a CancellationToken,
+    pub(super) interruption: &'a Interruption,
 }
 
 impl Fleet<'_> {
@@ -53,7 +55,11 @@ impl Fleet<'_> {
         };
         let what = self.request.create.map_or(self.request.way.verb(), |_| "create");
         let asked = question(job, &seats, what).filter(|_| self.request.rehearsal.is_none());
-        if asked.is_some_and(|question| !(self.confirm)(&question)) {
+        let is_declined = asked.is_some_and(|question| !(self.confirm)(&question));
+        if self.interruption.requested.is_cancelled() {
+            return Err(verify::Error::Interrupted { left: Vec::new() }.into());
+        }
+        if is_declined {
             return Err(Error::Declined);
         }
         let name: Arc<str> = database.name.as_str().into();
@@ -110,7 +116,7 @@ impl Fleet<'_> {
             root: self.root,
         };
         let asked = place::seats(&self.job.site, &asking, whom, self.request.partition);
-        let asked = self.interrupted.run_until_cancelled(asked).await;
+        let asked = self.interruption.requested.run_until_cancelled(asked).await;
         asked.ok_or(verify::Error::Interrupted { left: Vec::new() })?
     }
 
@@ -144,40 +150,6 @@ impl Fleet<'_> {
         let done = done.map_err(|failure| unreachable(&job.site, &address, failure))?;
         let unit = |(target, done)| Unit { target, done };
         Ok(targets.into_iter().zip(done).map(unit).next())
-    }
-
-    /// New tenants that are there already have failed before anything is begun, too.
-    async fn look(
-        &self,
-        seats: &[Seat],
-        targets: &[Target],
-        done: &mut [Option<Done>],
-    ) -> Result<(), Error> {
-        let Some(if_there) = self.request.create else { return Ok(()) };
-        let settings = &self.request.settings;
-        let looked = create::look(&self.job.site, seats, if_there, settings).await?;
-        for (index, failure) in looked.into_iter().enumerate() {
-            if let Some(failure) = failure {
-                self.tell_end(&targets[index], Verdict::Failed);
-                done[index] = Some(Done::failed(failure));
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the places of new tenants. Those that are not made have failed.
-    async fn create(&self, seats: &[Seat], targets: &[Target], done: &mut [Option<Done>]) {
-        let Some(if_there) = self.request.create else { return };
-        for (index, seat) in seats.iter().enumerate() {
-            if done[index].is_some() || self.interrupted.is_cancelled() {
-                continue;
-            }
-            let made = create::make(&self.job.site, seat, if_there, &self.request.settings);
-            if let Err(failure) = made.await {
-                self.tell_end(&targets[index], Verdict::Failed);
-                done[index] = Some(Done::failed(failure));
-            }
-        }
     }
 
     /// Those that are not done yet.
@@ -221,11 +193,13 @@ impl Fleet<'_> {
         failed: usize,
     ) -> Vec<Done> {
         let limits = &self.request.limits;
+        let places = Places::new(limits, &self.interruption.requested, failed);
         let of = |index: usize| self.crew(work, &targets[index..=index], addresses[index]);
         // One that cannot be looked at is not settled: it fails where it is run.
         let look = async |index: usize| {
             let crew = of(index);
-            let looked = self.interrupted.run_until_cancelled(crew.patient_survey()).await;
+            let requested = &self.interruption.requested;
+            let looked = requested.run_until_cancelled(crew.patient_survey()).await;
             looked?.ok()?.done.into_iter().next().flatten()
         };
         let run = async |index: usize, limits: Result<&Limits, String>| {
@@ -236,17 +210,16 @@ impl Fleet<'_> {
                     return Done::not_run(reason);
                 }
             };
-            let crew = Crew { limits, ..of(index) };
+            let crew = Crew { limits, places: Some(&places), ..of(index) };
             match crew.run().await {
                 Ok(mut done) => done.pop().unwrap_or_else(|| Done::not_run("unknown")),
                 Err(failure) => crew.lost(failure),
             }
         };
-        let apart = Apart::new(limits, self.interrupted, look, run).after(failed);
-        apart.all(targets.len()).await
+        Apart::new(limits, &places, look, run).all(targets.len()).await
     }
 
-    fn work<'w>(&self, track: &'w TrackPlan, way: &Way) -> Work<'w> {
+    fn work<'w>(&'w self, track: &'w TrackPlan, way: &Way) -> Work<'w> {
         Work {
             track,
             goal: Goal::of(way, &track.head),
@@ -254,6 +227,9 @@ impl Fleet<'_> {
             meant: Mutex::default(),
             thoughts: Mutex::default(),
             events: self.events.clone(),
+            interruption: self.interruption,
+            gate: RwLock::default(),
+            commits: Commits::default(),
         }
     }
 
@@ -276,7 +252,8 @@ impl Fleet<'_> {
             working: address.options(&with("at work")),
             claiming: address.options(&with("claims")),
             limits: &self.request.limits,
-            interrupted: self.interrupted,
+            interruption: self.interruption,
+            places: None,
             rehearsal: self.request.rehearsal.as_ref(),
         }
     }
@@ -289,7 +266,7 @@ impl Fleet<'_> {
         }
     }
 
-    fn tell_end(&self, target: &Target, verdict: Verdict) {
+    pub(super) fn tell_end(&self, target: &Target, verdict: Verdict) {
         self.tell(Event::UnitFinished { unit: target.unit(), verdict, took: Duration::ZERO });
     }
 

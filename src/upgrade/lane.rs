@@ -1,11 +1,18 @@
 //! A session that works on one target after the other. PostgreSQL's processes grow with what they have seen, so that a
 //! session is replaced from time to time; and it is replaced where a migration could leave something behind in it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sqlx::Row as _;
 use sqlx::postgres::PgConnectOptions;
+use tokio_util::sync::CancellationToken;
 
+use super::apart::INTERRUPTED;
+
+use super::aftermath::leaves_something;
 use super::batch::Batch;
+use super::interruption::Backends;
 use super::opening::Opening;
 use super::path::{arrival, off_the_path, on_the_path};
 use super::target::Target;
@@ -20,6 +27,7 @@ const TARGETS: u32 = 50;
 const END_WITHIN: Duration = Duration::from_secs(600);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const UNMARK: &str = "SELECT pg_catalog.pg_advisory_unlock_all()";
+const PID: &str = "SELECT pg_catalog.pg_backend_pid() AS pid";
 
 /// See the file's head.
 #[derive(Debug)]
@@ -32,11 +40,42 @@ pub(super) struct Lane {
     seen: u32,
     /// Where the session is.
     at: Option<String>,
+    /// The server's process of the session.
+    pid: Option<i32>,
+    backends: Arc<Backends>,
+    interrupted: CancellationToken,
+    /// An interruption has ended a wait of it since it was last asked.
+    was_interrupted: bool,
 }
 
 impl Lane {
-    pub(super) fn new(options: PgConnectOptions, apart: bool) -> Self {
-        Self { options, apart, session: None, seen: 0, at: None }
+    pub(super) fn new(
+        options: PgConnectOptions,
+        apart: bool,
+        backends: Arc<Backends>,
+        interrupted: CancellationToken,
+    ) -> Self {
+        Self {
+            options,
+            apart,
+            session: None,
+            seen: 0,
+            at: None,
+            pid: None,
+            backends,
+            interrupted,
+            was_interrupted: false,
+        }
+    }
+
+    /// What was begun is brought to its end: sessions are opened for that, also after an interruption.
+    pub(super) fn close_out(&mut self) {
+        self.interrupted = CancellationToken::new();
+    }
+
+    /// Whether an interruption, and nothing else, is why something failed since this was last asked.
+    pub(super) fn take_interruption(&mut self) -> bool {
+        std::mem::take(&mut self.was_interrupted)
     }
 
     /// A session that may be anywhere, for reading by qualified names.
@@ -44,11 +83,43 @@ impl Lane {
         let session = match self.session.take() {
             Some(session) => session,
             None => {
-                (self.seen, self.at) = (0, None);
-                Session::open_patiently(&self.options).await?
+                (self.seen, self.at, self.pid) = (0, None, None);
+                let options = self.options.clone();
+                self.unless_interrupted(Session::open_patiently(&options)).await?
             }
         };
         Ok(self.session.insert(session))
+    }
+
+    /// Something that leaves nothing on the server when it is not waited for any more.
+    async fn unless_interrupted<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let ended = self.interrupted.clone().run_until_cancelled_owned(work).await;
+        ended.unwrap_or_else(|| {
+            self.was_interrupted = true;
+            Err(Failure::new(FailureKind::Environment, INTERRUPTED))
+        })
+    }
+
+    /// One exchange with the server, which an interruption ends where it waits for a lock.
+    async fn watched<T>(
+        &mut self,
+        leaves_something: Vec<bool>,
+        exchange: impl AsyncFnOnce(&mut Session) -> T,
+    ) -> Result<T, Failure> {
+        let pid = match self.pid {
+            Some(pid) => pid,
+            None => self.session().await?.fetch_one(PID).await?,
+        };
+        self.pid = Some(pid);
+        let backends = Arc::clone(&self.backends);
+        let session = self.session().await?;
+        backends.begin(pid, leaves_something, session.sending());
+        let ended = exchange(session).await;
+        self.was_interrupted |= backends.end(pid);
+        Ok(ended)
     }
 
     pub(super) async fn ledger(
@@ -56,8 +127,8 @@ impl Lane {
         target: &Target,
         query: &str,
     ) -> Result<Option<Vec<LedgerRow>>, Failure> {
-        let session = self.session().await?;
-        session.ledger(&target.ledger, query).await
+        self.watched(Vec::new(), async |session| session.ledger(&target.ledger, query).await)
+            .await?
     }
 
     /// Sends the tool's own SQL at a target, as it does before its first migration.
@@ -68,7 +139,7 @@ impl Lane {
     ) -> Result<(), Failure> {
         self.arrive(target).await?;
         for message in messages {
-            self.session().await?.send(message).await?;
+            self.watched(Vec::new(), async |session| session.send(message).await).await??;
         }
         Ok(())
     }
@@ -81,8 +152,12 @@ impl Lane {
     ) -> Result<Aftermath, StepFailure> {
         let early = |failure| StepFailure { message: 0, completed: 0, failure };
         self.arrive(target).await.map_err(early)?;
-        let session = self.session().await.map_err(early)?;
-        let sent = session.step(&batch.messages, &batch.recorded).await;
+        let sent = self
+            .watched(leaves_something(batch), async |session| {
+                session.step(&batch.messages, &batch.recorded).await
+            })
+            .await
+            .map_err(early)?;
         sent.map_err(|failed| StepFailure {
             failure: off_the_path(target, failed.failure),
             ..failed
@@ -107,10 +182,10 @@ impl Lane {
         }
         let is_new = self.session.is_none();
         self.at = None;
-        // What keeps a session from being opened is told by whoever tries again.
-        let session = self.session().await.ok()?;
         let message = opening.before(target, is_new, &batch.messages[0]);
-        let sent = session.step(&[message], &batch.recorded).await;
+        let step = async |session: &mut Session| session.step(&[message], &batch.recorded).await;
+        // What keeps a session from being opened is told by whoever tries again.
+        let sent = self.watched(Vec::new(), step).await.ok()?;
         self.seen += 1;
         match sent {
             Ok(aftermath) => {
@@ -139,14 +214,15 @@ impl Lane {
         let is_new = self.session.is_none();
         if is_new && self.apart {
             // As the tool has it: the path is the session's own default.
-            let open = Session::open(self.options.clone(), &target.search_path);
-            self.session = Some(within(open).await?);
+            let open = within(Session::open(self.options.clone(), &target.search_path));
+            self.session = Some(self.unless_interrupted(open).await?);
         }
         self.at = None;
         self.seen += 1;
-        let arrival = format!("{}; {}", arrival(target, is_new), on_the_path(target));
-        let arrived = self.session().await?.execute(arrival).await;
-        arrived.map_err(|failure| off_the_path(target, failure))?;
+        let arrival = format!("{}; {}; {PID}", arrival(target, is_new), on_the_path(target));
+        let arrived = self.session().await?.send(&Message::tool(arrival)).await;
+        let row = arrived.map_err(|failure| off_the_path(target, failure))?;
+        self.pid = row.and_then(|row| row.try_get("pid").ok());
         self.take_mark(target).await?;
         self.at = Some(target.ledger.qualified());
         Ok(())
@@ -161,7 +237,11 @@ impl Lane {
                     "a session whose client is gone works on it still (pg_stat_activity shows it)";
                 return Err(Failure::new(FailureKind::Environment, words));
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            let pause = async {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                Ok(())
+            };
+            self.unless_interrupted(pause).await?;
         }
         Ok(())
     }
@@ -197,7 +277,7 @@ impl Lane {
 
     /// What is in the session is not to be trusted any more.
     pub(super) async fn close(&mut self) {
-        (self.at, self.seen) = (None, 0);
+        (self.at, self.seen, self.pid) = (None, 0, None);
         if let Some(session) = self.session.take() {
             session.close().await;
         }

@@ -7,6 +7,7 @@ use futures::{StreamExt as _, stream};
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
+use super::first_look::IS_DIRECT;
 use super::job::Job;
 use super::known::Known;
 use super::place::{self, Seat, main_address, unreachable};
@@ -93,7 +94,7 @@ impl Look<'_> {
         let target = plan::shared_target(site.database, track, plan, self.files)?;
         let address = main_address(site)?;
         let stand = async {
-            let mut session = Session::open_patiently(&options(&address)).await?;
+            let mut session = open(&address).await?;
             let stand = survey::one(&mut session, plan.chosen.format, &target).await?;
             session.close().await;
             Ok(stand)
@@ -144,7 +145,7 @@ impl Look<'_> {
         seats: &[Seat],
         targets: &[Target],
     ) -> Result<Vec<Unit>, Failure> {
-        let mut session = Session::open_patiently(&options(address)).await?;
+        let mut session = open(address).await?;
         let mut known = Known::new(plan);
         let mut units: Vec<Option<Unit>> = vec![None; targets.len()];
         let surveyed = survey::survey(&mut session, plan.chosen.format, targets, |index, stand| {
@@ -177,7 +178,7 @@ impl Look<'_> {
         let one = async |(seat, target): (&Seat, &Target)| {
             let looked = async {
                 let address = seat.address.as_ref().map_err(Failure::clone)?;
-                let mut session = Session::open_patiently(&options(address)).await?;
+                let mut session = open(address).await?;
                 let stand = survey::one(&mut session, plan.chosen.format, target).await?;
                 session.close().await;
                 let mut unit = Known::new(plan).unit(target, stand);
@@ -223,6 +224,13 @@ impl Look<'_> {
 
 fn is_there(unit: &Unit, seat: &Seat) -> bool {
     unit.standing != Standing::Absent && seat.address.is_ok()
+}
+
+/// A session whose end the server notices, also where it waits for a lock.
+async fn open(address: &Address) -> Result<Session, Failure> {
+    let mut session = Session::open_patiently(&options(address)).await?;
+    session.query(IS_DIRECT).await?;
+    Ok(session)
 }
 
 fn options(address: &Address) -> PgConnectOptions {

@@ -2,40 +2,59 @@
 
 use std::time::Instant;
 
+use super::apart::INTERRUPTED;
 use super::crew::{Crew, LOOK_AGAIN, Shared, TRIES};
-use super::done::Done;
 use super::lane::Lane;
+use super::retry::{Ended, Retry};
 use super::survey::Stand;
 use super::target::Target;
 use crate::model::{Event, Failure, FailureKind, Phase};
 
 impl Crew<'_> {
-    /// One that is ours.
+    /// One that is ours. It has come to an end then, or is to be tried again once others have had their turn.
     pub(super) async fn work_on(&self, shared: &Shared, lane: &mut Lane, index: usize) {
         let target = &self.targets[index];
         let started = Instant::now();
         let unit = target.unit();
         let _ = self.work.events.send(Event::UnitStarted { unit, phase: Phase::Head });
         let seen = shared.seen.lock().await[index].take();
-        let done = self.upgrade(lane, target, seen).await;
-        self.finish(shared, index, done, started.elapsed()).await;
+        let retry = self.tried_before(shared, index).await;
+        match self.upgrade(lane, target, seen, retry).await {
+            Ended::Done(done) => self.finish(shared, index, done, started.elapsed()).await,
+            Ended::Retry(retry) => {
+                // Whoever tries it again, another run included, asks for its lock.
+                lane.leave().await;
+                shared.retries.lock().await.push(index, retry);
+            }
+        }
     }
 
     /// By what was seen of it, or by another look.
-    async fn upgrade(&self, lane: &mut Lane, target: &Target, seen: Option<Stand>) -> Done {
+    async fn upgrade(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        seen: Option<Stand>,
+        retry: Option<Box<Retry>>,
+    ) -> Ended {
         let opening = |stand: &Stand| self.work.opening(target, stand);
-        let seen = seen.filter(|_| lane.goes_at_once());
+        let seen = seen.filter(|_| lane.goes_at_once() && retry.is_none());
         if let Some((stand, opening)) = seen.and_then(|stand| opening(&stand).map(|o| (stand, o))) {
-            return self.work.upgrade(lane, target, stand, Some(opening)).await;
+            return self.work.upgrade(lane, target, stand, Some(opening), None).await;
         }
         match self.stand(lane, target).await {
-            Ok(stand) => match self.work.settled(target, &stand) {
-                Some(done) => done,
-                None => self.work.upgrade(lane, target, stand, None).await,
+            Ok(stand) if retry.is_none() => match self.work.settled(target, &stand) {
+                Some(done) => Ended::Done(done),
+                None => self.work.upgrade(lane, target, stand, None, None).await,
             },
+            Ok(stand) => self.work.upgrade(lane, target, stand, None, retry).await,
             Err(failure) => {
+                let is_interrupted = lane.take_interruption();
                 lane.close().await;
-                Done::failed(failure)
+                Ended::Done(match is_interrupted {
+                    true => self.work.not_run(retry, INTERRUPTED),
+                    false => self.work.failed(retry, failure),
+                })
             }
         }
     }
@@ -51,9 +70,13 @@ impl Crew<'_> {
             };
             match looked.await {
                 Ok(rows) => return Ok(rows.map_or(Stand::New, |rows| Stand::Rows(rows.into()))),
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
+                Err(failure)
+                    if failure.kind == FailureKind::ConnectionLost
+                        && tries < TRIES
+                        && !self.interruption.requested.is_cancelled() =>
+                {
                     lane.close().await;
-                    tokio::time::sleep(LOOK_AGAIN).await;
+                    self.pause(LOOK_AGAIN).await;
                     tries += 1;
                 }
                 Err(failure) => return Err(failure),

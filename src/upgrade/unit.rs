@@ -3,27 +3,32 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::aftermath::{Stopped, absent, check, stopped};
-use super::batch::batches;
+use tokio::sync::RwLock;
+
+use super::aftermath::{Stopped, absent};
+use super::apart::INTERRUPTED;
+use super::apply::NotApplied;
+use super::commits::Commits;
 use super::done::{Begun, Done};
 use super::goal::{Goal, Thought};
+use super::interruption::Interruption;
 use super::lane::Lane;
 use super::opening::Opening;
-use super::path::on_the_path;
-use super::proof::not_shown;
+use super::race;
+use super::retry::{Ended, Retry};
 use super::survey::Stand;
 use super::target::Target;
 use super::way::AppliedVersions;
-use crate::formats::LedgerRow;
-use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
-use crate::postgres::{EventSink, StepFailure, collecting, lost_a_race};
+use crate::formats::{Decision, LedgerRow};
+use crate::model::{Failure, FailureKind};
+use crate::postgres::EventSink;
 use crate::replay::plan::TrackPlan;
 use crate::report::upgrade::Once;
 
-/// Tries after the first one, of what has lost a race for a lock.
-const RETRIES: u32 = 5;
+/// Sessions that are opened again where a look at the ledger loses its connection.
+const LOOKS: u32 = 5;
 /// Before the first of them; each next one waits twice as long.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -39,6 +44,10 @@ pub(super) struct Work<'a> {
     /// What has been thought of ledgers, by the addresses of their rows.
     pub(super) thoughts: Mutex<HashMap<usize, Arc<Thought>>>,
     pub(super) events: EventSink,
+    pub(super) interruption: &'a Interruption,
+    /// All migrations of this run pass it, and one that must have no other beside it closes it.
+    pub(super) gate: RwLock<()>,
+    pub(super) commits: Commits,
 }
 
 impl Work<'_> {
@@ -75,97 +84,130 @@ impl Work<'_> {
     }
 
     /// Brings a target from where it stands to where it should. Its claim is ours. With an opening, where it stands is what
-    /// was seen before.
+    /// was seen before; with `retry` it was tried before.
     pub(super) async fn upgrade(
         &self,
         lane: &mut Lane,
         target: &Target,
         stand: Stand,
         mut opening: Option<Opening>,
-    ) -> Done {
+        retry: Option<Box<Retry>>,
+    ) -> Ended {
         let (mut known, mut is_new) = match stand {
             Stand::Rows(rows) => (rows, false),
             Stand::New => (Arc::default(), true),
-            Stand::Absent => return Done::failed(absent(target)),
-            Stand::Unreadable(failure) => return Done::failed(*failure),
+            Stand::Absent => return Ended::Done(self.failed(retry, absent(target))),
+            Stand::Unreadable(failure) => return Ended::Done(self.failed(retry, *failure)),
         };
-        let decision = self.thought(target, &known).decision.clone();
-        let mut begun = self.begin(&known, &decision);
+        let (mut begun, decision) = self.start(target, &known, retry);
         let mut decided = Some(decision);
         loop {
             let makes_ledger = is_new && opening.is_none() && self.goal.is_up();
             // Where it was made and the answer was lost, making it again does nothing.
-            match if makes_ledger { self.make_ledger(lane, target).await } else { Ok(()) } {
-                Ok(()) => {}
-                Err(failure) => {
-                    lane.close().await;
-                    let is_lost = failure.kind == FailureKind::ConnectionLost;
-                    if !(is_lost || lost_a_race(&failure)) || !self.pause(&mut begun).await {
-                        return self.broken(begun, failure);
-                    }
-                    continue;
+            if makes_ledger && let Err(failure) = self.make_ledger(lane, target).await {
+                lane.close().await;
+                if lane.take_interruption() {
+                    return Ended::Done(self.stopped_early(begun, INTERRUPTED));
                 }
+                let retried = self.retry(begun, race::of(&failure));
+                return retried.unwrap_or_else(|begun| Ended::Done(self.broken(begun, failure)));
             }
             let decision = decided.take().unwrap_or_else(|| self.left(target, &begun, &known));
             if decision.apply.is_empty() {
-                return self.end_of(target, begun, &known, decision);
+                return Ended::Done(self.end_of(target, begun, &known, decision));
             }
             let opening = opening.take();
             let failed = match self.apply(lane, target, &decision.apply, opening, &mut begun).await
             {
-                Ok(()) => match decision.refusal {
-                    // The tool stops there, after what it has applied.
-                    Some(_) => return self.end_of(target, begun, &known, decision),
-                    None => return self.complete(begun),
-                },
+                Ok(()) => {
+                    return Ended::Done(match decision.refusal {
+                        // The tool stops there, after what it has applied.
+                        Some(_) => self.end_of(target, begun, &known, decision),
+                        None => self.complete(begun),
+                    });
+                }
                 Err(failed) => failed,
             };
+            let is_interrupted = failed.is_interruption(lane.take_interruption());
             lane.close().await;
+            if is_interrupted {
+                lane.close_out();
+            }
             // What the ledger shows is what was applied, also where an answer was lost.
             (known, is_new) = match self.look(lane, target).await {
                 Ok(Some(rows)) => (rows.into(), false),
                 Ok(None) => (Arc::default(), true),
-                Err(failure) => return self.broken(begun, failure),
+                Err(_) if is_interrupted || lane.take_interruption() => {
+                    return Ended::Done(self.stopped_early(begun, INTERRUPTED));
+                }
+                Err(failure) => return Ended::Done(self.broken(begun, failure)),
             };
-            let Some(failed) = failed else {
+            if let NotApplied::AsSeen = failed
+                && !is_interrupted
+            {
                 begun = self.begin(&known, &self.decide(target, &known));
                 continue;
-            };
+            }
             self.note_done(target, &mut begun, &known);
-            if failed.may_be_tried_again && self.pause(&mut begun).await {
-                continue;
-            }
-            let mut failure = self.with_leftovers(lane, target, failed).await;
-            if let Some(way_on) = self.way_on(target, &known) {
-                failure.hint = Some(match failure.hint {
-                    Some(hint) => format!("{hint} Besides, {way_on}"),
-                    None => way_on,
-                });
-            }
-            return self.broken(begun, failure);
+            return self.stop(lane, target, begun, &known, failed, is_interrupted).await;
         }
     }
 
-    /// Waits before the next try. `false` if there should be none.
-    async fn pause(&self, begun: &mut Begun) -> bool {
-        if begun.retries >= RETRIES {
-            return false;
+    /// What is to be done, and what was done before.
+    fn start(
+        &self,
+        target: &Target,
+        known: &Arc<[LedgerRow]>,
+        retry: Option<Box<Retry>>,
+    ) -> (Begun, Decision) {
+        let Some(retry) = retry else {
+            let decision = self.thought(target, known).decision.clone();
+            return (self.begin(known, &decision), decision);
+        };
+        let mut begun = retry.begun;
+        let decision = self.left(target, &begun, known);
+        if self.goal.is_up() {
+            begun.wanted.clone_from(&decision.apply);
         }
-        let pause = PAUSE * 2_u32.pow(begun.retries);
-        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-        begun.retries += 1;
-        true
+        (begun, decision)
+    }
+
+    /// After a batch that was not applied: interrupted, to be tried again, or failed.
+    async fn stop(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        begun: Begun,
+        known: &[LedgerRow],
+        failed: NotApplied,
+        is_interrupted: bool,
+    ) -> Ended {
+        let failed = match failed {
+            NotApplied::Stopped(failed) if !is_interrupted => failed,
+            NotApplied::Stopped(failed) if !failed.had_no_effect => {
+                return Ended::Done(self.broken(begun, failed.failure));
+            }
+            _ => return Ended::Done(self.stopped_early(begun, INTERRUPTED)),
+        };
+        let begun = match self.retry(begun, failed.race) {
+            Ok(ended) => return ended,
+            Err(begun) => begun,
+        };
+        let mut failure = self.with_leftovers(lane, target, *failed).await;
+        if let Some(way_on) = self.way_on(target, known) {
+            failure.hint = Some(match failure.hint {
+                Some(hint) => format!("{hint} Besides, {way_on}"),
+                None => way_on,
+            });
+        }
+        Ended::Done(self.broken(begun, failure))
     }
 
     /// Names what a step outside of a transaction has left half-done, and what to do about it.
     async fn with_leftovers(&self, lane: &mut Lane, target: &Target, failed: Stopped) -> Failure {
-        let Stopped { mut failure, is_whole, may_be_tried_again } = failed;
-        if may_be_tried_again && failure.hint.is_none() {
-            failure.hint = Some(
-                "somebody else held a lock each time that it was tried (pg_locks shows who): run again when that is over, or \
-                 wait longer with --lock-timeout"
-                    .to_owned(),
-            );
+        let Stopped { mut failure, is_whole, race, .. } = failed;
+        if let Some(race) = race {
+            failure.hint.get_or_insert_with(|| race.hint().to_owned());
         }
         if is_whole {
             return failure;
@@ -186,54 +228,6 @@ impl Work<'_> {
         lane.prepare(target, &self.track.chosen.format.ensure_ledger(&target.ledger)).await
     }
 
-    /// Sends what is to be applied, a batch after the other. It fails without a reason where the target is not as it was
-    /// seen, and nothing has been done.
-    async fn apply(
-        &self,
-        lane: &mut Lane,
-        target: &Target,
-        indices: &[usize],
-        mut opening: Option<Opening>,
-        begun: &mut Begun,
-    ) -> Result<(), Option<Stopped>> {
-        let migrations = indices.iter().map(|index| &self.track.head[*index]);
-        let steps: Vec<_> = indices.iter().map(|index| self.step(*index, target)).collect();
-        let mut rest: Vec<&Migration> = migrations.collect();
-        for batch in batches(&steps, &on_the_path(target)) {
-            let of_batch: Vec<&Migration> = rest.drain(..batch.steps).collect();
-            self.tell(target, of_batch[0]);
-            let before = self.half_built(lane, target, &batch, &of_batch).await?;
-            let started = Instant::now();
-            let sent = async {
-                match opening.take() {
-                    Some(opening) if batch.is_whole => {
-                        lane.send_at_once(target, &opening, &batch).await
-                    }
-                    Some(_) => None,
-                    None => Some(lane.send(target, &batch).await),
-                }
-            };
-            let (sent, notices) = collecting(sent).await;
-            let aftermath = sent.ok_or(None)?.map_err(|failed| {
-                let failure = not_shown(failed.failure);
-                stopped(&batch, StepFailure { failure, ..failed })
-            })?;
-            let last = of_batch.last().map(|migration| self.file_of(migration));
-            check(target, last, &aftermath)
-                .map_err(|failure| Stopped::for_good(failure, &batch))?;
-            self.built(lane, target, &batch, &of_batch, &before).await?;
-            let each = started.elapsed() / u32::try_from(batch.steps.max(1)).unwrap_or(u32::MAX);
-            let mut notices = Some(notices);
-            for migration in of_batch {
-                let notices = notices.take().unwrap_or_default();
-                let outcome = StepOutcome::Applied;
-                let step = StepRecord { outcome, duration: each, notices, ..self.unrun(migration) };
-                begun.steps.push(StepRecord { recorded: Some(true), ..step });
-            }
-        }
-        Ok(())
-    }
-
     /// The ledger's rows, if there is one.
     async fn look(
         &self,
@@ -250,19 +244,17 @@ impl Work<'_> {
             match looked.await {
                 Ok(rows) => return Ok(rows),
                 // A server that is being restarted is there again after a moment.
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < RETRIES => {
+                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < LOOKS => {
                     lane.close().await;
-                    tokio::time::sleep(PAUSE * 2_u32.pow(tries)).await;
+                    let pause = tokio::time::sleep(PAUSE * 2_u32.pow(tries));
+                    let requested = &self.interruption.requested;
+                    if requested.run_until_cancelled(pause).await.is_none() {
+                        return Err(failure);
+                    }
                     tries += 1;
                 }
                 Err(failure) => return Err(failure),
             }
         }
-    }
-
-    fn tell(&self, target: &Target, migration: &Migration) {
-        let migration = self.script(migration).file_name().into();
-        // Nobody listening is no reason to stop.
-        let _ = self.events.send(Event::StepStarted { unit: target.unit(), migration });
     }
 }

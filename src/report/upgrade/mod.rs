@@ -116,7 +116,7 @@ pub(crate) struct Unit {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
-    /// How often something was tried again that had lost a race for a lock.
+    /// How often migrations were tried again that lost a lock or a race, and had no effect.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) retries: u32,
     pub(crate) duration_ms: u64,

@@ -86,7 +86,9 @@ fn line(unit: &Unit) -> String {
         Outcome::Failed => format!("failed, now at {after}"),
         Outcome::NotRun => {
             let reason = unit.reason.as_deref().unwrap_or("unknown");
-            format!("not run: {}", one_line(reason, LINE))
+            let is_begun = !unit.applied.is_empty() || !unit.undone.is_empty();
+            let at = if is_begun { format!(", now at {after}") } else { String::new() };
+            format!("not run: {}{at}", one_line(reason, LINE))
         }
     };
     let sign = match unit.outcome {

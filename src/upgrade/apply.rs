@@ -1,0 +1,145 @@
+//! The migrations of one target, a batch after the other, until one of them is not applied.
+
+use std::time::Instant;
+
+use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
+
+use super::aftermath::{Stopped, check, stopped};
+use super::batch::{Batch, batches};
+use super::done::Begun;
+use super::interruption::is_cancellation;
+use super::lane::Lane;
+use super::opening::Opening;
+use super::path::on_the_path;
+use super::proof::not_shown;
+use super::target::Target;
+use super::unit::Work;
+use crate::model::{Event, Migration, StepOutcome, StepRecord};
+use crate::postgres::{StepFailure, collecting};
+
+/// Why a batch was not applied.
+pub(super) enum NotApplied {
+    /// The target is not as it was seen, and nothing has been done.
+    AsSeen,
+    /// It was not begun.
+    Interrupted,
+    Stopped(Box<Stopped>),
+}
+
+impl NotApplied {
+    /// Whether an interruption is why, where one may have ended the exchange with the server.
+    pub(super) fn is_interruption(&self, was_interrupted: bool) -> bool {
+        match self {
+            Self::Interrupted => true,
+            Self::AsSeen => was_interrupted,
+            Self::Stopped(stopped) => was_interrupted && is_cancellation(&stopped.failure),
+        }
+    }
+}
+
+impl From<Stopped> for NotApplied {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(Box::new(stopped))
+    }
+}
+
+impl From<Option<Stopped>> for NotApplied {
+    fn from(stopped: Option<Stopped>) -> Self {
+        stopped.map_or(Self::AsSeen, Self::from)
+    }
+}
+
+/// Held while a migration executes: beside others of this run, or alone.
+enum Pass<'a> {
+    Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'a, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'a, ()>),
+}
+
+impl Work<'_> {
+    /// Sends what is to be applied, a batch after the other. Between two of them an interruption ends it.
+    pub(super) async fn apply(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        indices: &[usize],
+        mut opening: Option<Opening>,
+        begun: &mut Begun,
+    ) -> Result<(), NotApplied> {
+        let steps: Vec<_> = indices.iter().map(|index| self.step(*index, target)).collect();
+        let mut rest = indices;
+        for batch in batches(&steps, &on_the_path(target)) {
+            let (of_batch, others) = rest.split_at(batch.steps);
+            rest = others;
+            let gate = self.pass(begun.is_alone).await.ok_or(NotApplied::Interrupted)?;
+            self.apply_batch(lane, target, &batch, of_batch, opening.take(), begun).await?;
+            drop(gate);
+            begun.is_alone = false;
+        }
+        Ok(())
+    }
+
+    async fn apply_batch(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        batch: &Batch,
+        indices: &[usize],
+        opening: Option<Opening>,
+        begun: &mut Begun,
+    ) -> Result<(), NotApplied> {
+        let of_batch: Vec<&Migration> =
+            indices.iter().map(|index| &self.track.head[*index]).collect();
+        self.tell(target, of_batch[0]);
+        let before = self.half_built(lane, target, batch, &of_batch).await?;
+        let started = Instant::now();
+        let in_flight = self.commits.begin(indices);
+        let sent = async {
+            match opening {
+                Some(opening) if batch.is_whole => lane.send_at_once(target, &opening, batch).await,
+                Some(_) => None,
+                None => Some(lane.send(target, batch).await),
+            }
+        };
+        let (sent, notices) = collecting(sent).await;
+        let aftermath = sent.ok_or(NotApplied::AsSeen)?.map_err(|failed| {
+            let failure = not_shown(failed.failure);
+            let mut stopped = stopped(batch, StepFailure { failure, ..failed });
+            let texts = of_batch.iter().map(|migration| self.script(migration).text());
+            in_flight.judge(&mut stopped, texts);
+            stopped
+        })?;
+        in_flight.committed();
+        let last = of_batch.last().map(|migration| self.file_of(migration));
+        check(target, last, &aftermath).map_err(|failure| Stopped::for_good(failure, batch))?;
+        self.built(lane, target, batch, &of_batch, &before).await?;
+        let each = started.elapsed() / u32::try_from(batch.steps.max(1)).unwrap_or(u32::MAX);
+        let mut notices = Some(notices);
+        for migration in of_batch {
+            let notices = notices.take().unwrap_or_default();
+            let outcome = StepOutcome::Applied;
+            let step = StepRecord { outcome, duration: each, notices, ..self.unrun(migration) };
+            begun.steps.push(StepRecord { recorded: Some(true), ..step });
+        }
+        Ok(())
+    }
+
+    /// `None` if the run was interrupted.
+    async fn pass(&self, alone: bool) -> Option<Pass<'_>> {
+        if self.interruption.requested.is_cancelled() {
+            return None;
+        }
+        let pass = async {
+            match alone {
+                true => Pass::Alone(self.gate.write().await),
+                false => Pass::Beside(self.gate.read().await),
+            }
+        };
+        self.interruption.requested.run_until_cancelled(pass).await
+    }
+
+    fn tell(&self, target: &Target, migration: &Migration) {
+        let migration = self.script(migration).file_name().into();
+        // Nobody listening is no reason to stop.
+        let _ = self.events.send(Event::StepStarted { unit: target.unit(), migration });
+    }
+}

@@ -1,0 +1,144 @@
+//! Which failures of a rolled-back migration come from what ran beside it, so that another try can succeed.
+//!
+//! Sequences advance in transactions that are rolled back, too. A retry is therefore only for failures that *are* a race: a
+//! lock, a deadlock, or a row of a system catalog that two sessions wrote. A duplicate in a table of the user's is none.
+
+use crate::model::{Failure, FailureKind};
+
+/// Why a try lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Race {
+    /// Another session held a lock for longer than `lock_timeout`.
+    Lock,
+    /// The connection broke.
+    Connection,
+    /// Another session wrote the same row of a system catalog, or the server chose this transaction as a deadlock's victim.
+    Catalog,
+    /// The object exists already, or no more, because another target of this run executed the same migration meanwhile.
+    SameMigration,
+}
+
+impl Race {
+    /// What to do when all tries have lost.
+    pub(super) fn hint(self) -> &'static str {
+        match self {
+            Self::Lock => {
+                "another session held a lock at each try (pg_locks shows which): run again when that is over, or wait longer \
+                 with --lock-timeout"
+            }
+            Self::Connection => {
+                "the connection broke at each try: run again when the server is there"
+            }
+            Self::Catalog | Self::SameMigration => {
+                "another session changed the same objects at each try, the last of which ran beside no other migration of \
+                 this run: run again when nothing else changes them"
+            }
+        }
+    }
+}
+
+/// What exists already, or no more: after a check (`IF NOT EXISTS (SELECT …)`) only a race can cause it, but an ordinary
+/// mistake causes it as well.
+const CHECKED_BEFORE: [&str; 11] = [
+    "42701", "42704", "42710", "42723", "42883", "42P01", "42P04", "42P06", "42P07", "3F000",
+    "42703",
+];
+
+/// PostgreSQL's internal messages (`elog`), which are never translated. Sources: `heapam.c`, `indexing.c`, `syscache.c`,
+/// `lsyscache.c`.
+const INTERNAL: [&str; 5] = [
+    "tuple concurrently updated",
+    "tuple concurrently deleted",
+    "cache lookup failed for ",
+    "could not find tuple for ",
+    "could not open relation with OID ",
+];
+
+/// A failure that can only come from another session. Source of the codes: PostgreSQL's Appendix A.
+pub(super) fn of(failure: &Failure) -> Option<Race> {
+    let sqlstate = match &failure.kind {
+        FailureKind::ConnectionLost => return Some(Race::Connection),
+        FailureKind::Sql { sqlstate } => sqlstate.as_str(),
+        _ => return None,
+    };
+    match sqlstate {
+        "55P03" => Some(Race::Lock),
+        "40P01" | "40001" => Some(Race::Catalog),
+        "XX000" if INTERNAL.iter().any(|text| failure.message.starts_with(text)) => {
+            Some(Race::Catalog)
+        }
+        // The server names the schema of the index's table; a user's index can have such a name, too.
+        "23505" if failure.in_catalog => Some(Race::Catalog),
+        _ => None,
+    }
+}
+
+/// Whether a failure can come from another target that executed the same migration after this one had checked for its
+/// objects. What advances a sequence, or works on another server, is not the same migration at the next try.
+pub(super) fn may_be_of_same_migration<'t>(
+    failure: &Failure,
+    mut texts: impl Iterator<Item = &'t str>,
+) -> bool {
+    const NOT_REPEATABLE: [&str; 4] = ["nextval", "setval", "currval", "dblink"];
+    let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
+    let is_repeatable = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        !NOT_REPEATABLE.iter().any(|word| text.contains(word))
+    };
+    CHECKED_BEFORE.contains(&sqlstate.as_str()) && texts.all(is_repeatable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(sqlstate: &str, message: &str) -> Failure {
+        Failure::new(FailureKind::Sql { sqlstate: sqlstate.to_owned() }, message)
+    }
+
+    #[test]
+    fn a_race_is_told_by_code_and_internal_message() {
+        assert_eq!(of(&sql("55P03", "Sperre")), Some(Race::Lock));
+        for (code, message) in [
+            ("40P01", "Verklemmung"),
+            ("40001", "could not serialize access"),
+            ("XX000", "tuple concurrently updated"),
+            ("XX000", "tuple concurrently deleted"),
+            ("XX000", "cache lookup failed for function 4711"),
+        ] {
+            assert_eq!(of(&sql(code, message)), Some(Race::Catalog), "{code} {message}");
+        }
+        let lost = Failure::new(FailureKind::ConnectionLost, "broke");
+        assert_eq!(of(&lost), Some(Race::Connection));
+    }
+
+    #[test]
+    fn a_mistake_is_no_race() {
+        let words = "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"";
+        for failure in [
+            sql("23505", words),
+            sql("42P07", "relation \"a\" already exists"),
+            sql("42710", "type \"a\" already exists"),
+            sql("XX000", "tuple already updated by self"),
+            sql("XX000", "missing chunk number 0"),
+            sql("P0001", "tuple concurrently updated"),
+            sql("57014", "canceling statement due to statement timeout"),
+            Failure::new(FailureKind::Ledger, "tuple concurrently updated"),
+        ] {
+            assert_eq!(of(&failure), None, "{failure:?}");
+        }
+        let of_catalog = Failure { in_catalog: true, ..sql("23505", words) };
+        assert_eq!(of(&of_catalog), Some(Race::Catalog));
+    }
+
+    #[test]
+    fn what_a_sequence_decides_is_not_repeatable() {
+        let exists = sql("42P07", "relation \"a1\" already exists");
+        let may =
+            |failure: &Failure, text: &str| may_be_of_same_migration(failure, [text].into_iter());
+        assert!(may(&exists, "DO $$ BEGIN CREATE TABLE a1 (); END $$"));
+        assert!(!may(&exists, "DO $$ BEGIN EXECUTE 'CREATE TABLE a' || NEXTVAL('s'); END $$"));
+        assert!(!may(&sql("23505", "duplicate key"), "INSERT INTO a VALUES (1)"));
+        assert!(!may(&sql("22012", "division by zero"), "SELECT 1 / 0"));
+    }
+}

@@ -1,0 +1,223 @@
+//! Signals end pauses and waits for locks at once, and a locked tenant does not keep the others from their turn.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use super::{counts, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::{Database, Outcome, Project, Running, postgres, project};
+
+/// For a run that waits for nothing, on a machine with many tests.
+const AT_ONCE: Duration = Duration::from_secs(5);
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+    AND application_name LIKE 'mig-ci%' AND wait_event_type = 'Lock'";
+const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+    AND application_name LIKE 'mig-ci%'";
+
+/// A session in a transaction that has executed this.
+pub(super) async fn hold(database: &Database, sql: &str) -> PgConnection {
+    let mut session = PgConnection::connect(&database.url()).await.unwrap();
+    let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {sql}");
+    session.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
+    session
+}
+
+pub(super) async fn until(database: &Database, query: &str, answer: &str) {
+    let begun = Instant::now();
+    while database.sql(query).await != [answer] {
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain for {query}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The run ends in time, and nothing of it is left on the server.
+pub(super) async fn interrupted(database: &Database, run: Running, signal: Signal) -> Outcome {
+    let sent = Instant::now();
+    run.signal(signal);
+    let ended = run.wait();
+    assert!(sent.elapsed() < AT_ONCE, "{:?}: {ended:?}", sent.elapsed());
+    until(database, SESSIONS, "0").await;
+    ended.exit(130)
+}
+
+/// Tenants at the first of two migrations; the second changes the table of the first.
+async fn begun(tenants: usize) -> (Project, Database) {
+    let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
+    let database = with_tenants(&numbered(tenants)).await;
+    upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
+    (shop, database)
+}
+
+fn unit<'r>(report: &'r Value, name: &str) -> &'r Value {
+    report["units"].as_array().unwrap().iter().find(|unit| unit["name"] == name).unwrap()
+}
+
+/// Whether the run is in a pause between two tries or waits for the lock, with a limit or without one.
+#[tokio::test]
+async fn a_signal_ends_waits_for_a_lock() {
+    for (signal, timeout, pause) in [
+        (Signal::SIGINT, "--lock-timeout=5s", 0),
+        (Signal::SIGTERM, "--lock-timeout=0", 0),
+        (Signal::SIGINT, "--lock-timeout=1ms", 1_200),
+    ] {
+        let (shop, database) = begun(3).await;
+        let mut holder = hold(&database, "LOCK tenant_t002.t1").await;
+        // Another session that waits for the same lock is none of ours.
+        let other = {
+            let mut other = hold(&database, "SET application_name = 'other'").await;
+            tokio::spawn(async move { other.execute("LOCK tenant_t002.t1").await.map(drop) })
+        };
+        let args = ["--all-tenants", timeout, "--format=json", "--output=json=r.json"];
+        let run = upgrade(&shop, &database, args).start();
+        until(&database, "SELECT count(*) FROM audit.applied WHERE version = 2", "2").await;
+        match pause {
+            0 => until(&database, WAITING, "1").await,
+            pause => tokio::time::sleep(Duration::from_millis(pause)).await,
+        }
+        let run = report(&interrupted(&database, run, signal).await);
+        assert_eq!(counts(&run), [2, 1, 0, 1], "{timeout}");
+        assert_eq!(unit(&run, "t002")["reason"], "the run was interrupted");
+        let columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'tenant_t002.t1'::regclass \
+            AND attname = 'x'";
+        assert_eq!(database.sql(columns).await, ["0"]);
+        holder.execute("ROLLBACK").await.unwrap();
+        other.await.unwrap().unwrap();
+        upgrade(&shop, &database, ["--resume=r.json"]).run().success();
+        let all = "SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied";
+        assert_eq!(database.sql(all).await, ["6|6"]);
+    }
+}
+
+/// What was applied before the wait is in the report.
+#[tokio::test]
+async fn an_interrupted_tenant_says_what_it_has_applied() {
+    let (shop, database) = begun(1).await;
+    let shop = shop
+        .file("tenant/2_x.sql", "-- no-transaction\nSELECT 1")
+        .file("tenant/3_x.sql", migration(3, "ALTER TABLE t1 ADD y int;"));
+    let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
+    let args = ["--all-tenants", "--lock-timeout=0", "--format=json"];
+    let run = upgrade(&shop, &database, args).start();
+    until(&database, WAITING, "1").await;
+    let run = report(&interrupted(&database, run, Signal::SIGINT).await);
+    let unit = unit(&run, "t001");
+    assert_eq!((&unit["outcome"], &unit["applied"][0]), (&"not-run".into(), &"2".into()));
+    assert_eq!(unit["after"], "2");
+    holder.execute("ROLLBACK").await.unwrap();
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+}
+
+/// A migration that executes is no wait: it comes to its end, and what follows it is not begun.
+#[tokio::test]
+async fn a_migration_that_executes_comes_to_its_end() {
+    let shop = shop(1)
+        .file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(2);"))
+        .file("tenant/3_x.sql", "-- no-transaction\nCREATE TABLE u ()");
+    let database = with_tenants(&numbered(1)).await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND wait_event = 'PgSleep'";
+    until(&database, sleeps, "1").await;
+    run.signal(Signal::SIGINT);
+    let run = report(&run.wait().exit(130));
+    assert_eq!(unit(&run, "t001")["applied"], serde_json::json!(["1", "2"]));
+    assert_eq!(unit(&run, "t001")["outcome"], "not-run");
+}
+
+/// Reading ledgers waits for locks as well, and so do the ways back and the making of new tenants.
+#[tokio::test]
+async fn other_commands_end_their_waits_too() {
+    let (shop, database) = begun(2).await;
+    let up = shop.read("tenant/1_t.sql");
+    let shop = shop.file("tenant/1_t.down.sql", "DROP TABLE t1;").file("tenant/1_t.up.sql", up);
+    let shop = shop.without("tenant/1_t.sql").without("tenant/2_x.sql");
+    let command = |args: [&str; 4]| {
+        shop.mig_ci([]).args(args).env("SHOP_URL", database.url()).arg("--format=json")
+    };
+    for (locks, args) in [
+        ("LOCK tenant_t001._sqlx_migrations", ["upgrade", "--all-tenants", "--jobs=2", "head"]),
+        ("LOCK tenant_t001._sqlx_migrations", ["status", "--all-tenants", "--jobs=2", "-q"]),
+        ("LOCK tenant_t001.t1", ["downgrade", "base", "--all-tenants", "--lock-timeout=0"]),
+        ("CREATE SCHEMA tenant_new", ["create", "new", "--lock-timeout=0", "--yes"]),
+    ] {
+        let mut holder = hold(&database, locks).await;
+        let run = command(args).start();
+        until(&database, WAITING, "1").await;
+        interrupted(&database, run, Signal::SIGTERM).await;
+        holder.execute("ROLLBACK").await.unwrap();
+    }
+    assert_eq!(database.sql("SELECT to_regnamespace('tenant_new') IS NULL").await, ["t"]);
+}
+
+/// With one worker, the first tenant is locked until all others are done.
+#[tokio::test]
+async fn a_locked_tenant_is_tried_again_after_the_others() {
+    let (shop, database) = begun(8).await;
+    let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
+    let args = ["--all-tenants", "--jobs=1", "--lock-timeout=50ms", "--format=json"];
+    let run = upgrade(&shop, &database, args).start();
+    until(&database, "SELECT count(*) FROM audit.applied WHERE version = 2", "7").await;
+    holder.execute("ROLLBACK").await.unwrap();
+    let run = report(&run.wait().success());
+    assert_eq!(counts(&run), [8, 1, 0, 0]);
+    assert!(unit(&run, "t001")["retries"].as_u64().unwrap() >= 1);
+    let last = "SELECT tenant FROM audit.applied WHERE version = 2 ORDER BY ctid DESC LIMIT 1";
+    assert_eq!(database.sql(last).await, ["tenant_t001"]);
+}
+
+/// The same where each tenant has a database.
+#[tokio::test]
+async fn a_locked_database_is_tried_again_after_the_others() {
+    let main = postgres().database().await;
+    let mut databases = Vec::new();
+    for _ in 0..4 {
+        databases.push(postgres().database().await);
+    }
+    let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
+    let config = format!(
+        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+         format = \"sqlx\"\ntenancy = \"database\"\nfrom = {{ list = {names:?} }}\n",
+        main.url()
+    );
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
+    shop.mig_ci(["upgrade", "--all-tenants"]).run().success();
+    let shop = shop.file("m/2_b.sql", "ALTER TABLE a ADD b int;");
+    let mut holder = hold(&databases[0], "LOCK a").await;
+    let run = shop
+        .mig_ci(["upgrade", "--all-tenants", "--jobs=1", "--lock-timeout=50ms", "--format=json"])
+        .start();
+    let has_it = "SELECT count(*) FROM _sqlx_migrations";
+    for database in &databases[1..] {
+        until(database, has_it, "2").await;
+    }
+    assert_eq!(databases[0].sql(has_it).await, ["1"]);
+    holder.execute("ROLLBACK").await.unwrap();
+    let run = report(&run.wait().success());
+    assert_eq!(counts(&run), [4, 0, 0, 0]);
+    // Nothing is left where it never gets the lock, and a signal ends that, too.
+    let shop = shop.file("m/3_c.sql", "ALTER TABLE a ADD c int;");
+    let _holder = hold(&databases[0], "LOCK a").await;
+    let run = shop
+        .mig_ci(["upgrade", "--all-tenants", "--jobs=2", "--lock-timeout=0", "--format=json"])
+        .start();
+    until(&databases[0], WAITING, "1").await;
+    for database in &databases[1..] {
+        until(database, has_it, "3").await;
+    }
+    let run = report(&interrupted(&databases[0], run, Signal::SIGINT).await);
+    assert_eq!(counts(&run), [3, 0, 0, 1]);
+}
+
+/// While a canary is tried again, nothing else is begun; and its last failure stops the others.
+#[tokio::test]
+async fn a_locked_canary_keeps_the_others_waiting() {
+    let (shop, database) = begun(5).await;
+    let _holder = hold(&database, "LOCK tenant_t001.t1").await;
+    let args = ["--all-tenants", "--canary=2", "--lock-timeout=20ms", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    assert_eq!(counts(&run), [1, 1, 1, 3]);
+    assert_eq!((outcome(&run, "t001"), &unit(&run, "t001")["retries"]), ("failed", &5.into()));
+    assert_eq!(unit(&run, "t005")["reason"], "1 of the first 2 (--canary) failed");
+}

@@ -1,0 +1,129 @@
+//! Tenants that change the same objects at once: what passes one after the other passes beside each other, and what fails
+//! one after the other fails.
+
+use serde_json::Value;
+
+use super::{counts, numbered, report, shop, upgrade, with_tenants};
+use crate::common::Database;
+
+const TENANTS: usize = 60;
+
+/// Migrations that many tenants have in common. Pauses make it likely that they meet; they change nothing else.
+const SHARED: [(&str, &str); 9] = [
+    ("extension", "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;"),
+    ("schema", "CREATE SCHEMA IF NOT EXISTS common; SELECT pg_sleep(0.02);"),
+    (
+        "type that exists for others",
+        "DO $$ BEGIN CREATE TYPE public.mood AS ENUM ('a'); PERFORM pg_sleep(0.02); \
+         EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
+    ),
+    (
+        "type that was looked for",
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'mood') THEN \
+         PERFORM pg_sleep(0.02); CREATE TYPE public.mood AS ENUM ('a'); END IF; END $$;",
+    ),
+    (
+        "constraint that was looked for",
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'positive') THEN \
+         PERFORM pg_sleep(0.02); ALTER TABLE shared.plans ADD CONSTRAINT positive CHECK (id > 0); END IF; END $$;",
+    ),
+    (
+        "type that is dropped",
+        "DO $$ BEGIN IF EXISTS (SELECT FROM pg_type WHERE typname = 'old') THEN \
+         PERFORM pg_sleep(0.02); DROP TYPE shared.old; END IF; END $$;",
+    ),
+    (
+        "function",
+        "CREATE OR REPLACE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT pg_sleep(0.01);",
+    ),
+    ("grant", "GRANT SELECT ON shared.plans TO PUBLIC; SELECT pg_sleep(0.01);"),
+    (
+        "role",
+        "DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET work_mem = %L', current_database(), '5MB'); \
+         PERFORM pg_sleep(0.01); END $$;",
+    ),
+];
+
+async fn run(script: &str, jobs: &str) -> (Value, Database) {
+    let shop = shop(0)
+        .file("shared/2_old.sql", "CREATE TYPE shared.old AS ENUM ('a');")
+        .file("tenant/1_x.sql", script);
+    let database = with_tenants(&numbered(TENANTS)).await;
+    let run = upgrade(&shop, &database, ["--all-tenants", jobs, "--format=json"]).run();
+    (report(&run), database)
+}
+
+fn retries(report: &Value) -> u64 {
+    report["units"].as_array().unwrap().iter().filter_map(|unit| unit["retries"].as_u64()).sum()
+}
+
+/// What the database holds apart from times of application.
+async fn shape(database: &Database) -> Vec<String> {
+    let mut all = Vec::new();
+    for query in [
+        "SELECT extname FROM pg_extension ORDER BY 1",
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
+        "SELECT typname FROM pg_type WHERE typtype = 'e' ORDER BY 1",
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
+        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = 'shared.plans'::regclass",
+        "SELECT relacl::text FROM pg_class WHERE oid = 'shared.plans'::regclass",
+        "SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = \
+         (SELECT oid FROM pg_database WHERE datname = current_database())",
+    ] {
+        all.extend(database.sql(query).await);
+        all.push("--".to_owned());
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_passes_one_after_the_other_passes_beside_each_other() {
+    let mut all = 0;
+    for (name, script) in SHARED {
+        let (one, alone) = run(script, "--jobs=1").await;
+        assert_eq!((counts(&one), retries(&one)), ([61, 0, 0, 0], 0), "{name}: {one}");
+        let (many, beside) = run(script, "--jobs=8").await;
+        assert_eq!(counts(&many), [61, 0, 0, 0], "{name}: {many}");
+        assert_eq!(shape(&beside).await, shape(&alone).await, "{name}");
+        all += retries(&many);
+    }
+    assert!(all >= 5, "{all} retries: the tenants did not meet");
+}
+
+/// These fail for a reason of their own: the first tenant takes what the others want.
+#[tokio::test]
+async fn what_fails_one_after_the_other_fails_beside_each_other() {
+    for (script, is_retried) in [
+        ("CREATE TYPE public.mood AS ENUM ('a');", true),
+        ("INSERT INTO shared.plans VALUES (1); SELECT pg_sleep(0.01);", false),
+    ] {
+        let (one, _database) = run(script, "--jobs=1").await;
+        let (many, _database) = run(script, "--jobs=8").await;
+        assert_eq!(counts(&one), [2, 0, 59, 0], "{script}: {one}");
+        assert_eq!(counts(&many), counts(&one), "{script}: {many}");
+        if !is_retried {
+            assert_eq!(retries(&many), 0, "a duplicate in a table is no race: {many}");
+        }
+    }
+}
+
+/// A sequence advances although its transaction is rolled back: the second try of this would pass.
+#[tokio::test]
+async fn what_a_sequence_makes_pass_at_the_second_try_fails() {
+    for pending in [
+        "INSERT INTO p (name) VALUES ('pro'); SELECT pg_sleep(0.01);",
+        "DO $$ BEGIN EXECUTE 'CREATE TYPE public.mood' || nextval('p_id_seq') || ' AS ENUM ()'; END $$;",
+    ] {
+        let shop = shop(0).file(
+            "tenant/1_p.sql",
+            "CREATE TABLE p (id serial PRIMARY KEY, name text); INSERT INTO p VALUES (1, 'free');",
+        );
+        let database = with_tenants(&numbered(16)).await;
+        upgrade(&shop, &database, ["--all-tenants"]).run().success();
+        database.sql("CREATE TYPE public.mood1 AS ENUM ()").await;
+        let shop = shop.file("tenant/2_p.sql", pending);
+        let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=8", "--format=json"]);
+        let run = report(&run.run().exit(1));
+        assert_eq!((counts(&run), retries(&run)), ([0, 1, 16, 0], 0), "{pending}: {run}");
+    }
+}
