@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! model                                    the nouns
-//! sql                                      statements, positions, quoting
+//! sql  secrets                             statements, positions, quoting; what must not be shown
 //! formats  checks  report  replay::plan    what is known without a server: pure functions over plain data
 //! ───────  the line of IO: below it live files, processes, sockets
 //! config  source  postgres  tenants  replay  ui
@@ -22,6 +22,7 @@ mod model;
 mod postgres;
 mod replay;
 mod report;
+mod secrets;
 mod source;
 mod sql;
 mod tenants;

@@ -17,13 +17,18 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ActionArgs, Global};
+use super::edge::HarmlessWriter;
 use super::exit::Exit;
 use super::stream::Streams;
 use super::verify::{render, request, watch_signals};
 use crate::config::process_environment;
 use crate::github::commands::{self, Stopped};
+use crate::model::ProviderChoice;
+use crate::postgres;
 use crate::report::RenderOptions;
 use crate::report::v1::Report;
+use crate::secrets;
+use crate::source;
 use crate::ui::{self, Progress, ProgressMode, Task};
 use crate::verify::{Error, Request, load_project, verify};
 
@@ -65,9 +70,7 @@ pub(super) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -
 
 async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) -> Exit {
     let interrupted = watch_signals();
-    if let Some(token) = &job.inputs.token {
-        tell(streams, &commands::add_mask(token.expose_secret()));
-    }
+    tell_masks(job, streams);
     tell_foreign(streams, &job.describe());
     let mut show = Show::new(job, streams);
     if let Some(why) = job.event.nothing_to_do {
@@ -78,7 +81,10 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
     let github = Connection::of(job);
     let request = match refused {
         Some(refused) => Err(refused),
-        None => job.request(request).await,
+        None => match job.request(request).await {
+            Ok(asked) => may_run_here(&asked.request).map(|()| asked),
+            Err(error) => Err(error),
+        },
     };
     let Asked { mut request, commit, astray } = match request {
         Ok(asked) => asked,
@@ -126,13 +132,32 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
     exit
 }
 
+/// Whether a server may run on this machine: not if its user could read credentials that are not mig-ci's to take away.
+/// What is wrong with the project is said later.
+fn may_run_here(request: &Request) -> Result<(), JobError> {
+    let scope = &request.scope;
+    let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) else {
+        return Ok(());
+    };
+    if project.postgres.provider != ProviderChoice::Local {
+        return Ok(());
+    }
+    if let Some(path) = source::kept_credentials(&project.root) {
+        return Err(JobError::KeptCredentials { path });
+    }
+    match postgres::process_with_secret() {
+        Some(process) => Err(JobError::ExposedSecret { process }),
+        None => Ok(()),
+    }
+}
+
 /// What has to be known before the first line about it. What is wrong with the project is said by `verify` itself.
 fn look_at_project(request: &Request, show: &mut Show<'_>, streams: &Streams) {
     let scope = &request.scope;
     if let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) {
         show.project_is_at(&project.root);
         if let Some(url) = &project.postgres.url {
-            tell(streams, &masks_of_url(url.expose_secret()));
+            let _ = streams.print_masks(&masks_of_url(url.expose_secret()));
         }
     }
 }
@@ -149,7 +174,8 @@ async fn verify_aloud(
     tell(streams, &(commands::group("mig-ci verify") + &progress_text.begin()));
     let (events, received) = mpsc::unbounded_channel();
     let mode = if quiet { ProgressMode::Quiet } else { ProgressMode::Lines };
-    let progress = Progress::new(mode, Task::Verify, Box::new(std::io::stdout()));
+    let progress =
+        Progress::new(mode, Task::Verify, Box::new(HarmlessWriter::new(std::io::stdout(), true)));
     let progress = ui::spawn(progress, received);
     let outcome = verify(request, events, interrupted).await;
     let _ = progress.await;
@@ -173,9 +199,18 @@ fn tell_foreign(streams: &Streams, text: &str) {
     tell(streams, &(stopped.begin() + &Stopped::text(text) + &stopped.end()));
 }
 
+/// The runner masks them from now on in all that is logged. It knows its own already; saying them again does no harm.
+fn tell_masks(job: &Job, streams: &Streams) {
+    if let Some(token) = &job.inputs.token {
+        secrets::learn(token.expose_secret());
+    }
+    let masks: String = secrets::known().iter().map(|secret| commands::add_mask(secret)).collect();
+    let _ = streams.print_masks(&masks);
+}
+
 /// To the log. That nobody reads it is no reason to stop.
 fn tell(streams: &Streams, text: &str) {
-    let _ = streams.print(text);
+    let _ = streams.print_commands(text);
 }
 
 /// The whole of a server's URL, and its password as it stands there and as the server knows it: the runner knows only

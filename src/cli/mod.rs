@@ -6,11 +6,13 @@ mod clean;
 mod create;
 mod downgrade;
 mod downgrade_args;
+mod edge;
 mod environment;
 mod exit;
 mod explain;
 mod help;
 mod init;
+mod isolation;
 mod list;
 mod output;
 mod publish;
@@ -37,12 +39,21 @@ use args::{App, Command};
 use exit::Exit;
 use stream::Streams;
 
+use crate::config;
 use crate::postgres;
+use crate::secrets;
 use crate::verify::Error;
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
-    let app = match environment::parse(action::arguments(std::env::args_os())) {
+    let given = match isolation::arguments(action::arguments(std::env::args_os())) {
+        Ok(given) => given,
+        Err(reason) => {
+            Streams::new(args::ColorWhen::Never, args::LogFormat::Text).complain(&reason);
+            return Exit::Environment.into();
+        }
+    };
+    let app = match environment::parse(given) {
         Ok(app) => app,
         Err(error) => {
             // Help and version are no errors to clap, and go to stdout.
@@ -50,6 +61,7 @@ pub(crate) fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Passed.into() };
         }
     };
+    learn_secrets(&app.command);
     let streams = Streams::new(app.global.color, app.global.log_format);
     log_to_stderr(streams.err_colour());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -91,11 +103,24 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
     }
 }
 
+/// The commands that run on servers of mig-ci's own show what SQL says. Those on real databases show SQL as it is to be run.
+fn learn_secrets(command: &Command) {
+    let allowed = match command {
+        Command::Action(_) => config::process_environment("INPUT_ALLOW-VARIABLES"),
+        Command::Verify(_) | Command::Publish(_) | Command::Clean(_) => None,
+        _ => return,
+    };
+    let allowed = allowed.unwrap_or_default();
+    let allowed: Vec<String> =
+        allowed.split([',', '\n']).map(|name| name.trim().to_owned()).collect();
+    secrets::learn_environment(config::whole_environment(), &allowed);
+}
+
 /// Diagnostics for people who set `MIG_CI_LOG=debug`; the server's notices go to the steps that caused them.
 fn log_to_stderr(colour: bool) {
     let wanted = std::env::var("MIG_CI_LOG").ok().filter(|wanted| !wanted.is_empty());
     let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new("off"));
-    let log = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_filter(filter);
+    let log = fmt::layer().with_writer(edge::harmless_stderr).with_ansi(colour).with_filter(filter);
     tracing_subscriber::registry().with(log).with(postgres::notice_layer()).init();
 }

@@ -8,6 +8,7 @@ use nix::unistd::{AccessFlags, access};
 use uuid::Uuid;
 
 use super::values::Output;
+use crate::secrets;
 use crate::verify::Error;
 
 /// Finds out, without touching anything, what would keep the files from being written: that is better known before a
@@ -53,6 +54,7 @@ fn writable(path: &Utf8Path) -> Result<(), String> {
 /// # Errors
 /// If it cannot be written. A file that was there is then as it was.
 pub(super) fn write(path: &Utf8Path, text: &str) -> Result<(), Error> {
+    let text = &*secrets::mask(text);
     let written = fs::create_dir_all(folder_of(path)).and_then(|()| {
         if is_replaced(path) { replace(path, text) } else { write_in_place(path, text) }
     });

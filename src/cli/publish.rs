@@ -77,7 +77,7 @@ pub(super) async fn run(args: &PublishArgs, streams: &Streams) -> Exit {
     let interrupted = watch_signals();
     let token = process_environment("GITHUB_TOKEN").filter(|token| !token.is_empty());
     let mask = token.as_deref().map(commands::add_mask);
-    let _ = streams.print(&mask.unwrap_or_default());
+    let _ = streams.print_masks(&mask.unwrap_or_default());
     let token = token.map(SecretString::from);
     let done = interrupted.run_until_cancelled(published(args, token, streams)).await;
     let (text, exit) = match done {
@@ -88,7 +88,7 @@ pub(super) async fn run(args: &PublishArgs, streams: &Streams) -> Exit {
         }
         Some(Err(error)) => (commands::error("mig-ci", &error.to_string()), error.exit()),
     };
-    let _ = streams.print(&text);
+    let _ = streams.print_commands(&text);
     exit
 }
 
@@ -114,7 +114,7 @@ async fn published(
     let publication = publication(args, &Context { run, ..context }, &report, number, head_sha);
     let published = publish(&publication, &client).await;
     for degraded in published.degraded.iter().filter(|_| published.comment.is_some()) {
-        let _ = streams.print(&commands::notice("mig-ci", &degraded.to_string()));
+        let _ = streams.print_commands(&commands::notice("mig-ci", &degraded.to_string()));
     }
     let url = published.comment_url.unwrap_or_default();
     match published.comment {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Global;
+use super::edge;
 use super::exit::Exit;
 use super::output;
 use super::stream::Streams;
@@ -80,7 +81,7 @@ pub(super) async fn run(
     let (events, received) = mpsc::unbounded_channel();
     let asks = !how.yes && std::io::stdin().is_terminal();
     let mode = streams.progress(global.quiet);
-    let progress = Progress::new(mode, Task::Upgrade, Box::new(std::io::stderr()));
+    let progress = Progress::new(mode, Task::Upgrade, Box::new(edge::harmless_stderr()));
     let progress = ui::spawn(progress, received);
     let confirm = |question: &str| !asks || is_yes(question, &interruption.requested);
     let outcome = work(&confirm, events).await;
@@ -183,6 +184,7 @@ pub(super) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<Rehearsal> {
         Rehearsal::new(move |sql| {
             if prints {
                 // Whoever reads no more has read enough.
+                let sql = edge::harmless(sql, edge::is_job_log(std::io::stdout()));
                 let _ = std::io::stdout().write_all(sql.as_bytes());
             }
         })

@@ -6,7 +6,9 @@ use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
 use super::args::{ColorWhen, LogFormat};
+use super::edge;
 use crate::report::visible;
+use crate::secrets;
 use crate::ui::{self, ProgressMode};
 use crate::verify::Error;
 
@@ -66,6 +68,21 @@ impl Streams {
 
     /// Writes to stdout as it is. A reader that has gone away (`| head`) is no error.
     pub(crate) fn print(self, text: &str) -> Result<(), Error> {
+        let text = edge::harmless(text, edge::is_job_log(io::stdout()));
+        Self::write(&text)
+    }
+
+    /// Writes commands of our own for the runner; what is foreign in them is escaped already.
+    pub(crate) fn print_commands(self, text: &str) -> Result<(), Error> {
+        Self::write(&secrets::mask(text))
+    }
+
+    /// Writes a command that names a secret to the runner, which does not show it.
+    pub(crate) fn print_masks(self, text: &str) -> Result<(), Error> {
+        Self::write(text)
+    }
+
+    fn write(text: &str) -> Result<(), Error> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -78,7 +95,7 @@ impl Streams {
     /// One line of error on stderr.
     pub(crate) fn complain(self, text: &str) {
         // There is nowhere left to say that stderr is gone.
-        let _ = io::stderr().write_all(self.complaint(text).as_bytes());
+        Self::say(&self.complaint(text));
     }
 
     fn complaint(self, text: &str) -> String {
@@ -95,12 +112,17 @@ impl Streams {
             LogFormat::Text => format!("{}\n", visible(text)),
             LogFormat::Json => ui::line("note", text),
         };
-        let _ = io::stderr().write_all(line.as_bytes());
+        Self::say(&line);
+    }
+
+    fn say(text: &str) {
+        let text = edge::harmless(text, edge::is_job_log(io::stderr()));
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
     /// An error with all that is known of it, and what to do about it, on stderr.
     pub(crate) fn explain(self, error: &Error) {
-        let _ = io::stderr().write_all(self.explanation(error).as_bytes());
+        Self::say(&self.explanation(error));
     }
 
     /// The same as text.

@@ -5,15 +5,17 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Global, ScopeArgs, ServerArgs, VerifyArgs};
+use super::edge;
 use super::exit::Exit;
 use super::output;
 use super::stream::Streams;
-use crate::config::Overrides;
+use crate::config::{Overrides, process_environment};
 use crate::replay::plan::Selection;
 use crate::report::{self, RenderOptions, v1::Report};
 use crate::source::BaseRequest;
@@ -30,7 +32,7 @@ pub(super) async fn run(
     let interrupted = watch_signals();
     let (events, received) = mpsc::unbounded_channel();
     let mode = streams.progress(global.quiet);
-    let progress = Progress::new(mode, Task::Verify, Box::new(std::io::stderr()));
+    let progress = Progress::new(mode, Task::Verify, Box::new(edge::harmless_stderr()));
     let progress = ui::spawn(progress, received);
     let outcome = verify(&request(global, args), events, &interrupted).await;
     // The last lines of progress stand before the report. That the task could panic is no reason to lose that.
@@ -95,12 +97,35 @@ pub(super) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> 
     Scope { config: global.config.clone(), overrides, base, hosted: None, selection }
 }
 
+/// The flag, or its variable: where the environment was handed over, clap has not seen it. libpq's own variable for a
+/// password counts as well.
+fn server_url(args: &ServerArgs) -> Option<String> {
+    let given = |name: &str| process_environment(name).filter(|value| !value.is_empty());
+    let mut url = args.postgres_url.clone().or_else(|| given("MIG_CI_POSTGRES_URL"))?;
+    if std::env::var_os("PGPASSWORD").is_none()
+        && let Some(password) = given("PGPASSWORD")
+        && !has_password(&url)
+    {
+        let sign = if url.contains('?') { '&' } else { '?' };
+        let password = utf8_percent_encode(&password, NON_ALPHANUMERIC);
+        url = format!("{url}{sign}password={password}");
+    }
+    Some(url)
+}
+
+fn has_password(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || rest.contains("password=")
+}
+
 pub(super) fn overrides(args: &ServerArgs) -> Overrides {
     Overrides {
         provider: args.provider,
         version: args.postgres_version,
         image: args.postgres_image.clone(),
-        url: args.postgres_url.clone().map(Into::into),
+        url: server_url(args).map(Into::into),
         ..Overrides::default()
     }
 }

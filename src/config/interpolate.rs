@@ -7,13 +7,6 @@
 /// How variables are looked up: `None` is "not set".
 pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// The one place where this room reads the process's environment.
-///
-/// A variable whose value is not UTF-8 counts as not set.
-pub(crate) fn process_environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
 /// Why a value cannot be expanded. Never holds a value, for that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InterpolationError {

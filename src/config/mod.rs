@@ -11,6 +11,7 @@
 
 mod discover;
 mod document;
+mod environment;
 mod error;
 mod glob;
 mod help;
@@ -28,9 +29,9 @@ mod structure;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use environment::{hand_over, process_environment, whole_environment};
 pub(crate) use error::ConfigErrors;
 pub(crate) use init::render;
-pub(crate) use interpolate::process_environment;
 pub(crate) use load::{LoadOptions, load};
 pub(crate) use locate::{FILE_NAME, Location, locate};
 pub(crate) use schema::json_schema_text;

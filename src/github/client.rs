@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use http::Uri;
 use octocrab::{FromResponse, Octocrab, Page};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::check_runs::Conclusion;
@@ -29,6 +30,7 @@ pub(crate) use self::pulls::PullRequest;
 use super::error::{Error, Operation, Problem, quoted};
 use super::retry::{CAP, Clock, Patience, System};
 use super::transport::{self, Proxies};
+use crate::secrets;
 
 /// Source: docs.github.com: GitHub itself ends requests that take longer than 10 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -105,6 +107,16 @@ impl Client {
     /// Below this repository.
     fn route(&self, rest: &str) -> String {
         format!("/repos/{}/{rest}", self.repository)
+    }
+
+    /// The body of a request, without known secrets.
+    fn outgoing(
+        &self,
+        operation: Operation,
+        body: &impl Serialize,
+    ) -> Result<serde_json::Value, Error> {
+        secrets::masked_json(body)
+            .map_err(|error| Error::new(operation, Problem::Setup { reason: error.to_string() }))
     }
 
     /// A pause between writes that follow each other: docs.github.com, "Best practices for using the REST API". `false`

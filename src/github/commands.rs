@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use crate::report::Annotation;
 use crate::report::v1::Severity;
+use crate::secrets;
 
 /// Characters of a message, and annotations of one type in a step, that the runner keeps (`ExecutionContext.cs`:
 /// `_maxIssueMessageLength`, `_maxIssueCountInJob`).
@@ -102,6 +103,7 @@ fn name_of(severity: Severity) -> &'static str {
 /// Within `limit`, in the way the runner counts: its strings are UTF-16. What is left out is said.
 fn clip(text: &str, limit: usize) -> String {
     const MARK: &str = " […]";
+    let text = &*secrets::mask(text);
     let units = |text: &str| text.encode_utf16().count();
     if units(text) <= limit {
         return text.to_owned();

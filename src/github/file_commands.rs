@@ -6,6 +6,8 @@ use std::io::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::secrets;
+
 /// Bytes of a step's summary: more, and the runner uploads nothing of it (`CreateStepSummaryCommand.AttachmentSizeLimit`).
 pub(crate) const SUMMARY_LIMIT: usize = 1 << 20;
 
@@ -88,7 +90,7 @@ fn append(what: &'static str, path: &Utf8Path, text: &str) -> Result<(), FileCom
         .append(true)
         .create(true)
         .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+        .and_then(|mut file| file.write_all(secrets::mask(text).as_bytes()));
     written.map_err(|source| FileCommandError { what, path: path.to_owned(), source })
 }
 

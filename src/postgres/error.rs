@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::secrets;
+
 /// No server, or a server that does not do what it must.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProviderError {
@@ -151,6 +153,7 @@ fn one_line(text: &str) -> String {
 /// The end of a log: at most `lines` lines and 4,000 bytes of it.
 pub(crate) fn tail(log: &str, lines: usize) -> String {
     const MOST: usize = 4_000;
+    let log = secrets::mask(log);
     let all: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let text = all[all.len().saturating_sub(lines)..].join("\n");
     match text.len().checked_sub(MOST) {

@@ -6,6 +6,7 @@ use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use crate::formats::{Ledger, Located, Message};
 use crate::model::{Failure, FailureKind, Place, Script};
+use crate::secrets;
 use crate::sql::{do_block_line, do_block_offset, excerpt_at, place_in};
 
 /// Statements are shown up to this many characters; the place says where the rest is.
@@ -132,9 +133,11 @@ fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error().and_then(|error| error.try_downcast_ref())
 }
 
+/// Secrets are masked before: what is left of one that was cut would not be recognised.
 fn cut(text: &str, characters: usize) -> String {
+    let text = secrets::mask(text);
     match text.char_indices().nth(characters) {
-        None => text.to_owned(),
+        None => text.into_owned(),
         Some((at, _)) => format!("{}…", &text[..at]),
     }
 }

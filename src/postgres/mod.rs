@@ -35,6 +35,7 @@ pub(crate) use failure::{can_come_of_concurrency, copy_failure};
 pub(crate) use lock::{Claims, Keys};
 pub(crate) use notices::{collecting, layer as notice_layer};
 pub(crate) use patience::OPEN_WITHIN;
+pub(crate) use provider::process_with_secret;
 pub(crate) use run_id::RunId;
 pub(crate) use server::{EventSink, Server, ServerRequest, Stopped};
 pub(crate) use session::{Aftermath, Session, StepFailure};

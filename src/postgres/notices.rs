@@ -14,6 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, filter::LevelFilter};
 
 use crate::model::{Notice, NoticeLevel, Place};
+use crate::secrets;
 
 const TARGET: &str = "sqlx::postgres::notice";
 /// More than a person reads; a `RAISE NOTICE` in a loop over rows must not fill the report.
@@ -109,9 +110,10 @@ impl Collected {
 }
 
 fn shorten(message: &str) -> String {
+    let message = secrets::mask(message);
     match message.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
+        None => message.into_owned(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::secrets;
+
 /// Text as it can be shown: control characters (ANSI escapes begin with one) and marks that reorder text become visible
 /// signs; line ends and tabs stay. One character for one, so that columns stay true.
 ///
@@ -51,13 +53,16 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
 }
 
 /// The first `limit` characters, and in words how many there are more.
+///
+/// Known secrets are masked before: what is left of one that was cut would not be recognised.
 pub(super) fn clip(text: &str, limit: usize) -> Cow<'_, str> {
+    let text = secrets::mask(text);
     match text.char_indices().nth(limit) {
         Some((at, _)) => {
             let more = text[at..].chars().count();
             Cow::Owned(format!("{}… (and {more} more characters)", &text[..at]))
         }
-        None => Cow::Borrowed(text),
+        None => text,
     }
 }
 
@@ -122,6 +127,13 @@ mod tests {
     #[test]
     fn harmless_text_is_not_copied() {
         assert!(matches!(visible("naïve 🐘 text\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_secret_is_masked_before_its_text_is_cut() {
+        crate::secrets::learn("k9!xz7q");
+        assert_eq!(clip("a k9!xz7q b", 5), "a ***… (and 2 more characters)");
+        assert_eq!(one_line("a k9!xz7q b", 5), "a ***…");
     }
 
     #[test]

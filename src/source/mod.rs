@@ -15,6 +15,7 @@
 mod base;
 mod change;
 mod checkout;
+mod credentials;
 mod git;
 mod hosted;
 mod objects;
@@ -31,6 +32,7 @@ use camino::Utf8PathBuf;
 
 pub(crate) use base::{BaseRequest, Lacking, Revisions, read_revisions};
 pub(crate) use change::Change;
+pub(crate) use credentials::kept_credentials;
 pub(crate) use hosted::{Answer, Commit, Comparison, Host, Hosted, Listing, ListingEntry};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use worktree::Worktree;

@@ -1,8 +1,12 @@
 //! The files of a pull request are another person's: what they cannot read, choose, or send away in the action.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nix::unistd::{Uid, User, chown};
 use serde_json::json;
 
-use crate::common::{Job, Project, project};
+use crate::common::github::{Fake, TOKEN};
+use crate::common::{Command, Job, Project, project};
 
 const DATABASE: &str = "[databases.app]\nmigrations = \"migrations\"\nformat = \"sqlx\"\n";
 
@@ -51,7 +55,9 @@ fn credentials_are_not_readable_even_if_an_input_allows_them() {
     for name in names {
         let shop = with_config(&format!("[postgres.settings]\n\"app.x\" = \"${{{name}}}\"\n"));
         let step = || job.step(&shop).env("ACTIONS_RUNTIME_TOKEN", "planted-runtime-token");
+        // With a token, and without anything that would be sent to GitHub.
         let step = || step().env("INPUT_GITHUB_TOKEN", "planted-input-token");
+        let step = || step().env("INPUT_COMMENT", "off").env("INPUT_CHECK-RUN", "never");
         let denied = job.read(&step().run().exit(3));
         let [error] = denied.commands("error")[..] else { panic!("{:?}", denied.log) };
         assert!(error.contains(&format!("`{name}` is a credential")), "{error}");
@@ -92,4 +98,231 @@ fn an_input_allows_a_superuser() {
     let (shop, job) = (with_config("[postgres]\nrole = \"superuser\"\n"), job());
     let step = job.step(&shop).env("INPUT_ALLOW-SUPERUSER", "true").run().exit(1);
     assert_eq!(job.read(&step).outputs["result"], "failed");
+}
+
+/// A `prepare` file that a superuser of the server runs, with what it can find of a word that it does not hold itself. An
+/// error with `OPEN` in its code position tells that the memory of mig-ci can be read.
+const SEARCH: &str = r"
+CREATE TEMP TABLE found (line text);
+COPY found FROM PROGRAM $sh$
+  for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
+    if tr '\000' '\n' < $file 2>/dev/null | grep -q 'plant[e]d-for-search'; then echo in $file; fi
+  done
+  for file in /proc/[0-9]*/fd/*; do
+    case $(readlink $file) in
+      *memfd*|*deleted*) if head -c 1000000 $file 2>/dev/null | grep -aq 'plant[e]d-for-search'; then echo in $file; fi;;
+    esac
+  done
+  grep -rl 'plant[e]d-for-search' CHECKOUT JOB 2>/dev/null
+  server=$(cut -d' ' -f4 /proc/$PPID/stat)
+  owner=$(cut -d' ' -f4 /proc/$server/stat)
+  if head -c 1 /proc/$owner/maps >/dev/null 2>&1; then echo memory of $(cat /proc/$owner/comm); fi
+  true
+$sh$;
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM found) THEN
+    RAISE EXCEPTION 'found' USING DETAIL = (SELECT string_agg(line, E'\n') FROM found);
+  END IF;
+END $$;
+";
+
+const PLANTED: &str = "ghs_planted-for-search-0123456789";
+
+/// A project whose `prepare` file searches for what was planted.
+fn searching(job: &Job) -> Project {
+    let shop = project()
+        .file("mig-ci.toml", format!("prepare.server = \"search.sql\"\n{DATABASE}"))
+        .file("migrations/1_a.sql", "CREATE TABLE a (id int);\n");
+    let search = SEARCH.replace("CHECKOUT", shop.path().as_str());
+    let search = search.replace("JOB", job.path("").as_str());
+    shop.file("search.sql", search).git_commit("head")
+}
+
+fn planted(command: Command) -> Command {
+    [
+        "INPUT_GITHUB-TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "MY_VARIABLE",
+        "MIG_CI_POSTGRES_URL",
+        "PGPASSWORD",
+    ]
+    .into_iter()
+    .fold(command, |command, name| command.env(name, PLANTED))
+    .env("INPUT_PROVIDER", "local")
+    .env("INPUT_CHECK-RUN", "never")
+    .env("INPUT_COMMENT", "off")
+    .env("INPUT_BASE", "HEAD")
+}
+
+/// Another user than root, who owns all of the job; `None` where nobody can become one.
+fn another_user(folders: [&camino::Utf8Path; 2]) -> Option<User> {
+    let user = User::from_name("postgres").unwrap().filter(|_| Uid::effective().is_root())?;
+    for folder in folders {
+        let mut left = vec![folder.to_owned()];
+        while let Some(path) = left.pop() {
+            chown(path.as_std_path(), Some(user.uid), Some(user.gid)).unwrap();
+            if path.is_dir() && !path.is_symlink() {
+                left.extend(path.read_dir_utf8().unwrap().map(|entry| entry.unwrap().into_path()));
+            }
+        }
+    }
+    Some(user)
+}
+
+#[test]
+fn sql_finds_no_secret_on_the_machine() {
+    let job = job();
+    let shop = searching(&job);
+    let step = planted(job.command(&shop, ["action"])).arg(format!("--postgres-url={PLANTED}"));
+    let step = job.read(&step.run().success());
+    assert_eq!(step.outputs["result"], "passed");
+}
+
+/// The server is then of the same user as mig-ci itself.
+#[test]
+fn sql_finds_no_secret_as_the_user_of_the_job_either() {
+    let job = job();
+    let shop = searching(&job);
+    let step = planted(job.command(&shop, ["action"]));
+    // Without the action it is there to be found: the search can fail.
+    let verify = planted(shop.mig_ci(["verify", "--provider", "local", "--no-base"]));
+    let verify = verify.env("MIG_CI_POSTGRES_URL", "");
+    let Some(user) = another_user([shop.path(), &job.path("")]) else { return };
+    let through = |command: Command| command.through("runuser", &["-u", &user.name, "--"]);
+    let step = job.read(&through(step).run().success());
+    assert_eq!(step.outputs["result"], "passed");
+    let verify = through(verify).run().exit(3);
+    assert!(verify.stderr.contains("cannot prepare the server: found"), "{}", verify.stderr);
+}
+
+#[test]
+fn a_local_server_is_refused_where_its_user_could_read_a_credential() {
+    let job = job();
+    let shop = searching(&job);
+    // What actions/checkout keeps unless it is told otherwise.
+    let header =
+        format!("AUTHORIZATION: basic {}", STANDARD.encode(format!("x-access-token:{PLANTED}")));
+    shop.git(&["config", "http.https://github.com/.extraheader", &header]);
+    let step = job.read(&planted(job.command(&shop, ["action"])).run().exit(4));
+    let [error] = step.commands("error")[..] else { panic!("{:?}", step.log) };
+    assert!(error.contains("/.git/config holds credentials of git"), "{error}");
+    assert!(error.contains("persist-credentials: false"), "{error}");
+    shop.git(&["config", "--unset", "http.https://github.com/.extraheader"]);
+
+    // A shell that has the environment of the job, and waits.
+    let step = planted(job.command(&shop, ["action"]));
+    let by_argument = planted(job.command(&shop, ["action"]));
+    let by_argument = by_argument.arg(format!("--postgres-url={PLANTED}"));
+    let Some(user) = another_user([shop.path(), &job.path("")]) else { return };
+    let by_argument = by_argument.through("runuser", &["-u", &user.name, "--"]).run().exit(4);
+    assert!(by_argument.stdout.contains("the process `runuser` ("), "{}", by_argument.stdout);
+    let script = "\"$0\" \"$@\"; exit $?";
+    let step = step.through("runuser", &["-u", &user.name, "--", "sh", "-c", script]);
+    let step = step.run().exit(4);
+    assert!(step.stdout.contains("the process `sh` ("), "{}", step.stdout);
+}
+
+/// Every encoding of a secret that a line of SQL makes, in all that a run leaves.
+#[test]
+fn nothing_that_leaves_holds_a_known_secret() {
+    const SECRET: &str = "pl4nted/Secret+'wörd_0123456789abcdef";
+    let halves = SECRET.replace('\'', "''");
+    let (first, second) = halves.split_at(10);
+    let raise = format!(
+        "DO $$ DECLARE s text := '{first}' || '{second}'; BEGIN\n\
+         RAISE WARNING '% and %', s, repeat(' ', 980) || s;\n\
+         RAISE EXCEPTION 'x % y', s USING\n\
+         DETAIL = s || ' ' || encode(convert_to(s, 'UTF8'), 'base64') || ' ' || encode(convert_to('a' || s, 'UTF8'), 'hex')\n\
+         || ' ' || upper(s) || ' ' || quote_literal(s) || ' ' || to_json(s)::text || ' ' || left(s, 30),\n\
+         HINT = repeat('x', 7990) || s; END $$;\n"
+    );
+    let shop = project()
+        .file("mig-ci.toml", DATABASE)
+        .file("migrations/1_raise.sql", raise)
+        .git_commit("head");
+    let fake = Fake::start();
+    let head = shop.git(&["rev-parse", "HEAD"]);
+    fake.pull_request(7, &head);
+    let payload = json!({"pull_request": {
+        "number": 7,
+        "head": {"sha": head, "ref": "f", "repo": {"id": 1, "full_name": "shop/app"}},
+        "base": {"sha": head, "ref": "main", "repo": {"id": 1, "full_name": "shop/app"}},
+    }});
+    let job = Job::of_payload("pull_request", &payload.to_string());
+    let step = job.step_at(&fake, &shop).env("MY_PASSWORD", SECRET).env("MIG_CI_LOG", "debug");
+    let step = step.env("INPUT_BASE", "HEAD");
+    let ended = step.env("ACTIONS_RUNTIME_TOKEN", TOKEN).run().exit(1);
+    let report = std::fs::read_to_string(job.path("temp/mig-ci-report.json")).unwrap();
+    let masks: Vec<&str> =
+        ended.stdout.lines().filter(|line| line.contains("::add-mask::")).collect();
+    assert!(masks.iter().any(|line| line.contains("pl4nted")), "{masks:?}");
+    let log: Vec<&str> =
+        ended.stdout.lines().filter(|line| !line.contains("::add-mask::")).collect();
+    let step = job.read(&ended);
+    let places = [
+        ("log", log.join("\n")),
+        ("stderr", step.stderr.clone()),
+        ("summary", step.summary.clone()),
+        ("outputs", format!("{:?}", step.outputs)),
+        ("report", report),
+        ("comments", format!("{:?}", fake.comments())),
+        ("check runs", json!(fake.check_runs()).to_string()),
+    ];
+    let shown = ["summary", "report", "comments", "check runs"];
+    // Base64 of what follows an `a` shares its first character with that.
+    let encoded = STANDARD.encode(SECRET);
+    for (name, text) in &places {
+        let text = text.to_lowercase();
+        for form in [
+            &SECRET[..14],
+            "secret+",
+            "0123456789abcdef",
+            &encoded[..16],
+            &hex(SECRET)[..24],
+            TOKEN,
+        ] {
+            assert!(!text.contains(&form.to_lowercase()), "{form:?} in {name}: {text}");
+        }
+        assert!(!shown.contains(name) || text.contains("***"), "nothing of it is in {name}");
+    }
+    assert!(!fake.comments().is_empty() && !fake.check_runs().is_empty());
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A job's log takes commands from any program: what `mig-ci verify` and `upgrade --dry-run` write is none.
+#[test]
+fn no_command_reaches_the_log_of_a_job() {
+    let nasty = "##[error]a";
+    let sql = format!("SELECT '{nasty}\r::error::b\n::stop-commands::c\n  ##[group]d';\n");
+    let shop = project()
+        .file("mig-ci.toml", DATABASE)
+        .file("migrations/1_##[error]a.sql", &sql)
+        .git_commit("head");
+    let commands = |text: &str| -> Vec<String> {
+        let lines = text.split(['\n', '\r']);
+        let is = |line: &&str| line.contains("##[") || line.trim_start().starts_with("::");
+        lines.filter(is).map(str::to_owned).collect()
+    };
+    let database = crate::common::postgres().url("postgres");
+    for format in ["terminal", "json", "markdown", "junit"] {
+        let verify = shop.verify().args(["--no-base", "--format", format]);
+        let ended = verify.env("GITHUB_ACTIONS", "true").env("MIG_CI_LOG", "debug").run().success();
+        assert_eq!(commands(&ended.stdout), [""; 0], "{format}");
+        assert_eq!(commands(&ended.stderr), [""; 0], "{format}");
+    }
+    let plan = ["upgrade", "-n", "app", "--dry-run", "--url", &database];
+    let in_a_job = shop.mig_ci(plan).env("GITHUB_ACTIONS", "true").run();
+    assert!(
+        in_a_job.stdout.contains("::error::b") || in_a_job.stdout.contains(":error::b"),
+        "{}",
+        in_a_job.stdout
+    );
+    assert_eq!(commands(&in_a_job.stdout), [""; 0]);
+    assert_eq!(commands(&in_a_job.stderr), [""; 0]);
+    // At a desk it is SQL that can be run.
+    let at_a_desk = shop.mig_ci(plan).run();
+    assert!(at_a_desk.stdout.contains(sql.trim_end()), "{}", at_a_desk.stdout);
 }

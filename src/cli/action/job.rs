@@ -49,6 +49,17 @@ pub(super) enum JobError {
              actions/checkout has to run before"
     )]
     Folder { path: Utf8PathBuf, reason: String },
+    #[error(
+        "`provider: local` runs the SQL of the pull request on this machine, where {path} holds credentials of git: give \
+         actions/checkout `with: {{ persist-credentials: false }}`, or use `provider: docker`"
+    )]
+    KeptCredentials { path: Utf8PathBuf },
+    #[error(
+        "`provider: local` runs the SQL of the pull request as a user who can read a credential in the environment or the \
+         arguments of the process {process}: run mig-ci as root, so that the server gets a user of its own, give the \
+         credential to no other process of the job, or use `provider: docker`"
+    )]
+    ExposedSecret { process: String },
     #[error("{why}")]
     Refused { why: &'static str },
 }
@@ -57,9 +68,12 @@ impl JobError {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Input(_) | Self::Refused { .. } => Exit::Usage,
-            Self::Context(_) | Self::Event(_) | Self::Payload { .. } | Self::Folder { .. } => {
-                Exit::Environment
-            }
+            Self::Context(_)
+            | Self::Event(_)
+            | Self::Payload { .. }
+            | Self::Folder { .. }
+            | Self::KeptCredentials { .. }
+            | Self::ExposedSecret { .. } => Exit::Environment,
         }
     }
 }

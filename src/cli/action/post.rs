@@ -50,7 +50,7 @@ async fn cleaned(
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)
         .map_err(|error| plain_explanation(&error))?;
     if let Some(url) = &project.postgres.url {
-        tell(streams, &masks_of_url(url.expose_secret()));
+        let _ = streams.print_masks(&masks_of_url(url.expose_secret()));
     }
     let settings = &project.postgres;
     Ok(describe(&postgres::clean(settings, settings.provider, false).await))

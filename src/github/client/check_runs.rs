@@ -105,7 +105,8 @@ impl Client {
     pub(crate) async fn create_check_run(&self, new: &NewCheckRun<'_>) -> Result<CheckRun, Error> {
         check_hash(Operation::CreateCheckRun, new.head_sha)?;
         let route = self.route("check-runs");
-        let post = || self.crab.post(&route, Some(new));
+        let body = self.outgoing(Operation::CreateCheckRun, new)?;
+        let post = || self.crab.post(&route, Some(&body));
         let find = || self.find_check_run(new.head_sha, new.name, new.external_id);
         self.create(Operation::CreateCheckRun, post, find).await
     }
@@ -117,7 +118,8 @@ impl Client {
         update: &CheckUpdate<'_>,
     ) -> Result<CheckRun, Error> {
         let route = self.route(&format!("check-runs/{id}"));
-        self.once(Operation::UpdateCheckRun, self.crab.patch(&route, Some(update))).await
+        let body = self.outgoing(Operation::UpdateCheckRun, update)?;
+        self.once(Operation::UpdateCheckRun, self.crab.patch(&route, Some(&body))).await
     }
 
     /// Waits before the next try of an update. `false` if there should be none.

@@ -57,7 +57,7 @@ impl Client {
         is_it: impl Fn(&Comment) -> bool,
     ) -> Result<Comment, Error> {
         let route = self.route(&format!("issues/{pull_request}/comments"));
-        let body = Body { body };
+        let body = self.outgoing(Operation::CreateComment, &Body { body })?;
         let post = || self.crab.post(&route, Some(&body));
         let find = async || Ok(self.comments(pull_request).await?.into_iter().find(&is_it));
         self.create(Operation::CreateComment, post, find).await
@@ -66,7 +66,7 @@ impl Client {
     pub(crate) async fn update_comment(&self, id: u64, body: &str) -> Result<Comment, Error> {
         let route = self.route(&format!("issues/comments/{id}"));
         // octocrab's own update_comment sends POST, where GitHub's description has PATCH.
-        let body = Body { body };
+        let body = self.outgoing(Operation::UpdateComment, &Body { body })?;
         let patch = || self.crab.patch(&route, Some(&body));
         self.repeat(Operation::UpdateComment, patch).await
     }

@@ -28,6 +28,19 @@ async fn all_pages_are_read_by_githubs_own_links() {
     }
 }
 
+/// Whoever makes a body: no request leaves with a known secret in it.
+#[tokio::test]
+async fn no_request_holds_a_known_secret() {
+    const SECRET: &str = "planted-in-the-client-test-1";
+    crate::secrets::learn(SECRET);
+    let fake = Fake::start();
+    let (client, _) = client(&fake);
+    let made = client.create_comment(7, &format!("a {SECRET} b"), |_| false).await.unwrap();
+    assert_eq!(made.text(), "a *** b");
+    let updated = client.update_comment(made.id, &format!("{SECRET} c")).await.unwrap();
+    assert_eq!(updated.text(), "*** c");
+}
+
 #[tokio::test]
 async fn a_comment_is_updated_with_patch() {
     let fake = Fake::start();

@@ -2,11 +2,14 @@
 //! enter, reached through a Unix socket alone, gone with the run.
 
 mod binaries;
+mod exposure;
 mod keeper;
 mod leftovers;
 mod orphans;
 mod place;
 mod process;
+
+pub(crate) use exposure::process_with_secret;
 
 use std::time::{Duration, Instant};
 

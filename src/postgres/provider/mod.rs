@@ -5,6 +5,8 @@ mod docker;
 mod local;
 mod url;
 
+pub(crate) use local::process_with_secret;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;

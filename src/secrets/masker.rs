@@ -1,0 +1,188 @@
+//! Finds secrets in a text: whole ones in every form, and long pieces of long ones, which a table, a line wrap or
+//! `substr(…)` may have made.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+
+use super::{MASK, forms};
+
+/// A secret of at least this many bytes is recognised by its pieces as well.
+const LONG: usize = 20;
+/// The bytes of a piece.
+const PIECE: usize = 12;
+/// Passwords that are words. They are hidden in addresses; in every text that would hide the text.
+const WORDS: [&str; 12] = [
+    "changeme",
+    "database",
+    "example",
+    "github",
+    "localhost",
+    "migration",
+    "migrations",
+    "password",
+    "passwd",
+    "postgres",
+    "postgresql",
+    "secret",
+];
+
+/// See the file's head.
+pub(super) struct Masker {
+    values: Vec<String>,
+    whole: AhoCorasick,
+    pieces: HashSet<[u8; PIECE]>,
+}
+
+impl Masker {
+    pub(super) fn new(values: Vec<String>) -> Self {
+        let mut patterns = BTreeSet::new();
+        let mut pieces = HashSet::new();
+        for value in values.iter().flat_map(|value| parts(value)) {
+            if !is_distinct(value) {
+                patterns.insert(format!(":{value}@"));
+                continue;
+            }
+            for form in forms::of(value) {
+                if value.len() >= LONG {
+                    pieces.extend(pieces_of(&form));
+                }
+                patterns.insert(form);
+            }
+        }
+        let whole = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns);
+        // The patterns of one environment are far below the builder's limits of 2^31 states.
+        let whole = whole.expect("internal error: too many secrets");
+        Self { values, whole, pieces }
+    }
+
+    pub(super) fn values(&self) -> &[String] {
+        &self.values
+    }
+
+    pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
+        self.whole.is_match(bytes)
+    }
+
+    pub(super) fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut found: Vec<Range<usize>> =
+            self.whole.find_overlapping_iter(text).map(|found| found.range()).collect();
+        found.extend(self.pieces_in(text));
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        found.sort_by_key(|range| range.start);
+        let mut masked = String::with_capacity(text.len());
+        let mut end = 0;
+        for range in found {
+            if range.end <= end {
+                continue;
+            }
+            // One that begins where the one before ends, or in it, is hidden with it.
+            if range.start > end || masked.is_empty() {
+                masked.push_str(&text[end..range.start.max(end)]);
+                masked.push_str(MASK);
+            }
+            end = range.end;
+        }
+        masked.push_str(&text[end..]);
+        Cow::Owned(masked)
+    }
+
+    fn pieces_in<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+        let windows = if self.pieces.is_empty() { &[] } else { text.as_bytes() };
+        windows.windows(PIECE).enumerate().filter_map(move |(at, window)| {
+            let mut piece: [u8; PIECE] = window.try_into().ok()?;
+            piece.make_ascii_lowercase();
+            // Pieces are ASCII, and so they begin and end where characters do.
+            self.pieces.contains(&piece).then_some(at..at + PIECE)
+        })
+    }
+}
+
+/// A value is one secret; one of several lines, as a key is, is one on each line.
+fn parts(value: &str) -> impl Iterator<Item = &str> {
+    let lines = value.lines().map(str::trim).filter(|line| line.len() > 1);
+    std::iter::once(value).chain(lines.filter(move |line| *line != value))
+}
+
+/// Whether a value is unlike anything else that a text could hold.
+fn is_distinct(value: &str) -> bool {
+    let has = |test: fn(&char) -> bool| value.chars().any(|c| test(&c));
+    let is_mixed = has(|c| c.is_alphabetic()) && has(|c| !c.is_alphabetic());
+    let length = value.chars().count();
+    let is_marker = value.starts_with("-----");
+    let is_word = WORDS.contains(&value.to_lowercase().as_str());
+    !is_word && !is_marker && (length >= 8 || (length >= 5 && is_mixed))
+}
+
+fn pieces_of(form: &str) -> impl Iterator<Item = [u8; PIECE]> {
+    form.as_bytes().windows(PIECE).filter_map(|window| {
+        let mut piece: [u8; PIECE] = window.try_into().ok()?;
+        piece.make_ascii_lowercase();
+        let distinct: HashSet<u8> = piece.iter().copied().collect();
+        (piece.is_ascii() && distinct.len() >= 6).then_some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "ghs_0123456789abcdefghijklmnopqrstuvwxyz";
+
+    fn mask(secret: &str, text: &str) -> String {
+        Masker::new(vec![secret.to_owned()]).mask(text).into_owned()
+    }
+
+    #[test]
+    fn a_secret_is_hidden_in_any_case_and_encoding() {
+        let encoded = hex::encode(TOKEN);
+        let texts = [
+            format!("a {TOKEN} b"),
+            format!("a {} b", TOKEN.to_uppercase()),
+            format!("a {encoded} b"),
+            format!("a {} b", TOKEN.replace('_', "\\_")),
+            format!("a {TOKEN}{TOKEN} b"),
+        ];
+        for text in texts {
+            assert_eq!(mask(TOKEN, &text), "a *** b", "{text}");
+        }
+        assert_eq!(mask(TOKEN, "nothing of it"), "nothing of it");
+    }
+
+    #[test]
+    fn long_pieces_are_hidden() {
+        for cut in [12, 20, 39] {
+            assert_eq!(mask(TOKEN, &format!("x {}…", &TOKEN[..cut])), "x ***…");
+            let wrapped = format!("{}\n  {}", &TOKEN[..20], &TOKEN[20..]);
+            assert_eq!(mask(TOKEN, &wrapped), "***\n  ***");
+        }
+    }
+
+    #[test]
+    fn words_are_hidden_in_addresses_alone() {
+        let text = "postgres://postgres:postgres@postgres/postgres";
+        assert_eq!(mask("postgres", text), "postgres://postgres***postgres/postgres");
+        assert_eq!(mask("1234", "line 1234, u:1234@h"), "line 1234, u***h");
+        assert_eq!(mask("hunter2", "a hunter2 b"), "a *** b");
+    }
+
+    #[test]
+    fn a_key_of_several_lines_is_hidden_line_by_line() {
+        let key = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA7\nabcdefghij0123456\n-----END KEY-----";
+        let text = mask(key, "x MIIEpAIBAAKCAQEA7 y\n----------------");
+        assert_eq!(text, "x *** y\n----------------");
+    }
+
+    #[test]
+    fn other_scripts_stay_whole() {
+        assert_eq!(
+            mask("geheimnis-ÄÖÜ-und-noch-mehr", "ä geheimnis-ÄÖÜ-und-noch-mehr ö"),
+            "ä *** ö"
+        );
+        assert_eq!(mask(TOKEN, "ÄÖÜäöüßÄÖÜäöüß"), "ÄÖÜäöüßÄÖÜäöüß");
+    }
+}

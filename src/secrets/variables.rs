@@ -1,0 +1,88 @@
+//! Which variables of an environment hold secrets: by their names, and by passwords in their values.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Names of variables whose values are secrets have one of these.
+const SECRET_WORDS: [&str; 9] = [
+    "TOKEN",
+    "PASSWORD",
+    "PASSWD",
+    "SECRET",
+    "CREDENTIAL",
+    "API_KEY",
+    "APIKEY",
+    "PRIVATE_KEY",
+    "ACCESS_KEY",
+];
+
+/// `://user:password@`, also where several addresses follow each other.
+static IN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"://[^ \t\n/@:?#]*:([^ \t\n/@]+)@").expect("internal error: a regex")
+});
+/// `password=…` of a libpq string or of a URL's query.
+static AS_PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:[Pp]assword|PASSWORD|[Pp]asswd|[Pp]wd|[Tt]oken|[Ss]ecret)=(?:'([^']+)'|([^ \t\n&;,'\x22]+))")
+        .expect("internal error: a regex")
+});
+
+/// The secrets that a variable holds.
+pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
+    let value = value.trim();
+    let mut secrets = Vec::new();
+    for found in IN_ADDRESS.captures_iter(value) {
+        secrets.push(found[1].to_owned());
+    }
+    for found in AS_PARAMETER.captures_iter(value) {
+        secrets.extend(found.get(1).or(found.get(2)).map(|secret| secret.as_str().to_owned()));
+    }
+    let has_password = !secrets.is_empty();
+    let is_path = value.starts_with('/') || value.starts_with("./");
+    if (has_password || names_a_secret(name)) && !is_path && !value.is_empty() {
+        secrets.push(value.to_owned());
+    }
+    secrets
+}
+
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether a value could be a token: long, of letters and digits, and of one word.
+pub(super) fn looks_random(value: &str) -> bool {
+    let has = |test: fn(&char) -> bool| value.chars().any(|c| test(&c));
+    value.len() >= 16
+        && has(char::is_ascii_digit)
+        && has(char::is_ascii_alphabetic)
+        && !has(|c| c.is_whitespace() || *c == '/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_tell_secrets() {
+        let of = secrets_of;
+        assert_eq!(of("INPUT_GITHUB-TOKEN", "ghs_1"), ["ghs_1"]);
+        assert_eq!(of("PGPASSWORD", " x y "), ["x y"]);
+        assert_eq!(of("NPM_TOKEN_FILE", "/run/token"), [""; 0]);
+        assert_eq!(of("INPUT_COMMENT-KEY", "shop"), [""; 0]);
+        assert_eq!(of("HOME", "/root"), [""; 0]);
+        let url = "postgres://u:p%40ss@h:5432/d";
+        assert_eq!(of("DATABASE_URL", url), ["p%40ss", url]);
+        assert_eq!(of("A", "postgres://u@h/d"), [""; 0]);
+        assert_eq!(of("A", "postgres://h/d?user=u&password=pw1&x=y")[0], "pw1");
+        assert_eq!(of("DSN", "host=h password='a b' user=u")[0], "a b");
+        let two = of("A", "http://a:one1@h,http://b:two2@h");
+        assert_eq!(&two[..2], ["one1", "two2"]);
+        assert_eq!(of("https_proxy", "http://me:s3cret@proxy:3128")[0], "s3cret");
+        assert!(
+            looks_random("a1b2c3d4e5f6a7b8")
+                && !looks_random("eu-central-west")
+                && !looks_random("a/1 b1111111111111")
+        );
+    }
+}
