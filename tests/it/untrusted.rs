@@ -106,14 +106,14 @@ const SEARCH: &str = r"
 CREATE TEMP TABLE found (line text);
 COPY found FROM PROGRAM $sh$
   for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
-    if tr '\000' '\n' < $file 2>/dev/null | grep -q 'plant[e]d-for-search'; then echo in $file; fi
+    if tr '\000' '\n' < $file 2>/dev/null | grep -q 'plant[e]d-WORD'; then echo in $file; fi
   done
   for file in /proc/[0-9]*/fd/*; do
     case $(readlink $file) in
-      *memfd*|*deleted*) if head -c 1000000 $file 2>/dev/null | grep -aq 'plant[e]d-for-search'; then echo in $file; fi;;
+      *memfd*|*deleted*) if head -c 1000000 $file 2>/dev/null | grep -aq 'plant[e]d-WORD'; then echo in $file; fi;;
     esac
   done
-  grep -rl 'plant[e]d-for-search' CHECKOUT JOB 2>/dev/null
+  grep -rl 'plant[e]d-WORD' CHECKOUT JOB 2>/dev/null
   server=$(cut -d' ' -f4 /proc/$PPID/stat)
   owner=$(cut -d' ' -f4 /proc/$server/stat)
   if head -c 1 /proc/$owner/maps >/dev/null 2>&1; then echo memory of $(cat /proc/$owner/comm); fi
@@ -126,19 +126,22 @@ DO $$ BEGIN
 END $$;
 ";
 
-const PLANTED: &str = "ghs_planted-for-search-0123456789";
+/// A token of one test alone: tests run beside each other, and each sees the processes of all.
+fn token(word: &str) -> String {
+    format!("ghs_planted-{word}-0123456789")
+}
 
 /// A project whose `prepare` file searches for what was planted.
-fn searching(job: &Job) -> Project {
+fn searching(job: &Job, word: &str) -> Project {
     let shop = project()
         .file("mig-ci.toml", format!("prepare.server = \"search.sql\"\n{DATABASE}"))
         .file("migrations/1_a.sql", "CREATE TABLE a (id int);\n");
     let search = SEARCH.replace("CHECKOUT", shop.path().as_str());
-    let search = search.replace("JOB", job.path("").as_str());
+    let search = search.replace("JOB", job.path("").as_str()).replace("WORD", word);
     shop.file("search.sql", search).git_commit("head")
 }
 
-fn planted(command: Command) -> Command {
+fn planted(command: Command, word: &str) -> Command {
     [
         "INPUT_GITHUB-TOKEN",
         "ACTIONS_RUNTIME_TOKEN",
@@ -147,7 +150,7 @@ fn planted(command: Command) -> Command {
         "PGPASSWORD",
     ]
     .into_iter()
-    .fold(command, |command, name| command.env(name, PLANTED))
+    .fold(command, |command, name| command.env(name, token(word)))
     .env("INPUT_PROVIDER", "local")
     .env("INPUT_CHECK-RUN", "never")
     .env("INPUT_COMMENT", "off")
@@ -172,8 +175,9 @@ fn another_user(folders: [&camino::Utf8Path; 2]) -> Option<User> {
 #[test]
 fn sql_finds_no_secret_on_the_machine() {
     let job = job();
-    let shop = searching(&job);
-    let step = planted(job.command(&shop, ["action"])).arg(format!("--postgres-url={PLANTED}"));
+    let shop = searching(&job, "in-a-root-job");
+    let step = planted(job.command(&shop, ["action"]), "in-a-root-job")
+        .arg(format!("--postgres-url={}", token("in-a-root-job")));
     let step = job.read(&step.run().success());
     assert_eq!(step.outputs["result"], "passed");
 }
@@ -182,10 +186,11 @@ fn sql_finds_no_secret_on_the_machine() {
 #[test]
 fn sql_finds_no_secret_as_the_user_of_the_job_either() {
     let job = job();
-    let shop = searching(&job);
-    let step = planted(job.command(&shop, ["action"]));
+    let shop = searching(&job, "in-a-user-job");
+    let step = planted(job.command(&shop, ["action"]), "in-a-user-job");
     // Without the action it is there to be found: the search can fail.
-    let verify = planted(shop.mig_ci(["verify", "--provider", "local", "--no-base"]));
+    let verify =
+        planted(shop.mig_ci(["verify", "--provider", "local", "--no-base"]), "in-a-user-job");
     let verify = verify.env("MIG_CI_POSTGRES_URL", "");
     let Some(user) = another_user([shop.path(), &job.path("")]) else { return };
     let through = |command: Command| command.through("runuser", &["-u", &user.name, "--"]);
@@ -198,21 +203,23 @@ fn sql_finds_no_secret_as_the_user_of_the_job_either() {
 #[test]
 fn a_local_server_is_refused_where_its_user_could_read_a_credential() {
     let job = job();
-    let shop = searching(&job);
+    let shop = searching(&job, "in-a-refused-job");
     // What actions/checkout keeps unless it is told otherwise.
-    let header =
-        format!("AUTHORIZATION: basic {}", STANDARD.encode(format!("x-access-token:{PLANTED}")));
+    let header = format!(
+        "AUTHORIZATION: basic {}",
+        STANDARD.encode(format!("x-access-token:{}", token("in-a-refused-job")))
+    );
     shop.git(&["config", "http.https://github.com/.extraheader", &header]);
-    let step = job.read(&planted(job.command(&shop, ["action"])).run().exit(4));
+    let step = job.read(&planted(job.command(&shop, ["action"]), "in-a-refused-job").run().exit(4));
     let [error] = step.commands("error")[..] else { panic!("{:?}", step.log) };
     assert!(error.contains("/.git/config holds credentials of git"), "{error}");
     assert!(error.contains("persist-credentials: false"), "{error}");
     shop.git(&["config", "--unset", "http.https://github.com/.extraheader"]);
 
     // A shell that has the environment of the job, and waits.
-    let step = planted(job.command(&shop, ["action"]));
-    let by_argument = planted(job.command(&shop, ["action"]));
-    let by_argument = by_argument.arg(format!("--postgres-url={PLANTED}"));
+    let step = planted(job.command(&shop, ["action"]), "in-a-refused-job");
+    let by_argument = planted(job.command(&shop, ["action"]), "in-a-refused-job");
+    let by_argument = by_argument.arg(format!("--postgres-url={}", token("in-a-refused-job")));
     let Some(user) = another_user([shop.path(), &job.path("")]) else { return };
     let by_argument = by_argument.through("runuser", &["-u", &user.name, "--"]).run().exit(4);
     assert!(by_argument.stdout.contains("the process `runuser` ("), "{}", by_argument.stdout);
