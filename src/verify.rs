@@ -1,27 +1,25 @@
 //! The main job, from the project to the report: load, plan, provide, replay, judge, report.
 
-use std::time::Duration;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use crate::checks;
 use crate::config::{self, ConfigErrors, LoadOptions, Location, Overrides};
-use crate::model::{Database, Event, Failure, Files, Project, Track, TrackKind};
-use crate::postgres::{self, EventSink, ProviderError, RunId, Server, ServerRequest};
-use crate::replay::plan::{Plan, PlanError, Selection, TrackPlan};
-use crate::replay::{self, Evidence};
+use crate::model::{Database, Failure, Files, Project, Track, TrackKind, UnitRecord};
+use crate::postgres::{EventSink, ProviderError};
+use crate::replay::plan::{DatabasePlan, Plan, PlanError, Selection, TrackPlan};
+use crate::replay::{Attempt, Mode};
 use crate::report::{self, v1};
 use crate::source::{self, BaseRequest, Hosted, Revisions, SourceError, Worktree};
 
+mod again;
 mod facts;
+mod run;
 mod timing;
 
 use facts::{check_there_is_something, paths_of};
+use run::{Context, FIRST_LAPS};
 use timing::Stopwatch;
-
-/// Whoever interrupts waits a few seconds, and then kills.
-const STOP_WITHIN: Duration = Duration::from_secs(4);
 
 /// What of which project, compared with what.
 #[derive(Debug)]
@@ -186,52 +184,15 @@ pub(crate) async fn verify(
     check_there_is_something(request, &loaded.plan)?;
     watch.lap("read the project");
 
-    let run = RunId::new();
-    let settings = loaded.project.postgres.clone();
-    let wanted = ServerRequest { settings: settings.clone(), run: run.clone(), jobs: request.jobs };
-    let started = interrupted.run_until_cancelled(Server::start(&wanted, &events)).await;
-    let Some(started) = started else {
-        let swept = postgres::cleanup_run(&settings, &run).await;
-        return Err(Error::Interrupted { left: swept.problems });
-    };
-    let server = started?;
-    watch.lap("start the server");
+    let context = Context { loaded: &loaded, events: &events, interrupted };
+    let plans: Vec<&DatabasePlan> = loaded.plan.databases.iter().collect();
+    let mode = Mode { jobs: request.jobs, attempt: Attempt::First };
+    let mut ran = context.run(&plans, mode, &FIRST_LAPS, &mut watch).await?;
+    let replayed = context.run_again_in_doubt(&mut ran, &mut watch).await?;
 
-    let evidence = interrupted
-        .run_until_cancelled(prepare_and_replay(&loaded, &server, request.jobs, events.clone()))
-        .await;
-    watch.lap("replay");
-
-    let _ = events.send(Event::CleaningUp);
-    let facts = facts::of_server(&server, &loaded.project);
-    let Some(evidence) = evidence else { return Err(stop_now(server).await) };
-    let stopped = server.stop().await;
-    watch.lap("stop the server");
-    let evidence = evidence?;
-
-    let findings = checks::judge(&evidence.units, &loaded.project.checks);
-    let timings = request.timings.then(|| watch.timings(&evidence.units, stopped.server_cpu));
-    let run = facts::of_run(&loaded, facts, &stopped, &evidence, &watch, timings);
-    Ok(report::build(&loaded.plan, &evidence.units, &findings, run))
-}
-
-/// What an interrupted run has made goes too, as far as the time allows.
-async fn stop_now(server: Server) -> Error {
-    let left = match tokio::time::timeout(STOP_WITHIN, server.stop()).await {
-        Ok(stopped) => stopped.problems,
-        Err(_) => vec![format!("removing took more than {} s", STOP_WITHIN.as_secs())],
-    };
-    Error::Interrupted { left }
-}
-
-async fn prepare_and_replay(
-    loaded: &Loaded,
-    server: &Server,
-    jobs: usize,
-    events: EventSink,
-) -> Result<Evidence, Error> {
-    replay::prepare_server(server, &loaded.head, &loaded.project.prepare)
-        .await
-        .map_err(|failure| Error::Prepare(Box::new(failure)))?;
-    Ok(replay::replay(&loaded.plan, server, &loaded.head, jobs, events).await)
+    let units: Vec<UnitRecord> = ran.evidence.databases.iter().flatten().cloned().collect();
+    let findings = checks::judge(&units, &loaded.project.checks);
+    let timings = request.timings.then(|| watch.timings(&units, ran.stopped.server_cpu));
+    let run = facts::of_run(&loaded, &ran, replayed, &watch, timings);
+    Ok(report::build(&loaded.plan, &units, &findings, run))
 }

@@ -1,6 +1,6 @@
 //! Whose business a failure is. An exhaustive match, so that no failure is without a finding, and none has two.
 
-use crate::model::{Failure, FailureKind, Phase, StepOutcome, StepRecord, UnitEnd, UnitRecord};
+use crate::model::{Failure, FailureKind, Phase, StepRecord, UnitRecord};
 
 use super::Problem;
 
@@ -24,6 +24,7 @@ pub(super) enum Business {
     SearchPath,
     Ledger,
     Server,
+    Environment,
 }
 
 /// The failure of this unit, if it is this check's business.
@@ -60,22 +61,14 @@ pub(super) fn sqlstate(failure: &Failure) -> Option<&str> {
 }
 
 fn failure_of(unit: &UnitRecord) -> Option<Failed<'_>> {
-    let outside = match &unit.end {
-        UnitEnd::Failed { phase, failure: Some(failure) } => Some((*phase, failure, None)),
-        UnitEnd::Failed { failure: None, .. } | UnitEnd::Completed | UnitEnd::NotRun { .. } => None,
-    };
-    let (phase, failure, step) = outside.or_else(|| {
-        unit.steps.iter().rev().find_map(|step| match &step.outcome {
-            StepOutcome::Failed(failure) => Some((step.phase, failure, Some(step))),
-            StepOutcome::Applied | StepOutcome::NotRun => None,
-        })
-    })?;
+    let (phase, failure, step) = unit.failure()?;
     Some(Failed { business: business(unit, phase, failure), phase, failure, step })
 }
 
 fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> Business {
     match (&failure.kind, phase) {
         (FailureKind::ServerLost, _) => Business::Server,
+        _ if failure.is_environmental() => Business::Environment,
         (FailureKind::Refused, _) => Business::Refusal,
         (FailureKind::Ledger, _) => Business::Ledger,
         (FailureKind::Sql { .. } | FailureKind::File, Phase::Prepare)
@@ -133,6 +126,8 @@ mod tests {
             FailureKind::File,
             FailureKind::SearchPath,
             FailureKind::Ledger,
+            FailureKind::Environment,
+            FailureKind::Sql { sqlstate: "53100".into() },
             FailureKind::ServerLost,
             FailureKind::ConnectionLost,
         ];

@@ -10,6 +10,7 @@ mod base_not_reached;
 mod catalog_not_read;
 mod cause;
 mod changed_outside_target;
+mod environment_failed;
 mod failed;
 mod judge;
 mod ledger_not_written;
@@ -37,6 +38,7 @@ use crate::model::{Severity, UnitRecord};
 /// All checks. Within one unit, findings of equal weight keep this order.
 pub(crate) static CHECKS: &[&dyn Check] = &[
     &server_lost::ServerLost,
+    &environment_failed::EnvironmentFailed,
     &migration_failed::MigrationFailed,
     &base_not_reached::BaseNotReached,
     &sample_not_loaded::SampleNotLoaded,

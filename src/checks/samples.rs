@@ -46,7 +46,6 @@ pub(super) fn step(version: &str, phase: Phase) -> StepRecord {
         transaction_command: None,
         partly_applied: false,
         recorded: Some(true),
-        replayed_alone: false,
     }
 }
 

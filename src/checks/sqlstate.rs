@@ -144,8 +144,8 @@ const ADVICE: &[Advice] = &[
     advice(
         "40P01",
         "",
-        "two sessions waited for each other, and the replay alone failed too or was not possible: take locks in one order, \
-         and touch shared tables in the shared track alone",
+        "two sessions waited for each other, also where no other tenant ran: the migration opens one itself, or another \
+         user of the server was in its way. Take locks in one order, and touch shared tables in the shared track alone",
     ),
     advice("42501", "must be member of role", NOT_A_MEMBER),
     // From PostgreSQL 16 on.
@@ -239,7 +239,17 @@ const ADVICE: &[Advice] = &[
         "",
         "the server has no automatic cast between the two types: say how with `USING column::type`, and change the DEFAULT too",
     ),
-    advice("53100", "", "the server's disk is full: smaller samples, fewer `--jobs`, or more room"),
+    advice(
+        "53100",
+        "",
+        "the server's disk is full: give it more room (a local server lies in TMPDIR, a container's in Docker's storage or in \
+         memory), use fewer `--jobs`, or smaller samples",
+    ),
+    advice(
+        "53200",
+        "out of memory",
+        "the machine has no memory left for the server: use fewer `--jobs`, smaller samples, or a larger machine",
+    ),
     advice(
         "53200",
         "",
@@ -247,6 +257,12 @@ const ADVICE: &[Advice] = &[
          `max_locks_per_transaction` as production has it",
     ),
     advice("53300", "", "the server takes no more connections: fewer `--jobs`"),
+    advice(
+        "53400",
+        "",
+        "a limit in the server's own configuration is reached (`temp_file_limit`, for one): raise it there, or use fewer \
+         `--jobs`",
+    ),
     advice(
         "55P04",
         "",

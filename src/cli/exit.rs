@@ -6,6 +6,7 @@ use strum::IntoEnumIterator as _;
 
 use crate::model::FailureKind;
 use crate::postgres::ProviderError;
+use crate::report::environment_failed;
 use crate::report::v1::{Report, Verdict};
 use crate::verify::Error;
 
@@ -43,7 +44,9 @@ impl Exit {
             }
             Self::Usage => "the command line was not understood",
             Self::Project => "the configuration or the project was not understood",
-            Self::Environment => "the environment: no server, no Docker, no git, no network",
+            Self::Environment => {
+                "the environment: no server, no Docker, no git, no network, a full disk; nothing is known about what that struck"
+            }
             Self::Nothing => {
                 "nothing to do, although `--require-migrations` or `--require-tenants` asked for something"
             }
@@ -59,20 +62,21 @@ impl Exit {
         format!("Exit codes:\n{}", Self::iter().map(line).collect::<String>())
     }
 
-    /// What a finished run means. A lost server is the environment's fault, whatever was found before.
+    /// What a finished run means. A failure that was found is one, whatever the environment did afterwards.
     pub(crate) fn of_report(report: &Report) -> Self {
-        if report.server.lost {
-            return Self::Environment;
-        }
         match report.verdict {
+            Verdict::Failed => Self::Failed,
+            Verdict::Passed | Verdict::NotRun if environment_failed(report) => Self::Environment,
             Verdict::Passed => Self::Passed,
-            Verdict::Failed | Verdict::NotRun => Self::Failed,
+            Verdict::NotRun => Self::Failed,
         }
     }
 
     pub(crate) fn of_error(error: &Error) -> Self {
         match error {
-            Error::Prepare(failure) if failure.kind == FailureKind::ConnectionLost => {
+            Error::Prepare(failure)
+                if failure.is_environmental() || failure.kind == FailureKind::ConnectionLost =>
+            {
                 Self::Environment
             }
             Error::Config(_)

@@ -22,6 +22,8 @@ pub(crate) enum Event {
     UnitFinished { unit: UnitName, verdict: Verdict, took: Duration },
     /// All verdicts of a database are.
     DatabaseFinished { database: Arc<str>, took: Duration },
+    /// What was seen of a database does not count: it is replayed from nothing, one unit at a time, on a fresh server.
+    ReplayedAgain { database: Arc<str>, reason: String },
     /// Everything that was started is being removed.
     CleaningUp,
 }

@@ -37,6 +37,44 @@ pub(crate) struct UnitRecord {
     pub(crate) head_duration: Duration,
 }
 
+impl UnitRecord {
+    /// Of a unit that has not begun.
+    pub(crate) fn new(database: &str, track: TrackKind, name: &str, target: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            track,
+            name: name.to_owned(),
+            target: target.to_owned(),
+            sample: None,
+            steps: Vec::new(),
+            passed_over: Vec::new(),
+            changed: Vec::new(),
+            already_applied: Vec::new(),
+            shape: None,
+            outside: None,
+            end: UnitEnd::Completed,
+            duration: Duration::ZERO,
+            head_duration: Duration::ZERO,
+        }
+    }
+
+    /// The failure that ended it: its phase, and its step if it happened in one.
+    pub(crate) fn failure(&self) -> Option<(Phase, &Failure, Option<&StepRecord>)> {
+        if let UnitEnd::Failed { phase, failure: Some(failure) } = &self.end {
+            return Some((*phase, failure, None));
+        }
+        self.steps.iter().rev().find_map(|step| match &step.outcome {
+            StepOutcome::Failed(failure) => Some((step.phase, &**failure, Some(step))),
+            StepOutcome::Applied | StepOutcome::NotRun => None,
+        })
+    }
+
+    /// The failure that ended it, if that says nothing about the migrations: the unit has no verdict of its own then.
+    pub(crate) fn environment_failure(&self) -> Option<&Failure> {
+        self.failure().map(|(_, failure, _)| failure).filter(|failure| failure.is_environmental())
+    }
+}
+
 /// A migration of the head that the tool passes over without a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PassedOver {
@@ -133,8 +171,6 @@ pub(crate) struct StepRecord {
     pub(crate) partly_applied: bool,
     /// Whether the ledger shows the step, read back by the ledger's qualified name. `None` where that was not reached.
     pub(crate) recorded: Option<bool>,
-    /// The step failed beside other tenants' steps in a way that concurrency can cause, and was replayed alone.
-    pub(crate) replayed_alone: bool,
 }
 
 impl StepRecord {
@@ -152,7 +188,6 @@ impl StepRecord {
             transaction_command: None,
             partly_applied: false,
             recorded: None,
-            replayed_alone: false,
         }
     }
 }

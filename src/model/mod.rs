@@ -1,6 +1,7 @@
 //! The nouns of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other room.
 
 mod catalog;
+mod environment;
 mod event;
 mod evidence;
 mod files;

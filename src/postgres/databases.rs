@@ -49,7 +49,10 @@ impl Server {
         for extension in self.extensions() {
             let sql =
                 format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE", quote_identifier(extension));
-            let doing = format!("make the extension `{extension}` of postgres.extensions");
+            let doing = format!(
+                "make the extension `{extension}` of postgres.extensions (if the server lacks it, set `image` in \
+                 [postgres] to one that has it, or install its package beside the local binaries)"
+            );
             connect::execute(&mut connection, sql, &doing).await?;
         }
         connect::close(connection).await;

@@ -116,7 +116,7 @@ pub(super) fn of_own(error: &sqlx::Error) -> Failure {
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::Decode(_)
         | sqlx::Error::TypeNotFound { .. } => {
-            Failure::new(FailureKind::Environment, cut(&error.to_string(), MAX_TEXT))
+            Failure::new(FailureKind::Ledger, cut(&error.to_string(), MAX_TEXT))
         }
         other => Failure::new(FailureKind::ConnectionLost, other.to_string()),
     }
@@ -124,9 +124,15 @@ pub(super) fn of_own(error: &sqlx::Error) -> Failure {
 
 /// An error while connecting: refused by the server (too many connections, no such role), or not reached.
 pub(super) fn of_connection(error: &sqlx::Error) -> Failure {
-    let mut failure = of_own(error);
-    failure.message = format!("cannot open a session: {}", failure.message);
-    failure
+    let failure = match error {
+        // A server that cannot make a process for the session says so in the form of an older protocol.
+        sqlx::Error::Protocol(reason) => Failure::new(
+            FailureKind::ConnectionLost,
+            format!("the server did not answer as it should: {reason}"),
+        ),
+        error => of_own(error),
+    };
+    Failure { message: format!("cannot open a session: {}", failure.message), ..failure }
 }
 
 fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
@@ -212,42 +218,9 @@ fn copy_line(context: &str) -> Option<usize> {
     rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
 }
 
-/// Whether a failed step can be a victim of the steps beside it: a deadlock, a timeout, a row of the catalog that two
-/// sessions changed at once. In production the tool goes through the tenants one after the other, so such a failure says
-/// nothing until the step has failed alone.
-///
-/// Source of the codes: PostgreSQL's Appendix A; `XX000` is how "tuple concurrently updated" comes. What exists already
-/// (classes 23 and 42) counts, too: `INSERT … WHERE NOT EXISTS` into a shared table, or two `CREATE … IF NOT EXISTS`, lose
-/// against a tenant beside them, and win alone.
-pub(crate) fn can_come_of_concurrency(failure: &Failure) -> bool {
-    let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
-    match sqlstate.as_str() {
-        "40P01" | "40001" | "55P03" | "57014" => true,
-        "23503" | "23505" | "23P01" | "42701" | "42710" | "42723" | "42P06" | "42P07" => true,
-        "XX000" => failure.message.contains("concurrently"),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sql(sqlstate: &str, message: &str) -> Failure {
-        Failure::new(FailureKind::Sql { sqlstate: sqlstate.to_owned() }, message)
-    }
-
-    #[test]
-    fn only_what_concurrency_can_cause_is_tried_again() {
-        assert!(can_come_of_concurrency(&sql("40P01", "deadlock detected")));
-        assert!(can_come_of_concurrency(&sql("XX000", "tuple concurrently updated")));
-        let catalog =
-            "duplicate key value violates unique constraint \"pg_namespace_nspname_index\"";
-        assert!(can_come_of_concurrency(&sql("23505", catalog)));
-        assert!(can_come_of_concurrency(&sql("42P07", "relation \"x\" already exists")));
-        assert!(!can_come_of_concurrency(&sql("42P01", "relation \"x\" does not exist")));
-        assert!(!can_come_of_concurrency(&sql("23502", "column \"x\" contains null values")));
-    }
 
     #[test]
     fn a_cut_text_shows_that_it_is_cut() {

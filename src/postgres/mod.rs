@@ -11,6 +11,7 @@
 mod address;
 mod borrowed_roles;
 mod catalog;
+mod concurrency;
 mod connect;
 mod databases;
 mod error;
@@ -30,8 +31,9 @@ mod sweep;
 
 pub(crate) use address::{Address, AddressError, Url};
 pub(crate) use catalog::CatalogReader;
+pub(crate) use concurrency::can_come_of_concurrency;
 pub(crate) use error::ProviderError;
-pub(crate) use failure::{can_come_of_concurrency, copy_failure};
+pub(crate) use failure::copy_failure;
 pub(crate) use lock::{Claims, Keys};
 pub(crate) use notices::{collecting, layer as notice_layer};
 pub(crate) use patience::OPEN_WITHIN;

@@ -19,8 +19,9 @@ use crate::model::{PostgresSettings, ProviderChoice, Severity};
 /// Where the progress of a start is told.
 pub(crate) type EventSink = mpsc::UnboundedSender<Event>;
 
-/// How long [`Server::is_alive`] waits for an answer.
+/// How long [`Server::is_alive`] waits for an answer of a server of our own; then for one that others may restart.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+const BACK_WITHIN: Duration = Duration::from_secs(12);
 
 /// What a server is wanted for.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub(crate) struct Stopped {
     pub(crate) log: String,
     /// What could not be removed, in words.
     pub(crate) problems: Vec<String>,
+    /// Roles that the server got during the run, and that nothing says to be the run's: they stay.
+    pub(crate) roles_left: Vec<String>,
 }
 
 /// A running Postgres. End it with [`Server::stop`]. Dropped instead (within the runtime, and not in a task that is being
@@ -67,6 +70,8 @@ pub(crate) struct Server {
     description: String,
     version: String,
     pub(super) version_num: u32,
+    /// Another one after a restart, or after a crash of one of the server's processes.
+    incarnation: String,
     notes: Vec<Note>,
     admin: PgConnectOptions,
     role: MigrationRole,
@@ -111,6 +116,7 @@ impl Server {
                 description: started.description,
                 version: facts.version,
                 version_num: facts.version_num,
+                incarnation: facts.incarnation,
                 notes: started.notes.into_iter().chain(notes).collect(),
                 admin: started.admin,
                 role,
@@ -196,10 +202,10 @@ impl Server {
         self.run.database(self.databases.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether the server still answers a new connection, within about two seconds. One that is recovering from a crash
-    /// of one of its processes gets that long to come back; one that has no free slot is alive.
+    /// Whether the server still answers a new connection, within about two seconds (one that is not ours: twelve). One that
+    /// is recovering from a crash of one of its processes gets that long to come back; one that has no free slot is alive.
     pub(crate) async fn is_alive(&self) -> bool {
-        let deadline = Instant::now() + ALIVE_WITHIN;
+        let deadline = Instant::now() + if self.own { ALIVE_WITHIN } else { BACK_WITHIN };
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match connect::connect(&self.admin, left).await {
                 Ok(connection) => {
@@ -216,6 +222,17 @@ impl Server {
             }
         }
         false
+    }
+
+    /// Whether it was restarted since the run began, or has recovered from a crash. `false` where it cannot be asked.
+    pub(crate) async fn has_come_back(&self) -> bool {
+        let Ok(mut connection) = connect::connect(&self.admin, ALIVE_WITHIN).await else {
+            return false;
+        };
+        let now: Result<String, sqlx::Error> =
+            sqlx::query_scalar(INCARNATION).fetch_one(&mut connection).await;
+        connect::close(connection).await;
+        now.is_ok_and(|now| now != self.incarnation)
     }
 
     /// Takes away everything that the run made, in order.
@@ -238,7 +255,13 @@ impl fmt::Debug for Server {
 struct Facts {
     version: String,
     version_num: u32,
+    incarnation: String,
 }
+
+/// When the server was started, and (for those who may see it) when the process that every recovery begins anew.
+const INCARNATION: &str = "SELECT pg_catalog.concat(extract(epoch FROM pg_catalog.pg_postmaster_start_time()), ' ', \
+                           (SELECT extract(epoch FROM min(backend_start)) FROM pg_catalog.pg_stat_activity \
+                            WHERE backend_type = 'checkpointer'))";
 
 impl Facts {
     async fn of(connection: &mut PgConnection) -> Result<Self, ProviderError> {
@@ -246,12 +269,16 @@ impl Facts {
             "SELECT current_setting('server_version') AS version, \
              current_setting('server_version_num')::int4 AS version_num",
         )
-        .fetch_one(connection)
+        .fetch_one(&mut *connection)
         .await;
         let (version, version_num): (String, i32) = row
             .and_then(|row| Ok((row.try_get("version")?, row.try_get("version_num")?)))
             .map_err(|error| ProviderError::sql("ask the server for its version", &error))?;
+        let incarnation = sqlx::query_scalar(INCARNATION).fetch_one(connection).await;
         Ok(Self {
+            incarnation: incarnation.map_err(|error| {
+                ProviderError::sql("ask the server when it was started", &error)
+            })?,
             // Debian writes `15.18 (Debian 15.18-0+deb12u1)`.
             version: version.split_whitespace().next().unwrap_or_default().to_owned(),
             version_num: version_num.unsigned_abs(),
@@ -277,7 +304,8 @@ mod tests {
 
     #[test]
     fn another_major_is_a_warning_that_names_both() {
-        let facts = Facts { version: "15.18".to_owned(), version_num: 150_018 };
+        let (version, incarnation) = ("15.18".to_owned(), String::new());
+        let facts = Facts { version, version_num: 150_018, incarnation };
         let note = other_major(Some(17), &facts).unwrap();
         assert_eq!(note.severity, Severity::Warning);
         assert!(note.message.contains("15.18") && note.message.contains("17"));

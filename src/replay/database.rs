@@ -4,7 +4,7 @@
 //! main database ─▶ shared track to base ─▶ tenants to base ─▶ shared track to head ─▶ tenants to head
 //!                                          (in parallel)                              (the first empty one,
 //!                                                                                      then in parallel)
-//! another database ─▶ shared track from zero, beside all that
+//! another database ─▶ shared track from zero, beside all that (with one job: after it)
 //! ```
 //!
 //! Production stands at the base in both tracks when the pull request is deployed; so the tenants' samples are loaded, and
@@ -22,7 +22,6 @@ use super::plan::{DatabasePlan, Start, Unit};
 use super::shape::{Surroundings, compare_shapes, first_fresh};
 use super::unit::{Home, UnitRun};
 use crate::model::{Event, Failure, FailureKind, Phase, Tenancy, TrackKind, UnitRecord};
-use crate::postgres::Session;
 use crate::sql::quote_identifier;
 use crate::tenants::run_file;
 
@@ -39,10 +38,14 @@ pub(super) async fn replay_database(
     replay.tell(Event::DatabaseStarted { database: name(), units: database.units.len() });
     let is_fresh = |unit: &&Unit| unit.track == TrackKind::Shared && unit.start == Start::Fresh;
     let (fresh, main): (Vec<&Unit>, Vec<&Unit>) = database.units.iter().partition(is_fresh);
-    let (fresh, main) = futures::join!(
-        stream::iter(fresh).then(|unit| replay_fresh(replay, database, unit)).collect::<Vec<_>>(),
-        replay_main(replay, database, &main),
-    );
+    let in_fresh =
+        stream::iter(fresh).then(|unit| replay_fresh(replay, database, unit)).collect::<Vec<_>>();
+    let in_main = replay_main(replay, database, &main);
+    let (main, fresh) = if replay.jobs == 1 {
+        (in_main.await, in_fresh.await)
+    } else {
+        futures::join!(in_main, in_fresh)
+    };
     replay.tell(Event::DatabaseFinished { database: name(), took: started.elapsed() });
     in_plan_order(database, fresh.into_iter().chain(main))
 }
@@ -124,9 +127,10 @@ async fn run_each(runs: &mut [UnitRun<'_>], jobs: usize, half: Half) {
 }
 
 fn hold_back(tenants: &mut [UnitRun<'_>], shared: &[UnitRun<'_>], reason: &str) {
-    if shared.iter().any(UnitRun::is_stopped) {
-        tenants.iter_mut().for_each(|run| run.not_run(reason));
-    }
+    let Some(stopped) = shared.iter().find(|run| run.is_stopped()) else { return };
+    let reason =
+        if stopped.is_judged() { reason } else { "nothing is known about the shared track" };
+    tenants.iter_mut().for_each(|run| run.not_run(reason));
 }
 
 fn begin<'a>(
@@ -190,7 +194,7 @@ async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home,
             .create_database()
             .await
             .map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))?;
-        let mut session = Session::open_plain(replay.server.admin_in(&name)).await?;
+        let mut session = replay.session(replay.server.admin_in(&name), None).await?;
         if !database.prepare.is_empty() {
             let _one_by_one = replay.preparing.lock().await;
             for path in &database.prepare {
@@ -220,7 +224,7 @@ async fn make_main_home(
         return Ok(home);
     }
     let made = async {
-        let mut session = Session::open_plain(replay.server.admin_in(&home.name)).await?;
+        let mut session = replay.session(replay.server.admin_in(&home.name), None).await?;
         for part in tenants.chunks(SCHEMAS_A_MESSAGE) {
             let sql: Vec<String> =
                 part.iter().map(|unit| create_schema(replay, &unit.target)).collect();

@@ -1,6 +1,8 @@
 //! Replaying migrations on a server, and writing down what happened. It tells [`Event`]s, and never prints or judges.
 
 mod database;
+mod doubt;
+mod opening;
 pub(crate) mod plan;
 mod shape;
 mod unit;
@@ -9,12 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use futures::stream::{self, StreamExt as _};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::model::{Event, Failure, FailureKind, Files, UnitRecord};
 use crate::postgres::{EventSink, Server, Session};
 use crate::tenants::{run_file, run_file_in_transaction};
-use plan::Plan;
+use doubt::Doubts;
+use plan::DatabasePlan;
+
+pub(crate) use doubt::{Attempt, Doubt};
 
 const SERVER_LOST: &str = "the server was lost";
 /// After one of its processes has crashed, a server still takes new sessions for a moment, and then ends all of them.
@@ -34,13 +40,25 @@ pub(crate) struct Replay<'a> {
     preparing: Mutex<()>,
     events: EventSink,
     lost: AtomicBool,
+    doubts: Doubts,
+}
+
+/// How a replay goes about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mode {
+    /// Units at work at one time, over all databases (at least one). With one, databases and units go one after the other,
+    /// in plan order.
+    pub(crate) jobs: usize,
+    pub(crate) attempt: Attempt,
 }
 
 /// What a replay found out.
 #[derive(Debug)]
 pub(crate) struct Evidence {
-    /// In plan order.
-    pub(crate) units: Vec<UnitRecord>,
+    /// Of each database that was replayed, in the order of the plan: its units in plan order.
+    pub(crate) databases: Vec<Vec<UnitRecord>>,
+    /// Of each database: why these results do not count.
+    pub(crate) doubts: Vec<Option<Doubt>>,
     /// The server went away, and did not come back.
     pub(crate) server_lost: bool,
 }
@@ -70,22 +88,35 @@ pub(crate) async fn prepare_server(
     Ok(())
 }
 
-/// Replays the whole plan, `jobs` units at a time (at least one).
+/// Replays these databases of a plan.
 pub(crate) async fn replay(
-    plan: &Plan,
+    plans: &[&DatabasePlan],
     server: &Server,
     files: &dyn Files,
-    jobs: usize,
+    mode: Mode,
     events: EventSink,
 ) -> Evidence {
-    let jobs = jobs.max(1);
-    let permits = Semaphore::new(jobs);
-    let lost = AtomicBool::new(false);
-    let preparing = Mutex::new(());
-    let replay = Replay { server, files, jobs, permits, preparing, events, lost };
-    let databases = plan.databases.iter().map(|plan| database::replay_database(&replay, plan));
-    let units = futures::future::join_all(databases).await.into_iter().flatten().collect();
-    Evidence { units, server_lost: replay.is_lost() }
+    let jobs = mode.jobs.max(1);
+    let units: usize = plans.iter().map(|plan| plan.units.len()).sum();
+    let concurrent = jobs > 1 && units > 1;
+    let replay = Replay {
+        server,
+        files,
+        jobs,
+        permits: Semaphore::new(jobs),
+        preparing: Mutex::new(()),
+        events,
+        lost: AtomicBool::new(false),
+        doubts: Doubts::new(mode.attempt, concurrent, plans.len() > 1),
+    };
+    let each = stream::iter(plans).map(|plan| database::replay_database(&replay, plan));
+    let databases = if jobs == 1 {
+        each.buffered(1).collect().await
+    } else {
+        futures::future::join_all(each.collect::<Vec<_>>().await).await
+    };
+    let doubts = plans.iter().map(|plan| replay.doubts.about(&plan.name)).collect();
+    Evidence { databases, doubts, server_lost: replay.is_lost() }
 }
 
 impl Replay<'_> {
@@ -113,6 +144,15 @@ impl Replay<'_> {
             self.lost.store(true, Ordering::Relaxed);
             failure.kind = FailureKind::ServerLost;
             failure.message = format!("server lost: {}", failure.message);
+        } else if failure.kind == FailureKind::ConnectionLost
+            && !self.doubts.may_follow()
+            && self.server.has_come_back().await
+        {
+            failure.kind = FailureKind::Environment;
+            failure.message = format!(
+                "the server was restarted, or one of its processes crashed, while this ran: {}",
+                failure.message
+            );
         }
         failure
     }

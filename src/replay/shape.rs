@@ -41,6 +41,10 @@ pub(super) async fn compare_shapes(
                 (Err(failure), _) => Comparison::NotRead(Box::new(failure.clone())),
                 (_, Err(failure)) => Comparison::NotRead(Box::new(failure)),
             };
+            let differs = matches!(&outcome, Comparison::Compared(found) if !found.is_empty());
+            if differs {
+                replay.doubts.consider_shapes(&database.name);
+            }
             runs[*index].set_shape(ShapeComparison { other: other.clone(), outcome });
         }
     }

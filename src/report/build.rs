@@ -10,7 +10,7 @@ use super::convert::{
 use super::reproduce::reproduce;
 use super::{headline, v1};
 use crate::model::{
-    Finding, Phase, Severity, StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord,
+    Failure, Finding, Phase, Severity, StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord,
 };
 use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan, Unit};
 
@@ -24,6 +24,8 @@ pub(crate) struct Run {
     pub(crate) revisions: v1::Revisions,
     pub(crate) notes: Vec<v1::Note>,
     pub(crate) timings: Option<v1::Timings>,
+    /// The databases (by their index in the plan) whose results are those of a second run, and why.
+    pub(crate) replayed: BTreeMap<usize, String>,
     /// The flags that lead a later run to the same project and the same base, as words.
     pub(crate) flags: Vec<String>,
     /// Findings at or above it fail the units that they are about.
@@ -37,9 +39,11 @@ pub(crate) fn build(
     findings: &[Finding],
     run: Run,
 ) -> v1::Report {
+    let of_environment =
+        |finding: &&Finding| finding.failure.as_ref().is_some_and(Failure::is_environmental);
     let condemned: BTreeSet<usize> = findings
         .iter()
-        .filter(|finding| finding.severity >= run.fail_on)
+        .filter(|finding| finding.severity >= run.fail_on && !of_environment(finding))
         .flat_map(|finding| finding.units.iter().copied())
         .collect();
     let verdicts: Vec<v1::Verdict> = units
@@ -54,7 +58,8 @@ pub(crate) fn build(
     let databases = plan
         .databases
         .iter()
-        .map(|plan| v1::Database {
+        .enumerate()
+        .map(|(index, plan)| v1::Database {
             name: plan.name.to_string(),
             tracks: plan.shared.iter().chain(&plan.tenants).map(track).collect(),
             units: plan
@@ -63,6 +68,10 @@ pub(crate) fn build(
                 .zip(&mut records)
                 .map(|(unit, (record, verdict))| texts.unit(unit, record, *verdict))
                 .collect(),
+            replayed: run
+                .replayed
+                .get(&index)
+                .map(|reason| v1::Replayed { reason: reason.clone() }),
         })
         .collect();
     let mut report = v1::Report {
@@ -88,10 +97,12 @@ pub(crate) fn build(
     report
 }
 
+/// A unit that the environment struck has no verdict of its own, unless something else condemns it.
 fn verdict(unit: &UnitRecord, condemned: bool) -> v1::Verdict {
     match unit.end {
-        UnitEnd::Failed { .. } => v1::Verdict::Failed,
         _ if condemned => v1::Verdict::Failed,
+        UnitEnd::Failed { .. } if unit.environment_failure().is_some() => v1::Verdict::NotRun,
+        UnitEnd::Failed { .. } => v1::Verdict::Failed,
         UnitEnd::NotRun { .. } => v1::Verdict::NotRun,
         UnitEnd::Completed => v1::Verdict::Passed,
     }
@@ -167,7 +178,11 @@ impl Texts {
     fn unit(&mut self, unit: &Unit, record: &UnitRecord, verdict: v1::Verdict) -> v1::Unit {
         let (reason, failed) = match &record.end {
             UnitEnd::NotRun { reason } => (Some(reason.clone()), None),
-            UnitEnd::Failed { failure, .. } => (None, failure.as_deref().map(failure_of)),
+            UnitEnd::Failed { failure, .. } => {
+                let environment = record.environment_failure();
+                let reason = environment.filter(|_| verdict == v1::Verdict::NotRun);
+                (reason.map(|failure| failure.message.clone()), failure.as_deref().map(failure_of))
+            }
             UnitEnd::Completed => (None, None),
         };
         v1::Unit {
@@ -210,7 +225,7 @@ impl Texts {
             duration_ms: milliseconds(step.duration),
             notices: step.notices.iter().map(notice).collect(),
             failure,
-            replayed_alone: step.replayed_alone,
+            replayed_alone: false,
         }
     }
 }

@@ -65,6 +65,10 @@ fn compared(outcome: &Comparison) -> (v1::Compared, Vec<String>, Option<String>)
     }
 }
 
+/// [`v1::Failure::kind`] of failures that say nothing about a migration.
+pub(super) const ENVIRONMENT: &str = "environment";
+pub(super) const SERVER_LOST: &str = "server-lost";
+
 pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
     let sqlstate = match &failure.kind {
         FailureKind::Sql { sqlstate } => Some(sqlstate.clone()),
@@ -72,13 +76,14 @@ pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
     };
     v1::Failure {
         kind: match failure.kind {
+            FailureKind::Sql { .. } if failure.is_environmental() => ENVIRONMENT,
             FailureKind::Sql { .. } => "sql",
             FailureKind::Refused => "refused",
             FailureKind::File => "file",
             FailureKind::SearchPath => "search-path",
             FailureKind::Ledger => "ledger",
-            FailureKind::Environment => "environment",
-            FailureKind::ServerLost => "server-lost",
+            FailureKind::Environment => ENVIRONMENT,
+            FailureKind::ServerLost => SERVER_LOST,
             FailureKind::ConnectionLost => "connection-lost",
         }
         .to_owned(),

@@ -1,5 +1,6 @@
 //! The verdict in one sentence: what a mail's subject, a status line and the last line on a terminal say.
 
+use super::environment::environment_failed;
 use super::text::{count, grouped};
 use super::v1::{Phase, Report, Severity, Tally, TrackKind, Verdict};
 
@@ -60,12 +61,6 @@ fn failed(report: &Report) -> String {
         1 => ", 1 was not run".to_owned(),
         number => format!(", {} were not run", grouped(number)),
     };
-    if report.server.lost {
-        return format!(
-            "The server was lost: {} {of_all} failed{unchecked}",
-            grouped(tenants.failed)
-        );
-    }
     let shared = report.counts.shared.failed;
     match (shared, tenants.failed) {
         (0, 0) => problems_alone(report),
@@ -114,7 +109,15 @@ fn problems_alone(report: &Report) -> String {
 
 fn not_run(report: &Report) -> String {
     let tenants = total(report.counts.tenants);
-    if tenants == 0 {
+    if environment_failed(report) {
+        let (unknown, all) = match tenants {
+            0 => (report.counts.shared.not_run, shared_tracks(report)),
+            _ => (report.counts.tenants.not_run, count(tenants, "tenant")),
+        };
+        let what =
+            if report.server.lost { "The server was lost" } else { "The environment failed" };
+        format!("{what}: nothing is known about {} of {all}", grouped(unknown))
+    } else if tenants == 0 {
         "Nothing was run, so nothing is known".to_owned()
     } else {
         format!("Nothing was run: 0 of {} were checked", count(tenants, "tenant"))

@@ -40,6 +40,9 @@ fn suite(database: &Database, kind: TrackKind, by_unit: &ByUnit<'_>) -> Option<T
     let name = visible(&format!("{}/{}", database.name, word(kind))).into_owned();
     let mut suite = TestSuite::new(name.as_str());
     suite.set_time(units.iter().map(|unit| Duration::from_millis(unit.duration_ms)).sum());
+    if let Some(replayed) = &database.replayed {
+        suite.add_property(("replayed", visible(&replayed.reason).as_ref()));
+    }
     for unit in units {
         let findings = by_unit.get(&(database.name.as_str(), word(kind), unit.name.as_str()));
         let findings = findings.map_or(&[][..], Vec::as_slice);

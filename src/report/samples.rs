@@ -193,7 +193,9 @@ pub(super) fn server_lost() -> Report {
         hint: None,
     };
     let mut units: Vec<Unit> = (0..3).map(passed).collect();
-    units.push(failed(3, failure.clone()));
+    let struck = failed(3, failure.clone());
+    let reason = Some(failure.message.clone());
+    units.push(Unit { verdict: Verdict::NotRun, reason, ..struck });
     units.extend((4..20).map(|number| unit_not_run(number, "the server was lost")));
     let finding = Finding {
         unplaced: Some("it happened outside of any migration file".into()),
@@ -223,6 +225,7 @@ pub(super) fn several_databases() -> Report {
     };
     let mut users = database("users", vec![shared]);
     users.tracks.truncate(1);
+    users.replayed = Some(Replayed { reason: "SQLSTATE 23505 at migrations/tenant/018_pro.sql:1, and units that run at the same time can cause that".into() });
     report.databases.insert(0, users);
     settled(report)
 }
@@ -347,6 +350,7 @@ fn database(name: &str, units: Vec<Unit>) -> Database {
     };
     Database {
         name: name.into(),
+        replayed: None,
         tracks: vec![
             track(
                 TrackKind::Shared,

@@ -193,7 +193,7 @@ mod markdown {
         shared_failed: ### ❌ Shared migration failed: 0 of 500 tenants were checked
         nothing_pending: ### ✅ Nothing is pending; the migrations of the base pass for all 6 tenants
         samples_not_loaded: ### ❌ The starting state of 1 of 4 tenants could not be made
-        server_lost: ### ❌ The server was lost: 1 of 20 tenants failed, 16 were not run
+        server_lost: ### ⏭️ The server was lost: nothing is known about 17 of 20 tenants
         not_run: ### ⏭️ Nothing was run: 0 of 6 tenants were checked
         several_databases: ### ❌ Migrations fail for 1 of 5 tenants
         hostile: ### ❌ Migrations fail for 1 of 1 tenant

@@ -126,6 +126,17 @@ pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) tracks: Vec<Track>,
     pub(crate) units: Vec<Unit>,
+    /// Present where these are the results of a second run, from nothing, with one job, on a fresh server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replayed: Option<Replayed>,
+}
+
+/// Why a database was replayed a second time. Nothing of the first time is in the report.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replayed {
+    /// What failed in the first run, and what that can come of.
+    pub(crate) reason: String,
 }
 
 /// A migration directory.
@@ -295,7 +306,8 @@ pub(crate) struct Step {
     pub(crate) notices: Vec<Notice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
-    /// It failed beside other tenants in a way that concurrency can cause; this is its outcome when replayed alone.
+    /// In reports of version 0.1 alone: the step had failed beside others, and this is the outcome of a second attempt. Now a
+    /// database as a whole is replayed again (see `replayed` of the database).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) replayed_alone: bool,
 }
@@ -330,7 +342,8 @@ pub(crate) struct Notice {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Failure {
-    /// `sql`, `refused`, `file`, `search-path`, `ledger`, `server-lost` or `connection-lost`.
+    /// `sql`, `refused`, `file`, `search-path`, `ledger`, `environment`, `server-lost` or `connection-lost`. Those of the
+    /// kinds `environment` and `server-lost` say nothing about the migrations.
     pub(crate) kind: String,
     /// Five characters, where the server gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -70,6 +70,12 @@ impl Bars {
                     bar.bar.abandon();
                 }
             }
+            // Its bar begins again with the second run.
+            Event::ReplayedAgain { database, .. } => {
+                if let Some(bar) = self.databases.shift_remove(database) {
+                    bar.bar.finish_and_clear();
+                }
+            }
             Event::CleaningUp => self.spin("cleaning up".to_owned()),
         }
     }

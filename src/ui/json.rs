@@ -88,6 +88,10 @@ impl Json {
                 let counted = counted("database-finished", database, &tally);
                 self.line(Line { duration_ms: ms(*took), ..counted });
             }
+            Event::ReplayedAgain { database, reason } => {
+                let (database, message) = (Some(&**database), Some(reason.as_str()));
+                self.line(Line { database, message, ..named("database-replayed-again") });
+            }
             Event::CleaningUp => self.line(named("cleaning-up")),
         }
     }

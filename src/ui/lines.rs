@@ -63,6 +63,11 @@ impl Lines {
             }
             Event::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took, now),
             Event::DatabaseFinished { database, took } => self.database(database, *took, now),
+            Event::ReplayedAgain { database, reason } => self.line(&format!(
+                "database {}: replayed again from nothing, with one job: {}",
+                name(database),
+                name(reason)
+            )),
             Event::CleaningUp => self.line("cleaning up"),
         }
     }

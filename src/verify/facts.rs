@@ -2,11 +2,12 @@
 
 use camino::Utf8PathBuf;
 
+use super::again::Replayed;
+use super::run::Ran;
 use super::timing::Stopwatch;
 use super::{Error, Loaded, Request};
 use crate::model::{Database, Project, Sample, Severity, Track, TrackKind};
-use crate::postgres::{Server, Stopped};
-use crate::replay::Evidence;
+use crate::postgres::Server;
 use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan};
 use crate::report::{Run, v1};
 use crate::source::{Lacking, Revisions};
@@ -63,12 +64,12 @@ pub(super) fn of_server(server: &Server, project: &Project) -> (v1::Server, Vec<
 
 pub(super) fn of_run(
     loaded: &Loaded,
-    (mut server, mut notes): (v1::Server, Vec<v1::Note>),
-    stopped: &Stopped,
-    evidence: &Evidence,
+    Ran { evidence, server, stopped }: &Ran,
+    replayed: Vec<Replayed>,
     watch: &Stopwatch,
     timings: Option<v1::Timings>,
 ) -> Run {
+    let (mut server, mut notes) = server.clone();
     server.lost = evidence.server_lost;
     if evidence.server_lost {
         notes.push(note(
@@ -81,7 +82,9 @@ pub(super) fn of_run(
     if !evidence.server_lost {
         notes.extend(stopped.problems.iter().map(|problem| note(Severity::Warning, problem)));
     }
+    notes.extend(replayed.iter().map(|each| of_replayed(loaded, each)));
     notes.extend(of_plan(loaded));
+    let replayed = replayed.into_iter().map(|each| (each.database, each.reason));
     Run {
         started_at: watch.started_at(),
         duration: watch.elapsed(),
@@ -89,9 +92,19 @@ pub(super) fn of_run(
         revisions: revisions(&loaded.revisions),
         notes,
         timings,
+        replayed: replayed.collect(),
         flags: loaded.flags.clone(),
         fail_on: loaded.project.checks.fail_on.unwrap_or(Severity::Error),
     }
+}
+
+fn of_replayed(loaded: &Loaded, replayed: &Replayed) -> v1::Note {
+    let database = &loaded.plan.databases[replayed.database].name;
+    let text = format!(
+        "database `{database}` was replayed again from nothing, with one job on a fresh server, and only that run counts: {}",
+        replayed.reason
+    );
+    note(Severity::Info, &text)
 }
 
 /// Why it went, if its log says: the log goes with the server.

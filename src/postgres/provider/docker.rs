@@ -166,7 +166,7 @@ impl Running for Contained {
             // Dropped, the handle would try once more and block, with a hanging engine for minutes. What has not been
             // removed here is a problem that is told, and the next start's sweep's affair.
             std::mem::forget(self.container);
-            Stopped { server_cpu, log, problems }
+            Stopped { server_cpu, log, problems, ..Stopped::default() }
         }
         .boxed()
     }

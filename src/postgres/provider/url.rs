@@ -155,9 +155,10 @@ impl Running for Borrowed {
                     )),
                 },
             };
-            swept.problems.extend(self.strange_roles().await);
+            let roles_left = self.strange_roles().await.unwrap_or_default();
+            swept.problems.extend(told(&roles_left));
             connect::close(self.anchor).await;
-            Stopped { problems: swept.problems, ..Stopped::default() }
+            Stopped { problems: swept.problems, roles_left, ..Stopped::default() }
         }
         .boxed()
     }
@@ -165,7 +166,7 @@ impl Running for Borrowed {
 
 impl Borrowed {
     /// Roles that are new, and that nobody has said anything about. They may be somebody else's, and stay.
-    async fn strange_roles(&mut self) -> Option<String> {
+    async fn strange_roles(&mut self) -> Option<Vec<String>> {
         // A server that is gone has been told of.
         let now = names(&mut self.anchor, ROLES).await.ok()?;
         let labelled = borrowed_roles::labelled(&mut self.anchor).await.ok()?;
@@ -173,16 +174,19 @@ impl Borrowed {
             let known = self.roles.contains(*name) || run_of_role(name).is_some();
             !known && labelled.iter().all(|(role, _)| role != *name)
         };
-        let strange: Vec<String> =
-            now.iter().filter(is_strange).map(|name| format!("`{name}`")).collect();
-        (!strange.is_empty()).then(|| {
-            format!(
-                "since the run began, the server of postgres.url has got these roles: {}; if this project's SQL makes them, \
-                 make them in `prepare` for the server: only those are taken away",
-                strange.join(", ")
-            )
-        })
+        Some(now.iter().filter(is_strange).cloned().collect())
     }
+}
+
+fn told(strange: &[String]) -> Option<String> {
+    let names: Vec<String> = strange.iter().map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "since the run began, the server of postgres.url has got these roles: {}; if this project's SQL makes them, \
+             make them in `prepare` for the server: only those are taken away",
+            names.join(", ")
+        )
+    })
 }
 
 fn problem(text: String) -> Swept {

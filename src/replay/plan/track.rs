@@ -22,6 +22,8 @@ pub(crate) struct TrackPlan {
     pub(crate) head: Vec<Migration>,
     /// A migration, or a function that it makes, speaks of advisory locks of the session.
     pub(crate) takes_session_locks: bool,
+    /// A migration speaks of dropping or renaming something, which another unit may look for.
+    pub(crate) takes_names_away: bool,
     /// What the head changed in the base's migrations and the tool does not notice, since it keeps no checksum.
     pub(crate) unnoticed: Vec<ChangedMigration>,
     /// What looks like a down migration in the head's files, and runs forwards since `forward-only` names it.
@@ -68,16 +70,16 @@ impl TrackPlan {
             source,
         })?;
         let takes_session_locks = base.iter().chain(&head).any(speaks_of_session_locks);
-        let directory = track.migrations.clone();
-        let unnoticed = Vec::new();
+        let takes_names_away = base.iter().chain(&head).any(speaks_of_taking_away);
         let plan = Self {
             kind,
-            directory,
+            directory: track.migrations.clone(),
             chosen,
             base,
             head,
             takes_session_locks,
-            unnoticed,
+            takes_names_away,
+            unnoticed: Vec::new(),
             allowed_directions,
             unknown_names,
         };
@@ -173,6 +175,11 @@ impl TrackPlan {
 /// `pg_advisory_lock`, `pg_try_advisory_lock` and their shared forms. Those of a transaction have `_xact_` in their names.
 fn speaks_of_session_locks(migration: &Migration) -> bool {
     migration.up.text().to_ascii_lowercase().contains("advisory_lock")
+}
+
+fn speaks_of_taking_away(migration: &Migration) -> bool {
+    let text = migration.up.text().to_ascii_lowercase();
+    ["drop", "rename", "set schema"].iter().any(|words| text.contains(words))
 }
 
 /// The directory of a track, in one tree of files.

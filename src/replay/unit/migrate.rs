@@ -4,16 +4,12 @@ use std::time::Instant;
 
 use super::turn::Turn;
 use super::{UnitRun, at};
-use crate::formats::{
-    Message, leaves_something, rolls_back_whole, search_path_command, transaction_command,
-};
+use crate::formats::{leaves_something, search_path_command, transaction_command};
 use crate::model::{
     Event, Failure, FailureKind, Migration, NoticeLevel, Phase, Place, StepOutcome, StepRecord,
     UnitEnd,
 };
-use crate::postgres::{
-    Aftermath, Session, StepFailure, can_come_of_concurrency, collecting as collecting_notices,
-};
+use crate::postgres::{Session, collecting as collecting_notices};
 
 impl UnitRun<'_> {
     /// What the tool does in one run: a new session, its ledger, its decision, step by step.
@@ -53,14 +49,17 @@ impl UnitRun<'_> {
         let alone = self.track.takes_session_locks && !decision.apply.is_empty();
         let mut kept = if alone { Some(self.home.alone().await) } else { None };
         for (done, index) in decision.apply.iter().enumerate() {
+            let rest = decision.apply[done..].iter().map(|index| &migrations[*index]);
+            let rest = rest.map(|migration| StepRecord::not_run(migration, phase));
+            if let Err(stop) = self.check_server() {
+                self.record.steps.extend(rest);
+                return Err(stop);
+            }
             let (step, turn) = self.step(&mut session, &migrations[*index], phase, kept).await;
             let failed = matches!(step.outcome, StepOutcome::Failed(_));
             self.record.steps.push(step);
             if failed {
-                let rest = decision.apply[done + 1..].iter().map(|index| &migrations[*index]);
-                self.record
-                    .steps
-                    .extend(rest.map(|migration| StepRecord::not_run(migration, phase)));
+                self.record.steps.extend(rest.skip(1));
                 return Err(UnitEnd::Failed { phase, failure: None });
             }
             kept = (alone || session.is_left_in_transaction()).then_some(turn);
@@ -94,30 +93,15 @@ impl UnitRun<'_> {
         let (unit, migration_name) = (self.name(), migration.file_name().into());
         self.replay.tell(Event::StepStarted { unit, migration: migration_name });
         let started = Instant::now();
-        // Another session would not have what this one has kept.
-        let may_be_tried_again = kept.is_none();
-        let mut turn = match kept {
+        let turn = match kept {
             Some(turn) => turn,
             None => self.home.turn(&messages).await,
         };
-        let (mut outcome, mut notices) =
-            collecting_notices(session.step(&messages, &recorded)).await;
-        let again = may_be_tried_again
-            && outcome.as_ref().is_err_and(|failed| {
-                can_come_of_concurrency(&failed.failure)
-                    && rolls_back_whole(&messages, failed.message)
-            });
-        if again {
-            drop(turn);
-            turn = self.home.alone().await;
-            (outcome, notices) =
-                collecting_notices(self.step_alone(session, &messages, &recorded)).await;
-        }
+        let (outcome, notices) = collecting_notices(session.step(&messages, &recorded)).await;
         let mut step = StepRecord {
             outcome: StepOutcome::Applied,
             duration: started.elapsed(),
             notices,
-            replayed_alone: again,
             ..StepRecord::not_run(migration, phase)
         };
         let is_warned = step.notices.iter().any(|notice| notice.level == NoticeLevel::Warning);
@@ -137,23 +121,11 @@ impl UnitRun<'_> {
                 let mut failure = self.replay.settle(failed.failure).await;
                 // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
                 failure.place.get_or_insert_with(|| file_of(migration));
+                self.doubt(phase, &failure);
                 step.outcome = StepOutcome::Failed(Box::new(failure));
             }
         }
         (step, turn)
-    }
-
-    /// The same step in a new session: the failed one may be in an aborted transaction.
-    async fn step_alone(
-        &self,
-        session: &mut Session,
-        messages: &[Message],
-        recorded: &str,
-    ) -> Result<Aftermath, StepFailure> {
-        let fresh = self.owner_session().await;
-        let fresh = fresh.map_err(|failure| StepFailure { message: 0, completed: 0, failure })?;
-        std::mem::replace(session, fresh).close().await;
-        session.step(messages, recorded).await
     }
 }
 

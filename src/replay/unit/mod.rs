@@ -8,9 +8,10 @@ mod turn;
 mod unapplied;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Replay;
+use super::doubt::REPLAYED_LATER;
 use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
 use crate::model::{
     Comparison, Event, Failure, FailureKind, Phase, ShapeComparison, StepOutcome, UnitEnd,
@@ -43,22 +44,7 @@ impl<'a> UnitRun<'a> {
         unit: &'a Unit,
         home: Home,
     ) -> Self {
-        let record = UnitRecord {
-            database: database.name.to_string(),
-            track: unit.track,
-            name: unit.name.to_string(),
-            target: unit.target.clone(),
-            sample: None,
-            steps: Vec::new(),
-            passed_over: Vec::new(),
-            changed: Vec::new(),
-            already_applied: Vec::new(),
-            shape: None,
-            outside: None,
-            end: UnitEnd::Completed,
-            duration: Duration::ZERO,
-            head_duration: Duration::ZERO,
-        };
+        let record = UnitRecord::new(&database.name, unit.track, &unit.name, &unit.target);
         Self { replay, database, track, unit, home, record, end: None, announced: false }
     }
 
@@ -68,7 +54,7 @@ impl<'a> UnitRun<'a> {
         if self.end.is_none() {
             let _permit = self.replay.permit().await;
             let ended = self.try_reach_base().await.err();
-            self.end = self.settled(ended).await;
+            self.settle(ended).await;
         }
         self.record.duration += started.elapsed();
         if self.end.is_some() {
@@ -82,7 +68,7 @@ impl<'a> UnitRun<'a> {
         if self.end.is_none() {
             let _permit = self.replay.permit().await;
             let ended = self.try_run_head().await.err();
-            self.end = self.settled(ended).await;
+            self.settle(ended).await;
         }
         self.record.head_duration = started.elapsed();
         self.record.duration += self.record.head_duration;
@@ -90,12 +76,13 @@ impl<'a> UnitRun<'a> {
     }
 
     /// A failure outside of a step: was it the connection's, or has the server gone?
-    async fn settled(&self, end: Option<UnitEnd>) -> Option<UnitEnd> {
+    async fn settle(&mut self, end: Option<UnitEnd>) {
         match end {
             Some(UnitEnd::Failed { phase, failure: Some(failure) }) => {
-                Some(at(phase)(self.replay.settle(*failure).await))
+                let failure = self.replay.settle(*failure).await;
+                self.fail(phase, failure);
             }
-            other => other,
+            other => self.end = other,
         }
     }
 
@@ -104,8 +91,9 @@ impl<'a> UnitRun<'a> {
         self.end.get_or_insert_with(|| UnitEnd::NotRun { reason: reason.to_owned() });
     }
 
-    /// Ends it because its target could not be made.
+    /// Ends it because of something outside of any step: its target could not be made, its sample not be loaded.
     pub(super) fn fail(&mut self, phase: Phase, failure: Failure) {
+        self.doubt(phase, &failure);
         self.end.get_or_insert(UnitEnd::Failed { phase, failure: Some(Box::new(failure)) });
     }
 
@@ -138,6 +126,22 @@ impl<'a> UnitRun<'a> {
         self.record.outside = Some(outside);
     }
 
+    /// It has ended by what its migrations do, and not by what befell it.
+    pub(super) fn is_judged(&self) -> bool {
+        let struck = match &self.end {
+            Some(UnitEnd::NotRun { .. }) => true,
+            Some(UnitEnd::Failed { failure: Some(failure), .. }) => failure.is_environmental(),
+            _ => self.record.environment_failure().is_some(),
+        };
+        !struck
+    }
+
+    /// A failure that others may have caused: the results of the database do not count.
+    fn doubt(&self, phase: Phase, failure: &Failure) {
+        let names_change = phase == Phase::Prepare || self.track.takes_names_away;
+        self.replay.doubts.consider(&self.name(), names_change, failure);
+    }
+
     pub(super) fn finish(mut self) -> UnitRecord {
         self.announce();
         self.record.end = self.end.take().unwrap_or(UnitEnd::Completed);
@@ -151,6 +155,7 @@ impl<'a> UnitRun<'a> {
         }
         let verdict = match self.end {
             None => Verdict::Passed,
+            Some(UnitEnd::Failed { .. }) if !self.is_judged() => Verdict::NotRun,
             Some(UnitEnd::Failed { .. }) => Verdict::Failed,
             Some(UnitEnd::NotRun { .. } | UnitEnd::Completed) => Verdict::NotRun,
         };
@@ -181,7 +186,8 @@ impl<'a> UnitRun<'a> {
     }
 
     async fn owner_session(&self) -> Result<Session, Failure> {
-        Session::open(self.replay.server.owner(&self.home.name), &self.unit.search_path).await
+        let options = self.replay.server.owner(&self.home.name);
+        self.replay.session(options, Some(&self.unit.search_path)).await
     }
 
     /// The administrator's session, in which `mig_ci.tenant` and `mig_ci.target` say whom it is about.
@@ -191,14 +197,19 @@ impl<'a> UnitRun<'a> {
             .server
             .admin_in(&self.home.name)
             .options([("mig_ci.tenant", &*self.unit.name), ("mig_ci.target", &self.unit.target)]);
-        Session::open(options, &self.unit.search_path).await
+        self.replay.session(options, Some(&self.unit.search_path)).await
     }
 
+    /// Whether it makes sense to go on.
     fn check_server(&self) -> Result<(), UnitEnd> {
-        if self.replay.is_lost() {
-            return Err(UnitEnd::NotRun { reason: super::SERVER_LOST.to_owned() });
-        }
-        Ok(())
+        let reason = if self.replay.is_lost() {
+            super::SERVER_LOST
+        } else if self.replay.doubts.is_about(&self.database.name) {
+            REPLAYED_LATER
+        } else {
+            return Ok(());
+        };
+        Err(UnitEnd::NotRun { reason: reason.to_owned() })
     }
 
     fn enter(&self, phase: Phase) {

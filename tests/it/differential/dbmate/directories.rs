@@ -21,6 +21,17 @@ pub(super) fn all() -> Vec<Case> {
             .file("3-c.sql", &c)
             .file("README.md", "x")
             .file("sub/4_d.sql", "nonsense"),
+        case("a sequence behind its rows")
+            .kept(
+                "1_a.sql",
+                &up("create table a(id serial primary key, x text); insert into a(id) values (1);"),
+            )
+            .file("2_b.sql", up("insert into a(x) values ('b');"))
+            .fails("23505"),
+        case("a temporary table twice")
+            .file("1_a.sql", up("create temp table ids(x int);"))
+            .file("2_b.sql", up("create temp table ids(x int);"))
+            .fails("42P07"),
         case("versions are kept as written")
             .file("1_a.sql", &a)
             .file("01_b.sql", &b)

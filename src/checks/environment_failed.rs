@@ -1,0 +1,70 @@
+//! The server or the machine failed under a unit: nothing is known about its migrations.
+
+use crate::model::{FailureKind, UnitRecord};
+
+use super::failed::{Business, Failed, failed};
+use super::{About, Check, Problem, about, sqlstate};
+
+#[derive(Debug)]
+pub(super) struct EnvironmentFailed;
+
+impl Check for EnvironmentFailed {
+    fn about(&self) -> &'static About {
+        about!(
+            Error,
+            "environment-failed",
+            "The server or the machine failed, so nothing is known about this unit"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        failed(unit, Business::Environment)
+            .map(|failed| failed.problem().with_help(help(&failed)))
+            .into_iter()
+            .collect()
+    }
+}
+
+fn help(failed: &Failed<'_>) -> Option<&'static str> {
+    match &failed.failure.kind {
+        FailureKind::Sql { sqlstate } if sqlstate.starts_with("53") => {
+            sqlstate::help(sqlstate, &failed.failure.message)
+        }
+        FailureKind::Sql { .. } => Some(
+            "the server cannot read or write its own files: look at its disk and its log, and run it again on a server that \
+             is whole",
+        ),
+        // Our own words say what to do.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{failure, sql, step, unit};
+    use crate::model::Phase;
+
+    #[test]
+    fn a_full_disk_is_no_failure_of_the_migration_and_says_what_to_change() {
+        let full = sql("53100", "could not extend file \"base/5/1\": No space left on device");
+        let unit = unit("acme").with_step(step("7", Phase::Head).failing(full));
+        let problems = EnvironmentFailed.check(&unit);
+        assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("m/7.sql"));
+        assert!(problems[0].help.as_deref().is_some_and(|help| help.contains("--jobs")));
+    }
+
+    #[test]
+    fn a_failure_of_the_migration_is_not_its_business() {
+        let locks = sql("53200", "out of shared memory");
+        let unit = unit("acme").with_step(step("7", Phase::Head).failing(locks));
+        assert!(EnvironmentFailed.check(&unit).is_empty());
+    }
+
+    #[test]
+    fn what_mig_ci_could_not_do_has_no_place() {
+        let no = failure(FailureKind::Environment, "could not make the database");
+        let unit = unit("acme").ending(Phase::Prepare, no);
+        assert!(EnvironmentFailed.check(&unit)[0].place().is_none());
+    }
+}

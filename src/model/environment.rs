@@ -1,0 +1,95 @@
+//! Failures of the server or of the machine: they say nothing about a migration, so no verdict follows from them.
+//!
+//! Source of the codes: PostgreSQL's Appendix A. Texts are compared only where they hold a name that PostgreSQL does not
+//! translate: a setting, or a path.
+
+use super::{Failure, FailureKind};
+
+/// Folders of a data directory. Other files are named by the migration itself (`COPY … FROM '/path'`).
+const OWN_FOLDERS: [&str; 3] = ["\"base/", "\"global/", "\"pg_"];
+
+impl Failure {
+    /// Whether it is a failure of the environment: a full disk, no more memory, processes or sessions, damaged files, a
+    /// server that is shutting down or gone.
+    ///
+    /// A migration that needs more locks than `max_locks_per_transaction` allows is a failure of the migration: production
+    /// has that limit, too.
+    pub(crate) fn is_environmental(&self) -> bool {
+        match &self.kind {
+            FailureKind::Environment | FailureKind::ServerLost => true,
+            FailureKind::Sql { sqlstate } => self.is_of_the_server(sqlstate),
+            FailureKind::Refused
+            | FailureKind::File
+            | FailureKind::SearchPath
+            | FailureKind::Ledger
+            | FailureKind::ConnectionLost => false,
+        }
+    }
+
+    fn is_of_the_server(&self, sqlstate: &str) -> bool {
+        match sqlstate {
+            // Of class 53, insufficient resources: the disk, sessions, and what the server's own configuration limits.
+            "53000" | "53100" | "53300" | "53400" => true,
+            "53200" => !self.is_lock_table_full(),
+            // Class 58, system error, and class XX's damaged files.
+            "58000" | "58030" | "XX001" | "XX002" => true,
+            "58P01" | "58P02" => OWN_FOLDERS.iter().any(|folder| self.message.contains(folder)),
+            state => state.starts_with("57P0"),
+        }
+    }
+
+    /// `out of shared memory`, whose hint names `max_locks_per_transaction` or `max_pred_locks_per_transaction`.
+    fn is_lock_table_full(&self) -> bool {
+        let names = |text: &str| text.contains("locks_per_transaction");
+        self.hint.as_deref().is_some_and(names) || self.message.contains("out of shared memory")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(sqlstate: &str, message: &str) -> Failure {
+        Failure::new(FailureKind::Sql { sqlstate: sqlstate.to_owned() }, message)
+    }
+
+    #[test]
+    fn failures_of_the_server_say_nothing_about_a_migration() {
+        for (sqlstate, message) in [
+            ("53100", "could not extend file \"base/16384/16385\": No space left on device"),
+            ("53200", "out of memory"),
+            ("53300", "sorry, too many clients already"),
+            ("53400", "temporary file size exceeds temp_file_limit (1024kB)"),
+            ("53000", "could not open file \"base/16384/2619\": Too many open files"),
+            ("58030", "could not read block 0 in file \"base/16384/2619\": Input/output error"),
+            ("58P01", "could not open file \"base/16384/2619\": No such file or directory"),
+            ("58P01", "could not open file \"pg_xact/0000\": No such file or directory"),
+            ("57P03", "the database system is starting up"),
+            ("XX001", "invalid page in block 0 of relation base/16384/2619"),
+        ] {
+            assert!(sql(sqlstate, message).is_environmental(), "{sqlstate} {message}");
+        }
+        for kind in [FailureKind::Environment, FailureKind::ServerLost] {
+            assert!(Failure::new(kind, "no").is_environmental());
+        }
+    }
+
+    #[test]
+    fn failures_that_production_would_have_too_are_the_migrations() {
+        for (sqlstate, message) in [
+            ("23505", "could not create unique index \"u\""),
+            ("53200", "out of shared memory"),
+            ("58P01", "could not open file \"/data/import.csv\" for reading: No such file"),
+            ("58P01", "could not access file \"no_such_library\": No such file or directory"),
+            ("0A000", "extension \"vector\" is not available"),
+            ("57014", "canceling statement due to statement timeout"),
+            ("XX000", "cache lookup failed for relation 16385"),
+        ] {
+            assert!(!sql(sqlstate, message).is_environmental(), "{sqlstate} {message}");
+        }
+        let hint = Some("Possibly max_locks_per_transaction erhöhen.".to_owned());
+        let translated = Failure { hint, ..sql("53200", "Shared Memory aufgebraucht") };
+        assert!(!translated.is_environmental());
+        assert!(!Failure::new(FailureKind::ConnectionLost, "gone").is_environmental());
+    }
+}

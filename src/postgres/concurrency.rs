@@ -1,0 +1,123 @@
+//! Which failures may come of what ran at the same time.
+//!
+//! In production the tool goes through the tenants one after the other. A failure that others may have caused says nothing
+//! until it has come without them; so this list rather has too much in it than too little. What is not in it the server finds
+//! in the text of a statement alone, or in the rows of a table while it scans that.
+
+use crate::model::{Failure, FailureKind};
+
+/// Whether a failure can be caused by units that run at the same time. `names_change` says that these may drop or rename what
+/// they share, or bring what others rely on.
+///
+/// Source of the codes: PostgreSQL's Appendix A.
+pub(crate) fn can_come_of_concurrency(failure: &Failure, names_change: bool) -> bool {
+    match &failure.kind {
+        FailureKind::Sql { sqlstate } => code_can(sqlstate, &failure.message, names_change),
+        // Another one ended the session, took a schema away, or changed the ledger.
+        FailureKind::ConnectionLost | FailureKind::SearchPath | FailureKind::Ledger => true,
+        FailureKind::Refused
+        | FailureKind::File
+        | FailureKind::Environment
+        | FailureKind::ServerLost => false,
+    }
+}
+
+fn code_can(sqlstate: &str, message: &str, names_change: bool) -> bool {
+    match sqlstate {
+        // A limit of time, or of locks: the lock table is one for the whole server.
+        "55P03" | "57014" | "53200" => true,
+        // Another session uses the object, or has put something on it.
+        "55006" | "2BP01" => true,
+        // `INSERT … WHERE NOT EXISTS` into a shared table, a counter, a marker row: all lose against a tenant beside them.
+        // What the server finds while it scans the rows of a table for ALTER TABLE was in them before.
+        "23502" => !message.contains("contains null values"),
+        "23514" => !message.contains("is violated by some row"),
+        // `CREATE … IF NOT EXISTS`, or a look before it, is no lock.
+        "42P04" | "42P06" | "42P07" | "42701" | "42710" | "42723" => true,
+        // The same with DROP. Where the server names an object by number, or says so, it has found it and lost it.
+        "42P01" | "42703" | "42704" | "42883" | "3D000" | "3F000" => {
+            names_change || message.contains("OID") || message.contains("concurrently")
+        }
+        "0A000" => message.contains("cached plan"),
+        // More rows than one where a look before an INSERT should have left one.
+        "21000" => true,
+        // Class 23: constraints; 40: deadlocks and serialization; P0: what a script raises by its own decision; XX: "tuple
+        // concurrently updated", "cache lookup failed", "could not open relation".
+        state => ["23", "40", "P0", "XX"].iter().any(|class| state.starts_with(class)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn can(sqlstate: &str, message: &str, names_change: bool) -> bool {
+        let kind = FailureKind::Sql { sqlstate: sqlstate.to_owned() };
+        can_come_of_concurrency(&Failure::new(kind, message), names_change)
+    }
+
+    #[test]
+    fn what_two_sessions_can_do_to_each_other_counts() {
+        for (sqlstate, message) in [
+            ("40P01", "deadlock detected"),
+            ("40001", "could not serialize access due to concurrent update"),
+            ("55P03", "canceling statement due to lock timeout"),
+            ("57014", "canceling statement due to statement timeout"),
+            ("55006", "database \"x\" is being accessed by other users"),
+            ("53200", "out of shared memory"),
+            ("XX000", "tuple concurrently updated"),
+            ("XX000", "tuple concurrently deleted"),
+            ("XX000", "cache lookup failed for relation 16385"),
+            ("XX000", "could not open relation with OID 16385"),
+            ("23503", "insert or update on table \"a\" violates foreign key constraint \"b\""),
+            (
+                "23505",
+                "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"",
+            ),
+            ("23P01", "conflicting key value violates exclusion constraint"),
+            ("23514", "new row for relation \"counter\" violates check constraint \"one\""),
+            ("23502", "null value in column \"n\" of relation \"t\" violates not-null constraint"),
+            ("42P07", "relation \"x\" already exists"),
+            ("42710", "role \"x\" already exists"),
+            ("42P06", "schema \"x\" already exists"),
+            ("42P04", "database \"x\" already exists"),
+            ("42723", "function \"x\" already exists with same argument types"),
+            ("42701", "column \"x\" of relation \"y\" already exists"),
+            ("42P01", "relation with OID 16385 does not exist"),
+            ("42704", "role 16385 was concurrently dropped"),
+            ("P0001", "another migration is running"),
+            ("P0003", "query returned more than one row"),
+            ("21000", "more than one row returned by a subquery used as an expression"),
+            ("0A000", "cached plan must not change result type"),
+        ] {
+            assert!(can(sqlstate, message, false), "{sqlstate} {message}");
+        }
+        for kind in [FailureKind::ConnectionLost, FailureKind::SearchPath, FailureKind::Ledger] {
+            assert!(can_come_of_concurrency(&Failure::new(kind, ""), false));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_text_or_in_the_rows_does_not() {
+        for (sqlstate, message) in [
+            ("42601", "syntax error at or near \"creat\""),
+            ("42804", "column \"x\" cannot be cast automatically to type integer"),
+            ("23502", "column \"x\" of relation \"y\" contains null values"),
+            ("23514", "check constraint \"x\" of relation \"y\" is violated by some row"),
+            ("22P02", "invalid input syntax for type integer: \"abc\""),
+            ("25001", "CREATE INDEX CONCURRENTLY cannot run inside a transaction block"),
+            ("42P01", "relation \"x\" does not exist"),
+            ("0A000", "extension \"vector\" is not available"),
+        ] {
+            assert!(!can(sqlstate, message, false), "{sqlstate} {message}");
+        }
+        for kind in [FailureKind::Refused, FailureKind::File, FailureKind::ServerLost] {
+            assert!(!can_come_of_concurrency(&Failure::new(kind, ""), false));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_counts_where_names_change() {
+        assert!(can("42P01", "relation \"public.countries\" does not exist", true));
+    }
+}

@@ -1,0 +1,57 @@
+//! Sessions of a replay. A server that takes none just now is waited for: it may have no room, or be coming back after a
+//! crash. Nothing of a migration has been sent then, so that it cannot be opened says nothing about one.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+
+use super::Replay;
+use crate::model::{Failure, FailureKind};
+use crate::postgres::Session;
+
+/// For one session, all attempts together.
+const WITHIN: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Replay<'_> {
+    /// Opens a session, with this search path or the server's own.
+    pub(super) async fn session(
+        &self,
+        options: PgConnectOptions,
+        search_path: Option<&[String]>,
+    ) -> Result<Session, Failure> {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            let opening = async {
+                match search_path {
+                    Some(path) => Session::open(options.clone(), path).await,
+                    None => Session::open_plain(options.clone()).await,
+                }
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let opened = tokio::time::timeout(left, opening).await.unwrap_or_else(|_| {
+                let words =
+                    format!("the server does not open a session within {} s", WITHIN.as_secs());
+                Err(Failure::new(FailureKind::Environment, words))
+            });
+            match opened {
+                Err(failure) if is_for_now(&failure) => {
+                    if self.is_lost() || Instant::now() + PAUSE > deadline {
+                        return Err(Failure { kind: FailureKind::Environment, ..failure });
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+}
+
+/// Not reached, coming back, or full. Source of the code: PostgreSQL's Appendix A: `too_many_connections`.
+fn is_for_now(failure: &Failure) -> bool {
+    match &failure.kind {
+        FailureKind::ConnectionLost => true,
+        FailureKind::Sql { sqlstate } => sqlstate == "53300",
+        _ => false,
+    }
+}

@@ -1,0 +1,91 @@
+//! One server from its start to its end, and what was replayed on it meanwhile.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::timing::Stopwatch;
+use super::{Error, Loaded, facts};
+use crate::model::Event;
+use crate::postgres::{self, EventSink, RunId, Server, ServerRequest, Stopped};
+use crate::replay::plan::DatabasePlan;
+use crate::replay::{self, Evidence, Mode};
+use crate::report::v1;
+
+/// The sender of a signal waits a few seconds, and then kills.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// What the parts of a run are called in the timings: the server's start, the replay, the server's end.
+pub(super) type Laps = [&'static str; 3];
+pub(super) const FIRST_LAPS: Laps = ["start the server", "replay", "stop the server"];
+
+/// What all runs of a command have in common.
+pub(super) struct Context<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) events: &'a EventSink,
+    pub(super) interrupted: &'a CancellationToken,
+}
+
+/// A run that came to its end.
+pub(super) struct Ran {
+    pub(super) evidence: Evidence,
+    pub(super) server: (v1::Server, Vec<v1::Note>),
+    pub(super) stopped: Stopped,
+}
+
+impl Context<'_> {
+    /// Starts a server, prepares it, replays these databases on it, and takes it away again, whatever happens.
+    pub(super) async fn run(
+        &self,
+        plans: &[&DatabasePlan],
+        mode: Mode,
+        laps: &Laps,
+        watch: &mut Stopwatch,
+    ) -> Result<Ran, Error> {
+        let Self { loaded, events, interrupted } = *self;
+        let run = RunId::new();
+        let settings = loaded.project.postgres.clone();
+        let wanted =
+            ServerRequest { settings: settings.clone(), run: run.clone(), jobs: mode.jobs };
+        let started = interrupted.run_until_cancelled(Server::start(&wanted, events)).await;
+        let Some(started) = started else {
+            let swept = postgres::cleanup_run(&settings, &run).await;
+            return Err(Error::Interrupted { left: swept.problems });
+        };
+        let server = started?;
+        watch.lap(laps[0]);
+
+        let evidence =
+            interrupted.run_until_cancelled(self.prepare_and_replay(&server, plans, mode)).await;
+        watch.lap(laps[1]);
+
+        let _ = events.send(Event::CleaningUp);
+        let facts = facts::of_server(&server, &loaded.project);
+        let Some(evidence) = evidence else { return Err(stop_now(server).await) };
+        let stopped = server.stop().await;
+        watch.lap(laps[2]);
+        Ok(Ran { evidence: evidence?, server: facts, stopped })
+    }
+
+    async fn prepare_and_replay(
+        &self,
+        server: &Server,
+        plans: &[&DatabasePlan],
+        mode: Mode,
+    ) -> Result<Evidence, Error> {
+        let Loaded { project, head, .. } = self.loaded;
+        replay::prepare_server(server, head, &project.prepare)
+            .await
+            .map_err(|failure| Error::Prepare(Box::new(failure)))?;
+        Ok(replay::replay(plans, server, head, mode, self.events.clone()).await)
+    }
+}
+
+/// What an interrupted run has made goes too, as far as the time allows.
+async fn stop_now(server: Server) -> Error {
+    let left = match tokio::time::timeout(STOP_WITHIN, server.stop()).await {
+        Ok(stopped) => stopped.problems,
+        Err(_) => vec![format!("removing took more than {} s", STOP_WITHIN.as_secs())],
+    };
+    Error::Interrupted { left }
+}

@@ -1,0 +1,147 @@
+//! Failures of the server or of the machine: they say nothing about a migration, so the tenants that they strike are not
+//! judged, and the exit code is 4.
+
+use nix::sys::signal::Signal;
+
+use crate::common::{Cluster, Postgres, Project, postgres, project, wait_for_sleepers};
+
+const CONFIG: &str = "[databases.app.tenants]\nmigrations = \"migrations\"\ntarget = \"tenant_{tenant}\"\nformat = \"plain\"\n";
+
+fn app(pending: &str) -> Project {
+    project()
+        .file("mig-ci.toml", CONFIG)
+        .file("migrations/1_t.sql", "CREATE TABLE t (n int);")
+        .git_commit("base")
+        .file("migrations/2_pending.sql", pending)
+}
+
+#[test]
+fn an_extension_that_the_server_lacks_is_not_the_migrations_failure() {
+    let config = format!("[postgres]\nextensions = [\"no_such_extension\"]\n{CONFIG}");
+    let project = app("SELECT 1;").file("mig-ci.toml", config);
+    let report = project.verify().report(4);
+    assert_eq!((report.verdict(), report.codes()), ("not-run", vec!["environment-failed"]));
+    let reason = report.unit("base")["reason"].as_str().unwrap();
+    for words in ["no_such_extension", "postgres.extensions", "is not available", "`image`"] {
+        assert!(reason.contains(words), "{words}: {reason}");
+    }
+    assert!(project.verify().arg("--format=junit").run().exit(4).stdout.contains("<skipped"));
+}
+
+/// The servers of managed services and of CI images lack different ones; what to change is said.
+#[test]
+fn an_extension_that_a_migration_wants_is_the_migrations_affair() {
+    let config = format!("[postgres]\nrole = \"superuser\"\n{CONFIG}");
+    let project = app("CREATE EXTENSION no_such_extension;").file("mig-ci.toml", config);
+    let report = project.verify().report(1);
+    let help = report.finding("migration-failed")["help"].as_str().unwrap();
+    assert!(help.contains("set `image` in `[postgres]`"), "{help}");
+}
+
+/// A limit of the server's own configuration stands for all that it can run out of.
+#[test]
+fn what_the_server_has_run_out_of_is_not_the_migrations_failure() {
+    let full = "SET temp_file_limit = '1MB'; SET work_mem = '64kB';\n\
+                SELECT count(*) FROM (SELECT n FROM generate_series(1, 500000) n ORDER BY -n) s;";
+    let only_base = format!(
+        "DO $$ BEGIN IF current_schema() = 'tenant_base' THEN EXECUTE {}; END IF; END $$;",
+        quoted(full)
+    );
+    let config = format!("[postgres]\nrole = \"superuser\"\n{CONFIG}");
+    let project = app(&only_base).file("mig-ci.toml", &config);
+    let report = project.verify().arg("--base=HEAD").report(4);
+    assert_eq!(report.codes(), ["environment-failed"]);
+    let verdicts = report.verdicts();
+    for (name, verdict) in [("fresh_1", "passed"), ("fresh_2", "passed"), ("base", "not-run")] {
+        assert!(verdicts.contains(&format!("app tenant {name}: {verdict}")), "{verdicts:?}");
+    }
+    assert_eq!(report.unit("base")["steps"][1]["failure"]["kind"], "environment");
+    let ended = project.verify().arg("--base=HEAD").run().exit(4);
+    assert!(ended.stdout.contains("nothing is known about 1 of 3 tenants"), "{}", ended.stdout);
+
+    // A failure beside it is one all the same.
+    let both = format!(
+        "{only_base}\nDO $$ BEGIN IF current_schema() = 'tenant_fresh_2' THEN PERFORM 1/0; END IF; END $$;"
+    );
+    let project = app(&both).file("mig-ci.toml", &config);
+    let report = project.verify().arg("--base=HEAD").report(1);
+    assert_eq!(report.units_of("migration-failed"), ["fresh_2"]);
+    assert_eq!(report.unit("base")["verdict"], "not-run");
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Production has that limit, too.
+#[test]
+fn too_many_locks_are_the_migrations_failure() {
+    let many = "DO $$ BEGIN FOR i IN 1..30000 LOOP EXECUTE format('CREATE TABLE l%s ()', i); END LOOP; END $$;";
+    let report = app(many).verify().args(["--base=HEAD", "--jobs=1", "--tenant=base"]).report(1);
+    assert_eq!(report.finding("migration-failed")["failure"]["sqlstate"], "53200");
+    assert_eq!(report.finding("migration-failed")["failure"]["kind"], "sql");
+}
+
+#[test]
+fn a_server_with_few_places_is_waited_for() {
+    let server = Postgres::start_with_room_for(6);
+    let config = format!("{CONFIG}samples = \"samples/*.sql\"\n");
+    let project = app("SELECT pg_sleep(0.2);").file("mig-ci.toml", config);
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let sample = |project: Project, name: &&str| {
+        project.file(&format!("samples/{name}.sql"), "INSERT INTO t VALUES (1);")
+    };
+    let report = names
+        .iter()
+        .fold(project, sample)
+        .mig_ci(["verify", "--provider=url", "--base=HEAD", "--jobs=8"])
+        .env("MIG_CI_POSTGRES_URL", server.url("postgres"))
+        .report(0);
+    assert_eq!(report.json["counts"]["tenants"]["passed"], 10);
+}
+
+/// It answers nothing for some seconds, and goes on then.
+#[tokio::test]
+async fn a_server_that_hangs_for_a_while_is_waited_for() {
+    let server = Postgres::start();
+    let url = server.url("postgres");
+    let project = app("SELECT pg_sleep(1) /* hangs */;");
+    let run = project
+        .mig_ci(["verify", "--provider=url", "--base=HEAD", "--jobs=2", "--format=json"])
+        .env("MIG_CI_POSTGRES_URL", &url)
+        .start();
+    wait_for_sleepers(&url, "hangs", 1).await;
+    server.signal(Signal::SIGSTOP);
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    server.signal(Signal::SIGCONT);
+    run.wait().exit(0);
+}
+
+/// The sessions go on without their server, and none can be opened.
+#[tokio::test]
+async fn a_server_that_goes_for_good_leaves_no_failure() {
+    let project = app("SELECT pg_sleep(100) /* goes */;");
+    let run = project
+        .mig_ci(["verify", "--provider=local", "--base=HEAD", "--jobs=2", "--format=json"])
+        .start();
+    let cluster = Cluster::ready(&run);
+    wait_for_sleepers(&cluster.url(), "goes", 1).await;
+    cluster.signal(Signal::SIGQUIT);
+    let report = run.wait().exit(4).json();
+    let units = report["databases"][0]["units"].as_array().unwrap();
+    assert!(units.iter().all(|unit| unit["verdict"] == "not-run"), "{report:#}");
+    assert_eq!(report["verdict"], "not-run");
+}
+
+/// A session that a migration ends itself is its failure, also after a second look.
+#[test]
+fn a_migration_that_ends_its_own_session_has_failed() {
+    for jobs in ["--jobs=1", "--jobs=4"] {
+        let project = app("SELECT pg_terminate_backend(pg_backend_pid());");
+        let report = project
+            .mig_ci(["verify", "--provider=url", "--base=HEAD", jobs])
+            .env("MIG_CI_POSTGRES_URL", postgres().url("postgres"))
+            .report(1);
+        assert_eq!(report.units_of("migration-failed"), ["fresh_1", "fresh_2", "base"]);
+    }
+}
