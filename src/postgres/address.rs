@@ -18,6 +18,27 @@ const TENANT: &str = "{tenant}";
 /// All but what stands for itself anywhere in a URL, in the name of a host as well: RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// What any role may set for itself, and what reads could depend on. Source: pg_settings, the contexts `user`.
+const READING: [(&str, &str); 17] = [
+    ("bytea_output", "hex"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "1"),
+    ("lc_monetary", "C"),
+    ("xmlbinary", "base64"),
+    ("standard_conforming_strings", "on"),
+    ("quote_all_identifiers", "off"),
+    ("array_nulls", "on"),
+    ("transform_null_equals", "off"),
+    ("row_security", "on"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+];
+
 /// A database's URL as it is configured.
 #[derive(Clone)]
 pub(crate) struct Url(String);
@@ -134,6 +155,13 @@ impl Address {
     pub(crate) fn options(&self, settings: &[(String, String)]) -> PgConnectOptions {
         let settings = settings.iter().map(|(name, value)| (name, value));
         self.options.clone().options(settings)
+    }
+
+    /// For a session that reads for mig-ci itself: its results depend on no default of the role or of the database. No migration
+    /// runs in it. `settings` win over these.
+    pub(crate) fn reading(&self, settings: &[(String, String)]) -> PgConnectOptions {
+        let settings = settings.iter().map(|(name, value)| (name, value));
+        self.options.clone().options(READING).options(settings)
     }
 
     /// Whether the server is on this machine: nobody else's is put at risk.

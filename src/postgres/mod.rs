@@ -18,6 +18,7 @@ mod error;
 mod failure;
 #[cfg(test)]
 mod killed;
+pub(crate) mod ledger_rows;
 mod lock;
 mod notices;
 mod owner;

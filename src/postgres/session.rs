@@ -11,6 +11,7 @@ use sqlx::{
 };
 
 use super::failure::{self, beside_script};
+use super::ledger_rows;
 use super::notices;
 use crate::formats::{IN_TRANSACTION, Ledger, LedgerRow, Message, Segment};
 use crate::model::{Failure, FailureKind};
@@ -120,17 +121,11 @@ impl Session {
             return Ok(None);
         }
         let rows = self
-            .rows(rows_query)
+            .rows(&ledger_rows::select(rows_query))
             .await
             .map_err(|error| failure::ledger_unreadable(ledger, &failure::of_own(&error)))?;
         rows.iter()
-            .map(|row| {
-                Ok(LedgerRow {
-                    version: row.try_get("version")?,
-                    checksum: row.try_get("checksum")?,
-                    complete: row.try_get("complete")?,
-                })
-            })
+            .map(ledger_rows::row)
             .collect::<Result<_, sqlx::Error>>()
             .map(Some)
             .map_err(|error| failure::ledger_unreadable(ledger, &failure::of_own(&error)))

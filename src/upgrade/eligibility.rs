@@ -192,7 +192,7 @@ impl Identities {
 async fn identity(address: &Address) -> Option<String> {
     let settings = [("application_name", "mig-ci"), ("statement_timeout", ASKED_WITHIN)];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut session = Session::open_plain(address.options(&settings)).await.ok()?;
+    let mut session = Session::open_plain(address.reading(&settings)).await.ok()?;
     let identity = session.fetch_one::<String>(IDENTITY).await.ok();
     session.close().await;
     identity

@@ -249,8 +249,8 @@ impl Fleet<'_> {
         Crew {
             work,
             targets,
-            working: address.options(&with("at work")),
-            claiming: address.options(&with("claims")),
+            working: address.options(&self.job.site.working_settings(with("at work"))),
+            claiming: address.reading(&with("claims")),
             limits: &self.request.limits,
             interruption: self.interruption,
             places: None,

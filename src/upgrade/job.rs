@@ -20,6 +20,8 @@ pub(super) struct Site<'a> {
     /// The other named databases of the project.
     pub(super) others: Vec<&'a Database>,
     pub(super) url: Url,
+    /// `[postgres.settings]`, for the sessions that migrations run in.
+    pub(super) settings: Vec<(String, String)>,
 }
 
 /// What is to be done there.
@@ -46,7 +48,14 @@ impl<'a> Site<'a> {
         let url = url.ok_or_else(|| Error::NoUrl(database.name.clone()))?;
         let all = project.databases.iter();
         let others = all.filter(|other| other.name != database.name).collect();
-        Ok(Self { database, others, url })
+        let settings = project.postgres.settings.iter();
+        let settings = settings.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Ok(Self { database, others, url, settings })
+    }
+
+    /// Of the sessions that migrations run in: they read `[postgres.settings]`, as they do in `verify`. What a flag sets wins.
+    pub(super) fn working_settings(&self, flags: Vec<(String, String)>) -> Vec<(String, String)> {
+        [self.settings.clone(), flags].concat()
     }
 
     pub(super) fn tenancy(&self) -> Tenancy {

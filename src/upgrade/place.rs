@@ -145,7 +145,7 @@ async fn main_session(site: &Site<'_>) -> Result<Session, Error> {
         ("default_transaction_read_only", "on"),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let session = Session::open_patiently(&address.options(&settings)).await;
+    let session = Session::open_patiently(&address.reading(&settings)).await;
     session.map_err(|failure| unreachable(site, &address, failure))
 }
 

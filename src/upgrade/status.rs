@@ -234,7 +234,7 @@ async fn open(address: &Address) -> Result<Session, Failure> {
 }
 
 fn options(address: &Address) -> PgConnectOptions {
-    address.options(&[("application_name".to_owned(), "mig-ci status".to_owned())])
+    address.reading(&[("application_name".to_owned(), "mig-ci status".to_owned())])
 }
 
 /// They differ by tool, and by the time of each upgrade.

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use super::target::Target;
 use crate::formats::{Format, LedgerRow};
 use crate::model::{Failure, FailureKind};
-use crate::postgres::Session;
+use crate::postgres::{Session, ledger_rows};
 use crate::sql::quote_literal;
 
 /// Ledgers in one query: each is a part of a plan that the server has to make.
@@ -171,7 +171,7 @@ async fn together(
 ) -> Result<BTreeMap<usize, Vec<LedgerRow>>, Failure> {
     let parts = targets.iter().map(|(index, target)| {
         let rows = format.ledger_rows(&target.ledger);
-        format!("(SELECT {index}::int8 AS unit, l.* FROM ({rows}) AS l)")
+        format!("(SELECT {index}::int8 AS unit, {} FROM ({rows}) AS l)", ledger_rows::COLUMNS)
     });
     let query = parts.collect::<Vec<_>>().join(" UNION ALL ");
     let mut found: BTreeMap<usize, Vec<LedgerRow>> = BTreeMap::new();
@@ -179,14 +179,8 @@ async fn together(
         return Ok(found);
     }
     for row in session.query(&query).await? {
-        let (unit, row): (i64, LedgerRow) = read(&row, |row| {
-            let ledger_row = LedgerRow {
-                version: row.try_get("version")?,
-                checksum: row.try_get("checksum")?,
-                complete: row.try_get("complete")?,
-            };
-            Ok((row.try_get("unit")?, ledger_row))
-        })?;
+        let (unit, row): (i64, LedgerRow) =
+            read(&row, |row| Ok((row.try_get("unit")?, ledger_rows::row(row)?)))?;
         found.entry(usize::try_from(unit).unwrap_or_default()).or_default().push(row);
     }
     Ok(found)

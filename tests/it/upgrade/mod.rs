@@ -14,6 +14,7 @@ mod progress;
 mod races;
 mod resume;
 mod round_trips;
+mod session_defaults;
 mod status;
 mod taken_targets;
 mod tenants;
