@@ -16,6 +16,7 @@ use super::exit::Exit;
 use super::stream::Streams;
 use super::verify::watch_signals;
 use crate::config::process_environment;
+use crate::github::Run;
 use crate::github::check_run::CheckRunMode;
 use crate::github::check_run::annotation::Annotation;
 use crate::github::client::Client;
@@ -24,11 +25,13 @@ use crate::github::comment::{CommentMode, CommentWhen, Outcome};
 use crate::github::context::{Context, ContextError};
 use crate::github::error::Error;
 use crate::github::event::{Event, EventError, Kind, Subject};
+use crate::github::file_commands;
 use crate::github::inputs::key_of;
 use crate::github::publish::{Publication, publish};
 use crate::github::pull_request::{self, Found, Mismatch};
-use crate::report::v1::Report;
-use crate::report::{self, Links, MOST_BYTES, ReadError};
+use crate::model::Partition;
+use crate::report::v1::{Report, Verdict};
+use crate::report::{self, Contradiction, Links, MOST_BYTES, ReadError};
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,8 @@ enum PublishError {
     File { path: Utf8PathBuf, reason: String },
     #[error("cannot use the report {path}: {source}")]
     Report { path: Utf8PathBuf, source: ReadError },
+    #[error("cannot use the report {path}: {source}")]
+    Contradiction { path: Utf8PathBuf, source: Contradiction },
     #[error(
         "this is a `{0}` event: a saved report is published by a workflow of `on: workflow_run`; where the token can write, \
          the action does it itself"
@@ -61,7 +66,7 @@ impl PublishError {
     fn exit(&self) -> Exit {
         match self {
             Self::OtherEvent(_) => Exit::Usage,
-            Self::Report { .. } => Exit::Project,
+            Self::Report { .. } | Self::Contradiction { .. } => Exit::Project,
             Self::Outdated(_) => Exit::Passed,
             Self::Context(_)
             | Self::Event(_)
@@ -103,20 +108,31 @@ async fn published(
     let (Kind::WorkflowRun, Some(head_sha)) = (event.kind, event.head_sha.clone()) else {
         return Err(PublishError::OtherEvent(event.name));
     };
-    let text = read(&args.report)?;
-    let report = report::read(&text)
-        .map_err(|source| PublishError::Report { path: args.report.clone(), source })?;
+    let report = usable(&args.report);
     let token = token.ok_or(PublishError::NoToken)?;
     let client = connect(&context, token)?;
     let number = find(&client, &event, &head_sha).await?;
     // The later of two runs is the one that verified later, whenever their reports are published.
     let run = event.follows.unwrap_or(context.run);
-    let publication = publication(args, &Context { run, ..context }, &report, number, head_sha);
+    let context = Context { run, ..context };
+    let links = links(args, &context, &event, &head_sha);
+    let shown = match &report {
+        Ok(report) => Shown::of(report, &links),
+        Err(error) => Shown::without(&error.to_string(), &links),
+    };
+    if let Some(path) = &context.files.summary
+        && let Err(error) = file_commands::write_summary(path, std::slice::from_ref(&shown.body))
+    {
+        let _ = streams.print(&commands::warning("mig-ci", &error.to_string()));
+    }
+    let publication = publication(args, run, shown, number, head_sha);
     let published = publish(&publication, &client).await;
     for degraded in published.degraded.iter().filter(|_| published.comment.is_some()) {
         let _ = streams.print_commands(&commands::notice("mig-ci", &degraded.to_string()));
     }
     let url = published.comment_url.unwrap_or_default();
+    // What was said about it is on the pull request now.
+    report?;
     match published.comment {
         Some(Outcome::LaterRun) => Ok(format!("a later run has commented already: {url}")),
         Some(_) => Ok(format!("the comment on pull request #{number}: {url}")),
@@ -154,39 +170,101 @@ async fn find(client: &Client, event: &Event, head_sha: &str) -> Result<u64, Pub
     }
 }
 
+/// The report, with this program's words in place of its own.
+fn usable(path: &Utf8Path) -> Result<Report, PublishError> {
+    let text = read(path)?;
+    let path = || path.to_owned();
+    let report =
+        report::read(&text).map_err(|source| PublishError::Report { path: path(), source })?;
+    report::recompute(report).map_err(|source| PublishError::Contradiction { path: path(), source })
+}
+
+/// What is shown of it.
+struct Shown {
+    verdict: Verdict,
+    title: String,
+    body: String,
+    partition: Option<Partition>,
+    has_changes: bool,
+    annotations: Vec<Annotation>,
+}
+
+impl Shown {
+    fn of(report: &Report, links: &Links) -> Self {
+        let annotations = report::annotations(report, &links.folder);
+        Self {
+            verdict: if report.server.lost { Verdict::NotRun } else { report.verdict },
+            title: format!("By a saved report: {}", report::headline(report)),
+            body: report::comment(report, links),
+            // What is no partition was refused before.
+            partition: report.partition.as_ref().and_then(|text| text.parse().ok()),
+            has_changes: report.counts.pending_migrations > 0,
+            annotations: annotations.iter().filter_map(Annotation::of).collect(),
+        }
+    }
+
+    /// An older comment is about another commit: it must not stay.
+    fn without(why: &str, links: &Links) -> Self {
+        let title = "The run's report cannot be shown".to_owned();
+        Self {
+            verdict: Verdict::NotRun,
+            body: report::problem(&title, why, links),
+            title,
+            partition: None,
+            has_changes: false,
+            annotations: Vec::new(),
+        }
+    }
+}
+
+fn links(args: &PublishArgs, context: &Context, event: &Event, head_sha: &str) -> Links {
+    let folder = args.folder.as_ref().map(|folder| folder.as_str().trim_matches('/'));
+    let folder = folder.filter(|folder| !folder.is_empty()).map(|folder| format!("{folder}/"));
+    let of = match &event.head_repository {
+        Some(name) => format!("`{name}`"),
+        None => "a repository that is gone".to_owned(),
+    };
+    let conclusion = event.conclusion.as_ref();
+    let conclusion =
+        conclusion.map(|word| format!(", which GitHub has as `{word}`,")).unwrap_or_default();
+    let origin = format!(
+        "> **Made from a saved report.** [Run {run}]({url}) of {of} at `{head}`{conclusion} wrote it, with the code of this \
+         pull request: the numbers, names and messages are that run's claim. What decides is the check of the job itself.",
+        run = context.run.id,
+        url = context.run_url(),
+        head = head_sha.get(..7).unwrap_or(head_sha),
+    );
+    Links {
+        repository_url: Some(context.repository_url()),
+        folder: folder.unwrap_or_default(),
+        commit: Some(head_sha.to_owned()),
+        run_url: Some(context.run_url()),
+        origin: Some(origin),
+    }
+}
+
 fn publication(
     args: &PublishArgs,
-    context: &Context,
-    report: &Report,
+    run: Run,
+    shown: Shown,
     number: u64,
     head_sha: String,
 ) -> Publication {
-    let folder = args.folder.as_ref().map(|folder| folder.as_str().trim_matches('/'));
-    let folder = folder.filter(|folder| !folder.is_empty()).map(|folder| format!("{folder}/"));
-    let links = Links {
-        repository_url: Some(context.repository_url()),
-        folder: folder.unwrap_or_default(),
-        commit: Some(head_sha.clone()),
-        run_url: Some(context.run_url()),
-    };
-    let annotations = report::annotations(report, &links.folder);
-    // What is no partition was refused before.
-    let partition = report.partition.as_ref().and_then(|text| text.parse().ok());
     Publication {
         pull_request: Some(number),
         head_sha,
-        verdict: report.verdict,
-        title: report::headline(report),
-        body: report::comment(report, &links),
-        key: key_of(args.comment_key.clone(), partition),
-        run: context.run,
+        verdict: shown.verdict,
+        title: shown.title,
+        body: shown.body,
+        key: key_of(args.comment_key.clone(), shown.partition),
+        run,
         comment: CommentMode::Update,
         comment_when: CommentWhen::Always,
-        has_changes: report.counts.pending_migrations > 0,
+        has_changes: shown.has_changes,
         check: if args.check_run { CheckRunMode::Always } else { CheckRunMode::Never },
         check_run: None,
         token_can_write: true,
-        annotations: annotations.iter().filter_map(Annotation::of).collect(),
+        annotations: shown.annotations,
     }
 }
 

@@ -33,6 +33,10 @@ pub(crate) struct Event {
     pub(crate) token_can_write: bool,
     /// The run that a `workflow_run` follows.
     pub(crate) follows: Option<Run>,
+    /// The repository whose code that run was, `owner/name`; `None` once it is gone.
+    pub(crate) head_repository: Option<String>,
+    /// How that run ended: `failure`.
+    pub(crate) conclusion: Option<String>,
     /// Why there is nothing to verify: a branch was deleted.
     pub(crate) nothing_to_do: Option<&'static str>,
     /// Why verifying would be wrong here, and what to do instead.
@@ -173,6 +177,8 @@ impl Event {
             is_fork: false,
             token_can_write: true,
             follows: None,
+            head_repository: None,
+            conclusion: None,
             nothing_to_do: None,
             refusal: None,
         }

@@ -41,6 +41,7 @@ pub(super) struct Branch {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Repository {
     pub(super) id: Option<u64>,
+    pub(super) full_name: Option<String>,
     pub(super) default_branch: Option<String>,
 }
 
@@ -63,6 +64,8 @@ pub(super) struct WorkflowRun {
     pub(super) id: Option<u64>,
     pub(super) run_attempt: Option<u64>,
     pub(super) head_sha: Option<String>,
+    /// How that run ended: `success`, `failure`, `cancelled`.
+    pub(super) conclusion: Option<String>,
     /// What started that run: `pull_request`, `push`.
     pub(super) event: Option<String>,
     pub(super) head_repository: Option<Repository>,

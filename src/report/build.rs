@@ -109,7 +109,7 @@ fn verdict(unit: &UnitRecord, condemned: bool) -> v1::Verdict {
 }
 
 /// One failure fails the whole; what was not run keeps it from passing.
-fn overall(verdicts: &[v1::Verdict]) -> v1::Verdict {
+pub(super) fn overall(verdicts: &[v1::Verdict]) -> v1::Verdict {
     if verdicts.contains(&v1::Verdict::Failed) {
         v1::Verdict::Failed
     } else if verdicts.contains(&v1::Verdict::NotRun) || verdicts.is_empty() {

@@ -11,6 +11,7 @@ mod build;
 mod comment;
 mod convert;
 mod environment;
+mod foreign;
 mod headline;
 mod json;
 mod junit;
@@ -33,6 +34,7 @@ pub(crate) use annotations::{Annotation, annotations};
 pub(crate) use build::{Run, build};
 pub(crate) use comment::{COMMENT_BUDGET, comment, problem, summary};
 pub(crate) use environment::environment_failed;
+pub(crate) use foreign::{Contradiction, recompute};
 pub(crate) use headline::headline;
 pub(crate) use json::json;
 pub(crate) use read::{MOST_BYTES, ReadError, read};
@@ -83,6 +85,8 @@ pub(crate) struct Links {
     pub(crate) commit: Option<String>,
     /// The page of this run.
     pub(crate) run_url: Option<String>,
+    /// Markdown: a paragraph below the heading that says where the report comes from. Markdown already.
+    pub(crate) origin: Option<String>,
 }
 
 impl Default for RenderOptions {

@@ -35,6 +35,21 @@ pub(super) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> St
     words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// The command that verifies one tenant or the shared track again, of words that [`is_plain_name`] has found plain.
+pub(super) fn verify_one(database: &str, tenant: Option<&str>, base: Option<&str>) -> String {
+    let words = ["mig-ci", "verify", "-n", database];
+    let tenant = tenant.into_iter().flat_map(|tenant| ["--tenant", tenant]);
+    let base = base.into_iter().flat_map(|base| ["--base", base]);
+    words.into_iter().chain(tenant).chain(base).map(shell_word).collect::<Vec<_>>().join(" ")
+}
+
+/// A name that reads in a command as nothing else than a name.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    begins && name.len() <= 63 && name.chars().all(is_plain)
+}
+
 /// The command that upgrades one tenant, as a line for a shell.
 pub(crate) fn upgrade_of(database: &str, name: &str) -> String {
     let words = ["mig-ci", "upgrade", "-n", database].map(str::to_owned);

@@ -261,6 +261,7 @@ pub(super) fn hostile() -> Report {
     let mut finding = finding("migration-failed", &failure, vec![tenant.into()]);
     finding.help = Some(nasty.into());
     finding.reproduce = Some(format!("mig-ci verify --tenant {tenant}"));
+    finding.database = "a|`b`\n### x".into();
     let mut report = report(vec![database("a|`b`\n### x", units)], vec![finding]);
     report.notes.push(Note { severity: Severity::Warning, message: nasty.into() });
     report.server.description = nasty.into();

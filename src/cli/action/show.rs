@@ -129,6 +129,7 @@ impl<'a> Show<'a> {
             folder: self.folder.clone(),
             commit: event.head_sha.clone().or_else(|| context.sha.clone()),
             run_url: Some(context.run_url()),
+            origin: None,
         }
     }
 

