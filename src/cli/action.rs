@@ -8,6 +8,7 @@ mod job;
 mod post;
 mod publisher;
 mod show;
+mod target;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -59,10 +60,12 @@ pub(super) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -
         post::clean_up(global, args, begun, streams).await;
         return Exit::Passed;
     }
+    // What a run that is killed says to the steps after it.
+    show::result_is_error(streams);
     match begun {
         Ok(job) => run_job(&job, request(global, &args.verify), global.quiet, streams).await,
         Err(error) => {
-            tell(streams, &commands::error("mig-ci", &error.to_string()));
+            show::no_job(&error.to_string(), streams);
             error.exit()
         }
     }
@@ -89,14 +92,16 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
     let Asked { mut request, commit, astray } = match request {
         Ok(asked) => asked,
         Err(error) => {
-            let publisher = match error {
+            let text = error.to_string();
+            if let JobError::Refused { .. } = error {
                 // Where nothing may be run, nothing is said about the pull request either.
-                JobError::Refused { .. } => None,
-                _ => Some(
-                    Publisher::begin(job, &github, job.context.sha.as_deref(), &interrupted).await,
-                ),
-            };
-            show.problem(&error.to_string(), publisher).await;
+                show.problem(&text, None).await;
+                return error.exit();
+            }
+            let commit = job.context.sha.as_deref();
+            let publisher = Publisher::begin(job, &github, commit, &interrupted).await;
+            let is_shown = show.problem(&text, Some(publisher)).await;
+            show.save_state(post::FINISHED, post::Ended::of(is_shown));
             return error.exit();
         }
     };
@@ -104,7 +109,7 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
     let warning = astray.map(|text| commands::warning("mig-ci", &text));
     tell(streams, &warning.unwrap_or_default());
     look_at_project(&request, &mut show, streams);
-    show.save_state(post::STARTED);
+    show.save_state(post::STARTED, post::Ended::Shown);
     // Beside each other: a GitHub that does not answer holds up nothing.
     let (publisher, outcome) = tokio::join!(
         Publisher::begin(job, &github, commit.as_deref(), &interrupted),
@@ -114,22 +119,32 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
         Ok(report) => Exit::of_report(report),
         Err(error) => Exit::of_error(error),
     };
-    match &outcome {
-        // A second or two are left: the next run shows its own result.
+    if let Some(ended) = show_outcome(&outcome, exit, publisher, &show).await {
+        show.save_state(post::FINISHED, ended);
+    }
+    exit
+}
+
+/// How far it came; `None` if something is left for the step after the job to remove.
+async fn show_outcome(
+    outcome: &Result<Report, Error>,
+    exit: Exit,
+    publisher: Publisher<'_>,
+    show: &Show<'_>,
+) -> Option<post::Ended> {
+    match outcome {
+        // A second or two are left. The step after the job shows that there is no result, unless a newer run was faster.
         Err(Error::Interrupted { left }) => {
-            // What is left is for the step after the job.
-            if !publisher.cancel().await || !left.is_empty() {
-                return exit;
-            }
+            show.interrupted();
+            let is_cancelled = publisher.cancel().await;
+            (is_cancelled && left.is_empty()).then_some(post::Ended::Interrupted)
         }
         Err(error) => {
             let text = super::stream::plain_explanation(error);
-            show.problem(&text, Some(publisher)).await;
+            Some(post::Ended::of(show.problem(&text, Some(publisher)).await))
         }
-        Ok(report) => show.report(report, exit, publisher).await,
+        Ok(report) => Some(post::Ended::of(show.report(report, exit, publisher).await)),
     }
-    show.save_state(post::FINISHED);
-    exit
 }
 
 /// Whether a server may run on this machine: not if its user could read credentials that are not mig-ci's to take away.

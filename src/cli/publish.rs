@@ -260,6 +260,7 @@ fn publication(
         run,
         comment: CommentMode::Update,
         comment_when: CommentWhen::Always,
+        only_existing: false,
         has_changes: shown.has_changes,
         check: if args.check_run { CheckRunMode::Always } else { CheckRunMode::Never },
         check_run: None,

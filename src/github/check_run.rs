@@ -91,6 +91,7 @@ pub(crate) async fn begin(client: &Client, identity: &Identity<'_>) -> Result<Ch
         head_sha: identity.head_sha,
         external_id: &identity.external_id(),
         status: Status::InProgress,
+        conclusion: None,
         output: Output {
             title: "Migrations are being verified",
             summary: "The result will stand here.",
@@ -165,6 +166,41 @@ pub(crate) async fn cancel(client: &Client, identity: &Identity<'_>) -> Result<(
         output,
     };
     send(client, id, &update, 0).await.map(drop)
+}
+
+/// Ends the one of a run that has no result: a required check neither passes by it nor waits for it. Where GitHub does not
+/// take the update, or none was begun, there is a new one in its place: of those of one name the last counts.
+pub(crate) async fn end_without_result(
+    client: &Client,
+    identity: &Identity<'_>,
+    ending: &Ending<'_>,
+) -> Result<(), Error> {
+    let (name, external_id) = (identity.name(), identity.external_id());
+    let found = client.find_check_run(identity.head_sha, &name, &external_id).await?;
+    if found.as_ref().is_some_and(|run| run.status == "completed") {
+        return Ok(());
+    }
+    let title = cut(ending.title, TITLE);
+    let output =
+        Output { title: &title, summary: &summary(ending.summary, &title), annotations: &[] };
+    let ended = (Some(Status::Completed), Some(ending.conclusion));
+    if let Some(CheckRun { id, .. }) = found {
+        let update = CheckUpdate { status: ended.0, conclusion: ended.1, output: output.clone() };
+        match send(client, id, &update, 0).await {
+            Err(error) if error.problem.is_refusal() => {}
+            ended => return ended.map(drop),
+        }
+    }
+    let new = NewCheckRun {
+        name: &name,
+        head_sha: identity.head_sha,
+        // Not the first one's: that would be found in its place.
+        external_id: &format!("{external_id}:no-result"),
+        status: Status::Completed,
+        conclusion: ended.1,
+        output,
+    };
+    client.create_check_run(&new).await.map(drop)
 }
 
 /// Updates add annotations to those that are there (`there`): one that may have arrived is looked for before it is sent

@@ -121,6 +121,26 @@ pub(crate) async fn post(client: &Client, wanted: &Wanted<'_>) -> Result<Posted,
     }
 }
 
+/// Whether this run, or a later one, has said something on the pull request under this key.
+pub(crate) async fn has_said(
+    client: &Client,
+    pull_request: u64,
+    key: &str,
+    run: Run,
+) -> Result<bool, Error> {
+    let wanted = Wanted {
+        pull_request,
+        key,
+        run,
+        head_sha: "",
+        body: "",
+        mode: CommentMode::Update,
+        may_create: false,
+    };
+    let own = Sticky { client, wanted: &wanted, body: String::new() }.find().await?;
+    Ok(own.iter().any(|comment| run_of(comment) >= Some(run)))
+}
+
 struct Sticky<'a> {
     client: &'a Client,
     wanted: &'a Wanted<'a>,

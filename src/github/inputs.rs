@@ -85,6 +85,25 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// The inputs with those left out that cannot be understood, and the first of these: what a run shows on a pull request
+    /// has to be shown also where the run cannot begin.
+    pub(crate) fn read_usable(lookup: &Lookup<'_>) -> (Self, Option<InputError>) {
+        let mut problems: Vec<InputError> = Vec::new();
+        loop {
+            let is_left_out = |name: &str| {
+                let name = name.trim_start_matches("INPUT_").replace('_', "-").to_lowercase();
+                problems.iter().any(|problem| problem.name == name)
+            };
+            let usable = |name: &str| lookup(name).filter(|_| !is_left_out(name));
+            match Self::read(&usable) {
+                Ok(inputs) => return (inputs, problems.into_iter().next()),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+}
+
 /// Parts of one run have a comment each, whatever key they share.
 pub(crate) fn key_of(given: Option<String>, partition: Option<Partition>) -> String {
     match (given, partition.map(Partition::key)) {
@@ -185,6 +204,27 @@ mod tests {
         assert_eq!(inputs.comment_key, "default");
         assert!(inputs.annotations);
         assert_eq!(inputs.working_directory, "");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_out_and_the_first_of_it_named() {
+        let bad = [
+            ("INPUT_COMMENT-KEY", "shop"),
+            ("INPUT_COMMENT", "on"),
+            ("INPUT_FAIL_ON", "x"),
+            ("INPUT_CHECK-RUN", "x"),
+            ("INPUT_PARTITION", "3/2"),
+            ("INPUT_WORKING-DIRECTORY", "/"),
+        ];
+        let lookup = |name: &str| {
+            let found = bad.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let (inputs, problem) = Inputs::read_usable(&lookup);
+        assert_eq!((inputs.comment_key.as_str(), inputs.comment), ("shop", CommentMode::Update));
+        assert_eq!(problem.unwrap(), Inputs::read(&lookup).unwrap_err());
+        let (_, problem) = Inputs::read_usable(&|_| None);
+        assert_eq!(problem, None);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(crate) struct Publication {
     pub(crate) run: Run,
     pub(crate) comment: CommentMode,
     pub(crate) comment_when: CommentWhen,
+    /// A comment that is there is rewritten, and none is made.
+    pub(crate) only_existing: bool,
     /// The pull request brings migrations.
     pub(crate) has_changes: bool,
     pub(crate) check: CheckRunMode,
@@ -67,6 +69,18 @@ pub(crate) struct Published {
     /// All annotations are with the check run; if not, workflow commands have to show them.
     pub(crate) annotated: bool,
     pub(crate) degraded: Vec<Degraded>,
+    /// A check run that was begun is in progress still.
+    pub(crate) unfinished: bool,
+    /// Showing was interrupted.
+    pub(crate) cut_short: bool,
+}
+
+impl Published {
+    /// What stands on GitHub can be another run's result, or none: the step after the job tries again.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        let no_comment = |degraded: &Degraded| degraded.what == Step::Comment && !degraded.expected;
+        self.cut_short || self.unfinished || self.degraded.iter().any(no_comment)
+    }
 }
 
 /// A step that did not go as it should: one line for the log.
@@ -128,6 +142,41 @@ pub(crate) async fn cancel(announcement: &Announcement, client: &Client) -> Resu
     check_run::cancel(client, &Identity { head_sha, key, run: *run }).await
 }
 
+/// After the job: that a run has no result. What this run has shown by then stays, and so does a later run's. Never fails:
+/// what did not work is in the answer.
+pub(crate) async fn show_none(
+    publication: &Publication,
+    conclusion: Conclusion,
+    client: &Client,
+) -> Published {
+    let mut published = Published::default();
+    if let Some(pull_request) = publication.pull_request {
+        let said = comment::has_said(client, pull_request, &publication.key, publication.run).await;
+        match said {
+            Ok(true) => {}
+            Ok(false) => show_comment(publication, client, &mut published).await,
+            Err(error) => {
+                published.degraded.push(Degraded::new(Step::Comment, &error, false));
+            }
+        }
+    }
+    let Publication { head_sha, key, run, check, token_can_write, .. } = publication;
+    if wants_check(*check, *token_can_write) {
+        let identity = Identity { head_sha, key, run: *run };
+        let ending = Ending {
+            conclusion,
+            title: &publication.title,
+            summary: &publication.body,
+            annotations: &[],
+        };
+        let ended = check_run::end_without_result(client, &identity, &ending).await;
+        if let Err(error) = ended {
+            published.degraded.push(of_check(*check, &error));
+        }
+    }
+    published
+}
+
 /// Shows the result. Never fails: what did not work is in the answer.
 pub(crate) async fn publish(publication: &Publication, client: &Client) -> Published {
     let mut published = Published::default();
@@ -163,6 +212,9 @@ async fn show_comment(publication: &Publication, client: &Client, published: &mu
 }
 
 fn may_create(publication: &Publication) -> bool {
+    if publication.only_existing {
+        return false;
+    }
     let failed = publication.verdict != Verdict::Passed;
     match publication.comment_when {
         CommentWhen::Always => true,
@@ -181,6 +233,7 @@ async fn show_check(publication: &Publication, client: &Client, published: &mut 
             check_run::begin(client, &identity).await.map(|made| made.id)
         }
     };
+    let made = begun.as_ref().ok().copied();
     let ending = Ending {
         conclusion: match publication.verdict {
             Verdict::Passed => Conclusion::Success,
@@ -203,7 +256,10 @@ async fn show_check(publication: &Publication, client: &Client, published: &mut 
             let problem = problem.map(|error| Degraded::new(Step::Annotations, &error, false));
             published.degraded.extend(problem);
         }
-        Err(error) => published.degraded.push(of_check(*check, &error)),
+        Err(error) => {
+            published.unfinished = made.is_some();
+            published.degraded.push(of_check(*check, &error));
+        }
     }
 }
 

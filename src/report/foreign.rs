@@ -9,14 +9,13 @@
 //! | `notes` | quoted as code |
 //! | names, paths, messages, statements and all other texts of databases and files | what they were: renderers show them as code |
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::build::overall;
 use super::headline;
 use super::reproduce::{is_plain_name, verify_one};
 use super::v1::{
-    Counts, Database, Failure, Finding, Note, Outcome, Report, Severity, Tally, TrackKind, Unit,
-    Verdict,
+    Counts, Failure, Finding, Note, Outcome, Report, Severity, Tally, TrackKind, Unit, Verdict,
 };
 use crate::checks;
 
@@ -41,10 +40,11 @@ pub(crate) fn recompute(mut report: Report) -> Result<Report, Contradiction> {
     of_known_form(&report)?;
     databases(&report)?;
     counts(&report)?;
+    let listed = Listed::of(&report);
     for finding in &report.findings {
-        self::finding(&report, finding)?;
+        self::finding(&listed, finding)?;
     }
-    verdict(&report)?;
+    verdict(&report, &listed)?;
     let base = report.revisions.base.as_ref().map(|base| base.commit.clone());
     for finding in &mut report.findings {
         finding.help = checks::find(&finding.code)
@@ -157,44 +157,63 @@ fn counts(report: &Report) -> Result<(), Contradiction> {
     require(report.counts == found, "`counts` are not those of what is listed")
 }
 
-/// The units of a finding that the report lists.
-fn units_of<'a>(report: &'a Report, finding: &'a Finding) -> impl Iterator<Item = &'a Unit> {
-    let is_its = |database: &&Database| database.name == finding.database;
-    let units = report.databases.iter().filter(is_its).flat_map(|database| &database.units);
-    units.filter(|unit| unit.track == finding.track && finding.units.contains(&unit.name))
+/// The units that the report lists, by database, track and name.
+struct Listed<'a>(HashMap<Key<'a>, &'a Unit>);
+
+type Key<'a> = (&'a str, TrackKind, &'a str);
+
+impl<'a> Listed<'a> {
+    fn of(report: &'a Report) -> Self {
+        let units = report.databases.iter().flat_map(|database| {
+            let of = |unit: &'a Unit| ((database.name.as_str(), unit.track, &*unit.name), unit);
+            database.units.iter().map(of)
+        });
+        Self(units.collect())
+    }
+
+    /// Those that a finding is about.
+    fn named<'b>(&'b self, finding: &'b Finding) -> impl Iterator<Item = (Key<'b>, &'a Unit)> {
+        let keys = finding.units.iter().map(|name| {
+            let key: Key<'b> = (&finding.database, finding.track, name);
+            key
+        });
+        keys.filter_map(|key| Some((key, *self.0.get(&key)?)))
+    }
 }
 
-fn finding(report: &Report, finding: &Finding) -> Result<(), Contradiction> {
+fn finding(listed: &Listed<'_>, finding: &Finding) -> Result<(), Contradiction> {
     require(checks::find(&finding.code).is_some(), "a finding is of no check that there is")?;
     let names: BTreeSet<_> = finding.units.iter().collect();
     require(names.len() == finding.units.len(), "a finding lists a tenant twice")?;
     finding.failure.as_ref().map_or(Ok(()), failure)?;
-    let known = units_of(report, finding).count();
+    let known = listed.named(finding).count();
     // What is not there any more can be what a finding is about.
     let is_about_absent = known == 0 && finding.failure.is_none();
     require(
         known == names.len() || is_about_absent,
         "a finding is about a tenant that is not listed",
     )?;
-    let passed = units_of(report, finding).any(|unit| unit.verdict == Verdict::Passed);
+    let passed = listed.named(finding).any(|(_, unit)| unit.verdict == Verdict::Passed);
     let is_error = finding.severity == Severity::Error;
     require(!(passed && is_error), "a tenant passed although a finding is an error")
 }
 
-fn verdict(report: &Report) -> Result<(), Contradiction> {
-    let mut named = BTreeSet::new();
-    for finding in &report.findings {
-        named.extend(units_of(report, finding).map(|unit| std::ptr::from_ref(unit)));
-    }
-    let units = || report.databases.iter().flat_map(|database| &database.units);
-    for unit in units().filter(|unit| unit.verdict == Verdict::Failed) {
+fn verdict(report: &Report, listed: &Listed<'_>) -> Result<(), Contradiction> {
+    let named: HashSet<Key<'_>> = report
+        .findings
+        .iter()
+        .flat_map(|finding| listed.named(finding))
+        .map(|(key, _)| key)
+        .collect();
+    for (key, unit) in listed.0.iter().filter(|(_, unit)| unit.verdict == Verdict::Failed) {
         let has_failed = unit.failure.is_some()
             || unit.steps.iter().any(|step| step.outcome == Outcome::Failed)
-            || named.contains(&std::ptr::from_ref(unit));
+            || named.contains(key);
         require(has_failed, "a tenant failed without a cause")?;
     }
+    let units = || report.databases.iter().flat_map(|database| &database.units);
     let verdicts: Vec<_> = units().map(|unit| unit.verdict).collect();
-    let about_absent = report.findings.iter().any(|each| units_of(report, each).count() == 0);
+    let about_absent = report.findings.iter().any(|each| listed.named(each).count() == 0);
     let fits =
         overall(&verdicts) == report.verdict || (report.verdict == Verdict::Failed && about_absent);
     require(fits, "`verdict` is not that of its tenants")

@@ -340,7 +340,8 @@ async fn a_cancelled_job_ends_in_order() {
     let step = job.read(&running.wait().exit(130));
     assert!(step.text().contains("interrupted; everything that was started has been removed"));
     assert!(step.state.contains_key("finished"));
-    assert!(step.outputs.is_empty() && step.summary.is_empty());
+    assert_eq!((step.outputs.len(), step.outputs["result"].as_str()), (1, "error"));
+    assert!(step.summary.contains("The run was interrupted before it had a result."));
     let left =
         server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'mig\\_ci\\_%'").await;
     assert!(left.is_empty(), "{left:?}");

@@ -20,6 +20,7 @@ mod image;
 mod kill;
 mod language;
 mod layouts;
+mod no_result;
 mod project;
 mod providers;
 mod publish;

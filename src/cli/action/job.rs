@@ -21,6 +21,8 @@ pub(super) struct Job {
     pub(super) context: Context,
     pub(super) inputs: Inputs,
     pub(super) event: Event,
+    /// An input that cannot be understood: nothing is verified, and that is shown.
+    problem: Option<InputError>,
 }
 
 /// What the job asks of `verify`.
@@ -81,7 +83,7 @@ impl JobError {
 impl Job {
     pub(super) fn read(lookup: &Lookup<'_>) -> Result<Self, JobError> {
         let context = Context::read(lookup)?;
-        let inputs = Inputs::read(lookup)?;
+        let (inputs, problem) = Inputs::read_usable(lookup);
         let payload = match &context.event_path {
             Some(path) => fs::read_to_string(path).map_err(|error| JobError::Payload {
                 path: path.clone(),
@@ -92,7 +94,7 @@ impl Job {
         };
         let event = Event::read(&context.event_name, &payload, context.actor.as_deref())?;
         let event = event.or_pull_request(inputs.pull_request);
-        Ok(Self { context, inputs, event })
+        Ok(Self { context, inputs, event, problem })
     }
 
     /// One line: what the run is taken to be about. A wrong verdict's first question is that.
@@ -108,6 +110,9 @@ impl Job {
 
     /// Goes to the folder that the inputs name, and puts the inputs over what flags and variables say.
     pub(super) async fn request(&self, mut request: Request) -> Result<Asked, JobError> {
+        if let Some(problem) = &self.problem {
+            return Err(problem.clone().into());
+        }
         self.enter_folder()?;
         let inputs = &self.inputs;
         let scope = &mut request.scope;
@@ -211,7 +216,7 @@ impl Job {
     }
 
     /// The commit of the worktree, if there is one to be told: without git nothing is known, and no error either.
-    async fn checked_out(&self) -> Option<String> {
+    pub(super) async fn checked_out(&self) -> Option<String> {
         let here: &Utf8Path = ".".into();
         let revisions = source::read_revisions(here, &BaseRequest::None, &[], None).await.ok()?;
         revisions.head.map(|head| head.commit)

@@ -1,10 +1,14 @@
-//! After the job: takes away what a run has left that did not come to its end. Doing it twice does no harm, and it never
-//! fails a job.
+//! After the job: shows that a run has no result, where it could not show that itself, and takes away what it has left.
+//! Doing it twice does no harm, and it never fails a job.
+//!
+//! An older result is about an older commit. A run that was killed, timed out, cancelled, that panicked, or to which GitHub
+//! refused the last request must not leave it there as if it were the newest one's, and no check run in progress.
 
 use secrecy::ExposeSecret as _;
 
 use super::job::{Asked, Job, JobError};
 use super::publisher::Publisher;
+use super::show::Show;
 use super::{masks_of_url, tell, tell_foreign};
 use crate::cli::args::{ActionArgs, Global};
 use crate::cli::clean::describe;
@@ -15,9 +19,28 @@ use crate::github::commands;
 use crate::postgres;
 use crate::verify::load_project;
 
-/// What a run leaves in GITHUB_STATE: that it has begun to make things, and that it has taken all of them away.
+/// What a run leaves in GITHUB_STATE: that it has begun to make things, and that it has taken all of them away; the latter
+/// with how it [`Ended`].
 pub(super) const STARTED: &str = "started";
 pub(super) const FINISHED: &str = "finished";
+
+/// How far a run came that has come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+pub(super) enum Ended {
+    /// Its result stands where it has to.
+    #[strum(serialize = "true")]
+    Shown,
+    /// It had a result, and GitHub did not take all of it.
+    NotShown,
+    Interrupted,
+}
+
+impl Ended {
+    pub(super) fn of(is_shown: bool) -> Self {
+        if is_shown { Self::Shown } else { Self::NotShown }
+    }
+}
 
 pub(super) async fn clean_up(
     global: &Global,
@@ -25,8 +48,18 @@ pub(super) async fn clean_up(
     job: Result<Job, JobError>,
     streams: &Streams,
 ) {
-    let state = |name: &str| process_environment(&format!("STATE_{name}")).is_some();
-    if !state(STARTED) || state(FINISHED) {
+    let state = |name: &str| process_environment(&format!("STATE_{name}"));
+    let ended = state(FINISHED).map(|word| word.parse().unwrap_or(Ended::Shown));
+    if let Ok(job) = &job
+        && ended != Some(Ended::Shown)
+        && job.event.refusal.or(job.event.nothing_to_do).is_none()
+    {
+        if ended.is_none() {
+            Show::new(job, streams).interrupted();
+        }
+        Publisher::show_none(job, ended, streams).await;
+    }
+    if state(STARTED).is_none() || ended.is_some() {
         tell(streams, "nothing was left behind\n");
         return;
     }
@@ -44,8 +77,7 @@ async fn cleaned(
 ) -> Result<String, String> {
     let job = job.map_err(|error| error.to_string())?;
     let asked = job.request(request(global, &args.verify)).await;
-    let Asked { request, commit, .. } = asked.map_err(|error| error.to_string())?;
-    Publisher::clean_up(&job, commit.as_deref()).await;
+    let Asked { request, .. } = asked.map_err(|error| error.to_string())?;
     let scope = request.scope;
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)
         .map_err(|error| plain_explanation(&error))?;

@@ -8,17 +8,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 use super::job::Job;
+use super::post::Ended;
+use super::show::Show;
+use super::target::{Target, find};
 use super::{tell, tell_foreign};
 use crate::cli::stream::Streams;
 use crate::github::check_run::CheckRunMode;
 use crate::github::check_run::annotation::Annotation;
-use crate::github::client::{Client, PullRequest};
+use crate::github::client::{Client, Conclusion};
 use crate::github::commands;
 use crate::github::comment::CommentMode;
 use crate::github::error::Error;
-use crate::github::event::{Kind, Question, Subject};
 use crate::github::publish::{self, Announcement, Begun, Publication, Published};
-use crate::github::pull_request::{self, Found};
 use crate::report::v1::Verdict;
 
 /// docs.github.com, "Workflow cancellation": a step gets 7.5 s, and what it has started needs most of that.
@@ -36,13 +37,6 @@ pub(super) struct Publisher<'a> {
     lines: Vec<Line>,
 }
 
-/// What the result is shown on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Target {
-    pull_request: Option<u64>,
-    head_sha: Option<String>,
-}
-
 /// What there is to be shown.
 #[derive(Debug)]
 pub(super) struct Shown {
@@ -55,7 +49,7 @@ pub(super) struct Shown {
 
 /// A line of the log.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+pub(super) enum Line {
     /// As it was to be expected.
     Plain(String),
     Notice(String),
@@ -92,9 +86,9 @@ impl<'a> Publisher<'a> {
     }
 
     fn announcement(&self) -> Option<Announcement> {
-        let Job { inputs, event, context } = self.job;
+        let Job { inputs, event, context, .. } = self.job;
         Some(Announcement {
-            head_sha: self.target.head_sha.clone()?,
+            head_sha: self.target.head_sha.clone().filter(|_| self.target.other.is_none())?,
             key: inputs.comment_key.clone(),
             run: context.run,
             check: inputs.check_run,
@@ -111,12 +105,34 @@ impl<'a> Publisher<'a> {
     /// Shows a result, and says in the log what could not be shown.
     pub(super) async fn publish(self, shown: Shown, streams: &Streams) -> Published {
         self.lines.iter().for_each(|line| line.tell(streams));
-        let Job { inputs, event, context } = self.job;
         let (Some(client), Some(head_sha)) = (&self.client, self.target.head_sha.clone()) else {
             return Published::default();
         };
+        let publication = match &self.target.other {
+            Some(other) => Publication {
+                check: CheckRunMode::Never,
+                only_existing: true,
+                ..self.publication(self.about_another(other, &head_sha), head_sha)
+            },
+            None => self.publication(shown, head_sha),
+        };
+        let publishing = publish::publish(&publication, client);
+        let Some(published) = self.interrupted.run_until_cancelled(publishing).await else {
+            self.cancel().await;
+            return Published { cut_short: true, ..Published::default() };
+        };
+        for degraded in self.begun.degraded.iter().chain(&published.degraded) {
+            let text = degraded.to_string();
+            let line = if degraded.expected { Line::Plain(text) } else { Line::Notice(text) };
+            line.tell(streams);
+        }
+        published
+    }
+
+    fn publication(&self, shown: Shown, head_sha: String) -> Publication {
+        let Job { inputs, event, context, .. } = self.job;
         let Shown { verdict, title, body, has_changes, annotations } = shown;
-        let publication = Publication {
+        Publication {
             pull_request: self.target.pull_request,
             head_sha,
             verdict,
@@ -126,6 +142,7 @@ impl<'a> Publisher<'a> {
             run: context.run,
             comment: inputs.comment,
             comment_when: inputs.comment_when,
+            only_existing: false,
             has_changes,
             // Who was refused is not asked again.
             check: if self.begun.degraded.is_empty() {
@@ -136,18 +153,16 @@ impl<'a> Publisher<'a> {
             check_run: self.begun.check_run,
             token_can_write: event.token_can_write,
             annotations,
-        };
-        let publishing = publish::publish(&publication, client);
-        let Some(published) = self.interrupted.run_until_cancelled(publishing).await else {
-            self.cancel().await;
-            return Published::default();
-        };
-        for degraded in self.begun.degraded.iter().chain(&published.degraded) {
-            let text = degraded.to_string();
-            let line = if degraded.expected { Line::Plain(text) } else { Line::Notice(text) };
-            line.tell(streams);
         }
-        published
+    }
+
+    /// What an older comment is replaced by: it was about another commit than the pull request's head.
+    fn about_another(&self, other: &str, head: &str) -> Shown {
+        let text = format!(
+            "This run verified commit {other}, which is not the pull request's head {head}: nothing is known about that. \
+             Leave out `ref` where actions/checkout is used."
+        );
+        Show::without_result(self.job, &text, Some(head.to_owned()))
     }
 
     /// Ends the check run of a cancelled job, if there is time for it: `false` if there was not.
@@ -161,21 +176,43 @@ impl<'a> Publisher<'a> {
         ended.is_ok_and(|ended| ended.err().is_none_or(|error| error.problem.is_refusal()))
     }
 
-    /// After the job: ends the check run that a run has left in progress because it was killed.
-    pub(super) async fn clean_up(job: &'a Job, commit: Option<&str>) {
+    /// After the job: shows that the run has no result where it could not show one itself.
+    pub(super) async fn show_none(job: &'a Job, ended: Option<Ended>, streams: &Streams) {
         let (github, interrupted) = (Connection::of(job), CancellationToken::new());
         let Ok(Some(client)) = client_for(job, &github) else { return };
-        let (target, _) = find(&client, job, commit).await;
-        let begun = Begun::default();
+        let commit = job.checked_out().await.or_else(|| job.context.sha.clone());
+        let (target, _) = find(&client, job, commit.as_deref()).await;
+        let Some(head_sha) = target.head_sha.clone() else { return };
+        let why = match ended {
+            Some(Ended::NotShown) => "could not show all of its result here",
+            Some(Ended::Interrupted) => "was cancelled before it had a result",
+            _ => "was ended before it had a result: it was cancelled, ran out of time, or failed",
+        };
+        let text = format!("The newest run, for commit {head_sha}, {why}.");
         let publisher = Publisher {
             job,
             interrupted: &interrupted,
-            client: Some(client),
+            client: None,
             target,
-            begun,
+            begun: Begun::default(),
             lines: Vec::new(),
         };
-        publisher.cancel().await;
+        let shown = Show::without_result(job, &text, Some(head_sha.clone()));
+        let mut publication = publisher.publication(shown, head_sha);
+        // A cancelled run makes no comment where there is none: mostly a newer push has cancelled it.
+        let is_other = publisher.target.other.is_some();
+        publication.only_existing = ended == Some(Ended::Interrupted) || is_other;
+        if is_other {
+            publication.check = CheckRunMode::Never;
+        }
+        let conclusion = match ended {
+            Some(Ended::NotShown) => Conclusion::Failure,
+            _ => Conclusion::Cancelled,
+        };
+        let published = publish::show_none(&publication, conclusion, &client).await;
+        for degraded in published.degraded {
+            Line::Plain(format!("{degraded}\n")).tell(streams);
+        }
     }
 }
 
@@ -187,7 +224,7 @@ impl Line {
         }
     }
 
-    fn of(error: &Error) -> Self {
+    pub(super) fn of(error: &Error) -> Self {
         let advice = error.advice();
         Self::Notice(format!(
             "no comment on the pull request, the result is in the job's summary: {error}; {advice}"
@@ -208,73 +245,4 @@ fn client_for(job: &Job, github: &Connection) -> Result<Option<Arc<Client>>, Lin
         )),
         Connection::Failed(error) => Err(Line::of(error)),
     }
-}
-
-/// A verdict is shown on the pull request whose head, or GitHub's merge of that, it is about. Nothing is shown on any other.
-async fn find(client: &Client, job: &Job, commit: Option<&str>) -> (Target, Option<Line>) {
-    let Job { event, context, inputs } = job;
-    let head_sha = event.head_sha.clone();
-    let without = |text: String| {
-        (Target { pull_request: None, head_sha: head_sha.clone() }, Some(Line::Plain(text)))
-    };
-    let of_event = matches!(event.kind, Kind::PullRequest | Kind::MergeGroup | Kind::Push);
-    if of_event && commit.is_some_and(|commit| !event.is_about(commit, context.sha.as_deref())) {
-        let text = "no comment and no check run: the workspace holds another commit";
-        return (Target::default(), Some(Line::Plain(text.to_owned())));
-    }
-    match &event.subject {
-        Subject::Known { number, head_sha: Some(head) } => {
-            let number = *number;
-            if of_event || commit == Some(head) {
-                return (Target { pull_request: Some(number), head_sha }, None);
-            }
-            (Target::default(), Some(elsewhere(number, head, commit)))
-        }
-        // A group of the merge queue: what it says is about several pull requests.
-        Subject::Known { head_sha: None, .. } => (Target { pull_request: None, head_sha }, None),
-        Subject::Ask(Question::PullsOfCommit { .. }) if inputs.comment == CommentMode::Off => {
-            (Target { pull_request: None, head_sha }, None)
-        }
-        Subject::Ask(Question::PullsOfCommit { sha }) => {
-            match pull_request::of_commit(client, sha).await {
-                Ok(Found::One(pull)) => on(&pull, commit),
-                Ok(Found::None) => {
-                    without(format!("no comment: no open pull request has {sha} as its head"))
-                }
-                Ok(Found::Several(numbers)) => without(format!(
-                    "no comment: {sha} is the head of several pull requests {numbers:?}; the input `pull-request` says \
-                     which"
-                )),
-                Err(error) => (without(String::new()).0, Some(Line::of(&error))),
-            }
-        }
-        Subject::Ask(Question::Pull { number }) => {
-            match pull_request::by_number(client, *number).await {
-                Ok(pull) => on(&pull, commit),
-                Err(error) => (Target::default(), Some(Line::of(&error))),
-            }
-        }
-        Subject::None(why) => {
-            let (target, line) = without(format!("no comment: {why}"));
-            let commit = commit.map(str::to_owned);
-            (Target { head_sha: target.head_sha.or(commit), ..target }, line)
-        }
-    }
-}
-
-fn on(pull: &PullRequest, commit: Option<&str>) -> (Target, Option<Line>) {
-    let head = pull.head.sha.as_str();
-    if commit.is_some() && [Some(head), pull.merge_commit_sha.as_deref()].contains(&commit) {
-        let head_sha = Some(head.to_owned());
-        return (Target { pull_request: Some(pull.number), head_sha }, None);
-    }
-    (Target::default(), Some(elsewhere(pull.number, head, commit)))
-}
-
-fn elsewhere(number: u64, head: &str, commit: Option<&str>) -> Line {
-    let commit = commit.unwrap_or("an unknown commit");
-    Line::Notice(format!(
-        "no comment on pull request #{number}: it stands at {head}, and the workspace holds {commit}; check out \
-         refs/pull/{number}/merge to verify it"
-    ))
 }

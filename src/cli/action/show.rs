@@ -7,12 +7,14 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::job::Job;
+use super::post::Ended;
 use super::publisher::{Publisher, Shown};
 use super::tell;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::stream::Streams;
 use crate::cli::verify::render;
+use crate::config::process_environment;
 use crate::github::check_run::annotation::Annotation;
 use crate::github::commands;
 use crate::github::file_commands::{self, FileCommandError};
@@ -20,6 +22,44 @@ use crate::github::inputs::DEFAULT_KEY;
 use crate::github::publish::Published;
 use crate::report::v1::{Report, Verdict};
 use crate::report::{self, Links, RenderOptions};
+
+const HEADING: &str = "Migrations could not be verified";
+
+impl Shown {
+    /// That there is no result, and why.
+    fn problem(text: &str, links: &Links) -> Self {
+        Self {
+            verdict: Verdict::NotRun,
+            title: HEADING.to_owned(),
+            body: report::problem(HEADING, text, links),
+            has_changes: false,
+            annotations: Vec::new(),
+        }
+    }
+}
+
+/// Until there is another one: a run can be killed at any time, and of an output that is written twice the last counts.
+pub(super) fn result_is_error(streams: &Streams) {
+    let file = process_environment("GITHUB_OUTPUT").filter(|path| !path.is_empty());
+    if let Some(path) = file {
+        let error = [("result", "error".to_owned())];
+        let written = file_commands::write_outputs(Utf8Path::new(&path), &error);
+        if let Err(error) = written {
+            tell(streams, &commands::warning("mig-ci", &error.to_string()));
+        }
+    }
+}
+
+/// There is not even a job that could be understood.
+pub(super) fn no_job(text: &str, streams: &Streams) {
+    tell(streams, &commands::error("mig-ci", text));
+    let file = process_environment("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    if let Some(path) = file {
+        let text = report::problem(HEADING, text, &Links::default());
+        // The log has said it.
+        let _ = file_commands::write_summary(Utf8Path::new(&path), &[text]);
+    }
+}
 
 /// See the file's head.
 #[derive(Debug)]
@@ -47,9 +87,9 @@ impl<'a> Show<'a> {
         self.folder = folder_in_repository(root, &self.job.context.workspace);
     }
 
-    pub(super) fn save_state(&self, name: &str) {
+    pub(super) fn save_state(&self, name: &str, value: Ended) {
         if let Some(path) = &self.job.context.files.state {
-            self.warn_of(file_commands::write_state(path, &[(name, "true".to_owned())]));
+            self.warn_of(file_commands::write_state(path, &[(name, value.to_string())]));
         }
     }
 
@@ -60,26 +100,39 @@ impl<'a> Show<'a> {
         self.outputs(&[("result", "not-run".to_owned())]);
     }
 
-    /// There is no report, and why. A comment that was green must not stay so.
-    pub(super) async fn problem(&self, text: &str, publisher: Option<Publisher<'_>>) {
-        const HEADING: &str = "Migrations could not be verified";
+    /// There is no result, since the job was cancelled. The log says so already.
+    pub(super) fn interrupted(&self) {
+        let text = "The run was interrupted before it had a result.";
+        self.summary(report::problem(HEADING, text, &self.links()));
+    }
+
+    /// There is no report, and why. A comment that was green must not stay so. `false` if something was not shown where it
+    /// could have been.
+    pub(super) async fn problem(&self, text: &str, publisher: Option<Publisher<'_>>) -> bool {
         tell(self.streams, &commands::error(HEADING, text));
         self.summary(report::problem(HEADING, text, &self.links()));
         self.outputs(&[("result", "error".to_owned())]);
-        let Some(publisher) = publisher else { return };
+        let Some(publisher) = publisher else { return true };
         let links = Links { commit: publisher.head_sha(), ..self.links() };
-        let shown = Shown {
-            verdict: Verdict::NotRun,
-            title: HEADING.to_owned(),
-            body: report::problem(HEADING, text, &links),
-            has_changes: false,
-            annotations: Vec::new(),
-        };
+        let shown = Shown::problem(text, &links);
         let published = publisher.publish(shown, self.streams).await;
+        let is_whole = !published.is_incomplete();
         self.comment_url(published);
+        is_whole
     }
 
-    pub(super) async fn report(&self, report: &Report, exit: Exit, publisher: Publisher<'_>) {
+    /// That a run has no result for a commit.
+    pub(super) fn without_result(job: &Job, text: &str, commit: Option<String>) -> Shown {
+        Shown::problem(text, &Links { commit, ..links(job, "") })
+    }
+
+    /// `false` if something was not shown where it could have been.
+    pub(super) async fn report(
+        &self,
+        report: &Report,
+        exit: Exit,
+        publisher: Publisher<'_>,
+    ) -> bool {
         self.summary(report::summary(report, &self.links()));
         let tenants = report.counts.tenants;
         let result = match exit {
@@ -101,7 +154,8 @@ impl<'a> Show<'a> {
         };
         let links = Links { commit: publisher.head_sha(), ..self.links() };
         let shown = Shown {
-            verdict: report.verdict,
+            // A run that lost its server has no verdict, whatever had passed by then.
+            verdict: if exit == Exit::Environment { Verdict::NotRun } else { report.verdict },
             title: report::headline(report),
             body: report::comment(report, &links),
             has_changes: report.counts.pending_migrations > 0,
@@ -113,7 +167,9 @@ impl<'a> Show<'a> {
             annotations.retain(|annotation| annotation.place.is_none());
         }
         tell(self.streams, &commands::annotations(&annotations));
+        let is_whole = !published.is_incomplete();
         self.comment_url(published);
+        is_whole
     }
 
     fn comment_url(&self, published: Published) {
@@ -123,14 +179,7 @@ impl<'a> Show<'a> {
     }
 
     fn links(&self) -> Links {
-        let Job { context, event, .. } = self.job;
-        Links {
-            repository_url: Some(context.repository_url()),
-            folder: self.folder.clone(),
-            commit: event.head_sha.clone().or_else(|| context.sha.clone()),
-            run_url: Some(context.run_url()),
-            origin: None,
-        }
+        links(self.job, &self.folder)
     }
 
     fn summary(&self, text: String) {
@@ -165,6 +214,17 @@ impl<'a> Show<'a> {
         if let Err(error) = written {
             tell(self.streams, &commands::warning("mig-ci", &error.to_string()));
         }
+    }
+}
+
+fn links(job: &Job, folder: &str) -> Links {
+    let Job { context, event, .. } = job;
+    Links {
+        repository_url: Some(context.repository_url()),
+        folder: folder.to_owned(),
+        commit: event.head_sha.clone().or_else(|| context.sha.clone()),
+        run_url: Some(context.run_url()),
+        origin: None,
     }
 }
 

@@ -37,7 +37,7 @@ struct CheckRuns {
     check_runs: Vec<CheckRun>,
 }
 
-/// A check run to make, in progress.
+/// A check run to make, in progress unless it has a conclusion.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct NewCheckRun<'a> {
     pub(crate) name: &'a str,
@@ -45,6 +45,8 @@ pub(crate) struct NewCheckRun<'a> {
     /// Tells this run's check run from those of other runs. With the token of Actions, GitHub ignores `details_url`.
     pub(crate) external_id: &'a str,
     pub(crate) status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) conclusion: Option<Conclusion>,
     pub(crate) output: Output<'a>,
 }
 

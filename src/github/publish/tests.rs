@@ -18,6 +18,7 @@ fn publication() -> Publication {
         run: RUN,
         comment: CommentMode::Update,
         comment_when: CommentWhen::Always,
+        only_existing: false,
         has_changes: true,
         check: CheckRunMode::Auto,
         check_run: None,

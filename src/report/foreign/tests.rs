@@ -150,12 +150,13 @@ fn what_mig_ci_writes_is_taken() {
     }
 }
 
-#[test]
-fn contradictions_are_refused_without_their_words() {
-    let good = whole().swap_remove(1);
+/// What the error says, and values in place of a good report's.
+type Case = (&'static str, Vec<(String, Value)>);
+
+fn contradictions(good: &Value) -> Vec<Case> {
     let failed = "/databases/0/units/0";
     let passed = "/databases/0/units/5";
-    let cases: Vec<(&str, Vec<(String, Value)>)> = vec![
+    vec![
         ("`verdict`", vec![("/verdict".into(), json!("passed"))]),
         ("`verdict`", vec![("/verdict".into(), json!("not-run"))]),
         ("`counts`", vec![("/counts/tenants/failed".into(), json!(0))]),
@@ -196,8 +197,13 @@ fn contradictions_are_refused_without_their_words() {
         ("SQLSTATE", vec![("/findings/0/failure/sqlstate".into(), json!("2350"))]),
         ("no report of this version", vec![("/duration_ms".into(), json!(-1))]),
         ("`schema`", vec![("/schema".into(), json!("mig-ci.report/2"))]),
-    ];
-    for (problem, changes) in cases {
+    ]
+}
+
+#[test]
+fn contradictions_are_refused_without_their_words() {
+    let good = whole().swap_remove(1);
+    for (problem, changes) in contradictions(&good) {
         let mut value = good.clone();
         for (path, new) in &changes {
             *value.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = new.clone();
@@ -223,4 +229,14 @@ fn a_servers_version_is_a_number() {
     for odd in ["", "x", "17.2](y)", "1234567890123"] {
         assert_eq!(version(odd), "of an unknown version");
     }
+}
+
+/// A report of the largest size is checked in time that grows with its size alone.
+#[test]
+fn many_findings_about_many_tenants_take_no_time() {
+    let report = samples::distinct_causes(20_000, 1);
+    let begun = std::time::Instant::now();
+    let report = recompute(report).unwrap();
+    assert_eq!(report.counts.tenants.failed, 20_000);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
 }
