@@ -126,9 +126,10 @@ fn a_comment_that_github_did_not_take_is_replaced_after_the_job() {
 
 #[tokio::test]
 async fn a_run_that_is_killed_or_cancelled_has_no_result() {
-    let server = Postgres::start();
-    let url = server.url("postgres");
     for signal in [Signal::SIGKILL, Signal::SIGINT, Signal::SIGTERM] {
+        // One for each: the sessions of a killed run may be at work on its server for a while.
+        let server = Postgres::start();
+        let url = server.url("postgres");
         let (fake, job, slow) = (green(), opened(), shop(SLOW));
         let running = step(&job, &fake, &slow).env("MIG_CI_POSTGRES_URL", &url).start();
         wait_for_sleepers(&url, "pg_sleep(600)", 2).await;
