@@ -19,6 +19,7 @@ mod apply;
 mod batch;
 mod claiming;
 mod commits;
+mod concurrent_index;
 mod create;
 mod crew;
 mod done;

@@ -48,6 +48,17 @@ use crate::model::{FilesError, Migration};
 pub(crate) static FORMATS: &[&dyn Format] =
     &[&self::sqlx::Sqlx, &dbmate::Dbmate, &golang_migrate::GolangMigrate, &plain::Plain];
 
+/// A ledger's mark that a step was begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BegunMark<'a> {
+    /// The ledger's rows.
+    pub(crate) rows: &'a [LedgerRow],
+    /// The version of the mark; none below the first one.
+    pub(crate) version: Option<&'a str>,
+    /// The version that the ledger had before.
+    pub(crate) before: Option<&'a str>,
+}
+
 /// One migration tool's directory layout, execution rules and ledger.
 pub(crate) trait Format: Sync + std::fmt::Debug {
     /// The name in `format = "…"` and in reports.
@@ -99,6 +110,11 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     /// then, and what the tool finds in the end is the same.
     fn apply_at_once(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
         self.apply(migration, ledger)
+    }
+
+    /// Takes back the ledger's mark that a step was begun, which had no effect. `None` where the rows are not exactly that.
+    fn take_back_mark(&self, _mark: &BegunMark<'_>, _ledger: &Ledger) -> Option<Message> {
+        None
     }
 
     /// What the tool would undo, and what keeps it from it.

@@ -1,6 +1,7 @@
 //! What a batch has come to, and what there is to say of it.
 
 use super::batch::Batch;
+use super::concurrent_index::{Leftovers, is_lone_index_command};
 use super::race::{self, Race};
 use super::target::Target;
 use crate::formats::{self, Message, Segment, rolls_back_whole};
@@ -14,14 +15,25 @@ pub(super) struct Stopped {
     pub(super) is_whole: bool,
     /// Why another try can succeed. None where a part of it may stay, too.
     pub(super) race: Option<Race>,
-    /// A failed try had no effect at all.
+    /// A failed try had no effect at all, apart from the format's mark that it was begun.
     pub(super) had_no_effect: bool,
+    /// The command that failed builds or drops an index, and nothing before it stays.
+    pub(super) is_index_command: bool,
+    /// Invalid indexes of it.
+    pub(super) leftovers: Leftovers,
 }
 
 impl Stopped {
     /// There is no point in another try.
     pub(super) fn for_good(failure: Failure, batch: &Batch) -> Self {
-        Self { failure, is_whole: batch.is_whole, race: None, had_no_effect: false }
+        Self {
+            failure,
+            is_whole: batch.is_whole,
+            race: None,
+            had_no_effect: false,
+            is_index_command: false,
+            leftovers: Leftovers::default(),
+        }
     }
 }
 
@@ -49,13 +61,19 @@ pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
         });
     }
     let race = race::of(&failure).filter(|_| had_no_effect);
-    Stopped { race, had_no_effect, is_whole: batch.is_whole, failure }
+    let is_index_command = batch.messages.get(message).is_some_and(is_lone_index_command)
+        && !formats::leaves_something(&batch.messages, message, completed);
+    Stopped { race, had_no_effect, is_index_command, ..Stopped::for_good(failure, batch) }
 }
 
 /// For each message of a batch: if that is cancelled, a part of a migration stays.
 pub(super) fn leaves_something(batch: &Batch) -> Vec<bool> {
     let messages = &batch.messages;
-    (0..messages.len()).map(|message| !rolls_back_whole(messages, message)).collect()
+    // What an index command leaves is cleaned up.
+    let is_clean = |at: usize| {
+        is_lone_index_command(&messages[at]) && !formats::leaves_something(messages, at, 0)
+    };
+    (0..messages.len()).map(|at| !rolls_back_whole(messages, at) && !is_clean(at)).collect()
 }
 
 fn begins_a_transaction(messages: &[Message]) -> bool {

@@ -141,6 +141,13 @@ where
 
 pub(super) const INTERRUPTED: &str = "the run was interrupted";
 
+/// The same where an index that was being built could not be dropped.
+pub(super) fn interrupted_with(invalid: &[String]) -> String {
+    let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
+    let drops = drops.collect::<Vec<_>>().join(" ");
+    format!("{INTERRUPTED}, and an invalid index is left that could not be dropped: {drops}")
+}
+
 pub(super) fn after_failures(most: usize) -> String {
     format!("more than {most} (--max-failures) failed before")
 }

@@ -6,15 +6,17 @@ use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 use super::aftermath::{Stopped, check, stopped};
 use super::batch::{Batch, batches};
+use super::concurrent_index::{InvalidIndex, Leftovers, builds, clean_up};
 use super::done::Begun;
 use super::interruption::is_cancellation;
 use super::lane::Lane;
 use super::opening::Opening;
 use super::path::on_the_path;
 use super::proof::not_shown;
+use super::race;
 use super::target::Target;
 use super::unit::Work;
-use crate::model::{Event, Migration, StepOutcome, StepRecord};
+use crate::model::{Event, FailureKind, Migration, StepOutcome, StepRecord};
 use crate::postgres::{StepFailure, collecting};
 
 /// Why a batch was not applied.
@@ -91,6 +93,12 @@ impl Work<'_> {
             indices.iter().map(|index| &self.track.head[*index]).collect();
         self.tell(target, of_batch[0]);
         let before = self.half_built(lane, target, batch, &of_batch).await?;
+        let invalid = match builds(batch) {
+            true => Some(
+                lane.invalid(target).await.map_err(|failure| Stopped::for_good(failure, batch))?,
+            ),
+            false => None,
+        };
         let started = Instant::now();
         let in_flight = self.commits.begin(indices);
         let sent = async {
@@ -101,13 +109,17 @@ impl Work<'_> {
             }
         };
         let (sent, notices) = collecting(sent).await;
-        let aftermath = sent.ok_or(NotApplied::AsSeen)?.map_err(|failed| {
-            let failure = not_shown(failed.failure);
-            let mut stopped = stopped(batch, StepFailure { failure, ..failed });
-            let texts = of_batch.iter().map(|migration| self.script(migration).text());
-            in_flight.judge(&mut stopped, texts);
-            stopped
-        })?;
+        let aftermath = match sent.ok_or(NotApplied::AsSeen)? {
+            Ok(aftermath) => aftermath,
+            Err(failed) => {
+                let failure = not_shown(failed.failure);
+                let mut stopped = stopped(batch, StepFailure { failure, ..failed });
+                let texts = of_batch.iter().map(|migration| self.script(migration).text());
+                in_flight.judge(&mut stopped, texts);
+                self.tidy(lane, target, batch, invalid, &mut stopped).await;
+                return Err(stopped.into());
+            }
+        };
         in_flight.committed();
         let last = of_batch.last().map(|migration| self.file_of(migration));
         check(target, last, &aftermath).map_err(|failure| Stopped::for_good(failure, batch))?;
@@ -121,6 +133,39 @@ impl Work<'_> {
             begun.steps.push(StepRecord { recorded: Some(true), ..step });
         }
         Ok(())
+    }
+
+    /// After a failure: drops the invalid indexes that were not `before`. A command that has left nothing can be tried again.
+    async fn tidy(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        batch: &Batch,
+        before: Option<Vec<InvalidIndex>>,
+        stopped: &mut Stopped,
+    ) {
+        if let Some(before) = before {
+            let is_interrupted = self.interruption.requested.is_cancelled();
+            lane.close().await;
+            if is_interrupted {
+                lane.close_out();
+            }
+            // A drop waits for transactions that use the table.
+            let limit = is_interrupted.then_some("2s");
+            stopped.leftovers = clean_up(lane, target, batch, &before, limit).await;
+        }
+        let Leftovers { dropped, left, is_known } = &stopped.leftovers;
+        if !dropped.is_empty() {
+            let words =
+                format!("the invalid index that it left was dropped: {}", dropped.join(", "));
+            stopped.failure.hint.get_or_insert(words);
+        }
+        let is_lost = stopped.failure.kind == FailureKind::ConnectionLost;
+        let is_clean = stopped.is_index_command && left.is_empty() && *is_known;
+        if is_clean && !is_lost {
+            stopped.had_no_effect = true;
+            stopped.race = race::of(&stopped.failure);
+        }
     }
 
     /// `None` if the run was interrupted.

@@ -74,11 +74,19 @@ impl Drop for InFlight<'_> {
 mod tests {
     use super::*;
     use crate::model::{Failure, FailureKind};
+    use crate::upgrade::concurrent_index::Leftovers;
 
     fn judged(of: &InFlight<'_>, had_no_effect: bool) -> Option<Race> {
         let kind = FailureKind::Sql { sqlstate: "42710".to_owned() };
         let failure = Failure::new(kind, "type \"a\" already exists");
-        let mut stopped = Stopped { failure, is_whole: true, race: None, had_no_effect };
+        let mut stopped = Stopped {
+            failure,
+            is_whole: true,
+            race: None,
+            had_no_effect,
+            is_index_command: false,
+            leftovers: Leftovers::default(),
+        };
         of.judge(&mut stopped, ["CREATE TYPE a"].into_iter());
         stopped.race
     }

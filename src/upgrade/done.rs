@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::goal::Goal;
+use super::lane::Lane;
 use super::target::Target;
 use super::unit::Work;
-use crate::formats::{Decision, LedgerRow};
+use crate::formats::{BegunMark, Decision, LedgerRow};
 use crate::model::{
     Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
 };
@@ -106,6 +107,38 @@ impl Work<'_> {
                 let done = StepRecord { outcome: StepOutcome::Applied, ..self.unrun(migration) };
                 begun.steps.push(StepRecord { recorded: Some(true), ..done });
             }
+        }
+    }
+
+    /// Takes back what the format's ledger says of a step that was begun, where it had no effect and can be begun again.
+    pub(super) async fn take_back_mark(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        begun: &Begun,
+        rows: &[LedgerRow],
+    ) {
+        let mut wanted = begun.wanted.iter();
+        let head = &self.track.head;
+        let Some(index) = wanted.find(|index| !self.is_among(&begun.steps, &head[**index])) else {
+            return;
+        };
+        let version = head[*index].version.as_str();
+        let (mark, before) = match self.goal {
+            Goal::Up { .. } => {
+                let applied = begun.steps.last().map(|step| step.version.clone());
+                (Some(version), applied.or_else(|| newest(&begun.rows)))
+            }
+            Goal::Down(_) | Goal::Back(_) => {
+                let below = index.checked_sub(1).map(|below| head[below].version.as_str());
+                (below, Some(version.to_owned()))
+            }
+        };
+        let format = self.track.chosen.format;
+        let mark = BegunMark { rows, version: mark, before: before.as_deref() };
+        if let Some(message) = format.take_back_mark(&mark, &target.ledger) {
+            // If it stays, the next look refuses it, with what there is to do.
+            let _ = lane.prepare(target, &[message]).await;
         }
     }
 

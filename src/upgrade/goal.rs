@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::batch::Step;
+use super::concurrent_index::without_lock_timeout;
 use super::done::Begun;
 use super::opening::words;
 use super::proof::with_proof;
@@ -239,7 +240,8 @@ impl Work<'_> {
                 format!("NOT ({recorded})"),
             ),
         };
-        Step { messages: with_proof(messages, &recorded), recorded }
+        let messages = with_proof(messages, &recorded);
+        Step { messages: without_lock_timeout(messages, self.script(migration)), recorded }
     }
 
     /// What is run of a migration.

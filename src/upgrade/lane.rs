@@ -19,7 +19,6 @@ use super::target::Target;
 use crate::formats::{LedgerRow, Message};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::{Aftermath, OPEN_WITHIN, Session, StepFailure};
-use crate::sql::quote_literal;
 
 /// A process of the server's grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
 const TARGETS: u32 = 50;
@@ -68,7 +67,7 @@ impl Lane {
         }
     }
 
-    /// What was begun is brought to its end: sessions are opened for that, also after an interruption.
+    /// Sessions are opened also after an interruption: what was begun is brought to its end.
     pub(super) fn close_out(&mut self) {
         self.interrupted = CancellationToken::new();
     }
@@ -228,6 +227,12 @@ impl Lane {
         Ok(())
     }
 
+    /// The session at the target, for SQL of our own.
+    pub(super) async fn at(&mut self, target: &Target) -> Result<&mut Session, Failure> {
+        self.arrive(target).await?;
+        self.session().await
+    }
+
     async fn take_mark(&mut self, target: &Target) -> Result<(), Failure> {
         let asked = Instant::now();
         let ask = target.keys.take_mark();
@@ -244,21 +249,6 @@ impl Lane {
             self.unless_interrupted(pause).await?;
         }
         Ok(())
-    }
-
-    /// Indexes of the target's schema that a failed `CREATE INDEX CONCURRENTLY` has left.
-    pub(super) async fn invalid_indexes(
-        &mut self,
-        target: &Target,
-    ) -> Result<Vec<String>, Failure> {
-        let query = format!(
-            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index AS i \
-             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname = {} ORDER BY 1",
-            quote_literal(&target.search_path[0])
-        );
-        self.session().await?.column(&query).await
     }
 
     /// Gives back the mark of where it is.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::RwLock;
 
 use super::aftermath::{Stopped, absent};
-use super::apart::INTERRUPTED;
+use super::apart::{INTERRUPTED, interrupted_with};
 use super::apply::NotApplied;
 use super::commits::Commits;
 use super::done::{Begun, Done};
@@ -182,13 +182,19 @@ impl Work<'_> {
         failed: NotApplied,
         is_interrupted: bool,
     ) -> Ended {
-        let failed = match failed {
-            NotApplied::Stopped(failed) if !is_interrupted => failed,
-            NotApplied::Stopped(failed) if !failed.had_no_effect => {
-                return Ended::Done(self.broken(begun, failed.failure));
-            }
-            _ => return Ended::Done(self.stopped_early(begun, INTERRUPTED)),
+        let NotApplied::Stopped(failed) = failed else {
+            return Ended::Done(self.stopped_early(begun, INTERRUPTED));
         };
+        if failed.had_no_effect && (is_interrupted || failed.race.is_some()) {
+            self.take_back_mark(lane, target, &begun, known).await;
+        }
+        if is_interrupted {
+            return Ended::Done(match failed.leftovers.left.as_slice() {
+                _ if failed.had_no_effect => self.stopped_early(begun, INTERRUPTED),
+                [] => self.broken(begun, failed.failure),
+                left => self.stopped_early(begun, interrupted_with(left)),
+            });
+        }
         let begun = match self.retry(begun, failed.race) {
             Ok(ended) => return ended,
             Err(begun) => begun,

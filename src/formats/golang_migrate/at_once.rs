@@ -7,9 +7,11 @@
 //! statement that may refuse a transaction or commit by itself, such as `CREATE INDEX CONCURRENTLY`.
 
 use super::down;
-use super::version::{NIL_VERSION, in_doubt, no_version, number, version_is};
-use crate::formats::step::{LIB_PQ, does_the_same_in_a_transaction, in_transaction};
-use crate::formats::{Ledger, LedgerRow, Message};
+use super::version::{NIL_VERSION, in_doubt, no_version, number, set_version, version_is};
+use crate::formats::step::{
+    LIB_PQ, does_the_same_in_a_transaction, in_transaction, tool_transaction,
+};
+use crate::formats::{BegunMark, Ledger, LedgerRow, Message};
 use crate::model::Migration;
 
 pub(super) fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
@@ -32,6 +34,17 @@ pub(super) fn revert(
         Some(down) if does_the_same_in_a_transaction(down) => in_transaction(&LIB_PQ, down, row),
         _ => down::revert(migration, below, ledger),
     }
+}
+
+/// As if the step had not been begun.
+pub(super) fn take_back_mark(mark: &BegunMark<'_>, ledger: &Ledger) -> Option<Message> {
+    let [row] = mark.rows else { return None };
+    let version = mark.version.unwrap_or(NIL_VERSION);
+    let is_it = !row.complete && number(&row.version) == number(version);
+    is_it.then(|| match mark.before {
+        Some(version) => set_version(version, false, ledger),
+        None => tool_transaction(&LIB_PQ, &no_version(ledger)),
+    })
 }
 
 /// Which way the step went, the row does not say.

@@ -12,7 +12,6 @@
 //!   `CREATE INDEX CONCURRENTLY` has to be alone in its file. An empty file is not sent.
 //!
 //! For real databases a step and its row are one transaction where the script allows that: see `at_once.rs`.
-//!
 //! (`x-multi-statement=true`, which cuts files at every semicolon, is not followed.)
 
 mod at_once;
@@ -30,8 +29,8 @@ use regex::Regex;
 
 use super::ledger::parse_name;
 use super::{
-    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message, NewFile, Slug,
+    BegunMark, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format,
+    FormatError, Ledger, LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
 use version::{current, history, set_version, stands_at, version_is};
@@ -159,6 +158,10 @@ impl Format for GolangMigrate {
 
     fn apply_at_once(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
         at_once::apply(migration, ledger)
+    }
+
+    fn take_back_mark(&self, mark: &BegunMark<'_>, ledger: &Ledger) -> Option<Message> {
+        at_once::take_back_mark(mark, ledger)
     }
 
     fn decide_down(

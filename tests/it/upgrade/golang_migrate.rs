@@ -153,9 +153,9 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
     assert_eq!(failed["units"][0].get("applied"), None, "the mark is not taken for a step");
     assert_eq!(ledgers(&database, &names).await, ["3 dirty", "4"]);
     let hint = failed["units"][0]["failure"]["hint"].as_str().unwrap();
-    let drop = "DROP INDEX CONCURRENTLY tenant_t001.once;";
+    let dropped = "the invalid index that it left was dropped: tenant_t001.once";
     let back = "UPDATE \"tenant_t001\".\"schema_migrations\" SET version = 2, dirty = false;";
-    assert!(hint.contains(drop) && hint.contains(back), "{hint}");
+    assert!(hint.contains(dropped) && hint.contains(back), "{hint}");
 
     // As long as nobody has done that, the tool's own words are the answer, and the way on stands beside them.
     let dirty = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
@@ -169,7 +169,6 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
     assert!(status.to_string().contains("SET version = 2, dirty = false"), "{status}");
 
     database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2").await;
-    database.sql(drop).await;
     database.sql(back).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     assert_eq!(ledgers(&database, &names).await, ["4", "4"]);

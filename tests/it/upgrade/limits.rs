@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     assert_all_once, counts, migration, numbered, outcome, report, shop, upgrade, with_tenants,
 };
-use crate::common::{postgres, project};
+use crate::common::{Database, postgres, project};
 
 #[tokio::test]
 async fn a_canary_keeps_the_others_from_it() {
@@ -86,9 +86,9 @@ async fn a_statement_that_takes_too_long_is_not_tried_again() {
     assert_eq!((&unit["applied"], &unit["after"]), (&json!(["1"]), &json!("1")));
 }
 
-/// What a step outside of a transaction has left is named, with what to do about it.
+/// What was left before this run is named, with what to do about it.
 #[tokio::test]
-async fn an_invalid_index_is_named_with_its_mend() {
+async fn an_invalid_index_is_named_with_its_fix() {
     let index = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY t1_plan ON t1 (plan);\n";
     let shop = shop(1);
     let database = with_tenants(&numbered(2)).await;
@@ -102,14 +102,22 @@ async fn an_invalid_index_is_named_with_its_mend() {
     let shop = shop.file("tenant/2_index.sql", index);
     let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
     assert!(run.stdout.contains("could not create unique index"), "{run:?}");
-    assert!(run.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_plan;"), "{run:?}");
-    // Without that it is not even begun.
+    assert!(run.stdout.contains("it left was dropped: tenant_t001.t1_plan"), "{run:?}");
+    // One that was there before is not, and then it is not even begun.
+    build(&database, "CREATE UNIQUE INDEX CONCURRENTLY t1_plan ON tenant_t001.t1 (plan)").await;
     database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2").await;
     let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
     assert!(run.stdout.contains("the index tenant_t001.t1_plan is invalid"), "{run:?}");
     assert!(run.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_plan;"), "{run:?}");
     database.sql("DROP INDEX tenant_t001.t1_plan").await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
+}
+
+/// Fails, and leaves an invalid index.
+async fn build(database: &Database, sql: &'static str) {
+    use sqlx::{Connection as _, Executor as _};
+    let mut session = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+    session.execute(sql).await.unwrap_err();
 }
 
 #[tokio::test]
@@ -294,6 +302,7 @@ async fn an_invalid_index_does_not_become_green() {
     let database = with_tenants(&numbered(1)).await;
     upgrade(&shop, &database, ["1", "--all-tenants"]).run().success();
     database.sql("INSERT INTO tenant_t001.t1 VALUES (1), (2)").await;
+    build(&database, "CREATE UNIQUE INDEX CONCURRENTLY t1_u ON tenant_t001.t1 ((1))").await;
     for _ in 0..2 {
         let failed = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
         assert!(failed.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_u;"), "{failed:?}");

@@ -1,5 +1,6 @@
 //! `mig-ci upgrade` on real databases: one, one tenant, and all of them.
 
+mod concurrent_index;
 mod connections;
 mod create;
 mod downgrade;

@@ -1,0 +1,177 @@
+//! Indexes that are built concurrently: nothing waits for them, so that they may wait; and what a failed one leaves goes.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use sqlx::Executor as _;
+
+use super::interruption::{hold, interrupted, until};
+use super::{counts, numbered, report, upgrade, with_tenants};
+use crate::common::{Database, Project, project};
+
+const INVALID: &str = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+const BUILT: &str = "SELECT count(*) FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
+    WHERE indisvalid AND c.relname = 't_v'";
+const WAITING: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+    AND application_name LIKE 'mig-ci%' AND wait_event_type = 'Lock'";
+
+/// A script outside of a transaction, as each tool has it: its file's name and text.
+fn file(format: &str, number: usize, sql: &str) -> (String, String) {
+    match format {
+        "sqlx" => (format!("m/{number}_a.sql"), format!("-- no-transaction\n{sql}\n")),
+        "dbmate" => {
+            let text = format!("-- migrate:up transaction:false\n{sql}\n-- migrate:down\n");
+            (format!("m/{number}_a.sql"), text)
+        }
+        "golang-migrate" => (format!("m/{number}_a.up.sql"), sql.to_owned()),
+        _ => (format!("m/{number}_a.sql"), format!("-- mig-ci: no-transaction\n{sql}\n")),
+    }
+}
+
+fn with(shop: Project, format: &str, number: usize, sql: &str) -> Project {
+    let (path, text) = file(format, number, sql);
+    shop.file(&path, text)
+}
+
+/// Tenants that have a table with two rows.
+async fn begun(format: &str, tenants: usize) -> (Project, Database) {
+    let config = format!(
+        "[databases.app]\nurl = \"${{SHOP_URL}}\"\n[databases.app.tenants]\nmigrations = \"m\"\n\
+         format = \"{format}\"\ntarget = \"tenant_{{tenant}}\"\n\
+         from = {{ query = \"SELECT slug FROM audit.tenants ORDER BY id\" }}\n"
+    );
+    let shop = project().file("mig-ci.toml", config);
+    let shop = with(shop, format, 1, "CREATE TABLE t AS SELECT v FROM generate_series(1, 2) AS v;");
+    let database = with_tenants(&numbered(tenants)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    (shop, database)
+}
+
+fn retries(report: &Value) -> u64 {
+    report["units"].as_array().unwrap().iter().filter_map(|unit| unit["retries"].as_u64()).sum()
+}
+
+/// One open reader, anywhere in the database, for longer than the lock timeout.
+#[tokio::test]
+async fn an_open_reader_is_waited_for() {
+    for (format, jobs) in [
+        ("sqlx", "--jobs=2"),
+        ("dbmate", "--jobs=8"),
+        ("golang-migrate", "--jobs=2"),
+        ("plain", "--jobs=8"),
+    ] {
+        let (shop, database) = begun(format, 6).await;
+        let shop = with(shop, format, 2, "CREATE INDEX CONCURRENTLY t_v ON t (v);");
+        let shop = with(shop, format, 3, "REINDEX INDEX CONCURRENTLY t_v;");
+        let mut reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
+        let args = ["--all-tenants", jobs, "--lock-timeout=100ms", "--format=json"];
+        let run = upgrade(&shop, &database, args).start();
+        until(&database, WAITING, "t").await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        reader.execute("ROLLBACK").await.unwrap();
+        let run = report(&run.wait().success());
+        assert_eq!((counts(&run), retries(&run)), ([6, 0, 0, 0], 0), "{format}: {run}");
+        assert_eq!(database.sql(BUILT).await, ["6"], "{format}");
+        assert_eq!(database.sql(INVALID).await, ["0"], "{format}");
+        let shop = with(shop, format, 4, "DROP INDEX CONCURRENTLY t_v;");
+        let mut reader = hold(&database, "SELECT count(*) FROM tenant_t003.t").await;
+        let run = upgrade(&shop, &database, args).start();
+        until(&database, WAITING, "t").await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        reader.execute("ROLLBACK").await.unwrap();
+        run.wait().success();
+        assert_eq!(database.sql(BUILT).await, ["0"], "{format}");
+    }
+}
+
+/// With several workers one tenant's transaction is the reader of another one's index.
+#[tokio::test]
+async fn tenants_of_one_run_wait_for_each_other() {
+    let (shop, database) = begun("sqlx", 2).await;
+    let sleep = "SELECT CASE current_schema() WHEN 'tenant_t001' THEN pg_sleep(1.5) END;";
+    let shop = shop.file("m/2_sleep.sql", sleep);
+    let shop = with(shop, "sqlx", 3, "CREATE INDEX CONCURRENTLY t_v ON t (v);");
+    let args = ["--all-tenants", "--jobs=2", "--lock-timeout=100ms"];
+    upgrade(&shop, &database, args).run().success();
+    assert_eq!(database.sql(BUILT).await, ["2"]);
+}
+
+/// A limit of the script's own stays. What that leaves is dropped, and the step is tried again.
+#[tokio::test]
+async fn a_script_can_have_a_limit_of_its_own() {
+    let (shop, database) = begun("plain", 2).await;
+    let sql =
+        "SET lock_timeout = '100ms';\nCREATE INDEX CONCURRENTLY t_v ON t (v);\nRESET lock_timeout;";
+    let shop = with(shop, "plain", 2, sql);
+    let mut reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
+    until(&database, WAITING, "t").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    reader.execute("ROLLBACK").await.unwrap();
+    let run = report(&run.wait().success());
+    assert!(retries(&run) > 0, "{run}");
+    assert_eq!(database.sql(BUILT).await, ["2"]);
+    assert_eq!(database.sql(INVALID).await, ["0"]);
+}
+
+/// A failure of its own is no reason for another try, and nothing is left of it.
+#[tokio::test]
+async fn a_failed_build_leaves_no_index() {
+    for (sql, option, sqlstate) in [
+        ("CREATE UNIQUE INDEX CONCURRENTLY t_v ON t ((v / 10));", "--statement-timeout=0", "23505"),
+        ("CREATE INDEX CONCURRENTLY t_v ON t (v);", "--statement-timeout=300ms", "57014"),
+    ] {
+        let (shop, database) = begun("sqlx", 2).await;
+        let shop = with(shop, "sqlx", 2, sql);
+        let _reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
+        let args = ["--all-tenants", option, "--format=json"];
+        let args = [args[0], args[1], args[2], "--lock-timeout=5s"];
+        if sqlstate == "23505" {
+            drop(_reader);
+        }
+        let run = report(&upgrade(&shop, &database, args).run().exit(1));
+        assert_eq!((counts(&run), retries(&run)), ([0, 0, 2, 0], 0), "{run}");
+        let failure = &run["units"][0]["failure"];
+        assert_eq!(failure["sqlstate"], json!(sqlstate), "{failure}");
+        assert_eq!(database.sql(INVALID).await, ["0"], "{failure}");
+    }
+}
+
+/// An index that was invalid before is somebody's who has to look at it.
+#[tokio::test]
+async fn an_index_that_was_invalid_before_stays() {
+    let (shop, database) = begun("sqlx", 1).await;
+    let build = "CREATE UNIQUE INDEX CONCURRENTLY t_v ON tenant_t001.t ((v / 10))";
+    let mut session =
+        <sqlx::PgConnection as sqlx::Connection>::connect(&database.url()).await.unwrap();
+    session.execute(build).await.unwrap_err();
+    let other = "CREATE UNIQUE INDEX CONCURRENTLY t_w ON t ((v / 100));";
+    let shop = with(shop, "sqlx", 2, other);
+    upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
+    let names = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid";
+    assert_eq!(database.sql(names).await, ["tenant_t001.t_v"]);
+}
+
+/// Neither an index nor a mark in the ledger is left, and the next run does it.
+#[tokio::test]
+async fn an_interrupted_build_leaves_nothing() {
+    for (format, sql) in [
+        ("sqlx", "CREATE INDEX CONCURRENTLY t_v ON t (v);"),
+        ("golang-migrate", "CREATE INDEX CONCURRENTLY t_v ON t (v);"),
+        ("dbmate", "REINDEX TABLE CONCURRENTLY t;"),
+    ] {
+        let (shop, database) = begun(format, 1).await;
+        database.sql("CREATE INDEX t_old ON tenant_t001.t (v)").await;
+        let shop = with(shop, format, 2, sql);
+        let mut reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
+        let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
+        until(&database, WAITING, "t").await;
+        let run = report(&interrupted(&database, run, Signal::SIGINT).await);
+        assert_eq!(counts(&run), [0, 0, 0, 1], "{format}: {run}");
+        assert_eq!(run["units"][0]["reason"], "the run was interrupted", "{format}");
+        assert_eq!(database.sql(INVALID).await, ["0"], "{format}");
+        reader.execute("ROLLBACK").await.unwrap();
+        upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    }
+}
