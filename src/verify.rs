@@ -154,7 +154,7 @@ fn load_at(location: Location, overrides: Overrides) -> Result<(Project, Worktre
 /// Everything up to the plan: needs files and git, and no server. `mig-ci list` stops here.
 pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
     let (project, head) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
-    let wanted = paths_of(&project.databases);
+    let wanted = paths_of(&project.databases, head.folders_above());
     let hosted = scope.hosted.as_ref();
     let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
     let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);

@@ -170,6 +170,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Format { .. }
         | Error::OneLedger { .. }
         | Error::Address { .. }
+        | Error::Contradiction { .. }
         | Error::NoUrl(_) => Exit::Project,
         Error::Who(WhoError::Nobody { .. }) => Exit::Nothing,
         Error::Who(_) => Exit::Project,

@@ -69,6 +69,10 @@ pub(crate) struct RawPrepare {
 pub(crate) struct RawDatabase {
     /// The real database, for the commands on real databases (`upgrade`, `status` …). `verify` neither reads it nor connects to it.
     pub(crate) url: Option<String>,
+    /// Version tables of other products in the database, by their names (`table` or `schema.table`): `upgrade` takes none of
+    /// these for the ledger of its own migrations.
+    #[serde(default, rename = "other-ledgers")]
+    pub(crate) other_ledgers: Vec<String>,
     /// SQL files that are run once in the database, as the server's administrator, before its first migration.
     pub(crate) prepare: Option<OneOrMany>,
     /// The migration directory of a plain named database.

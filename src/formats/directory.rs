@@ -58,10 +58,18 @@ impl<'a> Directory<'a> {
         utf8(&path, bytes).map(Into::into)
     }
 
-    /// A file of this name in the directory itself or in the nearest folder above it, up to the project's root: its path
-    /// and its text. One that is not UTF-8 counts as absent.
+    /// The directory itself and the folders above it, the nearest first: up to the project's root, and on to the top of the
+    /// checkout, where the project is a part of it.
+    fn folders(&self) -> impl Iterator<Item = Utf8PathBuf> {
+        let above = (1..=self.files.folders_above()).map(|count| vec![".."; count].join("/"));
+        let inside = self.root().ancestors().map(Utf8Path::to_owned);
+        inside.chain(above.map(Utf8PathBuf::from))
+    }
+
+    /// A file of this name in the directory itself or in the nearest folder above it: its path and its text. One that is not
+    /// UTF-8 counts as absent.
     pub(crate) fn beside(&self, name: &str) -> Result<Option<(Utf8PathBuf, String)>, FormatError> {
-        for folder in self.root().ancestors() {
+        for folder in self.folders() {
             let path = folder.join(name);
             if let Some(text) =
                 self.files.read(&path)?.and_then(|text| String::from_utf8(text).ok())
@@ -74,7 +82,7 @@ impl<'a> Directory<'a> {
 
     /// A folder of this name with files in it, in the directory or in a folder above it: its path.
     pub(crate) fn folder_beside(&self, name: &str) -> Result<Option<Utf8PathBuf>, FormatError> {
-        for folder in self.root().ancestors() {
+        for folder in self.folders() {
             let path = folder.join(name);
             if !self.files.list(&path)?.is_empty() {
                 return Ok(Some(path));

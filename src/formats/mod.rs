@@ -34,7 +34,7 @@ pub(crate) use detect::choose;
 pub(crate) use direction::{AllowedDirection, LoadedDirectory, load, unknown_names};
 pub(crate) use directory::Directory;
 pub(crate) use down::{DownDecision, DownRefusal, DownTo};
-pub(crate) use foreign::LEDGERS;
+pub(crate) use foreign::{LEDGER_COLUMNS, LEDGERS, ledger_names, ledger_owner, ledger_shape};
 pub(crate) use ledger::{Ledger, LedgerRow};
 pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
 pub(crate) use next::{NewFile, NextError, Slug, next_files};

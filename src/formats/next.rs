@@ -135,6 +135,10 @@ struct WithNew<'a> {
 }
 
 impl Files for WithNew<'_> {
+    fn folders_above(&self) -> usize {
+        self.files.folders_above()
+    }
+
     fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
         let mut paths = self.files.list(directory)?;
         let new = self.new.iter().map(|file| &file.path);

@@ -11,6 +11,11 @@ pub(crate) trait Files: std::fmt::Debug + Send + Sync {
 
     /// The bytes of one file, or `None` where there is no such file.
     fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, FilesError>;
+
+    /// How many folders above the project's root can be read, as `..`: up to the top of its git checkout.
+    fn folders_above(&self) -> usize {
+        0
+    }
 }
 
 /// A file or directory that is there but cannot be read.

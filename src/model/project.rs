@@ -96,6 +96,8 @@ pub(crate) struct Database {
     pub(crate) name: String,
     /// The real database, for the commands that connect to it; only where one of them has asked for it.
     pub(crate) url: Option<SecretString>,
+    /// Version tables of other products, as `table` or `schema.table`.
+    pub(crate) other_ledgers: Vec<String>,
     /// SQL files run once in each database that is made for it, as the server's administrator.
     pub(crate) prepare: Vec<Utf8PathBuf>,
     pub(crate) shared: Option<Track>,

@@ -4,7 +4,7 @@
 
 use std::str::FromStr as _;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
@@ -48,6 +48,8 @@ pub(crate) struct Url(String);
 pub(crate) struct Address {
     options: PgConnectOptions,
     database: String,
+    /// What stands behind the `?` of its URL.
+    parameters: Vec<(String, String)>,
 }
 
 /// Why a text leads to no database.
@@ -121,12 +123,12 @@ impl Address {
             .map_err(|_| AddressError::Unreadable)?
             .disable_statement_logging();
         let database = options.get_database().ok_or(AddressError::NoDatabase)?.to_owned();
-        Ok(Self { options, database })
+        Ok(Self { options, database, parameters: parameters(&rest) })
     }
 
     /// Another database of the same server.
     pub(crate) fn with_database(self, name: &str) -> Self {
-        Self { options: self.options.database(name), database: name.to_owned() }
+        Self { options: self.options.database(name), database: name.to_owned(), ..self }
     }
 
     /// The database's name as the server keeps it: it cuts one that is too long for it (`ProcessStartupPacket`).
@@ -164,6 +166,11 @@ impl Address {
         self.options.clone().options(READING).options(settings)
     }
 
+    /// The parameters of its URL, decoded.
+    pub(crate) fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
+    }
+
     /// Whether the server is on this machine: nobody else's is put at risk.
     pub(crate) fn is_local(&self) -> bool {
         let host = self.options.get_host();
@@ -180,6 +187,22 @@ impl Address {
             None => format!("{}:{port}/{}", self.options.get_host(), self.database),
         }
     }
+}
+
+/// The parameters of a URL. `options[search_path]=a` is the same as `options=-c search_path=a`.
+fn parameters(url: &str) -> Vec<(String, String)> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let decode =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let pair = |(name, value): (&str, &str)| {
+        let (name, value) = (decode(name), decode(value));
+        match name.strip_prefix("options[").and_then(|name| name.strip_suffix(']')) {
+            Some(setting) => ("options".to_owned(), format!("-c {setting}={value}")),
+            None => (name, value),
+        }
+    };
+    pairs.map(pair).collect()
 }
 
 #[cfg(test)]

@@ -50,6 +50,12 @@ impl<P: AsRef<Utf8Path>, B: Into<Vec<u8>>> FromIterator<(P, B)> for Snapshot {
 }
 
 impl Files for Snapshot {
+    /// Only what was asked for was read; that may lie above the project's root.
+    fn folders_above(&self) -> usize {
+        let above = |path: &String| path.split('/').take_while(|part| *part == "..").count();
+        self.files.keys().map(above).max().unwrap_or(0)
+    }
+
     fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
         let directory = normal(directory);
         let prefix = if directory.is_empty() { directory } else { format!("{directory}/") };

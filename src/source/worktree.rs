@@ -87,6 +87,11 @@ impl Worktree {
 }
 
 impl Files for Worktree {
+    fn folders_above(&self) -> usize {
+        let real = self.root.canonicalize_utf8().unwrap_or_else(|_| self.root.clone());
+        real.strip_prefix(&self.bounds).map_or(0, |inside| inside.components().count())
+    }
+
     fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
         // The paths begin with `directory` as it was given, less `.` and doubled slashes.
         let directory = Utf8PathBuf::from(super::snapshot::normal(directory));

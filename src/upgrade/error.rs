@@ -29,6 +29,9 @@ pub(crate) enum Error {
          other has everything already: name its table without a schema"
     )]
     OneLedger { database: String, ledger: String },
+    /// The address, or the environment, and the configuration do not agree.
+    #[error("the address of `{database}`: {}; {}", .failure.message, .failure.hint.as_deref().unwrap_or_default())]
+    Contradiction { database: String, failure: Box<Failure> },
     #[error("no migration of `{database}` has the version {version}")]
     NoVersion { database: String, version: String },
     #[error(

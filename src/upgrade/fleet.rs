@@ -50,7 +50,7 @@ impl Fleet<'_> {
         }
         let mut seats = self.seats().await?;
         let targets = match &job.tenants {
-            Some(plan) => plan::tenant_targets(database, plan, &mut seats, self.files)?,
+            Some(plan) => plan::tenant_targets(&job.site, plan, &mut seats, self.files)?,
             None => Vec::new(),
         };
         let what = self.request.create.map_or(self.request.way.verb(), |_| "create");
@@ -134,7 +134,7 @@ impl Fleet<'_> {
         let (Some(track), Some(plan)) = (&job.site.database.shared, &job.shared) else {
             return Ok(None);
         };
-        let target = plan::shared_target(job.site.database, track, plan, self.files)?;
+        let target = plan::shared_target(&job.site, track, plan, self.files)?;
         if let Some(reason) = why_not {
             self.tell_end(&target, Verdict::NotRun);
             return Ok(Some(Unit { target, done: Done::not_run(reason) }));

@@ -2,9 +2,10 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::plan;
+use super::target::Target;
 use super::way::{To, Way};
 use super::{Error, Request};
+use super::{contradiction, plan};
 use crate::config::process_environment;
 use crate::formats::DownTo;
 use crate::model::{Database, Project, Tenancy, Track, TrackKind};
@@ -58,6 +59,15 @@ impl<'a> Site<'a> {
         [self.settings.clone(), flags].concat()
     }
 
+    /// Whether both have the same configured address, or neither has one: then the flag or `DATABASE_URL` is that of both.
+    pub(super) fn shares_address_with(&self, other: &Database) -> bool {
+        let key = |url: Url| url.address().ok().map(|address| address.key());
+        match configured_url(other) {
+            None => self.database.url.is_none(),
+            Some(url) => key(url).is_some_and(|other| Some(other) == key(self.url.clone())),
+        }
+    }
+
     pub(super) fn tenancy(&self) -> Tenancy {
         let tenants = self.database.tenants.as_ref();
         tenants.map_or_else(Tenancy::default, |tenants| tenants.tenancy)
@@ -86,7 +96,33 @@ impl<'a> Job<'a> {
         let tenants = tenants.map(|tenants| of(TrackKind::Tenant, &tenants.track)).transpose()?;
         let job = Self { site, shared, tenants };
         job.check(request)?;
+        job.check_address(files)?;
         Ok(job)
+    }
+
+    /// Whether the address agrees with what is configured for all that it is for.
+    fn check_address(&self, files: &Worktree) -> Result<(), Error> {
+        let database = self.site.database;
+        let Ok(address) = self.site.url.address() else { return Ok(()) };
+        let check = |plan: &TrackPlan, target: &Target| {
+            let format = plan.chosen.format.name();
+            let failure = contradiction::of_address(database, format, target, &address);
+            let database = database.name.clone();
+            failure.map_or(Ok(()), |failure| {
+                Err(Error::Contradiction { database, failure: Box::new(failure) })
+            })
+        };
+        if let (Some(track), Some(plan)) = (&database.shared, &self.shared) {
+            check(plan, &plan::shared_target(&self.site, track, plan, files)?)?;
+        }
+        // Tenants that have databases have addresses of their own.
+        if let (Some(tenants), Some(plan), Tenancy::Schema) =
+            (&database.tenants, &self.tenants, self.site.tenancy())
+        {
+            let target = plan::shared_target(&self.site, &tenants.track, plan, files)?;
+            check(plan, &Target { track: TrackKind::Tenant, ..target })?;
+        }
+        Ok(())
     }
 
     /// What a reader of the report should know of the directories.

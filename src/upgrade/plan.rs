@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Error;
+use super::job::Site;
 use super::place::Seat;
-use super::target::Target;
-use crate::formats::{FormatError, Ledger};
+use super::target::{OtherLedgers, Target};
+use super::{Error, contradiction};
+use crate::formats::{self, FormatError, Ledger};
 use crate::model::{Database, Failure, FailureKind, Files, Tenancy, Track, TrackKind};
 use crate::postgres::Keys;
-use crate::replay::plan::TrackPlan;
+use crate::replay::plan::{TrackPlan, directory};
 
 /// A schema that every tool can work in.
 const ANY_SCHEMA: &str = "any_schema";
@@ -48,11 +49,12 @@ pub(super) fn track(
 }
 
 pub(super) fn shared_target(
-    database: &Database,
+    site: &Site<'_>,
     track: &Track,
     plan: &TrackPlan,
     files: &dyn Files,
 ) -> Result<Target, Error> {
+    let database = site.database;
     let schema = track.search_path.first().unwrap_or(&track.schema);
     let ledger = plan.ledger(track, files, schema).map_err(|source| of_format(database, source))?;
     Ok(Target {
@@ -63,16 +65,22 @@ pub(super) fn shared_target(
         search_path: track.search_path.clone(),
         keys: Keys::of(&ledger),
         ledger,
+        other_ledgers: Arc::new(other_ledgers(site, &[], files)),
+        owns_connection: database
+            .tenants
+            .as_ref()
+            .is_none_or(|tenants| tenants.tenancy == Tenancy::Database),
     })
 }
 
 /// One for each seat. A tenant whose schema the tool cannot work in loses its address for that reason; the others do not.
 pub(super) fn tenant_targets(
-    database: &Database,
+    site: &Site<'_>,
     plan: &TrackPlan,
     seats: &mut [Seat],
     files: &dyn Files,
 ) -> Result<Vec<Target>, Error> {
+    let database = site.database;
     let Some(track) = &database.tenants else { return Ok(Vec::new()) };
     let name: Arc<str> = database.name.as_str().into();
     // What is wrong with the ledger of a plain name is wrong for all.
@@ -83,6 +91,8 @@ pub(super) fn tenant_targets(
         let (database, ledger) = (database.name.clone(), elsewhere.qualified());
         return Err(Error::OneLedger { database, ledger });
     }
+    let shared: Vec<&Track> = database.shared.iter().collect();
+    let other_ledgers = Arc::new(other_ledgers(site, &shared, files));
     let target = |seat: &mut Seat| {
         let tenant = &seat.tenant;
         let path = track.track.search_path.iter();
@@ -98,7 +108,7 @@ pub(super) fn tenant_targets(
             }
             Ledger::new(search_path[0].clone(), elsewhere.table.clone())
         });
-        Target {
+        let target = Target {
             database: Arc::clone(&name),
             track: TrackKind::Tenant,
             name: tenant.name.as_str().into(),
@@ -106,9 +116,43 @@ pub(super) fn tenant_targets(
             search_path,
             keys: Keys::of(&ledger),
             ledger,
+            other_ledgers: Arc::clone(&other_ledgers),
+            owns_connection: track.tenancy == Tenancy::Database,
+        };
+        let format = plan.chosen.format.name();
+        let address = seat.address.as_ref().ok();
+        let contradiction = address
+            .and_then(|address| contradiction::of_address(database, format, &target, address));
+        if let Some(failure) = contradiction {
+            seat.address = Err(failure);
         }
+        target
     };
     Ok(seats.iter_mut().map(target).collect())
+}
+
+/// The ledgers that may lie where a target is: those that the configuration allows, those of `tracks`, and those of other
+/// named databases in the same real database.
+fn other_ledgers(site: &Site<'_>, tracks: &[&Track], files: &dyn Files) -> OtherLedgers {
+    let mut found = OtherLedgers { allowed: site.database.other_ledgers.clone(), used: Vec::new() };
+    let others = site.others.iter().filter(|other| site.shares_address_with(other));
+    for other in others {
+        found.used.extend(other.shared.iter().filter_map(|track| ledger_of(track, files)));
+        // Each of its tenants has one, in the tenant's own schema.
+        let of_tenants = other.tenants.iter().filter_map(|track| ledger_of(&track.track, files));
+        found.allowed.extend(of_tenants.map(|(_, table)| table));
+    }
+    found.used.extend(tracks.iter().filter_map(|track| ledger_of(track, files)));
+    found
+}
+
+/// Schema and table of a track's ledger. What is wrong with the track is told where it is run.
+fn ledger_of(track: &Track, files: &dyn Files) -> Option<(String, String)> {
+    let directory = directory(track, files);
+    let chosen = formats::choose(&directory, track.format.as_deref()).ok()?;
+    let schema = track.search_path.first().unwrap_or(&track.schema);
+    let ledger = chosen.format.ledger(&directory, schema).ok()?;
+    Some((ledger.schema, ledger.table))
 }
 
 fn of_format(database: &Database, source: FormatError) -> Error {

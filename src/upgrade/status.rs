@@ -91,7 +91,7 @@ impl Look<'_> {
         let (Some(track), Some(plan)) = (&site.database.shared, &self.job.shared) else {
             return Ok((Vec::new(), None));
         };
-        let target = plan::shared_target(site.database, track, plan, self.files)?;
+        let target = plan::shared_target(site, track, plan, self.files)?;
         let address = main_address(site)?;
         let stand = async {
             let mut session = open(&address).await?;
@@ -124,7 +124,7 @@ impl Look<'_> {
             root,
         };
         let mut seats = place::seats(site, &asking, whom, request.partition).await?;
-        let targets = plan::tenant_targets(site.database, plan, &mut seats, self.files)?;
+        let targets = plan::tenant_targets(site, plan, &mut seats, self.files)?;
         let units = match track.tenancy {
             Tenancy::Schema => {
                 let address = main_address(site)?;

@@ -19,6 +19,30 @@ pub(crate) struct Target {
     pub(crate) search_path: Vec<String>,
     pub(crate) ledger: Ledger,
     pub(crate) keys: Keys,
+    /// Ledgers beside its own that contradict nothing.
+    pub(crate) other_ledgers: Arc<OtherLedgers>,
+    /// The tool would work where the connection's own search path leads, so that has to be this target's.
+    pub(crate) owns_connection: bool,
+}
+
+/// Ledgers that may be where a target is.
+#[derive(Debug, Default)]
+pub(crate) struct OtherLedgers {
+    /// `other-ledgers` of the configuration: `table` or `schema.table`.
+    pub(crate) allowed: Vec<String>,
+    /// Schema and table of those that other tracks use.
+    pub(crate) used: Vec<(String, String)>,
+}
+
+impl OtherLedgers {
+    pub(crate) fn has(&self, schema: &str, table: &str) -> bool {
+        let is_it = |name: &String| match name.split_once('.') {
+            Some((in_schema, name)) => in_schema == schema && name == table,
+            None => name == table,
+        };
+        self.allowed.iter().any(is_it)
+            || self.used.iter().any(|(used, name)| used == schema && name == table)
+    }
 }
 
 impl Target {

@@ -12,8 +12,9 @@ use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan};
 use crate::report::{Run, v1};
 use crate::source::{Lacking, Revisions};
 
-/// Files and folders whose state at the base matters.
-pub(super) fn paths_of(databases: &[Database]) -> Vec<Utf8PathBuf> {
+/// Files and folders whose state at the base matters. `above` is the number of folders from the project's root to the top of
+/// the checkout.
+pub(super) fn paths_of(databases: &[Database], above: usize) -> Vec<Utf8PathBuf> {
     let tracks = databases.iter().flat_map(|database| {
         database.shared.iter().chain(database.tenants.as_ref().map(|tenants| &tenants.track))
     });
@@ -22,7 +23,8 @@ pub(super) fn paths_of(databases: &[Database]) -> Vec<Utf8PathBuf> {
         let settings = track.migrations.ancestors().map(|folder| folder.join("sqlx.toml"));
         settings.chain([track.migrations.clone()]).collect::<Vec<_>>()
     };
-    let mut paths: Vec<Utf8PathBuf> = tracks.flat_map(with_settings).collect();
+    let outside = (1..=above).map(|count| Utf8PathBuf::from("../".repeat(count) + "sqlx.toml"));
+    let mut paths: Vec<Utf8PathBuf> = tracks.flat_map(with_settings).chain(outside).collect();
     paths.sort();
     paths.dedup();
     paths

@@ -50,6 +50,7 @@ fn database(cx: &mut Context<'_>, key: &Key, name: &str, raw: &RawDatabase) -> D
     Database {
         name: name.to_owned(),
         url,
+        other_ledgers: cx.texts(&key.child("other-ledgers"), &raw.other_ledgers),
         prepare: paths::files(cx, &key.child("prepare"), raw.prepare.as_ref()),
         shared,
         tenants,

@@ -55,6 +55,7 @@ fn project(samples: Vec<Sample>) -> Project {
     let app = Database {
         name: "app".into(),
         url: None,
+        other_ledgers: Vec::new(),
         prepare: Vec::new(),
         shared: Some(track("shared", &["shared", "public"])),
         tenants: Some(tenants),

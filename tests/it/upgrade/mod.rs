@@ -2,6 +2,7 @@
 
 mod concurrent_index;
 mod connections;
+mod contradictions;
 mod create;
 mod downgrade;
 mod dry_run;

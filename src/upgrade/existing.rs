@@ -1,0 +1,208 @@
+//! What there is of the schemas and ledgers of some targets, in one query: their own ledgers, and those of any known tool
+//! that say something else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row as _;
+
+use super::survey::{Stand, read};
+use super::target::Target;
+use crate::formats::{Format, LEDGER_COLUMNS, ledger_names, ledger_owner, ledger_shape};
+use crate::model::{Failure, FailureKind};
+use crate::postgres::Session;
+use crate::sql::{quote_identifier, quote_literal};
+
+/// See the file's head.
+#[derive(Default)]
+pub(super) struct Existing {
+    schemas: BTreeSet<String>,
+    /// By schema and table.
+    ledgers: BTreeMap<(String, String), FoundTable>,
+    /// The schemas that the connection sees by itself.
+    own_path: Vec<String>,
+    /// What has set its search path, as `pg_settings` says it.
+    path_source: String,
+}
+
+/// A table that may be a ledger.
+struct FoundTable {
+    /// What `pg_class` says of its kind.
+    kind: String,
+    columns: Vec<String>,
+}
+
+impl Existing {
+    pub(super) async fn read(session: &mut Session, targets: &[Target]) -> Result<Self, Failure> {
+        let mut there = Self::default();
+        for row in session.query(&query(targets)).await? {
+            let (schema, ledger, kind): (String, Option<String>, Option<String>) =
+                read(&row, |row| {
+                    Ok((row.try_get("schema")?, row.try_get("ledger")?, row.try_get("kind")?))
+                })?;
+            let columns: Option<Vec<String>> = read(&row, |row| row.try_get("columns"))?;
+            there.own_path = read(&row, |row| row.try_get("own_path"))?;
+            there.path_source = read(&row, |row| row.try_get("path_source"))?;
+            let found = ledger.zip(kind).map(|(ledger, kind)| {
+                let table = FoundTable { kind, columns: columns.unwrap_or_default() };
+                ((schema.clone(), ledger), table)
+            });
+            there.ledgers.extend(found);
+            there.schemas.insert(schema);
+        }
+        Ok(there)
+    }
+
+    fn has_schema(&self, target: &Target) -> bool {
+        self.schemas.contains(&target.search_path[0])
+    }
+
+    fn own_ledger(&self, target: &Target) -> Option<&FoundTable> {
+        self.ledgers.get(&(target.ledger.schema.clone(), target.ledger.table.clone()))
+    }
+
+    fn kind_of_ledger(&self, target: &Target) -> Option<&str> {
+        self.own_ledger(target).map(|table| table.kind.as_str())
+    }
+
+    pub(super) fn has_ledger(&self, target: &Target) -> bool {
+        matches!(self.kind_of_ledger(target), Some("r" | "p"))
+    }
+
+    /// Where one stands that has no ledger.
+    pub(super) fn without_ledger(&self, target: &Target) -> Stand {
+        let what = match self.kind_of_ledger(target) {
+            Some("v") => "a view",
+            Some("m") => "a materialized view",
+            Some("f") => "a foreign table",
+            _ if self.has_schema(target) => return Stand::New,
+            _ => return Stand::Absent,
+        };
+        let name = target.ledger.qualified();
+        let failure =
+            Failure::new(FailureKind::Ledger, format!("the ledger {name} is {what}, and no table"));
+        Stand::Unreadable(Box::new(Failure {
+            hint: Some(
+                "a view can show another tenant's rows, and what is written to it may go elsewhere: rename it, or give the \
+                 ledger another name with `ledger`"
+                    .to_owned(),
+            ),
+            ..failure
+        }))
+    }
+
+    /// Why the ledger that is configured may not be the one that tells what has been applied to a target.
+    pub(super) fn contradiction(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
+        let own = self.own_ledger(target).and_then(|own| ledger_shape(&own.columns));
+        if let Some(tool) = own.filter(|tool| *tool != format.name()) {
+            let message = format!(
+                "the ledger {} has the columns of {tool}'s, and the format is {}",
+                target.ledger.qualified(),
+                format.name()
+            );
+            let hint = "set `format` to the tool that has applied the migrations, or `ledger` to the name of its table";
+            return Some(refused(message, hint.to_owned()));
+        }
+        self.other_ledger(format, target).or_else(|| self.other_path(target))
+    }
+
+    fn other_ledger(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
+        let own = (&target.ledger.schema, &target.ledger.table);
+        let schemas: BTreeSet<&String> =
+            target.search_path.iter().chain([own.0]).chain(&self.own_path).collect();
+        let (schema, table, tool) = schemas.into_iter().find_map(|schema| {
+            let first = (schema.clone(), String::new());
+            let of_schema = self.ledgers.range(first..).take_while(|((of, _), _)| of == schema);
+            of_schema.map(|((schema, table), found)| (schema, table, found)).find_map(
+                |(schema, table, found)| {
+                    let is_known =
+                        (schema, table) == own || target.other_ledgers.has(schema, table);
+                    let same = (table == own.1).then(|| format.name());
+                    let tool = ledger_owner(table, &found.columns).or(same)?;
+                    (!is_known).then_some((schema, table, tool))
+                },
+            )
+        })?;
+        let found = format!("{}.{}", quote_identifier(schema), quote_identifier(table));
+        let message = format!(
+            "there is {found}, a ledger of {tool}, beside the one of this track, {}: it may tell that migrations have been \
+             applied which would be applied once more",
+            target.ledger.qualified()
+        );
+        let name = if table == own.1 { format!("{schema}.{table}") } else { table.clone() };
+        let hint = format!(
+            "if it is the ledger of these migrations, set `format`, `ledger` or `schema` accordingly; if it is another \
+             product's, write in [databases.{}]:\nother-ledgers = [{}]",
+            toml_key(&target.database),
+            toml::Value::String(name)
+        );
+        Some(refused(message, hint))
+    }
+
+    /// The role's or the database's settings, or the environment, may lead the tool to another schema.
+    fn other_path(&self, target: &Target) -> Option<Failure> {
+        let whose = match self.path_source.as_str() {
+            "database" => "the database's settings (ALTER DATABASE … SET search_path)",
+            "user" => "the role's settings (ALTER ROLE … SET search_path)",
+            "database user" => {
+                "the role's settings in this database (ALTER ROLE … IN DATABASE … SET search_path)"
+            }
+            "client" => "the connection's options",
+            _ => return None,
+        };
+        let (first, configured) = (self.own_path.first()?, &target.search_path[0]);
+        if !target.owns_connection || first == configured {
+            return None;
+        }
+        let message = format!(
+            "by {whose} migrations run in the schema \"{first}\", and the configuration says \"{configured}\""
+        );
+        let hint = format!(
+            "set `schema = {}` and `search_path` if the migrations belong there, or take the setting away",
+            toml::Value::String(first.clone())
+        );
+        Some(refused(message, hint))
+    }
+}
+
+fn refused(message: String, hint: String) -> Failure {
+    Failure { hint: Some(hint), ..Failure::new(FailureKind::Refused, message) }
+}
+
+/// A database's name as a part of a table's header.
+fn toml_key(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(is_bare) {
+        return name.to_owned();
+    }
+    toml::Value::String(name.to_owned()).to_string()
+}
+
+/// For the schemas that targets and the connection see, and the tables in them that are ledgers or may be.
+fn query(targets: &[Target]) -> String {
+    let schemas: BTreeSet<&str> = targets
+        .iter()
+        .flat_map(|target| target.search_path.iter().chain([&target.ledger.schema]))
+        .map(String::as_str)
+        .collect();
+    let mut tables: BTreeSet<&str> = ledger_names().collect();
+    tables.extend(targets.iter().map(|target| target.ledger.table.as_str()));
+    format!(
+        "SELECT n.nspname::text AS schema, c.relname::text AS ledger, c.relkind::text AS kind, \
+         (SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum) FROM pg_catalog.pg_attribute AS a \
+          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns, \
+         pg_catalog.current_schemas(false)::text[] AS own_path, \
+         (SELECT s.source FROM pg_catalog.pg_settings AS s WHERE s.name = 'search_path') AS path_source \
+         FROM pg_catalog.pg_namespace AS n \
+         LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+         AND (c.relname IN ({0}) OR pg_catalog.lower(c.relname) IN ({0}) OR (c.relnatts BETWEEN 2 AND 12 \
+          AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname IN ({1})))) \
+         WHERE n.nspname IN ({2}) OR n.nspname = ANY (pg_catalog.current_schemas(false))",
+        list(tables),
+        list(LEDGER_COLUMNS.iter().copied().collect()),
+        list(schemas),
+    )
+}
+
+fn list(names: BTreeSet<&str>) -> String {
+    names.into_iter().map(quote_literal).collect::<Vec<_>>().join(", ")
+}
