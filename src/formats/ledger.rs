@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sql::{quote_identifier, words};
+use crate::sql::{quote_identifier, quote_literal, words};
 
 /// Where a tool writes down what it has applied, in one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,17 @@ impl Ledger {
     /// `"schema"."table"`, quoted.
     pub(crate) fn qualified(&self) -> String {
         qualified(&self.schema, &self.table)
+    }
+
+    /// An SQL expression, true where code of the project's sees what is sent beside a script: an event trigger sees each
+    /// definition, a trigger or a rule of the ledger sees its rows.
+    pub(crate) fn is_watched(&self) -> String {
+        let name = quote_literal(&self.qualified());
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D') \
+             OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({name}) \
+             AND (relhastriggers OR relhasrules))"
+        )
     }
 }
 

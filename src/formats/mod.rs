@@ -39,7 +39,8 @@ pub(crate) use ledger::{Ledger, LedgerRow};
 pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
 pub(crate) use next::{NewFile, NextError, Slug, next_files};
 pub(crate) use step::{
-    keeps_the_session, leaves_something, rolls_back_whole, search_path_command, transaction_command,
+    is_one_transaction, keeps_the_session, leaves_something, rolls_back_whole, scripts,
+    search_path_command, separated, transaction_command,
 };
 
 use crate::model::{FilesError, Migration};

@@ -1,11 +1,10 @@
 //! The messages of one migration: how a script and its ledger row share a transaction, and what a failure leaves behind.
 
+use std::ops::Range;
+
 use super::message::{Demand, Message, Segment};
-use crate::model::{Place, Question, Script};
-use crate::sql::{
-    Dialect, TransactionControl, begins_with, commits_by_itself, is_transaction_control,
-    moves_search_path, place_in, split, transaction_control,
-};
+use crate::model::{Place, Script};
+use crate::sql::{Answer, Effects, Observation, Statement, TransactionControl, effects, place_in};
 
 /// How a tool's driver opens and closes a transaction.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +13,9 @@ pub(crate) struct Driver {
     before_begin: Option<Demand>,
     before_commit: Option<Demand>,
 }
+
+/// How the tools end a transaction.
+pub(crate) const COMMIT: &str = "COMMIT";
 
 /// A driver that sends what it is told to send. The server warns of a `BEGIN` in a transaction and of a `COMMIT` outside
 /// of one, and goes on.
@@ -35,8 +37,10 @@ pub(crate) const LIB_PQ: Driver = Driver {
 
 /// A script and its ledger row in one transaction.
 ///
-/// In one message where that makes no difference but in speed, else in the four that the tools send. A script is sent on
-/// its own if it
+/// In one message where the script is proven not to notice, else in the four that the tools send. A script is sent on its
+/// own if it
+/// - may see more of its message than the time of its transaction: the text of the message, the time at which it came, the
+///   statements beside its own;
 /// - leaves a quote, a comment or a parenthesis open: it would swallow the ledger's SQL, and the server's complaint would
 ///   be another one;
 /// - ends in a statement without a semicolon: a syntax error at its end would be reported as one at our separator;
@@ -45,21 +49,49 @@ pub(crate) const LIB_PQ: Driver = Driver {
 /// - copies: drivers give up at the server's answer to `COPY … TO stdout`, while the server itself would go on to our
 ///   `COMMIT`.
 pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -> Vec<Message> {
-    if script.knows(Question::CanBeFused, can_be_fused) {
+    let effects = effects(script);
+    if effects.is_closed() && effects.observes() < Observation::Anything {
         let segments = vec![
             Segment::Tool(driver.begin.to_owned()),
             Segment::Script(script.clone()),
             Segment::Tool(ledger),
-            Segment::Tool("COMMIT".to_owned()),
+            Segment::Tool(COMMIT.to_owned()),
         ];
         return vec![Message::new(segments).demanding(driver.before_begin)];
     }
+    // Nothing but a transaction command can end the transaction: where there is none, there is nothing to look at.
+    let may_end = !effects.is_closed() || effects.controls_transactions();
     vec![
         Message::tool(driver.begin).demanding(driver.before_begin),
         Message::script(script.clone()),
         Message::tool(ledger),
-        Message::tool("COMMIT").demanding(driver.before_commit),
+        Message::tool(COMMIT).demanding(driver.before_commit.filter(|_| may_end)),
     ]
+}
+
+/// The same messages with each script in a message of its own, as the tools send them.
+pub(crate) fn separated(messages: Vec<Message>) -> Vec<Message> {
+    let separate = |message: Message| {
+        let demand = message.demand();
+        let has_script =
+            message.segments().iter().any(|segment| matches!(segment, Segment::Script(_)));
+        if !has_script {
+            return vec![message];
+        }
+        let segments = message.segments().iter().enumerate();
+        let alone = segments.map(|(index, segment)| {
+            Message::new(vec![segment.clone()]).demanding(demand.filter(|_| index == 0))
+        });
+        alone.collect()
+    };
+    messages.into_iter().flat_map(separate).collect()
+}
+
+/// The messages of a step are one transaction of the tool's, from its `BEGIN` to its `COMMIT`.
+pub(crate) fn is_one_transaction(step: &[Message]) -> bool {
+    let mut segments = step.iter().flat_map(Message::segments);
+    let begins = matches!(segments.next(), Some(Segment::Tool(sql)) if [PLAIN.begin, LIB_PQ.begin].contains(&sql.as_str()));
+    begins && matches!(segments.last(), Some(Segment::Tool(sql)) if sql == COMMIT)
 }
 
 /// The tool's own SQL in a transaction of its own.
@@ -67,45 +99,20 @@ pub(crate) fn tool_transaction(driver: &Driver, sql: &str) -> Message {
     Message::tool(format!("{}; {sql}; COMMIT", driver.begin)).demanding(driver.before_begin)
 }
 
-fn can_be_fused(script: &str) -> bool {
-    let split = split(script, Dialect::Server);
-    let mut statements = split.pieces.iter().map(|piece| &script[piece.range()]);
-    split.closed
-        && statements.clone().next_back().is_none_or(|last| last.ends_with(';'))
-        && !statements
-            .any(|statement| is_transaction_control(statement) || begins_with(statement, &["COPY"]))
-}
-
 /// Whether a script that a tool sends as one message, without a transaction of its own, does the same within one. Several
 /// statements share an implicit one anyway; a lone statement may refuse that or commit by itself, and a script may have
 /// transaction commands of its own.
 pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
-    script.knows(Question::DoesTheSameInATransaction, |text| {
-        let pieces = split(text, Dialect::Server).pieces;
-        let statements: Vec<&str> = pieces.iter().map(|piece| &text[piece.range()]).collect();
-        // A block that neither ends transactions nor calls what might.
-        let is_plain_block = |statement: &str| {
-            let block = statement.to_ascii_lowercase();
-            begins_with(statement, &["DO"])
-                && !["commit", "rollback", "call"].iter().any(|word| block.contains(word))
-        };
-        // Of a partitioned table these refuse a transaction, and the text does not tell.
-        let may_refuse = |alone: &str| {
-            begins_with(alone, &["REINDEX"])
-                || begins_with(alone, &["CLUSTER"])
-                || (commits_by_itself(alone) && !is_plain_block(alone))
-        };
-        let refuses = matches!(statements.as_slice(), [alone] if may_refuse(alone));
-        // What lasts as long as a transaction would be there for the tool's own row.
-        let is_local = |statement: &&str| {
-            begins_with(statement, &["SET", "LOCAL"])
-                || begins_with(statement, &["SET", "TRANSACTION"])
-                || begins_with(statement, &["SET", "CONSTRAINTS"])
-                || statement.to_ascii_lowercase().contains("set_config")
-        };
-        let minds = |statement: &&str| is_transaction_control(statement) || is_local(statement);
-        !refuses && !statements.iter().any(minds)
-    })
+    let statements = effects(script).statements();
+    // Of a partitioned table these refuse a transaction, and the text does not tell.
+    let may_refuse = |alone: &Statement| {
+        alone.commits_by_itself || ["REINDEX", "CLUSTER"].contains(&&*alone.verb)
+    };
+    let refuses = matches!(statements, [alone] if may_refuse(alone));
+    // What lasts as long as a transaction would be there for the tool's own row.
+    let minds =
+        |statement: &Statement| statement.control.is_some() || statement.is_local_to_transaction;
+    !refuses && !statements.iter().any(minds)
 }
 
 /// Does a failure of message `failed` of a step leave nothing of the step's scripts behind, once the session has been
@@ -120,12 +127,12 @@ pub(crate) fn rolls_back_whole(step: &[Message], failed: usize) -> bool {
         let statements = statements(message);
         let alone = statements.len() == 1;
         let began_in_transaction = in_transaction;
-        for (of_script, statement) in statements {
-            match (of_script, transaction_control(statement)) {
+        for (of_script, statement) in &statements {
+            match (*of_script, statement.control) {
                 (true, Some(_)) => return false,
                 (false, Some(TransactionControl::Begin)) => in_transaction = true,
                 (false, Some(TransactionControl::End)) => in_transaction = false,
-                (true, None) if !in_transaction && alone && commits_by_itself(statement) => {
+                (true, None) if !in_transaction && alone && statement.commits_by_itself => {
                     return false;
                 }
                 _ => {}
@@ -150,18 +157,16 @@ pub(crate) fn leaves_something(step: &[Message], failed: usize, completed: usize
         let statements = statements(message);
         let done = if index < failed { statements.len() } else { completed };
         for (of_script, statement) in statements.into_iter().take(done) {
-            match transaction_control(statement) {
+            match statement.control {
                 Some(TransactionControl::Begin) => in_transaction = true,
                 Some(TransactionControl::End) => {
-                    let commits =
-                        ["COMMIT", "END"].iter().any(|end| begins_with(statement, &[end]));
+                    let commits = ["COMMIT", "END"].contains(&&*statement.verb);
                     stays |= open && commits;
                     (open, in_transaction) = (false, false);
                 }
                 Some(TransactionControl::Savepoint) => {}
                 None => {
-                    let is_setting =
-                        ["SET", "RESET", "SHOW"].iter().any(|word| begins_with(statement, &[word]));
+                    let is_setting = ["SET", "RESET", "SHOW"].contains(&&*statement.verb);
                     open |= of_script && !is_setting;
                 }
             }
@@ -175,57 +180,53 @@ pub(crate) fn leaves_something(step: &[Message], failed: usize, completed: usize
 
 /// The first `BEGIN`, `COMMIT` or `ROLLBACK` of a step's scripts.
 pub(crate) fn transaction_command(step: &[Message]) -> Option<Place> {
-    places(step, |statement| {
-        matches!(
-            transaction_control(statement),
-            Some(TransactionControl::Begin | TransactionControl::End)
-        )
-    })
-    .next()
+    places(step, Effects::first_transaction_bound).next()
 }
 
 /// The last statement of a step's scripts that sets the session's search path.
 pub(crate) fn search_path_command(step: &[Message]) -> Option<Place> {
-    places(step, moves_search_path).last()
+    places(step, Effects::search_path_command).last()
 }
 
-/// Whether a step's scripts have no transaction commands of their own and leave the search path where it is, as far as their
-/// texts tell.
+/// Whether a step's scripts have no transaction commands of their own and leave the search path and the role as they are, as far
+/// as their texts tell.
 pub(crate) fn keeps_the_session(step: &[Message]) -> bool {
-    let keeps = |script: &Script| {
-        script.knows(Question::KeepsTheSession, |_| {
-            let alone = [Message::script(script.clone())];
-            transaction_command(&alone).is_none() && search_path_command(&alone).is_none()
-        })
-    };
-    step.iter().flat_map(Message::segments).all(|segment| match segment {
-        Segment::Script(script) => keeps(script),
-        Segment::Tool(_) => true,
+    scripts(step).map(effects).all(|effects| {
+        effects.first_transaction_bound().is_none()
+            && effects.moves_search_path().max(effects.moves_role()) < Answer::Yes
     })
 }
 
-/// The scripts' statements that are such.
-fn places(step: &[Message], is_such: fn(&str) -> bool) -> impl Iterator<Item = Place> {
-    let scripts = step.iter().flat_map(Message::segments).filter_map(|segment| match segment {
+/// The project's part of a step.
+pub(crate) fn scripts(step: &[Message]) -> impl Iterator<Item = &Script> {
+    step.iter().flat_map(Message::segments).filter_map(|segment| match segment {
         Segment::Script(script) => Some(script),
         Segment::Tool(_) => None,
-    });
-    scripts.flat_map(move |script| {
-        let pieces = split(script.text(), Dialect::Server).pieces.into_iter();
-        let ranges = pieces.map(|piece| piece.range());
-        ranges
-            .filter(move |range| is_such(&script.text()[range.clone()]))
-            .map(|range| place_in(script, script.range().start + range.start))
+    })
+}
+
+/// The places that the analysis of each script gives.
+fn places(
+    step: &[Message],
+    find: fn(&Effects) -> Option<Range<usize>>,
+) -> impl Iterator<Item = Place> {
+    scripts(step).filter_map(move |script| {
+        let range = find(effects(script))?;
+        Some(place_in(script, script.range().start + range.start))
     })
 }
 
 /// All statements of a message, and whether they are a script's.
-fn statements(message: &Message) -> Vec<(bool, &str)> {
-    let of = |segment| {
-        let text = Segment::text(segment);
-        let of_script = matches!(segment, Segment::Script(_));
-        let pieces = split(text, Dialect::Server).pieces;
-        pieces.into_iter().map(move |piece| (of_script, &text[piece.range()]))
+fn statements(message: &Message) -> Vec<(bool, Statement)> {
+    let of = |segment: &Segment| -> Vec<(bool, Statement)> {
+        match segment {
+            Segment::Script(script) => {
+                effects(script).statements().iter().map(|one| (true, one.clone())).collect()
+            }
+            Segment::Tool(sql) => {
+                Effects::of(sql).statements().iter().map(|one| (false, one.clone())).collect()
+            }
+        }
     };
     message.segments().iter().flat_map(of).collect()
 }
@@ -244,7 +245,9 @@ mod tests {
 
     #[test]
     fn a_well_behaved_script_goes_in_one_message() {
-        for script in ["select 1; -- done", "", "-- nothing", "do $$begin null; end$$;"] {
+        for script in
+            ["select 1; -- done", "", "-- nothing", "alter table a add b date default now();"]
+        {
             let step = step(script);
             assert_eq!(
                 texts(&step),
@@ -263,11 +266,18 @@ mod tests {
             "select 1; commit;",
             "savepoint a;",
             "copy (select 1) to stdout;",
+            "insert into a values (1);",
+            "do $$begin null; end$$;",
+            "select f();",
         ] {
             let step = step(script);
             assert_eq!(texts(&step), ["BEGIN READ WRITE", script, "INSERT", "COMMIT"]);
             let demands: Vec<_> = step.iter().map(Message::demand).collect();
-            assert_eq!(demands, [LIB_PQ.before_begin, None, None, LIB_PQ.before_commit]);
+            let is_certain =
+                ["copy", "insert", "do ", "select f"].iter().any(|begin| script.starts_with(begin));
+            let may_end = !is_certain;
+            let before_commit = LIB_PQ.before_commit.filter(|_| may_end);
+            assert_eq!(demands, [LIB_PQ.before_begin, None, None, before_commit], "{script}");
         }
     }
 

@@ -13,29 +13,6 @@ pub(crate) struct Script {
     file: Arc<str>,
     range: Range<usize>,
     known: Known,
-    answers: Answers,
-}
-
-/// What has been found out about a script's text, once for all who have a part in it: tenants by the thousand run the same.
-#[derive(Debug, Clone, Default)]
-struct Answers(Arc<[OnceLock<bool>; 4]>);
-
-/// Scripts are equal by their texts.
-impl PartialEq for Answers {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Answers {}
-
-/// A question about a script's text that is answered by reading all of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Question {
-    CanBeFused,
-    KeepsTheSession,
-    DoesTheSameInATransaction,
-    MayMoveUnseen,
 }
 
 /// What an analysis has found in a script's text. It is computed once for all copies of the script: thousands of tenants
@@ -58,13 +35,7 @@ impl Script {
         let file: Arc<str> = text.into();
         let range = 0..file.len();
         let path: Utf8PathBuf = path.into();
-        Self {
-            path: path.into(),
-            file,
-            range,
-            known: Known::default(),
-            answers: Answers::default(),
-        }
+        Self { path: path.into(), file, range, known: Known::default() }
     }
 
     /// A section of the same file. `range` counts bytes of the file and must lie on character bounds.
@@ -75,12 +46,7 @@ impl Script {
             self.path
         );
         let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
-        Self { path, file, range, known: Known::default(), answers: Answers::default() }
-    }
-
-    /// The answer to a question about [`Script::text`], which `find` finds if it has not been found before.
-    pub(crate) fn knows(&self, question: Question, find: impl FnOnce(&str) -> bool) -> bool {
-        *self.answers.0[question as usize].get_or_init(|| find(self.text()))
+        Self { path, file, range, known: Known::default() }
     }
 
     /// The result of the one analysis that is made of [`Script::text`]. `analyse` runs at the first call.

@@ -26,7 +26,7 @@ pub(crate) use evidence::{
 pub(crate) use files::MemoryFiles;
 pub(crate) use files::{Files, FilesError};
 pub(crate) use finding::{Finding, Severity, Verdict};
-pub(crate) use migration::{Migration, Question, Script};
+pub(crate) use migration::{Migration, Script};
 pub(crate) use partition::Partition;
 pub(crate) use project::{
     CheckSettings, Database, FileOrder, Origin, PostgresSettings, Project, ProviderChoice, Role,

@@ -37,7 +37,6 @@ pub(crate) use error::ProviderError;
 pub(crate) use failure::copy_failure;
 pub(crate) use lock::{Claims, Keys};
 pub(crate) use notices::{collecting, layer as notice_layer};
-pub(crate) use patience::OPEN_WITHIN;
 pub(crate) use provider::process_with_secret;
 pub(crate) use run_id::RunId;
 pub(crate) use server::{EventSink, Server, ServerRequest, Stopped};

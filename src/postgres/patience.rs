@@ -8,31 +8,45 @@ use super::session::Session;
 use crate::model::{Failure, FailureKind};
 
 /// For one session: a server that takes a connection and says nothing would be waited for without end.
-pub(crate) const OPEN_WITHIN: Duration = Duration::from_secs(30);
+const OPEN_WITHIN: Duration = Duration::from_secs(30);
 
 impl Session {
     /// [`Session::open_plain`], and where the server has no room for one more session at the moment, again a few times.
     pub(crate) async fn open_patiently(options: &PgConnectOptions) -> Result<Self, Failure> {
-        const TRIES: u32 = 7;
-        const PAUSE: Duration = Duration::from_millis(100);
-        // Source: PostgreSQL's Appendix A: too_many_connections.
-        let full = FailureKind::Sql { sqlstate: "53300".to_owned() };
-        let mut tries = 0;
-        loop {
-            let opened = tokio::time::timeout(OPEN_WITHIN, Self::open_plain(options.clone())).await;
-            let opened = opened.unwrap_or_else(|_| {
-                let words =
-                    format!("it does not open a session within {} s", OPEN_WITHIN.as_secs());
-                Err(Failure::new(FailureKind::Environment, words))
-            });
-            match opened {
-                Err(failure) if tries < TRIES && failure.kind == full => {
-                    let pause = PAUSE * 2_u32.pow(tries);
-                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-                    tries += 1;
-                }
-                answered => return answered,
+        patiently(|| Self::open_plain(options.clone())).await
+    }
+
+    /// The same with [`Session::open`].
+    pub(crate) async fn open_at_patiently(
+        options: &PgConnectOptions,
+        search_path: &[String],
+    ) -> Result<Self, Failure> {
+        patiently(|| Self::open(options.clone(), search_path)).await
+    }
+}
+
+async fn patiently<F>(open: impl Fn() -> F) -> Result<Session, Failure>
+where
+    F: Future<Output = Result<Session, Failure>>,
+{
+    const TRIES: u32 = 7;
+    const PAUSE: Duration = Duration::from_millis(100);
+    // Source: PostgreSQL's Appendix A: too_many_connections.
+    let full = FailureKind::Sql { sqlstate: "53300".to_owned() };
+    let mut tries = 0;
+    loop {
+        let opened = tokio::time::timeout(OPEN_WITHIN, open()).await;
+        let opened = opened.unwrap_or_else(|_| {
+            let words = format!("it does not open a session within {} s", OPEN_WITHIN.as_secs());
+            Err(Failure::new(FailureKind::Environment, words))
+        });
+        match opened {
+            Err(failure) if tries < TRIES && failure.kind == full => {
+                let pause = PAUSE * 2_u32.pow(tries);
+                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+                tries += 1;
             }
+            answered => return answered,
         }
     }
 }

@@ -131,8 +131,8 @@ impl Session {
             .map_err(|error| failure::ledger_unreadable(ledger, &failure::of_own(&error)))
     }
 
-    /// Sends a step's messages. The look at its aftermath goes along with the last one where that ends in the tool's own
-    /// SQL, so that it costs no round trip; it never shares a message with a script, whose meaning it could change.
+    /// Sends a step's messages. The look at its aftermath goes along with a message that holds a whole transaction, so that
+    /// it costs no round trip there.
     pub(crate) async fn step(
         &mut self,
         messages: &[Message],
@@ -286,9 +286,9 @@ fn read_schemas(json: &str) -> Result<Vec<String>, sqlx::Error> {
     serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// It ends in the tool's own SQL, outside of the transaction in which a script was run.
+/// A script that is proven not to notice goes in one message with its transaction. All else is sent as its tool sends it: what
+/// is deferred to a `COMMIT` sees that message, and a trigger of the ledger sees the row's.
 fn takes_the_look(message: &Message) -> bool {
-    let is_tool = |segment: &Segment| matches!(segment, Segment::Tool(_));
-    message.segments().iter().all(is_tool)
-        || matches!(message.segments().last(), Some(Segment::Tool(sql)) if sql == "COMMIT")
+    let has_script = message.segments().iter().any(|segment| matches!(segment, Segment::Script(_)));
+    has_script && matches!(message.segments().last(), Some(Segment::Tool(sql)) if sql == "COMMIT")
 }

@@ -1,9 +1,7 @@
 //! What has to be known about SQL text without a server: where statements begin and end, positions, quoting.
 
-mod classify;
 mod comments;
 mod do_block;
-#[expect(dead_code, reason = "the callers come one after the other")]
 mod effects;
 mod mention;
 mod own_schema;
@@ -14,10 +12,8 @@ mod tokens;
 mod variables;
 mod words;
 
-pub(crate) use classify::{commits_by_itself, moves_search_path};
 pub(crate) use comments::{Comment, Outline, outline};
 pub(crate) use do_block::{do_block_line, do_block_offset};
-#[expect(unused_imports, reason = "the callers come one after the other")]
 pub(crate) use effects::{
     Answer, ConcurrentCommand, Effects, IndexChange, ObjectName, Observation, ReindexKind,
     Statement, effects,

@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::concurrent_index::{Leftovers, is_lone_index_command};
 use super::race::{self, Race};
 use super::target::Target;
-use crate::formats::{self, Message, Segment, rolls_back_whole};
+use crate::formats::{self, is_one_transaction, rolls_back_whole};
 use crate::model::{Failure, FailureKind, Place};
 use crate::postgres::{Aftermath, StepFailure};
 
@@ -24,6 +24,19 @@ pub(super) struct Stopped {
 }
 
 impl Stopped {
+    /// Nothing has been sent. Where the connection broke, it can be tried again.
+    pub(super) fn before_any(failure: Failure) -> Self {
+        let race = race::of(&failure);
+        Self {
+            failure,
+            is_whole: true,
+            race,
+            had_no_effect: true,
+            is_index_command: false,
+            leftovers: Leftovers::default(),
+        }
+    }
+
     /// There is no point in another try.
     pub(super) fn for_good(failure: Failure, batch: &Batch) -> Self {
         Self {
@@ -44,7 +57,7 @@ pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
     // Where the server has not said how a message ended, it may have ended well: the ledger tells, if its row is in the same
     // transaction.
     let had_no_effect =
-        batch.is_whole || (rolls_back && (!is_lost || begins_a_transaction(&batch.messages)));
+        batch.is_whole || (rolls_back && (!is_lost || is_one_transaction(&batch.messages)));
     if is_lost && !had_no_effect {
         failure.hint = Some(
             "the connection broke while a migration ran outside of a transaction: it may have been applied in part, or \
@@ -74,11 +87,6 @@ pub(super) fn leaves_something(batch: &Batch) -> Vec<bool> {
         is_lone_index_command(&messages[at]) && !formats::leaves_something(messages, at, 0)
     };
     (0..messages.len()).map(|at| !rolls_back_whole(messages, at) && !is_clean(at)).collect()
-}
-
-fn begins_a_transaction(messages: &[Message]) -> bool {
-    let first = messages.first().and_then(|message| message.segments().first());
-    matches!(first, Some(Segment::Tool(sql)) if sql.starts_with("BEGIN") && !sql.contains(';'))
 }
 
 /// An exit code is no evidence: the ledger and the session are.

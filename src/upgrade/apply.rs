@@ -69,7 +69,13 @@ impl Work<'_> {
     ) -> Result<(), NotApplied> {
         let steps: Vec<_> = indices.iter().map(|index| self.step(*index, target)).collect();
         let mut rest = indices;
-        for batch in batches(&steps, &on_the_path(target)) {
+        lane.keep_apart(self.need_own_session(indices)).await;
+        let watched = match &opening {
+            Some(opening) => opening.watched(),
+            None => self.is_watched(lane, target).await?,
+        };
+        let ledger = &target.ledger.table;
+        for batch in batches(&steps, &on_the_path(target), watched, ledger) {
             let (of_batch, others) = rest.split_at(batch.steps);
             rest = others;
             let gate = self.pass(begun.is_alone).await.ok_or(NotApplied::Interrupted)?;

@@ -1,7 +1,8 @@
-//! Which migrations go to the server together: as many as their format's own transactions allow, so that a server far away
-//! costs little. Each keeps its transaction, and with that its locks, to itself.
+//! Which migrations go to the server together: those that are proven not to notice, as many as a message takes, so that a
+//! server far away costs little. Each keeps its transaction, and with that its locks, to itself.
 
-use crate::formats::{Message, Segment, keeps_the_session};
+use crate::formats::{Message, Segment, is_one_transaction, keeps_the_session, scripts, separated};
+use crate::sql::{Observation, effects};
 
 /// A message that is longer than this does not get another migration; in bytes.
 const LONG: usize = 256 * 1024;
@@ -22,19 +23,26 @@ pub(super) struct Batch {
     pub(super) messages: Vec<Message>,
     /// True if the ledger shows all of them.
     pub(super) recorded: String,
-    /// Each of them is a transaction of the tool's own, so that one that fails has had no effect.
+    /// Each of them is a transaction of the tool's own, in one message or in several, so that one that fails has had no
+    /// effect.
     pub(super) is_whole: bool,
+    /// Another migration may go in its message.
+    may_share: bool,
 }
 
 /// Divides steps into batches, in their order.
 /// `check` is SQL that fails where the session is not what it was; it stands between two migrations, so that what one of
-/// them has moved without a word of it in its text does not move the next one.
-pub(super) fn batches(steps: &[Step], check: &str) -> Vec<Batch> {
+/// them has moved without a word of it in its text does not move the next one. `watched` says that code of the project's
+/// sees each statement or the ledger's rows (event triggers, triggers of the ledger): then no message has more than its
+/// tool would send. The same counts for what follows a migration that may make such a trigger on the table `ledger`.
+pub(super) fn batches(steps: &[Step], check: &str, watched: bool, ledger: &str) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
+    let mut watched = watched;
     for step in steps {
-        let is_whole = is_whole(step);
+        watched |= scripts(&step.messages).any(|script| effects(script).may_watch(ledger));
+        let batch = Batch::of(step, watched);
         match batches.last_mut() {
-            Some(last) if is_whole && last.is_whole && length(&last.messages) < LONG => {
+            Some(last) if batch.may_share && last.may_share && length(&last.messages) < LONG => {
                 let mut segments = last.messages[0].segments().to_vec();
                 segments.push(Segment::Tool(check.to_owned()));
                 segments.extend_from_slice(step.messages[0].segments());
@@ -43,22 +51,27 @@ pub(super) fn batches(steps: &[Step], check: &str) -> Vec<Batch> {
                 last.recorded = format!("{} AND {}", last.recorded, step.recorded);
                 last.steps += 1;
             }
-            _ => batches.push(Batch {
-                steps: 1,
-                messages: step.messages.clone(),
-                recorded: step.recorded.clone(),
-                is_whole,
-            }),
+            _ => batches.push(batch),
         }
     }
     batches
 }
 
-/// One message, from the tool's `BEGIN` to its `COMMIT`, that leaves the session as it was.
-fn is_whole(step: &Step) -> bool {
-    let [message] = step.messages.as_slice() else { return false };
-    let commits = matches!(message.segments().last(), Some(Segment::Tool(sql)) if sql == "COMMIT");
-    commits && keeps_the_session(&step.messages)
+impl Batch {
+    fn of(step: &Step, watched: bool) -> Self {
+        let is_whole = is_one_transaction(&step.messages) && keeps_the_session(&step.messages);
+        let sees_nothing = scripts(&step.messages)
+            .all(|script| effects(script).observes() == Observation::Nothing);
+        let messages =
+            if watched { separated(step.messages.clone()) } else { step.messages.clone() };
+        Self {
+            steps: 1,
+            may_share: is_whole && sees_nothing && !watched && messages.len() == 1,
+            messages,
+            recorded: step.recorded.clone(),
+            is_whole,
+        }
+    }
 }
 
 fn length(messages: &[Message]) -> usize {
@@ -91,12 +104,13 @@ mod tests {
     }
 
     fn sizes(scripts: &[&str]) -> Vec<usize> {
-        batches(&steps(scripts), "select 0").iter().map(|batch| batch.steps).collect()
+        batches(&steps(scripts), "select 0", false, "l").iter().map(|batch| batch.steps).collect()
     }
 
     #[test]
     fn transactions_go_together_and_stay_transactions() {
-        let batches = batches(&steps(&["select 1;", "select 2;", "select 3;"]), "select 0");
+        let batches =
+            batches(&steps(&["select 1;", "select 2;", "select 3;"]), "select 0", false, "l");
         let [batch] = batches.as_slice() else { panic!("{batches:?}") };
         assert_eq!((batch.steps, batch.recorded.as_str()), (3, "r0 AND r1 AND r2"));
         let text = batch.messages[0].text();
@@ -119,5 +133,45 @@ mod tests {
     fn a_message_has_its_limits() {
         let long = format!("select '{}';", "x".repeat(LONG));
         assert_eq!(sizes(&[&long, "select 1;", "select 2;"]), [1, 2]);
+    }
+
+    #[test]
+    fn what_may_notice_goes_alone() {
+        let ddl = "create table a (at timestamptz default now());";
+        let time = "alter table a add column b timestamptz default now();";
+        assert_eq!(sizes(&[ddl, ddl, time, ddl, ddl]), [2, 1, 2]);
+        for script in [
+            "insert into a default values;",
+            "do $$ begin null; end $$;",
+            "select f();",
+            "create table b as select now() as at;",
+            "create table b (at timestamptz default 'now');",
+        ] {
+            assert_eq!(sizes(&[ddl, script, ddl, script]), [1, 1, 1, 1], "{script}");
+        }
+    }
+
+    #[test]
+    fn the_unknown_is_sent_as_the_tool_sends_it() {
+        let script = "insert into a default values;";
+        let batches = batches(&steps(&[script]), "select 0", false, "l");
+        let messages: Vec<_> = batches[0].messages.iter().map(Message::text).collect();
+        assert_eq!((messages.len(), &*messages[0], &*messages[1]), (4, "BEGIN", script));
+        assert!(batches[0].is_whole, "one transaction, in four messages");
+    }
+
+    #[test]
+    fn nothing_is_shared_where_the_ledger_or_each_statement_is_watched() {
+        let ddl = "create table a ();";
+        let of = |scripts: &[&str], watched| -> Vec<(usize, usize)> {
+            let batches = batches(&steps(scripts), "select 0", watched, "l");
+            batches.iter().map(|batch| (batch.steps, batch.messages.len())).collect()
+        };
+        assert_eq!(of(&[ddl, ddl], true), [(1, 4), (1, 4)]);
+        let trigger = |table: &str| {
+            format!("create trigger w after insert on {table} for each row execute function f();")
+        };
+        assert_eq!(of(&[ddl, &trigger("other"), ddl], false), [(3, 1)]);
+        assert_eq!(of(&[ddl, &trigger("t.L"), ddl], false), [(1, 1), (1, 4), (1, 4)]);
     }
 }

@@ -66,14 +66,14 @@ pub(super) fn builds(batch: &Batch) -> bool {
 /// An index that nothing uses.
 #[derive(Debug, Clone)]
 pub(super) struct InvalidIndex {
-    oid: i64,
-    schema: String,
-    name: String,
-    table: String,
+    pub(super) oid: i64,
+    pub(super) schema: String,
+    pub(super) name: String,
+    pub(super) table: String,
     /// With its schema, quoted.
-    qualified: String,
+    pub(super) qualified: String,
     /// A process of the server builds or drops it.
-    is_in_use: bool,
+    pub(super) is_in_use: bool,
 }
 
 /// All of the database. Locks tell whether a process works on one: an index that is built is a matter of a process that

@@ -18,7 +18,6 @@ use super::interruption::{Backends, Interruption, while_cancelling};
 use super::lane::Lane;
 use super::rehearsal::Rehearsal;
 use super::retry::{Retry, RetryQueue};
-use super::sessions::speaks_of_sessions;
 use super::survey::Stand;
 use super::target::Target;
 use super::unit::Work;
@@ -130,11 +129,9 @@ impl Crew<'_> {
     }
 
     async fn lane(&self, shared: &Shared) {
-        let texts = self.work.track.head.iter().map(|migration| self.work.script(migration).text());
-        let apart = speaks_of_sessions(texts);
         let interrupted = self.interruption.requested.clone();
         let backends = Arc::clone(&shared.backends);
-        let mut lane = Lane::new(self.working.clone(), apart, backends, interrupted);
+        let mut lane = Lane::new(self.working.clone(), backends, interrupted);
         let mut waited_since = None;
         while self.enough(shared).is_none() {
             match self.next(shared, &mut lane).await {

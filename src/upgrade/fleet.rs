@@ -1,13 +1,11 @@
 //! One database from its tenants' names to what has become of them: the shared track first, and then all tenants.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
-use tokio::sync::RwLock;
 
 use super::apart::{Apart, Limits, Places, after_failures};
-use super::commits::Commits;
 use super::create::with_way_on;
 use super::crew::Crew;
 use super::done::Done;
@@ -220,17 +218,8 @@ impl Fleet<'_> {
     }
 
     fn work<'w>(&'w self, track: &'w TrackPlan, way: &Way) -> Work<'w> {
-        Work {
-            track,
-            goal: Goal::of(way, &track.head),
-            once: Mutex::default(),
-            meant: Mutex::default(),
-            thoughts: Mutex::default(),
-            events: self.events.clone(),
-            interruption: self.interruption,
-            gate: RwLock::default(),
-            commits: Commits::default(),
-        }
+        let goal = Goal::of(way, &track.head);
+        Work::new(track, goal, self.events.clone(), self.interruption)
     }
 
     fn crew<'c>(

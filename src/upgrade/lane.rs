@@ -18,7 +18,7 @@ use super::path::{arrival, off_the_path, on_the_path};
 use super::target::Target;
 use crate::formats::{LedgerRow, Message};
 use crate::model::{Failure, FailureKind};
-use crate::postgres::{Aftermath, OPEN_WITHIN, Session, StepFailure};
+use crate::postgres::{Aftermath, Session, StepFailure};
 
 /// A process of the server's grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
 const TARGETS: u32 = 50;
@@ -32,9 +32,11 @@ const PID: &str = "SELECT pg_catalog.pg_backend_pid() AS pid";
 #[derive(Debug)]
 pub(super) struct Lane {
     options: PgConnectOptions,
-    /// Each target has a session to itself.
+    /// The target has a session to itself.
     apart: bool,
     session: Option<Session>,
+    /// The session was opened for one target, and is not used for another.
+    is_own: bool,
     /// Targets that the session has seen.
     seen: u32,
     /// Where the session is.
@@ -50,20 +52,28 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(
         options: PgConnectOptions,
-        apart: bool,
         backends: Arc<Backends>,
         interrupted: CancellationToken,
     ) -> Self {
         Self {
             options,
-            apart,
+            apart: false,
             session: None,
+            is_own: false,
             seen: 0,
             at: None,
             pid: None,
             backends,
             interrupted,
             was_interrupted: false,
+        }
+    }
+
+    /// From now on the target has a session to itself, or one that it shares with others.
+    pub(super) async fn keep_apart(&mut self, apart: bool) {
+        self.apart = apart;
+        if apart != self.is_own {
+            self.close().await;
         }
     }
 
@@ -82,7 +92,7 @@ impl Lane {
         let session = match self.session.take() {
             Some(session) => session,
             None => {
-                (self.seen, self.at, self.pid) = (0, None, None);
+                (self.seen, self.at, self.pid, self.is_own) = (0, None, None, false);
                 let options = self.options.clone();
                 self.unless_interrupted(Session::open_patiently(&options)).await?
             }
@@ -163,12 +173,14 @@ impl Lane {
         })
     }
 
-    /// Whether a target can be gone to and worked on in one message.
-    pub(super) fn goes_at_once(&self) -> bool {
-        !self.apart
+    /// Whether code of the project's sees what is sent at the target beside a script.
+    pub(super) async fn is_watched(&mut self, target: &Target) -> Result<bool, Failure> {
+        let query = format!("SELECT {}", target.ledger.is_watched());
+        self.arrive(target).await?;
+        self.session().await?.fetch_one(&query).await
     }
 
-    /// Goes to a target and sends it a batch of one message. `None` if the target is not as it was seen, or somebody else
+    /// Goes to a target and sends it a batch. `None` if the target is not as it was seen, or somebody else
     /// is there: nothing has been done.
     pub(super) async fn send_at_once(
         &mut self,
@@ -181,8 +193,9 @@ impl Lane {
         }
         let is_new = self.session.is_none();
         self.at = None;
-        let message = opening.before(target, is_new, &batch.messages[0]);
-        let step = async |session: &mut Session| session.step(&[message], &batch.recorded).await;
+        let mut messages = batch.messages.clone();
+        messages[0] = opening.before(target, is_new, &batch.messages[0]);
+        let step = async |session: &mut Session| session.step(&messages, &batch.recorded).await;
         // What keeps a session from being opened is told by whoever tries again.
         let sent = self.watched(Vec::new(), step).await.ok()?;
         self.seen += 1;
@@ -192,7 +205,11 @@ impl Lane {
                 Some(Ok(aftermath))
             }
             Err(failed) if failed.failure.kind == FailureKind::ConnectionLost => Some(Err(failed)),
-            Err(failed) if failed.completed < opening.length(target, is_new) => None,
+            Err(failed)
+                if failed.message == 0 && failed.completed < opening.length(target, is_new) =>
+            {
+                None
+            }
             Err(failed) => {
                 let failure = off_the_path(target, failed.failure);
                 Some(Err(StepFailure { failure, ..failed }))
@@ -207,14 +224,16 @@ impl Lane {
         if self.session.is_some() && self.at.as_deref() == Some(&target.ledger.qualified()) {
             return Ok(());
         }
-        if self.seen >= TARGETS || (self.apart && self.seen > 0) {
+        if self.seen >= TARGETS || (self.is_own && self.seen > 0) {
             self.close().await;
         }
         let is_new = self.session.is_none();
         if is_new && self.apart {
             // As the tool has it: the path is the session's own default.
-            let open = within(Session::open(self.options.clone(), &target.search_path));
+            let options = self.options.clone();
+            let open = Session::open_at_patiently(&options, &target.search_path);
             self.session = Some(self.unless_interrupted(open).await?);
+            (self.is_own, self.pid) = (true, None);
         }
         self.at = None;
         self.seen += 1;
@@ -267,20 +286,9 @@ impl Lane {
 
     /// What is in the session is not to be trusted any more.
     pub(super) async fn close(&mut self) {
-        (self.at, self.seen, self.pid) = (None, 0, None);
+        (self.at, self.seen, self.pid, self.is_own) = (None, 0, None, false);
         if let Some(session) = self.session.take() {
             session.close().await;
         }
-    }
-}
-
-/// A server that takes a connection and says nothing would be waited for without end.
-async fn within<T>(open: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    match tokio::time::timeout(OPEN_WITHIN, open).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Failure::new(
-            FailureKind::Environment,
-            format!("the server does not open a session within {} s", OPEN_WITHIN.as_secs()),
-        )),
     }
 }

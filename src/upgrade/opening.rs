@@ -12,13 +12,23 @@ use crate::sql::{Dialect, quote_literal, split};
 pub(super) struct Opening {
     /// After the session is at the target.
     statements: Vec<String>,
+    watched: bool,
 }
 
 impl Opening {
     /// For a target whose ledger has been seen with rows of these [`words`], or has not been seen. `None` where what makes
     /// the ledger is not all the tool's own SQL.
-    pub(super) fn new(target: &Target, format: &dyn Format, seen: Option<&str>) -> Option<Self> {
+    /// With `watched`, code of the project's may see the statements; else that is asked here.
+    pub(super) fn new(
+        target: &Target,
+        format: &dyn Format,
+        seen: Option<&str>,
+        watched: bool,
+    ) -> Option<Self> {
         let mut statements = vec![on_the_path(target), unless(&target.keys.take_mark())];
+        if !watched {
+            statements.push(unless(&format!("SELECT NOT ({})", target.ledger.is_watched())));
+        }
         match seen {
             Some(words) => statements.push(unless(&is_still(format, target, words))),
             None => {
@@ -32,7 +42,12 @@ impl Opening {
                 }
             }
         }
-        Some(Self { statements })
+        Some(Self { statements, watched })
+    }
+
+    /// Code of the project's may see the statements.
+    pub(super) fn watched(&self) -> bool {
+        self.watched
     }
 
     /// The message that it opens. Its own part is a transaction by itself, so that a migration's begins where the tool's

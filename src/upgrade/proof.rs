@@ -3,17 +3,11 @@
 //! somebody has to mend it by hand.
 
 use crate::formats::{Message, Segment};
-use crate::model::{Failure, FailureKind, Question};
-use crate::sql::{Dialect, begins_with, split};
+use crate::model::{Failure, FailureKind};
+use crate::sql::effects;
 
 /// Where our own question begins.
 const ASKS: &str = "SELECT 1 / (/* does the ledger show it? */ ";
-/// Statements that do what they say. What a trigger does besides is seen after the transaction.
-const PLAIN: [&str; 10] = [
-    "CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "INSERT", "UPDATE", "DELETE",
-    "TRUNCATE",
-];
-
 /// The messages of a step, with a question before their `COMMIT` that fails unless `recorded` is true there. Where no
 /// statement calls for it, and where the tool has no transaction around script and row, they are as they were.
 pub(super) fn with_proof(mut messages: Vec<Message>, recorded: &str) -> Vec<Message> {
@@ -37,24 +31,9 @@ pub(super) fn with_proof(mut messages: Vec<Message>, recorded: &str) -> Vec<Mess
     messages
 }
 
+/// It runs code that its text does not show. What a trigger or a default does is seen after the transaction.
 fn may_move_unseen(segment: &Segment) -> bool {
-    let Segment::Script(script) = segment else { return false };
-    script.knows(Question::MayMoveUnseen, |text| {
-        let pieces = split(text, Dialect::Server).pieces;
-        let mut statements = pieces.iter().map(|piece| &text[piece.range()]);
-        statements.any(|statement| {
-            let is_plain = PLAIN.iter().any(|word| begins_with(statement, &[word]));
-            !is_plain || runs_a_query(statement)
-        })
-    })
-}
-
-/// What is selected into a table is evaluated at once; what a view or a function selects is not.
-fn runs_a_query(statement: &str) -> bool {
-    const AT_ONCE: [&[&str]; 5] =
-        [&["INSERT"], &["UPDATE"], &["DELETE"], &["CREATE", "TABLE"], &["CREATE", "MATERIALIZED"]];
-    AT_ONCE.iter().any(|words| begins_with(statement, words))
-        && statement.to_ascii_lowercase().contains("select")
+    matches!(segment, Segment::Script(script) if effects(script).may_run_code())
 }
 
 /// The division by zero is ours: see [`with_proof`].

@@ -38,7 +38,8 @@ impl Crew<'_> {
         retry: Option<Box<Retry>>,
     ) -> Ended {
         let opening = |stand: &Stand| self.work.opening(target, stand);
-        let seen = seen.filter(|_| lane.goes_at_once() && retry.is_none());
+        lane.keep_apart(self.work.may_leave_something(target, seen.as_ref())).await;
+        let seen = seen.filter(|_| retry.is_none());
         if let Some((stand, opening)) = seen.and_then(|stand| opening(&stand).map(|o| (stand, o))) {
             return self.work.upgrade(lane, target, stand, Some(opening), None).await;
         }

@@ -2,6 +2,7 @@
 //! afterwards. The ledger alone says what has been applied, whatever has become of a connection.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,11 +44,26 @@ pub(super) struct Work<'a> {
     pub(super) meant: Mutex<HashMap<Arc<str>, AppliedVersions>>,
     /// What has been thought of ledgers, by the addresses of their rows.
     pub(super) thoughts: Mutex<HashMap<usize, Arc<Thought>>>,
+    /// On some target code of the project's sees what is sent beside a script. That is asked of each target until one is
+    /// found.
+    pub(super) watched: AtomicBool,
     pub(super) events: EventSink,
     pub(super) interruption: &'a Interruption,
     /// All migrations of this run pass it, and one that must have no other beside it closes it.
     pub(super) gate: RwLock<()>,
     pub(super) commits: Commits,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        track: &'a TrackPlan,
+        goal: Goal,
+        events: EventSink,
+        interruption: &'a Interruption,
+    ) -> Self {
+        let (once, meant, thoughts, watched, gate, commits) = Default::default();
+        Self { track, goal, once, meant, thoughts, watched, events, interruption, gate, commits }
+    }
 }
 
 impl Work<'_> {
@@ -78,9 +94,13 @@ impl Work<'_> {
             Stand::Absent | Stand::Unreadable(_) => return None,
         };
         let thought = self.thought(target, rows);
-        let goes_on = !thought.decision.apply.is_empty() && thought.decision.refusal.is_none();
+        let decision = &thought.decision;
+        let goes_on = !decision.apply.is_empty()
+            && decision.refusal.is_none()
+            && !self.need_own_session(&decision.apply);
         let words = is_there.then_some(&*thought.words);
-        goes_on.then(|| Opening::new(target, self.track.chosen.format, words)).flatten()
+        let watched = self.watched.load(Ordering::Relaxed);
+        goes_on.then(|| Opening::new(target, self.track.chosen.format, words, watched)).flatten()
     }
 
     /// Brings a target from where it stands to where it should. Its claim is ours. With an opening, where it stands is what
@@ -232,6 +252,20 @@ impl Work<'_> {
 
     async fn make_ledger(&self, lane: &mut Lane, target: &Target) -> Result<(), Failure> {
         lane.prepare(target, &self.track.chosen.format.ensure_ledger(&target.ledger)).await
+    }
+
+    /// Whether code of the project's sees what is sent at the target beside a script.
+    pub(super) async fn is_watched(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+    ) -> Result<bool, Stopped> {
+        if self.watched.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let watched = lane.is_watched(target).await.map_err(Stopped::before_any)?;
+        self.watched.fetch_or(watched, Ordering::Relaxed);
+        Ok(watched)
     }
 
     /// The ledger's rows, if there is one.

@@ -43,7 +43,8 @@ fn a_migration_is_one_round_trip() {
       SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(f
       CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT 
       SELECT pg_catalog.to_regclass('"tenant_t0001"."_sqlx_migrati
-      SELECT version::text AS version, checksum, success AS comple
+      SELECT l.version::pg_catalog.text AS version, pg_catalog.enc
+      SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE
       BEGIN ; -- Migration 1. CREATE TABLE t1 ( id bigserial PRIMA … ledger, COMMIT, look
       BEGIN ; -- Migration 2. CREATE TABLE t2 ( id bigserial PRIMA … ledger, COMMIT, look
     connect
@@ -56,7 +57,8 @@ fn a_migration_is_one_round_trip() {
       SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(f
       CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT 
       SELECT pg_catalog.to_regclass('"tenant_t0001"."_sqlx_migrati
-      SELECT version::text AS version, checksum, success AS comple
+      SELECT l.version::pg_catalog.text AS version, pg_catalog.enc
+      SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE
       BEGIN ; -- Migration 3. CREATE TABLE t3 ( id bigserial PRIMA … ledger, COMMIT, look
       BEGIN ; -- Migration 4. CREATE TABLE t4 ( id bigserial PRIMA … ledger, COMMIT, look
     "#);

@@ -99,7 +99,8 @@ impl Format for Plain {
 
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
         let row = format!(
-            "INSERT INTO {} (version, checksum) VALUES ({})",
+            // Migrations that share a message share `now()`, and the order of the rows is that of their times.
+            "INSERT INTO {} (version, checksum, applied_at) VALUES ({}, pg_catalog.clock_timestamp())",
             ledger.qualified(),
             values(migration)
         );
@@ -328,9 +329,9 @@ mod tests {
         );
         let apart = apply("\u{feff}-- mig-ci: no-transaction \r\nselect 1; -- x\nselect 2");
         assert_eq!(apart[..2], ["select 1;", "select 2"]);
-        assert!(
-            apart[2].starts_with("INSERT INTO \"t\".\"mig_ci_migrations\" (version, checksum)")
-        );
+        assert!(apart[2].starts_with(
+            "INSERT INTO \"t\".\"mig_ci_migrations\" (version, checksum, applied_at)"
+        ));
         assert_eq!(apply("\n-- mig-ci: no-transaction\nselect 1;").len(), 1);
         assert_eq!(apply("-- mig-ci: no-transactions\nselect 1;").len(), 1);
     }

@@ -100,7 +100,7 @@ mod tests {
 
     const FILES: [(&str, &str); 7] = [
         ("m/1_a.up.sql", "a"),
-        ("m/1_a.down.sql", "drop a;"),
+        ("m/1_a.down.sql", "drop table a;"),
         ("m/2_b.sql", "b"),
         ("m/3_c.up.sql", "c"),
         ("m/3_c.down.sql", "-- nothing"),
@@ -207,7 +207,7 @@ mod tests {
     fn the_row_goes_with_the_script() {
         let migrations = load(&[
             ("m/1_a.up.sql", ""),
-            ("m/1_a.down.sql", "drop a;"),
+            ("m/1_a.down.sql", "drop table a;"),
             ("m/2_b.up.sql", ""),
             ("m/2_b.down.sql", "-- no-transaction\ndrop b"),
             ("m/3_c.sql", ""),
@@ -216,7 +216,7 @@ mod tests {
             Ledger { named: "_sqlx_migrations".into(), ..Ledger::new("t", "_sqlx_migrations") };
         let sent = |index: usize| texts(&Sqlx.revert(&migrations[index], None, &ledger));
         let row = "DELETE FROM _sqlx_migrations WHERE version = ";
-        assert_eq!(sent(0), [format!("BEGIN\n;\ndrop a;\n;\n{row}1\n;\nCOMMIT")]);
+        assert_eq!(sent(0), [format!("BEGIN\n;\ndrop table a;\n;\n{row}1\n;\nCOMMIT")]);
         assert_eq!(sent(1), ["-- no-transaction\ndrop b".to_owned(), format!("{row}2")]);
         assert_eq!(sent(2), Vec::<String>::new());
     }

@@ -9,7 +9,7 @@ use crate::formats::{
     self, AllowedDirection, Chosen, Directory, FormatError, Ledger, LoadedDirectory,
 };
 use crate::model::{Change, ChangedMigration, Files, Migration, Track, TrackKind};
-use crate::sql::{first_difference, place_in};
+use crate::sql::{effects, first_difference, place_in};
 
 /// One migration directory, read at both revisions.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl TrackPlan {
             kind,
             source,
         })?;
-        let takes_session_locks = base.iter().chain(&head).any(speaks_of_session_locks);
+        let takes_session_locks = base.iter().chain(&head).any(names_session_lock);
         let takes_names_away = base.iter().chain(&head).any(speaks_of_taking_away);
         let plan = Self {
             kind,
@@ -172,9 +172,9 @@ impl TrackPlan {
     }
 }
 
-/// `pg_advisory_lock`, `pg_try_advisory_lock` and their shared forms. Those of a transaction have `_xact_` in their names.
-fn speaks_of_session_locks(migration: &Migration) -> bool {
-    migration.up.text().to_ascii_lowercase().contains("advisory_lock")
+/// In its statements, or in the code of a function or a block.
+fn names_session_lock(migration: &Migration) -> bool {
+    effects(&migration.up).names_session_lock()
 }
 
 fn speaks_of_taking_away(migration: &Migration) -> bool {

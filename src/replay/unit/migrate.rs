@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use super::turn::Turn;
 use super::{UnitRun, at};
-use crate::formats::{leaves_something, search_path_command, transaction_command};
+use crate::formats::{
+    Message, leaves_something, search_path_command, separated, transaction_command,
+};
 use crate::model::{
     Event, Failure, FailureKind, Migration, NoticeLevel, Phase, Place, StepOutcome, StepRecord,
     UnitEnd,
 };
 use crate::postgres::{Session, collecting as collecting_notices};
+use crate::sql::effects;
 
 impl UnitRun<'_> {
     /// What the tool does in one run: a new session, its ledger, its decision, step by step.
@@ -44,6 +47,8 @@ impl UnitRun<'_> {
             session.ledger(ledger, &format.ledger_rows(ledger)).await
         };
         let rows = looked.await.map_err(at(phase))?.unwrap_or_default();
+        let asks = format!("SELECT {}", ledger.is_watched());
+        let mut watched = session.fetch_one::<bool>(&asks).await.map_err(at(phase))?;
         let decision = format.decide(&rows, migrations);
         // What a session keeps beyond its transactions is kept from the others for as long as it lives.
         let alone = self.track.takes_session_locks && !decision.apply.is_empty();
@@ -55,7 +60,11 @@ impl UnitRun<'_> {
                 self.record.steps.extend(rest);
                 return Err(stop);
             }
-            let (step, turn) = self.step(&mut session, &migrations[*index], phase, kept).await;
+            let migration = &migrations[*index];
+            watched |= effects(&migration.up).may_watch(&ledger.table);
+            let messages = format.apply(migration, ledger);
+            let messages = if watched { separated(messages) } else { messages };
+            let (step, turn) = self.step(&mut session, migration, messages, phase, kept).await;
             let failed = matches!(step.outcome, StepOutcome::Failed(_));
             self.record.steps.push(step);
             if failed {
@@ -84,11 +93,11 @@ impl UnitRun<'_> {
         &self,
         session: &mut Session,
         migration: &Migration,
+        messages: Vec<Message>,
         phase: Phase,
         kept: Option<Turn>,
     ) -> (StepRecord, Turn) {
         let format = self.track.chosen.format;
-        let messages = format.apply(migration, &self.unit.ledger);
         let recorded = format.recorded(migration, &self.unit.ledger);
         let (unit, migration_name) = (self.name(), migration.file_name().into());
         self.replay.tell(Event::StepStarted { unit, migration: migration_name });

@@ -151,6 +151,14 @@ impl Effects {
         self.answer(|statement| statement.left.role)
     }
 
+    /// It may make code run at each later statement (an event trigger), or at each row of the table `ledger`.
+    pub(crate) fn may_watch(&self, ledger: &str) -> bool {
+        self.statements.iter().any(|statement| {
+            let on_ledger = |table: &String| table.is_empty() || *table == syntax::cut(ledger);
+            statement.makes_event_trigger || statement.trigger_on.as_ref().is_some_and(on_ledger)
+        })
+    }
+
     /// It names advisory locks of the session, in its statements or in the code of a function or a block.
     pub(crate) fn names_session_lock(&self) -> bool {
         self.statements.iter().any(|statement| statement.left.session_lock)
@@ -173,12 +181,20 @@ impl Effects {
 
     /// It changes what all databases of a server share: roles and memberships, databases, tablespaces, subscriptions,
     /// parameters of the server.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for callers that follow; remove with the first")
+    )]
     pub(crate) fn changes_cluster(&self) -> Answer {
         self.answer(|statement| statement.scope.cluster)
     }
 
     /// It changes what all schemas of a database share: schemas, extensions, publications, languages, casts, servers. An
     /// object that is named with its schema may be one of those, and is `Unknown`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for callers that follow; remove with the first")
+    )]
     pub(crate) fn changes_database(&self) -> Answer {
         self.answer(|statement| statement.scope.database)
     }

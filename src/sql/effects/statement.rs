@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use super::concurrent::{ConcurrentCommand, IndexChange, concurrent, index_change};
-use super::expression::stored;
 use super::scope::{Scope, scope};
 use super::session::{Left, left};
-use super::syntax::{object_name, top_level_keyword, without};
+use super::syntax::{any_of, is, mentions, object_name, top_level_keyword, without};
 use super::transaction::{TransactionControl, commits_by_itself, control, refuses};
 use super::{Evaluation, Evaluation::*, definition};
 use crate::sql::words::{Word, words};
@@ -31,7 +30,9 @@ pub(crate) struct Statement {
     /// What lasts as long as a transaction: `SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`, `set_config`.
     pub(crate) is_local_to_transaction: bool,
     /// The table that a trigger or a rule is made on, or whose triggers it changes.
-    pub(crate) trigger_on: Option<String>,
+    pub(super) trigger_on: Option<String>,
+    /// It names event triggers, or brings an extension, which may have some.
+    pub(super) makes_event_trigger: bool,
     pub(crate) concurrent: Option<ConcurrentCommand>,
     pub(crate) index_change: Option<IndexChange>,
     pub(super) evaluates: Evaluation,
@@ -54,6 +55,7 @@ impl Statement {
             verb: words.first().map(Word::keyword).unwrap_or_default(),
             is_local_to_transaction: is_local(&words),
             trigger_on: trigger_on(&words),
+            makes_event_trigger: makes_event_trigger(&words),
             concurrent: concurrent(&words),
             index_change: index_change(&words),
             evaluates,
@@ -80,15 +82,20 @@ fn evaluates(words: &[Word<'_>]) -> Evaluation {
         "INSERT" | "UPDATE" | "DELETE" => definition::rows(words),
         // The description of an object is text, whatever it says; and a query of `COPY` is not read.
         "COMMENT" | "GRANT" | "REVOKE" | "LOCK" => Inert,
-        "SAVEPOINT" | "RELEASE" => stored(words),
         _ => Code,
     }
 }
 
 fn is_local(words: &[Word<'_>]) -> bool {
-    let is = |at, keyword| super::syntax::is(words, at, keyword);
-    is(0, "SET") && (is(1, "LOCAL") || is(1, "TRANSACTION") || is(1, "CONSTRAINTS"))
-        || super::syntax::mentions(words, &|words| words[0].is("set_config"))
+    is(words, 0, "SET") && any_of(words, 1, &["LOCAL", "TRANSACTION", "CONSTRAINTS"])
+        || mentions(words, &|words| words[0].is("set_config"))
+}
+
+fn makes_event_trigger(words: &[Word<'_>]) -> bool {
+    mentions(words, &|words| {
+        is(words, 0, "EVENT") && is(words, 1, "TRIGGER")
+            || any_of(words, 0, &["CREATE", "ALTER"]) && is(words, 1, "EXTENSION")
+    })
 }
 
 /// `CREATE [OR REPLACE] [CONSTRAINT] TRIGGER … ON t`, `CREATE RULE … TO t`, `ALTER TABLE t ENABLE …`.
@@ -99,8 +106,7 @@ fn trigger_on(words: &[Word<'_>]) -> Option<String> {
         let at = top_level_keyword(words, keyword)?;
         table(without(&words[at + 1..], &["ONLY"]))
     };
-    let is = |at, keyword| super::syntax::is(words, at, keyword);
-    if is(0, "CREATE") {
+    if is(words, 0, "CREATE") {
         let kind = words
             .iter()
             .skip(1)
@@ -111,7 +117,10 @@ fn trigger_on(words: &[Word<'_>]) -> Option<String> {
             _ => None,
         };
     }
-    if is(0, "ALTER") && is(1, "TABLE") && top_level_keyword(words, "ENABLE").is_some() {
+    if is(words, 0, "ALTER")
+        && is(words, 1, "TABLE")
+        && top_level_keyword(words, "ENABLE").is_some()
+    {
         return table(without(without(&words[2..], &["IF", "EXISTS"]), &["ONLY"]));
     }
     None

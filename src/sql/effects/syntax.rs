@@ -115,10 +115,13 @@ pub(crate) fn cut(name: &str) -> String {
     name[..end].to_owned()
 }
 
-/// Whether words like these stand anywhere in a statement, or in a string of it that may be code: the body of a block or a
-/// function, and the dynamic SQL in that. Comments count nowhere.
+/// Whether words like these stand anywhere in a statement, or in the code that it holds as a string: the body of a block or
+/// a function, and the dynamic SQL in that. Other strings are data, and comments count nowhere.
 pub(super) fn mentions(statement: &[Word<'_>], is_such: &dyn Fn(&[Word<'_>]) -> bool) -> bool {
-    mentions_within(statement, is_such, DEPTH)
+    let created = after(statement, &["CREATE"]).map(|rest| without(rest, &["OR", "REPLACE"]));
+    let holds_code = is(statement, 0, "DO")
+        || created.is_some_and(|rest| any_of(rest, 0, &["FUNCTION", "PROCEDURE"]));
+    mentions_within(statement, is_such, if holds_code { DEPTH } else { 0 })
 }
 
 fn mentions_within(

@@ -1,6 +1,11 @@
 //! Tables of cases, and what never changes an answer.
 
+use proptest::prelude::*;
+
+use super::syntax::cut;
 use super::*;
+use crate::sql::tokens::tokens;
+use crate::sql::words::words;
 
 fn of(text: &str) -> Effects {
     Effects::of(text)
@@ -64,6 +69,8 @@ const SEES_ANYTHING: &[&str] = &[
     "create materialized view v as select 1;",
     "select 1 into b;",
     "create index on a (f(b));",
+    "create index on a (key(b));",
+    "alter table a add check (set(b) and include(b));",
     "create index on a ((b @@@ 'x'));",
     "create index on a (((b).c));",
     "alter table a add column b uuid default gen_random_uuid();",
@@ -105,4 +112,259 @@ fn what_a_script_can_see() {
     let expected = expected.chain(SEES_ANYTHING.iter().map(|text| (text, Anything)));
     let wrong: Vec<_> = expected.filter(|(text, sees)| of(text).observes() != *sees).collect();
     assert!(wrong.is_empty(), "expected: {wrong:#?}");
+}
+
+/// A statement, and whether it leaves something in the session, moves the path, moves the role, sets the lock timeout.
+const SESSION: &[(&str, [Answer; 4])] = {
+    use Answer::{No, Unknown, Yes};
+    &[
+        ("create table a (set_config text);", [No, No, No, No]),
+        ("set search_path = a, b", [Yes, Yes, No, No]),
+        ("SET SESSION search_path TO a", [Yes, Yes, No, No]),
+        ("set schema 'a'", [Yes, Yes, No, No]),
+        ("reset all", [Yes, Yes, Yes, Yes]),
+        ("discard all", [Yes, Yes, Yes, Yes]),
+        ("discard temp", [Yes, No, No, No]),
+        ("set role r", [Yes, No, Yes, No]),
+        ("set session authorization r", [Yes, No, Yes, No]),
+        ("set local role r", [No, No, No, No]),
+        ("set local lock_timeout = 1", [No, No, No, Yes]),
+        ("set lock_timeout to '1s'", [Yes, No, No, Yes]),
+        ("set \"lock_timeout\" to 1", [Yes, No, No, Yes]),
+        ("set transaction read only", [No, No, No, No]),
+        ("select pg_catalog.set_config('search_path', '', false)", [Yes, Yes, No, No]),
+        ("select set_config('search_path', '', true)", [No, No, No, No]),
+        ("select set_config(name, '', false) from t", [Yes, Yes, Yes, Yes]),
+        ("select set_config('lock_timeout', '1', false)", [Yes, No, No, Yes]),
+        ("do $$ begin set search_path to a; end $$", [Yes, Yes, Unknown, Unknown]),
+        ("do $$ begin execute 'set role r'; end $$", [Yes, Unknown, Yes, Unknown]),
+        ("do $$ begin -- set search_path to a;\n null; end $$", [Unknown; 4]),
+        ("create function f() returns int set search_path = a return 1", [No, No, No, No]),
+        ("create function f() returns void language plpgsql as 'begin set role r; end'", [No; 4]),
+        ("alter role a set search_path = b", [Unknown; 4]),
+        ("select f()", [Unknown; 4]),
+        ("insert into t values (1)", [Unknown; 4]),
+        ("select nextval('s')", [Yes, Unknown, Unknown, Unknown]),
+        ("create temp table a ()", [Yes, Unknown, Unknown, Unknown]),
+        ("create table pg_temp.a ()", [Yes, No, No, No]),
+        ("select 1 into temp a", [Yes, Unknown, Unknown, Unknown]),
+        ("prepare p as select 1", [Yes, Unknown, Unknown, Unknown]),
+        ("listen a", [Yes, Unknown, Unknown, Unknown]),
+        ("load 'x'", [Yes, Unknown, Unknown, Unknown]),
+        ("declare c cursor with hold for select 1", [Yes, Unknown, Unknown, Unknown]),
+        ("select pg_advisory_lock(1)", [Yes, Unknown, Unknown, Unknown]),
+        ("comment on table a is 'set search_path = b; select pg_advisory_lock(1)'", [No; 4]),
+    ]
+};
+
+#[test]
+fn what_stays_in_the_session() {
+    let seen = |text| {
+        let of = of(text);
+        [of.leaves_in_session(), of.moves_search_path(), of.moves_role(), of.sets_lock_timeout()]
+    };
+    let wrong: Vec<_> = SESSION
+        .iter()
+        .map(|(text, expected)| (text, seen(text), expected))
+        .filter(|(_, seen, expected)| seen != *expected)
+        .collect();
+    assert!(wrong.is_empty(), "found, expected: {wrong:#?}");
+}
+
+#[test]
+fn locks_of_the_session_are_named() {
+    for text in [
+        "select pg_advisory_lock(1)",
+        "select pg_catalog.\"pg_try_advisory_lock_shared\"(1, 2)",
+        "create function f() returns void language sql as 'select pg_advisory_lock(1)'",
+        "do $$ begin execute 'select pg_advisory_lock(1)'; end $$",
+    ] {
+        assert!(of(text).names_session_lock(), "{text}");
+    }
+    for text in [
+        "select pg_advisory_xact_lock(1)",
+        "comment on table a is 'pg_advisory_lock'",
+        "insert into t values ('pg_advisory_lock') -- pg_advisory_lock",
+        "create table advisory_lock (a int)",
+    ] {
+        assert!(!of(text).names_session_lock(), "{text}");
+    }
+}
+
+#[test]
+fn what_reaches_beyond_the_schema() {
+    use Answer::{No, Unknown, Yes};
+    let cases = [
+        ("create table a (); grant select on a to r;", No, No),
+        ("create role r", Yes, Unknown),
+        ("create user u", Yes, Unknown),
+        ("create user mapping for u server s", Unknown, Yes),
+        ("drop group g", Yes, Unknown),
+        ("grant a to b", Yes, No),
+        ("revoke admin option for a from b", Yes, No),
+        ("grant connect on database d to r", Yes, No),
+        ("grant usage on schema s to r", No, Yes),
+        ("alter database d set search_path = a", Yes, Unknown),
+        ("alter system set a = 1", Yes, Unknown),
+        ("comment on role r is 'x'", Yes, No),
+        ("comment on extension e is 'x'", No, Yes),
+        ("comment on column a.b is 'create role'", No, Unknown),
+        ("reassign owned by a to b", Yes, Unknown),
+        ("drop owned by a", Yes, Unknown),
+        ("create subscription s connection '' publication p", Yes, Unknown),
+        ("create extension if not exists e", Unknown, Yes),
+        ("create schema s", No, Yes),
+        ("create publication p", Unknown, Yes),
+        ("create or replace trusted language l", Unknown, Yes),
+        ("create foreign table t (a int) server s", Unknown, Unknown),
+        ("create or replace function public.f() returns int return 1", No, Unknown),
+        ("alter default privileges grant select on tables to r", No, Yes),
+        ("alter default privileges in schema s grant select on tables to r", No, No),
+        ("do $$ begin create role r; end $$", Yes, Unknown),
+        ("do $$ begin execute 'create schema s'; end $$", Unknown, Yes),
+        ("do $$ begin /* create role r */ null; end $$", Unknown, Unknown),
+        ("insert into t values ('create role r')", Unknown, Unknown),
+    ];
+    let found =
+        cases.map(|(text, ..)| (text, of(text).changes_cluster(), of(text).changes_database()));
+    let wrong: Vec<_> = found.iter().zip(cases).filter(|(found, case)| *found != case).collect();
+    assert!(wrong.is_empty(), "found, expected: {wrong:#?}");
+}
+
+#[test]
+fn concurrent_commands_have_their_names() {
+    let commands = |text| of(text).concurrent_commands().cloned().collect::<Vec<_>>();
+    let name = |schema: Option<&str>, name: &str| {
+        Some(ObjectName { schema: schema.map(Into::into), name: name.into() })
+    };
+    let create = |index, table| ConcurrentCommand::CreateIndex { index, table };
+    let reindex = |kind, name| ConcurrentCommand::Reindex { kind, name };
+    use super::concurrent::ReindexKind;
+    for (text, command) in [
+        (
+            "create unique index concurrently if not exists I on only s.t (a)",
+            create(name(Some("s"), "i"), name(Some("s"), "t")),
+        ),
+        ("create index concurrently on \"T\" (a)", create(None, name(None, "T"))),
+        (
+            "drop index concurrently if exists s.i cascade",
+            ConcurrentCommand::DropIndex { index: name(Some("s"), "i") },
+        ),
+        ("reindex index concurrently i", reindex(ReindexKind::Index, name(None, "i"))),
+        (
+            "reindex (verbose, concurrently) table s.t",
+            reindex(ReindexKind::Table, name(Some("s"), "t")),
+        ),
+        ("reindex (concurrently on) schema s", reindex(ReindexKind::Schema, name(None, "s"))),
+        ("reindex database concurrently", reindex(ReindexKind::Database, None)),
+        (
+            "alter table if exists only p detach partition c concurrently",
+            ConcurrentCommand::DetachPartition { table: name(None, "p") },
+        ),
+    ] {
+        assert_eq!(commands(text), [command], "{text}");
+    }
+    for text in [
+        "create index \"concurrently\" on t (a)",
+        "reindex (concurrently false) table t",
+        "refresh materialized view concurrently v",
+        "comment on table t is 'create index concurrently i on t (a)'",
+        "alter table p detach partition \"concurrently\"",
+        "-- create index concurrently i on t (a)",
+    ] {
+        assert_eq!(commands(text), [], "{text}");
+    }
+    assert_eq!(cut(&"é".repeat(40)), "é".repeat(31), "63 bytes, whole characters");
+}
+
+/// All answers.
+fn answers(text: &str) -> impl PartialEq + std::fmt::Debug + use<> {
+    let of = of(text);
+    let owned = |of: &Effects| {
+        let commands: Vec<_> = of.concurrent_commands().cloned().collect();
+        (commands, of.index_changes().cloned().collect::<Vec<_>>())
+    };
+    (
+        (of.observes(), of.may_run_code(), of.controls_transactions(), of.is_closed()),
+        (of.leaves_in_session(), of.moves_search_path(), of.moves_role(), of.sets_lock_timeout()),
+        (of.changes_cluster(), of.changes_database(), of.names_session_lock(), of.may_watch("l")),
+        of.statements()
+            .iter()
+            .map(|one| (one.control, one.refuses_transaction, one.commits_by_itself))
+            .collect::<Vec<_>>(),
+        owned(&of),
+    )
+}
+
+fn any_case() -> impl Strategy<Value = &'static str> {
+    let all: Vec<&str> =
+        SEES_NOTHING.iter().chain(SEES_ITS_TIME).chain(SEES_ANYTHING).copied().collect();
+    let all = all.into_iter().chain(SESSION.iter().map(|(text, _)| *text));
+    // A text that ends in the middle of a quote has no place behind it.
+    prop::sample::select(all.filter(|text| of(text).is_closed).collect::<Vec<_>>())
+}
+
+/// Words that would mean something outside of a string, a comment or a name.
+fn any_words() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "statement_timestamp()",
+        "reindex",
+        "drop index i",
+        "concurrently",
+        "begin;",
+        "commit",
+        "set search_path = x",
+        "create role r",
+        "pg_advisory_lock(1)",
+        "set_config",
+        "do",
+        "insert into t",
+        "lock_timeout",
+        "current_query()",
+        "create extension",
+        "--x",
+    ]);
+    prop::collection::vec(word, 1..4).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #[test]
+    fn comments_and_spaces_change_nothing(text in any_case(), inside in any_words(), seed: u64) {
+        let mut changed = String::new();
+        for (index, token) in tokens(text, 0).enumerate() {
+            let own = &text[token.range.clone()];
+            changed.push_str(own);
+            if own.trim().is_empty() && seed >> (index % 64) & 1 == 1 {
+                changed.push_str(&format!("/* {inside} */\n-- {inside}\n"));
+            }
+        }
+        prop_assert_eq!(answers(&changed), answers(text), "{}", changed);
+    }
+
+    #[test]
+    fn letter_case_changes_nothing(text in any_case(), upper: bool) {
+        let mut changed = text.to_owned();
+        for word in words(text).filter(|word| word.identifier().is_some() && !word.text().starts_with('"')) {
+            let own = if upper { word.text().to_ascii_uppercase() } else { word.text().to_ascii_lowercase() };
+            changed.replace_range(word.range(), &own);
+        }
+        prop_assert_eq!(answers(&changed), answers(text), "{}", changed);
+    }
+
+    #[test]
+    fn text_is_no_code(inside in any_words(), text in any_case()) {
+        let with = |inside: &str| {
+            let quoted = inside.replace('"', "");
+            format!(
+                "{text}\n;\ncomment on table a is '{inside}'; comment on table a is $x${inside}$x$;\
+                 create table \"{quoted}\" (a text default '{inside}', b text default $${inside}$$);"
+            )
+        };
+        prop_assert_eq!(format!("{:?}", answers(&with(&inside))), format!("{:?}", answers(&with("x"))));
+    }
+
+    #[test]
+    fn any_text_has_answers(text in "(?s)[a-zA-Z'\"$();:.,=<>\\\\/*\\- \n]{0,60}") {
+        let _ = answers(&text);
+    }
 }

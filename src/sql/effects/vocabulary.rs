@@ -28,11 +28,11 @@ pub(super) const CURRENT: Words =
 /// Keywords that can stand before a string without being a type.
 pub(super) const BEFORE_STRING: Words =
     Words("AND BETWEEN DO ELSE ESCAPE ILIKE IN IS LIKE OR RETURNING ZONE");
-/// Words before a parenthesis that call no function of the project's.
+/// Words before a parenthesis that call no function of the project's: keywords that cannot be a function's name (reserved, or
+/// `COL_NAME_KEYWORD` in PostgreSQL's `kwlist.h`).
 pub(super) const BEFORE_PARENTHESIS: Words = Words(
-    "ALL AND ANY BETWEEN BY CASE CHECK COALESCE CONFLICT DEFAULT DISTINCT ELSE EXTRACT FOR FROM GREATEST ILIKE IN \
-    INCLUDE KEY LEAST LIKE NOT NULLIF OR OVERLAY POSITION ROW SET SOME SUBSTRING THEN TRIM UNIQUE VALUES WHEN \
-    WHERE WITH",
+    "ALL AND ANY BETWEEN CASE CHECK COALESCE DEFAULT DISTINCT ELSE EXTRACT FOR FROM GREATEST IN LEAST NOT \
+    NULLIF OR OVERLAY POSITION ROW SOME SUBSTRING THEN TRIM UNIQUE VALUES WHEN WHERE WITH",
 );
 /// Words that begin a query or name what is not understood here.
 pub(super) const QUERIES: Words =

@@ -10,6 +10,7 @@ mod fleet;
 mod golang_migrate;
 mod interruption;
 mod limits;
+mod observation;
 mod oracle;
 mod pooler;
 mod progress;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
-use crate::common::{Sent, Wire, postgres};
+use crate::common::{Database, Project, Sent, Wire, postgres};
 
 const TENANTS: usize = 192;
 const MIGRATIONS: usize = 4;
@@ -17,8 +17,25 @@ pub(super) fn queries(wire: &Wire) -> Vec<String> {
     wire.sessions().into_iter().flatten().filter_map(text).collect()
 }
 
-/// All that a tenant needs, from its search path to the look at its ledger, is one message; what others share comes in
-/// besides: the first look, a claim and its end for each sixteen at most.
+/// Definitions alone: what many migrations are made of.
+fn definitions(migrations: usize) -> Project {
+    (1..=migrations).fold(shop(0), |shop, number| {
+        let sql = format!(
+            "CREATE TABLE t{number} (id int PRIMARY KEY, plan int REFERENCES shared.plans);\n\
+             CREATE INDEX ON t{number} (plan);\n"
+        );
+        shop.file(&format!("tenant/{number}_t.sql"), sql)
+    })
+}
+
+async fn tables(database: &Database) -> usize {
+    let tables = "SELECT count(*) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
+        WHERE relkind = 'r' AND nspname LIKE 'tenant\\_%' AND relname LIKE 't%'";
+    database.sql(tables).await[0].parse().unwrap()
+}
+
+/// All that a tenant needs, from its search path to the look at its ledger, is one message where its migrations are proven not
+/// to notice; what others share comes in addition: the first look, a claim and its end for each sixteen at most.
 #[tokio::test]
 async fn a_tenant_is_one_message() {
     let database = with_tenants(&numbered(TENANTS)).await;
@@ -26,23 +43,51 @@ async fn a_tenant_is_one_message() {
     // From nothing, and with one that is new.
     for migrations in [MIGRATIONS, MIGRATIONS + 1] {
         let wire = Wire::to(postgres().port());
-        let shop = shop(migrations);
+        let shop = definitions(migrations);
         let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]);
         run.env("SHOP_URL", through(&wire)).run().success();
         let all = queries(&wire);
-        let with_migrations = all.iter().filter(|text| text.contains("INSERT INTO audit.applied"));
+        let with_migrations = all.iter().filter(|text| text.contains("CREATE TABLE t"));
         assert_eq!(with_migrations.count(), TENANTS, "a message for each tenant");
         let others = all.len() - TENANTS;
-        assert!(others <= TENANTS / 2, "{others} besides");
+        assert!(others <= TENANTS / 2, "{others} in addition");
     }
-    assert_all_once(&database, TENANTS, MIGRATIONS + 1).await;
+    assert_eq!(tables(&database).await, TENANTS * (MIGRATIONS + 1));
 
     let wire = Wire::to(postgres().port());
-    let shop = shop(MIGRATIONS + 1);
+    let shop = definitions(MIGRATIONS + 1);
     let nothing = upgrade(&shop, &database, ["--all-tenants"]);
     nothing.env("SHOP_URL", through(&wire)).run().success();
     let all = queries(&wire);
     assert!(all.len() <= 8, "nothing to do: {all:#?}");
+}
+
+/// A migration that changes rows costs its tenant a session and the messages of its tool, and each further one its messages
+/// alone.
+#[tokio::test]
+async fn a_migration_that_changes_rows_costs_its_tools_messages() {
+    const FEW: usize = 16;
+    let database = with_tenants(&numbered(FEW)).await;
+    let first = shop(1);
+    upgrade(&first, &database, ["--all-tenants"]).run().success();
+    let mut messages = Vec::new();
+    for migrations in [2, 4] {
+        let wire = Wire::to(postgres().port());
+        let url = postgres().tcp_url_through(wire.port(), &database.name);
+        let shop = shop(migrations);
+        let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]);
+        run.env("SHOP_URL", url).run().success();
+        let all = queries(&wire);
+        let scripts = all.iter().filter(|text| text.starts_with("INSERT INTO audit.applied"));
+        let new = if migrations == 2 { 1 } else { 2 };
+        assert_eq!(scripts.count(), FEW * new, "each in a message of its own: {all:#?}");
+        messages.push(all.len());
+    }
+    // BEGIN, script, row, the question before the end (it calls a function), COMMIT, look.
+    let [one, two] = messages[..] else { unreachable!() };
+    assert!(two - one == 6 * FEW, "{one} and then {two} messages");
+    assert!(one / FEW <= 13, "{one} messages for {FEW} tenants");
+    assert_all_once(&database, FEW, 4).await;
 }
 
 /// Where a tenant stands is read before it is claimed. Whatever becomes of it in between is seen.
