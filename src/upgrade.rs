@@ -45,6 +45,7 @@ mod proof;
 mod race;
 mod rehearsal;
 mod retry;
+mod same_shape;
 mod sessions;
 mod status;
 mod survey;

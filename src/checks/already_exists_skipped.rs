@@ -1,6 +1,6 @@
 //! `IF NOT EXISTS` found something: the migration changed nothing, whatever shape that something has.
 
-use crate::model::{Notice, Phase, UnitRecord};
+use crate::model::{Notice, Phase, StepRecord, UnitRecord};
 
 use super::{About, Check, Problem, about};
 
@@ -30,7 +30,10 @@ impl Check for AlreadyExistsSkipped {
             .iter()
             .filter(|step| step.phase == Phase::Head)
             .flat_map(|step| {
-                step.notices.iter().filter(|notice| is_skip(notice)).map(|notice| {
+                // The catalog tells it whatever the notices say; a notice may tell more: what a block has made.
+                let notices =
+                    step.notices.iter().filter(|notice| is_skip(notice) && !is_told(step, notice));
+                step.skipped.iter().chain(notices).map(|notice| {
                     let message = notice.message.as_str();
                     let problem = match &notice.place {
                         Some(place) => Problem::at(place, step.phase, message),
@@ -41,6 +44,13 @@ impl Check for AlreadyExistsSkipped {
             })
             .collect()
     }
+}
+
+/// The catalog has told it of the same statement.
+fn is_told(step: &StepRecord, notice: &Notice) -> bool {
+    let line = |notice: &Notice| notice.place.as_ref().map(|place| place.line);
+    let mut told = step.skipped.iter();
+    told.any(|one| one.message == notice.message && line(one) == line(notice))
 }
 
 fn is_skip(notice: &Notice) -> bool {

@@ -16,6 +16,7 @@ mod judge;
 mod ledger_not_written;
 mod ledger_refused;
 mod migration_failed;
+mod notices_hidden;
 mod passed_over;
 mod problem;
 mod sample_at_head;
@@ -52,6 +53,7 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &sample_at_head::SampleAtHead,
     &transaction_control::TransactionControl,
     &already_exists_skipped::AlreadyExistsSkipped,
+    &notices_hidden::NoticesHidden,
     &changed_outside_target::ChangedOutsideTarget,
     &sample_version_assumed::SampleVersionAssumed,
     &sample_statements_skipped::SampleStatementsSkipped,

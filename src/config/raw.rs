@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use strum::VariantNames;
 
-use crate::model::{FileOrder, ProviderChoice, Role, Severity, Tenancy};
+use crate::model::{FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
 
 /// The databases of a project, and how mig-ci verifies their migrations.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -45,6 +45,12 @@ pub(crate) struct RawPostgres {
     #[serde(default)]
     #[schemars(schema_with = "choice::<Role>")]
     pub(crate) role: Option<String>,
+    /// The locale of the databases, as production's have it: `en_US.UTF-8`. Without it, the server's own.
+    pub(crate) locale: Option<String>,
+    /// Who knows the locale: the machine's C library, ICU (from PostgreSQL 15 on), or PostgreSQL itself (from 17 on).
+    #[serde(default, rename = "locale-provider")]
+    #[schemars(schema_with = "choice::<LocaleProvider>")]
+    pub(crate) locale_provider: Option<String>,
     /// Extensions that are made in each database by its administrator before the first migration.
     #[serde(default)]
     pub(crate) extensions: Vec<String>,

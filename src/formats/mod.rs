@@ -40,7 +40,7 @@ pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
 pub(crate) use next::{NewFile, NextError, Slug, next_files};
 pub(crate) use step::{
     is_one_transaction, keeps_the_session, leaves_something, rolls_back_whole, scripts,
-    search_path_command, separated, transaction_command,
+    search_path_command, separated, transaction_command, transaction_warnings,
 };
 
 use crate::model::{FilesError, Migration};

@@ -183,6 +183,44 @@ pub(crate) fn transaction_command(step: &[Message]) -> Option<Place> {
     places(step, Effects::first_transaction_bound).next()
 }
 
+/// The server's words (PostgreSQL's `src/backend/access/transam/xact.c`).
+const IN_PROGRESS: &str = "there is already a transaction in progress";
+const NOT_IN_PROGRESS: &str = "there is no transaction in progress";
+
+/// What the server says of the transaction commands of a step, each once, up to the failed message and its completed
+/// statements if it failed. The texts tell this: a script can switch the warnings off. `in_transaction`: an earlier step
+/// has left a transaction open.
+pub(crate) fn transaction_warnings(
+    step: &[Message],
+    in_transaction: bool,
+    failed: Option<(usize, usize)>,
+) -> Vec<&'static str> {
+    let mut in_block = in_transaction;
+    let (mut begun_twice, mut ended_twice) = (false, false);
+    for (index, message) in step.iter().enumerate() {
+        let sent = match failed {
+            Some((at, _)) if index > at => 0,
+            Some((at, completed)) if index == at => completed,
+            _ => usize::MAX,
+        };
+        for (_, statement) in statements(message).into_iter().take(sent) {
+            match statement.control {
+                Some(TransactionControl::Begin) => {
+                    begun_twice |= in_block;
+                    in_block = true;
+                }
+                Some(TransactionControl::End) => {
+                    ended_twice |= !in_block;
+                    in_block = in_block && statement.chains;
+                }
+                Some(TransactionControl::Savepoint) | None => {}
+            }
+        }
+    }
+    let told = [(begun_twice, IN_PROGRESS), (ended_twice, NOT_IN_PROGRESS)];
+    told.into_iter().filter(|(is_told, _)| *is_told).map(|(_, words)| words).collect()
+}
+
 /// The last statement of a step's scripts that sets the session's search path.
 pub(crate) fn search_path_command(step: &[Message]) -> Option<Place> {
     places(step, Effects::search_path_command).last()
@@ -357,6 +395,22 @@ mod tests {
             .map(|statement| Message::script(Script::whole("1.sql", statement)));
         assert!(leaves_something(&alone, 1, 0));
         assert!(!leaves_something(&alone, 0, 0));
+    }
+
+    #[test]
+    fn the_servers_warnings_follow_from_the_commands() {
+        let warned = |script: &str| transaction_warnings(&step(script), false, None);
+        assert_eq!(warned("create table a();"), [""; 0]);
+        assert_eq!(warned("begin; create table a(); commit;"), [IN_PROGRESS, NOT_IN_PROGRESS]);
+        assert_eq!(warned("create table a(); commit;"), [NOT_IN_PROGRESS]);
+        assert_eq!(warned("commit; begin;"), [""; 0]);
+        assert_eq!(warned("commit and chain;"), [""; 0]);
+        assert_eq!(warned("savepoint a; rollback to savepoint a;"), [""; 0]);
+        assert_eq!(warned("-- begin;\nselect 'begin;';"), [""; 0]);
+        let plain = [Message::script(Script::whole("1.sql", "select 1; begin; commit; commit;"))];
+        assert_eq!(transaction_warnings(&plain, false, None), [NOT_IN_PROGRESS]);
+        assert_eq!(transaction_warnings(&plain, true, None), [IN_PROGRESS, NOT_IN_PROGRESS]);
+        assert_eq!(transaction_warnings(&plain, false, Some((0, 3))), [""; 0]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::{Comparison, Migration, ShapeComparison, TrackKind};
+use super::{Comparison, Migration, NotChecked, Notice, ShapeComparison, TrackKind};
 
 /// One track on one target, from its starting state to its end.
 #[derive(Debug, Clone)]
@@ -164,8 +164,14 @@ pub(crate) struct StepRecord {
     pub(crate) moved_search_path: Option<Vec<String>>,
     /// The statement of the script's that moved it, where the text tells.
     pub(crate) moved_at: Option<Place>,
-    /// The script's first transaction command of its own. Looked for where the server has warned of something, in what the
-    /// base does not have.
+    /// What `IF NOT EXISTS` skipped, as the catalog tells it, in the server's words. Of what the base does not have.
+    pub(crate) skipped: Vec<Notice>,
+    /// A check of this step that needs notices, and why it could not be made.
+    pub(crate) not_checked: Option<NotChecked>,
+    /// What the server says of the transaction commands of the step, as its messages tell.
+    pub(crate) transaction_warnings: Vec<&'static str>,
+    /// The script's first transaction command of its own. Looked for where the server warns of one, in what the base does
+    /// not have.
     pub(crate) transaction_command: Option<Place>,
     /// It failed, and something that its script did before stays applied.
     pub(crate) partly_applied: bool,
@@ -185,6 +191,9 @@ impl StepRecord {
             notices: Vec::new(),
             moved_search_path: None,
             moved_at: None,
+            skipped: Vec::new(),
+            not_checked: None,
+            transaction_warnings: Vec::new(),
             transaction_command: None,
             partly_applied: false,
             recorded: None,
@@ -198,23 +207,6 @@ pub(crate) enum StepOutcome {
     Applied,
     Failed(Box<Failure>),
     NotRun,
-}
-
-/// A message of the server's that is no error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) level: NoticeLevel,
-    pub(crate) message: String,
-    /// The script's statement in answer to which it came.
-    pub(crate) place: Option<Place>,
-}
-
-/// How loud a notice is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
-#[strum(serialize_all = "lowercase")]
-pub(crate) enum NoticeLevel {
-    Notice,
-    Warning,
 }
 
 /// Why something did not work.

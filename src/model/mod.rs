@@ -7,6 +7,7 @@ mod evidence;
 mod files;
 mod finding;
 mod migration;
+mod notice;
 mod partition;
 mod project;
 mod reserved;
@@ -18,19 +19,19 @@ pub(crate) use catalog::{
 };
 pub(crate) use event::{Event, UnitName};
 pub(crate) use evidence::{
-    AppliedBefore, Change, ChangedMigration, Excerpt, Failure, FailureKind, Notice, NoticeLevel,
-    PassedOver, Phase, Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd,
-    UnitRecord,
+    AppliedBefore, Change, ChangedMigration, Excerpt, Failure, FailureKind, PassedOver, Phase,
+    Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd, UnitRecord,
 };
 #[cfg(test)]
 pub(crate) use files::MemoryFiles;
 pub(crate) use files::{Files, FilesError};
 pub(crate) use finding::{Finding, Severity, Verdict};
 pub(crate) use migration::{Migration, Script};
+pub(crate) use notice::{NotChecked, Notice, NoticeLevel};
 pub(crate) use partition::Partition;
 pub(crate) use project::{
-    CheckSettings, Database, FileOrder, Origin, PostgresSettings, Project, ProviderChoice, Role,
-    Sample, Tenancy, TenantSource, TenantTrack, Track, TrackKind,
+    CheckSettings, Database, FileOrder, LocaleProvider, Origin, PostgresSettings, Project,
+    ProviderChoice, Role, Sample, Tenancy, TenantSource, TenantTrack, Track, TrackKind,
 };
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
 pub(crate) use shape::{Comparison, PlacedDifference, ShapeComparison};

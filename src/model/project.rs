@@ -40,6 +40,9 @@ pub(crate) struct PostgresSettings {
     pub(crate) image: Option<String>,
     pub(crate) provider: ProviderChoice,
     pub(crate) role: Role,
+    /// The locale of the databases; by default that of the server.
+    pub(crate) locale: Option<String>,
+    pub(crate) locale_provider: LocaleProvider,
     /// Made in each database by the server's administrator, before the first migration.
     pub(crate) extensions: Vec<String>,
     /// Session settings that migrations read, as `-c name=value` of the connection.
@@ -88,6 +91,29 @@ pub(crate) enum Role {
     #[default]
     Owner,
     Superuser,
+}
+
+/// Who knows the locale of a database.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum LocaleProvider {
+    /// The machine's C library.
+    #[default]
+    Libc,
+    /// From PostgreSQL 15 on.
+    Icu,
+    /// PostgreSQL itself, from 17 on.
+    Builtin,
 }
 
 /// A named database: a shared track, a tenant track, or both (at least one).

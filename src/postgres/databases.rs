@@ -32,8 +32,9 @@ impl Server {
         // On a server of our own a checkpoint costs nothing, and copying files is half of copying through the WAL.
         let strategy =
             if self.own && self.version_num >= STRATEGY_FROM { " STRATEGY file_copy" } else { "" };
+        let locale = self.locale_options();
         let sql = format!(
-            "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'{strategy}",
+            "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'{locale}{strategy}",
             quote_identifier(&name),
             quote_identifier(self.role_name()),
         );

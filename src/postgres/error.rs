@@ -104,6 +104,11 @@ pub(crate) enum ProviderError {
         "the server refuses sessions with the settings of postgres.settings: {reason}; mend them in mig-ci.toml"
     )]
     Settings { reason: String },
+    #[error(
+        "the server cannot use the locale `{locale}` of postgres.locale ({provider}): {reason}; install it on the server's \
+         machine (Debian: `locale-gen`), or change postgres.locale in mig-ci.toml: the server has {known}"
+    )]
+    Locale { locale: String, provider: String, reason: String, known: String },
     #[error("could not {doing}: {reason}")]
     Sql { doing: String, reason: String },
     #[error("no provider works. Docker: {docker}. Local binaries: {local}")]

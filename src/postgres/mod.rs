@@ -19,6 +19,7 @@ mod failure;
 #[cfg(test)]
 mod killed;
 pub(crate) mod ledger_rows;
+mod locale;
 mod lock;
 mod notices;
 mod owner;
@@ -27,6 +28,7 @@ mod provider;
 mod roles;
 mod run_id;
 mod server;
+mod server_facts;
 mod session;
 mod sweep;
 
@@ -35,6 +37,7 @@ pub(crate) use catalog::CatalogReader;
 pub(crate) use concurrency::can_come_of_concurrency;
 pub(crate) use error::ProviderError;
 pub(crate) use failure::copy_failure;
+pub(crate) use locale::DatabaseLocale;
 pub(crate) use lock::{Claims, Keys};
 pub(crate) use notices::{collecting, layer as notice_layer};
 pub(crate) use provider::process_with_secret;

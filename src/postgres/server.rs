@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::Row as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
 use super::error::ProviderError;
+use super::locale::DatabaseLocale;
 use super::provider::{self, Running, Start, Started};
 use super::roles::{self, MigrationRole};
 use super::run_id::RunId;
-use super::{connect, sweep};
+use super::server_facts::{INCARNATION, ServerFacts};
+use super::{connect, locale, sweep};
 use crate::model::Event;
 use crate::model::{PostgresSettings, ProviderChoice, Severity};
 
@@ -73,6 +74,7 @@ pub(crate) struct Server {
     /// Another one after a restart, or after a crash of one of the server's processes.
     incarnation: String,
     notes: Vec<Note>,
+    locale: DatabaseLocale,
     admin: PgConnectOptions,
     role: MigrationRole,
     pub(super) own: bool,
@@ -110,7 +112,8 @@ impl Server {
     /// Looks at the server that has been started, and makes the migration role.
     async fn settle(request: &ServerRequest, started: Started) -> Result<Self, ProviderError> {
         match Self::introduce(request, &started).await {
-            Ok((facts, role, notes)) => Ok(Self {
+            Ok((facts, locale, role, notes)) => Ok(Self {
+                locale,
                 run: request.run.clone(),
                 provider: started.provider,
                 description: started.description,
@@ -135,9 +138,9 @@ impl Server {
     async fn introduce(
         request: &ServerRequest,
         started: &Started,
-    ) -> Result<(Facts, MigrationRole, Vec<Note>), ProviderError> {
+    ) -> Result<(ServerFacts, DatabaseLocale, MigrationRole, Vec<Note>), ProviderError> {
         let mut connection = connect::open(&started.admin, "connect to the new server").await?;
-        let facts = Facts::of(&mut connection).await?;
+        let facts = ServerFacts::of(&mut connection).await?;
         let mut notes = Vec::new();
         notes.extend(other_major(request.settings.version, &facts));
         if std::env::var_os("PGOPTIONS").is_some_and(|value| !value.is_empty()) {
@@ -145,11 +148,15 @@ impl Server {
                 "PGOPTIONS is set in the environment, and applies to every session of this run; unset it",
             ));
         }
+        let (settings, own) = (&request.settings, started.own);
+        let (locale, of_locale) =
+            locale::settle(&mut connection, settings, facts.version_num, own).await?;
+        notes.extend(of_locale);
         let (role, note) = roles::prepare(&mut connection, request, started).await?;
         notes.extend(note);
         connect::close(connection).await;
         connect::try_settings(&started.admin, &request.settings.settings).await?;
-        Ok((facts, role, notes))
+        Ok((facts, locale, role, notes))
     }
 
     /// Which provider made it: `docker`, `local` or `url`.
@@ -165,6 +172,16 @@ impl Server {
     /// `15.18`.
     pub(crate) fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The locale of the run's databases.
+    pub(crate) fn locale(&self) -> &DatabaseLocale {
+        &self.locale
+    }
+
+    /// What `CREATE DATABASE` is told of the locale.
+    pub(super) fn locale_options(&self) -> String {
+        locale::create_options(&self.settings)
     }
 
     /// What the reader of the report should know about it.
@@ -252,41 +269,7 @@ impl fmt::Debug for Server {
     }
 }
 
-struct Facts {
-    version: String,
-    version_num: u32,
-    incarnation: String,
-}
-
-/// When the server was started, and (for those who may see it) when the process that every recovery begins anew.
-const INCARNATION: &str = "SELECT pg_catalog.concat(extract(epoch FROM pg_catalog.pg_postmaster_start_time()), ' ', \
-                           (SELECT extract(epoch FROM min(backend_start)) FROM pg_catalog.pg_stat_activity \
-                            WHERE backend_type = 'checkpointer'))";
-
-impl Facts {
-    async fn of(connection: &mut PgConnection) -> Result<Self, ProviderError> {
-        let row = sqlx::query(
-            "SELECT current_setting('server_version') AS version, \
-             current_setting('server_version_num')::int4 AS version_num",
-        )
-        .fetch_one(&mut *connection)
-        .await;
-        let (version, version_num): (String, i32) = row
-            .and_then(|row| Ok((row.try_get("version")?, row.try_get("version_num")?)))
-            .map_err(|error| ProviderError::sql("ask the server for its version", &error))?;
-        let incarnation = sqlx::query_scalar(INCARNATION).fetch_one(connection).await;
-        Ok(Self {
-            incarnation: incarnation.map_err(|error| {
-                ProviderError::sql("ask the server when it was started", &error)
-            })?,
-            // Debian writes `15.18 (Debian 15.18-0+deb12u1)`.
-            version: version.split_whitespace().next().unwrap_or_default().to_owned(),
-            version_num: version_num.unsigned_abs(),
-        })
-    }
-}
-
-fn other_major(configured: Option<u32>, facts: &Facts) -> Option<Note> {
+fn other_major(configured: Option<u32>, facts: &ServerFacts) -> Option<Note> {
     let configured = configured?;
     let major = facts.version_num / 10_000;
     (major != configured).then(|| {
@@ -305,7 +288,7 @@ mod tests {
     #[test]
     fn another_major_is_a_warning_that_names_both() {
         let (version, incarnation) = ("15.18".to_owned(), String::new());
-        let facts = Facts { version, version_num: 150_018, incarnation };
+        let facts = ServerFacts { version, version_num: 150_018, incarnation };
         let note = other_major(Some(17), &facts).unwrap();
         assert_eq!(note.severity, Severity::Warning);
         assert!(note.message.contains("15.18") && note.message.contains("17"));

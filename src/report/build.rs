@@ -225,6 +225,10 @@ impl Texts {
             duration_ms: milliseconds(step.duration),
             notices: step.notices.iter().map(notice).collect(),
             failure,
+            not_checked: step.not_checked.as_ref().map(|one| v1::NotChecked {
+                check: one.check.to_owned(),
+                reason: one.reason.clone(),
+            }),
             replayed_alone: false,
         }
     }

@@ -287,6 +287,7 @@ fn report(databases: Vec<Database>, findings: Vec<Finding>) -> Report {
             version: "17.2".into(),
             role: "owner".into(),
             lost: false,
+            locale: None,
         },
         revisions: Revisions {
             base: Some(revision("0a1b2c3d4e", "main")),
@@ -432,6 +433,7 @@ fn step(version: &str, path: &str, phase: Phase, outcome: Outcome) -> Step {
         duration_ms: 12,
         notices: Vec::new(),
         failure: None,
+        not_checked: None,
         replayed_alone: false,
     }
 }

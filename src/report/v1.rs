@@ -73,6 +73,27 @@ pub(crate) struct Server {
     pub(crate) role: String,
     /// The server went away during the run.
     pub(crate) lost: bool,
+    /// That of the run's databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locale: Option<Locale>,
+}
+
+/// Which letters `lower()` knows, and how text is sorted.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Locale {
+    pub(crate) encoding: String,
+    /// `LC_COLLATE`.
+    pub(crate) collate: String,
+    /// `LC_CTYPE`.
+    pub(crate) ctype: String,
+    /// `libc`, `icu` or `builtin`.
+    pub(crate) provider: String,
+    /// The locale of a provider other than libc.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locale: Option<String>,
+    /// As people speak of it.
+    pub(crate) name: String,
 }
 
 /// What was compared.
@@ -306,6 +327,9 @@ pub(crate) struct Step {
     pub(crate) notices: Vec<Notice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
+    /// A check that could not be made on this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) not_checked: Option<NotChecked>,
     /// In reports of version 0.1 alone: the step had failed beside others, and this is the outcome of a second attempt. Now a
     /// database as a whole is replayed again (see `replayed` of the database).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -336,6 +360,15 @@ pub(crate) struct Notice {
     /// `notice` or `warning`.
     pub(crate) level: String,
     pub(crate) message: String,
+}
+
+/// A check that was not made, and why.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NotChecked {
+    /// Its code.
+    pub(crate) check: String,
+    pub(crate) reason: String,
 }
 
 /// Why something did not work.

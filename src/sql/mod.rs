@@ -3,6 +3,7 @@
 mod comments;
 mod do_block;
 mod effects;
+mod if_not_exists;
 mod mention;
 mod own_schema;
 mod position;
@@ -21,6 +22,7 @@ pub(crate) use effects::{
 pub(crate) use effects::{
     TransactionControl, is_transaction_control, refuses_transaction, transaction_control,
 };
+pub(crate) use if_not_exists::{GuardedObject, Guards, guards};
 pub(crate) use mention::first_mention;
 pub(crate) use own_schema::{OWN_SCHEMA, without_own_schema};
 pub(crate) use position::{LineIndex, excerpt_at, place_in};

@@ -15,7 +15,7 @@ use super::survey::{self, Stand};
 use super::target::Target;
 use super::{Error, Request, plan};
 use crate::formats::LedgerRow;
-use crate::model::{Failure, LeaveOut, Migration, Tenancy};
+use crate::model::{Catalog, Failure, LeaveOut, Migration, Tenancy};
 use crate::postgres::{Address, CatalogReader, Session};
 use crate::replay::plan::TrackPlan;
 use crate::report::status::{self, Agreement, Entry, Standing, Unit, failure_of};
@@ -37,9 +37,9 @@ pub(crate) struct Inquiry {
 }
 
 /// Where a tenant is.
-struct Place {
-    target: Target,
-    address: Result<Address, Failure>,
+pub(super) struct Place {
+    pub(super) target: Target,
+    pub(super) address: Result<Address, Failure>,
 }
 
 /// Looks at one database.
@@ -57,13 +57,21 @@ pub(crate) async fn status(
         let first = units.len();
         let (tenants, places) = look.tenants(&project.root).await?;
         units.extend(tenants);
+        look.merge_equal_shapes(&mut units, &places, first).await;
         let odd = status::odd_ones(&mut units);
         let mut differences = Vec::new();
         for odd in odd.iter().take(EXPLAINED) {
             let Some(rule) = odd.rule else { continue };
             let names = odd.units.iter().map(|index| units[*index].name.clone());
             let place = |index: usize| &places[index - first];
-            let items = look.differing(place(odd.units[0]), place(rule)).await;
+            let like_rule = |index: &usize| {
+                *index != rule
+                    && units[*index].shape == units[rule].shape
+                    && units[*index].state == units[rule].state
+            };
+            let group: Vec<usize> =
+                [rule].into_iter().chain((first..units.len()).filter(like_rule).take(1)).collect();
+            let (rule, items) = look.differing_from(place(odd.units[0]), &group, place).await;
             differences.push(status::Difference {
                 tenants: names.collect(),
                 expected: units[rule].name.clone(),
@@ -79,7 +87,7 @@ pub(crate) async fn status(
 }
 
 /// One database, and what it is looked at with.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     inquiry: &'a Inquiry,
     job: &'a Job<'a>,
     files: &'a Worktree,
@@ -184,7 +192,7 @@ impl Look<'_> {
                 let mut unit = Known::new(plan).unit(target, stand);
                 if self.inquiry.shapes {
                     let mut reader = CatalogReader::open(&options(address)).await?;
-                    let left_out = ledgers(std::slice::from_ref(target));
+                    let left_out = ledgers([target]);
                     let shape = reader.database_fingerprint(&left_out).await;
                     put(&mut unit, shape.map(|shape| shape.to_string()));
                     reader.close().await;
@@ -195,30 +203,38 @@ impl Look<'_> {
                 Known::new(plan).unit(target, Stand::Unreadable(Box::new(failure)))
             })
         };
-        let jobs = self.inquiry.request.limits.jobs.max(1);
+        let jobs = self.jobs();
         stream::iter(seats.iter().zip(targets)).map(one).buffered(jobs).collect().await
     }
 
     /// In words; one line that says why if they cannot be read.
-    async fn differing(&self, odd: &Place, rule: &Place) -> Vec<String> {
-        let tenancy = self.job.site.database.tenants.as_ref().map(|track| track.tenancy);
-        let read = async |place: &Place| {
-            let address = place.address.as_ref().map_err(Failure::clone)?;
-            let mut reader = CatalogReader::open(&options(address)).await?;
-            let left_out = ledgers(std::slice::from_ref(&place.target));
-            let catalog = match tenancy {
-                Some(Tenancy::Database) => reader.database_catalog(&left_out).await,
-                _ => reader.catalog(&place.target.search_path[0], &left_out).await,
-            };
-            reader.close().await;
-            catalog
-        };
-        match (read(odd).await, read(rule).await) {
+    pub(super) async fn differing(&self, odd: &Place, rule: &Place) -> Vec<String> {
+        match (self.read_catalog(odd).await, self.read_catalog(rule).await) {
             (Ok(odd), Ok(rule)) => odd.differences(&rule).iter().map(ToString::to_string).collect(),
             (Err(failure), _) | (_, Err(failure)) => {
                 vec![format!("what differs cannot be read: {}", failure.message)]
             }
         }
+    }
+
+    pub(super) async fn read_catalog(&self, place: &Place) -> Result<Catalog, Failure> {
+        let address = place.address.as_ref().map_err(Failure::clone)?;
+        let mut reader = CatalogReader::open(&options(address)).await?;
+        let left_out = ledgers([&place.target]);
+        let catalog = match self.tenancy() {
+            Some(Tenancy::Database) => reader.database_catalog(&left_out).await,
+            _ => reader.catalog(&place.target.search_path[0], &left_out).await,
+        };
+        reader.close().await;
+        catalog
+    }
+
+    pub(super) fn tenancy(&self) -> Option<Tenancy> {
+        self.job.site.database.tenants.as_ref().map(|track| track.tenancy)
+    }
+
+    pub(super) fn jobs(&self) -> usize {
+        self.inquiry.request.limits.jobs.max(1)
     }
 }
 
@@ -233,14 +249,16 @@ async fn open(address: &Address) -> Result<Session, Failure> {
     Ok(session)
 }
 
-fn options(address: &Address) -> PgConnectOptions {
+pub(super) fn options(address: &Address) -> PgConnectOptions {
     address.reading(&[("application_name".to_owned(), "mig-ci status".to_owned())])
 }
 
 /// They differ by tool, and by the time of each upgrade.
-fn ledgers(targets: &[Target]) -> LeaveOut {
+pub(super) fn ledgers<'t>(targets: impl IntoIterator<Item = &'t Target>) -> LeaveOut {
     LeaveOut::tables(
-        targets.iter().map(|target| (target.ledger.schema.clone(), target.ledger.table.clone())),
+        targets
+            .into_iter()
+            .map(|target| (target.ledger.schema.clone(), target.ledger.table.clone())),
     )
 }
 

@@ -7,7 +7,7 @@ use super::run::Ran;
 use super::timing::Stopwatch;
 use super::{Error, Loaded, Request};
 use crate::model::{Database, Project, Sample, Severity, Track, TrackKind};
-use crate::postgres::Server;
+use crate::postgres::{DatabaseLocale, Server};
 use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan};
 use crate::report::{Run, v1};
 use crate::source::{Lacking, Revisions};
@@ -58,10 +58,22 @@ pub(super) fn of_server(server: &Server, project: &Project) -> (v1::Server, Vec<
         version: server.version().to_owned(),
         role: project.postgres.role.to_string(),
         lost: false,
+        locale: Some(locale(server.locale())),
     };
     let notes =
         server.notes().iter().map(|note| self::note(note.severity, &note.message)).collect();
     (facts, notes)
+}
+
+fn locale(locale: &DatabaseLocale) -> v1::Locale {
+    v1::Locale {
+        encoding: locale.encoding.clone(),
+        collate: locale.collate.clone(),
+        ctype: locale.ctype.clone(),
+        provider: locale.provider.clone(),
+        locale: locale.locale.clone(),
+        name: locale.name(),
+    }
 }
 
 pub(super) fn of_run(

@@ -21,6 +21,7 @@ mod kill;
 mod language;
 mod layouts;
 mod no_result;
+mod notices;
 mod project;
 mod providers;
 mod publish;

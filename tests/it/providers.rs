@@ -282,3 +282,78 @@ fn an_ordinary_user_needs_nothing_special() {
         assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new());
     }
 }
+
+mod locale {
+    use super::*;
+
+    /// Two addresses that differ in the case of a letter beyond ASCII, and an index on them without case.
+    fn two_eves(postgres: &str) -> Project {
+        project()
+            .file("mig-ci.toml", format!("[postgres]\n{postgres}\n[databases.app]\nmigrations = \"m\"\nsample = \"app.sql\"\n"))
+            .file("m/1_users.sql", "CREATE TABLE users (email text);\n")
+            .file("app.sql", "INSERT INTO users VALUES ('ÉVA@x'), ('éva@x');\n")
+            .git_commit("base")
+            .git_branch("feature")
+            .file("m/2_unique.sql", "CREATE UNIQUE INDEX ON users (lower(email));\n")
+    }
+
+    fn verify(project: &Project, provider: &str) -> crate::common::Command {
+        match provider {
+            "url" => project.verify(),
+            _ => project.mig_ci(["verify", "--provider=local"]),
+        }
+    }
+
+    #[test]
+    fn local_binaries_know_letters_beyond_ascii() {
+        let report = verify(&two_eves(""), "local").report(1);
+        assert_eq!(report.finding("migration-failed")["failure"]["sqlstate"], "23505");
+        let locale = &report.json["server"]["locale"];
+        assert_eq!(locale["encoding"], "UTF8");
+        assert!(locale["ctype"].as_str().unwrap().to_lowercase().contains("utf"), "{locale}");
+        let text = verify(&two_eves(""), "local").run().exit(1).stdout;
+        let name = locale["name"].as_str().unwrap();
+        assert!(text.lines().next().unwrap().contains(&format!("UTF8, locale {name}")), "{text}");
+        // The same for regular expressions without case.
+        let project = two_eves("").file(
+            "m/2_unique.sql",
+            "DO $$ BEGIN IF (SELECT count(*) FROM users WHERE email ~* '^éva') = 1 OR upper('é') <> 'É' THEN\n\
+             RAISE EXCEPTION 'letters'; END IF; END $$;\n",
+        );
+        verify(&project, "local").report(0);
+    }
+
+    #[test]
+    fn a_configured_locale_is_had_whatever_the_provider() {
+        for provider in ["local", "url"] {
+            let report = verify(&two_eves("locale = \"C.UTF-8\""), provider).report(1);
+            assert_eq!(report.finding("migration-failed")["failure"]["sqlstate"], "23505");
+            assert_eq!(report.json["server"]["locale"]["ctype"], "C.UTF-8", "{provider}");
+            let report = verify(&two_eves("locale = \"C\""), provider).report(0);
+            assert_eq!(report.json["server"]["locale"]["collate"], "C", "{provider}");
+            assert!(report.notes().contains("ASCII letters only"), "{}", report.notes());
+            let icu = two_eves("locale = \"de-DE\"\nlocale-provider = \"icu\"");
+            let report = verify(&icu, provider).report(1);
+            assert_eq!(report.json["server"]["locale"]["name"], "icu de-DE", "{provider}");
+        }
+    }
+
+    #[test]
+    fn a_locale_that_the_server_lacks_is_an_error() {
+        for provider in ["local", "url"] {
+            let error = one_error(verify(&two_eves("locale = \"xx_XX.UTF-8\""), provider).run());
+            for part in ["`xx_XX.UTF-8` of postgres.locale", "locale-gen", "mig-ci.toml", "C.utf8"]
+            {
+                assert!(error.contains(part), "{provider}, {part}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_has_the_configured_locale() {
+        let Some(image) = docker_image() else { return };
+        let project = two_eves("locale = \"C\"");
+        let run = project.mig_ci(["verify", "--provider=docker", "--postgres-image", &image]);
+        assert_eq!(run.report(0).json["server"]["locale"]["ctype"], "C");
+    }
+}

@@ -142,6 +142,22 @@ fn a_catalog_that_cannot_be_read_is_no_pass() {
     assert!(report.units_of("catalog-not-read").contains(&"fresh_1"));
 }
 
+/// The tenant's own schema, in what PostgreSQL takes as text.
+#[test]
+fn an_own_name_in_texts_is_no_difference() {
+    let app = app().file(
+        "m/2_own.sql",
+        "DO $do$ BEGIN\n\
+         EXECUTE format('ALTER TABLE users ADD tenant text DEFAULT %L', current_schema());\n\
+         EXECUTE format('CREATE INDEX %I ON users (email)', current_schema() || '_email');\n\
+         EXECUTE format('CREATE FUNCTION own() RETURNS bigint LANGUAGE plpgsql AS %L', \
+             format('BEGIN RETURN (SELECT count(*) FROM %I.users); END', current_schema()));\n\
+         END $do$;\n",
+    );
+    let report = verified(&app, 2, 0);
+    assert_eq!(report.unit("fresh_2")["shape"]["result"], "same");
+}
+
 /// The project's session settings are for migrations, not for reading catalogs.
 #[test]
 fn session_settings_do_not_stop_the_reading() {

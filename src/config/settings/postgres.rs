@@ -52,6 +52,10 @@ pub(super) fn settings(cx: &mut Context<'_>, raw: &RawPostgres) -> PostgresSetti
         image,
         provider,
         role,
+        locale: cx.optional_text(&table.child("locale"), raw.locale.as_deref()),
+        locale_provider: cx
+            .choice(&table.child("locale-provider"), raw.locale_provider.as_deref())
+            .unwrap_or_default(),
         extensions: extensions(cx, &table.child("extensions"), &raw.extensions),
         settings: session(cx, &table.child("settings"), &raw.settings),
         url: server_url(cx, &table, raw.url.as_deref(), provider),

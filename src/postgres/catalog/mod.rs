@@ -6,8 +6,8 @@
 //!
 //! **What is read** is what a migration makes, and not what the data or the server's machine make of it: no current values of
 //! sequences, no statistics, no versions of collations, no dropped columns. A function's body that is a string is text as
-//! it is; so are comments, the arguments of triggers, and strings in code: where these name their own schema, two tenants
-//! differ. Roles are named as they are: with a role for each tenant, owners and grants differ. Not read: security labels,
+//! it is; so are comments, the arguments of triggers, and strings in code. Where these hold the own name of the schema, the
+//! fingerprint differs, and `Catalog::differences` does not: `model/catalog/own_name.rs` says how. Not read: security labels,
 //! what an extension has made, text search parsers and templates, and (but for a whole database) what is in no schema.
 //!
 //! **In one snapshot, nearly.** A chunk of schemas is read in one `REPEATABLE READ` transaction. PostgreSQL's functions that

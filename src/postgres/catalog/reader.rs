@@ -86,9 +86,23 @@ impl CatalogReader {
     ) -> Result<Catalog, Failure> {
         let schemas = [schema.to_owned()];
         match self.read(&schemas, left_out, Way::Items).await.pop() {
-            Some((_, read)) => Ok(Catalog::new(read?.items())),
+            Some((_, read)) => Ok(Catalog::new(read?.items()).named(schema)),
             None => Err(no_such_schema(schema)),
         }
+    }
+
+    /// All that each of some schemas holds, in any order. Those that are not there are left out.
+    pub(crate) async fn catalogs(
+        &mut self,
+        schemas: &[String],
+        left_out: &LeaveOut,
+    ) -> Told<Catalog> {
+        let read = self.read(schemas, left_out, Way::Items).await;
+        let catalog = |(name, read): (String, Result<Read, Failure>)| {
+            let read = read.map(|read| Catalog::new(read.items()).named(&name));
+            (name, read)
+        };
+        read.into_iter().map(catalog).collect()
     }
 
     /// The fingerprint of the whole database: all schemas that are not PostgreSQL's own, with their names, and what is in
@@ -110,7 +124,9 @@ impl CatalogReader {
         left_out: &LeaveOut,
     ) -> Result<Catalog, Failure> {
         let read = self.database(left_out, Way::Items).await?;
-        Ok(Catalog::new(read.into_iter().flat_map(Read::items).collect()))
+        let name = "SELECT pg_catalog.current_database()::pg_catalog.text";
+        let name: String = self.session.fetch_one(name).await?;
+        Ok(Catalog::new(read.into_iter().flat_map(Read::items).collect()).named(&name))
     }
 
     /// All that the database holds outside of `schemas`: in its other schemas, with their names, and in none.

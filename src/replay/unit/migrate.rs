@@ -6,10 +6,10 @@ use super::turn::Turn;
 use super::{UnitRun, at};
 use crate::formats::{
     Message, leaves_something, search_path_command, separated, transaction_command,
+    transaction_warnings,
 };
 use crate::model::{
-    Event, Failure, FailureKind, Migration, NoticeLevel, Phase, Place, StepOutcome, StepRecord,
-    UnitEnd,
+    Event, Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
 };
 use crate::postgres::{Session, collecting as collecting_notices};
 use crate::sql::effects;
@@ -106,6 +106,8 @@ impl UnitRun<'_> {
             Some(turn) => turn,
             None => self.home.turn(&messages).await,
         };
+        let was_open = session.is_left_in_transaction();
+        let watch = self.watch_guards(session, migration, &messages).await;
         let (outcome, notices) = collecting_notices(session.step(&messages, &recorded)).await;
         let mut step = StepRecord {
             outcome: StepOutcome::Applied,
@@ -113,12 +115,16 @@ impl UnitRun<'_> {
             notices,
             ..StepRecord::not_run(migration, phase)
         };
-        let is_warned = step.notices.iter().any(|notice| notice.level == NoticeLevel::Warning);
-        if is_warned && self.track.is_pending(migration) {
+        let failed = outcome.as_ref().err().map(|failed| (failed.message, failed.completed));
+        step.transaction_warnings = transaction_warnings(&messages, was_open, failed);
+        if !step.transaction_warnings.is_empty() && self.track.is_pending(migration) {
             step.transaction_command = transaction_command(&messages);
         }
         match outcome {
             Ok(aftermath) => {
+                if let Some(watch) = watch {
+                    watch.finish(session, &aftermath, &self.unit.search_path, &mut step).await;
+                }
                 step.recorded = Some(aftermath.recorded);
                 if aftermath.schemas != self.unit.search_path {
                     step.moved_search_path = Some(aftermath.schemas);

@@ -2,6 +2,7 @@
 //!
 //! Here is its life; `start` brings it to where it stands before the pull request, `migrate` does what the tool does.
 
+mod guards;
 mod migrate;
 mod start;
 mod turn;
@@ -187,6 +188,8 @@ impl<'a> UnitRun<'a> {
 
     async fn owner_session(&self) -> Result<Session, Failure> {
         let options = self.replay.server.owner(&self.home.name);
+        // Whatever the project's settings, the role or the database say: checks read notices.
+        let options = options.options([("client_min_messages", "notice")]);
         self.replay.session(options, Some(&self.unit.search_path)).await
     }
 

@@ -25,7 +25,7 @@ impl UnitRun<'_> {
             _ => Vec::new(),
         };
         let migration = |index: &usize| -> &Migration { &self.track.head[*index] };
-        // Without a base nobody knows what is new: an older sample is no reason for a word then, but one to which nothing
+        // Without a base it is not known what is new: an older sample is no reason for a word then, but one to which nothing
         // was applied is.
         let is_told = !self.track.base.is_empty() || decision.apply.is_empty();
         let already = left.iter().filter(|_| is_told).map(migration).map(applied_before).collect();

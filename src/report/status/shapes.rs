@@ -108,8 +108,15 @@ pub(super) fn versions(units: &[Unit]) -> Vec<Version> {
 }
 
 fn is_known(unit: &Unit) -> bool {
-    use super::Standing::{AtHead, Behind, Refused};
-    unit.track == TrackKind::Tenant && matches!(unit.standing, AtHead | Behind | Refused)
+    unit.has_state()
+}
+
+impl Unit {
+    /// A tenant whose ledger could be read: it can be compared with others of the same state.
+    pub(crate) fn has_state(&self) -> bool {
+        use super::Standing::{AtHead, Behind, Refused};
+        self.track == TrackKind::Tenant && matches!(self.standing, AtHead | Behind | Refused)
+    }
 }
 
 #[cfg(test)]

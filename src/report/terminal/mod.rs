@@ -58,13 +58,18 @@ pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
 
 fn header(out: &mut String, report: &Report, paint: Paint) {
     let server = &report.server;
+    let locale = server.locale.as_ref().map(|locale| {
+        format!("{}, locale {}, ", one_line(&locale.encoding, LINE), one_line(&locale.name, LINE))
+    });
+    let locale = locale.unwrap_or_default();
     let _ = writeln!(
         out,
-        "{} on PostgreSQL {} ({}: {}), migrations run as {}",
+        "{} on PostgreSQL {} ({}: {}), {}migrations run as {}",
         paint.bold(&format!("{} {}", visible(&report.tool.name), visible(&report.tool.version))),
         one_line(&server.version, LINE),
         one_line(&server.provider, LINE),
         one_line(&server.description, LINE),
+        locale,
         one_line(&server.role, LINE),
     );
     let reason = one_line(&report.revisions.base_reason, LINE);

@@ -21,6 +21,8 @@ pub(crate) struct Statement {
     pub(super) is_terminated: bool,
     /// The transaction command that it is.
     pub(crate) control: Option<TransactionControl>,
+    /// `COMMIT AND CHAIN`: the next transaction block begins at once.
+    pub(crate) chains: bool,
     /// PostgreSQL refuses it in a transaction block.
     pub(crate) refuses_transaction: bool,
     /// Alone in its message it can commit in its middle.
@@ -50,6 +52,7 @@ impl Statement {
             is_certain: !words.iter().any(Word::has_no_certain_end),
             is_terminated: words.last().is_some_and(|last| last.text() == ";"),
             control: control(words.iter().cloned()),
+            chains: words.windows(2).any(|pair| pair[0].is("AND") && pair[1].is("CHAIN")),
             refuses_transaction: refuses(&words),
             commits_by_itself: commits_by_itself(&words),
             verb: words.first().map(Word::keyword).unwrap_or_default(),

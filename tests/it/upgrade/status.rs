@@ -104,6 +104,47 @@ async fn hostile_names_have_the_same_shape() {
     status(&shop, &database, ["--all-tenants", "--check"]).run().success();
 }
 
+/// A template with the tenant's own name in everything that PostgreSQL does not render: it is the tenant's, not a drift.
+#[tokio::test]
+async fn an_own_name_in_texts_is_no_drift() {
+    let own = "DO $do$ BEGIN\n\
+        EXECUTE format('CREATE TABLE %I (id int, tenant text DEFAULT %L, kind text DEFAULT ''users'')', 'of_' || current_schema(), current_schema());\n\
+        EXECUTE format('CREATE INDEX %I ON t1 (plan)', current_schema() || '_by_plan');\n\
+        EXECUTE format('COMMENT ON TABLE t1 IS %L', 'of ' || current_schema());\n\
+        EXECUTE format('CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS %L', format('BEGIN PERFORM count(*) FROM %I.t1; RETURN NEW; END', current_schema()));\n\
+        EXECUTE format('CREATE TRIGGER noted AFTER INSERT ON t1 FOR EACH ROW EXECUTE FUNCTION note(%L)', current_schema());\n\
+        END $do$;\n";
+    let shop = shop(1).file("tenant/2_own.sql", own);
+    let config = shop.read("mig-ci.toml").replace("tenant_{tenant}", "{tenant}");
+    let shop = shop.file("mig-ci.toml", config);
+    let names = ["acme", "users", "We'ird-Ténant", "a\"b", "x", "of"];
+    let database = with_tenants(&[]).await;
+    for name in names {
+        let (schema, slug) = (name.replace('"', "\"\""), name.replace('\'', "''"));
+        let sql = format!(
+            "CREATE SCHEMA \"{schema}\"; INSERT INTO audit.tenants (slug) VALUES ('{slug}')"
+        );
+        database.sql(&sql).await;
+    }
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    status(&shop, &database, ["--all-tenants", "--check"]).run().success();
+
+    // A body that reads another tenant's rows has the other's name, and not its own.
+    database
+        .sql(
+            "CREATE OR REPLACE FUNCTION x.note() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN PERFORM count(*) FROM acme.t1; RETURN NEW; END'",
+        )
+        .await;
+    let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
+    let report = report(&run);
+    assert_eq!(report["counts"]["drifted"], 1);
+    assert_eq!(unit(&report, "x")["agreement"], "drifted");
+    let differences = report["differences"].to_string();
+    assert!(differences.contains("function note()"), "{differences}");
+    assert!(differences.contains("acme.t1"), "{differences}");
+}
+
 /// However many there are, they are read together.
 #[tokio::test]
 async fn a_fleet_is_a_few_round_trips() {
@@ -136,4 +177,11 @@ async fn databases_are_compared_with_each_other() {
     assert_eq!(unit(&report, &databases[1].name)["agreement"], "drifted");
     assert_eq!(report["counts"]["drifted"], 1);
     assert!(report["differences"].to_string().contains("extra"), "{report}");
+
+    // A comment with the own name is none.
+    databases[1].sql("DROP INDEX extra").await;
+    for one in &databases {
+        one.sql(&format!("COMMENT ON TABLE a IS 'of {}'", one.name)).await;
+    }
+    status(&shop, &databases[0], ["--all-tenants", "--check"]).run().success();
 }

@@ -105,6 +105,43 @@ async fn what_hides_behind_postgresql_itself_is_named_without_its_schema_too() {
     room.end().await;
 }
 
+/// The own name in bodies, defaults, arguments and other names; each hostile name with the same template.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_names_in_texts_are_no_difference() {
+    const OWN: &str = r#"
+        CREATE TABLE users (id int, kind text DEFAULT 'users');
+        DO $do$ BEGIN
+            EXECUTE format('ALTER TABLE users ADD tenant text DEFAULT %L', current_schema());
+            EXECUTE format('CREATE INDEX %I ON users (id)', left(current_schema(), 40) || '_by_id');
+            EXECUTE format('CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS %L',
+                format('BEGIN PERFORM id FROM %I.users WHERE kind = %L; RETURN NEW; END', current_schema(), current_schema()));
+            EXECUTE format('CREATE TRIGGER noted AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION note(%L)', current_schema());
+        END $do$;
+    "#;
+    let mut room = Room::new().await;
+    room.tenant_of("acme", OWN).await;
+    // In a string a backslash is written in another way.
+    for name in HOSTILE.into_iter().filter(|name| !name.contains('\\')) {
+        room.tenant_of(name, OWN).await;
+        let is = room.reader.catalog(name, &LeaveOut::nothing()).await.unwrap();
+        let expected = room.reader.catalog("acme", &LeaveOut::nothing()).await.unwrap();
+        let told: Vec<String> = is.differences(&expected).iter().map(ToString::to_string).collect();
+        assert_eq!(told, [""; 0], "{name}");
+        assert_ne!(is.fingerprint(), expected.fingerprint(), "{name}: texts are as they are");
+    }
+    room.sql(
+        "ALTER TABLE select.users ALTER tenant SET DEFAULT 'acme'"
+            .replace("select.", "\"select\".")
+            .as_str(),
+    )
+    .await;
+    let is = room.reader.catalog("select", &LeaveOut::nothing()).await.unwrap();
+    let expected = room.reader.catalog("u", &LeaveOut::nothing()).await.unwrap();
+    let told: Vec<String> = is.differences(&expected).iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["column users.tenant: default is `'acme'::text`, expected `'u'::text`"]);
+    room.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_without_rights_reads_the_same() {
     let mut room = Room::new().await;

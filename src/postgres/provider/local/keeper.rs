@@ -28,6 +28,8 @@ use crate::postgres::server::Stopped;
 /// How often the children are looked after, and how soon an order is seen at the latest.
 const TICK: Duration = Duration::from_millis(10);
 const LOG_LINES: usize = 20;
+/// That of the official image, what most machines have, and what every one has.
+const LOCALES: [&str; 3] = ["en_US.UTF-8", "C.UTF-8", "C"];
 
 /// What to make.
 #[derive(Debug)]
@@ -139,32 +141,7 @@ fn keep(
 /// Makes the cluster and starts its server. Returns it with the CPU time of all children before it.
 fn begin(plan: &Plan, orders: &Receiver<()>) -> Result<(Child, Option<Duration>), ProviderError> {
     plan.place.create(plan.account.as_ref())?;
-    let mut initdb = program(plan, "initdb")?;
-    initdb
-        .args([
-            "--no-sync",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--username",
-            ADMINISTRATOR,
-        ])
-        .arg("--pgdata")
-        .arg(plan.place.data());
-    let mut child = spawn(plan, initdb, "initdb", Signal::SIGKILL)?;
-    let status = match wait(&mut child, orders) {
-        Some(status) => status,
-        None => {
-            end_initdb(&mut child);
-            return Err(ProviderError::Interrupted { doing: "making the cluster" });
-        }
-    };
-    if !status.success() {
-        return Err(ProviderError::Initdb {
-            folder: plan.folder.clone(),
-            log: log_end(plan, "initdb"),
-        });
-    }
+    make_cluster(plan, orders)?;
     let mut postgres = program(plan, "postgres")?;
     postgres.arg("-D").arg(plan.place.data());
     postgres.args(["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c"]);
@@ -178,6 +155,31 @@ fn begin(plan: &Plan, orders: &Receiver<()>) -> Result<(Child, Option<Duration>)
     // SIGQUIT ends a server at once and in order, also one that is in the middle of something.
     let server = spawn(plan, postgres, "postgres", Signal::SIGQUIT)?;
     Ok((server, cpu_before))
+}
+
+/// In the first of the locales that this machine has. `initdb` looks at the locale before it makes anything.
+fn make_cluster(plan: &Plan, orders: &Receiver<()>) -> Result<(), ProviderError> {
+    let mut locales = LOCALES.iter();
+    while let Some(locale) = locales.next() {
+        let mut initdb = program(plan, "initdb")?;
+        // The server's messages are read by people, and by checks.
+        initdb.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--lc-messages=C"]);
+        initdb.args(["--locale", locale, "--username", ADMINISTRATOR]);
+        initdb.arg("--pgdata").arg(plan.place.data());
+        let mut child = spawn(plan, initdb, "initdb", Signal::SIGKILL)?;
+        let Some(status) = wait(&mut child, orders) else {
+            end_initdb(&mut child);
+            return Err(ProviderError::Interrupted { doing: "making the cluster" });
+        };
+        let log = log_end(plan, "initdb");
+        let is_unknown = log.contains("invalid locale") && !plan.place.data().exists();
+        match status.success() {
+            true => return Ok(()),
+            false if is_unknown && locales.len() > 0 => {}
+            false => return Err(ProviderError::Initdb { folder: plan.folder.clone(), log }),
+        }
+    }
+    unreachable!("internal error: the last locale is tried without another one")
 }
 
 /// Waits for the order to stop, and stops.

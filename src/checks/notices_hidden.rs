@@ -1,0 +1,53 @@
+//! A check needs what only the server's notices tell, and those were switched off.
+
+use crate::model::UnitRecord;
+
+use super::{About, Check, Problem, about};
+
+#[derive(Debug)]
+pub(super) struct NoticesHidden;
+
+const HELP: &str = "take the setting out of the migration (a dump's first lines have it), or make the object outside of blocks and \
+                    dynamic SQL: there the catalog tells whether it was skipped";
+
+impl Check for NoticesHidden {
+    fn about(&self) -> &'static About {
+        about!(
+            Warning,
+            "notices-hidden",
+            "A check could not be made, because the server's notices were switched off"
+        )
+    }
+
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+        let steps = unit.steps.iter();
+        let problem = |step: &'a crate::model::StepRecord| {
+            let not_checked = step.not_checked.as_ref()?;
+            let message = format!("not checked: {}; {}", not_checked.check, not_checked.reason);
+            Some(Problem::in_file(&step.path, step.phase, message).with_help(Some(HELP)))
+        };
+        steps.filter_map(problem).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::samples::{step, unit};
+    use crate::model::{NotChecked, Phase, StepRecord};
+
+    #[test]
+    fn what_was_not_checked_is_said_and_why() {
+        let reason = "client_min_messages is error".to_owned();
+        let not_checked = Some(NotChecked { check: "already-exists-skipped", reason });
+        let quiet = StepRecord { not_checked, ..step("1", Phase::Head) };
+        let unit = unit("acme").with_step(quiet).with_step(step("2", Phase::Head));
+        let problems = NoticesHidden.check(&unit);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(
+            problems[0].message,
+            "not checked: already-exists-skipped; client_min_messages is error"
+        );
+        assert_eq!(problems[0].place().unwrap().path, "m/1.sql");
+    }
+}

@@ -1,0 +1,184 @@
+//! What `IF NOT EXISTS` skipped in a step: by the catalog before and after it where that tells, since a script can switch the
+//! server's notices off, and the server can speak another language.
+
+use super::UnitRun;
+use crate::formats::{Message, Segment};
+use crate::model::{Migration, NotChecked, Notice, NoticeLevel, Script, StepRecord};
+use crate::postgres::{Aftermath, Session};
+use crate::sql::{GuardedObject, Guards, first_mention, guards, place_in, quote_literal};
+
+/// What has to be known before a step, to tell afterwards what it skipped.
+pub(super) struct GuardWatch {
+    script: Script,
+    guards: Guards,
+    /// What each object was before; `None` where the session could not tell.
+    before: Option<Vec<String>>,
+    /// Why notices may be missing, if they may.
+    hidden: Option<String>,
+}
+
+impl UnitRun<'_> {
+    /// `None` for a script without such guards, and for what is not new: that cannot be changed any more.
+    pub(super) async fn watch_guards(
+        &self,
+        session: &mut Session,
+        migration: &Migration,
+        messages: &[Message],
+    ) -> Option<GuardWatch> {
+        if !self.track.is_pending(migration) {
+            return None;
+        }
+        let mut scripts = messages.iter().flat_map(Message::segments).filter_map(script_of);
+        let script = scripts.next()?.clone();
+        let script = if scripts.next().is_some() { migration.up.clone() } else { script };
+        let guards = guards(script.text());
+        if guards == Guards::default() {
+            return None;
+        }
+        let before = identities(session, &guards.objects).await;
+        let hidden = match mentioned_setting(&script) {
+            Some(setting) => Some(format!("the script sets {setting}")),
+            None => hides_notices(session, guards.has_others).await,
+        };
+        Some(GuardWatch { script, guards, before, hidden })
+    }
+}
+
+impl GuardWatch {
+    /// Records what was skipped, as the server would say it, and what cannot be told.
+    pub(super) async fn finish(
+        self,
+        session: &mut Session,
+        aftermath: &Aftermath,
+        search_path: &[String],
+        step: &mut StepRecord,
+    ) {
+        let after = match aftermath.schemas == search_path {
+            true => identities(session, &self.guards.objects).await,
+            // Bare names mean other things there.
+            false => None,
+        };
+        let known = self.before.zip(after);
+        let is_told = known.is_some() && !self.guards.has_others;
+        let skipped = known.into_iter().flat_map(|(before, after)| before.into_iter().zip(after));
+        step.skipped = skipped
+            .zip(&self.guards.objects)
+            .filter(|((before, after), _)| !before.is_empty() && before == after)
+            .map(|(_, object)| notice(&self.script, object))
+            .collect();
+        let hidden = match (self.hidden, is_told) {
+            (_, true) => None,
+            (Some(reason), _) => Some(reason),
+            (None, false) => hides_notices(session, true).await,
+        };
+        step.not_checked = hidden.map(|reason| NotChecked {
+            check: "already-exists-skipped",
+            reason: format!("{reason}, so the server need not say what IF NOT EXISTS skipped"),
+        });
+    }
+}
+
+fn script_of(segment: &Segment) -> Option<&Script> {
+    match segment {
+        Segment::Script(script) => Some(script),
+        Segment::Tool(_) => None,
+    }
+}
+
+fn notice(script: &Script, object: &GuardedObject) -> Notice {
+    Notice {
+        level: NoticeLevel::Notice,
+        message: object.notice.clone(),
+        place: Some(place_in(script, script.range().start + object.statement.start)),
+    }
+}
+
+fn mentioned_setting(script: &Script) -> Option<&'static str> {
+    let mentions =
+        |setting: &&&str| first_mention(script.text(), &[(**setting).to_owned()]).is_some();
+    ["client_min_messages", "lc_messages"].iter().find(mentions).copied()
+}
+
+/// What each object is now: empty where it is not there.
+async fn identities(session: &mut Session, objects: &[GuardedObject]) -> Option<Vec<String>> {
+    if objects.is_empty() {
+        return Some(Vec::new());
+    }
+    let one = |object: &GuardedObject| {
+        let relation =
+            format!("pg_catalog.to_regclass({})::pg_catalog.oid", quote_literal(&object.relation));
+        match &object.column {
+            None => format!("{relation}::pg_catalog.text"),
+            Some(column) => format!(
+                "(SELECT pg_catalog.concat(a.attrelid, '.', a.attnum) FROM pg_catalog.pg_attribute AS a \
+                 WHERE a.attrelid = {relation} AND a.attname = {} AND NOT a.attisdropped)",
+                quote_literal(column)
+            ),
+        }
+    };
+    let all: Vec<String> =
+        objects.iter().map(|object| format!("coalesce({}, '')", one(object))).collect();
+    let query =
+        format!("SELECT pg_catalog.array_to_json(ARRAY[{}])::pg_catalog.text", all.join(", "));
+    let text: String = session.fetch_one(&query).await.ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Why the session may not get notices in English; with `functions`, those count that could switch them off meanwhile.
+async fn hides_notices(session: &mut Session, functions: bool) -> Option<String> {
+    const QUERY: &str = "SELECT pg_catalog.concat_ws(' ', pg_catalog.current_setting('client_min_messages'), \
+                         pg_catalog.current_setting('lc_messages'))";
+    let settings: Result<String, _> = session.fetch_one(QUERY).await;
+    let Ok(settings) = settings else { return Some("the session could not be asked".to_owned()) };
+    let (level, language) = settings.split_once(' ').unwrap_or((&settings, ""));
+    if matches!(level, "warning" | "error") {
+        return Some(format!("client_min_messages is {level}"));
+    }
+    if !is_english(language) {
+        return Some(format!("lc_messages is {language}"));
+    }
+    let makes_quiet: Result<bool, _> = match functions {
+        false => return None,
+        true => session.fetch_one(FUNCTIONS).await,
+    };
+    makes_quiet
+        .unwrap_or(true)
+        .then(|| "a function of the database sets client_min_messages".to_owned())
+}
+
+const FUNCTIONS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.oid >= 16384 AND \
+    (p.prosrc ~* 'client_min_messages' OR p.proconfig::pg_catalog.text ~* 'client_min_messages'))";
+
+fn is_english(language: &str) -> bool {
+    matches!(language, "" | "C" | "POSIX")
+        || language.starts_with("en")
+        || language.starts_with("C.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_in_a_comment_switches_nothing_off() {
+        let mentioned = |text: &str| mentioned_setting(&Script::whole("1.sql", text));
+        assert_eq!(mentioned("-- SET client_min_messages = error\nSELECT 1;"), None);
+        assert_eq!(
+            mentioned("SET LOCAL Client_Min_Messages = error;"),
+            Some("client_min_messages")
+        );
+        assert_eq!(
+            mentioned("SELECT set_config('client_min_messages', 'error', true);"),
+            Some("client_min_messages")
+        );
+        assert_eq!(mentioned("SET lc_messages = 'de_DE';"), Some("lc_messages"));
+    }
+
+    #[test]
+    fn english_is_known_by_its_locale() {
+        for language in ["", "C", "C.UTF-8", "en_US.utf8", "POSIX"] {
+            assert!(is_english(language), "{language}");
+        }
+        assert!(!is_english("de_DE.UTF-8"));
+    }
+}

@@ -1,0 +1,213 @@
+//! What a script makes under `IF NOT EXISTS`, so that a catalog can tell whether it was skipped.
+
+use std::ops::Range;
+
+use super::quote::quote_identifier;
+use super::split::{Dialect, split};
+use super::words::{Word, words};
+
+/// All guards of a script.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Guards {
+    /// Those of which a catalog tells whether they were there before.
+    pub(crate) objects: Vec<GuardedObject>,
+    /// There are others: of other kinds, or in the body of a block or function, or in a string.
+    pub(crate) has_others: bool,
+}
+
+/// Something that is made only if nothing of its name is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GuardedObject {
+    /// The statement's bytes in the script.
+    pub(crate) statement: Range<usize>,
+    /// Of the relation: quoted, with its schema where the script names one.
+    pub(crate) relation: String,
+    /// Of that relation, where it is about a column.
+    pub(crate) column: Option<String>,
+    /// The server's words if it skips the statement.
+    pub(crate) notice: String,
+}
+
+/// What has no shape that could differ.
+const WITHOUT_SHAPE: [&str; 2] = ["EXTENSION", "SCHEMA"];
+const RELATIONS: [&str; 5] = ["TABLE", "SEQUENCE", "VIEW", "INDEX", "CONCURRENTLY"];
+
+pub(crate) fn guards(script: &str) -> Guards {
+    let mut guards = Guards::default();
+    for piece in split(script, Dialect::Server).pieces {
+        let all: Vec<Word<'_>> = words(&script[piece.range()]).collect();
+        for at in 0..all.len() {
+            if is(&all, at, &["IF", "NOT", "EXISTS"]) {
+                guards.take(&all, at, piece.range());
+            }
+            // The body of a block, or dynamic SQL.
+            guards.has_others |= has_guard(all[at].text());
+        }
+    }
+    guards
+}
+
+/// A string, or a body in dollar quotes.
+fn has_guard(literal: &str) -> bool {
+    let is_literal = literal.contains(['\'', '$']) && literal.len() > 1;
+    let mut rest = if is_literal { literal } else { "" };
+    while let Some(at) = rest.to_ascii_lowercase().find("if") {
+        let mut parts = rest[at..].split_whitespace();
+        let same = |part: Option<&str>, word: &str| {
+            part.is_some_and(|part| part.eq_ignore_ascii_case(word))
+        };
+        let starts = same(parts.next(), "if") && same(parts.next(), "not");
+        // With a parenthesis behind it, it is a condition of PL/pgSQL's.
+        let is_guard =
+            same(parts.next(), "exists") && parts.next().is_some_and(|part| !part.starts_with('('));
+        if starts && is_guard {
+            return true;
+        }
+        rest = &rest[at + 2..];
+    }
+    false
+}
+
+impl Guards {
+    fn take(&mut self, all: &[Word<'_>], at: usize, statement: Range<usize>) {
+        let Some(kind) = at.checked_sub(1).map(|before| &all[before]) else { return };
+        if WITHOUT_SHAPE.iter().any(|word| kind.is(word)) {
+            return;
+        }
+        let found = if all[0].is("CREATE") && RELATIONS.iter().any(|word| kind.is(word)) {
+            relation(all, at + 3)
+        } else if all[0].is("ALTER") && (kind.is("ADD") || kind.is("COLUMN")) {
+            column(all, at + 3)
+        } else {
+            None
+        };
+        match found {
+            Some((relation, column, notice)) => {
+                self.objects.push(GuardedObject { statement, relation, column, notice });
+            }
+            None => self.has_others = true,
+        }
+    }
+}
+
+type Found = (String, Option<String>, String);
+
+fn relation(all: &[Word<'_>], at: usize) -> Option<Found> {
+    let (mut name, next) = qualified(all, at)?;
+    let bare = name.last()?.clone();
+    let is_index = all[..at].iter().any(|word| word.is("INDEX"));
+    if is_index && name.len() == 1 && all.get(next).is_some_and(|word| word.is("ON")) {
+        // An index is in the schema of its table.
+        let table = next + 1 + usize::from(all.get(next + 1).is_some_and(|word| word.is("ONLY")));
+        let (table, _) = qualified(all, table)?;
+        name.splice(0..0, table[..table.len() - 1].iter().cloned());
+    }
+    Some((quoted(&name), None, format!("relation \"{bare}\" already exists, skipping")))
+}
+
+fn column(all: &[Word<'_>], at: usize) -> Option<Found> {
+    let name = all.get(at)?.identifier()?.into_owned();
+    let mut table = 1 + usize::from(all.get(1)?.is("FOREIGN"));
+    if !all.get(table)?.is("TABLE") {
+        return None;
+    }
+    table += 1;
+    table += if is(all, table, &["IF", "EXISTS"]) { 2 } else { 0 };
+    table += usize::from(all.get(table)?.is("ONLY"));
+    let (table, _) = qualified(all, table)?;
+    let notice =
+        format!("column \"{name}\" of relation \"{}\" already exists, skipping", table.last()?);
+    Some((quoted(&table), Some(name), notice))
+}
+
+/// The parts of a name, and the index of the word behind it.
+fn qualified(all: &[Word<'_>], at: usize) -> Option<(Vec<String>, usize)> {
+    let mut parts = vec![all.get(at)?.identifier()?.into_owned()];
+    let mut next = at + 1;
+    while all.get(next).is_some_and(|word| word.text() == ".") {
+        parts.push(all.get(next + 1)?.identifier()?.into_owned());
+        next += 2;
+    }
+    Some((parts, next))
+}
+
+fn quoted(name: &[String]) -> String {
+    name.iter().map(|part| quote_identifier(part)).collect::<Vec<_>>().join(".")
+}
+
+fn is(all: &[Word<'_>], at: usize, keywords: &[&str]) -> bool {
+    keywords
+        .iter()
+        .enumerate()
+        .all(|(index, keyword)| all.get(at + index).is_some_and(|word| word.is(keyword)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(script: &str) -> Vec<String> {
+        let told = |object: GuardedObject| match object.column {
+            Some(column) => format!("{}:{column}", object.relation),
+            None => object.relation,
+        };
+        guards(script).objects.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn relations_and_columns_are_found_as_the_script_names_them() {
+        for (script, expected) in [
+            ("CREATE TABLE IF NOT EXISTS t (a int);", vec!["\"t\""]),
+            ("create unlogged table if not exists S.\"T\" ()", vec!["\"s\".\"T\""]),
+            (
+                "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY s.t (a)",
+                vec!["\"s\".\"i\""],
+            ),
+            ("CREATE INDEX IF NOT EXISTS i ON t (a)", vec!["\"i\""]),
+            ("CREATE MATERIALIZED VIEW IF NOT EXISTS m AS SELECT 1", vec!["\"m\""]),
+            (
+                "ALTER TABLE IF EXISTS ONLY t ADD COLUMN IF NOT EXISTS a int, ADD IF NOT EXISTS b int",
+                vec!["\"t\":a", "\"t\":b"],
+            ),
+            ("-- CREATE TABLE IF NOT EXISTS t ()\nSELECT 'x'", vec![]),
+            ("DROP TABLE IF EXISTS t", vec![]),
+        ] {
+            assert_eq!(names(script), expected, "{script}");
+            assert!(!guards(script).has_others, "{script}");
+        }
+    }
+
+    #[test]
+    fn what_a_catalog_cannot_tell_is_said_to_be_there() {
+        for script in [
+            "DO $$ BEGIN CREATE TABLE IF NOT EXISTS t (); END $$",
+            "SELECT f('create table IF  not\nexists t ()')",
+            "ALTER TYPE e ADD VALUE IF NOT EXISTS 'x'",
+            "CREATE STATISTICS IF NOT EXISTS s ON a, b FROM t",
+        ] {
+            let guards = guards(script);
+            assert!(guards.has_others && guards.objects.is_empty(), "{script}");
+        }
+        for script in [
+            "CREATE EXTENSION IF NOT EXISTS x",
+            "DO $$ BEGIN IF x THEN END IF; END $$",
+            "DO $$ BEGIN IF NOT EXISTS (SELECT 1) THEN NULL; END IF; END $$",
+            "DO $$ BEGIN IF NOT EXISTS(SELECT 1) THEN NULL; END IF; END $$",
+        ] {
+            assert_eq!(guards(script), Guards::default(), "{script}");
+        }
+    }
+
+    #[test]
+    fn the_notice_is_the_servers() {
+        let of = |script| guards(script).objects[0].notice.clone();
+        assert_eq!(
+            of("CREATE TABLE IF NOT EXISTS s.t ()"),
+            "relation \"t\" already exists, skipping"
+        );
+        assert_eq!(
+            of("ALTER TABLE s.t ADD COLUMN IF NOT EXISTS c int"),
+            "column \"c\" of relation \"t\" already exists, skipping"
+        );
+    }
+}
