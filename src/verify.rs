@@ -13,10 +13,13 @@ use crate::report::{self, v1};
 use crate::source::{self, BaseRequest, Hosted, Revisions, SourceError, Worktree};
 
 mod again;
+mod coverage;
 mod facts;
 mod run;
 mod timing;
+mod unread;
 
+use coverage::{BaseProject, add_emptied_samples, configuration, project_record};
 use facts::{check_there_is_something, paths_of};
 use run::{Context, FIRST_LAPS};
 use timing::Stopwatch;
@@ -103,6 +106,8 @@ pub(crate) struct Loaded {
     pub(crate) head: Worktree,
     pub(crate) revisions: Revisions,
     pub(crate) plan: Plan,
+    /// What the base verifies.
+    pub(crate) base: BaseProject,
     /// The flags that lead a later run to the same project and the same base.
     pub(crate) flags: Vec<String>,
 }
@@ -154,13 +159,16 @@ fn load_at(location: Location, overrides: Overrides) -> Result<(Project, Worktre
 /// Everything up to the plan: needs files and git, and no server. `mig-ci list` stops here.
 pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
     let (project, head) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
-    let wanted = paths_of(&project.databases, head.folders_above());
+    let mut wanted = paths_of(&project.databases, head.folders_above());
+    wanted.push(configuration(&project.origin));
     let hosted = scope.hosted.as_ref();
     let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
     let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
     let plan = Plan::new(&project, &head, base_files, &scope.selection)?;
     let flags = scope.flags(&revisions);
-    Ok(Loaded { project, head, revisions, plan, flags })
+    let snapshot = revisions.base.files.as_ref();
+    let base = BaseProject::read(&project, snapshot, scope.overrides.clone());
+    Ok(Loaded { project, head, revisions, plan, base, flags })
 }
 
 fn current_folder() -> Result<Utf8PathBuf, Error> {
@@ -182,6 +190,7 @@ pub(crate) async fn verify(
     let loaded = interrupted.run_until_cancelled(load(&request.scope)).await;
     let loaded = loaded.ok_or(Error::Interrupted { left: Vec::new() })??;
     check_there_is_something(request, &loaded.plan)?;
+    let mut record = project_record(&loaded)?;
     watch.lap("read the project");
 
     let context = Context { loaded: &loaded, events: &events, interrupted };
@@ -191,7 +200,10 @@ pub(crate) async fn verify(
     let replayed = context.run_again_in_doubt(&mut ran, &mut watch).await?;
 
     let units: Vec<UnitRecord> = ran.evidence.databases.iter().flatten().cloned().collect();
-    let findings = checks::judge(&units, &loaded.project.checks);
+    add_emptied_samples(&mut record, &loaded, &units);
+    let mut findings = checks::judge(&units, &loaded.project.checks);
+    findings.extend(checks::judge_project(&record, &loaded.project.checks));
+    checks::sort(&mut findings);
     let timings = request.timings.then(|| watch.timings(&units, ran.stopped.server_cpu));
     let run = facts::of_run(&loaded, &ran, replayed, &watch, timings);
     Ok(report::build(&loaded.plan, &units, &findings, run))

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use crate::model::{CheckSettings, Finding, Severity, UnitRecord};
+use crate::model::{CheckSettings, Finding, Phase, ProjectRecord, Severity, UnitRecord};
 
 use super::cause::Cause;
 use super::problem::Whereabouts;
@@ -32,13 +32,53 @@ pub(crate) fn judge(units: &[UnitRecord], settings: &CheckSettings) -> Vec<Findi
         }
     }
     let mut findings: Vec<Finding> = causes.into_values().collect();
-    // A stable sort: what weighs the same keeps plan order, since units are gone through in it.
-    findings.sort_by_key(|finding| (Reverse(finding.severity), Reverse(finding.units.len())));
+    // What weighs the same keeps plan order, since units are gone through in it.
+    sort(&mut findings);
     findings
 }
 
+/// Judges the project as a whole: the findings that no unit has.
+pub(crate) fn judge_project(project: &ProjectRecord, head: &CheckSettings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for check in CHECKS {
+        // What a pull request takes away is weighed by what it started from.
+        let settings = match &project.base_checks {
+            Some(base) if check.is_weighed_by_base() => base,
+            _ => head,
+        };
+        let Some(severity) = severity(*check, settings) else { continue };
+        let fail_on = settings.fail_on.unwrap_or(Severity::Error);
+        for problem in check.check_project(project) {
+            let severity = problem
+                .at_most
+                .map_or(severity, |most| severity.min(most))
+                .max(problem.at_least.unwrap_or(Severity::Info));
+            findings.push(Finding {
+                code: check.about().code,
+                severity,
+                message: problem.message,
+                database: problem.database,
+                track: problem.track,
+                units: Vec::new(),
+                fails_run: severity >= fail_on && !problem.is_acknowledged,
+                phase: Phase::Head,
+                failure: None,
+                place: problem.place,
+                unplaced: problem.unplaced,
+                help: problem.help,
+            });
+        }
+    }
+    findings
+}
+
+/// The worst first, then those of most units. The sort is stable: what weighs the same keeps its order.
+pub(crate) fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (Reverse(finding.severity), Reverse(finding.units.len())));
+}
+
 /// The severity that the configuration leaves a check; `None` where it is switched off.
-fn severity(check: &dyn Check, settings: &CheckSettings) -> Option<Severity> {
+pub(crate) fn severity(check: &dyn Check, settings: &CheckSettings) -> Option<Severity> {
     let about = check.about();
     settings.severities.get(about.code).copied().unwrap_or(Some(about.severity))
 }
@@ -68,6 +108,7 @@ fn finding(
         database: unit.database.clone(),
         track: unit.track,
         units: vec![index],
+        fails_run: false,
         phase: problem.phase,
         failure: problem.failure.cloned(),
         place,

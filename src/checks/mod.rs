@@ -10,8 +10,10 @@ mod base_not_reached;
 mod catalog_not_read;
 mod cause;
 mod changed_outside_target;
+mod coverage_reduced;
 mod environment_failed;
 mod failed;
+mod files_not_read;
 mod judge;
 mod ledger_not_written;
 mod ledger_refused;
@@ -19,6 +21,7 @@ mod migration_failed;
 mod notices_hidden;
 mod passed_over;
 mod problem;
+mod project_problem;
 mod sample_at_head;
 mod sample_not_loaded;
 mod sample_statements_skipped;
@@ -31,10 +34,11 @@ mod shape_differs;
 mod sqlstate;
 mod transaction_control;
 
-pub(crate) use judge::judge;
+pub(crate) use judge::{judge, judge_project, severity, sort};
 pub(crate) use problem::Problem;
+pub(crate) use project_problem::ProjectProblem;
 
-use crate::model::{Severity, UnitRecord};
+use crate::model::{ProjectRecord, Severity, UnitRecord};
 
 /// All checks. Within one unit, findings of equal weight keep this order.
 pub(crate) static CHECKS: &[&dyn Check] = &[
@@ -55,16 +59,28 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &already_exists_skipped::AlreadyExistsSkipped,
     &notices_hidden::NoticesHidden,
     &changed_outside_target::ChangedOutsideTarget,
+    &coverage_reduced::CoverageReduced,
+    &files_not_read::FilesNotRead,
     &sample_version_assumed::SampleVersionAssumed,
     &sample_statements_skipped::SampleStatementsSkipped,
 ];
 
-/// One rule. It looks at one unit at a time; [`judge()`] merges what units have in common.
+/// One rule. It looks at one unit at a time, and [`judge()`] merges what units have in common; or at the project.
 pub(crate) trait Check: Sync + std::fmt::Debug {
     fn about(&self) -> &'static About;
 
     /// What is wrong with the unit by this rule, in the order in which it happened.
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>>;
+
+    /// What is wrong with the project as a whole.
+    fn check_project(&self, _: &ProjectRecord) -> Vec<ProjectProblem> {
+        Vec::new()
+    }
+
+    /// Its weight is that of the base's settings, where there is a base: the head cannot make it lighter.
+    fn is_weighed_by_base(&self) -> bool {
+        false
+    }
 }
 
 /// What a check is called, how much it weighs, and the page that explains it.

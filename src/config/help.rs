@@ -105,6 +105,10 @@ impl Problem {
                 format!("move `{name}` into the table whose `migrations` it is about")
             }
             Self::BadName { source, .. } => name_help(source)?,
+            Self::NoReason { .. } => "say in `reason` why it is checked no more".to_owned(),
+            Self::NotOnePart { .. } => "give `database`, `database` and `track`, `tenant` (with its `database`, if several \
+                 have one of that name), `check`, or `setting`"
+                .to_owned(),
             Self::EmptySearchPath { .. } => "name its schemas, or leave the key out".to_owned(),
             Self::SearchPathStart { expected, .. } => format!(
                 "put {expected} first: that is where migrations create their tables, and where \

@@ -108,6 +108,12 @@ pub(crate) enum Problem {
     #[error("`{key}`: `{name}` is a schema of PostgreSQL's own")]
     ServersSchema { key: String, name: String },
 
+    // Coverage.
+    #[error("[[coverage.removed]] has an entry without a reason (`{key}`)")]
+    NoReason { key: String },
+    #[error("[[coverage.removed]] has an entry that does not name one part (`{key}`)")]
+    NotOnePart { key: String },
+
     // Tenants and samples.
     #[error("`{key}`: {source}")]
     BadTemplate { key: String, source: TargetError },

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use strum::VariantNames;
 
-use crate::model::{FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
+use crate::model::{FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy, TrackKind};
 
 /// The databases of a project, and how mig-ci verifies their migrations.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub(crate) struct RawConfig {
     /// What counts how much.
     #[serde(default)]
     pub(crate) checks: RawChecks,
+    /// What is checked no more, and why.
+    #[serde(default)]
+    pub(crate) coverage: RawCoverage,
 }
 
 /// The server on which migrations are replayed.
@@ -236,6 +239,35 @@ pub(crate) struct RawCheck {
     #[serde(default)]
     #[schemars(schema_with = "severity_or_off")]
     pub(crate) severity: Option<String>,
+}
+
+/// What is checked no more, and why.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCoverage {
+    /// What the base checks and this revision does not, on purpose. Each entry names one part, and a reason.
+    #[serde(default)]
+    pub(crate) removed: Vec<RawRemoved>,
+}
+
+/// One part that is checked no more.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRemoved {
+    /// A named database; alone, all of it.
+    pub(crate) database: Option<String>,
+    /// A track of that database: `shared` or `tenant`.
+    #[serde(default)]
+    #[schemars(schema_with = "choice::<TrackKind>")]
+    pub(crate) track: Option<String>,
+    /// A tenant whose sample is gone, or says less.
+    pub(crate) tenant: Option<String>,
+    /// The code of a check that weighs less, or is switched off.
+    pub(crate) check: Option<String>,
+    /// A key of this file, or the path of a `prepare` file, as the finding names it.
+    pub(crate) setting: Option<String>,
+    /// Why. The report shows it.
+    pub(crate) reason: String,
 }
 
 /// One value, or a list of them.

@@ -40,10 +40,13 @@ pub(crate) struct Finding {
     pub(crate) severity: Severity,
     /// One sentence, in the server's words where it has any.
     pub(crate) message: String,
+    /// Empty where it is about the project as a whole.
     pub(crate) database: String,
     pub(crate) track: TrackKind,
-    /// Indices into the evidence's units, in plan order; never empty.
+    /// Indices into the evidence's units, in plan order; empty where it is about the project.
     pub(crate) units: Vec<usize>,
+    /// A finding about the project that fails the run. One about units fails these by its severity.
+    pub(crate) fails_run: bool,
     /// The part of the units' lives in which it happened.
     pub(crate) phase: Phase,
     /// The failure of the first of the units, where the finding is about one.

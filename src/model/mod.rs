@@ -1,6 +1,7 @@
 //! The nouns of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other room.
 
 mod catalog;
+mod coverage;
 mod environment;
 mod event;
 mod evidence;
@@ -16,6 +17,9 @@ mod target;
 
 pub(crate) use catalog::{
     Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
+};
+pub(crate) use coverage::{
+    Acknowledgement, CoverageChange, CoveragePart, CoverageReduction, ProjectRecord, UnreadFile,
 };
 pub(crate) use event::{Event, UnitName};
 pub(crate) use evidence::{

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use super::{Severity, TargetTemplate};
+use super::{Acknowledgement, Severity, TargetTemplate};
 
 /// A repository (or a part of one) with its named databases.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Project {
     /// In the order of the file.
     pub(crate) databases: Vec<Database>,
     pub(crate) checks: CheckSettings,
+    /// What is checked no more, on purpose.
+    pub(crate) removed: Vec<Acknowledgement>,
 }
 
 /// Where the project's description comes from.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{clip, count, is_of_project, one_line, visible};
+use super::text::{about, clip, count, is_of_project, one_line, visible};
 use super::v1::{Finding, Report, Severity, TrackKind};
 
 /// One annotation, as data: a workflow command or a part of a check run is made of it.
@@ -43,6 +43,7 @@ fn annotation(finding: &Finding, several: bool, folder: &str) -> Annotation {
     let place = finding.place.as_ref().filter(|place| is_of_project(&place.path));
     let database = one_line(&finding.database, NAME);
     let whom = match finding.track {
+        _ if finding.units.is_empty() => one_line(&about(finding), NAME),
         TrackKind::Shared => format!("shared track of {database}"),
         TrackKind::Tenant if several => {
             format!("{} of {database}", count(finding.units.len(), "tenant"))
@@ -70,7 +71,7 @@ fn message(finding: &Finding) -> String {
             }
         }
     }
-    if finding.track == TrackKind::Tenant {
+    if finding.track == TrackKind::Tenant && !finding.units.is_empty() {
         let names = finding.units.iter().take(NAMES).map(|name| one_line(name, NAME));
         let more = match finding.units.len().saturating_sub(NAMES) {
             0 => String::new(),

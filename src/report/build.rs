@@ -52,7 +52,10 @@ pub(crate) fn build(
         .map(|(index, unit)| verdict(unit, condemned.contains(&index)))
         .collect();
     let counts = counts(plan, units, &verdicts);
-    let verdict = overall(&verdicts);
+    let verdict = match overall(&verdicts) {
+        _ if findings.iter().any(|finding| finding.fails_run) => v1::Verdict::Failed,
+        verdict => verdict,
+    };
     let mut records = units.iter().zip(&verdicts);
     let mut texts = Texts::default();
     let databases = plan
@@ -259,7 +262,8 @@ pub(super) fn finding(
         database: finding.database.clone(),
         track: track_kind(finding.track),
         units: names,
-        phase: Some(phase_of(finding.phase)),
+        fails_run: finding.fails_run,
+        phase: (!finding.units.is_empty()).then(|| phase_of(finding.phase)),
         failure: finding.failure.as_ref().map(failure_of),
         place: finding.place.as_ref().map(place),
         unplaced: finding.unplaced.map(str::to_owned),

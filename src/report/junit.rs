@@ -28,7 +28,32 @@ pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
             }
         }
     }
+    let of_project = report.findings.iter().filter(|finding| finding.units.is_empty());
+    let cases: Vec<TestCase> = of_project.map(project_case).collect();
+    if !cases.is_empty() {
+        let mut suite = TestSuite::new("project");
+        suite.add_test_cases(cases);
+        junit.add_test_suite(suite);
+    }
     junit.to_string().expect("internal error: writing XML into a string cannot fail")
+}
+
+/// A finding that no unit has.
+fn project_case(finding: &Finding) -> TestCase {
+    let text = visible(&clip(&finding.message, TEXT_LIMIT)).into_owned();
+    let mut status = TestCaseStatus::success();
+    if finding.fails_run {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type(finding.code.as_str());
+        status.set_message(text.as_str());
+    }
+    let name = format!("{}: {}", finding.code, one_line(&text, TEXT_LIMIT));
+    let mut case = TestCase::new(name, status);
+    case.set_classname("project");
+    if !finding.fails_run {
+        case.set_system_out(text);
+    }
+    case
 }
 
 fn suite(database: &Database, kind: TrackKind, by_unit: &ByUnit<'_>) -> Option<TestSuite> {

@@ -121,6 +121,7 @@ mod tests {
         let units = [unit(names[0], UnitEnd::Completed), unit(names[1], failed)];
         let kind = FailureKind::Sql { sqlstate: sqlstate.into() };
         let finding = Finding {
+            fails_run: false,
             code: "migration-failed",
             severity: Severity::Error,
             message: String::new(),

@@ -471,6 +471,7 @@ fn nulls() -> Failure {
 
 fn finding(code: &str, failure: &Failure, units: Vec<String>) -> Finding {
     Finding {
+        fails_run: false,
         code: code.into(),
         severity: Severity::Error,
         message: failure.message.clone(),

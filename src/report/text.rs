@@ -105,6 +105,14 @@ pub(super) fn short_commit(commit: &str) -> String {
     commit.chars().take(7).collect()
 }
 
+/// What a finding without units is about.
+pub(super) fn about(finding: &super::v1::Finding) -> String {
+    match finding.database.as_str() {
+        "" => "project".to_owned(),
+        database => format!("{} track of {database}", finding.track),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -435,10 +435,14 @@ pub(crate) struct Finding {
     pub(crate) code: String,
     pub(crate) severity: Severity,
     pub(crate) message: String,
+    /// Empty where it is about the project as a whole.
     pub(crate) database: String,
     pub(crate) track: TrackKind,
-    /// Names of the units, in plan order.
+    /// Names of the units, in plan order. Empty where it is about the project, or a track as a whole.
     pub(crate) units: Vec<String>,
+    /// A finding without units that fails the run. Left out where it does not, and where it has units.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fails_run: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) phase: Option<Phase>,
     /// The failure of the first of the units, where the finding is about one.

@@ -33,7 +33,9 @@ use camino::Utf8PathBuf;
 pub(crate) use base::{BaseRequest, Lacking, Revisions, read_revisions};
 pub(crate) use change::Change;
 pub(crate) use credentials::kept_credentials;
-pub(crate) use hosted::{Answer, Commit, Comparison, Host, Hosted, Listing, ListingEntry};
+pub(crate) use hosted::{
+    Answer, Commit, Comparison, Host, Hosted, Listing, ListingEntry, is_stored_as,
+};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use worktree::Worktree;
 

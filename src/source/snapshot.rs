@@ -10,6 +10,8 @@ use crate::model::{Files, FilesError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     files: BTreeMap<String, Content>,
+    /// All files of the project at the revision, those that were not asked for as well, with their hashes.
+    names: Option<Result<BTreeMap<String, String>, String>>,
 }
 
 /// A file that is there may still be one that cannot be read: a symlink to nowhere.
@@ -31,6 +33,19 @@ impl Snapshot {
         reason: impl Into<String>,
     ) {
         self.files.insert(normal(path.as_ref()), Content::Unreadable(reason.into()));
+    }
+
+    /// The names and hashes of all files of the project at this revision, or why they are not known.
+    pub(crate) fn names(&self) -> Result<&BTreeMap<String, String>, String> {
+        match &self.names {
+            Some(Ok(names)) => Ok(names),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err("its files were not listed".to_owned()),
+        }
+    }
+
+    pub(super) fn with_names(self, names: Result<BTreeMap<String, String>, String>) -> Self {
+        Self { names: Some(names), ..self }
     }
 
     #[cfg(test)]

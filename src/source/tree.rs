@@ -77,7 +77,26 @@ pub(super) async fn read(
             Err(reason) => snapshot.insert_unreadable(path, reason),
         }
     }
-    Ok(snapshot)
+    Ok(snapshot.with_names(names(objects, place, commit).await))
+}
+
+/// All files and links of the project at a commit, by their paths in it, with their hashes. Contents are not read.
+async fn names(
+    objects: &impl Objects,
+    place: Place<'_>,
+    commit: &str,
+) -> Result<BTreeMap<String, String>, String> {
+    let prefix = normal(place.prefix);
+    let wanted: Vec<String> = (!prefix.is_empty()).then(|| prefix.clone()).into_iter().collect();
+    let entries = objects.below(commit, &wanted).await.map_err(|error| error.to_string())?;
+    let is_file =
+        |entry: &Entry| matches!(entry.kind, Kind::File | Kind::Symlink) && !entry.odd_name;
+    let below = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    let named = entries.into_iter().filter(is_file).filter_map(|entry| {
+        let path = entry.path.strip_prefix(&below)?.to_owned();
+        Some((path, entry.hash))
+    });
+    Ok(named.collect())
 }
 
 /// What symlinks point to, by their paths in the repository.

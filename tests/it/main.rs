@@ -12,6 +12,7 @@ mod binary;
 mod broken_demo;
 mod command_line;
 mod common;
+mod coverage;
 mod differential;
 mod directions;
 mod documents;

@@ -30,7 +30,8 @@ pub(crate) struct Overrides {
     pub(crate) has_database_url: bool,
     /// What the file may decide by itself; without it, everything.
     pub(crate) limits: Option<FileLimits>,
-    /// Directories of migrations may be empty, or not be there: for the command that makes the first migration.
+    /// Directories of migrations may be empty, or not be there, and patterns of samples may match nothing: for the command that
+    /// makes the first migration, and for what a base has.
     pub(crate) empty_folders: bool,
 }
 

@@ -2,6 +2,7 @@
 
 mod checks;
 mod context;
+mod coverage;
 mod databases;
 mod limits;
 mod paths;
@@ -53,6 +54,7 @@ pub(crate) fn validate(
         prepare: paths::files(&mut cx, &prepare, raw.prepare.server.as_ref()),
         databases: databases::databases(&mut cx, &raw.databases),
         checks: checks::settings(&mut cx, &raw.checks),
+        removed: coverage::acknowledgements(&mut cx, &raw.coverage),
     };
     let errors = cx.into_errors();
     if errors.is_empty() { Ok(project) } else { Err(input.document.errors(errors)) }

@@ -158,7 +158,9 @@ fn matches(cx: &mut Context<'_>, key: &Key, raw: &str) -> Vec<Utf8PathBuf> {
     };
     let pattern = pattern.into_string();
     let problem = match find(cx.input.files, &pattern) {
-        Ok(matches) if !matches.paths.is_empty() => return matches.paths,
+        Ok(matches) if !matches.paths.is_empty() || cx.input.overrides.empty_folders => {
+            return matches.paths;
+        }
         Ok(none) => Problem::NoMatch {
             key: key.to_string(),
             pattern,

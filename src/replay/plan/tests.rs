@@ -61,6 +61,7 @@ fn project(samples: Vec<Sample>) -> Project {
         tenants: Some(tenants),
     };
     Project {
+        removed: Vec::new(),
         root: Utf8PathBuf::from("/"),
         origin: Origin::Discovered,
         postgres: PostgresSettings::default(),

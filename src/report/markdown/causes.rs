@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::Links;
-use super::super::text::{clip, count, grouped, is_of_project, one_line, visible};
+use super::super::text::{about, clip, count, grouped, is_of_project, one_line, visible};
 use super::super::v1::{Failure, Finding, Place, Report, Severity, TrackKind};
 use super::escape::{code, fence, html_code, prose, url_path};
 use super::{Detail, NAME, Shape, listed, sign};
@@ -62,6 +62,7 @@ fn title(report: &Report, index: usize, finding: &Finding) -> String {
     let tenants = count(finding.units.len(), "tenant");
     let database = html_code(&finding.database);
     let whom = match finding.track {
+        _ if finding.units.is_empty() => format!("{}: ", html_code(&about(finding))),
         TrackKind::Tenant if report.databases.len() == 1 => format!("{tenants}: "),
         TrackKind::Tenant => format!("{tenants} of {database}: "),
         TrackKind::Shared => format!("Shared track of {database}: "),
@@ -142,6 +143,9 @@ fn too_long(what: &str, length: usize) -> String {
 }
 
 fn units(finding: &Finding, limit: usize) -> String {
+    if finding.units.is_empty() {
+        return format!("About: {}", code(&one_line(&about(finding), NAME)));
+    }
     let names = finding.units.iter().take(limit).map(|name| code(&one_line(name, NAME)));
     let list = listed(names.collect(), finding.units.len());
     match finding.track {

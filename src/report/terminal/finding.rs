@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::super::RenderOptions;
-use super::super::text::{clip, grouped, one_line, visible};
+use super::super::text::{about, clip, grouped, one_line, visible};
 use super::super::v1::{Failure, Finding, Place, Severity, TrackKind};
 
 /// Names of tenants.
@@ -147,6 +147,9 @@ fn notes(finding: &Finding, excerpt: bool) -> Vec<(String, String)> {
 }
 
 fn units(finding: &Finding) -> (String, String) {
+    if finding.units.is_empty() {
+        return ("about".to_owned(), one_line(&about(finding), NAME));
+    }
     let what = match finding.track {
         TrackKind::Tenant if finding.units.len() == 1 => "tenant",
         TrackKind::Tenant => "tenants",

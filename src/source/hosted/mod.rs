@@ -22,6 +22,7 @@ use super::git::toplevel_of;
 use super::tree::{self, Place};
 use super::{SourceError, Worktree};
 use objects::HostedObjects;
+pub(crate) use objects::is_stored_as;
 
 /// What a host says, or why it says nothing, as a clause with what to do.
 pub(crate) type Answer<T> = Result<T, String>;

@@ -181,7 +181,7 @@ fn is_leaf(entry: &Entry) -> bool {
 
 /// Whether git would store this content under this hash, its line ends as they are or as Unix has them: what a checkout has
 /// changed on the way out is not changed by anybody.
-fn is_stored_as(bytes: &[u8], hash: &str) -> bool {
+pub(crate) fn is_stored_as(bytes: &[u8], hash: &str) -> bool {
     let same = |bytes: &[u8]| hash_of(bytes, hash.len()) == hash;
     same(bytes) || bytes.contains(&b'\r') && same(&with_unix_line_ends(bytes))
 }

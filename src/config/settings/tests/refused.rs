@@ -83,7 +83,7 @@ target = \"x\"
     7 | [postgress]
       |  ^^^^^^^^^
       |
-      = help: did you mean `postgres`? The keys of the file's top level are `checks`, `databases`, `postgres`, `prepare`
+      = help: did you mean `postgres`? The keys of the file's top level are `checks`, `coverage`, `databases`, `postgres`, `prepare`
     "#);
 }
 

@@ -1,0 +1,111 @@
+//! What the base checks and the head does not, and what lies in the project's folders and is not read. Plain data.
+
+use std::fmt;
+
+use camino::Utf8PathBuf;
+
+use super::{CheckSettings, TrackKind};
+
+/// A part of what is checked, as `[[coverage.removed]]` names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CoveragePart {
+    Database(String),
+    Track {
+        database: String,
+        track: TrackKind,
+    },
+    /// A sample. An acknowledgement without a database is about the tenant of any of them.
+    Tenant {
+        database: Option<String>,
+        tenant: String,
+    },
+    Check(String),
+    /// A key of `mig-ci.toml` (`fail-on`, `postgres.role`), or the path of a `prepare` file.
+    Setting(String),
+}
+
+impl CoveragePart {
+    /// Whether an acknowledgement of `self` is about `other`.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tenant { database: None, tenant }, Self::Tenant { tenant: of_other, .. }) => {
+                tenant == of_other
+            }
+            _ => self == other,
+        }
+    }
+}
+
+/// As a table of `mig-ci.toml` has it.
+impl fmt::Display for CoveragePart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(name) => write!(f, "database = {name:?}"),
+            Self::Track { database, track } => {
+                write!(f, "database = {database:?}, track = \"{track}\"")
+            }
+            Self::Tenant { database: Some(database), tenant } => {
+                write!(f, "database = {database:?}, tenant = {tenant:?}")
+            }
+            Self::Tenant { database: None, tenant } => write!(f, "tenant = {tenant:?}"),
+            Self::Check(code) => write!(f, "check = {code:?}"),
+            Self::Setting(key) => write!(f, "setting = {key:?}"),
+        }
+    }
+}
+
+/// An entry of `[[coverage.removed]]`: the head's author says why less is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledgement {
+    pub(crate) part: CoveragePart,
+    /// Never blank.
+    pub(crate) reason: String,
+}
+
+/// How much a change matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CoverageChange {
+    /// The base checks it, and the head does not.
+    Removed,
+    /// It may hide a failure, and need not: it is shown.
+    Suspicious,
+}
+
+/// One part that the base checks and the head does not, or checks in a weaker way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CoverageReduction {
+    pub(crate) part: CoveragePart,
+    pub(crate) change: CoverageChange,
+    /// The named database that it is about; empty for the project as a whole.
+    pub(crate) database: String,
+    pub(crate) track: TrackKind,
+    /// One sentence.
+    pub(crate) message: String,
+    /// Of the head's acknowledgement.
+    pub(crate) reason: Option<String>,
+}
+
+/// A file in a folder of migrations or samples that is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnreadFile {
+    pub(crate) database: String,
+    pub(crate) track: TrackKind,
+    pub(crate) path: Utf8PathBuf,
+    /// Reads after the path.
+    pub(crate) reason: &'static str,
+    /// The base reads it.
+    pub(crate) is_read_by_base: bool,
+}
+
+/// What is known of the project as a whole, beside its units.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProjectRecord {
+    pub(crate) reductions: Vec<CoverageReduction>,
+    /// Acknowledgements of what is not reduced.
+    pub(crate) stale: Vec<CoveragePart>,
+    /// Why what the base checks is not known, where there is a base.
+    pub(crate) not_compared: Option<String>,
+    /// The base's settings: they weigh what the head cannot weigh itself.
+    pub(crate) base_checks: Option<CheckSettings>,
+    pub(crate) unread: Vec<UnreadFile>,
+}

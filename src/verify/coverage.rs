@@ -1,0 +1,285 @@
+//! What the base checks and the head does not: the base's own configuration is read, and compared with the head's.
+
+mod base;
+mod settings;
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+
+use super::unread::tracks;
+use super::{Error, Loaded};
+use crate::formats::choose;
+use crate::model::{
+    CoverageChange, CoveragePart, CoverageReduction, Database, Files, Project, ProjectRecord,
+    Sample, Track, TrackKind, UnitRecord,
+};
+use crate::replay::plan::{Plan, TrackPlan, directory};
+use crate::source::{Snapshot, is_stored_as};
+
+pub(super) use base::{BaseProject, configuration};
+
+/// What is known of the project before anything is replayed.
+pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, Error> {
+    let unread = super::unread::files_not_read(&loaded.project, &loaded.plan, &loaded.head)
+        .map_err(|error| Error::Folder { reason: error.to_string() })?;
+    let mut record = ProjectRecord { unread, ..ProjectRecord::default() };
+    let Some(snapshot) = &loaded.revisions.base.files else { return Ok(record) };
+    match &loaded.base {
+        BaseProject::Nothing => {}
+        BaseProject::Unknown(reason) => record.not_compared = Some(reason.clone()),
+        BaseProject::Known(base) => {
+            let names = snapshot.names().map_err(|reason| Error::Folder { reason })?;
+            let comparison = Comparison {
+                base,
+                head: &loaded.project,
+                plan: &loaded.plan,
+                names,
+                files: &loaded.head,
+            };
+            record.reductions = comparison.reductions();
+            record.base_checks = Some(base.checks.clone());
+            acknowledge(&mut record, &loaded.project);
+        }
+    }
+    Ok(record)
+}
+
+/// A sample of the base that the head has otherwise, and that turned out to hold nothing.
+pub(super) fn add_emptied_samples(
+    record: &mut ProjectRecord,
+    loaded: &Loaded,
+    units: &[UnitRecord],
+) {
+    let BaseProject::Known(base) = &loaded.base else { return };
+    let Some(Ok(names)) = loaded.revisions.base.files.as_ref().map(Snapshot::names) else { return };
+    for unit in units {
+        let Some(load) = &unit.sample else { continue };
+        if load.statements > 0 || load.copied_rows > 0 {
+            continue;
+        }
+        let database = base.databases.iter().find(|one| one.name == unit.database);
+        let in_base = database.and_then(|one| {
+            samples_of(one, unit.track).find(|sample| {
+                sample.path == load.path
+                    || (unit.track == TrackKind::Tenant && sample.tenant == unit.name)
+            })
+        });
+        let is_same = |sample: &Sample| is_unchanged(&loaded.head, names, &sample.path, &load.path);
+        if in_base.is_some_and(|sample| !is_same(sample)) {
+            let path = &load.path;
+            record.reductions.push(CoverageReduction {
+                part: tenant_part(&unit.database, &unit.name),
+                change: CoverageChange::Removed,
+                database: unit.database.clone(),
+                track: unit.track,
+                message: format!(
+                    "the sample {path} of `{}` holds no statement any more",
+                    unit.name
+                ),
+                reason: None,
+            });
+        }
+    }
+    acknowledge(record, &loaded.project);
+}
+
+/// Gives each reduction the reason that the head has for it, and names the reasons that are for nothing.
+fn acknowledge(record: &mut ProjectRecord, head: &Project) {
+    let mut stale = Vec::new();
+    for acknowledgement in &head.removed {
+        let mut is_used = false;
+        let about = |one: &&mut CoverageReduction| acknowledgement.part.covers(&one.part);
+        for reduction in record.reductions.iter_mut().filter(about) {
+            reduction.reason = Some(acknowledgement.reason.clone());
+            is_used = true;
+        }
+        if !is_used {
+            stale.push(acknowledgement.part.clone());
+        }
+    }
+    record.stale = stale;
+}
+
+/// Whether the head has the content that the base has at another (or the same) path.
+fn is_unchanged(
+    files: &dyn Files,
+    names: &BTreeMap<String, String>,
+    in_base: &Utf8Path,
+    in_head: &Utf8Path,
+) -> bool {
+    let Some(hash) = names.get(in_base.as_str()) else { return false };
+    files.read(in_head).ok().flatten().is_some_and(|bytes| is_stored_as(&bytes, hash))
+}
+
+fn samples_of(database: &Database, kind: TrackKind) -> Box<dyn Iterator<Item = &Sample> + '_> {
+    match kind {
+        TrackKind::Shared => {
+            Box::new(database.shared.iter().filter_map(|track| track.sample.as_ref()))
+        }
+        TrackKind::Tenant => Box::new(database.tenants.iter().flat_map(|tenants| &tenants.samples)),
+    }
+}
+
+fn tenant_part(database: &str, tenant: &str) -> CoveragePart {
+    CoveragePart::Tenant { database: Some(database.to_owned()), tenant: tenant.to_owned() }
+}
+
+fn track_of(database: &Database, kind: TrackKind) -> Option<&Track> {
+    match kind {
+        TrackKind::Shared => database.shared.as_ref(),
+        TrackKind::Tenant => database.tenants.as_ref().map(|tenants| &tenants.track),
+    }
+}
+
+/// Two revisions of a project.
+struct Comparison<'a> {
+    base: &'a Project,
+    head: &'a Project,
+    plan: &'a Plan,
+    names: &'a BTreeMap<String, String>,
+    files: &'a dyn Files,
+}
+
+impl<'a> Comparison<'a> {
+    fn reductions(&self) -> Vec<CoverageReduction> {
+        let mut found = Vec::new();
+        for database in &self.base.databases {
+            self.database(database, &mut found);
+        }
+        found.extend(settings::reductions(self.base, self.head));
+        found
+    }
+
+    fn database(&self, database: &Database, found: &mut Vec<CoverageReduction>) {
+        let kinds = [TrackKind::Shared, TrackKind::Tenant];
+        let in_base = kinds.into_iter().filter(|kind| track_of(database, *kind).is_some());
+        let gone: Vec<TrackKind> =
+            in_base.filter(|kind| self.counterpart(database, *kind).is_none()).collect();
+        let is_there = self.head.databases.iter().any(|one| one.name == database.name);
+        let is_all_gone = !is_there && gone.len() == tracks(database).count();
+        for kind in &gone {
+            let track = track_of(database, *kind).map_or("", |track| track.migrations.as_str());
+            let (name, kind) = (database.name.clone(), *kind);
+            let part = if is_all_gone {
+                CoveragePart::Database(name.clone())
+            } else {
+                CoveragePart::Track { database: name.clone(), track: kind }
+            };
+            let message =
+                format!("the {kind} track of database `{name}` ({track}) is verified no more");
+            found.push(reduction(part, &name, kind, message));
+        }
+        for kind in kinds {
+            if let Some((other, track)) = self.counterpart(database, kind) {
+                self.samples(database, other, kind, found);
+                self.format(database, track, kind, found);
+            }
+        }
+    }
+
+    /// The head's track for one of the base: by its database's name, or, where that is another one now, by its folder.
+    fn counterpart(
+        &self,
+        database: &Database,
+        kind: TrackKind,
+    ) -> Option<(&'a Database, &'a Track)> {
+        let folder = &track_of(database, kind)?.migrations;
+        let all = || self.head.databases.iter().filter_map(|one| Some((one, track_of(one, kind)?)));
+        all()
+            .find(|(one, _)| one.name == database.name)
+            .or_else(|| all().find(|(_, track)| track.migrations == *folder))
+    }
+
+    fn samples(
+        &self,
+        base: &Database,
+        head: &Database,
+        kind: TrackKind,
+        found: &mut Vec<CoverageReduction>,
+    ) {
+        for sample in samples_of(base, kind) {
+            let same = samples_of(head, kind)
+                .find(|other| kind == TrackKind::Shared || other.tenant == sample.tenant);
+            let is_new =
+                |other: &&Sample| !samples_of(base, kind).any(|one| one.tenant == other.tenant);
+            let renamed = || {
+                samples_of(head, kind)
+                    .filter(is_new)
+                    .any(|other| is_unchanged(self.files, self.names, &sample.path, &other.path))
+            };
+            let (tenant, path) = (&sample.tenant, &sample.path);
+            let message = match same {
+                Some(other) if self.stands_later(head, kind, sample, other) => format!(
+                    "the sample of `{tenant}` ({path}) is said to stand at a later version, so that fewer migrations are tried on it"
+                ),
+                Some(_) => continue,
+                None if renamed() => continue,
+                None if kind == TrackKind::Shared => {
+                    format!("the sample of the shared track ({path}) is gone")
+                }
+                None => format!("the sample of tenant `{tenant}` ({path}) is gone"),
+            };
+            found.push(reduction(tenant_part(&base.name, tenant), &base.name, kind, message));
+        }
+    }
+
+    /// Whether fewer of the head's migrations come after the version that the head says than after the base's.
+    fn stands_later(
+        &self,
+        head: &Database,
+        kind: TrackKind,
+        base: &Sample,
+        other: &Sample,
+    ) -> bool {
+        let planned = self.plan.databases.iter().find(|one| *one.name == *head.name);
+        let Some(track) = planned.and_then(|one| one.track(kind)) else { return false };
+        other.version.is_some() && place_of(track, other) > place_of(track, base)
+    }
+
+    fn format(
+        &self,
+        database: &Database,
+        head: &Track,
+        kind: TrackKind,
+        found: &mut Vec<CoverageReduction>,
+    ) {
+        let Some(base) = track_of(database, kind) else { return };
+        // What a format is told by may lie elsewhere, and is not read at the base: the head's files stand for it there.
+        let chosen = |format: Option<&str>| {
+            let format = choose(&directory(head, self.files), format).ok()?.format;
+            Some(format.name())
+        };
+        let of_base = base.format.as_deref().or_else(|| chosen(None));
+        let of_head = chosen(head.format.as_deref());
+        if let (Some(before), Some(after)) = (of_base, of_head)
+            && before != after
+        {
+            let name = &database.name;
+            let part = CoveragePart::Track { database: name.clone(), track: kind };
+            let message = format!(
+                "the {kind} track of database `{name}` is read as {after}, and was read as {before}: its migrations and its \
+                 ledger mean something else"
+            );
+            found.push(reduction(part, name, kind, message));
+        }
+    }
+}
+
+/// How many of the head's migrations a sample has behind it: one without a version stands at the base.
+fn place_of(track: &TrackPlan, sample: &Sample) -> usize {
+    let is_at = |version: &str| track.head.iter().position(|one| one.version == version);
+    let at_base = || track.base.iter().filter_map(|one| is_at(&one.version)).max();
+    let at = sample.version.as_deref().map_or_else(at_base, is_at);
+    at.map_or(0, |index| index + 1)
+}
+
+fn reduction(
+    part: CoveragePart,
+    database: &str,
+    track: TrackKind,
+    message: String,
+) -> CoverageReduction {
+    let change = CoverageChange::Removed;
+    CoverageReduction { part, change, database: database.to_owned(), track, message, reason: None }
+}

@@ -1,0 +1,84 @@
+//! The base's project, from the base's own configuration file, or from its folders where it has none.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::checks;
+use crate::config::{self, FILE_NAME, LoadOptions, Location, Overrides};
+use crate::model::{Files, FilesError, Origin, Project};
+use crate::source::Snapshot;
+
+/// What the base verifies.
+#[derive(Debug)]
+pub(crate) enum BaseProject {
+    /// There is no base, or it has neither a configuration nor folders that are understood.
+    Nothing,
+    Known(Box<Project>),
+    /// It has a configuration, and what that says is not known, for this reason.
+    Unknown(String),
+}
+
+/// The configuration file, as far as the base is asked for it.
+pub(crate) fn configuration(origin: &Origin) -> Utf8PathBuf {
+    match origin {
+        Origin::File(path) => path.clone(),
+        Origin::Discovered => FILE_NAME.into(),
+    }
+}
+
+impl BaseProject {
+    /// With the same flags as the head.
+    pub(crate) fn read(head: &Project, snapshot: Option<&Snapshot>, overrides: Overrides) -> Self {
+        let Some(snapshot) = snapshot else { return Self::Nothing };
+        if let Err(reason) = snapshot.names() {
+            return Self::Unknown(format!("the files of the base cannot be listed: {reason}"));
+        }
+        let path = configuration(&head.origin);
+        let files = NamedFiles(snapshot);
+        let file = files.has(&path).then_some(path);
+        let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
+        let location = Location { root: head.root.clone(), file };
+        let project = config::load(&LoadOptions {
+            location: &location,
+            files: &files,
+            environment: &config::process_environment,
+            check_codes: &codes,
+            overrides: Overrides { empty_folders: true, ..overrides },
+        });
+        match (project, location.file) {
+            (Ok(project), _) => Self::Known(Box::new(project)),
+            (Err(_), None) => Self::Nothing,
+            (Err(errors), Some(path)) => {
+                let errors = errors.to_string();
+                let first = errors.lines().next().unwrap_or_default();
+                Self::Unknown(format!("{path} of the base cannot be used: {first}"))
+            }
+        }
+    }
+}
+
+/// The base's files: those that were read, and the names of all others, whose contents no configuration needs.
+#[derive(Debug)]
+struct NamedFiles<'a>(&'a Snapshot);
+
+impl NamedFiles<'_> {
+    fn has(&self, path: &Utf8Path) -> bool {
+        self.0.names().is_ok_and(|names| names.contains_key(path.as_str()))
+    }
+}
+
+impl Files for NamedFiles<'_> {
+    fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
+        let prefix = match directory.as_str() {
+            "" | "." => String::new(),
+            directory => format!("{directory}/"),
+        };
+        let Ok(names) = self.0.names() else { return Ok(Vec::new()) };
+        let from = names.range(prefix.clone()..).map(|(name, _)| name);
+        Ok(from.take_while(|name| name.starts_with(&prefix)).map(Utf8PathBuf::from).collect())
+    }
+
+    fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, FilesError> {
+        let read = self.0.read(path)?;
+        Ok(read.or_else(|| self.has(path).then(Vec::new)))
+    }
+}

@@ -1,0 +1,274 @@
+//! A pull request that checks less than its base, and files that nothing reads.
+
+use serde_json::Value;
+
+use crate::common::{Project, Report, project};
+
+const CONFIG: &str = r#"
+[databases.app]
+shared = { migrations = "migrations/shared", format = "sqlx", schema = "shared" }
+[databases.app.tenants]
+migrations = "migrations/tenant"
+format = "sqlx"
+target = "tenant_{tenant}"
+samples = "samples/*.sql"
+[databases.users]
+migrations = "migrations/users"
+format = "sqlx"
+"#;
+
+/// Two tenants; the pull request's migration fails for `acme` alone.
+fn base() -> Project {
+    project()
+        .file("mig-ci.toml", CONFIG)
+        .file("migrations/shared/1_s.sql", "CREATE TABLE shared.plans (id int);")
+        .file("migrations/tenant/1_t.sql", "CREATE TABLE t (id int);")
+        .file("migrations/users/1_u.sql", "CREATE TABLE u (id int);")
+        .file("samples/acme.sql", "INSERT INTO t VALUES (NULL);")
+        .file("samples/globex.sql", "INSERT INTO t VALUES (1);")
+}
+
+fn pull_request() -> Project {
+    base()
+        .git_commit("base")
+        .git_branch("feature")
+        .file("migrations/tenant/2_n.sql", "ALTER TABLE t ALTER id SET NOT NULL;")
+}
+
+fn reduced(report: &Report) -> Vec<&Value> {
+    let findings = report.json["findings"].as_array().unwrap().iter();
+    findings.filter(|finding| finding["code"] == "coverage-reduced").collect()
+}
+
+fn messages(report: &Report) -> String {
+    let all = reduced(report).into_iter().map(|finding| finding["message"].as_str().unwrap());
+    all.collect::<Vec<_>>().join("\n")
+}
+
+fn with_config(project: Project, change: impl Fn(String) -> String) -> Project {
+    let config = change(project.read("mig-ci.toml"));
+    project.file("mig-ci.toml", config)
+}
+
+fn ack(project: Project, entry: &str) -> Project {
+    with_config(project, |config| format!("{config}\n[[coverage.removed]]\n{entry}\n"))
+}
+
+#[test]
+fn the_sample_of_the_only_failing_tenant_cannot_go_without_a_word() {
+    let whole = pull_request().verify().report(1);
+    assert_eq!(whole.units_of("migration-failed"), ["acme"]);
+    assert!(reduced(&whole).is_empty(), "{}", whole.json);
+
+    let gone = pull_request().without("samples/acme.sql");
+    let report = gone.verify().report(1);
+    assert_eq!(report.verdict(), "failed");
+    let [finding] = reduced(&report)[..] else { panic!("{}", report.json) };
+    assert_eq!(finding["message"], "the sample of tenant `acme` (samples/acme.sql) is gone");
+    assert_eq!((&finding["severity"], &finding["fails_run"]), (&"error".into(), &true.into()));
+    let terminal = gone.verify().run().exit(1).stdout;
+    assert!(terminal.contains("error[coverage-reduced]"), "{terminal}");
+    let junit = gone.mig_ci(["verify", "--format=junit"]).run().exit(1).stdout;
+    assert!(junit.contains("type=\"coverage-reduced\""), "{junit}");
+    let comment = gone.mig_ci(["verify", "--format=markdown"]).run().exit(1).stdout;
+    assert!(comment.contains("is gone"), "{comment}");
+
+    // Narrowing the pattern is the same, and so is giving a file another tenant's name.
+    let narrowed =
+        with_config(pull_request(), |config| config.replace("samples/*.sql", "samples/g*.sql"));
+    assert!(messages(&narrowed.verify().report(1)).contains("tenant `acme`"));
+    let other = pull_request().without("samples/acme.sql").file("samples/acme2.sql", "SELECT 1;");
+    assert!(messages(&other.verify().report(1)).contains("tenant `acme`"));
+}
+
+#[test]
+fn an_acknowledged_reduction_is_a_warning_with_its_reason() {
+    let gone = || pull_request().without("samples/acme.sql");
+    let entry = "tenant = \"acme\"\nreason = \"no customer any more\"";
+    let report = ack(gone(), entry).verify().report(0);
+    let [finding] = reduced(&report)[..] else { panic!("{}", report.json) };
+    assert_eq!(finding["severity"], "warning");
+    assert!(messages(&report).ends_with("Acknowledged: no customer any more"));
+    // A warning that the base lets fail is none of those.
+    let strict = base()
+        .file("mig-ci.toml", format!("{CONFIG}[checks]\nfail-on = \"warning\"\n"))
+        .git_commit("base")
+        .git_branch("feature")
+        .without("samples/acme.sql");
+    ack(strict, entry).verify().report(0);
+
+    for bad in ["tenant = \"acme\"", "tenant = \"acme\"\nreason = \" \"", "reason = \"x\""] {
+        let refused = ack(gone(), bad).verify().run().exit(3);
+        assert!(refused.stderr.contains("coverage.removed"), "{refused:?}");
+    }
+    let stale = ack(pull_request(), entry).verify().report(1);
+    assert!(messages(&stale).contains("tenant = \"acme\", and nothing of that is removed"));
+    let other_database = "database = \"users\"\ntenant = \"acme\"\nreason = \"x\"";
+    ack(gone(), other_database).verify().report(1);
+}
+
+#[test]
+fn tracks_databases_and_the_file_itself_are_missed() {
+    let no_tenants = with_config(pull_request(), |config| {
+        let (before, after) = config.split_once("[databases.app.tenants]").unwrap();
+        let (_, users) = after.split_once("[databases.users]").unwrap();
+        format!("{before}[databases.users]{users}")
+    });
+    let report = no_tenants.verify().report(1);
+    let words = "the tenant track of database `app` (migrations/tenant) is verified no more";
+    assert_eq!(messages(&report), words);
+    let entry = "database = \"app\"\ntrack = \"tenant\"\nreason = \"moved to another repository\"";
+    ack(no_tenants, entry).verify().report(0);
+
+    let no_users = with_config(pull_request().without("samples/acme.sql"), |config| {
+        config.split_once("[databases.users]").unwrap().0.to_owned()
+    });
+    let report = no_users.verify().report(1);
+    assert!(messages(&report).contains("database `users` (migrations/users)"), "{}", report.json);
+
+    // Without the file the folders are understood, and `users` beside `shared` and `tenant` is one more.
+    let no_file = base()
+        .file("other/1_o.sql", "CREATE TABLE o ();")
+        .file(
+            "mig-ci.toml",
+            format!("{CONFIG}[databases.other]\nmigrations = \"other\"\nformat = \"sqlx\"\n"),
+        )
+        .git_commit("base")
+        .git_branch("feature")
+        .without("mig-ci.toml");
+    let report = no_file.verify().report(1);
+    assert!(messages(&report).contains("database `other` (other)"), "{}", report.json);
+}
+
+#[test]
+fn what_only_moves_is_no_reduction() {
+    let renamed = pull_request()
+        .without("migrations/tenant/2_n.sql")
+        .without("samples/acme.sql")
+        .file("samples/acme_corp.sql", "INSERT INTO t VALUES (NULL);");
+    assert_eq!(messages(&renamed.verify().report(0)), "");
+    let other_name = with_config(pull_request().without("migrations/tenant/2_n.sql"), |config| {
+        config.replace("databases.users", "databases.accounts")
+    });
+    assert_eq!(messages(&other_name.verify().report(0)), "");
+    let moved = pull_request()
+        .without("migrations/tenant/2_n.sql")
+        .without("migrations/users/1_u.sql")
+        .file("db/users/1_u.sql", "CREATE TABLE u (id int);");
+    let moved = with_config(moved, |config| config.replace("migrations/users", "db/users"));
+    assert_eq!(messages(&moved.verify().report(0)), "");
+    for args in [["--tenant=globex", "-napp"], ["--partition=1/2", "-napp"], ["-nusers", "--quiet"]]
+    {
+        let part = pull_request().without("migrations/tenant/2_n.sql");
+        assert_eq!(messages(&part.verify().args(args).report(0)), "", "{args:?}");
+    }
+    let no_base = pull_request().without("samples/acme.sql");
+    // Without a base nothing says where the other sample stands.
+    assert_eq!(messages(&no_base.verify().arg("--no-base").report(1)), "");
+    // The first pull request that brings a configuration, and nothing before it.
+    let adopted = project().file("README.md", "").git_commit("base").git_branch("feature");
+    let adopted =
+        adopted.file("mig-ci.toml", "[databases.a]\nmigrations = \"a\"\nformat = \"sqlx\"\n");
+    assert_eq!(messages(&adopted.file("a/1_a.sql", "SELECT 1;").verify().report(0)), "");
+}
+
+#[test]
+fn weights_and_settings_are_the_bases_business() {
+    let base = base()
+        .file(
+            "mig-ci.toml",
+            format!(
+                "{CONFIG}[postgres]\nversion = 15\n[checks]\nfail-on = \"warning\"\n\
+                 applied-changed = {{ severity = \"error\" }}\n"
+            ),
+        )
+        .file("roles.sql", "SELECT 1;")
+        .git_commit("base")
+        .git_branch("feature");
+    let off = format!(
+        "{CONFIG}[prepare]\nserver = \"roles.sql\"\n[postgres]\nrole = \"superuser\"\nsettings = {{ \"app.x\" = \"1\" }}\n\
+         extensions = [\"plpgsql\"]\n[checks]\ncoverage-reduced = {{ severity = \"off\" }}\n\
+         applied-changed = {{ severity = \"off\" }}\n"
+    );
+    let report = base.file("mig-ci.toml", off).verify().report(1);
+    let said = messages(&report);
+    for words in [
+        "migrations run as superuser, and ran as a plain owner",
+        "`postgres.version` is none, and was 15",
+        "the session setting `app.x` is another one",
+        "the extension `plpgsql` is made before the migrations",
+        "the `prepare` file roles.sql is new",
+        "`checks.fail-on` is error, and was warning",
+        "the check `applied-changed` is off, and was error",
+        "the check `coverage-reduced` is off, and was error",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    assert!(reduced(&report).iter().all(|finding| finding["fails_run"] == true), "{said}");
+}
+
+#[test]
+fn a_sample_that_says_less_is_one_that_is_missed() {
+    let emptied = pull_request().file("samples/acme.sql", "-- nothing\n").verify().report(1);
+    let words = "the sample samples/acme.sql of `acme` holds no statement any more";
+    assert_eq!(messages(&emptied), words);
+    let later = with_config(pull_request(), |config| {
+        format!("{config}[databases.app.tenants.sample.acme]\nversion = \"2\"\n")
+    });
+    let later = later.file("samples/acme.sql", "INSERT INTO t VALUES (1);").verify().report(1);
+    assert!(
+        messages(&later).contains("`acme` (samples/acme.sql) is said to stand at a later version")
+    );
+    let format = with_config(pull_request().without("migrations/tenant/2_n.sql"), |config| {
+        config.replace(
+            "migrations/users\"\nformat = \"sqlx\"",
+            "migrations/users\"\nformat = \"plain\"",
+        )
+    });
+    let words = "the shared track of database `users` is read as plain, and was read as sqlx";
+    assert!(messages(&format.verify().report(1)).contains(words));
+}
+
+#[test]
+fn a_base_that_is_not_understood_is_said() {
+    let broken = base().file("mig-ci.toml", "[databases").git_commit("base").git_branch("feature");
+    let report = broken.file("mig-ci.toml", CONFIG).verify().report(0);
+    let said = messages(&report);
+    assert!(
+        said.starts_with("what the base checks was not compared: mig-ci.toml of the base"),
+        "{said}"
+    );
+    assert_eq!(reduced(&report)[0]["severity"], "warning");
+}
+
+#[test]
+fn files_that_nothing_reads_are_named() {
+    let project = pull_request()
+        .without("migrations/tenant/2_n.sql")
+        .file("migrations/tenant/v2/2_x.sql", "SELECT 1;")
+        .file("migrations/tenant/3_x.SQL", "SELECT 1;")
+        .file("migrations/tenant/4_x.psql", "SELECT 1;")
+        .file("migrations/tenant/README.md", "prose")
+        .file("migrations/tenant/.5_x.sql.swp", "")
+        .file("migrations/tenant/6_x.sql~", "")
+        .file("migrations/tenant/.gitkeep", "")
+        .file("samples/hooli.SQL", "SELECT 1;")
+        .file("samples/initech.sql.zst", "")
+        .file("samples/README.md", "prose");
+    let report = project.verify().report(0);
+    let findings = report.json["findings"].as_array().unwrap().iter();
+    let unread = findings.filter(|finding| finding["code"] == "files-not-read");
+    let mut said: Vec<String> = unread
+        .map(|finding| format!("{}: {}", finding["severity"], finding["message"]).replace('"', ""))
+        .collect();
+    said.sort();
+    assert_eq!(
+        said,
+        [
+            "warning: not read: `migrations/tenant/3_x.SQL`. It has not the ending `.sql` in lower case",
+            "warning: not read: `migrations/tenant/4_x.psql`. It has not the ending `.sql`",
+            "warning: not read: `migrations/tenant/v2/2_x.sql`. It lies in a folder that the format does not look into",
+            "warning: not read: `samples/hooli.SQL`, `samples/initech.sql.zst`. Each is matched by no pattern of `samples`",
+        ]
+    );
+}
