@@ -145,7 +145,8 @@ fn begin<'a>(
     match home {
         Ok(home) => UnitRun::new(replay, database, track, unit, home.clone()),
         Err(failure) => {
-            let mut run = UnitRun::new(replay, database, track, unit, Home::new(""));
+            let mut run =
+                UnitRun::new(replay, database, track, unit, Home::new("", &replay.cluster));
             run.fail(Phase::Prepare, failure.clone());
             run
         }
@@ -161,7 +162,7 @@ async fn begin_tenants<'a>(
     match (database.tenancy, main) {
         // That there is no database is the shared track's failure, and the tenants are not run.
         (Tenancy::Schema, Some(Err(_))) if database.shared.is_some() => {
-            let nowhere = Ok(Home::new(""));
+            let nowhere = Ok(Home::new("", &replay.cluster));
             tenants.iter().map(|unit| begin(replay, database, unit, &nowhere)).collect()
         }
         (Tenancy::Schema, Some(home)) => {
@@ -196,7 +197,8 @@ async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home,
             .map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))?;
         let mut session = replay.session(replay.server.admin_in(&name), None).await?;
         if !database.prepare.is_empty() {
-            let _one_by_one = replay.preparing.lock().await;
+            // The database is not in use yet, so there is no gate to wait for first.
+            let _one_by_one = replay.cluster.lock().await;
             for path in &database.prepare {
                 run_file(&mut session, replay.files, path).await?;
             }
@@ -205,7 +207,7 @@ async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home,
             session.execute(create_schema(replay, &schema)).await?;
         }
         session.close().await;
-        Ok(Home::new(&name))
+        Ok(Home::new(&name, &replay.cluster))
     };
     match made.await {
         Ok(home) => Ok(home),

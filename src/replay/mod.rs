@@ -7,6 +7,7 @@ pub(crate) mod plan;
 mod shape;
 mod unit;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -35,9 +36,9 @@ pub(crate) struct Replay<'a> {
     /// Units at work at one time, over all databases.
     jobs: usize,
     permits: Semaphore,
-    /// `prepare` files of several databases and tenants go one after the other: what they make may be the server's, such as
-    /// a membership in a role, and the server does not let two sessions make the same at once.
-    preparing: Mutex<()>,
+    /// Held by what changes the server as a whole, such as a role: the server does not let two sessions change the same at
+    /// once.
+    cluster: Arc<Mutex<()>>,
     events: EventSink,
     lost: AtomicBool,
     doubts: Doubts,
@@ -104,7 +105,7 @@ pub(crate) async fn replay(
         files,
         jobs,
         permits: Semaphore::new(jobs),
-        preparing: Mutex::new(()),
+        cluster: Arc::default(),
         events,
         lost: AtomicBool::new(false),
         doubts: Doubts::new(mode.attempt, concurrent, plans.len() > 1),

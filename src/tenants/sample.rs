@@ -6,8 +6,9 @@ use camino::Utf8Path;
 use flate2::read::MultiGzDecoder;
 
 use super::run::at;
+use super::statement::stays_within;
 use crate::model::{Failure, FailureKind, Files, Place, Script};
-use crate::sql::{self, Dialect, Piece, Split};
+use crate::sql::{self, Dialect, Effects, Piece, Split};
 
 /// Every gzip file begins so (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -58,8 +59,12 @@ impl SampleFile {
         self.statements().any(super::statement::creates_table)
     }
 
-    pub(crate) fn makes_extensions(&self) -> bool {
-        self.statements().any(|statement| sql::begins_with(statement, &["CREATE", "EXTENSION"]))
+    /// What its statements do, without those about this schema, which is its target's, and without those that are left out
+    /// or bring rows alone.
+    pub(crate) fn effects_beyond<'s>(&'s self, schema: &'s str) -> impl Iterator<Item = Effects> {
+        let statements = self.statements();
+        let statements = statements.filter(|statement| !stays_within(statement, schema));
+        statements.map(Effects::of)
     }
 
     fn statements(&self) -> impl Iterator<Item = &str> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::kind::treat_database_wide;
-use crate::sql::{Word, words};
+use crate::sql::{self, Word, words};
 
 /// How a statement of a sample is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +167,28 @@ fn database_statement(words: &[Word<'_>]) -> Option<String> {
     words.get(at)?.is("DATABASE").then(|| "statement about the database itself".to_owned())
 }
 
+/// A statement about this schema itself, about the database, or about rows: nothing that other samples share.
+pub(super) fn stays_within(statement: &str, schema: &str) -> bool {
+    if sql::begins_with(statement, &["INSERT"]) {
+        return true;
+    }
+    let words: Vec<Word<'_>> = words(statement).collect();
+    let is = |index: usize, text: &str| words.get(index).is_some_and(|word| word.is(text));
+    if database_statement(&words).is_some() {
+        return true;
+    }
+    let kind = match words.iter().position(|word| word.is("ON")) {
+        Some(on) if ["COMMENT", "GRANT", "REVOKE"].iter().any(|verb| is(0, verb)) => on + 1,
+        _ if ["CREATE", "ALTER", "DROP"].iter().any(|verb| is(0, verb)) => 1,
+        _ => return false,
+    };
+    let name = (kind + 1..words.len())
+        .find(|at| !["IF", "NOT", "EXISTS"].iter().any(|word| is(*at, word)));
+    let Some(name) = name.filter(|_| is(kind, "SCHEMA")) else { return false };
+    let is_listed = words.get(name + 1).is_some_and(|word| word.text() == ",");
+    !is_listed && name_of(&words[name]) == schema
+}
+
 /// Owners are never taken over, whether this server has them or not: the role that runs migrations in production owns
 /// what it migrates, and here another role does that.
 fn new_owner(words: &[Word<'_>], known: &Known) -> Option<Treatment> {
@@ -328,6 +350,32 @@ mod tests {
             skipped("CREATE USER MAPPING FOR app SERVER s OPTIONS (\"user\" 'x');"),
             "user mapping of unknown role \"app\""
         );
+    }
+
+    #[test]
+    fn statements_about_the_own_schema_concern_no_other_sample() {
+        for statement in [
+            "CREATE SCHEMA tenant_acme;",
+            "create schema if not exists \"tenant_acme\" authorization app;",
+            "COMMENT ON SCHEMA tenant_acme IS 'x';",
+            "GRANT USAGE ON SCHEMA tenant_acme TO reader;",
+            "ALTER SCHEMA tenant_acme OWNER TO app;",
+            "DROP SCHEMA IF EXISTS tenant_acme;",
+            "ALTER DATABASE shop OWNER TO app;",
+            "INSERT INTO notes VALUES ('CREATE ROLE app');",
+        ] {
+            assert!(stays_within(statement, "tenant_acme"), "{statement}");
+        }
+        for statement in [
+            "CREATE SCHEMA shared;",
+            "GRANT USAGE ON SCHEMA tenant_acme, shared TO reader;",
+            "DROP SCHEMA tenant_acme, shared;",
+            "CREATE EXTENSION pg_trgm WITH SCHEMA tenant_acme;",
+            "GRANT reader TO app;",
+            "CREATE ROLE tenant_acme;",
+        ] {
+            assert!(!stays_within(statement, "tenant_acme"), "{statement}");
+        }
     }
 
     #[test]

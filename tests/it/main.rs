@@ -10,6 +10,7 @@ mod architecture;
 mod beside;
 mod binary;
 mod broken_demo;
+mod catalog_races;
 mod command_line;
 mod common;
 mod coverage;

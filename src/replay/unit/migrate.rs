@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::turn::Turn;
+use super::turn::{Reach, Turn};
 use super::{UnitRun, at};
 use crate::formats::{
     Message, leaves_something, search_path_command, separated, transaction_command,
@@ -12,7 +12,7 @@ use crate::model::{
     Event, Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
 };
 use crate::postgres::{Session, collecting as collecting_notices};
-use crate::sql::effects;
+use crate::sql::{Effects, effects};
 
 impl UnitRun<'_> {
     /// What the tool does in one run: a new session, its ledger, its decision, step by step.
@@ -41,18 +41,21 @@ impl UnitRun<'_> {
         let format = self.track.chosen.format;
         let ledger = &self.unit.ledger;
         let looked = async {
-            for message in format.ensure_ledger(ledger) {
-                session.send(&message).await?;
-            }
+            self.ensure_ledger(&mut session).await?;
             session.ledger(ledger, &format.ledger_rows(ledger)).await
         };
         let rows = looked.await.map_err(at(phase))?.unwrap_or_default();
         let asks = format!("SELECT {}", ledger.is_watched());
         let mut watched = session.fetch_one::<bool>(&asks).await.map_err(at(phase))?;
         let decision = format.decide(&rows, migrations);
-        // What a session keeps beyond its transactions is kept from the others for as long as it lives.
+        // What a session keeps beyond its transactions is kept from the others for as long as it lives. Later it waits for
+        // nothing, so all that it needs is taken now.
         let alone = self.track.takes_session_locks && !decision.apply.is_empty();
-        let mut kept = if alone { Some(self.home.alone().await) } else { None };
+        let mut kept = None;
+        if alone {
+            let scripts = decision.apply.iter().map(|index| effects(&migrations[*index].up));
+            kept = Some(self.home.turn(Reach::of(scripts).alone()).await);
+        }
         for (done, index) in decision.apply.iter().enumerate() {
             let rest = decision.apply[done..].iter().map(|index| &migrations[*index]);
             let rest = rest.map(|migration| StepRecord::not_run(migration, phase));
@@ -88,6 +91,17 @@ impl UnitRun<'_> {
         }
     }
 
+    /// Makes the ledger where the tool does, with the schemas that it makes for it.
+    pub(super) async fn ensure_ledger(&self, session: &mut Session) -> Result<(), Failure> {
+        let messages = self.track.chosen.format.ensure_ledger(&self.unit.ledger);
+        let own = messages.iter().map(|message| Effects::of(&message.text()));
+        let _turn = self.home.turn_beyond(Reach::of(own)).await;
+        for message in &messages {
+            session.send(message).await?;
+        }
+        Ok(())
+    }
+
     /// One migration, in the turn that the session has kept or in one of its own, which comes back.
     async fn step(
         &self,
@@ -104,7 +118,7 @@ impl UnitRun<'_> {
         let started = Instant::now();
         let turn = match kept {
             Some(turn) => turn,
-            None => self.home.turn(&messages).await,
+            None => self.home.turn(Reach::of_step(&messages)).await,
         };
         let was_open = session.is_left_in_transaction();
         let watch = self.watch_guards(session, migration, &messages).await;

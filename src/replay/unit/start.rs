@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 
+use super::turn::Reach;
 use super::{UnitRun, at};
 use crate::model::{Failure, Migration, Phase, Sample, SampleLoad, TrackKind, UnitEnd};
 use crate::postgres::Session;
@@ -14,9 +15,9 @@ impl UnitRun<'_> {
         if self.unit.track == TrackKind::Shared || self.database.tenant_prepare.is_empty() {
             return Ok(());
         }
-        // What the platform provides to each tenant may be one for the whole database, such as an extension.
-        let _alone = self.home.alone().await;
-        let _one_by_one = self.replay.preparing.lock().await;
+        // What the platform provides to each tenant may be one for the whole database or the server, such as an extension or
+        // a membership in a role.
+        let _alone = self.home.turn(Reach::WHOLE_SERVER).await;
         let mut session = self.admin_session().await?;
         for path in &self.database.tenant_prepare {
             run_file(&mut session, self.replay.files, path).await?;
@@ -62,10 +63,10 @@ impl UnitRun<'_> {
     }
 
     async fn load(&mut self, file: &SampleFile) -> Result<(), Failure> {
-        // An extension is one for the whole database, and two samples may well bring the same.
-        let _alone = if file.makes_extensions() { Some(self.home.alone().await) } else { None };
-        let mut session = self.admin_session().await?;
         let (schema, ledger) = (self.schema(), &self.unit.ledger);
+        // An extension is one for the whole database, and two samples may well bring the same.
+        let _turn = self.home.turn_beyond(Reach::of(file.effects_beyond(schema))).await;
+        let mut session = self.admin_session().await?;
         let target = Target { role: self.replay.server.role_name(), schema, ledger };
         self.record.sample = Some(load_sample(&mut session, file, target).await?);
         session.close().await;
@@ -121,9 +122,7 @@ impl UnitRun<'_> {
             }
             self.record.sample.get_or_insert_with(SampleLoad::default).assumed = assumed;
             let applied = stands_after.ok_or_else(|| unknown_version(&sample.path))?;
-            for message in format.ensure_ledger(ledger) {
-                session.send(&message).await?;
-            }
+            self.ensure_ledger(&mut session).await?;
             let applied: Vec<&Migration> = applied.iter().collect();
             session.execute(format.record_all(&applied, ledger)).await?;
             applied.last().map(|migration| migration.version.clone())

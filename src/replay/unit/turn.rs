@@ -1,26 +1,58 @@
-//! Whose turn it is in a database: most steps run beside those of other tenants, some have the database for themselves.
+//! Whose turn it is: most steps run beside those of other tenants, some have their database for themselves, and what changes
+//! the server as a whole runs one at a time, over all databases.
+//!
+//! The server gives no order to two sessions that change the same row of a system catalog: the second one fails ("tuple
+//! concurrently updated", a duplicate key in an index of a catalog), although it has waited. So a script that changes what a
+//! database has once (a schema, an extension) has the database for itself, and one that changes what a server has once (a
+//! role, a membership) holds a lock that all databases have together. What the text does not show (a function that it calls)
+//! runs beside others; if that fails, a second run judges.
+//!
+//! The turn in the database always comes first, then that of the server. A session that waits for either has no transaction
+//! and no lock in the server. A session that has the turn of the server waits for locks in the server alone, and these belong
+//! to steps that run, or to sessions that wait for nothing here (see below). So there is no circle.
 //!
 //! A session that keeps locks between its steps (a transaction that a script left open, an advisory lock of the session)
 //! keeps its turn, too, and has had the database for itself since it took them. If it gave that back and waited for
 //! another turn, those who wait for its locks in the server would hold what it waits for here, and nobody sees such a
-//! circle.
+//! circle. So it keeps the turn of the server, too, if it has it; if not, its later steps run without.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::formats::{Message, Segment, rolls_back_whole};
+use crate::sql::{Answer, Effects, effects};
 
 /// A database on our server, and who may work in it.
 #[derive(Debug, Clone)]
 pub(in crate::replay) struct Home {
     pub(in crate::replay) name: Arc<str>,
     gate: Arc<RwLock<()>>,
+    /// One for all databases of the server.
+    cluster: Arc<Mutex<()>>,
+}
+
+/// How far a piece of work reaches beyond its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Reach {
+    /// Nothing else may work in the database.
+    database: bool,
+    /// Nothing else may change the server as a whole.
+    cluster: bool,
 }
 
 /// The right to work in a [`Home`]; it lasts until it is dropped.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) struct Turn {
+    #[expect(dead_code, reason = "held, not read")]
+    cluster: Option<OwnedMutexGuard<()>>,
+    #[expect(dead_code, reason = "held, not read")]
+    gate: Gate,
+}
+
+#[derive(Debug)]
+enum Gate {
     #[expect(dead_code, reason = "held, not read")]
     Beside(OwnedRwLockReadGuard<()>),
     #[expect(dead_code, reason = "held, not read")]
@@ -28,27 +60,66 @@ pub(super) enum Turn {
 }
 
 impl Home {
-    pub(in crate::replay) fn new(name: &str) -> Self {
-        Self { name: name.into(), gate: Arc::default() }
+    pub(in crate::replay) fn new(name: &str, cluster: &Arc<Mutex<()>>) -> Self {
+        Self { name: name.into(), gate: Arc::default(), cluster: Arc::clone(cluster) }
     }
 
-    /// Waits for the turn of a step.
-    pub(super) async fn turn(&self, messages: &[Message]) -> Turn {
-        if can_run_beside_others(messages) {
-            Turn::Beside(Arc::clone(&self.gate).read_owned().await)
-        } else {
-            self.alone().await
-        }
+    /// Waits until work that reaches so far can begin.
+    pub(super) async fn turn(&self, reach: Reach) -> Turn {
+        let gate = Arc::clone(&self.gate);
+        let gate = match reach.database {
+            true => Gate::Alone(gate.write_owned().await),
+            false => Gate::Beside(gate.read_owned().await),
+        };
+        let cluster = match reach.cluster {
+            true => Some(Arc::clone(&self.cluster).lock_owned().await),
+            false => None,
+        };
+        Turn { cluster, gate }
     }
 
-    /// Waits until nobody else works here.
-    pub(super) async fn alone(&self) -> Turn {
-        Turn::Alone(Arc::clone(&self.gate).write_owned().await)
+    /// The same for work that needs no turn where it stays within its unit.
+    pub(super) async fn turn_beyond(&self, reach: Reach) -> Option<Turn> {
+        if reach == Reach::default() { None } else { Some(self.turn(reach).await) }
     }
 }
 
-/// A script that is rolled back whole when it fails can be tried again, so nothing is lost by running it beside others.
-fn can_run_beside_others(messages: &[Message]) -> bool {
+impl Reach {
+    pub(super) const WHOLE_SERVER: Self = Self { database: true, cluster: true };
+
+    /// Of scripts that run one after the other.
+    pub(super) fn of(scripts: impl IntoIterator<Item = impl Borrow<Effects>>) -> Self {
+        let each = scripts.into_iter().map(|effects| {
+            let effects = effects.borrow();
+            Self {
+                database: effects.changes_database() == Answer::Yes,
+                cluster: effects.changes_cluster() == Answer::Yes,
+            }
+        });
+        each.fold(Self::default(), |all, each| Self {
+            database: all.database || each.database,
+            cluster: all.cluster || each.cluster,
+        })
+    }
+
+    /// Of a step. What cannot be rolled back whole has the database for itself.
+    pub(super) fn of_step(messages: &[Message]) -> Self {
+        let scripts = messages.iter().flat_map(Message::segments).filter_map(|part| match part {
+            Segment::Script(script) => Some(effects(script)),
+            Segment::Tool(_) => None,
+        });
+        let reach = Self::of(scripts);
+        if rolls_back(messages) { reach } else { reach.alone() }
+    }
+
+    /// The same, with the database for itself.
+    pub(super) fn alone(self) -> Self {
+        Self { database: true, ..self }
+    }
+}
+
+/// Whether all scripts of a step are rolled back whole when they fail.
+fn rolls_back(messages: &[Message]) -> bool {
     let has_script = |message: &Message| {
         message.segments().iter().any(|segment| matches!(segment, Segment::Script(_)))
     };

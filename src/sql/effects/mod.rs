@@ -181,20 +181,12 @@ impl Effects {
 
     /// It changes what all databases of a server share: roles and memberships, databases, tablespaces, subscriptions,
     /// parameters of the server.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for callers that follow; remove with the first")
-    )]
     pub(crate) fn changes_cluster(&self) -> Answer {
         self.answer(|statement| statement.scope.cluster)
     }
 
     /// It changes what all schemas of a database share: schemas, extensions, publications, languages, casts, servers. An
     /// object that is named with its schema may be one of those, and is `Unknown`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for callers that follow; remove with the first")
-    )]
     pub(crate) fn changes_database(&self) -> Answer {
         self.answer(|statement| statement.scope.database)
     }

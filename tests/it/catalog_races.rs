@@ -1,0 +1,142 @@
+//! What a database or a server has once is changed by one session at a time: two that change the same row of a system catalog
+//! make one of them fail, and in production there is one.
+
+use std::fmt::Write as _;
+
+use crate::common::{Project, Report, project, random_rounds};
+
+const DATABASES: [&str; 2] = ["app", "users"];
+const SAMPLES: [&str; 3] = ["acme", "bolt", "coil"];
+
+/// Statements that can be run again and again, and fail where two sessions run them at once. `{member}` and `{group}` are
+/// roles of the test's own.
+const STATEMENTS: [&str; 14] = [
+    "ALTER ROLE {member} SET work_mem = '8MB'",
+    "ALTER ROLE {member} CONNECTION LIMIT 40",
+    "GRANT {group} TO {member}",
+    "COMMENT ON ROLE {member} IS 'reads'",
+    "DO $$ BEGIN CREATE ROLE {member}_of_a_moment; DROP ROLE {member}_of_a_moment; END $$",
+    "DO $$ BEGIN EXECUTE format('GRANT %I TO {member}', '{group}'); END $$",
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''8MB''', current_database()); END $$",
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public",
+    "CREATE SCHEMA IF NOT EXISTS platform",
+    "GRANT USAGE ON SCHEMA public TO {member}",
+    "GRANT USAGE ON SCHEMA shared TO {member}",
+    "COMMENT ON SCHEMA shared IS 'for all'",
+    "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'changes') THEN\n\
+     CREATE PUBLICATION changes FOR TABLE shared.plans; END IF; END $$",
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {member}",
+];
+
+/// Long enough for others to come to the same statement before this transaction ends.
+const PAUSE: &str = "SELECT pg_sleep(0.03)";
+
+/// Roles are the server's, and tests run at the same time.
+fn with_roles(sql: &str, name: &str) -> String {
+    sql.replace("{member}", &format!("{name}_member")).replace("{group}", &format!("{name}_group"))
+}
+
+/// Two databases with the same tracks. `base` is in both before the pull request, which brings `pending`.
+fn products(name: &str, base: &[&str], pending: &[&str]) -> Project {
+    let mut config =
+        "[prepare]\nserver = \"roles.sql\"\n[postgres]\nrole = \"superuser\"\n".to_owned();
+    for database in DATABASES {
+        let folder = format!("{database}/migrations");
+        write!(
+            config,
+            "[databases.{database}]\nshared = {{ migrations = \"{folder}/shared\", schema = \"shared\", format = \"sqlx\" }}\n\
+             [databases.{database}.tenants]\nmigrations = \"{folder}/tenant\"\ntarget = \"tenant_{{tenant}}\"\nformat = \"sqlx\"\n\
+             samples = \"{database}/samples/*\"\n"
+        )
+        .unwrap();
+    }
+    let roles = with_roles("CREATE ROLE {member}; CREATE ROLE {group};", name);
+    let first = |project: Project, database: &&str| {
+        project
+            .file(
+                &format!("{database}/migrations/shared/1_plans.sql"),
+                "CREATE TABLE shared.plans (id int PRIMARY KEY);\n",
+            )
+            .file(
+                &format!("{database}/migrations/tenant/1_members.sql"),
+                "CREATE TABLE members (id int);\n",
+            )
+    };
+    let project = project().file("mig-ci.toml", config).file("roles.sql", roles);
+    let project = DATABASES.iter().fold(project, first);
+    let number = |from: usize, list: &[&str]| {
+        list.iter().enumerate().map(|(at, sql)| (from + at, with_roles(sql, name))).collect()
+    };
+    let add = |project: Project, (number, sql): &(usize, String)| {
+        let tracks = DATABASES
+            .iter()
+            .flat_map(|database| ["shared", "tenant"].map(|track| (database, track)));
+        tracks.fold(project, |project, (database, track)| {
+            let path = format!("{database}/migrations/{track}/{number}_step.sql");
+            project.file(&path, format!("{sql};\n{PAUSE};\n"))
+        })
+    };
+    let before: Vec<_> = number(2, base);
+    let project = before.iter().fold(project, add);
+    let project = SAMPLES.iter().fold(project, |project, tenant| {
+        DATABASES.iter().fold(project, |project, database| {
+            let sample = base.iter().map(|sql| with_roles(sql, name)).collect::<Vec<_>>();
+            let sample =
+                format!("INSERT INTO members VALUES (1);\n{};\n{PAUSE};\n", sample.join(";\n"));
+            project.file(&format!("{database}/samples/{tenant}.sql"), sample)
+        })
+    });
+    let project = project.git_commit("base");
+    let after: Vec<_> = number(2 + base.len(), pending);
+    after.iter().fold(project, add)
+}
+
+#[track_caller]
+fn passes_at_once(project: &Project, what: &str) {
+    let report: Report = project.verify().args(["--base=HEAD", "--jobs=8"]).report(0);
+    for database in report.json["databases"].as_array().unwrap() {
+        assert_eq!(database["replayed"]["reason"].as_str(), None, "{what}");
+        for unit in database["units"].as_array().unwrap() {
+            assert_eq!(unit["verdict"], "passed", "{what}: {unit}");
+        }
+    }
+}
+
+#[test]
+fn each_statement_of_this_kind_runs_alone() {
+    for (number, statement) in STATEMENTS.iter().enumerate() {
+        let project = products(&format!("kind_{number}"), &[statement], &[statement]);
+        passes_at_once(&project, statement);
+    }
+}
+
+#[test]
+fn mixtures_of_such_statements_do_not_meet() {
+    let (mut random, rounds) = random_rounds(20_261_130, 2, 40);
+    for round in 0..rounds {
+        let mut statements = STATEMENTS;
+        random.shuffle(&mut statements);
+        let (base, pending) = statements.split_at(STATEMENTS.len() / 2);
+        let project = products(&format!("mixed_{round}"), base, pending);
+        passes_at_once(&project, &format!("{statements:#?}"));
+    }
+}
+
+/// `prepare` files of one database, beside migrations of another one.
+#[test]
+fn preparations_do_not_meet_migrations() {
+    for (number, statement) in STATEMENTS[..4].iter().enumerate() {
+        let name = format!("prepared_{number}");
+        let project = products(&name, &[], &[statement]);
+        let sql = with_roles(&format!("{statement};\n{PAUSE};\n"), &name);
+        let config = project.read("mig-ci.toml").replace(
+            "[databases.app.tenants]\n",
+            "[databases.app.tenants]\nprepare = [\"tenant.sql\"]\n",
+        );
+        let config = config
+            .replace("[databases.users]\n", "[databases.users]\nprepare = [\"database.sql\"]\n");
+        let project =
+            project.file("mig-ci.toml", config).file("tenant.sql", &sql).file("database.sql", &sql);
+        passes_at_once(&project, statement);
+    }
+}
