@@ -23,6 +23,7 @@ mod locate;
 mod mask;
 mod problem;
 mod raw;
+mod raw_coverage;
 mod schema;
 mod settings;
 mod structure;

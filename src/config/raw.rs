@@ -8,7 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use strum::VariantNames;
 
-use crate::model::{FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy, TrackKind};
+use super::raw_coverage::RawCoverage;
+use crate::model::{FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
 
 /// The databases of a project, and how mig-ci verifies their migrations.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -241,35 +242,6 @@ pub(crate) struct RawCheck {
     pub(crate) severity: Option<String>,
 }
 
-/// What is checked no more, and why.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawCoverage {
-    /// What the base checks and this revision does not, on purpose. Each entry names one part, and a reason.
-    #[serde(default)]
-    pub(crate) removed: Vec<RawRemoved>,
-}
-
-/// One part that is checked no more.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawRemoved {
-    /// A named database; alone, all of it.
-    pub(crate) database: Option<String>,
-    /// A track of that database: `shared` or `tenant`.
-    #[serde(default)]
-    #[schemars(schema_with = "choice::<TrackKind>")]
-    pub(crate) track: Option<String>,
-    /// A tenant whose sample is gone, or says less.
-    pub(crate) tenant: Option<String>,
-    /// The code of a check that weighs less, or is switched off.
-    pub(crate) check: Option<String>,
-    /// A key of this file, or the path of a `prepare` file, as the finding names it.
-    pub(crate) setting: Option<String>,
-    /// Why. The report shows it.
-    pub(crate) reason: String,
-}
-
 /// One value, or a list of them.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -289,7 +261,7 @@ pub(crate) enum RawVersion {
 /// What `[checks]` accepts as a check's severity.
 pub(crate) const OFF: &str = "off";
 
-fn choice<T: VariantNames>(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn choice<T: VariantNames>(_: &mut SchemaGenerator) -> Schema {
     choice_of(T::VARIANTS.to_vec())
 }
 

@@ -3,7 +3,7 @@
 use super::context::Context;
 use crate::config::key::Key;
 use crate::config::problem::Problem;
-use crate::config::raw::{RawCoverage, RawRemoved};
+use crate::config::raw_coverage::{RawCoverage, RawRemoved};
 use crate::model::{Acknowledgement, CoveragePart, TrackKind};
 
 pub(super) fn acknowledgements(cx: &mut Context<'_>, raw: &RawCoverage) -> Vec<Acknowledgement> {
