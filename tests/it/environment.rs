@@ -7,9 +7,16 @@ use crate::common::{Cluster, Postgres, Project, postgres, project, wait_for_slee
 
 const CONFIG: &str = "[databases.app.tenants]\nmigrations = \"migrations\"\ntarget = \"tenant_{tenant}\"\nformat = \"plain\"\n";
 
+const SUPERUSER: &str = "[postgres]\nrole = \"superuser\"\n";
+
 fn app(pending: &str) -> Project {
+    configured("", pending)
+}
+
+/// With this before the rest of its configuration, which the base has, too.
+fn configured(postgres: &str, pending: &str) -> Project {
     project()
-        .file("mig-ci.toml", CONFIG)
+        .file("mig-ci.toml", format!("{postgres}{CONFIG}"))
         .file("migrations/1_t.sql", "CREATE TABLE t (n int);")
         .git_commit("base")
         .file("migrations/2_pending.sql", pending)
@@ -17,8 +24,7 @@ fn app(pending: &str) -> Project {
 
 #[test]
 fn an_extension_that_the_server_lacks_is_not_the_migrations_failure() {
-    let config = format!("[postgres]\nextensions = [\"no_such_extension\"]\n{CONFIG}");
-    let project = app("SELECT 1;").file("mig-ci.toml", config);
+    let project = configured("[postgres]\nextensions = [\"no_such_extension\"]\n", "SELECT 1;");
     let report = project.verify().report(4);
     assert_eq!((report.verdict(), report.codes()), ("not-run", vec!["environment-failed"]));
     let reason = report.unit("base")["reason"].as_str().unwrap();
@@ -31,8 +37,7 @@ fn an_extension_that_the_server_lacks_is_not_the_migrations_failure() {
 /// The servers of managed services and of CI images lack different ones; what to change is said.
 #[test]
 fn an_extension_that_a_migration_wants_is_the_migrations_affair() {
-    let config = format!("[postgres]\nrole = \"superuser\"\n{CONFIG}");
-    let project = app("CREATE EXTENSION no_such_extension;").file("mig-ci.toml", config);
+    let project = configured(SUPERUSER, "CREATE EXTENSION no_such_extension;");
     let report = project.verify().report(1);
     let help = report.finding("migration-failed")["help"].as_str().unwrap();
     assert!(help.contains("set `image` in `[postgres]`"), "{help}");
@@ -47,8 +52,7 @@ fn what_the_server_has_run_out_of_is_not_the_migrations_failure() {
         "DO $$ BEGIN IF current_schema() = 'tenant_base' THEN EXECUTE {}; END IF; END $$;",
         quoted(full)
     );
-    let config = format!("[postgres]\nrole = \"superuser\"\n{CONFIG}");
-    let project = app(&only_base).file("mig-ci.toml", &config);
+    let project = configured(SUPERUSER, &only_base);
     let report = project.verify().arg("--base=HEAD").report(4);
     assert_eq!(report.codes(), ["environment-failed"]);
     let verdicts = report.verdicts();
@@ -63,7 +67,7 @@ fn what_the_server_has_run_out_of_is_not_the_migrations_failure() {
     let both = format!(
         "{only_base}\nDO $$ BEGIN IF current_schema() = 'tenant_fresh_2' THEN PERFORM 1/0; END IF; END $$;"
     );
-    let project = app(&both).file("mig-ci.toml", &config);
+    let project = configured(SUPERUSER, &both);
     let report = project.verify().arg("--base=HEAD").report(1);
     assert_eq!(report.units_of("migration-failed"), ["fresh_2"]);
     assert_eq!(report.unit("base")["verdict"], "not-run");

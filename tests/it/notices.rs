@@ -5,8 +5,14 @@ use crate::common::{Project, Report, project};
 
 /// Plain SQL, and a base with a table.
 fn app() -> Project {
+    configured("[databases.app]\nmigrations = \"m\"\nformat = \"plain\"\n", "")
+}
+
+/// With this configuration, and a file `quiet.sql`, at the base as well.
+fn configured(config: &str, quiet: &str) -> Project {
     project()
-        .file("mig-ci.toml", "[databases.app]\nmigrations = \"m\"\nformat = \"plain\"\n")
+        .file("mig-ci.toml", config)
+        .file("quiet.sql", quiet)
         .file(
             "m/1_users.sql",
             "CREATE TABLE users (id int, email text);\nCREATE INDEX by_id ON users (id);\n",
@@ -74,12 +80,7 @@ fn settings_of_project_role_and_database_switch_nothing_off() {
     let block = "DO $$ BEGIN CREATE TABLE IF NOT EXISTS users (id int); END $$;\n";
     let quiet = "DO $$ BEGIN\n  EXECUTE format('ALTER DATABASE %I SET client_min_messages = error', current_database());\n\
                  END $$;\n";
-    let report = app()
-        .file("mig-ci.toml", config)
-        .file("quiet.sql", quiet)
-        .file("m/2_block.sql", block)
-        .verify()
-        .report(0);
+    let report = configured(config, quiet).file("m/2_block.sql", block).verify().report(0);
     assert_eq!(
         told(&report, "already-exists-skipped"),
         ["1 relation \"users\" already exists, skipping"]
