@@ -11,8 +11,8 @@ use super::unread::tracks;
 use super::{Error, Loaded};
 use crate::formats::choose;
 use crate::model::{
-    CoverageChange, CoveragePart, CoverageReduction, Database, Files, Project, ProjectRecord,
-    Sample, Track, TrackKind, UnitRecord,
+    CoverageChange, CoveragePart, CoverageReduction, Database, Files, Phase, Project,
+    ProjectRecord, Sample, Track, TrackKind, UnitEnd, UnitRecord,
 };
 use crate::replay::plan::{Plan, TrackPlan, directory};
 use crate::source::{Snapshot, is_stored_as};
@@ -55,7 +55,7 @@ pub(super) fn add_emptied_samples(
     let Some(Ok(names)) = loaded.revisions.base.files.as_ref().map(Snapshot::names) else { return };
     for unit in units {
         let Some(load) = &unit.sample else { continue };
-        if load.statements > 0 || load.copied_rows > 0 {
+        if load.statements > 0 || load.copied_rows > 0 || !is_loaded(unit) {
             continue;
         }
         let database = base.databases.iter().find(|one| one.name == unit.database);
@@ -82,6 +82,15 @@ pub(super) fn add_emptied_samples(
         }
     }
     acknowledge(record, &loaded.project);
+}
+
+/// Its sample has been loaded to its end, so that it is known what that holds.
+fn is_loaded(unit: &UnitRecord) -> bool {
+    match &unit.end {
+        UnitEnd::Completed => true,
+        UnitEnd::Failed { phase, .. } => *phase != Phase::Prepare,
+        UnitEnd::NotRun { .. } => false,
+    }
 }
 
 /// Gives each reduction the reason that the head has for it, and names the reasons that are for nothing.

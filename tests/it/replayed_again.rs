@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::common::{Command, Postgres, Project, Report, postgres, project};
 
 const FORMATS: [&str; 4] = ["plain", "sqlx", "dbmate", "golang-migrate"];
+const SUPERUSER: &str = "[postgres]\nrole = \"superuser\"\n";
 const TENANTS: [&str; 3] = ["fresh_1", "fresh_2", "base"];
 
 /// The text of a migration, and the name of its file.
@@ -28,8 +29,13 @@ fn migration(format: &str, number: usize, sql: &str) -> (String, String) {
 
 /// Tenants in schemas, with migrations that the base has, and others that are pending.
 fn tenants(format: &str, base: &[&str], pending: &[&str]) -> Project {
+    configured("", format, base, pending)
+}
+
+/// With this before the rest of the configuration, which the base has, too.
+fn configured(postgres: &str, format: &str, base: &[&str], pending: &[&str]) -> Project {
     let config = format!(
-        "[databases.app]\nprepare = \"shared.sql\"\n[databases.app.tenants]\nmigrations = \"migrations\"\n\
+        "{postgres}[databases.app]\nprepare = \"shared.sql\"\n[databases.app.tenants]\nmigrations = \"migrations\"\n\
          target = \"tenant_{{tenant}}\"\nformat = \"{format}\"\n"
     );
     let shared = "CREATE SCHEMA shared; GRANT ALL ON SCHEMA shared TO PUBLIC;\n\
@@ -177,14 +183,12 @@ fn what_tenants_do_to_each_other_is_no_failure() {
             "SET LOCAL lock_timeout = '50ms';\nLOCK TABLE shared.settings;\nSELECT pg_sleep(0.3);".to_owned(),
         ),
     ] {
-        let project = tenants("sqlx", &["CREATE TABLE a (id int);"], &[&sql]);
+        // Who drops the table has to own it.
+        let project = configured(SUPERUSER, "sqlx", &["CREATE TABLE a (id int);"], &[&sql]);
         let add = "CREATE TABLE shared.old (); ALTER TABLE shared.old OWNER TO CURRENT_USER;\n\
                    ALTER SCHEMA shared OWNER TO CURRENT_USER;";
         let shared = project.read("shared.sql");
-        let config = project.read("mig-ci.toml");
         let project = project.file("shared.sql", format!("{shared}{add}"));
-        // Who drops the table has to own it.
-        let project = project.file("mig-ci.toml", format!("[postgres]\nrole = \"superuser\"\n{config}"));
         let report = verify(&project, 8).report(0);
         assert_eq!(outcomes(&verify(&project, 1).report(0)), outcomes(&report), "{name}");
         // What commits in its midst has the database for itself from the first.
@@ -282,8 +286,8 @@ fn a_second_server_that_does_not_start_is_a_failure_of_the_environment() {
     }
     let started = folder.path().join("started");
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--version*) ;; *) [ -e {0} ] && {{ echo 'no second server' >&2; exit 1; }}; touch {0};; \
-         esac\nexec {1} \"$@\"\n",
+        "#!/bin/sh\ncase \"$*\" in *--version*) ;; *) [ -e {0} ] && {{ echo 'no second server' >&2; exit 1; }};; \
+         esac\n{1} \"$@\"; ended=$?\ncase \"$*\" in *--version*) ;; *) [ $ended = 0 ] && touch {0};; esac\nexit $ended\n",
         started.display(),
         real.display()
     );
@@ -335,12 +339,10 @@ fn databases_that_share_the_server_are_replayed_together() {
 #[tokio::test]
 async fn a_server_with_a_role_of_the_first_run_cannot_judge_again() {
     let server = Postgres::start();
-    let project = tenants("plain", &[PLANS], &[PRO]);
-    let config = project.read("mig-ci.toml");
+    let project = configured(SUPERUSER, "plain", &[PLANS], &[PRO]);
     let role = "DO $$ BEGIN IF to_regrole('stray') IS NULL THEN CREATE ROLE stray; END IF; END $$;";
-    let project = project
-        .file("mig-ci.toml", format!("[postgres]\nrole = \"superuser\"\n{config}"))
-        .file(&migration("plain", 2, "").0, format!("{role}\nCOMMIT;\nBEGIN;\n{PRO}"));
+    let project =
+        project.file(&migration("plain", 2, "").0, format!("{role}\nCOMMIT;\nBEGIN;\n{PRO}"));
     let report = project
         .mig_ci(["verify", "--provider=url", "--base=HEAD", "--jobs=8"])
         .env("MIG_CI_POSTGRES_URL", server.url("postgres"))

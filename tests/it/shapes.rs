@@ -11,8 +11,13 @@ const GUARD: &str = "-- the guard sees every tenant's constraint\nDO $$ BEGIN\n 
 
 /// A base with a table, one sample, and a branch.
 fn app() -> Project {
+    configured(CONFIG)
+}
+
+/// With this configuration, at the base as well.
+fn configured(config: &str) -> Project {
     project()
-        .file("mig-ci.toml", CONFIG)
+        .file("mig-ci.toml", config)
         .file("m/1_users.sql", "CREATE TABLE users (id int PRIMARY KEY, email text);\n")
         .file("samples/acme.sql", "INSERT INTO users VALUES (1, 'a@acme.example');\n")
         .git_commit("base")
@@ -212,7 +217,11 @@ mod at_head {
     const THREE: &str = "ALTER TABLE users ADD phone text;\n";
 
     fn two_pending() -> Project {
-        app().file("m/2_name.sql", TWO).file("m/3_phone.sql", THREE)
+        two_pending_in(CONFIG)
+    }
+
+    fn two_pending_in(config: &str) -> Project {
+        configured(config).file("m/2_name.sql", TWO).file("m/3_phone.sql", THREE)
     }
 
     /// The sample's tenant was not tested, and nothing says that it was.
@@ -288,15 +297,13 @@ mod at_head {
 
     #[test]
     fn data_that_stands_at_the_head_was_laid_over_what_is_pending() {
-        let config = format!("{CONFIG}sample.acme.version = 3\n");
-        says_so(&two_pending().file("mig-ci.toml", config));
+        says_so(&two_pending_in(&format!("{CONFIG}sample.acme.version = 3\n")));
     }
 
     #[test]
     fn a_database_of_its_own_makes_no_difference() {
         let config = CONFIG.replace("format", "tenancy = \"database\"\nformat");
-        let config = format!("{config}sample.acme.version = 3\n");
-        says_so(&two_pending().file("mig-ci.toml", config));
+        says_so(&two_pending_in(&format!("{config}sample.acme.version = 3\n")));
     }
 
     /// Without anything pending there is nothing that could be tested, and the headline says that.
