@@ -71,6 +71,8 @@ pub(crate) struct Published {
     pub(crate) degraded: Vec<Degraded>,
     /// A check run that was begun is in progress still.
     pub(crate) unfinished: bool,
+    /// This run, or a later one, has a comment already.
+    pub(crate) has_said: bool,
     /// Showing was interrupted.
     pub(crate) cut_short: bool,
 }
@@ -153,7 +155,7 @@ pub(crate) async fn show_none(
     if let Some(pull_request) = publication.pull_request {
         let said = comment::has_said(client, pull_request, &publication.key, publication.run).await;
         match said {
-            Ok(true) => {}
+            Ok(true) => published.has_said = true,
             Ok(false) => show_comment(publication, client, &mut published).await,
             Err(error) => {
                 published.degraded.push(Degraded::new(Step::Comment, &error, false));

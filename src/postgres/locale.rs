@@ -40,7 +40,7 @@ pub(super) async fn settle(
     let of_template = of_template(connection, version_num).await?;
     let letters = match &settings.locale {
         Some(locale) => try_out(connection, locale, settings.locale_provider).await?,
-        None => knows_letters(connection, "").await?,
+        None => knows_letters(connection, "", &of_template.ctype).await?,
     };
     let found = configured(of_template, settings);
     let note = (!letters && (own || settings.locale.is_some())).then(|| {
@@ -144,22 +144,27 @@ async fn try_out(
         let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
         return Err(refused(&error, known(connection).await));
     }
-    let letters = knows_letters(connection, "COLLATE pg_temp.mig_ci_locale").await;
+    let letters = knows_letters(connection, "COLLATE pg_temp.mig_ci_locale", locale).await;
     connect::execute(connection, "ROLLBACK", "try the locale of postgres.locale").await?;
     letters
 }
 
+/// A database of another encoding than UTF8 cannot be asked for these letters; there the locale's name tells.
 async fn knows_letters(
     connection: &mut PgConnection,
     collate: &str,
+    name: &str,
 ) -> Result<bool, ProviderError> {
-    let query = format!(
-        "SELECT pg_catalog.getdatabaseencoding() <> 'UTF8' OR pg_catalog.lower(U&'\\00C9' {collate}) = U&'\\00E9'"
-    );
-    sqlx::query_scalar(sqlx::AssertSqlSafe(query))
-        .fetch_one(connection)
+    let refused = |error| ProviderError::sql("ask the server for its letters", &error);
+    let encoding: String = sqlx::query_scalar("SELECT pg_catalog.getdatabaseencoding()::text")
+        .fetch_one(&mut *connection)
         .await
-        .map_err(|error| ProviderError::sql("ask the server for its letters", &error))
+        .map_err(refused)?;
+    if encoding != "UTF8" {
+        return Ok(!["C", "POSIX"].contains(&name));
+    }
+    let query = format!("SELECT pg_catalog.lower(U&'\\00C9' {collate}) = U&'\\00E9'");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(connection).await.map_err(refused)
 }
 
 /// Some of the locales that the server has.

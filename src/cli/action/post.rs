@@ -54,10 +54,11 @@ pub(super) async fn clean_up(
         && ended != Some(Ended::Shown)
         && job.event.refusal.or(job.event.nothing_to_do).is_none()
     {
-        if ended.is_none() {
+        let is_shown = Publisher::show_none(job, ended, streams).await;
+        // A runner may keep no state, such as act: the run's own comment tells that it came to its end.
+        if ended.is_none() && !is_shown {
             Show::new(job, streams).interrupted();
         }
-        Publisher::show_none(job, ended, streams).await;
     }
     if state(STARTED).is_none() || ended.is_some() {
         tell(streams, "nothing was left behind\n");

@@ -38,7 +38,8 @@ fn a_cancelled_job_ends_in_time_and_leaves_nothing() {
         let step = machine.read(&ended);
         assert!(step.text().contains("everything that was started has been removed"));
         assert_eq!(machine.fake.check_runs()[0]["conclusion"], "cancelled");
-        assert!(machine.fake.comments().is_empty() && step.outputs.is_empty());
+        assert!(machine.fake.comments().is_empty());
+        assert_eq!(step.outputs, BTreeMap::from([("result".to_owned(), "error".to_owned())]));
         assert!(!server.is_there());
         assert_eq!(containers_beside(&id), "");
         let post = machine.post(&step.state).run().success();
