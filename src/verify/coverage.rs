@@ -11,7 +11,7 @@ use super::unread::tracks;
 use super::{Error, Loaded};
 use crate::formats::choose;
 use crate::model::{
-    CoverageChange, CoveragePart, CoverageReduction, Database, Files, Phase, Project,
+    CoverageChange, CoveragePart, CoverageReduction, Database, FailureKind, Files, Phase, Project,
     ProjectRecord, Sample, Track, TrackKind, UnitEnd, UnitRecord,
 };
 use crate::replay::plan::{Plan, TrackPlan, directory};
@@ -84,11 +84,14 @@ pub(super) fn add_emptied_samples(
     acknowledge(record, &loaded.project);
 }
 
-/// Its sample has been loaded to its end, so that it is known what that holds.
+/// Its sample has been read to its end, so that it is known what that holds. A file without a statement is refused.
 fn is_loaded(unit: &UnitRecord) -> bool {
     match &unit.end {
         UnitEnd::Completed => true,
-        UnitEnd::Failed { phase, .. } => *phase != Phase::Prepare,
+        UnitEnd::Failed { phase: Phase::Prepare, failure } => {
+            failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::File)
+        }
+        UnitEnd::Failed { .. } => true,
         UnitEnd::NotRun { .. } => false,
     }
 }
