@@ -55,8 +55,10 @@ pub(super) async fn clean_up(
         && job.event.refusal.or(job.event.nothing_to_do).is_none()
     {
         let is_shown = Publisher::show_none(job, ended, streams).await;
-        // A runner may keep no state, such as act: the run's own comment tells that it came to its end.
-        if ended.is_none() && !is_shown {
+        // A runner may hand over no state, and no inputs either, such as act. Then the run's own comment tells whether it came
+        // to its end; where GitHub cannot be asked, nothing is said of that.
+        let has_no_result = is_shown.map_or(state(STARTED).is_some(), |is_shown| !is_shown);
+        if ended.is_none() && has_no_result {
             Show::new(job, streams).interrupted();
         }
     }

@@ -176,14 +176,18 @@ impl<'a> Publisher<'a> {
         ended.is_ok_and(|ended| ended.err().is_none_or(|error| error.problem.is_refusal()))
     }
 
-    /// After the job: shows that the run has no result where it could not show one itself. True if the run's own comment is
-    /// there already.
-    pub(super) async fn show_none(job: &'a Job, ended: Option<Ended>, streams: &Streams) -> bool {
+    /// After the job: shows that the run has no result where it could not show one itself. Whether the run's own comment is
+    /// there already; `None` where GitHub cannot be asked.
+    pub(super) async fn show_none(
+        job: &'a Job,
+        ended: Option<Ended>,
+        streams: &Streams,
+    ) -> Option<bool> {
         let (github, interrupted) = (Connection::of(job), CancellationToken::new());
-        let Ok(Some(client)) = client_for(job, &github) else { return false };
+        let client = client_for(job, &github).ok().flatten()?;
         let commit = job.checked_out().await.or_else(|| job.context.sha.clone());
         let (target, _) = find(&client, job, commit.as_deref()).await;
-        let Some(head_sha) = target.head_sha.clone() else { return false };
+        let head_sha = target.head_sha.clone()?;
         let why = match ended {
             Some(Ended::NotShown) => "could not show all of its result here",
             Some(Ended::Interrupted) => "was cancelled before it had a result",
@@ -214,7 +218,7 @@ impl<'a> Publisher<'a> {
         for degraded in published.degraded {
             Line::Plain(format!("{degraded}\n")).tell(streams);
         }
-        published.has_said
+        Some(published.has_said)
     }
 }
 
