@@ -108,7 +108,10 @@ async fn published(
     let (Kind::WorkflowRun, Some(head_sha)) = (event.kind, event.head_sha.clone()) else {
         return Err(PublishError::OtherEvent(event.name));
     };
-    let report = usable(&args.report);
+    let text = read(&args.report);
+    let claimed = text.as_ref().ok().and_then(|text| report::claimed_partition(text));
+    let partition = claimed.or_else(|| named_partition(&args.report));
+    let report = text.and_then(|text| usable(&args.report, &text));
     let token = token.ok_or(PublishError::NoToken)?;
     let client = connect(&context, token)?;
     let number = find(&client, &event, &head_sha).await?;
@@ -118,7 +121,7 @@ async fn published(
     let links = links(args, &context, &event, &head_sha);
     let shown = match &report {
         Ok(report) => Shown::of(report, &links),
-        Err(error) => Shown::without(&error.to_string(), &links),
+        Err(error) => Shown::without(&error.to_string(), &links, partition),
     };
     if let Some(path) = &context.files.summary
         && let Err(error) = file_commands::write_summary(path, std::slice::from_ref(&shown.body))
@@ -171,12 +174,17 @@ async fn find(client: &Client, event: &Event, head_sha: &str) -> Result<u64, Pub
 }
 
 /// The report, with this program's words in place of its own.
-fn usable(path: &Utf8Path) -> Result<Report, PublishError> {
-    let text = read(path)?;
+fn usable(path: &Utf8Path, text: &str) -> Result<Report, PublishError> {
     let path = || path.to_owned();
     let report =
-        report::read(&text).map_err(|source| PublishError::Report { path: path(), source })?;
+        report::read(text).map_err(|source| PublishError::Report { path: path(), source })?;
     report::recompute(report).map_err(|source| PublishError::Contradiction { path: path(), source })
+}
+
+/// The partition in the name that the action gives the file: `mig-ci-report-shop-partition-2-of-8.json`.
+fn named_partition(path: &Utf8Path) -> Option<Partition> {
+    let (_, part) = path.file_stem()?.rsplit_once("partition-")?;
+    part.replacen("-of-", "/", 1).parse().ok()
 }
 
 /// What is shown of it.
@@ -204,13 +212,13 @@ impl Shown {
     }
 
     /// An older comment is about another commit: it must not stay.
-    fn without(why: &str, links: &Links) -> Self {
+    fn without(why: &str, links: &Links, partition: Option<Partition>) -> Self {
         let title = "The run's report cannot be shown".to_owned();
         Self {
             verdict: Verdict::NotRun,
             body: report::problem(&title, why, links),
             title,
-            partition: None,
+            partition,
             has_changes: false,
             annotations: Vec::new(),
         }

@@ -186,6 +186,10 @@ fn finding(listed: &Listed<'_>, finding: &Finding) -> Result<(), Contradiction> 
     let names: BTreeSet<_> = finding.units.iter().collect();
     require(names.len() == finding.units.len(), "a finding lists a tenant twice")?;
     finding.failure.as_ref().map_or(Ok(()), failure)?;
+    require(
+        !finding.fails_run || names.is_empty(),
+        "a finding about tenants fails the run beside them",
+    )?;
     let known = listed.named(finding).count();
     // What is not there any more can be what a finding is about.
     let is_about_absent = known == 0 && finding.failure.is_none();
@@ -213,9 +217,10 @@ fn verdict(report: &Report, listed: &Listed<'_>) -> Result<(), Contradiction> {
     }
     let units = || report.databases.iter().flat_map(|database| &database.units);
     let verdicts: Vec<_> = units().map(|unit| unit.verdict).collect();
-    let about_absent = report.findings.iter().any(|each| listed.named(each).count() == 0);
-    let fits =
-        overall(&verdicts) == report.verdict || (report.verdict == Verdict::Failed && about_absent);
+    // As `build` has it: a finding that is about no unit can fail the run by itself.
+    let fails_run = report.findings.iter().any(|finding| finding.fails_run);
+    let expected = if fails_run { Verdict::Failed } else { overall(&verdicts) };
+    let fits = report.verdict == expected;
     require(fits, "`verdict` is not that of its tenants")
 }
 

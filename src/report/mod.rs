@@ -37,7 +37,7 @@ pub(crate) use environment::environment_failed;
 pub(crate) use foreign::{Contradiction, recompute};
 pub(crate) use headline::headline;
 pub(crate) use json::json;
-pub(crate) use read::{MOST_BYTES, ReadError, read};
+pub(crate) use read::{MOST_BYTES, ReadError, claimed_partition, read};
 pub(crate) use reproduce::upgrade_of;
 pub(crate) use schema::{Described, schema};
 pub(crate) use text::{grouped, visible};

@@ -1,6 +1,8 @@
 //! A report that was saved, and that anybody could have written: what is not one, or would make a renderer count wrong, is
 //! refused. No word of it is in an error.
 
+use serde::Deserialize;
+
 use crate::model::Partition;
 
 use super::v1::{Excerpt, Failure, Place, Report, SCHEMA, Tally};
@@ -26,6 +28,17 @@ pub(crate) enum ReadError {
     OtherPartition,
     #[error("it has numbers that no run has")]
     Absurd,
+}
+
+/// The partition that a text claims to be of, where it is no report that could be shown: so the comment on that part of the
+/// tenants takes the place of an older one of the same part.
+pub(crate) fn claimed_partition(text: &str) -> Option<Partition> {
+    #[derive(Deserialize)]
+    struct Claim {
+        partition: Option<String>,
+    }
+    let claim: Claim = serde_json::from_str(text).ok()?;
+    claim.partition?.parse().ok()
 }
 
 /// # Errors

@@ -453,3 +453,28 @@ fn each_partition_has_a_comment_and_a_check_run_of_its_own() {
     let names: Vec<_> = fake.check_runs().iter().map(|run| run["name"].to_string()).collect();
     assert_eq!(names, ["\"mig-ci (partition-1-of-2)\"", "\"mig-ci (partition-2-of-2)\""]);
 }
+
+/// The comment of another part of the tenants says nothing about this one, and stays.
+#[test]
+fn a_partitions_report_that_cannot_be_shown_takes_the_place_of_the_same_part() {
+    let mut good = report(GOOD);
+    good["partition"] = json!("2/4");
+    let mut lies = good.clone();
+    lies["verdict"] = json!("failed");
+    let mut other = good.clone();
+    other["schema"] = json!("mig-ci.report/2");
+    other["more"] = json!(1);
+    let absent = "/nowhere/mig-ci-report-partition-2-of-4.json";
+    for (text, args) in
+        [(lies.to_string(), vec![]), (other.to_string(), vec![]), (String::new(), vec![absent])]
+    {
+        let fake = Fake::start();
+        fake.fork_pull_request(NUMBER, FORK_HEAD);
+        publish(&fake, &good.to_string(), &[]).1.success();
+        let key = "<!-- mig-ci:comment key=partition-2-of-4 -->";
+        assert!(comment(&fake).starts_with(key) && comment(&fake).contains(GREEN));
+        assert!(!publish(&fake, &text, &args).1.status.success());
+        let body = comment(&fake);
+        assert!(body.starts_with(key) && !body.contains(GREEN), "{body}");
+    }
+}

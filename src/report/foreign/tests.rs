@@ -1,5 +1,6 @@
 //! What becomes of each field of a report that other people wrote.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::{Links, annotations, comment, read, samples, summary};
@@ -221,6 +222,31 @@ fn contradictions_are_refused_without_their_words() {
     }
 }
 
+/// A finding that is about no tenant decides for the whole, in both directions.
+#[test]
+fn a_finding_that_fails_the_run_is_beside_no_pass() {
+    for (name, report) in samples::all() {
+        let mut value = serde_json::to_value(report).unwrap();
+        let about_project = json!({
+            "code": "coverage-reduced", "severity": "warning", "message": "m", "database": "",
+            "track": "tenant", "units": [], "fails_run": true,
+        });
+        value["findings"].as_array_mut().unwrap().push(about_project);
+        let verdicts = [("passed", false), ("not-run", false), ("failed", true)];
+        for (verdict, is_taken) in verdicts {
+            value["verdict"] = json!(verdict);
+            let taken = recomputed(&value).map(drop);
+            assert_eq!(taken.is_ok(), is_taken, "{name}: {verdict}: {taken:?}");
+        }
+        let last = value["findings"].as_array().unwrap().len() - 1;
+        value["findings"][last]["fails_run"] = json!(false);
+        value["verdict"] = json!("failed");
+        let has_failed = value["counts"]["tenants"]["failed"] != json!(0)
+            || value["counts"]["shared"]["failed"] != json!(0);
+        assert_eq!(recomputed(&value).is_ok(), has_failed, "{name}");
+    }
+}
+
 #[test]
 fn a_servers_version_is_a_number() {
     assert_eq!(version("17.2"), "17.2");
@@ -239,4 +265,74 @@ fn many_findings_about_many_tenants_take_no_time() {
     let report = recompute(report).unwrap();
     assert_eq!(report.counts.tenants.failed, 20_000);
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// Values that somebody could put in place of a text, a number, a list or an object.
+fn hostile() -> impl Strategy<Value = Value> {
+    let texts = prop_oneof![
+        Just(MARK.to_owned()),
+        Just("zqx | zqx\n\n| a |\n| - |\n| zqx |".to_owned()),
+        Just("``````zqx`\n~~~\nzqx https://evil.example @acme #12".to_owned()),
+        Just("<!-- mig-ci:comment key=zqx -->\nzqx".to_owned()),
+        Just("-->zqx<details><summary>zqx</summary>".to_owned()),
+        Just("\u{2028}zqx\u{7}\u{1b}[31mzqx\u{feff}\r\nzqx &commat;acme".to_owned()),
+        "zqx[ -~\n`<>@#|\\\\*_\\[\\]()!$&]{0,60}",
+        "[a-z0-9]{0,12}",
+    ];
+    prop_oneof![
+        8 => texts.prop_map(Value::from),
+        1 => any::<u64>().prop_map(Value::from),
+        1 => (0_u64..4).prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => Just(Value::Null),
+        1 => Just(json!([])),
+        1 => Just(json!({})),
+    ]
+}
+
+/// Paths of all values in a JSON value, whatever they are.
+fn places(value: &Value, path: &str, found: &mut Vec<String>) {
+    found.push(path.to_owned());
+    match value {
+        Value::Array(items) => {
+            let items = items.iter().enumerate().take(3);
+            items.for_each(|(index, item)| places(item, &format!("{path}/{index}"), found));
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, item)| places(item, &format!("{path}/{name}"), found));
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// One to four fields of a good report have other values: it is refused, or shown with them as code alone.
+    #[test]
+    fn changed_reports_are_refused_or_shown_as_code(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), hostile()), 1..5),
+    ) {
+        let all = whole();
+        let mut value = which.get(&all).clone();
+        let mut paths = Vec::new();
+        places(&value, "", &mut paths);
+        for (place, new) in changes {
+            if let Some(there) = value.pointer_mut(place.get(&paths).as_str()) {
+                *there = new;
+            }
+        }
+        let Ok(report) = recomputed(&value) else { return Ok(()) };
+        let allowed = prose_of(&comment(&recomputed(which.get(&all)).unwrap(), &links()));
+        let mentions = |text: &str| text.matches('@').count();
+        for text in [comment(&report, &links()), summary(&report, &links())] {
+            let prose = prose_of(&text);
+            for part in ["zqx", "evil", "acme/team", "<img", "<script", "curl", "commat"] {
+                prop_assert!(!prose.contains(part), "{part}\n{text}\n{prose}");
+            }
+            prop_assert!(mentions(&prose) <= mentions(&allowed), "{prose}");
+        }
+    }
 }
