@@ -145,20 +145,33 @@ fn tracks(databases: &[Database]) -> impl Iterator<Item = (&Database, TrackKind,
 
 fn load_at(location: Location, overrides: Overrides) -> Result<(Project, Worktree), Error> {
     let head = Worktree::new(location.root.clone());
+    let project = load_from(&location, &head, overrides)?;
+    Ok((project, head))
+}
+
+fn load_from(
+    location: &Location,
+    head: &Worktree,
+    overrides: Overrides,
+) -> Result<Project, ConfigErrors> {
     let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
-    let project = config::load(&LoadOptions {
-        location: &location,
-        files: &head,
+    config::load(&LoadOptions {
+        location,
+        files: head,
         environment: &config::process_environment,
         check_codes: &codes,
         overrides,
-    })?;
-    Ok((project, head))
+    })
 }
 
 /// Everything up to the plan: needs files and git, and no server. `mig-ci list` stops here.
 pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
-    let (project, head) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
+    let location = config::locate(&current_folder()?, scope.config.as_deref())?;
+    let head = Worktree::new(location.root.clone());
+    let project = load_from(&location, &head, scope.overrides.clone());
+    // What a sparse checkout leaves out is not missing, and samples that it leaves out are not gone.
+    head.check_sparse()?;
+    let project = project?;
     let mut wanted = paths_of(&project.databases, head.folders_above());
     wanted.push(configuration(&project.origin));
     let hosted = scope.hosted.as_ref();

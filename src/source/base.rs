@@ -242,7 +242,8 @@ async fn default(git: &Git, head: &str) -> Result<Result<Found, String>, SourceE
         bases = remote::deepen_to_merge_base(git, head, &branch).await?;
     }
     let reason = reason(&branch, &branches, bases.len());
-    let Some(commit) = bases.into_iter().next() else {
+    let own = git.newest_on_line(head, &branch.commit, &bases).await?;
+    let Some(commit) = own.or_else(|| bases.into_iter().next()) else {
         return Err(SourceError::Unrelated { branch: branch.name });
     };
     Ok(Ok((Revision { commit, name: branch.name }, reason)))
@@ -251,7 +252,10 @@ async fn default(git: &Git, head: &str) -> Result<Result<Found, String>, SourceE
 fn reason(branch: &Branch, candidates: &[Branch], merge_bases: usize) -> String {
     let mut reason = format!("merge base of HEAD with {}", branch.name);
     if merge_bases > 1 {
-        reason += &format!(" (the first of {merge_bases}: their histories cross)");
+        reason += &format!(
+            " (of {merge_bases}, since their histories cross: the newest state of {} itself that HEAD contains)",
+            branch.name
+        );
     }
     // A local main beside origin/main is nothing to speak of; main beside master is.
     let side = |name: &str| name.starts_with("origin/");

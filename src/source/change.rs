@@ -3,7 +3,8 @@
 //! ```text
 //! HEAD is the host's merge of the change   its first parent
 //! HEAD is the change's head, or contains it   the merge base with the base branch as it is now; with the branch's tip at the
-//!                                            time of the event where the branch is not known, or contains HEAD already
+//!                                            time of the event where the branch is not known, or contains HEAD already;
+//!                                            of several, the newest state of the branch's own line that HEAD contains
 //! HEAD is anything else                      an error: a verdict would not be about the change
 //! ```
 //!

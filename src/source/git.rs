@@ -21,9 +21,29 @@ const BINARY_VARIABLE: &str = "MIG_CI_GIT";
 pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 /// For what asks the remote.
 pub(super) const REMOTE_LIMIT: Duration = Duration::from_secs(300);
-/// Set by git for its hooks. They name another repository's index, or paths relative to another folder.
-const LEFT_BY_HOOKS: [&str; 6] =
-    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"];
+/// They name another repository's parts, or paths relative to another folder: `git rev-parse --local-env-vars` less the
+/// configuration, and git's hooks get some of them set. The rest changes what a path means, and whose attributes count.
+const OF_ANOTHER_REPOSITORY: [&str; 17] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_GRAFT_FILE",
+    "GIT_SHALLOW_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+];
+/// What they write to stderr reads as an error, and is not one.
+const TRACES: [&str; 2] = ["GIT_TRACE", "GIT_CURL_VERBOSE"];
 /// Programs that a repository's own configuration can name, and that nothing here needs.
 const RUN_NOTHING: [&str; 4] = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
 /// CI says so, as most of them do. GitHub's is named besides, since a container of a job may get it alone.
@@ -155,7 +175,12 @@ impl Git {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        for name in LEFT_BY_HOOKS {
+        let traces = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+            let name = name.to_string_lossy();
+            TRACES.iter().any(|trace| name.starts_with(trace))
+        });
+        let removed = OF_ANOTHER_REPOSITORY.iter().map(OsString::from).chain(traces);
+        for name in removed.chain(["GIT_ATTR_SOURCE".into()]) {
             command.env_remove(name);
         }
         if let Some(commit) = &self.attributes_of {

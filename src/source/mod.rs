@@ -3,6 +3,7 @@
 //! ```text
 //! base      which revision is the base, and why (the order of issue and documentation: --base, pull request, merge base)
 //! change    the base of a pull request, or of a merge queue's group, by what the job's event says
+//! contains  how much of a branch HEAD contains
 //! remote    asking origin, and fetching what this clone lacks
 //! hosted    the same from whoever keeps the repository, where there is no git   checkout  what .git says without git
 //! tree      a revision's files → Snapshot, symlinks resolved                    objects   what that is read through
@@ -15,6 +16,7 @@
 mod base;
 mod change;
 mod checkout;
+mod contains;
 mod credentials;
 mod git;
 mod hosted;

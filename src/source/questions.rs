@@ -177,11 +177,6 @@ impl Git {
             .map_err(|problem| SourceError::Answer { command: display(&args), problem })
     }
 
-    /// The commits of a branch's own line, the newest first: first parents alone, a hash a line.
-    pub(super) async fn first_parents(&self, commit: &str) -> Result<String, SourceError> {
-        self.text(&["rev-list", "--first-parent", commit]).await
-    }
-
     /// The remotes, by their names.
     pub(super) async fn remotes(&self) -> Result<Vec<String>, SourceError> {
         Ok(self.text(&["remote"]).await?.lines().map(str::to_owned).collect())

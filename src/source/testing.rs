@@ -78,6 +78,16 @@ impl Repository {
         self.commit_all(path)
     }
 
+    /// The same with a commit date, in seconds: git sorts merge bases by it.
+    pub(super) fn commit_at(&self, path: &str, text: &str, seconds: u32) -> String {
+        self.write(path, text);
+        self.git(&["add", "--all"]);
+        let date = format!("@{seconds} +0000");
+        let dated = [("GIT_COMMITTER_DATE", date.as_str())];
+        git_with(self.folder.path(), &["commit", "--quiet", "-m", path], &dated);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
     pub(super) fn commit_all(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "-m", message]);
@@ -100,6 +110,10 @@ impl Repository {
 
 /// Free of the user's and the machine's configuration.
 pub(super) fn git_in(folder: &Path, args: &[&str]) -> String {
+    git_with(folder, args, &[])
+}
+
+fn git_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> String {
     let output = Command::new("git")
         .current_dir(folder)
         .args(args)
@@ -111,6 +125,7 @@ pub(super) fn git_in(folder: &Path, args: &[&str]) -> String {
             ("GIT_COMMITTER_NAME", "A"),
             ("GIT_COMMITTER_EMAIL", "a@example.com"),
         ])
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));

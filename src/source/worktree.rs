@@ -1,12 +1,16 @@
 //! Files on disk, as they are now: the head of a run, uncommitted changes included.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::SourceError;
 use super::git::toplevel_of;
+use super::sparse;
 use crate::model::{Files, FilesError};
 
 /// The files below a project's root. Symlinks lead to other files of the checkout, and to nothing else: whoever opens a
@@ -16,6 +20,8 @@ pub(crate) struct Worktree {
     root: Utf8PathBuf,
     /// The git checkout, or the project where there is none: a real path.
     bounds: Utf8PathBuf,
+    /// What was listed and read: a sparse checkout must not have left out any of it.
+    looked_at: Arc<Mutex<BTreeSet<Utf8PathBuf>>>,
 }
 
 impl Worktree {
@@ -25,7 +31,23 @@ impl Worktree {
         // A root that is not there has no files either.
         let real = root.canonicalize_utf8().unwrap_or_else(|_| root.clone());
         let bounds = toplevel_of(&real).unwrap_or(&real).to_owned();
-        Self { root, bounds }
+        Self { root, bounds, looked_at: Arc::default() }
+    }
+
+    /// # Errors
+    /// If a file that was read, or a folder that was listed, is not there as the commit has it, since the checkout is a sparse one.
+    /// The top of the project does not count: it is not listed for the sake of all that is below.
+    pub(crate) fn check_sparse(&self) -> Result<(), SourceError> {
+        let looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths: Vec<_> = looked_at.iter().filter(|path| *path != "").cloned().collect();
+        sparse::check(&self.root, &paths)
+    }
+
+    fn note(&self, path: &Utf8Path) {
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if !looked_at.contains(path) {
+            looked_at.insert(path.to_owned());
+        }
     }
 
     /// The real path of a file or folder, within bounds; `None` if there is none.
@@ -95,6 +117,7 @@ impl Files for Worktree {
     fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
         // The paths begin with `directory` as it was given, less `.` and doubled slashes.
         let directory = Utf8PathBuf::from(super::snapshot::normal(directory));
+        self.note(&directory);
         let mut found = Vec::new();
         if self.real(&directory)?.is_none() {
             return Ok(found);
@@ -105,6 +128,7 @@ impl Files for Worktree {
     }
 
     fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, FilesError> {
+        self.note(path);
         let Some(real) = self.real(path)? else {
             return match fs::read_link(self.root.join(path)) {
                 Ok(target) => Err(FilesError {

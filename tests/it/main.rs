@@ -11,6 +11,7 @@ mod beside;
 mod binary;
 mod broken_demo;
 mod catalog_races;
+mod checkouts;
 mod command_line;
 mod common;
 mod coverage;

@@ -177,8 +177,8 @@ impl MergeBase<'_> {
             .await
     }
 
-    /// The merge base of HEAD with a commit of the base branch. Of several it is the one on the branch's own line: a state
-    /// that the branch really had.
+    /// The merge base of HEAD with a commit of the base branch. Where there are several, because the histories cross, it is the
+    /// newest commit of the branch's own line that HEAD contains: a state that the branch really had.
     async fn with(&self, branch: &Branch) -> Result<String, SourceError> {
         let Self { git, head, .. } = *self;
         let wanted = format!("{} at {}", branch.name, branch.commit);
@@ -190,15 +190,8 @@ impl MergeBase<'_> {
             }
             bases = remote::deepen_to_merge_base(git, head, branch).await?;
         }
-        if bases.len() > 1 {
-            let line = git.first_parents(&branch.commit).await?;
-            if let Some(at) = bases.iter().position(|base| line.lines().any(|one| one == base)) {
-                return Ok(bases.swap_remove(at));
-            }
-        }
-        bases
-            .into_iter()
-            .next()
+        let own = git.newest_on_line(head, &branch.commit, &bases).await?;
+        own.or_else(|| bases.into_iter().next())
             .ok_or_else(|| SourceError::Unrelated { branch: branch.name.clone() })
     }
 }

@@ -178,25 +178,68 @@ async fn a_branch_that_merged_its_base_has_the_commit_that_it_merged() {
     shop.assert_base(&shop.change(), "refs/pull/7/merge", &merged, MERGE).await;
 }
 
-/// Two merge bases: one is the base branch's own, the other was only ever on the feature branch.
+/// Two merge bases: one is the base branch's own, the other was only ever on the feature branch. Git names the newer first.
 #[tokio::test]
 async fn histories_that_cross_have_the_merge_base_on_the_base_branchs_own_line() {
-    let mut shop = Shop::new();
-    let origin = &shop.origin;
-    let first = shop.head.clone();
-    origin.git(&["checkout", "--quiet", "main"]);
-    origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge feature", &first]);
-    let main = origin.git(&["rev-parse", "HEAD"]);
-    origin.git(&["checkout", "--quiet", "feature"]);
-    origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge main", &shop.tip]);
-    shop.head = origin.commit("m/4.sql", "four");
-    assert_eq!(origin.git(&["merge-base", "--all", &main, &shop.head]).lines().count(), 2);
-    shop.origin.git(&["update-ref", "refs/pull/7/head", &shop.head]);
+    for (own, others) in [(2_000, 1_000), (1_000, 2_000)] {
+        let origin = Repository::new();
+        let fork = origin.commit_at("m/1.sql", "one", 500);
+        let tip = origin.commit_at("m/2.sql", "two", own);
+        origin.git(&["checkout", "--quiet", "-b", "feature", &fork]);
+        let first = origin.commit_at("m/3.sql", "three", others);
+        origin.git(&["checkout", "--quiet", "main"]);
+        origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge feature", &first]);
+        let main = origin.git(&["rev-parse", "HEAD"]);
+        origin.git(&["checkout", "--quiet", "feature"]);
+        origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge main", &tip]);
+        let head = origin.commit("m/4.sql", "four");
+        let bases = origin.git(&["merge-base", "--all", &main, &head]);
+        let named_first = if own > others { &tip } else { &first };
+        assert!(bases.lines().count() == 2 && bases.starts_with(named_first.as_str()), "{bases}");
+        origin.git(&["update-ref", "refs/pull/7/head", &head]);
+        let shop = Shop { origin, fork, tip, head, merge: main };
+        assert_own_line(&shop, &shop.tip).await;
+    }
+}
+
+/// Both sides have merged the same two branches: neither merge base is a state of the base branch.
+#[tokio::test]
+async fn merge_bases_beside_the_base_branchs_own_line_give_its_newest_state_in_head() {
+    for (a, b) in [(1_000, 2_000), (2_000, 1_000)] {
+        let origin = Repository::new();
+        origin.commit_at("m/1.sql", "one", 400);
+        let fork = origin.commit_at("m/2.sql", "two", 500);
+        for (name, date) in [("a", a), ("b", b)] {
+            origin.git(&["checkout", "--quiet", "-b", name, &fork]);
+            origin.commit_at(&format!("m/3{name}.sql"), name, date);
+        }
+        for (branch, names) in [("feature", ["b", "a"]), ("main", ["a", "b"])] {
+            origin.git(&["checkout", "--quiet", "-B", branch, &fork]);
+            for name in names {
+                origin.git(&["merge", "--quiet", "--no-ff", "-m", name, name]);
+            }
+        }
+        let tip = origin.git(&["rev-parse", "main"]);
+        origin.git(&["checkout", "--quiet", "feature"]);
+        let head = origin.commit("m/4.sql", "four");
+        let bases = origin.git(&["merge-base", "--all", &tip, &head]);
+        assert!(bases.lines().count() == 2 && !bases.contains(&fork), "{bases}");
+        origin.git(&["update-ref", "refs/pull/7/head", &head]);
+        let shop = Shop { origin, merge: tip.clone(), fork, tip, head };
+        assert_own_line(&shop, &shop.fork).await;
+    }
+}
+
+/// By the event, and without one.
+async fn assert_own_line(shop: &Shop, base: &str) {
     shop.origin.git(&["checkout", "--quiet", "main"]);
-    for depth in [1, 100] {
+    for depth in [1, 2, 100] {
         let clone = shop.origin.checkout_action("refs/pull/7/head", depth);
         let found = read(&clone, &shop.change(), None).await.unwrap();
-        assert_eq!(commit(&found), shop.tip, "depth {depth}: {}", found.base.reason);
+        assert_eq!(commit(&found), base, "depth {depth}: {}", found.base.reason);
+        let found = clone.revisions(&BaseRequest::Default).await.unwrap();
+        assert_eq!(commit(&found), base, "depth {depth}: {}", found.base.reason);
+        assert!(found.base.reason.contains("(of 2, since their histories cross"));
     }
 }
 
