@@ -85,7 +85,10 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
     let request = match refused {
         Some(refused) => Err(refused),
         None => match job.request(request).await {
-            Ok(asked) => may_run_here(&asked.request).map(|()| asked),
+            Ok(asked) => match may_run_here(&asked.request) {
+                Ok(()) => job.check_pushed(asked, &github).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         },
     };
@@ -160,6 +163,9 @@ fn may_run_here(request: &Request) -> Result<(), JobError> {
     if let Some(path) = source::kept_credentials(&project.root) {
         return Err(JobError::KeptCredentials { path });
     }
+    if let Some(path) = postgres::file_with_secret(&process_environment) {
+        return Err(JobError::CredentialFile { path: path.display().to_string() });
+    }
     match postgres::process_with_secret() {
         Some(process) => Err(JobError::ExposedSecret { process }),
         None => Ok(()),
@@ -172,6 +178,7 @@ fn look_at_project(request: &Request, show: &mut Show<'_>, streams: &Streams) {
     if let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) {
         show.project_is_at(&project.root);
         if let Some(url) = &project.postgres.url {
+            secrets::learn_address(url.expose_secret());
             let _ = streams.print_masks(&masks_of_url(url.expose_secret()));
         }
     }

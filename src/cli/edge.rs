@@ -4,6 +4,7 @@
 //! The runner reads stdout and stderr line by line, where `\r` ends a line too. `::name::` is a command at the start of a
 //! line, after blanks; `##[name]` is one anywhere (`ActionCommand.TryParse`, `TryParseV2` of actions/runner).
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
@@ -27,6 +28,11 @@ pub(super) fn is_job_log(stream: impl AsFd) -> bool {
 pub(super) fn harmless(text: &str, is_job_log: bool) -> String {
     let masked = secrets::mask(text);
     if is_job_log { without_commands(&masked) } else { masked.into_owned() }
+}
+
+/// SQL that is to be run by somebody: as it is, unless it goes to a job's log.
+pub(super) fn runnable(sql: &str, is_job_log: bool) -> Cow<'_, str> {
+    if is_job_log { harmless(sql, true).into() } else { sql.into() }
 }
 
 /// In JSON and in XML, with an escape that means the same; elsewhere with characters that look the same.

@@ -139,6 +139,9 @@ mod system {
         nix::unistd::dup2_stdin(&nothing).map_err(|error| format!("standard input: {error}"))?;
         nix::sys::prctl::set_dumpable(false)
             .map_err(|error| format!("PR_SET_DUMPABLE: {error}"))?;
+        // A process that was started by way of /proc/self/exe is called `exe`: `ps`, `pkill` and logs of the kernel show that.
+        // By its path it could be another program by now, or none.
+        let _ = nix::sys::prctl::set_name(c"mig-ci");
         let mut arguments = Vec::new();
         let mut environment = BTreeMap::new();
         for item in bytes.split(|byte| *byte == 0) {

@@ -53,11 +53,15 @@ pub(crate) fn main() -> ExitCode {
             return Exit::Environment.into();
         }
     };
+    // What is wrong with an argument is said with its words.
+    for word in given.iter().filter_map(|word| word.to_str()).filter(|word| word.contains("://")) {
+        secrets::learn_address(word);
+    }
+    stream::watch_panics();
     let app = match environment::parse(given) {
         Ok(app) => app,
         Err(error) => {
-            // Help and version are no errors to clap, and go to stdout.
-            let _ = error.print();
+            stream::print_usage(&error);
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Passed.into() };
         }
     };
@@ -103,17 +107,35 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
     }
 }
 
-/// The commands that run on servers of mig-ci's own show what SQL says. Those on real databases show SQL as it is to be run.
+/// The commands that run on servers of mig-ci's own show what SQL of other people says, so that all secrets of the environment
+/// are masked. Those on real databases run the SQL of whoever starts them, and mask passwords of servers alone: a name of a
+/// tenant has to stay what it is. The addresses are learned where they are read (`postgres::Url`).
 fn learn_secrets(command: &Command) {
     let allowed = match command {
         Command::Action(_) => config::process_environment("INPUT_ALLOW-VARIABLES"),
         Command::Verify(_) | Command::Publish(_) | Command::Clean(_) => None,
-        _ => return,
+        _ => {
+            learn_passwords();
+            return;
+        }
     };
     let allowed = allowed.unwrap_or_default();
     let allowed: Vec<String> =
         allowed.split([',', '\n']).map(|name| name.trim().to_owned()).collect();
     secrets::learn_environment(config::whole_environment(), &allowed);
+}
+
+/// Those that libpq takes where an address has none.
+fn learn_passwords() {
+    let variable = |name| config::process_environment(name).filter(|value| !value.is_empty());
+    if let Some(password) = variable("PGPASSWORD") {
+        secrets::learn(&password);
+    }
+    let usual = || variable("HOME").map(|home| format!("{home}/.pgpass"));
+    let file = variable("PGPASSFILE").or_else(usual).map(std::fs::read_to_string);
+    if let Some(Ok(text)) = file {
+        secrets::learn_password_file(&text);
+    }
 }
 
 /// Diagnostics for people who set `MIG_CI_LOG=debug`; the server's notices go to the steps that caused them.

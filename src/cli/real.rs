@@ -185,7 +185,7 @@ pub(super) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<Rehearsal> {
         Rehearsal::new(move |sql| {
             if prints {
                 // Whoever reads no more has read enough.
-                let sql = edge::harmless(sql, edge::is_job_log(std::io::stdout()));
+                let sql = edge::runnable(sql, edge::is_job_log(std::io::stdout()));
                 let _ = std::io::stdout().write_all(sql.as_bytes());
             }
         })

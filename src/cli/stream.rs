@@ -1,5 +1,6 @@
 //! Standard output and standard error, each with its own answer to "colours?". Nothing else in the program writes to them.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::AutoStream;
@@ -143,6 +144,34 @@ impl Streams {
             }
         }
     }
+}
+
+/// Help and the version go to stdout; what is wrong with the command line, which quotes it, to stderr.
+pub(super) fn print_usage(error: &clap::Error) {
+    let streams = Streams::new(ColorWhen::Auto, LogFormat::Text);
+    let is_error = error.use_stderr();
+    let text = error.render();
+    let colour = if is_error { streams.err_colour } else { streams.out_colour };
+    let text = if colour { text.ansi().to_string() } else { text.to_string() };
+    if is_error {
+        Streams::say(&text);
+    } else {
+        // A reader that has gone away is no error, and there is nowhere to say another.
+        let _ = streams.print(&text);
+    }
+}
+
+/// From now on the message of a panic, which can quote anything, goes the way of all that is written to stderr.
+pub(super) fn watch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let trace = Backtrace::capture();
+        let trace = match trace.status() {
+            BacktraceStatus::Captured => format!("{trace}"),
+            _ => "set RUST_BACKTRACE=1 to see where it comes from\n".to_owned(),
+        };
+        Streams::say(&format!("thread '{}': {panic}\n{trace}", thread.name().unwrap_or("unnamed")));
+    }));
 }
 
 /// An error without colours, for what is no terminal.

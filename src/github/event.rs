@@ -132,6 +132,30 @@ impl Event {
         Ok(event)
     }
 
+    /// What the job's environment says, where the payload cannot be read: enough to show that there is no result. `GITHUB_REF`
+    /// of a pull request is `refs/pull/7/merge`.
+    pub(crate) fn of_environment(name: &str, git_ref: Option<&str>, sha: Option<&str>) -> Self {
+        let kind = name.parse().unwrap_or_default();
+        let mut event = Self::blank(kind, name);
+        let number = git_ref.and_then(|name| name.strip_prefix("refs/pull/"));
+        let number = number.and_then(|rest| rest.split('/').next()?.parse().ok());
+        let is_branch = git_ref.is_some_and(|name| name.starts_with("refs/heads/"));
+        let sha = sha.filter(|sha| kinds::is_commit(sha)).map(str::to_owned);
+        match (kind, number, sha) {
+            (Kind::PullRequest, Some(number), _) => {
+                event.subject = Subject::Ask(Question::Pull { number });
+            }
+            (Kind::PullRequestTarget, ..) => event.refusal = Some(TARGET),
+            (Kind::Push, _, Some(sha)) if is_branch => {
+                event.head_sha = Some(sha.clone());
+                event.subject = Subject::Ask(Question::PullsOfCommit { sha });
+            }
+            (Kind::MergeGroup, _, sha) => event.head_sha = sha,
+            _ => {}
+        }
+        event
+    }
+
     /// The pull request that a person has named, where the event names none: the input `pull-request`.
     pub(crate) fn or_pull_request(self, number: Option<u64>) -> Self {
         match (number, &self.subject) {

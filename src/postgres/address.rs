@@ -9,6 +9,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::model::MAX_IDENTIFIER_BYTES;
+use crate::secrets;
 
 /// Stands for the tenant's schema or database.
 const TARGET: &str = "{target}";
@@ -75,8 +76,11 @@ impl std::fmt::Debug for Url {
 }
 
 impl Url {
+    /// Its password is masked from now on, in all that leaves.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        let text = text.into();
+        secrets::learn_address(&text);
+        Self(text)
     }
 
     /// Whether each tenant has a URL of its own.

@@ -40,7 +40,7 @@ pub(crate) use failure::copy_failure;
 pub(crate) use locale::DatabaseLocale;
 pub(crate) use lock::{Claims, Keys};
 pub(crate) use notices::{collecting, layer as notice_layer};
-pub(crate) use provider::process_with_secret;
+pub(crate) use provider::{file_with_secret, process_with_secret};
 pub(crate) use run_id::RunId;
 pub(crate) use server::{EventSink, Server, ServerRequest, Stopped};
 pub(crate) use session::{Aftermath, Session, StepFailure};

@@ -22,7 +22,8 @@ pub(super) fn of(secret: &str) -> BTreeSet<String> {
     let decoded = percent_decode_str(secret).decode_utf8_lossy().into_owned();
     for plain in [secret, decoded.as_str()] {
         forms.extend([plain.to_owned(), json(plain), html(plain), markdown(plain)]);
-        forms.extend([plain.replace('\'', "''"), plain.replace('%', "%25")]);
+        forms.extend([plain.replace('\'', "''"), plain.replace('"', "\"\"")]);
+        forms.insert(plain.replace('%', "%25"));
         for set in [NON_ALPHANUMERIC, COMPONENT, USERINFO] {
             let encoded = utf8_percent_encode(plain, set).to_string();
             forms.insert(encoded.replace("%20", "+"));

@@ -5,9 +5,11 @@
 //!
 //! The list is the process's own: an edge that had to be handed a list could be built without one.
 
+mod files;
 mod forms;
 mod masker;
 mod variables;
+mod vocabulary;
 
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,6 +27,35 @@ static KNOWN: RwLock<Option<Arc<Masker>>> = RwLock::new(None);
 /// Learns a value that is a secret as a whole: a token, a password.
 pub(crate) fn learn(value: &str) {
     add(&[value.trim().to_owned()]);
+}
+
+/// Learns the password of a server's address, and the address as a whole. Of a template it learns what is the same for all
+/// tenants.
+pub(crate) fn learn_address(address: &str) {
+    let mut found = variables::secrets_of("", address);
+    found.retain(|secret| !secret.contains('{'));
+    add(&found);
+}
+
+/// Learns the passwords of a libpq password file: host, port, database, user and password, a line each. Source: PostgreSQL's
+/// documentation, "The Password File".
+pub(crate) fn learn_password_file(text: &str) {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let password = |line: &str| {
+        let (mut fields, mut is_escaped) = (vec![String::new()], false);
+        for c in line.chars() {
+            match c {
+                '\\' if !is_escaped => is_escaped = true,
+                ':' if !is_escaped && fields.len() < 5 => fields.push(String::new()),
+                _ => {
+                    is_escaped = false;
+                    fields.last_mut()?.push(c);
+                }
+            }
+        }
+        fields.into_iter().nth(4)
+    };
+    add(&lines.filter_map(password).collect::<Vec<_>>());
 }
 
 /// Learns the secrets of an environment: values of variables whose names say so, and passwords in values. `allowed` are
@@ -56,6 +87,12 @@ pub(crate) fn known() -> Vec<String> {
     current().map(|masker| masker.values().to_vec()).unwrap_or_default()
 }
 
+/// Whether a secret of this value would be hidden in addresses alone.
+#[cfg(test)]
+pub(crate) fn is_word(value: &str) -> bool {
+    !masker::is_distinct(value)
+}
+
 /// The text without known secrets, in whatever encoding they are.
 pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     match current() {
@@ -67,6 +104,11 @@ pub(crate) fn mask(text: &str) -> Cow<'_, str> {
 /// Whether a known secret is in these bytes as it is.
 pub(crate) fn is_in(bytes: &[u8]) -> bool {
     current().is_some_and(|masker| masker.is_in(bytes))
+}
+
+/// Whether a file of that name holds a credential: a known one, or one in the way in which its program keeps them.
+pub(crate) fn are_in_file(name: &str, bytes: &[u8]) -> bool {
+    is_in(bytes) || files::has_credential(name, &String::from_utf8_lossy(bytes))
 }
 
 /// A body of a request, with every text in it masked.
@@ -123,5 +165,12 @@ mod tests {
         assert_eq!(masked, serde_json::json!({"a": ["x *** y", 1, null], "b": {"c": "***"}}));
         assert!(known().contains(&"planted-in-the-unit-test-1".to_owned()));
         assert!(is_in(b"A=planted-in-the-unit-test-1\0") && !is_in(b"A=1\0"));
+    }
+
+    #[test]
+    fn passwords_of_a_password_file_are_learned() {
+        learn_password_file("# a:b:c:d:commented-pass-1\n*:*:*:u:pl\\:anted\\\\pass:2\nh:1:d\n\n");
+        assert!(known().contains(&"pl:anted\\pass:2".to_owned()), "{:?}", known());
+        assert!(!known().contains(&"commented-pass-1".to_owned()));
     }
 }

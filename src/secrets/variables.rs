@@ -17,9 +17,10 @@ const SECRET_WORDS: [&str; 9] = [
     "ACCESS_KEY",
 ];
 
-/// `://user:password@`, also where several addresses follow each other.
+/// `://user:password@host/database`, also where several addresses follow each other.
 static IN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"://[^ \t\n/@:?#]*:([^ \t\n/@]+)@").expect("internal error: a regex")
+    Regex::new(r"://([^ \t\n/@:?#]*):([^ \t\n/@]+)@([^ \t\n/:?#,@]*)(?::\d+)?(?:/([^ \t\n?#/,]*))?")
+        .expect("internal error: a regex")
 });
 /// `password=…` of a libpq string or of a URL's query.
 static AS_PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
@@ -32,7 +33,12 @@ pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
     let value = value.trim();
     let mut secrets = Vec::new();
     for found in IN_ADDRESS.captures_iter(value) {
-        secrets.push(found[1].to_owned());
+        let password = &found[2];
+        // The name of a user, host or database is no secret, and stands in every report.
+        let is_shown = [1, 3, 4].iter().any(|part| {
+            found.get(*part).is_some_and(|name| name.as_str().eq_ignore_ascii_case(password))
+        });
+        secrets.push(if is_shown { format!(":{password}@") } else { password.to_owned() });
     }
     for found in AS_PARAMETER.captures_iter(value) {
         secrets.extend(found.get(1).or(found.get(2)).map(|secret| secret.as_str().to_owned()));
@@ -78,6 +84,10 @@ mod tests {
         assert_eq!(of("DSN", "host=h password='a b' user=u")[0], "a b");
         let two = of("A", "http://a:one1@h,http://b:two2@h");
         assert_eq!(&two[..2], ["one1", "two2"]);
+        for url in ["postgres://shop-1:shop-1@h/d", "postgres://u:shop-1@h:5432/shop-1?a=b"] {
+            assert_eq!(of("A", url), [":shop-1@", url]);
+        }
+        assert_eq!(of("A", "postgres://u:one-1@a:1,b:2/d?x=y")[0], "one-1");
         assert_eq!(of("https_proxy", "http://me:s3cret@proxy:3128")[0], "s3cret");
         assert!(
             looks_random("a1b2c3d4e5f6a7b8")

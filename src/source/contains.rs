@@ -1,7 +1,44 @@
-//! How much of a branch HEAD contains.
+//! What HEAD contains: a commit, by git, and where it cannot tell, by the repository's host; and how much of a branch.
+
+use camino::Utf8Path;
 
 use super::SourceError;
 use super::git::Git;
+use super::hosted::{self, Comparison, Hosted};
+
+/// `None` where neither can tell.
+pub(crate) async fn head_contains(
+    root: &Utf8Path,
+    commit: &str,
+    hosted: Option<&Hosted>,
+) -> Option<bool> {
+    if let Ok(Some(answer)) = by_git(root, commit).await {
+        return Some(answer);
+    }
+    let hosted = hosted?;
+    let head = match Git::discover(root) {
+        Ok(Some(git)) => git.head().await.ok().flatten(),
+        _ => None,
+    };
+    let head = head.or_else(|| hosted::head(root).map(|head| head.commit))?;
+    match hosted.host.compare(commit, &head).await {
+        Ok(Some(Comparison { behind, .. })) => Some(behind == 0),
+        // Without a commit in common.
+        Ok(None) => Some(false),
+        Err(_) => None,
+    }
+}
+
+async fn by_git(root: &Utf8Path, commit: &str) -> Result<Option<bool>, SourceError> {
+    let Some(git) = Git::discover(root)? else { return Ok(None) };
+    let Some(head) = git.head().await? else { return Ok(None) };
+    let is_here = git.commit(commit).await?.is_some();
+    if is_here && git.merge_bases(&head, commit).await?.iter().any(|base| base == commit) {
+        return Ok(Some(true));
+    }
+    // In a part of the history, what is not found may be beyond its end.
+    Ok((!git.is_shallow().await?).then_some(false))
+}
 
 impl Git {
     /// The newest commit of a branch's own line (its first parents) that `head` contains; `None` where they have one
@@ -26,5 +63,35 @@ impl Git {
         let not_in_head = format!("^{head}");
         let lacking = self.text(&["rev-list", "--first-parent", branch, &not_in_head]).await?;
         Ok(line.lines().nth(lacking.lines().count()).map(str::to_owned))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::Host;
+    use crate::source::testing::{GitHost, Repository};
+
+    #[tokio::test]
+    async fn git_and_the_host_say_the_same() {
+        let origin = Repository::new();
+        let first = origin.commit("m/1.sql", "one");
+        let second = origin.commit("m/2.sql", "two");
+        origin.git(&["checkout", "--quiet", "-b", "other", &first]);
+        let other = origin.commit("m/3.sql", "three");
+        origin.git(&["update-ref", "refs/pull/7/head", &second]);
+        let full = origin.clone(&["--branch=main"]);
+        let shallow = origin.checkout_action("refs/pull/7/head", 1);
+        let host = Arc::new(GitHost::of(&origin)) as Arc<dyn Host>;
+        let hosted = Hosted { host, folder: shallow.path().to_owned(), commit: None };
+        for (commit, contains) in [(&first, true), (&second, true), (&other, false)] {
+            assert_eq!(head_contains(full.path(), commit, None).await, Some(contains));
+            let by_host = head_contains(shallow.path(), commit, Some(&hosted)).await;
+            assert_eq!(by_host, Some(contains), "{commit}");
+        }
+        assert_eq!(head_contains(shallow.path(), &first, None).await, None);
+        assert_eq!(head_contains(full.path(), &"1".repeat(40), None).await, Some(false));
     }
 }

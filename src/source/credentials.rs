@@ -6,6 +6,7 @@ use std::fs;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::git::toplevel_of;
+use crate::secrets;
 
 /// A chain of includes that is longer leads in a circle.
 const MOST_INCLUDES: usize = 10;
@@ -21,7 +22,7 @@ pub(crate) fn kept_credentials(folder: &Utf8Path) -> Option<Utf8PathBuf> {
     let mut seen = Vec::new();
     while let Some(file) = files.pop() {
         let Ok(text) = fs::read_to_string(&file) else { continue };
-        if text.lines().any(is_credential) {
+        if secrets::are_in_file(".gitconfig", text.as_bytes()) {
             return Some(file);
         }
         if seen.len() < MOST_INCLUDES {
@@ -40,16 +41,6 @@ fn git_folder(path: &Utf8Path) -> Option<Utf8PathBuf> {
     }
     let text = fs::read_to_string(path).ok()?;
     Some(path.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
-}
-
-fn is_credential(line: &str) -> bool {
-    let line = line.trim().to_lowercase();
-    let is_header = line.starts_with("extraheader") && line.contains("authorization");
-    let in_address = line.split_once("://").is_some_and(|(_, rest)| {
-        let authority = rest.split(['/', '"', ' ']).next().unwrap_or_default();
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-    });
-    is_header || in_address
 }
 
 /// The file of an `include` or `includeIf`: their one key is `path`.

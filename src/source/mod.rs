@@ -3,7 +3,7 @@
 //! ```text
 //! base      which revision is the base, and why (the order of issue and documentation: --base, pull request, merge base)
 //! change    the base of a pull request, or of a merge queue's group, by what the job's event says
-//! contains  how much of a branch HEAD contains
+//! contains  what HEAD contains: a commit, and how much of a branch
 //! remote    asking origin, and fetching what this clone lacks
 //! hosted    the same from whoever keeps the repository, where there is no git   checkout  what .git says without git
 //! tree      a revision's files → Snapshot, symlinks resolved                    objects   what that is read through
@@ -34,6 +34,7 @@ use camino::Utf8PathBuf;
 
 pub(crate) use base::{BaseRequest, Lacking, Revisions, read_revisions};
 pub(crate) use change::Change;
+pub(crate) use contains::head_contains;
 pub(crate) use credentials::kept_credentials;
 pub(crate) use hosted::{
     Answer, Commit, Comparison, Host, Hosted, Listing, ListingEntry, is_stored_as,

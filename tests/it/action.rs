@@ -234,6 +234,44 @@ fn a_workspace_with_another_commit_is_told() {
     assert!(warning.contains(&format!("event is about {HEAD}: ")), "{warning}");
 }
 
+/// A push is about its commit, and about nothing that lacks it.
+#[test]
+fn a_push_verifies_what_was_pushed_or_what_contains_it() {
+    let shop = shop();
+    let pushed = shop.git(&["rev-parse", "HEAD"]);
+    let shop = shop.file("migrations/2_note.sql", "SELECT 1;\n").git_commit("made by the job");
+    let head = shop.git(&["rev-parse", "HEAD"]);
+    let push = |after: &str, branch: &str| {
+        let payload = serde_json::json!({
+            "ref": format!("refs/heads/{branch}"), "before": pushed, "after": after,
+            "repository": {"id": 1, "full_name": "acme/shop", "default_branch": "main"},
+        });
+        (Job::of_payload("push", &payload.to_string()), after.to_owned())
+    };
+    // A commit of the job's own on top of it is verified, and told.
+    let (job, after) = push(&pushed, "main");
+    let step = job.read(&job.step(&shop).env("GITHUB_SHA", after).run().success());
+    assert!(step.commands("warning")[0].contains(&format!("the workspace holds commit {head}")));
+    // The branch has gone another way, or an older commit was checked out.
+    shop.git(&["checkout", "--quiet", "--detach", &pushed]);
+    for branch in ["main", "feature"] {
+        let (job, after) = push(&head, branch);
+        let step = job.read(&job.step(&shop).env("GITHUB_SHA", after).run().exit(4));
+        let [error] = step.commands("error")[..] else { panic!("{:?}", step.log) };
+        assert!(
+            error.contains(&format!(
+                "the checkout holds commit {pushed}, which is neither the head of the push ({head})"
+            )),
+            "{error}"
+        );
+        assert_eq!(step.outputs["result"], "error");
+    }
+    // A person has said what to compare with.
+    let (job, after) = push(&head, "main");
+    let step = job.step(&shop).env("GITHUB_SHA", after).env("INPUT_BASE", &pushed);
+    job.read(&step.run().success());
+}
+
 /// The exit code is `verify`'s, whatever else does not work.
 #[test]
 fn what_cannot_be_written_is_a_warning() {

@@ -214,3 +214,72 @@ fn a_job_that_is_not_understood_says_so_in_its_outputs() {
     assert_eq!(left.outputs["result"], "error");
     assert!(left.summary.contains(NONE) && left.summary.contains("GITHUB_RUN_ID is not set"));
 }
+
+/// The environment says which pull request it is, also where the payload does not.
+#[test]
+fn an_event_that_cannot_be_read_replaces_an_older_result() {
+    for payload in ["", "{\"pull_request\": 7}", "{}", "<html>"] {
+        let (fake, job, shop) = (green(), Job::of_payload("pull_request", payload), shop(GOOD));
+        fake.pull_request(2, HEAD);
+        let at = |command: Command| command.env("GITHUB_REF", "refs/pull/2/merge");
+        let left = job.read(&at(step(&job, &fake, &shop)).run().exit(4));
+        assert_no_result(&fake, "payload");
+        assert_eq!(checks(&fake), [ended("failure")], "{payload}");
+        assert_eq!(left.outputs["result"], "error");
+        assert_eq!(left.state["finished"], "true");
+    }
+    // Neither does: nothing is known, and nobody's comment is touched.
+    let (fake, job, shop) = (green(), Job::of_payload("pull_request", "{}"), shop(GOOD));
+    let left = job.read(&step(&job, &fake, &shop).run().exit(4));
+    assert!(comment(&fake).contains(GREEN) && left.summary.contains(NONE), "{}", left.summary);
+}
+
+/// The token ends in the middle, loses a right, or has asked too often: the step after the job makes up for it, and what it may
+/// not do either, the log says.
+#[test]
+fn a_token_that_fails_in_the_middle_is_made_up_for_after_the_job() {
+    for answer in ["bad credentials", "integration", "primary"] {
+        for path in ["/comments/", "/check-runs/"] {
+            let (fake, job, shop) = (green(), opened(), shop(GOOD));
+            let fault = Fault::new("PATCH", path, refusal(answer));
+            // A limit that lasts for longer than anybody waits.
+            let limits = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9999999999")];
+            fake.fail(match answer {
+                "primary" => {
+                    limits.iter().fold(fault, |fault, (name, value)| fault.header(name, value))
+                }
+                _ => fault,
+            });
+            let left = job.read(&step(&job, &fake, &shop).run().success());
+            assert_eq!(left.outputs["result"], "passed", "the verdict is that of the migrations");
+            // A refused comment is made anew, and in order by the end of the run.
+            let is_made_up_for = path == "/comments/" && answer != "primary";
+            let wanted = if is_made_up_for { "true" } else { "not-shown" };
+            assert_eq!(left.state["finished"], wanted, "{answer} {path}");
+            after(&job, &fake, &shop, &left);
+            assert!(!is_older(&comment(&fake)), "{answer} {path}: {}", comment(&fake));
+            let all = checks(&fake);
+            assert!(
+                all.iter().all(|(status, _)| status == "completed"),
+                "{answer} {path}: {all:?}"
+            );
+        }
+    }
+}
+
+fn is_older(body: &str) -> bool {
+    !body.contains("<!-- mig-ci:run id=9876543299 ")
+}
+
+/// Killed by the kernel for its memory, or by the runner's limit of time: there was no time for a word.
+#[test]
+fn a_run_that_ends_without_a_word_has_no_result_whatever_state_it_left() {
+    for state in [&[][..], &[("started", "true")]] {
+        let (fake, job, shop) = (green(), opened(), shop(GOOD));
+        let mut left = job.read(&step(&job, &fake, &shop).arg("--help").run().success());
+        left.state.extend(state.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        after(&job, &fake, &shop, &left);
+        assert_no_result(&fake, "was ended before it had a result");
+        assert_eq!(checks(&fake), [ended("cancelled")]);
+    }
+}

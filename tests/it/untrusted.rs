@@ -116,6 +116,8 @@ COPY found FROM PROGRAM $sh$
   grep -rl 'plant[e]d-WORD' CHECKOUT JOB 2>/dev/null
   server=$(cut -d' ' -f4 /proc/$PPID/stat)
   owner=$(cut -d' ' -f4 /proc/$server/stat)
+  name=$(cat /proc/$owner/comm)
+  test $name = mig-ci || echo the name $name
   if head -c 1 /proc/$owner/maps >/dev/null 2>&1; then echo memory of $(cat /proc/$owner/comm); fi
   true
 $sh$;
@@ -229,6 +231,60 @@ fn a_local_server_is_refused_where_its_user_could_read_a_credential() {
     assert!(step.stdout.contains("the process `sh` ("), "{}", step.stdout);
 }
 
+/// What earlier steps and the user's programs have left, where the user of the server can read it.
+#[test]
+fn a_local_server_is_refused_where_its_user_could_read_a_file_with_a_credential() {
+    let word = "in-a-file-of-a-job";
+    let (job, home) = (job(), tempfile::tempdir().unwrap());
+    let home = camino::Utf8Path::from_path(home.path()).unwrap();
+    let shop = searching(&job, word);
+    let root = Uid::effective().is_root();
+    let address = format!(
+        "[url \"https://x:{}@github.com/\"]\n\tinsteadOf = https://github.com/\n",
+        token(word)
+    );
+    let files = [
+        (home.join(".gitconfig"), address),
+        (home.join(".git-credentials"), "https://me:abc@github.com\n".to_owned()),
+        (home.join(".netrc"), "machine github.com\nlogin me\npassword abc\n".to_owned()),
+        (home.join(".docker/config.json"), "{\"auths\":{\"a\":{\"auth\":\"eDp5\"}}}".to_owned()),
+        (home.join(".pgpass"), "*:*:*:me:abc\n".to_owned()),
+        (job.path("env"), format!("SOME_VALUE={}\n", token(word))),
+        (
+            job.path("temp/credentials.config"),
+            "extraheader = AUTHORIZATION: basic eDp5\n".to_owned(),
+        ),
+    ];
+    let mode = |path: &camino::Utf8Path, mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(path, mode).unwrap();
+    };
+    let step = || {
+        let step = planted(job.command(&shop, ["action"]), word).env("HOME", home);
+        job.read(&step.env("GITHUB_ENV", job.path("env")).run().exit(4))
+    };
+    for folder in [home, &job.path(""), &job.path("temp")] {
+        mode(folder, 0o755);
+    }
+    for (path, text) in &files {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        mode(path, 0o644);
+        let left = step();
+        let [error] = left.commands("error")[..] else { panic!("{path}: {:?}", left.log) };
+        assert!(error.contains(&format!("can read {path}, which holds a credential")), "{error}");
+        std::fs::remove_file(path).unwrap();
+    }
+    // Its owner's alone: where mig-ci is root, the server is another user's, and the search finds nothing.
+    let (path, text) = &files[0];
+    std::fs::write(path, text).unwrap();
+    mode(path, 0o600);
+    if root {
+        let step = planted(job.command(&shop, ["action"]), word).env("HOME", home);
+        assert_eq!(job.read(&step.run().success()).outputs["result"], "passed");
+    }
+}
+
 /// Every encoding of a secret that a line of SQL makes, in all that a run leaves.
 #[test]
 fn nothing_that_leaves_holds_a_known_secret() {
@@ -332,4 +388,97 @@ fn no_command_reaches_the_log_of_a_job() {
     // At a desk it is SQL that can be run.
     let at_a_desk = shop.mig_ci(plan).run();
     assert!(at_a_desk.stdout.contains(sql.trim_end()), "{}", at_a_desk.stdout);
+}
+
+/// Not even a name, a note or a message of the database, whatever stands before it on its line.
+#[tokio::test]
+async fn no_command_of_a_real_database_reaches_the_log_of_a_job() {
+    const TOKENS: [&str; 9] = [
+        "::error::a",
+        "\r::set-output name=a::b",
+        "\n  ::stop-commands::c",
+        "\u{2028}::error::d",
+        "\u{85}\u{a0}::error::e",
+        "\u{1b}[31m::error::f",
+        "x ##[error]g",
+        "\u{1b}[0m##[group]h",
+        "%0A::error::i",
+    ];
+    let say = TOKENS.map(|token| format!("RAISE WARNING '%', '{token}';")).join("\n");
+    let sql = format!(
+        "DO $$ BEGIN\n{say}\nRAISE EXCEPTION '%', '{}' USING DETAIL = '{}'; END $$;\n",
+        TOKENS[2], TOKENS[1]
+    );
+    let server = crate::common::Postgres::start();
+    let shop = project()
+        .file(
+            "mig-ci.toml",
+            "[databases.app.tenants]\nmigrations = \"migrations\"\nformat = \"sqlx\"\ntarget = \"{tenant}\"\n\
+             from.list = [\"::error::t\", \"##[error]u\"]\n",
+        )
+        .file("migrations/1_a.sql", &sql)
+        .git_commit("head");
+    let url = server.url("postgres");
+    for format in ["terminal", "json", "markdown"] {
+        for command in ["upgrade", "status", "tenants", "create"] {
+            let mut given = vec![command, "-n", "app", "--url", &url];
+            match command {
+                "upgrade" => given.extend(["--all-tenants", "--yes", "--format", format]),
+                "create" => given.push("::error::t"),
+                _ => {}
+            }
+            let ran = given.iter().skip(1).fold(shop.mig_ci([given[0]]), |ran, word| ran.arg(word));
+            let ended = ran.env("GITHUB_ACTIONS", "true").env("MIG_CI_LOG", "debug").run();
+            for text in [&ended.stdout, &ended.stderr] {
+                let commands: Vec<&str> = text
+                    .split(['\n', '\r'])
+                    .filter(|line| line.contains("##[") || line.trim_start().starts_with("::"))
+                    .collect();
+                assert_eq!(commands, [""; 0], "{given:?}");
+            }
+        }
+    }
+}
+
+/// The password of a real database, in whatever is said of it.
+#[test]
+fn the_password_of_a_real_database_is_in_nothing_that_leaves() {
+    const PASSWORD: &str = "pl4nted-real-password";
+    let server = crate::common::postgres();
+    let sql = format!("DO $$ BEGIN RAISE EXCEPTION 'x {PASSWORD} y'; END $$;\n");
+    let shop =
+        project().file("mig-ci.toml", DATABASE).file("migrations/1_a.sql", &sql).git_commit("head");
+    let address = server.url("postgres");
+    let (scheme, rest) = address.split_once("://").unwrap();
+    let (user, host) = rest.split_once('@').unwrap_or(("postgres", rest));
+    let user = user.split(':').next().unwrap();
+    let right = format!("{scheme}://{user}:{PASSWORD}@{host}");
+    let nowhere = format!("postgres://u:{PASSWORD}@127.0.0.1:1/d?connect_timeout=1");
+    let odd = format!("postgres://u:{PASSWORD}@h:port/d");
+    let report = shop.path().join("report.json");
+    for command in ["upgrade", "status", "downgrade", "tenants", "create", "list"] {
+        for url in [&right, &nowhere, &odd] {
+            let ran = shop.mig_ci([command, "-n", "app", "--url", url]).env("MIG_CI_LOG", "debug");
+            let ran = if command == "upgrade" {
+                ran.args(["--yes", "--output", &format!("json={report}")])
+            } else {
+                ran
+            };
+            let ended = ran.run();
+            assert_ne!(ended.status.code(), Some(101), "{}", ended.stderr);
+            for text in [&ended.stdout, &ended.stderr] {
+                assert!(!text.contains(PASSWORD), "{command} {url}: {text}");
+            }
+        }
+    }
+    // Arguments that are not understood are quoted.
+    let ended = shop.mig_ci(["schema", &right]).run().exit(2);
+    assert!(!ended.stderr.contains(PASSWORD) && ended.stderr.contains("***"), "{}", ended.stderr);
+    let failed = shop.mig_ci(["upgrade", "-n", "app", "--yes", "--url", &right]).run().exit(1);
+    assert!(format!("{}{}", failed.stdout, failed.stderr).contains("x *** y"), "{}", failed.stdout);
+    let text = std::fs::read_to_string(&report).unwrap();
+    assert!(text.contains("x *** y") && !text.contains(PASSWORD), "{text}");
+    // SQL that somebody is going to run is as it is.
+    let plan = shop.mig_ci(["upgrade", "-n", "app", "--dry-run", "--url", &right]).run();
+    assert!(plan.stdout.contains(&sql), "{}", plan.stdout);
 }

@@ -12,7 +12,7 @@ use crate::config::{FileLimits, is_credential};
 use crate::github::context::{Context, ContextError, Lookup};
 use crate::github::event::{Event, EventError, Kind};
 use crate::github::inputs::{InputError, Inputs};
-use crate::source::{self, BaseRequest, Change, Hosted};
+use crate::source::{self, BaseRequest, Change, Hosted, SourceError};
 use crate::verify::Request;
 
 /// All that is known before anything is done.
@@ -21,8 +21,16 @@ pub(super) struct Job {
     pub(super) context: Context,
     pub(super) inputs: Inputs,
     pub(super) event: Event,
-    /// An input that cannot be understood: nothing is verified, and that is shown.
-    problem: Option<InputError>,
+    /// An input or an event that cannot be understood: nothing is verified, and that is shown.
+    problem: Option<JobProblem>,
+}
+
+/// Why nothing is verified, although it is known where to say so.
+#[derive(Debug, Clone)]
+enum JobProblem {
+    Input(InputError),
+    Event(EventError),
+    Payload { path: Utf8PathBuf, reason: String },
 }
 
 /// What the job asks of `verify`.
@@ -57,11 +65,19 @@ pub(super) enum JobError {
     )]
     KeptCredentials { path: Utf8PathBuf },
     #[error(
+        "`provider: local` runs the SQL of the pull request as a user who can read {path}, which holds a credential: remove it \
+         from there before this step, let only its owner read it and run mig-ci as root, so that the server gets a user of its \
+         own, or use `provider: docker`"
+    )]
+    CredentialFile { path: String },
+    #[error(
         "`provider: local` runs the SQL of the pull request as a user who can read a credential in the environment or the \
          arguments of the process {process}: run mig-ci as root, so that the server gets a user of its own, give the \
          credential to no other process of the job, or use `provider: docker`"
     )]
     ExposedSecret { process: String },
+    #[error(transparent)]
+    Source(#[from] SourceError),
     #[error("{why}")]
     Refused { why: &'static str },
 }
@@ -75,7 +91,9 @@ impl JobError {
             | Self::Payload { .. }
             | Self::Folder { .. }
             | Self::KeptCredentials { .. }
-            | Self::ExposedSecret { .. } => Exit::Environment,
+            | Self::CredentialFile { .. }
+            | Self::ExposedSecret { .. }
+            | Self::Source(_) => Exit::Environment,
         }
     }
 }
@@ -84,15 +102,14 @@ impl Job {
     pub(super) fn read(lookup: &Lookup<'_>) -> Result<Self, JobError> {
         let context = Context::read(lookup)?;
         let (inputs, problem) = Inputs::read_usable(lookup);
-        let payload = match &context.event_path {
-            Some(path) => fs::read_to_string(path).map_err(|error| JobError::Payload {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?,
-            // As it is for events that have none, under tools that imitate the runner.
-            None => "{}".to_owned(),
+        let (event, problem) = match read_event(&context) {
+            Ok(event) => (event, problem.map(JobProblem::Input)),
+            Err(problem) => {
+                let Context { event_name, git_ref, sha, .. } = &context;
+                let event = Event::of_environment(event_name, git_ref.as_deref(), sha.as_deref());
+                (event, Some(problem))
+            }
         };
-        let event = Event::read(&context.event_name, &payload, context.actor.as_deref())?;
         let event = event.or_pull_request(inputs.pull_request);
         Ok(Self { context, inputs, event, problem })
     }
@@ -196,6 +213,32 @@ impl Job {
         }
     }
 
+    /// Whether a verdict on the worktree is one on what was pushed: on that commit, or on one that contains it, such as one
+    /// that the job itself has made. For pull requests and merge groups the search for the base finds out.
+    pub(super) async fn check_pushed(
+        &self,
+        asked: Asked,
+        github: &Connection,
+    ) -> Result<Asked, JobError> {
+        let (Kind::Push, Some(_), None) = (self.event.kind, &asked.astray, &self.inputs.base)
+        else {
+            return Ok(asked);
+        };
+        let (Some(commit), Some(pushed)) = (&asked.commit, &self.event.head_sha) else {
+            return Ok(asked);
+        };
+        let hosted = self.hosted(github);
+        match source::head_contains(".".into(), pushed, Some(&hosted)).await {
+            Some(false) => Err(JobError::Source(SourceError::AnotherCommit {
+                commit: commit.clone(),
+                title: "the push".to_owned(),
+                head: pushed.clone(),
+            })),
+            // What cannot be told is a warning.
+            Some(true) | None => Ok(asked),
+        }
+    }
+
     fn astray(&self, checked_out: &str) -> Option<String> {
         let Job { context, event, .. } = self;
         if event.is_about(checked_out, context.sha.as_deref()) {
@@ -220,6 +263,28 @@ impl Job {
         let here: &Utf8Path = ".".into();
         let revisions = source::read_revisions(here, &BaseRequest::None, &[], None).await.ok()?;
         revisions.head.map(|head| head.commit)
+    }
+}
+
+fn read_event(context: &Context) -> Result<Event, JobProblem> {
+    let payload = match &context.event_path {
+        Some(path) => fs::read_to_string(path).map_err(|error| JobProblem::Payload {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?,
+        // As it is for events that have none, under tools that imitate the runner.
+        None => "{}".to_owned(),
+    };
+    Event::read(&context.event_name, &payload, context.actor.as_deref()).map_err(JobProblem::Event)
+}
+
+impl From<JobProblem> for JobError {
+    fn from(problem: JobProblem) -> Self {
+        match problem {
+            JobProblem::Input(error) => Self::Input(error),
+            JobProblem::Event(error) => Self::Event(error),
+            JobProblem::Payload { path, reason } => Self::Payload { path, reason },
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::cli::verify::request;
 use crate::config::process_environment;
 use crate::github::commands;
 use crate::postgres;
+use crate::secrets;
 use crate::verify::load_project;
 
 /// What a run leaves in GITHUB_STATE: that it has begun to make things, and that it has taken all of them away; the latter
@@ -85,6 +86,7 @@ async fn cleaned(
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)
         .map_err(|error| plain_explanation(&error))?;
     if let Some(url) = &project.postgres.url {
+        secrets::learn_address(url.expose_secret());
         let _ = streams.print_masks(&masks_of_url(url.expose_secret()));
     }
     let settings = &project.postgres;

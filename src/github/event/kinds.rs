@@ -125,12 +125,16 @@ impl Event {
 /// A full hash, SHA-1 or SHA-256. It goes into URLs and into comments: nothing else may stand there. Zeros are none.
 fn commit(field: &'static str, value: Option<String>) -> Result<Option<String>, EventError> {
     let Some(value) = value.filter(|value| value != ZEROS) else { return Ok(None) };
-    let is_hex = value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if is_hex && matches!(value.len(), 40 | 64) {
+    if is_commit(&value) {
         Ok(Some(value))
     } else {
         Err(EventError::NotAHash { field, value: value.chars().take(100).collect() })
     }
+}
+
+pub(super) fn is_commit(value: &str) -> bool {
+    let is_hex = value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_hex && matches!(value.len(), 40 | 64)
 }
 
 fn is_plain(text: &str, others: &str) -> bool {

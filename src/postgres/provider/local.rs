@@ -2,6 +2,7 @@
 //! enter, reached through a Unix socket alone, gone with the run.
 
 mod binaries;
+mod exposed_files;
 mod exposure;
 mod keeper;
 mod leftovers;
@@ -9,6 +10,7 @@ mod orphans;
 mod place;
 mod process;
 
+pub(crate) use exposed_files::file_with_secret;
 pub(crate) use exposure::process_with_secret;
 
 use std::time::{Duration, Instant};

@@ -27,6 +27,7 @@ use crate::postgres::error::{ProviderError, describe};
 use crate::postgres::run_id::{RunId, run_of_role};
 use crate::postgres::server::Stopped;
 use crate::postgres::sweep::{Scope, Swept};
+use crate::secrets;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
@@ -81,6 +82,7 @@ async fn begin(start: &Start<'_>) -> Result<Started, ProviderError> {
 /// The administrator's options, from the configured URL.
 fn options(settings: &PostgresSettings, run: &RunId) -> Result<PgConnectOptions, ProviderError> {
     let url = settings.url.as_ref().ok_or(ProviderError::NoUrl)?.expose_secret();
+    secrets::learn_address(url);
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(ProviderError::BadUrl {
             reason: "it does not begin with postgres://".to_owned(),
