@@ -25,6 +25,7 @@ mod create;
 mod crew;
 mod done;
 mod eligibility;
+mod environment;
 mod error;
 mod existing;
 mod first_look;

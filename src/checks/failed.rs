@@ -25,6 +25,7 @@ pub(super) enum Business {
     Ledger,
     Server,
     Environment,
+    Target,
 }
 
 /// The failure of this unit, if it is this check's business.
@@ -69,6 +70,7 @@ fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> Business {
     match (&failure.kind, phase) {
         (FailureKind::ServerLost, _) => Business::Server,
         _ if failure.is_environmental() => Business::Environment,
+        (FailureKind::Target, _) => Business::Target,
         (FailureKind::Refused, _) => Business::Refusal,
         (FailureKind::Ledger, _) => Business::Ledger,
         (FailureKind::Sql { .. } | FailureKind::File, Phase::Prepare)
@@ -127,6 +129,7 @@ mod tests {
             FailureKind::SearchPath,
             FailureKind::Ledger,
             FailureKind::Environment,
+            FailureKind::Target,
             FailureKind::Sql { sqlstate: "53100".into() },
             FailureKind::ServerLost,
             FailureKind::ConnectionLost,

@@ -65,6 +65,7 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
         ),
         FailureKind::File
         | FailureKind::Environment
+        | FailureKind::Target
         | FailureKind::Refused
         | FailureKind::SearchPath
         | FailureKind::Ledger

@@ -32,6 +32,7 @@ mod search_path_moved;
 mod server_lost;
 mod shape_differs;
 mod sqlstate;
+mod target_unusable;
 mod transaction_control;
 
 pub(crate) use judge::{judge, judge_project, severity, sort};
@@ -44,6 +45,7 @@ use crate::model::{ProjectRecord, Severity, UnitRecord};
 pub(crate) static CHECKS: &[&dyn Check] = &[
     &server_lost::ServerLost,
     &environment_failed::EnvironmentFailed,
+    &target_unusable::TargetUnusable,
     &migration_failed::MigrationFailed,
     &base_not_reached::BaseNotReached,
     &sample_not_loaded::SampleNotLoaded,

@@ -62,6 +62,7 @@ pub(super) fn failure(kind: FailureKind, message: &str) -> Failure {
         statement: None,
         place: None,
         in_catalog: false,
+        origin: None,
     }
 }
 

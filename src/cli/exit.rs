@@ -35,6 +35,14 @@ impl Exit {
         }
     }
 
+    /// The exit of two in one: one that is wrong in itself outweighs the environment.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Passed, exit) | (Self::Environment, exit @ Self::Failed) => exit,
+            (exit, _) => exit,
+        }
+    }
+
     /// What it says, for the help and the documents.
     pub(crate) fn meaning(self) -> &'static str {
         match self {

@@ -16,6 +16,7 @@ use super::output;
 use super::stream::Streams;
 use super::upgrade_args::{HowArgs, OrderArg, WhomArgs};
 use crate::config::{Connect, Overrides, process_environment};
+use crate::model::FailureKind;
 use crate::postgres::EventSink;
 use crate::replay::plan::Selection;
 use crate::report::RenderOptions;
@@ -156,6 +157,7 @@ fn exit_of_report(report: &Report) -> Exit {
     match report.verdict {
         Verdict::Failed => Exit::Failed,
         _ if report.interrupted => Exit::Interrupted,
+        _ if report.counts.environment_failed > 0 => Exit::Environment,
         Verdict::NotRun => Exit::Failed,
         Verdict::Passed => Exit::Passed,
     }
@@ -173,6 +175,11 @@ fn exit_of(error: &Error) -> Exit {
         | Error::Contradiction { .. }
         | Error::NoUrl(_) => Exit::Project,
         Error::Who(WhoError::Nobody { .. }) => Exit::Nothing,
+        Error::Who(WhoError::Query { failure, .. })
+            if failure.is_environmental() || failure.kind == FailureKind::ConnectionLost =>
+        {
+            Exit::Environment
+        }
         Error::Who(_) => Exit::Project,
         Error::Connect { .. } => Exit::Environment,
     }

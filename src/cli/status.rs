@@ -82,14 +82,23 @@ pub(super) async fn run(
         match one(global, args, name, &interrupted).await {
             Ok(report) => {
                 show(args, &report, streams)?;
-                if args.check && !report.is_in_order() && exit == Exit::Passed {
-                    exit = Exit::Failed;
-                }
+                exit = exit.and(exit_of(args, &report));
             }
-            Err(error) => exit = real::refused(error, streams)?,
+            Err(error) => exit = exit.and(real::refused(error, streams)?),
         }
     }
     Ok(exit)
+}
+
+/// As of a run: what is wrong will be wrong the next time, too, and what the environment kept from being read may not.
+fn exit_of(args: &StatusArgs, report: &Report) -> Exit {
+    if args.check && report.is_wrong_besides() {
+        Exit::Failed
+    } else if report.environment_failed() {
+        Exit::Environment
+    } else {
+        Exit::Passed
+    }
 }
 
 async fn one(

@@ -3,7 +3,7 @@
 //! Source of the codes: PostgreSQL's Appendix A. Texts are compared only where they hold a name that PostgreSQL does not
 //! translate: a setting, or a path.
 
-use super::{Failure, FailureKind};
+use super::{Failure, FailureKind, FailureOrigin};
 
 /// Folders of a data directory. Other files are named by the migration itself (`COPY … FROM '/path'`).
 const OWN_FOLDERS: [&str; 3] = ["\"base/", "\"global/", "\"pg_"];
@@ -15,6 +15,12 @@ impl Failure {
     /// A migration that needs more locks than `max_locks_per_transaction` allows is a failure of the migration: production
     /// has that limit, too.
     pub(crate) fn is_environmental(&self) -> bool {
+        match self.origin {
+            // A script can raise every code.
+            Some(FailureOrigin::Script) => return false,
+            Some(FailureOrigin::Environment) => return true,
+            None => {}
+        }
         match &self.kind {
             FailureKind::Environment | FailureKind::ServerLost => true,
             FailureKind::Sql { sqlstate } => self.is_of_the_server(sqlstate),
@@ -22,6 +28,7 @@ impl Failure {
             | FailureKind::File
             | FailureKind::SearchPath
             | FailureKind::Ledger
+            | FailureKind::Target
             | FailureKind::ConnectionLost => false,
         }
     }
@@ -90,6 +97,18 @@ mod tests {
         let hint = Some("Possibly max_locks_per_transaction erhöhen.".to_owned());
         let translated = Failure { hint, ..sql("53200", "Shared Memory aufgebraucht") };
         assert!(!translated.is_environmental());
-        assert!(!Failure::new(FailureKind::ConnectionLost, "gone").is_environmental());
+        for kind in [FailureKind::ConnectionLost, FailureKind::Target] {
+            assert!(!Failure::new(kind, "gone").is_environmental());
+        }
+    }
+
+    #[test]
+    fn the_origin_outweighs_the_code() {
+        let with = |origin, sqlstate| Failure { origin: Some(origin), ..sql(sqlstate, "no") };
+        assert!(!with(FailureOrigin::Script, "53100").is_environmental());
+        assert!(with(FailureOrigin::Environment, "25006").is_environmental());
+        assert!(
+            !sql("25006", "cannot execute INSERT in a read-only transaction").is_environmental()
+        );
     }
 }

@@ -224,6 +224,8 @@ pub(crate) struct Failure {
     pub(crate) place: Option<Place>,
     /// The object that the server names is one of a system catalog.
     pub(crate) in_catalog: bool,
+    /// What caused it, where more than its code tells.
+    pub(crate) origin: Option<FailureOrigin>,
 }
 
 impl Failure {
@@ -238,8 +240,18 @@ impl Failure {
             statement: None,
             place: None,
             in_catalog: false,
+            origin: None,
         }
     }
+}
+
+/// What caused a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureOrigin {
+    /// A script raised it by a statement of its own (`RAISE … USING ERRCODE`).
+    Script,
+    /// The state of the server, whatever the script does.
+    Environment,
 }
 
 /// The kinds of failure that are told apart.
@@ -257,6 +269,8 @@ pub(crate) enum FailureKind {
     Ledger,
     /// The server could not do what mig-ci itself needs: make a database, for one.
     Environment,
+    /// A real target cannot be worked on: its name, its address or its schema is unusable, or another run works on it.
+    Target,
     /// The connection broke, and the server is there no more.
     ServerLost,
     /// The connection broke, but the server is still there.

@@ -23,8 +23,9 @@ pub(crate) use coverage::{
 };
 pub(crate) use event::{Event, UnitName};
 pub(crate) use evidence::{
-    AppliedBefore, Change, ChangedMigration, Excerpt, Failure, FailureKind, PassedOver, Phase,
-    Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd, UnitRecord,
+    AppliedBefore, Change, ChangedMigration, Excerpt, Failure, FailureKind, FailureOrigin,
+    PassedOver, Phase, Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd,
+    UnitRecord,
 };
 #[cfg(test)]
 pub(crate) use files::MemoryFiles;

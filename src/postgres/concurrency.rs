@@ -18,6 +18,7 @@ pub(crate) fn can_come_of_concurrency(failure: &Failure, names_change: bool) -> 
         FailureKind::Refused
         | FailureKind::File
         | FailureKind::Environment
+        | FailureKind::Target
         | FailureKind::ServerLost => false,
     }
 }

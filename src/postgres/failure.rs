@@ -5,7 +5,7 @@ use std::ops::Range;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use crate::formats::{Ledger, Located, Message};
-use crate::model::{Failure, FailureKind, Place, Script};
+use crate::model::{Failure, FailureKind, FailureOrigin, Place, Script};
 use crate::secrets;
 use crate::sql::{do_block_line, do_block_offset, excerpt_at, place_in};
 
@@ -83,8 +83,9 @@ pub(super) fn beside_script(failure: Failure) -> Failure {
 /// An error in answer to something that no file of the project holds.
 pub(super) fn of_own(error: &sqlx::Error) -> Failure {
     if let Some(error) = server_error(error) {
+        let origin = is_raised(error).then_some(FailureOrigin::Script);
         // Class 57P: the server ends sessions because it is ending itself (shutdown, crash, starting up).
-        let kind = if error.code().starts_with("57P0") {
+        let kind = if error.code().starts_with("57P0") && origin.is_none() {
             FailureKind::ConnectionLost
         } else {
             FailureKind::Sql { sqlstate: error.code().to_owned() }
@@ -95,6 +96,7 @@ pub(super) fn of_own(error: &sqlx::Error) -> Failure {
             hint: error.hint().map(text),
             context: error.r#where().map(text),
             in_catalog: error.schema() == Some("pg_catalog"),
+            origin,
             ..Failure::new(kind, text(error.message()))
         };
     }
@@ -120,6 +122,13 @@ pub(super) fn of_own(error: &sqlx::Error) -> Failure {
         }
         other => Failure::new(FailureKind::ConnectionLost, other.to_string()),
     }
+}
+
+/// Whether a script's own statement raised the error, with a code of its choice. The routine's name is the server's, and is
+/// never translated. Sources: `pl_exec.c` (`RAISE`) and `plpy_plpymodule.c` (`plpy.error`). Where a block raises again what
+/// it has caught, the routine is that of the error itself.
+fn is_raised(error: &PgDatabaseError) -> bool {
+    matches!(error.routine(), Some("exec_stmt_raise" | "PLy_output"))
 }
 
 /// An error while connecting: refused by the server (too many connections, no such role), or not reached.
@@ -173,7 +182,7 @@ pub(super) fn wrong_search_path(wanted: &[String], seen: &[String]) -> Failure {
 
 /// A query for the ledger's rows failed.
 pub(super) fn ledger_unreadable(ledger: &Ledger, cause: &Failure) -> Failure {
-    if matches!(cause.kind, FailureKind::ServerLost | FailureKind::ConnectionLost) {
+    if cause.is_environmental() || cause.kind == FailureKind::ConnectionLost {
         return cause.clone();
     }
     Failure {

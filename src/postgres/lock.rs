@@ -89,6 +89,13 @@ impl Claims {
         }
     }
 
+    /// Sends a statement of another kind. If that fails, so will the next claim.
+    pub(crate) async fn send(&mut self, sql: &str) {
+        if let Err(failure) = self.session.query(sql).await {
+            tracing::debug!(message = failure.message, "a statement was not sent");
+        }
+    }
+
     pub(crate) async fn close(self) {
         self.session.close().await;
     }

@@ -76,14 +76,15 @@ pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
     };
     v1::Failure {
         kind: match failure.kind {
-            FailureKind::Sql { .. } if failure.is_environmental() => ENVIRONMENT,
+            FailureKind::ServerLost => SERVER_LOST,
+            _ if failure.is_environmental() => ENVIRONMENT,
             FailureKind::Sql { .. } => "sql",
             FailureKind::Refused => "refused",
             FailureKind::File => "file",
             FailureKind::SearchPath => "search-path",
             FailureKind::Ledger => "ledger",
             FailureKind::Environment => ENVIRONMENT,
-            FailureKind::ServerLost => SERVER_LOST,
+            FailureKind::Target => "target",
             FailureKind::ConnectionLost => "connection-lost",
         }
         .to_owned(),

@@ -24,8 +24,16 @@ const LONGEST_MS: u64 = 35 * 24 * 60 * 60 * 1000;
 /// More notes than a run has.
 const NOTES: usize = 50;
 /// What [`Failure::kind`] can be.
-const KINDS: [&str; 7] =
-    ["sql", "refused", "file", "search-path", "ledger", "server-lost", "connection-lost"];
+const KINDS: [&str; 8] = [
+    "sql",
+    "refused",
+    "file",
+    "search-path",
+    "ledger",
+    "environment",
+    "server-lost",
+    "connection-lost",
+];
 
 /// Why a report is not shown. No word of the report is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -375,8 +375,9 @@ pub(crate) struct NotChecked {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Failure {
-    /// `sql`, `refused`, `file`, `search-path`, `ledger`, `environment`, `server-lost` or `connection-lost`. Those of the
-    /// kinds `environment` and `server-lost` say nothing about the migrations.
+    /// `sql`, `refused`, `file`, `search-path`, `ledger`, `environment`, `server-lost`, `connection-lost`, or (on real
+    /// databases) `target`: its name, address or schema cannot be used. Those of the kinds `environment` and `server-lost`
+    /// say nothing about the migrations.
     pub(crate) kind: String,
     /// Five characters, where the server gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -126,7 +126,7 @@ pub(super) fn absent(target: &Target) -> Failure {
             "make it first (CREATE SCHEMA), or correct the tenant's name or `target`".to_owned(),
         ),
         ..Failure::new(
-            FailureKind::Environment,
+            FailureKind::Target,
             format!("there is no schema \"{}\"", target.search_path[0]),
         )
     }

@@ -1,5 +1,7 @@
 //! How much is risked at once, and tenants that have a database each: a crew for every one of them.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub(super) struct Places<'a> {
     /// Fair: who comes back after a pause stands behind all that have not been begun.
     free: Semaphore,
     failures: AtomicUsize,
+    /// Servers that were lost, by host and port, and why nothing more is begun there.
+    lost: Mutex<BTreeMap<String, String>>,
 }
 
 impl<'a> Places<'a> {
@@ -41,7 +45,13 @@ impl<'a> Places<'a> {
         failures: usize,
     ) -> Self {
         let free = Semaphore::new(limits.jobs.max(1));
-        Self { limits, interrupted, free, failures: AtomicUsize::new(failures) }
+        Self {
+            limits,
+            interrupted,
+            free,
+            failures: AtomicUsize::new(failures),
+            lost: Mutex::default(),
+        }
     }
 
     pub(super) async fn enter(&self) {
@@ -61,6 +71,18 @@ impl<'a> Places<'a> {
         let too_many = self.limits.max_failures.filter(|most| failed > *most);
         let is_interrupted = self.interrupted.is_cancelled().then(|| INTERRUPTED.to_owned());
         is_interrupted.or_else(|| too_many.map(after_failures))
+    }
+
+    /// Why nothing more is begun on a server.
+    pub(super) fn lost(&self, server: &str) -> Option<String> {
+        self.lost.lock().ok()?.get(server).cloned()
+    }
+
+    pub(super) fn note_lost(&self, server: String, done: &Done) {
+        let lost = done.failure().filter(|failure| failure.kind == FailureKind::ServerLost);
+        if let (Some(failure), Ok(mut servers)) = (lost, self.lost.lock()) {
+            servers.entry(server).or_insert_with(|| server_lost(&failure.message));
+        }
     }
 
     fn note(&self, done: &Done) {
@@ -152,6 +174,10 @@ pub(super) fn after_failures(most: usize) -> String {
     format!("more than {most} (--max-failures) failed before")
 }
 
+pub(super) fn server_lost(why: &str) -> String {
+    format!("the server was lost before: {why}")
+}
+
 pub(super) fn after_canary(failed: usize, first: usize) -> String {
     format!("{failed} of the first {first} (--canary) failed")
 }
@@ -165,7 +191,7 @@ pub(super) fn locked(target: &Target, wait: Duration) -> Failure {
                 .to_owned(),
         ),
         ..Failure::new(
-            FailureKind::Environment,
+            FailureKind::Target,
             format!(
                 "somebody else has held the lock of {} for more than {} s",
                 target.ledger.qualified(),
@@ -181,7 +207,7 @@ mod tests {
     use crate::model::UnitEnd;
 
     fn failed() -> Done {
-        Done::failed(Failure::new(FailureKind::Environment, "no"))
+        Done::failed(Failure::new(FailureKind::Target, "no"))
     }
 
     fn done() -> Done {

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 
 use tokio::sync::MutexGuard;
 
-use super::crew::{Crew, Shared, TRIES};
+use super::crew::{Crew, Shared};
+use super::environment::{AWAY, Reconnect, of_own_sql};
 use super::lane::Lane;
-use crate::model::{Failure, FailureKind};
+use crate::model::Failure;
 use crate::postgres::{Claims, Keys};
 
 /// Targets that are claimed together, at most. More would keep other machines from helping near the end.
@@ -72,25 +73,32 @@ impl Crew<'_> {
         keys: &[Keys],
         mut give_back: &[Keys],
     ) -> Result<Vec<bool>, Failure> {
-        let mut tries = 0;
+        let requested = &self.interruption.requested;
+        let mut reconnect = Reconnect::new(AWAY);
         loop {
-            let session = match claims.as_mut() {
-                Some(session) => session,
-                None => {
-                    let open = Claims::open(self.claiming.clone());
-                    let opened = self.interruption.requested.run_until_cancelled(open).await;
-                    // Nothing is claimed, and nothing more is begun.
-                    let Some(opened) = opened else { return Ok(vec![false; keys.len()]) };
-                    claims.insert(opened?)
-                }
+            let claimed = async {
+                let session = match claims.as_mut() {
+                    Some(session) => session,
+                    None => {
+                        let open = Claims::open(self.claiming.clone());
+                        let opened = requested.run_until_cancelled(open).await;
+                        // Nothing is claimed, and nothing more is begun.
+                        let Some(opened) = opened else { return Ok(vec![false; keys.len()]) };
+                        claims.insert(opened?)
+                    }
+                };
+                session.claim(keys, give_back).await
             };
-            match session.claim(keys, give_back).await {
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
-                    // With its end the server has been given back all that it held.
-                    (**claims, give_back) = (None, &[]);
-                    tries += 1;
-                }
-                answered => return answered,
+            let failure = match claimed.await {
+                Ok(claimed) => return Ok(claimed),
+                Err(failure) => failure,
+            };
+            // With its end the server has been given back all that it held.
+            (**claims, give_back) = (None, &[]);
+            let pause = reconnect.after(&failure).ok_or_else(|| of_own_sql(failure))?;
+            self.pause(pause).await;
+            if requested.is_cancelled() {
+                return Ok(vec![false; keys.len()]);
             }
         }
     }

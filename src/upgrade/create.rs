@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::Error;
 use super::apart::INTERRUPTED;
 use super::done::Done;
+use super::environment::of_own_sql;
 use super::fleet::Fleet;
 use super::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
 use super::job::Site;
@@ -50,8 +51,9 @@ impl Fleet<'_> {
         let looked = looked.ok_or(verify::Error::Interrupted { left: Vec::new() })??;
         for (index, failure) in looked.into_iter().enumerate() {
             if let Some(failure) = failure {
-                self.tell_end(&targets[index], Verdict::Failed);
-                done[index] = Some(Done::failed(failure));
+                let failed = Done::failed(failure);
+                self.tell_end(&targets[index], failed.verdict());
+                done[index] = Some(failed);
             }
         }
         Ok(())
@@ -75,7 +77,10 @@ impl Fleet<'_> {
             let (verdict, not_made) = match made {
                 Ok(()) => continue,
                 Err(NotMade::Interrupted) => (Verdict::NotRun, Done::not_run(INTERRUPTED)),
-                Err(NotMade::Failed(failure)) => (Verdict::Failed, Done::failed(*failure)),
+                Err(NotMade::Failed(failure)) => {
+                    let done = Done::failed(of_own_sql(*failure));
+                    (done.verdict(), done)
+                }
             };
             self.tell_end(&targets[index], verdict);
             done[index] = Some(not_made);
@@ -102,7 +107,7 @@ async fn look(
                 return Err(unreachable(site, &main_address(site)?, failure));
             }
             Err(failure) => {
-                *looked = Some(failure);
+                *looked = Some(of_own_sql(failure));
                 continue;
             }
         };
@@ -110,7 +115,7 @@ async fn look(
         session.close().await;
         *looked = match is_there {
             Ok(is_there) => is_there.then(|| making.there("is there already")),
-            Err(failure) => Some(failure),
+            Err(failure) => Some(of_own_sql(failure)),
         };
     }
     Ok(looked)
@@ -149,7 +154,7 @@ impl Making<'_> {
         let backends = Backends::default();
         backends.begin(pid, Vec::new(), session.sending());
         let options = address.options(&[]);
-        let cancel = backends.cancel_lock_waits(&options, interruption);
+        let cancel = backends.cancel_lock_waits(&options, interruption, async |_: &str| {});
         let made = while_cancelling(cancel, self.run(&mut session, if_there, requested)).await;
         let is_cancelled = backends.end(pid);
         session.close().await;
@@ -175,7 +180,7 @@ impl Making<'_> {
         let is_database = self.site.tenancy() == Tenancy::Database;
         let url = &self.site.url;
         if is_database && self.seat.tenant.url.is_none() && !url.is_template() {
-            let error = |error: Error| Failure::new(FailureKind::Environment, error.to_string());
+            let error = |error: Error| Failure::new(FailureKind::Target, error.to_string());
             return main_address(self.site).map_err(error);
         }
         let address = self.seat.address.clone()?;
@@ -231,7 +236,7 @@ impl Making<'_> {
             upgrade_of(&self.site.database.name, &self.seat.tenant.name)
         );
         let words = format!("the {} \"{}\" {how}", self.kind(), self.target());
-        Failure { hint: Some(hint), ..Failure::new(FailureKind::Environment, words) }
+        Failure { hint: Some(hint), ..Failure::new(FailureKind::Target, words) }
     }
 
     fn not_allowed(&self, failure: Failure) -> Failure {

@@ -3,16 +3,19 @@
 //! end.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Mutex;
 
-use super::apart::{INTERRUPTED, Limits, Places, after_canary, after_failures, locked};
+use super::apart::{
+    INTERRUPTED, Limits, Places, after_canary, after_failures, locked, server_lost,
+};
 use super::done::Done;
+use super::environment::of_own_sql;
 use super::first_look::Looked;
 use super::interruption::{Backends, Interruption, while_cancelling};
 use super::lane::Lane;
@@ -21,11 +24,9 @@ use super::retry::{Retry, RetryQueue};
 use super::survey::Stand;
 use super::target::Target;
 use super::unit::Work;
-use crate::model::{Event, Failure, UnitEnd, Verdict};
+use crate::model::{Event, Failure, FailureKind};
 use crate::postgres::{Claims, Keys};
 
-/// Of what only reads.
-pub(super) const TRIES: u32 = 10;
 /// Between two looks at targets that somebody else has claimed.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -39,6 +40,8 @@ pub(super) struct Crew<'a> {
     pub(super) claiming: PgConnectOptions,
     pub(super) limits: &'a Limits,
     pub(super) interruption: &'a Interruption,
+    /// How long a server is waited for at the first look.
+    pub(super) patience: Duration,
     /// Where each target has a crew: what they share.
     pub(super) places: Option<&'a Places<'a>>,
     pub(super) rehearsal: Option<&'a Rehearsal>,
@@ -62,6 +65,8 @@ pub(super) struct Shared {
     failures: AtomicUsize,
     /// Those that are to be tried again.
     pub(super) retries: Mutex<RetryQueue>,
+    /// The server was lost: why nothing more is begun on it.
+    lost: OnceLock<String>,
     /// The server's processes at work for us.
     backends: Arc<Backends>,
 }
@@ -89,9 +94,16 @@ impl Crew<'_> {
             seen: Mutex::new(seen),
             failures: AtomicUsize::new(failures),
             retries: Mutex::default(),
+            lost: OnceLock::new(),
             backends: Arc::default(),
         };
-        let cancel = shared.backends.cancel_lock_waits(&self.claiming, self.interruption);
+        let spare = async |sql: &str| {
+            if let Some(claims) = shared.claims.lock().await.as_mut() {
+                claims.send(sql).await;
+            }
+        };
+        let backends = Arc::clone(&shared.backends);
+        let cancel = backends.cancel_lock_waits(&self.claiming, self.interruption, spare);
         while_cancelling(cancel, self.all(&shared, &waiting)).await;
         let done = std::mem::take(&mut *shared.done.lock().await);
         Ok(done.into_iter().map(|done| done.unwrap_or_else(|| Done::not_run("unknown"))).collect())
@@ -224,6 +236,9 @@ impl Crew<'_> {
         if self.interruption.requested.is_cancelled() {
             return Some(INTERRUPTED.to_owned());
         }
+        if let Some(lost) = shared.lost.get() {
+            return Some(lost.clone());
+        }
         if let Some(places) = self.places {
             return places.enough();
         }
@@ -252,23 +267,22 @@ impl Crew<'_> {
         if done.is_failed() {
             shared.failures.fetch_add(1, Ordering::Relaxed);
         }
+        if let Some(lost) = done.failure().filter(|it| it.kind == FailureKind::ServerLost) {
+            // The first one has said why.
+            let _ = shared.lost.set(server_lost(&lost.message));
+        }
         self.announce(index, &done, took);
         shared.done.lock().await[index] = Some(done);
     }
 
     pub(super) fn announce(&self, index: usize, done: &Done, took: Duration) {
-        let verdict = match done.end {
-            UnitEnd::Completed => Verdict::Passed,
-            UnitEnd::Failed { .. } => Verdict::Failed,
-            UnitEnd::NotRun { .. } => Verdict::NotRun,
-        };
-        let unit = self.targets[index].unit();
+        let (unit, verdict) = (self.targets[index].unit(), done.verdict());
         let _ = self.work.events.send(Event::UnitFinished { unit, verdict, took });
     }
 
     /// Its one target's database cannot be reached.
     pub(super) fn lost(&self, failure: Failure) -> Done {
-        let done = Done::failed(failure);
+        let done = Done::failed(of_own_sql(failure));
         (0..self.targets.len()).for_each(|index| self.announce(index, &done, Duration::ZERO));
         done
     }

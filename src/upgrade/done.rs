@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::goal::Goal;
 use super::lane::Lane;
@@ -10,7 +10,7 @@ use super::target::Target;
 use super::unit::Work;
 use crate::formats::{BegunMark, Decision, LedgerRow};
 use crate::model::{
-    Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
+    Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd, Verdict,
 };
 use crate::report::upgrade::{Once, Versions};
 
@@ -60,6 +60,32 @@ impl Done {
     pub(crate) fn is_failed(&self) -> bool {
         matches!(self.end, UnitEnd::Failed { .. })
     }
+
+    /// Why it failed.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        let of_end = match &self.end {
+            UnitEnd::Failed { failure, .. } => failure.as_deref(),
+            UnitEnd::Completed | UnitEnd::NotRun { .. } => return None,
+        };
+        of_end.or_else(|| {
+            self.steps.iter().find_map(|step| match &step.outcome {
+                StepOutcome::Failed(failure) => Some(&**failure),
+                StepOutcome::Applied | StepOutcome::NotRun => None,
+            })
+        })
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        match self.end {
+            UnitEnd::Completed => Verdict::Passed,
+            // What the environment did is no verdict on a migration.
+            UnitEnd::Failed { .. } if self.failure().is_some_and(Failure::is_environmental) => {
+                Verdict::NotRun
+            }
+            UnitEnd::Failed { .. } => Verdict::Failed,
+            UnitEnd::NotRun { .. } => Verdict::NotRun,
+        }
+    }
 }
 
 /// Where a target stood when the work on it began, and what was to be done.
@@ -73,6 +99,8 @@ pub(super) struct Begun {
     pub(super) retries: u32,
     /// No other migration of this run may execute beside the next try.
     pub(super) is_alone: bool,
+    /// When something of it was last sent.
+    pub(super) sent: Option<Instant>,
 }
 
 impl Work<'_> {
@@ -87,6 +115,7 @@ impl Work<'_> {
             steps: Vec::new(),
             retries: 0,
             is_alone: false,
+            sent: None,
         }
     }
 

@@ -132,7 +132,7 @@ fn taken(kind: &str, name: &str, owner: &dyn fmt::Display) -> Failure {
     let message = format!("the {kind} \"{name}\" is no tenant's: it is {owner}");
     let hint = "correct the tenant's name where it comes from, or set a `target` that keeps tenants apart from it, such as \
         `tenant_{tenant}`; nothing was changed there";
-    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Environment, message) }
+    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Target, message) }
 }
 
 /// Of tenants that would live in one place, none is worked on: which of them it belongs to is not known.
@@ -154,7 +154,7 @@ fn refuse_each_other(seats: &mut [Seat], place: impl Fn(&Seat) -> Option<String>
             );
             let hint =
                 "two tenants in one place would share one ledger: give each a target of its own";
-            let failure = Failure::new(FailureKind::Environment, message);
+            let failure = Failure::new(FailureKind::Target, message);
             seats[index].address = Err(Failure { hint: Some(hint.to_owned()), ..failure });
         }
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::crew::{Crew, LOOK_AGAIN, TRIES};
+use super::crew::Crew;
 use super::done::Done;
+use super::environment::Reconnect;
 use super::survey::{self, Stand};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
@@ -30,17 +31,16 @@ pub(super) struct Looked {
 }
 
 impl Crew<'_> {
-    /// A connection that breaks is no reason to stop before anything was begun.
+    /// A server that is away is waited for.
     pub(super) async fn patient_survey(&self) -> Result<Looked, Failure> {
-        let mut tries = 0;
+        let mut reconnect = Reconnect::new(self.patience);
         loop {
-            match self.survey().await {
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < TRIES => {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                    tries += 1;
-                }
-                surveyed => return surveyed,
-            }
+            let failure = match self.survey().await {
+                Ok(looked) => return Ok(looked),
+                Err(failure) => failure,
+            };
+            let Some(pause) = reconnect.after(&failure) else { return Err(failure) };
+            tokio::time::sleep(pause).await;
         }
     }
 

@@ -9,6 +9,7 @@ use super::apart::{Apart, Limits, Places, after_failures};
 use super::create::with_way_on;
 use super::crew::Crew;
 use super::done::Done;
+use super::environment::{AWAY, FIRST_CONTACT};
 use super::first_look::DIRECT;
 use super::goal::Goal;
 use super::interruption::Interruption;
@@ -144,8 +145,8 @@ impl Fleet<'_> {
         let work = self.work(plan, way);
         let address = main_address(&job.site)?;
         let targets = [target];
-        let done = self.crew(&work, &targets, &address).run().await;
-        let done = done.map_err(|failure| unreachable(&job.site, &address, failure))?;
+        let is_first = !self.request.way.begins_with_tenants();
+        let done = self.on_main(is_first, &work, &targets, &address).await?;
         let unit = |(target, done)| Unit { target, done };
         Ok(targets.into_iter().zip(done).map(unit).next())
     }
@@ -166,8 +167,9 @@ impl Fleet<'_> {
         let in_turn: Vec<Target> = turns.iter().map(|index| targets[*index].clone()).collect();
         let ended = if site.tenancy() == Tenancy::Schema {
             let address = main_address(site)?;
-            let ended = self.crew(&work, &in_turn, &address).run().await;
-            ended.map_err(|failure| unreachable(site, &address, failure))?
+            let has_shared = self.job.shared.is_some() && !self.request.way.begins_with_tenants();
+            let is_first = !has_shared && self.request.create.is_none();
+            self.on_main(is_first, &work, &in_turn, &address).await?
         } else {
             let of = |turn: &usize| seats[*turn].address.as_ref().ok();
             let addresses: Vec<&Address> = turns.iter().filter_map(of).collect();
@@ -180,6 +182,24 @@ impl Fleet<'_> {
             done[index] = Some(ended);
         }
         Ok(())
+    }
+
+    /// All of them, in the main database. If that cannot be reached, the run is refused where it has not done anything yet;
+    /// later the report says of whom nothing is known.
+    async fn on_main(
+        &self,
+        is_first: bool,
+        work: &Work<'_>,
+        targets: &[Target],
+        address: &Address,
+    ) -> Result<Vec<Done>, Error> {
+        let patience = if is_first { FIRST_CONTACT } else { AWAY };
+        let crew = Crew { patience, ..self.crew(work, targets, address) };
+        match crew.run().await {
+            Err(failure) if is_first => Err(unreachable(&self.job.site, address, failure)),
+            Err(failure) => Ok(vec![crew.lost(failure); targets.len()]),
+            Ok(done) => Ok(done),
+        }
     }
 
     /// A crew for each of them.
@@ -201,6 +221,11 @@ impl Fleet<'_> {
             looked?.ok()?.done.into_iter().next().flatten()
         };
         let run = async |index: usize, limits: Result<&Limits, String>| {
+            let server = addresses[index].endpoint();
+            let limits = limits.and_then(|limits| match places.lost(&server) {
+                Some(reason) => Err(reason),
+                None => Ok(limits),
+            });
             let limits = match limits {
                 Ok(limits) => limits,
                 Err(reason) => {
@@ -208,11 +233,13 @@ impl Fleet<'_> {
                     return Done::not_run(reason);
                 }
             };
-            let crew = Crew { limits, places: Some(&places), ..of(index) };
-            match crew.run().await {
+            let crew = Crew { limits, patience: AWAY, places: Some(&places), ..of(index) };
+            let done = match crew.run().await {
                 Ok(mut done) => done.pop().unwrap_or_else(|| Done::not_run("unknown")),
                 Err(failure) => crew.lost(failure),
-            }
+            };
+            places.note_lost(server, &done);
+            done
         };
         Apart::new(limits, &places, look, run).all(targets.len()).await
     }
@@ -242,6 +269,7 @@ impl Fleet<'_> {
             claiming: address.reading(&with("claims")),
             limits: &self.request.limits,
             interruption: self.interruption,
+            patience: FIRST_CONTACT,
             places: None,
             rehearsal: self.request.rehearsal.as_ref(),
         }

@@ -83,7 +83,7 @@ impl Work<'_> {
                  DROP INDEX CONCURRENTLY {index};"
             )),
             ..Failure::new(
-                FailureKind::Environment,
+                FailureKind::Target,
                 format!(
                     "the index {index} is invalid: CREATE INDEX CONCURRENTLY has not finished it"
                 ),

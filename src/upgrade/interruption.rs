@@ -59,11 +59,13 @@ impl Backends {
         ended.is_some_and(|exchange| exchange.is_cancelled)
     }
 
-    /// Once the interruption comes: cancels what waits for a lock, for as long as it is polled.
+    /// Once the interruption comes: cancels what waits for a lock, for as long as it is polled. Where the server has no room
+    /// for a session that does that, `spare` sends the statement in one that is there.
     pub(super) async fn cancel_lock_waits(
         &self,
         options: &PgConnectOptions,
         interruption: &Interruption,
+        spare: impl AsyncFn(&str),
     ) -> Infallible {
         interruption.requested.cancelled().await;
         let mut session = None;
@@ -74,9 +76,13 @@ impl Backends {
                     Some(session) => Some(session),
                     None => open(options).await,
                 };
+                let cancel = cancel(&pids);
                 session = match open {
-                    Some(open) => cancel(open, &pids).await,
-                    None => None,
+                    Some(mut open) => open.query(&cancel).await.ok().map(|_| open),
+                    None => {
+                        spare(&cancel).await;
+                        None
+                    }
                 };
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -99,17 +105,15 @@ impl Backends {
     }
 }
 
-/// `None` if the session is of no more use.
-async fn cancel(mut session: Session, pids: &[i32]) -> Option<Session> {
+fn cancel(pids: &[i32]) -> String {
     let list: Vec<String> = pids.iter().map(ToString::to_string).collect();
     // `OFFSET 0` keeps the planner from calling the function for a row before it looks at the other conditions.
-    let query = format!(
+    format!(
         "SELECT waiting.pid FROM (SELECT a.pid FROM pg_catalog.pg_stat_activity AS a WHERE a.pid IN ({}) \
          AND a.wait_event_type OPERATOR(pg_catalog.=) 'Lock' OFFSET 0) AS waiting \
          WHERE pg_catalog.pg_cancel_backend(waiting.pid)",
         list.join(", ")
-    );
-    session.query(&query).await.ok().map(|_| session)
+    )
 }
 
 async fn open(options: &PgConnectOptions) -> Option<Session> {

@@ -55,8 +55,11 @@ impl<'a> Known<'a> {
         let rows = match stand {
             Stand::Absent => return Unit { standing: Standing::Absent, ..blank },
             Stand::Unreadable(failure) => {
-                let failure = Some(failure_of(&failure));
-                return Unit { standing: Standing::Unreadable, failure, ..blank };
+                let standing = match failure.is_environmental() {
+                    true => Standing::EnvironmentFailed,
+                    false => Standing::Unreadable,
+                };
+                return Unit { standing, failure: Some(failure_of(&failure)), ..blank };
             }
             Stand::New => Arc::default(),
             Stand::Rows(rows) => rows,

@@ -259,7 +259,7 @@ impl Lane {
             if asked.elapsed() > END_WITHIN {
                 let words =
                     "a session whose client is gone works on it still (pg_stat_activity shows it)";
-                return Err(Failure::new(FailureKind::Environment, words));
+                return Err(Failure::new(FailureKind::Target, words));
             }
             let pause = async {
                 tokio::time::sleep(LOOK_AGAIN).await;

@@ -100,7 +100,7 @@ fn address(site: &Site<'_>, main: Option<&Address>, tenant: &Tenant) -> Result<A
         (None, None) => site.url.of_tenant(&tenant.name, &tenant.target),
     };
     address.map_err(|error| {
-        Failure::new(FailureKind::Environment, format!("the address of this tenant: {error}"))
+        Failure::new(FailureKind::Target, format!("the address of this tenant: {error}"))
     })
 }
 
@@ -132,7 +132,7 @@ fn failure_of(ineligible: &Ineligible, database: &str) -> Failure {
             "two tenants in one database would share one ledger, so that only one of them would be upgraded: correct it there",
         ),
     };
-    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Environment, message) }
+    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Target, message) }
 }
 
 /// A session for the query that tells who the tenants are.

@@ -7,6 +7,7 @@ use futures::{StreamExt as _, stream};
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
+use super::environment::of_own_sql;
 use super::first_look::IS_DIRECT;
 use super::job::Job;
 use super::known::Known;
@@ -200,7 +201,7 @@ impl Look<'_> {
                 Ok(unit)
             };
             looked.await.unwrap_or_else(|failure: Failure| {
-                Known::new(plan).unit(target, Stand::Unreadable(Box::new(failure)))
+                Known::new(plan).unit(target, Stand::Unreadable(Box::new(of_own_sql(failure))))
             })
         };
         let jobs = self.jobs();
@@ -267,7 +268,7 @@ fn put(unit: &mut Unit, shape: Result<String, Failure>) {
         Ok(shape) => unit.shape = Some(shape),
         Err(failure) => {
             unit.agreement = Some(Agreement::Unknown);
-            unit.failure.get_or_insert_with(|| failure_of(&failure));
+            unit.failure.get_or_insert_with(|| failure_of(&of_own_sql(failure)));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::apart::INTERRUPTED;
-use super::crew::{Crew, LOOK_AGAIN, Shared, TRIES};
+use super::crew::{Crew, Shared};
 use super::lane::Lane;
 use super::retry::{Ended, Retry};
 use super::survey::Stand;
@@ -50,7 +50,9 @@ impl Crew<'_> {
             },
             Ok(stand) => self.work.upgrade(lane, target, stand, None, retry).await,
             Err(failure) => {
-                let is_interrupted = lane.take_interruption();
+                let is_interrupted = lane.take_interruption()
+                    || (failure.kind == FailureKind::ServerLost
+                        && self.interruption.requested.is_cancelled());
                 lane.close().await;
                 Ended::Done(match is_interrupted {
                     true => self.work.not_run(retry, INTERRUPTED),
@@ -62,26 +64,7 @@ impl Crew<'_> {
 
     /// Where it stands now that it is ours: somebody else may have been there since the first look.
     async fn stand(&self, lane: &mut Lane, target: &Target) -> Result<Stand, Failure> {
-        let query = self.work.track.chosen.format.ledger_rows(&target.ledger);
-        let mut tries = 0;
-        loop {
-            let looked = async {
-                lane.arrive(target).await?;
-                lane.ledger(target, &query).await
-            };
-            match looked.await {
-                Ok(rows) => return Ok(rows.map_or(Stand::New, |rows| Stand::Rows(rows.into()))),
-                Err(failure)
-                    if failure.kind == FailureKind::ConnectionLost
-                        && tries < TRIES
-                        && !self.interruption.requested.is_cancelled() =>
-                {
-                    lane.close().await;
-                    self.pause(LOOK_AGAIN).await;
-                    tries += 1;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
+        let rows = self.work.look(lane, target).await?;
+        Ok(rows.map_or(Stand::New, |rows| Stand::Rows(rows.into())))
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::Instant;
 
 use tokio::sync::RwLock;
 
@@ -13,6 +13,7 @@ use super::apart::{INTERRUPTED, interrupted_with};
 use super::apply::NotApplied;
 use super::commits::Commits;
 use super::done::{Begun, Done};
+use super::environment::of_own_sql;
 use super::goal::{Goal, Thought};
 use super::interruption::Interruption;
 use super::lane::Lane;
@@ -23,15 +24,10 @@ use super::survey::Stand;
 use super::target::Target;
 use super::way::AppliedVersions;
 use crate::formats::{Decision, LedgerRow};
-use crate::model::{Failure, FailureKind};
+use crate::model::Failure;
 use crate::postgres::EventSink;
 use crate::replay::plan::TrackPlan;
 use crate::report::upgrade::Once;
-
-/// Sessions that are opened again where a look at the ledger loses its connection.
-const LOOKS: u32 = 5;
-/// Before the first of them; each next one waits twice as long.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is to be done on each target of a track.
 #[derive(Debug)]
@@ -130,13 +126,15 @@ impl Work<'_> {
                     return Ended::Done(self.stopped_early(begun, INTERRUPTED));
                 }
                 let retried = self.retry(begun, race::of(&failure));
-                return retried.unwrap_or_else(|begun| Ended::Done(self.broken(begun, failure)));
+                let broken = |begun| Ended::Done(self.broken(begun, of_own_sql(failure)));
+                return retried.unwrap_or_else(broken);
             }
             let decision = decided.take().unwrap_or_else(|| self.left(target, &begun, &known));
             if decision.apply.is_empty() {
                 return Ended::Done(self.end_of(target, begun, &known, decision));
             }
             let opening = opening.take();
+            begun.sent = Some(Instant::now());
             let failed = match self.apply(lane, target, &decision.apply, opening, &mut begun).await
             {
                 Ok(()) => {
@@ -151,6 +149,10 @@ impl Work<'_> {
             let is_interrupted = failed.is_interruption(lane.take_interruption());
             lane.close().await;
             if is_interrupted {
+                // Nothing of the batch was done: there is nothing to look at, and a session may not be had.
+                if !matches!(failed, NotApplied::Stopped(_)) {
+                    return Ended::Done(self.stopped_early(begun, INTERRUPTED));
+                }
                 lane.close_out();
             }
             // What the ledger shows is what was applied, also where an answer was lost.
@@ -160,14 +162,12 @@ impl Work<'_> {
                 Err(_) if is_interrupted || lane.take_interruption() => {
                     return Ended::Done(self.stopped_early(begun, INTERRUPTED));
                 }
-                Err(failure) => return Ended::Done(self.broken(begun, failure)),
+                Err(failure) => return Ended::Done(self.unseen(begun, failed, failure)),
             };
-            if let NotApplied::AsSeen = failed
-                && !is_interrupted
-            {
+            let NotApplied::Stopped(failed) = failed else {
                 begun = self.begin(&known, &self.decide(target, &known));
                 continue;
-            }
+            };
             self.note_done(target, &mut begun, &known);
             return self.stop(lane, target, begun, &known, failed, is_interrupted).await;
         }
@@ -199,12 +199,9 @@ impl Work<'_> {
         target: &Target,
         begun: Begun,
         known: &[LedgerRow],
-        failed: NotApplied,
+        mut failed: Box<Stopped>,
         is_interrupted: bool,
     ) -> Ended {
-        let NotApplied::Stopped(failed) = failed else {
-            return Ended::Done(self.stopped_early(begun, INTERRUPTED));
-        };
         if failed.had_no_effect && (is_interrupted || failed.race.is_some()) {
             self.take_back_mark(lane, target, &begun, known).await;
         }
@@ -219,6 +216,7 @@ impl Work<'_> {
             Ok(ended) => return ended,
             Err(begun) => begun,
         };
+        self.find_origin(lane, target, &begun, &mut failed).await;
         let mut failure = self.with_leftovers(lane, target, *failed).await;
         if let Some(way_on) = self.way_on(target, known) {
             failure.hint = Some(match failure.hint {
@@ -266,35 +264,5 @@ impl Work<'_> {
         let watched = lane.is_watched(target).await.map_err(Stopped::before_any)?;
         self.watched.fetch_or(watched, Ordering::Relaxed);
         Ok(watched)
-    }
-
-    /// The ledger's rows, if there is one.
-    async fn look(
-        &self,
-        lane: &mut Lane,
-        target: &Target,
-    ) -> Result<Option<Vec<LedgerRow>>, Failure> {
-        let query = self.track.chosen.format.ledger_rows(&target.ledger);
-        let mut tries = 0;
-        loop {
-            let looked = async {
-                lane.arrive(target).await?;
-                lane.ledger(target, &query).await
-            };
-            match looked.await {
-                Ok(rows) => return Ok(rows),
-                // A server that is being restarted is there again after a moment.
-                Err(failure) if failure.kind == FailureKind::ConnectionLost && tries < LOOKS => {
-                    lane.close().await;
-                    let pause = tokio::time::sleep(PAUSE * 2_u32.pow(tries));
-                    let requested = &self.interruption.requested;
-                    if requested.run_until_cancelled(pause).await.is_none() {
-                        return Err(failure);
-                    }
-                    tries += 1;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
     }
 }

@@ -77,6 +77,18 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// Each code can be raised by a script.
+#[test]
+fn a_code_that_a_script_raises_is_the_scripts() {
+    for sqlstate in ["53100", "57P01", "XX001"] {
+        let raise = format!(
+            "DO $$ BEGIN RAISE EXCEPTION 'by itself' USING ERRCODE = '{sqlstate}'; END $$;"
+        );
+        let report = app(&raise).verify().args(["--base=HEAD", "--jobs=1"]).report(1);
+        assert_eq!(report.finding("migration-failed")["failure"]["sqlstate"], sqlstate);
+    }
+}
+
 /// Production has that limit, too.
 #[test]
 fn too_many_locks_are_the_migrations_failure() {

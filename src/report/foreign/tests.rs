@@ -336,3 +336,25 @@ proptest! {
         }
     }
 }
+
+/// All kinds that `verify` writes; `target` is of real databases.
+#[test]
+fn each_kind_of_failure_is_known() {
+    use crate::model::FailureKind;
+    use crate::report::convert::failure_of;
+    let kinds = [
+        FailureKind::Sql { sqlstate: "42P01".to_owned() },
+        FailureKind::Sql { sqlstate: "53100".to_owned() },
+        FailureKind::Refused,
+        FailureKind::File,
+        FailureKind::SearchPath,
+        FailureKind::Ledger,
+        FailureKind::Environment,
+        FailureKind::ServerLost,
+        FailureKind::ConnectionLost,
+    ];
+    for kind in kinds {
+        let written = failure_of(&crate::model::Failure::new(kind, "no"));
+        failure(&written).unwrap();
+    }
+}

@@ -13,6 +13,7 @@ use super::upgrade::{Versions, is_false, is_none};
 use super::v1::{Failure, Tool, TrackKind};
 use super::{RenderOptions, json};
 
+use super::convert::{ENVIRONMENT, SERVER_LOST};
 pub(crate) use super::convert::{failure_of, track_kind};
 pub(crate) use shapes::odd_ones;
 
@@ -53,6 +54,10 @@ pub(crate) struct Counts {
     pub(crate) refused: usize,
     pub(crate) absent: usize,
     pub(crate) unreadable: usize,
+    /// The server or the machine failed: nothing is known about them.
+    pub(crate) environment_failed: usize,
+    /// Their shape could not be read.
+    pub(crate) shape_unknown: usize,
     pub(crate) drifted: usize,
     pub(crate) ledger_lies: usize,
 }
@@ -132,6 +137,8 @@ pub(crate) enum Standing {
     /// There is no such schema.
     Absent,
     Unreadable,
+    /// The server or the machine failed, and `failure` says how: nothing is known about it.
+    EnvironmentFailed,
 }
 
 /// A tenant's shape beside those of the tenants with the same ledger.
@@ -186,8 +193,10 @@ pub(crate) fn build(
             Standing::Refused => &mut counts.refused,
             Standing::Absent => &mut counts.absent,
             Standing::Unreadable => &mut counts.unreadable,
+            Standing::EnvironmentFailed => &mut counts.environment_failed,
         } += 1;
         counts.drifted += usize::from(unit.agreement == Some(Agreement::Drifted));
+        counts.shape_unknown += usize::from(unit.agreement == Some(Agreement::Unknown));
         counts.ledger_lies += usize::from(unit.agreement == Some(Agreement::LedgerLies));
     }
     Report {
@@ -205,21 +214,37 @@ pub(crate) fn build(
 }
 
 impl Report {
-    /// Whether nobody has to do anything.
-    pub(crate) fn is_in_order(&self) -> bool {
-        self.counts == Counts { at_head: self.counts.at_head, ..Counts::default() }
+    /// Whether something could not be read because the server or the machine failed.
+    pub(crate) fn environment_failed(&self) -> bool {
+        self.units.iter().any(is_struck)
+    }
+
+    /// Whether something is wrong besides.
+    pub(crate) fn is_wrong_besides(&self) -> bool {
+        let counts = Counts { at_head: 0, environment_failed: 0, shape_unknown: 0, ..self.counts };
+        let is_unknown =
+            |unit: &Unit| unit.agreement == Some(Agreement::Unknown) && !is_struck(unit);
+        counts != Counts::default() || self.units.iter().any(is_unknown)
     }
 }
 
+fn is_struck(unit: &Unit) -> bool {
+    let kind = unit.failure.as_ref().map(|failure| failure.kind.as_str());
+    kind.is_some_and(|kind| [ENVIRONMENT, SERVER_LOST].contains(&kind))
+}
+
 fn headline(counts: &Counts) -> String {
-    let Counts { at_head, behind, refused, absent, unreadable, drifted, ledger_lies } = *counts;
-    let all = at_head + behind + refused + absent + unreadable;
+    let Counts { at_head, behind, refused, absent, unreadable, .. } = *counts;
+    let Counts { environment_failed, shape_unknown, drifted, ledger_lies, .. } = *counts;
+    let all = at_head + behind + refused + absent + unreadable + environment_failed;
     let parts = [
         (at_head, "at the head"),
         (behind, "behind"),
         (refused, "refused"),
         (absent, "not there"),
         (unreadable, "not to be read"),
+        (environment_failed, "not known (the environment failed)"),
+        (shape_unknown, "with a shape that cannot be read"),
         (drifted, "drifted"),
         (ledger_lies, "with a ledger that lies"),
     ];

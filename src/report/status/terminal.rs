@@ -109,6 +109,7 @@ fn standing(unit: &Unit) -> String {
         Standing::Refused => format!("at {at}, and the tool refuses: {why}"),
         Standing::Absent => format!("there is no {}", text(&unit.target)),
         Standing::Unreadable => format!("cannot be read: {why}"),
+        Standing::EnvironmentFailed => format!("not known, the environment failed: {why}"),
     };
     let like = unit.looks_like.as_deref().map(text).unwrap_or_default();
     match unit.agreement {

@@ -8,7 +8,7 @@ use super::super::reproduce::command;
 use super::super::text::{count, grouped};
 use super::super::v1::{Finding, Tool, Verdict};
 use super::{Counts, Direction, Once, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
-use crate::model::{StepOutcome, UnitEnd, UnitRecord};
+use crate::model::{StepOutcome, StepRecord, UnitEnd, UnitRecord};
 
 /// Of a run that had nothing left to do, for the reason that `summary` says.
 pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
@@ -41,12 +41,13 @@ pub(crate) fn build(run: Run<'_>) -> Report {
             Outcome::Pending => counts.pending += 1,
             Outcome::UpToDate => counts.up_to_date += 1,
             Outcome::Failed => counts.failed += 1,
+            Outcome::EnvironmentFailed => counts.environment_failed += 1,
             Outcome::NotRun => counts.not_run += 1,
         }
     }
     let verdict = match counts {
         Counts { failed: 1.., .. } => Verdict::Failed,
-        Counts { not_run: 1.., .. } => Verdict::NotRun,
+        Counts { environment_failed: 1.., .. } | Counts { not_run: 1.., .. } => Verdict::NotRun,
         _ => Verdict::Passed,
     };
     let findings = run.findings.iter().map(|each| {
@@ -85,12 +86,11 @@ pub(crate) fn build(run: Run<'_>) -> Report {
 fn unit(direction: Direction, record: &UnitRecord, upgraded: Upgraded, once: &mut Once) -> Unit {
     let database = once.text(&record.database);
     let done = upgraded.versions;
-    // Of a run that is none.
-    let is_planned = matches!(record.end, UnitEnd::Completed);
-    let planned = record
-        .steps
-        .iter()
-        .filter(|step| is_planned && matches!(step.outcome, StepOutcome::NotRun));
+    // Of a run that is none, or that the environment has ended.
+    let is_struck = record.environment_failure().is_some();
+    let is_planned = is_struck || matches!(record.end, UnitEnd::Completed);
+    let is_left = |step: &&StepRecord| is_planned && !matches!(step.outcome, StepOutcome::Applied);
+    let planned = record.steps.iter().filter(is_left);
     let pending = once.list(planned.map(|step| &*step.version));
     let failed_step = record.steps.iter().find_map(|step| match &step.outcome {
         StepOutcome::Failed(failure) => Some(failure_of(failure)),
@@ -105,7 +105,8 @@ fn unit(direction: Direction, record: &UnitRecord, upgraded: Upgraded, once: &mu
         },
         UnitEnd::NotRun { reason } => (Outcome::NotRun, Some(reason.clone()), None),
         UnitEnd::Failed { failure, .. } => {
-            (Outcome::Failed, None, failure.as_deref().map(failure_of).or(failed_step))
+            let outcome = if is_struck { Outcome::EnvironmentFailed } else { Outcome::Failed };
+            (outcome, None, failure.as_deref().map(failure_of).or(failed_step))
         }
     };
     let done_nothing = done.is_empty();
@@ -134,12 +135,14 @@ fn unit(direction: Direction, record: &UnitRecord, upgraded: Upgraded, once: &mu
 
 /// The verdict in one sentence, without a full stop.
 fn headline(counts: &Counts, interrupted: bool) -> String {
-    let Counts { upgraded, downgraded, pending, up_to_date, failed, not_run } = *counts;
-    let all = upgraded + downgraded + pending + up_to_date + failed + not_run;
+    let Counts { upgraded, downgraded, pending, up_to_date, failed, environment_failed, not_run } =
+        *counts;
+    let all = upgraded + downgraded + pending + up_to_date + failed + environment_failed + not_run;
     let stopped = if interrupted { "Interrupted: " } else { "" };
     let mut parts = Vec::new();
     for (number, words) in [
         (failed, "failed"),
+        (environment_failed, "not judged (the environment failed)"),
         (not_run, "not run"),
         (upgraded, "upgraded"),
         (downgraded, "downgraded"),

@@ -1,5 +1,5 @@
 //! JUnit XML: a suite for each track of each database, a case for each target. One that was not run is skipped, with its
-//! reason: never passed.
+//! reason: never passed. What the environment did is an error, and no failure.
 
 use std::time::Duration;
 
@@ -42,8 +42,12 @@ fn status(unit: &Unit) -> TestCaseStatus {
             status.set_message(one_line(unit.reason.as_deref().unwrap_or("not run"), TEXT));
             status
         }
-        Outcome::Failed => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        Outcome::Failed | Outcome::EnvironmentFailed => {
+            let kind = match unit.outcome {
+                Outcome::EnvironmentFailed => NonSuccessKind::Error,
+                _ => NonSuccessKind::Failure,
+            };
+            let mut status = TestCaseStatus::non_success(kind);
             if let Some(failure) = &unit.failure {
                 status.set_type(failure.sqlstate.as_deref().unwrap_or(&failure.kind));
                 status.set_message(one_line(&failure.message, TEXT));

@@ -78,6 +78,8 @@ pub(crate) struct Counts {
     pub(crate) pending: usize,
     pub(crate) up_to_date: usize,
     pub(crate) failed: usize,
+    /// The server or the machine failed: nothing is known about their migrations.
+    pub(crate) environment_failed: usize,
     pub(crate) not_run: usize,
 }
 
@@ -107,13 +109,14 @@ pub(crate) struct Unit {
     /// The versions that this run has undone, in their order: the newest first.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) undone: Versions,
-    /// The versions that a run that is not dry would apply or undo, in its order.
+    /// The versions that a run that is not dry would apply or undo, in its order; where the environment failed, those that
+    /// this run did not come to, or of which it does not know whether they were applied or undone.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) pending: Versions,
     /// Why it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
-    /// Why it failed.
+    /// Why it failed, or how the environment did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
     /// How often migrations were tried again that lost a lock or a race, and had no effect.
@@ -146,6 +149,8 @@ pub(crate) enum Outcome {
     Pending,
     UpToDate,
     Failed,
+    /// Not judged: the server or the machine failed, and `failure` says how.
+    EnvironmentFailed,
     NotRun,
 }
 

@@ -86,8 +86,10 @@ pub(crate) struct AppliedTo {
 /// If it is none, or another version's, or that of a downgrade.
 pub(crate) fn left(text: &str) -> Result<Left, ReadError> {
     let (database, report) = parse(text)?;
-    let is_left =
-        |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::NotRun | Outcome::Pending);
+    let is_left = |outcome: Outcome| match outcome {
+        Outcome::Failed | Outcome::EnvironmentFailed | Outcome::NotRun | Outcome::Pending => true,
+        Outcome::Upgraded | Outcome::Downgraded | Outcome::UpToDate => false,
+    };
     let left = report.units.iter().filter(|unit| is_left(unit.outcome));
     let (tenants, shared): (Vec<_>, Vec<_>) =
         left.partition(|unit| unit.track == TrackKind::Tenant);

@@ -19,7 +19,9 @@ pub(super) fn render(report: &Report, options: &RenderOptions) -> String {
     let paint = Paint { color: options.color };
     let mut out = String::new();
     // Of many, only those that somebody has to do something about.
-    let interesting = |unit: &&Unit| matches!(unit.outcome, Outcome::Failed | Outcome::NotRun);
+    let interesting = |unit: &&Unit| {
+        matches!(unit.outcome, Outcome::Failed | Outcome::EnvironmentFailed | Outcome::NotRun)
+    };
     let shown: Vec<&Unit> = match report.units.len() {
         0..=LINES => report.units.iter().collect(),
         _ => report.units.iter().filter(interesting).take(LINES).collect(),
@@ -84,6 +86,19 @@ fn line(unit: &Unit) -> String {
         // It may not even have been looked at.
         Outcome::Failed if unit.after.is_none() => "failed".to_owned(),
         Outcome::Failed => format!("failed, now at {after}"),
+        Outcome::EnvironmentFailed => {
+            let why = unit.failure.as_ref().map_or("unknown", |failure| &failure.message);
+            let at = match &unit.after {
+                Some(_) => format!(", now at {after}"),
+                None => String::new(),
+            };
+            let names: Vec<_> = unit.pending.iter().map(|name| one_line(name, LINE)).collect();
+            let left = match names.as_slice() {
+                [] => String::new(),
+                names => format!(", nothing is known of {}", names.join(", ")),
+            };
+            format!("the environment failed{at}{left}: {}", one_line(why, LINE))
+        }
         Outcome::NotRun => {
             let reason = unit.reason.as_deref().unwrap_or("unknown");
             let is_begun = !unit.applied.is_empty() || !unit.undone.is_empty();
@@ -95,6 +110,7 @@ fn line(unit: &Unit) -> String {
         Outcome::UpToDate => '=',
         Outcome::Upgraded | Outcome::Downgraded => '✔',
         Outcome::Failed => '✘',
+        Outcome::EnvironmentFailed => '!',
         Outcome::NotRun => '-',
         Outcome::Pending => '·',
     };

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{
-    assert_all_once, counts, migration, numbered, outcome, report, shop, upgrade, with_tenants,
+    assert_all_once, counts, customers, migration, numbered, outcome, report, shop, upgrade,
+    with_tenants,
 };
 use crate::common::{Database, postgres, project};
 
@@ -168,18 +169,8 @@ async fn a_canary_is_judged_by_its_own() {
 /// With a database each, nobody knows who has work before it is looked. Whoever has none is no canary.
 #[tokio::test]
 async fn a_canary_with_a_database_has_work() {
-    let main = postgres().database().await;
-    let mut databases = Vec::new();
-    for _ in 0..6 {
-        databases.push(postgres().database().await);
-    }
+    let (shop, databases) = customers(6).await;
     let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
-    let config = format!(
-        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
-         format = \"sqlx\"\ntenancy = \"database\"\nfrom = {{ list = {names:?} }}\n",
-        main.url()
-    );
-    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
     let first = ["upgrade", "--tenant", &names[0], "--tenant", &names[1], "--tenant", &names[2]];
     shop.mig_ci(first).run().success();
     databases[3].sql("CREATE TABLE a ()").await;

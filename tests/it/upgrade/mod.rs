@@ -6,6 +6,7 @@ mod contradictions;
 mod create;
 mod downgrade;
 mod dry_run;
+mod environment;
 mod fleet;
 mod golang_migrate;
 mod interruption;
@@ -77,6 +78,23 @@ pub(super) async fn with_tenants_on(server: &'static Postgres, names: &[String])
     }
     database.sql(&sql).await;
     database
+}
+
+/// Tenants with a database each, and a project that makes a table `a` in them.
+pub(super) async fn customers(count: usize) -> (Project, Vec<Database>) {
+    let main = postgres().database().await;
+    let mut databases = Vec::new();
+    for _ in 0..count {
+        databases.push(postgres().database().await);
+    }
+    let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
+    let config = format!(
+        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+         format = \"sqlx\"\ntenancy = \"database\"\nfrom = {{ list = {names:?} }}\n",
+        main.url()
+    );
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
+    (shop, databases)
 }
 
 pub(super) fn numbered(count: usize) -> Vec<String> {

@@ -1,0 +1,334 @@
+//! Failures of the environment on real databases: no failure of a migration, exit code 4, and taken again by `--resume`.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants, with_tenants_on};
+use crate::common::{Database, Outcome, Postgres, Project, postgres, project, wait_for_sleepers};
+
+/// Needs more temporary files than [`short_of_disk`] leaves.
+const SORTS: &str =
+    "PERFORM count(*) FROM (SELECT n FROM generate_series(1, 500000) n ORDER BY -n) s;";
+
+fn unit<'r>(report: &'r Value, name: &str) -> &'r Value {
+    report["units"].as_array().unwrap().iter().find(|unit| unit["name"] == name).unwrap()
+}
+
+/// Failed, struck by the environment, not run.
+fn bad(report: &Value) -> [u64; 3] {
+    ["failed", "environment_failed", "not_run"].map(|name| report["counts"][name].as_u64().unwrap())
+}
+
+fn in_tenant(name: &str, statements: &str) -> String {
+    format!("IF current_schema() = 'tenant_{name}' THEN {statements} END IF;")
+}
+
+fn block(statements: &str) -> String {
+    migration(2, &format!("DO $$ BEGIN {statements} END $$;"))
+}
+
+/// A limit of the server's configuration (53400) stands for all that it can run out of.
+async fn short_of_disk(database: &Database) {
+    let settings = format!(
+        "ALTER DATABASE {0} SET temp_file_limit = '1MB'; ALTER DATABASE {0} SET work_mem = '64kB'",
+        database.name
+    );
+    postgres().sql(&settings).await;
+}
+
+async fn with_disk(database: &Database) {
+    postgres().sql(&format!("ALTER DATABASE {} RESET ALL", database.name)).await;
+}
+
+async fn begun(tenants: usize) -> (Project, Database) {
+    let (shop, database) = (shop(1), with_tenants(&numbered(tenants)).await);
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    (shop, database)
+}
+
+#[tokio::test]
+async fn what_the_server_has_run_out_of_is_no_failure_of_the_migration() {
+    let (shop, database) = begun(4).await;
+    short_of_disk(&database).await;
+    let shop = shop.file("tenant/2_sort.sql", block(&in_tenant("t002", SORTS)));
+    let shop = shop.file("tenant/3_x.sql", migration(3, "CREATE TABLE x ();"));
+    let args = ["--all-tenants", "--format=json", "--output=json=r.json", "--output=junit=r.xml"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(4));
+    assert_eq!((bad(&run), &run["counts"]["upgraded"]), ([0, 1, 0], &json!(3)));
+    assert_eq!(run["verdict"], "not-run");
+    let struck = unit(&run, "t002");
+    assert_eq!(struck["outcome"], "environment-failed");
+    assert_eq!(
+        (&struck["failure"]["kind"], &struck["failure"]["sqlstate"]),
+        (&json!("environment"), &json!("53400"))
+    );
+    assert_eq!((&struck["after"], &struck["pending"]), (&json!("1"), &json!(["2", "3"])));
+    assert_eq!(run["findings"][0]["code"], "environment-failed");
+    let junit = shop.read("r.xml");
+    assert!(junit.contains("<error") && !junit.contains("<failure"), "{junit}");
+    // A dry run only reads.
+    upgrade(&shop, &database, ["--all-tenants", "--dry-run"]).run().success();
+    let text = upgrade(&shop, &database, ["--resume=r.json"]).run().exit(4);
+    let line = "! app, tenant t002: the environment failed, now at 1, nothing is known of 2, 3: temporary file size";
+    assert!(text.stdout.contains(line), "{text:?}");
+    assert!(!text.stderr.contains("failed,"), "{text:?}");
+    with_disk(&database).await;
+    let rest =
+        report(&upgrade(&shop, &database, ["--resume=r.json", "--format=json"]).run().success());
+    assert_eq!(
+        (outcome(&rest, "t002"), rest["counts"]["upgraded"].as_u64()),
+        ("upgraded", Some(1))
+    );
+}
+
+/// A failure of a migration will be there the next time, too.
+#[tokio::test]
+async fn a_failure_of_a_migration_outweighs_the_environment() {
+    let (shop, database) = begun(3).await;
+    short_of_disk(&database).await;
+    let both = in_tenant("t001", SORTS) + &in_tenant("t003", "PERFORM 1 / 0;");
+    let shop = shop.file("tenant/2_both.sql", block(&both));
+    let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!((bad(&run), &run["verdict"]), ([1, 1, 0], &json!("failed")));
+    assert_eq!([outcome(&run, "t001"), outcome(&run, "t003")], ["environment-failed", "failed"]);
+    let mut codes: Vec<&str> = run["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["code"].as_str().unwrap())
+        .collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["environment-failed", "migration-failed"]);
+}
+
+/// Going on would strike all others as well.
+#[tokio::test]
+async fn the_environment_counts_for_canaries_and_the_limit_of_failures() {
+    let (shop, database) = begun(4).await;
+    short_of_disk(&database).await;
+    let shop = shop.file("tenant/2_sort.sql", block(SORTS));
+    for (limit, reason) in [
+        ("--canary=1", "1 of the first 1 (--canary) failed"),
+        ("--max-failures=0", "more than 0 (--max-failures) failed before"),
+    ] {
+        let args = ["--all-tenants", "--jobs=1", "--format=json", limit];
+        let run = report(&upgrade(&shop, &database, args).run().exit(4));
+        assert_eq!((bad(&run), &unit(&run, "t004")["reason"]), ([0, 1, 3], &json!(reason)));
+    }
+}
+
+/// Each code can be raised by a script.
+#[tokio::test]
+async fn a_code_that_a_script_raises_is_the_scripts() {
+    for sqlstate in ["53100", "53200", "53300", "58030", "XX001", "57P01", "25006"] {
+        let (shop, database) = begun(1).await;
+        let raise = format!("RAISE EXCEPTION 'by itself' USING ERRCODE = '{sqlstate}';");
+        let shop = shop.file("tenant/2_raise.sql", block(&raise));
+        let args = ["--all-tenants", "--format=json"];
+        let run = report(&upgrade(&shop, &database, args).run().exit(1));
+        let failed = unit(&run, "t001");
+        assert_eq!(
+            (&failed["outcome"], failed.get("retries")),
+            (&json!("failed"), None),
+            "{failed}"
+        );
+        let failure = &failed["failure"];
+        assert_eq!((&failure["kind"], &failure["sqlstate"]), (&json!("sql"), &json!(sqlstate)));
+        assert_eq!(run["findings"][0]["code"], "migration-failed");
+    }
+    // What a handler raises again is what it has caught.
+    let (shop, database) = begun(1).await;
+    short_of_disk(&database).await;
+    let again = format!("BEGIN {SORTS} EXCEPTION WHEN OTHERS THEN RAISE; END;");
+    let shop = shop.file("tenant/2_again.sql", block(&again));
+    upgrade(&shop, &database, ["--all-tenants"]).run().exit(4);
+}
+
+/// As on a standby, and as an administrator protects a database.
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_the_environments_fault() {
+    let (shop, database) = begun(2).await;
+    let read_only = |on: &str| {
+        format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", database.name)
+    };
+    postgres().sql(&read_only("on")).await;
+    let shop = shop.file("tenant/2_x.sql", migration(2, "CREATE TABLE x ();"));
+    let args = ["--all-tenants", "--format=json", "--output=json=r.json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(4));
+    assert_eq!((bad(&run), outcome(&run, "app")), ([0, 2, 0], "up-to-date"));
+    assert_eq!(unit(&run, "t001")["failure"]["sqlstate"], "25006");
+    let hint = unit(&run, "t001")["failure"]["hint"].as_str().unwrap();
+    assert!(hint.contains("default_transaction_read_only"), "{hint}");
+    // A new tenant has no ledger to begin with, or not even a schema.
+    let command = |name: &str| shop.mig_ci([name]).env("SHOP_URL", database.url());
+    let create = command("create").args(["new", "--yes", "--format=json"]);
+    assert_eq!(outcome(&report(&create.run().exit(4)), "new"), "environment-failed");
+    database.sql("BEGIN READ WRITE; CREATE SCHEMA tenant_new; COMMIT").await;
+    let new = report(&upgrade(&shop, &database, ["--tenant=new", "--format=json"]).run().exit(4));
+    assert_eq!(outcome(&new, "new"), "environment-failed");
+    // Whatever only reads goes on.
+    command("status").args(["--all-tenants"]).run().success();
+    postgres().sql(&read_only("off")).await;
+    upgrade(&shop, &database, ["--resume=r.json"]).run().success();
+    // A script that asks for it has failed by itself.
+    let shop = shop.file("tenant/3_y.sql", "SET TRANSACTION READ ONLY; CREATE TABLE y ();");
+    let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!(bad(&run), [2, 0, 0]);
+}
+
+fn command_of<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Outcome {
+    shop.mig_ci(args).env("SHOP_URL", database.url()).run()
+}
+
+/// The session that claims is there, and there is no room for one that works.
+#[tokio::test]
+async fn a_server_without_room_leaves_its_tenants_unjudged() {
+    let (shop, database) = begun(2).await;
+    let limit = |most: i32| format!("ALTER DATABASE {} CONNECTION LIMIT {most}", database.name);
+    postgres().sql(&limit(1)).await;
+    let shop = shop.file("tenant/2_x.sql", migration(2, "CREATE TABLE x ();"));
+    let args = ["--all-tenants", "--jobs=2", "--format=json", "--output=json=r.json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(4));
+    assert_eq!(bad(&run), [0, 2, 0]);
+    assert_eq!(unit(&run, "t002")["failure"]["sqlstate"], "53300");
+    // A place that is waited for is no reason not to hear a signal.
+    let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
+    until_as_admin(&database, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mig-ci upgrade claims' AND datname = '{}'").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let sent = std::time::Instant::now();
+    run.signal(Signal::SIGTERM);
+    let run = report(&run.wait().exit(130));
+    assert!(sent.elapsed() < Duration::from_secs(5));
+    assert_eq!(bad(&run), [0, 0, 2]);
+    assert_eq!(unit(&run, "t001")["reason"], "the run was interrupted");
+    postgres().sql(&limit(-1)).await;
+    upgrade(&shop, &database, ["--resume=r.json"]).run().success();
+}
+
+async fn until_as_admin(database: &Database, query: &str) {
+    let query = query.replace("{}", &database.name);
+    while postgres().sql(&query).await != ["1"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Tenants at work when the server goes, and those that come after them.
+#[tokio::test]
+async fn a_server_that_goes_for_good_ends_the_run() {
+    // It has gone when the test ends.
+    let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
+    for (signal, exit) in [(None, 4), (Some(Signal::SIGINT), 130)] {
+        let server = if signal.is_some() { Box::leak(Box::new(Postgres::start())) } else { server };
+        let database = with_tenants_on(server, &numbered(6)).await;
+        let sleeps = in_tenant("t002", "PERFORM pg_sleep(100) /* gone */;");
+        let shop = shop(1).file("tenant/2_x.sql", block(&sleeps));
+        let args = ["--all-tenants", "--jobs=1", "--format=json"];
+        let run = upgrade(&shop, &database, args).start();
+        wait_for_sleepers(&server.url("postgres"), "gone", 1).await;
+        // As `pg_ctl stop -m immediate`.
+        server.signal(Signal::SIGQUIT);
+        if let Some(signal) = signal {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            run.signal(signal);
+        }
+        let run = report(&run.wait().exit(exit));
+        assert_eq!(outcome(&run, "t001"), "upgraded");
+        if signal.is_some() {
+            assert_eq!(bad(&run)[0], 0, "{run}");
+            continue;
+        }
+        assert_eq!(bad(&run), [0, 1, 4]);
+        let struck = unit(&run, "t002");
+        assert_eq!(
+            (&struck["outcome"], &struck["failure"]["kind"]),
+            (&json!("environment-failed"), &json!("server-lost"))
+        );
+        let reason = unit(&run, "t006")["reason"].as_str().unwrap();
+        assert!(reason.starts_with("the server was lost before: "), "{reason}");
+        assert_eq!(run["findings"][0]["code"], "server-lost");
+    }
+}
+
+/// Where the server is back, what may have been applied in part is not tried again; that it was the server is known from its
+/// processes, to those who may see them.
+#[tokio::test]
+async fn a_crash_is_no_failure_of_what_ran_meanwhile() {
+    let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
+    let database = with_tenants_on(server, &numbered(1)).await;
+    let shop = shop(1).file(
+        "tenant/2_x.sql",
+        "-- no-transaction\nINSERT INTO audit.applied VALUES (current_schema(), 2); SELECT pg_sleep(100) /* crash */",
+    );
+    for (url, exit) in [(database.url(), 1), (server.url(&database.name), 4)] {
+        let run =
+            shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).env("SHOP_URL", url).start();
+        wait_for_sleepers(&server.url("postgres"), "crash", 1).await;
+        let sleeper = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        let pid: i32 = server.sql(sleeper).await[0].parse().unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        let run = report(&run.wait().exit(exit));
+        let expected = if exit == 4 { "environment-failed" } else { "failed" };
+        assert_eq!(outcome(&run, "t001"), expected);
+        let hint = unit(&run, "t001")["failure"]["hint"].as_str().unwrap();
+        assert!(hint.contains("it may have been applied in part"), "{hint}");
+    }
+}
+
+/// One tenant's server is away: the others go on, and what `status` cannot read is not in order.
+#[tokio::test]
+async fn a_server_of_some_tenants_alone_that_is_away_costs_these() {
+    let (main, near) = (postgres().database().await, postgres().database().await);
+    let away = "postgres://u@127.0.0.1:1/";
+    let query = format!(
+        "SELECT * FROM (VALUES ('far', '{away}a'), ('near', '{}'), ('farther', '{away}b')) AS t (name, url)",
+        near.url()
+    );
+    let config = format!(
+        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+         format = \"sqlx\"\ntenancy = \"database\"\nfrom = {{ query = \"{query}\" }}\n",
+        main.url()
+    );
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
+    let args = ["upgrade", "--all-tenants", "--jobs=1", "--format=json"];
+    let run = report(&shop.mig_ci(args).run().exit(4));
+    let ends = ["far", "near", "farther"].map(|name| outcome(&run, name));
+    assert_eq!(ends, ["environment-failed", "upgraded", "not-run"]);
+    for check in [None, Some("--check")] {
+        let status = shop.mig_ci(["status", "--all-tenants", "--format=json"]);
+        let status = check.into_iter().fold(status, |status, flag| status.arg(flag));
+        let status = report(&status.run().exit(4));
+        assert_eq!(status["counts"]["environment_failed"], 2);
+        assert_eq!(unit(&status, "far")["standing"], "environment-failed");
+    }
+    let text = shop.mig_ci(["status", "--all-tenants"]).run().exit(4).stdout;
+    assert!(
+        text.contains("far: not known, the environment failed: cannot open a session"),
+        "{text}"
+    );
+    // What is behind will be behind the next time, too.
+    let shop = shop.file("m/2_b.sql", "CREATE TABLE b ();");
+    shop.mig_ci(["status", "--all-tenants", "--check"]).run().exit(1);
+    shop.mig_ci(["status", "--all-tenants"]).run().exit(4);
+}
+
+#[tokio::test]
+async fn who_the_tenants_are_may_not_be_known_because_of_the_environment() {
+    let (shop, database) = begun(1).await;
+    let config = shop.read("mig-ci.toml");
+    let sorts =
+        "SELECT 'a' || count(*) FROM (SELECT n FROM generate_series(1, 500000) n ORDER BY -n) s";
+    let old = "SELECT slug FROM audit.tenants ORDER BY id";
+    let shop = shop.file("mig-ci.toml", config.replace(old, sorts));
+    short_of_disk(&database).await;
+    for command in ["tenants", "upgrade"] {
+        let all: &[&str] = if command == "upgrade" { &["--all-tenants"] } else { &[] };
+        let run = shop.mig_ci([command]).env("SHOP_URL", database.url());
+        let run = all.iter().fold(run, |run, arg| run.arg(arg)).run().exit(4);
+        assert!(run.stderr.contains("temp_file_limit"), "{run:?}");
+    }
+    let shop = shop.file("mig-ci.toml", config.replace(old, "SELECT nothing"));
+    command_of(&shop, &database, ["tenants"]).exit(3);
+}
