@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use super::{counts, migration, numbered, outcome, report, shop, upgrade, with_tenants};
-use crate::common::{Database, Outcome, Project, Running, postgres, project};
+use super::{counts, customers, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::{Database, Outcome, Project, Running, peer, postgres, project};
 
 /// For a run that waits for nothing, on a machine with many tests.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -15,6 +16,9 @@ const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = cur
     AND application_name LIKE 'mig-ci%' AND wait_event_type = 'Lock'";
 const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name LIKE 'mig-ci%'";
+
+const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+    AND wait_event = 'PgSleep'";
 
 /// A session in a transaction that has executed this.
 pub(super) async fn hold(database: &Database, sql: &str) -> PgConnection {
@@ -90,6 +94,27 @@ async fn a_signal_ends_waits_for_a_lock() {
     }
 }
 
+/// There is no room for one more session, which would cancel the wait.
+#[tokio::test]
+async fn a_signal_ends_a_wait_for_a_lock_on_a_full_server() {
+    let (shop, database) = begun(1).await;
+    let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
+    let args = ["--all-tenants", "--lock-timeout=0", "--format=json"];
+    let run = upgrade(&shop, &database, args).start();
+    until(&database, WAITING, "1").await;
+    // The holder's, the one that claims, and the one that waits.
+    let limit = |most: i32| format!("ALTER DATABASE {} CONNECTION LIMIT {most}", database.name);
+    postgres().sql(&limit(3)).await;
+    let sent = Instant::now();
+    run.signal(Signal::SIGINT);
+    let ended = run.wait().exit(130);
+    assert!(sent.elapsed() < AT_ONCE, "{:?}", sent.elapsed());
+    postgres().sql(&limit(-1)).await;
+    assert_eq!(counts(&report(&ended)), [0, 1, 0, 1]);
+    holder.execute("ROLLBACK").await.unwrap();
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+}
+
 /// What was applied before the wait is in the report.
 #[tokio::test]
 async fn an_interrupted_tenant_says_what_it_has_applied() {
@@ -117,9 +142,7 @@ async fn a_migration_that_executes_comes_to_its_end() {
         .file("tenant/3_x.sql", "-- no-transaction\nCREATE TABLE u ()");
     let database = with_tenants(&numbered(1)).await;
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
-    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-        AND wait_event = 'PgSleep'";
-    until(&database, sleeps, "1").await;
+    until(&database, SLEEPING, "1").await;
     run.signal(Signal::SIGINT);
     let run = report(&run.wait().exit(130));
     assert_eq!(unit(&run, "t001")["applied"], serde_json::json!(["1", "2"]));
@@ -167,21 +190,34 @@ async fn a_locked_tenant_is_tried_again_after_the_others() {
     assert_eq!(database.sql(last).await, ["tenant_t001"]);
 }
 
+/// More of them are locked than there are workers: all others come first.
+#[tokio::test]
+async fn locked_tenants_keep_no_worker_however_many_they_are() {
+    for jobs in ["--jobs=1", "--jobs=2"] {
+        let (shop, database) = begun(8).await;
+        let locks = "LOCK tenant_t001.t1, tenant_t002.t1, tenant_t003.t1, tenant_t005.t1";
+        let mut holder = hold(&database, locks).await;
+        let args = ["--all-tenants", jobs, "--lock-timeout=50ms", "--format=json"];
+        let run = upgrade(&shop, &database, args).start();
+        until(&database, "SELECT count(*) FROM audit.applied WHERE version = 2", "4").await;
+        holder.execute("ROLLBACK").await.unwrap();
+        let run = report(&run.wait().success());
+        assert_eq!(counts(&run), [8, 1, 0, 0]);
+        let order = "SELECT tenant FROM audit.applied WHERE version = 2 ORDER BY ctid LIMIT 4";
+        let first = ["t004", "t006", "t007", "t008"].map(|name| format!("tenant_{name}"));
+        let mut begun_first = database.sql(order).await;
+        begun_first.sort_unstable();
+        assert_eq!(begun_first, first, "{jobs}");
+        for name in ["t001", "t002", "t003", "t005"] {
+            assert!(unit(&run, name)["retries"].as_u64().unwrap() >= 1, "{jobs} {name}");
+        }
+    }
+}
+
 /// The same where each tenant has a database.
 #[tokio::test]
 async fn a_locked_database_is_tried_again_after_the_others() {
-    let main = postgres().database().await;
-    let mut databases = Vec::new();
-    for _ in 0..4 {
-        databases.push(postgres().database().await);
-    }
-    let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
-    let config = format!(
-        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
-         format = \"sqlx\"\ntenancy = \"database\"\nfrom = {{ list = {names:?} }}\n",
-        main.url()
-    );
-    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
+    let (shop, databases) = customers(4).await;
     shop.mig_ci(["upgrade", "--all-tenants"]).run().success();
     let shop = shop.file("m/2_b.sql", "ALTER TABLE a ADD b int;");
     let mut holder = hold(&databases[0], "LOCK a").await;
@@ -220,4 +256,137 @@ async fn a_locked_canary_keeps_the_others_waiting() {
     assert_eq!(counts(&run), [1, 1, 1, 3]);
     assert_eq!((outcome(&run, "t001"), &unit(&run, "t001")["retries"]), ("failed", &5.into()));
     assert_eq!(unit(&run, "t005")["reason"], "1 of the first 2 (--canary) failed");
+}
+
+/// A run waits while another one works on its only target, or while the server goes on with what a killed run has sent.
+#[tokio::test]
+async fn a_signal_ends_a_wait_for_another_run() {
+    for is_killed in [false, true] {
+        let (shop, database) = begun(1).await;
+        let shop = shop.file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(3) /* slow */;"));
+        let first = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
+        until(&database, SLEEPING, "1").await;
+        let first = if is_killed {
+            first.signal(Signal::SIGKILL);
+            first.wait();
+            None
+        } else {
+            Some(first)
+        };
+        let args = ["--all-tenants", "--wait=1h", "--format=json"];
+        let second = upgrade(&shop, &database, args).start();
+        // Its session that claims is there, and the work is the other one's.
+        let claims = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+            AND application_name = 'mig-ci upgrade claims'";
+        until(&database, claims, if is_killed { "1" } else { "2" }).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let sent = Instant::now();
+        second.signal(Signal::SIGTERM);
+        let second = second.wait().exit(130);
+        assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+        let second = report(&second);
+        assert_eq!(counts(&second), [0, 1, 0, 1], "{is_killed}");
+        assert_eq!(unit(&second, "t001")["reason"], "the run was interrupted");
+        if let Some(first) = first {
+            assert_eq!(counts(&report(&first.wait().success())), [1, 1, 0, 0]);
+        }
+        until(&database, SESSIONS, "0").await;
+        upgrade(&shop, &database, ["--all-tenants"]).run().success();
+        let all = "SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied";
+        assert_eq!(database.sql(all).await, ["2|2"]);
+    }
+}
+
+/// Signals that come together are one: a terminal signals all processes of a job.
+#[tokio::test]
+async fn several_signals_at_once_are_one() {
+    let (shop, database) = begun(2).await;
+    let shop = shop.file("tenant/2_x.sql", migration(2, "COMMIT; ALTER TABLE t1 ADD x int;"));
+    let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
+    let args = ["--all-tenants", "--jobs=1", "--lock-timeout=0", "--format=json"];
+    let run = upgrade(&shop, &database, args).start();
+    until(&database, WAITING, "1").await;
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGINT] {
+        run.signal(signal);
+    }
+    // A part of the migration is committed: the wait goes on.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    until(&database, WAITING, "1").await;
+    holder.execute("ROLLBACK").await.unwrap();
+    let run = report(&run.wait().exit(130));
+    assert_eq!(unit(&run, "t001")["applied"], serde_json::json!(["2"]));
+    assert_eq!(outcome(&run, "t002"), "not-run");
+    until(&database, SESSIONS, "0").await;
+}
+
+/// A second signal, while the first one waits for a migration that would be left half-done, ends that wait, too.
+#[tokio::test]
+async fn a_second_signal_ends_what_the_first_one_spares() {
+    let (shop, database) = begun(2).await;
+    let shop = shop.file("tenant/2_x.sql", migration(2, "COMMIT; ALTER TABLE t1 ADD x int;"));
+    let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
+    let args = ["--all-tenants", "--jobs=1", "--lock-timeout=0", "--format=json"];
+    let args = [args[0], args[1], args[2], args[3], "--output=json=r.json"];
+    let run = upgrade(&shop, &database, args).start();
+    until(&database, WAITING, "1").await;
+    run.signal(Signal::SIGINT);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let sent = Instant::now();
+    run.signal(Signal::SIGINT);
+    let ended = run.wait().exit(1);
+    assert!(sent.elapsed() < AT_ONCE, "{:?}", sent.elapsed());
+    until(&database, SESSIONS, "0").await;
+    let run = report(&ended);
+    assert_eq!([outcome(&run, "t001"), outcome(&run, "t002")], ["failed", "not-run"]);
+    let hint = unit(&run, "t001")["failure"]["hint"].as_str().unwrap();
+    assert!(hint.contains("what the migration did before it failed stays"), "{hint}");
+    assert_eq!(shop.read("r.json"), ended.stdout);
+    holder.execute("ROLLBACK").await.unwrap();
+}
+
+/// While a migration that executes comes to its end, further signals change nothing, and leave nothing behind.
+#[tokio::test]
+async fn further_signals_do_not_break_a_migration_that_executes() {
+    let (shop, database) = begun(2).await;
+    let shop = shop.file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(4) /* slow */;"));
+    let args = ["--all-tenants", "--jobs=1", "--format=json"];
+    let run = upgrade(&shop, &database, args).start();
+    until(&database, SLEEPING, "1").await;
+    for _ in 0..3 {
+        run.signal(Signal::SIGTERM);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+    }
+    let run = report(&run.wait().exit(130));
+    assert_eq!([outcome(&run, "t001"), outcome(&run, "t002")], ["upgraded", "not-run"]);
+    until(&database, SESSIONS, "0").await;
+}
+
+/// On a terminal, before anything is done; what is typed afterwards does not count.
+#[test]
+fn a_signal_ends_the_question() {
+    // It makes a terminal for a command.
+    let Some(script) = peer("script") else { return };
+    let config =
+        "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"sqlx\"\n";
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let shop = project()
+            .file("mig-ci.toml", config)
+            .file("m/1_a.sql", "CREATE TABLE a ();")
+            .file("said", "")
+            .file("ask.sh", "echo $$ > pid\nexec \"$MIG_CI\" upgrade 2> said\n");
+        let command = format!(
+            "mkfifo keys && exec 3<>keys && MIG_CI=$0 exec {} -qec 'sh ask.sh' /dev/null <&3",
+            script.display()
+        );
+        let none: [&str; 0] = [];
+        let run = shop.mig_ci(none).through("sh", &["-c", &command]);
+        let run = run.env("SHOP_URL", "postgres://app@nowhere.invalid:5999/users").start();
+        crate::common::until("the question", || shop.read("said").contains("[y/N]").then_some(()));
+        let pid = shop.read("pid").trim().parse().unwrap();
+        let sent = Instant::now();
+        kill(Pid::from_raw(pid), signal).unwrap();
+        run.wait().exit(130);
+        assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+        assert!(shop.read("said").contains("interrupted"), "{}", shop.read("said"));
+    }
 }
