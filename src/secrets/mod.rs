@@ -29,10 +29,10 @@ pub(crate) fn learn(value: &str) {
     add(&[value.trim().to_owned()]);
 }
 
-/// Learns the password of a server's address, and the address as a whole. Of a template it learns what is the same for all
-/// tenants.
+/// Learns the password of a server's address, and nothing else of it: messages say which host and which database they are about.
+/// Of a template it learns what is the same for all tenants.
 pub(crate) fn learn_address(address: &str) {
-    let mut found = variables::secrets_of("", address);
+    let mut found = variables::passwords_of(address);
     found.retain(|secret| !secret.contains('{'));
     add(&found);
 }
@@ -165,6 +165,14 @@ mod tests {
         assert_eq!(masked, serde_json::json!({"a": ["x *** y", 1, null], "b": {"c": "***"}}));
         assert!(known().contains(&"planted-in-the-unit-test-1".to_owned()));
         assert!(is_in(b"A=planted-in-the-unit-test-1\0") && !is_in(b"A=1\0"));
+    }
+
+    /// A whole address would hide its pieces, too: the host, and the database.
+    #[test]
+    fn of_an_address_the_password_alone_is_learned() {
+        learn_address("postgres://somebody:pl4nted-in-an-address@db.example.com:5432/customers");
+        let text = "db.example.com:5432/customers of somebody: pl4nted-in-an-address";
+        assert_eq!(mask(text), "db.example.com:5432/customers of somebody: ***");
     }
 
     #[test]

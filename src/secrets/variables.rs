@@ -28,9 +28,8 @@ static AS_PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
         .expect("internal error: a regex")
 });
 
-/// The secrets that a variable holds.
-pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
-    let value = value.trim();
+/// The passwords in a value: of addresses, and of parameters.
+pub(super) fn passwords_of(value: &str) -> Vec<String> {
     let mut secrets = Vec::new();
     for found in IN_ADDRESS.captures_iter(value) {
         let password = &found[2];
@@ -43,6 +42,13 @@ pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
     for found in AS_PARAMETER.captures_iter(value) {
         secrets.extend(found.get(1).or(found.get(2)).map(|secret| secret.as_str().to_owned()));
     }
+    secrets
+}
+
+/// The secrets that a variable holds.
+pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
+    let value = value.trim();
+    let mut secrets = passwords_of(value);
     let has_password = !secrets.is_empty();
     let is_path = value.starts_with('/') || value.starts_with("./");
     if (has_password || names_a_secret(name)) && !is_path && !value.is_empty() {
