@@ -23,6 +23,7 @@ mod concurrent_index;
 mod contradiction;
 mod create;
 mod crew;
+mod declared;
 mod done;
 mod eligibility;
 mod environment;

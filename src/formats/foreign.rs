@@ -30,96 +30,6 @@ pub(super) const NAMES: &[&str] = &[
     "typeorm",
 ];
 
-/// Version tables by the names that only such tables have, and whose they are: the supported tools' own, too.
-pub(crate) const LEDGERS: &[(&str, &str)] = &[
-    ("_sqlx_migrations", "sqlx"),
-    ("schema_migrations", "dbmate, golang-migrate or Rails"),
-    ("mig_ci_migrations", "plain SQL files"),
-    ("alembic_version", "alembic"),
-    ("atlas_schema_revisions", "atlas"),
-    ("__diesel_schema_migrations", "diesel"),
-    ("django_migrations", "django"),
-    ("__drizzle_migrations", "drizzle"),
-    ("flyway_schema_history", "flyway"),
-    ("goose_db_version", "goose"),
-    ("knex_migrations", "knex"),
-    ("databasechangelog", "liquibase"),
-    ("pgmigrations", "node-pg-migrate"),
-    ("_prisma_migrations", "prisma"),
-    ("refinery_schema_history", "refinery"),
-];
-
-/// More of them, of tools whose samples are not looked through for one.
-const MORE_LEDGERS: &[(&str, &str)] = &[
-    ("__efmigrationshistory", "Entity Framework"),
-    ("_yoyo_migration", "yoyo"),
-    ("aerich", "aerich"),
-    ("atlas_schema_revisions", "atlas"),
-    ("doctrine_migration_versions", "Doctrine"),
-    ("gorp_migrations", "sql-migrate"),
-    ("kysely_migration", "Kysely"),
-    ("micrate_db_version", "micrate"),
-    ("mikro_orm_migrations", "MikroORM"),
-    ("phinxlog", "Phinx"),
-    ("play_evolutions", "Play evolutions"),
-    ("ragtime_migrations", "Ragtime"),
-    ("river_migration", "River"),
-    ("schema_version", "tern or an old Flyway"),
-    ("schemaversion", "postgrator"),
-    ("sequelizemeta", "Sequelize"),
-    ("typeorm_migrations", "TypeORM"),
-];
-
-/// Columns that only the ledger of one tool has, all of them.
-const SHAPES: &[(&str, &[&str])] = &[
-    ("sqlx", &["version", "description", "installed_on", "success", "checksum", "execution_time"]),
-    ("golang-migrate", &["version", "dirty"]),
-    ("plain", &["version", "checksum", "applied_at"]),
-    ("flyway", &["installed_rank", "version", "success", "checksum"]),
-    ("goose", &["version_id", "is_applied", "tstamp"]),
-    ("prisma", &["migration_name", "applied_steps_count"]),
-    ("refinery", &["version", "name", "applied_on", "checksum"]),
-    ("Ecto", &["version", "inserted_at"]),
-    ("supabase", &["version", "statements"]),
-];
-
-/// A column of each of [`SHAPES`] that few other tables have: a table without any of them has none of the shapes.
-pub(crate) const LEDGER_COLUMNS: &[&str] = &[
-    "execution_time",
-    "dirty",
-    "applied_at",
-    "installed_rank",
-    "is_applied",
-    "applied_steps_count",
-    "applied_on",
-    "inserted_at",
-    "statements",
-];
-
-/// The names of all known ledgers.
-pub(crate) fn ledger_names() -> impl Iterator<Item = &'static str> {
-    LEDGERS.iter().chain(MORE_LEDGERS).map(|(name, _)| *name)
-}
-
-/// Whose ledger a table is, by its name or by its columns.
-pub(crate) fn ledger_owner(table: &str, columns: &[String]) -> Option<&'static str> {
-    let table = table.to_lowercase();
-    let mut named = LEDGERS.iter().chain(MORE_LEDGERS);
-    let named = named.find(|(name, _)| *name == table).map(|(_, tool)| *tool);
-    ledger_shape(columns).or(named)
-}
-
-/// Whose ledger has these columns: no more than a few others beside the tool's own.
-pub(crate) fn ledger_shape(columns: &[String]) -> Option<&'static str> {
-    const OTHERS: usize = 6;
-    let has = |name: &&str| columns.iter().any(|column| column == name);
-    let fits = |own: &[&str]| {
-        let others = if own.len() < 3 { usize::from(own[0] != "version") * OTHERS } else { OTHERS };
-        own.iter().all(has) && columns.len() <= own.len() + others
-    };
-    SHAPES.iter().find(|(_, own)| fits(own)).map(|(tool, _)| *tool)
-}
-
 /// A tool, and what gave it away (reads after "because").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Foreign {
@@ -247,27 +157,6 @@ mod tests {
             let found = recognise(&directory(&files, "m")).unwrap().map(|foreign| foreign.tool);
             assert_eq!(found, Some(tool), "{path}");
             assert!(NAMES.contains(&tool));
-        }
-    }
-
-    #[test]
-    fn ledgers_are_known_by_name_or_by_their_columns() {
-        let owner = |table: &str, columns: &str| {
-            ledger_owner(table, &columns.split(' ').map(str::to_owned).collect::<Vec<_>>())
-        };
-        assert_eq!(owner("my_migrations", "version dirty"), Some("golang-migrate"));
-        assert_eq!(owner("schema_migrations", "version dirty"), Some("golang-migrate"));
-        assert_eq!(
-            owner("x", "version description installed_on success checksum execution_time"),
-            Some("sqlx")
-        );
-        assert_eq!(owner("x", "version checksum applied_at"), Some("plain"));
-        assert_eq!(owner("river_migration", "line version created_at"), Some("River"));
-        assert_eq!(owner("SequelizeMeta", "name"), Some("Sequelize"));
-        assert_eq!(owner("jobs", "id version dirty applied_at"), None);
-        assert_eq!(owner("posts", "id version inserted_at title"), None);
-        for (_, columns) in SHAPES {
-            assert!(columns.iter().any(|column| LEDGER_COLUMNS.contains(column)), "{columns:?}");
         }
     }
 

@@ -15,6 +15,7 @@ mod directory;
 mod down;
 mod foreign;
 mod golang_migrate;
+mod known_ledgers;
 mod ledger;
 mod message;
 mod next;
@@ -34,7 +35,9 @@ pub(crate) use detect::choose;
 pub(crate) use direction::{AllowedDirection, LoadedDirectory, load, unknown_names};
 pub(crate) use directory::Directory;
 pub(crate) use down::{DownDecision, DownRefusal, DownTo};
-pub(crate) use foreign::{LEDGER_COLUMNS, LEDGERS, ledger_names, ledger_owner, ledger_shape};
+pub(crate) use known_ledgers::{
+    LEDGER_COLUMNS, LEDGERS, TOOL_SCHEMAS, ledger_names, ledger_owner, ledger_shape,
+};
 pub(crate) use ledger::{Ledger, LedgerRow};
 pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
 pub(crate) use next::{NewFile, NextError, Slug, next_files};

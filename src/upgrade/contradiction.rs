@@ -9,7 +9,7 @@ use crate::model::{Database, Failure, FailureKind, Tenancy, TrackKind};
 use crate::postgres::Address;
 
 /// What is used, and what the parameters have to agree with.
-struct Expected<'a> {
+pub(super) struct Expected<'a> {
     format: &'a str,
     target: &'a Target,
     /// Schemas that a search path may begin with.
@@ -23,15 +23,7 @@ pub(super) fn of_address(
     target: &Target,
     address: &Address,
 ) -> Option<Failure> {
-    let mut schemas = vec![target.search_path[0].as_str()];
-    // Tenants that are schemas share an address: it can name the schema that they share, and none of theirs.
-    let tenants = database.tenants.as_ref();
-    if tenants.is_some_and(|tenants| tenants.tenancy == Tenancy::Schema) {
-        let shared = database.shared.as_ref().and_then(|track| track.search_path.first());
-        schemas.extend(shared.map(String::as_str));
-        schemas.push("public");
-    }
-    let expected = Expected { format, target, schemas };
+    let expected = Expected::of(database, format, target);
     let environment = [("PGOPTIONS", "options"), ("DBMATE_MIGRATIONS_TABLE", "migrations-table")];
     let has_options = address.parameters().iter().any(|(name, _)| name == "options");
     let from_environment = environment.into_iter().filter_map(|(variable, name)| {
@@ -48,9 +40,21 @@ pub(super) fn of_address(
         .find_map(|(shown, name, value)| expected.contradiction(&shown, &name, &value))
 }
 
-impl Expected<'_> {
+impl<'a> Expected<'a> {
+    pub(super) fn of(database: &'a Database, format: &'a str, target: &'a Target) -> Self {
+        let mut schemas = vec![target.search_path[0].as_str()];
+        // Tenants that are schemas share an address: it can name the schema that they share, and none of theirs.
+        let tenants = database.tenants.as_ref();
+        if tenants.is_some_and(|tenants| tenants.tenancy == Tenancy::Schema) {
+            let shared = database.shared.as_ref().and_then(|track| track.search_path.first());
+            schemas.extend(shared.map(String::as_str));
+            schemas.push("public");
+        }
+        Self { format, target, schemas }
+    }
+
     /// `shown` is how the parameter is written.
-    fn contradiction(&self, shown: &str, name: &str, value: &str) -> Option<Failure> {
+    pub(super) fn contradiction(&self, shown: &str, name: &str, value: &str) -> Option<Failure> {
         match name {
             "search_path" | "currentSchema" | "schema" => self.path(shown, &schemas(value)),
             "options" => {
@@ -59,6 +63,15 @@ impl Expected<'_> {
             }
             "x-migrations-table" | "migrations-table" | "migrations_table" => {
                 self.ledger(shown, name, value)
+            }
+            "service" | "servicefile" => {
+                let said =
+                    format!("`{name}={value}` names a service file, which mig-ci does not read");
+                let hint = "write host, database, user and options in the address itself";
+                Some(Failure {
+                    hint: Some(hint.to_owned()),
+                    ..Failure::new(FailureKind::Refused, said)
+                })
             }
             // It says how the table's name is to be read.
             "x-migrations-table-quoted" => None,
@@ -130,7 +143,7 @@ fn tick(shown: &str) -> String {
     format!("`{}`", shown.trim_start_matches('?').trim_end_matches('='))
 }
 
-fn failure(said: String, help: &str) -> Failure {
+pub(super) fn failure(said: String, help: &str) -> Failure {
     let message =
         format!("{said}: with the one nothing is applied yet where the other has everything");
     Failure { hint: Some(help.to_owned()), ..Failure::new(FailureKind::Refused, message) }

@@ -1,5 +1,7 @@
 //! The place of a new tenant: its schema, or its database. What was made stays, whatever becomes of its migrations.
 
+mod preflight;
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -11,13 +13,14 @@ use super::environment::of_own_sql;
 use super::fleet::Fleet;
 use super::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
 use super::job::Site;
-use super::place::{Seat, main_address, unreachable};
+use super::place::{Seat, main_address};
 use super::target::Target;
 use crate::model::{Failure, FailureKind, StepOutcome, Tenancy, UnitEnd, Verdict};
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
 use crate::sql::{quote_identifier, quote_literal};
 use crate::verify;
+use preflight::NewTenants;
 
 /// What becomes of a new tenant whose schema or database is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +48,11 @@ impl Fleet<'_> {
         targets: &[Target],
         done: &mut [Option<Done>],
     ) -> Result<(), Error> {
-        let Some(if_there) = self.request.create else { return Ok(()) };
-        let looked = look(&self.job.site, seats, if_there, &self.request.settings);
+        let (Some(if_there), Some(plan)) = (self.request.create, &self.job.tenants) else {
+            return Ok(());
+        };
+        let new = NewTenants { site: &self.job.site, format: plan.chosen.format, seats, targets };
+        let looked = new.look(if_there, &self.request.settings);
         let looked = self.interruption.requested.run_until_cancelled(looked).await;
         let looked = looked.ok_or(verify::Error::Interrupted { left: Vec::new() })??;
         for (index, failure) in looked.into_iter().enumerate() {
@@ -86,39 +92,6 @@ impl Fleet<'_> {
             done[index] = Some(not_made);
         }
     }
-}
-
-/// Looks before anything is changed: those that are there already are refused. One failure, or none, for each seat.
-async fn look(
-    site: &Site<'_>,
-    seats: &[Seat],
-    if_there: IfThere,
-    settings: &[(String, String)],
-) -> Result<Vec<Option<Failure>>, Error> {
-    let mut looked = vec![None; seats.len()];
-    for (seat, looked) in seats.iter().zip(&mut looked) {
-        if if_there == IfThere::GoOn || seat.address.is_err() {
-            continue;
-        }
-        let making = Making { site, seat };
-        let mut session = match making.session(settings).await {
-            Ok(session) => session,
-            Err(failure) if site.tenancy() == Tenancy::Schema => {
-                return Err(unreachable(site, &main_address(site)?, failure));
-            }
-            Err(failure) => {
-                *looked = Some(of_own_sql(failure));
-                continue;
-            }
-        };
-        let is_there = making.is_there(&mut session).await;
-        session.close().await;
-        *looked = match is_there {
-            Ok(is_there) => is_there.then(|| making.there("is there already")),
-            Err(failure) => Some(of_own_sql(failure)),
-        };
-    }
-    Ok(looked)
 }
 
 /// Why a place was not made.

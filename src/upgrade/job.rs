@@ -5,12 +5,12 @@ use secrecy::ExposeSecret as _;
 use super::target::Target;
 use super::way::{To, Way};
 use super::{Error, Request};
-use super::{contradiction, plan};
+use super::{contradiction, declared, plan};
 use crate::config::process_environment;
 use crate::formats::DownTo;
 use crate::model::{Database, Project, Tenancy, Track, TrackKind};
-use crate::postgres::Url;
-use crate::replay::plan::{Selection, TrackPlan};
+use crate::postgres::{Address, Url};
+use crate::replay::plan::{Selection, TrackPlan, directory};
 use crate::source::Worktree;
 use crate::tenants::Whom;
 use crate::verify;
@@ -100,27 +100,47 @@ impl<'a> Job<'a> {
         Ok(job)
     }
 
-    /// Whether the address agrees with what is configured for all that it is for.
+    /// Whether the address, and what the tool reads beside the migrations, agree with what is configured.
     fn check_address(&self, files: &Worktree) -> Result<(), Error> {
         let database = self.site.database;
-        let Ok(address) = self.site.url.address() else { return Ok(()) };
-        let check = |plan: &TrackPlan, target: &Target| {
-            let format = plan.chosen.format.name();
-            let failure = contradiction::of_address(database, format, target, &address);
-            let database = database.name.clone();
-            failure.map_or(Ok(()), |failure| {
-                Err(Error::Contradiction { database, failure: Box::new(failure) })
-            })
-        };
+        let address = self.site.url.address().ok();
+        let is_only_one = self.site.others.is_empty();
+        let check =
+            |of_address: Option<&Address>, track: &Track, plan: &TrackPlan, target: &Target| {
+                let format = plan.chosen.format.name();
+                let of_address = of_address.and_then(|address| {
+                    contradiction::of_address(database, format, target, address)
+                });
+                let directory = directory(track, files);
+                let of_files =
+                    || declared::of_files((database, is_only_one), format, target, &directory);
+                let failure = match of_address {
+                    Some(failure) => Some(failure),
+                    None => of_files().map_err(|source| plan::of_format(database, source))?,
+                };
+                let database = database.name.clone();
+                failure.map_or(Ok(()), |failure| {
+                    Err(Error::Contradiction { database, failure: Box::new(failure) })
+                })
+            };
         if let (Some(track), Some(plan)) = (&database.shared, &self.shared) {
-            check(plan, &plan::shared_target(&self.site, track, plan, files)?)?;
+            check(
+                address.as_ref(),
+                track,
+                plan,
+                &plan::shared_target(&self.site, track, plan, files)?,
+            )?;
         }
-        // Tenants that have databases have addresses of their own.
-        if let (Some(tenants), Some(plan), Tenancy::Schema) =
-            (&database.tenants, &self.tenants, self.site.tenancy())
-        {
+        if let (Some(tenants), Some(plan)) = (&database.tenants, &self.tenants) {
             let target = plan::shared_target(&self.site, &tenants.track, plan, files)?;
-            check(plan, &Target { track: TrackKind::Tenant, ..target })?;
+            // Tenants that have databases have addresses of their own.
+            let of_address = address.as_ref().filter(|_| self.site.tenancy() == Tenancy::Schema);
+            check(
+                of_address,
+                &tenants.track,
+                plan,
+                &Target { track: TrackKind::Tenant, ..target },
+            )?;
         }
         Ok(())
     }

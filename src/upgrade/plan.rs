@@ -91,6 +91,12 @@ pub(super) fn tenant_targets(
         let (database, ledger) = (database.name.clone(), elsewhere.qualified());
         return Err(Error::OneLedger { database, ledger });
     }
+    // So is a template with which it can work for no name at all.
+    if let Ok(target) = track.target.expand(ANY_SCHEMA) {
+        let schema = track.track.search_path[0].replace("{target}", &target);
+        let ledger = plan.ledger(&track.track, files, &schema);
+        ledger.map_err(|source| of_format(database, source))?;
+    }
     let shared: Vec<&Track> = database.shared.iter().collect();
     let other_ledgers = Arc::new(other_ledgers(site, &shared, files));
     let target = |seat: &mut Seat| {
@@ -134,7 +140,12 @@ pub(super) fn tenant_targets(
 /// The ledgers that may lie where a target is: those that the configuration allows, those of `tracks`, and those of other
 /// named databases in the same real database.
 fn other_ledgers(site: &Site<'_>, tracks: &[&Track], files: &dyn Files) -> OtherLedgers {
-    let mut found = OtherLedgers { allowed: site.database.other_ledgers.clone(), used: Vec::new() };
+    let shared = site.others.iter().filter_map(|other| other.shared.as_ref());
+    let mut found = OtherLedgers {
+        allowed: site.database.other_ledgers.clone(),
+        used: Vec::new(),
+        of_project: shared.filter_map(|track| ledger_of(track, files)).collect(),
+    };
     let others = site.others.iter().filter(|other| site.shares_address_with(other));
     for other in others {
         found.used.extend(other.shared.iter().filter_map(|track| ledger_of(track, files)));
@@ -155,6 +166,6 @@ fn ledger_of(track: &Track, files: &dyn Files) -> Option<(String, String)> {
     Some((ledger.schema, ledger.table))
 }
 
-fn of_format(database: &Database, source: FormatError) -> Error {
+pub(super) fn of_format(database: &Database, source: FormatError) -> Error {
     Error::Format { database: database.name.clone(), source }
 }

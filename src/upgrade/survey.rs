@@ -52,9 +52,16 @@ pub(super) async fn survey(
         }
         match together(session, format, &with).await {
             Ok(mut rows) => {
-                for (index, _) in with {
+                for (index, target) in with {
                     let rows = rows.remove(&index).unwrap_or_default();
-                    each(first + index, Stand::Rows(shared(&mut known, rows)));
+                    let elsewhere = rows.is_empty().then(|| there.elsewhere(format, target));
+                    each(
+                        first + index,
+                        match elsewhere.flatten() {
+                            Some(failure) => Stand::Unreadable(Box::new(failure)),
+                            None => Stand::Rows(shared(&mut known, rows)),
+                        },
+                    );
                 }
             }
             // One of them may not be read, or is not what it should be: the others are all the same.
@@ -95,6 +102,10 @@ pub(super) async fn one(
         return Ok(there.without_ledger(target));
     }
     match session.ledger(&target.ledger, &format.ledger_rows(&target.ledger)).await {
+        Ok(Some(rows)) if rows.is_empty() => Ok(match there.elsewhere(format, target) {
+            Some(failure) => Stand::Unreadable(Box::new(failure)),
+            None => Stand::Rows(rows.into()),
+        }),
         Ok(rows) => Ok(rows.map_or(Stand::New, |rows| Stand::Rows(rows.into()))),
         Err(failure) if failure.kind == FailureKind::ConnectionLost => Err(failure),
         Err(failure) => Ok(Stand::Unreadable(Box::new(failure))),

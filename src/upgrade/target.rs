@@ -32,6 +32,8 @@ pub(crate) struct OtherLedgers {
     pub(crate) allowed: Vec<String>,
     /// Schema and table of those that other tracks use.
     pub(crate) used: Vec<(String, String)>,
+    /// The same of the project's other named databases, wherever these are.
+    pub(crate) of_project: Vec<(String, String)>,
 }
 
 impl OtherLedgers {
@@ -42,6 +44,10 @@ impl OtherLedgers {
         };
         self.allowed.iter().any(is_it)
             || self.used.iter().any(|(used, name)| used == schema && name == table)
+    }
+
+    pub(crate) fn is_of_project(&self, schema: &str, table: &str) -> bool {
+        self.of_project.iter().any(|(used, name)| used == schema && name == table)
     }
 }
 

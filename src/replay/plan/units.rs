@@ -108,11 +108,9 @@ pub(super) fn tenant_units(
         plan.chosen.format.ledger(&directory, schema)
     };
     // What is wrong with the ledger of a plain name is wrong for all.
-    let elsewhere = ledger_in(ANY_SCHEMA).map_err(|source| PlanError::Format {
-        database: database.name.clone(),
-        kind: plan.kind,
-        source,
-    })?;
+    let failed =
+        |source| PlanError::Format { database: database.name.clone(), kind: plan.kind, source };
+    let elsewhere = ledger_in(ANY_SCHEMA).map_err(failed)?;
     let samples = tenants.samples.iter().map(|s| (s.tenant.as_str(), Start::Sample(s.clone())));
     let fresh = FRESH_TENANTS.iter().map(|name| (*name, Start::Fresh));
     samples
@@ -129,6 +127,8 @@ pub(super) fn tenant_units(
             let schema = search_path.first().map_or("public", String::as_str);
             let (ledger, refused) = match ledger_in(schema) {
                 Ok(ledger) => (ledger, None),
+                // With a plain name it is the template's fault, and that of all tenants.
+                Err(source) if start.sample_path().is_none() => return Err(failed(source)),
                 Err(problem) => {
                     let help = problem.help().map_or_else(String::new, |help| format!("; {help}"));
                     let ledger = Ledger::new(schema, elsewhere.table.clone());

@@ -2,11 +2,11 @@
 //! configuration.
 
 use super::{migration, numbered, report, shop as tenants_shop, with_tenants};
-use crate::common::{Command, Database, Outcome, Project, peer, postgres, project};
+use crate::common::{Command, Database, Outcome, Postgres, Project, peer, postgres, project};
 
-const ACCOUNTS: &str = "UPDATE accounts SET cents = cents * 100;\n";
+pub(super) const ACCOUNTS: &str = "UPDATE accounts SET cents = cents * 100;\n";
 
-fn one(config: &str, file: &str, text: &str) -> Project {
+pub(super) fn one(config: &str, file: &str, text: &str) -> Project {
     project()
         .file(
             "mig-ci.toml",
@@ -15,17 +15,21 @@ fn one(config: &str, file: &str, text: &str) -> Project {
         .file(file, text)
 }
 
-async fn bank() -> Database {
+pub(super) async fn bank() -> Database {
     let database = postgres().database().await;
     database.sql("CREATE TABLE accounts AS SELECT 5 AS cents").await;
     database
 }
 
-fn run<const N: usize>(shop: &Project, args: [&str; N], url: impl AsRef<str>) -> Command {
+pub(super) fn run<const N: usize>(
+    shop: &Project,
+    args: [&str; N],
+    url: impl AsRef<str>,
+) -> Command {
     shop.mig_ci(args).env("APP_URL", url.as_ref())
 }
 
-fn says(outcome: &Outcome, code: i32, words: &[&str]) {
+pub(super) fn says(outcome: &Outcome, code: i32, words: &[&str]) {
     assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
     // Lines are broken for a terminal.
     let text = format!("{} {}", outcome.stdout, outcome.stderr).replace("\n-- ", "\n");
@@ -36,7 +40,7 @@ fn says(outcome: &Outcome, code: i32, words: &[&str]) {
 }
 
 /// What a tool does that succeeds.
-fn ran(mut command: std::process::Command) {
+pub(super) fn ran(mut command: std::process::Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -189,6 +193,37 @@ async fn settings_of_the_role_and_the_database_are_asked() {
         );
         run(&shop, ["upgrade"], database.url()).run().success();
     }
+}
+
+/// The same for a whole server.
+#[tokio::test]
+async fn settings_of_the_server_are_asked() {
+    let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
+    let database = server.database().await;
+    database.sql("CREATE SCHEMA shop").await;
+    let shop = one("format = \"plain\"", "m/1_a.sql", "CREATE TABLE a (id int);");
+    for (set, reset, words) in [
+        (
+            "ALTER ROLE ALL SET search_path = shop",
+            "ALTER ROLE ALL RESET search_path",
+            "ALTER ROLE ALL",
+        ),
+        (
+            "ALTER SYSTEM SET search_path = shop",
+            "ALTER SYSTEM RESET search_path",
+            "postgresql.conf",
+        ),
+    ] {
+        server.sql(set).await;
+        server.sql("SELECT pg_reload_conf()").await;
+        // The server reads its files in its own time.
+        while database.sql("SHOW search_path").await != ["shop"] {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        says(&run(&shop, ["upgrade"], database.url()).run(), 1, &[words, "\"shop\""]);
+        server.sql(reset).await;
+    }
+    assert_eq!(database.sql("SELECT to_regclass('public.a') IS NULL").await, ["t"]);
 }
 
 /// Tenants: the shared track's ledger is nothing odd; another tenant's, or one from before there were tenants, is.

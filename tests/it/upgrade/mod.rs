@@ -13,6 +13,7 @@ mod interruption;
 mod limits;
 mod observation;
 mod oracle;
+mod other_ledgers;
 mod pooler;
 mod progress;
 mod races;

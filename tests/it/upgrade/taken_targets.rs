@@ -256,3 +256,52 @@ async fn a_schema_that_the_tool_cannot_work_in_costs_one_tenant() {
     let tables = "SELECT count(*) FROM pg_class WHERE relname = 't' AND relnamespace <> 't001'::regnamespace";
     assert_eq!(database.sql(tables).await, ["0"]);
 }
+
+/// With such a template there is no name with which it can: that is the configuration's fault, and no tenant's.
+#[tokio::test]
+async fn a_template_that_the_tool_cannot_work_in_is_a_configuration_error() {
+    let shop = plain_names("{ list = [\"t001\"] }");
+    let config = shop.read("mig-ci.toml").replace("\"{tenant}\"", "\"Tenant_{tenant}\"");
+    let tenants = config.find("[databases.app.tenants]").unwrap();
+    let config = format!("{}{}", &config[..tenants], config[tenants..].replace("sqlx", "dbmate"));
+    let shop = shop
+        .file("mig-ci.toml", config)
+        .without("tenant/1_t.sql")
+        .file("tenant/1_t.sql", "-- migrate:up\nCREATE TABLE t ();\n-- migrate:down\n");
+    let database = two_schemas().await;
+    database.sql("CREATE SCHEMA \"Tenant_t001\"").await;
+    for args in [
+        &["upgrade", "--all-tenants"][..],
+        &["status", "--all-tenants"],
+        &["downgrade", "1", "--tenant=t001"],
+        &["create", "new"],
+        &["verify", "--provider=local"],
+        &["list"],
+    ] {
+        let run = args.iter().fold(shop.mig_ci([]), |run, arg| run.arg(arg));
+        let run = run.env("SHOP_URL", database.url()).run();
+        assert_eq!(run.status.code(), Some(3), "{args:?} {run:?}");
+        assert!(run.stderr.contains("dbmate cannot work in the schema"), "{args:?} {run:?}");
+    }
+    assert_eq!(database.sql("SELECT to_regclass('shared.plans') IS NULL").await, ["t"]);
+}
+
+/// Names that PostgreSQL would take for something else, or cut: none of them costs another tenant anything.
+#[tokio::test]
+async fn odd_names_are_refused_or_are_schemas_of_their_own() {
+    let long = "x".repeat(64);
+    let list = ["$user", "pg_temp", "pg_x", &long, "Shared", "e\u{301}", "\u{e9}", "a\"b", "t001"];
+    let shop = plain_names(&format!("{{ list = {} }}", serde_json::to_string(&list).unwrap()));
+    let database = two_schemas().await;
+    for name in list.iter().filter(|name| !name.starts_with("pg_") && **name != "t001") {
+        database.sql(&format!("CREATE SCHEMA \"{}\"", name.replace('"', "\"\""))).await;
+    }
+    let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
+    for name in list {
+        let is_fine = ["Shared", "e\u{301}", "\u{e9}", "a\"b", "t001"].contains(&name);
+        let expected = if is_fine { "upgraded" } else { "failed" };
+        assert_eq!(outcome(&run, name), expected, "{name} {run}");
+    }
+    let applied = "SELECT count(*), count(DISTINCT tenant) FROM audit.applied";
+    assert_eq!(database.sql(applied).await, ["5|5"]);
+}
