@@ -5,7 +5,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checks;
 use crate::config::{self, ConfigErrors, LoadOptions, Location, Overrides};
-use crate::model::{Database, Failure, Files, Project, Track, TrackKind, UnitRecord};
+use crate::model::{
+    CoverageReduction, Database, Failure, Files, Project, Track, TrackKind, UnitRecord,
+};
 use crate::postgres::{EventSink, ProviderError};
 use crate::replay::plan::{DatabasePlan, Plan, PlanError, Selection, TrackPlan};
 use crate::replay::{Attempt, Mode};
@@ -19,7 +21,10 @@ mod run;
 mod timing;
 mod unread;
 
-use coverage::{BaseProject, add_emptied_samples, configuration, project_record};
+use coverage::{
+    BaseProject, add_emptied_samples, changed_samples, configurations, project_record,
+    shortened_samples,
+};
 use facts::{check_there_is_something, paths_of};
 use run::{Context, FIRST_LAPS};
 use timing::Stopwatch;
@@ -108,6 +113,8 @@ pub(crate) struct Loaded {
     pub(crate) plan: Plan,
     /// What the base verifies.
     pub(crate) base: BaseProject,
+    /// Samples that hold less than at the base.
+    pub(crate) shortened: Vec<CoverageReduction>,
     /// The flags that lead a later run to the same project and the same base.
     pub(crate) flags: Vec<String>,
 }
@@ -173,15 +180,24 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
     head.check_sparse()?;
     let project = project?;
     let mut wanted = paths_of(&project.databases, head.folders_above());
-    wanted.push(configuration(&project.origin));
+    wanted.extend(configurations(&project.origin, head.folders_above()));
     let hosted = scope.hosted.as_ref();
     let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
     let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
     let plan = Plan::new(&project, &head, base_files, &scope.selection)?;
     let flags = scope.flags(&revisions);
     let snapshot = revisions.base.files.as_ref();
-    let base = BaseProject::read(&project, snapshot, scope.overrides.clone());
-    Ok(Loaded { project, head, revisions, plan, base, flags })
+    let base = BaseProject::read(&project, &head, snapshot, scope.overrides.clone());
+    let changed = changed_samples(&base, &project, snapshot, &head);
+    let mut shortened = Vec::new();
+    if !changed.is_empty() {
+        // Their contents, for which no other question asks.
+        let again = source::read_revisions(&project.root, &scope.base, &changed, hosted).await?;
+        if let Some(before) = &again.base.files {
+            shortened = shortened_samples(&base, &project, (before, &changed), &head);
+        }
+    }
+    Ok(Loaded { project, head, revisions, plan, base, shortened, flags })
 }
 
 fn current_folder() -> Result<Utf8PathBuf, Error> {

@@ -67,12 +67,51 @@ impl SampleFile {
         statements.map(Effects::of)
     }
 
+    /// How many rows it writes as they stand in it (`COPY`, `VALUES`), and how many other statements it has.
+    pub(crate) fn amount(&self) -> (usize, usize) {
+        let (mut rows, mut others) = (0, 0);
+        for piece in &self.split.pieces {
+            match piece {
+                Piece::Copy { data, .. } => {
+                    rows += self.script.text()[data.clone()].lines().count()
+                }
+                Piece::Sql { range } => match inserted_rows(&self.script.text()[range.clone()]) {
+                    Some(inserted) => rows += inserted,
+                    None => others += 1,
+                },
+                Piece::Meta { .. } => {}
+            }
+        }
+        (rows, others)
+    }
+
     fn statements(&self) -> impl Iterator<Item = &str> {
         self.split.pieces.iter().filter_map(|piece| match piece {
             Piece::Sql { range } => Some(&self.script.text()[range.clone()]),
             Piece::Copy { .. } | Piece::Meta { .. } => None,
         })
     }
+}
+
+/// The rows of `INSERT INTO … VALUES (…), (…)`; `None` for any other statement.
+fn inserted_rows(statement: &str) -> Option<usize> {
+    let mut words = sql::words(statement);
+    words.next().filter(|word| word.is("INSERT"))?;
+    let (mut depth, mut rows, mut is_behind_values) = (0_usize, 0, false);
+    for word in words {
+        match word.text() {
+            "(" => {
+                rows += usize::from(is_behind_values && depth == 0);
+                depth += 1;
+            }
+            ")" => depth = depth.saturating_sub(1),
+            _ if depth == 0 && word.is("VALUES") => is_behind_values = true,
+            // `ON CONFLICT (…)`, `RETURNING (…)`
+            _ if depth == 0 && (word.is("ON") || word.is("RETURNING")) => break,
+            _ => {}
+        }
+    }
+    is_behind_values.then_some(rows)
 }
 
 /// A dump that was cut short between two statements is good SQL, and most of its tenant is missing. Only comments are

@@ -1,5 +1,6 @@
 //! What the base checks and the head does not: the base's own configuration is read, and compared with the head's.
 
+mod amounts;
 mod base;
 mod settings;
 
@@ -11,13 +12,14 @@ use super::unread::tracks;
 use super::{Error, Loaded};
 use crate::formats::choose;
 use crate::model::{
-    CoverageChange, CoveragePart, CoverageReduction, Database, FailureKind, Files, Phase, Project,
-    ProjectRecord, Sample, Track, TrackKind, UnitEnd, UnitRecord,
+    CoverageChange, CoveragePart, CoverageReduction, Database, Files, Project, ProjectRecord,
+    Sample, Track, TrackKind,
 };
 use crate::replay::plan::{Plan, TrackPlan, directory};
-use crate::source::{Snapshot, is_stored_as};
+use crate::source::is_stored_as;
 
-pub(super) use base::{BaseProject, configuration};
+pub(super) use amounts::{add_emptied_samples, changed_samples, shortened_samples};
+pub(super) use base::{BaseProject, configurations};
 
 /// What is known of the project before anything is replayed.
 pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, Error> {
@@ -38,62 +40,12 @@ pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, Error> {
                 files: &loaded.head,
             };
             record.reductions = comparison.reductions();
+            record.reductions.extend(loaded.shortened.iter().cloned());
             record.base_checks = Some(base.checks.clone());
             acknowledge(&mut record, &loaded.project);
         }
     }
     Ok(record)
-}
-
-/// A sample of the base that the head has otherwise, and that turned out to hold nothing.
-pub(super) fn add_emptied_samples(
-    record: &mut ProjectRecord,
-    loaded: &Loaded,
-    units: &[UnitRecord],
-) {
-    let BaseProject::Known(base) = &loaded.base else { return };
-    let Some(Ok(names)) = loaded.revisions.base.files.as_ref().map(Snapshot::names) else { return };
-    for unit in units {
-        let Some(load) = &unit.sample else { continue };
-        if load.statements > 0 || load.copied_rows > 0 || !is_loaded(unit) {
-            continue;
-        }
-        let database = base.databases.iter().find(|one| one.name == unit.database);
-        let in_base = database.and_then(|one| {
-            samples_of(one, unit.track).find(|sample| {
-                sample.path == load.path
-                    || (unit.track == TrackKind::Tenant && sample.tenant == unit.name)
-            })
-        });
-        let is_same = |sample: &Sample| is_unchanged(&loaded.head, names, &sample.path, &load.path);
-        if in_base.is_some_and(|sample| !is_same(sample)) {
-            let path = &load.path;
-            record.reductions.push(CoverageReduction {
-                part: tenant_part(&unit.database, &unit.name),
-                change: CoverageChange::Removed,
-                database: unit.database.clone(),
-                track: unit.track,
-                message: format!(
-                    "the sample {path} of `{}` holds no statement any more",
-                    unit.name
-                ),
-                reason: None,
-            });
-        }
-    }
-    acknowledge(record, &loaded.project);
-}
-
-/// Its sample has been read to its end, so that it is known what that holds. A file without a statement is refused.
-fn is_loaded(unit: &UnitRecord) -> bool {
-    match &unit.end {
-        UnitEnd::Completed => true,
-        UnitEnd::Failed { phase: Phase::Prepare, failure } => {
-            failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::File)
-        }
-        UnitEnd::Failed { .. } => true,
-        UnitEnd::NotRun { .. } => false,
-    }
 }
 
 /// Gives each reduction the reason that the head has for it, and names the reasons that are for nothing.
@@ -186,6 +138,10 @@ impl<'a> Comparison<'a> {
             if let Some((other, track)) = self.counterpart(database, kind) {
                 self.samples(database, other, kind, found);
                 self.format(database, track, kind, found);
+                let before = track_of(database, kind);
+                found.extend(before.and_then(|before| {
+                    settings::forward_only(before, track, &database.name, kind)
+                }));
             }
         }
     }

@@ -134,12 +134,19 @@ fn looks_like_a_migration(path: &Utf8Path) -> bool {
 fn is_of_no_interest(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let is_prose = ["readme", "license", "changelog", "makefile", "dockerfile"];
-    name.starts_with('.')
+    is_hidden(name)
         || name.starts_with('#')
         || name.ends_with('~')
         || BACKUP_ENDINGS.contains(&ending)
         || OTHER_ENDINGS.contains(&ending)
         || is_prose.iter().any(|word| name.starts_with(word))
+}
+
+/// A file that begins with a dot, unless it is one of SQL: no tool reads that either. What editors and macOS leave beside a file is
+/// none.
+fn is_hidden(name: &str) -> bool {
+    let of_programs = ["._", ".#"].iter().any(|begin| name.starts_with(begin));
+    name.starts_with('.') && (of_programs || !name.ends_with(".sql"))
 }
 
 /// Beside the samples that are read.
@@ -197,6 +204,7 @@ mod tests {
             "m/9.sql.gz",
             "m/notes.Sql",
             "m/10.sql ",
+            "m/.11_x.sql",
         ] {
             assert!(looks_like_a_migration(name.into()), "{name}");
         }
@@ -205,6 +213,8 @@ mod tests {
             "m/README",
             "m/.gitkeep",
             "m/.1.sql.swp",
+            "m/._1_x.sql",
+            "m/.#1_x.sql",
             "m/1.sql~",
             "m/1.sql.swp",
             "m/#1.sql#",

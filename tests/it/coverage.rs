@@ -272,3 +272,96 @@ fn files_that_nothing_reads_are_named() {
         ]
     );
 }
+
+/// One that is shorter is stated, and fails nothing: a customer may well have less.
+#[test]
+fn a_sample_that_was_cut_short_is_stated() {
+    let long = "INSERT INTO t VALUES (1), (2), (NULL);\nCREATE VIEW v AS SELECT * FROM t;\nCOPY t (id) FROM stdin;\n4\n5\n\\.\n";
+    let base = || {
+        base()
+            .file("samples/acme.sql", long)
+            .git_commit("base")
+            .git_branch("feature")
+            .file("migrations/tenant/2_n.sql", "ALTER TABLE t ALTER id SET NOT NULL;")
+    };
+    let held = "and held 5 rows and 1 other statement at the base";
+    for (text, holds) in [
+        (
+            "INSERT INTO t VALUES (1), (2);\nCREATE VIEW v AS SELECT * FROM t;\n",
+            "holds 2 rows and 1 other statement",
+        ),
+        (
+            "INSERT INTO t VALUES (1), (2), (3);\nINSERT INTO t VALUES (4), (5);",
+            "holds 5 rows and 0 other statements",
+        ),
+    ] {
+        let report = base().file("samples/acme.sql", text).verify().report(0);
+        let [finding] = reduced(&report)[..] else { panic!("{}", report.json) };
+        assert_eq!(finding["severity"], "warning");
+        let said = messages(&report);
+        assert!(said.contains(holds) && said.contains(held), "{said}");
+    }
+    // Other rows, in other statements, and more of them.
+    let other = "INSERT INTO t VALUES (1); INSERT INTO t SELECT 2;\nINSERT INTO t (id) VALUES (3), (4), (5), (6) ON CONFLICT DO NOTHING;";
+    let report = base().file("samples/acme.sql", other).verify().report(0);
+    assert_eq!(messages(&report), "");
+}
+
+/// The file may get another name or another folder: what the base says is not forgotten by that.
+#[test]
+fn a_configuration_that_moves_is_compared_all_the_same() {
+    let narrowed = |project: Project, to: &str| {
+        let config = project.read("mig-ci.toml").replace("samples/*.sql", "samples/g*.sql");
+        project.without("mig-ci.toml").file(to, config)
+    };
+    let renamed = narrowed(pull_request(), "other.toml");
+    let run =
+        renamed.mig_ci(["verify", "--provider=local", "--config=other.toml", "--format=json"]);
+    let report = run.run().exit(1).json();
+    assert!(report.to_string().contains("the sample of tenant `acme`"), "{report}");
+
+    let moved = |from: &str, to: &str, folder: &str| {
+        let paths = [
+            "migrations/shared/1_s.sql",
+            "migrations/tenant/1_t.sql",
+            "migrations/users/1_u.sql",
+            "samples/a.sql",
+        ];
+        let project = paths
+            .into_iter()
+            .fold(project(), |project, path| project.file(&format!("sub/{path}"), "SELECT 1;"));
+        let project = base().copy(project.path(), ".").without("mig-ci.toml");
+        let project = project.file(from, CONFIG).git_commit("base").git_branch("feature");
+        let moved = project.without(from).file(to, CONFIG);
+        let run = moved.mig_ci(["verify", "--provider=local", "--format=json"]);
+        run.in_folder(folder).run().json().to_string()
+    };
+    let down = moved("mig-ci.toml", "sub/mig-ci.toml", "sub");
+    assert!(down.contains("configured by ../mig-ci.toml"), "{down}");
+    let up = moved("sub/mig-ci.toml", "mig-ci.toml", ".");
+    assert!(up.contains("configured by sub/mig-ci.toml"), "{up}");
+}
+
+/// What lets more pass, or prepares less.
+#[test]
+fn exceptions_and_preparations_are_stated() {
+    let config = CONFIG.replace("target =", "prepare = [\"p.sql\"]\ntarget =");
+    let project = base()
+        .file("mig-ci.toml", config)
+        .file("p.sql", "SELECT 1;")
+        .git_commit("base")
+        .git_branch("feature")
+        .file("migrations/tenant/2_n.sql", "SELECT 1;");
+    let config = CONFIG
+        .replace("[databases.app]\n", "[databases.app]\nother-ledgers = [\"river_migration\"]\n")
+        .replace("samples =", "forward-only = [\"2_n.sql\"]\nsamples =");
+    let report = project.file("mig-ci.toml", config).verify().report(0);
+    let said = messages(&report);
+    for words in [
+        "the `prepare` file p.sql is used no more",
+        "`other-ledgers` of database `app` allows `river_migration` in addition",
+        "`forward-only` of the tenant track of database `app` names `2_n.sql` in addition",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}

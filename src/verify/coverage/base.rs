@@ -17,24 +17,58 @@ pub(crate) enum BaseProject {
     Unknown(String),
 }
 
-/// The configuration file, as far as the base is asked for it.
-pub(crate) fn configuration(origin: &Origin) -> Utf8PathBuf {
-    match origin {
+/// The files that the base may be configured by: the head's, the usual name beside it, and that in the folders above, from where
+/// the head may have moved it. `above` is the number of those.
+pub(crate) fn configurations(origin: &Origin, above: usize) -> Vec<Utf8PathBuf> {
+    let of_head = match origin {
         Origin::File(path) => path.clone(),
         Origin::Discovered => FILE_NAME.into(),
-    }
+    };
+    let mut all = vec![of_head, FILE_NAME.into()];
+    all.dedup();
+    all.extend((1..=above).map(|count| Utf8PathBuf::from("../".repeat(count) + FILE_NAME)));
+    all
 }
 
 impl BaseProject {
     /// With the same flags as the head.
-    pub(crate) fn read(head: &Project, snapshot: Option<&Snapshot>, overrides: Overrides) -> Self {
+    pub(crate) fn read(
+        head: &Project,
+        head_files: &dyn Files,
+        snapshot: Option<&Snapshot>,
+        overrides: Overrides,
+    ) -> Self {
         let Some(snapshot) = snapshot else { return Self::Nothing };
         if let Err(reason) = snapshot.names() {
             return Self::Unknown(format!("the files of the base cannot be listed: {reason}"));
         }
-        let path = configuration(&head.origin);
+        let all = configurations(&head.origin, head_files.folders_above());
         let files = NamedFiles(snapshot);
-        let file = files.has(&path).then_some(path);
+        let is_gone = |path: &Utf8Path| head_files.read(path).is_ok_and(|text| text.is_none());
+        // Another file is the base's where the head has none there any more: it was moved, or given another name.
+        let file = match all.split_first() {
+            Some((same, _)) if files.has(same) => Some(same.clone()),
+            _ => all.iter().find(|path| files.has(path) && is_gone(path)).cloned(),
+        };
+        let above = all.iter().filter(|path| path.starts_with(".."));
+        let moved = || {
+            let is_there =
+                |path: &&Utf8PathBuf| snapshot.read(path).is_ok_and(|text| text.is_some());
+            above.into_iter().find(|path| is_there(path) && is_gone(path))
+        };
+        let below = || {
+            let names = snapshot.names().ok()?.keys().map(Utf8Path::new);
+            let mut ours = names.filter(|path| path.file_name() == Some(FILE_NAME));
+            ours.find(|path| is_gone(path))
+        };
+        let moved = moved().map(Utf8PathBuf::as_path).or_else(below);
+        if file.is_none()
+            && let Some(path) = moved
+        {
+            return Self::Unknown(format!(
+                "the base is configured by {path}, and this revision by a file in another folder"
+            ));
+        }
         let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
         let location = Location { root: head.root.clone(), file };
         let project = config::load(&LoadOptions {

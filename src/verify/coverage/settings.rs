@@ -6,8 +6,8 @@ use camino::Utf8PathBuf;
 
 use crate::checks;
 use crate::model::{
-    CoverageChange, CoveragePart, CoverageReduction, PostgresSettings, Project, Role, Severity,
-    TrackKind,
+    CoverageChange, CoveragePart, CoverageReduction, Database, PostgresSettings, Project, Role,
+    Severity, Track, TrackKind,
 };
 
 /// All of them, in the order of the file.
@@ -19,7 +19,60 @@ pub(super) fn reductions(base: &Project, head: &Project) -> Vec<CoverageReductio
             format!("the `prepare` file {path} is new: it runs as superuser before the migrations");
         found.push(of_setting(path.as_str(), CoverageChange::Suspicious, message));
     }
+    let known: BTreeSet<&Utf8PathBuf> = prepare_files(head).collect();
+    for path in prepare_files(base).filter(|path| !known.contains(path)) {
+        let message = format!("the `prepare` file {path} is used no more: migrations run on less");
+        found.push(of_setting(path.as_str(), CoverageChange::Suspicious, message));
+    }
+    for database in &head.databases {
+        let before = base.databases.iter().find(|one| one.name == database.name);
+        found.extend(before.into_iter().flat_map(|before| of_database(before, database)));
+    }
     found.extend(weights(base, head));
+    found
+}
+
+/// A file that `forward-only` names runs to its last line, also where a part of it looks like a down migration.
+pub(super) fn forward_only(
+    base: &Track,
+    head: &Track,
+    database: &str,
+    kind: TrackKind,
+) -> Option<CoverageReduction> {
+    let new = head.forward_only.iter().filter(|name| !base.forward_only.contains(name));
+    let names: Vec<String> = new.map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "`forward-only` of the {kind} track of database `{database}` names {} in addition: what looks like a down migration \
+         there runs forwards",
+        names.join(", ")
+    );
+    let found = CoverageReduction {
+        database: database.to_owned(),
+        track: kind,
+        ..of_setting("forward-only", CoverageChange::Suspicious, message)
+    };
+    (!names.is_empty()).then_some(found)
+}
+
+/// What `upgrade` lets pass in a database, and how its tenants are kept apart.
+fn of_database(base: &Database, head: &Database) -> Vec<CoverageReduction> {
+    let mut found = Vec::new();
+    let name = &head.name;
+    for ledger in head.other_ledgers.iter().filter(|ledger| !base.other_ledgers.contains(ledger)) {
+        let message = format!(
+            "`other-ledgers` of database `{name}` allows `{ledger}` in addition: `upgrade` begins beside it"
+        );
+        found.push(of_setting("other-ledgers", CoverageChange::Suspicious, message));
+    }
+    if let (Some(before), Some(after)) = (&base.tenants, &head.tenants)
+        && before.tenancy != after.tenancy
+    {
+        let message = format!(
+            "each tenant of database `{name}` has a {} of its own, and had a {}",
+            after.tenancy, before.tenancy
+        );
+        found.push(of_setting("tenancy", CoverageChange::Suspicious, message));
+    }
     found
 }
 
@@ -46,6 +99,10 @@ fn postgres(base: &PostgresSettings, head: &PostgresSettings) -> Vec<CoverageRed
         let message =
             format!("`postgres.provider` is {}, and was {}", head.provider, base.provider);
         add("postgres.provider", CoverageChange::Suspicious, message);
+    }
+    if (&base.locale, base.locale_provider) != (&head.locale, head.locale_provider) {
+        let message = "`postgres.locale` is another one: letters are compared in another way";
+        add("postgres.locale", CoverageChange::Suspicious, message.to_owned());
     }
     if base.image != head.image {
         add(
