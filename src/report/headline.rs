@@ -47,7 +47,7 @@ fn passed(report: &Report) -> String {
 }
 
 /// Tenants that went through without any of the pending migrations.
-pub(super) fn untested(report: &Report) -> usize {
+pub(crate) fn untested(report: &Report) -> usize {
     let units = report.databases.iter().flat_map(|database| &database.units);
     units.filter(|unit| unit.track == TrackKind::Tenant && unit.is_untested()).count()
 }

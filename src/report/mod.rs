@@ -35,7 +35,7 @@ pub(crate) use build::{Run, build};
 pub(crate) use comment::{COMMENT_BUDGET, comment, problem, summary};
 pub(crate) use environment::environment_failed;
 pub(crate) use foreign::{Contradiction, recompute};
-pub(crate) use headline::headline;
+pub(crate) use headline::{headline, untested};
 pub(crate) use json::json;
 pub(crate) use read::{MOST_BYTES, ReadError, claimed_partition, read};
 pub(crate) use reproduce::upgrade_of;

@@ -72,6 +72,24 @@ fn one_failing_tenant_is_shown_everywhere() {
     assert_eq!(step.state.keys().collect::<Vec<_>>(), ["finished", "started"]);
 }
 
+/// Nothing was tried on a sample that stands at the head: it is none of those that passed.
+#[test]
+fn a_sample_at_the_head_is_not_counted_as_passed() {
+    let shop = shop()
+        .file("migrations/2_note.sql", "ALTER TABLE members ADD note text;\n")
+        .file("mig-ci.toml", CONFIG.replace("acme.version = 1", "acme.version = 2"))
+        .git_commit("head");
+    let job = Job::of_event("pull_request.opened.json");
+    let run = job.step(&shop).env("INPUT_BASE", "main").run();
+    let step = job.read(&run);
+    let report = step.report();
+    let units = report["databases"][0]["units"].as_array().unwrap().iter();
+    let untested = units.filter(|unit| unit["nothing_applied"] == true).count();
+    let outputs = |name: &str| step.outputs[name].parse::<usize>().unwrap();
+    assert_eq!((untested, outputs("tenants-at-head")), (1, 1), "{run:?}");
+    assert_eq!(outputs("tenants-passed"), 4, "{report}");
+}
+
 #[test]
 fn a_green_run_says_so() {
     let shop = shop().file("migrations/2_note.sql", "ALTER TABLE members ADD note text;\n");
@@ -162,7 +180,7 @@ fn nothing_that_a_database_says_is_a_command() {
     let step = job.read(&job.step(&shop).env("INPUT_BASE", "main").run().exit(1));
     assert_eq!(step.command_names(), ["add-mask", "group", "endgroup", "error"]);
     assert_eq!(step.outputs["result"], "failed");
-    assert_eq!(step.outputs.len(), 5);
+    assert_eq!(step.outputs.len(), 6);
     assert!(!step.commands("error")[0].contains("##["));
     assert!(step.summary.contains("\n````\nERROR:  P0001: x\n"), "{}", step.summary);
 }

@@ -139,9 +139,12 @@ impl<'a> Show<'a> {
             Exit::Passed | Exit::Failed => report.verdict.to_string(),
             _ => "error".to_owned(),
         };
+        // As the headline counts: they went through, and nothing was tried on them.
+        let at_head = report::untested(report);
         let mut outputs = vec![
             ("result", result),
-            ("tenants-passed", tenants.passed.to_string()),
+            ("tenants-passed", tenants.passed.saturating_sub(at_head).to_string()),
+            ("tenants-at-head", at_head.to_string()),
             ("tenants-failed", tenants.failed.to_string()),
             ("tenants-not-run", tenants.not_run.to_string()),
         ];

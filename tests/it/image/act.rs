@@ -143,7 +143,7 @@ fn a_workflow_with_one_failing_tenant() {
     let outputs: Value = serde_json::from_str(outputs).unwrap();
     let url = format!("https://github.com/shop/app/pull/2#issuecomment-{}", comment.id);
     let wanted = json!({
-        "result": "failed", "tenants-passed": "6", "tenants-failed": "1", "tenants-not-run": "0",
+        "result": "failed", "tenants-passed": "6", "tenants-at-head": "0", "tenants-failed": "1", "tenants-not-run": "0",
         "report": "out/report.json", "comment-url": url,
     });
     assert_eq!(outputs, wanted);
