@@ -11,7 +11,8 @@ use regex::Regex;
 use super::words::{is_down, is_neutral, is_surely_down, is_up, words};
 
 static FLYWAY_UNDO: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^U[0-9][0-9._]*__").expect("internal error: Flyway's undo files")
+    Regex::new(r"^(U[0-9][0-9._]*__|(before|after)(Each)?(Undo|Clean)([A-Z]\w*)?(__.*)?\.sql$)")
+        .expect("internal error: Flyway's undo files")
 });
 
 /// A file's name, and the same without what the format itself reads as an ending: `1_a.up.sql` and `1_a`.
@@ -24,7 +25,10 @@ pub(super) struct FileName<'n> {
 /// Why a file is a down migration, by its name and those beside it: reads behind "because".
 pub(super) fn goes_back(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<String> {
     if FLYWAY_UNDO.is_match(name.whole) {
-        return Some("Flyway names undo migrations like this".to_owned());
+        return Some(
+            "Flyway names undo migrations, and what runs around them or a clean, like this"
+                .to_owned(),
+        );
     }
     let stem = name.stem;
     if let Some(part) =

@@ -136,6 +136,27 @@ const MARKERS: &[&str] = &[
     "-- drop",
     "-- sqitch revert",
     "-- down for version 12",
+    // Decorations of other alphabets and editors, and marks of no known tool.
+    "-- ▼ down",
+    "-- DOWN ⬇",
+    "-- \u{a0}down",
+    "-- — down —",
+    "--;; down",
+    "-- |down|",
+    "-- ::down::",
+    "-- @@down",
+    "-- ^down",
+    "/*! down */",
+    "/*+ down */",
+    "-- down-migration",
+    "-- Down_Migration",
+    "-- <!-- down -->",
+    "-- [[down]]",
+    "-- \"down\"",
+    "-- 'down'",
+    "-- `down`",
+    "-- down,",
+    "-- Migrations.Down",
     // Liquibase.
     "--changeset bob:2",
     "-- changeset bob:2 dbms:mysql",
@@ -247,6 +268,30 @@ fn comments_that_speak_of_ups_and_downs_are_not_refused() {
         .filter_map(|text| Some((text, loaded("plain", &[("1_a.sql", text)]).err()?.to_string())))
         .collect();
     assert_eq!(refused, []);
+}
+
+#[test]
+fn a_byte_order_mark_hides_no_heading() {
+    for text in ["\u{feff}-- down\nDROP TABLE a;", "\u{feff}-- +goose Down\nDROP TABLE a;"] {
+        assert!(is_refused(&loaded("plain", &[("1_a.sql", text)])), "{text}");
+    }
+}
+
+/// Flyway runs them around an undo or a clean, and never on the way forwards.
+#[test]
+fn callbacks_of_the_way_back_are_refused() {
+    for name in
+        ["beforeUndo.sql", "afterEachUndo__log.sql", "afterUndoError.sql", "beforeClean.sql"]
+    {
+        let files = [("V1__a.sql", "SELECT 1;"), (name, "SELECT 1;")];
+        assert!(is_refused(&loaded("plain", &files)), "{name}");
+    }
+    for name in
+        ["afterMigrate.sql", "before_cleanup.sql", "beforeCleaning_rooms.sql", "R__view.sql"]
+    {
+        let files = [("V1__a.sql", "SELECT 1;"), (name, "SELECT 1;")];
+        assert!(loaded("plain", &files).is_ok(), "{name}");
+    }
 }
 
 #[test]
