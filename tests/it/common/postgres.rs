@@ -20,6 +20,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, ValueRef as _};
 
 use super::fingerprint;
+use super::requirements::have;
 
 /// `$1` the binaries, `$2` the folder, the rest options of the server. Makes the cluster too, so that nothing is left if
 /// the process ends meanwhile. SIGINT is a fast shutdown for the server; SIGTERM to the group is for initdb.
@@ -90,6 +91,18 @@ impl Postgres {
         Self::start_with(&[], &[])
     }
 
+    /// One of another major version, where `.ci/run` has installed it. It stays until the process ends.
+    ///
+    /// # Panics
+    /// If it is not there and `MIG_CI_REQUIRE_PEERS=1`.
+    pub(crate) fn of_version(major: u32) -> Option<&'static Self> {
+        let binaries = PathBuf::from(format!("/opt/mig-ci-peers/postgres-{major}/bin"));
+        let found =
+            if binaries.join("postgres").is_file() { Ok(()) } else { Err(binaries.display()) };
+        have("MIG_CI_REQUIRE_PEERS", &format!("PostgreSQL {major}"), found)?;
+        Some(Box::leak(Box::new(Self::start_in(&binaries, &[], &[]))))
+    }
+
     /// One that speaks TLS with this certificate and its key, both as PEM.
     pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
         let files = [("server.crt", certificate), ("server.key", key)];
@@ -104,7 +117,10 @@ impl Postgres {
 
     /// With files beside its data, and options that name them.
     fn start_with(files: &[(&str, &str)], more: &[&str]) -> Self {
-        let binaries = find_binaries();
+        Self::start_in(&find_binaries(), files, more)
+    }
+
+    fn start_in(binaries: &Path, files: &[(&str, &str)], more: &[&str]) -> Self {
         // In memory where that is possible. The name is short, because a socket's path may have 107 bytes.
         let base = Path::new("/dev/shm");
         let base = if base.is_dir() { base.to_owned() } else { std::env::temp_dir() };
@@ -138,7 +154,7 @@ impl Postgres {
         let mut keeper = Command::new("/bin/sh");
         keeper
             .args(["-c", KEEPER, "sh"])
-            .args([&binaries, &folder])
+            .args([binaries, &*folder])
             .args(options.iter().flat_map(|option| ["-c", option]))
             .args(more.iter().flat_map(|option| ["-c".to_owned(), placed(option, &folder)]))
             .current_dir(&folder)

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{numbered, report, shop, upgrade, with_tenants};
-use crate::common::{Command, Database, Project, Wire, postgres, project};
+use super::{numbered, report, shop, upgrade, with_tenants, with_tenants_on};
+use crate::common::{Command, Database, Postgres, Project, Wire, postgres, project};
 
 fn status<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
     shop.mig_ci(["status"]).args(args).env("SHOP_URL", database.url())
@@ -107,6 +107,21 @@ async fn hostile_names_have_the_same_shape() {
 /// A template with the tenant's own name in everything that PostgreSQL does not render: it is the tenant's, not a drift.
 #[tokio::test]
 async fn an_own_name_in_texts_is_no_drift() {
+    own_names_are_no_drift(postgres()).await;
+}
+
+/// Each major version renders definitions in its own way.
+#[tokio::test]
+async fn an_own_name_in_texts_is_no_drift_in_newer_versions() {
+    for major in [16, 17, 18] {
+        let Some(server) = Postgres::of_version(major) else { continue };
+        let version = server.sql("SHOW server_version_num").await;
+        assert!(version[0].starts_with(&major.to_string()), "{version:?}");
+        own_names_are_no_drift(server).await;
+    }
+}
+
+async fn own_names_are_no_drift(server: &'static Postgres) {
     let own = "DO $do$ BEGIN\n\
         EXECUTE format('CREATE TABLE %I (id int, tenant text DEFAULT %L, kind text DEFAULT ''users'')', 'of_' || current_schema(), current_schema());\n\
         EXECUTE format('CREATE INDEX %I ON t1 (plan)', current_schema() || '_by_plan');\n\
@@ -118,7 +133,7 @@ async fn an_own_name_in_texts_is_no_drift() {
     let config = shop.read("mig-ci.toml").replace("tenant_{tenant}", "{tenant}");
     let shop = shop.file("mig-ci.toml", config);
     let names = ["acme", "users", "We'ird-Ténant", "a\"b", "x", "of"];
-    let database = with_tenants(&[]).await;
+    let database = with_tenants_on(server, &[]).await;
     for name in names {
         let (schema, slug) = (name.replace('"', "\"\""), name.replace('\'', "''"));
         let sql = format!(
