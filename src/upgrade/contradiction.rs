@@ -55,8 +55,9 @@ impl<'a> Expected<'a> {
 
     /// `shown` is how the parameter is written.
     pub(super) fn contradiction(&self, shown: &str, name: &str, value: &str) -> Option<Failure> {
-        match name {
-            "search_path" | "currentSchema" | "schema" => self.path(shown, &schemas(value)),
+        // PostgreSQL reads the names of settings in any case.
+        match &*name.to_ascii_lowercase() {
+            "search_path" | "currentschema" | "schema" => self.path(shown, &schemas(value)),
             "options" => {
                 let path = path_of_options(value)?;
                 self.path(&format!("search_path in {}", shown.trim_matches(['?', '='])), &path)

@@ -51,6 +51,8 @@ async fn parameters_that_say_something_else_are_refused() {
     let golang = "format = \"golang-migrate\"";
     for (config, file, parameter, words) in [
         ("", "m/1_a.sql", "search_path=shop", ["`shop`", "`public`"]),
+        ("", "m/1_a.sql", "Search_Path=shop", ["`shop`", "`public`"]),
+        ("", "m/1_a.sql", "options=--search-path%3Dshop", ["`shop`", "`public`"]),
         ("", "m/1_a.sql", "currentSchema=shop", ["`shop`", "`public`"]),
         ("", "m/1_a.sql", "schema=shop", ["`shop`", "`public`"]),
         ("", "m/1_a.sql", "options=-csearch_path%3Dshop", ["`shop`", "`public`"]),
