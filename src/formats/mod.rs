@@ -8,6 +8,7 @@
 //! To add a format: a folder here with a type that implements [`Format`], a line in [`FORMATS`], a section in
 //! `docs/formats.md`, cases in `tests/it/differential/` if the real tool can be had.
 
+mod client;
 mod dbmate;
 mod detect;
 mod direction;
@@ -31,6 +32,7 @@ use std::time::SystemTime;
 
 use camino::Utf8PathBuf;
 
+pub(crate) use client::Client;
 pub(crate) use detect::choose;
 pub(crate) use direction::{AllowedDirection, LoadedDirectory, load, unknown_names};
 pub(crate) use directory::Directory;
@@ -67,6 +69,11 @@ pub(crate) struct BegunMark<'a> {
 pub(crate) trait Format: Sync + std::fmt::Debug {
     /// The name in `format = "…"` and in reports.
     fn name(&self) -> &'static str;
+
+    /// The tool's way to connect: `lib/pq`, which most tools in Go have, unless a format says otherwise.
+    fn client(&self) -> Client {
+        Client::LibPq
+    }
 
     /// Is this directory of this format? Only ever a look at names, texts and the project's own files.
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError>;

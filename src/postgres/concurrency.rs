@@ -5,6 +5,7 @@
 //! in the text of a statement alone, or in the rows of a table while it scans that.
 
 use crate::model::{Failure, FailureKind};
+use crate::sql::{Word, words};
 
 /// Whether a failure can be caused by units that run at the same time. `names_change` says that these may drop or rename what
 /// they share, or bring what others rely on.
@@ -12,6 +13,7 @@ use crate::model::{Failure, FailureKind};
 /// Source of the codes: PostgreSQL's Appendix A.
 pub(crate) fn can_come_of_concurrency(failure: &Failure, names_change: bool) -> bool {
     match &failure.kind {
+        FailureKind::Sql { sqlstate } if is_of_value(sqlstate) => !reads_own_rows(failure),
         FailureKind::Sql { sqlstate } => code_can(sqlstate, &failure.message, names_change),
         // Another one ended the session, took a schema away, or changed the ledger.
         FailureKind::ConnectionLost | FailureKind::SearchPath | FailureKind::Ledger => true,
@@ -21,6 +23,21 @@ pub(crate) fn can_come_of_concurrency(failure: &Failure, names_change: bool) -> 
         | FailureKind::Target
         | FailureKind::ServerLost => false,
     }
+}
+
+/// What a value is not good for: `1 / (SELECT …)`, a cast, a `LIMIT`. The value may come of what others have written, or of
+/// a lock that they hold. Class 22: data exceptions; 44000: a view's check option; 55000: no state for this.
+fn is_of_value(sqlstate: &str) -> bool {
+    sqlstate.starts_with("22") || matches!(sqlstate, "44000" | "55000")
+}
+
+/// `ALTER TABLE … TYPE int USING …`, `CREATE INDEX … ((a / b))`: values of rows that were in the table before.
+fn reads_own_rows(failure: &Failure) -> bool {
+    let statement = failure.statement.as_deref().unwrap_or_default();
+    let mut words = words(statement);
+    let Some(first) = words.next() else { return false };
+    let of_index = |word: &Word<'_>| word.is("INDEX") || word.is("UNIQUE");
+    first.is("ALTER") || (first.is("CREATE") && words.next().as_ref().is_some_and(of_index))
 }
 
 fn code_can(sqlstate: &str, message: &str, names_change: bool) -> bool {
@@ -105,7 +122,6 @@ mod tests {
             ("42804", "column \"x\" cannot be cast automatically to type integer"),
             ("23502", "column \"x\" of relation \"y\" contains null values"),
             ("23514", "check constraint \"x\" of relation \"y\" is violated by some row"),
-            ("22P02", "invalid input syntax for type integer: \"abc\""),
             ("25001", "CREATE INDEX CONCURRENTLY cannot run inside a transaction block"),
             ("42P01", "relation \"x\" does not exist"),
             ("0A000", "extension \"vector\" is not available"),
@@ -115,6 +131,23 @@ mod tests {
         for kind in [FailureKind::Refused, FailureKind::File, FailureKind::ServerLost] {
             assert!(!can_come_of_concurrency(&Failure::new(kind, ""), false));
         }
+    }
+
+    #[test]
+    fn a_value_counts_unless_it_is_of_the_units_own_rows() {
+        let can = |sqlstate: &str, statement: Option<&str>| {
+            let kind = FailureKind::Sql { sqlstate: sqlstate.to_owned() };
+            let failure = Failure::new(kind, "division by zero");
+            let failure = Failure { statement: statement.map(str::to_owned), ..failure };
+            can_come_of_concurrency(&failure, false)
+        };
+        assert!(can("22012", Some("SELECT 1 / pg_try_advisory_lock(7)::int")));
+        assert!(can("22P02", Some("-- alter\nINSERT INTO t SELECT x::int FROM shared.y")));
+        assert!(can("55000", Some("DO $$ BEGIN NULL; END $$")));
+        assert!(can("22012", None));
+        assert!(!can("22P02", Some("alter table t alter column a type int using a::int")));
+        assert!(!can("22012", Some("/* x */ CREATE UNIQUE INDEX ON t ((1 / a))")));
+        assert!(!can("42601", Some("SELECT 1 / 0")));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
 use super::error::{ProviderError, describe};
 use super::run_id::RunId;
+use crate::formats::Client;
 
 /// PostgreSQL's own default: the number in the name of a local server's socket, and the port in a container.
 const PORT: u16 = 5432;
@@ -16,6 +17,11 @@ const OPEN_WITHIN: Duration = Duration::from_secs(20);
 /// What every session of a run has in common.
 pub(crate) fn dressed(options: PgConnectOptions, run: &RunId) -> PgConnectOptions {
     options.application_name(&run.application_name()).disable_statement_logging()
+}
+
+/// For a session in which migrations of a tool with this client run. What else it has is [`Client::settings`]'s.
+pub(crate) fn as_client(options: PgConnectOptions, client: Client) -> PgConnectOptions {
+    if client.keeps_float_digits() { options.extra_float_digits(None) } else { options }
 }
 
 /// Options for a server of our own; the caller adds the address. Nothing of the environment (`PGHOST`, `PGPORT`,

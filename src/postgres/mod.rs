@@ -35,6 +35,7 @@ mod sweep;
 pub(crate) use address::{Address, AddressError, Url};
 pub(crate) use catalog::CatalogReader;
 pub(crate) use concurrency::can_come_of_concurrency;
+pub(crate) use connect::as_client;
 pub(crate) use error::ProviderError;
 pub(crate) use failure::copy_failure;
 pub(crate) use locale::DatabaseLocale;

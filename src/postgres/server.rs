@@ -204,6 +204,11 @@ impl Server {
         self.admin.clone().database(database).options(&self.settings.settings)
     }
 
+    /// `[postgres.settings]`.
+    pub(crate) fn session_settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The migration role in a database of the run, with the project's session settings.
     pub(crate) fn owner(&self, database: &str) -> PgConnectOptions {
         self.role.options.clone().database(database).options(&self.settings.settings)

@@ -22,7 +22,7 @@ use super::unit::Work;
 use super::way::{To, Way};
 use super::{Confirm, Error, Request};
 use crate::model::{Event, Tenancy, UnitEnd, Verdict};
-use crate::postgres::{Address, EventSink};
+use crate::postgres::{Address, EventSink, as_client};
 use crate::replay::plan::TrackPlan;
 use crate::source::Worktree;
 use crate::tenants::Asking;
@@ -265,7 +265,10 @@ impl Fleet<'_> {
         Crew {
             work,
             targets,
-            working: address.options(&self.job.site.working_settings(with("at work"))),
+            working: as_client(
+                address.options(&self.job.site.working_settings(with("at work"))),
+                work.track.chosen.format.client(),
+            ),
             claiming: address.reading(&with("claims")),
             limits: &self.request.limits,
             interruption: self.interruption,

@@ -11,12 +11,15 @@ const AS_NEW: &str = "RESET ALL; RESET SESSION AUTHORIZATION; DEALLOCATE ALL; CL
 
 /// SQL that brings a session to a target. Whether the server sees the search path as it is meant, [`on_the_path`] tells.
 pub(super) fn arrival(target: &Target, is_new: bool) -> String {
+    let settings = target.session_settings.iter().map(|sql| format!("{sql}; "));
+    let settings: String = settings.collect();
+    format!("{}{settings}{}", if is_new { "" } else { AS_NEW }, set_path(target))
+}
+
+/// SQL that sets the search path of a target.
+pub(super) fn set_path(target: &Target) -> String {
     let path = target.search_path.iter().map(|name| quote_identifier(name));
-    format!(
-        "{}SET search_path TO {}",
-        if is_new { "" } else { AS_NEW },
-        path.collect::<Vec<_>>().join(", "),
-    )
+    format!("SET search_path TO {}", path.collect::<Vec<_>>().join(", "))
 }
 
 /// SQL that fails, by a division by zero, where the session does not see the schemas that it should.

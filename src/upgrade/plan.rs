@@ -70,6 +70,7 @@ pub(super) fn shared_target(
             .tenants
             .as_ref()
             .is_none_or(|tenants| tenants.tenancy == Tenancy::Database),
+        session_settings: session_settings(site, plan),
     })
 }
 
@@ -99,6 +100,7 @@ pub(super) fn tenant_targets(
     }
     let shared: Vec<&Track> = database.shared.iter().collect();
     let other_ledgers = Arc::new(other_ledgers(site, &shared, files));
+    let session_settings = session_settings(site, plan);
     let target = |seat: &mut Seat| {
         let tenant = &seat.tenant;
         let path = track.track.search_path.iter();
@@ -124,6 +126,7 @@ pub(super) fn tenant_targets(
             ledger,
             other_ledgers: Arc::clone(&other_ledgers),
             owns_connection: track.tenancy == Tenancy::Database,
+            session_settings: Arc::clone(&session_settings),
         };
         let format = plan.chosen.format.name();
         let address = seat.address.as_ref().ok();
@@ -135,6 +138,10 @@ pub(super) fn tenant_targets(
         target
     };
     Ok(seats.iter_mut().map(target).collect())
+}
+
+fn session_settings(site: &Site<'_>, plan: &TrackPlan) -> Arc<[String]> {
+    plan.chosen.format.client().settings_on_real_server(&site.settings).into()
 }
 
 /// The ledgers that may lie where a target is: those that the configuration allows, those of `tracks`, and those of other

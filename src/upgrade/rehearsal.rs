@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::crew::Crew;
 use super::done::Done;
 use super::first_look::Looked;
-use super::path::arrival;
+use super::path::set_path;
 use super::survey::Stand;
 use super::target::Target;
 use super::unit::Work;
@@ -83,7 +83,7 @@ fn script(target: &Target, steps: usize, messages: &[Message]) -> String {
     };
     let whose = visible(&whose).replace('\n', "␊");
     let number = if steps == 1 { "1 migration".to_owned() } else { format!("{steps} migrations") };
-    let mut text = format!("-- {whose}: {number}\n{};\n", arrival(target, true));
+    let mut text = format!("-- {whose}: {number}\n{};\n", set_path(target));
     for message in messages {
         let sql = message.text();
         let end = if sql.trim_end().ends_with(';') { "" } else { "\n;" };

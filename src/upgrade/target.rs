@@ -23,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) other_ledgers: Arc<OtherLedgers>,
     /// The tool would work where the connection's own search path leads, so that has to be this target's.
     pub(crate) owns_connection: bool,
+    /// SQL that gives a session what it would have with the tool's own client.
+    pub(crate) session_settings: Arc<[String]>,
 }
 
 /// Ledgers that may be where a target is.

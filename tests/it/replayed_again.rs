@@ -350,3 +350,13 @@ async fn a_server_with_a_role_of_the_first_run_cannot_judge_again() {
     let reason = report.unit("base")["reason"].as_str().unwrap();
     assert!(reason.contains("`stray`") && reason.contains("`--jobs 1`"), "{reason}");
 }
+
+/// A value may come of a lock that another tenant holds, and of rows that it writes.
+#[test]
+fn a_value_that_others_have_a_part_in_is_judged_alone() {
+    let busy = "SELECT 1 / pg_try_advisory_xact_lock(7)::int; SELECT pg_sleep(0.3);";
+    let project = tenants("plain", &["CREATE TABLE a (id int);"], &[busy]);
+    let [_, many] = same_with_many_jobs(&project, 0);
+    let reason = reason(&many, 0).unwrap();
+    assert!(reason.contains("SQLSTATE 22012"), "{reason}");
+}

@@ -39,8 +39,8 @@ use sections::{UP, has_transaction, sections};
 use super::ledger::by_version;
 use super::step::{LIB_PQ, in_transaction};
 use super::{
-    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message, NewFile, Slug,
+    Client, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError,
+    Ledger, LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{quote_identifier, quote_literal};
@@ -63,6 +63,10 @@ pub(super) fn marked(directory: &Directory<'_>) -> Result<Option<String>, Format
 impl Format for Dbmate {
     fn name(&self) -> &'static str {
         "dbmate"
+    }
+
+    fn client(&self) -> Client {
+        Client::LibPq
     }
 
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError> {

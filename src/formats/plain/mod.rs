@@ -26,8 +26,8 @@ use order::ordered;
 use super::ledger::by_version;
 use super::step::{PLAIN, in_transaction};
 use super::{
-    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message, NewFile, Slug,
+    Client, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError,
+    Ledger, LedgerRow, Message, NewFile, Slug,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{Dialect, LineIndex, Piece, first_variable, quote_bytes, quote_literal, split};
@@ -41,6 +41,10 @@ pub(crate) struct Plain;
 impl Format for Plain {
     fn name(&self) -> &'static str {
         "plain"
+    }
+
+    fn client(&self) -> Client {
+        Client::Psql
     }
 
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError> {

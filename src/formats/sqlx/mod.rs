@@ -32,8 +32,8 @@ use super::ledger::{by_version, parse_name};
 use super::sqlx_toml::settings;
 use super::step::{PLAIN, in_transaction};
 use super::{
-    Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError, Ledger,
-    LedgerRow, Message, NewFile, Slug, dbmate, foreign,
+    Client, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError,
+    Ledger, LedgerRow, Message, NewFile, Slug, dbmate, foreign,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{quote_bytes, quote_literal};
@@ -46,6 +46,10 @@ pub(crate) struct Sqlx;
 impl Format for Sqlx {
     fn name(&self) -> &'static str {
         "sqlx"
+    }
+
+    fn client(&self) -> Client {
+        Client::Sqlx
     }
 
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError> {

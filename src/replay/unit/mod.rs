@@ -18,7 +18,7 @@ use crate::model::{
     Comparison, Event, Failure, FailureKind, Phase, ShapeComparison, StepOutcome, UnitEnd,
     UnitName, UnitRecord, Verdict,
 };
-use crate::postgres::Session;
+use crate::postgres::{Session, as_client};
 
 pub(super) use turn::Home;
 
@@ -190,7 +190,14 @@ impl<'a> UnitRun<'a> {
         let options = self.replay.server.owner(&self.home.name);
         // Whatever the project's settings, the role or the database say: checks read notices.
         let options = options.options([("client_min_messages", "notice")]);
-        self.replay.session(options, Some(&self.unit.search_path)).await
+        let client = self.track.chosen.format.client();
+        let options = as_client(options, client);
+        let mut session = self.replay.session(options, Some(&self.unit.search_path)).await?;
+        let settings = client.settings(self.replay.server.session_settings());
+        if !settings.is_empty() {
+            session.execute(settings.join("; ")).await?;
+        }
+        Ok(session)
     }
 
     /// The administrator's session, in which `mig_ci.tenant` and `mig_ci.target` say whom it is about.

@@ -1,5 +1,6 @@
 //! `mig-ci upgrade` on real databases: one, one tenant, and all of them.
 
+mod client_settings;
 mod concurrent_index;
 mod connections;
 mod contradictions;

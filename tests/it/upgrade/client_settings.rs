@@ -1,0 +1,116 @@
+//! A migration reads dates and times as it does with its tool, whose client may leave that to the role and the database.
+
+use sqlx::migrate::Migrator;
+use sqlx::{Connection as _, PgConnection};
+
+use super::{numbered, upgrade, with_tenants};
+use crate::common::{Database, Project, peer, postgres, project};
+
+const MOMENT: &str = "CREATE TABLE moment (m timestamptz DEFAULT '2020-01-01', d date DEFAULT '01/02/2020', x text);\n\
+                      INSERT INTO moment (x) VALUES ((0.1::float8 * 3)::text);\n";
+const READ: &str =
+    "SELECT concat_ws(' ', extract(epoch FROM m)::bigint, to_char(d, 'YYYY-MM-DD'), x) FROM moment";
+/// Midnight in Tokyo, the first of February, and as few digits as the database says.
+const PSQL: &str = "1577804400 2020-02-01 0.3";
+/// The client sends a `DateStyle` of its own.
+const LIB_PQ: &str = "1577804400 2020-01-02 0.3";
+/// It sends all of them.
+const SQLX: &str = "1577836800 2020-01-02 0.30000000000000004";
+
+async fn database() -> Database {
+    let database = postgres().database().await;
+    for set in ["TimeZone = 'Europe/Berlin'", "DateStyle = German, DMY", "extra_float_digits = 0"] {
+        let set = format!("ALTER DATABASE \"{}\" SET {set}", database.name);
+        postgres().sql(&set).await;
+    }
+    // What is said of the role in this database counts more.
+    let role = format!(
+        "ALTER ROLE CURRENT_USER IN DATABASE \"{}\" SET TimeZone = 'Asia/Tokyo'",
+        database.name
+    );
+    database.sql(&role).await;
+    database
+}
+
+fn moment(format: &str, settings: &str) -> Project {
+    let config = format!(
+        "{settings}[databases.users]\nurl = \"${{SHOP_URL}}\"\nmigrations = \"m\"\nformat = \"{format}\"\n"
+    );
+    let project = project().file("mig-ci.toml", config);
+    match format {
+        "dbmate" => project.file("m/1_a.sql", format!("-- migrate:up\n{MOMENT}-- migrate:down\n")),
+        "golang-migrate" => project.file("m/1_a.up.sql", MOMENT),
+        _ => project.file("m/1_a.sql", MOMENT),
+    }
+}
+
+async fn with_mig_ci(project: &Project) -> String {
+    let database = database().await;
+    upgrade(project, &database, ["-nusers"]).run().success();
+    database.sql(READ).await.remove(0)
+}
+
+#[tokio::test]
+async fn dates_and_times_are_read_as_with_the_tools_client() {
+    for (format, expected) in
+        [("plain", PSQL), ("dbmate", LIB_PQ), ("golang-migrate", LIB_PQ), ("sqlx", SQLX)]
+    {
+        assert_eq!(with_mig_ci(&moment(format, "")).await, expected, "{format}");
+    }
+}
+
+#[tokio::test]
+async fn the_real_tools_read_them_so() {
+    let (sqlx, database_of_sqlx) = (moment("sqlx", ""), database().await);
+    let migrator = Migrator::new(sqlx.path().join("m").into_std_path_buf()).await.unwrap();
+    let mut session = PgConnection::connect(&database_of_sqlx.url()).await.unwrap();
+    migrator.run(&mut session).await.unwrap();
+    session.close().await.unwrap();
+    assert_eq!(database_of_sqlx.sql(READ).await, [SQLX]);
+    let Some(dbmate) = peer("dbmate") else { return };
+    let (project, database_of_dbmate) = (moment("dbmate", ""), database().await);
+    let ran = std::process::Command::new(&dbmate)
+        .args(["--url", &database_of_dbmate.go_url(), "--migrations-dir", "m", "--no-dump-schema"])
+        .arg("migrate")
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(database_of_dbmate.sql(READ).await, [LIB_PQ]);
+}
+
+/// A session is made like new for each tenant.
+#[tokio::test]
+async fn they_are_read_so_for_each_tenant() {
+    let config = "[databases.app]\nurl = \"${SHOP_URL}\"\n[databases.app.tenants]\nmigrations = \"m\"\nformat = \"plain\"\n\
+                  target = \"tenant_{tenant}\"\nfrom = { query = \"SELECT slug FROM audit.tenants ORDER BY id\" }\n";
+    let definition = "CREATE TABLE moment (m timestamptz DEFAULT '2020-01-01');";
+    let project = project().file("mig-ci.toml", config).file("m/1_a.sql", definition);
+    let database = with_tenants(&numbered(3)).await;
+    let set = format!("ALTER DATABASE \"{}\" SET TimeZone = 'Asia/Tokyo'", database.name);
+    postgres().sql(&set).await;
+    upgrade(&project, &database, ["--all-tenants", "--jobs=1"]).run().success();
+    for tenant in numbered(3) {
+        let query = format!(
+            "INSERT INTO tenant_{tenant}.moment DEFAULT VALUES RETURNING extract(epoch FROM m)::bigint::text"
+        );
+        assert_eq!(database.sql(&query).await, ["1577804400"], "{tenant}");
+    }
+}
+
+/// What the configuration says counts with each tool, and `verify` reads it, too.
+#[tokio::test]
+async fn the_configuration_says_it_for_all() {
+    let settings = "[postgres.settings]\ntimezone = \"Asia/Kolkata\"\n";
+    for format in ["plain", "dbmate", "golang-migrate", "sqlx"] {
+        let seen = with_mig_ci(&moment(format, settings)).await;
+        assert!(seen.starts_with("1577817000 "), "{format}: {seen}");
+        let guard = "DO $$ BEGIN ASSERT extract(epoch FROM '2020-01-01'::timestamptz) = 1577817000; END $$;\n";
+        let text = match format {
+            "dbmate" => format!("-- migrate:up\n{guard}-- migrate:down\n"),
+            _ => guard.to_owned(),
+        };
+        let name = if format == "golang-migrate" { "m/2_b.up.sql" } else { "m/2_b.sql" };
+        moment(format, settings).file(name, text).verify().report(0);
+    }
+}
