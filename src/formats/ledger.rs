@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::sql::{quote_identifier, quote_literal, words};
+use crate::sql::{known_functions, quote_identifier, quote_literal, words};
+
+/// Of a function `p`: neither PostgreSQL's own (their numbers are smaller) nor an extension's, nor compiled (12 and 13 are the
+/// languages `internal` and `c` in `pg_language.dat`). The cast, and the limit where this is used, keep the server from reading
+/// all functions: there can be some for each tenant.
+const OF_THE_PROJECT: &str = "p.oid::pg_catalog.int8 >= 16384 AND p.prolang NOT IN (12, 13) \
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+    AND d.objid = p.oid AND d.deptype = 'e')";
 
 /// Where a tool writes down what it has applied, in one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +37,27 @@ impl Ledger {
     }
 
     /// An SQL expression, true where code of the project's sees what is sent beside a script: an event trigger sees each
-    /// definition, a trigger or a rule of the ledger sees its rows.
+    /// definition; a trigger, a rule, an index or an expression that the tool has not made sees the ledger's rows. A function
+    /// that is called like one of PostgreSQL's own, or that an operator, a cast or an operator class calls, can be part of
+    /// an expression whose text names PostgreSQL's alone.
     pub(crate) fn is_watched(&self) -> String {
         let name = quote_literal(&self.qualified());
+        let functions: Vec<_> = known_functions().map(quote_literal).collect();
         format!(
             "EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D') \
-             OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({name}) \
-             AND (relhastriggers OR relhasrules))"
+             OR EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass({name}) \
+             AND (c.relhastriggers OR c.relhasrules OR c.relchecks > 0 \
+             OR 0 < (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND NOT i.indisprimary) \
+             OR 0 < (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attrdef AS d WHERE d.adrelid = c.oid \
+             AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) NOT IN ('now()', 'CURRENT_TIMESTAMP')))) \
+             OR EXISTS (SELECT FROM pg_catalog.unnest(ARRAY[{}]::pg_catalog.name[]) AS known (name), \
+             LATERAL (SELECT FROM pg_catalog.pg_proc AS p WHERE p.proname = known.name AND {OF_THE_PROJECT} LIMIT 1) AS found) \
+             OR EXISTS (SELECT FROM pg_catalog.pg_proc AS p JOIN (\
+             SELECT o.oprcode FROM pg_catalog.pg_operator AS o WHERE o.oid >= 16384 \
+             UNION ALL SELECT t.castfunc FROM pg_catalog.pg_cast AS t WHERE t.oid >= 16384 \
+             UNION ALL SELECT a.amproc FROM pg_catalog.pg_amproc AS a WHERE a.oid >= 16384) AS called (oid) \
+             ON called.oid = p.oid WHERE {OF_THE_PROJECT})",
+            functions.join(", ")
         )
     }
 }

@@ -7,14 +7,14 @@
 use crate::model::{Failure, FailureKind};
 use crate::sql::{Word, words};
 
-/// Whether a failure can be caused by units that run at the same time. `names_change` says that these may drop or rename what
-/// they share, or bring what others rely on.
+/// Whether a failure can be caused by units that run at the same time. `others_change` says that these may drop, rename or
+/// revoke what they share, or bring what others rely on.
 ///
 /// Source of the codes: PostgreSQL's Appendix A.
-pub(crate) fn can_come_of_concurrency(failure: &Failure, names_change: bool) -> bool {
+pub(crate) fn can_come_of_concurrency(failure: &Failure, others_change: bool) -> bool {
     match &failure.kind {
         FailureKind::Sql { sqlstate } if is_of_value(sqlstate) => !reads_own_rows(failure),
-        FailureKind::Sql { sqlstate } => code_can(sqlstate, &failure.message, names_change),
+        FailureKind::Sql { sqlstate } => code_can(sqlstate, &failure.message, others_change),
         // Another one ended the session, took a schema away, or changed the ledger.
         FailureKind::ConnectionLost | FailureKind::SearchPath | FailureKind::Ledger => true,
         FailureKind::Refused
@@ -40,7 +40,7 @@ fn reads_own_rows(failure: &Failure) -> bool {
     first.is("ALTER") || (first.is("CREATE") && words.next().as_ref().is_some_and(of_index))
 }
 
-fn code_can(sqlstate: &str, message: &str, names_change: bool) -> bool {
+fn code_can(sqlstate: &str, message: &str, others_change: bool) -> bool {
     match sqlstate {
         // A limit of time, or of locks: the lock table is one for the whole server.
         "55P03" | "57014" | "53200" => true,
@@ -52,16 +52,19 @@ fn code_can(sqlstate: &str, message: &str, names_change: bool) -> bool {
         "23514" => !message.contains("is violated by some row"),
         // `CREATE … IF NOT EXISTS`, or a look before it, is no lock.
         "42P04" | "42P06" | "42P07" | "42701" | "42710" | "42723" => true,
-        // The same with DROP. Where the server names an object by number, or says so, it has found it and lost it.
-        "42P01" | "42703" | "42704" | "42883" | "3D000" | "3F000" => {
-            names_change || message.contains("OID") || message.contains("concurrently")
-        }
+        // The text alone.
+        "42601" => false,
         "0A000" => message.contains("cached plan"),
         // More rows than one where a look before an INSERT should have left one.
         "21000" => true,
         // Class 23: constraints; 40: deadlocks and serialization; P0: what a script raises by its own decision; XX: "tuple
         // concurrently updated", "cache lookup failed", "could not open relation".
-        state => ["23", "40", "P0", "XX"].iter().any(|class| state.starts_with(class)),
+        state if ["23", "40", "P0", "XX"].iter().any(|class| state.starts_with(class)) => true,
+        // Names, kinds and rights. Where the server names an object by number, or says so, it has found it and lost it.
+        state if ["3D", "3F", "42", "55"].iter().any(|class| state.starts_with(class)) => {
+            others_change || message.contains("OID") || message.contains("concurrently")
+        }
+        _ => false,
     }
 }
 
@@ -69,9 +72,9 @@ fn code_can(sqlstate: &str, message: &str, names_change: bool) -> bool {
 mod tests {
     use super::*;
 
-    fn can(sqlstate: &str, message: &str, names_change: bool) -> bool {
+    fn can(sqlstate: &str, message: &str, others_change: bool) -> bool {
         let kind = FailureKind::Sql { sqlstate: sqlstate.to_owned() };
-        can_come_of_concurrency(&Failure::new(kind, message), names_change)
+        can_come_of_concurrency(&Failure::new(kind, message), others_change)
     }
 
     #[test]
@@ -107,6 +110,8 @@ mod tests {
             ("P0003", "query returned more than one row"),
             ("21000", "more than one row returned by a subquery used as an expression"),
             ("0A000", "cached plan must not change result type"),
+            ("2200H", "nextval: reached maximum value of sequence \"s\" (3)"),
+            ("2BP01", "cannot drop table x because other objects depend on it"),
         ] {
             assert!(can(sqlstate, message, false), "{sqlstate} {message}");
         }
@@ -151,7 +156,18 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_there_counts_where_names_change() {
-        assert!(can("42P01", "relation \"public.countries\" does not exist", true));
+    fn what_others_take_away_counts_where_they_may() {
+        for (sqlstate, message) in [
+            ("42P01", "relation \"public.countries\" does not exist"),
+            ("42883", "function public.f() does not exist"),
+            ("3F000", "schema \"common\" does not exist"),
+            ("42501", "permission denied for table countries"),
+            ("42809", "\"countries\" is not a table"),
+            ("42804", "column \"a\" is of type integer but expression is of type text"),
+        ] {
+            assert!(can(sqlstate, message, true), "{sqlstate} {message}");
+            assert!(!can(sqlstate, message, false), "{sqlstate} {message}");
+        }
+        assert!(!can("42601", "syntax error at or near \"concurrently\"", true));
     }
 }

@@ -49,9 +49,9 @@ impl Doubts {
     }
 
     /// Looks at a failure of a unit. The first doubt about a database stays.
-    pub(super) fn consider(&self, unit: &UnitName, names_change: bool, failure: &Failure) {
+    pub(super) fn consider(&self, unit: &UnitName, others_change: bool, failure: &Failure) {
         let cause = match &failure.kind {
-            _ if !self.may_follow() || !can_come_of_concurrency(failure, names_change) => return,
+            _ if !self.may_follow() || !can_come_of_concurrency(failure, others_change) => return,
             FailureKind::ConnectionLost => "the server is still there",
             _ => "units that run at the same time can cause that",
         };

@@ -15,8 +15,9 @@ use camino::Utf8PathBuf;
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use crate::model::{Event, Failure, FailureKind, Files, UnitRecord};
+use crate::model::{Event, Failure, FailureKind, Files, Migration, UnitRecord};
 use crate::postgres::{EventSink, Server, Session};
+use crate::sql::{Answer, effects};
 use crate::tenants::{run_file, run_file_in_transaction};
 use doubt::Doubts;
 use plan::DatabasePlan;
@@ -108,7 +109,7 @@ pub(crate) async fn replay(
         cluster: Arc::default(),
         events,
         lost: AtomicBool::new(false),
-        doubts: Doubts::new(mode.attempt, concurrent, plans.len() > 1),
+        doubts: Doubts::new(mode.attempt, concurrent, are_linked(plans)),
     };
     let each = stream::iter(plans).map(|plan| database::replay_database(&replay, plan));
     let databases = if jobs == 1 {
@@ -118,6 +119,22 @@ pub(crate) async fn replay(
     };
     let doubts = plans.iter().map(|plan| replay.doubts.about(&plan.name)).collect();
     Evidence { databases, doubts, server_lost: replay.is_lost() }
+}
+
+/// Whether the result of one database can depend on what another one does: through what all databases of a server share,
+/// roles above all. That no script changes any of that has to be proven. Samples and `prepare` files count as scripts that may.
+fn are_linked(plans: &[&DatabasePlan]) -> bool {
+    let may_change = |migration: &Migration| effects(&migration.up).changes_cluster() != Answer::No;
+    let may_reach = |plan: &&DatabasePlan| {
+        let tracks = plan.shared.iter().chain(&plan.tenants);
+        let mut migrations = tracks.flat_map(|track| track.base.iter().chain(&track.head));
+        let has_files = !plan.prepare.is_empty() || !plan.tenant_prepare.is_empty();
+        let mut units = plan.units.iter();
+        has_files
+            || units.any(|unit| unit.start.sample_path().is_some())
+            || migrations.any(may_change)
+    };
+    plans.len() > 1 && plans.iter().any(may_reach)
 }
 
 impl Replay<'_> {

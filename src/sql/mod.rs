@@ -16,8 +16,8 @@ mod words;
 pub(crate) use comments::{Comment, Outline, outline};
 pub(crate) use do_block::{do_block_line, do_block_offset};
 pub(crate) use effects::{
-    Answer, ConcurrentCommand, Effects, IndexChange, ObjectName, Observation, ReindexKind,
-    Statement, effects,
+    Answer, ConcurrentCommand, Effects, IndexChange, ObjectName, ObjectPlaces, Observation,
+    ReindexKind, Statement, effects, known_functions,
 };
 pub(crate) use effects::{
     TransactionControl, is_transaction_control, refuses_transaction, transaction_control,

@@ -120,8 +120,8 @@ impl Work<'_> {
             Err(failed) => {
                 let failure = not_shown(failed.failure);
                 let mut stopped = stopped(batch, StepFailure { failure, ..failed });
-                let texts = of_batch.iter().map(|migration| self.script(migration).text());
-                in_flight.judge(&mut stopped, texts);
+                let scripts = of_batch.iter().map(|migration| self.script(migration));
+                in_flight.judge(&mut stopped, scripts);
                 self.tidy(lane, target, batch, invalid, &mut stopped).await;
                 return Err(stopped.into());
             }

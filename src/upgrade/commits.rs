@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::aftermath::Stopped;
 use super::race::{Race, may_be_of_same_migration};
+use crate::model::Script;
 
 /// By the migration's index in its track.
 #[derive(Debug, Default)]
@@ -47,9 +48,13 @@ impl InFlight<'_> {
     }
 
     /// Whether they failed, without any effect, because of what another target did meanwhile.
-    pub(super) fn judge<'t>(&self, stopped: &mut Stopped, texts: impl Iterator<Item = &'t str>) {
+    pub(super) fn judge<'s>(
+        &self,
+        stopped: &mut Stopped,
+        scripts: impl Iterator<Item = &'s Script>,
+    ) {
         let is_open = stopped.had_no_effect && stopped.race.is_none();
-        if is_open && may_be_of_same_migration(&stopped.failure, texts) && self.was_beside() {
+        if is_open && may_be_of_same_migration(&stopped.failure, scripts) && self.was_beside() {
             stopped.race = Some(Race::SameMigration);
         }
     }
@@ -87,7 +92,8 @@ mod tests {
             is_index_command: false,
             leftovers: Leftovers::default(),
         };
-        of.judge(&mut stopped, ["CREATE TYPE a"].into_iter());
+        let script = Script::whole("1.sql", "CREATE TYPE a");
+        of.judge(&mut stopped, [&script].into_iter());
         stopped.race
     }
 

@@ -3,7 +3,8 @@
 //! Sequences advance in transactions that are rolled back, too. A retry is therefore only for failures that *are* a race: a
 //! lock, a deadlock, or a row of a system catalog that two sessions wrote. A duplicate in a table of the user's is none.
 
-use crate::model::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind, Script};
+use crate::sql::effects;
 
 /// Why a try lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,17 +76,13 @@ pub(super) fn of(failure: &Failure) -> Option<Race> {
 
 /// Whether a failure can come from another target that executed the same migration after this one had checked for its
 /// objects. What advances a sequence, or works on another server, is not the same migration at the next try.
-pub(super) fn may_be_of_same_migration<'t>(
+pub(super) fn may_be_of_same_migration<'s>(
     failure: &Failure,
-    mut texts: impl Iterator<Item = &'t str>,
+    mut scripts: impl Iterator<Item = &'s Script>,
 ) -> bool {
-    const NOT_REPEATABLE: [&str; 4] = ["nextval", "setval", "currval", "dblink"];
     let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
-    let is_repeatable = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        !NOT_REPEATABLE.iter().any(|word| text.contains(word))
-    };
-    CHECKED_BEFORE.contains(&sqlstate.as_str()) && texts.all(is_repeatable)
+    CHECKED_BEFORE.contains(&sqlstate.as_str())
+        && scripts.all(|script| effects(script).is_repeatable())
 }
 
 #[cfg(test)]
@@ -134,10 +131,30 @@ mod tests {
     #[test]
     fn what_a_sequence_decides_is_not_repeatable() {
         let exists = sql("42P07", "relation \"a1\" already exists");
-        let may =
-            |failure: &Failure, text: &str| may_be_of_same_migration(failure, [text].into_iter());
-        assert!(may(&exists, "DO $$ BEGIN CREATE TABLE a1 (); END $$"));
-        assert!(!may(&exists, "DO $$ BEGIN EXECUTE 'CREATE TABLE a' || NEXTVAL('s'); END $$"));
+        let may = |failure: &Failure, text: &str| {
+            may_be_of_same_migration(failure, [&Script::whole("1.sql", text)].into_iter())
+        };
+        for text in [
+            "DO $$ BEGIN CREATE TABLE a1 (); END $$",
+            "-- without nextval('s')\nCREATE TABLE IF NOT EXISTS a1 (); /* dblink('x') */",
+            "COMMENT ON TABLE a1 IS 'nextval(''s'')'; CREATE TABLE a1 (nextval text, dblink_id int);",
+            "CREATE TABLE a1 (id bigint DEFAULT nextval('s'));",
+            "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT nextval(''s'')';",
+            "INSERT INTO a VALUES ('currval(''s'')');",
+        ] {
+            assert!(may(&exists, text), "{text}");
+        }
+        for text in [
+            "DO $$ BEGIN EXECUTE 'CREATE TABLE a' || NEXTVAL('s'); END $$",
+            "DO $$ BEGIN EXECUTE format('CREATE TABLE a%s', \"nextval\"('s')); END $$",
+            "DO $$ BEGIN EXECUTE 'SELECT setval(''s'', 1)'; END $$",
+            "SELECT pg_catalog.nextval /* x */ ('s')",
+            "DO $$ DECLARE i int; BEGIN INSERT INTO a DEFAULT VALUES RETURNING id INTO i; END $$",
+            "SELECT dblink_exec('x', 'CREATE TABLE a1 ()')",
+            "SELECT 'open",
+        ] {
+            assert!(!may(&exists, text), "{text}");
+        }
         assert!(!may(&sql("23505", "duplicate key"), "INSERT INTO a VALUES (1)"));
         assert!(!may(&sql("22012", "division by zero"), "SELECT 1 / 0"));
     }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::common::{Project, Report, project, random_rounds};
+use crate::common::{Postgres, Project, Report, project, random_rounds};
 
 const DATABASES: [&str; 2] = ["app", "users"];
 const SAMPLES: [&str; 3] = ["acme", "bolt", "coil"];
@@ -28,6 +28,35 @@ const STATEMENTS: [&str; 14] = [
     "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {member}",
 ];
 
+/// The same for objects of a schema that all tenants have together, named with it or found by the search path.
+const SHARED_OBJECTS: [&str; 20] = [
+    "CREATE OR REPLACE FUNCTION shared.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE OR REPLACE VIEW shared.all_plans AS SELECT id FROM shared.plans",
+    "GRANT SELECT ON shared.plans TO {member}",
+    "GRANT SELECT ON plans TO {member}",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA shared TO {member}",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA shared GRANT SELECT ON TABLES TO {member}",
+    "COMMENT ON TABLE shared.plans IS 'for all'",
+    "COMMENT ON COLUMN plans.id IS 'its number'",
+    "ALTER TABLE shared.plans ADD COLUMN IF NOT EXISTS note text",
+    "ALTER FUNCTION shared.fixed() STABLE",
+    "CREATE INDEX IF NOT EXISTS plans_id ON shared.plans (id)",
+    "SET LOCAL search_path = public;\nCREATE OR REPLACE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+     RESET search_path",
+    "DO $$ BEGIN IF to_regtype('public.mood') IS NULL THEN PERFORM pg_sleep(0.02);\n\
+     CREATE TYPE public.mood AS ENUM ('a'); END IF; END $$",
+    "DO $$ BEGIN EXECUTE format('GRANT SELECT ON %I.plans TO {member}', 'shared'); END $$",
+    "DO $$ BEGIN EXECUTE 'COMMENT ON TABLE ' || 'shared.plans' || ' IS NULL'; END $$",
+    "DO $$ BEGIN EXECUTE format('ALTER ROLE {member} IN DATABASE %I SET work_mem = ''8MB''', current_database()); END $$",
+    "REASSIGN OWNED BY {member} TO {group}",
+    "DROP OWNED BY {group}",
+    "DROP FUNCTION IF EXISTS shared.old();\nCREATE FUNCTION shared.old() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "ALTER PUBLICATION standing SET TABLE shared.plans",
+];
+
+const SHARED: &str = "CREATE TABLE shared.plans (id int PRIMARY KEY);\n\
+    CREATE FUNCTION shared.fixed() RETURNS int LANGUAGE sql AS 'SELECT 1';\nCREATE PUBLICATION standing;\n";
+
 /// Long enough for others to come to the same statement before this transaction ends.
 const PAUSE: &str = "SELECT pg_sleep(0.03)";
 
@@ -46,21 +75,16 @@ fn products(name: &str, base: &[&str], pending: &[&str]) -> Project {
             config,
             "[databases.{database}]\nshared = {{ migrations = \"{folder}/shared\", schema = \"shared\", format = \"sqlx\" }}\n\
              [databases.{database}.tenants]\nmigrations = \"{folder}/tenant\"\ntarget = \"tenant_{{tenant}}\"\nformat = \"sqlx\"\n\
-             samples = \"{database}/samples/*\"\n"
+             search_path = [\"{{target}}\", \"shared\", \"public\"]\nsamples = \"{database}/samples/*\"\n"
         )
         .unwrap();
     }
     let roles = with_roles("CREATE ROLE {member}; CREATE ROLE {group};", name);
     let first = |project: Project, database: &&str| {
-        project
-            .file(
-                &format!("{database}/migrations/shared/1_plans.sql"),
-                "CREATE TABLE shared.plans (id int PRIMARY KEY);\n",
-            )
-            .file(
-                &format!("{database}/migrations/tenant/1_members.sql"),
-                "CREATE TABLE members (id int);\n",
-            )
+        project.file(&format!("{database}/migrations/shared/1_plans.sql"), SHARED).file(
+            &format!("{database}/migrations/tenant/1_members.sql"),
+            "CREATE TABLE members (id int);\n",
+        )
     };
     let project = project().file("mig-ci.toml", config).file("roles.sql", roles);
     let project = DATABASES.iter().fold(project, first);
@@ -107,6 +131,67 @@ fn each_statement_of_this_kind_runs_alone() {
     for (number, statement) in STATEMENTS.iter().enumerate() {
         let project = products(&format!("kind_{number}"), &[statement], &[statement]);
         passes_at_once(&project, statement);
+    }
+}
+
+#[test]
+fn objects_of_all_tenants_are_changed_by_one_at_a_time() {
+    for (number, statements) in SHARED_OBJECTS.chunks(4).enumerate() {
+        let project = products(&format!("object_{number}"), &[], statements);
+        passes_at_once(&project, &format!("{statements:#?}"));
+    }
+}
+
+const THIRTY: &str = "[prepare]\nserver = \"roles.sql\"\n[postgres]\nrole = \"superuser\"\n\
+    [databases.app]\nshared = { migrations = \"shared\", schema = \"shared\", format = \"plain\" }\n\
+    [databases.app.tenants]\nmigrations = \"tenant\"\ntarget = \"tenant_{tenant}\"\nformat = \"plain\"\n\
+    search_path = [\"{target}\", \"shared\", \"public\"]\nsamples = \"samples/*\"\n";
+
+/// Thirty tenants, eight at a time: as one after the other, and as psql in a loop.
+#[tokio::test]
+async fn many_tenants_end_as_in_a_loop_of_psql() {
+    let (mut random, rounds) = random_rounds(20_261_201, 1, 20);
+    for round in 0..rounds {
+        let mut statements = SHARED_OBJECTS;
+        random.shuffle(&mut statements);
+        let name = format!("loop_{round}");
+        let statements: Vec<_> = statements[..8].iter().map(|sql| with_roles(sql, &name)).collect();
+        let text = format!("{};\nCREATE TABLE items (id int);\n", statements.join(";\n"));
+        // Both runs use the same server.
+        let roles = "DO $$ BEGIN CREATE ROLE {member}; CREATE ROLE {group};\n\
+            EXCEPTION WHEN duplicate_object THEN NULL; END $$;";
+        let roles = with_roles(roles, &name);
+        let project = project()
+            .file("mig-ci.toml", THIRTY)
+            .file("roles.sql", &roles)
+            .file("shared/1_plans.sql", SHARED)
+            .file("tenant/1_members.sql", "CREATE TABLE members (id int);\n");
+        let tenants: Vec<_> = (0..27).map(|number| format!("t{number:02}")).collect();
+        let project = tenants.iter().fold(project, |project, tenant| {
+            project.file(&format!("samples/{tenant}.sql"), "INSERT INTO members VALUES (1);\n")
+        });
+        let project = project.git_commit("base").file("tenant/2_step.sql", &text);
+        let [one, many] = ["--jobs=1", "--jobs=8"].map(|jobs| {
+            let report = project.verify().args(["--base=HEAD", jobs]).report(0);
+            let app = report.json["databases"][0].clone();
+            assert_eq!(app["replayed"]["reason"].as_str(), None, "{text}");
+            let units = app["units"].as_array().unwrap().iter();
+            units.map(|unit| format!("{} {}", unit["name"], unit["verdict"])).collect::<Vec<_>>()
+        });
+        assert!(one.len() > 30 && one == many, "{one:?}, {many:?}: {text}");
+        let server = Postgres::start();
+        server.sql(&roles).await;
+        server.sql(&format!("CREATE SCHEMA shared; {SHARED}")).await;
+        for tenant in &tenants {
+            let path = format!("-c search_path=tenant_{tenant},shared,public");
+            let psql = std::process::Command::new(server.program("psql"))
+                .env("PGOPTIONS", path)
+                .args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", &server.url("postgres")])
+                .args(["-c", &format!("CREATE SCHEMA tenant_{tenant}"), "-c", &text])
+                .output()
+                .unwrap();
+            assert!(psql.status.success(), "{tenant}: {psql:?}\n{text}");
+        }
     }
 }
 

@@ -182,17 +182,22 @@ fn what_tenants_do_to_each_other_is_no_failure() {
             "a lock that is waited for",
             "SET LOCAL lock_timeout = '50ms';\nLOCK TABLE shared.settings;\nSELECT pg_sleep(0.3);".to_owned(),
         ),
+        ("a table that a function looks for", "SELECT shared.make_twice();".to_owned()),
     ] {
         // Who drops the table has to own it.
         let project = configured(SUPERUSER, "sqlx", &["CREATE TABLE a (id int);"], &[&sql]);
         let add = "CREATE TABLE shared.old (); ALTER TABLE shared.old OWNER TO CURRENT_USER;\n\
                    ALTER SCHEMA shared OWNER TO CURRENT_USER;";
+        let function = format!(
+            "CREATE FUNCTION shared.make_twice() RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
+             IF to_regclass('shared.twice') IS NULL AND {other} THEN {pause}; CREATE TABLE shared.twice (); END IF; END $$;"
+        );
         let shared = project.read("shared.sql");
-        let project = project.file("shared.sql", format!("{shared}{add}"));
+        let project = project.file("shared.sql", format!("{shared}{add}{function}"));
         let report = verify(&project, 8).report(0);
         assert_eq!(outcomes(&verify(&project, 1).report(0)), outcomes(&report), "{name}");
-        // What commits in its midst has the database for itself from the first.
-        let is_beside = !sql.contains("COMMIT");
+        // What commits in its midst, or defines or drops what all have, has the database for itself from the first.
+        let is_beside = !["COMMIT", "CREATE TABLE", "DROP TABLE"].iter().any(|one| sql.contains(one));
         assert_eq!(reason(&report, 0).is_some(), is_beside, "{name}: {:#}", report.json);
     }
 }
@@ -200,16 +205,28 @@ fn what_tenants_do_to_each_other_is_no_failure() {
 /// A sample that fails because of another one is judged again, too; so are the `prepare` files of tenants.
 #[test]
 fn samples_that_meet_are_loaded_one_by_one() {
-    let sample = "DO $$ BEGIN IF to_regclass('shared.countries') IS NULL THEN PERFORM pg_sleep(0.3); \
-                  CREATE TABLE shared.countries (); END IF; END $$;\nINSERT INTO a VALUES (1);\n";
-    let project = tenants("plain", &["CREATE TABLE a (id int);"], &["CREATE TABLE b (id int);"]);
-    let config = project.read("mig-ci.toml");
-    let project = project
-        .file("mig-ci.toml", format!("{config}samples = \"samples/*.sql\"\n"))
-        .file("samples/acme.sql", sample)
-        .file("samples/globex.sql", sample);
-    let [_, many] = same_with_many_jobs(&project, 0);
-    assert!(reason(&many, 0).unwrap().contains("samples/"), "{:?}", reason(&many, 0));
+    let code = "BEGIN IF to_regclass('shared.countries') IS NULL THEN PERFORM pg_sleep(0.3); \
+                CREATE TABLE shared.countries (); END IF; END";
+    // What the text shows runs alone from the first, and what a function does is judged again.
+    for (make, meets) in
+        [(format!("DO $$ {code} $$"), false), ("SELECT shared.make()".into(), true)]
+    {
+        let sample = format!("{make};\nINSERT INTO a VALUES (1);\n");
+        let project =
+            tenants("plain", &["CREATE TABLE a (id int);"], &["CREATE TABLE b (id int);"]);
+        let config = project.read("mig-ci.toml");
+        let shared = project.read("shared.sql");
+        let function =
+            format!("CREATE FUNCTION shared.make() RETURNS void LANGUAGE plpgsql AS $$ {code} $$;");
+        let project = project
+            .file("mig-ci.toml", format!("{config}samples = \"samples/*.sql\"\n"))
+            .file("shared.sql", format!("{shared}{function}"))
+            .file("samples/acme.sql", &sample)
+            .file("samples/globex.sql", &sample);
+        let [_, many] = same_with_many_jobs(&project, 0);
+        let reason = reason(&many, 0);
+        assert_eq!(reason.is_some_and(|reason| reason.contains("samples/")), meets, "{reason:?}");
+    }
 }
 
 #[test]
@@ -333,6 +350,33 @@ fn databases_that_share_the_server_are_replayed_together() {
     assert_eq!(many.finding("migration-failed")["failure"]["sqlstate"], "23505");
     // Its own reason, where the two that make the role have met.
     assert!(reason(&many, 0).is_some() && reason(&many, 1).unwrap().contains("SQLSTATE 23505"));
+}
+
+/// Definitions alone prove that no database can see another one's: only the one that has failed is replayed.
+#[test]
+fn a_database_that_no_other_one_can_touch_is_replayed_by_itself() {
+    let tenants = |name: &str| {
+        format!(
+            "[databases.{name}.tenants]\nmigrations = \"{name}\"\ntarget = \"tenant_{{tenant}}\"\nformat = \"plain\"\n"
+        )
+    };
+    let run = |pending: &str| {
+        let project = project()
+            .file("mig-ci.toml", format!("{}{}", tenants("first"), tenants("second")))
+            .file("first/1_a.sql", "CREATE TABLE a (id int);")
+            .file("second/1_a.sql", "CREATE TABLE a (id int);")
+            .git_commit("base")
+            .file("first/2_a.sql", "CREATE TABLE a (id int);")
+            .file("second/2_b.sql", pending);
+        let [one, many] = [1, 8].map(|jobs| verify(&project, jobs).report(1));
+        assert_eq!(outcomes(&one), outcomes(&many));
+        assert!(reason(&many, 0).unwrap().contains("SQLSTATE 42P07"), "{:#}", many.json);
+        reason(&many, 1).map(ToOwned::to_owned)
+    };
+    assert_eq!(run("CREATE TABLE b (id int); -- CREATE ROLE r"), None);
+    for may_reach in ["DO $$ BEGIN NULL; END $$;", "INSERT INTO a VALUES (1);"] {
+        assert!(run(may_reach).unwrap().contains("`first`"), "{may_reach}");
+    }
 }
 
 /// A role that a migration has made stays on a server that others use, too: a second run there would meet it.

@@ -1,6 +1,6 @@
 //! A migration directory at both revisions, and what became of each migration between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
@@ -9,7 +9,7 @@ use crate::formats::{
     self, AllowedDirection, Chosen, Directory, FormatError, Ledger, LoadedDirectory,
 };
 use crate::model::{Change, ChangedMigration, Files, Migration, Track, TrackKind};
-use crate::sql::{effects, first_difference, place_in};
+use crate::sql::{Answer, effects, first_difference, place_in};
 
 /// One migration directory, read at both revisions.
 #[derive(Debug, Clone)]
@@ -22,8 +22,10 @@ pub(crate) struct TrackPlan {
     pub(crate) head: Vec<Migration>,
     /// A migration, or a function that it makes, speaks of advisory locks of the session.
     pub(crate) takes_session_locks: bool,
-    /// A migration speaks of dropping or renaming something, which another unit may look for.
-    pub(crate) takes_names_away: bool,
+    /// A migration may drop or rename something that another unit looks for, or take a right away.
+    pub(crate) takes_away: bool,
+    /// Names of objects that migrations make in the first schema of the search path.
+    pub(crate) made_names: BTreeSet<String>,
     /// What the head changed in the base's migrations and the tool does not notice, since it keeps no checksum.
     pub(crate) unnoticed: Vec<ChangedMigration>,
     /// What looks like a down migration in the head's files, and runs forwards since `forward-only` names it.
@@ -70,7 +72,9 @@ impl TrackPlan {
             source,
         })?;
         let takes_session_locks = base.iter().chain(&head).any(names_session_lock);
-        let takes_names_away = base.iter().chain(&head).any(speaks_of_taking_away);
+        let takes_away = base.iter().chain(&head).any(may_take_away);
+        let all = base.iter().chain(&head);
+        let made_names = all.flat_map(|one| effects(&one.up).places().made().clone()).collect();
         let plan = Self {
             kind,
             directory: track.migrations.clone(),
@@ -78,7 +82,8 @@ impl TrackPlan {
             base,
             head,
             takes_session_locks,
-            takes_names_away,
+            takes_away,
+            made_names,
             unnoticed: Vec::new(),
             allowed_directions,
             unknown_names,
@@ -177,9 +182,8 @@ fn names_session_lock(migration: &Migration) -> bool {
     effects(&migration.up).names_session_lock()
 }
 
-fn speaks_of_taking_away(migration: &Migration) -> bool {
-    let text = migration.up.text().to_ascii_lowercase();
-    ["drop", "rename", "set schema"].iter().any(|words| text.contains(words))
+fn may_take_away(migration: &Migration) -> bool {
+    effects(&migration.up).takes_away() != Answer::No
 }
 
 /// The directory of a track, in one tree of files.

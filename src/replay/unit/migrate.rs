@@ -54,7 +54,7 @@ impl UnitRun<'_> {
         let mut kept = None;
         if alone {
             let scripts = decision.apply.iter().map(|index| effects(&migrations[*index].up));
-            kept = Some(self.home.turn(Reach::of(scripts).alone()).await);
+            kept = Some(self.home.turn(Reach::of(scripts, self.own()).alone()).await);
         }
         for (done, index) in decision.apply.iter().enumerate() {
             let rest = decision.apply[done..].iter().map(|index| &migrations[*index]);
@@ -95,7 +95,7 @@ impl UnitRun<'_> {
     pub(super) async fn ensure_ledger(&self, session: &mut Session) -> Result<(), Failure> {
         let messages = self.track.chosen.format.ensure_ledger(&self.unit.ledger);
         let own = messages.iter().map(|message| Effects::of(&message.text()));
-        let _turn = self.home.turn_beyond(Reach::of(own)).await;
+        let _turn = self.home.turn_beyond(Reach::of(own, self.own())).await;
         for message in &messages {
             session.send(message).await?;
         }
@@ -118,7 +118,7 @@ impl UnitRun<'_> {
         let started = Instant::now();
         let turn = match kept {
             Some(turn) => turn,
-            None => self.home.turn(Reach::of_step(&messages)).await,
+            None => self.home.turn(Reach::of_step(&messages, self.own())).await,
         };
         let was_open = session.is_left_in_transaction();
         let watch = self.watch_guards(session, migration, &messages).await;

@@ -21,6 +21,7 @@ use crate::model::{
 use crate::postgres::{Session, as_client};
 
 pub(super) use turn::Home;
+use turn::Own;
 
 /// A unit at work. Its two halves, [`UnitRun::reach_base`] and [`UnitRun::run_head`], are called in this order; a half
 /// that comes after a failure does nothing.
@@ -139,8 +140,10 @@ impl<'a> UnitRun<'a> {
 
     /// A failure that others may have caused: the results of the database do not count.
     fn doubt(&self, phase: Phase, failure: &Failure) {
-        let names_change = phase == Phase::Prepare || self.track.takes_names_away;
-        self.replay.doubts.consider(&self.name(), names_change, failure);
+        // The head's migrations have run in the first empty tenant, with all that they bring. Before that, one unit can need
+        // what another one brings.
+        let others_change = phase != Phase::Head || self.track.takes_away;
+        self.replay.doubts.consider(&self.name(), others_change, failure);
     }
 
     pub(super) fn finish(mut self) -> UnitRecord {
@@ -184,6 +187,12 @@ impl<'a> UnitRun<'a> {
             self.record.changed.clone_from(&self.track.unnoticed);
         }
         self.migrate(Phase::Head, &self.track.head).await
+    }
+
+    /// What of the database is its own.
+    fn own(&self) -> Own<'_> {
+        let schema = self.unit.search_path.first().map_or("public", String::as_str);
+        Own { schema, names: &self.track.made_names }
     }
 
     async fn owner_session(&self) -> Result<Session, Failure> {

@@ -65,7 +65,8 @@ impl UnitRun<'_> {
     async fn load(&mut self, file: &SampleFile) -> Result<(), Failure> {
         let (schema, ledger) = (self.schema(), &self.unit.ledger);
         // An extension is one for the whole database, and two samples may well bring the same.
-        let _turn = self.home.turn_beyond(Reach::of(file.effects_beyond(schema))).await;
+        let reach = Reach::of(file.effects_beyond(schema), self.own());
+        let _turn = self.home.turn_beyond(reach).await;
         let mut session = self.admin_session().await?;
         let target = Target { role: self.replay.server.role_name(), schema, ledger };
         self.record.sample = Some(load_sample(&mut session, file, target).await?);
@@ -74,7 +75,7 @@ impl UnitRun<'_> {
     }
 
     fn schema(&self) -> &str {
-        self.unit.search_path.first().map_or("public", String::as_str)
+        self.own().schema
     }
 
     /// Where data alone stands: its rows of the ledger come first, if it has any (`pg_dump --data-only` has).

@@ -4,8 +4,9 @@
 //! The server gives no order to two sessions that change the same row of a system catalog: the second one fails ("tuple
 //! concurrently updated", a duplicate key in an index of a catalog), although it has waited. So a script that changes what a
 //! database has once (a schema, an extension) has the database for itself, and one that changes what a server has once (a
-//! role, a membership) holds a lock that all databases have together. What the text does not show (a function that it calls)
-//! runs beside others; if that fails, a second run judges.
+//! role, a membership) holds a lock that all databases have together. An object outside of the unit's own schema is one that
+//! all units of the database have, so a script that defines, changes or drops one has the database for itself, too. What the
+//! text does not show (a function that it calls) runs beside others; if that fails, a second run judges.
 //!
 //! The turn in the database always comes first, then that of the server. A session that waits for either has no transaction
 //! and no lock in the server. A session that has the turn of the server waits for locks in the server alone, and these belong
@@ -17,12 +18,13 @@
 //! circle. So it keeps the turn of the server, too, if it has it; if not, its later steps run without.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::formats::{Message, Segment, rolls_back_whole};
-use crate::sql::{Answer, Effects, effects};
+use crate::sql::{Answer, Effects, ObjectPlaces, effects};
 
 /// A database on our server, and who may work in it.
 #[derive(Debug, Clone)]
@@ -40,6 +42,15 @@ pub(super) struct Reach {
     database: bool,
     /// Nothing else may change the server as a whole.
     cluster: bool,
+}
+
+/// What of a database is a unit's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'a> {
+    /// The schema that comes first in its search path.
+    pub(super) schema: &'a str,
+    /// Names of objects that its track makes there.
+    pub(super) names: &'a BTreeSet<String>,
 }
 
 /// The right to work in a [`Home`]; it lasts until it is dropped.
@@ -88,27 +99,28 @@ impl Reach {
     pub(super) const WHOLE_SERVER: Self = Self { database: true, cluster: true };
 
     /// Of scripts that run one after the other.
-    pub(super) fn of(scripts: impl IntoIterator<Item = impl Borrow<Effects>>) -> Self {
-        let each = scripts.into_iter().map(|effects| {
+    pub(super) fn of(
+        scripts: impl IntoIterator<Item = impl Borrow<Effects>>,
+        own: Own<'_>,
+    ) -> Self {
+        let mut all = Self::default();
+        let mut places = ObjectPlaces::default();
+        for effects in scripts {
             let effects = effects.borrow();
-            Self {
-                database: effects.changes_database() == Answer::Yes,
-                cluster: effects.changes_cluster() == Answer::Yes,
-            }
-        });
-        each.fold(Self::default(), |all, each| Self {
-            database: all.database || each.database,
-            cluster: all.cluster || each.cluster,
-        })
+            all.database |= effects.changes_database() == Answer::Yes;
+            all.cluster |= effects.changes_cluster() == Answer::Yes;
+            places.join(&effects.places());
+        }
+        Self { database: all.database || places.may_be_outside(own.schema, own.names), ..all }
     }
 
     /// Of a step. What cannot be rolled back whole has the database for itself.
-    pub(super) fn of_step(messages: &[Message]) -> Self {
+    pub(super) fn of_step(messages: &[Message], own: Own<'_>) -> Self {
         let scripts = messages.iter().flat_map(Message::segments).filter_map(|part| match part {
             Segment::Script(script) => Some(effects(script)),
             Segment::Tool(_) => None,
         });
-        let reach = Self::of(scripts);
+        let reach = Self::of(scripts, own);
         if rolls_back(messages) { reach } else { reach.alone() }
     }
 

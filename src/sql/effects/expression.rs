@@ -1,7 +1,8 @@
 //! What it takes to evaluate an expression, or to keep it unevaluated, told from its words alone.
 //!
 //! An expression is understood only where each of its words is on a list. A function of PostgreSQL's own is taken for what
-//! it is by its name: `pg_catalog` comes first in a search path unless it is named there.
+//! it is by its name: `pg_catalog` comes first in a search path unless it is named there. A function or an operator of the
+//! project's with the same name can fit the arguments better; whether there is one, the database is asked (`Ledger::is_watched`).
 
 use super::syntax::{is, parenthesized};
 use super::vocabulary::{

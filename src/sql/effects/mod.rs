@@ -8,6 +8,7 @@
 mod concurrent;
 mod definition;
 mod expression;
+mod place;
 mod scope;
 mod session;
 mod statement;
@@ -21,11 +22,13 @@ mod vocabulary;
 use std::ops::Range;
 
 pub(crate) use concurrent::{ConcurrentCommand, IndexChange, ReindexKind};
+pub(crate) use place::ObjectPlaces;
 pub(crate) use statement::Statement;
 pub(crate) use syntax::ObjectName;
 pub(crate) use transaction::{
     TransactionControl, is_transaction_control, refuses_transaction, transaction_control,
 };
+pub(crate) use vocabulary::known_functions;
 
 use super::split::{Dialect, split};
 use crate::model::Script;
@@ -151,11 +154,13 @@ impl Effects {
         self.answer(|statement| statement.left.role)
     }
 
-    /// It may make code run at each later statement (an event trigger), or at each row of the table `ledger`.
+    /// It may make code run at later statements that do not name it: an event trigger, what belongs to the rows of the table
+    /// `ledger`, or a namesake of a function or an operator of PostgreSQL's own.
     pub(crate) fn may_watch(&self, ledger: &str) -> bool {
+        let ledger = syntax::cut(ledger);
         self.statements.iter().any(|statement| {
-            let on_ledger = |table: &String| table.is_empty() || *table == syntax::cut(ledger);
-            statement.makes_event_trigger || statement.trigger_on.as_ref().is_some_and(on_ledger)
+            statement.makes_hidden_code
+                || statement.changed_tables.iter().any(|table| *table == ledger || table.is_empty())
         })
     }
 
@@ -189,6 +194,25 @@ impl Effects {
     /// object that is named with its schema may be one of those, and is `Unknown`.
     pub(crate) fn changes_database(&self) -> Answer {
         self.answer(|statement| statement.scope.database)
+    }
+
+    /// Where the objects are that it defines, changes or drops.
+    pub(crate) fn places(&self) -> ObjectPlaces {
+        let mut all = ObjectPlaces::default();
+        self.statements.iter().for_each(|statement| all.join(&statement.places));
+        all
+    }
+
+    /// What others may rely on is gone or another one afterwards: it drops, renames or moves an object or takes a right away,
+    /// or it brings a function that does. Code that it calls and does not show may do so.
+    pub(crate) fn takes_away(&self) -> Answer {
+        self.answer(|statement| statement.takes_away)
+    }
+
+    /// It does the same when it is executed again after it was rolled back, as far as its text tells: it uses no sequence by
+    /// a function, hands no generated value on, and reaches no other server.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.is_closed && self.statements.iter().all(|statement| statement.is_repeatable)
     }
 
     /// The strongest answer of the statements; of a text that is not closed, nothing is proven.

@@ -1,13 +1,14 @@
 //! How far a statement reaches: the target's own objects, what a database has once, what a server has once.
 
-use super::syntax::{after, any_of, is, mentions, top_level, top_level_keyword};
+use super::syntax::{after, any_of, is, mentions, to_semicolon, top_level, top_level_keyword};
 use super::{Answer, Evaluation};
 use crate::sql::words::Word;
 
 /// Kinds of objects that all databases of a server share.
-const OF_CLUSTER: &[&str] = &["ROLE", "GROUP", "DATABASE", "SYSTEM", "TABLESPACE", "SUBSCRIPTION"];
+pub(super) const OF_CLUSTER: &[&str] =
+    &["ROLE", "GROUP", "DATABASE", "SYSTEM", "TABLESPACE", "SUBSCRIPTION"];
 /// Kinds of objects that are one for all schemas of a database.
-const OF_DATABASE: &[&str] = &[
+pub(super) const OF_DATABASE: &[&str] = &[
     "ACCESS",
     "CAST",
     "EVENT",
@@ -92,7 +93,7 @@ fn is_database_wide(words: &[Word<'_>]) -> bool {
         let everywhere = is(words, 1, "DEFAULT")
             && is(words, 2, "PRIVILEGES")
             && !to_semicolon(words).windows(2).any(|pair| pair[0].is("IN") && pair[1].is("SCHEMA"));
-        return kind(at) || everywhere;
+        return kind(at) || everywhere || is(words, 0, "DROP") && is(words, 1, "OWNED");
     }
     if after(words, &["COMMENT", "ON"]).is_some() {
         return kind(2);
@@ -101,12 +102,9 @@ fn is_database_wide(words: &[Word<'_>]) -> bool {
         let statement = to_semicolon(words);
         return top_level_keyword(statement, "ON").is_some_and(|on| kind(on + 1));
     }
-    after(words, &["IMPORT", "FOREIGN", "SCHEMA"]).is_some()
-}
-
-fn to_semicolon<'w, 't>(words: &'w [Word<'t>]) -> &'w [Word<'t>] {
-    let end = words.iter().position(|word| word.text() == ";").unwrap_or(words.len());
-    &words[..end]
+    // All objects of a role in the database.
+    after(words, &["REASSIGN", "OWNED"]).is_some()
+        || after(words, &["IMPORT", "FOREIGN", "SCHEMA"]).is_some()
 }
 
 fn any_keyword(words: &[Word<'_>], keywords: &[&str]) -> bool {

@@ -1,6 +1,6 @@
 //! What a statement leaves in the session: settings, temporary objects, locks, the search path, the role.
 
-use super::syntax::{after, any_of, is, mentions, top_level_keyword};
+use super::syntax::{after, any_of, is, mentions, statements_in_code, top_level_keyword};
 use super::{Answer, Evaluation};
 use crate::sql::words::Word;
 
@@ -164,6 +164,19 @@ fn with_set_config(words: &[Word<'_>], left: Left) -> Left {
     }
 }
 
+/// It sets the search path while it runs, for a transaction or for the session. A function's own setting is none.
+pub(super) fn sets_search_path(words: &[Word<'_>]) -> bool {
+    let mut sets = false;
+    statements_in_code(words, &mut |words| {
+        let is_path = |found: Setting| found.name.is_some_and(|name| name == "search_path");
+        sets |= is(words, 0, "SET") && setting(words).is_some_and(is_path);
+    });
+    let by_call = |words: &[Word<'_>]| {
+        is_set_config(words) && config_name(words).is_none_or(|name| name == "search_path")
+    };
+    sets || runs_now(words) && mentions(words, &by_call)
+}
+
 /// The setting's name, if it is a constant.
 fn config_name(call: &[Word<'_>]) -> Option<String> {
     call.get(2)?.string().map(|name| name.to_ascii_lowercase())
@@ -229,7 +242,7 @@ fn makes_temporary(words: &[Word<'_>]) -> bool {
 }
 
 /// It runs what it names; what a function or a view is made of is run later, by others.
-fn runs_now(words: &[Word<'_>]) -> bool {
+pub(super) fn runs_now(words: &[Word<'_>]) -> bool {
     !any_of(words, 0, &["CREATE", "ALTER", "COMMENT"])
         || (is(words, 0, "CREATE")
             && top_level_keyword(words, "AS").is_some()

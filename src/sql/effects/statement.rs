@@ -3,11 +3,16 @@
 use std::ops::Range;
 
 use super::concurrent::{ConcurrentCommand, IndexChange, concurrent, index_change};
+use super::place::ObjectPlaces;
 use super::scope::{Scope, scope};
-use super::session::{Left, left};
-use super::syntax::{any_of, is, mentions, object_name, top_level_keyword, without};
+use super::session::{Left, left, runs_now};
+use super::syntax::{
+    after, any_of, is, mentions, object_name, statements_in_code, to_semicolon, top_level_keyword,
+    without,
+};
 use super::transaction::{TransactionControl, commits_by_itself, control, refuses};
-use super::{Evaluation, Evaluation::*, definition};
+use super::vocabulary::known_functions;
+use super::{Answer, Evaluation, Evaluation::*, definition};
 use crate::sql::words::{Word, words};
 
 /// One statement of a script, and what it does.
@@ -31,15 +36,20 @@ pub(crate) struct Statement {
     pub(crate) verb: String,
     /// What lasts as long as a transaction: `SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`, `set_config`.
     pub(crate) is_local_to_transaction: bool,
-    /// The table that a trigger or a rule is made on, or whose triggers it changes.
-    pub(super) trigger_on: Option<String>,
-    /// It names event triggers, or brings an extension, which may have some.
-    pub(super) makes_event_trigger: bool,
+    /// Tables that it changes, or makes a trigger, a rule or an index on. Empty where a name cannot be read.
+    pub(super) changed_tables: Vec<String>,
+    /// It names event triggers, or brings an extension, which may have some, or something that is called without being named.
+    pub(super) makes_hidden_code: bool,
     pub(crate) concurrent: Option<ConcurrentCommand>,
     pub(crate) index_change: Option<IndexChange>,
     pub(super) evaluates: Evaluation,
     pub(super) left: Left,
     pub(super) scope: Scope,
+    pub(super) places: ObjectPlaces,
+    /// It drops, renames or moves an object, or takes a right away.
+    pub(super) takes_away: Answer,
+    /// Nothing in its text outlasts that it is rolled back.
+    pub(super) is_repeatable: bool,
 }
 
 impl Statement {
@@ -57,13 +67,16 @@ impl Statement {
             commits_by_itself: commits_by_itself(&words),
             verb: words.first().map(Word::keyword).unwrap_or_default(),
             is_local_to_transaction: is_local(&words),
-            trigger_on: trigger_on(&words),
-            makes_event_trigger: makes_event_trigger(&words),
+            changed_tables: changed_tables(&words),
+            makes_hidden_code: makes_hidden_code(&words),
             concurrent: concurrent(&words),
             index_change: index_change(&words),
             evaluates,
             left,
             scope: scope(&words, evaluates),
+            places: ObjectPlaces::of(&words),
+            takes_away: takes_away(&words, evaluates),
+            is_repeatable: !outlasts_rollback(&words),
         }
     }
 }
@@ -94,15 +107,66 @@ fn is_local(words: &[Word<'_>]) -> bool {
         || mentions(words, &|words| words[0].is("set_config"))
 }
 
-fn makes_event_trigger(words: &[Word<'_>]) -> bool {
+/// In its own text, or in the code of a block or a function.
+fn takes_away(words: &[Word<'_>], evaluates: Evaluation) -> Answer {
+    const CALLS: [&str; 6] = ["CALL", "DO", "EXECUTE", "SELECT", "VALUES", "WITH"];
+    let says = mentions(words, &|words| {
+        any_of(words, 0, &["DETACH", "DROP", "OWNED", "OWNER", "RENAME", "REVOKE"])
+            || is(words, 0, "SET") && is(words, 1, "SCHEMA")
+    });
+    match says {
+        true => Answer::Yes,
+        false if evaluates == Code && any_of(words, 0, &CALLS) => Answer::Unknown,
+        false => Answer::No,
+    }
+}
+
+/// What it does is not undone with its transaction: a sequence has advanced, another server has committed. A value that
+/// `RETURNING` hands on may come from a sequence.
+fn outlasts_rollback(words: &[Word<'_>]) -> bool {
+    runs_now(words)
+        && mentions(words, &|words| {
+            let calls = words.get(1).is_some_and(|open| open.text() == "(");
+            words[0].is("RETURNING")
+                || words[0].is("PROGRAM")
+                || calls && words[0].identifier().is_some_and(|name| is_lasting(&name))
+        })
+}
+
+/// Functions of sequences, and those that send something to another server.
+fn is_lasting(function: &str) -> bool {
+    ["currval", "lastval", "nextval", "setval"].contains(&function)
+        || function.starts_with("dblink")
+}
+
+fn makes_hidden_code(words: &[Word<'_>]) -> bool {
     mentions(words, &|words| {
-        is(words, 0, "EVENT") && is(words, 1, "TRIGGER")
+        let made = after(words, &["CREATE"]).map(|rest| without(rest, &["OR", "REPLACE"]));
+        let is_namesake = |rest: &[Word<'_>]| {
+            object_name(&rest[1..])
+                .is_some_and(|(function, _)| known_functions().any(|name| name == function.name))
+        };
+        let is_called_unnamed = made.is_some_and(|rest| {
+            any_of(rest, 0, &["CAST", "OPERATOR"]) || is(rest, 0, "FUNCTION") && is_namesake(rest)
+        });
+        is_called_unnamed
+            || is(words, 0, "EVENT") && is(words, 1, "TRIGGER")
             || any_of(words, 0, &["CREATE", "ALTER"]) && is(words, 1, "EXTENSION")
+            || is(words, 0, "ALTER")
+                && any_of(words, 1, &["FUNCTION", "ROUTINE"])
+                && top_level_keyword(words, "RENAME").is_some()
     })
 }
 
-/// `CREATE [OR REPLACE] [CONSTRAINT] TRIGGER … ON t`, `CREATE RULE … TO t`, `ALTER TABLE t ENABLE …`.
-fn trigger_on(words: &[Word<'_>]) -> Option<String> {
+/// `CREATE [OR REPLACE] [CONSTRAINT] TRIGGER … ON t`, `CREATE RULE … TO t`, `CREATE INDEX … ON t`, `ALTER TABLE t …`; of a
+/// block, those in its code.
+fn changed_tables(words: &[Word<'_>]) -> Vec<String> {
+    let mut tables = Vec::new();
+    statements_in_code(words, &mut |words| tables.extend(changed_table(to_semicolon(words))));
+    tables
+}
+
+fn changed_table(words: &[Word<'_>]) -> Option<String> {
     let table =
         |words| object_name(words).map(|(table, _)| table.name).or_else(|| Some(String::new()));
     let name_behind = |keyword| {
@@ -110,21 +174,15 @@ fn trigger_on(words: &[Word<'_>]) -> Option<String> {
         table(without(&words[at + 1..], &["ONLY"]))
     };
     if is(words, 0, "CREATE") {
-        let kind = words
-            .iter()
-            .skip(1)
-            .find(|word| !["OR", "REPLACE", "CONSTRAINT"].iter().any(|skipped| word.is(skipped)))?;
+        const SKIPPED: [&str; 4] = ["OR", "REPLACE", "CONSTRAINT", "UNIQUE"];
+        let is_skipped = |word: &Word<'_>| SKIPPED.iter().any(|skipped| word.is(skipped));
+        let kind = words.iter().skip(1).find(|word| !is_skipped(word))?;
         return match kind.keyword().as_str() {
-            "TRIGGER" => name_behind("ON"),
+            "TRIGGER" | "INDEX" => name_behind("ON"),
             "RULE" => name_behind("TO"),
             _ => None,
         };
     }
-    if is(words, 0, "ALTER")
-        && is(words, 1, "TABLE")
-        && top_level_keyword(words, "ENABLE").is_some()
-    {
-        return table(without(without(&words[2..], &["IF", "EXISTS"]), &["ONLY"]));
-    }
-    None
+    let rest = after(words, &["ALTER", "TABLE"])?;
+    table(without(without(rest, &["IF", "EXISTS"]), &["ONLY"]))
 }

@@ -132,9 +132,60 @@ fn mentions_within(
     (0..statement.len()).any(|at| is_such(&statement[at..]))
         || depth > 0
             && statement.iter().filter(|word| word.is_string()).any(|word| {
-                // Escapes do not matter: the words of code are letters.
-                let inner = word.string().map_or_else(|| word.text()[2..].to_owned(), Into::into);
+                let inner = code_of(word);
                 let inner: Vec<_> = words(&inner).collect();
                 mentions_within(&inner, is_such, depth - 1)
             })
+}
+
+/// Calls `visit` with a statement, and, of a block, with each statement in its code and in the dynamic SQL there: from its
+/// first word on to the end of that code.
+pub(super) fn statements_in_code(statement: &[Word<'_>], visit: &mut dyn FnMut(&[Word<'_>])) {
+    visit(statement);
+    if is(statement, 0, "DO") {
+        statements_in_strings(statement, visit, DEPTH);
+    }
+}
+
+fn statements_in_strings(code: &[Word<'_>], visit: &mut dyn FnMut(&[Word<'_>]), depth: usize) {
+    const BEFORE: [&str; 4] = ["BEGIN", "ELSE", "LOOP", "THEN"];
+    for word in code.iter().filter(|word| word.is_string()) {
+        let inner = code_of(word);
+        let inner: Vec<_> = words(&inner).collect();
+        for at in 0..inner.len() {
+            let begins = at == 0
+                || inner[at - 1].text() == ";"
+                || BEFORE.iter().any(|keyword| inner[at - 1].is(keyword));
+            if begins {
+                visit(&inner[at..]);
+            }
+        }
+        if depth > 1 {
+            statements_in_strings(&inner, visit, depth - 1);
+        }
+    }
+}
+
+/// What a string holds that is code. Escapes do not matter: the words of code are letters.
+fn code_of(string: &Word<'_>) -> String {
+    string.string().map_or_else(|| string.text()[2..].to_owned(), Into::into)
+}
+
+/// The words before the first semicolon.
+pub(super) fn to_semicolon<'w, 't>(words: &'w [Word<'t>]) -> &'w [Word<'t>] {
+    let end = words.iter().position(|word| word.text() == ";").unwrap_or(words.len());
+    &words[..end]
+}
+
+/// The kind of object that the words begin with, and what follows it.
+pub(super) fn kind_of<'w, 't>(words: &'w [Word<'t>]) -> Option<(String, &'w [Word<'t>])> {
+    let kind = words.first()?.keyword();
+    let (kind, length) = match kind.as_str() {
+        "MATERIALIZED" if is(words, 1, "VIEW") => ("VIEW".to_owned(), 2),
+        "FOREIGN" if is(words, 1, "TABLE") => ("TABLE".to_owned(), 2),
+        "OPERATOR" if any_of(words, 1, &["CLASS", "FAMILY"]) => (kind, 2),
+        "TEXT" if is(words, 1, "SEARCH") => (kind, 3),
+        _ => (kind, 1),
+    };
+    Some((kind, words.get(length..).unwrap_or_default()))
 }

@@ -209,8 +209,8 @@ fn what_reaches_beyond_the_schema() {
         ("comment on role r is 'x'", Yes, No),
         ("comment on extension e is 'x'", No, Yes),
         ("comment on column a.b is 'create role'", No, Unknown),
-        ("reassign owned by a to b", Yes, Unknown),
-        ("drop owned by a", Yes, Unknown),
+        ("reassign owned by a to b", Yes, Yes),
+        ("drop owned by a", Yes, Yes),
         ("create subscription s connection '' publication p", Yes, Unknown),
         ("create extension if not exists e", Unknown, Yes),
         ("create schema s", No, Yes),
@@ -229,6 +229,144 @@ fn what_reaches_beyond_the_schema() {
         cases.map(|(text, ..)| (text, of(text).changes_cluster(), of(text).changes_database()));
     let wrong: Vec<_> = found.iter().zip(cases).filter(|(found, case)| *found != case).collect();
     assert!(wrong.is_empty(), "found, expected: {wrong:#?}");
+}
+
+/// Statements of a tenant whose schema is `own`, and which has made `mine` there, on objects of other schemas.
+const OUTSIDE: &[&str] = &[
+    "create or replace function shared.f() returns int language sql as 'select 1'",
+    "create table public.a ()",
+    "create table \"Shared\".a ()",
+    "create unlogged table if not exists public.a ()",
+    "create type public.mood as enum ('a')",
+    "create unique index concurrently if not exists i on only shared.t (a)",
+    "create or replace trigger w after insert on shared.t for each row execute function f()",
+    "create constraint trigger w after insert on shared.t for each row execute function f()",
+    "create policy p on shared.t using (true)",
+    "create rule r as on insert to shared.t do nothing",
+    "create statistics shared.s on a, b from mine",
+    "create materialized view public.v as select 1",
+    "create foreign table public.t () server s",
+    "create operator public.=== (leftarg = int, rightarg = int, function = f)",
+    "create operator class public.o for type int using btree as storage int",
+    "create text search configuration public.c (parser = default)",
+    "create table mine partition of shared.p for values in (1)",
+    "create table db.shared.t ()",
+    "create table U&\"d\\0061ta\" ()",
+    "alter table if exists only shared.t add a int",
+    "alter table mine attach partition shared.p default",
+    "alter table mine set schema shared",
+    "alter table mine inherit shared.t",
+    "alter function shared.f() owner to r",
+    "alter index all in tablespace a set tablespace b",
+    "alter default privileges for role r in schema own, shared grant select on tables to r",
+    "alter trigger w on shared.t rename to x",
+    "drop function if exists mine(), shared.f(int, text) cascade",
+    "drop policy p on shared.t",
+    "comment on table shared.t is 'x'",
+    "comment on column shared.t.a is 'x'",
+    "comment on column plans.a is 'x'",
+    "comment on constraint c on shared.t is 'x'",
+    "security label for p on table shared.t is 'x'",
+    "grant select, insert (a) on mine, shared.t to r",
+    "grant select on plans to r",
+    "grant select on all tables in schema shared to r",
+    "revoke execute on function shared.f(int) from public",
+    "refresh materialized view concurrently shared.v",
+    "reindex (verbose) table concurrently shared.t",
+    "reindex schema shared",
+    "truncate only mine, shared.t",
+    "select 1 as a into shared.t",
+    "set search_path = public; create table a ()",
+    "set local search_path to public; create or replace function f() returns int return 1",
+    "set schema 'public'; create table a ()",
+    "select pg_catalog.set_config('search_path', 'public', true); create table a ()",
+    "do $$ begin set local search_path to public; create table a (); end $$",
+    "do $$ begin if not exists (select) then create type public.mood as enum (); end if; end $$",
+    "do $$ begin execute 'create table public.a ()'; end $$",
+    "do $$ begin execute format('create table %I ()', 'a'); end $$",
+    "do $$ begin execute 'grant select on ' || quote_ident('a') || ' to r'; end $$",
+    "do $a$ begin execute $b$ do $c$ begin alter table shared.t add a int; end $c$ $b$; end $a$",
+    "do E'begin create table public.a (); end'",
+];
+
+const INSIDE: &[&str] = &[
+    "create table a (b int references shared.t, c shared.mood default shared.f())",
+    "create table own.a (); alter table own.a add b int; drop table \"own\".a",
+    "create view v as select * from shared.t join public.u using (a)",
+    "create trigger w after insert on mine for each row execute function shared.f()",
+    "create function f() returns shared.t set search_path = public language sql as 'create table public.a ()'",
+    "create index on mine (a); create index i on mine (b); comment on index i is 'shared.i'",
+    "create temp table a (); create table pg_temp.b ()",
+    "alter table mine add foreign key (a) references shared.t (a); grant select on mine to r",
+    "alter table mine rename to other; alter table other add a int",
+    "comment on column mine.a is 'drop table shared.t'",
+    "insert into shared.t select * from public.u; update shared.t set a = 1",
+    "select * from shared.t; select shared.f()",
+    "do $$ begin create table a (); comment on table a is 'x'; -- drop table shared.t\n end $$",
+    "do $$ begin perform shared.f(); insert into shared.t values (1); end $$",
+    "set search_path = public; insert into a values (1)",
+    "select set_config('search_path', '', false); create table own.a ()",
+    "drop table if exists mine cascade; truncate mine; refresh materialized view mine",
+];
+
+#[test]
+fn statements_about_objects_of_other_schemas() {
+    let made = ["mine".to_owned()].into();
+    let outside = |text: &str| of(text).places().may_be_outside("own", &made);
+    let expected = OUTSIDE.iter().map(|text| (text, true));
+    let expected = expected.chain(INSIDE.iter().map(|text| (text, false)));
+    let wrong: Vec<_> = expected.filter(|(text, is)| outside(text) != *is).collect();
+    assert!(wrong.is_empty(), "expected: {wrong:#?}");
+}
+
+#[test]
+fn what_others_rely_on_is_taken_away() {
+    use Answer::{No, Unknown, Yes};
+    for (text, expected) in [
+        ("drop table a", Yes),
+        ("alter table a rename b to c", Yes),
+        ("alter table a set schema b", Yes),
+        ("revoke select on a from r", Yes),
+        ("create function f() returns void language sql as 'drop table a'", Yes),
+        ("do $$ begin execute 'alter type a rename value ''b'' to ''c'''; end $$", Yes),
+        ("select f()", Unknown),
+        ("call p()", Unknown),
+        ("do $$ begin null; end $$", Unknown),
+        ("select 'open", Unknown),
+        ("create table a (\"drop\" int); comment on table a is 'drop table b' -- rename", No),
+        ("insert into a values ('drop table b') /* revoke */", No),
+        ("create table dropped (renamed int); set search_path = a", No),
+        ("alter table a alter b type text", No),
+    ] {
+        assert_eq!(of(text).takes_away(), expected, "{text}");
+    }
+}
+
+#[test]
+fn code_that_no_later_statement_names_is_watched_for() {
+    for text in [
+        "create trigger w after insert on l for each row execute function f()",
+        "create index on only s.l (a)",
+        "alter table s.l add column a text default current_query()",
+        "do $$ begin execute 'alter table l add unique (a)'; end $$",
+        "create function public.lower(mood) returns text language sql return 'x'",
+        "create or replace function \"now\"(int) returns text language sql return 'x'",
+        "create operator + (leftarg = mood, rightarg = mood, function = f)",
+        "create cast (mood as text) with function f(mood)",
+        "alter function f(mood) rename to lower",
+        "create extension e",
+        "create event trigger e on ddl_command_end execute function f()",
+    ] {
+        assert!(of(text).may_watch("l"), "{text}");
+    }
+    for text in [
+        "create trigger w after insert on a for each row execute function f()",
+        "create unique index on a (l); alter table a add l int",
+        "create function lowered(mood) returns text language sql return lower('x')",
+        "comment on table a is 'create event trigger'; -- alter table l",
+    ] {
+        assert!(!of(text).may_watch("l"), "{text}");
+    }
 }
 
 #[test]
@@ -288,6 +426,11 @@ fn answers(text: &str) -> impl PartialEq + std::fmt::Debug + use<> {
         (of.observes(), of.may_run_code(), of.controls_transactions(), of.is_closed()),
         (of.leaves_in_session(), of.moves_search_path(), of.moves_role(), of.sets_lock_timeout()),
         (of.changes_cluster(), of.changes_database(), of.names_session_lock(), of.may_watch("l")),
+        (
+            of.places().may_be_outside("own", &["mine".to_owned()].into()),
+            of.takes_away(),
+            of.is_repeatable(),
+        ),
         of.statements()
             .iter()
             .map(|one| (one.control, one.refuses_transaction, one.commits_by_itself))
@@ -300,6 +443,7 @@ fn any_case() -> impl Strategy<Value = &'static str> {
     let all: Vec<&str> =
         SEES_NOTHING.iter().chain(SEES_ITS_TIME).chain(SEES_ANYTHING).copied().collect();
     let all = all.into_iter().chain(SESSION.iter().map(|(text, _)| *text));
+    let all = all.chain(OUTSIDE.iter().chain(INSIDE).copied());
     // A text that ends in the middle of a quote has no place behind it.
     prop::sample::select(all.filter(|text| of(text).is_closed).collect::<Vec<_>>())
 }

@@ -5,6 +5,10 @@
 pub(super) struct Words(&'static str);
 
 impl Words {
+    fn all(self) -> impl Iterator<Item = &'static str> {
+        self.0.split_whitespace()
+    }
+
     pub(super) fn has(self, word: &str) -> bool {
         self.0.split_whitespace().any(|known| known == word)
     }
@@ -22,7 +26,12 @@ pub(super) const FUNCTIONS: Words = Words(
 );
 /// Functions that read the time at which the transaction began, and nothing else.
 pub(super) const TRANSACTION_TIME: Words = Words("now transaction_timestamp");
-/// The same without parentheses.
+/// Functions that are taken for PostgreSQL's own by their names. One of the project's with such a name and other types of
+/// arguments is not told from its namesake.
+pub(crate) fn known_functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.all().chain(TRANSACTION_TIME.all())
+}
+/// Words without parentheses that read that time.
 pub(super) const CURRENT: Words =
     Words("CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP LOCALTIME LOCALTIMESTAMP");
 /// Keywords that can stand before a string without being a type.

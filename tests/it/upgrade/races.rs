@@ -9,7 +9,7 @@ use crate::common::Database;
 const TENANTS: usize = 60;
 
 /// Migrations that many tenants have in common. Pauses make it likely that they meet; they change nothing else.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 14] = [
     ("extension", "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;"),
     ("schema", "CREATE SCHEMA IF NOT EXISTS common; SELECT pg_sleep(0.02);"),
     (
@@ -41,6 +41,31 @@ const SHARED: [(&str, &str); 9] = [
         "role",
         "DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET work_mem = %L', current_database(), '5MB'); \
          PERFORM pg_sleep(0.01); END $$;",
+    ),
+    (
+        "words in comments and strings",
+        "-- nextval('s'), dblink(...) RETURNING id\n\
+         DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'mood') THEN PERFORM pg_sleep(0.02);\n\
+         /* setval('s', 1) */ CREATE TYPE public.mood AS ENUM ('nextval'); END IF; END $$;\n\
+         COMMENT ON TYPE public.mood IS 'currval(''s'')';",
+    ),
+    (
+        "grant on all tables",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA shared TO PUBLIC; SELECT pg_sleep(0.01);",
+    ),
+    (
+        "default privileges",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA shared GRANT SELECT ON TABLES TO PUBLIC; SELECT pg_sleep(0.01);",
+    ),
+    (
+        "search path",
+        "SET LOCAL search_path = public; CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+         RESET search_path; SELECT pg_sleep(0.01);",
+    ),
+    (
+        "function that is made again",
+        "DROP FUNCTION IF EXISTS shared.g(); CREATE FUNCTION shared.g() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+         COMMENT ON FUNCTION shared.g() IS 'x'; SELECT pg_sleep(0.01);",
     ),
 ];
 
