@@ -21,6 +21,8 @@ pub(super) struct Stopped {
     pub(super) is_index_command: bool,
     /// Invalid indexes of it.
     pub(super) leftovers: Leftovers,
+    /// The first of several migrations that shared its message.
+    pub(super) first_of_several: Option<usize>,
 }
 
 impl Stopped {
@@ -34,6 +36,7 @@ impl Stopped {
             had_no_effect: true,
             is_index_command: false,
             leftovers: Leftovers::default(),
+            first_of_several: None,
         }
     }
 
@@ -46,6 +49,7 @@ impl Stopped {
             had_no_effect: false,
             is_index_command: false,
             leftovers: Leftovers::default(),
+            first_of_several: None,
         }
     }
 }

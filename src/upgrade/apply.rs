@@ -16,7 +16,8 @@ use super::proof::not_shown;
 use super::race;
 use super::target::Target;
 use super::unit::Work;
-use crate::model::{Event, FailureKind, Migration, StepOutcome, StepRecord};
+use crate::formats::LedgerRow;
+use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
 use crate::postgres::{StepFailure, collecting};
 
 /// Why a batch was not applied.
@@ -74,6 +75,7 @@ impl Work<'_> {
             Some(opening) => opening.watched(),
             None => self.is_watched(lane, target).await?,
         };
+        let watched = watched || begun.is_separate;
         let ledger = &target.ledger.table;
         for batch in batches(&steps, &on_the_path(target), watched, ledger) {
             let (of_batch, others) = rest.split_at(batch.steps);
@@ -122,6 +124,7 @@ impl Work<'_> {
                 let mut stopped = stopped(batch, StepFailure { failure, ..failed });
                 let scripts = of_batch.iter().map(|migration| self.script(migration));
                 in_flight.judge(&mut stopped, scripts);
+                stopped.first_of_several = indices.first().copied().filter(|_| batch.steps > 1);
                 self.tidy(lane, target, batch, invalid, &mut stopped).await;
                 return Err(stopped.into());
             }
@@ -139,6 +142,22 @@ impl Work<'_> {
             begun.steps.push(StepRecord { recorded: Some(true), ..step });
         }
         Ok(())
+    }
+
+    /// Notes what was applied, and says whether the rest is to be sent once more, each migration in messages of its own: the
+    /// server parses a message as a whole, so that one that it cannot read keeps it from executing those before.
+    pub(super) fn goes_on_separately(
+        &self,
+        target: &Target,
+        begun: &mut Begun,
+        known: &[LedgerRow],
+        stopped: &Stopped,
+    ) -> bool {
+        self.note_done(target, begun, known);
+        let is_own = stopped.race.is_none() && stopped.failure.kind != FailureKind::ConnectionLost;
+        let Some(first) = stopped.first_of_several.filter(|_| is_own) else { return false };
+        begun.is_separate = self.left(target, begun, known).apply.contains(&first);
+        begun.is_separate
     }
 
     /// After a failure: drops the invalid indexes that were not `before`. A command that has left nothing can be tried again.
@@ -172,6 +191,40 @@ impl Work<'_> {
             stopped.had_no_effect = true;
             stopped.race = race::of(&stopped.failure);
         }
+    }
+
+    /// Names what a step outside of a transaction has left half-done, and what to do about it.
+    pub(super) async fn with_leftovers(
+        &self,
+        lane: &mut Lane,
+        target: &Target,
+        failed: Stopped,
+    ) -> Failure {
+        let Stopped { mut failure, is_whole, race, .. } = failed;
+        if let Some(race) = race {
+            failure.hint.get_or_insert_with(|| race.hint().to_owned());
+        }
+        if is_whole {
+            return failure;
+        }
+        let invalid = lane.invalid_indexes(target).await.unwrap_or_default();
+        if !invalid.is_empty() {
+            let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
+            failure.hint = Some(format!(
+                "CREATE INDEX CONCURRENTLY that fails leaves an invalid index, and the next try finds its name taken; drop it, \
+                 and run again: {}",
+                drops.collect::<Vec<_>>().join(" ")
+            ));
+        }
+        let pending = lane.pending_detaches(target).await.unwrap_or_default();
+        if !pending.is_empty() {
+            failure.hint = Some(format!(
+                "DETACH PARTITION … CONCURRENTLY that is cut leaves the partition pending, and the next try is refused; bring it \
+                 to its end, and run again without the statement, or add the ledger's row: {}",
+                pending.join(" ")
+            ));
+        }
+        failure
     }
 
     /// `None` if the run was interrupted.

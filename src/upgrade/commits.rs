@@ -91,6 +91,7 @@ mod tests {
             had_no_effect,
             is_index_command: false,
             leftovers: Leftovers::default(),
+            first_of_several: None,
         };
         let script = Script::whole("1.sql", "CREATE TYPE a");
         of.judge(&mut stopped, [&script].into_iter());

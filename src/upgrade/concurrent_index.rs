@@ -70,6 +70,8 @@ pub(super) struct InvalidIndex {
     pub(super) schema: String,
     pub(super) name: String,
     pub(super) table: String,
+    /// The schema of that table. Of an index of a TOAST table, `table` is the one whose values that keeps.
+    pub(super) table_schema: String,
     /// With its schema, quoted.
     pub(super) qualified: String,
     /// A process of the server builds or drops it.
@@ -80,13 +82,17 @@ pub(super) struct InvalidIndex {
 /// reports that it builds one and has locked the table; who drops or rebuilds one has locked the index.
 const INVALID: &str = "SELECT c.oid::pg_catalog.int8 AS oid, n.nspname::pg_catalog.text AS schema, \
     c.relname::pg_catalog.text AS name, t.relname::pg_catalog.text AS of_table, \
+    m.nspname::pg_catalog.text AS of_schema, \
     pg_catalog.format('%I.%I', n.nspname, c.relname) AS qualified, EXISTS (SELECT FROM pg_catalog.pg_locks AS l \
     WHERE l.locktype = 'relation' AND l.pid <> pg_catalog.pg_backend_pid() \
     AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()) \
     AND (l.relation = c.oid AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock') \
     OR l.relation = i.indrelid AND l.pid IN (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index AS p))) AS in_use \
     FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
-    JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+    LEFT JOIN pg_catalog.pg_class AS toasted ON n.nspname = 'pg_toast' AND toasted.reltoastrelid = i.indrelid \
+    JOIN pg_catalog.pg_class AS t ON t.oid = coalesce(toasted.oid, i.indrelid) \
+    JOIN pg_catalog.pg_namespace AS m ON m.oid = t.relnamespace \
     WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY n.nspname, c.relname";
 
 async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
@@ -97,6 +103,7 @@ async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
             schema: row.try_get("schema")?,
             name: row.try_get("name")?,
             table: row.try_get("of_table")?,
+            table_schema: row.try_get("of_schema")?,
             qualified: row.try_get("qualified")?,
             is_in_use: row.try_get("in_use")?,
         })
@@ -123,6 +130,24 @@ impl Lane {
         self.at(target).await?.column(&query).await
     }
 
+    /// Partitions of the target's schema whose `DETACH … CONCURRENTLY` has been cut, as statements that bring it to its end.
+    pub(super) async fn pending_detaches(
+        &mut self,
+        target: &Target,
+    ) -> Result<Vec<String>, Failure> {
+        let query = format!(
+            "SELECT pg_catalog.format('ALTER TABLE %I.%I DETACH PARTITION %I.%I FINALIZE;', n.nspname, c.relname, \
+             m.nspname, p.relname) FROM pg_catalog.pg_inherits AS i \
+             JOIN pg_catalog.pg_class AS c ON c.oid = i.inhparent \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_class AS p ON p.oid = i.inhrelid \
+             JOIN pg_catalog.pg_namespace AS m ON m.oid = p.relnamespace \
+             WHERE i.inhdetachpending AND n.nspname = {} ORDER BY 1",
+            quote_literal(&target.search_path[0])
+        );
+        self.at(target).await?.column(&query).await
+    }
+
     /// The invalid indexes of the target's database.
     pub(super) async fn invalid(&mut self, target: &Target) -> Result<Vec<InvalidIndex>, Failure> {
         invalid(self.at(target).await?).await
@@ -133,8 +158,8 @@ impl InvalidIndex {
     /// Whether this command, at this target, can have left it.
     fn is_of(&self, command: &ConcurrentCommand, target: &Target) -> bool {
         let is_there = |name: &ObjectName| match &name.schema {
-            Some(schema) => self.schema == *schema,
-            None => target.search_path.contains(&self.schema),
+            Some(schema) => self.table_schema == *schema,
+            None => target.search_path.contains(&self.table_schema),
         };
         match command {
             ConcurrentCommand::CreateIndex { index, table: Some(table) } => {
@@ -146,9 +171,12 @@ impl InvalidIndex {
                 ReindexKind::Table => {
                     is_there(name) && self.table == name.name && self.is_copy(None)
                 }
-                ReindexKind::Schema => self.schema == name.name && self.is_copy(None),
-                ReindexKind::Database => false,
+                ReindexKind::Schema => self.table_schema == name.name && self.is_copy(None),
+                ReindexKind::Database => self.is_copy(None),
             },
+            ConcurrentCommand::Reindex { kind: ReindexKind::Database, name: None } => {
+                self.is_copy(None)
+            }
             _ => false,
         }
     }

@@ -101,6 +101,8 @@ pub(super) struct Begun {
     pub(super) is_alone: bool,
     /// When something of it was last sent.
     pub(super) sent: Option<Instant>,
+    /// No two migrations of it may share a message.
+    pub(super) is_separate: bool,
 }
 
 impl Work<'_> {
@@ -116,6 +118,7 @@ impl Work<'_> {
             retries: 0,
             is_alone: false,
             sent: None,
+            is_separate: false,
         }
     }
 

@@ -145,6 +145,7 @@ mod tests {
             schema: "t".into(),
             name: name.into(),
             table: "orders".into(),
+            table_schema: "t".into(),
             qualified: String::new(),
             is_in_use: false,
         };

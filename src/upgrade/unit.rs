@@ -40,8 +40,7 @@ pub(super) struct Work<'a> {
     pub(super) meant: Mutex<HashMap<Arc<str>, AppliedVersions>>,
     /// What has been thought of ledgers, by the addresses of their rows.
     pub(super) thoughts: Mutex<HashMap<usize, Arc<Thought>>>,
-    /// On some target code of the project's sees what is sent beside a script. That is asked of each target until one is
-    /// found.
+    /// On some target code of the project's sees what is sent beside a script. Each target is asked until one is found.
     pub(super) watched: AtomicBool,
     pub(super) events: EventSink,
     pub(super) interruption: &'a Interruption,
@@ -99,8 +98,7 @@ impl Work<'_> {
         goes_on.then(|| Opening::new(target, self.track.chosen.format, words, watched)).flatten()
     }
 
-    /// Brings a target from where it stands to where it should. Its claim is ours. With an opening, where it stands is what
-    /// was seen before; with `retry` it was tried before.
+    /// Brings a claimed target to where it should stand. With an opening, `stand` was seen before the claim.
     pub(super) async fn upgrade(
         &self,
         lane: &mut Lane,
@@ -133,10 +131,9 @@ impl Work<'_> {
             if decision.apply.is_empty() {
                 return Ended::Done(self.end_of(target, begun, &known, decision));
             }
-            let opening = opening.take();
             begun.sent = Some(Instant::now());
-            let failed = match self.apply(lane, target, &decision.apply, opening, &mut begun).await
-            {
+            let sent = self.apply(lane, target, &decision.apply, opening.take(), &mut begun).await;
+            let failed = match sent {
                 Ok(()) => {
                     return Ended::Done(match decision.refusal {
                         // The tool stops there, after what it has applied.
@@ -168,8 +165,9 @@ impl Work<'_> {
                 begun = self.begin(&known, &self.decide(target, &known));
                 continue;
             };
-            self.note_done(target, &mut begun, &known);
-            return self.stop(lane, target, begun, &known, failed, is_interrupted).await;
+            if !self.goes_on_separately(target, &mut begun, &known, &failed) || is_interrupted {
+                return self.stop(lane, target, begun, &known, failed, is_interrupted).await;
+            }
         }
     }
 
@@ -225,27 +223,6 @@ impl Work<'_> {
             });
         }
         Ended::Done(self.broken(begun, failure))
-    }
-
-    /// Names what a step outside of a transaction has left half-done, and what to do about it.
-    async fn with_leftovers(&self, lane: &mut Lane, target: &Target, failed: Stopped) -> Failure {
-        let Stopped { mut failure, is_whole, race, .. } = failed;
-        if let Some(race) = race {
-            failure.hint.get_or_insert_with(|| race.hint().to_owned());
-        }
-        if is_whole {
-            return failure;
-        }
-        let invalid = lane.invalid_indexes(target).await.unwrap_or_default();
-        if !invalid.is_empty() {
-            let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
-            failure.hint = Some(format!(
-                "CREATE INDEX CONCURRENTLY that fails leaves an invalid index, and the next try finds its name taken; drop it, \
-                 and run again: {}",
-                drops.collect::<Vec<_>>().join(" ")
-            ));
-        }
-        failure
     }
 
     async fn make_ledger(&self, lane: &mut Lane, target: &Target) -> Result<(), Failure> {

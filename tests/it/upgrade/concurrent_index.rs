@@ -8,7 +8,7 @@ use sqlx::Executor as _;
 
 use super::interruption::{hold, interrupted, until};
 use super::{counts, numbered, report, upgrade, with_tenants};
-use crate::common::{Database, Project, project};
+use crate::common::{Database, Project, postgres, project};
 
 const INVALID: &str = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
 const BUILT: &str = "SELECT count(*) FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
@@ -173,5 +173,162 @@ async fn an_interrupted_build_leaves_nothing() {
         assert_eq!(database.sql(INVALID).await, ["0"], "{format}");
         reader.execute("ROLLBACK").await.unwrap();
         upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    }
+}
+
+/// A hint's statements, which mend what is left.
+fn hinted(run: &Value, begins: &str) -> String {
+    let failure = &run["units"][0]["failure"];
+    let hint = failure["hint"].as_str().unwrap_or_else(|| panic!("no hint: {run:#}"));
+    let at = hint.find(begins).unwrap_or_else(|| panic!("no {begins}: {hint}"));
+    hint[at..].to_owned()
+}
+
+/// All indexes of what is rebuilt, those of TOAST tables included.
+#[tokio::test]
+async fn an_interrupted_rebuild_leaves_nothing() {
+    for what in ["TABLE t", "SCHEMA tenant_t001", "DATABASE {database}"] {
+        let (shop, database) = begun("sqlx", 1).await;
+        database
+            .sql("ALTER TABLE tenant_t001.t ADD note text; CREATE INDEX t_old ON tenant_t001.t (v)")
+            .await;
+        // Who may not use that schema is told what is left.
+        let grant = "GRANT USAGE ON SCHEMA pg_toast TO PUBLIC";
+        postgres().sql_in(&database.name, grant).await;
+        let what = what.replace("{database}", &format!("\"{}\"", database.name));
+        let shop = with(shop, "sqlx", 2, &format!("REINDEX (CONCURRENTLY) {what};"));
+        let mut reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
+        let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
+        until(&database, WAITING, "t").await;
+        let copies = "SELECT count(*) > 0 FROM pg_class WHERE relname LIKE '%\\_ccnew'";
+        until(&database, copies, "t").await;
+        let run = report(&interrupted(&database, run, Signal::SIGINT).await);
+        assert_eq!(counts(&run), [0, 0, 0, 1], "{what}: {run}");
+        let left = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid";
+        assert_eq!(database.sql(left).await, [""; 0], "{what}: {run:#}");
+        reader.execute("ROLLBACK").await.unwrap();
+        upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    }
+}
+
+/// Its second phase locks the table, so that it keeps the lock timeout. A partition that is half detached is told, and the
+/// statement is not tried again: it would be refused.
+#[tokio::test]
+async fn a_detach_that_is_cut_is_told() {
+    for format in ["sqlx", "dbmate", "golang-migrate", "plain"] {
+        let (shop, database) = begun(format, 1).await;
+        database
+            .sql(
+                "CREATE TABLE tenant_t001.p (v int) PARTITION BY LIST (v); \
+                 CREATE TABLE tenant_t001.p1 PARTITION OF tenant_t001.p FOR VALUES IN (1)",
+            )
+            .await;
+        let shop = with(shop, format, 2, "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;");
+        let mut reader = hold(&database, "SELECT count(*) FROM tenant_t001.p").await;
+        let args = ["--all-tenants", "--lock-timeout=200ms", "--format=json"];
+        let run = report(&upgrade(&shop, &database, args).run().exit(1));
+        assert_eq!((counts(&run), retries(&run)), ([0, 0, 1, 0], 0), "{format}: {run}");
+        assert_eq!(run["units"][0]["failure"]["sqlstate"], "55P03", "{format}");
+        let finalize = hinted(&run, "ALTER TABLE");
+        reader.execute("ROLLBACK").await.unwrap();
+        upgrade(&shop, &database, args).run().exit(1);
+        let finalize = finalize.split_inclusive(';').next().unwrap();
+        database.sql(finalize).await;
+        let left = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'tenant_t001.p'::regclass";
+        assert_eq!(database.sql(left).await, ["0"], "{format}: {finalize}");
+    }
+}
+
+/// What was built before stays, so that the script is not begun again from its beginning.
+#[tokio::test]
+async fn of_several_builds_only_the_failed_one_is_taken_back() {
+    let (shop, database) = begun("plain", 1).await;
+    let sql = "CREATE INDEX CONCURRENTLY t_v ON t (v);\nCREATE UNIQUE INDEX CONCURRENTLY t_w ON t ((v / 10));";
+    let shop = with(shop, "plain", 2, sql);
+    let args = ["--all-tenants", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    assert_eq!((counts(&run), retries(&run)), ([0, 0, 1, 0], 0), "{run}");
+    assert_eq!(run["units"][0]["failure"]["sqlstate"], "23505");
+    assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["1"], ["0"]]);
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    assert_eq!(run["units"][0]["failure"]["sqlstate"], "42P07", "{run}");
+    // The drivers of these send all statements at once, and the server refuses that.
+    for format in ["sqlx", "dbmate"] {
+        let (shop, database) = begun(format, 1).await;
+        let shop = with(shop, format, 2, sql);
+        let run = report(&upgrade(&shop, &database, args).run().exit(1));
+        assert_eq!(run["units"][0]["failure"]["sqlstate"], "25001", "{format}: {run}");
+        assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["0"], ["0"]]);
+    }
+}
+
+/// `DROP INDEX CONCURRENTLY` that is cut leaves an index that nothing uses, which the next try drops.
+#[tokio::test]
+async fn a_drop_that_is_cut_is_tried_again() {
+    let (shop, database) = begun("plain", 1).await;
+    database.sql("CREATE INDEX t_v ON tenant_t001.t (v)").await;
+    let sql = "SET lock_timeout = '100ms';\nDROP INDEX CONCURRENTLY t_v;\nRESET lock_timeout;";
+    let shop = with(shop, "plain", 2, sql);
+    let mut reader = hold(&database, "SELECT count(*) FROM tenant_t001.t").await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
+    until(&database, INVALID, "1").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    reader.execute("ROLLBACK").await.unwrap();
+    let run = report(&run.wait().success());
+    assert!(retries(&run) > 0, "{run}");
+    assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["0"], ["0"]]);
+}
+
+/// A table with partitions cannot have one. Nothing is left, and nothing is tried again.
+#[tokio::test]
+async fn an_index_of_a_partitioned_table_is_refused() {
+    for format in ["sqlx", "dbmate", "golang-migrate", "plain"] {
+        let (shop, database) = begun(format, 1).await;
+        database.sql("CREATE TABLE tenant_t001.p (v int) PARTITION BY LIST (v)").await;
+        let shop = with(shop, format, 2, "CREATE INDEX CONCURRENTLY p_v ON p (v);");
+        let args = ["--all-tenants", "--format=json"];
+        let run = report(&upgrade(&shop, &database, args).run().exit(1));
+        assert_eq!((counts(&run), retries(&run)), ([0, 0, 1, 0], 0), "{format}: {run}");
+        assert_eq!(run["units"][0]["failure"]["sqlstate"], "0A000", "{format}");
+        assert_eq!(
+            database.sql("SELECT count(*) FROM pg_class WHERE relname = 'p_v'").await,
+            ["0"]
+        );
+    }
+}
+
+/// Nobody is left to take back what a killed run has begun: the next one is not green, says what there is to do, and leaves
+/// it to the user, since it cannot know whose the index is.
+#[tokio::test]
+async fn after_a_kill_the_next_run_says_what_is_left() {
+    for (guard, format) in [("", "sqlx"), ("IF NOT EXISTS ", "sqlx"), ("IF NOT EXISTS ", "plain")] {
+        let (shop, database) = begun(format, 1).await;
+        let sql = format!("CREATE INDEX CONCURRENTLY {guard}t_v ON t (v);");
+        let shop = with(shop, format, 2, &sql);
+        let mut reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
+        let args = ["--all-tenants", "--format=json"];
+        let run = upgrade(&shop, &database, args).start();
+        until(&database, WAITING, "t").await;
+        run.signal(Signal::SIGKILL);
+        drop(run.wait());
+        // The server's process would go on; it ends in the midst of its work, as with a server that is restarted.
+        let end = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity \
+            WHERE datname = current_database() AND application_name LIKE 'mig-ci%'";
+        database.sql(end).await;
+        until(
+            &database,
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() \
+            AND application_name LIKE 'mig-ci%'",
+            "t",
+        )
+        .await;
+        assert_eq!(database.sql(INVALID).await, ["1"]);
+        reader.execute("ROLLBACK").await.unwrap();
+        let run = report(&upgrade(&shop, &database, args).run().exit(1));
+        assert_eq!(counts(&run), [0, 0, 1, 0], "{format}: {run}");
+        let drops = hinted(&run, "DROP INDEX CONCURRENTLY");
+        database.sql(drops.trim_end_matches(';')).await;
+        upgrade(&shop, &database, args).run().success();
+        assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["1"], ["0"]]);
     }
 }

@@ -8,10 +8,10 @@ use super::round_trips::queries;
 use crate::common::{Database, Project, Wire, peer, postgres, project};
 
 /// Migrations, and the query that shows what they have left.
-struct Case {
-    name: &'static str,
-    files: &'static [&'static str],
-    shows: &'static str,
+struct Case<'a> {
+    name: &'a str,
+    files: &'a [&'a str],
+    shows: &'a str,
 }
 
 /// What one statement sees: the message, and the times and the number of its transaction.
@@ -24,7 +24,7 @@ const SEEN: &str = "CREATE TABLE seen (step int, message text DEFAULT current_qu
 const SHOWS: &str = "SELECT step, message, dense_rank() OVER (ORDER BY begun), dense_rank() OVER (ORDER BY sent), \
     dense_rank() OVER (ORDER BY xid), begun < sent FROM seen ORDER BY xid, step, message";
 
-const CASES: [Case; 9] = [
+const CASES: [Case<'static>; 13] = [
     Case {
         name: "a default of the time is a key",
         files: &[
@@ -122,6 +122,54 @@ const CASES: [Case; 9] = [
         ],
         shows: "SELECT m FROM t",
     },
+    Case {
+        name: "a namesake of PostgreSQL's function is called in an index",
+        files: &[
+            SEEN,
+            "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE m (v mood); INSERT INTO m VALUES ('a');",
+            "CREATE FUNCTION lower(mood) RETURNS text IMMUTABLE LANGUAGE plpgsql \
+             AS $$ BEGIN PERFORM note(3); RETURN 'x'; END $$;",
+            "CREATE INDEX ON m (lower(v));",
+            "COMMENT ON TABLE m IS 'x';",
+        ],
+        shows: SHOWS,
+    },
+    Case {
+        name: "an operator of the project's is called in a check",
+        files: &[
+            SEEN,
+            "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE m (v mood); INSERT INTO m VALUES ('a');",
+            "CREATE FUNCTION plus(mood, mood) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM note(3); RETURN true; END $$;\n\
+             CREATE OPERATOR + (LEFTARG = mood, RIGHTARG = mood, FUNCTION = plus);",
+            "COMMENT ON TABLE m IS 'x';",
+            "ALTER TABLE m ADD CHECK (v + v);",
+            "COMMENT ON TABLE m IS 'y';",
+        ],
+        shows: SHOWS,
+    },
+    Case {
+        name: "a cast of the project's is called in an index",
+        files: &[
+            SEEN,
+            "CREATE TYPE pair AS (a int); CREATE TABLE m (v pair); INSERT INTO m VALUES (row(1));",
+            "CREATE FUNCTION as_number(pair) RETURNS int IMMUTABLE LANGUAGE plpgsql \
+             AS $$ BEGIN PERFORM note(3); RETURN 1; END $$;\nCREATE CAST (pair AS int) WITH FUNCTION as_number(pair);",
+            "COMMENT ON TABLE m IS 'x';",
+            "CREATE INDEX ON m ((v::int));",
+            "COMMENT ON TABLE m IS 'y';",
+        ],
+        shows: SHOWS,
+    },
+    Case {
+        name: "the ledger has a column and a key of its own",
+        files: &[
+            SEEN,
+            "ALTER TABLE _sqlx_migrations ADD COLUMN sent timestamptz DEFAULT now(), ADD UNIQUE (installed_on);",
+            "CREATE TABLE a ();",
+            "CREATE TABLE b ();",
+        ],
+        shows: "SELECT count(*), count(DISTINCT installed_on) FROM _sqlx_migrations",
+    },
 ];
 
 /// Only a superuser makes an event trigger.
@@ -129,7 +177,7 @@ const EVENT_TRIGGER: &str = "CREATE FUNCTION public.watch() RETURNS event_trigge
     $$ BEGIN IF to_regproc('public.note') IS NOT NULL THEN PERFORM public.note(2); END IF; END $$; \
     CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.watch();";
 
-async fn databases(case: &Case) -> [Database; 2] {
+async fn databases(case: &Case<'_>) -> [Database; 2] {
     let both = [postgres().database().await, postgres().database().await];
     if case.name.contains("event trigger") {
         for database in &both {
@@ -139,7 +187,7 @@ async fn databases(case: &Case) -> [Database; 2] {
     both
 }
 
-fn shop(case: &Case) -> Project {
+fn shop(case: &Case<'_>) -> Project {
     let config =
         "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"sqlx\"\n";
     let files = case.files.iter().enumerate();
@@ -212,6 +260,34 @@ async fn upgrade_leaves_the_data_that_dbmate_leaves() {
         upgrade(&shop, &ours);
         let expected = theirs.sql(case.shows).await;
         assert_eq!(ours.sql(case.shows).await, expected, "{}", case.name);
+    }
+}
+
+/// The server parses a message as a whole: what it cannot read keeps nothing of the migrations before from being applied.
+#[tokio::test]
+async fn a_migration_that_cannot_be_parsed_is_the_only_one_that_fails() {
+    for (name, wrong) in [
+        ("syntax", "CREATE TABLE c (id int,);"),
+        ("a statement that is none yet", "CREATE ASSERTION c CHECK (true);"),
+        ("a character that is none", "COMMENT ON TABLE a IS E'\\uD800';"),
+        ("what fails when it is executed", "ALTER TABLE nowhere ADD c int;"),
+    ] {
+        let files = ["CREATE TABLE a ();", "CREATE TABLE b ();", wrong, "CREATE TABLE d ();"];
+        let case = Case { name, files: &files, shows: "" };
+        let shop = shop(&case);
+        let [theirs, ours] = databases(&case).await;
+        let migrator = Migrator::new(shop.path().join("m").into_std_path_buf()).await.unwrap();
+        let mut session = PgConnection::connect(&theirs.url()).await.unwrap();
+        migrator.run(&mut session).await.unwrap_err();
+        session.close().await.unwrap();
+        let run = shop.mig_ci(["upgrade"]).env("SHOP_URL", ours.url()).run().exit(1);
+        for query in [
+            "SELECT version FROM _sqlx_migrations ORDER BY 1",
+            "SELECT relname FROM pg_class WHERE relname IN ('a', 'b', 'c', 'd') ORDER BY 1",
+        ] {
+            assert_eq!(ours.sql(query).await, theirs.sql(query).await, "{name}: {run:?}");
+        }
+        assert!(run.stdout.contains("m/3_x.sql"), "{name}: {run:?}");
     }
 }
 
