@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use camino::Utf8Path;
 use regex::Regex;
 
-use super::words::{is_down, is_neutral, is_surely_down, is_up, words};
+use super::words::{are_a_pair, is_down, is_neutral, is_surely_down, is_up, words};
 
 static FLYWAY_UNDO: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(U[0-9][0-9._]*__|(before|after)(Each)?(Undo|Clean)([A-Z]\w*)?(__.*)?\.sql$)")
@@ -32,7 +32,9 @@ pub(super) fn goes_back(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<S
     }
     let stem = name.stem;
     if let Some(part) =
-        stem.split('.').find(|part| words(part).len() == 1 && is_down(&words(part)[0]))
+        stem.split('.').skip(1).find(|part| *part == "back").or_else(|| {
+            stem.split('.').find(|part| words(part).len() == 1 && is_down(&words(part)[0]))
+        })
     {
         return Some(format!("of `{part}` between its dots"));
     }
@@ -45,6 +47,9 @@ pub(super) fn goes_back(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<S
         return Some(format!("its name is `{only}` alone"));
     }
     let others = || beside.iter().filter(|other| other.whole != name.whole);
+    if let Some(other) = others().find(|other| is_way_back_of(&all, &words(other.stem))) {
+        return Some(format!("`{}` is its counterpart", other.whole));
+    }
     let downs = all.iter().enumerate().filter(|(_, word)| is_down(word));
     let counterpart = downs
         .into_iter()
@@ -72,6 +77,14 @@ fn is_counterpart(all: &[String], at: usize, other: &[String]) -> bool {
     let opposite = is_up(word) || word == "create" || word == "migration";
     other.remove(at);
     opposite && other == without
+}
+
+/// Whether a name is another one but for a word that is the other's opposite: `0001_uninstall` and `0001_install`, `D001` and
+/// `U001`. Without anything else in common the words are no directions.
+fn is_way_back_of(all: &[String], other: &[String]) -> bool {
+    let differ: Vec<_> = all.iter().zip(other).filter(|(word, other)| word != other).collect();
+    let [(down, up)] = differ.as_slice() else { return false };
+    all.len() == other.len() && all.len() > 1 && are_a_pair(up, down)
 }
 
 fn is_number(word: &str) -> bool {

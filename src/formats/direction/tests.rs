@@ -380,6 +380,13 @@ const NAMES: &[&[&str]] = &[
     &["1_x_create.sql", "1_x_rollback.sql"],
     &["forward_1.sql", "backward_1.sql"],
     &["1_x_forward.sql", "1_x_reverse.sql"],
+    &["0001_u.sql", "0001_d.sql"],
+    &["U001.sql", "D001.sql"],
+    &["1_x.forth.sql", "1_x.back.sql"],
+    &["1_x_forth.sql", "1_x_back.sql"],
+    &["001_install.sql", "001_uninstall.sql"],
+    &["1_create_users.sql", "1_drop_users.sql"],
+    &["add_users.sql", "remove_users.sql"],
 ];
 
 const INNOCENT_NAMES: &[&[&str]] = &[
@@ -397,6 +404,10 @@ const INNOCENT_NAMES: &[&[&str]] = &[
     &["001_do_it.sql", "002_undo_it.sql"],
     &["1_deploy_keys.sql", "2_apply_discounts.sql"],
     &["1_backward_compatible_view.sql"],
+    &["1_create_users.sql", "2_drop_users.sql"],
+    &["1_install.sql", "2_uninstall.sql"],
+    &["1_back_office.sql", "2_call_back.sql"],
+    &["1_u.sql", "2_d.sql"],
 ];
 
 #[test]

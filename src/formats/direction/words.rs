@@ -25,6 +25,10 @@ const BACK: &[&str] =
 const PAIRS: &[(&str, &str)] =
     &[("create", "drop"), ("add", "remove"), ("install", "uninstall"), ("setup", "teardown")];
 
+/// As [`PAIRS`], in names of files alone: in a sentence they mean too much.
+const PAIRS_OF_NAMES: &[(&str, &str)] =
+    &[("u", "d"), ("forth", "back"), ("enable", "disable"), ("attach", "detach")];
+
 /// They say nothing about a direction, and stand beside the word that does.
 const NEUTRAL: &[&str] = &[
     "migration",
@@ -151,6 +155,11 @@ pub(super) fn is_down(word: &str) -> bool {
 /// The counterpart of a word that is a direction beside it alone.
 pub(super) fn counterpart(word: &str) -> Option<&'static str> {
     PAIRS.iter().find(|(up, _)| *up == word).map(|(_, down)| *down)
+}
+
+/// Whether two words of file names that are the same otherwise are the two directions of one migration.
+pub(super) fn are_a_pair(up: &str, down: &str) -> bool {
+    PAIRS.iter().chain(PAIRS_OF_NAMES).any(|pair| *pair == (up, down))
 }
 
 pub(super) fn is_neutral(word: &str) -> bool {
