@@ -3,7 +3,7 @@
 //! Sequences advance in transactions that are rolled back, too. A retry is therefore only for failures that *are* a race: a
 //! lock, a deadlock, or a row of a system catalog that two sessions wrote. A duplicate in a table of the user's is none.
 
-use crate::model::{Failure, FailureKind, Script};
+use crate::model::{Failure, FailureKind, FailureOrigin, Script};
 use crate::sql::effects;
 
 /// Why a try lost.
@@ -57,6 +57,9 @@ const INTERNAL: [&str; 5] = [
 
 /// A failure that can only come from another session. Source of the codes: PostgreSQL's Appendix A.
 pub(super) fn of(failure: &Failure) -> Option<Race> {
+    if is_raised(failure) {
+        return None;
+    }
     let sqlstate = match &failure.kind {
         FailureKind::ConnectionLost => return Some(Race::Connection),
         FailureKind::Sql { sqlstate } => sqlstate.as_str(),
@@ -74,6 +77,12 @@ pub(super) fn of(failure: &Failure) -> Option<Race> {
     }
 }
 
+/// A script that raises a code itself (`RAISE … USING ERRCODE`) does so without anything beside it, and at the next try a
+/// sequence may let it pass.
+fn is_raised(failure: &Failure) -> bool {
+    failure.origin == Some(FailureOrigin::Script)
+}
+
 /// Whether a failure can come from another target that executed the same migration after this one had checked for its
 /// objects. What advances a sequence, or works on another server, is not the same migration at the next try.
 pub(super) fn may_be_of_same_migration<'s>(
@@ -81,7 +90,8 @@ pub(super) fn may_be_of_same_migration<'s>(
     mut scripts: impl Iterator<Item = &'s Script>,
 ) -> bool {
     let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
-    CHECKED_BEFORE.contains(&sqlstate.as_str())
+    !is_raised(failure)
+        && CHECKED_BEFORE.contains(&sqlstate.as_str())
         && scripts.all(|script| effects(script).is_repeatable())
 }
 

@@ -1,12 +1,16 @@
 //! The files of a pull request are another person's: what they cannot read, choose, or send away in the action.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nix::unistd::{Uid, User, chown};
 use serde_json::json;
 
 use crate::common::github::{Fake, TOKEN};
-use crate::common::{Command, Job, Project, project};
+use crate::common::{Command, Job, Project, is_root, project};
 
 const DATABASE: &str = "[databases.app]\nmigrations = \"migrations\"\nformat = \"sqlx\"\n";
 
@@ -182,6 +186,51 @@ fn sql_finds_no_secret_on_the_machine() {
         .arg(format!("--postgres-url={}", token("in-a-root-job")));
     let step = job.read(&step.run().success());
     assert_eq!(step.outputs["result"], "passed");
+}
+
+/// Root reads what `PR_SET_DUMPABLE` closes to others: what is left there is what a process of the same user would find if that
+/// call was not made, or not yet.
+#[test]
+fn the_environment_of_the_process_holds_no_secret() {
+    if !is_root() {
+        return;
+    }
+    let word = "in-the-environment-of-a-job";
+    let job = job();
+    let shop = searching(&job, word);
+    let step = planted(job.command(&shop, ["action"]), word);
+    let is_over = AtomicBool::new(false);
+    let environments = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut found = BTreeSet::new();
+            while !is_over.load(Ordering::Relaxed) {
+                found.extend(isolated_environments(shop.path()));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            found
+        });
+        let run = step.run();
+        is_over.store(true, Ordering::Relaxed);
+        run.success();
+        watch.join().unwrap()
+    });
+    assert!(!environments.is_empty(), "no process was seen");
+    for environment in environments {
+        assert!(!environment.contains(&token(word)), "{}", environment.replace('\0', "\n"));
+    }
+}
+
+/// Of the processes in a folder that were started again, what `/proc` shows.
+fn isolated_environments(folder: &camino::Utf8Path) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let folder = folder.canonicalize_utf8().unwrap();
+    let environments = processes.filter_map(|process| {
+        let cwd = std::fs::read_link(process.path().join("cwd")).ok()?;
+        let environment = std::fs::read(process.path().join("environ")).ok()?;
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        (cwd == folder && environment.contains("MIG_CI_ISOLATED=1")).then_some(environment)
+    });
+    environments.collect()
 }
 
 /// The server is then of the same user as mig-ci itself.

@@ -138,6 +138,11 @@ async fn what_a_sequence_makes_pass_at_the_second_try_fails() {
     for pending in [
         "INSERT INTO p (name) VALUES ('pro'); SELECT pg_sleep(0.01);",
         "DO $$ BEGIN EXECUTE 'CREATE TYPE public.mood' || nextval('p_id_seq') || ' AS ENUM ()'; END $$;",
+        // The codes of races, raised by the script itself.
+        "DO $$ BEGIN IF nextval('p_id_seq') = 1 THEN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END IF; END $$;",
+        "DO $$ BEGIN IF nextval('p_id_seq') = 1 THEN RAISE EXCEPTION 'no' USING ERRCODE = '55P03'; END IF; END $$;",
+        "DO $$ BEGIN IF nextval('p_id_seq') = 1 THEN
+         RAISE EXCEPTION 'tuple concurrently updated' USING ERRCODE = 'XX000'; END IF; END $$;",
     ] {
         let shop = shop(0).file(
             "tenant/1_p.sql",
