@@ -242,7 +242,8 @@ fn masks_of_url(url: &str) -> String {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    if let Some((_, password)) = user.split_once(':') {
+    let password = user.split_once(':').map(|(_, password)| password);
+    if let Some(password) = password.filter(|password| !secrets::is_word(password)) {
         masks.push_str(&commands::add_mask(password));
         let decoded = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
         if decoded != password {

@@ -1,5 +1,7 @@
 //! The ways in which programs keep credentials in files of a user.
 
+use super::variables;
+
 /// Texts that stand before a credential, by the name of the file; in lower case and without blanks.
 const MARKS: [(&str, &[&str]); 8] = [
     (".netrc", &["password"]),
@@ -35,13 +37,12 @@ pub(super) fn has_credential(name: &str, text: &str) -> bool {
 fn is_of_git(line: &str) -> bool {
     let lower = line.to_lowercase();
     let is_header = lower.starts_with("extraheader") && lower.contains("authorization");
-    let in_address = line.split_once("://").is_some_and(|(_, rest)| {
-        let authority = rest.split(['/', '"', ' ']).next().unwrap_or_default();
-        authority
-            .rsplit_once('@')
-            .is_some_and(|(user, _)| user.contains(':') || user.len() >= TOKEN_LENGTH)
+    let has_token = line.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '"', ' ', ',', '?', '#']).next().unwrap_or_default();
+        let user = authority.split_once('@').map_or("", |(user, _)| user);
+        user.len() >= TOKEN_LENGTH && !user.contains(':')
     });
-    is_header || in_address
+    is_header || has_token || variables::has_address_with_secret(line)
 }
 
 #[cfg(test)]
@@ -68,6 +69,8 @@ mod tests {
             ("hosts.yml", "github.com:\n    oauth_token: abc\n"),
             ("credentials", "[default]\naws_secret_access_key = abc\n"),
             ("id_ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----\n"),
+            ("set_env_1", "URLS=https://a.example https://me:abc@b.example\n"),
+            ("set_env_1", "DATABASE_URL=postgres://u:abc@h/d\n"),
         ] {
             assert!(has_credential(name, text), "{name}: {text}");
         }
@@ -81,6 +84,11 @@ mod tests {
             (".pgpass", "# a:b:c:d:e\n"),
             (".netrc", "machine github.com login me\n"),
             ("known_hosts", "github.com ssh-ed25519 AAAA\n"),
+            // Of a database for tests, and what names a variable.
+            ("set_env_1", "DATABASE_URL=postgres://postgres:postgres@localhost:5432/test\n"),
+            ("set_env_1", "DATABASE_URL=postgres://app:app@localhost/test\n"),
+            ("1.sh", "git clone \"https://x:${TOKEN}@github.com/a/b\"\n"),
+            ("report.json", "{\"a\":\"http://example.com\",\"b\":\"c:d@e\"}\n"),
         ] {
             assert!(!has_credential(name, text), "{name}: {text}");
         }

@@ -46,8 +46,18 @@ impl Masker {
         &self.values
     }
 
+    /// One that is hidden in addresses alone is no credential to anybody.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
-        self.whole.is_match(bytes)
+        self.found_in(bytes).any(|text| !(text.starts_with(b":") && text.ends_with(b"@")))
+    }
+
+    /// The same of long ones alone.
+    pub(super) fn is_long_one_in(&self, bytes: &[u8]) -> bool {
+        self.found_in(bytes).any(|text| text.len() >= LONG)
+    }
+
+    fn found_in<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.whole.find_overlapping_iter(bytes).map(move |found| &bytes[found.range()])
     }
 
     pub(super) fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {

@@ -82,13 +82,14 @@ pub(crate) fn holds_secret(name: &str, value: &str) -> bool {
     !variables::secrets_of(name, value).is_empty()
 }
 
-/// Everything that was learned, for the runner's own masks.
+/// What was learned, for the runner's own masks. They have no effect in addresses alone: a mask of `true` or `postgres` would
+/// take that word out of the whole job's log.
 pub(crate) fn known() -> Vec<String> {
-    current().map(|masker| masker.values().to_vec()).unwrap_or_default()
+    let known = current().map(|masker| masker.values().to_vec()).unwrap_or_default();
+    known.into_iter().filter(|value| !is_word(value)).collect()
 }
 
-/// Whether a secret of this value would be hidden in addresses alone.
-#[cfg(test)]
+/// Whether a secret of this value is hidden in addresses alone.
 pub(crate) fn is_word(value: &str) -> bool {
     !masker::is_distinct(value)
 }
@@ -104,6 +105,11 @@ pub(crate) fn mask(text: &str) -> Cow<'_, str> {
 /// Whether a known secret is in these bytes as it is.
 pub(crate) fn is_in(bytes: &[u8]) -> bool {
     current().is_some_and(|masker| masker.is_in(bytes))
+}
+
+/// Whether a known secret as long as a token is in these bytes. Shorter ones can have been learned from a copy of them.
+pub(crate) fn is_token_in(bytes: &[u8]) -> bool {
+    current().is_some_and(|masker| masker.is_long_one_in(bytes))
 }
 
 /// Whether a file of that name holds a credential: a known one, or one in the way in which its program keeps them.
@@ -165,6 +171,10 @@ mod tests {
         assert_eq!(masked, serde_json::json!({"a": ["x *** y", 1, null], "b": {"c": "***"}}));
         assert!(known().contains(&"planted-in-the-unit-test-1".to_owned()));
         assert!(is_in(b"A=planted-in-the-unit-test-1\0") && !is_in(b"A=1\0"));
+        learn("changeme");
+        assert!(
+            !is_in(b"A=postgres://u:changeme@h/d") && !known().contains(&"changeme".to_owned())
+        );
     }
 
     /// A whole address would hide its pieces, too: the host, and the database.

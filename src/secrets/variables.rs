@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
+
+use super::vocabulary;
 
 /// Names of variables whose values are secrets have one of these.
 const SECRET_WORDS: [&str; 9] = [
@@ -17,10 +19,13 @@ const SECRET_WORDS: [&str; 9] = [
     "ACCESS_KEY",
 ];
 
-/// `://user:password@host/database`, also where several addresses follow each other.
+/// `://user:password@host/database`, also where several addresses follow each other. In a password that is not encoded, as
+/// clients accept it, an `@` can stand: the second group ends before the first one, and the third at the last.
 static IN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"://([^ \t\n/@:?#]*):([^ \t\n/@]+)@([^ \t\n/:?#,@]*)(?::\d+)?(?:/([^ \t\n?#/,]*))?")
-        .expect("internal error: a regex")
+    Regex::new(
+        r#"://([^ \t\n/@:?#"',]*):([^ \t\n/@]+)@((?:[^ \t\n/@?#"',]*@)*)([^ \t\n/:?#,@]*)(?::\d+)?(?:/([^ \t\n?#/,"']*))?"#,
+    )
+    .expect("internal error: a regex")
 });
 /// `password=…` of a libpq string or of a URL's query.
 static AS_PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
@@ -33,11 +38,10 @@ pub(super) fn passwords_of(value: &str) -> Vec<String> {
     let mut secrets = Vec::new();
     for found in IN_ADDRESS.captures_iter(value) {
         let password = &found[2];
-        // The name of a user, host or database is no secret, and stands in every report.
-        let is_shown = [1, 3, 4].iter().any(|part| {
-            found.get(*part).is_some_and(|name| name.as_str().eq_ignore_ascii_case(password))
-        });
-        secrets.push(if is_shown { format!(":{password}@") } else { password.to_owned() });
+        secrets.push(if is_shown(&found) { format!(":{password}@") } else { password.to_owned() });
+        if let Some(rest) = found[3].strip_suffix('@') {
+            secrets.push(format!("{password}@{rest}"));
+        }
     }
     for found in AS_PARAMETER.captures_iter(value) {
         secrets.extend(found.get(1).or(found.get(2)).map(|secret| secret.as_str().to_owned()));
@@ -45,16 +49,45 @@ pub(super) fn passwords_of(value: &str) -> Vec<String> {
     secrets
 }
 
+/// The name of a user, host or database is no secret, and stands in every report.
+fn is_shown(found: &Captures<'_>) -> bool {
+    [1, 4, 5].iter().any(|part| {
+        found.get(*part).is_some_and(|name| name.as_str().eq_ignore_ascii_case(&found[2]))
+    })
+}
+
+/// Whether an address with a password that is one stands in a text: not a word of examples, nor a name of the address, nor what
+/// a shell or a masked log puts there.
+pub(super) fn has_address_with_secret(text: &str) -> bool {
+    IN_ADDRESS.captures_iter(text).any(|found| {
+        let password = &found[2];
+        let is_reference = password.starts_with('$') || password.starts_with("***");
+        !is_shown(&found) && !is_reference && !vocabulary::is_word(password)
+    })
+}
+
 /// The secrets that a variable holds.
 pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
     let value = value.trim();
     let mut secrets = passwords_of(value);
-    let has_password = !secrets.is_empty();
     let is_path = value.starts_with('/') || value.starts_with("./");
-    if (has_password || names_a_secret(name)) && !is_path && !value.is_empty() {
+    if names_a_secret(name) && !is_path && !value.is_empty() {
         secrets.push(value.to_owned());
+    } else {
+        secrets.extend(
+            value.lines().map(str::trim).filter(|line| is_address(line)).map(str::to_owned),
+        );
     }
     secrets
+}
+
+/// Whether a line is the address of a server, and has a password. A line of JSON or of prose, such as of an event or of a pull
+/// request's body, can hold an address: the rest of it is no secret, and would take commits and names out of reports.
+fn is_address(line: &str) -> bool {
+    let is_parameters = || line.split_whitespace().all(|word| word.contains('='));
+    !line.contains('"')
+        && (!line.contains(char::is_whitespace) || is_parameters())
+        && (has_address_with_secret(line) || AS_PARAMETER.is_match(line))
 }
 
 fn names_a_secret(name: &str) -> bool {
@@ -91,8 +124,20 @@ mod tests {
         let two = of("A", "http://a:one1@h,http://b:two2@h");
         assert_eq!(&two[..2], ["one1", "two2"]);
         for url in ["postgres://shop-1:shop-1@h/d", "postgres://u:shop-1@h:5432/shop-1?a=b"] {
-            assert_eq!(of("A", url), [":shop-1@", url]);
+            assert_eq!(of("A", url), [":shop-1@"]);
         }
+        assert_eq!(of("A", "postgres://postgres:postgres@localhost/test"), [":postgres@"]);
+        let at = "postgres://u:one-1@two@h:5432/d";
+        assert_eq!(of("A", at), ["one-1", "one-1@two", at]);
+        let json = "{\"a\": \"https://example.com\",\"email\":\"me@example.com\"}";
+        assert_eq!(of("A", json), [""; 0]);
+        // A dump of an event, and a body: what stands around an address is not secret.
+        let dump =
+            "{\n  \"sha\": \"0123456789abcdef0123\",\n  \"body\": \"postgres://u:pw-1@h/d\"\n}";
+        assert_eq!(of("GITHUB_CONTEXT", dump), ["pw-1"]);
+        assert_eq!(of("BODY", "Try postgres://u:pw-1@h/d\nor not"), ["pw-1"]);
+        let lines = "postgres://u:pw-1@h/a\npostgres://u:pw-2@h/b";
+        assert_eq!(of("ALL", lines).len(), 4);
         assert_eq!(of("A", "postgres://u:one-1@a:1,b:2/d?x=y")[0], "one-1");
         assert_eq!(of("https_proxy", "http://me:s3cret@proxy:3128")[0], "s3cret");
         assert!(

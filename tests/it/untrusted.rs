@@ -334,6 +334,52 @@ fn a_local_server_is_refused_where_its_user_could_read_a_file_with_a_credential(
     }
 }
 
+/// An event with an example of an address in it, an earlier step's database for tests, a dump of the event, and variables whose
+/// names alone say that they are secrets.
+#[test]
+fn everyday_values_neither_refuse_a_local_server_nor_hide_words() {
+    let body = "Try it with `postgres://app:hunter2@localhost/app`.\n-----BEGIN PRIVATE KEY-----";
+    let shop = project()
+        .file("mig-ci.toml", DATABASE)
+        .file("migrations/1_a.sql", "CREATE TABLE a (id int);\n")
+        .git_commit("head");
+    let head = shop.git(&["rev-parse", "HEAD"]);
+    let payload = json!({"sha": head, "inputs": {"body": body}});
+    let job = Job::of_payload("workflow_dispatch", &payload.to_string());
+    let url = "postgres://postgres:postgres@localhost:5432/test";
+    std::fs::write(job.path("env"), format!("DATABASE_URL={url}\n")).unwrap();
+    for folder in ["", "temp"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(job.path(folder), mode).unwrap();
+    }
+    let dump = serde_json::to_string_pretty(&payload).unwrap();
+    let step = || {
+        [
+            ("INPUT_PROVIDER", "local"),
+            ("INPUT_CHECK-RUN", "never"),
+            ("INPUT_COMMENT", "off"),
+            ("INPUT_BASE", "HEAD"),
+            ("DATABASE_URL", url),
+            ("POSTGRES_PASSWORD", "postgres"),
+            ("USE_TOKEN", "true"),
+            ("GITHUB_CONTEXT", dump.as_str()),
+            ("GITHUB_ENV", job.path("env").as_str()),
+        ]
+        .into_iter()
+        .fold(job.command(&shop, ["action"]), |step, (name, value)| step.env(name, value))
+    };
+    // The second finds the report of the first.
+    for _ in 0..2 {
+        let step = job.read(&step().run().success());
+        assert_eq!(step.outputs["result"], "passed");
+        assert!(step.summary.contains(&format!("base `{}`", &head[..7])), "{}", step.summary);
+        let masks = step.commands("add-mask");
+        assert!(masks.iter().all(|mask| !["true", "postgres", url].contains(mask)), "{masks:?}");
+        assert!(masks.contains(&"hunter2"), "{masks:?}");
+        assert!(step.log.iter().any(|line| format!("{line:?}").contains(&head[..7])));
+    }
+}
+
 /// Every encoding of a secret that a line of SQL makes, in all that a run leaves.
 #[test]
 fn nothing_that_leaves_holds_a_known_secret() {
