@@ -1,7 +1,7 @@
 //! Fingerprints take texts as they are, so a tenant whose functions, defaults or comments hold its own name has one of its
 //! own. Here tenants that differ in nothing but that get one shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
 
@@ -29,14 +29,22 @@ impl Look<'_> {
             if groups.len() < 2 {
                 continue;
             }
-            let examples: Vec<&Place> =
-                groups.iter().map(|group| &places[group[0] - first]).collect();
+            let of_group =
+                |group: &Group| group.iter().map(|index| &places[index - first]).collect();
+            let members: Vec<Vec<&Place>> = groups.iter().map(of_group).collect();
+            let read = self.nameless(&members).await;
+            let shared = of_several(&read);
             let mut nameless: BTreeMap<Fingerprint, Vec<Group>> = BTreeMap::new();
             let mut others = Vec::new();
-            for (fingerprint, group) in self.nameless(&examples).await.into_iter().zip(groups) {
-                match fingerprint {
-                    Ok(fingerprint) => nameless.entry(fingerprint).or_default().push(group),
-                    Err(_) => others.push(vec![group]),
+            for (fingerprints, group) in read.into_iter().zip(groups) {
+                match fingerprints {
+                    Ok(fingerprints) if fingerprints.iter().any(|one| shared.contains(one)) => {
+                        for (fingerprint, part) in divided(units, &fingerprints, group) {
+                            nameless.entry(fingerprint).or_default().push(part);
+                        }
+                    }
+                    // The names that these texts hold are data to all of them.
+                    Ok(_) | Err(_) => others.push(vec![group]),
                 }
             }
             let mut merged: Vec<Group> =
@@ -70,46 +78,89 @@ impl Look<'_> {
         asked
     }
 
-    async fn nameless(&self, places: &[&Place]) -> Vec<Result<Fingerprint, Failure>> {
+    /// For each group of units that hold the same texts, what these are to each of its members: the catalog of one is read.
+    async fn nameless(&self, groups: &[Vec<&Place>]) -> Vec<Result<Vec<Fingerprint>, Failure>> {
         if self.tenancy() == Some(Tenancy::Database) {
-            let one = async |place: &&Place| {
-                self.read_catalog(place).await.map(|catalog| catalog.nameless_fingerprint())
+            let one = async |group: &Vec<&Place>| {
+                let catalog = self.read_catalog(group[0]).await?;
+                let names =
+                    group.iter().filter_map(|place| Some(place.address.as_ref().ok()?.database()));
+                Ok(to_each(&catalog, names))
             };
             let jobs = self.jobs();
-            return stream::iter(places).map(one).buffered(jobs).collect().await;
+            return stream::iter(groups).map(one).buffered(jobs).collect().await;
         }
         let mut found = Vec::new();
-        for part in places.chunks(TOGETHER) {
+        for part in groups.chunks(TOGETHER) {
             found.extend(self.nameless_schemas(part).await);
         }
         found
     }
 
-    async fn nameless_schemas(&self, places: &[&Place]) -> Vec<Result<Fingerprint, Failure>> {
-        let schema = |place: &&Place| place.target.search_path[0].clone();
-        let schemas: Vec<String> = places.iter().map(schema).collect();
-        let targets: Vec<_> = places.iter().map(|place| &place.target).collect();
+    async fn nameless_schemas(
+        &self,
+        groups: &[Vec<&Place>],
+    ) -> Vec<Result<Vec<Fingerprint>, Failure>> {
+        let schemas: Vec<String> =
+            groups.iter().map(|group| group[0].target.search_path[0].clone()).collect();
+        let targets: Vec<_> = groups.iter().map(|group| &group[0].target).collect();
         let read = async {
-            let address = places[0].address.as_ref().map_err(Failure::clone)?;
+            let address = groups[0][0].address.as_ref().map_err(Failure::clone)?;
             let mut reader = CatalogReader::open(&options(address)).await?;
             let read = reader.catalogs(&schemas, &ledgers(targets)).await;
             reader.close().await;
             Ok::<_, Failure>(read)
         };
         match read.await {
-            Err(failure) => places.iter().map(|_| Err(failure.clone())).collect(),
+            Err(failure) => groups.iter().map(|_| Err(failure.clone())).collect(),
             Ok(read) => {
                 let read: BTreeMap<String, Result<Catalog, Failure>> = read.into_iter().collect();
                 let absent = || Failure::new(crate::model::FailureKind::Environment, "it is gone");
-                let one = |schema: &String| match read.get(schema) {
-                    Some(Ok(catalog)) => Ok(catalog.nameless_fingerprint()),
+                let one = |(schema, group): (&String, &Vec<&Place>)| match read.get(schema) {
+                    Some(Ok(catalog)) => {
+                        let names = group.iter().map(|place| place.target.search_path[0].as_str());
+                        Ok(to_each(catalog, names))
+                    }
                     Some(Err(failure)) => Err(failure.clone()),
                     None => Err(absent()),
                 };
-                schemas.iter().map(one).collect()
+                schemas.iter().zip(groups).map(one).collect()
             }
         }
     }
+}
+
+/// One catalog, as that of each of these tenants.
+fn to_each<'n>(catalog: &Catalog, names: impl Iterator<Item = &'n str>) -> Vec<Fingerprint> {
+    names.map(|name| catalog.clone().named(name).nameless_fingerprint()).collect()
+}
+
+/// The fingerprints that units of more than one group have.
+fn of_several(groups: &[Result<Vec<Fingerprint>, Failure>]) -> BTreeSet<Fingerprint> {
+    let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+    for fingerprints in groups.iter().flatten() {
+        let of_group: BTreeSet<Fingerprint> = fingerprints.iter().copied().collect();
+        found.extend(of_group.intersection(&seen).copied());
+        seen.extend(of_group);
+    }
+    found
+}
+
+/// The units of a group by what the texts that they share are to each of them: a name in these is one's own, and another
+/// tenant's to the others. Each part that is not the first one's gets a shape of its own.
+fn divided(
+    units: &mut [Unit],
+    fingerprints: &[Fingerprint],
+    group: Group,
+) -> BTreeMap<Fingerprint, Group> {
+    let mut parts: BTreeMap<Fingerprint, Group> = BTreeMap::new();
+    for (index, fingerprint) in group.into_iter().zip(fingerprints) {
+        parts.entry(*fingerprint).or_default().push(index);
+        if *fingerprint != fingerprints[0] {
+            units[index].shape = Some(fingerprint.to_string());
+        }
+    }
+    parts
 }
 
 /// The units of each ledger state by shape.

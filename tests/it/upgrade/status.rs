@@ -160,6 +160,41 @@ async fn own_names_are_no_drift(server: &'static Postgres) {
     assert!(differences.contains("acme.t1"), "{differences}");
 }
 
+/// Where the foreign name is all that tells: the text is that of the tenant whose name it has, and means something else there.
+#[tokio::test]
+async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(4)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let body = |own: &str, read: &str| {
+        format!(
+            "CREATE FUNCTION tenant_{own}.rows() RETURNS bigint LANGUAGE sql AS \
+             'SELECT count(*) FROM tenant_{read}.t1'; "
+        )
+    };
+    let own = |names: &[&str]| names.iter().map(|name| body(name, name)).collect::<String>();
+    database.sql(&(own(&["t001", "t002", "t003"]) + &body("t004", "t001"))).await;
+    let run = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]).run().exit(1);
+    let report = report(&run);
+    assert_eq!(report["counts"]["drifted"], 1, "{report}");
+    assert_eq!(unit(&report, "t004")["agreement"], "drifted", "{report}");
+    assert!(report["differences"].to_string().contains("tenant_t001.t1"), "{report}");
+    // The same word as data for all is no drift, also where it is a tenant's name.
+    let same = ["t001", "t002", "t003", "t004"].map(|name| {
+        let replaced = body(name, "t001").replacen("CREATE", "CREATE OR REPLACE", 1);
+        replaced + &format!("COMMENT ON FUNCTION tenant_{name}.rows() IS 'tenant_{name}'; ")
+    });
+    database.sql(&same.concat()).await;
+    status(&shop, &database, ["--all-tenants", "--check"]).run().success();
+    // Nor does a difference somewhere else make it one.
+    database.sql("DROP FUNCTION tenant_t004.rows(); COMMENT ON FUNCTION tenant_t002.rows() IS NULL; \
+        COMMENT ON FUNCTION tenant_t001.rows() IS NULL; COMMENT ON FUNCTION tenant_t003.rows() IS NULL").await;
+    let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
+    let report = super::report(&run);
+    assert_eq!(report["counts"]["drifted"], 1, "{report}");
+    assert_eq!(unit(&report, "t004")["agreement"], "drifted", "{report}");
+}
+
 /// However many there are, they are read together.
 #[tokio::test]
 async fn a_fleet_is_a_few_round_trips() {
