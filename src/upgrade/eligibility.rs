@@ -68,7 +68,7 @@ async fn refuse_schemas(site: &Site<'_>, seats: &mut [Seat]) {
             seat.address = Err(taken("schema", &seat.tenant.target, &owner));
         }
     }
-    refuse_each_other(seats, |seat| Some(seat.tenant.target.clone()));
+    refuse_each_other(seats, |seat| seat.address.is_ok().then(|| seat.tenant.target.clone()));
 }
 
 /// Whether both lie in the same real database. Where neither has an address of its own, the flag or `DATABASE_URL` is that of
@@ -91,7 +91,8 @@ async fn refuse_databases(site: &Site<'_>, seats: &mut [Seat]) {
         let address = url.and_then(|url| url.address().ok()).filter(|_| holds_a_track(other));
         owners.extend(address.map(|address| (address, DatabaseOwner::Other(other.name.clone()))));
     }
-    let of_seats = seats.iter().filter_map(|seat| seat.address.as_ref().ok());
+    let claims: Vec<Option<Address>> = seats.iter().map(claim).collect();
+    let of_seats = claims.iter().flatten();
     let all: Vec<&Address> = of_seats.chain(owners.iter().map(|(address, _)| address)).collect();
     let identities = Identities::read(all).await;
     for seat in seats.iter_mut() {
@@ -103,7 +104,13 @@ async fn refuse_databases(site: &Site<'_>, seats: &mut [Seat]) {
             seat.address = Err(taken("database", address.database(), &owner));
         }
     }
-    refuse_each_other(seats, |seat| Some(identities.key(seat.address.as_ref().ok()?)));
+    refuse_each_other(seats, |seat| Some(identities.key(&claim(seat)?)));
+}
+
+/// The database that a tenant is given. One that is refused keeps another tenant from it all the same.
+fn claim(seat: &Seat) -> Option<Address> {
+    let of_source = || seat.tenant.url.as_ref()?.address().ok();
+    seat.address.as_ref().ok().cloned().or_else(of_source)
 }
 
 /// The database that `url` names, where that holds more than what tenants are made from.
@@ -138,7 +145,7 @@ fn taken(kind: &str, name: &str, owner: &dyn fmt::Display) -> Failure {
 /// Of tenants that would live in one place, none is worked on: which of them it belongs to is not known.
 fn refuse_each_other(seats: &mut [Seat], place: impl Fn(&Seat) -> Option<String>) {
     let mut by_place: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, seat) in seats.iter().enumerate().filter(|(_, seat)| seat.address.is_ok()) {
+    for (index, seat) in seats.iter().enumerate() {
         if let Some(place) = place(seat) {
             by_place.entry(place).or_default().push(index);
         }
@@ -147,6 +154,9 @@ fn refuse_each_other(seats: &mut [Seat], place: impl Fn(&Seat) -> Option<String>
         let names: Vec<String> =
             same.iter().map(|index| format!("{:?}", seats[*index].tenant.name)).collect();
         for index in same {
+            if seats[index].address.is_err() {
+                continue;
+            }
             let message = format!(
                 "the tenants {} have the same target \"{}\": none of them is worked on",
                 names.join(", "),

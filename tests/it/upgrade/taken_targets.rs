@@ -211,6 +211,14 @@ async fn two_addresses_of_one_database_are_one_place() {
     for database in [&main, &first] {
         assert_eq!(database.sql("SELECT to_regclass('a') IS NULL").await, ["t"]);
     }
+    // Two that are refused by their text keep a third one from the database that they name.
+    let rows = format!("('one', '{}'), ('two', '{by_tcp}'), ('twin', '{by_tcp}')", first.url());
+    let shop = customers(&main.url(), &query(&rows), "");
+    let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
+    assert_eq!(counts(&run), [0, 0, 3, 0], "{run}");
+    let same = "the tenants \"one\", \"two\", \"twin\" have the same target";
+    assert!(failure(&run, "one").contains(same), "{run}");
+    assert_eq!(first.sql("SELECT to_regclass('a') IS NULL").await, ["t"]);
     // One alone is as ambiguous as both: by the same text the query tells.
     let rows = format!("('one', '{0}'), ('two', '{0}')", first.url());
     let shop = customers(&main.url(), &query(&rows), "");
