@@ -83,6 +83,9 @@ impl Problem {
             Self::BadSetting { .. } => {
                 "a setting of your own has a dot in its name: `\"app.region\" = \"eu\"`".to_owned()
             }
+            Self::BadSettingValue { .. } => {
+                "keep it on one line, with blanks alone between words".to_owned()
+            }
             Self::ReservedSetting { instead, .. } => format!("use {instead}"),
             Self::VariableNotAllowed { .. }
             | Self::VariableIsCredential { .. }

@@ -62,6 +62,10 @@ pub(crate) enum Problem {
     NoServerUrl,
     #[error("`{name}` is not the name of a setting")]
     BadSetting { name: String },
+    #[error(
+        "the value of the setting `{name}` has a control character, such as a tab or a line end"
+    )]
+    BadSettingValue { name: String },
     #[error("the setting `{name}` would undo what mig-ci sets for each session")]
     ReservedSetting { name: String, instead: &'static str },
 

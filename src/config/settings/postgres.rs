@@ -100,6 +100,10 @@ fn session(
             RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved))
         {
             cx.refuse_key(&key, Problem::ReservedSetting { name: name.clone(), instead });
+        } else if value.as_deref().is_some_and(|value| value.contains(char::is_control)) {
+            // The driver sends settings as arguments of a command line, which a tab or a line end divides: what follows would
+            // be another option of the server's, of any name.
+            cx.refuse_key(&key, Problem::BadSettingValue { name: name.clone() });
         } else if let Some(value) = value {
             settings.insert(name.clone(), value);
         }

@@ -303,6 +303,20 @@ migrations = \"migrations/users\"
     "#);
 }
 
+/// In what goes to the server they would begin another option.
+#[test]
+fn values_of_settings_with_control_characters() {
+    for value in ["a\\t-crole=postgres", "a\\n-csearch_path=x", "a\\rb", "a\\u000bb", "a\\u0000"] {
+        let told = refused(&format!(
+            "[postgres.settings]\n\"app.x\" = \"{value}\"\n[databases.users]\nmigrations = \"migrations/users\"\n"
+        ));
+        assert!(
+            told.contains("the value of the setting `app.x` has a control character"),
+            "{value}: {told}"
+        );
+    }
+}
+
 #[test]
 fn folders_and_files_that_are_not_there() {
     assert_snapshot!(refused("
