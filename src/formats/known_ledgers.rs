@@ -108,6 +108,12 @@ const SHAPES: &[(&str, &[&str], usize)] = &[
     ("yoyo", &["migration_hash", "migration_id", "applied_at_utc"], 0),
 ];
 
+/// Tools whose columns a table of an application may have as well (`jobs`: `id`, `name`, `executed_at`): there the name of the table
+/// has to speak of migrations, too.
+const BROAD: &[&str] = &["django", "MikroORM", "node-pg-migrate"];
+const NAME_PARTS: &[&str] =
+    &["migr", "version", "schema", "change", "histor", "ledger", "revision", "evolution"];
+
 /// A column of each of [`SHAPES`] that few other tables have: a table without any of them has none of the shapes.
 pub(crate) const LEDGER_COLUMNS: &[&str] = &[
     "execution_time",
@@ -152,7 +158,10 @@ pub(crate) fn ledger_owner(schema: &str, table: &str, columns: &[String]) -> Opt
     let table = table.to_lowercase();
     let mut named = LEDGERS.iter().chain(MORE_LEDGERS);
     let named = || named.find(|(name, _)| *name == table).map(|(_, tool)| *tool);
-    ledger_shape(columns).or_else(named).or_else(|| ambiguous_owner(&table, columns))
+    let tells_enough =
+        |tool: &&str| !BROAD.contains(tool) || NAME_PARTS.iter().any(|part| table.contains(part));
+    let shaped = ledger_shape(columns).filter(tells_enough);
+    shaped.or_else(named).or_else(|| ambiguous_owner(&table, columns))
 }
 
 fn ambiguous_owner(table: &str, columns: &[String]) -> Option<&'static str> {
@@ -285,7 +294,8 @@ mod tests {
         for (schema, table, columns, tool, is_known_by_columns) in CASES.iter().copied() {
             assert_eq!(owner(schema, table, columns), Some(tool), "{schema}.{table}");
             if is_known_by_columns {
-                assert_eq!(owner("public", "renamed", columns), Some(tool), "{columns}");
+                let name = if BROAD.contains(&tool) { "our_history" } else { "renamed" };
+                assert_eq!(owner("public", name, columns), Some(tool), "{columns}");
             }
         }
         let typeorm = owner("public", "migrations", "id timestamp name");
@@ -306,6 +316,9 @@ mod tests {
             ("contracts", "version statements signed_on"),
             ("candidates", "id name applied"),
             ("runs", "id name run_on outcome"),
+            ("runs", "id name run_on"),
+            ("jobs", "id name executed_at"),
+            ("licences", "id app name applied"),
         ] {
             assert_eq!(owner("public", table, columns), None, "{table}");
         }
