@@ -1,10 +1,11 @@
 //! A migration reads dates and times as it does with its tool, whose client may leave that to the role and the database.
 
+use serde_json::{Value, json};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
 
-use super::{numbered, upgrade, with_tenants};
-use crate::common::{Database, Project, peer, postgres, project};
+use super::{numbered, report, upgrade, with_tenants};
+use crate::common::{Database, Postgres, Project, peer, postgres, project};
 
 const MOMENT: &str = "CREATE TABLE moment (m timestamptz DEFAULT '2020-01-01', d date DEFAULT '01/02/2020', x text);\n\
                       INSERT INTO moment (x) VALUES ((0.1::float8 * 3)::text);\n";
@@ -112,5 +113,36 @@ async fn the_configuration_says_it_for_all() {
         };
         let name = if format == "golang-migrate" { "m/2_b.up.sql" } else { "m/2_b.sql" };
         moment(format, settings).file(name, text).verify().report(0);
+    }
+}
+
+/// The server's own zone is not seen by a role that is no superuser, and is not guessed.
+#[tokio::test]
+async fn a_zone_that_cannot_be_told_is_no_failure_of_a_migration() {
+    let server = Postgres::start();
+    server.sql("ALTER SYSTEM SET log_timezone = 'Europe/Berlin'").await;
+    server.sql("SELECT pg_reload_conf()").await;
+    server.sql("CREATE ROLE app LOGIN").await;
+    server.sql("CREATE DATABASE users OWNER app").await;
+    let url = server.url_as("app", "users");
+    for (format, settings, code) in [
+        ("plain", "", 1),
+        ("golang-migrate", "", 1),
+        ("plain", "[postgres.settings]\nTimeZone = \"Europe/Berlin\"\n", 0),
+        ("sqlx", "", 0),
+    ] {
+        let project = moment(format, settings);
+        let run = project.mig_ci(["upgrade", "-nusers", "--format=json"]);
+        let run = run.env("SHOP_URL", &url).run().exit(code);
+        let run = report(&run);
+        if code == 1 {
+            let failure = &run["units"][0]["failure"];
+            let message = failure["message"].as_str().unwrap();
+            assert!(message.starts_with("the time zone of sessions on this server"), "{run}");
+            assert!(failure["hint"].as_str().unwrap().contains("ALTER ROLE"), "{run}");
+            assert_eq!((&failure["kind"], &failure["statement"]), (&json!("target"), &Value::Null));
+        }
+        let empty = "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION app";
+        server.sql_in("users", empty).await;
     }
 }
