@@ -67,7 +67,7 @@ impl SampleFile {
         statements.map(Effects::of)
     }
 
-    /// How many rows it writes as they stand in it (`COPY`, `VALUES`), and how many other statements it has.
+    /// How many rows it writes as they stand in it (`COPY`, `VALUES`), and how many other statements it has that make something.
     pub(crate) fn amount(&self) -> (usize, usize) {
         let (mut rows, mut others) = (0, 0);
         for piece in &self.split.pieces {
@@ -77,7 +77,7 @@ impl SampleFile {
                 }
                 Piece::Sql { range } => match inserted_rows(&self.script.text()[range.clone()]) {
                     Some(inserted) => rows += inserted,
-                    None => others += 1,
+                    None => others += usize::from(!is_trimming(&self.script.text()[range.clone()])),
                 },
                 Piece::Meta { .. } => {}
             }
@@ -91,6 +91,19 @@ impl SampleFile {
             Piece::Copy { .. } | Piece::Meta { .. } => None,
         })
     }
+}
+
+/// A statement that another version of `pg_dump`, or another of its options, writes or leaves out for the same tenant: settings,
+/// transactions, owners, grants, comments, and what `--clean` drops before.
+fn is_trimming(statement: &str) -> bool {
+    const TRIMMINGS: [&str; 9] =
+        ["SET", "RESET", "BEGIN", "COMMIT", "START", "COMMENT", "GRANT", "REVOKE", "DROP"];
+    let words: Vec<_> = sql::words(statement).collect();
+    let has = |text: &str| words.iter().any(|word| word.is(text));
+    let Some(first) = words.first() else { return true };
+    TRIMMINGS.iter().any(|word| first.is(word))
+        || (first.is("ALTER") && has("OWNER"))
+        || (first.is("SELECT") && has("set_config"))
 }
 
 /// The rows of `INSERT INTO … VALUES (…), (…)`; `None` for any other statement.
