@@ -83,8 +83,8 @@ const ROLE_SETTINGS: &str = "SELECT pg_catalog.lower(pg_catalog.split_part(c.ent
     WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())) \
     AND r.setrole IN (0, (SELECT u.oid FROM pg_catalog.pg_roles AS u WHERE u.rolname = SESSION_USER))";
 
-/// The server shows its own time zone to nobody whose client has sent one; a superuser can read it in the server's files.
-/// Where others see that the server's log has no UTC (`initdb` writes one zone for both), it is not guessed.
+/// The server shows its own time zone to nobody whose client has sent one; a superuser can read it in the server's files. Others
+/// see the zone of the server's log: `initdb` writes one zone for both (`initdb.c`, `setup_config`).
 const ZONE_OF_SERVER: &str = r"DO LANGUAGE plpgsql $mig_ci$
 DECLARE
     zone pg_catalog.text;
@@ -102,10 +102,7 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF pg_catalog.current_setting('log_timezone') !~* '^(etc/)?(utc|uct|gmt0?|zulu|universal|greenwich)$' THEN
-        RAISE EXCEPTION 'the time zone of sessions on this server cannot be told: its log has %, and migrations would read dates and times in UTC', pg_catalog.current_setting('log_timezone')
-            USING HINT = 'set TimeZone in [postgres.settings] to what SHOW TimeZone gives in psql, or for the role: ALTER ROLE … SET TimeZone = …';
-    END IF;
+    PERFORM pg_catalog.set_config('TimeZone', pg_catalog.current_setting('log_timezone'), false);
 END
 $mig_ci$";
 

@@ -32,20 +32,8 @@ pub(super) fn on_the_path(target: &Target) -> String {
     )
 }
 
-/// The division by zero is ours: see [`on_the_path`]. What a setting of ours refuses ([`crate::formats::Client`]) is no
-/// migration's failure either, and its SQL says nothing to the reader.
+/// The division by zero is ours: see [`on_the_path`].
 pub(super) fn off_the_path(target: &Target, failure: Failure) -> Failure {
-    let sql = failure.statement.as_deref().unwrap_or_default();
-    let is_raised = failure.kind == FailureKind::Sql { sqlstate: "P0001".to_owned() };
-    // The statement may be cut off.
-    let mut of_settings =
-        target.session_settings.iter().filter_map(|setting| setting.lines().next());
-    if is_raised && of_settings.any(|first| sql.contains(first)) {
-        return Failure {
-            hint: failure.hint,
-            ..Failure::new(FailureKind::Target, failure.message)
-        };
-    }
     let is_ours = failure.kind == FailureKind::Sql { sqlstate: "22012".to_owned() }
         && failure.statement.as_deref().is_some_and(|sql| sql.contains(&on_the_path(target)));
     if !is_ours {
