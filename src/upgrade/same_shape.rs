@@ -147,7 +147,8 @@ fn of_several(groups: &[Result<Vec<Fingerprint>, Failure>]) -> BTreeSet<Fingerpr
 }
 
 /// The units of a group by what the texts that they share are to each of them: a name in these is one's own, and another
-/// tenant's to the others. Each part that is not the first one's gets a shape of its own.
+/// tenant's to the others. Each part gets a shape of its own: the one that they shared is that of a part whose own name is not
+/// in the texts.
 fn divided(
     units: &mut [Unit],
     fingerprints: &[Fingerprint],
@@ -156,8 +157,10 @@ fn divided(
     let mut parts: BTreeMap<Fingerprint, Group> = BTreeMap::new();
     for (index, fingerprint) in group.into_iter().zip(fingerprints) {
         parts.entry(*fingerprint).or_default().push(index);
-        if *fingerprint != fingerprints[0] {
-            units[index].shape = Some(fingerprint.to_string());
+    }
+    if parts.len() > 1 {
+        for (fingerprint, part) in &parts {
+            part.iter().for_each(|index| units[*index].shape = Some(fingerprint.to_string()));
         }
     }
     parts

@@ -195,6 +195,27 @@ async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
     assert_eq!(unit(&report, "t004")["agreement"], "drifted", "{report}");
 }
 
+/// The order in which shapes are compared is that of their hashes, which any text changes.
+#[tokio::test]
+async fn a_default_with_another_tenants_name_is_a_drift_whatever_its_text() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(3)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    for text in [".x", ".y", ".z", "_k", " q", "-1", "/a", ""] {
+        let defaults = [("t001", "t001"), ("t002", "t002"), ("t003", "t001")].map(|(own, named)| {
+            format!(
+                "ALTER TABLE tenant_{own}.t1 ADD COLUMN IF NOT EXISTS name text; \
+                 ALTER TABLE tenant_{own}.t1 ALTER COLUMN name SET DEFAULT 'tenant_{named}{text}'; "
+            )
+        });
+        database.sql(&defaults.concat()).await;
+        let run = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]);
+        let report = report(&run.run().exit(1));
+        assert_eq!(unit(&report, "t003")["agreement"], "drifted", "{text}: {report}");
+        assert_eq!(report["counts"]["drifted"], 1, "{text}: {report}");
+    }
+}
+
 /// However many there are, they are read together.
 #[tokio::test]
 async fn a_fleet_is_a_few_round_trips() {
