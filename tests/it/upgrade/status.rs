@@ -202,12 +202,13 @@ async fn a_default_with_another_tenants_name_is_a_drift_whatever_its_text() {
     let database = with_tenants(&numbered(3)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     for text in [".x", ".y", ".z", "_k", " q", "-1", "/a", ""] {
-        let defaults = [("t001", "t001"), ("t002", "t002"), ("t003", "t001")].map(|(own, named)| {
-            format!(
-                "ALTER TABLE tenant_{own}.t1 ADD COLUMN IF NOT EXISTS name text; \
+        let defaults =
+            [("t001", "t001"), ("t002", "t002"), ("t003", "t001")].map(|(own, named)| {
+                format!(
+                    "ALTER TABLE tenant_{own}.t1 ADD COLUMN IF NOT EXISTS name text; \
                  ALTER TABLE tenant_{own}.t1 ALTER COLUMN name SET DEFAULT 'tenant_{named}{text}'; "
-            )
-        });
+                )
+            });
         database.sql(&defaults.concat()).await;
         let run = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]);
         let report = report(&run.run().exit(1));
