@@ -13,6 +13,7 @@ use crate::formats::step::{
 };
 use crate::formats::{BegunMark, Ledger, LedgerRow, Message};
 use crate::model::Migration;
+use crate::sql::effects;
 
 pub(super) fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
     if !does_the_same_in_a_transaction(&migration.up) {
@@ -57,24 +58,36 @@ pub(super) fn way_on(
     let table = ledger.qualified();
     let stands = |version: &str| format!("UPDATE {table} SET version = {version}, dirty = false;");
     let below = migrations.iter().rfind(|file| number(&file.version) < number(&dirty.version));
-    let mut in_doubt: Vec<&str> =
-        in_doubt(rows, migrations).into_iter().map(|index| &*migrations[index].version).collect();
+    let indexes = in_doubt(rows, migrations);
+    let mut versions: Vec<&str> =
+        indexes.iter().map(|index| &*migrations[*index].version).collect();
     // Its file may be gone.
-    if dirty.version != NIL_VERSION && !in_doubt.contains(&&*dirty.version) {
-        in_doubt.insert(0, &dirty.version);
+    if dirty.version != NIL_VERSION && !versions.contains(&&*dirty.version) {
+        versions.insert(0, &dirty.version);
     }
     let nothing =
         below.map_or_else(|| format!("TRUNCATE {table};"), |below| stands(&below.version));
     let mut ways: Vec<String> =
-        in_doubt.iter().rev().map(|version| format!("{version}: {}", stands(version))).collect();
+        versions.iter().rev().map(|version| format!("{version}: {}", stands(version))).collect();
     ways.push(format!("none of these: {nothing}"));
+    // A look at the name of the index alone would take the step for done.
+    let unusable = if indexes.iter().any(|index| has_concurrent_command(&migrations[*index])) {
+        " (an index that a concurrent build did not finish is there and unusable: `\\d` in psql calls it INVALID; drop it first)"
+    } else {
+        ""
+    };
     Some(format!(
         "the row says that a step to or from {} was begun, and not how it ended: `migrate` itself may be at it still, or it \
-         could not be in a transaction. Look at what is there, and say which is the last that is there as a whole, before you \
-         run again: {}",
-        in_doubt.join(" or "),
+         could not be in a transaction. Look at what is there{unusable}, and say which is the last that is there as a whole, \
+         before you run again: {}",
+        versions.join(" or "),
         ways.join(" ")
     ))
+}
+
+fn has_concurrent_command(migration: &Migration) -> bool {
+    let mut scripts = [Some(&migration.up), migration.down.as_ref()].into_iter().flatten();
+    scripts.any(|script| effects(script).concurrent_commands().next().is_some())
 }
 
 #[cfg(test)]
@@ -151,12 +164,14 @@ mod tests {
         assert!(third.contains("a step to or from 3 or 4 was begun"), "{third}");
         let ways = format!("4: {} 3: {} none of these: {}", set(4), set(3), set(2));
         assert!(third.ends_with(&ways), "{third}");
+        assert!(third.contains("INVALID"), "its index may be there without being of use: {third}");
         let gone = way_on("9", false).unwrap();
         assert!(gone.contains("a step to or from 9 was begun"), "{gone}");
         assert!(gone.ends_with(&format!("9: {} none of these: {}", set(9), set(4))), "{gone}");
         let below = way_on("-1", false).unwrap();
         let ways = format!("again: 1: {} none of these: TRUNCATE \"t\".\"l\";", set(1));
         assert!(below.ends_with(&ways), "{below}");
+        assert!(!below.contains("INVALID"), "{below}");
     }
 
     #[test]
