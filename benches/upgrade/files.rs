@@ -11,6 +11,8 @@ use super::ledger::{dbmate_version, revision};
 
 const CONFIGURATION: &str = r#"[databases.app]
 url = "${BENCH_URL}"
+# Each arm's tool has its ledgers in the copies of one template.
+other-ledgers = ["alembic_version", "schema_migrations"]
 shared = { migrations = "sqlx/shared", format = "sqlx", schema = "shared" }
 
 [databases.app.tenants]
