@@ -30,7 +30,7 @@ pub(super) fn harmless(text: &str, is_job_log: bool) -> String {
     if is_job_log { without_commands(&masked) } else { masked.into_owned() }
 }
 
-/// SQL that is to be run by somebody: as it is, unless it goes to a job's log.
+/// SQL for the user to execute. It is unchanged, unless it is written to the log of a job.
 pub(super) fn runnable(sql: &str, is_job_log: bool) -> Cow<'_, str> {
     if is_job_log { harmless(sql, true).into() } else { sql.into() }
 }

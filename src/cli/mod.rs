@@ -108,7 +108,7 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
 }
 
 /// The commands that run on servers of mig-ci's own show what SQL of other people says, so that all secrets of the environment
-/// are masked. Those on real databases run the SQL of whoever starts them, and mask passwords of servers alone: a name of a
+/// are masked. Those on real databases run the SQL of the user who starts them, and mask passwords of servers alone: a name of a
 /// tenant has to stay what it is. The addresses are learned where they are read (`postgres::Url`).
 fn learn_secrets(command: &Command) {
     let allowed = match command {

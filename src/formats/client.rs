@@ -83,7 +83,7 @@ const ROLE_SETTINGS: &str = "SELECT pg_catalog.lower(pg_catalog.split_part(c.ent
     WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())) \
     AND r.setrole IN (0, (SELECT u.oid FROM pg_catalog.pg_roles AS u WHERE u.rolname = SESSION_USER))";
 
-/// The server shows its own time zone to nobody whose client has sent one; a superuser can read it in the server's files. Others
+/// The server does not show its own time zone to a session whose client has sent one. A superuser can read it in the server's files. Others
 /// see the zone of the server's log: `initdb` writes one zone for both (`initdb.c`, `setup_config`).
 const ZONE_OF_SERVER: &str = r"DO LANGUAGE plpgsql $mig_ci$
 DECLARE

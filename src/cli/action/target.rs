@@ -63,7 +63,7 @@ pub(super) async fn find(
         }
         Subject::Ask(Question::Pull { number }) => {
             match pull_request::by_number(client, *number).await {
-                // The payload could not be read, and there is no result: that is said of whatever head it has.
+                // The payload could not be read, so the head is unknown. The comment says that there is no result.
                 Ok(pull) if event.kind == Kind::PullRequest => on(&pull, Some(&pull.head.sha)),
                 Ok(pull) => on(&pull, commit),
                 Err(error) => (Target::default(), Some(Line::of(&error))),
