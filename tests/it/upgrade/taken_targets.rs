@@ -244,17 +244,21 @@ async fn an_address_may_name_the_maintenance_database_and_the_main_one_may_be_a_
     assert!(listed.stdout.contains("at 127.0.0.1:1/postgres"), "{listed:?}");
 }
 
+/// The tenants' migrations are dbmate's, and the shared ones sqlx's.
+fn with_dbmate(target: &str, from: &str) -> Project {
+    let shop = plain_names(from);
+    let config = shop.read("mig-ci.toml").replace("\"{tenant}\"", &format!("\"{target}\""));
+    let tenants = config.find("[databases.app.tenants]").unwrap();
+    let config = format!("{}{}", &config[..tenants], config[tenants..].replace("sqlx", "dbmate"));
+    shop.file("mig-ci.toml", config)
+        .without("tenant/1_t.sql")
+        .file("tenant/1_t.sql", "-- migrate:up\nCREATE TABLE t ();\n-- migrate:down\n")
+}
+
 /// dbmate folds the name, so that `Acme` would get the tables of `acme`.
 #[tokio::test]
 async fn a_schema_that_the_tool_cannot_work_in_costs_one_tenant() {
-    let shop = plain_names("{ list = [\"Acme\", \"t001\"] }");
-    let config = shop.read("mig-ci.toml");
-    let tenants = config.find("[databases.app.tenants]").unwrap();
-    let config = format!("{}{}", &config[..tenants], config[tenants..].replace("sqlx", "dbmate"));
-    let shop = shop
-        .file("mig-ci.toml", config)
-        .without("tenant/1_t.sql")
-        .file("tenant/1_t.sql", "-- migrate:up\nCREATE TABLE t ();\n-- migrate:down\n");
+    let shop = with_dbmate("{tenant}", "{ list = [\"Acme\", \"t001\"] }");
     let database = two_schemas().await;
     database.sql("CREATE SCHEMA \"Acme\"; CREATE SCHEMA acme").await;
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1);
@@ -268,14 +272,7 @@ async fn a_schema_that_the_tool_cannot_work_in_costs_one_tenant() {
 /// With such a template there is no name with which it can: that is the configuration's fault, and no tenant's.
 #[tokio::test]
 async fn a_template_that_the_tool_cannot_work_in_is_a_configuration_error() {
-    let shop = plain_names("{ list = [\"t001\"] }");
-    let config = shop.read("mig-ci.toml").replace("\"{tenant}\"", "\"Tenant_{tenant}\"");
-    let tenants = config.find("[databases.app.tenants]").unwrap();
-    let config = format!("{}{}", &config[..tenants], config[tenants..].replace("sqlx", "dbmate"));
-    let shop = shop
-        .file("mig-ci.toml", config)
-        .without("tenant/1_t.sql")
-        .file("tenant/1_t.sql", "-- migrate:up\nCREATE TABLE t ();\n-- migrate:down\n");
+    let shop = with_dbmate("Tenant_{tenant}", "{ list = [\"t001\"] }");
     let database = two_schemas().await;
     database.sql("CREATE SCHEMA \"Tenant_t001\"").await;
     for args in [

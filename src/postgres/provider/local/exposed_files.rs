@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -48,9 +49,8 @@ const OF_THE_RUNNER: [&str; 6] = [
     "GITHUB_STEP_SUMMARY",
     "GITHUB_EVENT_PATH",
 ];
-/// A file of credentials is not that long; a folder of the runner has not that many files.
-const MOST_BYTES: u64 = 1 << 20;
-const MOST_FILES: usize = 200;
+/// So much of a file is read: a folder of the runner can hold large archives.
+const READ_BYTES: u64 = 1 << 20;
 
 /// A file with a credential that the user of a local server could read.
 pub(crate) fn file_with_secret(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
@@ -66,12 +66,17 @@ pub(crate) fn file_with_secret(environment: &dyn Fn(&str) -> Option<String>) -> 
         }
     };
     candidates(environment).into_iter().find(|path| {
-        let there = fs::metadata(path);
-        let is_file = there.is_ok_and(|there| there.is_file() && there.len() <= MOST_BYTES);
-        is_file
+        // A pipe would wait for its writer.
+        fs::metadata(path).is_ok_and(|there| there.is_file())
             && account.as_ref().is_none_or(|account| is_readable_by(path, account))
-            && fs::read(path).is_ok_and(|bytes| has_secret(path, &bytes))
+            && beginning(path).is_ok_and(|bytes| has_secret(path, &bytes))
     })
+}
+
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(READ_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn candidates(environment: &dyn Fn(&str) -> Option<String>) -> BTreeSet<PathBuf> {
@@ -91,7 +96,7 @@ fn candidates(environment: &dyn Fn(&str) -> Option<String>) -> BTreeSet<PathBuf>
     let folders: BTreeSet<PathBuf> = folders.chain(path("RUNNER_TEMP")).collect();
     for folder in folders {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        found.extend(entries.take(MOST_FILES).map(|entry| entry.path()));
+        found.extend(entries.map(|entry| entry.path()));
     }
     found
 }
@@ -144,5 +149,24 @@ mod tests {
             mode(&file, of_file);
             assert_eq!(is_readable_by(&file, &other), is_readable, "{of_folder:o} {of_file:o}");
         }
+    }
+
+    #[test]
+    fn neither_many_files_nor_a_long_one_hide_a_credential() {
+        let holder = tempfile::tempdir().unwrap();
+        let folder = holder.path();
+        for number in 0..300 {
+            fs::write(folder.join(number.to_string()), "").unwrap();
+        }
+        let temp =
+            |name: &str| (name == "RUNNER_TEMP").then(|| folder.to_str().unwrap().to_owned());
+        let listed = candidates(&temp).into_iter().filter(|path| path.starts_with(folder)).count();
+        assert_eq!(listed, 300);
+
+        let long = folder.join("set_env_1");
+        fs::write(&long, format!("A=https://me:abc@b.example\n{}", "x".repeat(3 << 20))).unwrap();
+        let read = beginning(&long).unwrap();
+        assert_eq!(read.len() as u64, READ_BYTES);
+        assert!(secrets::are_in_file("set_env_1", &read));
     }
 }
