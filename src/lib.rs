@@ -5,7 +5,7 @@
 //! sql  secrets                             statements, positions, quoting; what must not be shown
 //! formats  checks  report  replay::plan    what is known without a server: pure functions over plain data
 //! ───────  the line of IO: below it live files, processes, sockets
-//! config  source  postgres  tenants  replay  ui
+//! config  source  postgres  server  catalog  tenants  samples  replay  ui
 //! github                                   the jobs of GitHub; of ours, it uses model and report alone
 //! verify                                   the table of contents of the main job
 //! upgrade                                  its twin, for real servers
@@ -13,6 +13,7 @@
 //! main
 //! ```
 
+pub(crate) mod catalog;
 mod checks;
 mod cli;
 mod config;
@@ -22,7 +23,9 @@ mod model;
 mod postgres;
 mod replay;
 mod report;
+mod samples;
 mod secrets;
+mod server;
 mod source;
 mod sql;
 mod tenants;

@@ -87,7 +87,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// What says which part of the project is meant, for the commands that ask.
-    pub(super) fn scope_mut(&mut self) -> Option<&mut ScopeArgs> {
+    pub(crate) fn scope_mut(&mut self) -> Option<&mut ScopeArgs> {
         match self {
             Self::Verify(args) => Some(&mut args.scope),
             Self::List(args) => Some(&mut args.scope),

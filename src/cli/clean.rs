@@ -7,17 +7,18 @@ use super::exit::Exit;
 use super::stream::Streams;
 use super::verify::overrides;
 use crate::model::{PostgresSettings, ProviderChoice};
-use crate::postgres::{self, CleanReport};
+use crate::server;
+use crate::server::CleanReport;
 use crate::verify::{Error, load_project};
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &CleanArgs,
     streams: &Streams,
 ) -> Result<Exit, Error> {
     let settings = settings(global, args)?;
     let with = args.server.provider.unwrap_or(ProviderChoice::Auto);
-    let cleaned = postgres::clean(&settings, with, args.all).await;
+    let cleaned = server::clean(&settings, with, args.all).await;
     streams.print(&describe(&cleaned))?;
     let all_asked = cleaned.unasked.is_empty() || with == ProviderChoice::Auto;
     Ok(if cleaned.problems.is_empty() && all_asked { Exit::Passed } else { Exit::Environment })
@@ -37,7 +38,7 @@ fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, Error
     }
 }
 
-pub(super) fn describe(report: &CleanReport) -> String {
+pub(crate) fn describe(report: &CleanReport) -> String {
     let mut text = String::new();
     for each in &report.removed {
         let _ = writeln!(text, "removed {} {} of run {}", each.kind, each.name, each.run);

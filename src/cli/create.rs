@@ -30,7 +30,7 @@ pub(crate) struct CreateArgs {
     pub(crate) how: HowArgs,
 }
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &CreateArgs,
     streams: &Streams,

@@ -17,7 +17,7 @@ use crate::tenants::{Recorded, Whom};
 use crate::upgrade::{Applied, AppliedVersions, Request, Way, upgrade};
 use crate::verify;
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &DowngradeArgs,
     streams: &Streams,

@@ -14,7 +14,7 @@ use crate::config::process_environment;
 use crate::secrets;
 
 /// Whether what is written there ends in the log of a job: a file that a step writes to is none.
-pub(super) fn is_job_log(stream: impl AsFd) -> bool {
+pub(crate) fn is_job_log(stream: impl AsFd) -> bool {
     let is_job = process_environment("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let is_file = || {
         fstat(stream).is_ok_and(|there| {
@@ -25,13 +25,13 @@ pub(super) fn is_job_log(stream: impl AsFd) -> bool {
 }
 
 /// Text without known secrets, and without commands if it goes to a job's log.
-pub(super) fn harmless(text: &str, is_job_log: bool) -> String {
+pub(crate) fn harmless(text: &str, is_job_log: bool) -> String {
     let masked = secrets::mask(text);
     if is_job_log { without_commands(&masked) } else { masked.into_owned() }
 }
 
 /// SQL for the user to execute. It is unchanged, unless it is written to the log of a job.
-pub(super) fn runnable(sql: &str, is_job_log: bool) -> Cow<'_, str> {
+pub(crate) fn runnable(sql: &str, is_job_log: bool) -> Cow<'_, str> {
     if is_job_log { harmless(sql, true).into() } else { sql.into() }
 }
 
@@ -61,19 +61,19 @@ fn without_commands(text: &str) -> String {
 }
 
 /// Standard error, for progress and diagnostics.
-pub(super) fn harmless_stderr() -> HarmlessWriter<io::Stderr> {
+pub(crate) fn harmless_stderr() -> HarmlessWriter<io::Stderr> {
     HarmlessWriter::new(io::stderr(), is_job_log(io::stderr()))
 }
 
 /// A stream that takes text which is not ours, line by line.
-pub(super) struct HarmlessWriter<W: Write> {
+pub(crate) struct HarmlessWriter<W: Write> {
     inner: W,
     is_job_log: bool,
     line: Vec<u8>,
 }
 
 impl<W: Write> HarmlessWriter<W> {
-    pub(super) fn new(inner: W, is_job_log: bool) -> Self {
+    pub(crate) fn new(inner: W, is_job_log: bool) -> Self {
         Self { inner, is_job_log, line: Vec::new() }
     }
 

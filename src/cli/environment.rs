@@ -17,7 +17,7 @@ use super::args::App;
 ///
 /// # Errors
 /// What clap has to say: help, the version, or what is wrong.
-pub(super) fn parse<T: Into<std::ffi::OsString> + Clone>(
+pub(crate) fn parse<T: Into<std::ffi::OsString> + Clone>(
     words: impl IntoIterator<Item = T>,
 ) -> Result<App, Error> {
     let mut command = without_empty(App::command());

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use strum::IntoEnumIterator as _;
 
 use crate::model::FailureKind;
-use crate::postgres::ProviderError;
 use crate::report::environment_failed;
 use crate::report::v1::{Report, Verdict};
+use crate::server::ProviderError;
 use crate::verify::Error;
 
 /// How a command ended.
@@ -36,7 +36,7 @@ impl Exit {
     }
 
     /// The exit of two in one: one that is wrong in itself outweighs the environment.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Passed, exit) | (Self::Environment, exit @ Self::Failed) => exit,
             (exit, _) => exit,
@@ -65,7 +65,7 @@ impl Exit {
     }
 
     /// The table at the end of `--help`.
-    pub(super) fn help() -> String {
+    pub(crate) fn help() -> String {
         let line = |exit: Self| format!("{:>5}  {}\n", exit.code(), exit.meaning());
         format!("Exit codes:\n{}", Self::iter().map(line).collect::<String>())
     }

@@ -8,7 +8,7 @@ use super::stream::Streams;
 use crate::checks;
 use crate::verify::Error;
 
-pub(super) fn run(args: &ExplainArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(args: &ExplainArgs, streams: &Streams) -> Result<Exit, Error> {
     let Some(code) = &args.code else {
         let mut text = String::new();
         for about in checks::abouts() {

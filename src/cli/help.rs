@@ -5,7 +5,7 @@ use crate::replay::plan::PlanError;
 use crate::verify::Error;
 
 /// Lines that follow the error's own.
-pub(super) fn of(error: &Error) -> Vec<String> {
+pub(crate) fn of(error: &Error) -> Vec<String> {
     match error {
         Error::Plan(PlanError::Format { source, .. } | PlanError::BaseFormat { source, .. }) => {
             source.help().map(help).into_iter().collect()

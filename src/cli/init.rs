@@ -9,7 +9,7 @@ use super::stream::Streams;
 use crate::config;
 use crate::verify::{Error, discover};
 
-pub(super) fn run(global: &Global, args: &InitArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(global: &Global, args: &InitArgs, streams: &Streams) -> Result<Exit, Error> {
     let project = discover()?;
     let text = config::render(&project);
     if args.stdout {

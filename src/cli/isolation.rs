@@ -14,7 +14,7 @@ const MARK: &str = "MIG_CI_ISOLATED";
 ///
 /// # Errors
 /// If the process cannot be started again, and why. Nothing has been done by then.
-pub(super) fn arguments(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
+pub(crate) fn arguments(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
     if !is_action(&given) {
         return Ok(given);
     }
@@ -89,7 +89,7 @@ mod system {
     const ARGUMENT: u8 = b'a';
     const VARIABLE: u8 = b'v';
 
-    pub(super) fn isolated(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    pub(crate) fn isolated(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
         if std::env::var_os(MARK).is_some() {
             return take_over();
         }
@@ -168,7 +168,7 @@ mod system {
 mod system {
     use std::ffi::OsString;
 
-    pub(super) fn isolated(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    pub(crate) fn isolated(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
         Ok(given)
     }
 }

@@ -14,7 +14,7 @@ use crate::replay::plan::{DatabasePlan, TrackPlan};
 use crate::report::visible;
 use crate::verify::{Error, Loaded, load};
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &ListArgs,
     streams: &Streams,

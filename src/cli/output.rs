@@ -16,7 +16,7 @@ use crate::verify::Error;
 ///
 /// # Errors
 /// The first file that cannot be written, and why.
-pub(super) fn probe(outputs: &[Output]) -> Result<(), Error> {
+pub(crate) fn probe(outputs: &[Output]) -> Result<(), Error> {
     outputs.iter().try_for_each(|output| {
         look(&output.path).map_err(|reason| Error::Output { path: output.path.clone(), reason })
     })
@@ -53,7 +53,7 @@ fn writable(path: &Utf8Path) -> Result<(), String> {
 ///
 /// # Errors
 /// If it cannot be written. A file that was there is then as it was.
-pub(super) fn write(path: &Utf8Path, text: &str) -> Result<(), Error> {
+pub(crate) fn write(path: &Utf8Path, text: &str) -> Result<(), Error> {
     let text = &*secrets::mask(text);
     let written = fs::create_dir_all(folder_of(path)).and_then(|()| {
         if is_replaced(path) { replace(path, text) } else { write_in_place(path, text) }

@@ -78,7 +78,7 @@ impl PublishError {
     }
 }
 
-pub(super) async fn run(args: &PublishArgs, streams: &Streams) -> Exit {
+pub(crate) async fn run(args: &PublishArgs, streams: &Streams) -> Exit {
     let interrupted = watch_signals();
     let token = process_environment("GITHUB_TOKEN").filter(|token| !token.is_empty());
     let mask = token.as_deref().map(commands::add_mask);

@@ -17,11 +17,11 @@ use super::stream::Streams;
 use super::upgrade_args::{HowArgs, OrderArg, WhomArgs};
 use crate::config::{Connect, Overrides, process_environment};
 use crate::model::FailureKind;
-use crate::postgres::EventSink;
 use crate::replay::plan::Selection;
 use crate::report::RenderOptions;
 use crate::report::upgrade::{RENDERERS, Report};
 use crate::report::v1::Verdict;
+use crate::server::EventSink;
 use crate::source::BaseRequest;
 use crate::tenants::{WhoError, Whom};
 use crate::ui::{self, Progress, Task};
@@ -31,7 +31,7 @@ use crate::verify::{self, Scope};
 /// The project as it is, and the real databases of those names.
 ///
 /// `has_url` says that a flag gives the address.
-pub(super) fn scope(global: &Global, databases: &[String], has_url: bool) -> Scope {
+pub(crate) fn scope(global: &Global, databases: &[String], has_url: bool) -> Scope {
     let connect = match databases {
         [] => Connect::All,
         names => Connect::These(names.to_vec()),
@@ -49,19 +49,19 @@ pub(super) fn scope(global: &Global, databases: &[String], has_url: bool) -> Sco
     }
 }
 
-pub(super) fn limits(how: &HowArgs) -> Limits {
+pub(crate) fn limits(how: &HowArgs) -> Limits {
     Limits { wait: how.wait, ..looking(how.jobs) }
 }
 
 /// Of what only looks.
-pub(super) fn looking(jobs: Option<u16>) -> Limits {
+pub(crate) fn looking(jobs: Option<u16>) -> Limits {
     let cores = available_parallelism().map_or(1, NonZero::get);
     let jobs = jobs.map_or(cores, usize::from);
     Limits { jobs, canary: None, max_failures: None, wait: Duration::ZERO }
 }
 
 /// Of the sessions that work.
-pub(super) fn settings(how: &HowArgs) -> Vec<(String, String)> {
+pub(crate) fn settings(how: &HowArgs) -> Vec<(String, String)> {
     let milliseconds =
         |name: &str, duration: Duration| (name.to_owned(), duration.as_millis().to_string());
     vec![
@@ -71,7 +71,7 @@ pub(super) fn settings(how: &HowArgs) -> Vec<(String, String)> {
 }
 
 /// Does the work, shows it, and prints and writes the report of it.
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     how: &HowArgs,
     streams: &Streams,
@@ -94,7 +94,7 @@ pub(super) async fn run(
 }
 
 /// Prints and writes a report.
-pub(super) fn show(how: &HowArgs, report: &Report, streams: &Streams) -> Exit {
+pub(crate) fn show(how: &HowArgs, report: &Report, streams: &Streams) -> Exit {
     let options = RenderOptions {
         color: streams.out_colour(),
         width: streams.out_width(),
@@ -115,7 +115,7 @@ pub(super) fn show(how: &HowArgs, report: &Report, streams: &Streams) -> Exit {
 }
 
 /// Nothing was begun: says why.
-pub(super) fn refused(error: Error, streams: &Streams) -> Result<Exit, verify::Error> {
+pub(crate) fn refused(error: Error, streams: &Streams) -> Result<Exit, verify::Error> {
     match error {
         Error::Verify(error) => Err(error),
         error => {
@@ -186,7 +186,7 @@ fn exit_of(error: &Error) -> Exit {
 }
 
 /// The SQL goes to stdout, where that is not another report's.
-pub(super) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<Rehearsal> {
+pub(crate) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<Rehearsal> {
     let prints = how.format == "terminal";
     whom.dry_run.then(|| {
         Rehearsal::new(move |sql| {
@@ -199,7 +199,7 @@ pub(super) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<Rehearsal> {
     })
 }
 
-pub(super) fn order(whom: &WhomArgs) -> Order {
+pub(crate) fn order(whom: &WhomArgs) -> Order {
     match whom.order {
         OrderArg::Source => Order::Source,
         OrderArg::Name => Order::Name,
@@ -208,12 +208,12 @@ pub(super) fn order(whom: &WhomArgs) -> Order {
 }
 
 /// The same, with how much of that is risked.
-pub(super) fn limits_of(whom: &WhomArgs, how: &HowArgs) -> Limits {
+pub(crate) fn limits_of(whom: &WhomArgs, how: &HowArgs) -> Limits {
     Limits { canary: whom.canary, max_failures: whom.max_failures, ..limits(how) }
 }
 
 /// Flags, and the variables that scripts around other tools set.
-pub(super) fn whom(args: &WhomArgs) -> Option<Whom> {
+pub(crate) fn whom(args: &WhomArgs) -> Option<Whom> {
     if args.all_tenants {
         return Some(Whom::All);
     }

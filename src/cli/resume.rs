@@ -11,7 +11,7 @@ use crate::report::upgrade::{self as report, AppliedBy, Left, ReadError, applied
 
 /// Why a report cannot be gone on from.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ResumeError {
+pub(crate) enum ResumeError {
     #[error("cannot read the report {path}: {reason}")]
     File { path: Utf8PathBuf, reason: String },
     #[error("cannot go by the report {path}: {source}")]
@@ -23,7 +23,7 @@ pub(super) enum ResumeError {
 }
 
 impl ResumeError {
-    pub(super) fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::File { .. } => Exit::Environment,
             Self::Report { .. } => Exit::Project,
@@ -33,7 +33,7 @@ impl ResumeError {
 }
 
 /// The report of a run that has nothing to do.
-pub(super) fn nothing_left(path: &Utf8Path, left: &Left) -> report::Report {
+pub(crate) fn nothing_left(path: &Utf8Path, left: &Left) -> report::Report {
     let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let words = match left.of {
         0 => format!("Nothing is left to do: {path} has no targets"),
@@ -46,14 +46,14 @@ pub(super) fn nothing_left(path: &Utf8Path, left: &Left) -> report::Report {
 }
 
 /// What it has left, and in which of the `named` databases; with none named, in its own.
-pub(super) fn read(path: &Utf8Path, named: &[String]) -> Result<Left, ResumeError> {
+pub(crate) fn read(path: &Utf8Path, named: &[String]) -> Result<Left, ResumeError> {
     let left = left(&text_of(path)?).map_err(|source| no_report(path, source))?;
     check(path, left.database.as_ref(), named)?;
     Ok(left)
 }
 
 /// What its run has applied; the rest as [`read`].
-pub(super) fn read_applied(path: &Utf8Path, named: &[String]) -> Result<AppliedBy, ResumeError> {
+pub(crate) fn read_applied(path: &Utf8Path, named: &[String]) -> Result<AppliedBy, ResumeError> {
     let applied = applied(&text_of(path)?).map_err(|source| no_report(path, source))?;
     check(path, applied.database.as_ref(), named)?;
     Ok(applied)

@@ -46,7 +46,7 @@ impl<E: Into<Error>> From<E> for Refusal {
     }
 }
 
-pub(super) fn run(global: &Global, args: &RevisionArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(global: &Global, args: &RevisionArgs, streams: &Streams) -> Result<Exit, Error> {
     match write_next(global, args) {
         Ok(paths) => {
             let lines = paths.iter().map(|path| format!("{path}\n")).collect::<String>();

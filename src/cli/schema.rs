@@ -7,7 +7,7 @@ use crate::report::{Described, schema};
 use crate::verify::Error;
 use crate::{checks, config};
 
-pub(super) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, Error> {
     let text = match args.of {
         SchemaOf::Config => of_config(),
         SchemaOf::Report => schema(Described::Verify),

@@ -65,7 +65,7 @@ fn status_renderer(name: &str) -> Result<String, String> {
     known(name, &RENDERERS.iter().map(|(name, _)| *name).collect::<Vec<_>>())
 }
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &StatusArgs,
     streams: &Streams,

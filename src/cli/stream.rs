@@ -147,7 +147,7 @@ impl Streams {
 }
 
 /// Help and the version go to stdout; what is wrong with the command line, which quotes it, to stderr.
-pub(super) fn print_usage(error: &clap::Error) {
+pub(crate) fn print_usage(error: &clap::Error) {
     let streams = Streams::new(ColorWhen::Auto, LogFormat::Text);
     let is_error = error.use_stderr();
     let text = error.render();
@@ -162,7 +162,7 @@ pub(super) fn print_usage(error: &clap::Error) {
 }
 
 /// From now on the message of a panic, which can quote anything, goes the way of all that is written to stderr.
-pub(super) fn watch_panics() {
+pub(crate) fn watch_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         let trace = Backtrace::capture();

@@ -39,7 +39,7 @@ pub(crate) enum TenantsFormat {
     Json,
 }
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &TenantsArgs,
     streams: &Streams,

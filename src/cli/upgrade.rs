@@ -12,7 +12,7 @@ use crate::tenants::{Recorded, Whom};
 use crate::upgrade::{Request, To, Way, upgrade};
 use crate::verify;
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &UpgradeArgs,
     streams: &Streams,

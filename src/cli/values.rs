@@ -9,11 +9,11 @@ pub(crate) struct Output {
     pub(crate) path: Utf8PathBuf,
 }
 
-pub(super) fn output(text: &str) -> Result<Output, String> {
+pub(crate) fn output(text: &str) -> Result<Output, String> {
     output_of(text, renderer)
 }
 
-pub(super) fn output_of(
+pub(crate) fn output_of(
     text: &str,
     renderer: fn(&str) -> Result<String, String>,
 ) -> Result<Output, String> {
@@ -25,11 +25,11 @@ pub(super) fn output_of(
     Ok(Output { format: renderer(format)?, path: path.into() })
 }
 
-pub(super) fn renderer(name: &str) -> Result<String, String> {
+pub(crate) fn renderer(name: &str) -> Result<String, String> {
     known(name, &crate::report::RENDERERS.iter().map(|renderer| renderer.name).collect::<Vec<_>>())
 }
 
-pub(super) fn known(name: &str, known: &[&str]) -> Result<String, String> {
+pub(crate) fn known(name: &str, known: &[&str]) -> Result<String, String> {
     if known.contains(&name) {
         Ok(name.to_owned())
     } else {
@@ -37,7 +37,7 @@ pub(super) fn known(name: &str, known: &[&str]) -> Result<String, String> {
     }
 }
 
-pub(super) fn one_of<T: std::str::FromStr + strum::VariantNames>(name: &str) -> Result<T, String> {
+pub(crate) fn one_of<T: std::str::FromStr + strum::VariantNames>(name: &str) -> Result<T, String> {
     name.parse().map_err(|_| format!("known are {}", T::VARIANTS.join(", ")))
 }
 

@@ -23,7 +23,7 @@ use crate::ui::{self, Progress, Task};
 use crate::upgrade::Interruption;
 use crate::verify::{Error, Request, Scope, verify};
 
-pub(super) async fn run(
+pub(crate) async fn run(
     global: &Global,
     args: &VerifyArgs,
     streams: &Streams,
@@ -69,7 +69,7 @@ async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<Error> {
 }
 
 /// What the command line says.
-pub(super) fn request(global: &Global, args: &VerifyArgs) -> Request {
+pub(crate) fn request(global: &Global, args: &VerifyArgs) -> Request {
     let mut overrides = overrides(&args.server);
     overrides.fail_on = args.fail_on;
     let cores = available_parallelism().map_or(1, NonZero::get);
@@ -83,7 +83,7 @@ pub(super) fn request(global: &Global, args: &VerifyArgs) -> Request {
 }
 
 /// What the groups of flags that several commands share say together.
-pub(super) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> Scope {
+pub(crate) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> Scope {
     let base = match &args.base {
         _ if args.no_base => BaseRequest::None,
         Some(revision) => BaseRequest::Revision(revision.clone()),
@@ -120,7 +120,7 @@ fn has_password(url: &str) -> bool {
     user.contains(':') || rest.contains("password=")
 }
 
-pub(super) fn overrides(args: &ServerArgs) -> Overrides {
+pub(crate) fn overrides(args: &ServerArgs) -> Overrides {
     Overrides {
         provider: args.provider,
         version: args.postgres_version,
@@ -130,19 +130,19 @@ pub(super) fn overrides(args: &ServerArgs) -> Overrides {
     }
 }
 
-pub(super) fn render(name: &str, report: &Report, options: &RenderOptions) -> String {
+pub(crate) fn render(name: &str, report: &Report, options: &RenderOptions) -> String {
     // The command line's own check has let no unknown name through.
     report::find(name).map_or_else(String::new, |renderer| (renderer.render)(report, options))
 }
 
 /// SIGINT and SIGTERM ask for an orderly end; as the first process of a container nothing else would end us.
-pub(super) fn watch_signals() -> CancellationToken {
+pub(crate) fn watch_signals() -> CancellationToken {
     watch_repeated_signals().requested
 }
 
 /// The same, with a second signal apart. What comes within a moment is the first one still: a terminal signals all processes
 /// of a job, and a program around this one may hand its own signal on.
-pub(super) fn watch_repeated_signals() -> Interruption {
+pub(crate) fn watch_repeated_signals() -> Interruption {
     const A_MOMENT: Duration = Duration::from_secs(1);
     let interruption = Interruption::default();
     let Interruption { requested, repeated } = interruption.clone();

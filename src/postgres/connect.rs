@@ -6,9 +6,10 @@ use indexmap::IndexMap;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
-use super::error::{ProviderError, describe};
-use super::run_id::RunId;
 use crate::formats::Client;
+use crate::server::ProviderError;
+use crate::server::RunId;
+use crate::server::error::describe;
 
 /// PostgreSQL's own default: the number in the name of a local server's socket, and the port in a container.
 const PORT: u16 = 5432;

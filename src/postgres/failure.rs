@@ -15,7 +15,7 @@ const MAX_STATEMENT: usize = 2_000;
 const MAX_TEXT: usize = 8_000;
 
 /// An error in answer to `message`, of whose statements the server had completed `completed`.
-pub(super) fn of_message(error: &sqlx::Error, message: &Message, completed: usize) -> Failure {
+pub(crate) fn of_message(error: &sqlx::Error, message: &Message, completed: usize) -> Failure {
     let mut failure = of_own(error);
     // The server tells at a message's end what it has completed: where a connection broke, nobody knows.
     if failure.kind == FailureKind::ConnectionLost && server_error(error).is_none() {
@@ -49,7 +49,7 @@ pub(super) fn of_message(error: &sqlx::Error, message: &Message, completed: usiz
 }
 
 /// The place of the script's statement behind the first `completed` of a message; `None` for the tool's own SQL.
-pub(super) fn place_of(message: &Message, completed: usize) -> Option<Place> {
+pub(crate) fn place_of(message: &Message, completed: usize) -> Option<Place> {
     match message.locate(None, completed)? {
         Located::Script { script, statement, .. } => Some(place_in(script, statement.start)),
         Located::Tool { .. } => None,
@@ -57,12 +57,12 @@ pub(super) fn place_of(message: &Message, completed: usize) -> Option<Place> {
 }
 
 /// The driver has met a notification (`LISTEN`, `NOTIFY`) between the answers to a message, and given up on those.
-pub(super) fn is_notification(error: &sqlx::Error) -> bool {
+pub(crate) fn is_notification(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Protocol(reason) if reason.contains("NotificationResponse"))
 }
 
 /// A failure of what the tool itself sends around a script says little of the script, whose doing it is.
-pub(super) fn beside_script(failure: Failure) -> Failure {
+pub(crate) fn beside_script(failure: Failure) -> Failure {
     let is_sql = matches!(failure.kind, FailureKind::Sql { .. });
     if !is_sql || failure.place.is_some() || failure.hint.is_some() {
         return failure;
@@ -81,7 +81,7 @@ pub(super) fn beside_script(failure: Failure) -> Failure {
 }
 
 /// An error in answer to something that no file of the project holds.
-pub(super) fn of_own(error: &sqlx::Error) -> Failure {
+pub(crate) fn of_own(error: &sqlx::Error) -> Failure {
     if let Some(error) = server_error(error) {
         let origin = is_raised(error).then_some(FailureOrigin::Script);
         // Class 57P: the server ends sessions because it is ending itself (shutdown, crash, starting up).
@@ -132,7 +132,7 @@ fn is_raised(error: &PgDatabaseError) -> bool {
 }
 
 /// An error while connecting: refused by the server (too many connections, no such role), or not reached.
-pub(super) fn of_connection(error: &sqlx::Error) -> Failure {
+pub(crate) fn of_connection(error: &sqlx::Error) -> Failure {
     let failure = match error {
         // A server that cannot make a process for the session says so in the form of an older protocol.
         sqlx::Error::Protocol(reason) => Failure::new(
@@ -158,7 +158,7 @@ fn cut(text: &str, characters: usize) -> String {
 }
 
 /// The session sees other schemas than it should.
-pub(super) fn wrong_search_path(wanted: &[String], seen: &[String]) -> Failure {
+pub(crate) fn wrong_search_path(wanted: &[String], seen: &[String]) -> Failure {
     let missing: Vec<String> = wanted
         .iter()
         .filter(|name| !seen.contains(name))
@@ -181,7 +181,7 @@ pub(super) fn wrong_search_path(wanted: &[String], seen: &[String]) -> Failure {
 }
 
 /// A query for the ledger's rows failed.
-pub(super) fn ledger_unreadable(ledger: &Ledger, cause: &Failure) -> Failure {
+pub(crate) fn ledger_unreadable(ledger: &Ledger, cause: &Failure) -> Failure {
     if cause.is_environmental() || cause.kind == FailureKind::ConnectionLost {
         return cause.clone();
     }

@@ -58,12 +58,12 @@ pub(crate) async fn collecting<F: Future>(future: F) -> (F::Output, Vec<Notice>)
 }
 
 /// A statement of the message that is under way is completed.
-pub(super) fn statement_completed() {
+pub(crate) fn statement_completed() {
     with_collector(|collected| collected.completed += 1);
 }
 
 /// The message is over. `place` tells the place of its statement behind so many completed ones.
-pub(super) fn message_over(place: impl Fn(usize) -> Option<Place>) {
+pub(crate) fn message_over(place: impl Fn(usize) -> Option<Place>) {
     with_collector(|collected| {
         let first = collected.notices.len() - collected.statements.len();
         let mut known: Option<(usize, Option<Place>)> = None;

@@ -22,14 +22,14 @@ use super::plan::{DatabasePlan, Start, Unit};
 use super::shape::{Surroundings, compare_shapes, first_fresh};
 use super::unit::{Home, UnitRun};
 use crate::model::{Event, Failure, FailureKind, Phase, Tenancy, TrackKind, UnitRecord};
+use crate::samples::run_file;
 use crate::sql::quote_identifier;
-use crate::tenants::run_file;
 
 /// Schemas made in one message: each takes locks until its end.
 const SCHEMAS_A_MESSAGE: usize = 200;
 
 /// Replays one database. The records come in plan order.
-pub(super) async fn replay_database(
+pub(crate) async fn replay_database(
     replay: &Replay<'_>,
     database: &DatabasePlan,
 ) -> Vec<UnitRecord> {

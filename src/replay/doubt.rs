@@ -10,7 +10,7 @@ use crate::model::{Failure, FailureKind, UnitName};
 use crate::postgres::can_come_of_concurrency;
 
 /// Said of units that are not begun, or go no further, since nothing that they do would count.
-pub(super) const REPLAYED_LATER: &str = "the database is replayed again from nothing";
+pub(crate) const REPLAYED_LATER: &str = "the database is replayed again from nothing";
 
 /// Whether a run may be followed by another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) struct Doubt {
 
 /// The doubts of a run, by database.
 #[derive(Debug)]
-pub(super) struct Doubts {
+pub(crate) struct Doubts {
     attempt: Attempt,
     /// Units run beside each other.
     concurrent: bool,
@@ -39,17 +39,17 @@ pub(super) struct Doubts {
 }
 
 impl Doubts {
-    pub(super) fn new(attempt: Attempt, concurrent: bool, linked: bool) -> Self {
+    pub(crate) fn new(attempt: Attempt, concurrent: bool, linked: bool) -> Self {
         Self { attempt, concurrent, linked, found: Mutex::default() }
     }
 
     /// Whether a second run may judge what happens in this one.
-    pub(super) fn may_follow(&self) -> bool {
+    pub(crate) fn may_follow(&self) -> bool {
         self.attempt == Attempt::First && self.concurrent
     }
 
     /// Looks at a failure of a unit. The first doubt about a database stays.
-    pub(super) fn consider(&self, unit: &UnitName, others_change: bool, failure: &Failure) {
+    pub(crate) fn consider(&self, unit: &UnitName, others_change: bool, failure: &Failure) {
         let cause = match &failure.kind {
             _ if !self.may_follow() || !can_come_of_concurrency(failure, others_change) => return,
             FailureKind::ConnectionLost => "the server is still there",
@@ -60,7 +60,7 @@ impl Doubts {
     }
 
     /// Tenants with the same start have come to different shapes.
-    pub(super) fn consider_shapes(&self, database: &Arc<str>) {
+    pub(crate) fn consider_shapes(&self, database: &Arc<str>) {
         if self.may_follow() {
             let words = "tenants with the same start differ at the end, and units that run at the same time can cause that";
             self.add(database, words.to_owned());
@@ -73,13 +73,13 @@ impl Doubts {
     }
 
     /// Whether the results of this database count no more.
-    pub(super) fn is_about(&self, database: &str) -> bool {
+    pub(crate) fn is_about(&self, database: &str) -> bool {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if self.linked { !found.is_empty() } else { found.contains_key(database) }
     }
 
     /// Why this database is to be replayed again.
-    pub(super) fn about(&self, database: &str) -> Option<Doubt> {
+    pub(crate) fn about(&self, database: &str) -> Option<Doubt> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(doubt) = found.get(database) {
             return Some(doubt.clone());

@@ -16,9 +16,10 @@ use futures::stream::{self, StreamExt as _};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::model::{Event, Failure, FailureKind, Files, Migration, UnitRecord};
-use crate::postgres::{EventSink, Server, Session};
+use crate::postgres::Session;
+use crate::samples::{run_file, run_file_in_transaction};
+use crate::server::{EventSink, Server};
 use crate::sql::{Answer, effects};
-use crate::tenants::{run_file, run_file_in_transaction};
 use doubt::Doubts;
 use plan::DatabasePlan;
 

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 impl Replay<'_> {
     /// Opens a session, with this search path or the server's own.
-    pub(super) async fn session(
+    pub(crate) async fn session(
         &self,
         options: PgConnectOptions,
         search_path: Option<&[String]>,

@@ -9,18 +9,18 @@
 use super::Replay;
 use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
 use super::unit::UnitRun;
+use crate::catalog::CatalogReader;
 use crate::model::{
     Catalog, Comparison, Difference, Failure, LeaveOut, Migration, Place, PlacedDifference,
     ShapeComparison, Tenancy,
 };
-use crate::postgres::CatalogReader;
 use crate::sql::{first_mention, place_in};
 
 /// Differences that are kept of one comparison; more than this tell nothing new.
 const KEPT: usize = 100;
 
 /// Compares the tenants that have the same start and completed, each with the first of them.
-pub(super) async fn compare_shapes(
+pub(crate) async fn compare_shapes(
     replay: &Replay<'_>,
     database: &DatabasePlan,
     runs: &mut [UnitRun<'_>],
@@ -81,7 +81,7 @@ async fn settled<T>(replay: &Replay<'_>, read: Result<T, Failure>) -> Result<T, 
 }
 
 /// The database around the tenants' schemas, as it was when it was last read.
-pub(super) struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
     home: String,
@@ -91,7 +91,7 @@ pub(super) struct Surroundings<'a> {
 
 impl<'a> Surroundings<'a> {
     /// Reads them before the first tenant's head migrations. `None` where each tenant is a database: nothing is around it.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         replay: &'a Replay<'a>,
         database: &'a DatabasePlan,
         runs: &[UnitRun<'a>],
@@ -106,7 +106,7 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Records in each of `runs` that applied something what has changed since they were last read.
-    pub(super) async fn note_changes(&mut self, runs: &mut [UnitRun<'_>]) {
+    pub(crate) async fn note_changes(&mut self, runs: &mut [UnitRun<'_>]) {
         if !runs.iter().any(UnitRun::has_run_head) {
             return;
         }
@@ -174,7 +174,7 @@ fn place_of(track: &TrackPlan, difference: &Difference) -> Option<Place> {
 }
 
 /// The first tenant that starts empty goes before all others, wherever it stands in the plan.
-pub(super) fn first_fresh(runs: &mut [UnitRun<'_>]) -> usize {
+pub(crate) fn first_fresh(runs: &mut [UnitRun<'_>]) -> usize {
     let at = runs.iter().position(|run| run.unit.start == Start::Fresh);
     at.map_or(0, |at| {
         runs.swap(0, at);

@@ -112,7 +112,7 @@ fn verdict(unit: &UnitRecord, condemned: bool) -> v1::Verdict {
 }
 
 /// One failure fails the whole; what was not run keeps it from passing.
-pub(super) fn overall(verdicts: &[v1::Verdict]) -> v1::Verdict {
+pub(crate) fn overall(verdicts: &[v1::Verdict]) -> v1::Verdict {
     if verdicts.contains(&v1::Verdict::Failed) {
         v1::Verdict::Failed
     } else if verdicts.contains(&v1::Verdict::NotRun) || verdicts.is_empty() {
@@ -244,7 +244,7 @@ fn has_run_head(record: &UnitRecord) -> bool {
 }
 
 /// `again` is the command that shows it once more.
-pub(super) fn finding(
+pub(crate) fn finding(
     finding: &Finding,
     units: &[UnitRecord],
     again: Option<String>,

@@ -15,7 +15,7 @@ pub(crate) fn track_kind(kind: TrackKind) -> v1::TrackKind {
     }
 }
 
-pub(super) fn phase_of(phase: Phase) -> v1::Phase {
+pub(crate) fn phase_of(phase: Phase) -> v1::Phase {
     match phase {
         Phase::Prepare => v1::Phase::Prepare,
         Phase::Base => v1::Phase::Base,
@@ -23,11 +23,11 @@ pub(super) fn phase_of(phase: Phase) -> v1::Phase {
     }
 }
 
-pub(super) fn notice(notice: &Notice) -> v1::Notice {
+pub(crate) fn notice(notice: &Notice) -> v1::Notice {
     v1::Notice { level: notice.level.to_string(), message: notice.message.clone() }
 }
 
-pub(super) fn sample(load: &SampleLoad) -> v1::SampleLoad {
+pub(crate) fn sample(load: &SampleLoad) -> v1::SampleLoad {
     v1::SampleLoad {
         statements: load.statements,
         copied_rows: load.copied_rows,
@@ -40,12 +40,12 @@ pub(super) fn sample(load: &SampleLoad) -> v1::SampleLoad {
     }
 }
 
-pub(super) fn shape(shape: &ShapeComparison) -> v1::ShapeComparison {
+pub(crate) fn shape(shape: &ShapeComparison) -> v1::ShapeComparison {
     let (result, differences, reason) = compared(&shape.outcome);
     v1::ShapeComparison { expected: shape.other.clone(), result, differences, reason }
 }
 
-pub(super) fn outside(outside: &Comparison) -> v1::Outside {
+pub(crate) fn outside(outside: &Comparison) -> v1::Outside {
     let (result, changes, reason) = compared(outside);
     v1::Outside { result, changes, reason }
 }
@@ -66,8 +66,8 @@ fn compared(outcome: &Comparison) -> (v1::Compared, Vec<String>, Option<String>)
 }
 
 /// [`v1::Failure::kind`] of failures that say nothing about a migration.
-pub(super) const ENVIRONMENT: &str = "environment";
-pub(super) const SERVER_LOST: &str = "server-lost";
+pub(crate) const ENVIRONMENT: &str = "environment";
+pub(crate) const SERVER_LOST: &str = "server-lost";
 
 pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
     let sqlstate = match &failure.kind {
@@ -98,7 +98,7 @@ pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
     }
 }
 
-pub(super) fn place(place: &Place) -> v1::Place {
+pub(crate) fn place(place: &Place) -> v1::Place {
     let excerpt = |excerpt: &Excerpt| v1::Excerpt {
         first_line: excerpt.first_line,
         lines: excerpt.lines.clone(),
@@ -112,6 +112,6 @@ pub(super) fn place(place: &Place) -> v1::Place {
     }
 }
 
-pub(super) fn milliseconds(duration: Duration) -> u64 {
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

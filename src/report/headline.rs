@@ -128,7 +128,7 @@ fn shared_tracks(report: &Report) -> String {
     count(total(report.counts.shared), "shared track")
 }
 
-pub(super) fn total(tally: Tally) -> usize {
+pub(crate) fn total(tally: Tally) -> usize {
     tally.passed + tally.failed + tally.not_run
 }
 

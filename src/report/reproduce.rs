@@ -7,7 +7,7 @@ use crate::model::{FailureKind, Finding, TrackKind, UnitEnd, UnitRecord};
 const THERE_ALREADY: [&str; 6] = ["23505", "42P06", "42P07", "42701", "42710", "42723"];
 
 /// As a line for a shell; `flags` lead to the same project and the same base.
-pub(super) fn reproduce(
+pub(crate) fn reproduce(
     finding: &Finding,
     units: &[UnitRecord],
     flags: &[String],
@@ -19,7 +19,7 @@ pub(super) fn reproduce(
 }
 
 /// `mig-ci NAME` for some units of one track, as a line for a shell.
-pub(super) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> String {
+pub(crate) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> String {
     let mut words = vec!["mig-ci".to_owned(), name.to_owned()];
     if let Some(unit) = units.first() {
         words.extend(["-n".to_owned(), unit.database.clone()]);
@@ -36,7 +36,7 @@ pub(super) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> St
 }
 
 /// The command that verifies one tenant or the shared track again, of words that [`is_plain_name`] has found plain.
-pub(super) fn verify_one(database: &str, tenant: Option<&str>, base: Option<&str>) -> String {
+pub(crate) fn verify_one(database: &str, tenant: Option<&str>, base: Option<&str>) -> String {
     let words = ["mig-ci", "verify", "-n", database];
     let tenant = tenant.into_iter().flat_map(|tenant| ["--tenant", tenant]);
     let base = base.into_iter().flat_map(|base| ["--base", base]);
@@ -44,7 +44,7 @@ pub(super) fn verify_one(database: &str, tenant: Option<&str>, base: Option<&str
 }
 
 /// A name that reads in a command as nothing else than a name.
-pub(super) fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     begins && name.len() <= 63 && name.chars().all(is_plain)

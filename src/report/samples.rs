@@ -4,10 +4,10 @@ use super::headline;
 use super::v1::*;
 
 /// A place with its excerpt, of the file that all failures here happen in.
-pub(super) const FILE: &str = "migrations/tenant/042_currency_not_null.sql";
+pub(crate) const FILE: &str = "migrations/tenant/042_currency_not_null.sql";
 
 /// All kinds of outcome, by name.
-pub(super) fn all() -> Vec<(&'static str, Report)> {
+pub(crate) fn all() -> Vec<(&'static str, Report)> {
     vec![
         ("all_green", all_green(500)),
         ("one_cause", one_cause(500, 2)),
@@ -22,12 +22,12 @@ pub(super) fn all() -> Vec<(&'static str, Report)> {
     ]
 }
 
-pub(super) fn all_green(tenants: usize) -> Report {
+pub(crate) fn all_green(tenants: usize) -> Report {
     report(vec![database("app", (0..tenants).map(passed).collect())], Vec::new())
 }
 
 /// The first `failing` of some tenants fail alike.
-pub(super) fn one_cause(tenants: usize, failing: usize) -> Report {
+pub(crate) fn one_cause(tenants: usize, failing: usize) -> Report {
     let failure = nulls();
     let units = (0..tenants)
         .map(
@@ -41,7 +41,7 @@ pub(super) fn one_cause(tenants: usize, failing: usize) -> Report {
 }
 
 /// Each failing tenant fails for a reason of its own, `each` tenants a reason.
-pub(super) fn distinct_causes(causes: usize, each: usize) -> Report {
+pub(crate) fn distinct_causes(causes: usize, each: usize) -> Report {
     let mut units = Vec::new();
     let mut findings = Vec::new();
     for cause in 0..causes {
@@ -55,7 +55,7 @@ pub(super) fn distinct_causes(causes: usize, each: usize) -> Report {
 }
 
 /// Errors, a warning, a remark, notes and timings.
-pub(super) fn many_causes() -> Report {
+pub(crate) fn many_causes() -> Report {
     let mut report = distinct_causes(3, 2);
     report.databases[0].units.extend((6..40).map(passed));
     report.findings.push(Finding {
@@ -94,7 +94,7 @@ pub(super) fn many_causes() -> Report {
     settled(report)
 }
 
-pub(super) fn shared_failed() -> Report {
+pub(crate) fn shared_failed() -> Report {
     let path = "migrations/shared/017_billing_ref.sql";
     let failure = Failure {
         sqlstate: Some("42P01".into()),
@@ -136,7 +136,7 @@ pub(super) fn shared_failed() -> Report {
     report(vec![database("app", [shared].into_iter().chain(tenants).collect())], vec![finding])
 }
 
-pub(super) fn nothing_pending() -> Report {
+pub(crate) fn nothing_pending() -> Report {
     let mut report = all_green(6);
     for track in &mut report.databases[0].tracks {
         track.migrations.retain(|migration| migration.state == MigrationState::Base);
@@ -151,7 +151,7 @@ pub(super) fn nothing_pending() -> Report {
     settled(report)
 }
 
-pub(super) fn samples_not_loaded() -> Report {
+pub(crate) fn samples_not_loaded() -> Report {
     let failure = Failure {
         kind: "file".into(),
         sqlstate: None,
@@ -181,7 +181,7 @@ pub(super) fn samples_not_loaded() -> Report {
     report(vec![database("app", units)], vec![finding])
 }
 
-pub(super) fn server_lost() -> Report {
+pub(crate) fn server_lost() -> Report {
     let failure = Failure {
         kind: "server-lost".into(),
         sqlstate: None,
@@ -209,12 +209,12 @@ pub(super) fn server_lost() -> Report {
     settled(report)
 }
 
-pub(super) fn not_run() -> Report {
+pub(crate) fn not_run() -> Report {
     let units = (0..6).map(|number| unit_not_run(number, "interrupted")).collect();
     report(vec![database("app", units)], Vec::new())
 }
 
-pub(super) fn several_databases() -> Report {
+pub(crate) fn several_databases() -> Report {
     let mut report = one_cause(5, 1);
     let shared = Unit {
         track: TrackKind::Shared,
@@ -231,7 +231,7 @@ pub(super) fn several_databases() -> Report {
 }
 
 /// Everything that a database, a file name or a tenant can say to break a report.
-pub(super) fn hostile() -> Report {
+pub(crate) fn hostile() -> Report {
     let nasty = "a\n```\n````\n</details><script>alert(1)</script>\n@everyone #1 ##[error]gotcha\n\
                  ::error file=x::boo | `tick` **bold** \u{1b}[31mred\u{1b}[0m \u{9b}2J\r\u{7}\u{202e}🐘 <!-- -- -->";
     let failure = Failure {

@@ -151,7 +151,7 @@ mod markdown {
     use super::*;
 
     /// The fences are closed, blocks are closed and not nested, and outside of fences no line is a foreign tag.
-    pub(super) fn assert_sound(name: &str, text: &str) {
+    pub(crate) fn assert_sound(name: &str, text: &str) {
         let mut fence: Option<String> = None;
         let mut depth = 0_i32;
         for line in text.lines() {
@@ -278,7 +278,7 @@ mod markdown {
     }
 
     /// By a port of GitHub's own renderer, with its extensions, and with raw HTML let through.
-    pub(super) fn as_github_has_it(markdown: &str) -> String {
+    pub(crate) fn as_github_has_it(markdown: &str) -> String {
         let mut options = comrak::Options::default();
         options.extension.table = true;
         options.extension.autolink = true;
@@ -289,7 +289,7 @@ mod markdown {
     }
 
     /// What GitHub looks for mentions in.
-    pub(super) fn without_code(html: &str) -> String {
+    pub(crate) fn without_code(html: &str) -> String {
         let mut out = String::new();
         let mut rest = html;
         while let Some((before, after)) = rest.split_once("<code") {

@@ -41,7 +41,7 @@ fn is_hidden(char: char) -> bool {
 }
 
 /// On one line: visible, white space folded, and no longer than `limit` characters.
-pub(super) fn one_line(text: &str, limit: usize) -> String {
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
     // Folding a megabyte for the sake of its first words would be waste.
     let head = clip(text, limit.saturating_mul(4));
     let folded = head.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -55,7 +55,7 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
 /// The first `limit` characters, and in words how many there are more.
 ///
 /// Known secrets are masked before: what is left of one that was cut would not be recognised.
-pub(super) fn clip(text: &str, limit: usize) -> Cow<'_, str> {
+pub(crate) fn clip(text: &str, limit: usize) -> Cow<'_, str> {
     let text = secrets::mask(text);
     match text.char_indices().nth(limit) {
         Some((at, _)) => {
@@ -67,7 +67,7 @@ pub(super) fn clip(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 /// `1 tenant`, `2 tenants`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }
@@ -86,7 +86,7 @@ pub(crate) fn grouped(number: usize) -> String {
 }
 
 /// `12 ms`, `3.4 s`, `48 s`, `2 min 5 s`.
-pub(super) fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
@@ -96,17 +96,17 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// Whether a path stays in the project: others are not of the repository, whoever wrote them.
-pub(super) fn is_of_project(path: &str) -> bool {
+pub(crate) fn is_of_project(path: &str) -> bool {
     !path.starts_with('/') && !path.split('/').any(|part| part == "..")
 }
 
 /// The first characters of a commit, as people write it.
-pub(super) fn short_commit(commit: &str) -> String {
+pub(crate) fn short_commit(commit: &str) -> String {
     commit.chars().take(7).collect()
 }
 
 /// What a finding without units is about.
-pub(super) fn about(finding: &super::v1::Finding) -> String {
+pub(crate) fn about(finding: &super::v1::Finding) -> String {
     match finding.database.as_str() {
         "" => "project".to_owned(),
         database => format!("{} track of {database}", finding.track),

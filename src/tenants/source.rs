@@ -19,11 +19,11 @@ use crate::sql::quote_literal;
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
 /// A name as a source gives it, and what else it says.
-pub(super) type Named = (String, Option<Url>);
+pub(crate) type Named = (String, Option<Url>);
 
 impl Asking<'_> {
     /// All that it gives, in its order.
-    pub(super) async fn given(
+    pub(crate) async fn given(
         &self,
         source: &TenantSource,
         session: Option<&mut Session>,
@@ -125,7 +125,7 @@ impl Asking<'_> {
 }
 
 /// As the configuration calls it.
-pub(super) fn name_of(source: &TenantSource) -> &'static str {
+pub(crate) fn name_of(source: &TenantSource) -> &'static str {
     match source {
         TenantSource::Query(_) => "query",
         TenantSource::List(_) => "list",
@@ -135,7 +135,7 @@ pub(super) fn name_of(source: &TenantSource) -> &'static str {
     }
 }
 
-pub(super) fn plain(name: impl ToString) -> Named {
+pub(crate) fn plain(name: impl ToString) -> Named {
     (name.to_string(), None)
 }
 

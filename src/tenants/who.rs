@@ -164,7 +164,7 @@ impl Asking<'_> {
     }
 
     /// The tenant of this name, which `from` gives.
-    pub(super) fn tenant(&self, (name, url): Named, from: &'static str) -> Tenant {
+    pub(crate) fn tenant(&self, (name, url): Named, from: &'static str) -> Tenant {
         let expanded = match name.as_str() {
             "" => Err(TargetError::Empty),
             name => self.track.target.expand(name),
@@ -211,7 +211,7 @@ impl Asking<'_> {
     }
 
     /// The tenant that lives there. One whose target the template would not make has the target's name.
-    pub(super) fn at_target(&self, target: &str) -> Tenant {
+    pub(crate) fn at_target(&self, target: &str) -> Tenant {
         let name = self.track.target.tenant_at(target).unwrap_or(target).to_owned();
         let from = self.track.from.as_ref().map_or(COMMAND_LINE, name_of);
         let problem = check_identifier(target).err();

@@ -9,25 +9,25 @@ use crate::model::{Failure, FailureKind, Place};
 use crate::postgres::{Aftermath, StepFailure};
 
 /// Why a batch did not come to its end.
-pub(super) struct Stopped {
-    pub(super) failure: Failure,
+pub(crate) struct Stopped {
+    pub(crate) failure: Failure,
     /// It was in transactions, so that nothing half-done is left.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
     /// Why another try can succeed. None where a part of it may stay, too.
-    pub(super) race: Option<Race>,
+    pub(crate) race: Option<Race>,
     /// A failed try had no effect at all, apart from the format's mark that it was begun.
-    pub(super) had_no_effect: bool,
+    pub(crate) had_no_effect: bool,
     /// The command that failed builds or drops an index, and nothing before it stays.
-    pub(super) is_index_command: bool,
+    pub(crate) is_index_command: bool,
     /// Invalid indexes of it.
-    pub(super) leftovers: Leftovers,
+    pub(crate) leftovers: Leftovers,
     /// The first of several migrations that shared its message.
-    pub(super) first_of_several: Option<usize>,
+    pub(crate) first_of_several: Option<usize>,
 }
 
 impl Stopped {
     /// Nothing has been sent. Where the connection broke, it can be tried again.
-    pub(super) fn before_any(failure: Failure) -> Self {
+    pub(crate) fn before_any(failure: Failure) -> Self {
         let race = race::of(&failure);
         Self {
             failure,
@@ -41,7 +41,7 @@ impl Stopped {
     }
 
     /// There is no point in another try.
-    pub(super) fn for_good(failure: Failure, batch: &Batch) -> Self {
+    pub(crate) fn for_good(failure: Failure, batch: &Batch) -> Self {
         Self {
             failure,
             is_whole: batch.is_whole,
@@ -54,7 +54,7 @@ impl Stopped {
     }
 }
 
-pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
+pub(crate) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
     let StepFailure { message, completed, mut failure } = failed;
     let is_lost = failure.kind == FailureKind::ConnectionLost;
     let rolls_back = rolls_back_whole(&batch.messages, message);
@@ -84,7 +84,7 @@ pub(super) fn stopped(batch: &Batch, failed: StepFailure) -> Stopped {
 }
 
 /// For each message of a batch: if that is cancelled, a part of a migration stays.
-pub(super) fn leaves_something(batch: &Batch) -> Vec<bool> {
+pub(crate) fn leaves_something(batch: &Batch) -> Vec<bool> {
     let messages = &batch.messages;
     // What an index command leaves is cleaned up.
     let is_clean = |at: usize| {
@@ -94,7 +94,7 @@ pub(super) fn leaves_something(batch: &Batch) -> Vec<bool> {
 }
 
 /// An exit code is no evidence: the ledger and the session are.
-pub(super) fn check(
+pub(crate) fn check(
     target: &Target,
     place: Option<Place>,
     seen: &Aftermath,
@@ -124,7 +124,7 @@ pub(super) fn check(
     Ok(())
 }
 
-pub(super) fn absent(target: &Target) -> Failure {
+pub(crate) fn absent(target: &Target) -> Failure {
     Failure {
         hint: Some(
             "make it first (CREATE SCHEMA), or correct the tenant's name or `target`".to_owned(),

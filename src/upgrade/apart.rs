@@ -27,7 +27,7 @@ pub(crate) struct Limits {
 }
 
 /// Places for targets at work, and why no more of them are begun.
-pub(super) struct Places<'a> {
+pub(crate) struct Places<'a> {
     limits: &'a Limits,
     interrupted: &'a CancellationToken,
     /// Fair: who comes back after a pause stands behind all that have not been begun.
@@ -39,7 +39,7 @@ pub(super) struct Places<'a> {
 
 impl<'a> Places<'a> {
     /// So many have failed already, before anything was begun.
-    pub(super) fn new(
+    pub(crate) fn new(
         limits: &'a Limits,
         interrupted: &'a CancellationToken,
         failures: usize,
@@ -54,19 +54,19 @@ impl<'a> Places<'a> {
         }
     }
 
-    pub(super) async fn enter(&self) {
+    pub(crate) async fn enter(&self) {
         // It is never closed.
         if let Ok(place) = self.free.acquire().await {
             place.forget();
         }
     }
 
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.free.add_permits(1);
     }
 
     /// Why nothing more is begun.
-    pub(super) fn enough(&self) -> Option<String> {
+    pub(crate) fn enough(&self) -> Option<String> {
         let failed = self.failures.load(Ordering::Relaxed);
         let too_many = self.limits.max_failures.filter(|most| failed > *most);
         let is_interrupted = self.interrupted.is_cancelled().then(|| INTERRUPTED.to_owned());
@@ -74,11 +74,11 @@ impl<'a> Places<'a> {
     }
 
     /// Why nothing more is begun on a server.
-    pub(super) fn lost(&self, server: &str) -> Option<String> {
+    pub(crate) fn lost(&self, server: &str) -> Option<String> {
         self.lost.lock().ok()?.get(server).cloned()
     }
 
-    pub(super) fn note_lost(&self, server: String, done: &Done) {
+    pub(crate) fn note_lost(&self, server: String, done: &Done) {
         let lost = done.failure().filter(|failure| failure.kind == FailureKind::ServerLost);
         if let (Some(failure), Ok(mut servers)) = (lost, self.lost.lock()) {
             servers.entry(server).or_insert_with(|| server_lost(&failure.message));
@@ -91,7 +91,7 @@ impl<'a> Places<'a> {
 }
 
 /// Targets that have a database each: a crew for every one of them, several at a time, under the same limits.
-pub(super) struct Apart<'a, Look, Run> {
+pub(crate) struct Apart<'a, Look, Run> {
     limits: &'a Limits,
     places: &'a Places<'a>,
     /// Gives what has become of one that has nothing to do.
@@ -105,12 +105,12 @@ where
     Look: AsyncFn(usize) -> Option<Done>,
     Run: AsyncFn(usize, Result<&Limits, String>) -> Done,
 {
-    pub(super) fn new(limits: &'a Limits, places: &'a Places<'a>, look: Look, run: Run) -> Self {
+    pub(crate) fn new(limits: &'a Limits, places: &'a Places<'a>, look: Look, run: Run) -> Self {
         Self { limits, places, look, run }
     }
 
     /// What has become of each of so many, in their order.
-    pub(super) async fn all(&self, targets: usize) -> Vec<Done> {
+    pub(crate) async fn all(&self, targets: usize) -> Vec<Done> {
         let mut done: Vec<Option<Done>> = vec![None; targets];
         let mut why_not = None;
         if let Some(canary) = self.limits.canary {
@@ -161,29 +161,29 @@ where
     }
 }
 
-pub(super) const INTERRUPTED: &str = "the run was interrupted";
+pub(crate) const INTERRUPTED: &str = "the run was interrupted";
 
 /// The same where an index that was being built could not be dropped.
-pub(super) fn interrupted_with(invalid: &[String]) -> String {
+pub(crate) fn interrupted_with(invalid: &[String]) -> String {
     let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
     let drops = drops.collect::<Vec<_>>().join(" ");
     format!("{INTERRUPTED}, and an invalid index is left that could not be dropped: {drops}")
 }
 
-pub(super) fn after_failures(most: usize) -> String {
+pub(crate) fn after_failures(most: usize) -> String {
     format!("more than {most} (--max-failures) failed before")
 }
 
-pub(super) fn server_lost(why: &str) -> String {
+pub(crate) fn server_lost(why: &str) -> String {
     format!("the server was lost before: {why}")
 }
 
-pub(super) fn after_canary(failed: usize, first: usize) -> String {
+pub(crate) fn after_canary(failed: usize, first: usize) -> String {
     format!("{failed} of the first {first} (--canary) failed")
 }
 
 /// Somebody else has been at it all the time.
-pub(super) fn locked(target: &Target, wait: Duration) -> Failure {
+pub(crate) fn locked(target: &Target, wait: Duration) -> Failure {
     Failure {
         hint: Some(
             "another run of mig-ci works on it, or the server goes on with what a run that is gone has begun \

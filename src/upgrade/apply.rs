@@ -21,7 +21,7 @@ use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepReco
 use crate::postgres::{StepFailure, collecting};
 
 /// Why a batch was not applied.
-pub(super) enum NotApplied {
+pub(crate) enum NotApplied {
     /// The target is not as it was seen, and nothing has been done.
     AsSeen,
     /// It was not begun.
@@ -31,7 +31,7 @@ pub(super) enum NotApplied {
 
 impl NotApplied {
     /// Whether an interruption is why, where one may have ended the exchange with the server.
-    pub(super) fn is_interruption(&self, was_interrupted: bool) -> bool {
+    pub(crate) fn is_interruption(&self, was_interrupted: bool) -> bool {
         match self {
             Self::Interrupted => true,
             Self::AsSeen => was_interrupted,
@@ -60,7 +60,7 @@ enum Pass<'a> {
 
 impl Work<'_> {
     /// Sends what is to be applied, a batch after the other. Between two of them an interruption ends it.
-    pub(super) async fn apply(
+    pub(crate) async fn apply(
         &self,
         lane: &mut Lane,
         target: &Target,
@@ -146,7 +146,7 @@ impl Work<'_> {
 
     /// Notes what was applied, and says whether the rest is to be sent once more, each migration in messages of its own: the
     /// server parses a message as a whole, so that one that it cannot read keeps it from executing those before.
-    pub(super) fn goes_on_separately(
+    pub(crate) fn goes_on_separately(
         &self,
         target: &Target,
         begun: &mut Begun,
@@ -194,7 +194,7 @@ impl Work<'_> {
     }
 
     /// Names what a step outside of a transaction has left half-done, and what to do about it.
-    pub(super) async fn with_leftovers(
+    pub(crate) async fn with_leftovers(
         &self,
         lane: &mut Lane,
         target: &Target,

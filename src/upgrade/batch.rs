@@ -9,23 +9,23 @@ const LONG: usize = 256 * 1024;
 
 /// What one migration sends.
 #[derive(Debug, Clone)]
-pub(super) struct Step {
-    pub(super) messages: Vec<Message>,
+pub(crate) struct Step {
+    pub(crate) messages: Vec<Message>,
     /// An SQL expression, true if the ledger shows it.
-    pub(super) recorded: String,
+    pub(crate) recorded: String,
 }
 
 /// Some migrations, one after the other, that are sent and looked at together.
 #[derive(Debug, Clone)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// How many migrations these are.
-    pub(super) steps: usize,
-    pub(super) messages: Vec<Message>,
+    pub(crate) steps: usize,
+    pub(crate) messages: Vec<Message>,
     /// True if the ledger shows all of them.
-    pub(super) recorded: String,
+    pub(crate) recorded: String,
     /// Each of them is a transaction of the tool's own, in one message or in several, so that one that fails has had no
     /// effect.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
     /// Another migration may go in its message.
     may_share: bool,
 }
@@ -35,7 +35,7 @@ pub(super) struct Batch {
 /// them has moved without a word of it in its text does not move the next one. `watched` says that code of the project's
 /// sees each statement or the ledger's rows (event triggers, triggers of the ledger): then no message has more than its
 /// tool would send. The same counts for what follows a migration that may make such a trigger on the table `ledger`.
-pub(super) fn batches(steps: &[Step], check: &str, watched: bool, ledger: &str) -> Vec<Batch> {
+pub(crate) fn batches(steps: &[Step], check: &str, watched: bool, ledger: &str) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut watched = watched;
     for step in steps {

@@ -19,7 +19,7 @@ type NotClaimed = (Vec<usize>, Failure);
 
 impl Crew<'_> {
     /// One that is ours, and that no lane has begun. `None` if there is none that nobody else works on.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         &self,
         shared: &Shared,
         lane: &mut Lane,
@@ -103,7 +103,7 @@ impl Crew<'_> {
         }
     }
 
-    pub(super) async fn release(&self, claims: &mut MutexGuard<'_, Option<Claims>>, keys: &[Keys]) {
+    pub(crate) async fn release(&self, claims: &mut MutexGuard<'_, Option<Claims>>, keys: &[Keys]) {
         if let Some(session) = claims.as_mut()
             && session.release(keys).await.is_err()
         {

@@ -12,7 +12,7 @@ use crate::model::Script;
 
 /// By the migration's index in its track.
 #[derive(Debug, Default)]
-pub(super) struct Commits {
+pub(crate) struct Commits {
     migrations: Mutex<HashMap<usize, Executions>>,
 }
 
@@ -23,14 +23,14 @@ struct Executions {
 }
 
 /// Migrations of one target that are in flight until this is dropped.
-pub(super) struct InFlight<'a> {
+pub(crate) struct InFlight<'a> {
     commits: &'a Commits,
     indices: &'a [usize],
     started: Instant,
 }
 
 impl Commits {
-    pub(super) fn begin<'a>(&'a self, indices: &'a [usize]) -> InFlight<'a> {
+    pub(crate) fn begin<'a>(&'a self, indices: &'a [usize]) -> InFlight<'a> {
         self.each(indices, |one| one.in_flight += 1);
         InFlight { commits: self, indices, started: Instant::now() }
     }
@@ -43,12 +43,12 @@ impl Commits {
 }
 
 impl InFlight<'_> {
-    pub(super) fn committed(&self) {
+    pub(crate) fn committed(&self) {
         self.commits.each(self.indices, |one| one.last_commit = Some(Instant::now()));
     }
 
     /// Whether they failed, without any effect, because of what another target did meanwhile.
-    pub(super) fn judge<'s>(
+    pub(crate) fn judge<'s>(
         &self,
         stopped: &mut Stopped,
         scripts: impl Iterator<Item = &'s Script>,

@@ -23,7 +23,7 @@ const LIMITED: &str = "SELECT pg_catalog.set_config('lock_timeout', pg_catalog.c
 
 /// The messages of a step of this script: what builds or drops an index concurrently is not subject to a lock timeout, unless
 /// the script sets one itself.
-pub(super) fn without_lock_timeout(messages: Vec<Message>, script: &Script) -> Vec<Message> {
+pub(crate) fn without_lock_timeout(messages: Vec<Message>, script: &Script) -> Vec<Message> {
     if effects(script).sets_lock_timeout() == Answer::Yes {
         return messages;
     }
@@ -48,7 +48,7 @@ fn commands(message: &Message) -> impl Iterator<Item = &ConcurrentCommand> {
 }
 
 /// The command that is all of a message's script.
-pub(super) fn is_lone_index_command(message: &Message) -> bool {
+pub(crate) fn is_lone_index_command(message: &Message) -> bool {
     let [Segment::Script(script)] = message.segments() else { return false };
     let all = effects(script);
     all.statements().len() == 1 && all.concurrent_commands().any(ConcurrentCommand::is_of_indexes)
@@ -56,7 +56,7 @@ pub(super) fn is_lone_index_command(message: &Message) -> bool {
 
 /// Whether a batch can leave an invalid index that is no good for anything. One that `DROP INDEX CONCURRENTLY` leaves is
 /// what the next try drops.
-pub(super) fn builds(batch: &Batch) -> bool {
+pub(crate) fn builds(batch: &Batch) -> bool {
     let makes = |command: &ConcurrentCommand| {
         matches!(command, ConcurrentCommand::CreateIndex { .. } | ConcurrentCommand::Reindex { .. })
     };
@@ -65,17 +65,17 @@ pub(super) fn builds(batch: &Batch) -> bool {
 
 /// An index that nothing uses.
 #[derive(Debug, Clone)]
-pub(super) struct InvalidIndex {
-    pub(super) oid: i64,
-    pub(super) schema: String,
-    pub(super) name: String,
-    pub(super) table: String,
+pub(crate) struct InvalidIndex {
+    pub(crate) oid: i64,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) table: String,
     /// The schema of that table. Of an index of a TOAST table, `table` is the one whose values that keeps.
-    pub(super) table_schema: String,
+    pub(crate) table_schema: String,
     /// With its schema, quoted.
-    pub(super) qualified: String,
+    pub(crate) qualified: String,
     /// A process of the server builds or drops it.
-    pub(super) is_in_use: bool,
+    pub(crate) is_in_use: bool,
 }
 
 /// All of the database. Locks tell whether a process works on one: an index that is built is a matter of a process that
@@ -116,7 +116,7 @@ async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
 
 impl Lane {
     /// Indexes of the target's schema that a failed `CREATE INDEX CONCURRENTLY` has left.
-    pub(super) async fn invalid_indexes(
+    pub(crate) async fn invalid_indexes(
         &mut self,
         target: &Target,
     ) -> Result<Vec<String>, Failure> {
@@ -131,7 +131,7 @@ impl Lane {
     }
 
     /// Partitions of the target's schema whose `DETACH … CONCURRENTLY` has been cut, as statements that bring it to its end.
-    pub(super) async fn pending_detaches(
+    pub(crate) async fn pending_detaches(
         &mut self,
         target: &Target,
     ) -> Result<Vec<String>, Failure> {
@@ -149,7 +149,7 @@ impl Lane {
     }
 
     /// The invalid indexes of the target's database.
-    pub(super) async fn invalid(&mut self, target: &Target) -> Result<Vec<InvalidIndex>, Failure> {
+    pub(crate) async fn invalid(&mut self, target: &Target) -> Result<Vec<InvalidIndex>, Failure> {
         invalid(self.at(target).await?).await
     }
 }
@@ -192,12 +192,12 @@ impl InvalidIndex {
 
 /// What has become of the indexes that a batch left invalid.
 #[derive(Debug)]
-pub(super) struct Leftovers {
-    pub(super) dropped: Vec<String>,
+pub(crate) struct Leftovers {
+    pub(crate) dropped: Vec<String>,
     /// These are there still.
-    pub(super) left: Vec<String>,
+    pub(crate) left: Vec<String>,
     /// It was possible to look.
-    pub(super) is_known: bool,
+    pub(crate) is_known: bool,
 }
 
 impl Default for Leftovers {
@@ -208,7 +208,7 @@ impl Default for Leftovers {
 }
 
 /// Drops what a batch has left that was absent or valid before. `limit` is how long that may wait for other transactions.
-pub(super) async fn clean_up(
+pub(crate) async fn clean_up(
     lane: &mut Lane,
     target: &Target,
     batch: &Batch,

@@ -9,7 +9,7 @@ use crate::model::{Database, Failure, FailureKind, Tenancy, TrackKind};
 use crate::postgres::Address;
 
 /// What is used, and what the parameters have to agree with.
-pub(super) struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     format: &'a str,
     target: &'a Target,
     /// Schemas that a search path may begin with.
@@ -17,7 +17,7 @@ pub(super) struct Expected<'a> {
 }
 
 /// Why a target must not be worked on at this address, if there is a reason.
-pub(super) fn of_address(
+pub(crate) fn of_address(
     database: &Database,
     format: &str,
     target: &Target,
@@ -41,7 +41,7 @@ pub(super) fn of_address(
 }
 
 impl<'a> Expected<'a> {
-    pub(super) fn of(database: &'a Database, format: &'a str, target: &'a Target) -> Self {
+    pub(crate) fn of(database: &'a Database, format: &'a str, target: &'a Target) -> Self {
         let mut schemas = vec![target.search_path[0].as_str()];
         // Tenants that are schemas share an address: it can name the schema that they share, and none of theirs.
         let tenants = database.tenants.as_ref();
@@ -54,7 +54,7 @@ impl<'a> Expected<'a> {
     }
 
     /// `shown` is how the parameter is written.
-    pub(super) fn contradiction(&self, shown: &str, name: &str, value: &str) -> Option<Failure> {
+    pub(crate) fn contradiction(&self, shown: &str, name: &str, value: &str) -> Option<Failure> {
         // PostgreSQL reads the names of settings in any case.
         match &*name.to_ascii_lowercase() {
             "search_path" | "currentschema" | "schema" => self.path(shown, &schemas(value)),
@@ -144,7 +144,7 @@ fn tick(shown: &str) -> String {
     format!("`{}`", shown.trim_start_matches('?').trim_end_matches('='))
 }
 
-pub(super) fn failure(said: String, help: &str) -> Failure {
+pub(crate) fn failure(said: String, help: &str) -> Failure {
     let message =
         format!("{said}: with the one nothing is applied yet where the other has everything");
     Failure { hint: Some(help.to_owned()), ..Failure::new(FailureKind::Refused, message) }

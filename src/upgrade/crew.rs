@@ -28,43 +28,43 @@ use crate::model::{Event, Failure, FailureKind};
 use crate::postgres::{Claims, Keys};
 
 /// Between two looks at targets that somebody else has claimed.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What works on targets in one database.
-pub(super) struct Crew<'a> {
-    pub(super) work: &'a Work<'a>,
-    pub(super) targets: &'a [Target],
+pub(crate) struct Crew<'a> {
+    pub(crate) work: &'a Work<'a>,
+    pub(crate) targets: &'a [Target],
     /// For sessions that work.
-    pub(super) working: PgConnectOptions,
+    pub(crate) working: PgConnectOptions,
     /// For the session that claims, which does not time out.
-    pub(super) claiming: PgConnectOptions,
-    pub(super) limits: &'a Limits,
-    pub(super) interruption: &'a Interruption,
+    pub(crate) claiming: PgConnectOptions,
+    pub(crate) limits: &'a Limits,
+    pub(crate) interruption: &'a Interruption,
     /// How long a server is waited for at the first look.
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
     /// Where each target has a crew: what they share.
-    pub(super) places: Option<&'a Places<'a>>,
-    pub(super) rehearsal: Option<&'a Rehearsal>,
+    pub(crate) places: Option<&'a Places<'a>>,
+    pub(crate) rehearsal: Option<&'a Rehearsal>,
 }
 
 /// The state that the lanes share.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     /// Targets that have work, and where they stood when it was last looked.
-    pub(super) waiting: Mutex<VecDeque<usize>>,
+    pub(crate) waiting: Mutex<VecDeque<usize>>,
     /// Those that are claimed and that no lane has begun: whichever has time takes the next one, so that none waits for a lane
     /// that is long at work.
-    pub(super) claimed: Mutex<VecDeque<usize>>,
+    pub(crate) claimed: Mutex<VecDeque<usize>>,
     /// The claims of those that are done. They are given back along with the next claims, which saves a round trip.
-    pub(super) held: Mutex<Vec<Keys>>,
+    pub(crate) held: Mutex<Vec<Keys>>,
     /// Those that somebody else has claimed.
-    pub(super) busy: Mutex<Vec<usize>>,
-    pub(super) claims: Mutex<Option<Claims>>,
+    pub(crate) busy: Mutex<Vec<usize>>,
+    pub(crate) claims: Mutex<Option<Claims>>,
     done: Mutex<Vec<Option<Done>>>,
     /// Where they were seen, as long as nobody else has been there since, as far as is known.
-    pub(super) seen: Mutex<Vec<Option<Stand>>>,
+    pub(crate) seen: Mutex<Vec<Option<Stand>>>,
     failures: AtomicUsize,
     /// Those that are to be tried again.
-    pub(super) retries: Mutex<RetryQueue>,
+    pub(crate) retries: Mutex<RetryQueue>,
     /// The server was lost: why nothing more is begun on it.
     lost: OnceLock<String>,
     /// The server's processes at work for us.
@@ -73,7 +73,7 @@ pub(super) struct Shared {
 
 impl Crew<'_> {
     /// What has become of each target, in their order.
-    pub(super) async fn run(&self) -> Result<Vec<Done>, Failure> {
+    pub(crate) async fn run(&self) -> Result<Vec<Done>, Failure> {
         if let Some(rehearsal) = self.rehearsal {
             return self.rehearse(rehearsal).await;
         }
@@ -226,13 +226,13 @@ impl Crew<'_> {
     }
 
     /// Or less, if the run is interrupted.
-    pub(super) async fn pause(&self, pause: Duration) {
+    pub(crate) async fn pause(&self, pause: Duration) {
         let pause = tokio::time::sleep(pause);
         self.interruption.requested.run_until_cancelled(pause).await;
     }
 
     /// Why nothing more is to be begun.
-    pub(super) fn enough(&self, shared: &Shared) -> Option<String> {
+    pub(crate) fn enough(&self, shared: &Shared) -> Option<String> {
         if self.interruption.requested.is_cancelled() {
             return Some(INTERRUPTED.to_owned());
         }
@@ -259,11 +259,11 @@ impl Crew<'_> {
         self.finish(shared, index, self.work.failed(retry, failure), took).await;
     }
 
-    pub(super) async fn tried_before(&self, shared: &Shared, index: usize) -> Option<Box<Retry>> {
+    pub(crate) async fn tried_before(&self, shared: &Shared, index: usize) -> Option<Box<Retry>> {
         shared.retries.lock().await.take(index)
     }
 
-    pub(super) async fn finish(&self, shared: &Shared, index: usize, done: Done, took: Duration) {
+    pub(crate) async fn finish(&self, shared: &Shared, index: usize, done: Done, took: Duration) {
         if done.is_failed() {
             shared.failures.fetch_add(1, Ordering::Relaxed);
         }
@@ -275,13 +275,13 @@ impl Crew<'_> {
         shared.done.lock().await[index] = Some(done);
     }
 
-    pub(super) fn announce(&self, index: usize, done: &Done, took: Duration) {
+    pub(crate) fn announce(&self, index: usize, done: &Done, took: Duration) {
         let (unit, verdict) = (self.targets[index].unit(), done.verdict());
         let _ = self.work.events.send(Event::UnitFinished { unit, verdict, took });
     }
 
     /// Its one target's database cannot be reached.
-    pub(super) fn lost(&self, failure: Failure) -> Done {
+    pub(crate) fn lost(&self, failure: Failure) -> Done {
         let done = Done::failed(of_own_sql(failure));
         (0..self.targets.len()).for_each(|index| self.announce(index, &done, Duration::ZERO));
         done

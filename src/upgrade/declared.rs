@@ -20,7 +20,7 @@ const URL_VARIABLE: &str = "DATABASE_URL";
 const DUMPED_ROWS: &str = "-- Dbmate schema migrations";
 
 /// Why a target must not be worked on, by the files beside its migrations.
-pub(super) fn of_files(
+pub(crate) fn of_files(
     (database, is_only_one): (&Database, bool),
     format: &str,
     target: &Target,

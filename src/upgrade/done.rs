@@ -35,11 +35,11 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    pub(super) fn failed(failure: Failure) -> Self {
+    pub(crate) fn failed(failure: Failure) -> Self {
         Self::with(UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) })
     }
 
-    pub(super) fn not_run(reason: impl Into<String>) -> Self {
+    pub(crate) fn not_run(reason: impl Into<String>) -> Self {
         Self::with(UnitEnd::NotRun { reason: reason.into() })
     }
 
@@ -62,7 +62,7 @@ impl Done {
     }
 
     /// Why it failed.
-    pub(super) fn failure(&self) -> Option<&Failure> {
+    pub(crate) fn failure(&self) -> Option<&Failure> {
         let of_end = match &self.end {
             UnitEnd::Failed { failure, .. } => failure.as_deref(),
             UnitEnd::Completed | UnitEnd::NotRun { .. } => return None,
@@ -75,7 +75,7 @@ impl Done {
         })
     }
 
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self.end {
             UnitEnd::Completed => Verdict::Passed,
             // What the environment did is no verdict on a migration.
@@ -90,23 +90,23 @@ impl Done {
 
 /// Where a target stood when the work on it began, and what was to be done.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(crate) struct Begun {
     /// The ledger's rows, the oldest first.
     rows: Arc<[LedgerRow]>,
-    pub(super) wanted: Vec<usize>,
+    pub(crate) wanted: Vec<usize>,
     /// Steps that have come to an end.
-    pub(super) steps: Vec<StepRecord>,
-    pub(super) retries: u32,
+    pub(crate) steps: Vec<StepRecord>,
+    pub(crate) retries: u32,
     /// No other migration of this run may execute beside the next try.
-    pub(super) is_alone: bool,
+    pub(crate) is_alone: bool,
     /// When something of it was last sent.
-    pub(super) sent: Option<Instant>,
+    pub(crate) sent: Option<Instant>,
     /// No two migrations of it may share a message.
-    pub(super) is_separate: bool,
+    pub(crate) is_separate: bool,
 }
 
 impl Work<'_> {
-    pub(super) fn begin(&self, rows: &Arc<[LedgerRow]>, decision: &Decision) -> Begun {
+    pub(crate) fn begin(&self, rows: &Arc<[LedgerRow]>, decision: &Decision) -> Begun {
         let rows = match self.history(rows) {
             Cow::Borrowed(_) => Arc::clone(rows),
             Cow::Owned(rows) => rows.into(),
@@ -124,7 +124,7 @@ impl Work<'_> {
 
     /// Writes down what the ledger shows now and did not show before (or the other way round), in the order in which it was
     /// to be done.
-    pub(super) fn note_done(&self, target: &Target, begun: &mut Begun, rows: &[LedgerRow]) {
+    pub(crate) fn note_done(&self, target: &Target, begun: &mut Begun, rows: &[LedgerRow]) {
         let missing = self.left(target, begun, rows).apply;
         let history = self.history(rows);
         // A tool that refuses a ledger has nothing to apply, and that is no sign of what was.
@@ -143,7 +143,7 @@ impl Work<'_> {
     }
 
     /// Takes back what the format's ledger says of a step that was begun, where it had no effect and can be begun again.
-    pub(super) async fn take_back_mark(
+    pub(crate) async fn take_back_mark(
         &self,
         lane: &mut Lane,
         target: &Target,
@@ -174,7 +174,7 @@ impl Work<'_> {
         }
     }
 
-    pub(super) fn complete(&self, begun: Begun) -> Done {
+    pub(crate) fn complete(&self, begun: Begun) -> Done {
         let Begun { rows, steps, retries, .. } = begun;
         let before = newest(&rows);
         let rows_before = Some(rows.len());
@@ -207,7 +207,7 @@ impl Work<'_> {
     }
 
     /// There is nothing left that the tool would apply: it is done, or it refuses.
-    pub(super) fn end_of(
+    pub(crate) fn end_of(
         &self,
         target: &Target,
         begun: Begun,
@@ -228,12 +228,12 @@ impl Work<'_> {
     }
 
     /// What to do about a ledger that says of a step that it was begun.
-    pub(super) fn way_on(&self, target: &Target, rows: &[LedgerRow]) -> Option<String> {
+    pub(crate) fn way_on(&self, target: &Target, rows: &[LedgerRow]) -> Option<String> {
         self.track.chosen.format.way_on(rows, &self.track.head, &target.ledger)
     }
 
     /// What is missing has not been run: the first of it because of the failure, the others because of the first.
-    pub(super) fn broken(&self, begun: Begun, mut failure: Failure) -> Done {
+    pub(crate) fn broken(&self, begun: Begun, mut failure: Failure) -> Done {
         let wanted = begun.wanted.iter().map(|index| &self.track.head[*index]);
         let is_missing = |migration: &&Migration| !self.is_among(&begun.steps, migration);
         let missing: Vec<&Migration> = wanted.filter(is_missing).collect();
@@ -260,18 +260,18 @@ impl Work<'_> {
         steps.iter().any(|step| step.version == migration.version && step.path == path)
     }
 
-    pub(super) fn file_of(&self, migration: &Migration) -> Place {
+    pub(crate) fn file_of(&self, migration: &Migration) -> Place {
         let path = self.script(migration).path().to_owned();
         Place { path, line: 1, column: None, excerpt: None }
     }
 
-    pub(super) fn unrun(&self, migration: &Migration) -> StepRecord {
+    pub(crate) fn unrun(&self, migration: &Migration) -> StepRecord {
         let path = self.script(migration).path().to_owned();
         StepRecord { path, ..StepRecord::not_run(migration, Phase::Head) }
     }
 }
 
 /// A version that was begun and has not ended is not where a target stands.
-pub(super) fn newest(rows: &[LedgerRow]) -> Option<String> {
+pub(crate) fn newest(rows: &[LedgerRow]) -> Option<String> {
     rows.iter().rfind(|row| row.complete).map(|row| row.version.clone())
 }

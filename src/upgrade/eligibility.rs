@@ -47,7 +47,7 @@ impl fmt::Display for DatabaseOwner {
 }
 
 /// Takes their addresses from tenants whose target is not theirs alone.
-pub(super) async fn refuse_taken_targets(site: &Site<'_>, seats: &mut [Seat]) {
+pub(crate) async fn refuse_taken_targets(site: &Site<'_>, seats: &mut [Seat]) {
     match site.tenancy() {
         Tenancy::Schema => refuse_schemas(site, seats).await,
         Tenancy::Database => refuse_databases(site, seats).await,

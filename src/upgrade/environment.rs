@@ -13,9 +13,9 @@ use crate::formats::LedgerRow;
 use crate::model::{Failure, FailureKind, FailureOrigin};
 
 /// How long a server that takes no connection is waited for, once work on it has begun.
-pub(super) const AWAY: Duration = Duration::from_secs(10);
+pub(crate) const AWAY: Duration = Duration::from_secs(10);
 /// The same before anything was begun.
-pub(super) const FIRST_CONTACT: Duration = Duration::from_secs(2);
+pub(crate) const FIRST_CONTACT: Duration = Duration::from_secs(2);
 /// Between two tries, at first and at most.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(800);
@@ -28,19 +28,19 @@ const IS_READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery() \
 
 /// Tries to reach a server that is away.
 #[derive(Debug)]
-pub(super) struct Reconnect {
+pub(crate) struct Reconnect {
     patience: Duration,
     pause: Duration,
     since: Option<Instant>,
 }
 
 impl Reconnect {
-    pub(super) fn new(patience: Duration) -> Self {
+    pub(crate) fn new(patience: Duration) -> Self {
         Self { patience, pause: PAUSE, since: None }
     }
 
     /// How long to wait before the next try, where there is one.
-    pub(super) fn after(&mut self, failure: &Failure) -> Option<Duration> {
+    pub(crate) fn after(&mut self, failure: &Failure) -> Option<Duration> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let is_over = since.elapsed() + self.pause > self.patience;
         if failure.kind != FailureKind::ConnectionLost || is_over {
@@ -53,7 +53,7 @@ impl Reconnect {
 }
 
 /// A failure of what mig-ci sends itself, where no migration has a part in it.
-pub(super) fn of_own_sql(failure: Failure) -> Failure {
+pub(crate) fn of_own_sql(failure: Failure) -> Failure {
     match &failure.kind {
         FailureKind::ConnectionLost => Failure { kind: FailureKind::ServerLost, ..failure },
         FailureKind::Sql { sqlstate } if sqlstate == READ_ONLY => read_only(failure),
@@ -69,7 +69,7 @@ fn read_only(failure: Failure) -> Failure {
 
 impl Work<'_> {
     /// The ledger's rows, if there is one. A server that is being restarted is there again after a moment.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &self,
         lane: &mut Lane,
         target: &Target,
@@ -95,7 +95,7 @@ impl Work<'_> {
     }
 
     /// After a batch that was not applied, its ledger could not be read: `failure` says why.
-    pub(super) fn unseen(&self, begun: Begun, failed: NotApplied, failure: Failure) -> Done {
+    pub(crate) fn unseen(&self, begun: Begun, failed: NotApplied, failure: Failure) -> Done {
         let cause = match failed {
             NotApplied::Stopped(stopped) => stopped.failure,
             NotApplied::AsSeen | NotApplied::Interrupted => return self.broken(begun, failure),
@@ -111,7 +111,7 @@ impl Work<'_> {
     }
 
     /// Finds out what the code of a failure leaves open: whether the server takes writes at all, and whether it was there.
-    pub(super) async fn find_origin(
+    pub(crate) async fn find_origin(
         &self,
         lane: &mut Lane,
         target: &Target,

@@ -16,7 +16,7 @@ use crate::sql::{quote_identifier, quote_literal};
 
 /// See the file's head.
 #[derive(Default)]
-pub(super) struct Existing {
+pub(crate) struct Existing {
     schemas: BTreeSet<String>,
     /// By schema and table.
     ledgers: BTreeMap<(String, String), FoundTable>,
@@ -36,7 +36,7 @@ struct FoundTable {
 }
 
 impl Existing {
-    pub(super) async fn read(session: &mut Session, targets: &[Target]) -> Result<Self, Failure> {
+    pub(crate) async fn read(session: &mut Session, targets: &[Target]) -> Result<Self, Failure> {
         let mut there = Self::default();
         for row in session.query(&query(targets)).await? {
             let (schema, ledger, kind): (String, Option<String>, Option<String>) =
@@ -73,12 +73,12 @@ impl Existing {
         self.own_ledger(target).map(|table| table.kind.as_str())
     }
 
-    pub(super) fn has_ledger(&self, target: &Target) -> bool {
+    pub(crate) fn has_ledger(&self, target: &Target) -> bool {
         matches!(self.kind_of_ledger(target), Some("r" | "p"))
     }
 
     /// Where one stands that has no ledger.
-    pub(super) fn without_ledger(&self, target: &Target) -> Stand {
+    pub(crate) fn without_ledger(&self, target: &Target) -> Stand {
         let what = match self.kind_of_ledger(target) {
             Some("v") => "a view",
             Some("m") => "a materialized view",
@@ -100,7 +100,7 @@ impl Existing {
     }
 
     /// Why the ledger that is configured may not be the one that tells what has been applied to a target.
-    pub(super) fn contradiction(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
+    pub(crate) fn contradiction(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
         let own = self.own_ledger(target).and_then(|own| ledger_shape(&own.columns));
         if let Some(tool) = own.filter(|tool| *tool != format.name()) {
             let message = format!(
@@ -131,7 +131,7 @@ impl Existing {
 
     /// A ledger of the same tool in a schema that neither the target nor the connection sees, while the target's own has no row:
     /// tools can keep their ledger apart from what they migrate.
-    pub(super) fn elsewhere(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
+    pub(crate) fn elsewhere(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
         if !target.owns_connection {
             return None;
         }

@@ -11,10 +11,10 @@ use crate::postgres::Session;
 
 /// A setting that every session of a run brings along. Where it has not arrived, neither have the time limits, and whoever
 /// keeps them back pools sessions (PgBouncer: `ignore_startup_parameters = options`).
-pub(super) const DIRECT: (&str, &str) = ("mig_ci.session", "direct");
+pub(crate) const DIRECT: (&str, &str) = ("mig_ci.session", "direct");
 /// The second column makes the server look from time to time whether we are there still, also where it waits for a lock:
 /// nothing is left of a look that is interrupted. Older servers, and such as do not run on Linux, have no such setting.
-pub(super) const IS_DIRECT: &str = "SELECT COALESCE(pg_catalog.current_setting('mig_ci.session', true), '') \
+pub(crate) const IS_DIRECT: &str = "SELECT COALESCE(pg_catalog.current_setting('mig_ci.session', true), '') \
     OPERATOR(pg_catalog.=) 'direct', (SELECT pg_catalog.set_config(s.name, '500', false) FROM pg_catalog.pg_settings AS s \
     WHERE s.name OPERATOR(pg_catalog.=) 'client_connection_check_interval' \
     AND pg_catalog.version() OPERATOR(pg_catalog.~) 'linux')";
@@ -22,17 +22,17 @@ const BEHIND_A_POOLER: &str = "the session's settings do not arrive: a pooler su
     to PostgreSQL itself, since search paths and locks do not last where sessions are pooled by transaction";
 
 /// What has been seen of them.
-pub(super) struct Looked {
-    pub(super) done: Vec<Option<Done>>,
+pub(crate) struct Looked {
+    pub(crate) done: Vec<Option<Done>>,
     /// Indices of those that have something to do.
-    pub(super) waiting: Vec<usize>,
+    pub(crate) waiting: Vec<usize>,
     /// Where those stand.
-    pub(super) seen: Vec<Option<Stand>>,
+    pub(crate) seen: Vec<Option<Stand>>,
 }
 
 impl Crew<'_> {
     /// A server that is away is waited for.
-    pub(super) async fn patient_survey(&self) -> Result<Looked, Failure> {
+    pub(crate) async fn patient_survey(&self) -> Result<Looked, Failure> {
         let mut reconnect = Reconnect::new(self.patience);
         loop {
             let failure = match self.survey().await {

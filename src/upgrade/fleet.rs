@@ -22,26 +22,27 @@ use super::unit::Work;
 use super::way::{To, Way};
 use super::{Confirm, Error, Request};
 use crate::model::{Event, Tenancy, UnitEnd, Verdict};
-use crate::postgres::{Address, EventSink, as_client};
+use crate::postgres::{Address, as_client};
 use crate::replay::plan::TrackPlan;
+use crate::server::EventSink;
 use crate::source::Worktree;
 use crate::tenants::Asking;
 use crate::verify;
 
 /// A run on one database, and what it has at hand.
-pub(super) struct Fleet<'a> {
-    pub(super) request: &'a Request,
-    pub(super) job: &'a Job<'a>,
-    pub(super) files: &'a Worktree,
+pub(crate) struct Fleet<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) job: &'a Job<'a>,
+    pub(crate) files: &'a Worktree,
     /// The project's folder.
-    pub(super) root: &'a Utf8Path,
-    pub(super) confirm: &'a Confirm<'a>,
-    pub(super) events: &'a EventSink,
-    pub(super) interruption: &'a Interruption,
+    pub(crate) root: &'a Utf8Path,
+    pub(crate) confirm: &'a Confirm<'a>,
+    pub(crate) events: &'a EventSink,
+    pub(crate) interruption: &'a Interruption,
 }
 
 impl Fleet<'_> {
-    pub(super) async fn run(&self) -> Result<Vec<Unit>, Error> {
+    pub(crate) async fn run(&self) -> Result<Vec<Unit>, Error> {
         let (job, started) = (self.job, Instant::now());
         let database = job.site.database;
         if job.shared.is_some() {
@@ -286,7 +287,7 @@ impl Fleet<'_> {
         }
     }
 
-    pub(super) fn tell_end(&self, target: &Target, verdict: Verdict) {
+    pub(crate) fn tell_end(&self, target: &Target, verdict: Verdict) {
         self.tell(Event::UnitFinished { unit: target.unit(), verdict, took: Duration::ZERO });
     }
 

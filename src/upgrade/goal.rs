@@ -17,7 +17,7 @@ use crate::model::{Migration, Script};
 
 /// Which way, and how far.
 #[derive(Debug, Clone)]
-pub(super) enum Goal {
+pub(crate) enum Goal {
     /// To the head, or as many of the track's migrations from the first.
     Up { limit: usize },
     /// Migrations are undone, the newest first.
@@ -27,7 +27,7 @@ pub(super) enum Goal {
 }
 
 impl Goal {
-    pub(super) fn of(way: &Way, migrations: &[Migration]) -> Self {
+    pub(crate) fn of(way: &Way, migrations: &[Migration]) -> Self {
         match way {
             Way::Up(to) => Self::Up { limit: to.limit(migrations).unwrap_or(0) },
             Way::Down(to) => Self::Down(to.clone()),
@@ -35,7 +35,7 @@ impl Goal {
         }
     }
 
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         matches!(self, Self::Up { .. })
     }
 }
@@ -48,17 +48,17 @@ impl Applied {
 
 /// A ledger that many targets have, and what comes of it, thought of once.
 #[derive(Debug)]
-pub(super) struct Thought {
+pub(crate) struct Thought {
     /// Keeps what `Work` knows it by.
     rows: Arc<[LedgerRow]>,
-    pub(super) decision: Decision,
+    pub(crate) decision: Decision,
     /// The rows as SQL compares them.
-    pub(super) words: String,
+    pub(crate) words: String,
 }
 
 impl Work<'_> {
     /// What the tool would do with a ledger like this. The rows of targets that were seen together are the same ones.
-    pub(super) fn thought(&self, target: &Target, rows: &Arc<[LedgerRow]>) -> Arc<Thought> {
+    pub(crate) fn thought(&self, target: &Target, rows: &Arc<[LedgerRow]>) -> Arc<Thought> {
         let think = || {
             let (rows, decision) = (Arc::clone(rows), self.decide(target, rows));
             Arc::new(Thought { words: words(&rows), rows, decision })
@@ -81,7 +81,7 @@ impl Work<'_> {
     }
 
     /// What the tool would do with a ledger like this.
-    pub(super) fn decide(&self, target: &Target, rows: &[LedgerRow]) -> Decision {
+    pub(crate) fn decide(&self, target: &Target, rows: &[LedgerRow]) -> Decision {
         let (format, migrations) = (self.track.chosen.format, &self.track.head);
         match &self.goal {
             Goal::Up { limit } => {
@@ -206,7 +206,7 @@ impl Work<'_> {
 
     /// What is left of what was to be done. "The last two" are other ones once the last is undone: what is to be undone is
     /// what was meant at first.
-    pub(super) fn left(&self, target: &Target, begun: &Begun, rows: &[LedgerRow]) -> Decision {
+    pub(crate) fn left(&self, target: &Target, begun: &Begun, rows: &[LedgerRow]) -> Decision {
         match &self.goal {
             Goal::Up { .. } => self.decide(target, rows),
             Goal::Down(_) | Goal::Back(_) => {
@@ -223,12 +223,12 @@ impl Work<'_> {
     }
 
     /// What a ledger's rows show: one row for each migration.
-    pub(super) fn history<'r>(&self, rows: &'r [LedgerRow]) -> Cow<'r, [LedgerRow]> {
+    pub(crate) fn history<'r>(&self, rows: &'r [LedgerRow]) -> Cow<'r, [LedgerRow]> {
         self.track.chosen.format.history(rows, &self.track.head)
     }
 
     /// What is sent for the track's migration of this index, and what has to be true afterwards.
-    pub(super) fn step(&self, index: usize, target: &Target) -> Step {
+    pub(crate) fn step(&self, index: usize, target: &Target) -> Step {
         let format = self.track.chosen.format;
         let migration = &self.track.head[index];
         let recorded = format.recorded(migration, &target.ledger);
@@ -245,7 +245,7 @@ impl Work<'_> {
     }
 
     /// What is run of a migration.
-    pub(super) fn script<'m>(&self, migration: &'m Migration) -> &'m Script {
+    pub(crate) fn script<'m>(&self, migration: &'m Migration) -> &'m Script {
         match &self.goal {
             Goal::Up { .. } => &migration.up,
             // What cannot be undone is refused by its own file.

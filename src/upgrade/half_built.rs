@@ -12,7 +12,7 @@ use crate::sql::{ConcurrentCommand, IndexChange, ObjectName, effects};
 
 impl Work<'_> {
     /// The invalid indexes before a batch that can leave some, or can take one for its own: then it is not begun.
-    pub(super) async fn half_built(
+    pub(crate) async fn half_built(
         &self,
         lane: &mut Lane,
         target: &Target,
@@ -35,7 +35,7 @@ impl Work<'_> {
     }
 
     /// After it: one that it has left although the server has said nothing of it.
-    pub(super) async fn built(
+    pub(crate) async fn built(
         &self,
         lane: &mut Lane,
         target: &Target,

@@ -32,7 +32,7 @@ pub(crate) struct Interruption {
 
 /// The server's processes that execute something for sessions of this run.
 #[derive(Debug, Default)]
-pub(super) struct Backends {
+pub(crate) struct Backends {
     busy: Mutex<BTreeMap<i32, Exchange>>,
 }
 
@@ -47,21 +47,21 @@ struct Exchange {
 }
 
 impl Backends {
-    pub(super) fn begin(&self, pid: i32, leaves_something: Vec<bool>, message: Arc<AtomicUsize>) {
+    pub(crate) fn begin(&self, pid: i32, leaves_something: Vec<bool>, message: Arc<AtomicUsize>) {
         if let Ok(mut busy) = self.busy.lock() {
             busy.insert(pid, Exchange { leaves_something, message, is_cancelled: false });
         }
     }
 
     /// Whether it may have been cancelled meanwhile: if its failure is `query_canceled`, it was.
-    pub(super) fn end(&self, pid: i32) -> bool {
+    pub(crate) fn end(&self, pid: i32) -> bool {
         let ended = self.busy.lock().ok().and_then(|mut busy| busy.remove(&pid));
         ended.is_some_and(|exchange| exchange.is_cancelled)
     }
 
     /// Once the interruption comes: cancels what waits for a lock, for as long as it is polled. Where the server has no room
     /// for a session that does that, `spare` sends the statement in one that is there.
-    pub(super) async fn cancel_lock_waits(
+    pub(crate) async fn cancel_lock_waits(
         &self,
         options: &PgConnectOptions,
         interruption: &Interruption,
@@ -122,12 +122,12 @@ async fn open(options: &PgConnectOptions) -> Option<Session> {
 }
 
 /// What the server says of a statement that was cancelled. Source of the code: PostgreSQL's Appendix A.
-pub(super) fn is_cancellation(failure: &Failure) -> bool {
+pub(crate) fn is_cancellation(failure: &Failure) -> bool {
     failure.kind == FailureKind::Sql { sqlstate: "57014".to_owned() }
 }
 
 /// Drives `work` to its end, and `beside` as long as that takes.
-pub(super) async fn while_cancelling<T>(
+pub(crate) async fn while_cancelling<T>(
     beside: impl Future<Output = Infallible>,
     work: impl Future<Output = T>,
 ) -> T {

@@ -16,25 +16,25 @@ use crate::tenants::Whom;
 use crate::verify;
 
 /// A real database.
-pub(super) struct Site<'a> {
-    pub(super) database: &'a Database,
+pub(crate) struct Site<'a> {
+    pub(crate) database: &'a Database,
     /// The other named databases of the project.
-    pub(super) others: Vec<&'a Database>,
-    pub(super) url: Url,
+    pub(crate) others: Vec<&'a Database>,
+    pub(crate) url: Url,
     /// `[postgres.settings]`, for the sessions that migrations run in.
-    pub(super) settings: Vec<(String, String)>,
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 /// What is to be done there.
-pub(super) struct Job<'a> {
-    pub(super) site: Site<'a>,
-    pub(super) shared: Option<TrackPlan>,
-    pub(super) tenants: Option<TrackPlan>,
+pub(crate) struct Job<'a> {
+    pub(crate) site: Site<'a>,
+    pub(crate) shared: Option<TrackPlan>,
+    pub(crate) tenants: Option<TrackPlan>,
 }
 
 impl<'a> Site<'a> {
     /// The one database that was asked for. With `whom`, one that has tenants.
-    pub(super) fn of(
+    pub(crate) fn of(
         selection: &Selection,
         url: Option<&Url>,
         whom: Option<&Whom>,
@@ -55,12 +55,12 @@ impl<'a> Site<'a> {
     }
 
     /// Of the sessions that migrations run in: they read `[postgres.settings]`, as they do in `verify`. What a flag sets wins.
-    pub(super) fn working_settings(&self, flags: Vec<(String, String)>) -> Vec<(String, String)> {
+    pub(crate) fn working_settings(&self, flags: Vec<(String, String)>) -> Vec<(String, String)> {
         [self.settings.clone(), flags].concat()
     }
 
     /// Whether both have the same configured address, or neither has one: then the flag or `DATABASE_URL` is that of both.
-    pub(super) fn shares_address_with(&self, other: &Database) -> bool {
+    pub(crate) fn shares_address_with(&self, other: &Database) -> bool {
         let key = |url: Url| url.address().ok().map(|address| address.key());
         match configured_url(other) {
             None => self.database.url.is_none(),
@@ -68,19 +68,19 @@ impl<'a> Site<'a> {
         }
     }
 
-    pub(super) fn tenancy(&self) -> Tenancy {
+    pub(crate) fn tenancy(&self) -> Tenancy {
         let tenants = self.database.tenants.as_ref();
         tenants.map_or_else(Tenancy::default, |tenants| tenants.tenancy)
     }
 }
 
 /// The address that the project's configuration gives it.
-pub(super) fn configured_url(database: &Database) -> Option<Url> {
+pub(crate) fn configured_url(database: &Database) -> Option<Url> {
     database.url.as_ref().map(|url| Url::new(url.expose_secret()))
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         request: &Request,
         project: &'a Project,
         files: &Worktree,
@@ -146,7 +146,7 @@ impl<'a> Job<'a> {
     }
 
     /// What a reader of the report should know of the directories.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let tracks = self.shared.iter().chain(&self.tenants);
         tracks.flat_map(TrackPlan::allowed_directions).collect()
     }

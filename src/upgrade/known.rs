@@ -12,7 +12,7 @@ use crate::replay::plan::TrackPlan;
 use crate::report::status::{Standing, Unit, failure_of, track_kind};
 
 /// Ledgers of one track that have been seen.
-pub(super) struct Known<'a> {
+pub(crate) struct Known<'a> {
     plan: &'a TrackPlan,
     /// The versions of all migrations, once.
     versions: Vec<Arc<str>>,
@@ -32,12 +32,12 @@ struct Meaning {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(plan: &'a TrackPlan) -> Self {
+    pub(crate) fn new(plan: &'a TrackPlan) -> Self {
         let versions = plan.head.iter().map(|migration| migration.version.as_str().into());
         Self { plan, versions: versions.collect(), ledgers: HashMap::new() }
     }
 
-    pub(super) fn unit(&mut self, target: &Target, stand: Stand) -> Unit {
+    pub(crate) fn unit(&mut self, target: &Target, stand: Stand) -> Unit {
         let blank = Unit {
             track: track_kind(target.track),
             name: target.name.to_string(),

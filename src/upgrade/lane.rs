@@ -30,7 +30,7 @@ const PID: &str = "SELECT pg_catalog.pg_backend_pid() AS pid";
 
 /// See the file's head.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(crate) struct Lane {
     options: PgConnectOptions,
     /// The target has a session to itself.
     apart: bool,
@@ -50,7 +50,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(
+    pub(crate) fn new(
         options: PgConnectOptions,
         backends: Arc<Backends>,
         interrupted: CancellationToken,
@@ -70,7 +70,7 @@ impl Lane {
     }
 
     /// From now on the target has a session to itself, or one that it shares with others.
-    pub(super) async fn keep_apart(&mut self, apart: bool) {
+    pub(crate) async fn keep_apart(&mut self, apart: bool) {
         self.apart = apart;
         if apart != self.is_own {
             self.close().await;
@@ -78,12 +78,12 @@ impl Lane {
     }
 
     /// Sessions are opened also after an interruption: what was begun is brought to its end.
-    pub(super) fn close_out(&mut self) {
+    pub(crate) fn close_out(&mut self) {
         self.interrupted = CancellationToken::new();
     }
 
     /// Whether an interruption, and nothing else, is why something failed since this was last asked.
-    pub(super) fn take_interruption(&mut self) -> bool {
+    pub(crate) fn take_interruption(&mut self) -> bool {
         std::mem::take(&mut self.was_interrupted)
     }
 
@@ -131,7 +131,7 @@ impl Lane {
         Ok(ended)
     }
 
-    pub(super) async fn ledger(
+    pub(crate) async fn ledger(
         &mut self,
         target: &Target,
         query: &str,
@@ -141,7 +141,7 @@ impl Lane {
     }
 
     /// Sends the tool's own SQL at a target, as it does before its first migration.
-    pub(super) async fn prepare(
+    pub(crate) async fn prepare(
         &mut self,
         target: &Target,
         messages: &[Message],
@@ -154,7 +154,7 @@ impl Lane {
     }
 
     /// Sends a batch at a target, and looks at what it has left.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         target: &Target,
         batch: &Batch,
@@ -174,7 +174,7 @@ impl Lane {
     }
 
     /// Whether code of the project's sees what is sent at the target beside a script.
-    pub(super) async fn is_watched(&mut self, target: &Target) -> Result<bool, Failure> {
+    pub(crate) async fn is_watched(&mut self, target: &Target) -> Result<bool, Failure> {
         let query = format!("SELECT {}", target.ledger.is_watched());
         self.arrive(target).await?;
         self.session().await?.fetch_one(&query).await
@@ -182,7 +182,7 @@ impl Lane {
 
     /// Goes to a target and sends it a batch. `None` if the target is not as it was seen, or somebody else
     /// is there: nothing has been done.
-    pub(super) async fn send_at_once(
+    pub(crate) async fn send_at_once(
         &mut self,
         target: &Target,
         opening: &Opening,
@@ -220,7 +220,7 @@ impl Lane {
     /// Brings the session to the target, alone there: another one's is replaced or made like new, and whoever works there
     /// still, such as a session whose client is gone, is waited for. What is read of the target's ledger before is not to
     /// be relied on.
-    pub(super) async fn arrive(&mut self, target: &Target) -> Result<(), Failure> {
+    pub(crate) async fn arrive(&mut self, target: &Target) -> Result<(), Failure> {
         if self.session.is_some() && self.at.as_deref() == Some(&target.ledger.qualified()) {
             return Ok(());
         }
@@ -247,7 +247,7 @@ impl Lane {
     }
 
     /// The session at the target, for SQL of our own.
-    pub(super) async fn at(&mut self, target: &Target) -> Result<&mut Session, Failure> {
+    pub(crate) async fn at(&mut self, target: &Target) -> Result<&mut Session, Failure> {
         self.arrive(target).await?;
         self.session().await
     }
@@ -271,7 +271,7 @@ impl Lane {
     }
 
     /// Gives back the mark of where it is.
-    pub(super) async fn leave(&mut self) {
+    pub(crate) async fn leave(&mut self) {
         if self.at.take().is_none() {
             return;
         }
@@ -285,7 +285,7 @@ impl Lane {
     }
 
     /// What is in the session is not to be trusted any more.
-    pub(super) async fn close(&mut self) {
+    pub(crate) async fn close(&mut self) {
         (self.at, self.seen, self.pid, self.is_own) = (None, 0, None, false);
         if let Some(session) = self.session.take() {
             session.close().await;

@@ -8,8 +8,9 @@ use std::time::{Instant, SystemTime};
 
 use crate::checks;
 use crate::model::{Partition, UnitRecord};
-use crate::postgres::{EventSink, Url};
+use crate::postgres::Url;
 use crate::report::upgrade as report;
+use crate::server::EventSink;
 use crate::tenants::Whom;
 use crate::verify::{Scope, load_project};
 

@@ -9,7 +9,7 @@ use crate::sql::{Dialect, quote_literal, split};
 
 /// See the file's head.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(crate) struct Opening {
     /// After the session is at the target.
     statements: Vec<String>,
     watched: bool,
@@ -19,7 +19,7 @@ impl Opening {
     /// For a target whose ledger has been seen with rows of these [`words`], or has not been seen. `None` where what makes
     /// the ledger is not all the tool's own SQL.
     /// With `watched`, code of the project's may see the statements; else that is asked here.
-    pub(super) fn new(
+    pub(crate) fn new(
         target: &Target,
         format: &dyn Format,
         seen: Option<&str>,
@@ -46,19 +46,19 @@ impl Opening {
     }
 
     /// Code of the project's may see the statements.
-    pub(super) fn watched(&self) -> bool {
+    pub(crate) fn watched(&self) -> bool {
         self.watched
     }
 
     /// The message that it opens. Its own part is a transaction by itself, so that a migration's begins where the tool's
     /// does.
-    pub(super) fn before(&self, target: &Target, is_new: bool, message: &Message) -> Message {
+    pub(crate) fn before(&self, target: &Target, is_new: bool, message: &Message) -> Message {
         let segments = self.segments(target, is_new).chain(message.segments().iter().cloned());
         Message::new(segments.collect()).demanding(message.demand())
     }
 
     /// How many of the message's statements are its own.
-    pub(super) fn length(&self, target: &Target, is_new: bool) -> usize {
+    pub(crate) fn length(&self, target: &Target, is_new: bool) -> usize {
         let pieces = |segment: Segment| split(segment.text(), Dialect::Server).pieces.len();
         self.segments(target, is_new).map(pieces).sum()
     }
@@ -76,7 +76,7 @@ fn unless(query: &str) -> String {
 }
 
 /// What the database makes of rows in [`is_still`], as a literal.
-pub(super) fn words(rows: &[LedgerRow]) -> String {
+pub(crate) fn words(rows: &[LedgerRow]) -> String {
     if rows.is_empty() {
         return "NULL".to_owned();
     }

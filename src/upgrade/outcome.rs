@@ -6,13 +6,13 @@ use crate::model::UnitRecord;
 use crate::report::upgrade::Upgraded;
 
 /// A target and what has become of it.
-pub(super) struct Unit {
-    pub(super) target: Target,
-    pub(super) done: Done,
+pub(crate) struct Unit {
+    pub(crate) target: Target,
+    pub(crate) done: Done,
 }
 
 /// What checks read, and what the report has besides.
-pub(super) fn parts(unit: Unit) -> (UnitRecord, Upgraded) {
+pub(crate) fn parts(unit: Unit) -> (UnitRecord, Upgraded) {
     let Unit { target, done } = unit;
     let Done { before, after, rows_before, versions, steps, took, end, retries } = done;
     let record = UnitRecord {

@@ -10,20 +10,20 @@ const AS_NEW: &str = "RESET ALL; RESET SESSION AUTHORIZATION; DEALLOCATE ALL; CL
     DISCARD SEQUENCES; SELECT pg_catalog.pg_advisory_unlock_all(); ";
 
 /// SQL that brings a session to a target. Whether the server sees the search path as it is meant, [`on_the_path`] tells.
-pub(super) fn arrival(target: &Target, is_new: bool) -> String {
+pub(crate) fn arrival(target: &Target, is_new: bool) -> String {
     let settings = target.session_settings.iter().map(|sql| format!("{sql}; "));
     let settings: String = settings.collect();
     format!("{}{settings}{}", if is_new { "" } else { AS_NEW }, set_path(target))
 }
 
 /// SQL that sets the search path of a target.
-pub(super) fn set_path(target: &Target) -> String {
+pub(crate) fn set_path(target: &Target) -> String {
     let path = target.search_path.iter().map(|name| quote_identifier(name));
     format!("SET search_path TO {}", path.collect::<Vec<_>>().join(", "))
 }
 
 /// SQL that fails, by a division by zero, where the session does not see the schemas that it should.
-pub(super) fn on_the_path(target: &Target) -> String {
+pub(crate) fn on_the_path(target: &Target) -> String {
     let seen = target.search_path.iter().map(|name| quote_literal(name));
     format!(
         "SELECT 1 / (pg_catalog.current_schemas(false)::pg_catalog.text[] OPERATOR(pg_catalog.=) \
@@ -33,7 +33,7 @@ pub(super) fn on_the_path(target: &Target) -> String {
 }
 
 /// The division by zero is ours: see [`on_the_path`].
-pub(super) fn off_the_path(target: &Target, failure: Failure) -> Failure {
+pub(crate) fn off_the_path(target: &Target, failure: Failure) -> Failure {
     let is_ours = failure.kind == FailureKind::Sql { sqlstate: "22012".to_owned() }
         && failure.statement.as_deref().is_some_and(|sql| sql.contains(&on_the_path(target)));
     if !is_ours {

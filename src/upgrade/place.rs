@@ -11,13 +11,13 @@ use crate::tenants::{Asking, Ineligible, Tenant, WhoError, Whom};
 const ASKED_WITHIN: &str = "60s";
 
 /// A tenant, and where its database is, or why it cannot be worked on: known before anything is begun.
-pub(super) struct Seat {
-    pub(super) tenant: Tenant,
-    pub(super) address: Result<Address, Failure>,
+pub(crate) struct Seat {
+    pub(crate) tenant: Tenant,
+    pub(crate) address: Result<Address, Failure>,
 }
 
 /// What is asked before servers are changed that are not on this machine; `None` if all are.
-pub(super) fn question(job: &Job<'_>, seats: &[Seat], verb: &str) -> Option<String> {
+pub(crate) fn question(job: &Job<'_>, seats: &[Seat], verb: &str) -> Option<String> {
     const SHOWN: usize = 3;
     let main = job.shared.as_ref().and_then(|_| job.site.url.address().ok());
     let all = main.iter().chain(seats.iter().filter_map(|seat| seat.address.as_ref().ok()));
@@ -42,13 +42,13 @@ pub(super) fn question(job: &Job<'_>, seats: &[Seat], verb: &str) -> Option<Stri
     Some(format!("{what} at {}{more}?", remote.join(", ")))
 }
 
-pub(super) fn main_address(site: &Site<'_>) -> Result<Address, Error> {
+pub(crate) fn main_address(site: &Site<'_>) -> Result<Address, Error> {
     let database = || site.database.name.clone();
     site.url.address().map_err(|source| Error::Address { database: database(), source })
 }
 
 /// The tenants in question, or a part of them, in the order of their source.
-pub(super) async fn seats(
+pub(crate) async fn seats(
     site: &Site<'_>,
     asking: &Asking<'_>,
     whom: &Whom,
@@ -149,7 +149,7 @@ async fn main_session(site: &Site<'_>) -> Result<Session, Error> {
     session.map_err(|failure| unreachable(site, &address, failure))
 }
 
-pub(super) fn unreachable(site: &Site<'_>, address: &Address, failure: Failure) -> Error {
+pub(crate) fn unreachable(site: &Site<'_>, address: &Address, failure: Failure) -> Error {
     Error::Connect {
         database: site.database.name.clone(),
         address: address.describe(),

@@ -28,7 +28,7 @@ pub(crate) enum Order {
 
 impl Order {
     /// Brings them into this order; `name` tells the name of each.
-    pub(super) fn bring<'n>(self, turns: &mut [usize], name: impl Fn(usize) -> &'n str) {
+    pub(crate) fn bring<'n>(self, turns: &mut [usize], name: impl Fn(usize) -> &'n str) {
         match self {
             Self::Source => {}
             Self::Name => turns.sort_by_key(|turn| name(*turn)),
@@ -38,7 +38,7 @@ impl Order {
 }
 
 /// The migrations of one track, as they are in the worktree.
-pub(super) fn track(
+pub(crate) fn track(
     database: &Database,
     kind: TrackKind,
     track: &Track,
@@ -48,7 +48,7 @@ pub(super) fn track(
         .map_err(|error| Error::Verify(error.into()))
 }
 
-pub(super) fn shared_target(
+pub(crate) fn shared_target(
     site: &Site<'_>,
     track: &Track,
     plan: &TrackPlan,
@@ -75,7 +75,7 @@ pub(super) fn shared_target(
 }
 
 /// One for each seat. A tenant whose schema the tool cannot work in loses its address for that reason; the others do not.
-pub(super) fn tenant_targets(
+pub(crate) fn tenant_targets(
     site: &Site<'_>,
     plan: &TrackPlan,
     seats: &mut [Seat],
@@ -173,6 +173,6 @@ fn ledger_of(track: &Track, files: &dyn Files) -> Option<(String, String)> {
     Some((ledger.schema, ledger.table))
 }
 
-pub(super) fn of_format(database: &Database, source: FormatError) -> Error {
+pub(crate) fn of_format(database: &Database, source: FormatError) -> Error {
     Error::Format { database: database.name.clone(), source }
 }

@@ -10,7 +10,7 @@ use crate::sql::effects;
 const ASKS: &str = "SELECT 1 / (/* does the ledger show it? */ ";
 /// The messages of a step, with a question before their `COMMIT` that fails unless `recorded` is true there. Where no
 /// statement calls for it, and where the tool has no transaction around script and row, they are as they were.
-pub(super) fn with_proof(mut messages: Vec<Message>, recorded: &str) -> Vec<Message> {
+pub(crate) fn with_proof(mut messages: Vec<Message>, recorded: &str) -> Vec<Message> {
     let is_commit = |segment: &Segment| matches!(segment, Segment::Tool(sql) if sql == "COMMIT");
     let Some(last) = messages.last() else { return messages };
     let ends = last.segments().last().is_some_and(is_commit);
@@ -37,7 +37,7 @@ fn may_move_unseen(segment: &Segment) -> bool {
 }
 
 /// The division by zero is ours: see [`with_proof`].
-pub(super) fn not_shown(failure: Failure) -> Failure {
+pub(crate) fn not_shown(failure: Failure) -> Failure {
     let is_ours = failure.kind == FailureKind::Sql { sqlstate: "22012".to_owned() }
         && failure.statement.as_deref().is_some_and(|sql| sql.contains(ASKS));
     if !is_ours {

@@ -8,7 +8,7 @@ use crate::sql::effects;
 
 /// Why a try lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Race {
+pub(crate) enum Race {
     /// Another session held a lock for longer than `lock_timeout`.
     Lock,
     /// The connection broke.
@@ -21,7 +21,7 @@ pub(super) enum Race {
 
 impl Race {
     /// What to do when all tries have lost.
-    pub(super) fn hint(self) -> &'static str {
+    pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::Lock => {
                 "another session held a lock at each try (pg_locks shows which): run again when that is over, or wait longer \
@@ -56,7 +56,7 @@ const INTERNAL: [&str; 5] = [
 ];
 
 /// A failure that can only come from another session. Source of the codes: PostgreSQL's Appendix A.
-pub(super) fn of(failure: &Failure) -> Option<Race> {
+pub(crate) fn of(failure: &Failure) -> Option<Race> {
     if is_raised(failure) {
         return None;
     }
@@ -85,7 +85,7 @@ fn is_raised(failure: &Failure) -> bool {
 
 /// Whether a failure can come from another target that executed the same migration after this one had checked for its
 /// objects. What advances a sequence, or works on another server, is not the same migration at the next try.
-pub(super) fn may_be_of_same_migration<'s>(
+pub(crate) fn may_be_of_same_migration<'s>(
     failure: &Failure,
     mut scripts: impl Iterator<Item = &'s Script>,
 ) -> bool {

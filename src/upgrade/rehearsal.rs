@@ -32,7 +32,7 @@ impl Rehearsal {
 
 impl Crew<'_> {
     /// In place of a run.
-    pub(super) async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<Vec<Done>, Failure> {
+    pub(crate) async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<Vec<Done>, Failure> {
         let Looked { mut done, waiting, seen } = self.patient_survey().await?;
         for index in waiting {
             let target = &self.targets[index];

@@ -16,14 +16,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is known of a target between two tries.
 #[derive(Debug)]
-pub(super) struct Retry {
-    pub(super) begun: Begun,
-    pub(super) due: Instant,
+pub(crate) struct Retry {
+    pub(crate) begun: Begun,
+    pub(crate) due: Instant,
 }
 
 /// How the work on a target ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Done(Done),
     /// It is to be tried again, not before a time.
     Retry(Box<Retry>),
@@ -31,19 +31,19 @@ pub(super) enum Ended {
 
 /// Targets that wait for their next try. They are worked on once no other target waits.
 #[derive(Debug, Default)]
-pub(super) struct RetryQueue {
+pub(crate) struct RetryQueue {
     waiting: BTreeSet<(Instant, usize)>,
     states: BTreeMap<usize, Box<Retry>>,
 }
 
 impl RetryQueue {
-    pub(super) fn push(&mut self, index: usize, retry: Box<Retry>) {
+    pub(crate) fn push(&mut self, index: usize, retry: Box<Retry>) {
         self.waiting.insert((retry.due, index));
         self.states.insert(index, retry);
     }
 
     /// The targets whose time has come, the earliest first. What is known of them stays here until it is taken.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<usize> {
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<usize> {
         let mut due = Vec::new();
         while let Some(first) = self.waiting.first()
             && first.0 <= now
@@ -53,24 +53,24 @@ impl RetryQueue {
         due
     }
 
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         self.waiting.first().map(|(due, _)| *due)
     }
 
     /// What is known of a target that was tried before.
-    pub(super) fn take(&mut self, index: usize) -> Option<Box<Retry>> {
+    pub(crate) fn take(&mut self, index: usize) -> Option<Box<Retry>> {
         self.states.remove(&index)
     }
 
     /// All that are left. What is known of them stays here until it is taken.
-    pub(super) fn drain(&mut self) -> Vec<usize> {
+    pub(crate) fn drain(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.waiting).into_iter().map(|(_, index)| index).collect()
     }
 }
 
 impl Work<'_> {
     /// Another try, if there is one left; else what is known comes back.
-    pub(super) fn retry(&self, mut begun: Begun, race: Option<Race>) -> Result<Ended, Begun> {
+    pub(crate) fn retry(&self, mut begun: Begun, race: Option<Race>) -> Result<Ended, Begun> {
         let Some(race) = race.filter(|_| begun.retries < RETRIES) else { return Err(begun) };
         let pause = PAUSE * 2_u32.pow(begun.retries);
         begun.retries += 1;
@@ -85,14 +85,14 @@ impl Work<'_> {
     }
 
     /// A target that is not worked on any more. What it has applied stays in its record.
-    pub(super) fn not_run(&self, retry: Option<Box<Retry>>, reason: impl Into<String>) -> Done {
+    pub(crate) fn not_run(&self, retry: Option<Box<Retry>>, reason: impl Into<String>) -> Done {
         match retry {
             None => Done::not_run(reason),
             Some(retry) => self.stopped_early(retry.begun, reason),
         }
     }
 
-    pub(super) fn failed(&self, retry: Option<Box<Retry>>, failure: Failure) -> Done {
+    pub(crate) fn failed(&self, retry: Option<Box<Retry>>, failure: Failure) -> Done {
         match retry {
             None => Done::failed(failure),
             Some(retry) => {
@@ -103,7 +103,7 @@ impl Work<'_> {
         }
     }
 
-    pub(super) fn stopped_early(&self, begun: Begun, reason: impl Into<String>) -> Done {
+    pub(crate) fn stopped_early(&self, begun: Begun, reason: impl Into<String>) -> Done {
         let end = UnitEnd::NotRun { reason: reason.into() };
         Done { end, ..self.complete(begun) }
     }

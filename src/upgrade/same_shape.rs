@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, stream};
 
 use super::status::{Look, Place, ledgers, options};
+use crate::catalog::CatalogReader;
 use crate::model::{Catalog, Failure, Fingerprint, Tenancy};
-use crate::postgres::CatalogReader;
 use crate::report::status::Unit;
 
 /// Catalogs in memory at one time.
@@ -19,7 +19,7 @@ type Group = Vec<usize>;
 impl Look<'_> {
     /// Gives the units of each ledger state that hold the same, but for their own names, the most frequent of their shapes.
     /// `places` are those of the units from index `first` on.
-    pub(super) async fn merge_equal_shapes(
+    pub(crate) async fn merge_equal_shapes(
         &self,
         units: &mut [Unit],
         places: &[Place],
@@ -62,7 +62,7 @@ impl Look<'_> {
 
     /// How a unit differs from a group of equal ones, and from which of them. A text that names one of the group equals that
     /// one's own text, where each of the others has its own name: so a second one is asked.
-    pub(super) async fn differing_from<'p>(
+    pub(crate) async fn differing_from<'p>(
         &self,
         odd: &Place,
         group: &[usize],

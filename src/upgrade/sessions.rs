@@ -12,7 +12,7 @@ use crate::sql::{Answer, effects};
 impl Work<'_> {
     /// Whether migrations that are to be applied need a session to themselves. Where a target stands may not be known: then
     /// they could be any.
-    pub(super) fn may_leave_something(&self, target: &Target, seen: Option<&Stand>) -> bool {
+    pub(crate) fn may_leave_something(&self, target: &Target, seen: Option<&Stand>) -> bool {
         let rows = match seen {
             Some(Stand::Rows(rows)) => rows,
             Some(Stand::New) => &Arc::default(),
@@ -21,7 +21,7 @@ impl Work<'_> {
         self.need_own_session(&self.thought(target, rows).decision.apply)
     }
 
-    pub(super) fn need_own_session(&self, indices: &[usize]) -> bool {
+    pub(crate) fn need_own_session(&self, indices: &[usize]) -> bool {
         need_own_session(indices.iter().map(|index| self.script(&self.track.head[*index])))
     }
 }

@@ -15,9 +15,10 @@ use super::place::{self, Seat, main_address, unreachable};
 use super::survey::{self, Stand};
 use super::target::Target;
 use super::{Error, Request, plan};
+use crate::catalog::CatalogReader;
 use crate::formats::LedgerRow;
 use crate::model::{Catalog, Failure, LeaveOut, Migration, Tenancy};
-use crate::postgres::{Address, CatalogReader, Session};
+use crate::postgres::{Address, Session};
 use crate::replay::plan::TrackPlan;
 use crate::report::status::{self, Agreement, Entry, Standing, Unit, failure_of};
 use crate::source::Worktree;
@@ -38,9 +39,9 @@ pub(crate) struct Inquiry {
 }
 
 /// Where a tenant is.
-pub(super) struct Place {
-    pub(super) target: Target,
-    pub(super) address: Result<Address, Failure>,
+pub(crate) struct Place {
+    pub(crate) target: Target,
+    pub(crate) address: Result<Address, Failure>,
 }
 
 /// Looks at one database.
@@ -88,7 +89,7 @@ pub(crate) async fn status(
 }
 
 /// One database, and what it is looked at with.
-pub(super) struct Look<'a> {
+pub(crate) struct Look<'a> {
     inquiry: &'a Inquiry,
     job: &'a Job<'a>,
     files: &'a Worktree,
@@ -209,7 +210,7 @@ impl Look<'_> {
     }
 
     /// In words; one line that says why if they cannot be read.
-    pub(super) async fn differing(&self, odd: &Place, rule: &Place) -> Vec<String> {
+    pub(crate) async fn differing(&self, odd: &Place, rule: &Place) -> Vec<String> {
         match (self.read_catalog(odd).await, self.read_catalog(rule).await) {
             (Ok(odd), Ok(rule)) => odd.differences(&rule).iter().map(ToString::to_string).collect(),
             (Err(failure), _) | (_, Err(failure)) => {
@@ -218,7 +219,7 @@ impl Look<'_> {
         }
     }
 
-    pub(super) async fn read_catalog(&self, place: &Place) -> Result<Catalog, Failure> {
+    pub(crate) async fn read_catalog(&self, place: &Place) -> Result<Catalog, Failure> {
         let address = place.address.as_ref().map_err(Failure::clone)?;
         let mut reader = CatalogReader::open(&options(address)).await?;
         let left_out = ledgers([&place.target]);
@@ -230,11 +231,11 @@ impl Look<'_> {
         catalog
     }
 
-    pub(super) fn tenancy(&self) -> Option<Tenancy> {
+    pub(crate) fn tenancy(&self) -> Option<Tenancy> {
         self.job.site.database.tenants.as_ref().map(|track| track.tenancy)
     }
 
-    pub(super) fn jobs(&self) -> usize {
+    pub(crate) fn jobs(&self) -> usize {
         self.inquiry.request.limits.jobs.max(1)
     }
 }
@@ -250,12 +251,12 @@ async fn open(address: &Address) -> Result<Session, Failure> {
     Ok(session)
 }
 
-pub(super) fn options(address: &Address) -> PgConnectOptions {
+pub(crate) fn options(address: &Address) -> PgConnectOptions {
     address.reading(&[("application_name".to_owned(), "mig-ci status".to_owned())])
 }
 
 /// They differ by tool, and by the time of each upgrade.
-pub(super) fn ledgers<'t>(targets: impl IntoIterator<Item = &'t Target>) -> LeaveOut {
+pub(crate) fn ledgers<'t>(targets: impl IntoIterator<Item = &'t Target>) -> LeaveOut {
     LeaveOut::tables(
         targets
             .into_iter()

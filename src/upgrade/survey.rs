@@ -18,7 +18,7 @@ const TOGETHER: usize = 200;
 
 /// Where a target stands.
 #[derive(Debug, Clone)]
-pub(super) enum Stand {
+pub(crate) enum Stand {
     /// Its schema is not there.
     Absent,
     /// There is no ledger: nothing has ever been applied by this tool.
@@ -29,7 +29,7 @@ pub(super) enum Stand {
 }
 
 /// Reads where targets stand, and hands that on in their order.
-pub(super) async fn survey(
+pub(crate) async fn survey(
     session: &mut Session,
     format: &dyn Format,
     targets: &[Target],
@@ -89,7 +89,7 @@ fn shared(known: &mut HashSet<Arc<[LedgerRow]>>, rows: Vec<LedgerRow>) -> Arc<[L
 }
 
 /// Where one stands.
-pub(super) async fn one(
+pub(crate) async fn one(
     session: &mut Session,
     format: &dyn Format,
     target: &Target,
@@ -134,7 +134,7 @@ async fn together(
     Ok(found)
 }
 
-pub(super) fn read<T>(
+pub(crate) fn read<T>(
     row: &PgRow,
     get: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
 ) -> Result<T, Failure> {

@@ -12,7 +12,7 @@ use crate::model::{Event, Failure, FailureKind, Phase};
 
 impl Crew<'_> {
     /// One that is ours. It has come to an end then, or is to be tried again once others have had their turn.
-    pub(super) async fn work_on(&self, shared: &Shared, lane: &mut Lane, index: usize) {
+    pub(crate) async fn work_on(&self, shared: &Shared, lane: &mut Lane, index: usize) {
         let target = &self.targets[index];
         let started = Instant::now();
         let unit = target.unit();

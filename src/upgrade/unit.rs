@@ -25,32 +25,32 @@ use super::target::Target;
 use super::way::AppliedVersions;
 use crate::formats::{Decision, LedgerRow};
 use crate::model::Failure;
-use crate::postgres::EventSink;
 use crate::replay::plan::TrackPlan;
 use crate::report::upgrade::Once;
+use crate::server::EventSink;
 
 /// What is to be done on each target of a track.
 #[derive(Debug)]
-pub(super) struct Work<'a> {
-    pub(super) track: &'a TrackPlan,
-    pub(super) goal: Goal,
+pub(crate) struct Work<'a> {
+    pub(crate) track: &'a TrackPlan,
+    pub(crate) goal: Goal,
     /// What was applied is mostly the same.
-    pub(super) once: Mutex<Once>,
+    pub(crate) once: Mutex<Once>,
     /// What is meant by "the last one", by the targets' names.
-    pub(super) meant: Mutex<HashMap<Arc<str>, AppliedVersions>>,
+    pub(crate) meant: Mutex<HashMap<Arc<str>, AppliedVersions>>,
     /// What has been thought of ledgers, by the addresses of their rows.
-    pub(super) thoughts: Mutex<HashMap<usize, Arc<Thought>>>,
+    pub(crate) thoughts: Mutex<HashMap<usize, Arc<Thought>>>,
     /// On some target code of the project's sees what is sent beside a script. Each target is asked until one is found.
-    pub(super) watched: AtomicBool,
-    pub(super) events: EventSink,
-    pub(super) interruption: &'a Interruption,
+    pub(crate) watched: AtomicBool,
+    pub(crate) events: EventSink,
+    pub(crate) interruption: &'a Interruption,
     /// All migrations of this run pass it, and one that must have no other beside it closes it.
-    pub(super) gate: RwLock<()>,
-    pub(super) commits: Commits,
+    pub(crate) gate: RwLock<()>,
+    pub(crate) commits: Commits,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         track: &'a TrackPlan,
         goal: Goal,
         events: EventSink,
@@ -63,7 +63,7 @@ impl<'a> Work<'a> {
 
 impl Work<'_> {
     /// What is done, if there is nothing to do: no session is needed for that.
-    pub(super) fn settled(&self, target: &Target, stand: &Stand) -> Option<Done> {
+    pub(crate) fn settled(&self, target: &Target, stand: &Stand) -> Option<Done> {
         match stand {
             Stand::Absent => Some(Done::failed(absent(target))),
             Stand::Unreadable(failure) => Some(Done::failed((**failure).clone())),
@@ -82,7 +82,7 @@ impl Work<'_> {
 
     /// How a target that was seen like this, before its claim was ours, is gone to and worked on in one message; `None`
     /// where it has to be looked at again first.
-    pub(super) fn opening(&self, target: &Target, seen: &Stand) -> Option<Opening> {
+    pub(crate) fn opening(&self, target: &Target, seen: &Stand) -> Option<Opening> {
         let (rows, is_there) = match seen {
             Stand::Rows(rows) => (rows, true),
             Stand::New => (&Arc::default(), false),
@@ -99,7 +99,7 @@ impl Work<'_> {
     }
 
     /// Brings a claimed target to where it should stand. With an opening, `stand` was seen before the claim.
-    pub(super) async fn upgrade(
+    pub(crate) async fn upgrade(
         &self,
         lane: &mut Lane,
         target: &Target,
@@ -230,7 +230,7 @@ impl Work<'_> {
     }
 
     /// Whether code of the project's sees what is sent at the target beside a script.
-    pub(super) async fn is_watched(
+    pub(crate) async fn is_watched(
         &self,
         lane: &mut Lane,
         target: &Target,

@@ -41,7 +41,7 @@ impl Way {
 
     /// Whether the shared track has a part in it: tenants need it at its head, and none of them alone says that it is to go
     /// down.
-    pub(super) fn is_about_shared(&self, with_tenants: bool) -> bool {
+    pub(crate) fn is_about_shared(&self, with_tenants: bool) -> bool {
         match self {
             Self::Up(_) => true,
             Self::Down(_) => !with_tenants,
@@ -52,12 +52,12 @@ impl Way {
     }
 
     /// Whether tenants go first: they stand on the shared track.
-    pub(super) fn begins_with_tenants(&self) -> bool {
+    pub(crate) fn begins_with_tenants(&self) -> bool {
         matches!(self, Self::Back(_))
     }
 
     /// As it was asked for, where that can be asked for again.
-    pub(super) fn asked(&self) -> Option<String> {
+    pub(crate) fn asked(&self) -> Option<String> {
         match self {
             Self::Up(To::Head) => Some(String::new()),
             Self::Up(To::Version(version)) | Self::Down(DownTo::Version(version)) => {
@@ -70,7 +70,7 @@ impl Way {
     }
 
     /// What is done to the databases, for whoever is asked for a yes.
-    pub(super) fn verb(&self) -> &'static str {
+    pub(crate) fn verb(&self) -> &'static str {
         match self.direction() {
             Direction::Up => "upgrade",
             Direction::Down => "downgrade",
@@ -90,7 +90,7 @@ pub(crate) enum To {
 
 impl To {
     /// How many of the migrations that is.
-    pub(super) fn limit(&self, migrations: &[Migration]) -> Option<usize> {
+    pub(crate) fn limit(&self, migrations: &[Migration]) -> Option<usize> {
         match self {
             Self::Head => Some(migrations.len()),
             Self::Version(version) => {
@@ -102,7 +102,7 @@ impl To {
 }
 
 /// `1` is `0001`, for whoever types it.
-pub(super) fn same(version: &str, typed: &str) -> bool {
+pub(crate) fn same(version: &str, typed: &str) -> bool {
     let digits = |text: &str| text.trim_start_matches('0').to_owned();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     version == typed || is_number(version) && is_number(typed) && digits(version) == digits(typed)

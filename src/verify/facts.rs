@@ -7,9 +7,9 @@ use super::run::Ran;
 use super::timing::Stopwatch;
 use super::{Error, Loaded, Request};
 use crate::model::{Database, Project, Sample, Severity, Track, TrackKind};
-use crate::postgres::{DatabaseLocale, Server};
 use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan};
 use crate::report::{Run, v1};
+use crate::server::{DatabaseLocale, Server};
 use crate::source::{Lacking, Revisions};
 
 /// Files and folders whose state at the base matters. `above` is the number of folders from the project's root to the top of

@@ -8,10 +8,10 @@ use crate::config::{self, ConfigErrors, LoadOptions, Location, Overrides};
 use crate::model::{
     CoverageReduction, Database, Failure, Files, Project, Track, TrackKind, UnitRecord,
 };
-use crate::postgres::{EventSink, ProviderError};
 use crate::replay::plan::{DatabasePlan, Plan, PlanError, Selection, TrackPlan};
 use crate::replay::{Attempt, Mode};
 use crate::report::{self, v1};
+use crate::server::{EventSink, ProviderError};
 use crate::source::{self, BaseRequest, Hosted, Revisions, SourceError, Worktree};
 
 mod again;

@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 use super::timing::Stopwatch;
 use super::{Error, Loaded, facts};
 use crate::model::Event;
-use crate::postgres::{self, EventSink, RunId, Server, ServerRequest, Stopped};
 use crate::replay::plan::DatabasePlan;
 use crate::replay::{self, Evidence, Mode};
 use crate::report::v1;
+use crate::server;
+use crate::server::{EventSink, RunId, Server, ServerRequest, Stopped};
 
 /// The sender of a signal waits a few seconds, and then kills.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -49,7 +50,7 @@ impl Context<'_> {
             ServerRequest { settings: settings.clone(), run: run.clone(), jobs: mode.jobs };
         let started = interrupted.run_until_cancelled(Server::start(&wanted, events)).await;
         let Some(started) = started else {
-            let swept = postgres::cleanup_run(&settings, &run).await;
+            let swept = server::cleanup_run(&settings, &run).await;
             return Err(Error::Interrupted { left: swept.problems });
         };
         let server = started?;

@@ -13,7 +13,7 @@ use crate::github::error::Error;
 
 /// Whether GitHub can be asked.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Open(Arc<Client>),
     /// The input `github-token` is empty.
     NoToken,
@@ -22,7 +22,7 @@ pub(super) enum Connection {
 
 impl Connection {
     /// Sends nothing.
-    pub(super) fn of(job: &Job) -> Self {
+    pub(crate) fn of(job: &Job) -> Self {
         let Some(token) = job.inputs.token.clone() else { return Self::NoToken };
         match connect(&job.context, token) {
             Ok(client) => Self::Open(Arc::new(client)),
@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// The client, or why there is none, as a clause.
-    pub(super) fn client(&self) -> Result<Arc<Client>, String> {
+    pub(crate) fn client(&self) -> Result<Arc<Client>, String> {
         match self {
             Self::Open(client) => Ok(Arc::clone(client)),
             Self::NoToken => {
@@ -45,7 +45,7 @@ impl Connection {
 }
 
 /// The job's repository.
-pub(in crate::cli) fn connect(context: &Context, token: SecretString) -> Result<Client, Error> {
+pub(crate) fn connect(context: &Context, token: SecretString) -> Result<Client, Error> {
     Client::new(Settings {
         api_url: context.api_url.clone(),
         graphql_url: context.graphql_url.clone(),

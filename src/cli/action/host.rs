@@ -11,7 +11,7 @@ use crate::source::{Answer, Commit, Comparison, Host, Listing, ListingEntry};
 
 /// The job's repository at GitHub, or why it cannot be asked.
 #[derive(Debug)]
-pub(super) struct GitHub(pub(super) Result<Arc<Client>, String>);
+pub(crate) struct GitHub(pub(crate) Result<Arc<Client>, String>);
 
 impl GitHub {
     fn client(&self) -> Answer<&Client> {

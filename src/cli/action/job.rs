@@ -17,10 +17,10 @@ use crate::verify::Request;
 
 /// All that is known before anything is done.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) context: Context,
-    pub(super) inputs: Inputs,
-    pub(super) event: Event,
+pub(crate) struct Job {
+    pub(crate) context: Context,
+    pub(crate) inputs: Inputs,
+    pub(crate) event: Event,
     /// An input or an event that cannot be understood: nothing is verified, and that is shown.
     problem: Option<JobProblem>,
 }
@@ -35,17 +35,17 @@ enum JobProblem {
 
 /// What the job asks of `verify`.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) request: Request,
+pub(crate) struct Asked {
+    pub(crate) request: Request,
     /// The commit of the worktree; where git cannot tell, what actions/checkout checks out unless it is told otherwise.
-    pub(super) commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// The commit of the worktree is another than that of the event, so that the verdict is about something else.
-    pub(super) astray: Option<String>,
+    pub(crate) astray: Option<String>,
 }
 
 /// Why there is nothing that could be verified.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JobError {
+pub(crate) enum JobError {
     #[error(transparent)]
     Context(#[from] ContextError),
     #[error(transparent)]
@@ -83,7 +83,7 @@ pub(super) enum JobError {
 }
 
 impl JobError {
-    pub(super) fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Input(_) | Self::Refused { .. } => Exit::Usage,
             Self::Context(_)
@@ -99,7 +99,7 @@ impl JobError {
 }
 
 impl Job {
-    pub(super) fn read(lookup: &Lookup<'_>) -> Result<Self, JobError> {
+    pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, JobError> {
         let context = Context::read(lookup)?;
         let (inputs, problem) = Inputs::read_usable(lookup);
         let (event, problem) = match read_event(&context) {
@@ -115,7 +115,7 @@ impl Job {
     }
 
     /// One line: what the run is taken to be about. A wrong verdict's first question is that.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let Event { name, head_sha, base_ref, is_fork, .. } = &self.event;
         let number = self.event.number().map(|number| format!(" of pull request #{number}"));
         let head = head_sha.as_ref().map(|sha| format!(", head {sha}"));
@@ -126,7 +126,7 @@ impl Job {
     }
 
     /// Goes to the folder that the inputs name, and puts the inputs over what flags and variables say.
-    pub(super) async fn request(&self, mut request: Request) -> Result<Asked, JobError> {
+    pub(crate) async fn request(&self, mut request: Request) -> Result<Asked, JobError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone().into());
         }
@@ -173,7 +173,7 @@ impl Job {
     }
 
     /// Who is asked for the base that git does not have.
-    pub(super) fn hosted(&self, github: &Connection) -> Hosted {
+    pub(crate) fn hosted(&self, github: &Connection) -> Hosted {
         Hosted {
             host: Arc::new(GitHub(github.client())),
             folder: self.context.workspace.clone(),
@@ -215,7 +215,7 @@ impl Job {
 
     /// Whether a verdict on the worktree is one on what was pushed: on that commit, or on one that contains it, such as one
     /// that the job itself has made. For pull requests and merge groups the search for the base finds out.
-    pub(super) async fn check_pushed(
+    pub(crate) async fn check_pushed(
         &self,
         asked: Asked,
         github: &Connection,
@@ -259,7 +259,7 @@ impl Job {
     }
 
     /// The commit of the worktree, if there is one to be told: without git nothing is known, and no error either.
-    pub(super) async fn checked_out(&self) -> Option<String> {
+    pub(crate) async fn checked_out(&self) -> Option<String> {
         let here: &Utf8Path = ".".into();
         let revisions = source::read_revisions(here, &BaseRequest::None, &[], None).await.ok()?;
         revisions.head.map(|head| head.commit)

@@ -25,10 +25,10 @@ use super::verify::{render, request, watch_signals};
 use crate::config::process_environment;
 use crate::github::commands::{self, Stopped};
 use crate::model::ProviderChoice;
-use crate::postgres;
 use crate::report::RenderOptions;
 use crate::report::v1::Report;
 use crate::secrets;
+use crate::server;
 use crate::source;
 use crate::ui::{self, Progress, ProgressMode, Task};
 use crate::verify::{Error, Request, load_project, verify};
@@ -37,7 +37,7 @@ use connection::Connection;
 use job::{Asked, Job, JobError};
 use publisher::Publisher;
 
-pub(super) use connection::connect;
+pub(crate) use connection::connect;
 use show::Show;
 
 /// The name by which the runner's `post-entrypoint` calls this program: it takes a path there, and no arguments.
@@ -45,7 +45,7 @@ const POST: &str = "mig-ci-post";
 
 /// The program's arguments. Under its second name it is `mig-ci action --post`, whatever else it is given: the runner
 /// appends the action's own arguments there, too (`ContainerActionHandler.cs`).
-pub(super) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+pub(crate) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let given: Vec<_> = given.collect();
     let name = given.first().and_then(|name| Path::new(name).file_name());
     if name.is_some_and(|name| name == POST) {
@@ -54,7 +54,7 @@ pub(super) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> 
     given
 }
 
-pub(super) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -> Exit {
+pub(crate) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -> Exit {
     let begun = Job::read(&process_environment);
     if args.post {
         post::clean_up(global, args, begun, streams).await;
@@ -163,10 +163,10 @@ fn may_run_here(request: &Request) -> Result<(), JobError> {
     if let Some(path) = source::kept_credentials(&project.root) {
         return Err(JobError::KeptCredentials { path });
     }
-    if let Some(path) = postgres::file_with_secret(&process_environment) {
+    if let Some(path) = server::file_with_secret(&process_environment) {
         return Err(JobError::CredentialFile { path: path.display().to_string() });
     }
-    match postgres::process_with_secret() {
+    match server::process_with_secret() {
         Some(process) => Err(JobError::ExposedSecret { process }),
         None => Ok(()),
     }

@@ -16,19 +16,19 @@ use crate::cli::stream::{Streams, plain_explanation};
 use crate::cli::verify::request;
 use crate::config::process_environment;
 use crate::github::commands;
-use crate::postgres;
 use crate::secrets;
+use crate::server;
 use crate::verify::load_project;
 
 /// What a run leaves in GITHUB_STATE: that it has begun to make things, and that it has taken all of them away; the latter
 /// with how it [`Ended`].
-pub(super) const STARTED: &str = "started";
-pub(super) const FINISHED: &str = "finished";
+pub(crate) const STARTED: &str = "started";
+pub(crate) const FINISHED: &str = "finished";
 
 /// How far a run came that has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// Its result stands where it has to.
     #[strum(serialize = "true")]
     Shown,
@@ -38,12 +38,12 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    pub(super) fn of(is_shown: bool) -> Self {
+    pub(crate) fn of(is_shown: bool) -> Self {
         if is_shown { Self::Shown } else { Self::NotShown }
     }
 }
 
-pub(super) async fn clean_up(
+pub(crate) async fn clean_up(
     global: &Global,
     args: &ActionArgs,
     job: Result<Job, JobError>,
@@ -90,5 +90,5 @@ async fn cleaned(
         let _ = streams.print_masks(&masks_of_url(url.expose_secret()));
     }
     let settings = &project.postgres;
-    Ok(describe(&postgres::clean(settings, settings.provider, false).await))
+    Ok(describe(&server::clean(settings, settings.provider, false).await))
 }

@@ -27,7 +27,7 @@ const CANCEL_WITHIN: Duration = Duration::from_secs(2);
 
 /// See the file's head.
 #[derive(Debug)]
-pub(super) struct Publisher<'a> {
+pub(crate) struct Publisher<'a> {
     job: &'a Job,
     interrupted: &'a CancellationToken,
     /// `None` if nothing is to be sent.
@@ -39,17 +39,17 @@ pub(super) struct Publisher<'a> {
 
 /// What there is to be shown.
 #[derive(Debug)]
-pub(super) struct Shown {
-    pub(super) verdict: Verdict,
-    pub(super) title: String,
-    pub(super) body: String,
-    pub(super) has_changes: bool,
-    pub(super) annotations: Vec<Annotation>,
+pub(crate) struct Shown {
+    pub(crate) verdict: Verdict,
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) has_changes: bool,
+    pub(crate) annotations: Vec<Annotation>,
 }
 
 /// A line of the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// As it was to be expected.
     Plain(String),
     Notice(String),
@@ -58,7 +58,7 @@ pub(super) enum Line {
 impl<'a> Publisher<'a> {
     /// Finds out where the result belongs, and makes the check run. `commit` is what is verified. Says nothing: the log is
     /// somebody else's at the time.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         job: &'a Job,
         github: &Connection,
         commit: Option<&str>,
@@ -97,13 +97,13 @@ impl<'a> Publisher<'a> {
     }
 
     /// The commit that the result belongs to, for links.
-    pub(super) fn head_sha(&self) -> Option<String> {
+    pub(crate) fn head_sha(&self) -> Option<String> {
         let event = self.job.event.head_sha.as_ref();
         self.target.head_sha.as_ref().or(event).or(self.job.context.sha.as_ref()).cloned()
     }
 
     /// Shows a result, and says in the log what could not be shown.
-    pub(super) async fn publish(self, shown: Shown, streams: &Streams) -> Published {
+    pub(crate) async fn publish(self, shown: Shown, streams: &Streams) -> Published {
         self.lines.iter().for_each(|line| line.tell(streams));
         let (Some(client), Some(head_sha)) = (&self.client, self.target.head_sha.clone()) else {
             return Published::default();
@@ -166,7 +166,7 @@ impl<'a> Publisher<'a> {
     }
 
     /// Ends the check run of a cancelled job, if there is time for it: `false` if there was not.
-    pub(super) async fn cancel(&self) -> bool {
+    pub(crate) async fn cancel(&self) -> bool {
         let (Some(client), Some(announcement)) = (&self.client, self.announcement()) else {
             return true;
         };
@@ -178,7 +178,7 @@ impl<'a> Publisher<'a> {
 
     /// After the job: shows that the run has no result where it could not show one itself. Whether the run's own comment is
     /// there already; `None` where GitHub cannot be asked.
-    pub(super) async fn show_none(
+    pub(crate) async fn show_none(
         job: &'a Job,
         ended: Option<Ended>,
         streams: &Streams,
@@ -230,7 +230,7 @@ impl Line {
         }
     }
 
-    pub(super) fn of(error: &Error) -> Self {
+    pub(crate) fn of(error: &Error) -> Self {
         let advice = error.advice();
         Self::Notice(format!(
             "no comment on the pull request, the result is in the job's summary: {error}; {advice}"

@@ -39,7 +39,7 @@ impl Shown {
 }
 
 /// Until there is another one: a run can be killed at any time, and of an output that is written twice the last counts.
-pub(super) fn result_is_error(streams: &Streams) {
+pub(crate) fn result_is_error(streams: &Streams) {
     let file = process_environment("GITHUB_OUTPUT").filter(|path| !path.is_empty());
     if let Some(path) = file {
         let error = [("result", "error".to_owned())];
@@ -51,7 +51,7 @@ pub(super) fn result_is_error(streams: &Streams) {
 }
 
 /// There is not even a job that could be understood.
-pub(super) fn no_job(text: &str, streams: &Streams) {
+pub(crate) fn no_job(text: &str, streams: &Streams) {
     tell(streams, &commands::error("mig-ci", text));
     let file = process_environment("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
     if let Some(path) = file {
@@ -63,7 +63,7 @@ pub(super) fn no_job(text: &str, streams: &Streams) {
 
 /// See the file's head.
 #[derive(Debug)]
-pub(super) struct Show<'a> {
+pub(crate) struct Show<'a> {
     job: &'a Job,
     streams: &'a Streams,
     /// Where the project is in the repository: `services/shop/`, or nothing.
@@ -78,37 +78,37 @@ struct Place {
 }
 
 impl<'a> Show<'a> {
-    pub(super) fn new(job: &'a Job, streams: &'a Streams) -> Self {
+    pub(crate) fn new(job: &'a Job, streams: &'a Streams) -> Self {
         Self { job, streams, folder: String::new() }
     }
 
     /// The paths of a report are relative to this folder.
-    pub(super) fn project_is_at(&mut self, root: &Utf8Path) {
+    pub(crate) fn project_is_at(&mut self, root: &Utf8Path) {
         self.folder = folder_in_repository(root, &self.job.context.workspace);
     }
 
-    pub(super) fn save_state(&self, name: &str, value: Ended) {
+    pub(crate) fn save_state(&self, name: &str, value: Ended) {
         if let Some(path) = &self.job.context.files.state {
             self.warn_of(file_commands::write_state(path, &[(name, value.to_string())]));
         }
     }
 
     /// The event has nothing to verify: that is no failure, and no verdict.
-    pub(super) fn nothing_to_do(&self, why: &str) {
+    pub(crate) fn nothing_to_do(&self, why: &str) {
         let text = format!("{why}: there is nothing to verify");
         tell(self.streams, &commands::notice("mig-ci", &text));
         self.outputs(&[("result", "not-run".to_owned())]);
     }
 
     /// There is no result, since the job was cancelled. The log says so already.
-    pub(super) fn interrupted(&self) {
+    pub(crate) fn interrupted(&self) {
         let text = "The run was interrupted before it had a result.";
         self.summary(report::problem(HEADING, text, &self.links()));
     }
 
     /// There is no report, and why. A comment that was green must not stay so. `false` if something was not shown where it
     /// could have been.
-    pub(super) async fn problem(&self, text: &str, publisher: Option<Publisher<'_>>) -> bool {
+    pub(crate) async fn problem(&self, text: &str, publisher: Option<Publisher<'_>>) -> bool {
         tell(self.streams, &commands::error(HEADING, text));
         self.summary(report::problem(HEADING, text, &self.links()));
         self.outputs(&[("result", "error".to_owned())]);
@@ -122,12 +122,12 @@ impl<'a> Show<'a> {
     }
 
     /// That a run has no result for a commit.
-    pub(super) fn without_result(job: &Job, text: &str, commit: Option<String>) -> Shown {
+    pub(crate) fn without_result(job: &Job, text: &str, commit: Option<String>) -> Shown {
         Shown::problem(text, &Links { commit, ..links(job, "") })
     }
 
     /// `false` if something was not shown where it could have been.
-    pub(super) async fn report(
+    pub(crate) async fn report(
         &self,
         report: &Report,
         exit: Exit,

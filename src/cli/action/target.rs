@@ -9,15 +9,15 @@ use crate::github::pull_request::{self, Found};
 
 /// What the result is shown on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) pull_request: Option<u64>,
-    pub(super) head_sha: Option<String>,
+pub(crate) struct Target {
+    pub(crate) pull_request: Option<u64>,
+    pub(crate) head_sha: Option<String>,
     /// The commit of the workspace, where that is another: nothing is known about the head.
-    pub(super) other: Option<String>,
+    pub(crate) other: Option<String>,
 }
 
 /// A verdict is shown on the pull request whose head, or GitHub's merge of that, it is about. Nothing is shown on any other.
-pub(super) async fn find(
+pub(crate) async fn find(
     client: &Client,
     job: &Job,
     commit: Option<&str>,

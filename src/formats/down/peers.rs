@@ -17,7 +17,8 @@ use crate::formats::sqlx::Sqlx;
 use crate::formats::testing::directory;
 use crate::formats::{Format, Ledger};
 use crate::model::{PostgresSettings, ProviderChoice};
-use crate::postgres::{RunId, Server, ServerRequest, Session};
+use crate::postgres::Session;
+use crate::server::{RunId, Server, ServerRequest};
 use crate::source::Worktree;
 
 /// Tables with their columns, indexes with their validity, and what the scripts have written down.

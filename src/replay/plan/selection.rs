@@ -29,7 +29,7 @@ impl Selection {
         Ok(all.iter().filter(wanted).collect())
     }
 
-    pub(super) fn keep_tenants(&self, databases: &mut Vec<DatabasePlan>) -> Result<(), PlanError> {
+    pub(crate) fn keep_tenants(&self, databases: &mut Vec<DatabasePlan>) -> Result<(), PlanError> {
         if self.tenants.is_empty() {
             return Ok(());
         }
@@ -56,7 +56,7 @@ impl Selection {
     /// Deals out the tenants of each database, and databases without tenants, in plan order. The tenants that are made up
     /// stay together, because the second empty one is there to show what the first one hides. Shared tracks are in each
     /// part that has tenants who stand on them.
-    pub(super) fn keep_partition(
+    pub(crate) fn keep_partition(
         &self,
         databases: &mut Vec<DatabasePlan>,
     ) -> Result<(), PlanError> {

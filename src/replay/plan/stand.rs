@@ -15,7 +15,7 @@ pub(crate) fn stands_after<'t>(sample: &Sample, track: &'t TrackPlan) -> Option<
 }
 
 /// A configured version is one that a migration has.
-pub(super) fn check(database: &str, sample: &Sample, track: &TrackPlan) -> Result<(), PlanError> {
+pub(crate) fn check(database: &str, sample: &Sample, track: &TrackPlan) -> Result<(), PlanError> {
     match &sample.version {
         Some(version) if stands_after(sample, track).is_none() => Err(PlanError::SampleVersion {
             database: database.to_owned(),

@@ -68,7 +68,7 @@ impl Start {
 }
 
 /// The state that tenants will stand on (a sample's, else the base's), and an empty one that takes all migrations.
-pub(super) fn shared_units(
+pub(crate) fn shared_units(
     database: &Database,
     track: &Track,
     plan: &TrackPlan,
@@ -97,7 +97,7 @@ pub(super) fn shared_units(
 }
 
 /// The samples, two that start empty, and one that the base's migrations make.
-pub(super) fn tenant_units(
+pub(crate) fn tenant_units(
     database: &Database,
     tenants: &TenantTrack,
     plan: &TrackPlan,

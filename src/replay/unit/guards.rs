@@ -8,7 +8,7 @@ use crate::postgres::{Aftermath, Session};
 use crate::sql::{GuardedObject, Guards, first_mention, guards, place_in, quote_literal};
 
 /// What has to be known before a step, to tell afterwards what it skipped.
-pub(super) struct GuardWatch {
+pub(crate) struct GuardWatch {
     script: Script,
     guards: Guards,
     /// What each object was before; `None` where the session could not tell.
@@ -19,7 +19,7 @@ pub(super) struct GuardWatch {
 
 impl UnitRun<'_> {
     /// `None` for a script without such guards, and for what is not new: that cannot be changed any more.
-    pub(super) async fn watch_guards(
+    pub(crate) async fn watch_guards(
         &self,
         session: &mut Session,
         migration: &Migration,
@@ -46,7 +46,7 @@ impl UnitRun<'_> {
 
 impl GuardWatch {
     /// Records what was skipped, as the server would say it, and what cannot be told.
-    pub(super) async fn finish(
+    pub(crate) async fn finish(
         self,
         session: &mut Session,
         aftermath: &Aftermath,

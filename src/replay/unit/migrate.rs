@@ -16,7 +16,7 @@ use crate::sql::{Effects, effects};
 
 impl UnitRun<'_> {
     /// What the tool does in one run: a new session, its ledger, its decision, step by step.
-    pub(super) async fn migrate(
+    pub(crate) async fn migrate(
         &mut self,
         phase: Phase,
         migrations: &[Migration],
@@ -32,7 +32,7 @@ impl UnitRun<'_> {
         }
     }
 
-    pub(super) async fn migrate_in(
+    pub(crate) async fn migrate_in(
         &mut self,
         mut session: Session,
         phase: Phase,
@@ -92,7 +92,7 @@ impl UnitRun<'_> {
     }
 
     /// Makes the ledger where the tool does, with the schemas that it makes for it.
-    pub(super) async fn ensure_ledger(&self, session: &mut Session) -> Result<(), Failure> {
+    pub(crate) async fn ensure_ledger(&self, session: &mut Session) -> Result<(), Failure> {
         let messages = self.track.chosen.format.ensure_ledger(&self.unit.ledger);
         let own = messages.iter().map(|message| Effects::of(&message.text()));
         let _turn = self.home.turn_beyond(Reach::of(own, self.own())).await;

@@ -20,16 +20,16 @@ use crate::model::{
 };
 use crate::postgres::{Session, as_client};
 
-pub(super) use turn::Home;
+pub(crate) use turn::Home;
 use turn::Own;
 
 /// A unit at work. Its two halves, [`UnitRun::reach_base`] and [`UnitRun::run_head`], are called in this order; a half
 /// that comes after a failure does nothing.
-pub(super) struct UnitRun<'a> {
+pub(crate) struct UnitRun<'a> {
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
     track: &'a TrackPlan,
-    pub(super) unit: &'a Unit,
+    pub(crate) unit: &'a Unit,
     /// The database on our server in which it lives.
     home: Home,
     record: UnitRecord,
@@ -39,7 +39,7 @@ pub(super) struct UnitRun<'a> {
 }
 
 impl<'a> UnitRun<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         replay: &'a Replay<'a>,
         database: &'a DatabasePlan,
         track: &'a TrackPlan,
@@ -51,7 +51,7 @@ impl<'a> UnitRun<'a> {
     }
 
     /// Makes its target ready and brings it to the state of the base branch.
-    pub(super) async fn reach_base(&mut self) {
+    pub(crate) async fn reach_base(&mut self) {
         let started = Instant::now();
         if self.end.is_none() {
             let _permit = self.replay.permit().await;
@@ -65,7 +65,7 @@ impl<'a> UnitRun<'a> {
     }
 
     /// Applies what is pending in the head.
-    pub(super) async fn run_head(&mut self) {
+    pub(crate) async fn run_head(&mut self) {
         let started = Instant::now();
         if self.end.is_none() {
             let _permit = self.replay.permit().await;
@@ -89,47 +89,47 @@ impl<'a> UnitRun<'a> {
     }
 
     /// Ends it before it has begun (or gone on), because of something that is not its doing.
-    pub(super) fn not_run(&mut self, reason: &str) {
+    pub(crate) fn not_run(&mut self, reason: &str) {
         self.end.get_or_insert_with(|| UnitEnd::NotRun { reason: reason.to_owned() });
     }
 
     /// Ends it because of something outside of any step: its target could not be made, its sample not be loaded.
-    pub(super) fn fail(&mut self, phase: Phase, failure: Failure) {
+    pub(crate) fn fail(&mut self, phase: Phase, failure: Failure) {
         self.doubt(phase, &failure);
         self.end.get_or_insert(UnitEnd::Failed { phase, failure: Some(Box::new(failure)) });
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.end.is_some()
     }
 
     /// Nothing has gone wrong so far.
-    pub(super) fn is_completed(&self) -> bool {
+    pub(crate) fn is_completed(&self) -> bool {
         self.end.is_none()
     }
 
     /// It applied, or tried to apply, one of the head's migrations.
-    pub(super) fn has_run_head(&self) -> bool {
+    pub(crate) fn has_run_head(&self) -> bool {
         self.record
             .steps
             .iter()
             .any(|step| step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun))
     }
 
-    pub(super) fn home_name(&self) -> &str {
+    pub(crate) fn home_name(&self) -> &str {
         &self.home.name
     }
 
-    pub(super) fn set_shape(&mut self, shape: ShapeComparison) {
+    pub(crate) fn set_shape(&mut self, shape: ShapeComparison) {
         self.record.shape = Some(shape);
     }
 
-    pub(super) fn set_outside(&mut self, outside: Comparison) {
+    pub(crate) fn set_outside(&mut self, outside: Comparison) {
         self.record.outside = Some(outside);
     }
 
     /// It has ended by what its migrations do, and not by what befell it.
-    pub(super) fn is_judged(&self) -> bool {
+    pub(crate) fn is_judged(&self) -> bool {
         let struck = match &self.end {
             Some(UnitEnd::NotRun { .. }) => true,
             Some(UnitEnd::Failed { failure: Some(failure), .. }) => failure.is_environmental(),
@@ -146,7 +146,7 @@ impl<'a> UnitRun<'a> {
         self.replay.doubts.consider(&self.name(), others_change, failure);
     }
 
-    pub(super) fn finish(mut self) -> UnitRecord {
+    pub(crate) fn finish(mut self) -> UnitRecord {
         self.announce();
         self.record.end = self.end.take().unwrap_or(UnitEnd::Completed);
         self.record

@@ -7,11 +7,11 @@ use super::{UnitRun, at};
 use crate::model::{Failure, Migration, Phase, Sample, SampleLoad, TrackKind, UnitEnd};
 use crate::postgres::Session;
 use crate::replay::plan::stands_after;
-use crate::tenants::{SampleFile, Target, file_failure, load_sample, run_file};
+use crate::samples::{SampleFile, Target, file_failure, load_sample, run_file};
 
 impl UnitRun<'_> {
     /// The tenant's own `prepare` files: what the platform provides to each.
-    pub(super) async fn run_prepare(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn run_prepare(&mut self) -> Result<(), Failure> {
         if self.unit.track == TrackKind::Shared || self.database.tenant_prepare.is_empty() {
             return Ok(());
         }
@@ -28,7 +28,7 @@ impl UnitRun<'_> {
 
     /// Brings a sample to the base. What the sample itself does not say (at which version it stands) its configuration
     /// does; else it stands at the base.
-    pub(super) async fn start_from(&mut self, sample: &Sample) -> Result<(), UnitEnd> {
+    pub(crate) async fn start_from(&mut self, sample: &Sample) -> Result<(), UnitEnd> {
         self.record.sample =
             Some(SampleLoad { path: sample.path.clone(), ..SampleLoad::default() });
         let file = SampleFile::read(self.replay.files, &sample.path).map_err(at(Phase::Prepare))?;

@@ -28,8 +28,8 @@ use crate::sql::{Answer, Effects, ObjectPlaces, effects};
 
 /// A database on our server, and who may work in it.
 #[derive(Debug, Clone)]
-pub(in crate::replay) struct Home {
-    pub(in crate::replay) name: Arc<str>,
+pub(crate) struct Home {
+    pub(crate) name: Arc<str>,
     gate: Arc<RwLock<()>>,
     /// One for all databases of the server.
     cluster: Arc<Mutex<()>>,
@@ -37,7 +37,7 @@ pub(in crate::replay) struct Home {
 
 /// How far a piece of work reaches beyond its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     /// Nothing else may work in the database.
     database: bool,
     /// Nothing else may change the server as a whole.
@@ -46,16 +46,16 @@ pub(super) struct Reach {
 
 /// What of a database is a unit's own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own<'a> {
+pub(crate) struct Own<'a> {
     /// The schema that comes first in its search path.
-    pub(super) schema: &'a str,
+    pub(crate) schema: &'a str,
     /// Names of objects that its track makes there.
-    pub(super) names: &'a BTreeSet<String>,
+    pub(crate) names: &'a BTreeSet<String>,
 }
 
 /// The right to work in a [`Home`]; it lasts until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     #[expect(dead_code, reason = "held, not read")]
     cluster: Option<OwnedMutexGuard<()>>,
     #[expect(dead_code, reason = "held, not read")]
@@ -71,12 +71,12 @@ enum Gate {
 }
 
 impl Home {
-    pub(in crate::replay) fn new(name: &str, cluster: &Arc<Mutex<()>>) -> Self {
+    pub(crate) fn new(name: &str, cluster: &Arc<Mutex<()>>) -> Self {
         Self { name: name.into(), gate: Arc::default(), cluster: Arc::clone(cluster) }
     }
 
     /// Waits until work that reaches so far can begin.
-    pub(super) async fn turn(&self, reach: Reach) -> Turn {
+    pub(crate) async fn turn(&self, reach: Reach) -> Turn {
         let gate = Arc::clone(&self.gate);
         let gate = match reach.database {
             true => Gate::Alone(gate.write_owned().await),
@@ -90,16 +90,16 @@ impl Home {
     }
 
     /// The same for work that needs no turn where it stays within its unit.
-    pub(super) async fn turn_beyond(&self, reach: Reach) -> Option<Turn> {
+    pub(crate) async fn turn_beyond(&self, reach: Reach) -> Option<Turn> {
         if reach == Reach::default() { None } else { Some(self.turn(reach).await) }
     }
 }
 
 impl Reach {
-    pub(super) const WHOLE_SERVER: Self = Self { database: true, cluster: true };
+    pub(crate) const WHOLE_SERVER: Self = Self { database: true, cluster: true };
 
     /// Of scripts that run one after the other.
-    pub(super) fn of(
+    pub(crate) fn of(
         scripts: impl IntoIterator<Item = impl Borrow<Effects>>,
         own: Own<'_>,
     ) -> Self {
@@ -115,7 +115,7 @@ impl Reach {
     }
 
     /// Of a step. What cannot be rolled back whole has the database for itself.
-    pub(super) fn of_step(messages: &[Message], own: Own<'_>) -> Self {
+    pub(crate) fn of_step(messages: &[Message], own: Own<'_>) -> Self {
         let scripts = messages.iter().flat_map(Message::segments).filter_map(|part| match part {
             Segment::Script(script) => Some(effects(script)),
             Segment::Tool(_) => None,
@@ -125,7 +125,7 @@ impl Reach {
     }
 
     /// The same, with the database for itself.
-    pub(super) fn alone(self) -> Self {
+    pub(crate) fn alone(self) -> Self {
         Self { database: true, ..self }
     }
 }

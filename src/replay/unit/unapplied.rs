@@ -8,7 +8,7 @@ use crate::replay::plan::Start;
 
 impl UnitRun<'_> {
     /// `rows` are the ledger's before the first of the head's migrations.
-    pub(super) fn note_what_stays_unapplied(&mut self, rows: &[LedgerRow], decision: &Decision) {
+    pub(crate) fn note_what_stays_unapplied(&mut self, rows: &[LedgerRow], decision: &Decision) {
         let pending = |index: &usize| self.track.is_pending(&self.track.head[*index]);
         let stands_in_head = self.stands_at_a_pending_one(rows);
         let passed_over: Vec<usize> = match stands_in_head {

@@ -16,7 +16,7 @@ const TEXT: usize = 4_000;
 /// Characters of a message in a heading, and of a line of SQL that is pointed at.
 const TITLE: usize = 200;
 
-pub(super) fn render(
+pub(crate) fn render(
     out: &mut String,
     report: &Report,
     index: usize,

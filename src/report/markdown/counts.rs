@@ -13,7 +13,7 @@ use super::icon;
 /// Rows of databases.
 const DATABASES: usize = 20;
 
-pub(super) fn render(out: &mut String, report: &Report) {
+pub(crate) fn render(out: &mut String, report: &Report) {
     let tenants = report.counts.tenants;
     let (heading, tally) = if total(tenants) > 0 {
         ("Tenants", tenants)

@@ -10,7 +10,7 @@ use super::super::text::{one_line, visible};
 const LINE: usize = 300;
 
 /// Inline code. The ticks around it are more than any run of ticks in it.
-pub(super) fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = one_line(text, LINE);
     if text.is_empty() {
         return "(empty)".to_owned();
@@ -22,26 +22,26 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// Inline code in a cell of a table, where `|` ends the cell even in code.
-pub(super) fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
 /// A fence, longer than any run of ticks in it, with line ends around it.
-pub(super) fn fence(language: &str, text: &str) -> String {
+pub(crate) fn fence(language: &str, text: &str) -> String {
     let text = visible(text);
     let ticks = "`".repeat((longest_run(&text, '`') + 1).max(3));
     format!("{ticks}{language}\n{}\n{ticks}\n", text.trim_end_matches('\n'))
 }
 
 /// Code inside an HTML block (a `<summary>`), where Markdown's ticks do not work.
-pub(super) fn html_code(text: &str) -> String {
+pub(crate) fn html_code(text: &str) -> String {
     let text = one_line(text, LINE);
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!("<code>{escaped}</code>")
 }
 
 /// A sentence. What stands between single ticks stays code; everything else is plain words.
-pub(super) fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let text = one_line(text, LINE * 4);
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
@@ -87,7 +87,7 @@ fn longest_run(text: &str, of: char) -> usize {
 }
 
 /// The path of a URL: all but the plainest characters are percent-encoded, so that it can stand in a Markdown link.
-pub(super) fn url_path(path: &str) -> String {
+pub(crate) fn url_path(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {

@@ -11,7 +11,7 @@ use super::{NAME, icon};
 const AROUND: usize = 400;
 
 /// Nothing where there is no tenant, or no room for any.
-pub(super) fn table(report: &Report, room: usize) -> String {
+pub(crate) fn table(report: &Report, room: usize) -> String {
     let several = report.databases.len() > 1;
     let units = report.databases.iter().flat_map(|database| {
         let units = database.units.iter().filter(|unit| unit.track == TrackKind::Tenant);

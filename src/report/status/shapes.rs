@@ -89,7 +89,7 @@ fn rule<'u>(shapes: &BTreeMap<&'u str, (usize, usize)>) -> Rule<'u> {
 }
 
 /// Tenants by their ledgers, the furthest first.
-pub(super) fn versions(units: &[Unit]) -> Vec<Version> {
+pub(crate) fn versions(units: &[Unit]) -> Vec<Version> {
     let mut found: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
     for unit in units.iter().filter(|unit| is_known(unit)) {
         let is_refused = unit.standing == Standing::Refused;

@@ -14,7 +14,7 @@ const NAMES: usize = 10;
 /// Characters of a line of ours that holds foreign text.
 const LINE: usize = 1_000;
 
-pub(super) fn render(report: &Report, _: &RenderOptions) -> String {
+pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
     let mut out = String::new();
     let of = |track| report.units.iter().filter(move |unit: &&Unit| unit.track == track);
     for unit in of(TrackKind::Shared) {

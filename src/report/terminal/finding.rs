@@ -22,7 +22,7 @@ const EXCERPT: usize = 20_000;
 /// The note with a command.
 const REPRODUCE: &str = "reproduce";
 
-pub(in crate::report) fn render(out: &mut String, finding: &Finding, options: &RenderOptions) {
+pub(crate) fn render(out: &mut String, finding: &Finding, options: &RenderOptions) {
     let level = level(finding.severity);
     let excerpt = finding.place.as_ref().and_then(source);
     let title = level
@@ -159,7 +159,7 @@ fn units(finding: &Finding) -> (String, String) {
 }
 
 /// The first few, and how many more there are.
-pub(super) fn names(units: &[String], most: usize) -> String {
+pub(crate) fn names(units: &[String], most: usize) -> String {
     let names: Vec<_> = units.iter().take(most).map(|name| one_line(name, NAME)).collect();
     match units.len().checked_sub(most) {
         Some(more) if more > 0 => format!("{} and {} more", names.join(", "), grouped(more)),

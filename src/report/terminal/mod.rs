@@ -18,7 +18,7 @@ const REMARK_NAMES: usize = 5;
 /// Characters of a line of ours that holds foreign text.
 const LINE: usize = 1_000;
 
-pub(super) use finding::render as render_finding;
+pub(crate) use finding::render as render_finding;
 
 /// A line end follows each line; the last one is the verdict in a sentence.
 pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
@@ -147,7 +147,7 @@ fn render_timings(out: &mut String, timings: &Timings) {
 }
 
 /// The sign of a verdict. A word stands beside it everywhere.
-pub(super) fn symbol(verdict: Verdict) -> &'static str {
+pub(crate) fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "✔",
         Verdict::Failed => "✘",
@@ -166,8 +166,8 @@ fn word(verdict: Verdict) -> &'static str {
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Paint {
-    pub(super) color: bool,
+pub(crate) struct Paint {
+    pub(crate) color: bool,
 }
 
 impl Paint {
@@ -179,7 +179,7 @@ impl Paint {
         self.style(text, Style::new().bold())
     }
 
-    pub(super) fn verdict(self, verdict: Verdict, text: &str) -> String {
+    pub(crate) fn verdict(self, verdict: Verdict, text: &str) -> String {
         let color = match verdict {
             Verdict::Passed => AnsiColor::Green,
             Verdict::Failed => AnsiColor::Red,

@@ -22,7 +22,7 @@ const NAME: usize = 30;
 /// Reasons for which units were not run.
 const REASONS: usize = 10;
 
-pub(super) fn render(out: &mut String, database: &Database, paint: Paint) {
+pub(crate) fn render(out: &mut String, database: &Database, paint: Paint) {
     let _ = writeln!(out, "{}", paint.bold(&one_line(&database.name, LINE)));
     for track in &database.tracks {
         let _ = writeln!(out, "  {}", describe(track));

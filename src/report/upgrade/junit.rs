@@ -13,7 +13,7 @@ use super::{Direction, Outcome, Report, Unit};
 /// Characters of one text.
 const TEXT: usize = 10_000;
 
-pub(super) fn render(report: &Report, _: &RenderOptions) -> String {
+pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
     let mut suites: IndexMap<String, TestSuite> = IndexMap::new();
     for unit in &report.units {
         let name = visible(&format!("{}/{}", unit.database, unit.track)).into_owned();

@@ -125,7 +125,7 @@ pub(crate) struct Unit {
     pub(crate) duration_ms: u64,
 }
 
-pub(super) fn is_none(versions: &Versions) -> bool {
+pub(crate) fn is_none(versions: &Versions) -> bool {
     versions.is_empty()
 }
 
@@ -135,7 +135,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-pub(super) fn is_false(value: &bool) -> bool {
+pub(crate) fn is_false(value: &bool) -> bool {
     !*value
 }
 

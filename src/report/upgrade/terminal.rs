@@ -15,7 +15,7 @@ const FINDINGS: usize = 50;
 /// Characters of a line of ours that holds foreign text.
 const LINE: usize = 1_000;
 
-pub(super) fn render(report: &Report, options: &RenderOptions) -> String {
+pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
     let paint = Paint { color: options.color };
     let mut out = String::new();
     // Of many, only those that somebody has to do something about.

@@ -42,7 +42,7 @@ const NOT_ALLOWED: &str = "42501";
 
 impl Fleet<'_> {
     /// New tenants that are there already have failed before anything is begun, too.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &self,
         seats: &[Seat],
         targets: &[Target],
@@ -66,7 +66,7 @@ impl Fleet<'_> {
     }
 
     /// Makes the places of new tenants. Those that are not made have failed, or are not run.
-    pub(super) async fn create(
+    pub(crate) async fn create(
         &self,
         seats: &[Seat],
         targets: &[Target],
@@ -230,7 +230,7 @@ impl Making<'_> {
 }
 
 /// What was made is there, also where its migrations fail: says so, and how to go on.
-pub(super) fn with_way_on(site: &Site<'_>, seat: &Seat, mut done: Done) -> Done {
+pub(crate) fn with_way_on(site: &Site<'_>, seat: &Seat, mut done: Done) -> Done {
     let of_end = match &mut done.end {
         UnitEnd::Failed { failure, .. } => failure.as_deref_mut(),
         UnitEnd::Completed | UnitEnd::NotRun { .. } => return done,

@@ -15,17 +15,17 @@ use crate::upgrade::target::Target;
 const TEMPLATE: &str = "template1";
 
 /// Where new tenants are to live.
-pub(super) struct NewTenants<'a> {
-    pub(super) site: &'a Site<'a>,
-    pub(super) format: &'a dyn Format,
-    pub(super) seats: &'a [Seat],
-    pub(super) targets: &'a [Target],
+pub(crate) struct NewTenants<'a> {
+    pub(crate) site: &'a Site<'a>,
+    pub(crate) format: &'a dyn Format,
+    pub(crate) seats: &'a [Seat],
+    pub(crate) targets: &'a [Target],
 }
 
 impl NewTenants<'_> {
     /// Looks before anything is changed: those that are there already are refused, and those that could not be upgraded once
     /// they are made. One failure, or none, for each seat.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &self,
         if_there: IfThere,
         settings: &[(String, String)],

@@ -10,8 +10,8 @@ use crate::model::{
     CoverageChange, CoverageReduction, FailureKind, Files, Phase, Project, ProjectRecord, Sample,
     TrackKind, UnitEnd, UnitRecord,
 };
+use crate::samples::SampleFile;
 use crate::source::Snapshot;
-use crate::tenants::SampleFile;
 use crate::verify::Loaded;
 
 /// A sample of the base that the head has otherwise, and that turned out to hold nothing.

@@ -1,0 +1,162 @@
+//! From the queries of `kinds/` to statements.
+//!
+//! In a query, braces hold what all of them need:
+//!
+//! | | |
+//! | --- | --- |
+//! | `{at:x}` | true, and from here on the search path is `x.path`. First in a `CASE`, so that what renders code comes after it |
+//! | `{gone:oid}` | an error, as PostgreSQL's own functions raise one for some things that have been dropped meanwhile; for others they give null |
+//! | `{grants:acl:kind:owner}` | the grants, sorted; without any, those that PostgreSQL gives by default, since `GRANT` and `REVOKE` leave them written down |
+//! | `{list:array}` | its values, sorted |
+//! | `{own:catalog:oid}` | it has not been made by an extension |
+//! | `{sep}`, `{placeholder}`, `{left_out}` | see there |
+//!
+//! `-- since 14` and `-- before 17` at the end of a line are about the server's major version.
+
+use super::kinds;
+use crate::model::SEPARATOR;
+use crate::sql::{OWN_SCHEMA, quote_literal};
+
+/// How names are rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Without the schema that they are in.
+    OfOneSchema,
+    /// All with their schema: the catalog of a database.
+    OfAllSchemas,
+}
+
+/// Whose things are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope<'s> {
+    /// The server's major version.
+    pub(crate) major: u32,
+    pub(crate) naming: Naming,
+    pub(crate) schemas: Vec<u32>,
+    /// Relations that are left out.
+    pub(crate) left_out: &'s [u32],
+}
+
+/// What comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// `schema`, `kind`, and `digest` as [`crate::model::Digests`] has it.
+    Digests,
+    /// `schema`, `kind`, `name`, `code`, `raw`.
+    Items,
+}
+
+impl Scope<'_> {
+    /// One statement with all of `queries`. It sets the search path: set it back to nothing before the next one is parsed.
+    pub(crate) fn statement(&self, queries: &[&str], wanted: Wanted) -> String {
+        let union = queries.iter().map(|query| format!("({query})")).collect::<Vec<_>>();
+        let union = union.join("\nUNION ALL\n");
+        // OFFSET 0 keeps the planner from computing a hash where it is read, and then more than once.
+        let select = match wanted {
+            Wanted::Items => {
+                format!("SELECT schema::text, kind, name, code, raw FROM ({union}) AS items")
+            }
+            Wanted::Digests => format!(
+                "SELECT schema::text, kind, encode(sha256(string_agg(hash, ''::bytea ORDER BY hash)), 'hex') AS digest FROM (\
+                 SELECT schema, kind, sha256(convert_to(concat_ws({{sep}}, kind, name, code, raw), 'UTF8')) AS hash \
+                 FROM ({union}) AS items OFFSET 0) AS hashes GROUP BY schema, kind"
+            ),
+        };
+        self.expand(&of_major(&format!("{}\n{select}", kinds::COMMON), self.major))
+    }
+
+    /// Fills in the braces.
+    fn expand(&self, template: &str) -> String {
+        let mut sql = String::with_capacity(template.len() * 2);
+        let mut rest = template;
+        while let Some((before, from)) = rest.split_once('{') {
+            let (inner, after) = from.split_once('}').expect("internal error: a brace is open");
+            sql.push_str(before);
+            sql.push_str(&self.filled(&inner.split(':').collect::<Vec<_>>()));
+            rest = after;
+        }
+        sql.push_str(rest);
+        sql
+    }
+
+    fn filled(&self, words: &[&str]) -> String {
+        match words {
+            ["at", row] => format!(
+                "(current_setting('search_path') = {row}.path \
+                 OR set_config('search_path', {row}.path, true) IS NOT NULL)"
+            ),
+            ["gone", oid] => format!("(('{GONE}' || {oid})::int4)::text"),
+            ["grants", acl, kind, owner] => {
+                self.filled(&["list", &format!("coalesce({acl}, acldefault('{kind}', {owner}))")])
+            }
+            // The condition spares most rows a subquery.
+            ["list", array] => format!(
+                "CASE WHEN {array} IS NOT NULL THEN (SELECT string_agg(one::text, ', ' ORDER BY one::text COLLATE \"C\") \
+                 FROM unnest({array}) AS one) END"
+            ),
+            ["own", catalog, oid] => format!(
+                "NOT EXISTS (SELECT FROM member AS m WHERE m.classid = '{catalog}'::regclass AND m.objid = {oid})"
+            ),
+            ["sep"] => format!("E'\\x{:02x}'", u32::from(SEPARATOR)),
+            ["placeholder"] => quote_literal(OWN_SCHEMA),
+            ["schemas"] => oids(&self.schemas),
+            ["left_out"] => oids(self.left_out),
+            ["path"] => match self.naming {
+                Naming::OfOneSchema => "quote_ident(n.nspname)".to_owned(),
+                Naming::OfAllSchemas => "''::text".to_owned(),
+            },
+            other => panic!("internal error: nothing is known of {other:?}"),
+        }
+    }
+}
+
+/// What the error of `{gone:…}` says.
+pub(crate) const GONE: &str = "gone meanwhile: ";
+
+fn oids(oids: &[u32]) -> String {
+    let oids: Vec<String> = oids.iter().map(u32::to_string).collect();
+    format!("'{{{}}}'::oid[]", oids.join(","))
+}
+
+/// Leaves out the lines that are for other majors, and comments.
+pub(crate) fn of_major(template: &str, major: u32) -> String {
+    let fits = |comment: &str| match comment.trim().split_once(' ') {
+        Some(("since", version)) => version.parse().map_or(true, |version: u32| major >= version),
+        Some(("before", version)) => version.parse().map_or(true, |version: u32| major < version),
+        _ => true,
+    };
+    let mut sql = String::with_capacity(template.len());
+    for line in template.lines() {
+        let mut parts = line.split("-- ");
+        let code = parts.next().unwrap_or_default();
+        if parts.all(fits) && !code.trim().is_empty() {
+            sql.push_str(code.trim_end());
+            sql.push('\n');
+        }
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_for_the_majors_that_they_name() {
+        let template = "-- a comment\nx, -- since 14\ny, -- since 15 -- before 17\nz -- note\n";
+        assert_eq!(of_major(template, 13), "z\n");
+        assert_eq!(of_major(template, 14), "x,\nz\n");
+        assert_eq!(of_major(template, 16), "x,\ny,\nz\n");
+        assert_eq!(of_major(template, 17), "x,\nz\n");
+    }
+
+    #[test]
+    fn every_brace_is_known() {
+        let scope =
+            Scope { major: 18, naming: Naming::OfOneSchema, schemas: vec![1, 2], left_out: &[] };
+        let all = [&kinds::PLAIN[..], &kinds::LOCKING, &kinds::DATABASE].concat();
+        let sql = scope.statement(&all, Wanted::Digests);
+        assert!(sql.contains("'{1,2}'::oid[]") && sql.contains("'{}'::oid[]"), "{sql}");
+        assert!(sql.contains("E'\\x1f'") && sql.contains("'{schema}'"));
+    }
+}

@@ -1,0 +1,253 @@
+//! A sample as a file: plain SQL or gzip, hand-written or as `pg_dump` wrote it.
+
+use std::io::Read as _;
+
+use camino::Utf8Path;
+use flate2::read::MultiGzDecoder;
+
+use super::run::at;
+use super::statement::stays_within;
+use crate::model::{Failure, FailureKind, Files, Place, Script};
+use crate::sql::{self, Dialect, Effects, Piece, Split};
+
+/// Every gzip file begins so (RFC 1952, section 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// What dumps can be besides text in UTF-8: how it begins, what it is, and what to do about it.
+const FOREIGN: [(&[u8], &str, &str); 3] = [
+    // pg_dump's `pg_backup_archiver.c`, WriteHead.
+    (
+        b"PGDMP",
+        "the file is a dump in custom format, not SQL",
+        "make it SQL: `pg_restore --file=sample.sql DUMP`, or leave `-Fc` out",
+    ),
+    (b"\xff\xfe", "the file is UTF-16, not UTF-8", UTF16),
+    (b"\xfe\xff", "the file is UTF-16, not UTF-8", UTF16),
+];
+const UTF16: &str =
+    "save it as UTF-8; PowerShell's `>` writes UTF-16, `pg_dump --file=sample.sql` does not";
+
+/// The lines by which a dump begins and ends, and whose they are: `pg_dump` and `pg_restore` (RestoreArchive in their
+/// `pg_backup_archiver.c`), and `pg_dumpall`.
+const BOUNDS: [(&str, &str); 2] = [
+    ("-- PostgreSQL database dump", "-- PostgreSQL database dump complete"),
+    ("-- PostgreSQL database cluster dump", "-- PostgreSQL database cluster dump complete"),
+];
+
+/// A sample, read and split.
+#[derive(Debug)]
+pub(crate) struct SampleFile {
+    pub(crate) script: Script,
+    pub(crate) split: Split,
+}
+
+impl SampleFile {
+    pub(crate) fn read(files: &dyn Files, path: &Utf8Path) -> Result<Self, Failure> {
+        let text = read_text(files, path)?;
+        let split = sql::split(&text, Dialect::Psql);
+        let script = Script::whole(path, text);
+        check_end(&script, &split)?;
+        if split.pieces.iter().all(|piece| matches!(piece, Piece::Meta { .. })) {
+            return Err(nothing_in_it(path));
+        }
+        Ok(Self { script, split })
+    }
+
+    /// Whether it is a whole state, as a dump is, and not data alone that lies over what the migrations make: it makes
+    /// tables of its own.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.statements().any(crate::samples::statement::creates_table)
+    }
+
+    /// What its statements do, without those about this schema, which is its target's, and without those that are left out
+    /// or bring rows alone.
+    pub(crate) fn effects_beyond<'s>(&'s self, schema: &'s str) -> impl Iterator<Item = Effects> {
+        let statements = self.statements();
+        let statements = statements.filter(|statement| !stays_within(statement, schema));
+        statements.map(Effects::of)
+    }
+
+    /// How many rows it writes as they stand in it (`COPY`, `VALUES`), and how many other statements it has that make something.
+    pub(crate) fn amount(&self) -> (usize, usize) {
+        let (mut rows, mut others) = (0, 0);
+        for piece in &self.split.pieces {
+            match piece {
+                Piece::Copy { data, .. } => {
+                    rows += self.script.text()[data.clone()].lines().count()
+                }
+                Piece::Sql { range } => match inserted_rows(&self.script.text()[range.clone()]) {
+                    Some(inserted) => rows += inserted,
+                    None => others += usize::from(!is_trimming(&self.script.text()[range.clone()])),
+                },
+                Piece::Meta { .. } => {}
+            }
+        }
+        (rows, others)
+    }
+
+    fn statements(&self) -> impl Iterator<Item = &str> {
+        self.split.pieces.iter().filter_map(|piece| match piece {
+            Piece::Sql { range } => Some(&self.script.text()[range.clone()]),
+            Piece::Copy { .. } | Piece::Meta { .. } => None,
+        })
+    }
+}
+
+/// A statement that another version of `pg_dump`, or another of its options, writes or leaves out for the same tenant: settings,
+/// transactions, owners, grants, comments, and what `--clean` drops before.
+fn is_trimming(statement: &str) -> bool {
+    const TRIMMINGS: [&str; 9] =
+        ["SET", "RESET", "BEGIN", "COMMIT", "START", "COMMENT", "GRANT", "REVOKE", "DROP"];
+    let words: Vec<_> = sql::words(statement).collect();
+    let has = |text: &str| words.iter().any(|word| word.is(text));
+    let Some(first) = words.first() else { return true };
+    TRIMMINGS.iter().any(|word| first.is(word))
+        || (first.is("ALTER") && has("OWNER"))
+        || (first.is("SELECT") && has("set_config"))
+}
+
+/// The rows of `INSERT INTO … VALUES (…), (…)`; `None` for any other statement.
+fn inserted_rows(statement: &str) -> Option<usize> {
+    let mut words = sql::words(statement);
+    words.next().filter(|word| word.is("INSERT"))?;
+    let (mut depth, mut rows, mut is_behind_values) = (0_usize, 0, false);
+    for word in words {
+        match word.text() {
+            "(" => {
+                rows += usize::from(is_behind_values && depth == 0);
+                depth += 1;
+            }
+            ")" => depth = depth.saturating_sub(1),
+            _ if depth == 0 && word.is("VALUES") => is_behind_values = true,
+            // `ON CONFLICT (…)`, `RETURNING (…)`
+            _ if depth == 0 && (word.is("ON") || word.is("RETURNING")) => break,
+            _ => {}
+        }
+    }
+    is_behind_values.then_some(rows)
+}
+
+/// A dump that was cut short between two statements is good SQL, and most of its tenant is missing. Only comments are
+/// looked at: what stands in a statement, or in its data, may be anything.
+pub(crate) fn check_end(script: &Script, split: &Split) -> Result<(), Failure> {
+    for (begin, end) in BOUNDS {
+        let mut open = None;
+        for (offset, line) in lines_between(script.text(), split) {
+            if line == begin && open.is_none() {
+                open = Some(offset);
+            } else if line == begin {
+                break;
+            } else if line == end {
+                open = None;
+            }
+        }
+        if let Some(offset) = open {
+            let message = format!(
+                "the dump that begins here has no end, a line `{end}`: the file was cut short"
+            );
+            return Err(at(script, offset, Failure::new(FailureKind::File, message)));
+        }
+    }
+    Ok(())
+}
+
+/// The lines that lie outside of statements and data, each with its offset.
+fn lines_between<'t>(text: &'t str, split: &Split) -> impl Iterator<Item = (usize, &'t str)> {
+    let starts = split.pieces.iter().map(|piece| piece.range().start).chain([text.len()]);
+    let ends = [0].into_iter().chain(split.pieces.iter().map(|piece| match piece {
+        Piece::Sql { range } | Piece::Meta { range } => range.end,
+        Piece::Copy { data, .. } => data.end,
+    }));
+    ends.zip(starts).flat_map(|(from, to)| {
+        let mut offset = from;
+        text[from..to].split_inclusive('\n').map(move |line| {
+            let start = offset;
+            offset += line.len();
+            (start, line.trim_end())
+        })
+    })
+}
+
+fn nothing_in_it(path: &Utf8Path) -> Failure {
+    Failure {
+        hint: Some(
+            "a `pg_dump` that failed leaves an empty file behind; tenants that start empty, or as the base's migrations \
+             make them, are there without a sample (`fresh_1`, `fresh_2`, `base`)"
+                .to_owned(),
+        ),
+        ..file_failure(path, "there is no statement in this sample")
+    }
+}
+
+/// The text of an SQL file, unpacked if need be.
+pub(crate) fn read_text(files: &dyn Files, path: &Utf8Path) -> Result<String, Failure> {
+    let bytes = files
+        .read(path)
+        .map_err(|error| file_failure(path, error.to_string()))?
+        .ok_or_else(|| file_failure(path, "there is no such file"))?;
+    let bytes = if bytes.starts_with(&GZIP_MAGIC) { unpack(path, &bytes)? } else { bytes };
+    if let Some((_, message, hint)) = FOREIGN.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
+        return Err(Failure { hint: Some((*hint).to_owned()), ..file_failure(path, *message) });
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(bytes);
+    String::from_utf8(bytes).map_err(|error| {
+        let upto = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..upto].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let mut failure = file_failure(path, format!("byte {upto} of the file is not UTF-8"));
+        failure.hint = Some("save it as UTF-8 (`pg_dump --encoding=UTF8`)".to_owned());
+        failure.place = failure.place.map(|place| Place { line, ..place });
+        failure
+    })
+}
+
+fn unpack(path: &Utf8Path, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut unpacked = Vec::new();
+    MultiGzDecoder::new(bytes)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| file_failure(path, format!("the gzip file is damaged: {error}")))?;
+    Ok(unpacked)
+}
+
+/// A failure that is about a file as a whole.
+pub(crate) fn file_failure(path: &Utf8Path, message: impl Into<String>) -> Failure {
+    let place = Place { path: path.to_owned(), line: 1, column: None, excerpt: None };
+    Failure { place: Some(place), ..Failure::new(FailureKind::File, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn ends(text: &str) -> Option<usize> {
+        let script = Script::whole("acme.sql", text);
+        let checked = check_end(&script, &sql::split(text, Dialect::Psql));
+        checked.err().map(|failure| failure.place.unwrap().line)
+    }
+
+    #[test]
+    fn a_dump_that_was_cut_between_statements_has_no_end() {
+        let begin =
+            "--\n-- PostgreSQL database dump\n--\n\n\\restrict x\nCREATE TABLE a (b int);\n";
+        let end = "--\n-- PostgreSQL database dump complete\n--\n";
+        assert_eq!(ends(begin), Some(2));
+        assert_eq!(ends(&format!("{begin}{end}")), None);
+        assert_eq!(ends(&format!("{begin}{end}").replace('\n', "\r\n")), None);
+        assert_eq!(ends(&format!("{begin}{end}{begin}")), Some(11));
+        assert_eq!(ends(&format!("{begin}{begin}{end}")), Some(2), "the first of two");
+        // Tools that tidy up a dump cut off the comments at its top.
+        assert_eq!(ends(&format!("SELECT 1;\n{end}")), None);
+        assert_eq!(ends(&begin.replace("database dump", "database cluster dump")), Some(2));
+    }
+
+    #[test]
+    fn data_is_no_bound_of_a_dump() {
+        let begin = "-- PostgreSQL database dump\n";
+        assert_eq!(ends(&format!("COPY a FROM stdin;\n{begin}\\.\nSELECT '\n{begin}';\n")), None);
+        let end = "-- PostgreSQL database dump complete\n";
+        assert_eq!(
+            ends(&format!("{begin}COPY a FROM stdin;\n{end}\\.\nSELECT '\n{end}';\n")),
+            Some(1)
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Roles that the project's `prepare` SQL makes on a server that stays: they go with the run, and no other role does.
+//!
+//! The SQL runs in one transaction, at an isolation level that shows the roles of its beginning and those that it makes
+//! itself, and nobody else's. The new ones get a comment with the run's name before it commits: so there is no moment at
+//! which one of them exists and could not be found by a sweep, and none that somebody else makes meanwhile is taken for
+//! ours.
+
+use sqlx::postgres::PgConnection;
+
+use super::error::ProviderError;
+use super::instance::Server;
+use super::run_id::run_of_label;
+use crate::model::Failure;
+use crate::postgres::Session;
+use crate::postgres::connect;
+use crate::sql::{quote_identifier, quote_literal};
+
+/// Held while a run prepares the server, and while one takes roles away. The letters `mig-ci`.
+const LOCK: i64 = 0x6d69_672d_6369;
+/// A run that ends does not wait longer for one that prepares.
+const LOCK_WITHIN: &str = "3s";
+
+impl Server {
+    /// Whether `prepare` SQL has to run in one transaction here, between [`Server::begin_prepare`] and
+    /// [`Server::end_prepare`].
+    pub(crate) fn notes_roles(&self) -> bool {
+        !self.own
+    }
+
+    /// Begins the transaction. Returns the roles (by number) that are there.
+    pub(crate) async fn begin_prepare(
+        &self,
+        session: &mut Session,
+    ) -> Result<Vec<String>, Failure> {
+        session.execute(format!("SELECT pg_catalog.pg_advisory_lock({LOCK})")).await?;
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        session.column("SELECT oid::text FROM pg_catalog.pg_roles").await
+    }
+
+    /// Marks the roles that are not among those of `before`, and commits.
+    pub(crate) async fn end_prepare(
+        &self,
+        session: &mut Session,
+        before: &[String],
+    ) -> Result<(), Failure> {
+        // Whatever the SQL has changed about its session.
+        session.execute("RESET SESSION AUTHORIZATION; RESET ROLE").await?;
+        let new = format!(
+            "SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid NOT IN ({}) ORDER BY 1",
+            before.join(", ")
+        );
+        for role in session.column(&new).await? {
+            let label = quote_literal(&self.run.role_label());
+            session
+                .execute(format!("COMMENT ON ROLE {} IS {label}", quote_identifier(&role)))
+                .await?;
+        }
+        session.execute("COMMIT").await?;
+        session.execute(format!("SELECT pg_catalog.pg_advisory_unlock({LOCK})")).await
+    }
+}
+
+/// Waits until nobody prepares.
+pub(crate) async fn lock(connection: &mut PgConnection) -> Result<(), ProviderError> {
+    let sql =
+        format!("SET lock_timeout = '{LOCK_WITHIN}'; SELECT pg_catalog.pg_advisory_lock({LOCK})");
+    connect::execute(connection, sql, "wait for a run that prepares the server of postgres.url")
+        .await
+}
+
+/// Lets others prepare. The end of the session would do it too.
+pub(crate) async fn unlock(connection: &mut PgConnection) {
+    let sql = format!("SELECT pg_catalog.pg_advisory_unlock({LOCK})");
+    let _ = connect::execute(connection, sql, "unlock").await;
+}
+
+/// The roles that `prepare` SQL of any run has made, with the run.
+pub(crate) async fn labelled(
+    connection: &mut PgConnection,
+) -> Result<Vec<(String, String)>, ProviderError> {
+    let sql = "SELECT r.rolname::text, d.description FROM pg_catalog.pg_roles r \
+               JOIN pg_catalog.pg_shdescription d \
+               ON d.objoid = r.oid AND d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass \
+               WHERE d.description LIKE 'mig-ci %' ORDER BY 1";
+    let rows: Vec<(String, String)> = sqlx::query_as(sql)
+        .fetch_all(connection)
+        .await
+        .map_err(|error| ProviderError::sql("look for the roles of earlier runs", &error))?;
+    let of_run = |(role, label): (String, String)| {
+        let run = run_of_label(&label)?.to_owned();
+        Some((role, run))
+    };
+    Ok(rows.into_iter().filter_map(of_run).collect())
+}

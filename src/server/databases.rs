@@ -1,0 +1,121 @@
+//! Databases of a run: made for the migration role, named after the run, and dropped by that name.
+
+use futures::StreamExt as _;
+use futures::stream;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+
+use super::error::ProviderError;
+use super::instance::Server;
+use crate::postgres::connect;
+use crate::sql::quote_identifier;
+
+/// `CREATE DATABASE … STRATEGY` exists from here on.
+const STRATEGY_FROM: u32 = 150_000;
+/// `DROP DATABASE … WITH (FORCE)` exists from here on.
+const FORCE_FROM: u32 = 130_000;
+/// Drops at a time: each is a checkpoint and a folder to remove, so more only wait for each other.
+const DROPS_AT_A_TIME: usize = 4;
+
+impl Server {
+    /// Makes an empty database (UTF-8, from `template0`) that the migration role owns, with the configured extensions,
+    /// and returns its name.
+    pub(crate) async fn create_database(&self) -> Result<String, ProviderError> {
+        let name = self.create_empty().await?;
+        if !self.extensions().is_empty() {
+            self.create_extensions(&name).await?;
+        }
+        Ok(name)
+    }
+
+    async fn create_empty(&self) -> Result<String, ProviderError> {
+        let name = self.next_database();
+        // On a server of our own a checkpoint costs nothing, and copying files is half of copying through the WAL.
+        let strategy =
+            if self.own && self.version_num >= STRATEGY_FROM { " STRATEGY file_copy" } else { "" };
+        let locale = self.locale_options();
+        let sql = format!(
+            "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'{locale}{strategy}",
+            quote_identifier(&name),
+            quote_identifier(self.role_name()),
+        );
+        let mut connection = connect::open(&self.admin(), "connect to make a database").await?;
+        connect::execute(&mut connection, sql, &format!("make the database `{name}`")).await?;
+        connect::close(connection).await;
+        Ok(name)
+    }
+
+    async fn create_extensions(&self, database: &str) -> Result<(), ProviderError> {
+        let mut connection =
+            connect::open(&self.admin_in(database), "connect to make extensions").await?;
+        for extension in self.extensions() {
+            let sql =
+                format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE", quote_identifier(extension));
+            let doing = format!(
+                "make the extension `{extension}` of postgres.extensions (if the server lacks it, set `image` in \
+                 [postgres] to one that has it, or install its package beside the local binaries)"
+            );
+            connect::execute(&mut connection, sql, &doing).await?;
+        }
+        connect::close(connection).await;
+        Ok(())
+    }
+}
+
+/// Drops databases with all their sessions, some at a time. Returns the outcome for each, in the order of `names`.
+pub(crate) async fn drop_databases(
+    admin: &PgConnectOptions,
+    names: &[String],
+    version_num: u32,
+) -> Vec<Result<(), ProviderError>> {
+    // Owned, because a borrow in such a stream keeps the whole future from being `Send`.
+    stream::iter(names.to_vec())
+        .map(|name| {
+            let admin = admin.clone();
+            async move { drop_one(&admin, &name, version_num).await }
+        })
+        .buffered(DROPS_AT_A_TIME)
+        .collect()
+        .await
+}
+
+async fn drop_one(
+    admin: &PgConnectOptions,
+    name: &str,
+    version_num: u32,
+) -> Result<(), ProviderError> {
+    let doing = format!("drop the database `{name}`");
+    let mut connection = connect::open(admin, &doing).await?;
+    let quoted = quote_identifier(name);
+    if version_num >= FORCE_FROM {
+        let sql = format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)");
+        connect::execute(&mut connection, sql, &doing).await?;
+    } else {
+        let ended = sqlx::query(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1",
+        )
+        .bind(name)
+        .execute(&mut connection)
+        .await;
+        ended.map_err(|error| ProviderError::sql(doing.as_str(), &error))?;
+        connect::execute(&mut connection, format!("DROP DATABASE IF EXISTS {quoted}"), &doing)
+            .await?;
+    }
+    connect::close(connection).await;
+    Ok(())
+}
+
+/// Drops a role of a run, whose databases are gone. What it was granted besides, in the maintenance database or on the
+/// server, goes with it.
+pub(crate) async fn drop_role(
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<(), ProviderError> {
+    let quoted = quote_identifier(name);
+    let doing = format!("drop the role `{name}`");
+    let plainly = format!("DROP ROLE IF EXISTS {quoted}");
+    if connect::execute(connection, plainly, &doing).await.is_ok() {
+        return Ok(());
+    }
+    connect::execute(connection, format!("DROP OWNED BY {quoted}; DROP ROLE {quoted}"), &doing)
+        .await
+}

@@ -1,0 +1,304 @@
+//! A server for one run: started by a provider, used through connection options, stopped in order.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::mpsc;
+
+use super::error::ProviderError;
+use super::locale::DatabaseLocale;
+use super::provider::{self, Running, Start, Started};
+use super::roles::{self, MigrationRole};
+use super::run_id::RunId;
+use super::server_facts::{INCARNATION, ServerFacts};
+use super::{locale, sweep};
+use crate::model::Event;
+use crate::model::{PostgresSettings, ProviderChoice, Severity};
+use crate::postgres::connect;
+
+/// Where the progress of a start is told.
+pub(crate) type EventSink = mpsc::UnboundedSender<Event>;
+
+/// How long [`Server::is_alive`] waits for an answer of a server of our own; then for one that others may restart.
+const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+const BACK_WITHIN: Duration = Duration::from_secs(12);
+
+/// What a server is wanted for.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerRequest {
+    pub(crate) settings: PostgresSettings,
+    pub(crate) run: RunId,
+    /// How many workers will use it at a time.
+    pub(crate) jobs: usize,
+}
+
+/// Something about the server that the reader of the report should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+}
+
+impl Note {
+    pub(crate) fn info(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Info, message: message.into() }
+    }
+
+    pub(crate) fn warning(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, message: message.into() }
+    }
+}
+
+/// How a stop went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    /// User and system time of the server's processes, where the provider can tell.
+    pub(crate) server_cpu: Option<Duration>,
+    /// The end of the server's log, where the provider can tell; of interest if the server was lost.
+    pub(crate) log: String,
+    /// What could not be removed, in words.
+    pub(crate) problems: Vec<String>,
+    /// Roles that the server got during the run, and that nothing says to be the run's: they stay.
+    pub(crate) roles_left: Vec<String>,
+}
+
+/// A running Postgres. End it with [`Server::stop`]. Dropped instead (within the runtime, and not in a task that is being
+/// aborted with it), it takes itself away as far as that goes without waiting; [`crate::server::cleanup_run`] does the rest.
+pub(crate) struct Server {
+    pub(crate) run: RunId,
+    provider: ProviderChoice,
+    description: String,
+    version: String,
+    pub(crate) version_num: u32,
+    /// Another one after a restart, or after a crash of one of the server's processes.
+    incarnation: String,
+    notes: Vec<Note>,
+    locale: DatabaseLocale,
+    admin: PgConnectOptions,
+    role: MigrationRole,
+    pub(crate) own: bool,
+    settings: PostgresSettings,
+    databases: AtomicUsize,
+    running: Box<dyn Running>,
+}
+
+impl Server {
+    /// Sweeps what dead runs left, and starts a server (or connects to the one of `postgres.url`).
+    ///
+    /// # Errors
+    /// No provider works, the server does not answer, or the migration role cannot be made. Nothing is left then. After
+    /// *dropping* the future, call [`crate::server::cleanup_run`].
+    pub(crate) async fn start(
+        request: &ServerRequest,
+        events: &EventSink,
+    ) -> Result<Self, ProviderError> {
+        let begun = Instant::now();
+        let provider = provider::of(request.settings.provider);
+        let start = Start { request, events };
+        let (started, swept) =
+            tokio::join!(provider.start(&start), sweep::stale(provider, &request.settings));
+        let mut started = started?;
+        started.notes.extend(swept.note());
+        let server = Self::settle(request, started).await?;
+        let _ = events.send(Event::ServerReady {
+            description: server.description.clone(),
+            version: server.version.clone(),
+            took: begun.elapsed(),
+        });
+        Ok(server)
+    }
+
+    /// Looks at the server that has been started, and makes the migration role.
+    async fn settle(request: &ServerRequest, started: Started) -> Result<Self, ProviderError> {
+        match Self::introduce(request, &started).await {
+            Ok((facts, locale, role, notes)) => Ok(Self {
+                locale,
+                run: request.run.clone(),
+                provider: started.provider,
+                description: started.description,
+                version: facts.version,
+                version_num: facts.version_num,
+                incarnation: facts.incarnation,
+                notes: started.notes.into_iter().chain(notes).collect(),
+                admin: started.admin,
+                role,
+                own: started.own,
+                settings: request.settings.clone(),
+                databases: AtomicUsize::new(1),
+                running: started.running,
+            }),
+            Err(error) => {
+                started.running.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn introduce(
+        request: &ServerRequest,
+        started: &Started,
+    ) -> Result<(ServerFacts, DatabaseLocale, MigrationRole, Vec<Note>), ProviderError> {
+        let mut connection = connect::open(&started.admin, "connect to the new server").await?;
+        let facts = ServerFacts::of(&mut connection).await?;
+        let mut notes = Vec::new();
+        notes.extend(other_major(request.settings.version, &facts));
+        if std::env::var_os("PGOPTIONS").is_some_and(|value| !value.is_empty()) {
+            notes.push(Note::warning(
+                "PGOPTIONS is set in the environment, and applies to every session of this run; unset it",
+            ));
+        }
+        let (settings, own) = (&request.settings, started.own);
+        let (locale, of_locale) =
+            locale::settle(&mut connection, settings, facts.version_num, own).await?;
+        notes.extend(of_locale);
+        let (role, note) = roles::prepare(&mut connection, request, started).await?;
+        notes.extend(note);
+        connect::close(connection).await;
+        connect::try_settings(&started.admin, &request.settings.settings).await?;
+        Ok((facts, locale, role, notes))
+    }
+
+    /// Which provider made it: `docker`, `local` or `url`.
+    pub(crate) fn provider(&self) -> ProviderChoice {
+        self.provider
+    }
+
+    /// What was started, and why. Holds no address and no password.
+    pub(crate) fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// `15.18`.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The locale of the run's databases.
+    pub(crate) fn locale(&self) -> &DatabaseLocale {
+        &self.locale
+    }
+
+    /// What `CREATE DATABASE` is told of the locale.
+    pub(crate) fn locale_options(&self) -> String {
+        locale::create_options(&self.settings)
+    }
+
+    /// What the reader of the report should know about it.
+    pub(crate) fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The name of the role that migrations run as.
+    pub(crate) fn role_name(&self) -> &str {
+        &self.role.name
+    }
+
+    /// The administrator, on the maintenance database, without the project's session settings.
+    pub(crate) fn admin(&self) -> PgConnectOptions {
+        self.admin.clone()
+    }
+
+    /// The administrator in a database of the run, with the project's session settings.
+    pub(crate) fn admin_in(&self, database: &str) -> PgConnectOptions {
+        self.admin.clone().database(database).options(&self.settings.settings)
+    }
+
+    /// `[postgres.settings]`.
+    pub(crate) fn session_settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The migration role in a database of the run, with the project's session settings.
+    pub(crate) fn owner(&self, database: &str) -> PgConnectOptions {
+        self.role.options.clone().database(database).options(&self.settings.settings)
+    }
+
+    /// The extensions that each database gets.
+    pub(crate) fn extensions(&self) -> &[String] {
+        &self.settings.extensions
+    }
+
+    /// The name of the run's next database.
+    pub(crate) fn next_database(&self) -> String {
+        self.run.database(self.databases.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether the server still answers a new connection, within about two seconds (one that is not ours: twelve). One that
+    /// is recovering from a crash of one of its processes gets that long to come back; one that has no free slot is alive.
+    pub(crate) async fn is_alive(&self) -> bool {
+        let deadline = Instant::now() + if self.own { ALIVE_WITHIN } else { BACK_WITHIN };
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match connect::connect(&self.admin, left).await {
+                Ok(connection) => {
+                    connect::close(connection).await;
+                    return true;
+                }
+                // 57P01 to 57P03: shutting down, crashed, starting up.
+                Err(sqlx::Error::Database(error))
+                    if !error.code().is_some_and(|code| code.starts_with("57P")) =>
+                {
+                    return true;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        false
+    }
+
+    /// Whether it was restarted since the run began, or has recovered from a crash. `false` where it cannot be asked.
+    pub(crate) async fn has_come_back(&self) -> bool {
+        let Ok(mut connection) = connect::connect(&self.admin, ALIVE_WITHIN).await else {
+            return false;
+        };
+        let now: Result<String, sqlx::Error> =
+            sqlx::query_scalar(INCARNATION).fetch_one(&mut connection).await;
+        connect::close(connection).await;
+        now.is_ok_and(|now| now != self.incarnation)
+    }
+
+    /// Takes away everything that the run made, in order.
+    pub(crate) async fn stop(self) -> Stopped {
+        self.running.stop().await
+    }
+}
+
+/// Without connection options: their own `Debug` shows passwords.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("run", &self.run)
+            .field("description", &self.description)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+fn other_major(configured: Option<u32>, facts: &ServerFacts) -> Option<Note> {
+    let configured = configured?;
+    let major = facts.version_num / 10_000;
+    (major != configured).then(|| {
+        Note::warning(format!(
+            "the migrations ran on PostgreSQL {}, but postgres.version says {configured}; what differs between the two \
+             was not seen",
+            facts.version
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_major_is_a_warning_that_names_both() {
+        let (version, incarnation) = ("15.18".to_owned(), String::new());
+        let facts = ServerFacts { version, version_num: 150_018, incarnation };
+        let note = other_major(Some(17), &facts).unwrap();
+        assert_eq!(note.severity, Severity::Warning);
+        assert!(note.message.contains("15.18") && note.message.contains("17"));
+        assert_eq!(other_major(Some(15), &facts), None);
+        assert_eq!(other_major(None, &facts), None);
+    }
+}

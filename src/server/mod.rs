@@ -1,0 +1,30 @@
+//! Servers for a run: what starts one (a provider), what is made on one (databases, the migration role), and how all of it
+//! is removed, also after a crash.
+//!
+//! The life of a run: [`Server::start`] (which removes what dead runs left) → databases → [`Server::stop`]. A caller that
+//! drops the future of `start`, or loses the server's value on the way out, calls [`cleanup_run`] before the process ends.
+//! What SIGKILL leaves, the next start removes, or `mig-ci clean`.
+//!
+//! To add a provider: one file in `provider/`, one line in `PROVIDERS` of `provider/mod.rs`, one word in
+//! `model::ProviderChoice`.
+
+pub(crate) mod borrowed_roles;
+pub(crate) mod databases;
+pub(crate) mod error;
+pub(crate) mod instance;
+#[cfg(test)]
+pub(crate) mod killed;
+pub(crate) mod locale;
+pub(crate) mod owner;
+pub(crate) mod provider;
+pub(crate) mod roles;
+pub(crate) mod run_id;
+pub(crate) mod server_facts;
+pub(crate) mod sweep;
+
+pub(crate) use error::ProviderError;
+pub(crate) use instance::{EventSink, Server, ServerRequest, Stopped};
+pub(crate) use locale::DatabaseLocale;
+pub(crate) use provider::{file_with_secret, process_with_secret};
+pub(crate) use run_id::RunId;
+pub(crate) use sweep::{CleanReport, clean, cleanup_run};

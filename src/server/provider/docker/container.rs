@@ -1,0 +1,246 @@
+//! How the container is asked for.
+
+use std::collections::VecDeque;
+use std::env;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use testcontainers::bollard::models::{HostConfig, PortBinding};
+use testcontainers::core::logs::LogFrame;
+use testcontainers::core::{ContainerPort, Mount};
+use testcontainers::runners::AsyncRunner as _;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use super::image::{self, ImageName};
+use super::network::NetworkPlan;
+use crate::server::error::{ProviderError, tail};
+use crate::server::owner::Owner;
+use crate::server::run_id::RunId;
+
+/// The superuser that the image makes; the same name as with local binaries.
+pub(crate) const ADMINISTRATOR: &str = "mig_ci";
+/// The server's port in the container.
+pub(crate) const PORT: u16 = 5432;
+
+/// The labels of every container. `run` is what sweeps look for.
+pub(crate) mod label {
+    pub(in crate::server::provider::docker) const RUN: &str = "org.mig-ci.run";
+    pub(in crate::server::provider::docker) const PID: &str = "org.mig-ci.pid";
+    /// When that process began; a number alone is used again.
+    pub(in crate::server::provider::docker) const PID_STARTED: &str = "org.mig-ci.pid-started";
+    /// The boot and the PID namespace that the number counts in.
+    pub(in crate::server::provider::docker) const HOST: &str = "org.mig-ci.host";
+    pub(in crate::server::provider::docker) const PID_NAMESPACE: &str = "org.mig-ci.pid-namespace";
+    /// The container that mig-ci itself ran in, if it did.
+    pub(in crate::server::provider::docker) const CONTAINER: &str = "org.mig-ci.container";
+    /// Seconds since 1970.
+    pub(in crate::server::provider::docker) const STARTED: &str = "org.mig-ci.started";
+    /// Seconds after which it ends by itself.
+    pub(in crate::server::provider::docker) const LIFETIME: &str = "org.mig-ci.lifetime";
+}
+
+/// The entrypoint ends the server after this long, whatever happened to us. GitHub's jobs may take six hours; a replay
+/// that takes three has other problems. `MIG_CI_LIFETIME` (seconds) changes it.
+const LIFETIME: Duration = Duration::from_secs(3 * 60 * 60);
+const LIFETIME_VARIABLE: &str = "MIG_CI_LIFETIME";
+
+/// Outside of the image's own volume, wherever that is in this version.
+const MEMORY: &str = "/pgtmp";
+const DATA: &str = "/pgtmp/data";
+/// For parallel index builds; Docker gives 64 MB.
+const SHARED_MEMORY: u64 = 256 << 20;
+/// After create; pulling is not part of it.
+const START_WITHIN: Duration = Duration::from_secs(120);
+const LOG_LINES: usize = 20;
+
+/// All that makes the container.
+pub(crate) struct Wanted<'a> {
+    pub(crate) image: &'a ImageName,
+    pub(crate) run: &'a RunId,
+    pub(crate) password: &'a str,
+    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) network: &'a NetworkPlan,
+    pub(crate) log: &'a LogTail,
+    pub(crate) own_container: Option<&'a str>,
+}
+
+/// Starts that the engine is working on. One whose future was dropped ends here, so that what it makes is removed: the
+/// engine finishes what it was asked for, whether anybody waits or not.
+static STARTS: LazyLock<TaskTracker> = LazyLock::new(|| {
+    let tracker = TaskTracker::new();
+    tracker.close();
+    tracker
+});
+
+/// Waits until no start is under way in this process.
+pub(crate) async fn no_start_under_way() {
+    STARTS.wait().await;
+}
+
+/// Creates the container from an image that is there, and starts it. The server in it need not answer yet.
+pub(crate) async fn start(
+    wanted: Wanted<'_>,
+) -> Result<ContainerAsync<GenericImage>, ProviderError> {
+    let (image, log) = (wanted.image.clone(), wanted.log.clone());
+    let request = request(wanted)?;
+    let (outcome, started) = oneshot::channel();
+    STARTS.spawn(async move {
+        // With nobody left to take it, the container comes back here, and is removed by being dropped.
+        drop(outcome.send(request.start().await));
+    });
+    let error = match started.await {
+        Ok(Ok(container)) => return Ok(container),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => return Err(ProviderError::Interrupted { doing: "starting the container" }),
+    };
+    let log = log.end().await;
+    // It ended so soon that the engine has forgotten it.
+    if error.contains("No such container") || !log.is_empty() {
+        return Err(ProviderError::ContainerDied { image: image.to_string(), log });
+    }
+    Err(image::failure(&image, &error))
+}
+
+fn request(wanted: Wanted<'_>) -> Result<ContainerRequest<GenericImage>, ProviderError> {
+    let lifetime = lifetime(env::var(LIFETIME_VARIABLE).ok())?.as_secs();
+    let owner = Owner::current();
+    let log = wanted.log.clone();
+    let published = wanted.network.published_on().map(str::to_owned);
+    let image = GenericImage::new(wanted.image.name.clone(), wanted.image.tag.clone())
+        .with_entrypoint("timeout")
+        .with_exposed_port(ContainerPort::Tcp(PORT));
+    let mut request = image
+        .with_cmd(command(lifetime, &wanted.settings))
+        .with_env_var("PGDATA", DATA)
+        .with_env_var("POSTGRES_USER", ADMINISTRATOR)
+        .with_env_var("POSTGRES_PASSWORD", wanted.password)
+        .with_env_var("POSTGRES_DB", "postgres")
+        .with_env_var("POSTGRES_INITDB_ARGS", "--no-sync --encoding=UTF8")
+        .with_mount(Mount::tmpfs_mount(MEMORY))
+        .with_shm_size(SHARED_MEMORY)
+        .with_startup_timeout(START_WITHIN)
+        .with_label(label::RUN, wanted.run.as_str())
+        .with_label(label::PID, owner.pid.to_string())
+        .with_label(label::PID_STARTED, owner.started)
+        .with_label(label::HOST, owner.boot)
+        .with_label(label::PID_NAMESPACE, owner.namespace)
+        .with_label(label::STARTED, now().as_secs().to_string())
+        .with_label(label::LIFETIME, lifetime.to_string())
+        .with_log_consumer(move |frame: &LogFrame| log.push(frame))
+        .with_host_config_modifier(move |host| publish(host, published.as_deref()));
+    if let Some(container) = wanted.own_container {
+        request = request.with_label(label::CONTAINER, container);
+    }
+    if let Some(network) = wanted.network.join() {
+        request = request.with_network(network);
+    }
+    Ok(request)
+}
+
+fn command(lifetime: u64, settings: &[(&'static str, String)]) -> Vec<String> {
+    let lifetime = lifetime.to_string();
+    let words = ["-s", "INT", &lifetime, "docker-entrypoint.sh", "postgres"];
+    let settings = settings.iter().map(|(name, value)| format!("{name}={value}"));
+    words
+        .into_iter()
+        .map(str::to_owned)
+        .chain(settings.flat_map(|setting| ["-c".to_owned(), setting]))
+        .collect()
+}
+
+/// testcontainers would publish on all addresses of the machine.
+fn publish(host: &mut HostConfig, address: Option<&str>) {
+    host.auto_remove = Some(true);
+    host.publish_all_ports = Some(false);
+    host.port_bindings = address.map(|address| {
+        let binding =
+            PortBinding { host_ip: Some(address.to_owned()), host_port: Some(String::new()) };
+        [(format!("{PORT}/tcp"), Some(vec![binding]))].into_iter().collect()
+    });
+}
+
+fn lifetime(configured: Option<String>) -> Result<Duration, ProviderError> {
+    match configured.filter(|text| !text.is_empty()) {
+        None => Ok(LIFETIME),
+        Some(text) => match text.parse() {
+            Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+            _ => Err(ProviderError::Docker {
+                doing: "start a container".to_owned(),
+                reason: format!(
+                    "{LIFETIME_VARIABLE} is `{text}`, and must be a number of seconds above 0"
+                ),
+            }),
+        },
+    }
+}
+
+/// Since 1970.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The last lines of a container's log. They are followed while it runs, because one that removes itself takes its log
+/// with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LogTail(Arc<Mutex<VecDeque<String>>>);
+
+impl LogTail {
+    fn push(&self, frame: &LogFrame) {
+        let (LogFrame::StdOut(bytes) | LogFrame::StdErr(bytes)) = frame;
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in String::from_utf8_lossy(bytes).lines() {
+            lines.push_back(line.to_owned());
+            if lines.len() > LOG_LINES {
+                lines.pop_front();
+            }
+        }
+    }
+
+    /// What has come, after a moment for what is still on its way.
+    pub(crate) async fn end(&self) -> String {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        self.so_far()
+    }
+
+    /// What has come.
+    pub(crate) fn so_far(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        tail(&lines.join("\n"), LOG_LINES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_is_ended_by_its_own_entrypoint() {
+        let command = command(60, &[("fsync", "off".to_owned())]);
+        assert_eq!(command.join(" "), "-s INT 60 docker-entrypoint.sh postgres -c fsync=off");
+    }
+
+    #[test]
+    fn a_port_is_published_where_it_is_wanted_and_nowhere_else() {
+        let mut host = HostConfig { publish_all_ports: Some(true), ..HostConfig::default() };
+        publish(&mut host, Some("127.0.0.1"));
+        assert_eq!((host.publish_all_ports, host.auto_remove), (Some(false), Some(true)));
+        let bindings = host.port_bindings.as_ref().unwrap();
+        let binding = &bindings["5432/tcp"].as_ref().unwrap()[0];
+        assert_eq!((bindings.len(), binding.host_ip.as_deref()), (1, Some("127.0.0.1")));
+        publish(&mut host, None);
+        assert_eq!(host.port_bindings, None);
+    }
+
+    #[test]
+    fn the_lifetime_is_a_number_or_an_error() {
+        assert_eq!(lifetime(None).unwrap(), LIFETIME);
+        assert_eq!(lifetime(Some(String::new())).unwrap(), LIFETIME);
+        assert_eq!(lifetime(Some("90".to_owned())).unwrap(), Duration::from_secs(90));
+        let text = lifetime(Some("3h".to_owned())).unwrap_err().to_string();
+        assert!(text.contains("MIG_CI_LIFETIME") && text.contains("3h"), "{text}");
+        assert!(lifetime(Some("0".to_owned())).is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! Containers whose run has ended without taking them away, found by their labels.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use testcontainers::bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+
+use super::container::{label, no_start_under_way, now};
+use super::engine::{Engine, labels};
+use crate::server::error::ProviderError;
+use crate::server::owner::{Fate, Owner};
+use crate::server::sweep::{RemovedKind, Scope, Swept};
+
+/// Beyond its lifetime: the engine's clock is not ours.
+const GRACE: Duration = Duration::from_secs(10 * 60);
+
+/// Removes the containers in `scope`. Where no engine answers, that is told.
+pub(crate) async fn sweep(scope: &Scope) -> Swept {
+    let engine = match Engine::connect().await {
+        Ok(engine) => engine,
+        // Where there was a permission to leave something, there still is one; the start itself tells of it.
+        Err(error @ (ProviderError::NoEngine { .. } | ProviderError::EngineDenied { .. })) => {
+            return Swept { unasked: vec![error.to_string()], ..Swept::default() };
+        }
+        Err(error) => return Swept { problems: vec![error.to_string()], ..Swept::default() },
+    };
+    if matches!(scope, Scope::Run(_)) {
+        // What is still being made cannot be found yet.
+        no_start_under_way().await;
+    }
+    sweep_labelled(&engine, scope).await
+}
+
+async fn sweep_labelled(engine: &Engine, scope: &Scope) -> Swept {
+    let mut swept = Swept::default();
+    let filter = match scope {
+        Scope::Run(run) => format!("{}={run}", label::RUN),
+        Scope::Stale | Scope::Everything => label::RUN.to_owned(),
+    };
+    let containers = match engine.labelled(&filter).await {
+        Ok(containers) => containers,
+        Err(error) => {
+            swept.problems.push(format!("cannot list containers: {error}"));
+            return swept;
+        }
+    };
+    for container in &containers {
+        let Some(id) = container.id.as_deref() else { continue };
+        if *scope == Scope::Stale && !is_stale(engine, container).await {
+            swept.kept += 1;
+            continue;
+        }
+        let run = labels(container).get(label::RUN).copied().unwrap_or_default();
+        match engine.remove(id).await {
+            Ok(()) => swept.removed(RemovedKind::Container, id.get(..12).unwrap_or(id), run),
+            Err(error) => swept.problems.push(format!("cannot remove the container {id}: {error}")),
+        }
+    }
+    swept
+}
+
+async fn is_stale(engine: &Engine, container: &ContainerSummary) -> bool {
+    match judge(&labels(container), container.state, now()) {
+        Judgement::Stale => true,
+        Judgement::Living => false,
+        Judgement::AsItsMaker(maker) => engine.has_ended(&maker).await,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Judgement {
+    Stale,
+    Living,
+    /// Its maker ran in this container, and has ended if that has.
+    AsItsMaker(String),
+}
+
+fn judge(
+    labels: &BTreeMap<&str, &str>,
+    state: Option<ContainerSummaryStateEnum>,
+    now: Duration,
+) -> Judgement {
+    let get = |name: &str| labels.get(name).copied().unwrap_or_default();
+    let owner = get(label::PID).parse().ok().map(|pid| Owner {
+        boot: get(label::HOST).to_owned(),
+        namespace: get(label::PID_NAMESPACE).to_owned(),
+        pid,
+        started: get(label::PID_STARTED).to_owned(),
+    });
+    match owner.map(|owner| owner.fate()) {
+        Some(Fate::Alive) => return Judgement::Living,
+        Some(Fate::Dead) => return Judgement::Stale,
+        // The engine may be another machine's too, so that another boot says nothing of the owner.
+        Some(Fate::Elsewhere) | None => {}
+    }
+    let seconds = |name: &str| get(name).parse().ok().map(Duration::from_secs);
+    let end = seconds(label::STARTED).zip(seconds(label::LIFETIME));
+    if end.is_none_or(|(started, lifetime)| now > started + lifetime + GRACE) {
+        return Judgement::Stale;
+    }
+    match (get(label::CONTAINER), state) {
+        ("", Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD)) => {
+            Judgement::Stale
+        }
+        ("", _) => Judgement::Living,
+        (maker, _) => Judgement::AsItsMaker(maker.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+    fn judged(owner: &Owner, more: &[(&'static str, &str)]) -> Judgement {
+        let pid = owner.pid.to_string();
+        let mut labels = BTreeMap::from([
+            (label::RUN, "0123456789ab"),
+            (label::PID, pid.as_str()),
+            (label::PID_STARTED, owner.started.as_str()),
+            (label::HOST, owner.boot.as_str()),
+            (label::PID_NAMESPACE, owner.namespace.as_str()),
+            (label::STARTED, "1799999000"),
+            (label::LIFETIME, "10800"),
+        ]);
+        labels.extend(more.iter().copied());
+        judge(&labels, Some(ContainerSummaryStateEnum::RUNNING), NOW)
+    }
+
+    fn elsewhere() -> Owner {
+        Owner { namespace: "pid:[1]".to_owned(), ..Owner::current() }
+    }
+
+    #[test]
+    fn an_owner_here_decides() {
+        assert_eq!(judged(&Owner::current(), &[(label::STARTED, "1")]), Judgement::Living);
+        let dead = Owner { started: "0".to_owned(), ..Owner::current() };
+        assert_eq!(judged(&dead, &[]), Judgement::Stale);
+    }
+
+    #[test]
+    fn an_owner_elsewhere_is_judged_by_its_container_or_by_age() {
+        assert_eq!(judged(&elsewhere(), &[]), Judgement::Living);
+        assert_eq!(judged(&elsewhere(), &[(label::STARTED, "1799980000")]), Judgement::Stale);
+        assert_eq!(
+            judged(&elsewhere(), &[(label::CONTAINER, "abc")]),
+            Judgement::AsItsMaker("abc".to_owned())
+        );
+        assert_eq!(judged(&elsewhere(), &[(label::LIFETIME, "")]), Judgement::Stale);
+    }
+}

@@ -1,0 +1,203 @@
+//! Against the PostgreSQL binaries of this machine.
+
+use std::path::PathBuf;
+
+use sqlx::Connection as _;
+use tokio::sync::mpsc;
+
+use crate::server::instance::{Server, ServerRequest};
+use crate::server::provider::local::*;
+use crate::server::run_id::RunId;
+use crate::server::sweep;
+
+fn request(settings: PostgresSettings) -> ServerRequest {
+    let settings = PostgresSettings { provider: ProviderChoice::Local, ..settings };
+    ServerRequest { settings, run: RunId::new(), jobs: 2 }
+}
+
+async fn start(request: &ServerRequest) -> Server {
+    let (events, _events) = mpsc::unbounded_channel();
+    Server::start(request, &events).await.unwrap()
+}
+
+/// The folder of a run, wherever it is.
+fn folder(run: &RunId) -> Option<PathBuf> {
+    place::bases().into_iter().map(|base| base.join(run.directory())).find(|path| path.exists())
+}
+
+fn postmaster(folder: &std::path::Path) -> u32 {
+    let lock = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+    lock.lines().next().unwrap().parse().unwrap()
+}
+
+fn lives(pid: u32) -> bool {
+    std::path::Path::new("/proc").join(pid.to_string()).exists()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_comes_serves_and_goes() {
+    let request = request(PostgresSettings::default());
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let server = Server::start(&request, &events).await.unwrap();
+    let folder = folder(&request.run).unwrap();
+    let pid = postmaster(&folder);
+    assert!(server.description().contains("binaries in"), "{}", server.description());
+    assert_eq!(server.provider(), ProviderChoice::Local);
+    assert!(server.version().split('.').next().is_some_and(|major| major.parse::<u32>().is_ok()));
+    assert!(server.is_alive().await);
+
+    let database = server.create_database().await.unwrap();
+    let mut owner = connect::open(&server.owner(&database), "test").await.unwrap();
+    let (user, superuser, application): (String, bool, String) = sqlx::query_as(
+        "SELECT CURRENT_USER::text, rolsuper, current_setting('application_name') FROM pg_roles \
+         WHERE rolname = CURRENT_USER",
+    )
+    .fetch_one(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!((user.as_str(), superuser), (server.role_name(), false));
+    assert_eq!(application, request.run.application_name());
+    let locks: String = sqlx::query_scalar("SELECT current_setting('max_locks_per_transaction')")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+    assert_eq!(locks, "64");
+    owner.close().await.unwrap();
+
+    let stopped = server.stop().await;
+    assert_eq!(stopped.problems, Vec::<String>::new());
+    assert!(stopped.server_cpu.is_some_and(|cpu| cpu > Duration::ZERO), "{stopped:?}");
+    assert!(!folder.exists() && !lives(pid));
+
+    let told: Vec<String> =
+        std::iter::from_fn(|| heard.try_recv().ok()).map(|e| format!("{e:?}")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("ProviderStarting") && told[1].starts_with("ServerReady"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_extensions_and_the_superuser_are_as_configured() {
+    let mut settings = PostgresSettings {
+        version: Some(9),
+        role: crate::model::Role::Superuser,
+        extensions: vec!["plpgsql".to_owned()],
+        ..PostgresSettings::default()
+    };
+    settings.settings.insert("app.region".to_owned(), "eu west \\ 1".to_owned());
+    let request = request(settings);
+    let server = start(&request).await;
+    let database = server.create_database().await.unwrap();
+    let mut session = connect::open(&server.owner(&database), "test").await.unwrap();
+    let region: String = sqlx::query_scalar("SELECT current_setting('app.region')")
+        .fetch_one(&mut session)
+        .await
+        .unwrap();
+    assert_eq!(region, "eu west \\ 1");
+    assert_eq!(server.role_name(), ADMINISTRATOR);
+    assert!(server.notes().iter().any(|note| note.message.contains("postgres.version says 9")));
+    session.close().await.unwrap();
+    server.stop().await;
+    let missing = PostgresSettings {
+        extensions: vec!["no \"such".to_owned()],
+        ..PostgresSettings::default()
+    };
+    let server = start(&self::request(missing)).await;
+    let error = server.create_database().await.unwrap_err().to_string();
+    assert!(error.contains("the extension `no \"such` of postgres.extensions"), "{error}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_server_leaves_nothing() {
+    let request = request(PostgresSettings::default());
+    let server = start(&request).await;
+    let folder = folder(&request.run).unwrap();
+    let pid = postmaster(&folder);
+    drop(server);
+    assert!(!folder.exists() && !lives(pid));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_start_leaves_nothing() {
+    // Within initdb, about at its end, and within the wait for the first answer.
+    for after in [50, 300, 700] {
+        let request = request(PostgresSettings::default());
+        let (events, _events) = mpsc::unbounded_channel();
+        let begun = Instant::now();
+        let cut =
+            tokio::time::timeout(Duration::from_millis(after), Server::start(&request, &events))
+                .await;
+        let report = sweep::cleanup_run(&request.settings, &request.run).await;
+        assert_eq!(report.problems, Vec::<String>::new());
+        drop(cut);
+        assert_eq!(folder(&request.run), None);
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_is_noticed_and_cleaned_up() {
+    let request = request(PostgresSettings::default());
+    let server = start(&request).await;
+    let folder = folder(&request.run).unwrap();
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(postmaster(&folder)).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert!(!server.is_alive().await);
+    assert_eq!(server.stop().await.problems, Vec::<String>::new());
+    assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_initdb_says_is_shown() {
+    let room = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        (
+            "initdb",
+            "#!/bin/sh\necho 'initdb: error: could not write: No space left on device' >&2\nexit 1\n",
+        ),
+        ("postgres", "#!/bin/sh\necho 'postgres (PostgreSQL) 15.18'\n"),
+    ] {
+        let file = room.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        set_mode(&file, 0o755);
+    }
+    set_mode(room.path(), 0o755);
+    let run = RunId::new();
+    let account = place::account().unwrap();
+    let place = place::choose(&run, account.as_ref()).unwrap();
+    let folder = room.path().to_owned();
+    let plan = Plan { folder, place: place.clone(), account, settings: Vec::new() };
+    let mut keeper = Keeper::start(plan).unwrap();
+    let error = keeper.running().await.unwrap_err().to_string();
+    assert!(error.contains("No space left on device"), "{error}");
+    assert_eq!(keeper.stop().await.problems, Vec::<String>::new());
+    assert!(!place.directory.exists());
+}
+
+fn set_mode(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// On one thread, because the subscriber of a test is its thread's.
+#[tokio::test]
+async fn notices_come_from_a_real_server() {
+    use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+    let log =
+        tracing_subscriber::fmt::layer().with_filter(tracing_subscriber::EnvFilter::new("off"));
+    let registry = tracing_subscriber::registry().with(log).with(crate::postgres::notice_layer());
+    let _guard = tracing::subscriber::set_default(registry);
+    let server = start(&request(PostgresSettings::default())).await;
+    let database = server.create_database().await.unwrap();
+    let mut owner = connect::open(&server.owner(&database), "test").await.unwrap();
+    let sql = "CREATE TABLE t (); CREATE TABLE IF NOT EXISTS t (); \
+               DO $$ BEGIN RAISE WARNING 'careful'; RAISE DEBUG 'chatter'; END $$";
+    let ((), notices) = crate::postgres::collecting(async {
+        connect::execute(&mut owner, sql, "test").await.unwrap();
+    })
+    .await;
+    let told: Vec<String> = notices.iter().map(|n| format!("{}: {}", n.level, n.message)).collect();
+    assert_eq!(told, ["notice: relation \"t\" already exists, skipping", "warning: careful"]);
+    owner.close().await.unwrap();
+    server.stop().await;
+}

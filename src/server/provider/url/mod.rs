@@ -1,0 +1,211 @@
+//! The provider `url`: a server that exists, and that others may use. Only databases and one role with our prefix are made
+//! on it, besides the roles that the project's `prepare` SQL makes, and all of them are removed.
+//!
+//! A session with the run's name in `application_name` (the anchor) stays open from before the first database until after
+//! the last drop. A run without its anchor has ended, whatever its machine was: that is what sweeps go by. The anchor never
+//! works, so that the server sees at once when its client is gone; a session that is in the middle of a statement may go on
+//! for hours without one.
+
+mod leftovers;
+
+use std::collections::BTreeSet;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use secrecy::ExposeSecret as _;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+
+use super::{Provider, Running, Start, Started};
+use crate::model::{PostgresSettings, ProviderChoice};
+use crate::postgres::connect;
+use crate::secrets;
+use crate::server::borrowed_roles;
+use crate::server::error::{ProviderError, describe};
+use crate::server::instance::Stopped;
+use crate::server::run_id::{RunId, run_of_role};
+use crate::server::sweep::{Scope, Swept};
+use leftovers::{ROLES, SWEEPER, names, remove};
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+
+/// See the file's head.
+pub(crate) struct Url;
+
+impl Provider for Url {
+    fn choice(&self) -> ProviderChoice {
+        ProviderChoice::Url
+    }
+
+    fn start<'a>(&'a self, start: &'a Start<'a>) -> BoxFuture<'a, Result<Started, ProviderError>> {
+        begin(start).boxed()
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        settings: &'a PostgresSettings,
+        scope: &'a Scope,
+    ) -> BoxFuture<'a, Swept> {
+        async move {
+            match sweep(settings, scope).await {
+                Ok(swept) => swept,
+                Err(error) => Swept { problems: vec![error.to_string()], ..Swept::default() },
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn begin(start: &Start<'_>) -> Result<Started, ProviderError> {
+    start.tell("the server of postgres.url");
+    let run = &start.request.run;
+    let admin = options(&start.request.settings, run)?;
+    let anchored = admin.clone().application_name(&run.anchor_name());
+    let mut anchor = connect::connect(&anchored, CONNECT_WITHIN)
+        .await
+        .map_err(|error| ProviderError::Unreachable { reason: describe(&error) })?;
+    let version_num = hold(&mut anchor).await?;
+    may_create_databases(&mut anchor).await?;
+    let roles = names(&mut anchor, ROLES).await?.into_iter().collect();
+    Ok(Started {
+        provider: ProviderChoice::Url,
+        description: "the server of postgres.url".to_owned(),
+        notes: Vec::new(),
+        admin: admin.clone(),
+        own: false,
+        running: Box::new(Borrowed { admin, anchor, run: run.clone(), version_num, roles }),
+    })
+}
+
+/// The administrator's options, from the configured URL.
+fn options(settings: &PostgresSettings, run: &RunId) -> Result<PgConnectOptions, ProviderError> {
+    let url = settings.url.as_ref().ok_or(ProviderError::NoUrl)?.expose_secret();
+    secrets::learn_address(url);
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(ProviderError::BadUrl {
+            reason: "it does not begin with postgres://".to_owned(),
+        });
+    }
+    // The error may quote a part of the URL, and that part may be the password.
+    let options = PgConnectOptions::from_str(url).map_err(|_| ProviderError::BadUrl {
+        reason: "its host, port or parameters cannot be read (a password with special characters must be percent-encoded)"
+            .to_owned(),
+    })?;
+    let options = match options.get_database() {
+        Some(_) => options,
+        None => options.database("postgres"),
+    };
+    Ok(connect::dressed(options, run))
+}
+
+/// Makes the session one that the server does not end for being idle, and returns `server_version_num`.
+async fn hold(anchor: &mut PgConnection) -> Result<u32, ProviderError> {
+    let version_num: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
+        .fetch_one(&mut *anchor)
+        .await
+        .map_err(|error| {
+            ProviderError::sql("ask the server of postgres.url for its version", &error)
+        })?;
+    if version_num >= 140_000 {
+        connect::execute(anchor, "SET idle_session_timeout = 0", "keep a session open").await?;
+    }
+    // Whatever lies between here and there forgets connections on which nothing is said.
+    let keep_alive = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 20; SET tcp_keepalives_count = 6";
+    connect::execute(anchor, keep_alive, "keep a session open").await?;
+    Ok(version_num.unsigned_abs())
+}
+
+async fn may_create_databases(anchor: &mut PgConnection) -> Result<(), ProviderError> {
+    let row = sqlx::query(
+        "SELECT rolname::text, rolsuper OR rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
+    )
+    .fetch_one(anchor)
+    .await;
+    let (user, may): (String, bool) = row
+        .and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .map_err(|error| ProviderError::sql("ask what the user of postgres.url may do", &error))?;
+    if may { Ok(()) } else { Err(ProviderError::NoCreateDb { user }) }
+}
+
+/// A server that stays; what we made on it goes.
+struct Borrowed {
+    admin: PgConnectOptions,
+    anchor: PgConnection,
+    run: RunId,
+    version_num: u32,
+    /// Those that were there before.
+    roles: BTreeSet<String>,
+}
+
+impl Running for Borrowed {
+    fn stop(mut self: Box<Self>) -> BoxFuture<'static, Stopped> {
+        async move {
+            let scope = Scope::Run(self.run.clone());
+            let mut swept = match remove(&mut self.anchor, &self.admin, self.version_num, &scope).await {
+                Ok(swept) => swept,
+                // The anchor may have been cut; a new session can still do it.
+                Err(_) => match connect::connect(&self.admin, CONNECT_WITHIN).await {
+                    Ok(mut fresh) => remove(&mut fresh, &self.admin, self.version_num, &scope)
+                        .await
+                        .unwrap_or_else(|error| problem(error.to_string())),
+                    Err(error) => problem(format!(
+                        "the databases `{}…` are still on the server of postgres.url, which does not answer: {}",
+                        self.run.database(0).trim_end_matches('0'),
+                        describe(&error)
+                    )),
+                },
+            };
+            let roles_left = self.strange_roles().await.unwrap_or_default();
+            swept.problems.extend(told(&roles_left));
+            connect::close(self.anchor).await;
+            Stopped { problems: swept.problems, roles_left, ..Stopped::default() }
+        }
+        .boxed()
+    }
+}
+
+impl Borrowed {
+    /// Roles that are new, and that nobody has said anything about. They may be somebody else's, and stay.
+    async fn strange_roles(&mut self) -> Option<Vec<String>> {
+        // A server that is gone has been told of.
+        let now = names(&mut self.anchor, ROLES).await.ok()?;
+        let labelled = borrowed_roles::labelled(&mut self.anchor).await.ok()?;
+        let is_strange = |name: &&String| {
+            let known = self.roles.contains(*name) || run_of_role(name).is_some();
+            !known && labelled.iter().all(|(role, _)| role != *name)
+        };
+        Some(now.iter().filter(is_strange).cloned().collect())
+    }
+}
+
+fn told(strange: &[String]) -> Option<String> {
+    let names: Vec<String> = strange.iter().map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "since the run began, the server of postgres.url has got these roles: {}; if this project's SQL makes them, \
+             make them in `prepare` for the server: only those are taken away",
+            names.join(", ")
+        )
+    })
+}
+
+fn problem(text: String) -> Swept {
+    Swept { problems: vec![text], ..Swept::default() }
+}
+
+async fn sweep(settings: &PostgresSettings, scope: &Scope) -> Result<Swept, ProviderError> {
+    // The sweeper is no run: its session must not make a dead run look alive, nor a new one for others.
+    let admin = options(settings, &RunId::new())?.application_name(SWEEPER);
+    let mut connection = connect::connect(&admin, CONNECT_WITHIN)
+        .await
+        .map_err(|error| ProviderError::Unreachable { reason: describe(&error) })?;
+    let version_num = hold(&mut connection).await?;
+    let swept = remove(&mut connection, &admin, version_num, scope).await;
+    connect::close(connection).await;
+    swept
+}
+
+#[cfg(test)]
+mod tests;
