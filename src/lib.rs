@@ -9,11 +9,12 @@
 //! github                                   the jobs of GitHub; of ours, it uses model and report alone
 //! verify                                   the table of contents of the main job
 //! upgrade                                  its twin, for real servers
+//! status                                   where real databases stand; read-only
 //! cli                                      one file a command, exit codes
 //! main
 //! ```
 
-pub(crate) mod catalog;
+mod catalog;
 mod checks;
 mod cli;
 mod config;
@@ -28,6 +29,7 @@ mod secrets;
 mod server;
 mod source;
 mod sql;
+mod status;
 mod tenants;
 mod ui;
 mod upgrade;

@@ -6,7 +6,7 @@ use strum::IntoEnumIterator as _;
 
 use crate::model::FailureKind;
 use crate::report::environment_failed;
-use crate::report::v1::{Report, Verdict};
+use crate::report::verify::v1::{Report, Verdict};
 use crate::server::ProviderError;
 use crate::verify::Error;
 

@@ -30,7 +30,7 @@ use crate::github::inputs::key_of;
 use crate::github::publish::{Publication, publish};
 use crate::github::pull_request::{self, Found, Mismatch};
 use crate::model::Partition;
-use crate::report::v1::{Report, Verdict};
+use crate::report::verify::v1::{Report, Verdict};
 use crate::report::{self, Contradiction, Links, MOST_BYTES, ReadError};
 
 /// Why nothing was published.

@@ -20,7 +20,7 @@ use crate::model::FailureKind;
 use crate::replay::plan::Selection;
 use crate::report::RenderOptions;
 use crate::report::upgrade::{RENDERERS, Report};
-use crate::report::v1::Verdict;
+use crate::report::verify::v1::Verdict;
 use crate::server::EventSink;
 use crate::source::BaseRequest;
 use crate::tenants::{WhoError, Whom};

@@ -15,8 +15,9 @@ use crate::model::Partition;
 use crate::postgres::Url;
 use crate::report::RenderOptions;
 use crate::report::status::{RENDERERS, Report};
+use crate::status::{Inquiry, status};
 use crate::tenants::Whom;
-use crate::upgrade::{Error, Inquiry, Order, Request, To, Way, status};
+use crate::upgrade::{Error, Order, Request, To, Way};
 use crate::verify::{self, load_project};
 
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use crate::model::Partition;
 use crate::postgres::Url;
 use crate::report::tenants::{Report, SCHEMA, Tenant};
 use crate::report::{self, visible};
-use crate::upgrade::{Found, Listed, Listing, tenants};
+use crate::status::{Found, Listed, Listing, tenants};
 use crate::verify;
 
 #[derive(Debug, Args)]

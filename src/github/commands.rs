@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::report::Annotation;
-use crate::report::v1::Severity;
+use crate::report::verify::v1::Severity;
 use crate::secrets;
 
 /// Characters of a message, and annotations of one type in a step, that the runner keeps (`ExecutionContext.cs`:
@@ -162,7 +162,7 @@ impl Stopped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::annotations::AnnotationPlace;
+    use crate::report::verify::annotations::AnnotationPlace;
 
     fn an_annotation(severity: Severity, message: &str) -> Annotation {
         Annotation {

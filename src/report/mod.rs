@@ -1,55 +1,39 @@
-//! The report: the run as versioned data, and one file (or folder) a renderer. A renderer reads [`v1::Report`] and nothing
+//! The report: the run as versioned data, and one file (or folder) a renderer. A renderer reads [`verify::v1::Report`] and nothing
 //! else, returns a string, and writes nowhere.
 //!
-//! To add a renderer: a file here with a function like [`terminal::render`], and a line in [`RENDERERS`].
+//! To add a renderer: a file here with a function like [`verify::terminal::render`], and a line in [`RENDERERS`].
 //!
 //! A report may come from a file that somebody else wrote (`publish REPORT`), and holds text out of databases: every string
 //! in it is hostile. The text renderers show it through [`text::visible`]; Markdown through `markdown::escape` besides.
 
-pub(crate) mod annotations;
-mod build;
-mod comment;
-mod convert;
-mod environment;
-mod foreign;
-mod headline;
 mod json;
-mod junit;
-mod markdown;
-mod read;
-mod reproduce;
-#[cfg(test)]
-mod samples;
 mod schema;
 pub(crate) mod status;
 pub(crate) mod tenants;
-mod terminal;
-#[cfg(test)]
-mod tests;
 mod text;
 pub(crate) mod upgrade;
-pub(crate) mod v1;
+pub(crate) mod verify;
 
-pub(crate) use annotations::{Annotation, annotations};
-pub(crate) use build::{Run, build};
-pub(crate) use comment::{COMMENT_BUDGET, comment, problem, summary};
-pub(crate) use environment::environment_failed;
-pub(crate) use foreign::{Contradiction, recompute};
-pub(crate) use headline::{headline, untested};
 pub(crate) use json::json;
-pub(crate) use read::{MOST_BYTES, ReadError, claimed_partition, read};
-pub(crate) use reproduce::upgrade_of;
 pub(crate) use schema::{Described, schema};
 pub(crate) use text::{grouped, visible};
+pub(crate) use verify::annotations::{Annotation, annotations};
+pub(crate) use verify::build::{Run, build};
+pub(crate) use verify::comment::{COMMENT_BUDGET, comment, problem, summary};
+pub(crate) use verify::environment::environment_failed;
+pub(crate) use verify::foreign::{Contradiction, recompute};
+pub(crate) use verify::headline::{headline, untested};
+pub(crate) use verify::read::{MOST_BYTES, ReadError, claimed_partition, read};
+pub(crate) use verify::reproduce::upgrade_of;
 
-use v1::Report;
+use verify::v1::Report;
 
 /// All renderers, by the name in `--format NAME` and `--output NAME=PATH`.
 pub(crate) static RENDERERS: &[Renderer] = &[
-    Renderer { name: "terminal", render: terminal::render },
+    Renderer { name: "terminal", render: verify::terminal::render },
     Renderer { name: "json", render: |report, _| json(report) },
-    Renderer { name: "markdown", render: markdown::render },
-    Renderer { name: "junit", render: junit::render },
+    Renderer { name: "markdown", render: verify::markdown::render },
+    Renderer { name: "junit", render: verify::junit::render },
 ];
 
 /// One output format.

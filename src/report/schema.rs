@@ -2,7 +2,8 @@
 
 use schemars::Schema;
 
-use super::{status, tenants, upgrade, v1};
+use super::verify::v1;
+use super::{status, tenants, upgrade};
 
 /// A kind of report that is described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,7 +106,7 @@ pub(crate) fn short_commit(commit: &str) -> String {
 }
 
 /// What a finding without units is about.
-pub(crate) fn about(finding: &super::v1::Finding) -> String {
+pub(crate) fn about(finding: &crate::report::verify::v1::Finding) -> String {
     match finding.database.as_str() {
         "" => "project".to_owned(),
         database => format!("{} track of {database}", finding.track),

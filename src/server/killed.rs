@@ -39,7 +39,7 @@ async fn helper() {
 /// Starts the helper, and returns it with its run and its server's folder.
 fn start(provider: &str) -> (Child, String, PathBuf) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "postgres::killed::helper", "--nocapture"])
+        .args(["--exact", "server::killed::helper", "--nocapture"])
         .env(HELPER, provider)
         .stdout(Stdio::piped())
         .spawn()

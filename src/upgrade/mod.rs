@@ -14,62 +14,29 @@ use crate::server::EventSink;
 use crate::tenants::Whom;
 use crate::verify::{Scope, load_project};
 
-mod aftermath;
-mod apart;
-mod apply;
-mod batch;
-mod claiming;
-mod commits;
-mod concurrent_index;
-mod contradiction;
 mod create;
-mod crew;
-mod declared;
-mod done;
-mod eligibility;
-mod environment;
 mod error;
-mod existing;
-mod first_look;
-mod fleet;
-mod goal;
-mod half_built;
-mod interruption;
-mod job;
-mod known;
-mod lane;
-mod listing;
-mod opening;
 mod outcome;
-mod path;
-mod place;
-mod plan;
-mod proof;
-mod race;
+pub(crate) mod preflight;
 mod rehearsal;
-mod retry;
-mod same_shape;
-mod sessions;
-mod status;
-mod survey;
-mod target;
-mod turn;
-mod unit;
+pub(crate) mod rollout;
+pub(crate) mod session;
+pub(crate) mod track;
 mod way;
 
-pub(crate) use apart::Limits;
 pub(crate) use create::IfThere;
 pub(crate) use error::Error;
-pub(crate) use interruption::Interruption;
-pub(crate) use listing::{Found, Listed, Listing, tenants};
-pub(crate) use plan::Order;
+pub(crate) use rollout::apart::Limits;
+pub(crate) use rollout::interruption::Interruption;
+
+pub(crate) use preflight::plan::Order;
 pub(crate) use rehearsal::Rehearsal;
-pub(crate) use status::{Inquiry, status};
+
 pub(crate) use way::{Applied, AppliedVersions, To, Way};
 
-use fleet::Fleet;
-use job::Job;
 use outcome::parts;
+use preflight::job::Job;
+use rollout::fleet::Fleet;
 
 /// Of what only reads.
 const TRIES: u32 = 10;

@@ -1,7 +1,7 @@
 //! A target with what has become of it, in the terms of checks and reports.
 
-use super::done::Done;
-use super::target::Target;
+use super::preflight::target::Target;
+use super::track::done::Done;
 use crate::model::UnitRecord;
 use crate::report::upgrade::Upgraded;
 

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::crew::Crew;
-use super::done::Done;
-use super::first_look::Looked;
-use super::path::set_path;
-use super::survey::Stand;
-use super::target::Target;
-use super::unit::Work;
+use super::preflight::first_look::Looked;
+use super::preflight::survey::Stand;
+use super::preflight::target::Target;
+use super::rollout::crew::Crew;
+use super::session::path::set_path;
+use super::track::done::Done;
+use super::track::unit::Work;
 use crate::formats::Message;
 use crate::model::{Failure, TrackKind, UnitEnd};
 use crate::report::visible;

@@ -8,7 +8,8 @@ use super::timing::Stopwatch;
 use super::{Error, Loaded, Request};
 use crate::model::{Database, Project, Sample, Severity, Track, TrackKind};
 use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan};
-use crate::report::{Run, v1};
+use crate::report::Run;
+use crate::report::verify::v1;
 use crate::server::{DatabaseLocale, Server};
 use crate::source::{Lacking, Revisions};
 

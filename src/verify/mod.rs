@@ -10,7 +10,8 @@ use crate::model::{
 };
 use crate::replay::plan::{DatabasePlan, Plan, PlanError, Selection, TrackPlan};
 use crate::replay::{Attempt, Mode};
-use crate::report::{self, v1};
+use crate::report;
+use crate::report::verify::v1;
 use crate::server::{EventSink, ProviderError};
 use crate::source::{self, BaseRequest, Hosted, Revisions, SourceError, Worktree};
 

@@ -9,7 +9,7 @@ use super::{Error, Loaded, facts};
 use crate::model::Event;
 use crate::replay::plan::DatabasePlan;
 use crate::replay::{self, Evidence, Mode};
-use crate::report::v1;
+use crate::report::verify::v1;
 use crate::server;
 use crate::server::{EventSink, RunId, Server, ServerRequest, Stopped};
 

@@ -6,7 +6,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
 use crate::model::UnitRecord;
-use crate::report::v1;
+use crate::report::verify::v1;
 
 /// Measures one run, lap by lap.
 #[derive(Debug)]

@@ -16,14 +16,16 @@ const OUTSIDE: [&str; 7] =
     ["octocrab", "sqlx", "std::env", "std::fs", "std::process", "testcontainers", "tokio"];
 
 /// Above all rooms: they know everybody, and nobody knows them but the later ones.
-const TOP: [&str; 4] = ["verify", "upgrade", "cli", "main"];
+const TOP: [&str; 5] = ["verify", "upgrade", "status", "cli", "main"];
 
 /// Lines before the tests.
 const LONGEST: usize = 300;
 
 /// Longer files, with the reason. An entry that is not needed any more fails too.
-const LONGER: [(&str, &str); 1] =
-    [("report/v1.rs", "one frozen schema: a flat list of fields that is read from top to bottom")];
+const LONGER: [(&str, &str); 1] = [(
+    "report/verify/v1.rs",
+    "one frozen schema: a flat list of fields that is read from top to bottom",
+)];
 
 /// One file of `src`.
 struct Source {

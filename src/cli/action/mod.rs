@@ -26,7 +26,7 @@ use crate::config::process_environment;
 use crate::github::commands::{self, Stopped};
 use crate::model::ProviderChoice;
 use crate::report::RenderOptions;
-use crate::report::v1::Report;
+use crate::report::verify::v1::Report;
 use crate::secrets;
 use crate::server;
 use crate::source;

@@ -20,7 +20,7 @@ use crate::github::commands;
 use crate::github::comment::CommentMode;
 use crate::github::error::Error;
 use crate::github::publish::{self, Announcement, Begun, Publication, Published};
-use crate::report::v1::Verdict;
+use crate::report::verify::v1::Verdict;
 
 /// docs.github.com, "Workflow cancellation": a step gets 7.5 s, and what it has started needs most of that.
 const CANCEL_WITHIN: Duration = Duration::from_secs(2);

@@ -20,7 +20,7 @@ use crate::github::commands;
 use crate::github::file_commands::{self, FileCommandError};
 use crate::github::inputs::DEFAULT_KEY;
 use crate::github::publish::Published;
-use crate::report::v1::{Report, Verdict};
+use crate::report::verify::v1::{Report, Verdict};
 use crate::report::{self, Links, RenderOptions};
 
 const HEADING: &str = "Migrations could not be verified";

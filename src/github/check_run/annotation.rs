@@ -3,7 +3,7 @@
 use super::cut;
 use crate::github::client::WireAnnotation;
 use crate::report;
-use crate::report::v1::Severity;
+use crate::report::verify::v1::Severity;
 
 /// Source: GitHub's description: 64 KB of message. Bytes, with some room.
 const TEXT: usize = 60_000;

@@ -12,7 +12,7 @@ use super::client::{Client, Conclusion};
 use super::comment::{self, CommentMode, CommentWhen, Outcome, Posted, Wanted};
 use super::error::{Error, Problem};
 use super::marker::Run;
-use crate::report::v1::Verdict;
+use crate::report::verify::v1::Verdict;
 
 /// What is known before there is a result.
 #[derive(Debug, Clone)]

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{count, grouped};
 use super::upgrade::{Versions, is_false, is_none};
-use super::v1::{Failure, Tool, TrackKind};
+use super::verify::v1::{Failure, Tool, TrackKind};
 use super::{RenderOptions, json};
 
-use super::convert::{ENVIRONMENT, SERVER_LOST};
-pub(crate) use super::convert::{failure_of, track_kind};
+use super::verify::convert::{ENVIRONMENT, SERVER_LOST};
+pub(crate) use super::verify::convert::{failure_of, track_kind};
 pub(crate) use shapes::odd_ones;
 
 /// The value of [`Report::schema`].

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Agreement, Standing, Unit, Version};
-use crate::report::v1::TrackKind;
+use crate::report::verify::v1::TrackKind;
 
 /// A shape that is not as it should be, by indices of units.
 #[derive(Debug, Clone, PartialEq, Eq)]

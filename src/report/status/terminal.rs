@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::super::RenderOptions;
 use super::super::text::{count, grouped, one_line};
-use super::super::v1::TrackKind;
 use super::{Agreement, Difference, Report, Standing, Unit, Version};
+use crate::report::verify::v1::TrackKind;
 
 /// Tenants with a line each. More than that nobody reads.
 const LINES: usize = 30;

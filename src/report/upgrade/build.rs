@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::build::finding;
-use super::super::convert::{failure_of, milliseconds, track_kind};
-use super::super::reproduce::command;
 use super::super::text::{count, grouped};
-use super::super::v1::{Finding, Tool, Verdict};
 use super::{Counts, Direction, Once, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
 use crate::model::{StepOutcome, StepRecord, UnitEnd, UnitRecord};
+use crate::report::verify::build::finding;
+use crate::report::verify::convert::{failure_of, milliseconds, track_kind};
+use crate::report::verify::reproduce::command;
+use crate::report::verify::v1::{Finding, Tool, Verdict};
 
 /// Of a run that had nothing left to do, for the reason that `summary` says.
 pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {

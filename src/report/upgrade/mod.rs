@@ -1,5 +1,5 @@
 //! The report of an upgrade: what each target was and is, and why some are not what they should be. Its own schema, with the
-//! findings of [`super::v1`].
+//! findings of [`crate::report::verify::v1`].
 
 mod build;
 mod junit;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::v1::{Failure, Finding, Tool, TrackKind, Verdict};
+use super::verify::v1::{Failure, Finding, Tool, TrackKind, Verdict};
 use super::{RenderOptions, json};
 use crate::model::{self, UnitRecord};
 pub(crate) use build::{build, nothing_left};

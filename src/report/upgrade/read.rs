@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::super::read::MOST_BYTES;
-use super::super::v1::TrackKind;
 use super::{Direction, Outcome, Report, SCHEMA};
+use crate::report::verify::read::MOST_BYTES;
+use crate::report::verify::v1::TrackKind;
 
 /// Why a text is no report of an upgrade that this mig-ci can go on from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

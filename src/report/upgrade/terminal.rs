@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::super::RenderOptions;
-use super::super::terminal::{Paint, render_finding, symbol};
 use super::super::text::{count, duration, grouped, one_line};
-use super::super::v1::TrackKind;
 use super::{Outcome, Report, Unit};
+use crate::report::verify::terminal::{Paint, render_finding, symbol};
+use crate::report::verify::v1::TrackKind;
 
 /// Targets with a line each. More than that nobody reads.
 const LINES: usize = 30;

@@ -5,11 +5,11 @@ use crate::formats::Format;
 use crate::model::{Failure, Tenancy};
 use crate::postgres::Session;
 use crate::upgrade::Error;
-use crate::upgrade::environment::of_own_sql;
-use crate::upgrade::existing::Existing;
-use crate::upgrade::job::Site;
-use crate::upgrade::place::{Seat, main_address, unreachable};
-use crate::upgrade::target::Target;
+use crate::upgrade::preflight::existing::Existing;
+use crate::upgrade::preflight::job::Site;
+use crate::upgrade::preflight::place::{Seat, main_address, unreachable};
+use crate::upgrade::preflight::target::Target;
+use crate::upgrade::rollout::environment::of_own_sql;
 
 /// What `CREATE DATABASE` copies.
 const TEMPLATE: &str = "template1";

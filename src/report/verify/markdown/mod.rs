@@ -1,0 +1,261 @@
+//! The report as GitHub shows it: a pull request's comment, a job's summary.
+//!
+//! The heading is the whole verdict. One block for each cause, the largest first and open. The document keeps to a budget
+//! in bytes by leaving out whole blocks, step by step down a [`LADDER`], and says in words what it left out; nothing is cut
+//! in the middle of a construct.
+
+mod causes;
+mod counts;
+mod escape;
+mod tenants;
+
+use std::fmt::Write as _;
+
+use super::headline::total;
+use super::v1::{Report, Severity, TrackKind, Unit, Verdict};
+use crate::report::text::{clip, count, duration, grouped, one_line, short_commit};
+use crate::report::{Links, RenderOptions, headline};
+use escape::{code, fence, prose};
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// Causes that have a block.
+    causes: usize,
+    /// Names in each of them.
+    names: usize,
+    detail: Detail,
+    /// Names of passed tenants; `None` where a table has them.
+    passed: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// With detail, hint, context, statement and help.
+    Full,
+    /// Message, place, names and command.
+    Short,
+}
+
+/// From everything to almost nothing: the first that fits is taken. What a reader misses least goes first.
+const LADDER: &[Shape] = &[
+    Shape { causes: 50, names: 50, detail: Detail::Full, passed: Some(200) },
+    Shape { causes: 50, names: 20, detail: Detail::Full, passed: Some(50) },
+    Shape { causes: 50, names: 10, detail: Detail::Full, passed: Some(0) },
+    Shape { causes: 20, names: 10, detail: Detail::Full, passed: Some(0) },
+    Shape { causes: 50, names: 10, detail: Detail::Short, passed: Some(0) },
+    Shape { causes: 20, names: 10, detail: Detail::Short, passed: Some(0) },
+    Shape { causes: 10, names: 5, detail: Detail::Short, passed: Some(0) },
+    Shape { causes: 3, names: 3, detail: Detail::Short, passed: Some(0) },
+    Shape { causes: 1, names: 1, detail: Detail::Short, passed: Some(0) },
+    Shape { causes: 0, names: 0, detail: Detail::Short, passed: Some(0) },
+];
+
+/// The same where there is room for much: a job's summary. All tenants are in a table of their own there.
+const WIDE: &[Shape] = &[
+    Shape { causes: 500, names: 1_000, detail: Detail::Full, passed: None },
+    Shape { causes: 200, names: 200, detail: Detail::Full, passed: None },
+    Shape { causes: 100, names: 50, detail: Detail::Full, passed: None },
+];
+
+/// Characters of a tenant's name; longer than any that a server takes.
+const NAME: usize = 100;
+/// Characters of how the base was found.
+const REASON: usize = 500;
+/// Notes of the run.
+const NOTES: usize = 10;
+
+pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
+    LADDER
+        .iter()
+        .map(|shape| body(report, options, *shape) + &end(report))
+        .find(|text| text.len() <= options.budget)
+        // No budget that anybody gives is below this.
+        .unwrap_or_else(|| heading(report) + &origin(options))
+}
+
+/// For a job's summary: the causes, and then a table of all tenants with the room that they leave.
+pub(crate) fn summary(report: &Report, options: &RenderOptions) -> String {
+    let narrow = LADDER.iter().map(|shape| Shape { passed: None, ..*shape });
+    let causes = WIDE
+        .iter()
+        .copied()
+        .chain(narrow)
+        .map(|shape| body(report, options, shape))
+        .find(|text| text.len() <= options.budget / 2)
+        .unwrap_or_else(|| heading(report) + &origin(options));
+    let end = end(report);
+    let room = options.budget.saturating_sub(causes.len() + end.len());
+    causes + &tenants::table(report, room) + &end
+}
+
+/// A run that has no report, and why. The text is not ours: a file's, a server's.
+pub(crate) fn problem(heading: &str, text: &str, options: &RenderOptions) -> String {
+    const SHOWN: usize = 10_000;
+    let mut out = format!("### ❌ {}\n", prose(heading));
+    out.push_str(&origin(options));
+    let _ = write!(out, "\n{}", fence("", &clip(text, SHOWN)));
+    if let Some(url) = &options.links.run_url {
+        let _ = write!(out, "\n[workflow run]({url})\n");
+    }
+    out.push_str("\nNothing is known about any tenant.\n");
+    out
+}
+
+fn body(report: &Report, options: &RenderOptions, shape: Shape) -> String {
+    let mut out = heading(report);
+    out.push_str(&origin(options));
+    let _ = write!(out, "\n{}\n", context(report, &options.links));
+    counts::render(&mut out, report);
+    let shown = report.findings.len().min(shape.causes);
+    for (index, finding) in report.findings.iter().take(shown).enumerate() {
+        causes::render(&mut out, report, index, finding, shape, &options.links);
+    }
+    if shown < report.findings.len() {
+        let more = count(report.findings.len() - shown, "cause");
+        let kind = if shown == 0 { "" } else { "further " };
+        let more = more.replacen(' ', &format!(" {kind}"), 1);
+        let all = match &options.links.run_url {
+            Some(url) => format!("the JSON report of [this run]({url}) has all"),
+            None => "the JSON report has all".to_owned(),
+        };
+        let _ = write!(out, "\n**{more} left out here**: {all}.\n");
+    }
+    notes(&mut out, report);
+    if let Some(names) = shape.passed {
+        passed(&mut out, report, names);
+    }
+    if shape.detail == Detail::Short && shown > 0 {
+        let budget = count(options.budget, "byte");
+        let _ = write!(
+            out,
+            "\nStatements, details and help are left out to keep to {budget}: the JSON report has them.\n"
+        );
+    }
+    out
+}
+
+fn end(report: &Report) -> String {
+    let tool = format!("{} {}", report.tool.name, report.tool.version);
+    let base = report.revisions.base.as_ref();
+    let base = base.map_or_else(
+        || "no base".to_owned(),
+        |base| format!("base {}", code(&short_commit(&base.commit))),
+    );
+    let reason = match report.revisions.base_reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {}", prose(&one_line(reason, REASON))),
+    };
+    format!(
+        "\n<sub>{base}{reason}</sub>\n<sub>{} · {}</sub>\n",
+        prose(&tool),
+        prose(&report.started_at)
+    )
+}
+
+fn heading(report: &Report) -> String {
+    let computed;
+    let summary = if report.summary.is_empty() {
+        computed = headline(report);
+        &computed
+    } else {
+        &report.summary
+    };
+    format!("### {} {}\n", icon(report.verdict), prose(summary))
+}
+
+/// Where the report comes from, if that is not this run.
+fn origin(options: &RenderOptions) -> String {
+    let origin = options.links.origin.as_ref();
+    origin.map(|origin| format!("\n{origin}\n")).unwrap_or_default()
+}
+
+/// One line: what was compared, on what, how long, where to see more.
+fn context(report: &Report, links: &Links) -> String {
+    let revisions = &report.revisions;
+    let mut parts = Vec::new();
+    let base = revisions.base.as_ref().map(|base| code(&base.name));
+    let head = revisions.head.as_ref().map(|head| code(&short_commit(&head.commit)));
+    match (head, base) {
+        (Some(head), Some(base)) => parts.push(format!("{head} on {base}")),
+        (Some(head), None) => parts.push(format!("{head}, no base")),
+        (None, Some(base)) => parts.push(format!("on {base}")),
+        (None, None) => parts.push("no base".to_owned()),
+    }
+    parts.push(format!("PostgreSQL {}", prose(&report.server.version)));
+    let tenants = report.counts.tenants;
+    let took = duration(report.duration_ms);
+    parts.push(match total(tenants) {
+        0 => took,
+        all if all == tenants.not_run => format!("stopped after {took}"),
+        all => format!("{} in {took}", count(all, "tenant")),
+    });
+    if let Some(url) = &links.run_url {
+        parts.push(format!("[workflow run]({url})"));
+    }
+    parts.join(" · ")
+}
+
+fn notes(out: &mut String, report: &Report) {
+    for (index, note) in report.notes.iter().take(NOTES).enumerate() {
+        let gap = if index == 0 { "\n" } else { "" };
+        let _ = writeln!(out, "{gap}- {} {}", sign(note.severity), prose(&note.message));
+    }
+    if let Some(more) = report.notes.len().checked_sub(NOTES).filter(|more| *more > 0) {
+        let _ = writeln!(out, "- … and {} more notes: the JSON report has all", grouped(more));
+    }
+}
+
+/// The names of those that passed, closed, while they fit.
+fn passed(out: &mut String, report: &Report, shown: usize) {
+    let several = report.databases.len() > 1;
+    let passed = || {
+        let units = report.databases.iter().flat_map(|database| {
+            database.units.iter().map(move |unit| (database.name.as_str(), unit))
+        });
+        units.filter(|(_, unit): &(&str, &Unit)| {
+            unit.track == TrackKind::Tenant
+                && unit.verdict == Verdict::Passed
+                && !unit.is_untested()
+        })
+    };
+    let number = passed().count();
+    if number == 0 {
+        return;
+    }
+    let words = grouped(number);
+    if shown == 0 {
+        let _ = write!(out, "\n{words} passed (names left out here).\n");
+        return;
+    }
+    let names = passed().take(shown).map(|(database, unit)| match several {
+        true => code(&one_line(&format!("{database}/{}", unit.name), NAME)),
+        false => code(&one_line(&unit.name, NAME)),
+    });
+    let list = listed(names.collect(), number);
+    let _ = write!(out, "\n<details><summary>{words} passed</summary>\n\n{list}\n\n</details>\n");
+}
+
+/// The first of `all` names, which are Markdown already, and in words how many there are more.
+fn listed(names: Vec<String>, all: usize) -> String {
+    match all - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {} more", names.join(", "), grouped(more)),
+    }
+}
+
+fn icon(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "✅",
+        Verdict::Failed => "❌",
+        Verdict::NotRun => "⏭️",
+    }
+}
+
+fn sign(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "❌",
+        Severity::Warning => "⚠️",
+        Severity::Info => "ℹ️",
+    }
+}

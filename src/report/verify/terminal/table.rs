@@ -1,0 +1,177 @@
+//! One database: its tracks, then a row for each unit. What passed is folded where there is much of it; what failed is not.
+
+use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Padding, Style};
+
+use super::{LINE, Paint, symbol, word};
+use crate::report::text::{duration, grouped, one_line, visible};
+use crate::report::verify::v1::{
+    Database, MigrationState, Outcome, Phase, Start, Track, Unit, Verdict,
+};
+
+/// Rows of passed units, if a database has more than this.
+const PASSED: usize = 20;
+/// Rows of passed units where they are folded: enough to see what they look like.
+const PASSED_FOLDED: usize = 10;
+const FAILED: usize = 50;
+const NOT_RUN: usize = 10;
+/// Characters of a name: with the other columns it keeps a row under 80.
+const NAME: usize = 30;
+/// Reasons for which units were not run.
+const REASONS: usize = 10;
+
+pub(crate) fn render(out: &mut String, database: &Database, paint: Paint) {
+    let _ = writeln!(out, "{}", paint.bold(&one_line(&database.name, LINE)));
+    for track in &database.tracks {
+        let _ = writeln!(out, "  {}", describe(track));
+    }
+    let (rows, folded) = choose(&database.units);
+    if rows.is_empty() {
+        let _ = writeln!(out, "  nothing to run");
+        return;
+    }
+    let text = layout(&rows);
+    let mut lines = text.lines();
+    if let Some(heading) = lines.next() {
+        let _ = writeln!(out, "{}", heading.trim_end());
+    }
+    for (line, unit) in lines.zip(&rows) {
+        let cell = verdict(unit);
+        let color = if unit.is_untested() { Verdict::NotRun } else { unit.verdict };
+        let painted = line.trim_end().replacen(&cell, &paint.verdict(color, &cell), 1);
+        let _ = writeln!(out, "{painted}");
+    }
+    for (shown, number) in folded {
+        let word = match shown {
+            Shown::Untested => "at head: nothing was applied to them",
+            Shown::Ended(verdict) => word(verdict),
+        };
+        let _ = writeln!(out, "  … and {} more {word}", grouped(number));
+    }
+    reasons(out, &database.units);
+}
+
+/// `tenant migrations/tenant (sqlx): 2 of 7 migrations pending`.
+fn describe(track: &Track) -> String {
+    let pending = track
+        .migrations
+        .iter()
+        .filter(|migration| migration.state == MigrationState::Pending)
+        .count();
+    format!(
+        "{}: {} ({}), {} of {} migrations pending",
+        track.kind,
+        one_line(&track.directory, LINE),
+        one_line(&track.format, LINE),
+        grouped(pending),
+        grouped(track.migrations.len())
+    )
+}
+
+/// The units that get a row, in plan order, and how many of each verdict do not.
+fn choose(units: &[Unit]) -> (Vec<&Unit>, Vec<(Shown, usize)>) {
+    let ended = [Verdict::Failed, Verdict::NotRun, Verdict::Passed].map(Shown::Ended);
+    let [failed, not_run, passed] = ended;
+    let mut room = [failed, not_run, Shown::Untested, passed].map(|kind| {
+        let number = units.iter().filter(|unit| shown(unit) == kind).count();
+        let limit = match kind {
+            Shown::Ended(Verdict::Failed) => FAILED,
+            Shown::Ended(Verdict::NotRun) | Shown::Untested => NOT_RUN,
+            Shown::Ended(Verdict::Passed) if number > PASSED => PASSED_FOLDED,
+            Shown::Ended(Verdict::Passed) => PASSED,
+        };
+        (kind, number, limit)
+    });
+    let folded = room
+        .iter()
+        .filter(|(_, number, limit)| number > limit)
+        .map(|(kind, number, limit)| (*kind, number - limit))
+        .collect();
+    let rows = units
+        .iter()
+        .filter(|unit| {
+            room.iter_mut().any(|(kind, _, left)| {
+                let taken = *kind == shown(unit) && *left > 0;
+                *left -= usize::from(taken);
+                taken
+            })
+        })
+        .collect();
+    (rows, folded)
+}
+
+fn layout(rows: &[&Unit]) -> String {
+    let mut builder = Builder::default();
+    builder.push_record(["  result", "track", "name", "start", "base", "head", "time"]);
+    for unit in rows {
+        let ran = unit.verdict != Verdict::NotRun;
+        let number = |phase| if ran { applied(unit, phase) } else { String::new() };
+        builder.push_record([
+            format!("  {}", verdict(unit)),
+            unit.track.to_string(),
+            one_line(&unit.name, NAME),
+            start(&unit.start).to_owned(),
+            number(Phase::Base),
+            number(Phase::Head),
+            if ran { duration(unit.duration_ms) } else { String::new() },
+        ]);
+    }
+    builder
+        .build()
+        .with(Style::empty())
+        .with(Padding::new(0, 2, 0, 0))
+        .modify(Columns::new(4..), Alignment::right())
+        .to_string()
+}
+
+/// `✔ passed`; `– at head` where it went through because nothing was left to apply.
+fn verdict(unit: &Unit) -> String {
+    match shown(unit) {
+        Shown::Untested => format!("{} at head", symbol(Verdict::NotRun)),
+        Shown::Ended(verdict) => format!("{} {}", symbol(verdict), word(verdict)),
+    }
+}
+
+/// What a row says of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Ended(Verdict),
+    /// It passed, and none of the pending migrations was run on it.
+    Untested,
+}
+
+fn shown(unit: &Unit) -> Shown {
+    if unit.is_untested() { Shown::Untested } else { Shown::Ended(unit.verdict) }
+}
+
+fn start(start: &Start) -> &'static str {
+    match start {
+        Start::Fresh => "fresh",
+        Start::Base => "base",
+        Start::Sample { .. } => "sample",
+    }
+}
+
+/// How many migrations were applied; `1/3` where not all were.
+fn applied(unit: &Unit, phase: Phase) -> String {
+    let steps = || unit.steps.iter().filter(move |step| step.phase == phase);
+    let applied = steps().filter(|step| step.outcome == Outcome::Applied).count();
+    let all = steps().count();
+    if applied == all { applied.to_string() } else { format!("{applied}/{all}") }
+}
+
+/// Why units were not run, each reason once.
+fn reasons(out: &mut String, units: &[Unit]) {
+    let mut reasons: IndexMap<&str, usize> = IndexMap::new();
+    for unit in units.iter().filter(|unit| unit.verdict == Verdict::NotRun) {
+        *reasons.entry(unit.reason.as_deref().unwrap_or("no reason given")).or_default() += 1;
+    }
+    for (reason, number) in reasons.iter().take(REASONS) {
+        let reason = one_line(&visible(reason), LINE);
+        let _ = writeln!(out, "  {} not run: {reason}", grouped(*number));
+    }
+}

@@ -1,0 +1,518 @@
+//! What holds for all renderers, over all kinds of outcome.
+
+use super::comment::SUMMARY_BUDGET;
+use super::samples;
+use super::v1::Report;
+use crate::report::{COMMENT_BUDGET, Links, RENDERERS, RenderOptions, find};
+
+fn options() -> RenderOptions {
+    RenderOptions {
+        links: Links {
+            repository_url: Some("https://github.com/acme/shop".into()),
+            commit: Some("ec26c3e57ca3a959ca5aad62de7213c562f8c821".into()),
+            run_url: Some("https://github.com/acme/shop/actions/runs/9876543210".into()),
+            ..Links::default()
+        },
+        ..RenderOptions::default()
+    }
+}
+
+fn render(format: &str, report: &Report) -> String {
+    (find(format).unwrap().render)(report, &options())
+}
+
+/// Whole texts, to be read. The hostile one is left to the properties below: a megabyte is no snapshot.
+#[test]
+fn renders_as_before() {
+    for (name, report) in samples::all() {
+        for (format, extension) in [("terminal", "txt"), ("markdown", "md"), ("junit", "xml")] {
+            let text = render(format, &report);
+            // The long tail of a large report teaches nothing.
+            let text: String = text.chars().take(9_000).collect();
+            insta::assert_snapshot!(format!("{name}.{extension}"), text);
+        }
+    }
+    insta::assert_snapshot!("one_cause.json", render("json", &samples::one_cause(1, 1)));
+}
+
+#[test]
+fn json_follows_the_schema_and_comes_back() {
+    let schema =
+        serde_json::from_str(&crate::report::schema(crate::report::Described::Verify)).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (name, report) in samples::all() {
+        let text = render("json", &report);
+        let value = serde_json::from_str(&text).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{name}");
+        let read: Report = serde_json::from_str(&text).unwrap();
+        assert_eq!(render("json", &read), text, "{name}");
+    }
+    let mut unknown = serde_json::to_value(samples::not_run()).unwrap();
+    unknown["extra"] = serde_json::json!(1);
+    assert!(!validator.is_valid(&unknown), "the schema allows what the reader refuses");
+}
+
+#[test]
+fn every_document_ends_its_last_line() {
+    for (name, report) in samples::all() {
+        for renderer in RENDERERS {
+            let text = (renderer.render)(&report, &options());
+            assert!(text.ends_with('\n'), "{} of {name}", renderer.name);
+        }
+    }
+}
+
+mod terminal {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_the_verdict() {
+        let text = render("terminal", &samples::one_cause(500, 2));
+        assert_eq!(text.lines().last(), Some("✘ Migrations fail for 2 of 500 tenants (48 s)"));
+    }
+
+    #[test]
+    fn rows_and_headings_fit_eighty_columns() {
+        for (name, report) in samples::all() {
+            if name == "hostile" {
+                continue;
+            }
+            let options = RenderOptions { width: 80, ..options() };
+            let text = (find("terminal").unwrap().render)(&report, &options);
+            // The server's words and commands stay whole.
+            let whole = [
+                "error",
+                "warning",
+                "info",
+                "mig-ci",
+                "   = reproduce",
+                "  = reproduce",
+                " = reproduce",
+            ];
+            for line in
+                text.lines().filter(|line| !whole.iter().any(|start| line.starts_with(start)))
+            {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn passed_units_are_folded_and_failed_ones_only_beyond_a_bound() {
+        let text = render("terminal", &samples::one_cause(1_000, 20));
+        assert_eq!(text.matches("✘ failed").count(), 20);
+        assert!(text.contains("… and 970 more passed"), "{text}");
+        let text = render("terminal", &samples::one_cause(1_000, 1_000));
+        assert_eq!(text.matches("✘ failed").count(), 50);
+        assert!(text.contains("… and 950 more failed"), "{text}");
+    }
+
+    #[test]
+    fn colours_only_if_asked_for() {
+        let report = samples::many_causes();
+        assert!(!render("terminal", &report).contains('\u{1b}'));
+        let colored = RenderOptions { color: true, ..options() };
+        let text = (find("terminal").unwrap().render)(&report, &colored);
+        assert!(text.contains("\u{1b}[1m\u{1b}[31m✘ failed\u{1b}[0m"), "{text}");
+        assert_eq!(anstream::adapter::strip_str(&text).to_string(), render("terminal", &report));
+    }
+
+    #[test]
+    fn hostile_text_reaches_neither_the_terminal_nor_the_log() {
+        let text = render("terminal", &samples::hostile());
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{text}");
+        assert!(!text.contains("##["));
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
+        assert!(!text.contains('\u{202e}'));
+        assert!(text.len() < 30_000, "{}", text.len());
+    }
+}
+
+mod junit {
+    use super::*;
+
+    #[test]
+    fn not_run_is_skipped_and_never_passed() {
+        let xml = render("junit", &samples::shared_failed());
+        assert!(xml.contains(r#"<testsuite name="app/tenant" tests="500" skipped="500""#), "{xml}");
+        assert!(xml.contains("the shared track of its database failed"));
+        assert!(xml.contains(r#"<testsuite name="app/shared" tests="1""#));
+    }
+
+    #[test]
+    fn hostile_text_is_escaped() {
+        let xml = render("junit", &samples::hostile());
+        assert!(!xml.contains("<script>"));
+        assert!(!xml.chars().any(|c| c.is_ascii_control() && c != '\n' && c != '\t'));
+    }
+}
+
+mod markdown {
+    use super::*;
+
+    /// The fences are closed, blocks are closed and not nested, and outside of fences no line is a foreign tag.
+    pub(crate) fn assert_sound(name: &str, text: &str) {
+        let mut fence: Option<String> = None;
+        let mut depth = 0_i32;
+        for line in text.lines() {
+            match &fence {
+                Some(open) => {
+                    if line == open {
+                        fence = None;
+                    }
+                    continue;
+                }
+                None if line.starts_with("```") => {
+                    fence = Some(line.chars().take_while(|c| *c == '`').collect());
+                }
+                None => {
+                    depth += i32::from(line.starts_with("<details"));
+                    depth -= i32::from(line == "</details>");
+                    assert!((0..=1).contains(&depth), "{name}: nested or unopened at {line}");
+                }
+            }
+        }
+        assert_eq!(fence, None, "{name}: a fence is open");
+        assert_eq!(depth, 0, "{name}: a block is open");
+    }
+
+    fn heading(report: &Report) -> String {
+        render("markdown", report).lines().next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_heading_is_the_verdict() {
+        let headings: Vec<_> = samples::all()
+            .iter()
+            .map(|(name, report)| format!("{name}: {}", heading(report)))
+            .collect();
+        insta::assert_snapshot!(headings.join("\n"), @r"
+        all_green: ### ✅ Migrations pass for all 500 tenants
+        one_cause: ### ❌ Migrations fail for 2 of 500 tenants
+        many_causes: ### ❌ Migrations fail for 6 of 40 tenants
+        shared_failed: ### ❌ Shared migration failed: 0 of 500 tenants were checked
+        nothing_pending: ### ✅ Nothing is pending; the migrations of the base pass for all 6 tenants
+        samples_not_loaded: ### ❌ The starting state of 1 of 4 tenants could not be made
+        server_lost: ### ⏭️ The server was lost: nothing is known about 17 of 20 tenants
+        not_run: ### ⏭️ Nothing was run: 0 of 6 tenants were checked
+        several_databases: ### ❌ Migrations fail for 1 of 5 tenants
+        hostile: ### ❌ Migrations fail for 1 of 1 tenant
+        ");
+    }
+
+    #[test]
+    fn every_outcome_is_sound_and_within_its_budget() {
+        for (name, report) in samples::all() {
+            let text = render("markdown", &report);
+            assert!(text.len() <= 60_000, "{name}: {}", text.len());
+            assert_sound(name, &text);
+        }
+    }
+
+    #[test]
+    fn ten_thousand_tenants_fit_however_they_fail() {
+        let mut emoji = samples::distinct_causes(20, 500);
+        for finding in &mut emoji.findings {
+            for unit in &mut finding.units {
+                *unit = format!("🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘{unit}");
+            }
+        }
+        let cases = [
+            ("all pass", samples::all_green(10_000)),
+            ("one cause for all", samples::one_cause(10_000, 10_000)),
+            ("200 causes of 50", samples::distinct_causes(200, 50)),
+            ("10,000 causes", samples::distinct_causes(10_000, 1)),
+            ("20 causes, emoji names", emoji),
+        ];
+        for (name, report) in cases {
+            let text = render("markdown", &report);
+            assert!(text.len() <= 60_000, "{name}: {}", text.len());
+            assert_sound(name, &text);
+            // The worst cause is there, with its place and a way to see it again.
+            if let Some(first) = report.findings.first() {
+                assert!(text.contains("042_currency_not_null.sql"), "{name}");
+                assert!(text.contains(first.reproduce.as_deref().unwrap()), "{name}");
+            }
+            let shown = text.matches("<details").count();
+            if report.findings.len() > shown {
+                let says = "left out here**: the JSON report of [this run](https://github.com/";
+                assert!(text.contains(says), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_smaller_budget_is_kept_and_tells_what_it_left_out() {
+        let report = samples::distinct_causes(200, 50);
+        for budget in [60_000, 40_000, 20_000, 10_000, 5_000, 2_000, 1_000, 700] {
+            let options = RenderOptions { budget, ..options() };
+            let text = (find("markdown").unwrap().render)(&report, &options);
+            assert!(text.len() <= budget, "{budget}: {}", text.len());
+            assert!(text.contains("left out here**"), "{budget}: {text}");
+            assert_sound("budget", &text);
+        }
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        let text = render("markdown", &samples::hostile());
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+        let html = as_github_has_it(&text);
+        // All of it is there to be read, as text in code.
+        for entity in ["&lt;script&gt;", "&lt;/details&gt;", "@everyone", "**bold**"] {
+            assert!(html.contains(entity), "{entity}");
+        }
+        let prose = without_code(&html);
+        for sign in ["<script", "@e", "<strong", "<img", "<!--", "<em", "#1", "gotcha</h"] {
+            assert!(!prose.contains(sign), "{sign} in {prose}");
+        }
+        for tag in ["<details", "</details>"] {
+            assert_eq!(prose.matches(tag).count(), 1, "{tag} in {prose}");
+        }
+        assert_eq!(prose.matches("<h").count(), 1, "{prose}");
+        let links: Vec<_> = prose.split("href=\"").skip(1).collect();
+        assert_eq!(links.len(), 2);
+        assert!(links.iter().all(|link| link.starts_with("https://github.com/acme/shop/")));
+        assert_eq!(prose.matches("<tr>").count(), prose.matches("</tr>").count());
+        assert_eq!(prose.matches("<td").count() % 3, 0, "a row has lost its columns: {prose}");
+    }
+
+    /// By a port of GitHub's own renderer, with its extensions, and with raw HTML let through.
+    pub(crate) fn as_github_has_it(markdown: &str) -> String {
+        let mut options = comrak::Options::default();
+        options.extension.table = true;
+        options.extension.autolink = true;
+        options.extension.strikethrough = true;
+        options.extension.tasklist = true;
+        options.render.r#unsafe = true;
+        comrak::markdown_to_html(markdown, &options)
+    }
+
+    /// What GitHub looks for mentions in.
+    pub(crate) fn without_code(html: &str) -> String {
+        let mut out = String::new();
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once("<code") {
+            out.push_str(before);
+            rest = after.split_once("</code>").expect("code is closed").1;
+        }
+        out + rest
+    }
+
+    #[test]
+    fn cells_and_titles_of_all_outcomes_come_out_whole() {
+        for (name, report) in samples::all() {
+            let text = render("markdown", &report);
+            let html = as_github_has_it(&text);
+            assert_eq!(
+                html.matches("<details").count(),
+                html.matches("</details>").count(),
+                "{name}"
+            );
+            assert_eq!(
+                html.matches("<details").count(),
+                text.matches("\n<details").count(),
+                "{name}"
+            );
+            assert!(html.starts_with("<h3>"), "{name}");
+        }
+    }
+}
+
+mod comment {
+    use super::markdown::{as_github_has_it, assert_sound, without_code};
+    use super::*;
+
+    fn comment(report: &Report) -> String {
+        crate::report::comment(report, &options().links)
+    }
+
+    /// Whole comments, to be read: also the hostile one, whose megabyte is clipped by then.
+    #[test]
+    fn renders_as_before() {
+        let wanted = [
+            ("all_green", samples::all_green(500)),
+            ("one_cause", samples::one_cause(500, 2)),
+            ("many_causes", samples::many_causes()),
+            ("shared_failed", samples::shared_failed()),
+            ("nothing_pending", samples::nothing_pending()),
+            ("samples_not_loaded", samples::samples_not_loaded()),
+            ("hostile", samples::hostile()),
+        ];
+        for (name, report) in wanted {
+            insta::assert_snapshot!(format!("{name}.comment.md"), comment(&report));
+        }
+    }
+
+    #[test]
+    fn any_number_of_tenants_and_causes_fits() {
+        let cases = [
+            samples::all_green(10_000),
+            samples::one_cause(10_000, 10_000),
+            samples::distinct_causes(200, 50),
+            samples::distinct_causes(10_000, 1),
+        ];
+        for report in cases {
+            let text = comment(&report);
+            assert!(text.len() <= COMMENT_BUDGET, "{}", text.len());
+            assert_sound("comment", &text);
+        }
+    }
+
+    #[test]
+    fn every_outcome_reads_on_github_as_it_was_meant() {
+        for (name, report) in samples::all() {
+            let text = comment(&report);
+            assert_sound(name, &text);
+            let prose = without_code(&as_github_has_it(&text));
+            // No mention, and no HTML but our own.
+            assert!(!prose.contains("@e"), "{name}: {prose}");
+            for part in prose.split('<').skip(1) {
+                let tag: String = part
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || "/!-".contains(*c))
+                    .collect();
+                let ours = [
+                    "a", "b", "details", "h3", "li", "p", "pre", "sub", "summary", "table",
+                    "tbody", "td", "th", "thead", "tr", "ul",
+                ];
+                let tag = tag.trim_start_matches('/');
+                assert!(ours.contains(&tag), "{name}: <{tag}>");
+            }
+            for row in prose.split("<tr>").skip(1) {
+                let cells = row.split("</tr>").next().unwrap();
+                let cells = cells.matches("<td").count() + cells.matches("<th").count();
+                assert!([3, 4].contains(&cells), "{name}: {cells} cells in {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_linked_where_the_project_lies_in_its_repository() {
+        let links = Links { folder: "services/my shop/".into(), ..options().links };
+        let text = crate::report::comment(&samples::one_cause(2, 1), &links);
+        let url = "https://github.com/acme/shop/blob/ec26c3e57ca3a959ca5aad62de7213c562f8c821/\
+                   services/my%20shop/migrations/tenant/042_currency_not_null.sql#L7";
+        assert!(text.contains(url), "{text}");
+    }
+
+    #[test]
+    fn a_run_without_a_report_says_that_nothing_is_known() {
+        let hostile =
+            "`````\n</details>@everyone ##[error]x <script>".to_owned() + &"x".repeat(1 << 20);
+        let text = crate::report::problem("mig-ci could not verify", &hostile, &options().links);
+        assert!(text.len() < COMMENT_BUDGET);
+        assert!(text.contains("Nothing is known about any tenant."));
+        let prose = without_code(&as_github_has_it(&text));
+        assert!(!prose.contains("@e") && !prose.contains("<script"), "{prose}");
+        assert_sound("problem", &text);
+    }
+}
+
+mod summary {
+    use super::markdown::{as_github_has_it, assert_sound};
+    use super::*;
+
+    fn summary(report: &Report) -> String {
+        crate::report::summary(report, &options().links)
+    }
+
+    #[test]
+    fn renders_as_before() {
+        insta::assert_snapshot!("one_cause.summary.md", summary(&samples::one_cause(12, 2)));
+        insta::assert_snapshot!(
+            "several_databases.summary.md",
+            summary(&samples::several_databases())
+        );
+    }
+
+    #[test]
+    fn every_tenant_has_its_row() {
+        for (report, rows) in [
+            (samples::all_green(10_000), 10_000),
+            (samples::one_cause(10_000, 10_000), 10_000),
+            (samples::distinct_causes(200, 50), 10_000),
+            (samples::distinct_causes(10_000, 1), 10_000),
+        ] {
+            let text = summary(&report);
+            assert!(text.len() <= SUMMARY_BUDGET, "{}", text.len());
+            assert_sound("summary", &text);
+            let found = text.lines().filter(|line| line.starts_with("| `tenant_")).count();
+            assert_eq!(found, rows);
+        }
+    }
+
+    #[test]
+    fn without_room_those_that_failed_come_first_and_the_rest_is_counted() {
+        let mut report = samples::one_cause(10_000, 3);
+        report.databases[0].units.reverse();
+        for unit in &mut report.databases[0].units {
+            unit.name = format!("{}{}", unit.name, "🐘".repeat(60));
+        }
+        let text = summary(&report);
+        assert!(text.len() <= SUMMARY_BUDGET, "{}", text.len());
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `tenant_")).collect();
+        assert!(rows.len() < 10_000 && rows.len() > 2_500, "{}", rows.len());
+        assert!(rows[..3].iter().all(|row| row.contains("❌ failed")), "{:?}", &rows[..4]);
+        assert!(rows[3].contains("✅ passed"));
+        let left_out = crate::report::text::grouped(10_000 - rows.len());
+        assert!(text.contains(&format!("**{left_out} more left out here**")));
+        assert_sound("summary", &text);
+    }
+
+    #[test]
+    fn hostile_text_stays_in_its_cells() {
+        let html = as_github_has_it(&summary(&samples::hostile()));
+        assert!(!html.contains("<script"));
+        for row in html.split("<tr>").skip(1) {
+            let cells = row.split("</tr>").next().unwrap();
+            let cells = cells.matches("<td").count() + cells.matches("<th").count();
+            assert_eq!(cells, 3, "{row}");
+        }
+    }
+}
+
+mod annotations {
+    use super::*;
+    use crate::report::{Annotation, annotations};
+
+    fn of(report: &Report) -> Vec<Annotation> {
+        annotations(report, "")
+    }
+
+    #[test]
+    fn there_is_one_for_each_cause() {
+        assert!(of(&samples::all_green(3)).is_empty());
+        let one = of(&samples::one_cause(500, 20));
+        insta::assert_debug_snapshot!(one);
+        assert_eq!(of(&samples::distinct_causes(200, 50)).len(), 200);
+    }
+
+    #[test]
+    fn paths_begin_at_the_root_of_the_repository() {
+        let report = samples::one_cause(2, 1);
+        let found = annotations(&report, "services/shop/").remove(0).place.unwrap();
+        assert_eq!(found.path, "services/shop/migrations/tenant/042_currency_not_null.sql");
+    }
+
+    #[test]
+    fn what_is_outside_of_the_repository_has_no_place() {
+        for path in ["/etc/passwd", "../other/x.sql", "a/../../x.sql"] {
+            let mut report = samples::one_cause(2, 1);
+            report.findings[0].place.as_mut().unwrap().path = path.into();
+            assert_eq!(of(&report)[0].place, None, "{path}");
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_visible_and_short() {
+        for annotation in of(&samples::hostile()) {
+            let text = format!("{}\n{}", annotation.title, annotation.message);
+            assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+            assert!(!text.contains("##["));
+            assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
+            assert!(annotation.message.chars().count() < 5_000);
+        }
+    }
+}

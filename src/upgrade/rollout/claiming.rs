@@ -1,0 +1,121 @@
+//! Who works on what: a crew claims a few targets at a time from the server, its lanes take them one by one, and what is done
+//! is given back along with the next claim.
+
+use std::collections::VecDeque;
+
+use tokio::sync::MutexGuard;
+
+use super::crew::{Crew, Shared};
+use super::environment::{AWAY, Reconnect, of_own_sql};
+use crate::model::Failure;
+use crate::postgres::{Claims, Keys};
+use crate::upgrade::session::lane::Lane;
+
+/// Targets that are claimed together, at most. More would keep other machines from helping near the end.
+const TOGETHER: usize = 16;
+
+/// Those that could not be claimed, and why.
+type NotClaimed = (Vec<usize>, Failure);
+
+impl Crew<'_> {
+    /// One that is ours, and that no lane has begun. `None` if there is none that nobody else works on.
+    pub(crate) async fn next(
+        &self,
+        shared: &Shared,
+        lane: &mut Lane,
+    ) -> Result<Option<usize>, NotClaimed> {
+        if let Some(index) = shared.claimed.lock().await.pop_front() {
+            return Ok(Some(index));
+        }
+        // The mark of its last one would keep others from that.
+        let (claimed, ()) = tokio::join!(self.claim(shared), lane.leave());
+        claimed
+    }
+
+    /// Claims the next few that nobody works on, gives back those that are done, and gives one of them out.
+    async fn claim(&self, shared: &Shared) -> Result<Option<usize>, NotClaimed> {
+        let mut claims = shared.claims.lock().await;
+        // Another lane may have claimed some meanwhile.
+        if let Some(index) = shared.claimed.lock().await.pop_front() {
+            return Ok(Some(index));
+        }
+        let give_back = std::mem::take(&mut *shared.held.lock().await);
+        let indices: Vec<usize> = {
+            let mut waiting = shared.waiting.lock().await;
+            let number = portion(waiting.len(), self.limits.jobs.max(1));
+            waiting.drain(..number).collect()
+        };
+        if indices.is_empty() {
+            self.release(&mut claims, &give_back).await;
+            return Ok(None);
+        }
+        let keys: Vec<Keys> = indices.iter().map(|index| self.targets[*index].keys).collect();
+        let mine = match self.claimed(&mut claims, &keys, &give_back).await {
+            Ok(mine) => mine,
+            Err(failure) => return Err((indices, failure)),
+        };
+        let (mut got, mut busy) = (VecDeque::new(), Vec::new());
+        for (index, mine) in indices.into_iter().zip(mine) {
+            if mine { got.push_back(index) } else { busy.push(index) }
+        }
+        let mut seen = shared.seen.lock().await;
+        busy.iter().for_each(|index| seen[*index] = None);
+        shared.busy.lock().await.extend(busy);
+        let first = got.pop_front();
+        shared.claimed.lock().await.extend(got);
+        Ok(first)
+    }
+
+    /// A session that has broken has lost its claims, and another one can have new ones: whoever works has a mark besides.
+    async fn claimed(
+        &self,
+        claims: &mut MutexGuard<'_, Option<Claims>>,
+        keys: &[Keys],
+        mut give_back: &[Keys],
+    ) -> Result<Vec<bool>, Failure> {
+        let requested = &self.interruption.requested;
+        let mut reconnect = Reconnect::new(AWAY);
+        loop {
+            let claimed = async {
+                let session = match claims.as_mut() {
+                    Some(session) => session,
+                    None => {
+                        let open = Claims::open(self.claiming.clone());
+                        let opened = requested.run_until_cancelled(open).await;
+                        // Nothing is claimed, and nothing more is begun.
+                        let Some(opened) = opened else { return Ok(vec![false; keys.len()]) };
+                        claims.insert(opened?)
+                    }
+                };
+                session.claim(keys, give_back).await
+            };
+            let failure = match claimed.await {
+                Ok(claimed) => return Ok(claimed),
+                Err(failure) => failure,
+            };
+            // With its end the server has been given back all that it held.
+            (**claims, give_back) = (None, &[]);
+            let pause = reconnect.after(&failure).ok_or_else(|| of_own_sql(failure))?;
+            self.pause(pause).await;
+            if requested.is_cancelled() {
+                return Ok(vec![false; keys.len()]);
+            }
+        }
+    }
+
+    pub(crate) async fn release(&self, claims: &mut MutexGuard<'_, Option<Claims>>, keys: &[Keys]) {
+        if let Some(session) = claims.as_mut()
+            && session.release(keys).await.is_err()
+        {
+            // With its end the server gives back what it held.
+            **claims = None;
+        }
+    }
+}
+
+/// How many of those that wait are claimed together: few enough that all machines end at about one time, and enough that a claim's round trip is not felt.
+fn portion(waiting: usize, jobs: usize) -> usize {
+    const LEAST: usize = 4;
+    let fair = waiting.div_ceil(jobs).min(LEAST);
+    (waiting / (4 * jobs)).clamp(fair, TOGETHER)
+}

@@ -1,0 +1,117 @@
+//! Which migrations targets of this run execute and commit, and when. A failure that an object's existence explains can be a
+//! race if another target executed the same migration meanwhile: one after the other, it would have seen the object. What
+//! fails for a reason of its own fails again when it is tried alone.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use crate::model::Script;
+use crate::upgrade::track::aftermath::Stopped;
+use crate::upgrade::track::race::{Race, may_be_of_same_migration};
+
+/// By the migration's index in its track.
+#[derive(Debug, Default)]
+pub(crate) struct Commits {
+    migrations: Mutex<HashMap<usize, Executions>>,
+}
+
+#[derive(Debug, Default)]
+struct Executions {
+    in_flight: usize,
+    last_commit: Option<Instant>,
+}
+
+/// Migrations of one target that are in flight until this is dropped.
+pub(crate) struct InFlight<'a> {
+    commits: &'a Commits,
+    indices: &'a [usize],
+    started: Instant,
+}
+
+impl Commits {
+    pub(crate) fn begin<'a>(&'a self, indices: &'a [usize]) -> InFlight<'a> {
+        self.each(indices, |one| one.in_flight += 1);
+        InFlight { commits: self, indices, started: Instant::now() }
+    }
+
+    fn each(&self, indices: &[usize], mut change: impl FnMut(&mut Executions)) {
+        if let Ok(mut migrations) = self.migrations.lock() {
+            indices.iter().for_each(|index| change(migrations.entry(*index).or_default()));
+        }
+    }
+}
+
+impl InFlight<'_> {
+    pub(crate) fn committed(&self) {
+        self.commits.each(self.indices, |one| one.last_commit = Some(Instant::now()));
+    }
+
+    /// Whether they failed, without any effect, because of what another target did meanwhile.
+    pub(crate) fn judge<'s>(
+        &self,
+        stopped: &mut Stopped,
+        scripts: impl Iterator<Item = &'s Script>,
+    ) {
+        let is_open = stopped.had_no_effect && stopped.race.is_none();
+        if is_open && may_be_of_same_migration(&stopped.failure, scripts) && self.was_beside() {
+            stopped.race = Some(Race::SameMigration);
+        }
+    }
+
+    /// The answer to another one's commit may not have been read yet.
+    fn was_beside(&self) -> bool {
+        let mut was_beside = false;
+        self.commits.each(self.indices, |one| {
+            was_beside |= one.in_flight > 1 || one.last_commit >= Some(self.started);
+        });
+        was_beside
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.commits.each(self.indices, |one| one.in_flight -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Failure, FailureKind};
+    use crate::upgrade::track::concurrent_index::Leftovers;
+
+    fn judged(of: &InFlight<'_>, had_no_effect: bool) -> Option<Race> {
+        let kind = FailureKind::Sql { sqlstate: "42710".to_owned() };
+        let failure = Failure::new(kind, "type \"a\" already exists");
+        let mut stopped = Stopped {
+            failure,
+            is_whole: true,
+            race: None,
+            had_no_effect,
+            is_index_command: false,
+            leftovers: Leftovers::default(),
+            first_of_several: None,
+        };
+        let script = Script::whole("1.sql", "CREATE TYPE a");
+        of.judge(&mut stopped, [&script].into_iter());
+        stopped.race
+    }
+
+    #[test]
+    fn only_the_same_migration_meanwhile_is_a_race() {
+        let commits = Commits::default();
+        commits.begin(&[3]).committed();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let ours = commits.begin(&[3, 4]);
+        commits.begin(&[5]).committed();
+        assert_eq!(judged(&ours, true), None, "before it, and another migration");
+        let other = commits.begin(&[4]);
+        assert_eq!(judged(&ours, true), Some(Race::SameMigration));
+        assert_eq!(judged(&ours, false), None, "something may stay");
+        drop(other);
+        assert_eq!(judged(&ours, true), None, "it has failed");
+        commits.begin(&[4]).committed();
+        assert_eq!(judged(&ours, true), Some(Race::SameMigration));
+    }
+}

@@ -1,0 +1,110 @@
+//! Another try of a target whose migration lost a race: when, and with what of the tries before. Between two tries its
+//! worker takes other targets, which come first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::model::{Failure, Phase, UnitEnd};
+use crate::upgrade::track::done::{Begun, Done};
+use crate::upgrade::track::race::Race;
+use crate::upgrade::track::unit::Work;
+
+/// Tries after the first one.
+const RETRIES: u32 = 5;
+/// Before the first of them; each next one waits twice as long.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is known of a target between two tries.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    pub(crate) begun: Begun,
+    pub(crate) due: Instant,
+}
+
+/// How the work on a target ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Done(Done),
+    /// It is to be tried again, not before a time.
+    Retry(Box<Retry>),
+}
+
+/// Targets that wait for their next try. They are worked on once no other target waits.
+#[derive(Debug, Default)]
+pub(crate) struct RetryQueue {
+    waiting: BTreeSet<(Instant, usize)>,
+    states: BTreeMap<usize, Box<Retry>>,
+}
+
+impl RetryQueue {
+    pub(crate) fn push(&mut self, index: usize, retry: Box<Retry>) {
+        self.waiting.insert((retry.due, index));
+        self.states.insert(index, retry);
+    }
+
+    /// The targets whose time has come, the earliest first. What is known of them stays here until it is taken.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<usize> {
+        let mut due = Vec::new();
+        while let Some(first) = self.waiting.first()
+            && first.0 <= now
+        {
+            due.extend(self.waiting.pop_first().map(|(_, index)| index));
+        }
+        due
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.waiting.first().map(|(due, _)| *due)
+    }
+
+    /// What is known of a target that was tried before.
+    pub(crate) fn take(&mut self, index: usize) -> Option<Box<Retry>> {
+        self.states.remove(&index)
+    }
+
+    /// All that are left. What is known of them stays here until it is taken.
+    pub(crate) fn drain(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.waiting).into_iter().map(|(_, index)| index).collect()
+    }
+}
+
+impl Work<'_> {
+    /// Another try, if there is one left; else what is known comes back.
+    pub(crate) fn retry(&self, mut begun: Begun, race: Option<Race>) -> Result<Ended, Begun> {
+        let Some(race) = race.filter(|_| begun.retries < RETRIES) else { return Err(begun) };
+        let pause = PAUSE * 2_u32.pow(begun.retries);
+        begun.retries += 1;
+        // The last one has no other migration of this run beside it, so that only its own outcome counts.
+        begun.is_alone = match race {
+            Race::SameMigration => true,
+            Race::Catalog => begun.retries == RETRIES,
+            Race::Lock | Race::Connection => false,
+        };
+        let due = Instant::now() + pause.mul_f64(0.5 + fastrand::f64());
+        Ok(Ended::Retry(Box::new(Retry { begun, due })))
+    }
+
+    /// A target that is not worked on any more. What it has applied stays in its record.
+    pub(crate) fn not_run(&self, retry: Option<Box<Retry>>, reason: impl Into<String>) -> Done {
+        match retry {
+            None => Done::not_run(reason),
+            Some(retry) => self.stopped_early(retry.begun, reason),
+        }
+    }
+
+    pub(crate) fn failed(&self, retry: Option<Box<Retry>>, failure: Failure) -> Done {
+        match retry {
+            None => Done::failed(failure),
+            Some(retry) => {
+                let failure = Some(Box::new(failure));
+                let end = UnitEnd::Failed { phase: Phase::Head, failure };
+                Done { end, ..self.complete(retry.begun) }
+            }
+        }
+    }
+
+    pub(crate) fn stopped_early(&self, begun: Begun, reason: impl Into<String>) -> Done {
+        let end = UnitEnd::NotRun { reason: reason.into() };
+        Done { end, ..self.complete(begun) }
+    }
+}

@@ -1,0 +1,239 @@
+//! Commands that build indexes without blocking anybody (`CREATE INDEX CONCURRENTLY`, `REINDEX … CONCURRENTLY`): no lock
+//! timeout cuts them, and an invalid index that this run has left is dropped.
+//!
+//! Such a command waits until transactions that could see the old state have ended, all over the database, and nobody waits
+//! for it meanwhile. PostgreSQL counts that as waiting for a lock. (`DETACH PARTITION … CONCURRENTLY` takes a strong lock in
+//! its second phase, which others do wait for.)
+
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use crate::formats::{Message, Segment};
+use crate::model::{Failure, FailureKind, Script};
+use crate::postgres::Session;
+use crate::sql::{Answer, ConcurrentCommand, ObjectName, ReindexKind, effects, quote_literal};
+use crate::upgrade::preflight::target::Target;
+use crate::upgrade::session::batch::Batch;
+use crate::upgrade::session::lane::Lane;
+
+/// Keeps the session's lock timeout, whoever has set it, and switches it off.
+const UNLIMITED: &str = "SELECT pg_catalog.set_config('mig_ci.lock_timeout', pg_catalog.current_setting('lock_timeout'), \
+    false); SET lock_timeout TO 0";
+const LIMITED: &str = "SELECT pg_catalog.set_config('lock_timeout', pg_catalog.current_setting('mig_ci.lock_timeout'), false)";
+
+/// The messages of a step of this script: what builds or drops an index concurrently is not subject to a lock timeout, unless
+/// the script sets one itself.
+pub(crate) fn without_lock_timeout(messages: Vec<Message>, script: &Script) -> Vec<Message> {
+    if effects(script).sets_lock_timeout() == Answer::Yes {
+        return messages;
+    }
+    let mut all = Vec::with_capacity(messages.len());
+    for message in messages {
+        let is_such = commands(&message).any(ConcurrentCommand::is_of_indexes);
+        let around = |sql: &str| is_such.then(|| Message::tool(sql));
+        let after = around(LIMITED);
+        all.extend(around(UNLIMITED));
+        all.push(message);
+        all.extend(after);
+    }
+    all
+}
+
+fn commands(message: &Message) -> impl Iterator<Item = &ConcurrentCommand> {
+    let scripts = message.segments().iter().filter_map(|segment| match segment {
+        Segment::Script(script) => Some(script),
+        Segment::Tool(_) => None,
+    });
+    scripts.flat_map(|script| effects(script).concurrent_commands())
+}
+
+/// The command that is all of a message's script.
+pub(crate) fn is_lone_index_command(message: &Message) -> bool {
+    let [Segment::Script(script)] = message.segments() else { return false };
+    let all = effects(script);
+    all.statements().len() == 1 && all.concurrent_commands().any(ConcurrentCommand::is_of_indexes)
+}
+
+/// Whether a batch can leave an invalid index that is no good for anything. One that `DROP INDEX CONCURRENTLY` leaves is
+/// what the next try drops.
+pub(crate) fn builds(batch: &Batch) -> bool {
+    let makes = |command: &ConcurrentCommand| {
+        matches!(command, ConcurrentCommand::CreateIndex { .. } | ConcurrentCommand::Reindex { .. })
+    };
+    batch.messages.iter().flat_map(commands).any(makes)
+}
+
+/// An index that nothing uses.
+#[derive(Debug, Clone)]
+pub(crate) struct InvalidIndex {
+    pub(crate) oid: i64,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) table: String,
+    /// The schema of that table. Of an index of a TOAST table, `table` is the one whose values that keeps.
+    pub(crate) table_schema: String,
+    /// With its schema, quoted.
+    pub(crate) qualified: String,
+    /// A process of the server builds or drops it.
+    pub(crate) is_in_use: bool,
+}
+
+/// All of the database. Locks tell whether a process works on one: an index that is built is a matter of a process that
+/// reports that it builds one and has locked the table; who drops or rebuilds one has locked the index.
+const INVALID: &str = "SELECT c.oid::pg_catalog.int8 AS oid, n.nspname::pg_catalog.text AS schema, \
+    c.relname::pg_catalog.text AS name, t.relname::pg_catalog.text AS of_table, \
+    m.nspname::pg_catalog.text AS of_schema, \
+    pg_catalog.format('%I.%I', n.nspname, c.relname) AS qualified, EXISTS (SELECT FROM pg_catalog.pg_locks AS l \
+    WHERE l.locktype = 'relation' AND l.pid <> pg_catalog.pg_backend_pid() \
+    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()) \
+    AND (l.relation = c.oid AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock') \
+    OR l.relation = i.indrelid AND l.pid IN (SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index AS p))) AS in_use \
+    FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+    LEFT JOIN pg_catalog.pg_class AS toasted ON n.nspname = 'pg_toast' AND toasted.reltoastrelid = i.indrelid \
+    JOIN pg_catalog.pg_class AS t ON t.oid = coalesce(toasted.oid, i.indrelid) \
+    JOIN pg_catalog.pg_namespace AS m ON m.oid = t.relnamespace \
+    WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY n.nspname, c.relname";
+
+async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
+    let rows = session.query(INVALID).await?;
+    let read = |row: &PgRow| -> Result<InvalidIndex, sqlx::Error> {
+        Ok(InvalidIndex {
+            oid: row.try_get("oid")?,
+            schema: row.try_get("schema")?,
+            name: row.try_get("name")?,
+            table: row.try_get("of_table")?,
+            table_schema: row.try_get("of_schema")?,
+            qualified: row.try_get("qualified")?,
+            is_in_use: row.try_get("in_use")?,
+        })
+    };
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| {
+        let words = format!("the invalid indexes cannot be read: {error}");
+        Failure::new(FailureKind::Environment, words)
+    })
+}
+
+impl Lane {
+    /// Indexes of the target's schema that a failed `CREATE INDEX CONCURRENTLY` has left.
+    pub(crate) async fn invalid_indexes(
+        &mut self,
+        target: &Target,
+    ) -> Result<Vec<String>, Failure> {
+        let query = format!(
+            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index AS i \
+             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname = {} ORDER BY 1",
+            quote_literal(&target.search_path[0])
+        );
+        self.at(target).await?.column(&query).await
+    }
+
+    /// Partitions of the target's schema whose `DETACH … CONCURRENTLY` has been cut, as statements that bring it to its end.
+    pub(crate) async fn pending_detaches(
+        &mut self,
+        target: &Target,
+    ) -> Result<Vec<String>, Failure> {
+        let query = format!(
+            "SELECT pg_catalog.format('ALTER TABLE %I.%I DETACH PARTITION %I.%I FINALIZE;', n.nspname, c.relname, \
+             m.nspname, p.relname) FROM pg_catalog.pg_inherits AS i \
+             JOIN pg_catalog.pg_class AS c ON c.oid = i.inhparent \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_class AS p ON p.oid = i.inhrelid \
+             JOIN pg_catalog.pg_namespace AS m ON m.oid = p.relnamespace \
+             WHERE i.inhdetachpending AND n.nspname = {} ORDER BY 1",
+            quote_literal(&target.search_path[0])
+        );
+        self.at(target).await?.column(&query).await
+    }
+
+    /// The invalid indexes of the target's database.
+    pub(crate) async fn invalid(&mut self, target: &Target) -> Result<Vec<InvalidIndex>, Failure> {
+        invalid(self.at(target).await?).await
+    }
+}
+
+impl InvalidIndex {
+    /// Whether this command, at this target, can have left it.
+    fn is_of(&self, command: &ConcurrentCommand, target: &Target) -> bool {
+        let is_there = |name: &ObjectName| match &name.schema {
+            Some(schema) => self.table_schema == *schema,
+            None => target.search_path.contains(&self.table_schema),
+        };
+        match command {
+            ConcurrentCommand::CreateIndex { index, table: Some(table) } => {
+                let is_it = |index: &ObjectName| index.name == self.name;
+                is_there(table) && self.table == table.name && index.as_ref().is_none_or(is_it)
+            }
+            ConcurrentCommand::Reindex { kind, name: Some(name) } => match kind {
+                ReindexKind::Index => is_there(name) && self.is_copy(Some(&name.name)),
+                ReindexKind::Table => {
+                    is_there(name) && self.table == name.name && self.is_copy(None)
+                }
+                ReindexKind::Schema => self.table_schema == name.name && self.is_copy(None),
+                ReindexKind::Database => self.is_copy(None),
+            },
+            ConcurrentCommand::Reindex { kind: ReindexKind::Database, name: None } => {
+                self.is_copy(None)
+            }
+            _ => false,
+        }
+    }
+
+    /// What `REINDEX CONCURRENTLY` calls an index that is to take the place of another one, or was in it. Long names are
+    /// cut, and a number stands behind a name that is taken.
+    fn is_copy(&self, of: Option<&str>) -> bool {
+        let name = self.name.trim_end_matches(|last: char| last.is_ascii_digit());
+        let rest = ["_ccnew", "_ccold"].iter().find_map(|end| name.strip_suffix(end));
+        rest.is_some_and(|rest| !rest.is_empty() && of.is_none_or(|of| of.starts_with(rest)))
+    }
+}
+
+/// What has become of the indexes that a batch left invalid.
+#[derive(Debug)]
+pub(crate) struct Leftovers {
+    pub(crate) dropped: Vec<String>,
+    /// These are there still.
+    pub(crate) left: Vec<String>,
+    /// It was possible to look.
+    pub(crate) is_known: bool,
+}
+
+impl Default for Leftovers {
+    /// Of a batch that can leave none.
+    fn default() -> Self {
+        Self { dropped: Vec::new(), left: Vec::new(), is_known: true }
+    }
+}
+
+/// Drops what a batch has left that was absent or valid before. `limit` is how long that may wait for other transactions.
+pub(crate) async fn clean_up(
+    lane: &mut Lane,
+    target: &Target,
+    batch: &Batch,
+    before: &[InvalidIndex],
+    limit: Option<&str>,
+) -> Leftovers {
+    let mut leftovers = Leftovers::default();
+    let unknown = Leftovers { is_known: false, ..Leftovers::default() };
+    let Ok(session) = lane.at(target).await else { return unknown };
+    let Ok(after) = invalid(session).await else { return unknown };
+    if let Some(limit) = limit {
+        // If that fails, so does the drop, or it takes longer.
+        let _ = session.execute(format!("SET lock_timeout TO '{limit}'")).await;
+    }
+    let all: Vec<&ConcurrentCommand> = batch.messages.iter().flat_map(commands).collect();
+    for index in after {
+        let was_before = before.iter().any(|one| one.oid == index.oid);
+        if was_before || !all.iter().any(|command| index.is_of(command, target)) {
+            continue;
+        }
+        let drop = format!("DROP INDEX CONCURRENTLY {}", index.qualified);
+        match !index.is_in_use && session.execute(drop).await.is_ok() {
+            true => leftovers.dropped.push(index.qualified),
+            false => leftovers.left.push(index.qualified),
+        }
+    }
+    leftovers
+}
