@@ -9,6 +9,8 @@
 #[path = "../tests/it/common/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests need more of it than this program does")]
 mod common;
+#[path = "../tests/it/skipped.rs"]
+mod skipped;
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};

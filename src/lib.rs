@@ -35,6 +35,10 @@ mod ui;
 mod upgrade;
 mod verify;
 
+#[cfg(test)]
+#[path = "../tests/it/skipped.rs"]
+mod skipped;
+
 /// Runs the command that this process was started with, and returns its exit code.
 pub fn main() -> std::process::ExitCode {
     cli::main()

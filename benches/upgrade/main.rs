@@ -22,6 +22,9 @@ mod least;
 mod ledger;
 mod options;
 mod scenario;
+#[path = "../../tests/it/skipped.rs"]
+#[expect(clippy::unwrap_used, reason = "as in tests")]
+mod skipped;
 mod summary;
 
 use std::time::{Duration, Instant, SystemTime};

@@ -12,6 +12,7 @@ use super::instance::{Server, ServerRequest};
 use super::run_id::RunId;
 use super::sweep;
 use crate::model::{PostgresSettings, ProviderChoice};
+use crate::skipped::have;
 
 const HELPER: &str = "MIG_CI_TEST_HELPER";
 const IMAGE: &str = "mig-ci-test/postgres:15";
@@ -23,9 +24,10 @@ fn settings(provider: ProviderChoice) -> PostgresSettings {
 
 /// Not a test by itself: the process that is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "no test: the process that the tests of this file start and kill"]
 #[expect(clippy::print_stdout, reason = "the test reads the run's name from here")]
 async fn helper() {
-    let Ok(provider) = std::env::var(HELPER) else { return };
+    let provider = std::env::var(HELPER).unwrap();
     let settings = settings(provider.parse().unwrap());
     let request = ServerRequest { settings, run: RunId::new(), jobs: 1 };
     let (events, _events) = mpsc::unbounded_channel();
@@ -38,8 +40,10 @@ async fn helper() {
 
 /// Starts the helper, and returns it with its run and its server's folder.
 fn start(provider: &str) -> (Child, String, PathBuf) {
+    // libtest names tests without the crate.
+    let (_, module) = module_path!().split_once("::").unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "server::killed::helper", "--nocapture"])
+        .args(["--exact", &format!("{module}::helper"), "--nocapture", "--ignored"])
         .env(HELPER, provider)
         .stdout(Stdio::piped())
         .spawn()
@@ -72,9 +76,8 @@ async fn a_local_server_ends_with_us_and_its_folder_is_swept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_that_outlives_us_is_swept() {
     let image = Command::new("docker").args(["image", "inspect", IMAGE]).output();
-    if !image.is_ok_and(|output| output.status.success()) {
-        let required = std::env::var("MIG_CI_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
-        assert!(!required, "MIG_CI_REQUIRE_DOCKER=1, but no engine has {IMAGE}");
+    let image = image.ok().filter(|output| output.status.success()).ok_or("no engine has it");
+    if have("MIG_CI_REQUIRE_DOCKER", &format!("image {IMAGE}"), image).is_none() {
         return;
     }
     let (mut child, run, _) = start("docker");

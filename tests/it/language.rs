@@ -1,8 +1,12 @@
 //! The language of the tests, tested: see `common`.
 
+use std::io::Write as _;
+use std::process::Command as Process;
+
 use crate::common::{
-    Command, Database, Outcome, Project, Running, demo, docker_is_here, peer, postgres, project,
+    Command, Database, Outcome, Project, Running, demo, docker_answers, peer, postgres, project,
 };
+use crate::skipped;
 
 const TABLES: &str = "
     CREATE TYPE state AS ENUM ('on', 'off');
@@ -100,7 +104,39 @@ fn what_a_test_needs_is_looked_for() {
     assert!(peer("sh").unwrap().ends_with("sh"));
     // Where it is required, this is the test that says first that it is not there.
     let required = std::env::var("MIG_CI_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
-    assert!(docker_is_here() || !required);
+    let answer = docker_answers();
+    assert!(answer.is_ok() || !required, "{answer:?}");
+}
+
+/// Under cargo-nextest this test prints the list, and runs after all others. Under libtest it sees to it that there is one,
+/// even if no test is skipped.
+#[test]
+fn skipped_tests_are_listed_at_the_end() {
+    if skipped::is_nextest() {
+        std::io::stderr().write_all(skipped::list().as_bytes()).unwrap();
+    } else {
+        skipped::list_at_exit();
+    }
+    // A run of its own, of one test that needs pgbouncer, where there is none.
+    let folder = tempfile::tempdir().unwrap();
+    let test = "upgrade::pooler::a_pooler_is_recognised_and_nothing_is_done_through_it";
+    let run = |required: &str| {
+        let mut process = Process::new(std::env::current_exe().unwrap());
+        process.args(["--exact", test]).env_remove("NEXTEST").env_remove("NEXTEST_TEST_NAME");
+        process.env("PATH", "/nowhere").env_remove("MIG_CI_PEER_PGBOUNCER");
+        process.env("MIG_CI_SKIPPED_TESTS", folder.path().join("record"));
+        process.env("MIG_CI_REQUIRE_PEERS", required).output().unwrap()
+    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).unwrap();
+    let ended = run("0");
+    let list = format!(
+        "\nskipped tests: 1 (the harness counts them as passed)\n  \
+         no pgbouncer: neither in PATH nor in target/peers\n    it {test}\n"
+    );
+    assert!(ended.status.success() && text(&ended.stderr).ends_with(&list), "{ended:?}");
+    let ended = run("1");
+    assert!(!ended.status.success(), "{ended:?}");
+    assert!(text(&ended.stdout).contains("MIG_CI_REQUIRE_PEERS=1, but there is no pgbouncer"));
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod samples;
 mod scale;
 mod server_lost;
 mod shapes;
+mod skipped;
 mod tenants;
 mod untrusted;
 mod upgrade;

@@ -19,6 +19,7 @@ use crate::formats::{Format, Ledger};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::Session;
 use crate::server::{RunId, Server, ServerRequest};
+use crate::skipped::have;
 use crate::source::Worktree;
 
 /// Tables with their columns, indexes with their validity, and what the scripts have written down.
@@ -220,9 +221,8 @@ fn peer(name: &str, in_peers: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let named = std::env::var_os(format!("MIG_CI_PEER_{}", name.to_uppercase()));
     let found = named.map_or_else(|| root.join("target/peers").join(in_peers), PathBuf::from);
-    let required = std::env::var("MIG_CI_REQUIRE_PEERS").is_ok_and(|value| value == "1");
-    assert!(found.is_file() || !required, "there is no {name}: {}", found.display());
-    found.is_file().then_some(found)
+    let found = if found.is_file() { Ok(found) } else { Err(format!("not {}", found.display())) };
+    have("MIG_CI_REQUIRE_PEERS", name, found)
 }
 
 /// npm's command is a script that finds the program and starts it, which takes longer than all that it does.

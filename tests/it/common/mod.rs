@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The binary runs with a scrubbed environment. Tests that need a server say `postgres()` and share one; those that
-//! need Docker or another tool ask `docker_is_here()` or `peer("dbmate")` first, and return if it is not.
+//! need Docker or another tool ask `docker_image()` or `peer("dbmate")` first, and return if it is not there: they are
+//! listed as skipped at the end of the run.
 
 pub(crate) mod crowd;
 mod fingerprint;
@@ -33,7 +34,7 @@ pub(crate) use postgres::{Database, PASSWORD, Postgres, postgres, second_postgre
 pub(crate) use project::{Project, demo, project};
 pub(crate) use report::{Report, at};
 pub(crate) use requirements::{
-    action_image, docker_image, docker_is_here, have, is_root, peer, runner_image,
+    action_image, docker_answers, docker_image, is_root, peer, runner_image,
 };
 pub(crate) use rounds::random_rounds;
 pub(crate) use run::{Command, Outcome, Running, scrub};

@@ -20,7 +20,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, ValueRef as _};
 
 use super::fingerprint;
-use super::requirements::have;
+use crate::skipped::have;
 
 /// `$1` the binaries, `$2` the folder, the rest options of the server. Makes the cluster too, so that nothing is left if
 /// the process ends meanwhile. SIGINT is a fast shutdown for the server; SIGTERM to the group is for initdb.

@@ -1,6 +1,5 @@
-//! What a test needs and a machine may lack. Its absence is said aloud, and is a failure where it is required.
+//! What a test needs and a machine may lack: see [`crate::skipped`] for what happens then.
 
-use std::fmt::Display;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -11,15 +10,11 @@ use std::time::{Duration, SystemTime};
 use nix::unistd::Uid;
 
 use super::docker;
+use crate::skipped::have;
 
-/// Whether a Docker engine answers. If not, the test that asks returns.
-///
-/// # Panics
-/// If none answers and `MIG_CI_REQUIRE_DOCKER=1`.
-pub(crate) fn docker_is_here() -> bool {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let answer = ping(&host);
-    have("MIG_CI_REQUIRE_DOCKER", "Docker", answer).is_some()
+/// Whether a Docker engine answers, or why not.
+pub(crate) fn docker_answers() -> Result<(), String> {
+    ping(&std::env::var("DOCKER_HOST").unwrap_or_default())
 }
 
 /// The image that `.ci/make-postgres-image` makes, or the one that `MIG_CI_TEST_IMAGE` names, where an engine has it.
@@ -104,21 +99,6 @@ pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     have("MIG_CI_REQUIRE_PEERS", name, found.ok_or("neither in PATH nor in target/peers"))
 }
 
-pub(crate) fn have<T>(variable: &str, what: &str, found: Result<T, impl Display>) -> Option<T> {
-    match found {
-        Ok(found) => Some(found),
-        Err(reason) => {
-            let required = std::env::var(variable).is_ok_and(|value| value == "1");
-            assert!(!required, "{variable}=1, but there is no {what}: {reason}");
-            let thread = std::thread::current();
-            let test = thread.name().unwrap_or("a test");
-            // Not by a macro: the test harness keeps back what those print.
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: no {what}: {reason}");
-            None
-        }
-    }
-}
-
 /// Docker's own question whether it is there. `host` as in DOCKER_HOST; empty for the usual socket.
 fn ping(host: &str) -> Result<(), String> {
     const REQUEST: &[u8] = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n";
@@ -151,13 +131,6 @@ mod tests {
     #[test]
     fn what_is_here_is_found() {
         assert_eq!(have("MIG_CI_REQUIRE_NOTHING", "x", Ok::<_, String>(1)), Some(1));
-    }
-
-    #[test]
-    fn what_is_not_here_is_a_skip() {
-        let skipped =
-            have("MIG_CI_REQUIRE_NOTHING", "such tool (a test of skipping)", Err::<(), _>("none"));
-        assert_eq!(skipped, None);
         assert!(ping("unix:///nowhere").is_err());
         assert!(ping("ssh://host").unwrap_err().contains("DOCKER_HOST"));
     }

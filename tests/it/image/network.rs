@@ -6,7 +6,8 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::common::{docker, have};
+use crate::common::docker;
+use crate::skipped::have;
 
 static NETWORKS: AtomicU32 = AtomicU32::new(0);
 

@@ -1,5 +1,5 @@
-//! Against a real engine, with the image that `.ci/make-postgres-image` makes. Without them they print that they are
-//! skipped; `MIG_CI_REQUIRE_DOCKER=1` makes that a failure.
+//! Against a real engine, with the image that `.ci/make-postgres-image` makes. Without them the tests are listed as skipped;
+//! `MIG_CI_REQUIRE_DOCKER=1` makes that a failure.
 
 use std::process::Command;
 
@@ -11,26 +11,15 @@ use crate::server::instance::{Server, ServerRequest};
 use crate::server::provider::docker::*;
 use crate::server::run_id::RunId;
 use crate::server::sweep;
+use crate::skipped::have;
 
 const IMAGE: &str = "mig-ci-test/postgres:15";
 
 /// Whether the tests can run here.
 fn usable() -> bool {
-    let works = docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE]).is_some();
-    if !works {
-        let required = std::env::var("MIG_CI_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
-        assert!(
-            !required,
-            "MIG_CI_REQUIRE_DOCKER=1, but no engine has {IMAGE} (.ci/make-postgres-image)"
-        );
-        eprintln_skipped();
-    }
-    works
-}
-
-#[expect(clippy::print_stderr, reason = "a test that does not run has to say so")]
-fn eprintln_skipped() {
-    eprintln!("skipped: no Docker engine has {IMAGE} (.ci/make-postgres-image)");
+    let image = docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE])
+        .ok_or("no Docker engine has it (.ci/make-postgres-image)");
+    have("MIG_CI_REQUIRE_DOCKER", &format!("image {IMAGE}"), image).is_some()
 }
 
 fn docker(arguments: &[&str]) -> Option<String> {
