@@ -26,6 +26,7 @@ mod requirements;
 mod rounds;
 mod run;
 mod server;
+pub(crate) mod upgrade_report;
 mod wire;
 
 pub(crate) use crowd::Crowd;

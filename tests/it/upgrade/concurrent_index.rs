@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
 use sqlx::Executor as _;
 
 use super::interruption::{hold, interrupted, until};
 use super::{counts, numbered, report, upgrade, with_tenants};
+use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{Database, Project, postgres, project};
 
 const INVALID: &str = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
@@ -48,10 +48,6 @@ async fn begun(format: &str, tenants: usize) -> (Project, Database) {
     (shop, database)
 }
 
-fn retries(report: &Value) -> u64 {
-    report["units"].as_array().unwrap().iter().filter_map(|unit| unit["retries"].as_u64()).sum()
-}
-
 /// One open reader, anywhere in the database, for longer than the lock timeout.
 #[tokio::test]
 async fn an_open_reader_is_waited_for() {
@@ -71,7 +67,7 @@ async fn an_open_reader_is_waited_for() {
         tokio::time::sleep(Duration::from_millis(600)).await;
         reader.execute("ROLLBACK").await.unwrap();
         let run = report(&run.wait().success());
-        assert_eq!((counts(&run), retries(&run)), ([6, 0, 0, 0], 0), "{format}: {run}");
+        assert_eq!((counts(&run), run.retries()), ([6, 0, 0, 0], 0), "{format}: {run}");
         assert_eq!(database.sql(BUILT).await, ["6"], "{format}");
         assert_eq!(database.sql(INVALID).await, ["0"], "{format}");
         let shop = with(shop, format, 4, "DROP INDEX CONCURRENTLY t_v;");
@@ -110,7 +106,7 @@ async fn a_script_can_have_a_limit_of_its_own() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     reader.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().success());
-    assert!(retries(&run) > 0, "{run}");
+    assert!(run.retries() > 0, "{run}");
     assert_eq!(database.sql(BUILT).await, ["2"]);
     assert_eq!(database.sql(INVALID).await, ["0"]);
 }
@@ -131,10 +127,10 @@ async fn a_failed_build_leaves_no_index() {
             drop(_reader);
         }
         let run = report(&upgrade(&shop, &database, args).run().exit(1));
-        assert_eq!((counts(&run), retries(&run)), ([0, 0, 2, 0], 0), "{run}");
-        let failure = &run["units"][0]["failure"];
-        assert_eq!(failure["sqlstate"], json!(sqlstate), "{failure}");
-        assert_eq!(database.sql(INVALID).await, ["0"], "{failure}");
+        assert_eq!((counts(&run), run.retries()), ([0, 0, 2, 0], 0), "{run}");
+        let failure = run.units[0].failure();
+        assert_eq!(failure.sqlstate(), sqlstate, "{failure:?}");
+        assert_eq!(database.sql(INVALID).await, ["0"], "{failure:?}");
     }
 }
 
@@ -169,7 +165,7 @@ async fn an_interrupted_build_leaves_nothing() {
         until(&database, WAITING, "t").await;
         let run = report(&interrupted(&database, run, Signal::SIGINT).await);
         assert_eq!(counts(&run), [0, 0, 0, 1], "{format}: {run}");
-        assert_eq!(run["units"][0]["reason"], "the run was interrupted", "{format}");
+        assert_eq!(run.units[0].reason(), "the run was interrupted", "{format}");
         assert_eq!(database.sql(INVALID).await, ["0"], "{format}");
         reader.execute("ROLLBACK").await.unwrap();
         upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -177,9 +173,8 @@ async fn an_interrupted_build_leaves_nothing() {
 }
 
 /// A hint's statements, which mend what is left.
-fn hinted(run: &Value, begins: &str) -> String {
-    let failure = &run["units"][0]["failure"];
-    let hint = failure["hint"].as_str().unwrap_or_else(|| panic!("no hint: {run:#}"));
+fn hinted(run: &UpgradeReport, begins: &str) -> String {
+    let hint = run.units[0].failure().hint();
     let at = hint.find(begins).unwrap_or_else(|| panic!("no {begins}: {hint}"));
     hint[at..].to_owned()
 }
@@ -205,7 +200,7 @@ async fn an_interrupted_rebuild_leaves_nothing() {
         let run = report(&interrupted(&database, run, Signal::SIGINT).await);
         assert_eq!(counts(&run), [0, 0, 0, 1], "{what}: {run}");
         let left = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid";
-        assert_eq!(database.sql(left).await, [""; 0], "{what}: {run:#}");
+        assert_eq!(database.sql(left).await, [""; 0], "{what}: {run}");
         reader.execute("ROLLBACK").await.unwrap();
         upgrade(&shop, &database, ["--all-tenants"]).run().success();
     }
@@ -227,8 +222,8 @@ async fn a_detach_that_is_cut_is_told() {
         let mut reader = hold(&database, "SELECT count(*) FROM tenant_t001.p").await;
         let args = ["--all-tenants", "--lock-timeout=200ms", "--format=json"];
         let run = report(&upgrade(&shop, &database, args).run().exit(1));
-        assert_eq!((counts(&run), retries(&run)), ([0, 0, 1, 0], 0), "{format}: {run}");
-        assert_eq!(run["units"][0]["failure"]["sqlstate"], "55P03", "{format}");
+        assert_eq!((counts(&run), run.retries()), ([0, 0, 1, 0], 0), "{format}: {run}");
+        assert_eq!(run.units[0].failure().sqlstate(), "55P03", "{format}");
         let finalize = hinted(&run, "ALTER TABLE");
         reader.execute("ROLLBACK").await.unwrap();
         upgrade(&shop, &database, args).run().exit(1);
@@ -247,17 +242,17 @@ async fn of_several_builds_only_the_failed_one_is_taken_back() {
     let shop = with(shop, "plain", 2, sql);
     let args = ["--all-tenants", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
-    assert_eq!((counts(&run), retries(&run)), ([0, 0, 1, 0], 0), "{run}");
-    assert_eq!(run["units"][0]["failure"]["sqlstate"], "23505");
+    assert_eq!((counts(&run), run.retries()), ([0, 0, 1, 0], 0), "{run}");
+    assert_eq!(run.units[0].failure().sqlstate(), "23505");
     assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["1"], ["0"]]);
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
-    assert_eq!(run["units"][0]["failure"]["sqlstate"], "42P07", "{run}");
+    assert_eq!(run.units[0].failure().sqlstate(), "42P07", "{run}");
     // The drivers of these send all statements at once, and the server refuses that.
     for format in ["sqlx", "dbmate"] {
         let (shop, database) = begun(format, 1).await;
         let shop = with(shop, format, 2, sql);
         let run = report(&upgrade(&shop, &database, args).run().exit(1));
-        assert_eq!(run["units"][0]["failure"]["sqlstate"], "25001", "{format}: {run}");
+        assert_eq!(run.units[0].failure().sqlstate(), "25001", "{format}: {run}");
         assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["0"], ["0"]]);
     }
 }
@@ -275,7 +270,7 @@ async fn a_drop_that_is_cut_is_tried_again() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     reader.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().success());
-    assert!(retries(&run) > 0, "{run}");
+    assert!(run.retries() > 0, "{run}");
     assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["0"], ["0"]]);
 }
 
@@ -288,8 +283,8 @@ async fn an_index_of_a_partitioned_table_is_refused() {
         let shop = with(shop, format, 2, "CREATE INDEX CONCURRENTLY p_v ON p (v);");
         let args = ["--all-tenants", "--format=json"];
         let run = report(&upgrade(&shop, &database, args).run().exit(1));
-        assert_eq!((counts(&run), retries(&run)), ([0, 0, 1, 0], 0), "{format}: {run}");
-        assert_eq!(run["units"][0]["failure"]["sqlstate"], "0A000", "{format}");
+        assert_eq!((counts(&run), run.retries()), ([0, 0, 1, 0], 0), "{format}: {run}");
+        assert_eq!(run.units[0].failure().sqlstate(), "0A000", "{format}");
         assert_eq!(
             database.sql("SELECT count(*) FROM pg_class WHERE relname = 'p_v'").await,
             ["0"]

@@ -244,8 +244,8 @@ async fn a_tenant_does_not_begin_beside_a_ledger_of_another() {
     };
     let partly = upgrade().run();
     assert_eq!(partly.status.code(), Some(1), "{partly:?}");
-    let counts = &report(&partly)["counts"];
-    assert_eq!((&counts["upgraded"], &counts["failed"]), (&2.into(), &1.into()), "{counts}");
+    let counts = report(&partly).counts;
+    assert_eq!((counts.upgraded, counts.failed), (2, 1), "{counts:?}");
     database.sql("DROP TABLE tenant_t002.goose_db_version; CREATE TABLE public._sqlx_migrations (version bigint)").await;
     let all = upgrade().run();
     assert!(all.stdout.contains("other-ledgers = [\\\"public._sqlx_migrations\\\"]"), "{all:?}");

@@ -1,7 +1,5 @@
 //! `mig-ci create`: new tenants.
 
-use serde_json::json;
-
 use super::{counts, migration, numbered, outcome, report, shop, upgrade, with_tenants};
 use crate::common::{Command, Database, Project, postgres, project};
 
@@ -28,9 +26,9 @@ async fn a_new_tenant_is_made_and_brought_to_head() {
     let shop = shop.file("tenant/3_t.sql", migration(3, "CREATE TABLE t3 ();"));
     let args = ["acme", "hooli", "--if-not-exists", "--format=json"];
     let both = report(&create(&shop, &database, args).run().success());
-    assert_eq!(both["schema"], "mig-ci.upgrade/1");
-    assert_eq!(both["units"][1]["applied"], json!(["3"]));
-    assert_eq!(both["units"][2]["applied"], json!(["1", "2", "3"]));
+    assert_eq!(both.schema, "mig-ci.upgrade/1");
+    assert_eq!(both.units[1].applied(), ["3"]);
+    assert_eq!(both.units[2].applied(), ["1", "2", "3"]);
 }
 
 /// A mistaken name changes nothing at all, and does not keep others from being made.
@@ -40,7 +38,7 @@ async fn one_that_exists_is_refused_before_anything_is_changed() {
     let database = with_tenants(&numbered(1)).await;
     let run = report(&create(&shop, &database, ["t001", "--format=json"]).run().exit(1));
     assert_eq!(counts(&run), [0, 0, 1, 1]);
-    assert_eq!(run["units"][0]["reason"], "there is no tenant to begin with");
+    assert_eq!(run.units[0].reason(), "there is no tenant to begin with");
     assert_eq!(database.sql("SELECT to_regclass('shared.plans') IS NULL").await, ["t"]);
     let run = report(&create(&shop, &database, ["t001", "new", "--format=json"]).run().exit(1));
     assert_eq!([outcome(&run, "t001"), outcome(&run, "new")], ["failed", "upgraded"]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::{migration, numbered, outcome, report, with_tenants};
+use crate::common::upgrade_report::UnitOutcome;
 use crate::common::{Command, Database, Project, postgres, project, random_rounds};
 
 /// Each migration makes a table, and its down script drops it; both write down that they ran.
@@ -51,10 +52,10 @@ async fn a_plain_database_goes_down_by_steps_to_a_version_and_to_its_base() {
     run(&users, &database, ["upgrade", "-n", "users"]).run().success();
     assert_eq!(left().await, "5|5");
     let run_of = run(&users, &database, ["-n", "users", "downgrade", "-1", "--format=json"]);
-    let unit = report(&run_of.run().success())["units"][0].clone();
-    let of = |field: &str| unit[field].as_str().unwrap().to_owned();
-    assert_eq!(["outcome", "before", "after"].map(of), ["downgraded", "5", "4"]);
-    assert_eq!(unit["undone"], serde_json::json!(["5"]));
+    let unit = report(&run_of.run().success()).units[0].clone();
+    assert_eq!(unit.outcome, UnitOutcome::Downgraded);
+    assert_eq!([unit.before.as_deref(), unit.after.as_deref()], [Some("5"), Some("4")]);
+    assert_eq!(unit.undone(), ["5"]);
     assert_eq!(left().await, "4|4");
     let text = run(&users, &database, ["downgrade", "2", "-n", "users"]).run().success();
     assert!(text.stdout.contains("4 → 2, 2 migrations undone"), "{}", text.stdout);
@@ -113,11 +114,12 @@ async fn a_tenant_whose_way_back_fails_stays_where_it_is() {
     let run = run(&shop, &database, ["downgrade", "-1", "--all-tenants", "--format=json"]);
     let run = report(&run.run().exit(1));
     assert_eq!(outcome(&run, "t003"), "failed");
-    assert_eq!(run["counts"]["downgraded"], 3);
+    assert_eq!(run.counts.downgraded, 3);
     assert_eq!(tables(&database).await[2], "tenant_t003: t1 t2");
-    let finding = &run["findings"][0];
-    assert_eq!(finding["place"]["path"], "tenant/2_t.down.sql", "{finding}");
-    assert!(finding["reproduce"].as_str().unwrap().starts_with("mig-ci downgrade"), "{finding}");
+    let finding = &run.findings[0];
+    assert_eq!(finding.place.as_ref().unwrap().path, "tenant/2_t.down.sql", "{finding:?}");
+    let command = finding.reproduce.as_deref().unwrap();
+    assert!(command.starts_with("mig-ci downgrade"), "{finding:?}");
 }
 
 /// Killed at any point, the next run to the same version goes on, and nothing is undone twice.
@@ -167,14 +169,14 @@ async fn a_run_is_taken_back_by_its_report() {
     run(&shop, &database, ["upgrade", "--tenant=t007"]).run().success();
     let back = run(&shop, &database, ["downgrade", "--report=run.json", "--format=json"]);
     let back = report(&back.run().success());
-    assert_eq!(back["counts"]["downgraded"], 7, "{back}");
+    assert_eq!(back.counts.downgraded, 7, "{back}");
     let after = tables(&database).await;
     assert_eq!(after[..6], before);
     assert_eq!(after[6], "tenant_t007: t1 t2 t3 t4");
     assert_eq!(database.sql("SELECT to_regclass('shared.more') IS NULL").await, ["t"]);
     // Once more there is nothing left to do.
     let again = run(&shop, &database, ["downgrade", "--report=run.json", "--format=json"]);
-    assert_eq!(report(&again.run().success())["counts"]["up_to_date"], 7);
+    assert_eq!(report(&again.run().success()).counts.up_to_date, 7);
 }
 
 /// What came after the run stands on it.

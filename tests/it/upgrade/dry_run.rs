@@ -1,7 +1,5 @@
 //! `--dry-run`: the SQL that is printed is the SQL that would be sent, and nothing is changed by printing it.
 
-use serde_json::json;
-
 use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants};
 
 #[tokio::test]
@@ -20,7 +18,7 @@ async fn what_is_printed_does_what_the_run_would_do() {
     assert!(sql.contains("-- = app, shared track: already at 1"), "{sql}");
     database.sql(&sql).await;
     let rest = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
-    assert_eq!(report(&rest)["counts"]["up_to_date"], 6);
+    assert_eq!(report(&rest).counts.up_to_date, 6);
     super::assert_all_once(&database, 5, 3).await;
 }
 
@@ -32,10 +30,9 @@ async fn a_plan_is_data_and_a_refusal_is_a_failure() {
     let edited = shop(2).file("tenant/1_t.sql", migration(1, "SELECT 'edited';"));
     let args = ["--all-tenants", "--dry-run", "--format=json"];
     let plan = report(&upgrade(&edited, &database, args).run().exit(1));
-    assert_eq!(plan["dry_run"], true);
+    assert_eq!(plan.dry_run, Some(true));
     assert_eq!(["t001", "t003"].map(|name| outcome(&plan, name)), ["failed", "pending"]);
-    let pending = plan["units"].as_array().unwrap().iter().find(|unit| unit["name"] == "t003");
-    assert_eq!(pending.unwrap()["pending"], json!(["1", "2"]));
+    assert_eq!(plan.unit("t003").pending(), ["1", "2"]);
     // The way down has its plan, too.
     let down = first.mig_ci(["downgrade", "base", "--all-tenants", "--dry-run"]);
     let down = down.env("SHOP_URL", database.url()).run().exit(1);

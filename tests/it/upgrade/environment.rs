@@ -4,22 +4,21 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::{Value, json};
 
-use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants, with_tenants_on};
+use super::{
+    json_of, migration, numbered, outcome, report, shop, upgrade, with_tenants, with_tenants_on,
+};
+use crate::common::upgrade_report::{UnitOutcome, UpgradeReport, UpgradeVerdict};
 use crate::common::{Database, Outcome, Postgres, Project, postgres, project, wait_for_sleepers};
 
 /// Needs more temporary files than [`short_of_disk`] leaves.
 const SORTS: &str =
     "PERFORM count(*) FROM (SELECT n FROM generate_series(1, 500000) n ORDER BY -n) s;";
 
-fn unit<'r>(report: &'r Value, name: &str) -> &'r Value {
-    report["units"].as_array().unwrap().iter().find(|unit| unit["name"] == name).unwrap()
-}
-
 /// Failed, struck by the environment, not run.
-fn bad(report: &Value) -> [u64; 3] {
-    ["failed", "environment_failed", "not_run"].map(|name| report["counts"][name].as_u64().unwrap())
+fn bad(report: &UpgradeReport) -> [u64; 3] {
+    let counts = &report.counts;
+    [counts.failed, counts.environment_failed, counts.not_run]
 }
 
 fn in_tenant(name: &str, statements: &str) -> String {
@@ -57,16 +56,15 @@ async fn what_the_server_has_run_out_of_is_no_failure_of_the_migration() {
     let shop = shop.file("tenant/3_x.sql", migration(3, "CREATE TABLE x ();"));
     let args = ["--all-tenants", "--format=json", "--output=json=r.json", "--output=junit=r.xml"];
     let run = report(&upgrade(&shop, &database, args).run().exit(4));
-    assert_eq!((bad(&run), &run["counts"]["upgraded"]), ([0, 1, 0], &json!(3)));
-    assert_eq!(run["verdict"], "not-run");
-    let struck = unit(&run, "t002");
-    assert_eq!(struck["outcome"], "environment-failed");
-    assert_eq!(
-        (&struck["failure"]["kind"], &struck["failure"]["sqlstate"]),
-        (&json!("environment"), &json!("53400"))
-    );
-    assert_eq!((&struck["after"], &struck["pending"]), (&json!("1"), &json!(["2", "3"])));
-    assert_eq!(run["findings"][0]["code"], "environment-failed");
+    assert_eq!((bad(&run), run.counts.upgraded), ([0, 1, 0], 3));
+    assert_eq!(run.verdict, UpgradeVerdict::NotRun);
+    let struck = run.unit("t002");
+    assert_eq!(struck.outcome, UnitOutcome::EnvironmentFailed);
+    let failure = struck.failure();
+    assert_eq!((failure.kind.as_str(), failure.sqlstate()), ("environment", "53400"));
+    assert_eq!(struck.after.as_deref(), Some("1"));
+    assert_eq!(struck.pending(), ["2", "3"]);
+    assert_eq!(run.findings[0].code, "environment-failed");
     let junit = shop.read("r.xml");
     assert!(junit.contains("<error") && !junit.contains("<failure"), "{junit}");
     // A dry run only reads.
@@ -78,10 +76,7 @@ async fn what_the_server_has_run_out_of_is_no_failure_of_the_migration() {
     with_disk(&database).await;
     let rest =
         report(&upgrade(&shop, &database, ["--resume=r.json", "--format=json"]).run().success());
-    assert_eq!(
-        (outcome(&rest, "t002"), rest["counts"]["upgraded"].as_u64()),
-        ("upgraded", Some(1))
-    );
+    assert_eq!((outcome(&rest, "t002"), rest.counts.upgraded), ("upgraded", 1));
 }
 
 /// A failure of a migration will be there the next time, too.
@@ -92,14 +87,9 @@ async fn a_failure_of_a_migration_outweighs_the_environment() {
     let both = in_tenant("t001", SORTS) + &in_tenant("t003", "PERFORM 1 / 0;");
     let shop = shop.file("tenant/2_both.sql", block(&both));
     let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
-    assert_eq!((bad(&run), &run["verdict"]), ([1, 1, 0], &json!("failed")));
+    assert_eq!((bad(&run), run.verdict), ([1, 1, 0], UpgradeVerdict::Failed));
     assert_eq!([outcome(&run, "t001"), outcome(&run, "t003")], ["environment-failed", "failed"]);
-    let mut codes: Vec<&str> = run["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["code"].as_str().unwrap())
-        .collect();
+    let mut codes: Vec<&str> = run.findings.iter().map(|one| one.code.as_str()).collect();
     codes.sort_unstable();
     assert_eq!(codes, ["environment-failed", "migration-failed"]);
 }
@@ -116,7 +106,7 @@ async fn the_environment_counts_for_canaries_and_the_limit_of_failures() {
     ] {
         let args = ["--all-tenants", "--jobs=1", "--format=json", limit];
         let run = report(&upgrade(&shop, &database, args).run().exit(4));
-        assert_eq!((bad(&run), &unit(&run, "t004")["reason"]), ([0, 1, 3], &json!(reason)));
+        assert_eq!((bad(&run), run.unit("t004").reason()), ([0, 1, 3], reason));
     }
 }
 
@@ -129,15 +119,11 @@ async fn a_code_that_a_script_raises_is_the_scripts() {
         let shop = shop.file("tenant/2_raise.sql", block(&raise));
         let args = ["--all-tenants", "--format=json"];
         let run = report(&upgrade(&shop, &database, args).run().exit(1));
-        let failed = unit(&run, "t001");
-        assert_eq!(
-            (&failed["outcome"], failed.get("retries")),
-            (&json!("failed"), None),
-            "{failed}"
-        );
-        let failure = &failed["failure"];
-        assert_eq!((&failure["kind"], &failure["sqlstate"]), (&json!("sql"), &json!(sqlstate)));
-        assert_eq!(run["findings"][0]["code"], "migration-failed");
+        let failed = run.unit("t001");
+        assert_eq!((failed.outcome, failed.retries), (UnitOutcome::Failed, None), "{failed:?}");
+        let failure = failed.failure();
+        assert_eq!((failure.kind.as_str(), failure.sqlstate()), ("sql", sqlstate));
+        assert_eq!(run.findings[0].code, "migration-failed");
     }
     // What a handler raises again is what it has caught.
     let (shop, database) = begun(1).await;
@@ -159,8 +145,8 @@ async fn a_database_that_takes_no_writes_is_the_environments_fault() {
     let args = ["--all-tenants", "--format=json", "--output=json=r.json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(4));
     assert_eq!((bad(&run), outcome(&run, "app")), ([0, 2, 0], "up-to-date"));
-    assert_eq!(unit(&run, "t001")["failure"]["sqlstate"], "25006");
-    let hint = unit(&run, "t001")["failure"]["hint"].as_str().unwrap();
+    assert_eq!(run.unit("t001").failure().sqlstate(), "25006");
+    let hint = run.unit("t001").failure().hint();
     assert!(hint.contains("default_transaction_read_only"), "{hint}");
     // A new tenant has no ledger to begin with, or not even a schema.
     let command = |name: &str| shop.mig_ci([name]).env("SHOP_URL", database.url());
@@ -193,7 +179,7 @@ async fn a_server_without_room_leaves_its_tenants_unjudged() {
     let args = ["--all-tenants", "--jobs=2", "--format=json", "--output=json=r.json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(4));
     assert_eq!(bad(&run), [0, 2, 0]);
-    assert_eq!(unit(&run, "t002")["failure"]["sqlstate"], "53300");
+    assert_eq!(run.unit("t002").failure().sqlstate(), "53300");
     // A place that is waited for is no reason not to hear a signal.
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
     until_as_admin(&database, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mig-ci upgrade claims' AND datname = '{}'").await;
@@ -203,7 +189,7 @@ async fn a_server_without_room_leaves_its_tenants_unjudged() {
     let run = report(&run.wait().exit(130));
     assert!(sent.elapsed() < Duration::from_secs(5));
     assert_eq!(bad(&run), [0, 0, 2]);
-    assert_eq!(unit(&run, "t001")["reason"], "the run was interrupted");
+    assert_eq!(run.unit("t001").reason(), "the run was interrupted");
     postgres().sql(&limit(-1)).await;
     upgrade(&shop, &database, ["--resume=r.json"]).run().success();
 }
@@ -241,14 +227,12 @@ async fn a_server_that_goes_for_good_ends_the_run() {
             continue;
         }
         assert_eq!(bad(&run), [0, 1, 4]);
-        let struck = unit(&run, "t002");
-        assert_eq!(
-            (&struck["outcome"], &struck["failure"]["kind"]),
-            (&json!("environment-failed"), &json!("server-lost"))
-        );
-        let reason = unit(&run, "t006")["reason"].as_str().unwrap();
+        let struck = run.unit("t002");
+        assert_eq!(struck.outcome, UnitOutcome::EnvironmentFailed);
+        assert_eq!(struck.failure().kind, "server-lost");
+        let reason = run.unit("t006").reason();
         assert!(reason.starts_with("the server was lost before: "), "{reason}");
-        assert_eq!(run["findings"][0]["code"], "server-lost");
+        assert_eq!(run.findings[0].code, "server-lost");
     }
 }
 
@@ -272,7 +256,7 @@ async fn a_crash_is_no_failure_of_what_ran_meanwhile() {
         let run = report(&run.wait().exit(exit));
         let expected = if exit == 4 { "environment-failed" } else { "failed" };
         assert_eq!(outcome(&run, "t001"), expected);
-        let hint = unit(&run, "t001")["failure"]["hint"].as_str().unwrap();
+        let hint = run.unit("t001").failure().hint();
         assert!(hint.contains("it may have been applied in part"), "{hint}");
     }
 }
@@ -299,9 +283,11 @@ async fn a_server_of_some_tenants_alone_that_is_away_costs_these() {
     for check in [None, Some("--check")] {
         let status = shop.mig_ci(["status", "--all-tenants", "--format=json"]);
         let status = check.into_iter().fold(status, |status, flag| status.arg(flag));
-        let status = report(&status.run().exit(4));
+        let status = json_of(&status.run().exit(4));
         assert_eq!(status["counts"]["environment_failed"], 2);
-        assert_eq!(unit(&status, "far")["standing"], "environment-failed");
+        let mut units = status["units"].as_array().unwrap().iter();
+        let far = units.find(|unit| unit["name"] == "far").unwrap();
+        assert_eq!(far["standing"], "environment-failed");
     }
     let text = shop.mig_ci(["status", "--all-tenants"]).run().exit(4).stdout;
     assert!(

@@ -9,6 +9,7 @@ use super::{
     assert_all_once, counts, migration, numbered, report, shop, upgrade, with_tenants,
     with_tenants_on,
 };
+use crate::common::upgrade_report::UpgradeVerdict;
 use crate::common::{Database, Postgres, Project, random_rounds};
 
 const TENANTS: usize = 200;
@@ -31,7 +32,7 @@ async fn killed_fifty_times_it_comes_to_its_end() {
     }
     assert!(killed * 10 >= rounds * 8, "{killed} of {rounds} runs were killed");
     let last = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
-    assert_eq!(report(&last)["counts"]["failed"], 0);
+    assert_eq!(report(&last).counts.failed, 0);
     assert_all_at_head(&shop, &database).await;
 }
 
@@ -67,7 +68,7 @@ async fn what_failed_is_resumed_and_nothing_else() {
     let run = report(&run);
     assert_eq!(counts(&run), [193, 1, 7, 0]);
     // Three causes at most: the lock, and what the rows lead to.
-    assert!(run["findings"].as_array().unwrap().len() <= 3, "{}", run["findings"]);
+    assert!(run.findings.len() <= 3, "{run}");
     holder.execute("ROLLBACK").await.unwrap();
     holder.close().await.unwrap();
     for name in odd {
@@ -90,9 +91,9 @@ async fn several_runs_at_once_share_the_work() {
         assert_all_at_head(&shop, &database).await;
         let mut upgraded = 0;
         for report in &reports {
-            let counts = &report["counts"];
-            assert_eq!((&counts["failed"], &counts["not_run"]), (&0.into(), &0.into()));
-            upgraded += counts["upgraded"].as_u64().unwrap();
+            let counts = &report.counts;
+            assert_eq!((counts.failed, counts.not_run), (0, 0));
+            upgraded += counts.upgraded;
         }
         // The shared track is upgraded by one of them, too.
         assert_eq!(upgraded, TENANTS as u64 + 1, "no tenant twice, none left out");
@@ -124,7 +125,7 @@ async fn connections_that_are_cut_cost_nothing() {
     let run = report(&outcome);
     // A run can be unlucky more often than it tries again; the next one is not.
     if !outcome.status.success() {
-        assert!(run["counts"]["failed"].as_u64().unwrap() > 0, "{run}");
+        assert!(run.counts.failed > 0, "{run}");
         upgrade(&shop, &database, ["--all-tenants"]).run().success();
     }
     assert_all_at_head(&shop, &database).await;
@@ -171,9 +172,9 @@ async fn an_interrupted_run_ends_in_order() {
     }
     running.signal(Signal::SIGINT);
     let run = report(&running.wait().exit(130));
-    assert_eq!((&run["interrupted"], &run["verdict"]), (&true.into(), &"not-run".into()));
-    assert!(run["counts"]["not_run"].as_u64().unwrap() > 50, "{}", run["counts"]);
-    assert_eq!(run["counts"]["failed"], 0);
+    assert_eq!((run.interrupted, run.verdict), (true, UpgradeVerdict::NotRun));
+    assert!(run.counts.not_run > 50, "{run}");
+    assert_eq!(run.counts.failed, 0);
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     assert_all_at_head(&shop, &database).await;
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::json;
 
-use super::{counts, migration, numbered, outcome, report, upgrade, with_tenants};
+use super::{counts, json_of, migration, numbered, outcome, report, upgrade, with_tenants};
 use crate::common::{Command, Database, Project, project, random_rounds};
 
 const CONFIG: &str = "[databases.app]\n\
@@ -58,9 +57,10 @@ async fn tenants_go_up_and_down_by_their_one_row() {
     let args = ["--all-tenants", "--format=json", "--output=json=r.json"];
     let up = report(&upgrade(&shop, &database, args).run().success());
     assert_eq!(counts(&up), [12, 0, 0, 0]);
-    assert_eq!(up["units"][0]["applied"], json!(["3", "4"]));
-    assert_eq!(up["units"][3]["applied"], json!(["1", "2", "3", "4"]));
-    assert_eq!((&up["units"][0]["before"], &up["units"][0]["after"]), (&json!("2"), &json!("4")));
+    assert_eq!(up.units[0].applied(), ["3", "4"]);
+    assert_eq!(up.units[3].applied(), ["1", "2", "3", "4"]);
+    let [before, after] = [&up.units[0].before, &up.units[0].after];
+    assert_eq!((before.as_deref(), after.as_deref()), (Some("2"), Some("4")));
     assert_eq!(ledgers(&database, &names).await, vec!["4"; 12]);
     assert_all_once(&database, 12, 4).await;
     let again = report(&upgrade(&shop, &database, args_of_all()).run().success());
@@ -71,8 +71,8 @@ async fn tenants_go_up_and_down_by_their_one_row() {
     // What the run with the report has applied, and nothing that was there before.
     let back = run(&shop, &database, ["downgrade", "--report=r.json", "--format=json"]);
     let back = report(&back.run().success());
-    assert_eq!(back["units"][0]["undone"], json!(["4", "3"]));
-    assert_eq!(back["units"][3]["undone"], json!(["4", "3", "2", "1"]));
+    assert_eq!(back.units[0].undone(), ["4", "3"]);
+    assert_eq!(back.units[3].undone(), ["4", "3", "2", "1"]);
     let rows = ledgers(&database, &names).await;
     assert_eq!(rows[..3], ["2", "2", "2"]);
     assert_eq!(rows[3..], ["-"; 9]);
@@ -128,7 +128,7 @@ async fn a_lost_race_leaves_no_mark() {
     let args = ["--all-tenants", "--lock-timeout=50ms", "--format=json"];
     let lost = report(&upgrade(&shop, &database, args).run().exit(1));
     assert_eq!(["t001", "t002"].map(|name| outcome(&lost, name)), ["upgraded", "failed"]);
-    assert_eq!(lost["units"][1]["retries"], 5);
+    assert_eq!(lost.units[1].retries, Some(5));
     assert_eq!(ledgers(&database, &names).await, ["2", "1"], "not dirty");
     holder.abort();
     let _ = holder.await;
@@ -150,9 +150,9 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
     database.sql("INSERT INTO tenant_t001.t1 VALUES (1, 1), (2, 1)").await;
     let failed = report(&upgrade(&shop, &database, args_of_all()).run().exit(1));
     assert_eq!(["t001", "t002"].map(|name| outcome(&failed, name)), ["failed", "upgraded"]);
-    assert_eq!(failed["units"][0].get("applied"), None, "the mark is not taken for a step");
+    assert_eq!(failed.units[0].applied, None, "the mark is not taken for a step");
     assert_eq!(ledgers(&database, &names).await, ["3 dirty", "4"]);
-    let hint = failed["units"][0]["failure"]["hint"].as_str().unwrap();
+    let hint = failed.units[0].failure().hint();
     let dropped = "the invalid index that it left was dropped: tenant_t001.once";
     let back = "UPDATE \"tenant_t001\".\"schema_migrations\" SET version = 2, dirty = false;";
     assert!(hint.contains(dropped) && hint.contains(back), "{hint}");
@@ -164,7 +164,7 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
     let words = dirty.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains(back), "{}", dirty.stdout);
     let status = run(&shop, &database, ["status", "--all-tenants", "--format=json"]);
-    let status = report(&status.run());
+    let status = json_of(&status.run());
     assert!(status.to_string().contains("Dirty database version 3"), "{status}");
     assert!(status.to_string().contains("SET version = 2, dirty = false"), "{status}");
 
@@ -191,12 +191,12 @@ async fn a_step_down_that_fails_is_not_undone() {
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     let down = |to: &'static str| {
         let args = ["downgrade", to, "--all-tenants", "--format=json"];
-        report(&run(&shop, &database, args).run().exit(1))["units"][0].clone()
+        report(&run(&shop, &database, args).run().exit(1)).units[0].clone()
     };
     let failed = down("2");
-    assert_eq!((failed.get("undone"), &failed["after"]), (None, &json!("3")));
+    assert_eq!((&failed.undone, failed.after.as_deref()), (&None, Some("3")));
     assert_eq!(ledgers(&database, &names).await, ["2 dirty"]);
-    let hint = failed["failure"]["hint"].as_str().unwrap().to_owned();
+    let hint = failed.failure().hint().to_owned();
     let stands = |version: &str| {
         let row = "UPDATE \"tenant_t001\".\"schema_migrations\"";
         format!("{version}: {row} SET version = {version}, dirty = false;")
@@ -207,10 +207,11 @@ async fn a_step_down_that_fails_is_not_undone() {
     database.sql("DROP INDEX tenant_t001.i").await;
     let shop = shop.file("tenant/3_i.down.sql", "SELECT 1;");
     let args = ["downgrade", "base", "--all-tenants", "--format=json"];
-    let failed = report(&run(&shop, &database, args).run().exit(1))["units"][0].clone();
-    assert_eq!((&failed["undone"], &failed["after"]), (&json!(["3", "2"]), &json!("1")));
+    let failed = report(&run(&shop, &database, args).run().exit(1)).units[0].clone();
+    assert_eq!(failed.undone(), ["3", "2"]);
+    assert_eq!(failed.after.as_deref(), Some("1"));
     assert_eq!(ledgers(&database, &names).await, ["-1 dirty"]);
-    let hint = failed["failure"]["hint"].as_str().unwrap();
+    let hint = failed.failure().hint();
     assert!(hint.contains(&stands("1")), "{hint}");
     database.sql(stands("1").split_once(": ").unwrap().1).await;
     upgrade(&shop, &database, ["2", "--all-tenants"]).run().success();

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use super::{counts, customers, migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::upgrade_report::UnitOutcome;
 use crate::common::{Database, Outcome, Project, Running, peer, postgres, project};
 
 /// For a run that waits for nothing, on a machine with many tests.
@@ -54,10 +54,6 @@ async fn begun(tenants: usize) -> (Project, Database) {
     (shop, database)
 }
 
-fn unit<'r>(report: &'r Value, name: &str) -> &'r Value {
-    report["units"].as_array().unwrap().iter().find(|unit| unit["name"] == name).unwrap()
-}
-
 /// Whether the run is in a pause between two tries or waits for the lock, with a limit or without one.
 #[tokio::test]
 async fn a_signal_ends_waits_for_a_lock() {
@@ -82,7 +78,7 @@ async fn a_signal_ends_waits_for_a_lock() {
         }
         let run = report(&interrupted(&database, run, signal).await);
         assert_eq!(counts(&run), [2, 1, 0, 1], "{timeout}");
-        assert_eq!(unit(&run, "t002")["reason"], "the run was interrupted");
+        assert_eq!(run.unit("t002").reason(), "the run was interrupted");
         let columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'tenant_t002.t1'::regclass \
             AND attname = 'x'";
         assert_eq!(database.sql(columns).await, ["0"]);
@@ -127,9 +123,9 @@ async fn an_interrupted_tenant_says_what_it_has_applied() {
     let run = upgrade(&shop, &database, args).start();
     until(&database, WAITING, "1").await;
     let run = report(&interrupted(&database, run, Signal::SIGINT).await);
-    let unit = unit(&run, "t001");
-    assert_eq!((&unit["outcome"], &unit["applied"][0]), (&"not-run".into(), &"2".into()));
-    assert_eq!(unit["after"], "2");
+    let unit = run.unit("t001");
+    assert_eq!((unit.outcome, unit.applied()[0].as_str()), (UnitOutcome::NotRun, "2"));
+    assert_eq!(unit.after.as_deref(), Some("2"));
     holder.execute("ROLLBACK").await.unwrap();
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
 }
@@ -145,8 +141,8 @@ async fn a_migration_that_executes_comes_to_its_end() {
     until(&database, SLEEPING, "1").await;
     run.signal(Signal::SIGINT);
     let run = report(&run.wait().exit(130));
-    assert_eq!(unit(&run, "t001")["applied"], serde_json::json!(["1", "2"]));
-    assert_eq!(unit(&run, "t001")["outcome"], "not-run");
+    assert_eq!(run.unit("t001").applied(), ["1", "2"]);
+    assert_eq!(outcome(&run, "t001"), "not-run");
 }
 
 /// Reading ledgers waits for locks as well, and so do the ways back and the making of new tenants.
@@ -185,7 +181,7 @@ async fn a_locked_tenant_is_tried_again_after_the_others() {
     holder.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().success());
     assert_eq!(counts(&run), [8, 1, 0, 0]);
-    assert!(unit(&run, "t001")["retries"].as_u64().unwrap() >= 1);
+    assert!(run.unit("t001").retries.unwrap() >= 1);
     let last = "SELECT tenant FROM audit.applied WHERE version = 2 ORDER BY ctid DESC LIMIT 1";
     assert_eq!(database.sql(last).await, ["tenant_t001"]);
 }
@@ -209,7 +205,7 @@ async fn locked_tenants_keep_no_worker_however_many_they_are() {
         begun_first.sort_unstable();
         assert_eq!(begun_first, first, "{jobs}");
         for name in ["t001", "t002", "t003", "t005"] {
-            assert!(unit(&run, name)["retries"].as_u64().unwrap() >= 1, "{jobs} {name}");
+            assert!(run.unit(name).retries.unwrap() >= 1, "{jobs} {name}");
         }
     }
 }
@@ -254,8 +250,8 @@ async fn a_locked_canary_keeps_the_others_waiting() {
     let args = ["--all-tenants", "--canary=2", "--lock-timeout=20ms", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
     assert_eq!(counts(&run), [1, 1, 1, 3]);
-    assert_eq!((outcome(&run, "t001"), &unit(&run, "t001")["retries"]), ("failed", &5.into()));
-    assert_eq!(unit(&run, "t005")["reason"], "1 of the first 2 (--canary) failed");
+    assert_eq!((outcome(&run, "t001"), run.unit("t001").retries), ("failed", Some(5)));
+    assert_eq!(run.unit("t005").reason(), "1 of the first 2 (--canary) failed");
 }
 
 /// A run waits while another one works on its only target, or while the server goes on with what a killed run has sent.
@@ -286,7 +282,7 @@ async fn a_signal_ends_a_wait_for_another_run() {
         assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
         let second = report(&second);
         assert_eq!(counts(&second), [0, 1, 0, 1], "{is_killed}");
-        assert_eq!(unit(&second, "t001")["reason"], "the run was interrupted");
+        assert_eq!(second.unit("t001").reason(), "the run was interrupted");
         if let Some(first) = first {
             assert_eq!(counts(&report(&first.wait().success())), [1, 1, 0, 0]);
         }
@@ -314,7 +310,7 @@ async fn several_signals_at_once_are_one() {
     until(&database, WAITING, "1").await;
     holder.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().exit(130));
-    assert_eq!(unit(&run, "t001")["applied"], serde_json::json!(["2"]));
+    assert_eq!(run.unit("t001").applied(), ["2"]);
     assert_eq!(outcome(&run, "t002"), "not-run");
     until(&database, SESSIONS, "0").await;
 }
@@ -338,7 +334,7 @@ async fn a_second_signal_ends_what_the_first_one_spares() {
     until(&database, SESSIONS, "0").await;
     let run = report(&ended);
     assert_eq!([outcome(&run, "t001"), outcome(&run, "t002")], ["failed", "not-run"]);
-    let hint = unit(&run, "t001")["failure"]["hint"].as_str().unwrap();
+    let hint = run.unit("t001").failure().hint();
     assert!(hint.contains("what the migration did before it failed stays"), "{hint}");
     assert_eq!(shop.read("r.json"), ended.stdout);
     holder.execute("ROLLBACK").await.unwrap();

@@ -1,10 +1,8 @@
 //! How much is risked at once: canaries, a number of failures, locks, time.
 
-use serde_json::json;
-
 use super::{
-    assert_all_once, counts, customers, migration, numbered, outcome, report, shop, upgrade,
-    with_tenants,
+    assert_all_once, counts, customers, json_of, migration, numbered, outcome, report, shop,
+    upgrade, with_tenants,
 };
 use crate::common::{Database, postgres, project};
 
@@ -17,7 +15,7 @@ async fn a_canary_keeps_the_others_from_it() {
     let run = upgrade(&shop, &database, ["--all-tenants", "--canary=3", "--format=json"]);
     let run = report(&run.run().exit(1));
     assert_eq!(counts(&run), [2, 1, 1, 17]);
-    assert_eq!(run["units"][20]["reason"], "1 of the first 3 (--canary) failed");
+    assert_eq!(run.units[20].reason(), "1 of the first 3 (--canary) failed");
     database.sql("DELETE FROM tenant_t002.t1").await;
     upgrade(&shop, &database, ["--all-tenants", "--canary=3"]).run().success();
     assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["40"]);
@@ -33,9 +31,9 @@ async fn enough_failures_are_enough() {
     database.sql(fill).await;
     let args = ["--all-tenants", "--max-failures=4", "--jobs=2", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
-    let failed = run["counts"]["failed"].as_u64().unwrap();
+    let failed = run.counts.failed;
     assert!((5..=6).contains(&failed), "{failed}: those at work come to their end");
-    assert_eq!(run["units"][100]["reason"], "more than 4 (--max-failures) failed before");
+    assert_eq!(run.units[100].reason(), "more than 4 (--max-failures) failed before");
     assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["100"]);
 }
 
@@ -62,10 +60,10 @@ async fn a_lock_that_somebody_holds_is_waited_for_and_then_given_up() {
     let args = ["--all-tenants", "--lock-timeout=50ms", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
     assert_eq!(outcome(&run, "t004"), "failed");
-    let unit = run["units"].as_array().unwrap().iter().find(|unit| unit["name"] == "t004").unwrap();
-    assert_eq!(unit["failure"]["sqlstate"], "55P03");
-    assert_eq!(unit["retries"], 5);
-    assert_eq!(run["counts"]["upgraded"], 5);
+    let unit = run.unit("t004");
+    assert_eq!(unit.failure().sqlstate(), "55P03");
+    assert_eq!(unit.retries, Some(5));
+    assert_eq!(run.counts.upgraded, 5);
     // It lets go while the next run tries.
     let next = upgrade(&shop, &database, ["--all-tenants", "--lock-timeout=2s"]).start();
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
@@ -82,9 +80,10 @@ async fn a_statement_that_takes_too_long_is_not_tried_again() {
     let database = with_tenants(&numbered(1)).await;
     let args = ["--all-tenants", "--statement-timeout=200ms", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
-    let unit = &run["units"][1];
-    assert_eq!((&unit["failure"]["sqlstate"], unit.get("retries")), (&json!("57014"), None));
-    assert_eq!((&unit["applied"], &unit["after"]), (&json!(["1"]), &json!("1")));
+    let unit = &run.units[1];
+    assert_eq!((unit.failure().sqlstate(), unit.retries), ("57014", None));
+    assert_eq!(unit.applied(), ["1"]);
+    assert_eq!(unit.after.as_deref(), Some("1"));
 }
 
 /// What was left before this run is named, with what to do about it.
@@ -180,11 +179,11 @@ async fn a_canary_with_a_database_has_work() {
     let run = report(&stopped);
     assert_eq!(counts(&run), [0, 3, 1, 2]);
     assert_eq!(outcome(&run, &names[3]), "failed");
-    assert_eq!(run["units"][5]["reason"], "1 of the first 1 (--canary) failed");
+    assert_eq!(run.units[5].reason(), "1 of the first 1 (--canary) failed");
     databases[3].sql("DROP TABLE a").await;
     let run = report(&shop.mig_ci(args).run().success());
-    assert_eq!(run["counts"]["upgraded"], 3);
-    let names: Vec<_> = run["units"].as_array().unwrap().iter().map(|unit| &unit["name"]).collect();
+    assert_eq!(run.counts.upgraded, 3);
+    let names: Vec<_> = run.units.iter().map(|unit| &unit.name).collect();
     assert_eq!(names, databases.iter().map(|database| &database.name).collect::<Vec<_>>());
 }
 
@@ -210,10 +209,10 @@ async fn a_bad_address_is_known_before_anything_is_begun() {
     let args = ["upgrade", "--all-tenants", "--format=json", "--max-failures=0"];
     let run = report(&shop.mig_ci(args).run().exit(1));
     assert_eq!(counts(&run), [0, 0, 1, 2]);
-    assert_eq!(run["units"][0]["reason"], "more than 0 (--max-failures) failed before");
+    assert_eq!(run.units[0].reason(), "more than 0 (--max-failures) failed before");
     let shop = shop.file("mig-ci.toml", config(one));
     let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
-    assert_eq!(run["units"][0]["reason"], "there is no tenant to begin with");
+    assert_eq!(run.units[0].reason(), "there is no tenant to begin with");
     assert_eq!(main.sql(has_it).await, ["f"]);
     let shop = shop.file("mig-ci.toml", config(&both));
     let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
@@ -233,7 +232,7 @@ async fn a_ledger_that_is_a_view_is_none() {
     let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
     let ends = ["t001", "t002", "t003"].map(|name| outcome(&run, name));
     assert_eq!(ends, ["up-to-date", "failed", "upgraded"]);
-    let message = run["units"][2]["failure"]["message"].as_str().unwrap();
+    let message = &run.units[2].failure().message;
     assert!(message.ends_with("is a view, and no table"), "{message}");
 }
 
@@ -327,9 +326,9 @@ async fn a_ledger_with_a_null_costs_one_tenant() {
         .await;
     let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
     assert_eq!(counts(&run), [0, 3, 1, 0]);
-    let why = run["units"][2]["failure"]["message"].as_str().unwrap();
+    let why = &run.units[2].failure().message;
     assert!(why.contains("_sqlx_migrations"), "{why}");
     let status = shop.mig_ci(["status", "--all-tenants", "--format=json"]);
-    let status = report(&status.env("SHOP_URL", database.url()).run().success());
+    let status = json_of(&status.env("SHOP_URL", database.url()).run().success());
     assert_eq!(status["counts"]["unreadable"], 1, "{status}");
 }

@@ -30,6 +30,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{Command, Database, Outcome, Postgres, Project, postgres, project};
 
 /// Each migration writes down that it ran, and where: whatever was applied twice is there twice.
@@ -112,10 +113,18 @@ pub(super) fn upgrade<const N: usize>(
 }
 
 /// The report on stdout, which fits its schema.
-pub(super) fn report(outcome: &Outcome) -> Value {
-    let report = serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"));
-    assert_fits(&report);
-    report
+#[track_caller]
+pub(super) fn report(outcome: &Outcome) -> UpgradeReport {
+    assert_eq!(json_of(outcome)["schema"], "mig-ci.upgrade/1");
+    UpgradeReport::parse(&outcome.stdout)
+}
+
+/// What a command wrote to stdout as JSON, which fits its schema.
+#[track_caller]
+pub(super) fn json_of(outcome: &Outcome) -> Value {
+    let json = serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"));
+    assert_fits(&json);
+    json
 }
 
 fn assert_fits(report: &Value) {
@@ -131,16 +140,15 @@ fn assert_fits(report: &Value) {
 }
 
 /// What has become of a unit: `upgraded`, `failed` ….
-pub(super) fn outcome<'r>(report: &'r Value, name: &str) -> &'r str {
-    let units = report["units"].as_array().unwrap();
-    let unit = units.iter().find(|unit| unit["name"] == name);
-    unit.unwrap_or_else(|| panic!("no {name}"))["outcome"].as_str().unwrap()
+#[track_caller]
+pub(super) fn outcome(report: &UpgradeReport, name: &str) -> &'static str {
+    report.unit(name).outcome.into()
 }
 
 /// Upgraded, up to date, failed, not run.
-pub(super) fn counts(report: &Value) -> [u64; 4] {
-    ["upgraded", "up_to_date", "failed", "not_run"]
-        .map(|name| report["counts"][name].as_u64().unwrap())
+pub(super) fn counts(report: &UpgradeReport) -> [u64; 4] {
+    let counts = &report.counts;
+    [counts.upgraded, counts.up_to_date, counts.failed, counts.not_run]
 }
 
 /// Each tenant has each migration, once, and no other tenant's.

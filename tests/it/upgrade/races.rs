@@ -1,10 +1,9 @@
 //! Tenants that change the same objects at once: what passes one after the other passes beside each other, and what fails
 //! one after the other fails.
 
-use serde_json::Value;
-
 use super::{counts, numbered, report, shop, upgrade, with_tenants};
 use crate::common::Database;
+use crate::common::upgrade_report::UpgradeReport;
 
 const TENANTS: usize = 60;
 
@@ -69,17 +68,13 @@ const SHARED: [(&str, &str); 14] = [
     ),
 ];
 
-async fn run(script: &str, jobs: &str) -> (Value, Database) {
+async fn run(script: &str, jobs: &str) -> (UpgradeReport, Database) {
     let shop = shop(0)
         .file("shared/2_old.sql", "CREATE TYPE shared.old AS ENUM ('a');")
         .file("tenant/1_x.sql", script);
     let database = with_tenants(&numbered(TENANTS)).await;
     let run = upgrade(&shop, &database, ["--all-tenants", jobs, "--format=json"]).run();
     (report(&run), database)
-}
-
-fn retries(report: &Value) -> u64 {
-    report["units"].as_array().unwrap().iter().filter_map(|unit| unit["retries"].as_u64()).sum()
 }
 
 /// What the database holds apart from times of application.
@@ -106,11 +101,11 @@ async fn what_passes_one_after_the_other_passes_beside_each_other() {
     let mut all = 0;
     for (name, script) in SHARED {
         let (one, alone) = run(script, "--jobs=1").await;
-        assert_eq!((counts(&one), retries(&one)), ([61, 0, 0, 0], 0), "{name}: {one}");
+        assert_eq!((counts(&one), one.retries()), ([61, 0, 0, 0], 0), "{name}: {one}");
         let (many, beside) = run(script, "--jobs=8").await;
         assert_eq!(counts(&many), [61, 0, 0, 0], "{name}: {many}");
         assert_eq!(shape(&beside).await, shape(&alone).await, "{name}");
-        all += retries(&many);
+        all += many.retries();
     }
     assert!(all >= 5, "{all} retries: the tenants did not meet");
 }
@@ -127,7 +122,7 @@ async fn what_fails_one_after_the_other_fails_beside_each_other() {
         assert_eq!(counts(&one), [2, 0, 59, 0], "{script}: {one}");
         assert_eq!(counts(&many), counts(&one), "{script}: {many}");
         if !is_retried {
-            assert_eq!(retries(&many), 0, "a duplicate in a table is no race: {many}");
+            assert_eq!(many.retries(), 0, "a duplicate in a table is no race: {many}");
         }
     }
 }
@@ -154,6 +149,6 @@ async fn what_a_sequence_makes_pass_at_the_second_try_fails() {
         let shop = shop.file("tenant/2_p.sql", pending);
         let run = upgrade(&shop, &database, ["--all-tenants", "--jobs=8", "--format=json"]);
         let run = report(&run.run().exit(1));
-        assert_eq!((counts(&run), retries(&run)), ([0, 1, 16, 0], 0), "{pending}: {run}");
+        assert_eq!((counts(&run), run.retries()), ([0, 1, 16, 0], 0), "{pending}: {run}");
     }
 }

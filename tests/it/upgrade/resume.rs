@@ -1,6 +1,7 @@
 //! `upgrade --resume`: what a saved report has left, and nobody else. And in which order tenants are begun.
 
 use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants};
+use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{Database, Project};
 
 /// A second migration, which fails for tenants with a row in `t1`.
@@ -30,8 +31,7 @@ async fn what_a_report_has_left_is_done_and_nothing_else() {
         .await;
     let args = ["--resume=r.json", "--jobs=1", "--output=json=r2.json", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().success());
-    let units = run["units"].as_array().unwrap();
-    let names: Vec<_> = units.iter().map(|unit| unit["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = run.units.iter().map(|unit| unit.name.as_str()).collect();
     assert_eq!(names, ["app", "a*", "c"], "the shared track first");
     assert_eq!(begun(&database).await, ["a*", "c"], "neither ab nor d, which was not in it");
 
@@ -51,14 +51,14 @@ async fn what_was_not_run_is_left_too() {
     let shop = shop.file("shared/2_bad.sql", "SELECT 1;");
     let run =
         report(&upgrade(&shop, &database, ["--resume=r.json", "--format=json"]).run().success());
-    assert_eq!(run["counts"]["upgraded"], 3);
+    assert_eq!(run.counts.upgraded, 3);
     // Of a shared track alone.
     let shop = shop.file("shared/3_bad.sql", "SELECT nothing;");
     upgrade(&shop, &database, ["--shared", "--output=json=r.json"]).run().exit(1);
     let shop = shop.file("shared/3_bad.sql", "SELECT 1;");
     let run =
         report(&upgrade(&shop, &database, ["--resume=r.json", "--format=json"]).run().success());
-    assert_eq!(run["units"].as_array().unwrap().len(), 1);
+    assert_eq!(run.units.len(), 1);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn tenants_that_are_gone_since_are_named() {
         report(&upgrade(&shop, &database, ["--resume=r.json", "--format=json"]).run().exit(1));
     let ends = ["t001", "t002", "t003"].map(|name| outcome(&run, name));
     assert_eq!(ends, ["upgraded", "failed", "failed"]);
-    let why = |index: usize| run["units"][index]["failure"]["message"].as_str().unwrap().to_owned();
+    let why = |index: usize| run.units[index].failure().message.clone();
     assert_eq!(why(2), "the query of `app` does not give this tenant any more");
     assert_eq!(why(3), "there is no schema \"tenant_t003\"");
 }
@@ -128,9 +128,9 @@ async fn tenants_are_begun_in_the_order_that_is_asked_for() {
     let database = with_tenants(&names).await;
     let mut sorted = names.clone();
     sorted.sort();
-    let listed = |run: &serde_json::Value| -> Vec<String> {
-        let units = run["units"].as_array().unwrap().iter().skip(1);
-        units.map(|unit| unit["name"].as_str().unwrap().to_owned()).collect()
+    let listed = |run: &UpgradeReport| -> Vec<String> {
+        let units = run.units.iter().skip(1);
+        units.map(|unit| unit.name.clone()).collect()
     };
     let mut shop = shop;
     for (number, order) in ["source", "name", "random"].into_iter().enumerate() {

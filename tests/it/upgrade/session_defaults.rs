@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{migration, numbered, report, shop, upgrade, with_tenants};
+use super::{json_of, migration, numbered, report, shop, upgrade, with_tenants};
 use crate::common::{Database, Project, project};
 
 /// Settings that a database's owner can give it, each with a value that is not the default.
@@ -60,7 +60,7 @@ async fn odd_tenants() -> Database {
 fn read(shop: &Project, database: &Database) -> Vec<Value> {
     let said = |args: &[&str]| {
         let command = shop.mig_ci([args[0], args[1], "--format=json"]);
-        let mut value = report(&command.env("SHOP_URL", database.url()).run());
+        let mut value = json_of(&command.env("SHOP_URL", database.url()).run());
         value.as_object_mut().unwrap().retain(|key, _| key != "started_at" && key != "duration_ms");
         value
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{numbered, report, shop, upgrade, with_tenants, with_tenants_on};
+use super::{json_of, numbered, shop, upgrade, with_tenants, with_tenants_on};
 use crate::common::{Command, Database, Postgres, Project, Wire, postgres, project};
 
 fn status<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
@@ -48,7 +48,7 @@ async fn of_many_tenants_the_odd_ones_are_named() {
     let database = with_tenants(&numbered(40)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     let fine = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]).run();
-    let fine = report(&fine.success());
+    let fine = json_of(&fine.success());
     assert_eq!(fine["counts"]["at_head"], 41);
     assert_eq!(fine["versions"].as_array().unwrap().len(), 1);
     assert_eq!(unit(&fine, "t007")["agreement"], "same");
@@ -66,7 +66,7 @@ async fn of_many_tenants_the_odd_ones_are_named() {
         )
         .await;
     let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
-    let report = report(&run);
+    let report = json_of(&run);
     let seen = |name: &str| {
         let unit = unit(&report, name);
         (unit["standing"].clone(), unit["agreement"].clone())
@@ -152,7 +152,7 @@ async fn own_names_are_no_drift(server: &'static Postgres) {
         )
         .await;
     let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
-    let report = report(&run);
+    let report = json_of(&run);
     assert_eq!(report["counts"]["drifted"], 1);
     assert_eq!(unit(&report, "x")["agreement"], "drifted");
     let differences = report["differences"].to_string();
@@ -175,7 +175,7 @@ async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
     let own = |names: &[&str]| names.iter().map(|name| body(name, name)).collect::<String>();
     database.sql(&(own(&["t001", "t002", "t003"]) + &body("t004", "t001"))).await;
     let run = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]).run().exit(1);
-    let report = report(&run);
+    let report = json_of(&run);
     assert_eq!(report["counts"]["drifted"], 1, "{report}");
     assert_eq!(unit(&report, "t004")["agreement"], "drifted", "{report}");
     assert!(report["differences"].to_string().contains("tenant_t001.t1"), "{report}");
@@ -190,7 +190,7 @@ async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
     database.sql("DROP FUNCTION tenant_t004.rows(); COMMENT ON FUNCTION tenant_t002.rows() IS NULL; \
         COMMENT ON FUNCTION tenant_t001.rows() IS NULL; COMMENT ON FUNCTION tenant_t003.rows() IS NULL").await;
     let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
-    let report = super::report(&run);
+    let report = json_of(&run);
     assert_eq!(report["counts"]["drifted"], 1, "{report}");
     assert_eq!(unit(&report, "t004")["agreement"], "drifted", "{report}");
 }
@@ -211,7 +211,7 @@ async fn a_default_with_another_tenants_name_is_a_drift_whatever_its_text() {
             });
         database.sql(&defaults.concat()).await;
         let run = status(&shop, &database, ["--all-tenants", "--check", "--format=json"]);
-        let report = report(&run.run().exit(1));
+        let report = json_of(&run.run().exit(1));
         assert_eq!(unit(&report, "t003")["agreement"], "drifted", "{text}: {report}");
         assert_eq!(report["counts"]["drifted"], 1, "{text}: {report}");
     }
@@ -245,7 +245,7 @@ async fn databases_are_compared_with_each_other() {
     upgrade(&shop, &databases[0], ["--all-tenants"]).run().success();
     databases[1].sql("CREATE INDEX extra ON a (id)").await;
     let report = status(&shop, &databases[0], ["--all-tenants", "--format=json"]).run().success();
-    let report = super::report(&report);
+    let report = json_of(&report);
     assert_eq!(unit(&report, &databases[1].name)["agreement"], "drifted");
     assert_eq!(report["counts"]["drifted"], 1);
     assert!(report["differences"].to_string().contains("extra"), "{report}");

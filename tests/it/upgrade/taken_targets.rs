@@ -1,8 +1,9 @@
 //! A tenant whose target belongs to PostgreSQL, to a track, or to another tenant is refused, and the others go on.
 
-use serde_json::{Value, json};
+use serde_json::json as value;
 
-use super::{counts, outcome, report, shop, upgrade};
+use super::{counts, json_of, outcome, report, shop, upgrade};
+use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{Database, Project, postgres, project};
 
 /// Tenants are schemas by their own names, from `from`.
@@ -22,10 +23,9 @@ async fn two_schemas() -> Database {
     database
 }
 
-fn failure<'r>(report: &'r Value, name: &str) -> &'r str {
-    let units = report["units"].as_array().unwrap();
-    let unit = units.iter().find(|unit| unit["name"] == name).unwrap_or_else(|| panic!("{report}"));
-    unit["failure"]["message"].as_str().unwrap()
+#[track_caller]
+fn failure<'r>(report: &'r UpgradeReport, name: &str) -> &'r str {
+    &report.unit(name).failure().message
 }
 
 /// The shared schema got tenant migrations 1 to 3 and said that it is at 3.
@@ -73,8 +73,10 @@ async fn the_shared_schema_is_no_tenants_on_the_command_line() {
                 _ => shop.mig_ci([command, "--tenant", name]),
             };
             let run = run.args(["--format=json"]).env("SHOP_URL", database.url()).run();
-            let run = report(&run.exit(i32::from(command != "status")));
-            let why = failure(&run, name);
+            let run = json_of(&run.exit(i32::from(command != "status")));
+            let mut units = run["units"].as_array().unwrap().iter();
+            let unit = units.find(|unit| unit["name"] == name).unwrap_or_else(|| panic!("{run}"));
+            let why = unit["failure"]["message"].as_str().unwrap();
             let is_told = why.contains("is no tenant's") || why.contains("reserves for itself");
             assert!(is_told, "{command} {name}: {why}");
         }
@@ -87,10 +89,10 @@ async fn a_pattern_of_all_names_brings_tenants_alone() {
     let (shop, database) = (plain_names("{ pattern = \"%\" }"), two_schemas().await);
     database.sql("CREATE SCHEMA \"Shared\"").await;
     let listed = shop.mig_ci(["tenants", "--format=json"]).env("SHOP_URL", database.url());
-    let listed = report(&listed.run().success());
+    let listed = json_of(&listed.run().success());
     let names = listed["tenants"].as_array().unwrap().iter().map(|tenant| tenant["name"].clone());
     // PostgreSQL tells another case apart, and a schema of the project's own is one like any other.
-    let expected = ["Shared", "audit", "t001"].map(|name| json!(name));
+    let expected = ["Shared", "audit", "t001"].map(|name| value!(name));
     assert_eq!(names.collect::<Vec<_>>(), expected);
 }
 

@@ -1,10 +1,9 @@
 //! Who is upgraded, how far, and what is said of it.
 
-use serde_json::json;
-
 use super::{
     assert_all_once, counts, migration, numbered, outcome, report, shop, upgrade, with_tenants,
 };
+use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{postgres, project};
 
 #[tokio::test]
@@ -23,8 +22,9 @@ async fn a_plain_database_goes_to_the_head_and_no_further_than_asked() {
         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
     let first = upgrade(&shop, &database, ["-n", "users", "1", "--format=json"]).run().success();
     let first = report(&first);
-    assert_eq!(first["units"][0]["applied"], json!(["1"]));
-    assert!(first["units"][0].get("before").is_none() && first["units"][0]["after"] == "1");
+    assert_eq!(first.units[0].applied(), ["1"]);
+    let unit = &first.units[0];
+    assert_eq!((&unit.before, unit.after.as_deref()), (&None, Some("1")));
     assert_eq!(database.sql(tables).await, ["_sqlx_migrations a"]);
     // The flag before the command, as other tools have it.
     let head = shop.mig_ci(["-n", "users", "upgrade", "head"]).env("SHOP_URL", database.url());
@@ -130,8 +130,8 @@ async fn each_source_gives_the_tenants() {
         let shop = shop.file("mig-ci.toml", config).file("who.txt", "\u{feff}t001\r\n\nt003");
         let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run();
         let run = report(&run.success());
-        let units = run["units"].as_array().unwrap().iter().skip(1);
-        let names: Vec<_> = units.map(|unit| unit["name"].as_str().unwrap().to_owned()).collect();
+        let units = run.units.iter().skip(1);
+        let names: Vec<_> = units.map(|unit| unit.name.clone()).collect();
         names.join(" ")
     };
     assert_eq!(outcomes("{ list = [\"t002\"] }"), "t002");
@@ -157,10 +157,9 @@ async fn sources_that_give_nobody_say_so() {
     assert!(broken.contains("column \\\"nothing\\\" does not exist") || broken.contains("nothing"));
 }
 
-fn report_failures(report: &serde_json::Value, message: &str) -> u64 {
-    let units = report["units"].as_array().unwrap().iter();
-    let told = |unit: &&serde_json::Value| unit["failure"]["message"].to_string().contains(message);
-    units.filter(told).count() as u64
+fn report_failures(report: &UpgradeReport, message: &str) -> u64 {
+    let failures = report.units.iter().filter_map(|unit| unit.failure.as_ref());
+    failures.filter(|failure| failure.message.contains(message)).count() as u64
 }
 
 /// What is no name costs the tenant that it stands for; a name is what its source says, and nothing else.
@@ -258,9 +257,9 @@ async fn no_tenant_runs_before_its_shared_track() {
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1);
     let run = report(&run);
     assert_eq!(counts(&run), [0, 0, 1, 3]);
-    assert_eq!(run["units"][1]["reason"], "the shared track is not where the tenants need it");
-    assert_eq!(run["units"][0]["applied"], json!(["1"]));
-    assert_eq!(run["units"][0]["failure"]["place"]["path"], "shared/2_bad.sql");
+    assert_eq!(run.units[1].reason(), "the shared track is not where the tenants need it");
+    assert_eq!(run.units[0].applied(), ["1"]);
+    assert_eq!(run.units[0].failure().place.as_ref().unwrap().path, "shared/2_bad.sql");
     assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["0"]);
     let shared = upgrade(&shop, &database, ["--shared", "1"]).run().success();
     assert!(shared.stdout.contains("already at 1"), "{shared:?}");

@@ -1,8 +1,6 @@
 //! `mig-ci tenants`: who they are, and where. By the same way as an upgrade finds them.
 
-use serde_json::json;
-
-use super::{counts, numbered, report, shop, upgrade, with_tenants};
+use super::{counts, json_of, numbered, report, shop, upgrade, with_tenants};
 use crate::common::{Database, Outcome, Project, postgres, project};
 
 fn tenants<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Outcome {
@@ -18,10 +16,10 @@ async fn the_tenants_are_shown_with_their_places() {
     assert_eq!(lines.len(), 3, "{listed}");
     assert!(lines[1].starts_with("t002  schema tenant_t002  at "), "{listed}");
     assert!(lines[1].ends_with(&format!("/{}", database.name)), "{listed}");
-    let json = report(&tenants(&shop, &database, ["--format=json"]).success());
+    let json = json_of(&tenants(&shop, &database, ["--format=json"]).success());
     assert_eq!(
         (&json["schema"], &json["database"], &json["tenancy"]),
-        (&json!("mig-ci.tenants/1"), &json!("app"), &json!("schema"))
+        (&"mig-ci.tenants/1".into(), &"app".into(), &"schema".into())
     );
     assert_eq!(json["tenants"][2]["name"], "t003");
     assert_eq!(json["tenants"][2]["target"], "tenant_t003");
@@ -73,7 +71,7 @@ async fn addresses_have_no_passwords_and_bad_ones_are_named() {
     assert!(
         text.stdout.contains("c  database c  nowhere: the address of this tenant: it is no URL")
     );
-    let json = report(&tenants(&shop, &database, ["--format=json"]).exit(1));
+    let json = json_of(&tenants(&shop, &database, ["--format=json"]).exit(1));
     assert!(json["tenants"][1]["address"].as_str().unwrap().ends_with("/b"), "{json}");
     assert!(json["tenants"][2].get("address").is_none() && json["tenants"][2]["error"].is_string());
     assert!(!format!("{text:?}{json}").contains("hunter2"));
@@ -98,11 +96,11 @@ async fn a_name_that_is_given_twice_is_one_tenant() {
     let database = with_tenants(&numbered(2)).await;
     let args = ["--tenant=t001", "--tenant=t002", "--tenant=t001", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().success());
-    let names = run["units"].as_array().unwrap().iter().map(|unit| unit["name"].as_str().unwrap());
+    let names = run.units.iter().map(|unit| unit.name.as_str());
     assert_eq!(names.collect::<Vec<_>>(), ["app", "t001", "t002"]);
     let both = upgrade(&shop, &database, ["--format=json"]).env("TENANT_SCHEMA", "tenant_t001");
     let both = report(&both.env("TENANT_DB", "tenant_t001").run().success());
-    assert_eq!(both["units"].as_array().unwrap().len(), 2);
+    assert_eq!(both.units.len(), 2);
 }
 
 /// A variable that is left over from a loop is named where it does not fit.
@@ -120,7 +118,7 @@ async fn a_variable_for_a_database_without_tenants_is_the_reason() {
     assert!(run.stderr.contains(words), "{run:?}");
     upgrade(&shop, &database, ["-n", "users"]).run().success();
     let run = upgrade(&shop, &database, ["--format=json"]).env("TENANT_SCHEMA", "tenant_t001");
-    assert_eq!(report(&run.run().success())["units"][1]["name"], "t001");
+    assert_eq!(report(&run.run().success()).units[1].name, "t001");
 }
 
 /// One bad row of the tenants' table does not stop a night's work: it is a failure of its own.
@@ -133,12 +131,15 @@ async fn a_name_that_is_none_costs_one_tenant() {
     database.sql(&rows).await;
     let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
     assert_eq!(counts(&run), [4, 0, 2, 0]);
-    let tab = &run["units"][4]["failure"];
-    let message = tab["message"].as_str().unwrap();
-    assert!(message.contains("the query of `app` gives a name that cannot be a tenant's"), "{tab}");
-    assert!(message.contains("contains a control character"), "{tab}");
-    assert!(tab["hint"].as_str().unwrap().starts_with("correct it there"), "{tab}");
-    let message = run["units"][5]["failure"]["message"].as_str().unwrap();
+    let tab = run.units[4].failure();
+    let message = &tab.message;
+    assert!(
+        message.contains("the query of `app` gives a name that cannot be a tenant's"),
+        "{tab:?}"
+    );
+    assert!(message.contains("contains a control character"), "{tab:?}");
+    assert!(tab.hint().starts_with("correct it there"), "{tab:?}");
+    let message = &run.units[5].failure().message;
     assert!(message.contains("has 87 bytes"), "{message}");
     let named = upgrade(&shop, &database, ["--tenant", &long]).run().exit(1);
     assert!(named.stdout.contains("the command line of `app` gives a name"), "{named:?}");
@@ -149,12 +150,12 @@ async fn a_name_that_is_none_costs_one_tenant() {
     database.sql(&format!("INSERT INTO audit.tenants (slug) VALUES ('{odd}'), (E'a\\tb')")).await;
     database.sql(&format!("CREATE SCHEMA \"{odd}\"")).await;
     let status = shop.mig_ci(["status", "--all-tenants", "--format=json"]);
-    let status = report(&status.env("SHOP_URL", database.url()).run().success());
+    let status = json_of(&status.env("SHOP_URL", database.url()).run().success());
     let of = |name: &str| {
         let units = status["units"].as_array().unwrap();
         units.iter().find(|unit| unit["name"] == name).unwrap().clone()
     };
-    assert_eq!((&of(&odd)["standing"], of(&odd).get("shape")), (&json!("unreadable"), None));
+    assert_eq!((&of(&odd)["standing"], of(&odd).get("shape")), (&"unreadable".into(), None));
     let why = of(&odd)["failure"]["message"].as_str().unwrap().to_owned();
     assert!(why.contains("has 69 bytes"), "{why}");
     assert_eq!(of("a\tb")["target"], "tenant_a\tb");
