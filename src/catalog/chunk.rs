@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::kinds;
-use super::statement::{Naming, Scope, Wanted};
+use super::statement::{CatalogOutput, CatalogScope, NameRendering};
 use super::survey::Survey;
 use crate::model::{Catalog, Digests, Failure, Item, ItemKind, LeaveOut, SEPARATOR};
 use crate::postgres::Session;
@@ -31,7 +31,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
 pub(crate) struct Chunk<'c> {
     session: &'c mut Session,
     major: u32,
-    naming: Naming,
+    naming: NameRendering,
     survey: Survey,
 }
 
@@ -40,7 +40,7 @@ impl<'c> Chunk<'c> {
     pub(crate) async fn begin(
         session: &'c mut Session,
         major: u32,
-        naming: Naming,
+        naming: NameRendering,
         schemas: &[String],
         left_out: &LeaveOut,
     ) -> Result<Self, Failure> {
@@ -66,7 +66,7 @@ impl<'c> Chunk<'c> {
         let plain: Vec<u32> =
             self.survey.schemas.keys().copied().filter(|oid| !rewritten.contains(oid)).collect();
         let mut told: BTreeMap<u32, Digests> = BTreeMap::new();
-        for row in self.rows(&plain, Wanted::Digests).await? {
+        for row in self.rows(&plain, CatalogOutput::Digests).await? {
             let (oid, kind) = head(&row)?;
             let digest = row.try_get("digest").map_err(|error| failure::of_own(&error))?;
             told.entry(oid).or_default().add(self.shown(oid), kind, digest);
@@ -86,7 +86,7 @@ impl<'c> Chunk<'c> {
 
     /// The schemas whose items name them, and should not.
     fn rewritten(&self) -> Vec<u32> {
-        if self.naming == Naming::OfAllSchemas {
+        if self.naming == NameRendering::OfAllSchemas {
             return Vec::new();
         }
         let shadowed = self.survey.schemas.iter().filter(|(_, found)| found.shadowed);
@@ -96,7 +96,7 @@ impl<'c> Chunk<'c> {
     async fn items(&mut self, schemas: &[u32]) -> Result<BTreeMap<u32, Vec<Item>>, Failure> {
         let rewritten = self.rewritten();
         let mut told: BTreeMap<u32, Vec<Item>> = BTreeMap::new();
-        for row in self.rows(schemas, Wanted::Items).await? {
+        for row in self.rows(schemas, CatalogOutput::Items).await? {
             let (oid, kind) = head(&row)?;
             let text = |column: &str| -> Result<Option<String>, Failure> {
                 row.try_get(column).map_err(|error| failure::of_own(&error))
@@ -116,19 +116,23 @@ impl<'c> Chunk<'c> {
         Ok(told)
     }
 
-    async fn rows(&mut self, schemas: &[u32], wanted: Wanted) -> Result<Vec<PgRow>, Failure> {
-        if schemas.is_empty() && self.naming == Naming::OfOneSchema {
+    async fn rows(
+        &mut self,
+        schemas: &[u32],
+        wanted: CatalogOutput,
+    ) -> Result<Vec<PgRow>, Failure> {
+        if schemas.is_empty() && self.naming == NameRendering::OfOneSchema {
             return Ok(Vec::new());
         }
         let Self { session, major, naming, survey } = self;
-        let scope = |schemas: &[u32]| Scope {
+        let scope = |schemas: &[u32]| CatalogScope {
             major: *major,
             naming: *naming,
             schemas: schemas.to_owned(),
             left_out: &survey.left_out,
         };
         let mut plain = kinds::PLAIN.to_vec();
-        if *naming == Naming::OfAllSchemas {
+        if *naming == NameRendering::OfAllSchemas {
             plain.extend(kinds::DATABASE);
         }
         let mut message =
@@ -149,8 +153,8 @@ impl<'c> Chunk<'c> {
     /// The schema as the items have it.
     fn shown(&self, oid: u32) -> &str {
         match self.naming {
-            Naming::OfOneSchema => "",
-            Naming::OfAllSchemas => self.name(oid),
+            NameRendering::OfOneSchema => "",
+            NameRendering::OfAllSchemas => self.name(oid),
         }
     }
 }

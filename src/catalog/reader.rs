@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgConnectOptions;
 
 use super::chunk::Chunk;
-use super::statement::Naming;
+use super::statement::NameRendering;
 use crate::model::{Catalog, Digests, Failure, FailureKind, Fingerprint, Item, LeaveOut};
 use crate::postgres::Session;
 
@@ -29,7 +29,7 @@ type Told<T> = Vec<(String, Result<T, Failure>)>;
 
 /// How a chunk's schemas are read.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum ReadStrategy {
     Digests,
     Items,
 }
@@ -68,7 +68,7 @@ impl CatalogReader {
         left_out: &LeaveOut,
     ) -> Told<Fingerprint> {
         let mut found = BTreeMap::new();
-        for (name, read) in self.read(schemas, left_out, Way::Digests).await {
+        for (name, read) in self.read(schemas, left_out, ReadStrategy::Digests).await {
             found.insert(name, read.map(|read| read.digests().fingerprint()));
         }
         let absent = |name: &String| Err(no_such_schema(name));
@@ -85,7 +85,7 @@ impl CatalogReader {
         left_out: &LeaveOut,
     ) -> Result<Catalog, Failure> {
         let schemas = [schema.to_owned()];
-        match self.read(&schemas, left_out, Way::Items).await.pop() {
+        match self.read(&schemas, left_out, ReadStrategy::Items).await.pop() {
             Some((_, read)) => Ok(Catalog::new(read?.items()).named(schema)),
             None => Err(no_such_schema(schema)),
         }
@@ -97,7 +97,7 @@ impl CatalogReader {
         schemas: &[String],
         left_out: &LeaveOut,
     ) -> Told<Catalog> {
-        let read = self.read(schemas, left_out, Way::Items).await;
+        let read = self.read(schemas, left_out, ReadStrategy::Items).await;
         let catalog = |(name, read): (String, Result<Read, Failure>)| {
             let read = read.map(|read| Catalog::new(read.items()).named(&name));
             (name, read)
@@ -112,7 +112,7 @@ impl CatalogReader {
         left_out: &LeaveOut,
     ) -> Result<Fingerprint, Failure> {
         let mut all = Digests::default();
-        for read in self.database(left_out, Way::Digests).await? {
+        for read in self.database(left_out, ReadStrategy::Digests).await? {
             all.join(read.digests());
         }
         Ok(all.fingerprint())
@@ -123,7 +123,7 @@ impl CatalogReader {
         &mut self,
         left_out: &LeaveOut,
     ) -> Result<Catalog, Failure> {
-        let read = self.database(left_out, Way::Items).await?;
+        let read = self.database(left_out, ReadStrategy::Items).await?;
         let name = "SELECT pg_catalog.current_database()::pg_catalog.text";
         let name: String = self.session.fetch_one(name).await?;
         Ok(Catalog::new(read.into_iter().flat_map(Read::items).collect()).named(&name))
@@ -137,7 +137,9 @@ impl CatalogReader {
     ) -> Result<Catalog, Failure> {
         let mut others = self.schemas().await?;
         others.retain(|schema| !schemas.contains(schema));
-        let read = self.patiently(Naming::OfAllSchemas, &others, left_out, Way::Items).await?;
+        let read = self
+            .patiently(NameRendering::OfAllSchemas, &others, left_out, ReadStrategy::Items)
+            .await?;
         Ok(Catalog::new(read.into_iter().flat_map(|(_, read)| read.items()).collect()))
     }
 
@@ -145,18 +147,27 @@ impl CatalogReader {
         self.session.close().await;
     }
 
-    async fn database(&mut self, left_out: &LeaveOut, way: Way) -> Result<Vec<Read>, Failure> {
+    async fn database(
+        &mut self,
+        left_out: &LeaveOut,
+        way: ReadStrategy,
+    ) -> Result<Vec<Read>, Failure> {
         let schemas = self.schemas().await?;
-        let read = self.patiently(Naming::OfAllSchemas, &schemas, left_out, way).await?;
+        let read = self.patiently(NameRendering::OfAllSchemas, &schemas, left_out, way).await?;
         Ok(read.into_iter().map(|(_, read)| read).collect())
     }
 
     /// Those that are there, in any order. What fails together is tried in halves, until it is clear whose failure it is.
-    async fn read(&mut self, schemas: &[String], left_out: &LeaveOut, way: Way) -> Told<Read> {
+    async fn read(
+        &mut self,
+        schemas: &[String],
+        left_out: &LeaveOut,
+        way: ReadStrategy,
+    ) -> Told<Read> {
         let mut told: Told<Read> = Vec::with_capacity(schemas.len());
         let mut left: Vec<&[String]> = schemas.chunks(CHUNK).rev().collect();
         while let Some(part) = left.pop() {
-            match self.patiently(Naming::OfOneSchema, part, left_out, way).await {
+            match self.patiently(NameRendering::OfOneSchema, part, left_out, way).await {
                 Ok(read) => told.extend(read.into_iter().map(|(name, read)| (name, Ok(read)))),
                 Err(failure) if part.len() == 1 || is_of_all(&failure) => {
                     told.extend(part.iter().map(|name| (name.clone(), Err(failure.clone()))));
@@ -172,10 +183,10 @@ impl CatalogReader {
 
     async fn patiently(
         &mut self,
-        naming: Naming,
+        naming: NameRendering,
         schemas: &[String],
         left_out: &LeaveOut,
-        way: Way,
+        way: ReadStrategy,
     ) -> Result<Vec<(String, Read)>, Failure> {
         let mut tries = 1;
         loop {
@@ -188,16 +199,16 @@ impl CatalogReader {
 
     async fn chunk(
         &mut self,
-        naming: Naming,
+        naming: NameRendering,
         schemas: &[String],
         left_out: &LeaveOut,
-        way: Way,
+        way: ReadStrategy,
     ) -> Result<Vec<(String, Read)>, Failure> {
         let mut chunk =
             Chunk::begin(&mut self.session, self.major, naming, schemas, left_out).await?;
         let read = match way {
-            Way::Digests => chunk.digests().await.map(|all| wrapped(all, Read::Digests)),
-            Way::Items => chunk.catalogs().await.map(|all| wrapped(all, Read::Items)),
+            ReadStrategy::Digests => chunk.digests().await.map(|all| wrapped(all, Read::Digests)),
+            ReadStrategy::Items => chunk.catalogs().await.map(|all| wrapped(all, Read::Items)),
         };
         let ended = chunk.end().await;
         let read = read?;

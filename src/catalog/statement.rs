@@ -19,7 +19,7 @@ use crate::sql::{OWN_SCHEMA, quote_literal};
 
 /// How names are rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Naming {
+pub(crate) enum NameRendering {
     /// Without the schema that they are in.
     OfOneSchema,
     /// All with their schema: the catalog of a database.
@@ -28,10 +28,10 @@ pub(crate) enum Naming {
 
 /// Whose things are asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Scope<'s> {
+pub(crate) struct CatalogScope<'s> {
     /// The server's major version.
     pub(crate) major: u32,
-    pub(crate) naming: Naming,
+    pub(crate) naming: NameRendering,
     pub(crate) schemas: Vec<u32>,
     /// Relations that are left out.
     pub(crate) left_out: &'s [u32],
@@ -39,24 +39,24 @@ pub(crate) struct Scope<'s> {
 
 /// What comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum CatalogOutput {
     /// `schema`, `kind`, and `digest` as [`crate::model::Digests`] has it.
     Digests,
     /// `schema`, `kind`, `name`, `code`, `raw`.
     Items,
 }
 
-impl Scope<'_> {
+impl CatalogScope<'_> {
     /// One statement with all of `queries`. It sets the search path: set it back to nothing before the next one is parsed.
-    pub(crate) fn statement(&self, queries: &[&str], wanted: Wanted) -> String {
+    pub(crate) fn statement(&self, queries: &[&str], wanted: CatalogOutput) -> String {
         let union = queries.iter().map(|query| format!("({query})")).collect::<Vec<_>>();
         let union = union.join("\nUNION ALL\n");
         // OFFSET 0 keeps the planner from computing a hash where it is read, and then more than once.
         let select = match wanted {
-            Wanted::Items => {
+            CatalogOutput::Items => {
                 format!("SELECT schema::text, kind, name, code, raw FROM ({union}) AS items")
             }
-            Wanted::Digests => format!(
+            CatalogOutput::Digests => format!(
                 "SELECT schema::text, kind, encode(sha256(string_agg(hash, ''::bytea ORDER BY hash)), 'hex') AS digest FROM (\
                  SELECT schema, kind, sha256(convert_to(concat_ws({{sep}}, kind, name, code, raw), 'UTF8')) AS hash \
                  FROM ({union}) AS items OFFSET 0) AS hashes GROUP BY schema, kind"
@@ -102,8 +102,8 @@ impl Scope<'_> {
             ["schemas"] => oids(&self.schemas),
             ["left_out"] => oids(self.left_out),
             ["path"] => match self.naming {
-                Naming::OfOneSchema => "quote_ident(n.nspname)".to_owned(),
-                Naming::OfAllSchemas => "''::text".to_owned(),
+                NameRendering::OfOneSchema => "quote_ident(n.nspname)".to_owned(),
+                NameRendering::OfAllSchemas => "''::text".to_owned(),
             },
             other => panic!("internal error: nothing is known of {other:?}"),
         }
@@ -152,10 +152,14 @@ mod tests {
 
     #[test]
     fn every_brace_is_known() {
-        let scope =
-            Scope { major: 18, naming: Naming::OfOneSchema, schemas: vec![1, 2], left_out: &[] };
+        let scope = CatalogScope {
+            major: 18,
+            naming: NameRendering::OfOneSchema,
+            schemas: vec![1, 2],
+            left_out: &[],
+        };
         let all = [&kinds::PLAIN[..], &kinds::LOCKING, &kinds::DATABASE].concat();
-        let sql = scope.statement(&all, Wanted::Digests);
+        let sql = scope.statement(&all, CatalogOutput::Digests);
         assert!(sql.contains("'{1,2}'::oid[]") && sql.contains("'{}'::oid[]"), "{sql}");
         assert!(sql.contains("E'\\x1f'") && sql.contains("'{schema}'"));
     }

@@ -20,7 +20,7 @@ const QUERY: &str = include_str!("kinds/survey.sql");
 
 /// A schema that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundSchema {
     pub(crate) name: String,
     pub(crate) shadowed: bool,
     /// How many things of it lock others while they are rendered.
@@ -31,7 +31,7 @@ pub(crate) struct Found {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     /// By oid.
-    pub(crate) schemas: BTreeMap<u32, Found>,
+    pub(crate) schemas: BTreeMap<u32, FoundSchema>,
     /// Relations to leave out.
     pub(crate) left_out: Vec<u32>,
 }
@@ -54,7 +54,7 @@ impl Survey {
                 let oid: u32 = oid.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
                 let found = match row.try_get::<Option<String>, _>("name")? {
                     None => None,
-                    Some(name) => Some(Found {
+                    Some(name) => Some(FoundSchema {
                         name,
                         shadowed: row.try_get("shadowed")?,
                         weight: row.try_get("weight")?,
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn batches_keep_the_weight_low_and_leave_nobody_out() {
         let weights = [3, 3, 3, 20, 0, 0, 9, 1];
-        let found = |weight| Found { name: String::new(), shadowed: false, weight };
+        let found = |weight| FoundSchema { name: String::new(), shadowed: false, weight };
         let survey =
             Survey { schemas: (1..).zip(weights.map(found)).collect(), left_out: Vec::new() };
         let oids: Vec<u32> = survey.schemas.keys().copied().collect();

@@ -2,7 +2,7 @@
 
 use crate::model::{Notice, Phase, StepRecord, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct AlreadyExistsSkipped;
@@ -17,7 +17,7 @@ const HELP: &str = "IF NOT EXISTS compares names alone: what is there may be an 
                     schema. Drop IF NOT EXISTS where the object must be new, or check its shape in the migration";
 
 impl Check for AlreadyExistsSkipped {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "already-exists-skipped",
@@ -25,7 +25,7 @@ impl Check for AlreadyExistsSkipped {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         unit.steps
             .iter()
             .filter(|step| step.phase == Phase::Head)
@@ -36,8 +36,8 @@ impl Check for AlreadyExistsSkipped {
                 step.skipped.iter().chain(notices).map(|notice| {
                     let message = notice.message.as_str();
                     let problem = match &notice.place {
-                        Some(place) => Problem::at(place, step.phase, message),
-                        None => Problem::in_file(&step.path, step.phase, message),
+                        Some(place) => UnitProblem::at(place, step.phase, message),
+                        None => UnitProblem::in_file(&step.path, step.phase, message),
                     };
                     problem.with_help(Some(HELP))
                 })
@@ -61,7 +61,7 @@ fn is_skip(notice: &Notice) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{notice, step, unit};
+    use crate::checks::test_fixtures::{notice, step, unit};
 
     fn messages(phase: Phase, message: &str) -> usize {
         let unit = unit("acme").with_step(step("1", phase).noticing(notice(message)));

@@ -1,9 +1,9 @@
 //! A migration that has been applied says something else in the head, or is gone, and the tool does not look.
 
-use crate::model::{Change, ChangedMigration, Phase, UnitRecord};
+use crate::model::{ChangedMigration, MigrationChange, Phase, UnitRecord};
 
-use super::failed::{Business, failed};
-use super::{About, Check, Problem, about};
+use super::failed::{FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct AppliedChanged;
@@ -18,7 +18,7 @@ const REMOVED: &str = "restore the files, and undo what they did in a new migrat
 const SHOWN: usize = 5;
 
 impl Check for AppliedChanged {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "applied-changed",
@@ -26,27 +26,27 @@ impl Check for AppliedChanged {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let edited = unit.changed.iter().filter_map(|changed| match &changed.change {
-            Change::Edited(place) => {
+            MigrationChange::Edited(place) => {
                 let message = format!(
                     "migration {} was edited after it was applied: its new text never runs here",
                     changed.version
                 );
-                Some(Problem::at(place, Phase::Head, message).with_help(Some(EDITED)))
+                Some(UnitProblem::at(place, Phase::Head, message).with_help(Some(EDITED)))
             }
-            Change::Removed => None,
+            MigrationChange::Removed => None,
         });
         // Where the tool misses a file after all, its refusal says so.
-        let missed = failed(unit, Business::Refusal).is_some();
+        let missed = failed(unit, FailureCategory::Refusal).is_some();
         edited.chain((!missed).then(|| removed(unit)).flatten()).collect()
     }
 }
 
 /// One problem for all: there is no place that would tell them apart.
-fn removed(unit: &UnitRecord) -> Option<Problem<'_>> {
+fn removed(unit: &UnitRecord) -> Option<UnitProblem<'_>> {
     let removed: Vec<&ChangedMigration> =
-        unit.changed.iter().filter(|changed| changed.change == Change::Removed).collect();
+        unit.changed.iter().filter(|changed| changed.change == MigrationChange::Removed).collect();
     let mut paths: Vec<&str> =
         removed.iter().take(SHOWN).map(|changed| changed.path.as_str()).collect();
     let more = format!("{} more", removed.len().saturating_sub(SHOWN));
@@ -58,17 +58,17 @@ fn removed(unit: &UnitRecord) -> Option<Problem<'_>> {
          never gets it",
         paths.join(", ")
     );
-    let problem = Problem::nowhere("the head has no such file", Phase::Head, message);
+    let problem = UnitProblem::nowhere("the head has no such file", Phase::Head, message);
     (!removed.is_empty()).then(|| problem.with_help(Some(REMOVED)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, place, unit};
+    use crate::checks::test_fixtures::{failure, place, unit};
     use crate::model::FailureKind;
 
-    fn changed(version: usize, change: Change) -> ChangedMigration {
+    fn changed(version: usize, change: MigrationChange) -> ChangedMigration {
         let path = format!("m/{version}.sql").into();
         ChangedMigration { version: version.to_string(), path, change }
     }
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn an_edited_one_is_a_problem_where_it_differs() {
         let mut unit = unit("acme");
-        unit.changed.push(changed(3, Change::Edited(place("m/3.sql", 7))));
+        unit.changed.push(changed(3, MigrationChange::Edited(place("m/3.sql", 7))));
         let problems = AppliedChanged.check(&unit);
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].place().map(|place| place.line), Some(7));
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn removed_ones_are_one_problem_that_names_some() {
         let mut unit = unit("acme");
-        unit.changed = (1..=7).map(|version| changed(version, Change::Removed)).collect();
+        unit.changed = (1..=7).map(|version| changed(version, MigrationChange::Removed)).collect();
         let problems = AppliedChanged.check(&unit);
         assert_eq!(problems.len(), 1);
         assert!(
@@ -97,9 +97,9 @@ mod tests {
     #[test]
     fn what_the_tool_itself_misses_is_told_once() {
         let mut unit = unit("acme").ending(Phase::Head, failure(FailureKind::Refused, "no file"));
-        unit.changed.push(changed(3, Change::Removed));
+        unit.changed.push(changed(3, MigrationChange::Removed));
         assert!(AppliedChanged.check(&unit).is_empty());
-        unit.changed.push(changed(2, Change::Edited(place("m/2.sql", 1))));
+        unit.changed.push(changed(2, MigrationChange::Edited(place("m/2.sql", 1))));
         assert_eq!(AppliedChanged.check(&unit).len(), 1);
     }
 }

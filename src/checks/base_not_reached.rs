@@ -2,14 +2,14 @@
 
 use crate::model::{Phase, UnitRecord};
 
-use super::failed::{Business, Failed, failed};
-use super::{About, Check, Problem, about, sqlstate};
+use super::failed::{Failed, FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct BaseNotReached;
 
 impl Check for BaseNotReached {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "base-not-reached",
@@ -17,8 +17,8 @@ impl Check for BaseNotReached {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        failed(unit, Business::Base)
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        failed(unit, FailureCategory::Base)
             .map(|failed| failed.problem().with_help(Some(help(&failed))))
             .into_iter()
             .collect()
@@ -45,7 +45,7 @@ fn help(failed: &Failed<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{sql, step, unit};
+    use crate::checks::test_fixtures::{sql, step, unit};
 
     #[test]
     fn a_failed_step_of_the_base_is_not_blamed_on_the_pull_request() {

@@ -1,8 +1,8 @@
 //! A catalog could not be read after the replay, so what is compared by it is not known.
 
-use crate::model::{Comparison, Phase, UnitRecord};
+use crate::model::{CatalogComparison, Phase, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct CatalogNotRead;
@@ -10,7 +10,7 @@ pub(super) struct CatalogNotRead;
 const NOWHERE: &str = "it is about the whole catalog";
 
 impl Check for CatalogNotRead {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "catalog-not-read",
@@ -18,29 +18,29 @@ impl Check for CatalogNotRead {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let shape = unit.shape.iter().filter_map(|shape| match &shape.outcome {
-            Comparison::NotRead(failure) => Some((
+            CatalogComparison::NotRead(failure) => Some((
                 format!(
                     "not checked: the shapes of {} and {} were not compared",
                     unit.name, shape.other
                 ),
                 failure,
             )),
-            Comparison::Compared(_) => None,
+            CatalogComparison::Compared(_) => None,
         });
         let outside = unit.outside.iter().filter_map(|outside| match outside {
-            Comparison::NotRead(failure) => Some((
+            CatalogComparison::NotRead(failure) => Some((
                 "not checked: what the tenants' migrations changed outside of the tenants' schemas"
                     .to_owned(),
                 failure,
             )),
-            Comparison::Compared(_) => None,
+            CatalogComparison::Compared(_) => None,
         });
         let problem = |(what, failure): (String, &'a Box<_>)| {
             let failure: &'a crate::model::Failure = failure;
             let message = format!("{what}; the catalog could not be read: {}", failure.message);
-            Problem::nowhere(NOWHERE, Phase::Head, message).with_failure(failure)
+            UnitProblem::nowhere(NOWHERE, Phase::Head, message).with_failure(failure)
         };
         shape.chain(outside).map(problem).collect()
     }
@@ -49,12 +49,13 @@ impl Check for CatalogNotRead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, unit};
+    use crate::checks::test_fixtures::{failure, unit};
     use crate::model::{FailureKind, ShapeComparison};
 
     #[test]
     fn what_was_not_read_is_said_and_never_silent() {
-        let lost = || Comparison::NotRead(Box::new(failure(FailureKind::ConnectionLost, "gone")));
+        let lost =
+            || CatalogComparison::NotRead(Box::new(failure(FailureKind::ConnectionLost, "gone")));
         let unit = UnitRecord {
             shape: Some(ShapeComparison { other: "fresh_1".into(), outcome: lost() }),
             outside: Some(lost()),
@@ -69,7 +70,7 @@ mod tests {
 
     #[test]
     fn what_was_read_is_no_problem() {
-        let read = Comparison::Compared([].into());
+        let read = CatalogComparison::Compared([].into());
         let unit = UnitRecord { outside: Some(read), ..unit("acme") };
         assert!(CatalogNotRead.check(&unit).is_empty());
     }

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use crate::model::{Phase, TrackKind, UnitRecord};
 
 use super::failed::sqlstate;
-use super::{About, Problem};
+use super::{CheckMeta, UnitProblem};
 
 /// What of a message is compared, in characters. The rest of a longer one is data.
 const COMPARED: usize = 2_000;
@@ -37,7 +37,7 @@ pub(super) struct Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    pub(super) fn of(about: &About, unit: &'a UnitRecord, problem: &Problem<'a>) -> Self {
+    pub(super) fn of(about: &CheckMeta, unit: &'a UnitRecord, problem: &UnitProblem<'a>) -> Self {
         let sqlstate = problem.failure.and_then(sqlstate);
         let quotes = match sqlstate {
             Some(state) if !NAMING_CLASSES.iter().any(|class| state.starts_with(class)) => {

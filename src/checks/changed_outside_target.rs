@@ -1,9 +1,9 @@
 //! A tenant's migrations change something that lies outside of the tenants' schemas.
 
-use crate::model::{Comparison, UnitRecord};
+use crate::model::{CatalogComparison, UnitRecord};
 
 use super::shape_differs::{at, by_place, listed};
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct ChangedOutsideTarget;
@@ -13,7 +13,7 @@ const HELP: &str = "each tenant's upgrade does this again, to one object that al
                     the shared track, or into the tenant's own schema";
 
 impl Check for ChangedOutsideTarget {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "changed-outside-target",
@@ -21,8 +21,10 @@ impl Check for ChangedOutsideTarget {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        let Some(Comparison::Compared(differences)) = &unit.outside else { return Vec::new() };
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        let Some(CatalogComparison::Compared(differences)) = &unit.outside else {
+            return Vec::new();
+        };
         let groups = by_place(differences);
         let problems = groups.values().map(|differences| {
             let message = format!(
@@ -38,12 +40,12 @@ impl Check for ChangedOutsideTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{difference, place, unit};
+    use crate::checks::test_fixtures::{difference, place, unit};
 
     #[test]
     fn what_was_changed_is_said_at_its_statement() {
         let change = difference("function public.f() was created", Some(place("m/2.sql", 1)));
-        let outside = Some(Comparison::Compared([change].into()));
+        let outside = Some(CatalogComparison::Compared([change].into()));
         let unit = UnitRecord { outside, ..unit("fresh_1") };
         let problems = ChangedOutsideTarget.check(&unit);
         assert_eq!(problems.len(), 1);
@@ -53,7 +55,7 @@ mod tests {
 
     #[test]
     fn nothing_changed_is_no_problem() {
-        let outside = Some(Comparison::Compared([].into()));
+        let outside = Some(CatalogComparison::Compared([].into()));
         let unit = UnitRecord { outside, ..unit("fresh_1") };
         assert!(ChangedOutsideTarget.check(&unit).is_empty());
     }

@@ -1,6 +1,6 @@
 //! The pull request checks less than the base does.
 
-use super::{About, Check, Problem, ProjectProblem, about};
+use super::{Check, CheckMeta, ProjectProblem, UnitProblem, about};
 use crate::model::{
     CoverageChange, CoverageReduction, ProjectRecord, Severity, TrackKind, UnitRecord,
 };
@@ -11,11 +11,11 @@ pub(super) struct CoverageReduced;
 const NO_PLACE: &str = "it is not in this revision";
 
 impl Check for CoverageReduced {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(Error, "coverage-reduced", "The pull request checks less than its base does")
     }
 
-    fn check<'a>(&self, _: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, _: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         Vec::new()
     }
 

@@ -2,14 +2,14 @@
 
 use crate::model::{FailureKind, UnitRecord};
 
-use super::failed::{Business, Failed, failed};
-use super::{About, Check, Problem, about, sqlstate};
+use super::failed::{Failed, FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct EnvironmentFailed;
 
 impl Check for EnvironmentFailed {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "environment-failed",
@@ -17,8 +17,8 @@ impl Check for EnvironmentFailed {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        failed(unit, Business::Environment)
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        failed(unit, FailureCategory::Environment)
             .map(|failed| failed.problem().with_help(help(&failed)))
             .into_iter()
             .collect()
@@ -42,7 +42,7 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, sql, step, unit};
+    use crate::checks::test_fixtures::{failure, sql, step, unit};
     use crate::model::Phase;
 
     #[test]

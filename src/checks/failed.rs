@@ -2,12 +2,12 @@
 
 use crate::model::{Failure, FailureKind, Phase, StepRecord, UnitRecord};
 
-use super::Problem;
+use super::UnitProblem;
 
 /// The failure that ended a unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Failed<'a> {
-    pub(super) business: Business,
+    pub(super) business: FailureCategory,
     pub(super) phase: Phase,
     pub(super) failure: &'a Failure,
     /// The step that failed; `None` for a failure outside of any.
@@ -16,7 +16,7 @@ pub(super) struct Failed<'a> {
 
 /// The check that a failure belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Business {
+pub(super) enum FailureCategory {
     Migration,
     Base,
     Sample,
@@ -29,20 +29,22 @@ pub(super) enum Business {
 }
 
 /// The failure of this unit, if it is this check's business.
-pub(super) fn failed(unit: &UnitRecord, business: Business) -> Option<Failed<'_>> {
+pub(super) fn failed(unit: &UnitRecord, business: FailureCategory) -> Option<Failed<'_>> {
     failure_of(unit).filter(|failed| failed.business == business)
 }
 
 impl<'a> Failed<'a> {
     /// The problem that this failure is: in the server's words, at its place, else at its step's file.
-    pub(super) fn problem(&self) -> Problem<'a> {
+    pub(super) fn problem(&self) -> UnitProblem<'a> {
         let message = self.failure.message.as_str();
         let problem = match (&self.failure.place, self.step) {
-            (Some(place), _) => Problem::at(place, self.phase, message),
-            (None, Some(step)) => Problem::in_file(&step.path, self.phase, message),
-            (None, None) => {
-                Problem::nowhere("it happened outside of any migration file", self.phase, message)
-            }
+            (Some(place), _) => UnitProblem::at(place, self.phase, message),
+            (None, Some(step)) => UnitProblem::in_file(&step.path, self.phase, message),
+            (None, None) => UnitProblem::nowhere(
+                "it happened outside of any migration file",
+                self.phase,
+                message,
+            ),
         };
         problem.with_failure(self.failure)
     }
@@ -66,19 +68,19 @@ fn failure_of(unit: &UnitRecord) -> Option<Failed<'_>> {
     Some(Failed { business: business(unit, phase, failure), phase, failure, step })
 }
 
-fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> Business {
+fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCategory {
     match (&failure.kind, phase) {
-        (FailureKind::ServerLost, _) => Business::Server,
-        _ if failure.is_environmental() => Business::Environment,
-        (FailureKind::Target, _) => Business::Target,
-        (FailureKind::Refused, _) => Business::Refusal,
-        (FailureKind::Ledger, _) => Business::Ledger,
+        (FailureKind::ServerLost, _) => FailureCategory::Server,
+        _ if failure.is_environmental() => FailureCategory::Environment,
+        (FailureKind::Target, _) => FailureCategory::Target,
+        (FailureKind::Refused, _) => FailureCategory::Refusal,
+        (FailureKind::Ledger, _) => FailureCategory::Ledger,
         (FailureKind::Sql { .. } | FailureKind::File, Phase::Prepare)
             if is_the_samples(unit, failure) =>
         {
-            Business::Sample
+            FailureCategory::Sample
         }
-        (FailureKind::SearchPath, Phase::Base | Phase::Head) => Business::SearchPath,
+        (FailureKind::SearchPath, Phase::Base | Phase::Head) => FailureCategory::SearchPath,
         // A schema of the search path that is not there is a matter of the preparations.
         (
             FailureKind::SearchPath
@@ -94,14 +96,14 @@ fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> Business {
             | FailureKind::Environment
             | FailureKind::ConnectionLost,
             Phase::Base,
-        ) => Business::Base,
+        ) => FailureCategory::Base,
         (
             FailureKind::Sql { .. }
             | FailureKind::File
             | FailureKind::Environment
             | FailureKind::ConnectionLost,
             Phase::Head,
-        ) => Business::Migration,
+        ) => FailureCategory::Migration,
     }
 }
 
@@ -118,7 +120,7 @@ fn is_the_samples(unit: &UnitRecord, failure: &Failure) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::{CHECKS, samples};
+    use crate::checks::{CHECKS, test_fixtures};
 
     #[test]
     fn every_failure_is_one_checks_business() {
@@ -137,11 +139,12 @@ mod tests {
         for kind in kinds {
             for phase in [Phase::Prepare, Phase::Base, Phase::Head] {
                 for in_step in [true, false] {
-                    let failure = samples::failure(kind.clone(), "it broke");
+                    let failure = test_fixtures::failure(kind.clone(), "it broke");
                     let unit = if in_step {
-                        samples::unit("acme").with_step(samples::step("1", phase).failing(failure))
+                        test_fixtures::unit("acme")
+                            .with_step(test_fixtures::step("1", phase).failing(failure))
                     } else {
-                        samples::unit("acme").ending(phase, failure)
+                        test_fixtures::unit("acme").ending(phase, failure)
                     };
                     let problems: Vec<_> = CHECKS
                         .iter()

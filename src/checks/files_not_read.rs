@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{About, Check, Problem, ProjectProblem, about};
+use super::{Check, CheckMeta, ProjectProblem, UnitProblem, about};
 use crate::model::{Place, ProjectRecord, Severity, TrackKind, UnitRecord, UnreadFile};
 
 #[derive(Debug)]
@@ -12,11 +12,11 @@ pub(super) struct FilesNotRead;
 const SHOWN: usize = 10;
 
 impl Check for FilesNotRead {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(Warning, "files-not-read", "Files beside migrations or samples are not read")
     }
 
-    fn check<'a>(&self, _: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, _: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         Vec::new()
     }
 

@@ -8,8 +8,8 @@ use indexmap::map::Entry;
 use crate::model::{CheckSettings, Finding, Phase, ProjectRecord, Severity, UnitRecord};
 
 use super::cause::Cause;
-use super::problem::Whereabouts;
-use super::{CHECKS, Check, Problem};
+use super::problem::Location;
+use super::{CHECKS, Check, UnitProblem};
 
 /// Judges the units of a run. The worst come first, then those of most units, then in plan order.
 ///
@@ -95,11 +95,11 @@ fn finding(
     severity: Severity,
     unit: &UnitRecord,
     index: usize,
-    problem: Problem<'_>,
+    problem: UnitProblem<'_>,
 ) -> Finding {
     let (place, unplaced) = match problem.at {
-        Whereabouts::Place(place) => (Some(place.into_owned()), None),
-        Whereabouts::Nowhere(why) => (None, Some(why)),
+        Location::Place(place) => (Some(place.into_owned()), None),
+        Location::Nowhere(why) => (None, Some(why)),
     };
     Finding {
         code: check.about().code,
@@ -122,7 +122,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::checks::samples::{self, sql, step, unit};
+    use crate::checks::test_fixtures::{self, sql, step, unit};
     use crate::model::{Phase, TrackKind};
 
     fn failing(name: &str, sqlstate: &str, message: &str) -> UnitRecord {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_worst_come_first_then_the_most_frequent_then_plan_order() {
-        let skipped = samples::notice("relation \"x\" already exists, skipping");
+        let skipped = test_fixtures::notice("relation \"x\" already exists, skipping");
         let units = [
             unit("t0").with_step(step("1", Phase::Head).noticing(skipped.clone())),
             unit("t1").with_step(step("1", Phase::Head).noticing(skipped)),
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_unit_is_named_once_in_a_finding() {
-        let skipped = samples::notice("relation \"x\" already exists, skipping");
+        let skipped = test_fixtures::notice("relation \"x\" already exists, skipping");
         let step = step("1", Phase::Head).noticing(skipped.clone()).noticing(skipped);
         let findings = judge(&[unit("acme").with_step(step)], &CheckSettings::default());
         assert_eq!(findings[0].units, [0]);

@@ -2,8 +2,8 @@
 
 use crate::model::{StepOutcome, UnitRecord};
 
-use super::failed::{Business, failed};
-use super::{About, Check, Problem, about};
+use super::failed::{FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct LedgerNotWritten;
@@ -12,7 +12,7 @@ const HELP: &str = "the tool's row was rolled back, deleted, or went to another 
                     `search_path`, and for statements about the ledger's table in this migration";
 
 impl Check for LedgerNotWritten {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "ledger-not-written",
@@ -20,18 +20,18 @@ impl Check for LedgerNotWritten {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let unrecorded = unit.steps.iter().filter(|step| {
             matches!(step.outcome, StepOutcome::Applied) && step.recorded == Some(false)
         });
-        let failed = failed(unit, Business::Ledger);
+        let failed = failed(unit, FailureCategory::Ledger);
         unrecorded
             .map(|step| {
                 let message = format!(
                     "migration {} was applied, and the ledger of its target does not show it",
                     step.version
                 );
-                Problem::in_file(&step.path, step.phase, message).with_help(Some(HELP))
+                UnitProblem::in_file(&step.path, step.phase, message).with_help(Some(HELP))
             })
             .chain(failed.map(|failed| failed.problem().with_help(Some(HELP))))
             .collect()
@@ -41,7 +41,7 @@ impl Check for LedgerNotWritten {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, step, unit};
+    use crate::checks::test_fixtures::{failure, step, unit};
     use crate::model::{FailureKind, Phase, StepRecord};
 
     #[test]

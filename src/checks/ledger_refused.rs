@@ -2,14 +2,14 @@
 
 use crate::model::{Failure, UnitRecord};
 
-use super::failed::{Business, failed};
-use super::{About, Check, Problem, about};
+use super::failed::{FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct LedgerRefused;
 
 impl Check for LedgerRefused {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "ledger-refused",
@@ -17,8 +17,8 @@ impl Check for LedgerRefused {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        failed(unit, Business::Refusal)
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        failed(unit, FailureCategory::Refusal)
             .map(|failed| failed.problem().with_help(Some(help(failed.failure))))
             .into_iter()
             .collect()
@@ -57,7 +57,7 @@ fn help(failure: &Failure) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, unit};
+    use crate::checks::test_fixtures::{failure, unit};
     use crate::model::{FailureKind, Phase};
 
     fn help_for(refusal: &str) -> String {

@@ -2,8 +2,8 @@
 
 use crate::model::{FailureKind, StepOutcome, StepRecord, UnitRecord};
 
-use super::failed::{Business, Failed, failed};
-use super::{About, Check, Problem, about, sqlstate};
+use super::failed::{Failed, FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct MigrationFailed;
@@ -13,7 +13,7 @@ const STAYS: &str = "What the file did before this statement stays applied, and 
                      to be undone by hand, or the file written so that it can begin anew";
 
 impl Check for MigrationFailed {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "migration-failed",
@@ -21,8 +21,8 @@ impl Check for MigrationFailed {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        failed(unit, Business::Migration)
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        failed(unit, FailureCategory::Migration)
             .map(|failed| {
                 let stays = failed.step.is_some_and(|step| step.partly_applied);
                 let about = twice(unit, &failed).or_else(|| help(&failed).map(str::to_owned));
@@ -76,7 +76,7 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, place, sql, step, unit};
+    use crate::checks::test_fixtures::{failure, place, sql, step, unit};
     use crate::model::{Excerpt, Failure, Phase, Place};
 
     #[test]

@@ -26,17 +26,17 @@ mod sample_at_head;
 mod sample_not_loaded;
 mod sample_statements_skipped;
 mod sample_version_assumed;
-#[cfg(test)]
-mod samples;
 mod search_path_moved;
 mod server_lost;
 mod shape_differs;
 mod sqlstate;
 mod target_unusable;
+#[cfg(test)]
+mod test_fixtures;
 mod transaction_control;
 
 pub(crate) use judge::{judge, judge_project, severity, sort};
-pub(crate) use problem::Problem;
+pub(crate) use problem::UnitProblem;
 pub(crate) use project_problem::ProjectProblem;
 
 use crate::model::{ProjectRecord, Severity, UnitRecord};
@@ -69,10 +69,10 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
 
 /// One rule. It looks at one unit at a time, and [`judge()`] merges what units have in common; or at the project.
 pub(crate) trait Check: Sync + std::fmt::Debug {
-    fn about(&self) -> &'static About;
+    fn about(&self) -> &'static CheckMeta;
 
     /// What is wrong with the unit by this rule, in the order in which it happened.
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>>;
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>>;
 
     /// What is wrong with the project as a whole.
     fn check_project(&self, _: &ProjectRecord) -> Vec<ProjectProblem> {
@@ -87,7 +87,7 @@ pub(crate) trait Check: Sync + std::fmt::Debug {
 
 /// What a check is called, how much it weighs, and the page that explains it.
 #[derive(Debug)]
-pub(crate) struct About {
+pub(crate) struct CheckMeta {
     /// `migration-failed`: the key in `[checks]`, and the argument of `mig-ci explain`.
     pub(crate) code: &'static str,
     /// One line.
@@ -98,10 +98,10 @@ pub(crate) struct About {
     pub(crate) docs: &'static str,
 }
 
-/// Writes an [`About`]; its page follows from the code.
+/// Writes an [`CheckMeta`]; its page follows from the code.
 macro_rules! about {
     ($severity:ident, $code:literal, $title:literal) => {
-        &$crate::checks::About {
+        &$crate::checks::CheckMeta {
             code: $code,
             title: $title,
             severity: $crate::model::Severity::$severity,
@@ -112,12 +112,12 @@ macro_rules! about {
 use about;
 
 /// The check with this code.
-pub(crate) fn find(code: &str) -> Option<&'static About> {
+pub(crate) fn find(code: &str) -> Option<&'static CheckMeta> {
     abouts().find(|about| about.code == code)
 }
 
 /// What there is to say of each check, in the order of [`CHECKS`].
-pub(crate) fn abouts() -> impl Iterator<Item = &'static About> {
+pub(crate) fn abouts() -> impl Iterator<Item = &'static CheckMeta> {
     CHECKS.iter().map(|check| check.about())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::UnitRecord;
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct NoticesHidden;
@@ -11,7 +11,7 @@ const HELP: &str = "take the setting out of the migration (a dump's first lines 
                     dynamic SQL: there the catalog tells whether it was skipped";
 
 impl Check for NoticesHidden {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "notices-hidden",
@@ -19,12 +19,12 @@ impl Check for NoticesHidden {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let steps = unit.steps.iter();
         let problem = |step: &'a crate::model::StepRecord| {
             let not_checked = step.not_checked.as_ref()?;
             let message = format!("not checked: {}; {}", not_checked.check, not_checked.reason);
-            Some(Problem::in_file(&step.path, step.phase, message).with_help(Some(HELP)))
+            Some(UnitProblem::in_file(&step.path, step.phase, message).with_help(Some(HELP)))
         };
         steps.filter_map(problem).collect()
     }
@@ -33,7 +33,7 @@ impl Check for NoticesHidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{step, unit};
+    use crate::checks::test_fixtures::{step, unit};
     use crate::model::{NotChecked, Phase, StepRecord};
 
     #[test]

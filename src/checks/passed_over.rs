@@ -2,7 +2,7 @@
 
 use crate::model::{Phase, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct PassedOver;
@@ -11,7 +11,7 @@ const HELP: &str = "give the file a version above all that are applied anywhere:
                     every branch with a higher version has been taken in";
 
 impl Check for PassedOver {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "passed-over",
@@ -19,8 +19,8 @@ impl Check for PassedOver {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        unit.passed_over
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        unit.skipped_migrations
             .iter()
             .map(|passed_over| {
                 let message = format!(
@@ -28,7 +28,7 @@ impl Check for PassedOver {
                      without a word",
                     passed_over.version
                 );
-                Problem::in_file(&passed_over.path, Phase::Head, message).with_help(Some(HELP))
+                UnitProblem::in_file(&passed_over.path, Phase::Head, message).with_help(Some(HELP))
             })
             .collect()
     }
@@ -37,7 +37,7 @@ impl Check for PassedOver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::unit;
+    use crate::checks::test_fixtures::unit;
     use crate::model;
 
     #[test]
@@ -45,7 +45,7 @@ mod tests {
         let mut unit = unit("acme");
         for version in ["3", "5"] {
             let path = format!("m/{version}.up.sql").into();
-            unit.passed_over.push(model::PassedOver { version: version.into(), path });
+            unit.skipped_migrations.push(model::SkippedMigration { version: version.into(), path });
         }
         let problems = PassedOver.check(&unit);
         let paths: Vec<_> =

@@ -8,32 +8,32 @@ use crate::model::{Failure, Phase, Place};
 
 /// One thing that is wrong with one unit. It borrows from the evidence: there are thousands of units, and few causes.
 #[derive(Debug)]
-pub(crate) struct Problem<'a> {
+pub(crate) struct UnitProblem<'a> {
     pub(super) phase: Phase,
     pub(super) message: Cow<'a, str>,
-    pub(super) at: Whereabouts<'a>,
+    pub(super) at: Location<'a>,
     pub(super) failure: Option<&'a Failure>,
     pub(super) help: Option<Cow<'static, str>>,
 }
 
 /// A place, or why there is none.
 #[derive(Debug)]
-pub(super) enum Whereabouts<'a> {
+pub(super) enum Location<'a> {
     Place(Cow<'a, Place>),
     /// Reads after "no place:".
     Nowhere(&'static str),
 }
 
-impl<'a> Problem<'a> {
+impl<'a> UnitProblem<'a> {
     /// At a place that is known.
     pub(crate) fn at(place: &'a Place, phase: Phase, message: impl Into<Cow<'a, str>>) -> Self {
-        Self::new(Whereabouts::Place(Cow::Borrowed(place)), phase, message.into())
+        Self::new(Location::Place(Cow::Borrowed(place)), phase, message.into())
     }
 
     /// About a file as a whole: its first line stands for it.
     pub(crate) fn in_file(path: &Utf8Path, phase: Phase, message: impl Into<Cow<'a, str>>) -> Self {
         let place = Place { path: path.to_owned(), line: 1, column: None, excerpt: None };
-        Self::new(Whereabouts::Place(Cow::Owned(place)), phase, message.into())
+        Self::new(Location::Place(Cow::Owned(place)), phase, message.into())
     }
 
     /// At no place. `why` reads after "no place:".
@@ -42,7 +42,7 @@ impl<'a> Problem<'a> {
         phase: Phase,
         message: impl Into<Cow<'a, str>>,
     ) -> Self {
-        Self::new(Whereabouts::Nowhere(why), phase, message.into())
+        Self::new(Location::Nowhere(why), phase, message.into())
     }
 
     /// The failure that it is about.
@@ -57,12 +57,12 @@ impl<'a> Problem<'a> {
 
     pub(super) fn place(&self) -> Option<&Place> {
         match &self.at {
-            Whereabouts::Place(place) => Some(place),
-            Whereabouts::Nowhere(_) => None,
+            Location::Place(place) => Some(place),
+            Location::Nowhere(_) => None,
         }
     }
 
-    fn new(at: Whereabouts<'a>, phase: Phase, message: Cow<'a, str>) -> Self {
+    fn new(at: Location<'a>, phase: Phase, message: Cow<'a, str>) -> Self {
         Self { phase, message, at, failure: None, help: None }
     }
 }

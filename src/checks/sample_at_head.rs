@@ -2,7 +2,7 @@
 
 use crate::model::{Phase, StepOutcome, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct SampleAtHead;
@@ -14,7 +14,7 @@ const HELP: &str = "take the sample from where production stands: a database wit
                     its version table is right, it was dumped after they had been applied";
 
 impl Check for SampleAtHead {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "sample-at-head",
@@ -22,7 +22,7 @@ impl Check for SampleAtHead {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let number = unit.already_applied.len();
         if number == 0 {
             return Vec::new();
@@ -41,8 +41,8 @@ impl Check for SampleAtHead {
             ),
         };
         let problem = match unit.sample.as_ref().map(|sample| &sample.path) {
-            Some(path) => Problem::in_file(path, Phase::Head, message),
-            None => Problem::nowhere("it is about the sample as a whole", Phase::Head, message),
+            Some(path) => UnitProblem::in_file(path, Phase::Head, message),
+            None => UnitProblem::nowhere("it is about the sample as a whole", Phase::Head, message),
         };
         vec![problem.with_help(Some(HELP))]
     }
@@ -59,7 +59,7 @@ fn has_run_some(unit: &UnitRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{step, unit};
+    use crate::checks::test_fixtures::{step, unit};
     use crate::model::AppliedBefore;
 
     fn having(versions: &[&str]) -> UnitRecord {

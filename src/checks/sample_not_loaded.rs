@@ -4,19 +4,19 @@ use std::borrow::Cow;
 
 use crate::model::{FailureKind, UnitRecord};
 
-use super::failed::{Business, Failed, failed};
-use super::{About, Check, Problem, about, sqlstate};
+use super::failed::{Failed, FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct SampleNotLoaded;
 
 impl Check for SampleNotLoaded {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(Error, "sample-not-loaded", "A tenant's sample file cannot be loaded")
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        failed(unit, Business::Sample)
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        failed(unit, FailureCategory::Sample)
             .map(|failed| problem(unit, &failed).with_help(Some(help(&failed))))
             .into_iter()
             .collect()
@@ -24,10 +24,10 @@ impl Check for SampleNotLoaded {
 }
 
 /// Where the failure has no place of its own, the sample's file stands for it.
-fn problem<'a>(unit: &'a UnitRecord, failed: &Failed<'a>) -> Problem<'a> {
+fn problem<'a>(unit: &'a UnitRecord, failed: &Failed<'a>) -> UnitProblem<'a> {
     match (&failed.failure.place, &unit.sample) {
         (None, Some(sample)) => {
-            Problem::in_file(&sample.path, failed.phase, failed.failure.message.as_str())
+            UnitProblem::in_file(&sample.path, failed.phase, failed.failure.message.as_str())
                 .with_failure(failed.failure)
         }
         _ => failed.problem(),
@@ -53,7 +53,7 @@ fn help(failed: &Failed<'_>) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, place, sql, unit};
+    use crate::checks::test_fixtures::{failure, place, sql, unit};
     use crate::model::{Failure, Phase, SampleLoad};
 
     fn sampled() -> UnitRecord {

@@ -2,7 +2,7 @@
 
 use crate::model::{Phase, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct SampleStatementsSkipped;
@@ -12,17 +12,17 @@ const HELP: &str = "nothing has to be done, unless migrations depend on these ro
                     the role that runs the migrations";
 
 impl Check for SampleStatementsSkipped {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(Info, "sample-statements-skipped", "Statements of a sample were left out on purpose")
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let skipped = unit.sample.iter().flat_map(|sample| &sample.skipped);
         skipped
             .map(|skipped| {
                 // Without the count and the file, which differ from tenant to tenant: one finding for each reason.
                 let message = format!("statements of samples were left out: {}", skipped.reason);
-                Problem::nowhere("each tenant has a sample of its own", Phase::Prepare, message)
+                UnitProblem::nowhere("each tenant has a sample of its own", Phase::Prepare, message)
                     .with_help(Some(HELP))
             })
             .collect()
@@ -33,7 +33,7 @@ impl Check for SampleStatementsSkipped {
 mod tests {
     use super::*;
     use crate::checks::judge;
-    use crate::checks::samples::unit;
+    use crate::checks::test_fixtures::unit;
     use crate::model::{CheckSettings, SampleLoad, SkippedStatements};
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::model::{Phase, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct SampleVersionAssumed;
@@ -11,11 +11,11 @@ const HELP: &str = "make the sample with its version table (`pg_dump` takes it a
                     `sample.TENANT.version = \"…\"` in mig-ci.toml. As it is, it has to be kept at the base by hand";
 
 impl Check for SampleVersionAssumed {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(Info, "sample-version-assumed", "A sample does not say at which version it stands")
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let assumed = unit.sample.iter().filter(|sample| sample.assumed);
         assumed
             .filter_map(|sample| {
@@ -24,7 +24,7 @@ impl Check for SampleVersionAssumed {
                     sample.version.as_deref()?
                 );
                 let why = "each tenant has a sample of its own";
-                Some(Problem::nowhere(why, Phase::Prepare, message).with_help(Some(HELP)))
+                Some(UnitProblem::nowhere(why, Phase::Prepare, message).with_help(Some(HELP)))
             })
             .collect()
     }
@@ -34,7 +34,7 @@ impl Check for SampleVersionAssumed {
 mod tests {
     use super::*;
     use crate::checks::judge;
-    use crate::checks::samples::unit;
+    use crate::checks::test_fixtures::unit;
     use crate::model::{CheckSettings, SampleLoad};
 
     #[test]

@@ -3,8 +3,8 @@
 use crate::model::UnitRecord;
 use crate::sql::quote_identifier;
 
-use super::failed::{Business, failed};
-use super::{About, Check, Problem, about};
+use super::failed::{FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct SearchPathMoved;
@@ -14,7 +14,7 @@ const HELP: &str = "use `SET LOCAL search_path` inside a transaction, or name th
                     `SELECT pg_catalog.set_config('search_path', '', false)`: remove that line";
 
 impl Check for SearchPathMoved {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "search-path-moved",
@@ -22,8 +22,8 @@ impl Check for SearchPathMoved {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        let failed = failed(unit, Business::SearchPath);
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        let failed = failed(unit, FailureCategory::SearchPath);
         let failed_step = failed.and_then(|failed| failed.step);
         let moved = unit.steps.iter().enumerate().filter_map(|(index, step)| {
             // The failure of the same step says the same; and what came before it in the session moved it.
@@ -34,8 +34,8 @@ impl Check for SearchPathMoved {
                 });
             let path = step.moved_search_path.as_ref().filter(|_| !told)?;
             let problem = match &step.moved_at {
-                Some(place) => Problem::at(place, step.phase, message(path)),
-                None => Problem::in_file(&step.path, step.phase, message(path)),
+                Some(place) => UnitProblem::at(place, step.phase, message(path)),
+                None => UnitProblem::in_file(&step.path, step.phase, message(path)),
             };
             Some(problem.with_help(Some(HELP)))
         });
@@ -56,7 +56,7 @@ fn message(schemas: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, step, unit};
+    use crate::checks::test_fixtures::{failure, step, unit};
     use crate::model::{FailureKind, Phase, StepRecord};
 
     fn moved(schemas: &[&str]) -> StepRecord {

@@ -2,8 +2,8 @@
 
 use crate::model::UnitRecord;
 
-use super::failed::{Business, failed};
-use super::{About, Check, Problem, about};
+use super::failed::{FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct ServerLost;
@@ -13,12 +13,12 @@ const HELP: &str = "look at the server's own log. Usual reasons: out of memory o
                     same statement ends it each time, that statement crashes the server";
 
 impl Check for ServerLost {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(Error, "server-lost", "The server went away during the run")
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        failed(unit, Business::Server)
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        failed(unit, FailureCategory::Server)
             .map(|failed| failed.problem().with_help(Some(HELP)))
             .into_iter()
             .collect()
@@ -28,7 +28,7 @@ impl Check for ServerLost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, step, unit};
+    use crate::checks::test_fixtures::{failure, step, unit};
     use crate::model::{FailureKind, Phase};
 
     #[test]

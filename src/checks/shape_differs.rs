@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 
-use crate::model::{Comparison, Phase, Place, PlacedDifference, UnitRecord};
+use crate::model::{CatalogComparison, Phase, Place, PlacedDifference, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct ShapeDiffers;
@@ -21,7 +21,7 @@ const HELP: &str = "the migrations look at the whole database where they mean th
 type ByPlace<'a> = IndexMap<Option<(&'a str, usize)>, Vec<&'a PlacedDifference>>;
 
 impl Check for ShapeDiffers {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "shape-differs",
@@ -29,9 +29,9 @@ impl Check for ShapeDiffers {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         let Some(shape) = &unit.shape else { return Vec::new() };
-        let Comparison::Compared(differences) = &shape.outcome else { return Vec::new() };
+        let CatalogComparison::Compared(differences) = &shape.outcome else { return Vec::new() };
         let problem = |differences: &Vec<&'a PlacedDifference>| {
             let message = format!(
                 "{} ends in another shape than {}, which starts from the same state: {}",
@@ -63,10 +63,10 @@ pub(super) fn listed(differences: &[&PlacedDifference]) -> String {
     }
 }
 
-pub(super) fn at(place: Option<&Place>, message: String) -> Problem<'_> {
+pub(super) fn at(place: Option<&Place>, message: String) -> UnitProblem<'_> {
     match place {
-        Some(place) => Problem::at(place, Phase::Head, message),
-        None => Problem::nowhere(
+        Some(place) => UnitProblem::at(place, Phase::Head, message),
+        None => UnitProblem::nowhere(
             "no statement of the migrations names it; it may be put together by dynamic SQL",
             Phase::Head,
             message,
@@ -77,10 +77,10 @@ pub(super) fn at(place: Option<&Place>, message: String) -> Problem<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{difference, failure, place, unit};
+    use crate::checks::test_fixtures::{difference, failure, place, unit};
     use crate::model::{FailureKind, ShapeComparison};
 
-    fn compared(outcome: Comparison) -> UnitRecord {
+    fn compared(outcome: CatalogComparison) -> UnitRecord {
         let shape = ShapeComparison { other: "fresh_1".into(), outcome };
         UnitRecord { shape: Some(shape), ..unit("fresh_2") }
     }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn what_one_statement_names_is_one_problem_at_its_place() {
         let statement = Some(place("m/2.sql", 3));
-        let unit = compared(Comparison::Compared(
+        let unit = compared(CatalogComparison::Compared(
             [
                 difference("constraint a.k is missing", statement.clone()),
                 difference("extension x is missing", None),
@@ -109,9 +109,11 @@ mod tests {
 
     #[test]
     fn equal_shapes_are_no_problem_and_unread_ones_are_another_checks() {
-        assert!(ShapeDiffers.check(&compared(Comparison::Compared([].into()))).is_empty());
+        assert!(ShapeDiffers.check(&compared(CatalogComparison::Compared([].into()))).is_empty());
         let lost = failure(FailureKind::ConnectionLost, "gone");
-        assert!(ShapeDiffers.check(&compared(Comparison::NotRead(Box::new(lost)))).is_empty());
+        assert!(
+            ShapeDiffers.check(&compared(CatalogComparison::NotRead(Box::new(lost)))).is_empty()
+        );
         assert!(ShapeDiffers.check(&unit("acme")).is_empty());
     }
 
@@ -119,7 +121,7 @@ mod tests {
     fn many_differences_are_counted() {
         let differences: Vec<_> =
             (0..13).map(|at| difference(&format!("index i{at} is missing"), None)).collect();
-        let unit = compared(Comparison::Compared(differences.into()));
+        let unit = compared(CatalogComparison::Compared(differences.into()));
         let problems = ShapeDiffers.check(&unit);
         assert_eq!(problems.len(), 1);
         assert!(problems[0].message.ends_with("index i9 is missing; and 3 more"));

@@ -2,14 +2,14 @@
 
 use crate::model::UnitRecord;
 
-use super::failed::{Business, failed};
-use super::{About, Check, Problem, about};
+use super::failed::{FailureCategory, failed};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct TargetUnusable;
 
 impl Check for TargetUnusable {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "target-unusable",
@@ -17,15 +17,15 @@ impl Check for TargetUnusable {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
-        failed(unit, Business::Target).map(|failed| failed.problem()).into_iter().collect()
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
+        failed(unit, FailureCategory::Target).map(|failed| failed.problem()).into_iter().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, unit};
+    use crate::checks::test_fixtures::{failure, unit};
     use crate::model::{FailureKind, Phase};
 
     #[test]

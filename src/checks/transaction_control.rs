@@ -2,7 +2,7 @@
 
 use crate::model::{FailureKind, Phase, StepOutcome, StepRecord, UnitRecord};
 
-use super::{About, Check, Problem, about};
+use super::{Check, CheckMeta, UnitProblem, about};
 
 #[derive(Debug)]
 pub(super) struct TransactionControl;
@@ -13,7 +13,7 @@ const HELP: &str = "take the file's own BEGIN, COMMIT and ROLLBACK out. The tool
                     applied and not recorded; after a ROLLBACK it is recorded and not applied";
 
 impl Check for TransactionControl {
-    fn about(&self) -> &'static About {
+    fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "transaction-control",
@@ -21,7 +21,7 @@ impl Check for TransactionControl {
         )
     }
 
-    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<Problem<'a>> {
+    fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         // A tool that refuses to go on for this reason has said it.
         let is_told = |step: &StepRecord| matches!(&step.outcome, StepOutcome::Failed(failure) if failure.kind == FailureKind::Refused);
         let heads = unit.steps.iter().filter(|step| step.phase == Phase::Head && !is_told(step));
@@ -30,7 +30,7 @@ impl Check for TransactionControl {
 }
 
 /// One for a step: `BEGIN … COMMIT` in a file makes two warnings.
-fn problem(step: &StepRecord) -> Option<Problem<'_>> {
+fn problem(step: &StepRecord) -> Option<UnitProblem<'_>> {
     // What the base has can no longer be changed.
     let place = step.transaction_command.as_ref()?;
     let words = &step.transaction_warnings;
@@ -38,14 +38,14 @@ fn problem(step: &StepRecord) -> Option<Problem<'_>> {
         "the migration has transaction commands of its own, and the server warns: {}",
         words.join("; ")
     );
-    let problem = Problem::at(place, step.phase, message);
+    let problem = UnitProblem::at(place, step.phase, message);
     (!words.is_empty()).then(|| problem.with_help(Some(HELP)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::samples::{failure, notice, place, step, unit};
+    use crate::checks::test_fixtures::{failure, notice, place, step, unit};
 
     fn problems(step: StepRecord) -> Vec<String> {
         let unit = unit("acme").with_step(step);

@@ -10,7 +10,7 @@ use super::revision::RevisionArgs;
 use super::status::StatusArgs;
 use super::tenants::TenantsArgs;
 use super::upgrade_args::UpgradeArgs;
-use super::values::{Output, one_of, output, renderer};
+use super::values::{ReportOutput, one_of, output, renderer};
 use crate::model::{Partition, ProviderChoice, Severity};
 
 /// The pre-merge gate for Postgres migrations of products with many tenants.
@@ -165,7 +165,7 @@ pub(crate) struct VerifyArgs {
 
     /// Also write the report to a file, in place of what it holds (repeatable)
     #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output)]
-    pub(crate) outputs: Vec<Output>,
+    pub(crate) outputs: Vec<ReportOutput>,
 
     /// Fail on findings of this severity or worse [default: error]
     #[arg(long, value_name = "SEVERITY", env = "MIG_CI_FAIL_ON", value_parser = one_of::<Severity>)]

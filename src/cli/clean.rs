@@ -9,13 +9,13 @@ use super::verify::overrides;
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::server;
 use crate::server::CleanReport;
-use crate::verify::{Error, load_project};
+use crate::verify::{VerifyError, load_project};
 
 pub(crate) async fn run(
     global: &Global,
     args: &CleanArgs,
     streams: &Streams,
-) -> Result<Exit, Error> {
+) -> Result<Exit, VerifyError> {
     let settings = settings(global, args)?;
     let with = args.server.provider.unwrap_or(ProviderChoice::Auto);
     let cleaned = server::clean(&settings, with, args.all).await;
@@ -26,7 +26,7 @@ pub(crate) async fn run(
 
 /// Whoever cleans up may stand anywhere, and without a project too there is something to clean. A configuration that was
 /// asked for has to be understood.
-fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, Error> {
+fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, VerifyError> {
     let overrides = overrides(&args.server);
     let url = overrides.url.clone();
     match load_project(global.config.as_deref(), overrides) {

@@ -9,8 +9,8 @@ use super::stream::Streams;
 use super::upgrade_args::{HowArgs, SiteArgs};
 use super::verify::watch_repeated_signals;
 use crate::postgres::Url;
-use crate::tenants::Whom;
-use crate::upgrade::{IfThere, Order, Request, To, Way, upgrade};
+use crate::tenants::TenantSelector;
+use crate::upgrade::{Direction, IfThere, Order, TargetVersion, UpgradeRequest, upgrade};
 use crate::verify;
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     global: &Global,
     args: &CreateArgs,
     streams: &Streams,
-) -> Result<Exit, verify::Error> {
+) -> Result<Exit, verify::VerifyError> {
     let interrupted = watch_repeated_signals();
     let request = request(global, args);
     real::run(global, &args.how, streams, &interrupted, async |confirm, events| {
@@ -43,17 +43,17 @@ pub(crate) async fn run(
     .await
 }
 
-fn request(global: &Global, args: &CreateArgs) -> Request {
-    Request {
+fn request(global: &Global, args: &CreateArgs) -> UpgradeRequest {
+    UpgradeRequest {
         scope: real::scope(global, &global.databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
-        whom: Some(Whom::New(args.tenants.clone())),
+        tenants: Some(TenantSelector::New(args.tenants.clone())),
         create: Some(if args.if_not_exists { IfThere::GoOn } else { IfThere::Refuse }),
         shared_alone: false,
         partition: None,
-        way: Way::Up(To::Head),
+        direction: Direction::Up(TargetVersion::Head),
         order: Order::Source,
-        rehearsal: None,
+        dry_run: None,
         reported_at: None,
         limits: real::limits(&args.how),
         settings: real::settings(&args.how),

@@ -13,15 +13,15 @@ use crate::formats::DownTo;
 use crate::model::TrackKind;
 use crate::postgres::Url;
 use crate::report::upgrade::{AppliedBy, AppliedTo, Report, nothing_left};
-use crate::tenants::{Recorded, Whom};
-use crate::upgrade::{Applied, AppliedVersions, Request, Way, upgrade};
+use crate::tenants::{SavedTenant, TenantSelector};
+use crate::upgrade::{AppliedRun, AppliedVersions, Direction, UpgradeRequest, upgrade};
 use crate::verify;
 
 pub(crate) async fn run(
     global: &Global,
     args: &DowngradeArgs,
     streams: &Streams,
-) -> Result<Exit, verify::Error> {
+) -> Result<Exit, verify::VerifyError> {
     let interrupted = watch_repeated_signals();
     let request = match (&args.to, &args.report) {
         (_, Some(path)) => match resume::read_applied(path, &global.databases) {
@@ -48,41 +48,41 @@ pub(crate) async fn run(
     .await
 }
 
-fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> Request {
-    Request {
+fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> UpgradeRequest {
+    UpgradeRequest {
         scope: real::scope(global, &global.databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
-        whom: real::whom(&args.whom),
+        tenants: real::whom(&args.whom),
         reported_at: None,
         shared_alone: args.whom.shared,
         partition: args.whom.partition,
         order: real::order(&args.whom),
-        rehearsal: real::rehearsal(&args.whom, &args.how),
+        dry_run: real::rehearsal(&args.whom, &args.how),
         create: None,
-        way: Way::Down(to),
+        direction: Direction::Down(to),
         limits: real::limits_of(&args.whom, &args.how),
         settings: real::settings(&args.how),
     }
 }
 
 /// Exactly what a run has done.
-fn back(global: &Global, args: &DowngradeArgs, applied: AppliedBy) -> Request {
+fn back(global: &Global, args: &DowngradeArgs, applied: AppliedBy) -> UpgradeRequest {
     let databases: Vec<String> = applied.database.into_iter().collect();
     let tenants = applied.units.iter().filter(|unit| unit.is_tenant);
     let recorded =
-        |unit: &AppliedTo| Recorded { name: unit.name.clone(), target: unit.target.clone() };
-    let tenants: Vec<Recorded> = tenants.map(recorded).collect();
+        |unit: &AppliedTo| SavedTenant { name: unit.name.clone(), target: unit.target.clone() };
+    let tenants: Vec<SavedTenant> = tenants.map(recorded).collect();
     let versions = applied.units.into_iter().map(|unit| {
         let track = if unit.is_tenant { TrackKind::Tenant } else { TrackKind::Shared };
         let AppliedTo { name, versions, rows_before, .. } = unit;
         ((track, name), AppliedVersions { versions, rows_before })
     });
-    Request {
+    UpgradeRequest {
         scope: real::scope(global, &databases, args.site.url.is_some()),
         shared_alone: tenants.is_empty(),
-        whom: (!tenants.is_empty()).then_some(Whom::Recorded(tenants)),
+        tenants: (!tenants.is_empty()).then_some(TenantSelector::Recorded(tenants)),
         reported_at: applied.address,
-        way: Way::Back(Arc::new(Applied { versions: versions.collect() })),
+        direction: Direction::RollbackRun(Arc::new(AppliedRun { versions: versions.collect() })),
         ..request(global, args, DownTo::Base)
     }
 }

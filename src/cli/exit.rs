@@ -8,7 +8,7 @@ use crate::model::FailureKind;
 use crate::report::environment_failed;
 use crate::report::verify::v1::{Report, Verdict};
 use crate::server::ProviderError;
-use crate::verify::Error;
+use crate::verify::VerifyError;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumIter)]
@@ -80,22 +80,23 @@ impl Exit {
         }
     }
 
-    pub(crate) fn of_error(error: &Error) -> Self {
+    pub(crate) fn of_error(error: &VerifyError) -> Self {
         match error {
-            Error::Prepare(failure)
+            VerifyError::Prepare(failure)
                 if failure.is_environmental() || failure.kind == FailureKind::ConnectionLost =>
             {
                 Self::Environment
             }
-            Error::Config(_)
-            | Error::Plan(_)
-            | Error::Prepare(_)
-            | Error::Provider(ProviderError::Settings { .. }) => Self::Project,
-            Error::Source(_) | Error::Provider(_) | Error::Output { .. } | Error::Folder { .. } => {
-                Self::Environment
-            }
-            Error::Nothing(_) => Self::Nothing,
-            Error::Interrupted { .. } => Self::Interrupted,
+            VerifyError::Config(_)
+            | VerifyError::Plan(_)
+            | VerifyError::Prepare(_)
+            | VerifyError::Provider(ProviderError::Settings { .. }) => Self::Project,
+            VerifyError::Source(_)
+            | VerifyError::Provider(_)
+            | VerifyError::Output { .. }
+            | VerifyError::Folder { .. } => Self::Environment,
+            VerifyError::Nothing(_) => Self::Nothing,
+            VerifyError::Interrupted { .. } => Self::Interrupted,
         }
     }
 }

@@ -6,9 +6,9 @@ use super::args::ExplainArgs;
 use super::exit::Exit;
 use super::stream::Streams;
 use crate::checks;
-use crate::verify::Error;
+use crate::verify::VerifyError;
 
-pub(crate) fn run(args: &ExplainArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(args: &ExplainArgs, streams: &Streams) -> Result<Exit, VerifyError> {
     let Some(code) = &args.code else {
         let mut text = String::new();
         for about in checks::abouts() {

@@ -2,15 +2,15 @@
 
 use crate::model::Failure;
 use crate::replay::plan::PlanError;
-use crate::verify::Error;
+use crate::verify::VerifyError;
 
 /// Lines that follow the error's own.
-pub(crate) fn of(error: &Error) -> Vec<String> {
+pub(crate) fn of(error: &VerifyError) -> Vec<String> {
     match error {
-        Error::Plan(PlanError::Format { source, .. } | PlanError::BaseFormat { source, .. }) => {
-            source.help().map(help).into_iter().collect()
-        }
-        Error::Prepare(failure) => of_failure(failure),
+        VerifyError::Plan(
+            PlanError::Format { source, .. } | PlanError::BaseFormat { source, .. },
+        ) => source.help().map(help).into_iter().collect(),
+        VerifyError::Prepare(failure) => of_failure(failure),
         _ => Vec::new(),
     }
 }

@@ -7,9 +7,13 @@ use super::args::{Global, InitArgs};
 use super::exit::Exit;
 use super::stream::Streams;
 use crate::config;
-use crate::verify::{Error, discover};
+use crate::verify::{VerifyError, discover};
 
-pub(crate) fn run(global: &Global, args: &InitArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(
+    global: &Global,
+    args: &InitArgs,
+    streams: &Streams,
+) -> Result<Exit, VerifyError> {
     let project = discover()?;
     let text = config::render(&project);
     if args.stdout {
@@ -17,8 +21,10 @@ pub(crate) fn run(global: &Global, args: &InitArgs, streams: &Streams) -> Result
         return Ok(Exit::Passed);
     }
     let path = global.config.clone().unwrap_or_else(|| project.root.join(config::FILE_NAME));
-    let failed =
-        |error: std::io::Error| Error::Output { path: path.clone(), reason: error.to_string() };
+    let failed = |error: std::io::Error| VerifyError::Output {
+        path: path.clone(),
+        reason: error.to_string(),
+    };
     let mut options = OpenOptions::new();
     options.write(true);
     if args.force {

@@ -9,16 +9,16 @@ use super::exit::Exit;
 use super::stream::Streams;
 use super::verify::scope;
 use crate::config::Overrides;
-use crate::model::Origin;
+use crate::model::ProjectOrigin;
 use crate::replay::plan::{DatabasePlan, TrackPlan};
 use crate::report::visible;
-use crate::verify::{Error, Loaded, load};
+use crate::verify::{Loaded, VerifyError, load};
 
 pub(crate) async fn run(
     global: &Global,
     args: &ListArgs,
     streams: &Streams,
-) -> Result<Exit, Error> {
+) -> Result<Exit, VerifyError> {
     let loaded = load(&scope(global, &args.scope, Overrides::default())).await?;
     let text = if args.json {
         format!("{:#}\n", as_json(&loaded))
@@ -32,8 +32,8 @@ pub(crate) async fn run(
 fn as_text(loaded: &Loaded) -> String {
     let mut text = String::new();
     let origin = match &loaded.project.origin {
-        Origin::File(path) => path.to_string(),
-        Origin::Discovered => "no mig-ci.toml: understood from its folders".to_owned(),
+        ProjectOrigin::File(path) => path.to_string(),
+        ProjectOrigin::Discovered => "no mig-ci.toml: understood from its folders".to_owned(),
     };
     let base = &loaded.revisions.base;
     let revision = base.revision.as_ref().map_or("none".to_owned(), |revision| {

@@ -42,7 +42,7 @@ use stream::Streams;
 use crate::config;
 use crate::postgres;
 use crate::secrets;
-use crate::verify::Error;
+use crate::verify::VerifyError;
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
@@ -87,7 +87,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-async fn run(app: &App, streams: &Streams) -> Result<Exit, Error> {
+async fn run(app: &App, streams: &Streams) -> Result<Exit, VerifyError> {
     let global = &app.global;
     match &app.command {
         Command::Verify(args) => verify::run(global, args, streams).await,

@@ -7,18 +7,19 @@ use camino::Utf8Path;
 use nix::unistd::{AccessFlags, access};
 use uuid::Uuid;
 
-use super::values::Output;
+use super::values::ReportOutput;
 use crate::secrets;
-use crate::verify::Error;
+use crate::verify::VerifyError;
 
 /// Finds out, without touching anything, what would keep the files from being written: that is better known before a
 /// replay than after it.
 ///
 /// # Errors
 /// The first file that cannot be written, and why.
-pub(crate) fn probe(outputs: &[Output]) -> Result<(), Error> {
+pub(crate) fn probe(outputs: &[ReportOutput]) -> Result<(), VerifyError> {
     outputs.iter().try_for_each(|output| {
-        look(&output.path).map_err(|reason| Error::Output { path: output.path.clone(), reason })
+        look(&output.path)
+            .map_err(|reason| VerifyError::Output { path: output.path.clone(), reason })
     })
 }
 
@@ -53,12 +54,13 @@ fn writable(path: &Utf8Path) -> Result<(), String> {
 ///
 /// # Errors
 /// If it cannot be written. A file that was there is then as it was.
-pub(crate) fn write(path: &Utf8Path, text: &str) -> Result<(), Error> {
+pub(crate) fn write(path: &Utf8Path, text: &str) -> Result<(), VerifyError> {
     let text = &*secrets::mask(text);
     let written = fs::create_dir_all(folder_of(path)).and_then(|()| {
         if is_replaced(path) { replace(path, text) } else { write_in_place(path, text) }
     });
-    written.map_err(|error| Error::Output { path: path.to_owned(), reason: error.to_string() })
+    written
+        .map_err(|error| VerifyError::Output { path: path.to_owned(), reason: error.to_string() })
 }
 
 /// Whether there is a file, or nothing.
@@ -124,7 +126,7 @@ mod tests {
     }
 
     fn probed(path: Utf8PathBuf) -> Result<(), String> {
-        let output = Output { format: "json".to_owned(), path };
+        let output = ReportOutput { format: "json".to_owned(), path };
         probe(&[output]).map_err(|error| error.to_string())
     }
 

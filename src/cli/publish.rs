@@ -16,19 +16,19 @@ use super::exit::Exit;
 use super::stream::Streams;
 use super::verify::watch_signals;
 use crate::config::process_environment;
-use crate::github::Run;
+use crate::github::RunAttempt;
 use crate::github::check_run::CheckRunMode;
-use crate::github::check_run::annotation::Annotation;
-use crate::github::client::Client;
+use crate::github::check_run::annotation::CheckRunAnnotation;
+use crate::github::client::GithubClient;
 use crate::github::commands;
 use crate::github::comment::{CommentMode, CommentWhen, Outcome};
-use crate::github::context::{Context, ContextError};
-use crate::github::error::Error;
-use crate::github::event::{Event, EventError, Kind, Subject};
+use crate::github::context::{ContextError, JobContext};
+use crate::github::error::GithubError;
+use crate::github::event::{EventError, EventKind, JobEvent, Subject};
 use crate::github::file_commands;
 use crate::github::inputs::key_of;
 use crate::github::publish::{Publication, publish};
-use crate::github::pull_request::{self, Found, Mismatch};
+use crate::github::pull_request::{self, FoundPullRequest, Mismatch};
 use crate::model::Partition;
 use crate::report::verify::v1::{Report, Verdict};
 use crate::report::{self, Contradiction, Links, MOST_BYTES, ReadError};
@@ -54,7 +54,7 @@ enum PublishError {
     #[error("GITHUB_TOKEN is not set: give the step `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
     NoToken,
     #[error("{0}; {advice}", advice = .0.advice())]
-    GitHub(#[from] Error),
+    GitHub(#[from] GithubError),
     /// Something has changed meanwhile.
     #[error("nothing is published: {0}")]
     Outdated(String),
@@ -102,10 +102,10 @@ async fn published(
     token: Option<SecretString>,
     streams: &Streams,
 ) -> Result<String, PublishError> {
-    let context = Context::read(&process_environment)?;
+    let context = JobContext::read(&process_environment)?;
     let payload = read(&args.event)?;
-    let event = Event::read(&context.event_name, &payload, context.actor.as_deref())?;
-    let (Kind::WorkflowRun, Some(head_sha)) = (event.kind, event.head_sha.clone()) else {
+    let event = JobEvent::read(&context.event_name, &payload, context.actor.as_deref())?;
+    let (EventKind::WorkflowRun, Some(head_sha)) = (event.kind, event.head_sha.clone()) else {
         return Err(PublishError::OtherEvent(event.name));
     };
     let text = read(&args.report);
@@ -117,11 +117,11 @@ async fn published(
     let number = find(&client, &event, &head_sha).await?;
     // The later of two runs is the one that verified later, whenever their reports are published.
     let run = event.follows.unwrap_or(context.run);
-    let context = Context { run, ..context };
+    let context = JobContext { run, ..context };
     let links = links(args, &context, &event, &head_sha);
     let shown = match &report {
-        Ok(report) => Shown::of(report, &links),
-        Err(error) => Shown::without(&error.to_string(), &links, partition),
+        Ok(report) => PublishedReport::of(report, &links),
+        Err(error) => PublishedReport::without(&error.to_string(), &links, partition),
     };
     if let Some(path) = &context.files.summary
         && let Err(error) = file_commands::write_summary(path, std::slice::from_ref(&shown.body))
@@ -147,17 +147,21 @@ async fn published(
 }
 
 /// The pull request of the run, if it still stands where it stood.
-async fn find(client: &Client, event: &Event, head_sha: &str) -> Result<u64, PublishError> {
+async fn find(
+    client: &GithubClient,
+    event: &JobEvent,
+    head_sha: &str,
+) -> Result<u64, PublishError> {
     let number = match &event.subject {
         Subject::Known { number, .. } => *number,
         Subject::Ask(_) => match pull_request::of_workflow_run(client, head_sha).await? {
-            Found::One(pull) => pull.number,
-            Found::None => {
+            FoundPullRequest::One(pull) => pull.number,
+            FoundPullRequest::None => {
                 return Err(PublishError::Outdated(format!(
                     "no open pull request has {head_sha} as its head: it was closed, or somebody has pushed since"
                 )));
             }
-            Found::Several(numbers) => {
+            FoundPullRequest::Several(numbers) => {
                 return Err(PublishError::Outdated(format!(
                     "{head_sha} is the head of several pull requests, {numbers:?}, and the run says for none of them what \
                      it was compared with"
@@ -188,16 +192,16 @@ fn named_partition(path: &Utf8Path) -> Option<Partition> {
 }
 
 /// What is shown of it.
-struct Shown {
+struct PublishedReport {
     verdict: Verdict,
     title: String,
     body: String,
     partition: Option<Partition>,
     has_changes: bool,
-    annotations: Vec<Annotation>,
+    annotations: Vec<CheckRunAnnotation>,
 }
 
-impl Shown {
+impl PublishedReport {
     fn of(report: &Report, links: &Links) -> Self {
         let annotations = report::annotations(report, &links.folder);
         Self {
@@ -207,7 +211,7 @@ impl Shown {
             // What is no partition was refused before.
             partition: report.partition.as_ref().and_then(|text| text.parse().ok()),
             has_changes: report.counts.pending_migrations > 0,
-            annotations: annotations.iter().filter_map(Annotation::of).collect(),
+            annotations: annotations.iter().filter_map(CheckRunAnnotation::of).collect(),
         }
     }
 
@@ -225,7 +229,7 @@ impl Shown {
     }
 }
 
-fn links(args: &PublishArgs, context: &Context, event: &Event, head_sha: &str) -> Links {
+fn links(args: &PublishArgs, context: &JobContext, event: &JobEvent, head_sha: &str) -> Links {
     let folder = args.folder.as_ref().map(|folder| folder.as_str().trim_matches('/'));
     let folder = folder.filter(|folder| !folder.is_empty()).map(|folder| format!("{folder}/"));
     let of = match &event.head_repository {
@@ -253,8 +257,8 @@ fn links(args: &PublishArgs, context: &Context, event: &Event, head_sha: &str) -
 
 fn publication(
     args: &PublishArgs,
-    run: Run,
-    shown: Shown,
+    run: RunAttempt,
+    shown: PublishedReport,
     number: u64,
     head_sha: String,
 ) -> Publication {

@@ -23,9 +23,9 @@ use crate::report::upgrade::{RENDERERS, Report};
 use crate::report::verify::v1::Verdict;
 use crate::server::EventSink;
 use crate::source::BaseRequest;
-use crate::tenants::{WhoError, Whom};
+use crate::tenants::{ResolveError, TenantSelector};
 use crate::ui::{self, Progress, Task};
-use crate::upgrade::{Confirm, Error, Interruption, Limits, Order, Rehearsal};
+use crate::upgrade::{Confirm, DryRun, Interruption, Order, RolloutLimits, UpgradeError};
 use crate::verify::{self, Scope};
 
 /// The project as it is, and the real databases of those names.
@@ -49,15 +49,15 @@ pub(crate) fn scope(global: &Global, databases: &[String], has_url: bool) -> Sco
     }
 }
 
-pub(crate) fn limits(how: &HowArgs) -> Limits {
-    Limits { wait: how.wait, ..looking(how.jobs) }
+pub(crate) fn limits(how: &HowArgs) -> RolloutLimits {
+    RolloutLimits { wait: how.wait, ..looking(how.jobs) }
 }
 
 /// Of what only looks.
-pub(crate) fn looking(jobs: Option<u16>) -> Limits {
+pub(crate) fn looking(jobs: Option<u16>) -> RolloutLimits {
     let cores = available_parallelism().map_or(1, NonZero::get);
     let jobs = jobs.map_or(cores, usize::from);
-    Limits { jobs, canary: None, max_failures: None, wait: Duration::ZERO }
+    RolloutLimits { jobs, canary: None, max_failures: None, wait: Duration::ZERO }
 }
 
 /// Of the sessions that work.
@@ -76,8 +76,8 @@ pub(crate) async fn run(
     how: &HowArgs,
     streams: &Streams,
     interruption: &Interruption,
-    work: impl AsyncFnOnce(&Confirm<'_>, EventSink) -> Result<Report, Error>,
-) -> Result<Exit, verify::Error> {
+    work: impl AsyncFnOnce(&Confirm<'_>, EventSink) -> Result<Report, UpgradeError>,
+) -> Result<Exit, verify::VerifyError> {
     output::probe(&how.outputs)?;
     let (events, received) = mpsc::unbounded_channel();
     let asks = !how.yes && std::io::stdin().is_terminal();
@@ -106,7 +106,7 @@ pub(crate) fn show(how: &HowArgs, report: &Report, streams: &Streams) -> Exit {
         .outputs
         .iter()
         .filter_map(|each| output::write(&each.path, &render(&each.format, report, &plain)).err());
-    let errors: Vec<verify::Error> = written.chain(printed.err()).collect();
+    let errors: Vec<verify::VerifyError> = written.chain(printed.err()).collect();
     errors.iter().for_each(|error| streams.explain(error));
     match exit_of_report(report) {
         Exit::Passed if !errors.is_empty() => Exit::Environment,
@@ -115,9 +115,9 @@ pub(crate) fn show(how: &HowArgs, report: &Report, streams: &Streams) -> Exit {
 }
 
 /// Nothing was begun: says why.
-pub(crate) fn refused(error: Error, streams: &Streams) -> Result<Exit, verify::Error> {
+pub(crate) fn refused(error: UpgradeError, streams: &Streams) -> Result<Exit, verify::VerifyError> {
     match error {
-        Error::Verify(error) => Err(error),
+        UpgradeError::Verify(error) => Err(error),
         error => {
             streams.complain(&error.to_string());
             Ok(exit_of(&error))
@@ -163,33 +163,34 @@ fn exit_of_report(report: &Report) -> Exit {
     }
 }
 
-fn exit_of(error: &Error) -> Exit {
+fn exit_of(error: &UpgradeError) -> Exit {
     match error {
-        Error::Verify(error) => Exit::of_error(error),
-        Error::Usage(_) | Error::OtherServer { .. } | Error::Declined | Error::NoVersion { .. } => {
-            Exit::Usage
-        }
-        Error::Format { .. }
-        | Error::OneLedger { .. }
-        | Error::Address { .. }
-        | Error::Contradiction { .. }
-        | Error::NoUrl(_) => Exit::Project,
-        Error::Who(WhoError::Nobody { .. }) => Exit::Nothing,
-        Error::Who(WhoError::Query { failure, .. })
+        UpgradeError::Verify(error) => Exit::of_error(error),
+        UpgradeError::Usage(_)
+        | UpgradeError::OtherServer { .. }
+        | UpgradeError::Declined
+        | UpgradeError::NoVersion { .. } => Exit::Usage,
+        UpgradeError::Format { .. }
+        | UpgradeError::OneLedger { .. }
+        | UpgradeError::Address { .. }
+        | UpgradeError::Contradiction { .. }
+        | UpgradeError::NoUrl(_) => Exit::Project,
+        UpgradeError::Who(ResolveError::Nobody { .. }) => Exit::Nothing,
+        UpgradeError::Who(ResolveError::Query { failure, .. })
             if failure.is_environmental() || failure.kind == FailureKind::ConnectionLost =>
         {
             Exit::Environment
         }
-        Error::Who(_) => Exit::Project,
-        Error::Connect { .. } => Exit::Environment,
+        UpgradeError::Who(_) => Exit::Project,
+        UpgradeError::Connect { .. } => Exit::Environment,
     }
 }
 
 /// The SQL goes to stdout, where that is not another report's.
-pub(crate) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<Rehearsal> {
+pub(crate) fn rehearsal(whom: &WhomArgs, how: &HowArgs) -> Option<DryRun> {
     let prints = how.format == "terminal";
     whom.dry_run.then(|| {
-        Rehearsal::new(move |sql| {
+        DryRun::new(move |sql| {
             if prints {
                 // Whoever reads no more has read enough.
                 let sql = edge::runnable(sql, edge::is_job_log(std::io::stdout()));
@@ -208,22 +209,22 @@ pub(crate) fn order(whom: &WhomArgs) -> Order {
 }
 
 /// The same, with how much of that is risked.
-pub(crate) fn limits_of(whom: &WhomArgs, how: &HowArgs) -> Limits {
-    Limits { canary: whom.canary, max_failures: whom.max_failures, ..limits(how) }
+pub(crate) fn limits_of(whom: &WhomArgs, how: &HowArgs) -> RolloutLimits {
+    RolloutLimits { canary: whom.canary, max_failures: whom.max_failures, ..limits(how) }
 }
 
 /// Flags, and the variables that scripts around other tools set.
-pub(crate) fn whom(args: &WhomArgs) -> Option<Whom> {
+pub(crate) fn whom(args: &WhomArgs) -> Option<TenantSelector> {
     if args.all_tenants {
-        return Some(Whom::All);
+        return Some(TenantSelector::All);
     }
     if !args.tenants.is_empty() {
-        return Some(Whom::Named(args.tenants.clone()));
+        return Some(TenantSelector::Named(args.tenants.clone()));
     }
     if args.shared {
         return None;
     }
     let variable = |name| process_environment(name).filter(|value| !value.is_empty());
     let (schema, database) = (variable("TENANT_SCHEMA"), variable("TENANT_DB"));
-    (schema.is_some() || database.is_some()).then_some(Whom::Target { schema, database })
+    (schema.is_some() || database.is_some()).then_some(TenantSelector::Target { schema, database })
 }

@@ -7,7 +7,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::exit::Exit;
 use crate::report::MOST_BYTES;
-use crate::report::upgrade::{self as report, AppliedBy, Left, ReadError, applied, left};
+use crate::report::upgrade::{
+    self as report, AppliedBy, RemainingUnits, UpgradeReadError, applied, left,
+};
 
 /// Why a report cannot be gone on from.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +17,7 @@ pub(crate) enum ResumeError {
     #[error("cannot read the report {path}: {reason}")]
     File { path: Utf8PathBuf, reason: String },
     #[error("cannot go by the report {path}: {source}")]
-    Report { path: Utf8PathBuf, source: ReadError },
+    Report { path: Utf8PathBuf, source: UpgradeReadError },
     #[error(
         "the report {path} is of the database `{of}`, and -n names {named}: leave -n out, or give the report of that database"
     )]
@@ -33,7 +35,7 @@ impl ResumeError {
 }
 
 /// The report of a run that has nothing to do.
-pub(crate) fn nothing_left(path: &Utf8Path, left: &Left) -> report::Report {
+pub(crate) fn nothing_left(path: &Utf8Path, left: &RemainingUnits) -> report::Report {
     let started_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let words = match left.of {
         0 => format!("Nothing is left to do: {path} has no targets"),
@@ -46,7 +48,7 @@ pub(crate) fn nothing_left(path: &Utf8Path, left: &Left) -> report::Report {
 }
 
 /// What it has left, and in which of the `named` databases; with none named, in its own.
-pub(crate) fn read(path: &Utf8Path, named: &[String]) -> Result<Left, ResumeError> {
+pub(crate) fn read(path: &Utf8Path, named: &[String]) -> Result<RemainingUnits, ResumeError> {
     let left = left(&text_of(path)?).map_err(|source| no_report(path, source))?;
     check(path, left.database.as_ref(), named)?;
     Ok(left)
@@ -68,7 +70,7 @@ fn text_of(path: &Utf8Path) -> Result<String, ResumeError> {
     Ok(text)
 }
 
-fn no_report(path: &Utf8Path, source: ReadError) -> ResumeError {
+fn no_report(path: &Utf8Path, source: UpgradeReadError) -> ResumeError {
     ResumeError::Report { path: path.to_owned(), source }
 }
 

@@ -17,7 +17,7 @@ use crate::model::{Database, Files as _, Track, TrackKind};
 use crate::replay::plan::{PlanError, Selection, directory};
 use crate::report::visible;
 use crate::source::Worktree;
-use crate::verify::{Error, load_project};
+use crate::verify::{VerifyError, load_project};
 
 #[derive(Debug, Args)]
 pub(crate) struct RevisionArgs {
@@ -37,16 +37,20 @@ enum Refusal {
         text: String,
         help: Option<&'static str>,
     },
-    Other(Error),
+    Other(VerifyError),
 }
 
-impl<E: Into<Error>> From<E> for Refusal {
+impl<E: Into<VerifyError>> From<E> for Refusal {
     fn from(error: E) -> Self {
         Self::Other(error.into())
     }
 }
 
-pub(crate) fn run(global: &Global, args: &RevisionArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(
+    global: &Global,
+    args: &RevisionArgs,
+    streams: &Streams,
+) -> Result<Exit, VerifyError> {
     match write_next(global, args) {
         Ok(paths) => {
             let lines = paths.iter().map(|path| format!("{path}\n")).collect::<String>();
@@ -123,9 +127,9 @@ fn track(database: &Database, wanted: Option<TrackKind>) -> Result<(TrackKind, &
 
 /// Makes the directory, if it is not there yet. No symlink may lead out of the checkout on the way to it: nobody would read
 /// the files there.
-fn make_folder(root: &Utf8Path, folder: &Utf8Path, files: &Worktree) -> Result<(), Error> {
+fn make_folder(root: &Utf8Path, folder: &Utf8Path, files: &Worktree) -> Result<(), VerifyError> {
     let path = root.join(folder);
-    let failed = |reason: String| Error::Output { path: path.clone(), reason };
+    let failed = |reason: String| VerifyError::Output { path: path.clone(), reason };
     let there = folder.ancestors().find(|folder| root.join(folder).exists());
     let there = there.unwrap_or(folder);
     files.read(there).map_err(|error| failed(error.to_string()))?;
@@ -133,7 +137,7 @@ fn make_folder(root: &Utf8Path, folder: &Utf8Path, files: &Worktree) -> Result<(
 }
 
 /// Writes all of the files or none, and replaces nothing.
-fn write(root: &Utf8Path, files: &[NewFile]) -> Result<(), Error> {
+fn write(root: &Utf8Path, files: &[NewFile]) -> Result<(), VerifyError> {
     let mut made = Vec::new();
     for file in files {
         let path = root.join(&file.path);
@@ -147,7 +151,7 @@ fn write(root: &Utf8Path, files: &[NewFile]) -> Result<(), Error> {
             // Half a pair would be a migration without its way back.
             let left = made.iter().filter(|path| fs::remove_file(path).is_err());
             let left: String = left.map(|path| format!("; {path} is left of it")).collect();
-            return Err(Error::Output { path, reason: reason + &left });
+            return Err(VerifyError::Output { path, reason: reason + &left });
         }
     }
     Ok(())

@@ -4,10 +4,10 @@ use super::args::{SchemaArgs, SchemaOf};
 use super::exit::Exit;
 use super::stream::Streams;
 use crate::report::{Described, schema};
-use crate::verify::Error;
+use crate::verify::VerifyError;
 use crate::{checks, config};
 
-pub(crate) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, Error> {
+pub(crate) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, VerifyError> {
     let text = match args.of {
         SchemaOf::Config => of_config(),
         SchemaOf::Report => schema(Described::Verify),

@@ -9,15 +9,15 @@ use super::output;
 use super::real;
 use super::stream::Streams;
 use super::upgrade_args::SiteArgs;
-use super::values::{Output, known, output_of};
+use super::values::{ReportOutput, known, output_of};
 use super::verify::watch_signals;
 use crate::model::Partition;
 use crate::postgres::Url;
 use crate::report::RenderOptions;
 use crate::report::status::{RENDERERS, Report};
-use crate::status::{Inquiry, status};
-use crate::tenants::Whom;
-use crate::upgrade::{Error, Order, Request, To, Way};
+use crate::status::{StatusRequest, status};
+use crate::tenants::TenantSelector;
+use crate::upgrade::{Direction, Order, TargetVersion, UpgradeError, UpgradeRequest};
 use crate::verify::{self, load_project};
 
 #[derive(Debug, Args)]
@@ -55,10 +55,10 @@ pub(crate) struct StatusArgs {
 
     /// Also write the report to a file, in place of what it holds (repeatable)
     #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = status_output)]
-    pub(crate) outputs: Vec<Output>,
+    pub(crate) outputs: Vec<ReportOutput>,
 }
 
-fn status_output(text: &str) -> Result<Output, String> {
+fn status_output(text: &str) -> Result<ReportOutput, String> {
     output_of(text, status_renderer)
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn run(
     global: &Global,
     args: &StatusArgs,
     streams: &Streams,
-) -> Result<Exit, verify::Error> {
+) -> Result<Exit, verify::VerifyError> {
     output::probe(&args.outputs)?;
     let interrupted = watch_signals();
     let names = names(global, args)?;
@@ -107,31 +107,31 @@ async fn one(
     args: &StatusArgs,
     name: &str,
     interrupted: &CancellationToken,
-) -> Result<Report, Error> {
+) -> Result<Report, UpgradeError> {
     let whom = match (args.all_tenants, args.tenants.as_slice()) {
-        (true, _) => Some(Whom::All),
+        (true, _) => Some(TenantSelector::All),
         (false, []) => None,
-        (false, names) => Some(Whom::Named(names.to_vec())),
+        (false, names) => Some(TenantSelector::Named(names.to_vec())),
     };
-    let request = Request {
+    let request = UpgradeRequest {
         scope: real::scope(global, &[name.to_owned()], args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
         shared_alone: whom.is_none(),
-        whom,
+        tenants: whom,
         partition: args.partition,
         order: Order::Source,
-        rehearsal: None,
+        dry_run: None,
         reported_at: None,
         create: None,
-        way: Way::Up(To::Head),
+        direction: Direction::Up(TargetVersion::Head),
         limits: real::looking(args.jobs),
         settings: Vec::new(),
     };
-    status(&Inquiry { request, shapes: !args.no_shapes }, interrupted).await
+    status(&StatusRequest { request, shapes: !args.no_shapes }, interrupted).await
 }
 
 /// The databases that are asked for: those that have tenants, where tenants are.
-fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, verify::Error> {
+fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, verify::VerifyError> {
     let mut scope = real::scope(global, &global.databases, args.site.url.is_some());
     // Addresses are not read before it is known whose.
     scope.overrides.connect = None;
@@ -145,7 +145,7 @@ fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, verify::Erro
     Ok(fitting.map(|database| database.name.clone()).collect())
 }
 
-fn show(args: &StatusArgs, report: &Report, streams: &Streams) -> Result<(), verify::Error> {
+fn show(args: &StatusArgs, report: &Report, streams: &Streams) -> Result<(), verify::VerifyError> {
     let render = |name: &str| {
         let renderer = RENDERERS.iter().find(|(known, _)| *known == name);
         // The command line's own check has let no unknown name through.

@@ -11,7 +11,7 @@ use super::edge;
 use crate::report::visible;
 use crate::secrets;
 use crate::ui::{self, ProgressMode};
-use crate::verify::Error;
+use crate::verify::VerifyError;
 
 /// The two streams of the process.
 #[derive(Debug, Clone, Copy)]
@@ -68,26 +68,26 @@ impl Streams {
     }
 
     /// Writes to stdout as it is. A reader that has gone away (`| head`) is no error.
-    pub(crate) fn print(self, text: &str) -> Result<(), Error> {
+    pub(crate) fn print(self, text: &str) -> Result<(), VerifyError> {
         let text = edge::harmless(text, edge::is_job_log(io::stdout()));
         Self::write(&text)
     }
 
     /// Writes commands of our own for the runner; what is foreign in them is escaped already.
-    pub(crate) fn print_commands(self, text: &str) -> Result<(), Error> {
+    pub(crate) fn print_commands(self, text: &str) -> Result<(), VerifyError> {
         Self::write(&secrets::mask(text))
     }
 
     /// Writes a command that names a secret to the runner, which does not show it.
-    pub(crate) fn print_masks(self, text: &str) -> Result<(), Error> {
+    pub(crate) fn print_masks(self, text: &str) -> Result<(), VerifyError> {
         Self::write(text)
     }
 
-    fn write(text: &str) -> Result<(), Error> {
+    fn write(text: &str) -> Result<(), VerifyError> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::Output { path: "stdout".into(), reason: error.to_string() })
+                Err(VerifyError::Output { path: "stdout".into(), reason: error.to_string() })
             }
             _ => Ok(()),
         }
@@ -122,12 +122,12 @@ impl Streams {
     }
 
     /// An error with all that is known of it, and what to do about it, on stderr.
-    pub(crate) fn explain(self, error: &Error) {
+    pub(crate) fn explain(self, error: &VerifyError) {
         Self::say(&self.explanation(error));
     }
 
     /// The same as text.
-    pub(crate) fn explanation(self, error: &Error) -> String {
+    pub(crate) fn explanation(self, error: &VerifyError) -> String {
         if self.log == LogFormat::Json {
             let text = plain_explanation(error);
             // What it is, the object says already.
@@ -135,7 +135,7 @@ impl Streams {
         }
         match error {
             // They have their own excerpts and helps.
-            Error::Config(errors) => errors.render(self.err_colour),
+            VerifyError::Config(errors) => errors.render(self.err_colour),
             other => {
                 let helps = super::help::of(other);
                 let helps =
@@ -175,7 +175,7 @@ pub(crate) fn watch_panics() {
 }
 
 /// An error without colours, for what is no terminal.
-pub(crate) fn plain_explanation(error: &Error) -> String {
+pub(crate) fn plain_explanation(error: &VerifyError) -> String {
     Streams { out_colour: false, err_colour: false, log: LogFormat::Text }.explanation(error)
 }
 

@@ -14,7 +14,7 @@ use crate::model::Partition;
 use crate::postgres::Url;
 use crate::report::tenants::{Report, SCHEMA, Tenant};
 use crate::report::{self, visible};
-use crate::status::{Found, Listed, Listing, tenants};
+use crate::status::{ListedTenant, TenantList, TenantListRequest, tenants};
 use crate::verify;
 
 #[derive(Debug, Args)]
@@ -43,9 +43,9 @@ pub(crate) async fn run(
     global: &Global,
     args: &TenantsArgs,
     streams: &Streams,
-) -> Result<Exit, verify::Error> {
+) -> Result<Exit, verify::VerifyError> {
     let interrupted = watch_signals();
-    let listing = Listing {
+    let listing = TenantListRequest {
         scope: real::scope(global, &global.databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
         partition: args.partition,
@@ -62,7 +62,7 @@ pub(crate) async fn run(
     Ok(if is_nowhere { Exit::Failed } else { Exit::Passed })
 }
 
-fn as_text(listed: &Listed) -> String {
+fn as_text(listed: &TenantList) -> String {
     let width = |texts: &mut dyn Iterator<Item = &String>| {
         texts.map(|text| text.chars().count()).max().unwrap_or(0)
     };
@@ -84,8 +84,8 @@ fn as_text(listed: &Listed) -> String {
     text
 }
 
-fn report_of(listed: Listed) -> Report {
-    let tenant = |tenant: Found| {
+fn report_of(listed: TenantList) -> Report {
+    let tenant = |tenant: ListedTenant| {
         let (address, error) = match tenant.address {
             Ok(address) => (Some(address), None),
             Err(reason) => (None, Some(reason.message)),

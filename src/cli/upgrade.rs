@@ -7,16 +7,16 @@ use super::upgrade_args::UpgradeArgs;
 use super::verify::watch_repeated_signals;
 use super::{output, real, resume};
 use crate::postgres::Url;
-use crate::report::upgrade::Left;
-use crate::tenants::{Recorded, Whom};
-use crate::upgrade::{Request, To, Way, upgrade};
+use crate::report::upgrade::RemainingUnits;
+use crate::tenants::{SavedTenant, TenantSelector};
+use crate::upgrade::{Direction, TargetVersion, UpgradeRequest, upgrade};
 use crate::verify;
 
 pub(crate) async fn run(
     global: &Global,
     args: &UpgradeArgs,
     streams: &Streams,
-) -> Result<Exit, verify::Error> {
+) -> Result<Exit, verify::VerifyError> {
     let interrupted = watch_repeated_signals();
     let left = match args.resume.as_deref().map(|path| resume::read(path, &global.databases)) {
         None => None,
@@ -40,7 +40,7 @@ pub(crate) async fn run(
     .await
 }
 
-fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
+fn request(global: &Global, args: &UpgradeArgs, left: Option<RemainingUnits>) -> UpgradeRequest {
     let databases = match &left {
         Some(left) => left.database.iter().cloned().collect(),
         None => global.databases.clone(),
@@ -50,29 +50,31 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<Left>) -> Request {
         Some(left) => (whom_of(&left), left.tenants.is_empty()),
         None => (real::whom(&args.whom), args.whom.shared),
     };
-    Request {
+    UpgradeRequest {
         scope: real::scope(global, &databases, args.site.url.is_some()),
         url: args.site.url.clone().map(Url::new),
-        whom,
+        tenants: whom,
         reported_at,
         shared_alone,
         create: None,
         partition: args.whom.partition,
-        way: Way::Up(match args.to.as_str() {
-            "head" => To::Head,
-            version => To::Version(version.to_owned()),
+        direction: Direction::Up(match args.to.as_str() {
+            "head" => TargetVersion::Head,
+            version => TargetVersion::Version(version.to_owned()),
         }),
         order: real::order(&args.whom),
-        rehearsal: real::rehearsal(&args.whom, &args.how),
+        dry_run: real::rehearsal(&args.whom, &args.how),
         limits: real::limits_of(&args.whom, &args.how),
         settings: real::settings(&args.how),
     }
 }
 
 /// `None` if the report has left the shared track alone.
-fn whom_of(left: &Left) -> Option<Whom> {
-    let recorded =
-        |(name, target): &(String, String)| Recorded { name: name.clone(), target: target.clone() };
-    let tenants: Vec<Recorded> = left.tenants.iter().map(recorded).collect();
-    (!tenants.is_empty()).then_some(Whom::Recorded(tenants))
+fn whom_of(left: &RemainingUnits) -> Option<TenantSelector> {
+    let recorded = |(name, target): &(String, String)| SavedTenant {
+        name: name.clone(),
+        target: target.clone(),
+    };
+    let tenants: Vec<SavedTenant> = left.tenants.iter().map(recorded).collect();
+    (!tenants.is_empty()).then_some(TenantSelector::Recorded(tenants))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
-use super::values::{Output, known, output_of};
+use super::values::{ReportOutput, known, output_of};
 use crate::model::Partition;
 
 #[derive(Debug, Args)]
@@ -114,10 +114,10 @@ pub(crate) struct HowArgs {
 
     /// Also write the report to a file, in place of what it holds (repeatable)
     #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = upgrade_output)]
-    pub(crate) outputs: Vec<Output>,
+    pub(crate) outputs: Vec<ReportOutput>,
 }
 
-fn upgrade_output(text: &str) -> Result<Output, String> {
+fn upgrade_output(text: &str) -> Result<ReportOutput, String> {
     output_of(text, upgrade_renderer)
 }
 

@@ -4,25 +4,25 @@ use camino::Utf8PathBuf;
 
 /// One `--output FORMAT=PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Output {
+pub(crate) struct ReportOutput {
     pub(crate) format: String,
     pub(crate) path: Utf8PathBuf,
 }
 
-pub(crate) fn output(text: &str) -> Result<Output, String> {
+pub(crate) fn output(text: &str) -> Result<ReportOutput, String> {
     output_of(text, renderer)
 }
 
 pub(crate) fn output_of(
     text: &str,
     renderer: fn(&str) -> Result<String, String>,
-) -> Result<Output, String> {
+) -> Result<ReportOutput, String> {
     let (format, path) =
         text.split_once('=').ok_or("it has the form FORMAT=PATH, as in json=report.json")?;
     if path.is_empty() {
         return Err("there is no path after `=`".to_owned());
     }
-    Ok(Output { format: renderer(format)?, path: path.into() })
+    Ok(ReportOutput { format: renderer(format)?, path: path.into() })
 }
 
 pub(crate) fn renderer(name: &str) -> Result<String, String> {

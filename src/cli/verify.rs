@@ -22,13 +22,13 @@ use crate::report::{self, RenderOptions};
 use crate::source::BaseRequest;
 use crate::ui::{self, Progress, Task};
 use crate::upgrade::Interruption;
-use crate::verify::{Error, Request, Scope, verify};
+use crate::verify::{Scope, VerifyError, VerifyRequest, verify};
 
 pub(crate) async fn run(
     global: &Global,
     args: &VerifyArgs,
     streams: &Streams,
-) -> Result<Exit, Error> {
+) -> Result<Exit, VerifyError> {
     output::probe(&args.outputs)?;
     let interrupted = watch_signals();
     let (events, received) = mpsc::unbounded_channel();
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     };
     let printed = streams.print(&render(&args.format, &report, &options));
     let written = interrupted.run_until_cancelled(write_all(args, &report)).await;
-    let mut errors = written.ok_or(Error::Interrupted { left: Vec::new() })?;
+    let mut errors = written.ok_or(VerifyError::Interrupted { left: Vec::new() })?;
     errors.extend(printed.err());
     errors.iter().for_each(|error| streams.explain(error));
     // What the run found counts for more than where it could not be written.
@@ -57,24 +57,24 @@ pub(crate) async fn run(
 }
 
 /// Writes all files, and gives what went wrong. Beside the signals: a pipe that nobody reads takes for ever.
-async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<Error> {
+async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<VerifyError> {
     let text = |format: &str| render(format, report, &RenderOptions::default());
     let texts: Vec<(Utf8PathBuf, String)> =
         args.outputs.iter().map(|each| (each.path.clone(), text(&each.format))).collect();
     let write =
         move || texts.iter().filter_map(|(path, text)| output::write(path, text).err()).collect();
     let failed = |error: tokio::task::JoinError| {
-        vec![Error::Output { path: "the reports".into(), reason: error.to_string() }]
+        vec![VerifyError::Output { path: "the reports".into(), reason: error.to_string() }]
     };
     tokio::task::spawn_blocking(write).await.unwrap_or_else(failed)
 }
 
 /// What the command line says.
-pub(crate) fn request(global: &Global, args: &VerifyArgs) -> Request {
+pub(crate) fn request(global: &Global, args: &VerifyArgs) -> VerifyRequest {
     let mut overrides = overrides(&args.server);
     overrides.fail_on = args.fail_on;
     let cores = available_parallelism().map_or(1, NonZero::get);
-    Request {
+    VerifyRequest {
         scope: scope(global, &args.scope, overrides),
         jobs: args.jobs.map_or(cores, usize::from),
         timings: args.timings,

@@ -10,8 +10,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, ConfigErrors};
-use super::key::Key;
-use super::problem::Problem;
+use super::key::ConfigKey;
+use super::problem::ConfigProblem;
 use super::raw::RawConfig;
 use super::structure;
 
@@ -22,8 +22,8 @@ pub(crate) struct Document {
     path: Utf8PathBuf,
     text: String,
     /// Byte ranges in `text`.
-    keys: BTreeMap<Key, Range<usize>>,
-    values: BTreeMap<Key, Range<usize>>,
+    keys: BTreeMap<ConfigKey, Range<usize>>,
+    values: BTreeMap<ConfigKey, Range<usize>>,
 }
 
 impl Document {
@@ -37,19 +37,19 @@ impl Document {
         schema: &Value,
     ) -> Result<(Self, RawConfig), ConfigErrors> {
         let table = DeTable::parse(text).map_err(|error| {
-            let problem = Problem::Syntax { message: error.message().to_owned() };
+            let problem = ConfigProblem::Syntax { message: error.message().to_owned() };
             let errors = vec![ConfigError { problem, span: error.span() }];
             ConfigErrors::in_file(path, text, &[], errors)
         })?;
         let mut document = Self { path: path.to_owned(), text: text.to_owned(), ..Self::default() };
-        document.index_table(&Key::root(), table.get_ref());
+        document.index_table(&ConfigKey::root(), table.get_ref());
 
         let errors = structure::check(table.get_ref(), schema, &document);
         if !errors.is_empty() {
             return Err(document.errors(errors));
         }
         let raw = RawConfig::deserialize(toml::Deserializer::from(table)).map_err(|error| {
-            let problem = Problem::Shape { message: error.message().to_owned() };
+            let problem = ConfigProblem::Shape { message: error.message().to_owned() };
             document.errors(vec![ConfigError { problem, span: error.span() }])
         })?;
         Ok((document, raw))
@@ -60,7 +60,7 @@ impl Document {
         if self.path.as_str().is_empty() {
             return ConfigErrors::without_file(errors);
         }
-        let settings = Key::root().child("postgres").child("settings");
+        let settings = ConfigKey::root().child("postgres").child("settings");
         let secrets: Vec<Range<usize>> = self
             .values
             .iter()
@@ -71,19 +71,19 @@ impl Document {
     }
 
     /// Where the value of `key` stands, or else the nearest thing around it that stands somewhere.
-    pub(crate) fn value(&self, key: &Key) -> Option<Range<usize>> {
+    pub(crate) fn value(&self, key: &ConfigKey) -> Option<Range<usize>> {
         self.values.get(key).cloned().or_else(|| self.key(key))
     }
 
     /// Where the key itself stands, or else the nearest thing around it.
-    pub(crate) fn key(&self, key: &Key) -> Option<Range<usize>> {
+    pub(crate) fn key(&self, key: &ConfigKey) -> Option<Range<usize>> {
         match self.keys.get(key) {
             Some(span) => Some(span.clone()),
             None => self.key(&key.parent()?),
         }
     }
 
-    fn index_table(&mut self, key: &Key, table: &DeTable<'_>) {
+    fn index_table(&mut self, key: &ConfigKey, table: &DeTable<'_>) {
         for (name, value) in table {
             let child = key.child(name.get_ref());
             self.keys.insert(child.clone(), name.span());
@@ -91,7 +91,7 @@ impl Document {
         }
     }
 
-    fn index_value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) {
+    fn index_value(&mut self, key: &ConfigKey, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
             // A table's own span is its header or its braces: its key says more.
             DeValue::Table(table) => self.index_table(key, table),

@@ -7,7 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::mask::{mask, mask_message};
-use super::problem::Problem;
+use super::problem::ConfigProblem;
 use crate::report::visible;
 
 /// A rendering shows so many problems: ten thousand samples with one mistake are still one mistake.
@@ -16,7 +16,7 @@ const MOST_SHOWN: usize = 20;
 /// One problem, and where it is in the file.
 #[derive(Debug)]
 pub(crate) struct ConfigError {
-    pub(crate) problem: Problem,
+    pub(crate) problem: ConfigProblem,
     /// Bytes of the file's text; `None` where there is no file, or no place in it.
     pub(crate) span: Option<Range<usize>>,
 }
@@ -90,8 +90,8 @@ impl ConfigErrors {
     }
 }
 
-impl From<Problem> for ConfigErrors {
-    fn from(problem: Problem) -> Self {
+impl From<ConfigProblem> for ConfigErrors {
+    fn from(problem: ConfigProblem) -> Self {
         Self::without_file(vec![ConfigError { problem, span: None }])
     }
 }

@@ -51,11 +51,11 @@ fn fixed_folder(pattern: &str) -> &Utf8Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::testing::MemoryFiles;
+    use crate::config::testing::ConfigFiles;
 
     fn found(pattern: &str) -> Vec<String> {
         let files =
-            MemoryFiles::of(&["s/a.sql", "s/b.sql.gz", "s/x/c.sql", "s/[d].sql", "top.sql"]);
+            ConfigFiles::of(&["s/a.sql", "s/b.sql.gz", "s/x/c.sql", "s/[d].sql", "top.sql"]);
         let matches = find(&files, pattern).unwrap_or_else(|_| panic!("{pattern} works"));
         matches.paths.into_iter().map(String::from).collect()
     }

@@ -1,9 +1,9 @@
 //! How to mend each kind of problem: the line after `help:`.
 
-use super::problem::Problem;
+use super::problem::ConfigProblem;
 use crate::model::{MAX_IDENTIFIER_BYTES, ProviderChoice, TargetError};
 
-impl Problem {
+impl ConfigProblem {
     /// What to change, in one or two sentences; `None` where the problem says it all.
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of problem")]
     pub(crate) fn help(&self) -> Option<String> {
@@ -214,40 +214,40 @@ fn interpolation(error: &super::interpolate::InterpolationError) -> String {
 }
 
 /// The line of the workflow that allows what the file asks for, and what that means.
-fn limit(problem: &Problem) -> Option<String> {
+fn limit(problem: &ConfigProblem) -> Option<String> {
     Some(match problem {
-        Problem::VariableNotAllowed { name, allowed, .. } => format!(
+        ConfigProblem::VariableNotAllowed { name, allowed, .. } => format!(
             "if everyone who can open a pull request may read its value, add `allow-variables: {}` to \
              the `with:` of the step, and the variable to its `env:`",
             allowed.iter().chain([name]).map(String::as_str).collect::<Vec<_>>().join(", ")
         ),
-        Problem::VariableIsCredential { .. } => {
+        ConfigProblem::VariableIsCredential { .. } => {
             "files of a pull request never read it, and no input allows it; put a value that may be \
              public into another variable"
                 .to_owned()
         }
-        Problem::VariableInImage { .. } => {
+        ConfigProblem::VariableInImage { .. } => {
             "the name of an image goes to its registry: write it out, or give it by the input, as \
              `postgres-image: …` in the `with:` of the step"
                 .to_owned()
         }
-        Problem::ProviderNotAllowed { provider: ProviderChoice::Local } => {
+        ConfigProblem::ProviderNotAllowed { provider: ProviderChoice::Local } => {
             "the SQL of a pull request could then run programs on the runner: leave `provider` at \
              `docker`, or add `provider: local` to the `with:` of the step if everyone who can open \
              a pull request may run programs there"
                 .to_owned()
         }
-        Problem::ProviderNotAllowed { .. } => {
+        ConfigProblem::ProviderNotAllowed { .. } => {
             "add `provider: url` to the `with:` of the step, and `env: MIG_CI_POSTGRES_URL`, if \
              everyone who can open a pull request may run SQL on that server"
                 .to_owned()
         }
-        Problem::ServerOfFile => {
+        ConfigProblem::ServerOfFile => {
             "set the server in the step, as `env: MIG_CI_POSTGRES_URL: ${{ secrets.… }}`; the file's \
              own `url` serves at a desk"
                 .to_owned()
         }
-        Problem::SuperuserNotAllowed => {
+        ConfigProblem::SuperuserNotAllowed => {
             "add `allow-superuser: true` to the `with:` of the step: safe with the provider `docker`, \
              whose server holds no secrets; on any other server a superuser can run programs"
                 .to_owned()

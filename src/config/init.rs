@@ -193,11 +193,11 @@ impl Table {
 mod tests {
     use super::*;
     use crate::config::Overrides;
-    use crate::config::testing::{MemoryFiles, discover, load_with};
-    use crate::model::Origin;
+    use crate::config::testing::{ConfigFiles, discover, load_with};
+    use crate::model::ProjectOrigin;
 
-    fn files() -> MemoryFiles {
-        MemoryFiles::of(&[
+    fn files() -> ConfigFiles {
+        ConfigFiles::of(&[
             "migrations/my users/1.sql",
             "migrations/shared/1.sql",
             "migrations/tenant/1.sql",
@@ -275,16 +275,16 @@ mod tests {
     fn read_again_it_gives_the_same_project() {
         let layouts = [
             files(),
-            MemoryFiles::of(&["migrations/1.sql"]),
-            MemoryFiles::of(&["migrations/a/1.sql", "migrations/b/1.sql"]),
-            MemoryFiles::of(&["db/migrations/tenant/1.sql"]),
+            ConfigFiles::of(&["migrations/1.sql"]),
+            ConfigFiles::of(&["migrations/a/1.sql", "migrations/b/1.sql"]),
+            ConfigFiles::of(&["db/migrations/tenant/1.sql"]),
         ];
         for files in layouts {
             let discovered = discover(&files).unwrap();
             let mut read = load_with(&render(&discovered), files, Overrides::default())
                 .unwrap_or_else(|errors| panic!("{}", errors.render(false)));
-            assert_eq!(read.origin, Origin::File("mig-ci.toml".into()));
-            read.origin = Origin::Discovered;
+            assert_eq!(read.origin, ProjectOrigin::File("mig-ci.toml".into()));
+            read.origin = ProjectOrigin::Discovered;
             // What is the default anyway is now said.
             read.checks.fail_on = None;
             assert_eq!(format!("{discovered:#?}"), format!("{read:#?}"));
@@ -293,9 +293,9 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_can_be_switched_on() {
-        let discovered = discover(&MemoryFiles::of(&["migrations/tenant/1.sql"])).unwrap();
+        let discovered = discover(&ConfigFiles::of(&["migrations/tenant/1.sql"])).unwrap();
         let files =
-            MemoryFiles::of(&["migrations/tenant/1.sql", "samples/acme.sql", "samples/b.sql"]);
+            ConfigFiles::of(&["migrations/tenant/1.sql", "samples/acme.sql", "samples/b.sql"]);
         let text = render(&discovered);
         let on: Vec<&str> = text
             .lines()

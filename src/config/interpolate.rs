@@ -5,7 +5,7 @@
 //! value says `${`. Nothing is ever run, and what a variable holds is not expanded again.
 
 /// How variables are looked up: `None` is "not set".
-pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+pub(crate) type VariableLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// Why a value cannot be expanded. Never holds a value, for that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,10 @@ pub(crate) enum InterpolationError {
 }
 
 /// Replaces all variables of `text`.
-pub(crate) fn expand(text: &str, lookup: &Lookup<'_>) -> Result<String, InterpolationError> {
+pub(crate) fn expand(
+    text: &str,
+    lookup: &VariableLookup<'_>,
+) -> Result<String, InterpolationError> {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -39,7 +42,7 @@ pub(crate) fn expand(text: &str, lookup: &Lookup<'_>) -> Result<String, Interpol
     Ok(expanded)
 }
 
-fn variable(inner: &str, lookup: &Lookup<'_>) -> Result<String, InterpolationError> {
+fn variable(inner: &str, lookup: &VariableLookup<'_>) -> Result<String, InterpolationError> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A path of keys and list positions from the top of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key(Vec<Part>);
+pub(crate) struct ConfigKey(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
@@ -12,7 +12,7 @@ enum Part {
     Index(usize),
 }
 
-impl Key {
+impl ConfigKey {
     /// The top of the file.
     pub(crate) fn root() -> Self {
         Self::default()
@@ -45,7 +45,7 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for ConfigKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, part) in self.0.iter().enumerate() {
             match part {
@@ -76,13 +76,14 @@ mod tests {
 
     #[test]
     fn keys_read_as_in_the_file() {
-        let key = Key::root().child("databases").child("my app").child("search_path").element(1);
+        let key =
+            ConfigKey::root().child("databases").child("my app").child("search_path").element(1);
         assert_eq!(key.to_string(), "databases.\"my app\".search_path[1]");
         assert_eq!(
             key.parent().map(|key| key.table()).unwrap(),
             "[databases.\"my app\".search_path]"
         );
-        assert_eq!(Key::root().table(), "the file's top level");
-        assert_eq!(Key::root().parent(), None);
+        assert_eq!(ConfigKey::root().table(), "the file's top level");
+        assert_eq!(ConfigKey::root().parent(), None);
     }
 }

@@ -3,20 +3,20 @@
 use super::discover::discover;
 use super::document::Document;
 use super::error::ConfigErrors;
-use super::interpolate::Lookup;
-use super::locate::Location;
-use super::problem::Problem;
+use super::interpolate::VariableLookup;
+use super::locate::ProjectLocation;
+use super::problem::ConfigProblem;
 use super::schema::json_schema;
 use super::settings::{self, Input, Overrides};
-use crate::model::{Files, Origin, Project};
+use crate::model::{Files, Project, ProjectOrigin};
 
 /// What loading needs of the world.
 pub(crate) struct LoadOptions<'a> {
-    pub(crate) location: &'a Location,
+    pub(crate) location: &'a ProjectLocation,
     /// The files below the location's root.
     pub(crate) files: &'a dyn Files,
     /// For `${VAR}`: [`super::process_environment`], or a test's.
-    pub(crate) environment: &'a Lookup<'a>,
+    pub(crate) environment: &'a VariableLookup<'a>,
     /// The codes of all checks.
     pub(crate) check_codes: &'a [&'a str],
     /// Flags, and `MIG_CI_*` variables as clap reads them: they win over the file.
@@ -39,17 +39,17 @@ pub(crate) fn load(options: &LoadOptions<'_>) -> Result<Project, ConfigErrors> {
         Some(path) => {
             let bytes = files
                 .read(path)
-                .map_err(Problem::Unreadable)?
-                .ok_or_else(|| Problem::NoSuchConfiguration { path: path.clone() })?;
-            let text =
-                String::from_utf8(bytes).map_err(|_| Problem::NotUtf8 { path: path.clone() })?;
+                .map_err(ConfigProblem::Unreadable)?
+                .ok_or_else(|| ConfigProblem::NoSuchConfiguration { path: path.clone() })?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| ConfigProblem::NotUtf8 { path: path.clone() })?;
             let schema = json_schema(options.check_codes);
             let (document, raw) = Document::parse(path, &text, &schema)?;
-            (document, raw, Origin::File(path.clone()))
+            (document, raw, ProjectOrigin::File(path.clone()))
         }
         None => {
             let raw = discover(files, &options.location.root)?;
-            (Document::default(), raw, Origin::Discovered)
+            (Document::default(), raw, ProjectOrigin::Discovered)
         }
     };
     settings::validate(

@@ -4,14 +4,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::discover::{FURTHER_PARENTS, NEAR_PARENTS, may_have_migrations};
 use super::error::ConfigErrors;
-use super::problem::Problem;
+use super::problem::ConfigProblem;
 
 /// The name of the configuration file.
 pub(crate) const FILE_NAME: &str = "mig-ci.toml";
 
 /// A project's place on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Location {
+pub(crate) struct ProjectLocation {
     /// The absolute folder that all paths of the project are relative to.
     pub(crate) root: Utf8PathBuf,
     /// The configuration file, relative to `root`; `None` where the project has to be discovered.
@@ -29,21 +29,21 @@ pub(crate) struct Location {
 pub(crate) fn locate(
     start: &Utf8Path,
     explicit: Option<&Utf8Path>,
-) -> Result<Location, ConfigErrors> {
+) -> Result<ProjectLocation, ConfigErrors> {
     if let Some(explicit) = explicit {
         let path = start.join(explicit);
         return match (path.is_file(), path.parent(), path.file_name()) {
             (true, Some(folder), Some(name)) => {
-                Ok(Location { root: absolute(folder), file: Some(name.into()) })
+                Ok(ProjectLocation { root: absolute(folder), file: Some(name.into()) })
             }
-            _ => Err(Problem::NoSuchConfiguration { path: explicit.to_owned() }.into()),
+            _ => Err(ConfigProblem::NoSuchConfiguration { path: explicit.to_owned() }.into()),
         };
     }
     let start = absolute(start);
     let (mut near, mut further) = (None, None);
     for folder in start.ancestors() {
         if has_file(folder)? {
-            return Ok(Location { root: folder.to_owned(), file: Some(FILE_NAME.into()) });
+            return Ok(ProjectLocation { root: folder.to_owned(), file: Some(FILE_NAME.into()) });
         }
         let may = |parents: &[&str]| {
             parents.iter().any(|parent| may_have_migrations(&folder.join(parent))).then_some(folder)
@@ -55,7 +55,7 @@ pub(crate) fn locate(
             break;
         }
     }
-    Ok(Location { root: near.or(further).unwrap_or(&start).to_owned(), file: None })
+    Ok(ProjectLocation { root: near.or(further).unwrap_or(&start).to_owned(), file: None })
 }
 
 /// Whether a folder has the configuration. One that is there and cannot be read is not passed over: another project would
@@ -70,7 +70,7 @@ fn has_file(folder: &Utf8Path) -> Result<bool, ConfigErrors> {
         Ok(_) => "it is no file".to_owned(),
         Err(error) => format!("it is a symlink that cannot be followed: {error}"),
     };
-    Err(Problem::NoConfigurationFile { path, reason }.into())
+    Err(ConfigProblem::NoConfigurationFile { path, reason }.into())
 }
 
 /// Without `..` and links where the folder is there; as it was given where it is not.
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_file_is_looked_for_upwards() {
         let (_holder, root) = folder(&["mig-ci.toml", "a/b/x"]);
-        let expected = Location { root: root.clone(), file: Some("mig-ci.toml".into()) };
+        let expected = ProjectLocation { root: root.clone(), file: Some("mig-ci.toml".into()) };
         assert_eq!(locate(&root.join("a/b"), None).unwrap(), expected);
         assert_eq!(locate(&root, None).unwrap(), expected);
     }
@@ -106,13 +106,13 @@ mod tests {
     fn the_search_ends_with_the_checkout() {
         let (_holder, root) = folder(&["mig-ci.toml", "repo/.git", "repo/src/x"]);
         let location = locate(&root.join("repo/src"), None).unwrap();
-        assert_eq!(location, Location { root: root.join("repo/src"), file: None });
+        assert_eq!(location, ProjectLocation { root: root.join("repo/src"), file: None });
     }
 
     #[test]
     fn without_a_file_the_nearest_migrations_count() {
         let (_holder, root) = folder(&[".git/HEAD", "db/migrations/1.sql", "src/x"]);
-        assert_eq!(locate(&root.join("src"), None).unwrap(), Location { root, file: None });
+        assert_eq!(locate(&root.join("src"), None).unwrap(), ProjectLocation { root, file: None });
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn an_explicit_file_makes_its_folder_the_root() {
         let (_holder, root) = folder(&["mig-ci.toml", "ci/other.toml", "src/x"]);
-        let expected = Location { root: root.join("ci"), file: Some("other.toml".into()) };
+        let expected = ProjectLocation { root: root.join("ci"), file: Some("other.toml".into()) };
         assert_eq!(locate(&root, Some("ci/other.toml".into())).unwrap(), expected);
         let from_src = locate(&root.join("src"), Some("../ci/other.toml".into()));
         assert_eq!(from_src.unwrap(), expected);

@@ -34,7 +34,7 @@ pub(crate) use environment::{hand_over, process_environment, whole_environment};
 pub(crate) use error::ConfigErrors;
 pub(crate) use init::render;
 pub(crate) use load::{LoadOptions, load};
-pub(crate) use locate::{FILE_NAME, Location, locate};
+pub(crate) use locate::{FILE_NAME, ProjectLocation, locate};
 pub(crate) use schema::json_schema_text;
 pub(crate) use settings::{Connect, FileLimits, Overrides, is_credential};
 

@@ -7,7 +7,7 @@ use crate::model::{FilesError, ProviderChoice, TargetError};
 
 /// One kind of problem. Sentences begin in lower case and name the key, the file and the tenant that they are about.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum ConfigProblem {
     // The text, its keys and types.
     #[error("{} is not UTF-8 text", .path)]
     NotUtf8 { path: Utf8PathBuf },

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::config::EXAMPLE;
     use crate::config::Overrides;
-    use crate::config::testing::{CODES, MemoryFiles, load_with};
+    use crate::config::testing::{CODES, ConfigFiles, load_with};
 
     /// The names of all keys, wherever they stand.
     fn keys(schema: &Value, into: &mut BTreeSet<String>) {
@@ -93,8 +93,8 @@ mod tests {
         }
     }
 
-    fn example_files() -> MemoryFiles {
-        MemoryFiles::of(&[
+    fn example_files() -> ConfigFiles {
+        ConfigFiles::of(&[
             "migrations/users/1.sql",
             "migrations/shared/1.sql",
             "migrations/tenant/1.sql",

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::document::Document;
 use super::error::ConfigError;
 use super::help::nearest;
-use super::key::Key;
-use super::problem::Problem;
+use super::key::ConfigKey;
+use super::problem::ConfigProblem;
 
 /// The one key of `[checks]` that is no check's code.
 const FAIL_ON: &str = "fail-on";
@@ -16,7 +16,7 @@ const FAIL_ON: &str = "fail-on";
 /// All unknown keys, missing keys and wrong types, in the order of the file.
 pub(crate) fn check(table: &DeTable<'_>, schema: &Value, document: &Document) -> Vec<ConfigError> {
     let mut checker = Checker { document, schema, errors: Vec::new() };
-    checker.table(&Key::root(), table, schema);
+    checker.table(&ConfigKey::root(), table, schema);
     checker.errors
 }
 
@@ -28,7 +28,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn table(&mut self, key: &Key, table: &DeTable<'_>, schema: &Value) {
+    fn table(&mut self, key: &ConfigKey, table: &DeTable<'_>, schema: &Value) {
         for (name, value) in table {
             let child = key.child(name.get_ref());
             match member(schema, name.get_ref()) {
@@ -43,19 +43,22 @@ impl Checker<'_> {
             let name = required.as_str().unwrap_or_default();
             if !table.contains_key(name) {
                 let description = member(schema, name).and_then(description);
-                let problem =
-                    Problem::MissingKey { key: name.to_owned(), table: key.table(), description };
+                let problem = ConfigProblem::MissingKey {
+                    key: name.to_owned(),
+                    table: key.table(),
+                    description,
+                };
                 self.errors.push(ConfigError { problem, span: self.document.key(key) });
             }
         }
     }
 
-    fn value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, schema: &Value) {
+    fn value(&mut self, key: &ConfigKey, value: &Spanned<DeValue<'_>>, schema: &Value) {
         let found = type_name(value.get_ref());
         let Some(shape) = shapes(schema).find(|shape| accepts(shape, found)) else {
             let mut expected: Vec<String> = shapes(schema).flat_map(types).map(words).collect();
             expected.dedup();
-            let problem = Problem::WrongType {
+            let problem = ConfigProblem::WrongType {
                 key: key.to_string(),
                 expected: expected.join(" or "),
                 found: words(found),
@@ -75,18 +78,18 @@ impl Checker<'_> {
         }
     }
 
-    fn unknown(&self, table: &Key, name: &str, schema: &Value) -> Problem {
+    fn unknown(&self, table: &ConfigKey, name: &str, schema: &Value) -> ConfigProblem {
         let known: Vec<String> = schema["properties"]
             .as_object()
             .into_iter()
             .flat_map(|properties| properties.keys().cloned())
             .collect();
-        if *table == Key::root().child("checks") && nearest(name, &known) != Some(FAIL_ON) {
+        if *table == ConfigKey::root().child("checks") && nearest(name, &known) != Some(FAIL_ON) {
             let known = known.into_iter().filter(|key| key != FAIL_ON).collect();
-            return Problem::UnknownCheck { code: name.to_owned(), known };
+            return ConfigProblem::UnknownCheck { code: name.to_owned(), known };
         }
-        let elsewhere = tables_with(self.schema, name, &Key::root());
-        Problem::UnknownKey { key: name.to_owned(), table: table.table(), known, elsewhere }
+        let elsewhere = tables_with(self.schema, name, &ConfigKey::root());
+        ConfigProblem::UnknownKey { key: name.to_owned(), table: table.table(), known, elsewhere }
     }
 }
 
@@ -148,7 +151,7 @@ fn description(schema: &Value) -> Option<String> {
 }
 
 /// The tables that have a key of this name, as they are written: `[databases.NAME.tenants]`.
-fn tables_with(schema: &Value, name: &str, table: &Key) -> Vec<String> {
+fn tables_with(schema: &Value, name: &str, table: &ConfigKey) -> Vec<String> {
     let mut found = Vec::new();
     for shape in shapes(schema) {
         if shape["properties"].get(name).is_some() {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{ConfigErrors, LoadOptions, Location, Overrides, load};
+use super::{ConfigErrors, LoadOptions, Overrides, ProjectLocation, load};
 use crate::model::{Files, FilesError, Project};
 
 /// Files by path. The sorted map gives the order that [`Files::list`] promises.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryFiles(BTreeMap<Utf8PathBuf, Vec<u8>>);
+pub(crate) struct ConfigFiles(BTreeMap<Utf8PathBuf, Vec<u8>>);
 
-impl MemoryFiles {
+impl ConfigFiles {
     /// Files without content.
     pub(crate) fn of(paths: &[&str]) -> Self {
         paths.iter().fold(Self::default(), |files, path| files.with(path, ""))
@@ -28,7 +28,7 @@ impl MemoryFiles {
     }
 }
 
-impl Files for MemoryFiles {
+impl Files for ConfigFiles {
     fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
         let below = |path: &&Utf8PathBuf| path.starts_with(directory) && *path != directory;
         Ok(self.0.keys().filter(below).cloned().collect())
@@ -52,27 +52,27 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 }
 
 /// Loads a project that has no `mig-ci.toml`.
-pub(crate) fn discover(files: &MemoryFiles) -> Result<Project, ConfigErrors> {
+pub(crate) fn discover(files: &ConfigFiles) -> Result<Project, ConfigErrors> {
     run(files, None, Overrides::default())
 }
 
 /// Loads `text` as the `mig-ci.toml` beside `files`.
 pub(crate) fn load_with(
     text: &str,
-    files: MemoryFiles,
+    files: ConfigFiles,
     overrides: Overrides,
 ) -> Result<Project, ConfigErrors> {
     run(&files.with("mig-ci.toml", text), Some("mig-ci.toml"), overrides)
 }
 
 /// Loads the configuration that `files` have at `path`, if they have it.
-pub(crate) fn load_at(path: &str, files: &MemoryFiles) -> Result<Project, ConfigErrors> {
+pub(crate) fn load_at(path: &str, files: &ConfigFiles) -> Result<Project, ConfigErrors> {
     run(files, Some(path), Overrides::default())
 }
 
 /// A project's usual folders.
-pub(crate) fn usual_files() -> MemoryFiles {
-    MemoryFiles::of(&[
+pub(crate) fn usual_files() -> ConfigFiles {
+    ConfigFiles::of(&[
         "migrations/shared/1_plans.sql",
         "migrations/tenant/1_users.sql",
         "migrations/users/1_users.sql",
@@ -93,18 +93,18 @@ pub(crate) fn refused(text: &str) -> String {
     refused_beside(text, usual_files())
 }
 
-pub(crate) fn refused_beside(text: &str, files: MemoryFiles) -> String {
+pub(crate) fn refused_beside(text: &str, files: ConfigFiles) -> String {
     let errors = load_with(text, files, Overrides::default()).expect_err("this is refused");
     assert!(!errors.errors().is_empty());
     errors.render(false)
 }
 
 fn run(
-    files: &MemoryFiles,
+    files: &ConfigFiles,
     file: Option<&str>,
     overrides: Overrides,
 ) -> Result<Project, ConfigErrors> {
-    let location = Location { root: "/project".into(), file: file.map(Utf8PathBuf::from) };
+    let location = ProjectLocation { root: "/project".into(), file: file.map(Utf8PathBuf::from) };
     load(&LoadOptions {
         location: &location,
         files,

@@ -8,7 +8,7 @@ use crate::sql::quote_literal;
 
 /// How a tool connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientLibrary {
     /// Sends `DateStyle = 'ISO, MDY'`, `TimeZone = 'UTC'`, `extra_float_digits = 2`
     /// (sqlx 0.9.0, `sqlx-postgres/src/connection/establish.rs`).
     Sqlx,
@@ -18,7 +18,7 @@ pub(crate) enum Client {
     Psql,
 }
 
-impl Client {
+impl ClientLibrary {
     /// It has the server's default number of digits.
     pub(crate) fn keeps_float_digits(self) -> bool {
         self != Self::Sqlx
@@ -49,7 +49,7 @@ impl Client {
         statements
     }
 
-    /// As [`Client::settings`], for a real server: its configuration file may have a time zone, too.
+    /// As [`ClientLibrary::settings`], for a real server: its configuration file may have a time zone, too.
     pub(crate) fn settings_on_real_server(self, configured: &[(String, String)]) -> Vec<String> {
         let pairs = configured.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let has_zone = configured.iter().any(|(name, _)| name.eq_ignore_ascii_case("timezone"));
@@ -113,13 +113,14 @@ mod tests {
     #[test]
     fn a_client_that_sends_all_follows_nothing_but_the_configuration() {
         let none = || std::iter::empty();
-        assert!(Client::Sqlx.settings(none()).is_empty());
-        assert!(Client::Sqlx.settings_on_real_server(&[]).is_empty());
-        let zone = Client::Sqlx.settings([("timezone", "Asia/Tokyo"), ("a.b", "1")].into_iter());
+        assert!(ClientLibrary::Sqlx.settings(none()).is_empty());
+        assert!(ClientLibrary::Sqlx.settings_on_real_server(&[]).is_empty());
+        let zone =
+            ClientLibrary::Sqlx.settings([("timezone", "Asia/Tokyo"), ("a.b", "1")].into_iter());
         assert_eq!(zone, ["SELECT pg_catalog.set_config('timezone', 'Asia/Tokyo', false)"]);
-        assert_eq!(Client::LibPq.settings(none()).len(), 1);
-        assert_eq!(Client::LibPq.settings_on_real_server(&[]).len(), 2);
+        assert_eq!(ClientLibrary::LibPq.settings(none()).len(), 1);
+        assert_eq!(ClientLibrary::LibPq.settings_on_real_server(&[]).len(), 2);
         let configured = [("TimeZone".to_owned(), "UTC".to_owned())];
-        assert_eq!(Client::LibPq.settings_on_real_server(&configured).len(), 2);
+        assert_eq!(ClientLibrary::LibPq.settings_on_real_server(&configured).len(), 2);
     }
 }

@@ -1,16 +1,16 @@
 //! Which format a migration directory has: what the configuration says, else what only one format can be right about.
 
-use super::{Chosen, Detection, Directory, FORMATS, FormatError, foreign};
+use super::{DetectedFormat, Detection, Directory, FORMATS, FormatError, unsupported};
 
 /// The format of a directory.
 ///
 /// `wanted` is the configuration's. Without it: the one that is certain; else the only one that is possible; else plain SQL.
 /// Where the files are known to be another tool's, or two formats have the same claim, it is an error that says so: a
 /// directory is never run by a guess.
-pub(crate) fn choose(
+pub(crate) fn detect_format(
     directory: &Directory<'_>,
     wanted: Option<&str>,
-) -> Result<Chosen, FormatError> {
+) -> Result<DetectedFormat, FormatError> {
     if let Some(name) = wanted {
         return named(directory, name);
     }
@@ -18,13 +18,13 @@ pub(crate) fn choose(
     for format in FORMATS.iter().copied() {
         match format.detect(directory)? {
             Detection::No => {}
-            Detection::Certain(reason) => certain.push(Chosen { format, reason }),
-            Detection::Possible(reason) => possible.push(Chosen { format, reason }),
-            Detection::Fallback(reason) => fallback.push(Chosen { format, reason }),
+            Detection::Certain(reason) => certain.push(DetectedFormat { format, reason }),
+            Detection::Possible(reason) => possible.push(DetectedFormat { format, reason }),
+            Detection::Fallback(reason) => fallback.push(DetectedFormat { format, reason }),
         }
     }
     if certain.is_empty()
-        && let Some(foreign) = foreign::recognise(directory)?
+        && let Some(foreign) = unsupported::recognise(directory)?
     {
         return Err(FormatError::Directory {
             path: directory.path.to_owned(),
@@ -45,11 +45,11 @@ pub(crate) fn choose(
     Err(directory.no_migrations("none is a migration of a known format"))
 }
 
-fn named(directory: &Directory<'_>, name: &str) -> Result<Chosen, FormatError> {
+fn named(directory: &Directory<'_>, name: &str) -> Result<DetectedFormat, FormatError> {
     if let Some(format) = FORMATS.iter().copied().find(|format| format.name() == name) {
-        return Ok(Chosen { format, reason: "the configuration says so".to_owned() });
+        return Ok(DetectedFormat { format, reason: "the configuration says so".to_owned() });
     }
-    let problem = if foreign::NAMES.contains(&name) {
+    let problem = if unsupported::NAMES.contains(&name) {
         format!("the format `{name}` is not supported yet")
     } else {
         match nearest(name) {
@@ -87,8 +87,9 @@ pub(super) fn names() -> String {
     }
 }
 
-fn ambiguous(directory: &Directory<'_>, claims: &[Chosen]) -> FormatError {
-    let claim = |chosen: &Chosen| format!("{}, because {}", chosen.format.name(), chosen.reason);
+fn ambiguous(directory: &Directory<'_>, claims: &[DetectedFormat]) -> FormatError {
+    let claim =
+        |chosen: &DetectedFormat| format!("{}, because {}", chosen.format.name(), chosen.reason);
     let all: Vec<_> = claims.iter().map(claim).collect();
     FormatError::Directory {
         path: directory.path.to_owned(),
@@ -107,7 +108,7 @@ mod tests {
 
     fn choose_in(files: &[(&str, &str)], wanted: Option<&str>) -> Result<String, FormatError> {
         let files = MemoryFiles::new(files.iter().copied());
-        let chosen = choose(&directory(&files, "m"), wanted)?;
+        let chosen = detect_format(&directory(&files, "m"), wanted)?;
         Ok(format!("{}, because {}", chosen.format.name(), chosen.reason))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A format knows everything about one tool: which directories are its own, how it names, orders and splits files, what
 //! it sends to the server in which transaction, and what it writes into its ledger. It holds no connection: it answers
-//! with data ([`Message`]s, SQL texts, decisions), and `replay` sends them. The rules of each tool, with their sources,
+//! with data ([`QueryBatch`]s, SQL texts, decisions), and `replay` sends them. The rules of each tool, with their sources,
 //! stand in the files of its format.
 //!
 //! To add a format: a folder here with a type that implements [`Format`], a line in [`FORMATS`], a section in
@@ -14,26 +14,26 @@ mod detect;
 mod direction;
 mod directory;
 mod down;
-mod foreign;
 mod golang_migrate;
 mod known_ledgers;
 mod ledger;
-mod message;
 mod next;
 mod plain;
+mod query_batch;
 mod sqlx;
 mod sqlx_toml;
 mod step;
 #[cfg(test)]
 mod testing;
+mod unsupported;
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use camino::Utf8PathBuf;
 
-pub(crate) use client::Client;
-pub(crate) use detect::choose;
+pub(crate) use client::ClientLibrary;
+pub(crate) use detect::detect_format;
 pub(crate) use direction::{AllowedDirection, LoadedDirectory, load, unknown_names};
 pub(crate) use directory::Directory;
 pub(crate) use down::{DownDecision, DownRefusal, DownTo};
@@ -41,8 +41,8 @@ pub(crate) use known_ledgers::{
     LEDGER_COLUMNS, LEDGERS, TOOL_SCHEMAS, ledger_names, ledger_owner, ledger_shape,
 };
 pub(crate) use ledger::{Ledger, LedgerRow};
-pub(crate) use message::{IN_TRANSACTION, Located, Message, Segment};
-pub(crate) use next::{NewFile, NextError, Slug, next_files};
+pub(crate) use next::{MigrationName, NewFile, NextError, next_files};
+pub(crate) use query_batch::{Fragment, IN_TRANSACTION, Located, QueryBatch};
 pub(crate) use step::{
     is_one_transaction, keeps_the_session, leaves_something, rolls_back_whole, scripts,
     search_path_command, separated, transaction_command, transaction_warnings,
@@ -71,8 +71,8 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// The tool's way to connect: `lib/pq`, which most tools in Go have, unless a format says otherwise.
-    fn client(&self) -> Client {
-        Client::LibPq
+    fn client(&self) -> ClientLibrary {
+        ClientLibrary::LibPq
     }
 
     /// Is this directory of this format? Only ever a look at names, texts and the project's own files.
@@ -93,7 +93,7 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     fn ledger(&self, directory: &Directory<'_>, schema: &str) -> Result<Ledger, FormatError>;
 
     /// What the tool sends before its first migration: makes its ledger if it is not there.
-    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<Message>;
+    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<QueryBatch>;
 
     /// A query for all of the ledger's rows: columns `version text`, `checksum bytea` (or null), `complete boolean`.
     /// It names the ledger by its qualified name, and orders the rows from the oldest version to the newest.
@@ -113,18 +113,18 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision;
 
     /// What the tool sends to apply one migration, ledger row included, in as few messages as its semantics allow.
-    /// Before each message its [`Message::demand`] has to be met, else the tool stops there, in those words.
-    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message>;
+    /// Before each message its [`QueryBatch::demand`] has to be met, else the tool stops there, in those words.
+    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch>;
 
     /// As [`Format::apply`], for a database that matters: where the tool marks a step as begun and as ended in transactions
     /// of their own, the step and its row are one, if its script allows that. Whoever is killed in between has done nothing
     /// then, and what the tool finds in the end is the same.
-    fn apply_at_once(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    fn apply_atomic(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
         self.apply(migration, ledger)
     }
 
     /// Takes back the ledger's mark that a step was begun, which had no effect. `None` where the rows are not exactly that.
-    fn take_back_mark(&self, _mark: &BegunMark<'_>, _ledger: &Ledger) -> Option<Message> {
+    fn clear_begun_mark(&self, _mark: &BegunMark<'_>, _ledger: &Ledger) -> Option<QueryBatch> {
         None
     }
 
@@ -147,15 +147,15 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
         migration: &Migration,
         below: Option<&Migration>,
         ledger: &Ledger,
-    ) -> Vec<Message>;
+    ) -> Vec<QueryBatch>;
 
-    /// As [`Format::revert`], in the way of [`Format::apply_at_once`].
-    fn revert_at_once(
+    /// As [`Format::revert`], in the way of [`Format::apply_atomic`].
+    fn revert_atomic(
         &self,
         migration: &Migration,
         below: Option<&Migration>,
         ledger: &Ledger,
-    ) -> Vec<Message> {
+    ) -> Vec<QueryBatch> {
         self.revert(migration, below, ledger)
     }
 
@@ -171,7 +171,7 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     }
 
     /// What to do about such rows, for a person who can look at what is there.
-    fn way_on(
+    fn recovery_hint(
         &self,
         _rows: &[LedgerRow],
         _migrations: &[Migration],
@@ -185,17 +185,17 @@ pub(crate) trait Format: Sync + std::fmt::Debug {
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &Slug,
+        slug: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError>;
 
     /// An SQL expression, true if the ledger (by its qualified name) shows the migration as applied.
-    fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String;
+    fn is_applied_expr(&self, migration: &Migration, ledger: &Ledger) -> String;
 
     /// SQL that makes the ledger say "stands after the last of these, with all of them applied", without running them.
     /// For samples that come without a ledger, once [`Format::ensure_ledger`] has made one. Qualified names only; empty
     /// where there is nothing to say.
-    fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String;
+    fn stamp(&self, migrations: &[&Migration], ledger: &Ledger) -> String;
 }
 
 /// A format's claim on a directory.
@@ -259,7 +259,7 @@ impl FormatError {
 
 /// The format of a directory, and how it was found out.
 #[derive(Debug, Clone)]
-pub(crate) struct Chosen {
+pub(crate) struct DetectedFormat {
     pub(crate) format: &'static dyn Format,
     /// Reads after "because".
     pub(crate) reason: String,

@@ -10,7 +10,7 @@ use crate::sql::LineIndex;
 /// `[migrate]` of `sqlx.toml`, as far as it changes what is done. Unknown keys are errors to sqlx as well.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Settings {
+pub(super) struct SqlxSettings {
     /// As they stand in the file: sqlx puts them into its SQL as they are.
     pub(super) create_schemas: BTreeSet<String>,
     /// The same.
@@ -55,13 +55,13 @@ pub(super) enum Versioning {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct SqlxToml {
-    migrate: Settings,
+    migrate: SqlxSettings,
 }
 
 /// The settings in the nearest `sqlx.toml`, in the directory or above it; without one, sqlx's defaults.
-pub(super) fn settings(directory: &Directory<'_>) -> Result<Settings, FormatError> {
+pub(super) fn settings(directory: &Directory<'_>) -> Result<SqlxSettings, FormatError> {
     let Some((path, text)) = directory.beside("sqlx.toml")? else {
-        return Ok(Settings::default());
+        return Ok(SqlxSettings::default());
     };
     toml::from_str::<SqlxToml>(&text).map(|file| file.migrate).map_err(|error| FormatError::File {
         path,

@@ -2,16 +2,18 @@
 
 use std::ops::Range;
 
-use super::message::{Demand, Message, Segment};
+use super::query_batch::{Fragment, QueryBatch, TxnPrecondition};
 use crate::model::{Place, Script};
-use crate::sql::{Answer, Effects, Observation, Statement, TransactionControl, effects, place_in};
+use crate::sql::{
+    AnalysedStatement, Certainty, Effects, Observation, TransactionEffect, effects, place_in,
+};
 
 /// How a tool's driver opens and closes a transaction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Driver {
     begin: &'static str,
-    before_begin: Option<Demand>,
-    before_commit: Option<Demand>,
+    before_begin: Option<TxnPrecondition>,
+    before_commit: Option<TxnPrecondition>,
 }
 
 /// How the tools end a transaction.
@@ -25,11 +27,11 @@ pub(crate) const PLAIN: Driver = Driver { begin: "BEGIN", before_begin: None, be
 /// commits, and refuses if that is not what it left behind (seen with 1.12.3 in dbmate 2.36.0).
 pub(crate) const LIB_PQ: Driver = Driver {
     begin: "BEGIN READ WRITE",
-    before_begin: Some(Demand {
+    before_begin: Some(TxnPrecondition {
         in_transaction: false,
         refusal: "pq: unexpected transaction status idle in transaction",
     }),
-    before_commit: Some(Demand {
+    before_commit: Some(TxnPrecondition {
         in_transaction: true,
         refusal: "pq: unexpected transaction status idle",
     }),
@@ -48,39 +50,39 @@ pub(crate) const LIB_PQ: Driver = Driver {
 ///   transaction, and a driver may refuse to go on;
 /// - copies: drivers give up at the server's answer to `COPY … TO stdout`, while the server itself would go on to our
 ///   `COMMIT`.
-pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -> Vec<Message> {
+pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -> Vec<QueryBatch> {
     let effects = effects(script);
     if effects.is_closed() && effects.observes() < Observation::Anything {
         let segments = vec![
-            Segment::Tool(driver.begin.to_owned()),
-            Segment::Script(script.clone()),
-            Segment::Tool(ledger),
-            Segment::Tool(COMMIT.to_owned()),
+            Fragment::Tool(driver.begin.to_owned()),
+            Fragment::Script(script.clone()),
+            Fragment::Tool(ledger),
+            Fragment::Tool(COMMIT.to_owned()),
         ];
-        return vec![Message::new(segments).demanding(driver.before_begin)];
+        return vec![QueryBatch::new(segments).demanding(driver.before_begin)];
     }
     // Nothing but a transaction command can end the transaction: where there is none, there is nothing to look at.
     let may_end = !effects.is_closed() || effects.controls_transactions();
     vec![
-        Message::tool(driver.begin).demanding(driver.before_begin),
-        Message::script(script.clone()),
-        Message::tool(ledger),
-        Message::tool(COMMIT).demanding(driver.before_commit.filter(|_| may_end)),
+        QueryBatch::tool(driver.begin).demanding(driver.before_begin),
+        QueryBatch::script(script.clone()),
+        QueryBatch::tool(ledger),
+        QueryBatch::tool(COMMIT).demanding(driver.before_commit.filter(|_| may_end)),
     ]
 }
 
 /// The same messages with each script in a message of its own, as the tools send them.
-pub(crate) fn separated(messages: Vec<Message>) -> Vec<Message> {
-    let separate = |message: Message| {
+pub(crate) fn separated(messages: Vec<QueryBatch>) -> Vec<QueryBatch> {
+    let separate = |message: QueryBatch| {
         let demand = message.demand();
         let has_script =
-            message.segments().iter().any(|segment| matches!(segment, Segment::Script(_)));
+            message.segments().iter().any(|segment| matches!(segment, Fragment::Script(_)));
         if !has_script {
             return vec![message];
         }
         let segments = message.segments().iter().enumerate();
         let alone = segments.map(|(index, segment)| {
-            Message::new(vec![segment.clone()]).demanding(demand.filter(|_| index == 0))
+            QueryBatch::new(vec![segment.clone()]).demanding(demand.filter(|_| index == 0))
         });
         alone.collect()
     };
@@ -88,15 +90,15 @@ pub(crate) fn separated(messages: Vec<Message>) -> Vec<Message> {
 }
 
 /// The messages of a step are one transaction of the tool's, from its `BEGIN` to its `COMMIT`.
-pub(crate) fn is_one_transaction(step: &[Message]) -> bool {
-    let mut segments = step.iter().flat_map(Message::segments);
-    let begins = matches!(segments.next(), Some(Segment::Tool(sql)) if [PLAIN.begin, LIB_PQ.begin].contains(&sql.as_str()));
-    begins && matches!(segments.last(), Some(Segment::Tool(sql)) if sql == COMMIT)
+pub(crate) fn is_one_transaction(step: &[QueryBatch]) -> bool {
+    let mut segments = step.iter().flat_map(QueryBatch::segments);
+    let begins = matches!(segments.next(), Some(Fragment::Tool(sql)) if [PLAIN.begin, LIB_PQ.begin].contains(&sql.as_str()));
+    begins && matches!(segments.last(), Some(Fragment::Tool(sql)) if sql == COMMIT)
 }
 
 /// The tool's own SQL in a transaction of its own.
-pub(crate) fn tool_transaction(driver: &Driver, sql: &str) -> Message {
-    Message::tool(format!("{}; {sql}; COMMIT", driver.begin)).demanding(driver.before_begin)
+pub(crate) fn tool_transaction(driver: &Driver, sql: &str) -> QueryBatch {
+    QueryBatch::tool(format!("{}; {sql}; COMMIT", driver.begin)).demanding(driver.before_begin)
 }
 
 /// Whether a script that a tool sends as one message, without a transaction of its own, does the same within one. Several
@@ -105,13 +107,14 @@ pub(crate) fn tool_transaction(driver: &Driver, sql: &str) -> Message {
 pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
     let statements = effects(script).statements();
     // Of a partitioned table these refuse a transaction, and the text does not tell.
-    let may_refuse = |alone: &Statement| {
+    let may_refuse = |alone: &AnalysedStatement| {
         alone.commits_by_itself || ["REINDEX", "CLUSTER"].contains(&&*alone.verb)
     };
     let refuses = matches!(statements, [alone] if may_refuse(alone));
     // What lasts as long as a transaction would be there for the tool's own row.
-    let minds =
-        |statement: &Statement| statement.control.is_some() || statement.is_local_to_transaction;
+    let minds = |statement: &AnalysedStatement| {
+        statement.control.is_some() || statement.is_local_to_transaction
+    };
     !refuses && !statements.iter().any(minds)
 }
 
@@ -121,7 +124,7 @@ pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
 ///
 /// False whenever the text leaves a doubt: transaction commands in a script, a script that an earlier message has
 /// committed, a lone statement that commits by itself (`CREATE INDEX CONCURRENTLY`, `CALL`).
-pub(crate) fn rolls_back_whole(step: &[Message], failed: usize) -> bool {
+pub(crate) fn rolls_back_whole(step: &[QueryBatch], failed: usize) -> bool {
     let mut in_transaction = false;
     for (index, message) in step.iter().enumerate().take(failed + 1) {
         let statements = statements(message);
@@ -130,15 +133,15 @@ pub(crate) fn rolls_back_whole(step: &[Message], failed: usize) -> bool {
         for (of_script, statement) in &statements {
             match (*of_script, statement.control) {
                 (true, Some(_)) => return false,
-                (false, Some(TransactionControl::Begin)) => in_transaction = true,
-                (false, Some(TransactionControl::End)) => in_transaction = false,
+                (false, Some(TransactionEffect::Begin)) => in_transaction = true,
+                (false, Some(TransactionEffect::End)) => in_transaction = false,
                 (true, None) if !in_transaction && alone && statement.commits_by_itself => {
                     return false;
                 }
                 _ => {}
             }
         }
-        let has_script = message.segments().iter().any(|part| matches!(part, Segment::Script(_)));
+        let has_script = message.segments().iter().any(|part| matches!(part, Fragment::Script(_)));
         let committed = !began_in_transaction && !in_transaction && index < failed;
         if has_script && committed {
             return false;
@@ -149,7 +152,7 @@ pub(crate) fn rolls_back_whole(step: &[Message], failed: usize) -> bool {
 
 /// When message `failed` of a step has failed after `completed` of its statements: does something stay applied that the
 /// step's scripts did before? Settings of the session do not count.
-pub(crate) fn leaves_something(step: &[Message], failed: usize, completed: usize) -> bool {
+pub(crate) fn leaves_something(step: &[QueryBatch], failed: usize, completed: usize) -> bool {
     let mut in_transaction = false;
     // What has been done: in the transaction that is open, and for good.
     let (mut open, mut stays) = (false, false);
@@ -158,13 +161,13 @@ pub(crate) fn leaves_something(step: &[Message], failed: usize, completed: usize
         let done = if index < failed { statements.len() } else { completed };
         for (of_script, statement) in statements.into_iter().take(done) {
             match statement.control {
-                Some(TransactionControl::Begin) => in_transaction = true,
-                Some(TransactionControl::End) => {
+                Some(TransactionEffect::Begin) => in_transaction = true,
+                Some(TransactionEffect::End) => {
                     let commits = ["COMMIT", "END"].contains(&&*statement.verb);
                     stays |= open && commits;
                     (open, in_transaction) = (false, false);
                 }
-                Some(TransactionControl::Savepoint) => {}
+                Some(TransactionEffect::Savepoint) => {}
                 None => {
                     let is_setting = ["SET", "RESET", "SHOW"].contains(&&*statement.verb);
                     open |= of_script && !is_setting;
@@ -179,7 +182,7 @@ pub(crate) fn leaves_something(step: &[Message], failed: usize, completed: usize
 }
 
 /// The first `BEGIN`, `COMMIT` or `ROLLBACK` of a step's scripts.
-pub(crate) fn transaction_command(step: &[Message]) -> Option<Place> {
+pub(crate) fn transaction_command(step: &[QueryBatch]) -> Option<Place> {
     places(step, Effects::first_transaction_bound).next()
 }
 
@@ -191,7 +194,7 @@ const NOT_IN_PROGRESS: &str = "there is no transaction in progress";
 /// statements if it failed. The texts tell this: a script can switch the warnings off. `in_transaction`: an earlier step
 /// has left a transaction open.
 pub(crate) fn transaction_warnings(
-    step: &[Message],
+    step: &[QueryBatch],
     in_transaction: bool,
     failed: Option<(usize, usize)>,
 ) -> Vec<&'static str> {
@@ -205,15 +208,15 @@ pub(crate) fn transaction_warnings(
         };
         for (_, statement) in statements(message).into_iter().take(sent) {
             match statement.control {
-                Some(TransactionControl::Begin) => {
+                Some(TransactionEffect::Begin) => {
                     begun_twice |= in_block;
                     in_block = true;
                 }
-                Some(TransactionControl::End) => {
+                Some(TransactionEffect::End) => {
                     ended_twice |= !in_block;
                     in_block = in_block && statement.chains;
                 }
-                Some(TransactionControl::Savepoint) | None => {}
+                Some(TransactionEffect::Savepoint) | None => {}
             }
         }
     }
@@ -222,30 +225,30 @@ pub(crate) fn transaction_warnings(
 }
 
 /// The last statement of a step's scripts that sets the session's search path.
-pub(crate) fn search_path_command(step: &[Message]) -> Option<Place> {
+pub(crate) fn search_path_command(step: &[QueryBatch]) -> Option<Place> {
     places(step, Effects::search_path_command).last()
 }
 
 /// Whether a step's scripts have no transaction commands of their own and leave the search path and the role as they are, as far
 /// as their texts tell.
-pub(crate) fn keeps_the_session(step: &[Message]) -> bool {
+pub(crate) fn keeps_the_session(step: &[QueryBatch]) -> bool {
     scripts(step).map(effects).all(|effects| {
         effects.first_transaction_bound().is_none()
-            && effects.moves_search_path().max(effects.moves_role()) < Answer::Yes
+            && effects.moves_search_path().max(effects.moves_role()) < Certainty::Yes
     })
 }
 
 /// The project's part of a step.
-pub(crate) fn scripts(step: &[Message]) -> impl Iterator<Item = &Script> {
-    step.iter().flat_map(Message::segments).filter_map(|segment| match segment {
-        Segment::Script(script) => Some(script),
-        Segment::Tool(_) => None,
+pub(crate) fn scripts(step: &[QueryBatch]) -> impl Iterator<Item = &Script> {
+    step.iter().flat_map(QueryBatch::segments).filter_map(|segment| match segment {
+        Fragment::Script(script) => Some(script),
+        Fragment::Tool(_) => None,
     })
 }
 
 /// The places that the analysis of each script gives.
 fn places(
-    step: &[Message],
+    step: &[QueryBatch],
     find: fn(&Effects) -> Option<Range<usize>>,
 ) -> impl Iterator<Item = Place> {
     scripts(step).filter_map(move |script| {
@@ -255,13 +258,13 @@ fn places(
 }
 
 /// All statements of a message, and whether they are a script's.
-fn statements(message: &Message) -> Vec<(bool, Statement)> {
-    let of = |segment: &Segment| -> Vec<(bool, Statement)> {
+fn statements(message: &QueryBatch) -> Vec<(bool, AnalysedStatement)> {
+    let of = |segment: &Fragment| -> Vec<(bool, AnalysedStatement)> {
         match segment {
-            Segment::Script(script) => {
+            Fragment::Script(script) => {
                 effects(script).statements().iter().map(|one| (true, one.clone())).collect()
             }
-            Segment::Tool(sql) => {
+            Fragment::Tool(sql) => {
                 Effects::of(sql).statements().iter().map(|one| (false, one.clone())).collect()
             }
         }
@@ -273,11 +276,11 @@ fn statements(message: &Message) -> Vec<(bool, Statement)> {
 mod tests {
     use super::*;
 
-    fn step(script: &str) -> Vec<Message> {
+    fn step(script: &str) -> Vec<QueryBatch> {
         in_transaction(&LIB_PQ, &Script::whole("1.sql", script), "INSERT".into())
     }
 
-    fn texts(step: &[Message]) -> Vec<String> {
+    fn texts(step: &[QueryBatch]) -> Vec<String> {
         step.iter().map(|message| message.text().into_owned()).collect()
     }
 
@@ -310,7 +313,7 @@ mod tests {
         ] {
             let step = step(script);
             assert_eq!(texts(&step), ["BEGIN READ WRITE", script, "INSERT", "COMMIT"]);
-            let demands: Vec<_> = step.iter().map(Message::demand).collect();
+            let demands: Vec<_> = step.iter().map(QueryBatch::demand).collect();
             let is_certain =
                 ["copy", "insert", "do ", "select f"].iter().any(|begin| script.starts_with(begin));
             let may_end = !is_certain;
@@ -364,8 +367,8 @@ mod tests {
         let step = |script: &str| {
             vec![
                 tool_transaction(&PLAIN, "TRUNCATE l"),
-                Message::script(Script::whole("1.sql", script)),
-                Message::tool("INSERT"),
+                QueryBatch::script(Script::whole("1.sql", script)),
+                QueryBatch::tool("INSERT"),
             ]
         };
         assert!(rolls_back_whole(&step("create table a(); select 1/0"), 1));
@@ -392,7 +395,7 @@ mod tests {
         let fused = step("create table a(); select 1/0;");
         assert!(!leaves_something(&fused, 0, 2));
         let alone = ["create table a();", "select 1/0;"]
-            .map(|statement| Message::script(Script::whole("1.sql", statement)));
+            .map(|statement| QueryBatch::script(Script::whole("1.sql", statement)));
         assert!(leaves_something(&alone, 1, 0));
         assert!(!leaves_something(&alone, 0, 0));
     }
@@ -407,7 +410,8 @@ mod tests {
         assert_eq!(warned("commit and chain;"), [""; 0]);
         assert_eq!(warned("savepoint a; rollback to savepoint a;"), [""; 0]);
         assert_eq!(warned("-- begin;\nselect 'begin;';"), [""; 0]);
-        let plain = [Message::script(Script::whole("1.sql", "select 1; begin; commit; commit;"))];
+        let plain =
+            [QueryBatch::script(Script::whole("1.sql", "select 1; begin; commit; commit;"))];
         assert_eq!(transaction_warnings(&plain, false, None), [NOT_IN_PROGRESS]);
         assert_eq!(transaction_warnings(&plain, true, None), [IN_PROGRESS, NOT_IN_PROGRESS]);
         assert_eq!(transaction_warnings(&plain, false, Some((0, 3))), [""; 0]);
@@ -425,7 +429,7 @@ mod tests {
     #[test]
     fn statements_that_are_sent_one_by_one_stay() {
         let step = ["create table a();", "select 1/0;"]
-            .map(|statement| Message::script(Script::whole("1.sql", statement)));
+            .map(|statement| QueryBatch::script(Script::whole("1.sql", statement)));
         assert!(rolls_back_whole(&step, 0));
         assert!(!rolls_back_whole(&step, 1));
     }

@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::{Directory, LedgerRow, Message};
+use super::{Directory, LedgerRow, QueryBatch};
 use crate::model::Files;
 
 /// The directory `path` of `files`, with nothing configured.
@@ -23,6 +23,6 @@ pub(super) fn rows<'a>(
 }
 
 /// What goes over the wire, message by message.
-pub(super) fn texts(messages: &[Message]) -> Vec<String> {
+pub(super) fn texts(messages: &[QueryBatch]) -> Vec<String> {
     messages.iter().map(|message| message.text().into_owned()).collect()
 }

@@ -2,11 +2,11 @@
 //! Actions"; `src/Runner.Common/ActionCommand.cs` and `src/Runner.Worker/ActionCommandManager.cs` of actions/runner).
 //!
 //! The runner reads stdout and stderr alike, so whatever a database says could be a command too. Text that is not ours goes
-//! between [`Stopped::begin`] and [`Stopped::end`].
+//! between [`StoppedCommands::begin`] and [`StoppedCommands::end`].
 
 use std::fmt::Write as _;
 
-use crate::report::Annotation;
+use crate::report::SourceAnnotation;
 use crate::report::verify::v1::Severity;
 use crate::secrets;
 
@@ -63,7 +63,7 @@ fn at_run(name: &str, title: &str, message: &str) -> String {
 }
 
 /// The annotations as commands, the first of each type. What is too much for a type is said by its last.
-pub(crate) fn annotations(all: &[Annotation]) -> String {
+pub(crate) fn annotations(all: &[SourceAnnotation]) -> String {
     [Severity::Error, Severity::Warning, Severity::Info]
         .into_iter()
         .map(|severity| {
@@ -79,7 +79,7 @@ pub(crate) fn annotations(all: &[Annotation]) -> String {
         .collect()
 }
 
-fn annotation(annotation: &Annotation) -> String {
+fn annotation(annotation: &SourceAnnotation) -> String {
     let mut properties = Vec::new();
     if let Some(place) = &annotation.place {
         properties.push(("file", place.path.clone()));
@@ -134,11 +134,11 @@ pub(crate) const END_GROUP: &str = "::endgroup::\n";
 
 /// A part of the log in which the runner takes no commands.
 #[derive(Debug)]
-pub(crate) struct Stopped {
+pub(crate) struct StoppedCommands {
     token: String,
 }
 
-impl Stopped {
+impl StoppedCommands {
     /// With a token that nobody can know beforehand.
     pub(crate) fn new() -> Self {
         Self { token: uuid::Uuid::new_v4().simple().to_string() }
@@ -164,8 +164,8 @@ mod tests {
     use super::*;
     use crate::report::verify::annotations::AnnotationPlace;
 
-    fn an_annotation(severity: Severity, message: &str) -> Annotation {
-        Annotation {
+    fn an_annotation(severity: Severity, message: &str) -> SourceAnnotation {
+        SourceAnnotation {
             severity,
             place: Some(AnnotationPlace {
                 path: "migrations/a,b:c.sql".into(),
@@ -207,7 +207,7 @@ mod tests {
     fn old_commands_are_broken_everywhere() {
         let line = notice("##[error]x", "a ##[add-mask]b");
         assert!(!line.contains("##["), "{line}");
-        assert!(!Stopped::text("x ##[group]y").contains("##["));
+        assert!(!StoppedCommands::text("x ##[group]y").contains("##["));
     }
 
     #[test]
@@ -251,12 +251,12 @@ mod tests {
 
     #[test]
     fn stopped_parts_end_with_a_token_that_only_we_know() {
-        let stopped = Stopped::new();
+        let stopped = StoppedCommands::new();
         let begin = stopped.begin();
         let token = begin.trim_end().strip_prefix("::stop-commands::").unwrap();
         assert_eq!(token.len(), 32);
         assert_eq!(stopped.end(), format!("\n::{token}::\n"));
-        assert_ne!(Stopped::new().begin(), begin);
+        assert_ne!(StoppedCommands::new().begin(), begin);
     }
 
     #[test]

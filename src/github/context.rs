@@ -5,22 +5,22 @@ use std::str::FromStr;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Run;
+use super::RunAttempt;
 
 /// How variables are looked up: `None` is "not set".
 pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// The job and the run that this process is a step of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Context {
+pub(crate) struct JobContext {
     /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server. URLs have no slash at their end.
     pub(crate) api_url: String,
     /// Not below `api_url` on an Enterprise Server: `https://HOST/api/graphql`.
     pub(crate) graphql_url: String,
     /// For links: `https://github.com`.
     pub(crate) server_url: String,
-    pub(crate) repository: Repository,
-    pub(crate) run: Run,
+    pub(crate) repository: WorkflowRepository,
+    pub(crate) run: RunAttempt,
     pub(crate) event_name: String,
     /// The payload. Absent in other tools' imitations.
     pub(crate) event_path: Option<Utf8PathBuf>,
@@ -35,19 +35,19 @@ pub(crate) struct Context {
     pub(crate) temp: Option<Utf8PathBuf>,
     /// The same folder as steps outside of our container know it.
     pub(crate) host_temp: Option<Utf8PathBuf>,
-    pub(crate) files: Files,
+    pub(crate) files: StepFiles,
 }
 
 /// The repository that the workflow runs in: the base's, also for pull requests from forks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Repository {
+pub(crate) struct WorkflowRepository {
     pub(crate) owner: String,
     pub(crate) name: String,
 }
 
 /// Where a step writes what outlives it. A runner always names them; a person who tries things may not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Files {
+pub(crate) struct StepFiles {
     pub(crate) output: Option<Utf8PathBuf>,
     pub(crate) state: Option<Utf8PathBuf>,
     pub(crate) summary: Option<Utf8PathBuf>,
@@ -67,7 +67,7 @@ pub(crate) enum ContextError {
 /// Where runners since 2.329 mount their folder for temporary files (`ContainerActionHandler.cs`).
 const MOUNTED_TEMP: &str = "/github/runner_temp";
 
-impl Context {
+impl JobContext {
     /// # Errors
     /// If what every runner sets is absent or malformed. An empty variable is an absent one.
     pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, ContextError> {
@@ -78,7 +78,7 @@ impl Context {
         let temp = path("RUNNER_TEMP");
         Ok(Self {
             repository: repository(needed("GITHUB_REPOSITORY")?)?,
-            run: Run {
+            run: RunAttempt {
                 id: number("GITHUB_RUN_ID", &needed("GITHUB_RUN_ID")?)?,
                 attempt: match given("GITHUB_RUN_ATTEMPT") {
                     Some(text) => number("GITHUB_RUN_ATTEMPT", &text)?,
@@ -96,7 +96,7 @@ impl Context {
             actor: given("GITHUB_ACTOR"),
             host_temp: host_temp(temp.as_deref(), path("RUNNER_WORKSPACE").as_deref()),
             temp,
-            files: Files {
+            files: StepFiles {
                 output: path("GITHUB_OUTPUT"),
                 state: path("GITHUB_STATE"),
                 summary: path("GITHUB_STEP_SUMMARY"),
@@ -111,21 +111,21 @@ impl Context {
 
     /// The page of the run, with its log, its summary and its artifacts.
     pub(crate) fn run_url(&self) -> String {
-        let Run { id, attempt } = self.run;
+        let RunAttempt { id, attempt } = self.run;
         let attempt = if attempt > 1 { format!("/attempts/{attempt}") } else { String::new() };
         format!("{}/actions/runs/{id}{attempt}", self.repository_url())
     }
 }
 
 /// `owner/name`, of the characters that GitHub allows: it goes into URLs.
-fn repository(value: String) -> Result<Repository, ContextError> {
+fn repository(value: String) -> Result<WorkflowRepository, ContextError> {
     let plain = |part: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         !matches!(part, "" | "." | "..") && part.bytes().all(is_plain)
     };
     match value.split_once('/') {
         Some((owner, name)) if plain(owner) && plain(name) => {
-            Ok(Repository { owner: owner.to_owned(), name: name.to_owned() })
+            Ok(WorkflowRepository { owner: owner.to_owned(), name: name.to_owned() })
         }
         _ => Err(ContextError::Malformed {
             name: "GITHUB_REPOSITORY",
@@ -195,8 +195,8 @@ mod tests {
         ("RUNNER_WORKSPACE", "/home/runner/_work/shop"),
     ];
 
-    fn read(changes: &[(&str, &str)]) -> Result<Context, ContextError> {
-        Context::read(&|name| {
+    fn read(changes: &[(&str, &str)]) -> Result<JobContext, ContextError> {
+        JobContext::read(&|name| {
             let found = changes.iter().chain(JOB).find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         })
@@ -207,7 +207,7 @@ mod tests {
         let context = read(&[]).unwrap();
         assert_eq!(context.repository.owner, "acme");
         assert_eq!(context.repository.name, "shop.api");
-        assert_eq!(context.run, Run { id: 9_876_543_210, attempt: 1 });
+        assert_eq!(context.run, RunAttempt { id: 9_876_543_210, attempt: 1 });
         assert_eq!(context.run_url(), "https://github.com/acme/shop.api/actions/runs/9876543210");
         assert_eq!(context.event_path.unwrap(), "/github/workflow/event.json");
         assert_eq!(context.files.summary.unwrap(), "/github/file_commands/step_summary_1");

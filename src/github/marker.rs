@@ -13,14 +13,14 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 
 /// A run of a workflow. GitHub's run numbers grow, and so do the attempts of a run: the greater is the later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Run {
+pub(crate) struct RunAttempt {
     pub(crate) id: u64,
     pub(crate) attempt: u64,
 }
 
 /// The text with the two lines at its head, in place of those that it may have.
-pub(super) fn mark(body: &str, key: &str, run: Run, sha: &str) -> String {
-    let Run { id, attempt } = run;
+pub(super) fn mark(body: &str, key: &str, run: RunAttempt, sha: &str) -> String {
+    let RunAttempt { id, attempt } = run;
     let first = first_line(key);
     let rest = unmarked(body);
     format!("{first}\n{BEGIN}run id={id} attempt={attempt} sha={}{END}\n{rest}", token(sha))
@@ -41,12 +41,12 @@ pub(super) fn has_key(text: &str, key: &str) -> bool {
 }
 
 /// The run that wrote a comment.
-pub(super) fn run_of(text: &str) -> Option<Run> {
+pub(super) fn run_of(text: &str) -> Option<RunAttempt> {
     let line = text.lines().nth(1)?.trim_end();
     let words = line.strip_prefix(BEGIN)?.strip_suffix(END)?.strip_prefix("run ")?;
     let value =
         |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-    Some(Run { id: value("id")?.parse().ok()?, attempt: value("attempt")?.parse().ok()? })
+    Some(RunAttempt { id: value("id")?.parse().ok()?, attempt: value("attempt")?.parse().ok()? })
 }
 
 fn first_line(key: &str) -> String {
@@ -62,7 +62,7 @@ fn token(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const RUN: Run = Run { id: 9_876_543_210, attempt: 2 };
+    const RUN: RunAttempt = RunAttempt { id: 9_876_543_210, attempt: 2 };
 
     #[test]
     fn a_text_gets_its_lines_once() {
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn runs_grow() {
-        let run = |id, attempt| Run { id, attempt };
+        let run = |id, attempt| RunAttempt { id, attempt };
         assert!(run(2, 1) > run(1, 9) && run(2, 2) > run(2, 1));
         assert_eq!(run_of("<!-- mig-ci:comment key=default -->\nhello"), None);
         assert_eq!(run_of("a\n<!-- mig-ci:run id=x attempt=1 sha=e -->"), None);

@@ -28,7 +28,7 @@ pub(crate) mod pull_request;
 mod retry;
 mod transport;
 
-pub(crate) use self::marker::Run;
+pub(crate) use self::marker::RunAttempt;
 pub(crate) use self::transport::Proxies;
 
 #[cfg(test)]
@@ -36,6 +36,6 @@ pub(crate) use self::transport::Proxies;
 #[path = "../../tests/it/common/github/mod.rs"]
 mod fake;
 #[cfg(test)]
-mod fake_tests;
+mod fake_github_tests;
 #[cfg(test)]
 mod testing;

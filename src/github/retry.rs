@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::error::Problem;
+use super::error::GithubProblem;
 
 /// Of one request, the first included.
 const TRIES: u32 = 4;
@@ -52,12 +52,12 @@ impl Clock for System {
 
 /// What is left of the waiting that a run may do.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct RetryBudget {
     clock: Arc<dyn Clock>,
     left: Mutex<Duration>,
 }
 
-impl Patience {
+impl RetryBudget {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, left: Mutex::new(CAP) }
     }
@@ -73,7 +73,7 @@ impl Patience {
     }
 
     /// Waits before the next try, after this many that failed. `false` if there should be none.
-    pub(super) async fn wait(&self, problem: &Problem, failed: u32) -> bool {
+    pub(super) async fn wait(&self, problem: &GithubProblem, failed: u32) -> bool {
         let pause = pause(problem, failed, self.clock.now(), self.clock.chance());
         let Some(pause) = pause else { return false };
         // To wait a part of what GitHub asks for would be waiting for nothing.
@@ -97,14 +97,14 @@ impl Patience {
 }
 
 /// How long to wait before the next try, if there is one.
-fn pause(problem: &Problem, failed: u32, now: Duration, chance: f64) -> Option<Duration> {
+fn pause(problem: &GithubProblem, failed: u32, now: Duration, chance: f64) -> Option<Duration> {
     if failed >= TRIES || !problem.is_passing() {
         return None;
     }
     let step = PAUSES.get(failed.saturating_sub(1) as usize).copied().unwrap_or_default();
     // From three to five quarters, so that the legs of a matrix do not all come back at one moment.
     let step = step.mul_f64(0.75 + chance / 2.0);
-    let Problem::RateLimited { secondary, retry_after, resets_at } = problem else {
+    let GithubProblem::RateLimited { secondary, retry_after, resets_at } = problem else {
         return Some(step);
     };
     let reset = resets_at.map(|at| Duration::from_secs(at).saturating_sub(now));
@@ -120,16 +120,16 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(1_800_000_000);
 
-    fn server() -> Problem {
-        Problem::Server { status: 502, message: String::new() }
+    fn server() -> GithubProblem {
+        GithubProblem::Server { status: 502, message: String::new() }
     }
 
-    fn limited(secondary: bool, after: Option<u64>, resets_at: Option<u64>) -> Problem {
+    fn limited(secondary: bool, after: Option<u64>, resets_at: Option<u64>) -> GithubProblem {
         let retry_after = after.map(Duration::from_secs);
-        Problem::RateLimited { secondary, retry_after, resets_at }
+        GithubProblem::RateLimited { secondary, retry_after, resets_at }
     }
 
-    fn seconds(problem: &Problem, failed: u32, chance: f64) -> Option<f64> {
+    fn seconds(problem: &GithubProblem, failed: u32, chance: f64) -> Option<f64> {
         pause(problem, failed, NOW, chance).map(|pause| pause.as_secs_f64())
     }
 
@@ -143,7 +143,9 @@ mod tests {
 
     #[test]
     fn what_does_not_pass_is_not_waited_for() {
-        for problem in [Problem::NotFound, Problem::BadCredentials, Problem::NeedsApp] {
+        for problem in
+            [GithubProblem::NotFound, GithubProblem::BadCredentials, GithubProblem::NeedsApp]
+        {
             assert_eq!(seconds(&problem, 1, 0.5), None, "{problem:?}");
         }
     }
@@ -161,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn all_waiting_together_is_capped() {
         let clock = TestClock::new();
-        let patience = Patience::new(clock.clone());
+        let patience = RetryBudget::new(clock.clone());
         assert!(!patience.wait(&limited(true, Some(3600), None), 1).await);
         assert_eq!(clock.slept(), Duration::ZERO, "what cannot be waited out is not waited for");
         let mut waits = 0;

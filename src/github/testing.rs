@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
-use super::client::{Client, Settings};
+use super::client::{ClientSettings, GithubClient};
 use super::fake::{Fake, TOKEN};
 use super::retry::Clock;
 use super::transport::Proxies;
@@ -57,8 +57,8 @@ impl Clock for TestClock {
     }
 }
 
-pub(crate) fn settings(fake: &Fake) -> Settings {
-    Settings {
+pub(crate) fn settings(fake: &Fake) -> ClientSettings {
+    ClientSettings {
         api_url: fake.url(),
         graphql_url: fake.graphql_url(),
         repository: "shop/app".to_owned(),
@@ -67,21 +67,21 @@ pub(crate) fn settings(fake: &Fake) -> Settings {
     }
 }
 
-pub(crate) fn client(fake: &Fake) -> (Client, Arc<TestClock>) {
+pub(crate) fn client(fake: &Fake) -> (GithubClient, Arc<TestClock>) {
     client_with(settings(fake))
 }
 
-pub(crate) fn client_with(settings: Settings) -> (Client, Arc<TestClock>) {
+pub(crate) fn client_with(settings: ClientSettings) -> (GithubClient, Arc<TestClock>) {
     build(settings, ANSWER_WITHIN)
 }
 
 /// One that does not wait long for an answer.
-pub(crate) fn hasty_client(fake: &Fake) -> (Client, Arc<TestClock>) {
+pub(crate) fn hasty_client(fake: &Fake) -> (GithubClient, Arc<TestClock>) {
     build(settings(fake), HASTE)
 }
 
-fn build(settings: Settings, answer_within: Duration) -> (Client, Arc<TestClock>) {
+fn build(settings: ClientSettings, answer_within: Duration) -> (GithubClient, Arc<TestClock>) {
     let clock = TestClock::new();
-    let client = Client::with(settings, clock.clone(), answer_within).unwrap();
+    let client = GithubClient::with(settings, clock.clone(), answer_within).unwrap();
     (client, clock)
 }

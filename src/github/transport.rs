@@ -22,7 +22,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_native_certs};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::error::{Error, Operation, Problem};
+use super::error::{GithubError, GithubProblem, Operation};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -63,7 +63,7 @@ pub(super) fn connect(
     base: &Uri,
     token: &SecretString,
     proxies: &Proxies,
-) -> Result<Octocrab, Error> {
+) -> Result<Octocrab, GithubError> {
     connect_trusting(load_native_certs(), base, token, proxies)
 }
 
@@ -72,7 +72,7 @@ fn connect_trusting(
     base: &Uri,
     token: &SecretString,
     proxies: &Proxies,
-) -> Result<Octocrab, Error> {
+) -> Result<Octocrab, GithubError> {
     let tls = tls(machine)?;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -92,7 +92,7 @@ fn connect_trusting(
     }
 }
 
-fn build<C>(base: &Uri, token: &SecretString, connector: C) -> Result<Octocrab, Error>
+fn build<C>(base: &Uri, token: &SecretString, connector: C) -> Result<Octocrab, GithubError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
@@ -124,7 +124,7 @@ fn https<C>(tls: &ClientConfig, connector: C) -> HttpsConnector<C> {
 }
 
 /// Trusts what browsers trust, and what the machine trusts.
-fn tls(machine: CertificateResult) -> Result<ClientConfig, Error> {
+fn tls(machine: CertificateResult) -> Result<ClientConfig, GithubError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for error in &machine.errors {
         // None at all is as usual in an image; a company's file that cannot be read explains what fails later.
@@ -138,8 +138,8 @@ fn tls(machine: CertificateResult) -> Result<ClientConfig, Error> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn setup(reason: &str) -> Error {
-    Error::new(Operation::Connect, Problem::Setup { reason: reason.to_owned() })
+fn setup(reason: &str) -> GithubError {
+    GithubError::new(Operation::Connect, GithubProblem::Setup { reason: reason.to_owned() })
 }
 
 #[cfg(test)]
@@ -199,10 +199,10 @@ mod tests {
         machine: CertificateResult,
         base: &Uri,
         proxies: &Proxies,
-    ) -> Result<serde_json::Value, Error> {
+    ) -> Result<serde_json::Value, GithubError> {
         let crab = connect_trusting(machine, base, &TOKEN.into(), proxies)?;
         let answer = crab.get("/repos/shop/app/issues/7/comments", None::<&()>).await;
-        answer.map_err(|error| Error::of(Operation::ListComments, &error, TOKEN))
+        answer.map_err(|error| GithubError::of(Operation::ListComments, &error, TOKEN))
     }
 
     /// As in an image `FROM scratch`.
@@ -222,7 +222,9 @@ mod tests {
         let fake = Fake::start();
         let (file, base) = company(&fake).await;
         let untrusted = ask(none(), &base, &Proxies::default()).await.unwrap_err();
-        let Problem::Untrusted { reason } = &untrusted.problem else { panic!("{untrusted:?}") };
+        let GithubProblem::Untrusted { reason } = &untrusted.problem else {
+            panic!("{untrusted:?}")
+        };
         assert!(reason.contains("UnknownIssuer"), "{reason}");
         assert!(untrusted.advice().contains("SSL_CERT_FILE"), "{}", untrusted.advice());
         assert_eq!(fake.requests(), Vec::<String>::new(), "the token has gone to nobody");

@@ -7,7 +7,7 @@ use super::{Phase, TrackKind, Verdict};
 
 /// Something that has just happened.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
+pub(crate) enum RunEvent {
     /// A server is being made; `description` says by what.
     ProviderStarting { description: String },
     /// It answers.

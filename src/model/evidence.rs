@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::{Comparison, Migration, NotChecked, Notice, ShapeComparison, TrackKind};
+use super::{CatalogComparison, Migration, NotChecked, Notice, ShapeComparison, TrackKind};
 
 /// One track on one target, from its starting state to its end.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub(crate) struct UnitRecord {
     /// In the order in which they were applied; first those that bring it to the base.
     pub(crate) steps: Vec<StepRecord>,
     /// Migrations that the ledger does not show and that the tool will never apply, because of its order policy.
-    pub(crate) passed_over: Vec<PassedOver>,
+    pub(crate) skipped_migrations: Vec<SkippedMigration>,
     /// Migrations that it has as the base had them, and that the head has otherwise, which the tool does not look at.
     pub(crate) changed: Vec<ChangedMigration>,
     /// Pending migrations that its sample had already: the pull request's text was not run on this unit. In head order.
@@ -30,7 +30,7 @@ pub(crate) struct UnitRecord {
     pub(crate) shape: Option<ShapeComparison>,
     /// What the head's migrations of this unit (of several units that ran side by side) changed outside of the tenants'
     /// schemas. `None` where nothing is outside, or nothing was applied.
-    pub(crate) outside: Option<Comparison>,
+    pub(crate) outside: Option<CatalogComparison>,
     pub(crate) end: UnitEnd,
     pub(crate) duration: Duration,
     /// The part of it that the head's migrations took.
@@ -47,7 +47,7 @@ impl UnitRecord {
             target: target.to_owned(),
             sample: None,
             steps: Vec::new(),
-            passed_over: Vec::new(),
+            skipped_migrations: Vec::new(),
             changed: Vec::new(),
             already_applied: Vec::new(),
             shape: None,
@@ -77,7 +77,7 @@ impl UnitRecord {
 
 /// A migration of the head that the tool passes over without a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PassedOver {
+pub(crate) struct SkippedMigration {
     pub(crate) version: String,
     pub(crate) path: Utf8PathBuf,
 }
@@ -95,12 +95,12 @@ pub(crate) struct ChangedMigration {
     pub(crate) version: String,
     /// In the base.
     pub(crate) path: Utf8PathBuf,
-    pub(crate) change: Change,
+    pub(crate) change: MigrationChange,
 }
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum MigrationChange {
     /// It says something else, from here on.
     Edited(Place),
     /// It is there no more.

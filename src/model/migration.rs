@@ -12,22 +12,22 @@ pub(crate) struct Script {
     path: Arc<Utf8Path>,
     file: Arc<str>,
     range: Range<usize>,
-    known: Known,
+    known: ScriptCache,
 }
 
 /// What an analysis has found in a script's text. It is computed once for all copies of the script: thousands of tenants
 /// run the same one.
 #[derive(Debug, Clone, Default)]
-struct Known(Arc<OnceLock<Box<dyn Any + Send + Sync>>>);
+struct ScriptCache(Arc<OnceLock<Box<dyn Any + Send + Sync>>>);
 
 /// Scripts are equal by their texts.
-impl PartialEq for Known {
+impl PartialEq for ScriptCache {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Known {}
+impl Eq for ScriptCache {}
 
 impl Script {
     /// The whole of a file.
@@ -35,7 +35,7 @@ impl Script {
         let file: Arc<str> = text.into();
         let range = 0..file.len();
         let path: Utf8PathBuf = path.into();
-        Self { path: path.into(), file, range, known: Known::default() }
+        Self { path: path.into(), file, range, known: ScriptCache::default() }
     }
 
     /// A section of the same file. `range` counts bytes of the file and must lie on character bounds.
@@ -46,7 +46,7 @@ impl Script {
             self.path
         );
         let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
-        Self { path, file, range, known: Known::default() }
+        Self { path, file, range, known: ScriptCache::default() }
     }
 
     /// The result of the one analysis that is made of [`Script::text`]. `analyse` runs at the first call.

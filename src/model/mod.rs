@@ -21,11 +21,11 @@ pub(crate) use catalog::{
 pub(crate) use coverage::{
     Acknowledgement, CoverageChange, CoveragePart, CoverageReduction, ProjectRecord, UnreadFile,
 };
-pub(crate) use event::{Event, UnitName};
+pub(crate) use event::{RunEvent, UnitName};
 pub(crate) use evidence::{
-    AppliedBefore, Change, ChangedMigration, Excerpt, Failure, FailureKind, FailureOrigin,
-    PassedOver, Phase, Place, SampleLoad, SkippedStatements, StepOutcome, StepRecord, UnitEnd,
-    UnitRecord,
+    AppliedBefore, ChangedMigration, Excerpt, Failure, FailureKind, FailureOrigin, MigrationChange,
+    Phase, Place, SampleLoad, SkippedMigration, SkippedStatements, StepOutcome, StepRecord,
+    UnitEnd, UnitRecord,
 };
 #[cfg(test)]
 pub(crate) use files::MemoryFiles;
@@ -35,11 +35,11 @@ pub(crate) use migration::{Migration, Script};
 pub(crate) use notice::{NotChecked, Notice, NoticeLevel};
 pub(crate) use partition::Partition;
 pub(crate) use project::{
-    CheckSettings, Database, FileOrder, LocaleProvider, Origin, PostgresSettings, Project,
+    CheckSettings, Database, FileOrder, LocaleProvider, PostgresSettings, Project, ProjectOrigin,
     ProviderChoice, Role, Sample, Tenancy, TenantSource, TenantTrack, Track, TrackKind,
 };
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
-pub(crate) use shape::{Comparison, PlacedDifference, ShapeComparison};
+pub(crate) use shape::{CatalogComparison, PlacedDifference, ShapeComparison};
 pub(crate) use target::{
     MAX_IDENTIFIER_BYTES, TargetError, TargetTemplate, check_identifier, placeholder,
 };

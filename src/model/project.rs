@@ -13,7 +13,7 @@ use super::{Acknowledgement, Severity, TargetTemplate};
 pub(crate) struct Project {
     /// The absolute folder that all other paths are relative to: where `mig-ci.toml` lies.
     pub(crate) root: Utf8PathBuf,
-    pub(crate) origin: Origin,
+    pub(crate) origin: ProjectOrigin,
     pub(crate) postgres: PostgresSettings,
     /// SQL files for the whole server, run once as its administrator, before any database is made.
     pub(crate) prepare: Vec<Utf8PathBuf>,
@@ -26,7 +26,7 @@ pub(crate) struct Project {
 
 /// Where the project's description comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ProjectOrigin {
     /// A configuration file.
     File(Utf8PathBuf),
     /// No file: understood from its folders.

@@ -9,12 +9,12 @@ use super::{Failure, Place};
 pub(crate) struct ShapeComparison {
     /// The other unit's name. Its catalog is what is expected.
     pub(crate) other: String,
-    pub(crate) outcome: Comparison,
+    pub(crate) outcome: CatalogComparison,
 }
 
 /// What two catalogs have shown.
 #[derive(Debug, Clone)]
-pub(crate) enum Comparison {
+pub(crate) enum CatalogComparison {
     /// Both were read. Empty if they hold the same.
     Compared(Arc<[PlacedDifference]>),
     /// At least one of them could not be read, so nothing is known.

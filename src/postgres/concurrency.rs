@@ -5,7 +5,7 @@
 //! in the text of a statement alone, or in the rows of a table while it scans that.
 
 use crate::model::{Failure, FailureKind};
-use crate::sql::{Word, words};
+use crate::sql::{SqlWord, words};
 
 /// Whether a failure can be caused by units that run at the same time. `others_change` says that these may drop, rename or
 /// revoke what they share, or bring what others rely on.
@@ -36,7 +36,7 @@ fn reads_own_rows(failure: &Failure) -> bool {
     let statement = failure.statement.as_deref().unwrap_or_default();
     let mut words = words(statement);
     let Some(first) = words.next() else { return false };
-    let of_index = |word: &Word<'_>| word.is("INDEX") || word.is("UNIQUE");
+    let of_index = |word: &SqlWord<'_>| word.is("INDEX") || word.is("UNIQUE");
     first.is("ALTER") || (first.is("CREATE") && words.next().as_ref().is_some_and(of_index))
 }
 

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
-use crate::formats::Client;
+use crate::formats::ClientLibrary;
 use crate::server::ProviderError;
 use crate::server::RunId;
 use crate::server::error::describe;
@@ -20,8 +20,8 @@ pub(crate) fn dressed(options: PgConnectOptions, run: &RunId) -> PgConnectOption
     options.application_name(&run.application_name()).disable_statement_logging()
 }
 
-/// For a session in which migrations of a tool with this client run. What else it has is [`Client::settings`]'s.
-pub(crate) fn as_client(options: PgConnectOptions, client: Client) -> PgConnectOptions {
+/// For a session in which migrations of a tool with this client run. What else it has is [`ClientLibrary::settings`]'s.
+pub(crate) fn as_client(options: PgConnectOptions, client: ClientLibrary) -> PgConnectOptions {
     if client.keeps_float_digits() { options.extra_float_digits(None) } else { options }
 }
 

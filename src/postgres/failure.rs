@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
-use crate::formats::{Ledger, Located, Message};
+use crate::formats::{Ledger, Located, QueryBatch};
 use crate::model::{Failure, FailureKind, FailureOrigin, Place, Script};
 use crate::secrets;
 use crate::sql::{do_block_line, do_block_offset, excerpt_at, place_in};
@@ -15,7 +15,7 @@ const MAX_STATEMENT: usize = 2_000;
 const MAX_TEXT: usize = 8_000;
 
 /// An error in answer to `message`, of whose statements the server had completed `completed`.
-pub(crate) fn of_message(error: &sqlx::Error, message: &Message, completed: usize) -> Failure {
+pub(crate) fn of_message(error: &sqlx::Error, message: &QueryBatch, completed: usize) -> Failure {
     let mut failure = of_own(error);
     // The server tells at a message's end what it has completed: where a connection broke, nobody knows.
     if failure.kind == FailureKind::ConnectionLost && server_error(error).is_none() {
@@ -49,7 +49,7 @@ pub(crate) fn of_message(error: &sqlx::Error, message: &Message, completed: usiz
 }
 
 /// The place of the script's statement behind the first `completed` of a message; `None` for the tool's own SQL.
-pub(crate) fn place_of(message: &Message, completed: usize) -> Option<Place> {
+pub(crate) fn place_of(message: &QueryBatch, completed: usize) -> Option<Place> {
     match message.locate(None, completed)? {
         Located::Script { script, statement, .. } => Some(place_in(script, statement.start)),
         Located::Tool { .. } => None,

@@ -15,12 +15,12 @@ use crate::model::Failure;
 
 /// The keys of one ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Keys {
-    claim: i64,
-    mark: i64,
+pub(crate) struct AdvisoryLockKeys {
+    lease: i64,
+    execution: i64,
 }
 
-impl Keys {
+impl AdvisoryLockKeys {
     pub(crate) fn of(ledger: &Ledger) -> Self {
         let key = |kind: &str| {
             let digest = Sha256::new()
@@ -31,41 +31,43 @@ impl Keys {
                 .finalize();
             digest.iter().take(8).fold(0_i64, |key, byte| key << 8 | i64::from(*byte))
         };
-        Self { claim: key("claim"), mark: key("mark") }
+        Self { lease: key("claim"), execution: key("mark") }
     }
 
     /// For the session that works on the ledger, before it reads that: SQL that takes the mark until the session ends or
     /// gives up its locks; one row, one boolean, false if somebody else has it, or looks at it in this moment.
-    pub(crate) fn take_mark(self) -> String {
-        format!("SELECT pg_catalog.pg_try_advisory_lock({})", self.mark)
+    pub(crate) fn try_execution_lock(self) -> String {
+        format!("SELECT pg_catalog.pg_try_advisory_lock({})", self.execution)
     }
 }
 
 /// The session that holds claims.
 #[derive(Debug)]
-pub(crate) struct Claims {
+pub(crate) struct LeaseHolder {
     session: Session,
 }
 
-impl Claims {
+impl LeaseHolder {
     pub(crate) async fn open(options: PgConnectOptions) -> Result<Self, Failure> {
         Ok(Self { session: Session::open_patiently(&options).await? })
     }
 
     /// Claims all of these that nobody works on, and gives others back, in one round trip. Tells, for each of `keys`,
     /// whether it has it.
-    pub(crate) async fn claim(
+    pub(crate) async fn acquire(
         &mut self,
-        keys: &[Keys],
-        give_back: &[Keys],
+        keys: &[AdvisoryLockKeys],
+        give_back: &[AdvisoryLockKeys],
     ) -> Result<Vec<bool>, Failure> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         // The mark is asked for and given back at once; without it the claim is given back, too.
-        let rows = keys.iter().enumerate().map(|(index, Keys { claim, mark })| {
-            format!("({index}, {claim}::bigint, {mark}::bigint)")
-        });
+        let rows = keys.iter().enumerate().map(
+            |(index, AdvisoryLockKeys { lease: claim, execution: mark })| {
+                format!("({index}, {claim}::bigint, {mark}::bigint)")
+            },
+        );
         let query = format!(
             "{}SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock(claim) THEN false \
              WHEN pg_catalog.pg_try_advisory_lock(mark) THEN pg_catalog.pg_advisory_unlock(mark) \
@@ -82,7 +84,7 @@ impl Claims {
     }
 
     /// Gives claims back.
-    pub(crate) async fn release(&mut self, keys: &[Keys]) -> Result<(), Failure> {
+    pub(crate) async fn release(&mut self, keys: &[AdvisoryLockKeys]) -> Result<(), Failure> {
         match release(keys) {
             Some(query) => self.session.execute(query).await,
             None => Ok(()),
@@ -102,7 +104,7 @@ impl Claims {
 }
 
 /// SQL that gives claims back; one row.
-fn release(keys: &[Keys]) -> Option<String> {
-    let calls = keys.iter().map(|keys| format!("pg_catalog.pg_advisory_unlock({})", keys.claim));
+fn release(keys: &[AdvisoryLockKeys]) -> Option<String> {
+    let calls = keys.iter().map(|keys| format!("pg_catalog.pg_advisory_unlock({})", keys.lease));
     (!keys.is_empty()).then(|| format!("SELECT {}", calls.collect::<Vec<_>>().join(", ")))
 }

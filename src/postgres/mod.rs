@@ -3,11 +3,11 @@
 mod address;
 mod concurrency;
 pub(crate) mod connect;
+mod connect_retry;
 pub(crate) mod failure;
 pub(crate) mod ledger_rows;
 mod lock;
 pub(crate) mod notices;
-mod patience;
 mod session;
 
 pub(crate) use address::{Address, AddressError, Url};
@@ -17,7 +17,7 @@ pub(crate) use connect::as_client;
 
 pub(crate) use failure::copy_failure;
 
-pub(crate) use lock::{Claims, Keys};
+pub(crate) use lock::{AdvisoryLockKeys, LeaseHolder};
 pub(crate) use notices::{collecting, layer as notice_layer};
 
-pub(crate) use session::{Aftermath, Session, StepFailure};
+pub(crate) use session::{Postcondition, Session, StepFailure};

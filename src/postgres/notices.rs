@@ -133,7 +133,7 @@ impl<S: Subscriber> Layer<S> for NoticeLayer {
             // Severities above WARNING come as errors, not as notices; if one does not, it is at least a warning.
             _ => NoticeLevel::Warning,
         };
-        let mut message = Message(String::new());
+        let mut message = NoticeText(String::new());
         event.record(&mut message);
         with_collector(|collected| collected.push(level, &message.0));
     }
@@ -160,9 +160,9 @@ impl<S> Filter<S> for OnlyNotices {
     }
 }
 
-struct Message(String);
+struct NoticeText(String);
 
-impl Visit for Message {
+impl Visit for NoticeText {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             value.clone_into(&mut self.0);

@@ -13,7 +13,7 @@ use sqlx::{
 use super::failure::{self, beside_script};
 use super::ledger_rows;
 use super::notices;
-use crate::formats::{IN_TRANSACTION, Ledger, LedgerRow, Message, Segment};
+use crate::formats::{Fragment, IN_TRANSACTION, Ledger, LedgerRow, QueryBatch};
 use crate::model::{Failure, FailureKind};
 use crate::sql::{quote_identifier, quote_literal};
 
@@ -41,7 +41,7 @@ pub(crate) struct StepFailure {
 
 /// What the session looks like after a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Aftermath {
+pub(crate) struct Postcondition {
     /// `current_schemas(false)`.
     pub(crate) schemas: Vec<String>,
     /// The ledger, by its qualified name, shows the migration, and not merely inside a transaction left open.
@@ -73,7 +73,7 @@ impl Session {
     }
 
     /// Sends one message and waits for its end. The last row of its last statement comes back, if that gave any.
-    pub(crate) async fn send(&mut self, message: &Message) -> Result<Option<PgRow>, Failure> {
+    pub(crate) async fn send(&mut self, message: &QueryBatch) -> Result<Option<PgRow>, Failure> {
         self.completed = 0;
         let answered = self.answer(message.text().into_owned()).await;
         notices::message_over(|completed| failure::place_of(message, completed));
@@ -106,7 +106,7 @@ impl Session {
 
     /// Sends SQL of our own that gives no rows that matter.
     pub(crate) async fn execute(&mut self, sql: impl Into<String>) -> Result<(), Failure> {
-        self.send(&Message::tool(sql)).await.map(drop)
+        self.send(&QueryBatch::tool(sql)).await.map(drop)
     }
 
     /// The ledger's rows, oldest first, or `None` where the target has no such table.
@@ -135,9 +135,9 @@ impl Session {
     /// it costs no round trip there.
     pub(crate) async fn step(
         &mut self,
-        messages: &[Message],
+        messages: &[QueryBatch],
         recorded: &str,
-    ) -> Result<Aftermath, StepFailure> {
+    ) -> Result<Postcondition, StepFailure> {
         let look = format!(
             "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false))::pg_catalog.text AS schemas, \
              ({recorded}) AS recorded, {IN_TRANSACTION} AS in_transaction"
@@ -146,12 +146,14 @@ impl Session {
         for (index, message) in messages.iter().enumerate() {
             self.completed = 0;
             self.sending.store(index, Ordering::Relaxed);
-            self.heed(message).await.map_err(|failure| self.failed(index, failure))?;
+            self.check_precondition(message)
+                .await
+                .map_err(|failure| self.failed(index, failure))?;
             self.in_transaction = None;
             if joined && index + 1 == messages.len() {
                 let mut segments = message.segments().to_vec();
-                segments.push(Segment::Tool(look.clone()));
-                let row = self.send(&Message::new(segments)).await;
+                segments.push(Fragment::Tool(look.clone()));
+                let row = self.send(&QueryBatch::new(segments)).await;
                 let row = row.map_err(|failure| self.failed(index, failure))?;
                 let seen = match row {
                     Some(row) => self.aftermath(&row),
@@ -175,7 +177,7 @@ impl Session {
 
     /// The row of a query by the simple protocol. The first answer is lost if a notification came before it.
     async fn ask(&mut self, query: &str) -> Result<PgRow, Failure> {
-        let query = Message::tool(query);
+        let query = QueryBatch::tool(query);
         let row = match self.send(&query).await? {
             Some(row) => Some(row),
             None => self.send(&query).await?,
@@ -183,13 +185,13 @@ impl Session {
         row.ok_or_else(|| failure::of_own(&sqlx::Error::RowNotFound))
     }
 
-    async fn look(&mut self, look: &str) -> Result<Aftermath, Failure> {
+    async fn look(&mut self, look: &str) -> Result<Postcondition, Failure> {
         let row = self.ask(look).await?;
         self.aftermath(&row)
     }
 
     /// What the tool's driver insists on before it sends this message.
-    async fn heed(&mut self, message: &Message) -> Result<(), Failure> {
+    async fn check_precondition(&mut self, message: &QueryBatch) -> Result<(), Failure> {
         let Some(demand) = message.demand() else { return Ok(()) };
         let in_transaction = match self.in_transaction {
             Some(known) => known,
@@ -213,7 +215,7 @@ impl Session {
         row.try_get("it").map_err(|error| failure::of_own(&error))
     }
 
-    fn aftermath(&mut self, row: &PgRow) -> Result<Aftermath, Failure> {
+    fn aftermath(&mut self, row: &PgRow) -> Result<Postcondition, Failure> {
         let read = |row: &PgRow| -> Result<(Vec<String>, bool, bool), sqlx::Error> {
             let schemas: String = row.try_get("schemas")?;
             Ok((read_schemas(&schemas)?, row.try_get("recorded")?, row.try_get("in_transaction")?))
@@ -221,7 +223,7 @@ impl Session {
         let (schemas, recorded, in_transaction) =
             read(row).map_err(|error| failure::of_own(&error))?;
         self.in_transaction = Some(in_transaction);
-        Ok(Aftermath { schemas, recorded: recorded && !in_transaction })
+        Ok(Postcondition { schemas, recorded: recorded && !in_transaction })
     }
 
     /// `current_schemas(false)`: the schemas of the search path that exist and may be used, in order.
@@ -288,7 +290,8 @@ fn read_schemas(json: &str) -> Result<Vec<String>, sqlx::Error> {
 
 /// A script that is proven not to notice goes in one message with its transaction. All else is sent as its tool sends it: what
 /// is deferred to a `COMMIT` sees that message, and a trigger of the ledger sees the row's.
-fn takes_the_look(message: &Message) -> bool {
-    let has_script = message.segments().iter().any(|segment| matches!(segment, Segment::Script(_)));
-    has_script && matches!(message.segments().last(), Some(Segment::Tool(sql)) if sql == "COMMIT")
+fn takes_the_look(message: &QueryBatch) -> bool {
+    let has_script =
+        message.segments().iter().any(|segment| matches!(segment, Fragment::Script(_)));
+    has_script && matches!(message.segments().last(), Some(Fragment::Tool(sql)) if sql == "COMMIT")
 }

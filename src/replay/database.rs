@@ -18,10 +18,10 @@ use std::time::Instant;
 use futures::stream::{self, StreamExt as _};
 
 use super::Replay;
-use super::plan::{DatabasePlan, Start, Unit};
+use super::plan::{DatabasePlan, PlannedUnit, StartingState};
 use super::shape::{Surroundings, compare_shapes, first_fresh};
-use super::unit::{Home, UnitRun};
-use crate::model::{Event, Failure, FailureKind, Phase, Tenancy, TrackKind, UnitRecord};
+use super::unit::{ScratchDatabase, UnitRun};
+use crate::model::{Failure, FailureKind, Phase, RunEvent, Tenancy, TrackKind, UnitRecord};
 use crate::samples::run_file;
 use crate::sql::quote_identifier;
 
@@ -35,9 +35,11 @@ pub(crate) async fn replay_database(
 ) -> Vec<UnitRecord> {
     let started = Instant::now();
     let name = || Arc::clone(&database.name);
-    replay.tell(Event::DatabaseStarted { database: name(), units: database.units.len() });
-    let is_fresh = |unit: &&Unit| unit.track == TrackKind::Shared && unit.start == Start::Fresh;
-    let (fresh, main): (Vec<&Unit>, Vec<&Unit>) = database.units.iter().partition(is_fresh);
+    replay.tell(RunEvent::DatabaseStarted { database: name(), units: database.units.len() });
+    let is_fresh =
+        |unit: &&PlannedUnit| unit.track == TrackKind::Shared && unit.start == StartingState::Fresh;
+    let (fresh, main): (Vec<&PlannedUnit>, Vec<&PlannedUnit>) =
+        database.units.iter().partition(is_fresh);
     let in_fresh =
         stream::iter(fresh).then(|unit| replay_fresh(replay, database, unit)).collect::<Vec<_>>();
     let in_main = replay_main(replay, database, &main);
@@ -46,12 +48,16 @@ pub(crate) async fn replay_database(
     } else {
         futures::join!(in_main, in_fresh)
     };
-    replay.tell(Event::DatabaseFinished { database: name(), took: started.elapsed() });
+    replay.tell(RunEvent::DatabaseFinished { database: name(), took: started.elapsed() });
     in_plan_order(database, fresh.into_iter().chain(main))
 }
 
 /// A shared track that starts empty has a database to itself.
-async fn replay_fresh(replay: &Replay<'_>, database: &DatabasePlan, unit: &Unit) -> UnitRecord {
+async fn replay_fresh(
+    replay: &Replay<'_>,
+    database: &DatabasePlan,
+    unit: &PlannedUnit,
+) -> UnitRecord {
     let home = make_home(replay, database).await;
     let mut run = begin(replay, database, unit, &home);
     run.reach_base().await;
@@ -62,9 +68,9 @@ async fn replay_fresh(replay: &Replay<'_>, database: &DatabasePlan, unit: &Unit)
 async fn replay_main(
     replay: &Replay<'_>,
     database: &DatabasePlan,
-    units: &[&Unit],
+    units: &[&PlannedUnit],
 ) -> Vec<UnitRecord> {
-    let (shared, tenants): (Vec<&Unit>, Vec<&Unit>) =
+    let (shared, tenants): (Vec<&PlannedUnit>, Vec<&PlannedUnit>) =
         units.iter().partition(|unit| unit.track == TrackKind::Shared);
     let home = if shared.is_empty() && database.tenancy == Tenancy::Database {
         // Nothing would ever live in it.
@@ -136,8 +142,8 @@ fn hold_back(tenants: &mut [UnitRun<'_>], shared: &[UnitRun<'_>], reason: &str) 
 fn begin<'a>(
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
-    unit: &'a Unit,
-    home: &Result<Home, Failure>,
+    unit: &'a PlannedUnit,
+    home: &Result<ScratchDatabase, Failure>,
 ) -> UnitRun<'a> {
     let Some(track) = database.track(unit.track) else {
         unreachable!("internal error: a unit of `{}` without its track", database.name);
@@ -145,8 +151,13 @@ fn begin<'a>(
     match home {
         Ok(home) => UnitRun::new(replay, database, track, unit, home.clone()),
         Err(failure) => {
-            let mut run =
-                UnitRun::new(replay, database, track, unit, Home::new("", &replay.cluster));
+            let mut run = UnitRun::new(
+                replay,
+                database,
+                track,
+                unit,
+                ScratchDatabase::new("", &replay.cluster),
+            );
             run.fail(Phase::Prepare, failure.clone());
             run
         }
@@ -156,13 +167,13 @@ fn begin<'a>(
 async fn begin_tenants<'a>(
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
-    tenants: &[&'a Unit],
-    main: Option<&Result<Home, Failure>>,
+    tenants: &[&'a PlannedUnit],
+    main: Option<&Result<ScratchDatabase, Failure>>,
 ) -> Vec<UnitRun<'a>> {
     match (database.tenancy, main) {
         // That there is no database is the shared track's failure, and the tenants are not run.
         (Tenancy::Schema, Some(Err(_))) if database.shared.is_some() => {
-            let nowhere = Ok(Home::new("", &replay.cluster));
+            let nowhere = Ok(ScratchDatabase::new("", &replay.cluster));
             tenants.iter().map(|unit| begin(replay, database, unit, &nowhere)).collect()
         }
         (Tenancy::Schema, Some(home)) => {
@@ -185,7 +196,10 @@ async fn begin_tenants<'a>(
 }
 
 /// A database of our own, as the configuration wants each database of this name: prepared, with the shared schema.
-async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home, Failure> {
+async fn make_home(
+    replay: &Replay<'_>,
+    database: &DatabasePlan,
+) -> Result<ScratchDatabase, Failure> {
     if replay.is_lost() {
         return Err(Failure::new(FailureKind::ServerLost, super::SERVER_LOST));
     }
@@ -207,7 +221,7 @@ async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home,
             session.execute(create_schema(replay, &schema)).await?;
         }
         session.close().await;
-        Ok(Home::new(&name, &replay.cluster))
+        Ok(ScratchDatabase::new(&name, &replay.cluster))
     };
     match made.await {
         Ok(home) => Ok(home),
@@ -219,8 +233,8 @@ async fn make_home(replay: &Replay<'_>, database: &DatabasePlan) -> Result<Home,
 async fn make_main_home(
     replay: &Replay<'_>,
     database: &DatabasePlan,
-    tenants: &[&Unit],
-) -> Result<Home, Failure> {
+    tenants: &[&PlannedUnit],
+) -> Result<ScratchDatabase, Failure> {
     let home = make_home(replay, database).await?;
     if database.tenancy == Tenancy::Database {
         return Ok(home);

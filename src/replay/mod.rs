@@ -1,9 +1,9 @@
-//! Replaying migrations on a server, and writing down what happened. It tells [`Event`]s, and never prints or judges.
+//! Replaying migrations on a server, and writing down what happened. It tells [`RunEvent`]s, and never prints or judges.
 
 mod database;
-mod doubt;
-mod opening;
+mod inconclusive;
 pub(crate) mod plan;
+mod session;
 mod shape;
 mod unit;
 
@@ -15,15 +15,15 @@ use camino::Utf8PathBuf;
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use crate::model::{Event, Failure, FailureKind, Files, Migration, UnitRecord};
+use crate::model::{Failure, FailureKind, Files, Migration, RunEvent, UnitRecord};
 use crate::postgres::Session;
 use crate::samples::{run_file, run_file_in_transaction};
 use crate::server::{EventSink, Server};
-use crate::sql::{Answer, effects};
-use doubt::Doubts;
+use crate::sql::{Certainty, effects};
+use inconclusive::InconclusiveResults;
 use plan::DatabasePlan;
 
-pub(crate) use doubt::{Attempt, Doubt};
+pub(crate) use inconclusive::{Attempt, InconclusiveReason};
 
 const SERVER_LOST: &str = "the server was lost";
 /// After one of its processes has crashed, a server still takes new sessions for a moment, and then ends all of them.
@@ -43,7 +43,7 @@ pub(crate) struct Replay<'a> {
     cluster: Arc<Mutex<()>>,
     events: EventSink,
     lost: AtomicBool,
-    doubts: Doubts,
+    doubts: InconclusiveResults,
 }
 
 /// How a replay goes about it.
@@ -61,7 +61,7 @@ pub(crate) struct Evidence {
     /// Of each database that was replayed, in the order of the plan: its units in plan order.
     pub(crate) databases: Vec<Vec<UnitRecord>>,
     /// Of each database: why these results do not count.
-    pub(crate) doubts: Vec<Option<Doubt>>,
+    pub(crate) doubts: Vec<Option<InconclusiveReason>>,
     /// The server went away, and did not come back.
     pub(crate) server_lost: bool,
 }
@@ -110,7 +110,7 @@ pub(crate) async fn replay(
         cluster: Arc::default(),
         events,
         lost: AtomicBool::new(false),
-        doubts: Doubts::new(mode.attempt, concurrent, are_linked(plans)),
+        doubts: InconclusiveResults::new(mode.attempt, concurrent, are_linked(plans)),
     };
     let each = stream::iter(plans).map(|plan| database::replay_database(&replay, plan));
     let databases = if jobs == 1 {
@@ -125,7 +125,8 @@ pub(crate) async fn replay(
 /// Whether the result of one database can depend on what another one does: through what all databases of a server share,
 /// roles above all. That no script changes any of that has to be proven. Samples and `prepare` files count as scripts that may.
 fn are_linked(plans: &[&DatabasePlan]) -> bool {
-    let may_change = |migration: &Migration| effects(&migration.up).changes_cluster() != Answer::No;
+    let may_change =
+        |migration: &Migration| effects(&migration.up).changes_cluster() != Certainty::No;
     let may_reach = |plan: &&DatabasePlan| {
         let tracks = plan.shared.iter().chain(&plan.tenants);
         let mut migrations = tracks.flat_map(|track| track.base.iter().chain(&track.head));
@@ -139,7 +140,7 @@ fn are_linked(plans: &[&DatabasePlan]) -> bool {
 }
 
 impl Replay<'_> {
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: RunEvent) {
         // Nobody listening is no reason to stop.
         let _ = self.events.send(event);
     }

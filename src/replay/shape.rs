@@ -7,11 +7,11 @@
 //! alone have changed.
 
 use super::Replay;
-use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
+use super::plan::{DatabasePlan, PlannedUnit, StartingState, TrackPlan};
 use super::unit::UnitRun;
 use crate::catalog::CatalogReader;
 use crate::model::{
-    Catalog, Comparison, Difference, Failure, LeaveOut, Migration, Place, PlacedDifference,
+    Catalog, CatalogComparison, Difference, Failure, LeaveOut, Migration, Place, PlacedDifference,
     ShapeComparison, Tenancy,
 };
 use crate::sql::{first_mention, place_in};
@@ -25,7 +25,7 @@ pub(crate) async fn compare_shapes(
     database: &DatabasePlan,
     runs: &mut [UnitRun<'_>],
 ) {
-    for start in [Start::Fresh, Start::Base] {
+    for start in [StartingState::Fresh, StartingState::Base] {
         let same: Vec<usize> = (0..runs.len())
             .filter(|index| runs[*index].unit.start == start && runs[*index].is_completed())
             .collect();
@@ -38,10 +38,11 @@ pub(crate) async fn compare_shapes(
         for index in others {
             let outcome = match (&expected, shape(replay, database, &runs[*index]).await) {
                 (Ok(expected), Ok(is)) => compared(database, &is, expected, Difference::to_string),
-                (Err(failure), _) => Comparison::NotRead(Box::new(failure.clone())),
-                (_, Err(failure)) => Comparison::NotRead(Box::new(failure)),
+                (Err(failure), _) => CatalogComparison::NotRead(Box::new(failure.clone())),
+                (_, Err(failure)) => CatalogComparison::NotRead(Box::new(failure)),
             };
-            let differs = matches!(&outcome, Comparison::Compared(found) if !found.is_empty());
+            let differs =
+                matches!(&outcome, CatalogComparison::Compared(found) if !found.is_empty());
             if differs {
                 replay.doubts.consider_shapes(&database.name);
             }
@@ -85,7 +86,7 @@ pub(crate) struct Surroundings<'a> {
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
     home: String,
-    tenants: Vec<&'a Unit>,
+    tenants: Vec<&'a PlannedUnit>,
     last: Result<Catalog, Failure>,
 }
 
@@ -100,7 +101,7 @@ impl<'a> Surroundings<'a> {
             Some(run) if database.tenancy == Tenancy::Schema => run.home_name().to_owned(),
             _ => return None,
         };
-        let tenants: Vec<&Unit> = runs.iter().map(|run| run.unit).collect();
+        let tenants: Vec<&PlannedUnit> = runs.iter().map(|run| run.unit).collect();
         let last = around(replay, &home, &tenants).await;
         Some(Self { replay, database, home, tenants, last })
     }
@@ -113,7 +114,9 @@ impl<'a> Surroundings<'a> {
         let now = around(self.replay, &self.home, &self.tenants).await;
         let outcome = match (&self.last, &now) {
             (Ok(before), Ok(now)) => compared(self.database, now, before, Difference::as_change),
-            (Err(failure), _) | (_, Err(failure)) => Comparison::NotRead(Box::new(failure.clone())),
+            (Err(failure), _) | (_, Err(failure)) => {
+                CatalogComparison::NotRead(Box::new(failure.clone()))
+            }
         };
         for run in runs.iter_mut().filter(|run| run.has_run_head()) {
             run.set_outside(outcome.clone());
@@ -122,7 +125,11 @@ impl<'a> Surroundings<'a> {
     }
 }
 
-async fn around(replay: &Replay<'_>, home: &str, tenants: &[&Unit]) -> Result<Catalog, Failure> {
+async fn around(
+    replay: &Replay<'_>,
+    home: &str,
+    tenants: &[&PlannedUnit],
+) -> Result<Catalog, Failure> {
     let schemas: Vec<String> = tenants.iter().map(|unit| schema_of(unit).to_owned()).collect();
     let left_out = ledgers(tenants.iter().copied());
     let read = async {
@@ -134,12 +141,12 @@ async fn around(replay: &Replay<'_>, home: &str, tenants: &[&Unit]) -> Result<Ca
     settled(replay, read.await).await
 }
 
-fn schema_of(unit: &Unit) -> &str {
+fn schema_of(unit: &PlannedUnit) -> &str {
     unit.search_path.first().map_or("public", String::as_str)
 }
 
-fn ledgers<'u>(units: impl IntoIterator<Item = &'u Unit>) -> LeaveOut {
-    let table = |unit: &Unit| (unit.ledger.schema.clone(), unit.ledger.table.clone());
+fn ledgers<'u>(units: impl IntoIterator<Item = &'u PlannedUnit>) -> LeaveOut {
+    let table = |unit: &PlannedUnit| (unit.ledger.schema.clone(), unit.ledger.table.clone());
     LeaveOut::tables(units.into_iter().map(table))
 }
 
@@ -148,7 +155,7 @@ fn compared(
     is: &Catalog,
     expected: &Catalog,
     text: impl Fn(&Difference) -> String,
-) -> Comparison {
+) -> CatalogComparison {
     let differences = is.differences(expected);
     let more = differences.len().saturating_sub(KEPT);
     let placed = differences.iter().take(KEPT).map(|difference| PlacedDifference {
@@ -159,7 +166,7 @@ fn compared(
         text: format!("{more} more differences are left out here"),
         place: None,
     });
-    Comparison::Compared(placed.chain(rest).collect())
+    CatalogComparison::Compared(placed.chain(rest).collect())
 }
 
 /// The first statement that names the object: of what is pending, else of all.
@@ -175,7 +182,7 @@ fn place_of(track: &TrackPlan, difference: &Difference) -> Option<Place> {
 
 /// The first tenant that starts empty goes before all others, wherever it stands in the plan.
 pub(crate) fn first_fresh(runs: &mut [UnitRun<'_>]) -> usize {
-    let at = runs.iter().position(|run| run.unit.start == Start::Fresh);
+    let at = runs.iter().position(|run| run.unit.start == StartingState::Fresh);
     at.map_or(0, |at| {
         runs.swap(0, at);
         1

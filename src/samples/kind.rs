@@ -1,7 +1,7 @@
 //! Kinds of objects that belong to a whole database: most of them only an administrator makes, changes or comments on.
 
 use super::statement::Treatment;
-use crate::sql::Word;
+use crate::sql::SqlWord;
 
 /// What only an administrator may do, whatever the object. Sources: the notes on privileges in PostgreSQL's reference of
 /// each statement.
@@ -22,7 +22,7 @@ const KINDS: [(&[&str], bool); 9] = [
 ];
 
 /// The treatment of a statement that makes, changes, removes or comments on an object of such a kind.
-pub(crate) fn treat_database_wide(words: &[Word<'_>]) -> Option<Treatment> {
+pub(crate) fn treat_database_wide(words: &[SqlWord<'_>]) -> Option<Treatment> {
     let verb = words.first()?;
     let makes = verb.is("CREATE");
     let named = if verb.is("COMMENT") {
@@ -49,13 +49,13 @@ pub(crate) fn treat_database_wide(words: &[Word<'_>]) -> Option<Treatment> {
 }
 
 /// All tables, or all of a schema: more than an owner may publish.
-fn publishes_what_others_have(words: &[Word<'_>]) -> bool {
+fn publishes_what_others_have(words: &[SqlWord<'_>]) -> bool {
     let all = |what: &str| words.windows(2).any(|two| two[0].is("ALL") && two[1].is(what));
     let schemas = words.windows(2).any(|two| two[0].is("IN") && two[1].is("SCHEMA"));
     schemas || all("TABLES") || all("SEQUENCES")
 }
 
-fn begin(words: &[Word<'_>], keywords: &[&str]) -> bool {
+fn begin(words: &[SqlWord<'_>], keywords: &[&str]) -> bool {
     words.len() >= keywords.len()
         && keywords.iter().zip(words).all(|(keyword, word)| word.is(keyword))
 }

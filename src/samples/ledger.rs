@@ -2,12 +2,12 @@
 
 use camino::Utf8Path;
 
-use super::run::{Run, at};
-use super::sample::{SampleFile, file_failure};
+use super::file::{SampleFile, file_failure};
+use super::run::{FileRun, at};
 use crate::formats::{Format, LEDGERS, Ledger};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
-use crate::sql::{Piece, Word, quote_identifier, words};
+use crate::sql::{Piece, SqlWord, quote_identifier, words};
 
 /// A table's name in a statement: the schema, if it says one, and the table.
 type Name = (Option<String>, String);
@@ -26,7 +26,7 @@ impl SampleFile {
         for message in format.ensure_ledger(ledger) {
             session.send(&message).await?;
         }
-        let mut run = Run::of(session, &self.script);
+        let mut run = FileRun::of(session, &self.script);
         for piece in &self.split.pieces {
             match piece {
                 _ if !self.writes_ledger(piece, ledger, schema) => run.flush().await?,
@@ -130,7 +130,7 @@ fn name_behind(statement: &str, keywords: &[&str]) -> Option<Name> {
         .then(|| name(words))?
 }
 
-fn name<'t>(mut words: impl Iterator<Item = Word<'t>>) -> Option<Name> {
+fn name<'t>(mut words: impl Iterator<Item = SqlWord<'t>>) -> Option<Name> {
     let first = words.next()?.identifier()?.into_owned();
     match words.next() {
         Some(dot) if dot.text() == "." => {

@@ -5,14 +5,14 @@ use std::ops::Range;
 use camino::Utf8Path;
 use indexmap::IndexMap;
 
-use super::run::{Run, at};
-use super::sample::{SampleFile, check_end, file_failure, read_text};
-use super::statement::{Known, Treatment, treat};
+use super::file::{SampleFile, check_end, file_failure, read_text};
+use super::run::{FileRun, at};
+use super::statement::{ExistingObjects, Treatment, treat};
 use crate::formats::Ledger;
 use crate::model::{Failure, FailureKind, Files, SampleLoad, Script, SkippedStatements};
 use crate::postgres::Session;
 use crate::sql::{
-    self, Dialect, Piece, TransactionControl, quote_identifier, quote_literal, refuses_transaction,
+    self, Dialect, Piece, TransactionEffect, quote_identifier, quote_literal, refuses_transaction,
     transaction_control,
 };
 
@@ -50,7 +50,7 @@ async fn run_whole(
     let split = sql::split(&text, Dialect::Psql);
     let script = Script::whole(path, text);
     check_end(&script, &split)?;
-    let mut run = Run::of(session, &script);
+    let mut run = FileRun::of(session, &script);
     for piece in &split.pieces {
         match piece {
             Piece::Sql { range } if in_transaction && is_unbound(&script.text()[range.clone()]) => {
@@ -69,7 +69,7 @@ async fn run_whole(
 /// It begins or ends transactions, or runs in none.
 fn is_unbound(statement: &str) -> bool {
     let control = transaction_control(statement);
-    matches!(control, Some(TransactionControl::Begin | TransactionControl::End))
+    matches!(control, Some(TransactionEffect::Begin | TransactionEffect::End))
         || refuses_transaction(statement)
 }
 
@@ -89,7 +89,7 @@ fn unbound() -> Failure {
 
 /// Where a sample goes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target<'a> {
+pub(crate) struct SampleTarget<'a> {
     /// To whom everything in it comes to belong.
     pub(crate) role: &'a str,
     /// The first schema of the search path.
@@ -101,13 +101,13 @@ pub(crate) struct Target<'a> {
 pub(crate) async fn load_sample(
     session: &mut Session,
     sample: &SampleFile,
-    target: Target<'_>,
+    target: SampleTarget<'_>,
 ) -> Result<SampleLoad, Failure> {
     let known = known(session).await?;
     let owner = format!("SET ROLE {}", quote_identifier(target.role));
     session.execute(&owner).await?;
     let load = SampleLoad { path: sample.script.path().to_owned(), ..SampleLoad::default() };
-    let run = Run::of(session, &sample.script);
+    let run = FileRun::of(session, &sample.script);
     let is_whole = sample.is_whole();
     let mut loading = Loading { run, sample, known, owner, load, skipped: IndexMap::new() };
     for piece in &sample.split.pieces {
@@ -130,9 +130,9 @@ pub(crate) async fn load_sample(
 
 /// A sample that is being loaded.
 struct Loading<'a> {
-    run: Run<'a>,
+    run: FileRun<'a>,
     sample: &'a SampleFile,
-    known: Known,
+    known: ExistingObjects,
     /// The statement by which the session comes back to the owner.
     owner: String,
     load: SampleLoad,
@@ -194,10 +194,13 @@ impl Loading<'_> {
     }
 }
 
-async fn known(session: &mut Session) -> Result<Known, Failure> {
+async fn known(session: &mut Session) -> Result<ExistingObjects, Failure> {
     let roles = session.column("SELECT rolname::text FROM pg_catalog.pg_roles").await?;
     let schemas = session.column("SELECT nspname::text FROM pg_catalog.pg_namespace").await?;
-    Ok(Known { roles: roles.into_iter().collect(), schemas: schemas.into_iter().collect() })
+    Ok(ExistingObjects {
+        roles: roles.into_iter().collect(),
+        schemas: schemas.into_iter().collect(),
+    })
 }
 
 /// What `pg_dump` itself writes as a command to psql: `None` is an error, an inner `None` needs no mention.

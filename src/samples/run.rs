@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::statement::storage_setting;
-use crate::formats::Message;
+use crate::formats::QueryBatch;
 use crate::model::{Failure, FailureKind, Place, Script};
 use crate::postgres::{Session, copy_failure};
 use crate::sql::{CopyProblem, excerpt_at, is_transaction_control, refuses_transaction};
@@ -12,7 +12,7 @@ use crate::sql::{CopyProblem, excerpt_at, is_transaction_control, refuses_transa
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// A file on its way through a session.
-pub(crate) struct Run<'a> {
+pub(crate) struct FileRun<'a> {
     session: &'a mut Session,
     script: &'a Script,
     /// Where its last transaction command stands.
@@ -21,7 +21,7 @@ pub(crate) struct Run<'a> {
     batch: Option<Range<usize>>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> FileRun<'a> {
     pub(crate) fn of(session: &'a mut Session, script: &'a Script) -> Self {
         Self { session, script, control: None, batch: None }
     }
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
     }
 
     async fn send(&mut self, range: Range<usize>) -> Result<(), Failure> {
-        let message = Message::script(self.script.section(range));
+        let message = QueryBatch::script(self.script.section(range));
         self.session.send(&message).await.map(drop)
     }
 

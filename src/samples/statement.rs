@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::kind::treat_database_wide;
-use crate::sql::{self, Word, words};
+use crate::sql::{self, SqlWord, words};
 
 /// How a statement of a sample is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +24,21 @@ pub(crate) enum Treatment {
 
 /// What the server already has.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct ExistingObjects {
     pub(crate) roles: BTreeSet<String>,
     pub(crate) schemas: BTreeSet<String>,
 }
 
-impl Known {
-    fn has_schema(&self, name: &Word<'_>) -> bool {
+impl ExistingObjects {
+    fn has_schema(&self, name: &SqlWord<'_>) -> bool {
         self.schemas.contains(&name_of(name))
     }
 }
 
 /// Sources: the statements that `pg_dump` writes (its `pg_backup_archiver.c` and `pg_dump.c`), and PostgreSQL's privilege
 /// rules for each of them.
-pub(crate) fn treat(statement: &str, known: &Known) -> Treatment {
-    let words: Vec<Word<'_>> = words(statement).collect();
+pub(crate) fn treat(statement: &str, known: &ExistingObjects) -> Treatment {
+    let words: Vec<SqlWord<'_>> = words(statement).collect();
     let is = |index: usize, text: &str| words.get(index).is_some_and(|word| word.is(text));
     if changes_role(&words) {
         return Treatment::Skip("change of role".to_owned());
@@ -91,7 +91,7 @@ pub(crate) fn treat(statement: &str, known: &Known) -> Treatment {
 }
 
 /// `SET ROLE`, `SET SESSION AUTHORIZATION`, and their `RESET`: what comes after them would belong to somebody else.
-fn changes_role(words: &[Word<'_>]) -> bool {
+fn changes_role(words: &[SqlWord<'_>]) -> bool {
     let mut words = words.iter().peekable();
     if words.next_if(|word| word.is("SET") || word.is("RESET")).is_none() {
         return false;
@@ -106,7 +106,7 @@ fn changes_role(words: &[Word<'_>]) -> bool {
 }
 
 /// The name in a `SET` or `RESET`; the words are not those of [`changes_role`].
-fn setting<'w, 't>(words: &'w [Word<'t>]) -> Option<&'w Word<'t>> {
+fn setting<'w, 't>(words: &'w [SqlWord<'t>]) -> Option<&'w SqlWord<'t>> {
     let verb = words.first()?;
     if !(verb.is("SET") || verb.is("RESET")) {
         return None;
@@ -117,7 +117,7 @@ fn setting<'w, 't>(words: &'w [Word<'t>]) -> Option<&'w Word<'t>> {
 /// Settings that say where and how rows are stored, and change nothing else: `pg_dump` writes them for tablespaces and
 /// access methods that another server may not have.
 pub(crate) fn storage_setting(statement: &str) -> Option<&'static str> {
-    let words: Vec<Word<'_>> = words(statement).collect();
+    let words: Vec<SqlWord<'_>> = words(statement).collect();
     let setting = setting(&words)?;
     ["default_tablespace", "default_table_access_method", "default_toast_compression"]
         .into_iter()
@@ -126,7 +126,7 @@ pub(crate) fn storage_setting(statement: &str) -> Option<&'static str> {
 
 /// `ALTER TABLE … DISABLE TRIGGER ALL` (and `ENABLE`), as `pg_dump --disable-triggers` writes them: those of foreign keys,
 /// too, which are the server's.
-fn switches_all_triggers(words: &[Word<'_>]) -> bool {
+fn switches_all_triggers(words: &[SqlWord<'_>]) -> bool {
     words.first().is_some_and(|word| word.is("ALTER"))
         && words.windows(3).any(|three| {
             (three[0].is("DISABLE") || three[0].is("ENABLE"))
@@ -136,7 +136,7 @@ fn switches_all_triggers(words: &[Word<'_>]) -> bool {
 }
 
 /// `CREATE USER MAPPING FOR app`, where nobody is called so.
-fn unknown_user(words: &[Word<'_>], known: &Known) -> Option<String> {
+fn unknown_user(words: &[SqlWord<'_>], known: &ExistingObjects) -> Option<String> {
     if !(words.get(1)?.is("USER") && words.get(2)?.is("MAPPING")) {
         return None;
     }
@@ -155,7 +155,7 @@ pub(crate) fn creates_table(statement: &str) -> bool {
 }
 
 /// Statements about the database as a whole: a sample lives in one that is made for it.
-fn database_statement(words: &[Word<'_>]) -> Option<String> {
+fn database_statement(words: &[SqlWord<'_>]) -> Option<String> {
     let first = words.first()?;
     let at = if first.is("COMMENT") || first.is("GRANT") || first.is("REVOKE") {
         words.iter().position(|word| word.is("ON"))? + 1
@@ -172,7 +172,7 @@ pub(crate) fn stays_within(statement: &str, schema: &str) -> bool {
     if sql::begins_with(statement, &["INSERT"]) {
         return true;
     }
-    let words: Vec<Word<'_>> = words(statement).collect();
+    let words: Vec<SqlWord<'_>> = words(statement).collect();
     let is = |index: usize, text: &str| words.get(index).is_some_and(|word| word.is(text));
     if database_statement(&words).is_some() {
         return true;
@@ -191,7 +191,7 @@ pub(crate) fn stays_within(statement: &str, schema: &str) -> bool {
 
 /// Owners are never taken over, whether this server has them or not: the role that runs migrations in production owns
 /// what it migrates, and here another role does that.
-fn new_owner(words: &[Word<'_>], known: &Known) -> Option<Treatment> {
+fn new_owner(words: &[SqlWord<'_>], known: &ExistingObjects) -> Option<Treatment> {
     let role = words
         .windows(3)
         .find_map(|three| (three[0].is("OWNER") && three[1].is("TO")).then_some(&three[2]))?;
@@ -202,7 +202,7 @@ fn new_owner(words: &[Word<'_>], known: &Known) -> Option<Treatment> {
 }
 
 /// A grant runs as the administrator if it names only roles that are there.
-fn grant(words: &[Word<'_>], known: &Known, what: &str) -> Treatment {
+fn grant(words: &[SqlWord<'_>], known: &ExistingObjects, what: &str) -> Treatment {
     let revokes = words.iter().any(|word| word.is("REVOKE"));
     let (to, stop) =
         if revokes { ("FROM", ["CASCADE", "RESTRICT"]) } else { ("TO", ["WITH", "GRANTED"]) };
@@ -220,7 +220,7 @@ fn grant(words: &[Word<'_>], known: &Known, what: &str) -> Treatment {
 }
 
 /// The reason to leave out a statement that names a role, if nobody is called so.
-fn skip_unknown(role: &Word<'_>, known: &Known, what: &str) -> Option<String> {
+fn skip_unknown(role: &SqlWord<'_>, known: &ExistingObjects, what: &str) -> Option<String> {
     const NOT_A_NAME: [&str; 5] =
         ["PUBLIC", "GROUP", "CURRENT_USER", "CURRENT_ROLE", "SESSION_USER"];
     if NOT_A_NAME.iter().any(|word| role.is(word)) || known.roles.contains(&name_of(role)) {
@@ -230,7 +230,7 @@ fn skip_unknown(role: &Word<'_>, known: &Known, what: &str) -> Option<String> {
 }
 
 /// The name as the server reads it.
-fn name_of(word: &Word<'_>) -> String {
+fn name_of(word: &SqlWord<'_>) -> String {
     word.identifier().map_or_else(|| word.text().to_owned(), Into::into)
 }
 
@@ -238,8 +238,8 @@ fn name_of(word: &Word<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
-        Known {
+    fn known() -> ExistingObjects {
+        ExistingObjects {
             roles: BTreeSet::from(["reader".to_owned(), "We'ird".to_owned()]),
             schemas: BTreeSet::from(["public".to_owned(), "tenant_acme".to_owned()]),
         }

@@ -8,18 +8,18 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
 use super::error::ProviderError;
+use super::facts::{INCARNATION, ServerFacts};
 use super::locale::DatabaseLocale;
-use super::provider::{self, Running, Start, Started};
+use super::provider::{self, ProviderStart, RunningServer, Started};
 use super::roles::{self, MigrationRole};
 use super::run_id::RunId;
-use super::server_facts::{INCARNATION, ServerFacts};
-use super::{locale, sweep};
-use crate::model::Event;
+use super::{cleanup, locale};
+use crate::model::RunEvent;
 use crate::model::{PostgresSettings, ProviderChoice, Severity};
 use crate::postgres::connect;
 
 /// Where the progress of a start is told.
-pub(crate) type EventSink = mpsc::UnboundedSender<Event>;
+pub(crate) type EventSink = mpsc::UnboundedSender<RunEvent>;
 
 /// How long [`Server::is_alive`] waits for an answer of a server of our own; then for one that others may restart.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ impl Note {
 
 /// How a stop went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Stopped {
+pub(crate) struct StoppedServer {
     /// User and system time of the server's processes, where the provider can tell.
     pub(crate) server_cpu: Option<Duration>,
     /// The end of the server's log, where the provider can tell; of interest if the server was lost.
@@ -81,7 +81,7 @@ pub(crate) struct Server {
     pub(crate) own: bool,
     settings: PostgresSettings,
     databases: AtomicUsize,
-    running: Box<dyn Running>,
+    running: Box<dyn RunningServer>,
 }
 
 impl Server {
@@ -96,13 +96,13 @@ impl Server {
     ) -> Result<Self, ProviderError> {
         let begun = Instant::now();
         let provider = provider::of(request.settings.provider);
-        let start = Start { request, events };
+        let start = ProviderStart { request, events };
         let (started, swept) =
-            tokio::join!(provider.start(&start), sweep::stale(provider, &request.settings));
+            tokio::join!(provider.start(&start), cleanup::stale(provider, &request.settings));
         let mut started = started?;
         started.notes.extend(swept.note());
         let server = Self::settle(request, started).await?;
-        let _ = events.send(Event::ServerReady {
+        let _ = events.send(RunEvent::ServerReady {
             description: server.description.clone(),
             version: server.version.clone(),
             took: begun.elapsed(),
@@ -259,7 +259,7 @@ impl Server {
     }
 
     /// Takes away everything that the run made, in order.
-    pub(crate) async fn stop(self) -> Stopped {
+    pub(crate) async fn stop(self) -> StoppedServer {
         self.running.stop().await
     }
 }

@@ -9,22 +9,22 @@
 //! `model::ProviderChoice`.
 
 pub(crate) mod borrowed_roles;
+pub(crate) mod cleanup;
 pub(crate) mod databases;
 pub(crate) mod error;
+pub(crate) mod facts;
 pub(crate) mod instance;
-#[cfg(test)]
-pub(crate) mod killed;
 pub(crate) mod locale;
-pub(crate) mod owner;
+pub(crate) mod process_identity;
 pub(crate) mod provider;
 pub(crate) mod roles;
 pub(crate) mod run_id;
-pub(crate) mod server_facts;
-pub(crate) mod sweep;
+#[cfg(test)]
+pub(crate) mod sigkill_tests;
 
+pub(crate) use cleanup::{CleanReport, clean, cleanup_run};
 pub(crate) use error::ProviderError;
-pub(crate) use instance::{EventSink, Server, ServerRequest, Stopped};
+pub(crate) use instance::{EventSink, Server, ServerRequest, StoppedServer};
 pub(crate) use locale::DatabaseLocale;
 pub(crate) use provider::{file_with_secret, process_with_secret};
 pub(crate) use run_id::RunId;
-pub(crate) use sweep::{CleanReport, clean, cleanup_run};

@@ -2,10 +2,10 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::change::{Asking, Change, base_by_git};
+use super::change::{ChangeRequest, HostQueries, base_by_git};
 use super::git::Git;
-use super::hosted::{self, Hosted};
-use super::questions::Branch;
+use super::git_queries::DefaultBranchRef;
+use super::remote_repo::{self, RemoteRepo};
 use super::{Snapshot, SourceError, remote, sparse, tree};
 
 /// What was asked for.
@@ -16,7 +16,7 @@ pub(crate) enum BaseRequest {
     /// Exactly this revision: `--base REV`.
     Revision(String),
     /// The base of the change that a CI job is about.
-    Change(Box<Change>),
+    Change(Box<ChangeRequest>),
     /// No base: every migration is pending.
     None,
 }
@@ -26,7 +26,7 @@ pub(crate) enum BaseRequest {
 pub(crate) struct Revisions {
     pub(crate) base: Base,
     /// `None` outside of a git checkout, and before the first commit.
-    pub(crate) head: Option<Head>,
+    pub(crate) head: Option<HeadRevision>,
 }
 
 /// The state that the head is compared with.
@@ -36,14 +36,14 @@ pub(crate) struct Base {
     /// How it was found, or why there is none; a clause without a capital: `merge base of HEAD with origin/main`.
     pub(crate) reason: String,
     /// How many of its commits HEAD lacks. Only a revision that was asked for by name has such.
-    pub(crate) lacking: Lacking,
+    pub(crate) lacking: BaseDivergence,
     /// The files that were asked for, there whenever `revision` is.
     pub(crate) files: Option<Snapshot>,
 }
 
 /// Commits of the base that HEAD does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lacking {
+pub(crate) enum BaseDivergence {
     Nothing,
     Commits(u64),
     /// The clone is shallow, so that what HEAD has may not be here.
@@ -68,7 +68,7 @@ impl Revision {
 
 /// The revision that the worktree is checked out from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct HeadRevision {
     /// The full hash.
     pub(crate) commit: String,
     /// The project's folder differs from the commit; ignored files do not count. Only git can tell.
@@ -85,20 +85,20 @@ pub(crate) async fn read_revisions(
     root: &Utf8Path,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
-    hosted: Option<&Hosted>,
+    hosted: Option<&RemoteRepo>,
 ) -> Result<Revisions, SourceError> {
     sparse::check(root, paths)?;
-    let asking = if hosted.is_some() { Asking::Host } else { Asking::GitAlone };
+    let asking = if hosted.is_some() { HostQueries::Host } else { HostQueries::GitAlone };
     let error = match read_at(root, request, paths, asking).await {
         // Whoever wants no base needs no git: the action's image has none.
         Err(SourceError::GitMissing { .. }) if *request == BaseRequest::None => {
-            return Ok(Revisions::without(NOT_WANTED, hosted::head(root)));
+            return Ok(Revisions::without(NOT_WANTED, remote_repo::head(root)));
         }
         Err(error) if error.is_lack() => error,
         read => return read,
     };
     let Some(hosted) = hosted else { return Err(error) };
-    let head = match read_at(root, &BaseRequest::None, &[], Asking::GitAlone).await {
+    let head = match read_at(root, &BaseRequest::None, &[], HostQueries::GitAlone).await {
         Ok(revisions) => revisions.head,
         Err(_) => None,
     };
@@ -108,7 +108,7 @@ pub(crate) async fn read_revisions(
     };
     // The event names a commit of the base branch, and git may have that.
     if let (BaseRequest::Change(_), SourceError::Host { .. }) = (request, &failed)
-        && let Ok(revisions) = read_at(root, request, paths, Asking::GitAlone).await
+        && let Ok(revisions) = read_at(root, request, paths, HostQueries::GitAlone).await
     {
         return Ok(revisions);
     }
@@ -119,7 +119,7 @@ async fn read_at(
     root: &Utf8Path,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
-    asking: Asking,
+    asking: HostQueries,
 ) -> Result<Revisions, SourceError> {
     match Git::discover(root)? {
         Some(git) => read_asking(&git, request, paths, asking).await,
@@ -132,7 +132,7 @@ async fn read_at(
                 root: root.to_owned(),
             }),
             // What was downloaded without git has a base all the same.
-            BaseRequest::Default if asking == Asking::Host => Err(SourceError::NoCheckout {
+            BaseRequest::Default if asking == HostQueries::Host => Err(SourceError::NoCheckout {
                 revision: "of the default branch".into(),
                 root: root.to_owned(),
             }),
@@ -153,17 +153,17 @@ pub(super) async fn read_with(
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
 ) -> Result<Revisions, SourceError> {
-    read_asking(git, request, paths, Asking::GitAlone).await
+    read_asking(git, request, paths, HostQueries::GitAlone).await
 }
 
 async fn read_asking(
     git: &Git,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
-    asking: Asking,
+    asking: HostQueries,
 ) -> Result<Revisions, SourceError> {
     let head = match git.head().await? {
-        Some(commit) => Some(Head { commit, dirty: Some(git.is_dirty().await?) }),
+        Some(commit) => Some(HeadRevision { commit, dirty: Some(git.is_dirty().await?) }),
         None => None,
     };
     let found = match (request, &head) {
@@ -186,32 +186,32 @@ async fn read_asking(
         (BaseRequest::Revision(_), Some(head)) => {
             lacking(git, &head.commit, &revision.commit).await?
         }
-        _ => Lacking::Nothing,
+        _ => BaseDivergence::Nothing,
     };
     let base = Base { revision: Some(revision), reason, lacking, files: Some(files) };
     Ok(Revisions { base, head })
 }
 
 impl Revisions {
-    pub(super) fn without(reason: &str, head: Option<Head>) -> Self {
-        let lacking = Lacking::Nothing;
+    pub(super) fn without(reason: &str, head: Option<HeadRevision>) -> Self {
+        let lacking = BaseDivergence::Nothing;
         Self { base: Base { revision: None, reason: reason.into(), lacking, files: None }, head }
     }
 }
 
-async fn lacking(git: &Git, head: &str, base: &str) -> Result<Lacking, SourceError> {
+async fn lacking(git: &Git, head: &str, base: &str) -> Result<BaseDivergence, SourceError> {
     Ok(match git.count_missing(head, base).await? {
-        0 => Lacking::Nothing,
-        _ if git.is_shallow().await? => Lacking::Unknown,
-        commits => Lacking::Commits(commits),
+        0 => BaseDivergence::Nothing,
+        _ if git.is_shallow().await? => BaseDivergence::Unknown,
+        commits => BaseDivergence::Commits(commits),
     })
 }
 
 /// A revision and how it was found.
-pub(super) type Found = (Revision, String);
+pub(super) type FoundRevision = (Revision, String);
 
 /// `--base REV`: this and no other.
-async fn named(git: &Git, name: &str) -> Result<Found, SourceError> {
+async fn named(git: &Git, name: &str) -> Result<FoundRevision, SourceError> {
     let commit = match git.commit(name).await? {
         Some(commit) => commit,
         None => remote::fetch_named(git, name).await?,
@@ -220,7 +220,7 @@ async fn named(git: &Git, name: &str) -> Result<Found, SourceError> {
 }
 
 /// The base when nobody named one; `Err` in the inner result says why there is none.
-async fn default(git: &Git, head: &str) -> Result<Result<Found, String>, SourceError> {
+async fn default(git: &Git, head: &str) -> Result<Result<FoundRevision, String>, SourceError> {
     if let Some(found) = pull_request(git, head).await? {
         return Ok(Ok(found));
     }
@@ -249,7 +249,11 @@ async fn default(git: &Git, head: &str) -> Result<Result<Found, String>, SourceE
     Ok(Ok((Revision { commit, name: branch.name }, reason)))
 }
 
-fn reason(branch: &Branch, candidates: &[Branch], merge_bases: usize) -> String {
+fn reason(
+    branch: &DefaultBranchRef,
+    candidates: &[DefaultBranchRef],
+    merge_bases: usize,
+) -> String {
     let mut reason = format!("merge base of HEAD with {}", branch.name);
     if merge_bases > 1 {
         reason += &format!(
@@ -274,7 +278,7 @@ fn reason(branch: &Branch, candidates: &[Branch], merge_bases: usize) -> String 
 ///
 /// It is known by its ref (`refs/remotes/pull/7/merge`), or, where it stands alone in a shallow clone, by being a
 /// detached merge whose parents are not here. A merge commit on a branch is somebody's own, and no such sign.
-async fn pull_request(git: &Git, head: &str) -> Result<Option<Found>, SourceError> {
+async fn pull_request(git: &Git, head: &str) -> Result<Option<FoundRevision>, SourceError> {
     let parents = git.named_parents(head).await?;
     let [base, _] = parents.as_slice() else { return Ok(None) };
     let refs = git.remote_refs_at(head).await?;
@@ -300,11 +304,11 @@ async fn pull_request(git: &Git, head: &str) -> Result<Option<Found>, SourceErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::testing::{Repository, contents};
+    use crate::source::testing::{TestRepository, contents};
 
     /// `main` with two commits, `feature` with one more on top of the first.
-    fn forked() -> (Repository, String) {
-        let repository = Repository::new();
+    fn forked() -> (TestRepository, String) {
+        let repository = TestRepository::new();
         let first = repository.commit("m/1.sql", "one");
         repository.commit("m/2.sql", "two");
         repository.git(&["checkout", "--quiet", "-b", "feature", &first]);
@@ -313,7 +317,7 @@ mod tests {
     }
 
     /// The state of `origin` when somebody opened a pull request: `main`, and GitHub's merge commit of it.
-    fn with_pull_request() -> (Repository, String) {
+    fn with_pull_request() -> (TestRepository, String) {
         let (repository, _) = forked();
         repository.git(&["checkout", "--quiet", "--detach", "main"]);
         let base = repository.git(&["rev-parse", "HEAD"]);
@@ -347,7 +351,7 @@ mod tests {
 
     #[tokio::test]
     async fn before_the_first_commit_there_is_no_base() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         let found = repository.revisions(&BaseRequest::Default).await.unwrap();
         assert_eq!(found.base.reason, "the git repository has no commit yet");
         assert_eq!(found.head, None);
@@ -377,7 +381,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_default_branch_there_is_no_base() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.commit("m/1.sql", "one");
         repository.git(&["branch", "-m", "trunk"]);
         let found = repository.revisions(&BaseRequest::Default).await.unwrap();
@@ -445,17 +449,17 @@ mod tests {
         repository.git(&["checkout", "--quiet", "feature"]);
         let named = |name: &str| BaseRequest::Revision(name.into());
         for (request, lacking) in [
-            (named("main"), Lacking::Commits(2)),
-            (named(&first), Lacking::Nothing),
-            (named("HEAD"), Lacking::Nothing),
-            (BaseRequest::Default, Lacking::Nothing),
+            (named("main"), BaseDivergence::Commits(2)),
+            (named(&first), BaseDivergence::Nothing),
+            (named("HEAD"), BaseDivergence::Nothing),
+            (BaseRequest::Default, BaseDivergence::Nothing),
         ] {
             let found = repository.revisions(&request).await.unwrap();
             assert_eq!(found.base.lacking, lacking, "{request:?}");
         }
         let clone = repository.clone(&["--depth=1", "--branch=feature"]);
         let found = clone.revisions(&named("main")).await.unwrap();
-        assert_eq!(found.base.lacking, Lacking::Unknown);
+        assert_eq!(found.base.lacking, BaseDivergence::Unknown);
     }
 
     #[tokio::test]
@@ -488,7 +492,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_head_is_dirty_only_by_changes_of_the_project() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.commit("p/m/1.sql", "one");
         let project = repository.path().join("p");
         let dirty = async || {

@@ -106,15 +106,15 @@ fn is_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::testing::Repository;
+    use crate::source::testing::TestRepository;
 
-    fn commit_of(repository: &Repository) -> Option<String> {
+    fn commit_of(repository: &TestRepository) -> Option<String> {
         Checkout::open(repository.path())?.commit()
     }
 
     #[test]
     fn the_commit_is_what_git_says() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         assert_eq!(commit_of(&repository), None, "there is none yet");
         let commit = repository.commit("m/1.sql", "one");
         assert_eq!(commit_of(&repository).as_ref(), Some(&commit), "a loose ref");
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_linked_worktree_has_its_own() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.commit("m/1.sql", "one");
         let holder = tempfile::tempdir().unwrap();
         let folder = Utf8Path::from_path(holder.path()).unwrap().join("linked");
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_pull_requests_merge_is_known_by_its_ref() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         let commit = repository.commit("m/1.sql", "one");
         let merge = || Checkout::open(repository.path()).unwrap().merge_at(&commit);
         assert_eq!(merge(), None);

@@ -4,13 +4,13 @@ use camino::Utf8Path;
 
 use super::SourceError;
 use super::git::Git;
-use super::hosted::{self, Comparison, Hosted};
+use super::remote_repo::{self, CommitComparison, RemoteRepo};
 
 /// `None` where neither can tell.
 pub(crate) async fn head_contains(
     root: &Utf8Path,
     commit: &str,
-    hosted: Option<&Hosted>,
+    hosted: Option<&RemoteRepo>,
 ) -> Option<bool> {
     if let Ok(Some(answer)) = by_git(root, commit).await {
         return Some(answer);
@@ -20,9 +20,9 @@ pub(crate) async fn head_contains(
         Ok(Some(git)) => git.head().await.ok().flatten(),
         _ => None,
     };
-    let head = head.or_else(|| hosted::head(root).map(|head| head.commit))?;
+    let head = head.or_else(|| remote_repo::head(root).map(|head| head.commit))?;
     match hosted.host.compare(commit, &head).await {
-        Ok(Some(Comparison { behind, .. })) => Some(behind == 0),
+        Ok(Some(CommitComparison { behind, .. })) => Some(behind == 0),
         // Without a commit in common.
         Ok(None) => Some(false),
         Err(_) => None,
@@ -71,12 +71,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::source::Host;
-    use crate::source::testing::{GitHost, Repository};
+    use crate::source::RepositoryHost;
+    use crate::source::testing::{GitHost, TestRepository};
 
     #[tokio::test]
     async fn git_and_the_host_say_the_same() {
-        let origin = Repository::new();
+        let origin = TestRepository::new();
         let first = origin.commit("m/1.sql", "one");
         let second = origin.commit("m/2.sql", "two");
         origin.git(&["checkout", "--quiet", "-b", "other", &first]);
@@ -84,8 +84,8 @@ mod tests {
         origin.git(&["update-ref", "refs/pull/7/head", &second]);
         let full = origin.clone(&["--branch=main"]);
         let shallow = origin.checkout_action("refs/pull/7/head", 1);
-        let host = Arc::new(GitHost::of(&origin)) as Arc<dyn Host>;
-        let hosted = Hosted { host, folder: shallow.path().to_owned(), commit: None };
+        let host = Arc::new(GitHost::of(&origin)) as Arc<dyn RepositoryHost>;
+        let hosted = RemoteRepo { host, folder: shallow.path().to_owned(), commit: None };
         for (commit, contains) in [(&first, true), (&second, true), (&other, false)] {
             assert_eq!(head_contains(full.path(), commit, None).await, Some(contains));
             let by_host = head_contains(shallow.path(), commit, Some(&hosted)).await;

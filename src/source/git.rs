@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::SourceError;
-use super::tree::Place;
+use super::tree::ProjectPlace;
 
 /// The command to run in place of `git`.
 const BINARY_VARIABLE: &str = "MIG_CI_GIT";
@@ -98,8 +98,8 @@ impl Git {
         &self.prefix
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
-        Place { toplevel: &self.toplevel, prefix: &self.prefix }
+    pub(super) fn place(&self) -> ProjectPlace<'_> {
+        ProjectPlace { toplevel: &self.toplevel, prefix: &self.prefix }
     }
 
     /// The same, with `.gitattributes` read from a commit in place of the worktree. Git before 2.41 does not know that,
@@ -259,10 +259,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::source::testing::Repository;
+    use crate::source::testing::TestRepository;
 
     /// A stand-in for git: a shell script.
-    fn fake(repository: &Repository, script: &str) -> Git {
+    fn fake(repository: &TestRepository, script: &str) -> Git {
         let path = repository.path().join("fake-git");
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn finds_the_top_and_the_way_to_the_project() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         fs::create_dir_all(repository.path().join("a/b")).unwrap();
         let git =
             Git::discover_with(&repository.path().join("a/b"), "git".into()).unwrap().unwrap();
@@ -283,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_checkout_without_git_is_an_error() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         let git = Git::discover_with(repository.path(), "/nowhere/git".into()).unwrap().unwrap();
         let error = git.commit("HEAD").await.unwrap_err().to_string();
         assert!(error.contains("is a git checkout, but `/nowhere/git` cannot be run"), "{error}");
@@ -306,14 +306,14 @@ mod tests {
 
     #[tokio::test]
     async fn every_call_is_quiet_and_english() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         let git = fake(&repository, "echo \"$LC_ALL $GIT_TERMINAL_PROMPT $GIT_DIR\"");
         assert_eq!(git.text(&["anything"]).await.unwrap(), "C 0 \n");
     }
 
     #[tokio::test]
     async fn a_checkout_of_another_user_is_trusted_in_ci_and_in_containers_alone() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.commit("1.sql", "one");
         // Git's own tests do it so.
         let script = "GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec git \"$@\"";
@@ -327,7 +327,7 @@ mod tests {
 
     #[tokio::test]
     async fn programs_that_the_repository_names_are_not_run() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.commit("1.sql", "one");
         let origin = repository.clone(&[]);
         repository.git(&["remote", "add", "origin", &origin.url()]);
@@ -353,7 +353,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_git_that_hangs_is_ended() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         let git = fake(&repository, "exec sleep 60");
         let error = git.bytes(&["gc"], Vec::new(), Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, SourceError::Timeout { .. }), "{error}");

@@ -19,10 +19,10 @@ mod checkout;
 mod contains;
 mod credentials;
 mod git;
-mod hosted;
+mod git_queries;
 mod objects;
-mod questions;
 mod remote;
+mod remote_repo;
 mod snapshot;
 mod sparse;
 #[cfg(test)]
@@ -32,12 +32,13 @@ mod worktree;
 
 use camino::Utf8PathBuf;
 
-pub(crate) use base::{BaseRequest, Lacking, Revisions, read_revisions};
-pub(crate) use change::Change;
+pub(crate) use base::{BaseDivergence, BaseRequest, Revisions, read_revisions};
+pub(crate) use change::ChangeRequest;
 pub(crate) use contains::head_contains;
 pub(crate) use credentials::kept_credentials;
-pub(crate) use hosted::{
-    Answer, Commit, Comparison, Host, Hosted, Listing, ListingEntry, is_stored_as,
+pub(crate) use remote_repo::{
+    CommitComparison, HostAnswer, HostCommit, ListingEntry, RemoteRepo, RepositoryHost,
+    TreeListing, is_stored_as,
 };
 pub(crate) use snapshot::Snapshot;
 pub(crate) use worktree::Worktree;

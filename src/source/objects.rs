@@ -1,15 +1,15 @@
-//! What a revision is read through: git, or whoever else keeps the repository ([`super::hosted`]).
+//! What a revision is read through: git, or whoever else keeps the repository ([`super::remote_repo`]).
 
 use std::collections::BTreeMap;
 
 use super::SourceError;
 use super::git::Git;
-use super::questions::Blob;
+use super::git_queries::TreeBlob;
 
 /// One entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
     pub(super) hash: String,
     /// From the top of the repository.
     pub(super) path: String,
@@ -18,14 +18,14 @@ pub(super) struct Entry {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     File,
     Symlink,
     Submodule,
     Directory,
 }
 
-impl Kind {
+impl EntryKind {
     /// By a tree entry's mode, as git writes it.
     pub(super) fn of_mode(mode: &str) -> Self {
         match mode {
@@ -38,13 +38,13 @@ impl Kind {
 }
 
 impl Entry {
-    pub(super) fn blob(&self) -> Blob {
-        Blob { hash: self.hash.clone(), path: self.path.clone() }
+    pub(super) fn blob(&self) -> TreeBlob {
+        TreeBlob { hash: self.hash.clone(), path: self.path.clone() }
     }
 }
 
 /// A file's content, or why it cannot be had, as a clause.
-pub(super) type Content = Result<Vec<u8>, String>;
+pub(super) type BlobContent = Result<Vec<u8>, String>;
 
 /// The objects of a repository.
 pub(super) trait Objects {
@@ -61,8 +61,8 @@ pub(super) trait Objects {
     async fn checked_out(
         &self,
         commit: &str,
-        files: &[Blob],
-    ) -> Result<BTreeMap<Blob, Content>, SourceError>;
+        files: &[TreeBlob],
+    ) -> Result<BTreeMap<TreeBlob, BlobContent>, SourceError>;
 }
 
 impl Objects for Git {
@@ -84,8 +84,8 @@ impl Objects for Git {
     async fn checked_out(
         &self,
         commit: &str,
-        files: &[Blob],
-    ) -> Result<BTreeMap<Blob, Content>, SourceError> {
+        files: &[TreeBlob],
+    ) -> Result<BTreeMap<TreeBlob, BlobContent>, SourceError> {
         let contents = Git::checked_out(self, commit, files).await?;
         Ok(contents.into_iter().map(|(file, bytes)| (file, Ok(bytes))).collect())
     }
@@ -99,7 +99,7 @@ fn parse(answer: &[u8]) -> Result<Vec<Entry>, SourceError> {
             let text = String::from_utf8_lossy(entry);
             let parsed = text.split_once('\t').and_then(|(header, path)| {
                 let mut words = header.split(' ');
-                let kind = Kind::of_mode(words.next()?);
+                let kind = EntryKind::of_mode(words.next()?);
                 let hash = words.nth(1)?.to_owned();
                 let odd_name = std::str::from_utf8(entry).is_err();
                 Some(Entry { kind, hash, path: path.to_owned(), odd_name })

@@ -5,7 +5,7 @@
 
 use super::SourceError;
 use super::git::Git;
-use super::questions::Branch;
+use super::git_queries::DefaultBranchRef;
 
 /// How many commits each round of deepening adds, before all of the history is asked for.
 const ROUNDS: [u32; 3] = [50, 250, 1250];
@@ -63,7 +63,7 @@ pub(super) async fn need(git: &Git, commit: &str, wanted: String) -> Result<(), 
 }
 
 /// What `origin` is to a repository of that name.
-pub(super) enum Origin {
+pub(super) enum OriginMatch {
     /// There is no remote at all.
     None,
     Ours,
@@ -72,17 +72,17 @@ pub(super) enum Origin {
 }
 
 /// A fork's `main` is in the hands of its owner. A path on this machine has no such name, and is a copy.
-pub(super) async fn origin_of(git: &Git, repository: &str) -> Result<Origin, SourceError> {
+pub(super) async fn origin_of(git: &Git, repository: &str) -> Result<OriginMatch, SourceError> {
     if let Err(why) = origin(git).await? {
         let is_alone = git.remotes().await?.is_empty();
-        return Ok(if is_alone { Origin::None } else { Origin::Other(why) });
+        return Ok(if is_alone { OriginMatch::None } else { OriginMatch::Other(why) });
     }
     let url = git.text(&["remote", "get-url", "origin"]).await?;
     Ok(match name_of(url.trim_end()) {
         Some(name) if !name.eq_ignore_ascii_case(repository) => {
-            Origin::Other(format!("origin is {name}, and the change goes into {repository}"))
+            OriginMatch::Other(format!("origin is {name}, and the change goes into {repository}"))
         }
-        _ => Origin::Ours,
+        _ => OriginMatch::Ours,
     })
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn branch(git: &Git, name: &str) -> Result<Option<String>, Sour
 
 /// The default branch by the remote's word, for a clone that holds no ref of it. Its commit is here afterwards.
 /// `None` where there is nobody to ask, and all of the history is here.
-pub(super) async fn default_branch(git: &Git) -> Result<Option<Branch>, SourceError> {
+pub(super) async fn default_branch(git: &Git) -> Result<Option<DefaultBranchRef>, SourceError> {
     let wanted = "the default branch";
     let mut tried =
         vec!["origin/HEAD, origin/main, origin/master, main, master: none is here".to_owned()];
@@ -132,7 +132,7 @@ pub(super) async fn default_branch(git: &Git) -> Result<Option<Branch>, SourceEr
         tried.push("git ls-remote --symref origin HEAD: the remote names no branch".into());
         return Err(SourceError::Lacking { wanted: wanted.into(), tried });
     };
-    let branch = Branch { name: format!("origin/{name}"), commit };
+    let branch = DefaultBranchRef { name: format!("origin/{name}"), commit };
     if git.commit(&branch.commit).await?.is_none()
         && let Err(error) = fetch_one(git, &branch.commit).await
     {
@@ -168,7 +168,7 @@ async fn fetch_one(git: &Git, commit: &str) -> Result<(), SourceError> {
 pub(super) async fn deepen_to_merge_base(
     git: &Git,
     head: &str,
-    branch: &Branch,
+    branch: &DefaultBranchRef,
 ) -> Result<Vec<String>, SourceError> {
     let mut tried =
         vec![format!("git merge-base HEAD {}: none in the history that is here", branch.name)];
@@ -230,11 +230,11 @@ fn is_full_hash(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::source::base::BaseRequest;
-    use crate::source::testing::Repository;
+    use crate::source::testing::TestRepository;
 
     /// `main` and `feature`, many commits away from each other; `main` is checked out.
-    fn long_history() -> (Repository, String) {
-        let repository = Repository::new();
+    fn long_history() -> (TestRepository, String) {
+        let repository = TestRepository::new();
         repository.commit("m/1.sql", "one");
         let fork = repository.commit("m/2.sql", "two");
         repository.git(&["checkout", "--quiet", "-b", "feature"]);
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    async fn base_of(clone: &Repository, request: BaseRequest) -> Result<String, SourceError> {
+    async fn base_of(clone: &TestRepository, request: BaseRequest) -> Result<String, SourceError> {
         let found = clone.revisions(&request).await?;
         Ok(found.base.revision.unwrap().commit)
     }

@@ -9,21 +9,21 @@ use crate::model::{Files, FilesError};
 /// A frozen tree of files. Keys are paths as text, because paths themselves do not sort by their bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
-    files: BTreeMap<String, Content>,
+    files: BTreeMap<String, FileContent>,
     /// All files of the project at the revision, those that were not asked for as well, with their hashes.
     names: Option<Result<BTreeMap<String, String>, String>>,
 }
 
 /// A file that is there may still be one that cannot be read: a symlink to nowhere.
 #[derive(Debug, Clone)]
-enum Content {
+enum FileContent {
     Bytes(Vec<u8>),
     Unreadable(String),
 }
 
 impl Snapshot {
     pub(crate) fn insert(&mut self, path: impl AsRef<Utf8Path>, bytes: impl Into<Vec<u8>>) {
-        self.files.insert(normal(path.as_ref()), Content::Bytes(bytes.into()));
+        self.files.insert(normal(path.as_ref()), FileContent::Bytes(bytes.into()));
     }
 
     /// Lists the file, and answers with an error when it is read.
@@ -32,7 +32,7 @@ impl Snapshot {
         path: impl AsRef<Utf8Path>,
         reason: impl Into<String>,
     ) {
-        self.files.insert(normal(path.as_ref()), Content::Unreadable(reason.into()));
+        self.files.insert(normal(path.as_ref()), FileContent::Unreadable(reason.into()));
     }
 
     /// The names and hashes of all files of the project at this revision, or why they are not known.
@@ -86,8 +86,8 @@ impl Files for Snapshot {
     fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, FilesError> {
         match self.files.get(&normal(path)) {
             None => Ok(None),
-            Some(Content::Bytes(bytes)) => Ok(Some(bytes.clone())),
-            Some(Content::Unreadable(reason)) => {
+            Some(FileContent::Bytes(bytes)) => Ok(Some(bytes.clone())),
+            Some(FileContent::Unreadable(reason)) => {
                 Err(FilesError { path: path.to_owned(), reason: reason.clone() })
             }
         }

@@ -93,10 +93,10 @@ fn variable_width(bytes: &[u8], at: &mut usize) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::source::base::{BaseRequest, read_revisions};
-    use crate::source::testing::Repository;
+    use crate::source::testing::TestRepository;
 
-    fn shop() -> Repository {
-        let shop = Repository::new();
+    fn shop() -> TestRepository {
+        let shop = TestRepository::new();
         for path in ["m/1.sql", "m/deep/22.sql", "other/333.sql", "a", "ab", "p/m/4444.sql"] {
             shop.write(path, path);
         }
@@ -104,7 +104,7 @@ mod tests {
         shop
     }
 
-    fn error(shop: &Repository, root: &str, paths: &[&str]) -> Option<String> {
+    fn error(shop: &TestRepository, root: &str, paths: &[&str]) -> Option<String> {
         let paths: Vec<Utf8PathBuf> = paths.iter().map(Utf8PathBuf::from).collect();
         check(&shop.path().join(root), &paths).err().map(|error| error.to_string())
     }

@@ -12,15 +12,18 @@ use tempfile::TempDir;
 
 use super::base::{BaseRequest, Revisions, read_with};
 use super::git::Git;
-use super::{Answer, Commit, Comparison, Host, Listing, ListingEntry, Snapshot, SourceError};
+use super::{
+    CommitComparison, HostAnswer, HostCommit, ListingEntry, RepositoryHost, Snapshot, SourceError,
+    TreeListing,
+};
 use crate::model::Files as _;
 
 /// A repository that is gone after the test.
-pub(super) struct Repository {
+pub(super) struct TestRepository {
     folder: TempDir,
 }
 
-impl Repository {
+impl TestRepository {
     /// Empty, with the branch `main`.
     pub(super) fn new() -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
@@ -154,7 +157,7 @@ pub(super) struct GitHost {
 }
 
 impl GitHost {
-    pub(super) fn of(origin: &Repository) -> Self {
+    pub(super) fn of(origin: &TestRepository) -> Self {
         let folder = origin.path().to_owned();
         Self { folder, is_big: false, noise: "", asked: Mutex::default() }
     }
@@ -174,7 +177,7 @@ impl GitHost {
     }
 }
 
-impl Host for GitHost {
+impl RepositoryHost for GitHost {
     fn name(&self) -> &'static str {
         "GitHub"
     }
@@ -183,13 +186,13 @@ impl Host for GitHost {
         "the job needs `contents: read`"
     }
 
-    fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, Answer<Option<Commit>>> {
+    fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, HostAnswer<Option<HostCommit>>> {
         self.note(format!("commit {revision}"));
         let found = self.is_known(revision).then(|| {
             let text = self.git(&["rev-parse", &format!("{revision}^{{commit}}")]);
             let parents = self.git(&["show", "--no-patch", "--format=%P", &text]);
             let parents = parents.split_whitespace().map(str::to_owned).collect();
-            Commit { hash: text, parents }
+            HostCommit { hash: text, parents }
         });
         async { Ok(found) }.boxed()
     }
@@ -198,10 +201,10 @@ impl Host for GitHost {
         &'a self,
         base: &'a str,
         head: &'a str,
-    ) -> BoxFuture<'a, Answer<Option<Comparison>>> {
+    ) -> BoxFuture<'a, HostAnswer<Option<CommitComparison>>> {
         self.note(format!("compare {base}...{head}"));
         let known = self.is_known(base) && self.is_known(head);
-        let found = known.then(|| Comparison {
+        let found = known.then(|| CommitComparison {
             base: self.git(&["rev-parse", &format!("{base}^{{commit}}")]),
             merge_base: self.git(&["merge-base", base, head]),
             behind: self.git(&["rev-list", "--count", &format!("{head}..{base}")]).parse().unwrap(),
@@ -209,11 +212,15 @@ impl Host for GitHost {
         async { Ok(found) }.boxed()
     }
 
-    fn default_branch(&self) -> BoxFuture<'_, Answer<String>> {
+    fn default_branch(&self) -> BoxFuture<'_, HostAnswer<String>> {
         async { Ok("main".to_owned()) }.boxed()
     }
 
-    fn tree<'a>(&'a self, hash: &'a str, recursive: bool) -> BoxFuture<'a, Answer<Listing>> {
+    fn tree<'a>(
+        &'a self,
+        hash: &'a str,
+        recursive: bool,
+    ) -> BoxFuture<'a, HostAnswer<TreeListing>> {
         self.note(format!("tree {}", if recursive { "-r" } else { "" }));
         let flags: &[&str] = if recursive { &["-r", "-t"] } else { &[] };
         let text = self.git(&[&["ls-tree", "-z", "--full-tree"], flags, &[hash]].concat());
@@ -229,10 +236,10 @@ impl Host for GitHost {
         if truncated {
             entries.truncate(1);
         }
-        async move { Ok(Listing { entries, truncated }) }.boxed()
+        async move { Ok(TreeListing { entries, truncated }) }.boxed()
     }
 
-    fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, Answer<Vec<u8>>> {
+    fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, HostAnswer<Vec<u8>>> {
         self.note("blob");
         // Not by text: its end must stay.
         let output = std::process::Command::new("git")

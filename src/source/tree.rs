@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::objects::{Entry, Kind, Objects};
-use super::questions::Blob;
+use super::git_queries::TreeBlob;
+use super::objects::{Entry, EntryKind, Objects};
 use super::snapshot::normal;
 use super::{Snapshot, SourceError};
 
@@ -14,7 +14,7 @@ const MOST_HOPS: usize = 40;
 
 /// Where the project is: its repository's uppermost folder, and its root relative to that.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct ProjectPlace<'a> {
     pub(super) toplevel: &'a Utf8Path,
     pub(super) prefix: &'a Utf8Path,
 }
@@ -25,7 +25,7 @@ pub(super) struct Place<'a> {
 /// revision does not have simply has no files.
 pub(super) async fn read(
     objects: &impl Objects,
-    place: Place<'_>,
+    place: ProjectPlace<'_>,
     commit: &str,
     paths: &[Utf8PathBuf],
 ) -> Result<Snapshot, SourceError> {
@@ -47,7 +47,7 @@ pub(super) async fn read(
     if !ways.is_empty() {
         steps = objects.at(commit, &ways).await?;
     }
-    if let Some(step) = steps.iter().find(|step| step.kind == Kind::Submodule) {
+    if let Some(step) = steps.iter().find(|step| step.kind == EntryKind::Submodule) {
         let path = wanted.iter().find(|(_, real)| Utf8Path::new(real).starts_with(&step.path));
         return Err(SourceError::Submodule {
             path: path.map_or(step.path.as_str(), |(path, _)| path).into(),
@@ -58,14 +58,14 @@ pub(super) async fn read(
     let all = wanted.iter().any(|(_, real)| real.is_empty());
     let listed: Vec<String> = wanted.iter().map(|(_, real)| real.clone()).collect();
     let mut entries = objects.below(commit, if all { &[] } else { &listed }).await?;
-    if steps.iter().chain(&entries).any(|entry| entry.kind == Kind::Symlink) {
+    if steps.iter().chain(&entries).any(|entry| entry.kind == EntryKind::Symlink) {
         // Symlinks may lead anywhere in the tree.
         entries = objects.below(commit, &[]).await?;
     }
     let links = read_links(objects, &entries).await?;
     let contents = locate(&entries, &links, &wanted);
 
-    let files: BTreeSet<Blob> =
+    let files: BTreeSet<TreeBlob> =
         contents.values().filter_map(|content| content.clone().ok()).collect();
     let files = objects.checked_out(commit, &files.into_iter().collect::<Vec<_>>()).await?;
     let mut snapshot = Snapshot::default();
@@ -83,14 +83,15 @@ pub(super) async fn read(
 /// All files and links of the project at a commit, by their paths in it, with their hashes. Contents are not read.
 async fn names(
     objects: &impl Objects,
-    place: Place<'_>,
+    place: ProjectPlace<'_>,
     commit: &str,
 ) -> Result<BTreeMap<String, String>, String> {
     let prefix = normal(place.prefix);
     let wanted: Vec<String> = (!prefix.is_empty()).then(|| prefix.clone()).into_iter().collect();
     let entries = objects.below(commit, &wanted).await.map_err(|error| error.to_string())?;
-    let is_file =
-        |entry: &Entry| matches!(entry.kind, Kind::File | Kind::Symlink) && !entry.odd_name;
+    let is_file = |entry: &Entry| {
+        matches!(entry.kind, EntryKind::File | EntryKind::Symlink) && !entry.odd_name
+    };
     let below = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
     let named = entries.into_iter().filter(is_file).filter_map(|entry| {
         let path = entry.path.strip_prefix(&below)?.to_owned();
@@ -104,7 +105,8 @@ async fn read_links(
     objects: &impl Objects,
     entries: &[Entry],
 ) -> Result<BTreeMap<String, String>, SourceError> {
-    let links: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == Kind::Symlink).collect();
+    let links: Vec<&Entry> =
+        entries.iter().filter(|entry| entry.kind == EntryKind::Symlink).collect();
     let hashes: BTreeSet<String> = links.iter().map(|link| link.hash.clone()).collect();
     let targets = objects.stored(&hashes.into_iter().collect::<Vec<_>>()).await?;
     let target = |link: &Entry| {
@@ -118,7 +120,7 @@ fn locate(
     entries: &[Entry],
     links: &BTreeMap<String, String>,
     wanted: &[(String, String)],
-) -> BTreeMap<String, Result<Blob, String>> {
+) -> BTreeMap<String, Result<TreeBlob, String>> {
     let tree: BTreeMap<&str, &Entry> =
         entries.iter().map(|entry| (entry.path.as_str(), entry)).collect();
     let mut contents = BTreeMap::new();
@@ -130,7 +132,8 @@ fn locate(
                 continue;
             }
         };
-        if let Some(entry) = tree.get(place.as_str()).filter(|entry| entry.kind == Kind::File) {
+        if let Some(entry) = tree.get(place.as_str()).filter(|entry| entry.kind == EntryKind::File)
+        {
             contents.insert(path.clone(), Ok(entry.blob()));
         }
         let below = if place.is_empty() { place } else { format!("{place}/") };
@@ -138,13 +141,13 @@ fn locate(
             let Some(rest) = full.strip_prefix(&below) else { break };
             let name = if path.is_empty() { rest.to_owned() } else { format!("{path}/{rest}") };
             let content = match entry.kind {
-                Kind::File if entry.odd_name => {
+                EntryKind::File if entry.odd_name => {
                     Some(Err("its name is not UTF-8 in the base revision".into()))
                 }
-                Kind::File => Some(Ok(entry.blob())),
-                Kind::Symlink => follow(&tree, links, full),
+                EntryKind::File => Some(Ok(entry.blob())),
+                EntryKind::Symlink => follow(&tree, links, full),
                 // Not a file of this repository; what is in it cannot be known here.
-                Kind::Submodule | Kind::Directory => None,
+                EntryKind::Submodule | EntryKind::Directory => None,
             };
             if let Some(content) = content {
                 contents.insert(name, content);
@@ -159,12 +162,12 @@ fn follow(
     tree: &BTreeMap<&str, &Entry>,
     links: &BTreeMap<String, String>,
     path: &str,
-) -> Option<Result<Blob, String>> {
+) -> Option<Result<TreeBlob, String>> {
     let place = match resolve(links, path) {
         Ok(place) => place,
         Err(reason) => return Some(Err(reason)),
     };
-    if let Some(entry) = tree.get(place.as_str()).filter(|entry| entry.kind == Kind::File) {
+    if let Some(entry) = tree.get(place.as_str()).filter(|entry| entry.kind == EntryKind::File) {
         return Some(Ok(entry.blob()));
     }
     let below = format!("{place}/");
@@ -240,7 +243,7 @@ mod tests {
     use crate::model::Files as _;
     use crate::source::Worktree;
     use crate::source::git::Git;
-    use crate::source::testing::{Repository, contents, git_in};
+    use crate::source::testing::{TestRepository, contents, git_in};
 
     async fn snapshot(git: &Git, paths: &[&str]) -> Result<Snapshot, SourceError> {
         let paths: Vec<Utf8PathBuf> = paths.iter().map(Utf8PathBuf::from).collect();
@@ -254,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn reads_only_what_was_asked_for_and_reads_it_exactly() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.write("m/1.sql", "one\r\n\n").write("m/sub/2.sql", "").write("m2/3.sql", "x");
         repository.write("sqlx.toml", "[migrate]").write("other.sql", "");
         repository.commit_all("files");
@@ -274,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_of_all_kinds_are_the_worktrees() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         for name in ["1 a b.sql", "2 o'neill \"x\".sql", "3_søn_ü.sql", "4_a\nb.sql", "5_\t.sql"]
         {
             repository.write(&format!("m/{name}"), name);
@@ -292,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn files_are_what_a_checkout_writes() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.write(".gitattributes", "*.sql text eol=crlf\nlf.sql text eol=lf\n");
         let names = ["1.sql", "2 a b.sql", " 3.sql", "4_a\nb.sql", "\t5.sql", "6.sql\r", "7 .sql "];
         for name in names {
@@ -318,7 +321,7 @@ mod tests {
 
     #[tokio::test]
     async fn line_ends_are_those_of_the_configuration_and_of_the_revisions_attributes() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.commit("1.sql", "a\n");
         let git = repository.asker();
         assert_eq!(text(&snapshot(&git, &[""]).await.unwrap(), "1.sql"), "a\n");
@@ -332,7 +335,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_is_no_text_is_listed_and_not_read() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         fs::write(repository.path().as_std_path().join(OsStr::from_bytes(b"\xff.sql")), "")
             .unwrap();
         repository.commit_all("files");
@@ -342,7 +345,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_project_in_a_sub_folder_has_paths_of_its_own() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.write("apps/shop/m/1.sql", "one").write("apps/lib/m/2.sql", "two");
         repository.write("m/3.sql", "not the project's");
         repository.commit_all("files");
@@ -359,7 +362,7 @@ mod tests {
 
     #[tokio::test]
     async fn symlinks_read_as_they_do_in_the_worktree() {
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         repository.write("real/1.sql", "one").write("db/m/0.sql", "zero");
         let link =
             |target: &str, path: &str| symlink(target, repository.path().join(path)).unwrap();
@@ -386,9 +389,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_submodule_is_named_where_it_is_wanted_and_passed_over_elsewhere() {
-        let library = Repository::new();
+        let library = TestRepository::new();
         library.commit("m/1.sql", "one");
-        let repository = Repository::new();
+        let repository = TestRepository::new();
         let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add"];
         git_in(repository.path().as_std_path(), &[&add[..], &[&library.url(), "sub"]].concat());
         repository.commit("m/2.sql", "two");

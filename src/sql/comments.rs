@@ -9,7 +9,7 @@ use super::tokens::tokens;
 /// A comment. Lines that begin with `#` or `//` count as comments here: other tools write them, and to the server they are
 /// syntax errors.
 #[derive(Debug, Clone)]
-pub(crate) struct Comment<'t> {
+pub(crate) struct SqlComment<'t> {
     /// The text with its delimiters.
     pub(crate) text: &'t str,
     /// Its first byte in the script.
@@ -24,12 +24,12 @@ pub(crate) struct Comment<'t> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outline<'t> {
     /// In the order of the script.
-    pub(crate) comments: Vec<Comment<'t>>,
+    pub(crate) comments: Vec<SqlComment<'t>>,
     /// The first byte of each token that is neither space, comment nor semicolon.
     pub(crate) code: Vec<usize>,
 }
 
-impl Comment<'_> {
+impl SqlComment<'_> {
     /// The first byte behind it.
     pub(crate) fn end(&self) -> usize {
         self.at + self.text.len()
@@ -77,7 +77,7 @@ fn run<'t>(text: &'t str, from: usize, outline: &mut Outline<'t>) -> Option<usiz
     for token in tokens(text, from) {
         let (start, end) = (token.range.start, token.range.end);
         let push = |end: usize, outline: &mut Outline<'t>| {
-            outline.comments.push(Comment {
+            outline.comments.push(SqlComment {
                 text: text[start..end].trim_end_matches(['\r', '\n']),
                 at: start,
                 stands_alone: stands_alone(text, start, end),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::quote::quote_identifier;
 use super::split::{Dialect, split};
-use super::words::{Word, words};
+use super::words::{SqlWord, words};
 
 /// All guards of a script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ const RELATIONS: [&str; 5] = ["TABLE", "SEQUENCE", "VIEW", "INDEX", "CONCURRENTL
 pub(crate) fn guards(script: &str) -> Guards {
     let mut guards = Guards::default();
     for piece in split(script, Dialect::Server).pieces {
-        let all: Vec<Word<'_>> = words(&script[piece.range()]).collect();
+        let all: Vec<SqlWord<'_>> = words(&script[piece.range()]).collect();
         for at in 0..all.len() {
             if is(&all, at, &["IF", "NOT", "EXISTS"]) {
                 guards.take(&all, at, piece.range());
@@ -69,7 +69,7 @@ fn has_guard(literal: &str) -> bool {
 }
 
 impl Guards {
-    fn take(&mut self, all: &[Word<'_>], at: usize, statement: Range<usize>) {
+    fn take(&mut self, all: &[SqlWord<'_>], at: usize, statement: Range<usize>) {
         let Some(kind) = at.checked_sub(1).map(|before| &all[before]) else { return };
         if WITHOUT_SHAPE.iter().any(|word| kind.is(word)) {
             return;
@@ -90,9 +90,9 @@ impl Guards {
     }
 }
 
-type Found = (String, Option<String>, String);
+type GuardMatch = (String, Option<String>, String);
 
-fn relation(all: &[Word<'_>], at: usize) -> Option<Found> {
+fn relation(all: &[SqlWord<'_>], at: usize) -> Option<GuardMatch> {
     let (mut name, next) = qualified(all, at)?;
     let bare = name.last()?.clone();
     let is_index = all[..at].iter().any(|word| word.is("INDEX"));
@@ -105,7 +105,7 @@ fn relation(all: &[Word<'_>], at: usize) -> Option<Found> {
     Some((quoted(&name), None, format!("relation \"{bare}\" already exists, skipping")))
 }
 
-fn column(all: &[Word<'_>], at: usize) -> Option<Found> {
+fn column(all: &[SqlWord<'_>], at: usize) -> Option<GuardMatch> {
     let name = all.get(at)?.identifier()?.into_owned();
     let mut table = 1 + usize::from(all.get(1)?.is("FOREIGN"));
     if !all.get(table)?.is("TABLE") {
@@ -121,7 +121,7 @@ fn column(all: &[Word<'_>], at: usize) -> Option<Found> {
 }
 
 /// The parts of a name, and the index of the word behind it.
-fn qualified(all: &[Word<'_>], at: usize) -> Option<(Vec<String>, usize)> {
+fn qualified(all: &[SqlWord<'_>], at: usize) -> Option<(Vec<String>, usize)> {
     let mut parts = vec![all.get(at)?.identifier()?.into_owned()];
     let mut next = at + 1;
     while all.get(next).is_some_and(|word| word.text() == ".") {
@@ -135,7 +135,7 @@ fn quoted(name: &[String]) -> String {
     name.iter().map(|part| quote_identifier(part)).collect::<Vec<_>>().join(".")
 }
 
-fn is(all: &[Word<'_>], at: usize, keywords: &[&str]) -> bool {
+fn is(all: &[SqlWord<'_>], at: usize, keywords: &[&str]) -> bool {
     keywords
         .iter()
         .enumerate()

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::split::{Dialect, split};
-use super::tokens::{Token, tokens};
+use super::tokens::{SqlToken, tokens};
 
 /// The bytes of the first statement that has each of `names` as a word: as an identifier, or within a string or a body in
 /// dollar quotes. Comments name nothing.
@@ -19,7 +19,7 @@ pub(crate) fn first_mention(script: &str, names: &[String]) -> Option<Range<usiz
 
 fn mentions_all(statement: &str, names: &[String]) -> bool {
     let code: Vec<&str> = tokens(statement, 0)
-        .filter(Token::is_significant)
+        .filter(SqlToken::is_significant)
         .map(|token| &statement[token.range])
         .collect();
     names.iter().all(|name| code.iter().any(|token| has_word(token, name)))

@@ -13,14 +13,14 @@ mod tokens;
 mod variables;
 mod words;
 
-pub(crate) use comments::{Comment, Outline, outline};
+pub(crate) use comments::{Outline, SqlComment, outline};
 pub(crate) use do_block::{do_block_line, do_block_offset};
 pub(crate) use effects::{
-    Answer, ConcurrentCommand, Effects, IndexChange, ObjectName, ObjectPlaces, Observation,
-    ReindexKind, Statement, effects, known_functions,
+    AnalysedStatement, Certainty, ConcurrentCommand, Effects, IndexChange, ObjectName,
+    ObjectPlaces, Observation, ReindexKind, effects, known_functions,
 };
 pub(crate) use effects::{
-    TransactionControl, is_transaction_control, refuses_transaction, transaction_control,
+    TransactionEffect, is_transaction_control, refuses_transaction, transaction_control,
 };
 pub(crate) use if_not_exists::{GuardedObject, Guards, guards};
 pub(crate) use mention::first_mention;
@@ -29,4 +29,4 @@ pub(crate) use position::{LineIndex, excerpt_at, place_in};
 pub(crate) use quote::{quote_bytes, quote_identifier, quote_literal};
 pub(crate) use split::{CopyProblem, Dialect, Piece, Split, split};
 pub(crate) use variables::first_variable;
-pub(crate) use words::{Word, begins_with, first_difference, words};
+pub(crate) use words::{SqlWord, begins_with, first_difference, words};

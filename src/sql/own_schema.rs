@@ -5,7 +5,7 @@
 //! cannot tell is a schema from a table, or an alias, of the same name, in `acme.id`; so it is not to be asked where
 //! PostgreSQL can leave the schema out itself.
 
-use super::words::{Word, words};
+use super::words::{SqlWord, words};
 
 /// What stands for the schema. No identifier is rendered like that.
 pub(crate) const OWN_SCHEMA: &str = "{schema}";
@@ -26,7 +26,7 @@ const OF_OBJECTS: [&str; 10] = [
 
 /// `code` with [`OWN_SCHEMA`] wherever it names `schema`.
 pub(crate) fn without_own_schema(code: &str, schema: &str) -> String {
-    let all: Vec<Word<'_>> = words(code).collect();
+    let all: Vec<SqlWord<'_>> = words(code).collect();
     let mut made = String::with_capacity(code.len());
     let mut done = 0;
     for (at, word) in all.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn without_own_schema(code: &str, schema: &str) -> String {
     made
 }
 
-fn replacement(all: &[Word<'_>], at: usize, schema: &str) -> Option<String> {
+fn replacement(all: &[SqlWord<'_>], at: usize, schema: &str) -> Option<String> {
     let is = |at: Option<usize>, text: &str| {
         at.and_then(|at| all.get(at)).is_some_and(|word| word.text() == text)
     };

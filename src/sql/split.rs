@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use squawk_lexer::TokenKind;
 
-use super::tokens::{BOM, Token, tokens};
+use super::tokens::{BOM, SqlToken, tokens};
 use super::words::words;
 
 /// Whose text it is.
@@ -78,12 +78,12 @@ struct Splitter<'t> {
     dialect: Dialect,
     pieces: Vec<Piece>,
     closed: bool,
-    statement: Statement,
+    statement: OpenStatement,
 }
 
 /// The statement that is being read.
 #[derive(Default)]
-struct Statement {
+struct OpenStatement {
     /// Its first token's first byte, once there is one, to its last token's end.
     range: Option<Range<usize>>,
     parentheses: usize,
@@ -96,7 +96,13 @@ struct Statement {
 
 impl<'t> Splitter<'t> {
     fn new(text: &'t str, dialect: Dialect) -> Self {
-        Self { text, dialect, pieces: Vec::new(), closed: true, statement: Statement::default() }
+        Self {
+            text,
+            dialect,
+            pieces: Vec::new(),
+            closed: true,
+            statement: OpenStatement::default(),
+        }
     }
 
     /// Reads on from byte `from`, until the end (`None`) or up to something that is no SQL; then says where SQL goes on.
@@ -178,13 +184,13 @@ impl<'t> Splitter<'t> {
     }
 }
 
-impl Statement {
+impl OpenStatement {
     /// A semicolon here would end it.
     fn ends_here(&self) -> bool {
         self.parentheses == 0 && self.begins == 0
     }
 
-    fn take(&mut self, token: &Token, text: &str) {
+    fn take(&mut self, token: &SqlToken, text: &str) {
         let start = self.range.as_ref().map_or(token.range.start, |range| range.start);
         self.range = Some(start..token.range.end);
         match token.kind {

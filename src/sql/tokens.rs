@@ -13,23 +13,23 @@ pub(super) const BOM: char = '\u{feff}';
 
 /// A token and the bytes of the text that it takes.
 #[derive(Debug, Clone)]
-pub(super) struct Token {
+pub(super) struct SqlToken {
     pub(super) kind: TokenKind,
     pub(super) range: Range<usize>,
 }
 
 /// The tokens of `text` from byte `from` on. Together they cover it without a gap.
-pub(super) fn tokens(text: &str, from: usize) -> impl Iterator<Item = Token> {
+pub(super) fn tokens(text: &str, from: usize) -> impl Iterator<Item = SqlToken> {
     let mut at = from;
     squawk_lexer::tokenize(&text[from..]).map(move |token| {
         let range = at..at + token.len as usize;
         at = range.end;
         let mark = token.kind == TokenKind::Whitespace && text[range.clone()].starts_with(BOM);
-        Token { kind: if mark { TokenKind::Unknown } else { token.kind }, range }
+        SqlToken { kind: if mark { TokenKind::Unknown } else { token.kind }, range }
     })
 }
 
-impl Token {
+impl SqlToken {
     /// Neither space nor comment.
     pub(super) fn is_significant(&self) -> bool {
         !matches!(

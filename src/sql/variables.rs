@@ -3,7 +3,7 @@
 
 use squawk_lexer::{LiteralKind, TokenKind};
 
-use super::tokens::{Token, tokens};
+use super::tokens::{SqlToken, tokens};
 
 /// The variables that psql itself gives values to (psql's manual, "Variables"; 15 to 18). Their case counts.
 const SET_BY_PSQL: &[&str] = &[
@@ -52,7 +52,7 @@ const SET_BY_PSQL: &[&str] = &[
 /// of its own, or `:{?name}`. A colon in brackets, as in `a[1:n]`, is an array slice.
 pub(crate) fn first_variable(text: &str) -> Option<usize> {
     let mut brackets = 0usize;
-    let mut before: [Option<Token>; 2] = [None, None];
+    let mut before: [Option<SqlToken>; 2] = [None, None];
     for token in tokens(text, 0) {
         match token.kind {
             TokenKind::OpenBracket => brackets += 1,
@@ -60,7 +60,7 @@ pub(crate) fn first_variable(text: &str) -> Option<usize> {
             _ => {}
         }
         let [earlier, last] = &before;
-        let is_colon = |token: &Option<Token>| {
+        let is_colon = |token: &Option<SqlToken>| {
             token.as_ref().is_some_and(|token| token.kind == TokenKind::Colon)
         };
         if is_colon(last)

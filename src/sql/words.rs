@@ -5,19 +5,19 @@ use std::ops::Range;
 
 use squawk_lexer::{LiteralKind, TokenKind};
 
-use super::tokens::{Token, tokens};
+use super::tokens::{SqlToken, tokens};
 
 /// A token that is neither space nor comment.
 #[derive(Debug, Clone)]
-pub(crate) struct Word<'t> {
+pub(crate) struct SqlWord<'t> {
     text: &'t str,
     /// The byte of the statement that it begins at.
     at: usize,
-    kind: Kind,
+    kind: WordKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum WordKind {
     Plain,
     Quoted,
     /// `U&"…"`.
@@ -32,31 +32,31 @@ enum Kind {
 }
 
 /// The words of a statement, in its order.
-pub(crate) fn words(statement: &str) -> impl Iterator<Item = Word<'_>> {
-    tokens(statement, 0).filter(Token::is_significant).map(|token| Word {
+pub(crate) fn words(statement: &str) -> impl Iterator<Item = SqlWord<'_>> {
+    tokens(statement, 0).filter(SqlToken::is_significant).map(|token| SqlWord {
         text: &statement[token.range.clone()],
         at: token.range.start,
         kind: match token.kind {
-            TokenKind::Ident => Kind::Plain,
-            TokenKind::QuotedIdent { terminated: true, uescape: false } => Kind::Quoted,
-            TokenKind::QuotedIdent { terminated: true, .. } => Kind::QuotedWithEscapes,
-            TokenKind::Unknown | TokenKind::Backtick => Kind::Broken,
-            _ if !token.is_terminated() => Kind::Broken,
+            TokenKind::Ident => WordKind::Plain,
+            TokenKind::QuotedIdent { terminated: true, uescape: false } => WordKind::Quoted,
+            TokenKind::QuotedIdent { terminated: true, .. } => WordKind::QuotedWithEscapes,
+            TokenKind::Unknown | TokenKind::Backtick => WordKind::Broken,
+            _ if !token.is_terminated() => WordKind::Broken,
             TokenKind::Literal { kind } => match kind {
                 LiteralKind::Str { .. }
                 | LiteralKind::NationalStr { .. }
-                | LiteralKind::DollarQuotedString { .. } => Kind::String,
+                | LiteralKind::DollarQuotedString { .. } => WordKind::String,
                 LiteralKind::EscStr { .. } | LiteralKind::UnicodeEscStr { .. } => {
-                    Kind::StringWithEscapes
+                    WordKind::StringWithEscapes
                 }
-                _ => Kind::Other,
+                _ => WordKind::Other,
             },
-            _ => Kind::Other,
+            _ => WordKind::Other,
         },
     })
 }
 
-impl<'t> Word<'t> {
+impl<'t> SqlWord<'t> {
     /// As it stands in the statement, quotes included.
     pub(crate) fn text(&self) -> &'t str {
         self.text
@@ -68,24 +68,24 @@ impl<'t> Word<'t> {
     }
 
     /// Nothing stands between the word before and this one.
-    pub(super) fn follows(&self, before: &Word<'_>) -> bool {
+    pub(super) fn follows(&self, before: &SqlWord<'_>) -> bool {
         before.range().end == self.at
     }
 
     /// Is it this keyword (or this identifier, unquoted)? In any case.
     pub(crate) fn is(&self, keyword: &str) -> bool {
-        self.kind == Kind::Plain && self.text.eq_ignore_ascii_case(keyword)
+        self.kind == WordKind::Plain && self.text.eq_ignore_ascii_case(keyword)
     }
 
     /// The name that the server would take it for: folded to lower case, or what its quotes hold. `None` for anything
     /// that is no identifier, and for `U&"…"`, whose escapes are not read here.
     pub(crate) fn identifier(&self) -> Option<Cow<'t, str>> {
         match self.kind {
-            Kind::Plain if self.text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            WordKind::Plain if self.text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
                 Some(self.text.to_ascii_lowercase().into())
             }
-            Kind::Plain => Some(self.text.into()),
-            Kind::Quoted => {
+            WordKind::Plain => Some(self.text.into()),
+            WordKind::Quoted => {
                 let inner = &self.text[1..self.text.len() - 1];
                 Some(if inner.contains('"') {
                     inner.replace("\"\"", "\"").into()
@@ -99,22 +99,22 @@ impl<'t> Word<'t> {
 
     /// A keyword or an identifier, quoted or not.
     pub(super) fn is_name(&self) -> bool {
-        matches!(self.kind, Kind::Plain | Kind::Quoted | Kind::QuotedWithEscapes)
+        matches!(self.kind, WordKind::Plain | WordKind::Quoted | WordKind::QuotedWithEscapes)
     }
 
     /// An unquoted word in capitals; empty for everything else.
     pub(super) fn keyword(&self) -> String {
-        if self.kind == Kind::Plain { self.text.to_ascii_uppercase() } else { String::new() }
+        if self.kind == WordKind::Plain { self.text.to_ascii_uppercase() } else { String::new() }
     }
 
     /// A string constant, in any of its quotes.
     pub(super) fn is_string(&self) -> bool {
-        matches!(self.kind, Kind::String | Kind::StringWithEscapes)
+        matches!(self.kind, WordKind::String | WordKind::StringWithEscapes)
     }
 
     /// What a string constant holds; `None` for other words, and where escapes would have to be read.
     pub(super) fn string(&self) -> Option<Cow<'t, str>> {
-        if self.kind != Kind::String {
+        if self.kind != WordKind::String {
             return None;
         }
         if self.text.starts_with('$') {
@@ -129,8 +129,8 @@ impl<'t> Word<'t> {
     /// string or not as `standard_conforming_strings` has it.
     pub(super) fn has_no_certain_end(&self) -> bool {
         match self.kind {
-            Kind::Broken => true,
-            Kind::String => !self.text.starts_with('$') && self.text.contains("\\'"),
+            WordKind::Broken => true,
+            WordKind::String => !self.text.starts_with('$') && self.text.contains("\\'"),
             _ => false,
         }
     }
@@ -142,8 +142,8 @@ impl<'t> Word<'t> {
             next.is_ascii_digit() || matches!(next, b'x' | b'u' | b'U')
         };
         let has_escapes = match self.kind {
-            Kind::QuotedWithEscapes | Kind::StringWithEscapes => true,
-            Kind::String if !self.text.starts_with('$') => {
+            WordKind::QuotedWithEscapes | WordKind::StringWithEscapes => true,
+            WordKind::String if !self.text.starts_with('$') => {
                 self.text.match_indices('\\').any(escapes)
             }
             _ => false,
@@ -162,7 +162,7 @@ pub(crate) fn begins_with(statement: &str, keywords: &[&str]) -> bool {
 /// most.
 pub(crate) fn first_difference(old: &str, new: &str) -> Option<usize> {
     let mut before = words(old);
-    for token in tokens(new, 0).filter(Token::is_significant) {
+    for token in tokens(new, 0).filter(SqlToken::is_significant) {
         if before.next().is_none_or(|word| word.text() != &new[token.range.clone()]) {
             return Some(token.range.start);
         }

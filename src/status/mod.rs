@@ -1,9 +1,9 @@
 //! What real databases and their tenants look like now: `status` and `tenants`. Read-only.
 
-pub(crate) mod known;
-pub(crate) mod listing;
+pub(crate) mod ledger_summary;
 pub(crate) mod same_shape;
-pub(crate) mod status;
+pub(crate) mod tenant_list;
+pub(crate) mod tenant_status;
 
-pub(crate) use listing::{Found, Listed, Listing, tenants};
-pub(crate) use status::{Inquiry, status};
+pub(crate) use tenant_list::{ListedTenant, TenantList, TenantListRequest, tenants};
+pub(crate) use tenant_status::{StatusRequest, status};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
 
-use super::status::{Look, Place, ledgers, options};
+use super::tenant_status::{Look, TenantPlace, ledgers, options};
 use crate::catalog::CatalogReader;
 use crate::model::{Catalog, Failure, Fingerprint, Tenancy};
 use crate::report::status::Unit;
@@ -22,7 +22,7 @@ impl Look<'_> {
     pub(crate) async fn merge_equal_shapes(
         &self,
         units: &mut [Unit],
-        places: &[Place],
+        places: &[TenantPlace],
         first: usize,
     ) {
         for groups in groups(units) {
@@ -31,7 +31,7 @@ impl Look<'_> {
             }
             let of_group =
                 |group: &Group| group.iter().map(|index| &places[index - first]).collect();
-            let members: Vec<Vec<&Place>> = groups.iter().map(of_group).collect();
+            let members: Vec<Vec<&TenantPlace>> = groups.iter().map(of_group).collect();
             let read = self.nameless(&members).await;
             let shared = of_several(&read);
             let mut nameless: BTreeMap<Fingerprint, Vec<Group>> = BTreeMap::new();
@@ -64,9 +64,9 @@ impl Look<'_> {
     /// one's own text, where each of the others has its own name: so a second one is asked.
     pub(crate) async fn differing_from<'p>(
         &self,
-        odd: &Place,
+        odd: &TenantPlace,
         group: &[usize],
-        place: impl Fn(usize) -> &'p Place,
+        place: impl Fn(usize) -> &'p TenantPlace,
     ) -> (usize, Vec<String>) {
         let mut asked = (group[0], Vec::new());
         for index in group.iter().take(2) {
@@ -79,9 +79,12 @@ impl Look<'_> {
     }
 
     /// For each group of units that hold the same texts, what these are to each of its members: the catalog of one is read.
-    async fn nameless(&self, groups: &[Vec<&Place>]) -> Vec<Result<Vec<Fingerprint>, Failure>> {
+    async fn nameless(
+        &self,
+        groups: &[Vec<&TenantPlace>],
+    ) -> Vec<Result<Vec<Fingerprint>, Failure>> {
         if self.tenancy() == Some(Tenancy::Database) {
-            let one = async |group: &Vec<&Place>| {
+            let one = async |group: &Vec<&TenantPlace>| {
                 let catalog = self.read_catalog(group[0]).await?;
                 let names =
                     group.iter().filter_map(|place| Some(place.address.as_ref().ok()?.database()));
@@ -99,7 +102,7 @@ impl Look<'_> {
 
     async fn nameless_schemas(
         &self,
-        groups: &[Vec<&Place>],
+        groups: &[Vec<&TenantPlace>],
     ) -> Vec<Result<Vec<Fingerprint>, Failure>> {
         let schemas: Vec<String> =
             groups.iter().map(|group| group[0].target.search_path[0].clone()).collect();
@@ -116,7 +119,7 @@ impl Look<'_> {
             Ok(read) => {
                 let read: BTreeMap<String, Result<Catalog, Failure>> = read.into_iter().collect();
                 let absent = || Failure::new(crate::model::FailureKind::Environment, "it is gone");
-                let one = |(schema, group): (&String, &Vec<&Place>)| match read.get(schema) {
+                let one = |(schema, group): (&String, &Vec<&TenantPlace>)| match read.get(schema) {
                     Some(Ok(catalog)) => {
                         let names = group.iter().map(|place| place.target.search_path[0].as_str());
                         Ok(to_each(catalog, names))

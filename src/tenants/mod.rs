@@ -1,10 +1,10 @@
 //! Tenants: which ones production has, where each of them lives, and which of them a command selects.
 
+mod resolve_error;
+mod resolver;
+mod selector;
 mod source;
-mod who;
-mod who_error;
-mod whom;
 
-pub(crate) use who::Asking;
-pub(crate) use who_error::WhoError;
-pub(crate) use whom::{Ineligible, Recorded, Tenant, Whom};
+pub(crate) use resolve_error::ResolveError;
+pub(crate) use resolver::TenantResolver;
+pub(crate) use selector::{Ineligible, SavedTenant, Tenant, TenantSelector};

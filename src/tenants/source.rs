@@ -8,9 +8,9 @@ use camino::Utf8PathBuf;
 use sqlx::Row as _;
 use tokio::process::Command;
 
-use super::who::Asking;
-use super::who_error::WhoError;
-use super::whom::{Ineligible, Tenant};
+use super::resolve_error::ResolveError;
+use super::resolver::TenantResolver;
+use super::selector::{Ineligible, Tenant};
 use crate::model::{ReservedSchemas, Tenancy, TenantSource};
 use crate::postgres::{Session, Url};
 use crate::sql::quote_literal;
@@ -19,16 +19,16 @@ use crate::sql::quote_literal;
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
 /// A name as a source gives it, and what else it says.
-pub(crate) type Named = (String, Option<Url>);
+pub(crate) type SourceName = (String, Option<Url>);
 
-impl Asking<'_> {
+impl TenantResolver<'_> {
     /// All that it gives, in its order.
     pub(crate) async fn given(
         &self,
         source: &TenantSource,
         session: Option<&mut Session>,
-    ) -> Result<Vec<Tenant>, WhoError> {
-        let named: Vec<Named> = match source {
+    ) -> Result<Vec<Tenant>, ResolveError> {
+        let named: Vec<SourceName> = match source {
             TenantSource::List(names) => names.iter().map(plain).collect(),
             TenantSource::File(path) => lines(&self.read(path)?),
             TenantSource::Command(words) => lines(&self.run(words).await?),
@@ -83,11 +83,12 @@ impl Asking<'_> {
         &self,
         query: &str,
         session: Option<&mut Session>,
-    ) -> Result<Vec<Named>, WhoError> {
+    ) -> Result<Vec<SourceName>, ResolveError> {
         let database = || self.database.to_owned();
         // Whoever calls without one has not asked whether it is needed.
-        let session = session.ok_or_else(|| WhoError::NoSource(database()))?;
-        let failed = |failure| WhoError::Query { database: database(), failure: Box::new(failure) };
+        let session = session.ok_or_else(|| ResolveError::NoSource(database()))?;
+        let failed =
+            |failure| ResolveError::Query { database: database(), failure: Box::new(failure) };
         let rows = session.query(query).await.map_err(failed)?;
         let named = rows.iter().map(|row| {
             // By the simple protocol all values are text, a number's too.
@@ -98,14 +99,14 @@ impl Asking<'_> {
         Ok(named.collect())
     }
 
-    fn read(&self, path: &Utf8PathBuf) -> Result<String, WhoError> {
-        let bytes = self.files.read(path)?.ok_or_else(|| WhoError::NoFile(path.clone()))?;
-        String::from_utf8(bytes).map_err(|_| WhoError::NotText(path.clone()))
+    fn read(&self, path: &Utf8PathBuf) -> Result<String, ResolveError> {
+        let bytes = self.files.read(path)?.ok_or_else(|| ResolveError::NoFile(path.clone()))?;
+        String::from_utf8(bytes).map_err(|_| ResolveError::NotText(path.clone()))
     }
 
-    async fn run(&self, words: &[String]) -> Result<String, WhoError> {
+    async fn run(&self, words: &[String]) -> Result<String, ResolveError> {
         let program = words.first().cloned().unwrap_or_default();
-        let failed = |reason: String| WhoError::Command {
+        let failed = |reason: String| ResolveError::Command {
             database: self.database.to_owned(),
             program: program.clone(),
             reason,
@@ -135,13 +136,13 @@ pub(crate) fn name_of(source: &TenantSource) -> &'static str {
     }
 }
 
-pub(crate) fn plain(name: impl ToString) -> Named {
+pub(crate) fn plain(name: impl ToString) -> SourceName {
     (name.to_string(), None)
 }
 
 /// A name on each line, exactly as it stands there: blanks and `#` are a part of it. Empty lines are none, and a byte order
 /// mark is none either.
-fn lines(text: &str) -> Vec<Named> {
+fn lines(text: &str) -> Vec<SourceName> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines().filter(|line| !line.is_empty()).map(plain).collect()
 }

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::name;
 use super::tally::Tally;
-use crate::model::{Event, UnitName};
+use crate::model::{RunEvent, UnitName};
 use crate::report::grouped;
 
 /// How often a spinner turns.
@@ -40,30 +40,30 @@ impl Bars {
         Self { screen, server, databases: IndexMap::new() }
     }
 
-    pub(super) fn on_event(&mut self, event: &Event, now: Instant) {
+    pub(super) fn on_event(&mut self, event: &RunEvent, now: Instant) {
         match event {
-            Event::ProviderStarting { description } => {
+            RunEvent::ProviderStarting { description } => {
                 self.spin(format!("starting PostgreSQL: {}", name(description)));
             }
-            Event::ServerReady { description, version, .. } => {
+            RunEvent::ServerReady { description, version, .. } => {
                 self.server.disable_steady_tick();
                 let (version, description) = (name(version), name(description));
                 self.server.set_message(format!("PostgreSQL {version} ({description})"));
             }
-            Event::DatabaseStarted { database, units } => self.start(database, *units, now),
-            Event::UnitStarted { unit, phase } => {
+            RunEvent::DatabaseStarted { database, units } => self.start(database, *units, now),
+            RunEvent::UnitStarted { unit, phase } => {
                 self.update(unit, now, |bar| bar.tally.runs(unit, phase.to_string().into(), now));
             }
-            Event::StepStarted { unit, migration } => {
+            RunEvent::StepStarted { unit, migration } => {
                 self.update(unit, now, |bar| bar.tally.runs(unit, Arc::clone(migration), now));
             }
-            Event::UnitFinished { unit, verdict, .. } => {
+            RunEvent::UnitFinished { unit, verdict, .. } => {
                 self.update(unit, now, |bar| {
                     bar.tally.ends(unit, *verdict);
                     bar.bar.inc(1);
                 });
             }
-            Event::DatabaseFinished { database, .. } => {
+            RunEvent::DatabaseFinished { database, .. } => {
                 if let Some(bar) = self.databases.get_mut(database) {
                     bar.tally.running.clear();
                     bar.show(None);
@@ -71,12 +71,12 @@ impl Bars {
                 }
             }
             // Its bar begins again with the second run.
-            Event::ReplayedAgain { database, .. } => {
+            RunEvent::ReplayedAgain { database, .. } => {
                 if let Some(bar) = self.databases.shift_remove(database) {
                     bar.bar.finish_and_clear();
                 }
             }
-            Event::CleaningUp => self.spin("cleaning up".to_owned()),
+            RunEvent::CleaningUp => self.spin("cleaning up".to_owned()),
         }
     }
 
@@ -167,20 +167,23 @@ mod tests {
         let mut bars = Bars::new();
         let (acme, globex) = (unit("acme"), unit("globex"));
         for event in [
-            Event::DatabaseStarted { database: "app".into(), units: 2 },
-            Event::UnitStarted { unit: acme.clone(), phase: Phase::Base },
-            Event::UnitStarted { unit: globex.clone(), phase: Phase::Prepare },
-            Event::StepStarted { unit: acme.clone(), migration: "7.sql".into() },
+            RunEvent::DatabaseStarted { database: "app".into(), units: 2 },
+            RunEvent::UnitStarted { unit: acme.clone(), phase: Phase::Base },
+            RunEvent::UnitStarted { unit: globex.clone(), phase: Phase::Prepare },
+            RunEvent::StepStarted { unit: acme.clone(), migration: "7.sql".into() },
         ] {
             bars.on_event(&event, begun);
         }
         let message = |bars: &Bars| bars.databases["app"].message(Some(begun));
         assert_eq!(message(&bars), "acme 7.sql, globex prepare");
         let took = Duration::ZERO;
-        let failed = Event::UnitFinished { unit: acme, verdict: Verdict::Failed, took };
+        let failed = RunEvent::UnitFinished { unit: acme, verdict: Verdict::Failed, took };
         bars.on_event(&failed, begun);
         assert_eq!(message(&bars), "1 failed · globex prepare");
-        bars.on_event(&Event::UnitFinished { unit: globex, verdict: Verdict::Passed, took }, begun);
+        bars.on_event(
+            &RunEvent::UnitFinished { unit: globex, verdict: Verdict::Passed, took },
+            begun,
+        );
         assert_eq!(message(&bars), "1 failed");
         assert_eq!(bars.databases["app"].bar.position(), 2);
         bars.clear();
@@ -191,14 +194,14 @@ mod tests {
     fn a_bar_of_many_tells_the_pace_and_some_of_those_that_run() {
         let begun = Instant::now();
         let mut bars = Bars::new();
-        bars.on_event(&Event::DatabaseStarted { database: "app".into(), units: 1_000 }, begun);
+        bars.on_event(&RunEvent::DatabaseStarted { database: "app".into(), units: 1_000 }, begun);
         let took = Duration::ZERO;
         for number in 0..206 {
             let unit = unit(&format!("t{number}"));
-            bars.on_event(&Event::UnitStarted { unit: unit.clone(), phase: Phase::Head }, begun);
+            bars.on_event(&RunEvent::UnitStarted { unit: unit.clone(), phase: Phase::Head }, begun);
             if number < 200 {
                 let verdict = Verdict::Passed;
-                bars.on_event(&Event::UnitFinished { unit, verdict, took }, begun);
+                bars.on_event(&RunEvent::UnitFinished { unit, verdict, took }, begun);
             }
         }
         let later = begun + Duration::from_secs(4);

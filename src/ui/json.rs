@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 
 use super::tally::Tally;
-use crate::model::{Event, TrackKind, UnitName, Verdict};
+use crate::model::{RunEvent, TrackKind, UnitName, Verdict};
 
 /// Between two lines with the counts of a database.
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub(crate) struct Json {
 
 /// One of them. What does not apply to an event is left out.
 #[derive(Debug, Default, Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     timestamp: String,
     event: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,41 +58,41 @@ impl Json {
         Self { writer, databases: BTreeMap::new(), counted: now }
     }
 
-    pub(super) fn on_event(&mut self, event: &Event, now: Instant) {
+    pub(super) fn on_event(&mut self, event: &RunEvent, now: Instant) {
         match event {
-            Event::ProviderStarting { description } => {
-                self.line(Line { message: Some(description), ..named("provider-starting") });
+            RunEvent::ProviderStarting { description } => {
+                self.line(JsonLine { message: Some(description), ..named("provider-starting") });
             }
-            Event::ServerReady { description, version, took } => {
+            RunEvent::ServerReady { description, version, took } => {
                 let message = format!("PostgreSQL {version} ({description})");
                 let message = Some(message.as_str());
-                self.line(Line { message, duration_ms: ms(*took), ..named("server-ready") });
+                self.line(JsonLine { message, duration_ms: ms(*took), ..named("server-ready") });
             }
-            Event::DatabaseStarted { database, units } => {
+            RunEvent::DatabaseStarted { database, units } => {
                 self.databases.insert(Arc::clone(database), Tally::new(*units, now));
                 let (database, units) = (Some(&**database), Some(*units));
-                self.line(Line { database, units, ..named("database-started") });
+                self.line(JsonLine { database, units, ..named("database-started") });
             }
-            Event::UnitStarted { unit, phase } => {
+            RunEvent::UnitStarted { unit, phase } => {
                 let phase = Some(phase.to_string());
-                self.line(Line { phase, ..about("unit-started", unit) });
+                self.line(JsonLine { phase, ..about("unit-started", unit) });
             }
-            Event::StepStarted { unit, migration } => {
+            RunEvent::StepStarted { unit, migration } => {
                 let migration = Some(&**migration);
-                self.line(Line { migration, ..about("migration-started", unit) });
+                self.line(JsonLine { migration, ..about("migration-started", unit) });
             }
-            Event::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took),
-            Event::DatabaseFinished { database, took } => {
+            RunEvent::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took),
+            RunEvent::DatabaseFinished { database, took } => {
                 let tally = self.databases.remove(database);
                 let tally = tally.unwrap_or_else(|| Tally::new(0, now));
                 let counted = counted("database-finished", database, &tally);
-                self.line(Line { duration_ms: ms(*took), ..counted });
+                self.line(JsonLine { duration_ms: ms(*took), ..counted });
             }
-            Event::ReplayedAgain { database, reason } => {
+            RunEvent::ReplayedAgain { database, reason } => {
                 let (database, message) = (Some(&**database), Some(reason.as_str()));
-                self.line(Line { database, message, ..named("database-replayed-again") });
+                self.line(JsonLine { database, message, ..named("database-replayed-again") });
             }
-            Event::CleaningUp => self.line(named("cleaning-up")),
+            RunEvent::CleaningUp => self.line(named("cleaning-up")),
         }
     }
 
@@ -114,12 +114,12 @@ impl Json {
             tally.ends(unit, verdict);
         }
         let verdict = Some(verdict.to_string());
-        self.line(Line { verdict, duration_ms: ms(took), ..about("unit-finished", unit) });
+        self.line(JsonLine { verdict, duration_ms: ms(took), ..about("unit-finished", unit) });
     }
 
-    fn line(&mut self, line: Line<'_>) {
+    fn line(&mut self, line: JsonLine<'_>) {
         let timestamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        if let Ok(text) = serde_json::to_string(&Line { timestamp, ..line }) {
+        if let Ok(text) = serde_json::to_string(&JsonLine { timestamp, ..line }) {
             let _ = writeln!(self.writer, "{text}");
         }
     }
@@ -128,18 +128,18 @@ impl Json {
 /// What is said beside the run's events: an `error`, or a `note`.
 pub(crate) fn line(event: &str, message: &str) -> String {
     let timestamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let line = Line { timestamp, message: Some(message), ..named(event) };
+    let line = JsonLine { timestamp, message: Some(message), ..named(event) };
     serde_json::to_string(&line).map_or_else(|_| String::new(), |text| text + "\n")
 }
 
-fn named(event: &str) -> Line<'_> {
-    Line { event, ..Line::default() }
+fn named(event: &str) -> JsonLine<'_> {
+    JsonLine { event, ..JsonLine::default() }
 }
 
-fn about<'a>(event: &'a str, unit: &'a UnitName) -> Line<'a> {
+fn about<'a>(event: &'a str, unit: &'a UnitName) -> JsonLine<'a> {
     let name = Some(&*unit.name);
     let is_tenant = unit.track == TrackKind::Tenant;
-    Line {
+    JsonLine {
         database: Some(&unit.database),
         track: Some(unit.track.to_string()),
         tenant: name.filter(|_| is_tenant),
@@ -149,8 +149,8 @@ fn about<'a>(event: &'a str, unit: &'a UnitName) -> Line<'a> {
     }
 }
 
-fn counted<'a>(event: &'a str, database: &'a str, tally: &Tally) -> Line<'a> {
-    Line {
+fn counted<'a>(event: &'a str, database: &'a str, tally: &Tally) -> JsonLine<'a> {
+    JsonLine {
         database: Some(database),
         done: Some(tally.done()),
         failed: Some(tally.failed),
@@ -174,9 +174,9 @@ mod tests {
     use crate::model::Phase;
 
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    struct JsonBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Shared {
+    impl Write for JsonBuffer {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -188,7 +188,7 @@ mod tests {
 
     /// Every event, and some time.
     fn lines() -> Vec<Value> {
-        let (writer, begun) = (Shared::default(), Instant::now());
+        let (writer, begun) = (JsonBuffer::default(), Instant::now());
         let mut json = Json::new(Box::new(writer.clone()), begun);
         let unit =
             |track, name: &str| UnitName { database: "app".into(), track, name: name.into() };
@@ -196,18 +196,18 @@ mod tests {
         let took = Duration::from_millis(12);
         let description = "local binaries".to_owned();
         for event in [
-            Event::ProviderStarting { description: description.clone() },
-            Event::ServerReady { description, version: "15.18".into(), took },
-            Event::DatabaseStarted { database: "app".into(), units: 3 },
-            Event::UnitStarted { unit: acme.clone(), phase: Phase::Head },
-            Event::StepStarted { unit: acme.clone(), migration: "7.sql".into() },
-            Event::UnitFinished { unit: acme, verdict: Verdict::Failed, took },
-            Event::UnitFinished {
+            RunEvent::ProviderStarting { description: description.clone() },
+            RunEvent::ServerReady { description, version: "15.18".into(), took },
+            RunEvent::DatabaseStarted { database: "app".into(), units: 3 },
+            RunEvent::UnitStarted { unit: acme.clone(), phase: Phase::Head },
+            RunEvent::StepStarted { unit: acme.clone(), migration: "7.sql".into() },
+            RunEvent::UnitFinished { unit: acme, verdict: Verdict::Failed, took },
+            RunEvent::UnitFinished {
                 unit: unit(TrackKind::Shared, "base"),
                 verdict: Verdict::NotRun,
                 took,
             },
-            Event::UnitFinished {
+            RunEvent::UnitFinished {
                 unit: unit(TrackKind::Shared, "app"),
                 verdict: Verdict::Passed,
                 took,
@@ -217,9 +217,9 @@ mod tests {
         }
         json.tick(begun + Duration::from_secs(9));
         json.tick(begun + COUNTED_EVERY);
-        let end = Event::DatabaseFinished { database: "app".into(), took };
+        let end = RunEvent::DatabaseFinished { database: "app".into(), took };
         json.on_event(&end, begun);
-        json.on_event(&Event::CleaningUp, begun);
+        json.on_event(&RunEvent::CleaningUp, begun);
         let text = String::from_utf8(writer.0.lock().unwrap().clone()).unwrap();
         let text = text + &line("error", "no") + &line("note", "so");
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

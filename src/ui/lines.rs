@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::tally::{Tally, lasting};
 use super::{Task, name};
-use crate::model::{Event, TrackKind, UnitName, Verdict};
+use crate::model::{RunEvent, TrackKind, UnitName, Verdict};
 use crate::report::grouped;
 
 /// Lines for failed units of one database where migrations are tried. The report has all of them; a log has to stay
@@ -32,18 +32,18 @@ impl Lines {
         Self { task, writer, databases: BTreeMap::new(), said: now }
     }
 
-    pub(super) fn on_event(&mut self, event: &Event, now: Instant) {
+    pub(super) fn on_event(&mut self, event: &RunEvent, now: Instant) {
         match event {
-            Event::ProviderStarting { description } => {
+            RunEvent::ProviderStarting { description } => {
                 self.line(&format!("starting PostgreSQL: {}", name(description)));
             }
-            Event::ServerReady { description, version, took } => self.line(&format!(
+            RunEvent::ServerReady { description, version, took } => self.line(&format!(
                 "PostgreSQL {} is ready ({}), {}",
                 name(version),
                 name(description),
                 shown(*took)
             )),
-            Event::DatabaseStarted { database, units } => {
+            RunEvent::DatabaseStarted { database, units } => {
                 let noun = match self.task {
                     Task::Verify => "unit",
                     Task::Upgrade => "target",
@@ -53,22 +53,22 @@ impl Lines {
                 self.line(&format!("database {}: {number} {noun}{plural}", name(database)));
                 self.databases.insert(Arc::clone(database), Tally::new(*units, now));
             }
-            Event::UnitStarted { unit, phase } => {
+            RunEvent::UnitStarted { unit, phase } => {
                 let what = phase.to_string().into();
                 self.tally(unit, now).runs(unit, what, now);
             }
-            Event::StepStarted { unit, migration } => {
+            RunEvent::StepStarted { unit, migration } => {
                 let what = Arc::clone(migration);
                 self.tally(unit, now).runs(unit, what, now);
             }
-            Event::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took, now),
-            Event::DatabaseFinished { database, took } => self.database(database, *took, now),
-            Event::ReplayedAgain { database, reason } => self.line(&format!(
+            RunEvent::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took, now),
+            RunEvent::DatabaseFinished { database, took } => self.database(database, *took, now),
+            RunEvent::ReplayedAgain { database, reason } => self.line(&format!(
                 "database {}: replayed again from nothing, with one job: {}",
                 name(database),
                 name(reason)
             )),
-            Event::CleaningUp => self.line("cleaning up"),
+            RunEvent::CleaningUp => self.line("cleaning up"),
         }
     }
 
@@ -176,9 +176,9 @@ mod tests {
 
     /// A writer that the test can read.
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    struct LineBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Shared {
+    impl Write for LineBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    impl Shared {
+    impl LineBuffer {
         fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
@@ -198,17 +198,17 @@ mod tests {
         UnitName { database: "app".into(), track, name: name.into() }
     }
 
-    fn finished(name: &str, verdict: Verdict) -> Event {
+    fn finished(name: &str, verdict: Verdict) -> RunEvent {
         let took = Duration::from_millis(12);
-        Event::UnitFinished { unit: unit(TrackKind::Tenant, name), verdict, took }
+        RunEvent::UnitFinished { unit: unit(TrackKind::Tenant, name), verdict, took }
     }
 
-    fn run(events: &[Event], mode: ProgressMode) -> String {
+    fn run(events: &[RunEvent], mode: ProgressMode) -> String {
         run_of(Task::Verify, events, mode)
     }
 
-    fn run_of(task: Task, events: &[Event], mode: ProgressMode) -> String {
-        let writer = Shared::default();
+    fn run_of(task: Task, events: &[RunEvent], mode: ProgressMode) -> String {
+        let writer = LineBuffer::default();
         let mut progress = Progress::new(mode, task, Box::new(writer.clone()));
         for event in events {
             progress.on_event(event, Instant::now());
@@ -217,28 +217,31 @@ mod tests {
         writer.text()
     }
 
-    fn a_run() -> Vec<Event> {
+    fn a_run() -> Vec<RunEvent> {
         let acme = unit(TrackKind::Tenant, "acme");
         vec![
-            Event::ProviderStarting { description: "local binaries".into() },
-            Event::ServerReady {
+            RunEvent::ProviderStarting { description: "local binaries".into() },
+            RunEvent::ServerReady {
                 description: "local binaries".into(),
                 version: "15.18".into(),
                 took: Duration::from_millis(700),
             },
-            Event::DatabaseStarted { database: "app".into(), units: 4 },
-            Event::UnitFinished {
+            RunEvent::DatabaseStarted { database: "app".into(), units: 4 },
+            RunEvent::UnitFinished {
                 unit: unit(TrackKind::Shared, "base"),
                 verdict: Verdict::Passed,
                 took: Duration::from_millis(8),
             },
-            Event::UnitStarted { unit: acme.clone(), phase: Phase::Prepare },
-            Event::StepStarted { unit: acme, migration: "7.sql".into() },
+            RunEvent::UnitStarted { unit: acme.clone(), phase: Phase::Prepare },
+            RunEvent::StepStarted { unit: acme, migration: "7.sql".into() },
             finished("acme", Verdict::Failed),
             finished("globex", Verdict::Passed),
             finished("initech", Verdict::NotRun),
-            Event::DatabaseFinished { database: "app".into(), took: Duration::from_millis(1_500) },
-            Event::CleaningUp,
+            RunEvent::DatabaseFinished {
+                database: "app".into(),
+                took: Duration::from_millis(1_500),
+            },
+            RunEvent::CleaningUp,
         ]
     }
 
@@ -259,7 +262,7 @@ mod tests {
     fn thousands_of_tenants_are_no_flood() {
         let mut events: Vec<_> =
             (0..5_000).map(|number| finished(&format!("t{number}"), Verdict::Failed)).collect();
-        events.push(Event::DatabaseFinished { database: "app".into(), took: Duration::ZERO });
+        events.push(RunEvent::DatabaseFinished { database: "app".into(), took: Duration::ZERO });
         let text = run(&events, ProgressMode::Lines);
         assert_eq!(text.lines().count(), FAILED + 2);
         assert!(text.ends_with("mig-ci: database app: 0 passed, 5,000 failed, 0 ms\n"), "{text}");
@@ -281,7 +284,7 @@ mod tests {
         );
         let shared = unit(TrackKind::Shared, "app");
         let took = Duration::ZERO;
-        let shared = Event::UnitFinished { unit: shared, verdict: Verdict::Failed, took };
+        let shared = RunEvent::UnitFinished { unit: shared, verdict: Verdict::Failed, took };
         let text = run_of(Task::Upgrade, &[shared], ProgressMode::Lines);
         assert_eq!(text, "mig-ci: database app: the shared track failed, 0 ms\n");
     }
@@ -289,13 +292,13 @@ mod tests {
     /// Every ten seconds a line says how far it is, how fast it goes, and who may be waiting for something.
     #[test]
     fn a_long_run_says_how_far_it_is() {
-        let writer = Shared::default();
+        let writer = LineBuffer::default();
         let begun = Instant::now();
         let mut lines = Lines::new(Task::Upgrade, Box::new(writer.clone()), begun);
-        lines.on_event(&Event::DatabaseStarted { database: "app".into(), units: 5_000 }, begun);
+        lines.on_event(&RunEvent::DatabaseStarted { database: "app".into(), units: 5_000 }, begun);
         let stuck = unit(TrackKind::Tenant, "t9");
         let migration = "2_x.sql".into();
-        lines.on_event(&Event::StepStarted { unit: stuck, migration }, begun);
+        lines.on_event(&RunEvent::StepStarted { unit: stuck, migration }, begun);
         let mut number = 0;
         for second in 1..=24 {
             let now = begun + second * TICK;
@@ -303,7 +306,7 @@ mod tests {
                 number += 1;
                 let name = format!("n{number}");
                 let unit = unit(TrackKind::Tenant, &name);
-                lines.on_event(&Event::UnitStarted { unit, phase: Phase::Head }, now);
+                lines.on_event(&RunEvent::UnitStarted { unit, phase: Phase::Head }, now);
                 let verdict = if number == 7 { Verdict::Failed } else { Verdict::Passed };
                 lines.on_event(&finished(&name, verdict), now);
             }
@@ -333,11 +336,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_task_ends_when_the_senders_are_gone() {
-        let writer = Shared::default();
+        let writer = LineBuffer::default();
         let progress = Progress::new(ProgressMode::Lines, Task::Verify, Box::new(writer.clone()));
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
         let task = spawn(progress, receiver);
-        sender.send(Event::CleaningUp).unwrap();
+        sender.send(RunEvent::CleaningUp).unwrap();
         drop(sender);
         task.await.unwrap();
         assert_eq!(writer.text(), "mig-ci: cleaning up\n");

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::model::Event;
+use crate::model::RunEvent;
 
 use bars::Bars;
 use json::Json;
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// Takes in what has happened. Never fails: a closed stderr is no reason to stop a run.
-    pub(crate) fn on_event(&mut self, event: &Event, now: Instant) {
+    pub(crate) fn on_event(&mut self, event: &RunEvent, now: Instant) {
         match self {
             Self::Bars(bars) => bars.on_event(event, now),
             Self::Lines(lines) => lines.on_event(event, now),
@@ -113,7 +113,7 @@ impl fmt::Debug for Progress {
 /// Shows events until their senders are gone. Await the handle before the report is written: then the screen is clear.
 pub(crate) fn spawn(
     mut progress: Progress,
-    mut events: UnboundedReceiver<Event>,
+    mut events: UnboundedReceiver<RunEvent>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut clock = tokio::time::interval(TICK);

@@ -27,12 +27,12 @@ pub(super) struct Tally {
     /// How many had been worked on at which time, the oldest first.
     samples: VecDeque<(Instant, usize)>,
     /// What runs now, the longest first: the unit, what it does, and since when it runs.
-    pub(super) running: IndexMap<UnitName, Running>,
+    pub(super) running: IndexMap<UnitName, RunningUnit>,
 }
 
 /// A unit at work.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunningUnit {
     /// Its migration, or its phase.
     pub(super) what: Arc<str>,
     pub(super) since: Instant,
@@ -56,7 +56,7 @@ impl Tally {
         match self.running.get_mut(unit) {
             Some(running) => running.what = what,
             None => {
-                self.running.insert(unit.clone(), Running { what, since: now });
+                self.running.insert(unit.clone(), RunningUnit { what, since: now });
             }
         }
     }

@@ -4,16 +4,16 @@ use crate::config::ConfigErrors;
 use crate::formats::FormatError;
 use crate::model::Failure;
 use crate::postgres::AddressError;
-use crate::tenants::WhoError;
+use crate::tenants::ResolveError;
 use crate::verify;
 
 /// Why nothing was begun.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum UpgradeError {
     #[error(transparent)]
-    Verify(#[from] verify::Error),
+    Verify(#[from] verify::VerifyError),
     #[error(transparent)]
-    Who(#[from] WhoError),
+    Who(#[from] ResolveError),
     #[error("database `{database}`: {source}")]
     Format { database: String, source: FormatError },
     #[error(
@@ -45,7 +45,7 @@ pub(crate) enum Error {
     Declined,
 }
 
-impl From<ConfigErrors> for Error {
+impl From<ConfigErrors> for UpgradeError {
     fn from(errors: ConfigErrors) -> Self {
         Self::Verify(errors.into())
     }

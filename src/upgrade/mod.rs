@@ -11,44 +11,44 @@ use crate::model::{Partition, UnitRecord};
 use crate::postgres::Url;
 use crate::report::upgrade as report;
 use crate::server::EventSink;
-use crate::tenants::Whom;
+use crate::tenants::TenantSelector;
 use crate::verify::{Scope, load_project};
 
 mod create;
+mod direction;
+mod dry_run;
 mod error;
-mod outcome;
 pub(crate) mod preflight;
-mod rehearsal;
+mod report_record;
 pub(crate) mod rollout;
 pub(crate) mod session;
 pub(crate) mod track;
-mod way;
 
 pub(crate) use create::IfThere;
-pub(crate) use error::Error;
-pub(crate) use rollout::apart::Limits;
+pub(crate) use error::UpgradeError;
 pub(crate) use rollout::interruption::Interruption;
+pub(crate) use rollout::per_database::RolloutLimits;
 
-pub(crate) use preflight::plan::Order;
-pub(crate) use rehearsal::Rehearsal;
+pub(crate) use dry_run::DryRun;
+pub(crate) use preflight::targets::Order;
 
-pub(crate) use way::{Applied, AppliedVersions, To, Way};
+pub(crate) use direction::{AppliedRun, AppliedVersions, Direction, TargetVersion};
 
-use outcome::parts;
-use preflight::job::Job;
-use rollout::fleet::Fleet;
+use preflight::request_scope::RequestScope;
+use report_record::parts;
+use rollout::coordinator::Coordinator;
 
 /// Of what only reads.
 const TRIES: u32 = 10;
 
 /// What is to be upgraded, and how.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct UpgradeRequest {
     pub(crate) scope: Scope,
     /// The one database's address, in place of the configured one.
     pub(crate) url: Option<Url>,
     /// `None` leaves tenants alone, and has to be asked for where there are some.
-    pub(crate) whom: Option<Whom>,
+    pub(crate) tenants: Option<TenantSelector>,
     /// Where the report is of that says whom: nowhere else is anything done.
     pub(crate) reported_at: Option<String>,
     pub(crate) shared_alone: bool,
@@ -56,10 +56,10 @@ pub(crate) struct Request {
     pub(crate) create: Option<IfThere>,
     pub(crate) partition: Option<Partition>,
     pub(crate) order: Order,
-    pub(crate) way: Way,
-    pub(crate) limits: Limits,
+    pub(crate) direction: Direction,
+    pub(crate) limits: RolloutLimits,
     /// Nothing is done, and what would be is told.
-    pub(crate) rehearsal: Option<Rehearsal>,
+    pub(crate) dry_run: Option<DryRun>,
     /// Settings of the sessions that work: `lock_timeout` and `statement_timeout`.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -69,25 +69,25 @@ pub(crate) type Confirm<'a> = dyn Fn(&str) -> bool + 'a;
 
 /// Runs it all. Once `interrupted` is cancelled nothing more is begun; what has been begun comes to its end.
 pub(crate) async fn upgrade(
-    request: &Request,
+    request: &UpgradeRequest,
     confirm: &Confirm<'_>,
     events: EventSink,
     interruption: &Interruption,
-) -> Result<report::Report, Error> {
+) -> Result<report::Report, UpgradeError> {
     let (begun, started_at) = (Instant::now(), SystemTime::now());
     let scope = &request.scope;
     let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
-    let job = Job::new(request, &project, &files)?;
+    let job = RequestScope::new(request, &project, &files)?;
     let (files, root, events) = (&files, &*project.root, &events);
-    let fleet = Fleet { request, job: &job, files, root, confirm, events, interruption };
+    let fleet = Coordinator { request, job: &job, files, root, confirm, events, interruption };
     let units = fleet.run().await?;
     let (records, upgraded): (Vec<UnitRecord>, Vec<_>) = units.into_iter().map(parts).unzip();
     let findings = checks::judge(&records, &project.checks);
     let report = report::build(report::Run {
-        direction: request.way.direction(),
-        is_rehearsal: request.rehearsal.is_some(),
-        address: job.site.url.address().ok().map(|address| address.describe()),
-        asked: request.way.asked(),
+        direction: request.direction.reported(),
+        is_rehearsal: request.dry_run.is_some(),
+        address: job.database.url.address().ok().map(|address| address.describe()),
+        asked: request.direction.asked(),
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: begun.elapsed(),
         interrupted: interruption.requested.is_cancelled(),

@@ -1,11 +1,11 @@
 //! The second run, for databases whose results do not count: from nothing, with one job, on a fresh server. It alone counts.
 
-use super::run::{Context, Laps, Ran};
+use super::run::{Laps, Ran, RunContext};
 use super::timing::Stopwatch;
-use super::{Error, Loaded};
-use crate::model::{Event, Failure, FailureKind, Files as _, Phase, UnitEnd, UnitRecord};
-use crate::replay::plan::{DatabasePlan, Unit};
-use crate::replay::{Attempt, Doubt, Mode};
+use super::{Loaded, VerifyError};
+use crate::model::{Failure, FailureKind, Files as _, Phase, RunEvent, UnitEnd, UnitRecord};
+use crate::replay::plan::{DatabasePlan, PlannedUnit};
+use crate::replay::{Attempt, InconclusiveReason, Mode};
 
 const LAPS: Laps = ["start a second server", "replay again", "stop the second server"];
 
@@ -17,7 +17,7 @@ pub(super) struct Replayed {
     pub(super) reason: String,
 }
 
-impl Context<'_> {
+impl RunContext<'_> {
     /// Replays what is in doubt, puts the new records in the place of the old ones, and says of which databases.
     ///
     /// # Errors
@@ -26,8 +26,8 @@ impl Context<'_> {
         &self,
         ran: &mut Ran,
         watch: &mut Stopwatch,
-    ) -> Result<Vec<Replayed>, Error> {
-        let doubts: Vec<(usize, Doubt)> = std::mem::take(&mut ran.evidence.doubts)
+    ) -> Result<Vec<Replayed>, VerifyError> {
+        let doubts: Vec<(usize, InconclusiveReason)> = std::mem::take(&mut ran.evidence.doubts)
             .into_iter()
             .enumerate()
             .filter_map(|(index, doubt)| Some((index, doubt?)))
@@ -49,8 +49,10 @@ impl Context<'_> {
         for ((index, _), records) in doubts.iter().zip(records) {
             ran.evidence.databases[*index] = records;
         }
-        let replayed =
-            |(database, doubt): (usize, Doubt)| Replayed { database, reason: doubt.reason };
+        let replayed = |(database, doubt): (usize, InconclusiveReason)| Replayed {
+            database,
+            reason: doubt.reason,
+        };
         Ok(doubts.into_iter().filter(|_| is_replayed).map(replayed).collect())
     }
 
@@ -85,17 +87,17 @@ impl Context<'_> {
     async fn second(
         &self,
         plans: &[&DatabasePlan],
-        doubts: &[(usize, Doubt)],
+        doubts: &[(usize, InconclusiveReason)],
         watch: &mut Stopwatch,
-    ) -> Result<Result<Ran, Failure>, Error> {
+    ) -> Result<Result<Ran, Failure>, VerifyError> {
         for (plan, (_, doubt)) in plans.iter().zip(doubts) {
             let (database, reason) = (plan.name.clone(), doubt.reason.clone());
-            let _ = self.events.send(Event::ReplayedAgain { database, reason });
+            let _ = self.events.send(RunEvent::ReplayedAgain { database, reason });
         }
         let mode = Mode { jobs: 1, attempt: Attempt::Last };
         match self.run(plans, mode, &LAPS, watch).await {
             Ok(second) => Ok(Ok(second)),
-            Err(error @ Error::Interrupted { .. }) => Err(error),
+            Err(error @ VerifyError::Interrupted { .. }) => Err(error),
             Err(error) => {
                 let words = format!("could not replay the database again: {error}");
                 Ok(Err(Failure::new(FailureKind::Environment, words)))
@@ -119,7 +121,7 @@ impl Ran {
 
 /// The units of a database of which nothing is known.
 fn unknown(plan: &DatabasePlan, failure: &Failure) -> Vec<UnitRecord> {
-    let record = |unit: &Unit| UnitRecord {
+    let record = |unit: &PlannedUnit| UnitRecord {
         end: UnitEnd::Failed { phase: Phase::Prepare, failure: Some(Box::new(failure.clone())) },
         ..UnitRecord::new(&plan.name, unit.track, &unit.name, &unit.target)
     };

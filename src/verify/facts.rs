@@ -5,13 +5,13 @@ use camino::Utf8PathBuf;
 use super::again::Replayed;
 use super::run::Ran;
 use super::timing::Stopwatch;
-use super::{Error, Loaded, Request};
+use super::{Loaded, VerifyError, VerifyRequest};
 use crate::model::{Database, Project, Sample, Severity, Track, TrackKind};
-use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan};
-use crate::report::Run;
+use crate::replay::plan::{MigrationState, ReplayPlan, StartingState, TrackPlan};
+use crate::report::RunFacts;
 use crate::report::verify::v1;
 use crate::server::{DatabaseLocale, Server};
-use crate::source::{Lacking, Revisions};
+use crate::source::{BaseDivergence, Revisions};
 
 /// Files and folders whose state at the base matters. `above` is the number of folders from the project's root to the top of
 /// the checkout.
@@ -32,20 +32,23 @@ pub(super) fn paths_of(databases: &[Database], above: usize) -> Vec<Utf8PathBuf>
 }
 
 /// `--require-migrations` and `--require-tenants`: exit code 5 where there is nothing.
-pub(super) fn check_there_is_something(request: &Request, plan: &Plan) -> Result<(), Error> {
+pub(super) fn check_there_is_something(
+    request: &VerifyRequest,
+    plan: &ReplayPlan,
+) -> Result<(), VerifyError> {
     let pending: usize = plan.tracks().map(TrackPlan::pending).sum();
     if request.require_migrations && pending == 0 {
-        return Err(Error::Nothing(
+        return Err(VerifyError::Nothing(
             "no migration is pending, and --require-migrations asks for one".to_owned(),
         ));
     }
-    let is_sample = |start: &Start| matches!(start, Start::Sample(Sample { .. }));
+    let is_sample = |start: &StartingState| matches!(start, StartingState::Sample(Sample { .. }));
     let samples = plan
         .units()
         .filter(|(_, unit)| unit.track == TrackKind::Tenant && is_sample(&unit.start))
         .count();
     if request.require_tenants && samples == 0 {
-        return Err(Error::Nothing(
+        return Err(VerifyError::Nothing(
             "there is no sample tenant, and --require-tenants asks for one".to_owned(),
         ));
     }
@@ -83,7 +86,7 @@ pub(super) fn of_run(
     replayed: Vec<Replayed>,
     watch: &Stopwatch,
     timings: Option<v1::Timings>,
-) -> Run {
+) -> RunFacts {
     let (mut server, mut notes) = server.clone();
     server.lost = evidence.server_lost;
     if evidence.server_lost {
@@ -100,7 +103,7 @@ pub(super) fn of_run(
     notes.extend(replayed.iter().map(|each| of_replayed(loaded, each)));
     notes.extend(of_plan(loaded));
     let replayed = replayed.into_iter().map(|each| (each.database, each.reason));
-    Run {
+    RunFacts {
         started_at: watch.started_at(),
         duration: watch.elapsed(),
         server,
@@ -176,7 +179,8 @@ fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
     let allowed = loaded.plan.tracks().flat_map(TrackPlan::allowed_directions);
     notes.extend(allowed.map(|text| note(Severity::Warning, &text)));
     for database in &loaded.plan.databases {
-        let samples = database.units.iter().filter(|unit| matches!(unit.start, Start::Sample(_)));
+        let samples =
+            database.units.iter().filter(|unit| matches!(unit.start, StartingState::Sample(_)));
         if database.tenants.is_none() && samples.clone().count() == 0 {
             let name = &database.name;
             let text = format!("no sample for `{name}`: its migrations ran on empty tables");
@@ -206,12 +210,12 @@ fn of_base(loaded: &Loaded) -> Vec<v1::Note> {
     };
     let name = &revision.name;
     let lacks = match base.lacking {
-        Lacking::Commits(1) => Some(format!("HEAD lacks 1 commit of {name}")),
-        Lacking::Commits(commits) => Some(format!("HEAD lacks {commits} commits of {name}")),
-        Lacking::Unknown if has_removed(&loaded.plan) => {
+        BaseDivergence::Commits(1) => Some(format!("HEAD lacks 1 commit of {name}")),
+        BaseDivergence::Commits(commits) => Some(format!("HEAD lacks {commits} commits of {name}")),
+        BaseDivergence::Unknown if has_removed(&loaded.plan) => {
             Some(format!("HEAD may lack commits of {name}, which this shallow clone cannot tell"))
         }
-        Lacking::Unknown | Lacking::Nothing => None,
+        BaseDivergence::Unknown | BaseDivergence::Nothing => None,
     };
     let advice = |lacks| {
         format!(
@@ -231,12 +235,12 @@ fn of_base(loaded: &Loaded) -> Vec<v1::Note> {
     lacks.map(advice).into_iter().chain(moved).map(|text| note(Severity::Warning, &text)).collect()
 }
 
-fn has_removed(plan: &Plan) -> bool {
+fn has_removed(plan: &ReplayPlan) -> bool {
     plan.tracks().flat_map(TrackPlan::states).any(|(_, state)| state == MigrationState::Removed)
 }
 
 /// Migrations of the base that the head has otherwise, or has no more, and whether the tool's checksums tell it.
-fn changes(plan: &Plan) -> Vec<(bool, String)> {
+fn changes(plan: &ReplayPlan) -> Vec<(bool, String)> {
     let states = plan.tracks().flat_map(TrackPlan::states);
     let changed = states.filter_map(|(migration, state)| {
         let change = match state {

@@ -4,16 +4,16 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use crate::checks;
-use crate::config::{self, ConfigErrors, LoadOptions, Location, Overrides};
+use crate::config::{self, ConfigErrors, LoadOptions, Overrides, ProjectLocation};
 use crate::model::{
     CoverageReduction, Database, Failure, Files, Project, Track, TrackKind, UnitRecord,
 };
-use crate::replay::plan::{DatabasePlan, Plan, PlanError, Selection, TrackPlan};
+use crate::replay::plan::{DatabasePlan, PlanError, ReplayPlan, Selection, TrackPlan};
 use crate::replay::{Attempt, Mode};
 use crate::report;
 use crate::report::verify::v1;
 use crate::server::{EventSink, ProviderError};
-use crate::source::{self, BaseRequest, Hosted, Revisions, SourceError, Worktree};
+use crate::source::{self, BaseRequest, RemoteRepo, Revisions, SourceError, Worktree};
 
 mod again;
 mod coverage;
@@ -27,7 +27,7 @@ use coverage::{
     shortened_samples,
 };
 use facts::{check_there_is_something, paths_of};
-use run::{Context, FIRST_LAPS};
+use run::{FIRST_LAPS, RunContext};
 use timing::Stopwatch;
 
 /// What of which project, compared with what.
@@ -38,7 +38,7 @@ pub(crate) struct Scope {
     pub(crate) overrides: Overrides,
     pub(crate) base: BaseRequest,
     /// Whoever keeps the repository, to be asked where git does not have the base.
-    pub(crate) hosted: Option<Hosted>,
+    pub(crate) hosted: Option<RemoteRepo>,
     pub(crate) selection: Selection,
 }
 
@@ -62,7 +62,7 @@ impl Scope {
 
 /// What to verify, and how.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct VerifyRequest {
     pub(crate) scope: Scope,
     /// Units at work at one time.
     pub(crate) jobs: usize,
@@ -73,7 +73,7 @@ pub(crate) struct Request {
 
 /// Why there is no report. Each variant is one of the rooms' own errors; the exit code follows from it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum VerifyError {
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     #[error(transparent)]
@@ -111,7 +111,7 @@ pub(crate) struct Loaded {
     pub(crate) project: Project,
     pub(crate) head: Worktree,
     pub(crate) revisions: Revisions,
-    pub(crate) plan: Plan,
+    pub(crate) plan: ReplayPlan,
     /// What the base verifies.
     pub(crate) base: BaseProject,
     /// Samples that hold less than at the base.
@@ -124,14 +124,15 @@ pub(crate) struct Loaded {
 pub(crate) fn load_project(
     config: Option<&Utf8Path>,
     overrides: Overrides,
-) -> Result<(Project, Worktree), Error> {
+) -> Result<(Project, Worktree), VerifyError> {
     load_at(config::locate(&current_folder()?, config)?, overrides)
 }
 
 /// The same, as it would be understood without a configuration file.
-pub(crate) fn discover() -> Result<Project, Error> {
+pub(crate) fn discover() -> Result<Project, VerifyError> {
     let location = config::locate(&current_folder()?, None)?;
-    let (project, files) = load_at(Location { file: None, ..location }, Overrides::default())?;
+    let (project, files) =
+        load_at(ProjectLocation { file: None, ..location }, Overrides::default())?;
     for (database, kind, track) in tracks(&project.databases) {
         // What else is wrong with a directory may need the file that is to be written.
         if let Err(error) = TrackPlan::new(&database.name, kind, track, &files, None)
@@ -151,14 +152,17 @@ fn tracks(databases: &[Database]) -> impl Iterator<Item = (&Database, TrackKind,
     })
 }
 
-fn load_at(location: Location, overrides: Overrides) -> Result<(Project, Worktree), Error> {
+fn load_at(
+    location: ProjectLocation,
+    overrides: Overrides,
+) -> Result<(Project, Worktree), VerifyError> {
     let head = Worktree::new(location.root.clone());
     let project = load_from(&location, &head, overrides)?;
     Ok((project, head))
 }
 
 fn load_from(
-    location: &Location,
+    location: &ProjectLocation,
     head: &Worktree,
     overrides: Overrides,
 ) -> Result<Project, ConfigErrors> {
@@ -173,7 +177,7 @@ fn load_from(
 }
 
 /// Everything up to the plan: needs files and git, and no server. `mig-ci list` stops here.
-pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
+pub(crate) async fn load(scope: &Scope) -> Result<Loaded, VerifyError> {
     let location = config::locate(&current_folder()?, scope.config.as_deref())?;
     let head = Worktree::new(location.root.clone());
     let project = load_from(&location, &head, scope.overrides.clone());
@@ -185,7 +189,7 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
     let hosted = scope.hosted.as_ref();
     let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
     let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
-    let plan = Plan::new(&project, &head, base_files, &scope.selection)?;
+    let plan = ReplayPlan::new(&project, &head, base_files, &scope.selection)?;
     let flags = scope.flags(&revisions);
     let snapshot = revisions.base.files.as_ref();
     let base = BaseProject::read(&project, &head, snapshot, scope.overrides.clone());
@@ -201,29 +205,29 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, Error> {
     Ok(Loaded { project, head, revisions, plan, base, shortened, flags })
 }
 
-fn current_folder() -> Result<Utf8PathBuf, Error> {
+fn current_folder() -> Result<Utf8PathBuf, VerifyError> {
     let found = std::env::current_dir().and_then(|path| {
         Utf8PathBuf::from_path_buf(path)
             .map_err(|path| std::io::Error::other(format!("{} is not UTF-8", path.display())))
     });
-    found.map_err(|error| Error::Folder { reason: error.to_string() })
+    found.map_err(|error| VerifyError::Folder { reason: error.to_string() })
 }
 
 /// Runs it all. Once `interrupted` is cancelled it stops what it does, removes what it made, and returns
-/// [`Error::Interrupted`].
+/// [`VerifyError::Interrupted`].
 pub(crate) async fn verify(
-    request: &Request,
+    request: &VerifyRequest,
     events: EventSink,
     interrupted: &CancellationToken,
-) -> Result<v1::Report, Error> {
+) -> Result<v1::Report, VerifyError> {
     let mut watch = Stopwatch::start();
     let loaded = interrupted.run_until_cancelled(load(&request.scope)).await;
-    let loaded = loaded.ok_or(Error::Interrupted { left: Vec::new() })??;
+    let loaded = loaded.ok_or(VerifyError::Interrupted { left: Vec::new() })??;
     check_there_is_something(request, &loaded.plan)?;
     let mut record = project_record(&loaded)?;
     watch.lap("read the project");
 
-    let context = Context { loaded: &loaded, events: &events, interrupted };
+    let context = RunContext { loaded: &loaded, events: &events, interrupted };
     let plans: Vec<&DatabasePlan> = loaded.plan.databases.iter().collect();
     let mode = Mode { jobs: request.jobs, attempt: Attempt::First };
     let mut ran = context.run(&plans, mode, &FIRST_LAPS, &mut watch).await?;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::timing::Stopwatch;
-use super::{Error, Loaded, facts};
-use crate::model::Event;
+use super::{Loaded, VerifyError, facts};
+use crate::model::RunEvent;
 use crate::replay::plan::DatabasePlan;
 use crate::replay::{self, Evidence, Mode};
 use crate::report::verify::v1;
 use crate::server;
-use crate::server::{EventSink, RunId, Server, ServerRequest, Stopped};
+use crate::server::{EventSink, RunId, Server, ServerRequest, StoppedServer};
 
 /// The sender of a signal waits a few seconds, and then kills.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -21,7 +21,7 @@ pub(super) type Laps = [&'static str; 3];
 pub(super) const FIRST_LAPS: Laps = ["start the server", "replay", "stop the server"];
 
 /// What all runs of a command have in common.
-pub(super) struct Context<'a> {
+pub(super) struct RunContext<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) events: &'a EventSink,
     pub(super) interrupted: &'a CancellationToken,
@@ -31,10 +31,10 @@ pub(super) struct Context<'a> {
 pub(super) struct Ran {
     pub(super) evidence: Evidence,
     pub(super) server: (v1::Server, Vec<v1::Note>),
-    pub(super) stopped: Stopped,
+    pub(super) stopped: StoppedServer,
 }
 
-impl Context<'_> {
+impl RunContext<'_> {
     /// Starts a server, prepares it, replays these databases on it, and takes it away again, whatever happens.
     pub(super) async fn run(
         &self,
@@ -42,7 +42,7 @@ impl Context<'_> {
         mode: Mode,
         laps: &Laps,
         watch: &mut Stopwatch,
-    ) -> Result<Ran, Error> {
+    ) -> Result<Ran, VerifyError> {
         let Self { loaded, events, interrupted } = *self;
         let run = RunId::new();
         let settings = loaded.project.postgres.clone();
@@ -51,7 +51,7 @@ impl Context<'_> {
         let started = interrupted.run_until_cancelled(Server::start(&wanted, events)).await;
         let Some(started) = started else {
             let swept = server::cleanup_run(&settings, &run).await;
-            return Err(Error::Interrupted { left: swept.problems });
+            return Err(VerifyError::Interrupted { left: swept.problems });
         };
         let server = started?;
         watch.lap(laps[0]);
@@ -60,7 +60,7 @@ impl Context<'_> {
             interrupted.run_until_cancelled(self.prepare_and_replay(&server, plans, mode)).await;
         watch.lap(laps[1]);
 
-        let _ = events.send(Event::CleaningUp);
+        let _ = events.send(RunEvent::CleaningUp);
         let facts = facts::of_server(&server, &loaded.project);
         let Some(evidence) = evidence else { return Err(stop_now(server).await) };
         let stopped = server.stop().await;
@@ -73,20 +73,20 @@ impl Context<'_> {
         server: &Server,
         plans: &[&DatabasePlan],
         mode: Mode,
-    ) -> Result<Evidence, Error> {
+    ) -> Result<Evidence, VerifyError> {
         let Loaded { project, head, .. } = self.loaded;
         replay::prepare_server(server, head, &project.prepare)
             .await
-            .map_err(|failure| Error::Prepare(Box::new(failure)))?;
+            .map_err(|failure| VerifyError::Prepare(Box::new(failure)))?;
         Ok(replay::replay(plans, server, head, mode, self.events.clone()).await)
     }
 }
 
 /// What an interrupted run has made goes too, as far as the time allows.
-async fn stop_now(server: Server) -> Error {
+async fn stop_now(server: Server) -> VerifyError {
     let left = match tokio::time::timeout(STOP_WITHIN, server.stop()).await {
         Ok(stopped) => stopped.problems,
         Err(_) => vec![format!("removing took more than {} s", STOP_WITHIN.as_secs())],
     };
-    Error::Interrupted { left }
+    VerifyError::Interrupted { left }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::model::{Database, Files, FilesError, Project, Track, TrackKind, UnreadFile};
-use crate::replay::plan::{Plan, TrackPlan};
+use crate::replay::plan::{ReplayPlan, TrackPlan};
 
 /// Endings of files that are never SQL: code, configuration, prose. In lower case.
 const OTHER_ENDINGS: [&str; 27] = [
@@ -27,10 +27,10 @@ const NO_PATTERN: &str = "is matched by no pattern of `samples`";
 /// All of them in the tracks of the plan.
 pub(super) fn files_not_read(
     project: &Project,
-    plan: &Plan,
+    plan: &ReplayPlan,
     files: &dyn Files,
 ) -> Result<Vec<UnreadFile>, FilesError> {
-    let known = Known::of(project);
+    let known = ReadPaths::of(project);
     let mut unread = Vec::new();
     for planned in &plan.databases {
         let Some(database) = project.databases.iter().find(|one| *one.name == *planned.name) else {
@@ -45,12 +45,12 @@ pub(super) fn files_not_read(
 }
 
 /// Paths that something of the project is read from.
-struct Known<'a> {
+struct ReadPaths<'a> {
     files: BTreeSet<&'a Utf8Path>,
     folders: BTreeSet<&'a Utf8Path>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> ReadPaths<'a> {
     fn of(project: &'a Project) -> Self {
         let mut files: BTreeSet<&Utf8Path> = project.prepare.iter().map(|path| &**path).collect();
         let mut folders = BTreeSet::new();
@@ -76,7 +76,7 @@ pub(super) fn tracks(database: &Database) -> impl Iterator<Item = &Track> {
 fn of_track(
     database: &str,
     track: &TrackPlan,
-    known: &Known<'_>,
+    known: &ReadPaths<'_>,
     files: &dyn Files,
 ) -> Result<Vec<UnreadFile>, FilesError> {
     let paths = |migrations: &'_ [crate::model::Migration]| -> BTreeSet<Utf8PathBuf> {
@@ -152,7 +152,7 @@ fn is_hidden(name: &str) -> bool {
 /// Beside the samples that are read.
 fn of_samples(
     database: &Database,
-    known: &Known<'_>,
+    known: &ReadPaths<'_>,
     files: &dyn Files,
 ) -> Result<Vec<UnreadFile>, FilesError> {
     let Some(tenants) = &database.tenants else { return Ok(Vec::new()) };

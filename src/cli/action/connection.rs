@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::job::Job;
+use super::job::ActionJob;
 use crate::config::process_environment;
 use crate::github::Proxies;
-use crate::github::client::{Client, Settings};
-use crate::github::context::Context;
-use crate::github::error::Error;
+use crate::github::client::{ClientSettings, GithubClient};
+use crate::github::context::JobContext;
+use crate::github::error::GithubError;
 
 /// Whether GitHub can be asked.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    Open(Arc<Client>),
+    Open(Arc<GithubClient>),
     /// The input `github-token` is empty.
     NoToken,
-    Failed(Error),
+    Failed(GithubError),
 }
 
 impl Connection {
     /// Sends nothing.
-    pub(crate) fn of(job: &Job) -> Self {
+    pub(crate) fn of(job: &ActionJob) -> Self {
         let Some(token) = job.inputs.token.clone() else { return Self::NoToken };
         match connect(&job.context, token) {
             Ok(client) => Self::Open(Arc::new(client)),
@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// The client, or why there is none, as a clause.
-    pub(crate) fn client(&self) -> Result<Arc<Client>, String> {
+    pub(crate) fn client(&self) -> Result<Arc<GithubClient>, String> {
         match self {
             Self::Open(client) => Ok(Arc::clone(client)),
             Self::NoToken => {
@@ -45,8 +45,11 @@ impl Connection {
 }
 
 /// The job's repository.
-pub(crate) fn connect(context: &Context, token: SecretString) -> Result<Client, Error> {
-    Client::new(Settings {
+pub(crate) fn connect(
+    context: &JobContext,
+    token: SecretString,
+) -> Result<GithubClient, GithubError> {
+    GithubClient::new(ClientSettings {
         api_url: context.api_url.clone(),
         graphql_url: context.graphql_url.clone(),
         repository: format!("{}/{}", context.repository.owner, context.repository.name),

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::github::client::{self, Client};
-use crate::github::error::Error;
-use crate::source::{Answer, Commit, Comparison, Host, Listing, ListingEntry};
+use crate::github::client::{self, GithubClient};
+use crate::github::error::GithubError;
+use crate::source::{
+    CommitComparison, HostAnswer, HostCommit, ListingEntry, RepositoryHost, TreeListing,
+};
 
 /// The job's repository at GitHub, or why it cannot be asked.
 #[derive(Debug)]
-pub(crate) struct GitHub(pub(crate) Result<Arc<Client>, String>);
+pub(crate) struct GitHub(pub(crate) Result<Arc<GithubClient>, String>);
 
 impl GitHub {
-    fn client(&self) -> Answer<&Client> {
+    fn client(&self) -> HostAnswer<&GithubClient> {
         self.0.as_deref().map_err(Clone::clone)
     }
 }
 
-impl Host for GitHub {
+impl RepositoryHost for GitHub {
     fn name(&self) -> &'static str {
         "GitHub"
     }
@@ -28,10 +30,10 @@ impl Host for GitHub {
         "the job needs `contents: read`, and the checkout has to be one of the repository that the workflow runs in"
     }
 
-    fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, Answer<Option<Commit>>> {
+    fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, HostAnswer<Option<HostCommit>>> {
         async {
             let found = self.client()?.commit(revision).await.map_err(in_words)?;
-            Ok(found.map(|commit| Commit {
+            Ok(found.map(|commit| HostCommit {
                 hash: commit.sha,
                 parents: commit.parents.into_iter().map(|parent| parent.sha).collect(),
             }))
@@ -43,10 +45,10 @@ impl Host for GitHub {
         &'a self,
         base: &'a str,
         head: &'a str,
-    ) -> BoxFuture<'a, Answer<Option<Comparison>>> {
+    ) -> BoxFuture<'a, HostAnswer<Option<CommitComparison>>> {
         async {
             let found = self.client()?.compare(base, head).await.map_err(in_words)?;
-            Ok(found.map(|found| Comparison {
+            Ok(found.map(|found| CommitComparison {
                 base: found.base_commit.sha,
                 merge_base: found.merge_base_commit.sha,
                 behind: found.behind_by,
@@ -55,11 +57,15 @@ impl Host for GitHub {
         .boxed()
     }
 
-    fn default_branch(&self) -> BoxFuture<'_, Answer<String>> {
+    fn default_branch(&self) -> BoxFuture<'_, HostAnswer<String>> {
         async { self.client()?.default_branch().await.map_err(in_words) }.boxed()
     }
 
-    fn tree<'a>(&'a self, hash: &'a str, recursive: bool) -> BoxFuture<'a, Answer<Listing>> {
+    fn tree<'a>(
+        &'a self,
+        hash: &'a str,
+        recursive: bool,
+    ) -> BoxFuture<'a, HostAnswer<TreeListing>> {
         async move {
             let client::Tree { entries, truncated } =
                 self.client()?.tree(hash, recursive).await.map_err(in_words)?;
@@ -68,16 +74,16 @@ impl Host for GitHub {
                 mode: entry.mode,
                 hash: entry.sha,
             });
-            Ok(Listing { entries: entries.collect(), truncated })
+            Ok(TreeListing { entries: entries.collect(), truncated })
         }
         .boxed()
     }
 
-    fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, Answer<Vec<u8>>> {
+    fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, HostAnswer<Vec<u8>>> {
         async { self.client()?.blob(hash).await.map_err(in_words) }.boxed()
     }
 }
 
-fn in_words(error: Error) -> String {
+fn in_words(error: GithubError) -> String {
     format!("{error}; {}", error.advice())
 }

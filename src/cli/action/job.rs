@@ -9,18 +9,18 @@ use super::connection::Connection;
 use super::host::GitHub;
 use crate::cli::exit::Exit;
 use crate::config::{FileLimits, is_credential};
-use crate::github::context::{Context, ContextError, Lookup};
-use crate::github::event::{Event, EventError, Kind};
+use crate::github::context::{ContextError, JobContext, Lookup};
+use crate::github::event::{EventError, EventKind, JobEvent};
 use crate::github::inputs::{InputError, Inputs};
-use crate::source::{self, BaseRequest, Change, Hosted, SourceError};
-use crate::verify::Request;
+use crate::source::{self, BaseRequest, ChangeRequest, RemoteRepo, SourceError};
+use crate::verify::VerifyRequest;
 
 /// All that is known before anything is done.
 #[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) context: Context,
+pub(crate) struct ActionJob {
+    pub(crate) context: JobContext,
     pub(crate) inputs: Inputs,
-    pub(crate) event: Event,
+    pub(crate) event: JobEvent,
     /// An input or an event that cannot be understood: nothing is verified, and that is shown.
     problem: Option<JobProblem>,
 }
@@ -36,7 +36,7 @@ enum JobProblem {
 /// What the job asks of `verify`.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) request: Request,
+    pub(crate) request: VerifyRequest,
     /// The commit of the worktree; where git cannot tell, what actions/checkout checks out unless it is told otherwise.
     pub(crate) commit: Option<String>,
     /// The commit of the worktree is another than that of the event, so that the verdict is about something else.
@@ -98,15 +98,16 @@ impl JobError {
     }
 }
 
-impl Job {
+impl ActionJob {
     pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, JobError> {
-        let context = Context::read(lookup)?;
+        let context = JobContext::read(lookup)?;
         let (inputs, problem) = Inputs::read_usable(lookup);
         let (event, problem) = match read_event(&context) {
             Ok(event) => (event, problem.map(JobProblem::Input)),
             Err(problem) => {
-                let Context { event_name, git_ref, sha, .. } = &context;
-                let event = Event::of_environment(event_name, git_ref.as_deref(), sha.as_deref());
+                let JobContext { event_name, git_ref, sha, .. } = &context;
+                let event =
+                    JobEvent::of_environment(event_name, git_ref.as_deref(), sha.as_deref());
                 (event, Some(problem))
             }
         };
@@ -116,7 +117,7 @@ impl Job {
 
     /// One line: what the run is taken to be about. A wrong verdict's first question is that.
     pub(crate) fn describe(&self) -> String {
-        let Event { name, head_sha, base_ref, is_fork, .. } = &self.event;
+        let JobEvent { name, head_sha, base_ref, is_fork, .. } = &self.event;
         let number = self.event.number().map(|number| format!(" of pull request #{number}"));
         let head = head_sha.as_ref().map(|sha| format!(", head {sha}"));
         let base = base_ref.as_ref().map(|name| format!(", into {name}"));
@@ -126,7 +127,7 @@ impl Job {
     }
 
     /// Goes to the folder that the inputs name, and puts the inputs over what flags and variables say.
-    pub(crate) async fn request(&self, mut request: Request) -> Result<Asked, JobError> {
+    pub(crate) async fn request(&self, mut request: VerifyRequest) -> Result<Asked, JobError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone().into());
         }
@@ -173,8 +174,8 @@ impl Job {
     }
 
     /// Who is asked for the base that git does not have.
-    pub(crate) fn hosted(&self, github: &Connection) -> Hosted {
-        Hosted {
+    pub(crate) fn hosted(&self, github: &Connection) -> RemoteRepo {
+        RemoteRepo {
             host: Arc::new(GitHub(github.client())),
             folder: self.context.workspace.clone(),
             commit: self.context.sha.clone(),
@@ -183,19 +184,19 @@ impl Job {
 
     /// The base that the event is about, where no input names one.
     fn base(&self) -> BaseRequest {
-        let Job { context, event, .. } = self;
+        let ActionJob { context, event, .. } = self;
         let repository = format!("{}/{}", context.repository.owner, context.repository.name);
-        let change = Change {
+        let change = ChangeRequest {
             head: event.head_sha.clone(),
             tip: event.base_sha.clone(),
             repository,
-            ..Change::default()
+            ..ChangeRequest::default()
         };
         match (event.kind, &event.base_sha) {
-            (Kind::PullRequest, _) => {
+            (EventKind::PullRequest, _) => {
                 let number = event.number();
                 let title = number.map(|number| format!("pull request #{number}"));
-                BaseRequest::Change(Box::new(Change {
+                BaseRequest::Change(Box::new(ChangeRequest {
                     title: title.unwrap_or_else(|| "the pull request".to_owned()),
                     merge: context.sha.clone(),
                     merge_ref: number.map(|number| format!("pull/{number}/merge")),
@@ -204,11 +205,11 @@ impl Job {
                 }))
             }
             // The group's base is exact: the queue may have put it on another group, which is on no branch.
-            (Kind::MergeGroup, _) => {
+            (EventKind::MergeGroup, _) => {
                 let title = "the merge group".to_owned();
-                BaseRequest::Change(Box::new(Change { title, ..change }))
+                BaseRequest::Change(Box::new(ChangeRequest { title, ..change }))
             }
-            (Kind::Push, Some(before)) => BaseRequest::Revision(before.clone()),
+            (EventKind::Push, Some(before)) => BaseRequest::Revision(before.clone()),
             _ => BaseRequest::Default,
         }
     }
@@ -220,7 +221,7 @@ impl Job {
         asked: Asked,
         github: &Connection,
     ) -> Result<Asked, JobError> {
-        let (Kind::Push, Some(_), None) = (self.event.kind, &asked.astray, &self.inputs.base)
+        let (EventKind::Push, Some(_), None) = (self.event.kind, &asked.astray, &self.inputs.base)
         else {
             return Ok(asked);
         };
@@ -240,7 +241,7 @@ impl Job {
     }
 
     fn astray(&self, checked_out: &str) -> Option<String> {
-        let Job { context, event, .. } = self;
+        let ActionJob { context, event, .. } = self;
         if event.is_about(checked_out, context.sha.as_deref()) {
             return None;
         }
@@ -266,7 +267,7 @@ impl Job {
     }
 }
 
-fn read_event(context: &Context) -> Result<Event, JobProblem> {
+fn read_event(context: &JobContext) -> Result<JobEvent, JobProblem> {
     let payload = match &context.event_path {
         Some(path) => fs::read_to_string(path).map_err(|error| JobProblem::Payload {
             path: path.clone(),
@@ -275,7 +276,8 @@ fn read_event(context: &Context) -> Result<Event, JobProblem> {
         // As it is for events that have none, under tools that imitate the runner.
         None => "{}".to_owned(),
     };
-    Event::read(&context.event_name, &payload, context.actor.as_deref()).map_err(JobProblem::Event)
+    JobEvent::read(&context.event_name, &payload, context.actor.as_deref())
+        .map_err(JobProblem::Event)
 }
 
 impl From<JobProblem> for JobError {

@@ -23,7 +23,7 @@ use super::exit::Exit;
 use super::stream::Streams;
 use super::verify::{render, request, watch_signals};
 use crate::config::process_environment;
-use crate::github::commands::{self, Stopped};
+use crate::github::commands::{self, StoppedCommands};
 use crate::model::ProviderChoice;
 use crate::report::RenderOptions;
 use crate::report::verify::v1::Report;
@@ -31,10 +31,10 @@ use crate::secrets;
 use crate::server;
 use crate::source;
 use crate::ui::{self, Progress, ProgressMode, Task};
-use crate::verify::{Error, Request, load_project, verify};
+use crate::verify::{VerifyError, VerifyRequest, load_project, verify};
 
 use connection::Connection;
-use job::{Asked, Job, JobError};
+use job::{ActionJob, Asked, JobError};
 use publisher::Publisher;
 
 pub(crate) use connection::connect;
@@ -55,7 +55,7 @@ pub(crate) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> 
 }
 
 pub(crate) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -> Exit {
-    let begun = Job::read(&process_environment);
+    let begun = ActionJob::read(&process_environment);
     if args.post {
         post::clean_up(global, args, begun, streams).await;
         return Exit::Passed;
@@ -71,7 +71,7 @@ pub(crate) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -
     }
 }
 
-async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) -> Exit {
+async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: &Streams) -> Exit {
     let interrupted = watch_signals();
     tell_masks(job, streams);
     tell_foreign(streams, &job.describe());
@@ -104,7 +104,7 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
             let commit = job.context.sha.as_deref();
             let publisher = Publisher::begin(job, &github, commit, &interrupted).await;
             let is_shown = show.problem(&text, Some(publisher)).await;
-            show.save_state(post::FINISHED, post::Ended::of(is_shown));
+            show.save_state(post::FINISHED, post::RunProgress::of(is_shown));
             return error.exit();
         }
     };
@@ -112,7 +112,7 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
     let warning = astray.map(|text| commands::warning("mig-ci", &text));
     tell(streams, &warning.unwrap_or_default());
     look_at_project(&request, &mut show, streams);
-    show.save_state(post::STARTED, post::Ended::Shown);
+    show.save_state(post::STARTED, post::RunProgress::Shown);
     // Beside each other: a GitHub that does not answer holds up nothing.
     let (publisher, outcome) = tokio::join!(
         Publisher::begin(job, &github, commit.as_deref(), &interrupted),
@@ -130,29 +130,29 @@ async fn run_job(job: &Job, request: Request, quiet: bool, streams: &Streams) ->
 
 /// How far it came; `None` if something is left for the step after the job to remove.
 async fn show_outcome(
-    outcome: &Result<Report, Error>,
+    outcome: &Result<Report, VerifyError>,
     exit: Exit,
     publisher: Publisher<'_>,
     show: &Show<'_>,
-) -> Option<post::Ended> {
+) -> Option<post::RunProgress> {
     match outcome {
         // A second or two are left. The step after the job shows that there is no result, unless a newer run was faster.
-        Err(Error::Interrupted { left }) => {
+        Err(VerifyError::Interrupted { left }) => {
             show.interrupted();
             let is_cancelled = publisher.cancel().await;
-            (is_cancelled && left.is_empty()).then_some(post::Ended::Interrupted)
+            (is_cancelled && left.is_empty()).then_some(post::RunProgress::Interrupted)
         }
         Err(error) => {
             let text = super::stream::plain_explanation(error);
-            Some(post::Ended::of(show.problem(&text, Some(publisher)).await))
+            Some(post::RunProgress::of(show.problem(&text, Some(publisher)).await))
         }
-        Ok(report) => Some(post::Ended::of(show.report(report, exit, publisher).await)),
+        Ok(report) => Some(post::RunProgress::of(show.report(report, exit, publisher).await)),
     }
 }
 
 /// Whether a server may run on this machine: not if its user could read credentials that are not mig-ci's to take away.
 /// What is wrong with the project is said later.
-fn may_run_here(request: &Request) -> Result<(), JobError> {
+fn may_run_here(request: &VerifyRequest) -> Result<(), JobError> {
     let scope = &request.scope;
     let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) else {
         return Ok(());
@@ -173,7 +173,7 @@ fn may_run_here(request: &Request) -> Result<(), JobError> {
 }
 
 /// What has to be known before the first line about it. What is wrong with the project is said by `verify` itself.
-fn look_at_project(request: &Request, show: &mut Show<'_>, streams: &Streams) {
+fn look_at_project(request: &VerifyRequest, show: &mut Show<'_>, streams: &Streams) {
     let scope = &request.scope;
     if let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) {
         show.project_is_at(&project.root);
@@ -187,12 +187,12 @@ fn look_at_project(request: &Request, show: &mut Show<'_>, streams: &Streams) {
 /// Verifies, and says in the log what `verify` would say, its progress folded. All of it is text from files and databases,
 /// so the runner takes no commands meanwhile; and all of it goes to one stream, since nothing keeps two of them in order.
 async fn verify_aloud(
-    request: &Request,
+    request: &VerifyRequest,
     quiet: bool,
     streams: &Streams,
     interrupted: &CancellationToken,
-) -> Result<Report, Error> {
-    let progress_text = Stopped::new();
+) -> Result<Report, VerifyError> {
+    let progress_text = StoppedCommands::new();
     tell(streams, &(commands::group("mig-ci verify") + &progress_text.begin()));
     let (events, received) = mpsc::unbounded_channel();
     let mode = if quiet { ProgressMode::Quiet } else { ProgressMode::Lines };
@@ -217,12 +217,12 @@ async fn verify_aloud(
 
 /// Text that is not ours, to the log.
 fn tell_foreign(streams: &Streams, text: &str) {
-    let stopped = Stopped::new();
-    tell(streams, &(stopped.begin() + &Stopped::text(text) + &stopped.end()));
+    let stopped = StoppedCommands::new();
+    tell(streams, &(stopped.begin() + &StoppedCommands::text(text) + &stopped.end()));
 }
 
 /// The runner masks them from now on in all that is logged. It knows its own already; saying them again does no harm.
-fn tell_masks(job: &Job, streams: &Streams) {
+fn tell_masks(job: &ActionJob, streams: &Streams) {
     if let Some(token) = &job.inputs.token {
         secrets::learn(token.expose_secret());
     }

@@ -6,7 +6,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::job::{Asked, Job, JobError};
+use super::job::{ActionJob, Asked, JobError};
 use super::publisher::Publisher;
 use super::show::Show;
 use super::{masks_of_url, tell, tell_foreign};
@@ -21,14 +21,14 @@ use crate::server;
 use crate::verify::load_project;
 
 /// What a run leaves in GITHUB_STATE: that it has begun to make things, and that it has taken all of them away; the latter
-/// with how it [`Ended`].
+/// with how it [`RunProgress`].
 pub(crate) const STARTED: &str = "started";
 pub(crate) const FINISHED: &str = "finished";
 
 /// How far a run came that has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
-pub(crate) enum Ended {
+pub(crate) enum RunProgress {
     /// Its result stands where it has to.
     #[strum(serialize = "true")]
     Shown,
@@ -37,7 +37,7 @@ pub(crate) enum Ended {
     Interrupted,
 }
 
-impl Ended {
+impl RunProgress {
     pub(crate) fn of(is_shown: bool) -> Self {
         if is_shown { Self::Shown } else { Self::NotShown }
     }
@@ -46,13 +46,13 @@ impl Ended {
 pub(crate) async fn clean_up(
     global: &Global,
     args: &ActionArgs,
-    job: Result<Job, JobError>,
+    job: Result<ActionJob, JobError>,
     streams: &Streams,
 ) {
     let state = |name: &str| process_environment(&format!("STATE_{name}"));
-    let ended = state(FINISHED).map(|word| word.parse().unwrap_or(Ended::Shown));
+    let ended = state(FINISHED).map(|word| word.parse().unwrap_or(RunProgress::Shown));
     if let Ok(job) = &job
-        && ended != Some(Ended::Shown)
+        && ended != Some(RunProgress::Shown)
         && job.event.refusal.or(job.event.nothing_to_do).is_none()
     {
         let is_shown = Publisher::show_none(job, ended, streams).await;
@@ -76,7 +76,7 @@ pub(crate) async fn clean_up(
 async fn cleaned(
     global: &Global,
     args: &ActionArgs,
-    job: Result<Job, JobError>,
+    job: Result<ActionJob, JobError>,
     streams: &Streams,
 ) -> Result<String, String> {
     let job = job.map_err(|error| error.to_string())?;

@@ -7,19 +7,19 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
-use super::job::Job;
-use super::post::Ended;
+use super::job::ActionJob;
+use super::post::RunProgress;
 use super::show::Show;
-use super::target::{Target, find};
+use super::target::{ResultTarget, find};
 use super::{tell, tell_foreign};
 use crate::cli::stream::Streams;
 use crate::github::check_run::CheckRunMode;
-use crate::github::check_run::annotation::Annotation;
-use crate::github::client::{Client, Conclusion};
+use crate::github::check_run::annotation::CheckRunAnnotation;
+use crate::github::client::{Conclusion, GithubClient};
 use crate::github::commands;
 use crate::github::comment::CommentMode;
-use crate::github::error::Error;
-use crate::github::publish::{self, Announcement, Begun, Publication, Published};
+use crate::github::error::GithubError;
+use crate::github::publish::{self, Announcement, BegunPublication, Publication, Published};
 use crate::report::verify::v1::Verdict;
 
 /// docs.github.com, "Workflow cancellation": a step gets 7.5 s, and what it has started needs most of that.
@@ -28,28 +28,28 @@ const CANCEL_WITHIN: Duration = Duration::from_secs(2);
 /// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Publisher<'a> {
-    job: &'a Job,
+    job: &'a ActionJob,
     interrupted: &'a CancellationToken,
     /// `None` if nothing is to be sent.
-    client: Option<Arc<Client>>,
-    target: Target,
-    begun: Begun,
-    lines: Vec<Line>,
+    client: Option<Arc<GithubClient>>,
+    target: ResultTarget,
+    begun: BegunPublication,
+    lines: Vec<LogLine>,
 }
 
 /// What there is to be shown.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct ShownResult {
     pub(crate) verdict: Verdict,
     pub(crate) title: String,
     pub(crate) body: String,
     pub(crate) has_changes: bool,
-    pub(crate) annotations: Vec<Annotation>,
+    pub(crate) annotations: Vec<CheckRunAnnotation>,
 }
 
 /// A line of the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum LogLine {
     /// As it was to be expected.
     Plain(String),
     Notice(String),
@@ -59,7 +59,7 @@ impl<'a> Publisher<'a> {
     /// Finds out where the result belongs, and makes the check run. `commit` is what is verified. Says nothing: the log is
     /// somebody else's at the time.
     pub(crate) async fn begin(
-        job: &'a Job,
+        job: &'a ActionJob,
         github: &Connection,
         commit: Option<&str>,
         interrupted: &'a CancellationToken,
@@ -68,7 +68,7 @@ impl<'a> Publisher<'a> {
             Ok(client) => (client, Vec::new()),
             Err(line) => (None, vec![line]),
         };
-        let (target, begun) = (Target::default(), Begun::default());
+        let (target, begun) = (ResultTarget::default(), BegunPublication::default());
         let mut publisher = Self { job, interrupted, client, target, begun, lines };
         // What is known by then counts; a cancelled job shows no result.
         let _ = interrupted.run_until_cancelled(publisher.prepare(commit)).await;
@@ -86,7 +86,7 @@ impl<'a> Publisher<'a> {
     }
 
     fn announcement(&self) -> Option<Announcement> {
-        let Job { inputs, event, context, .. } = self.job;
+        let ActionJob { inputs, event, context, .. } = self.job;
         Some(Announcement {
             head_sha: self.target.head_sha.clone().filter(|_| self.target.other.is_none())?,
             key: inputs.comment_key.clone(),
@@ -103,7 +103,7 @@ impl<'a> Publisher<'a> {
     }
 
     /// Shows a result, and says in the log what could not be shown.
-    pub(crate) async fn publish(self, shown: Shown, streams: &Streams) -> Published {
+    pub(crate) async fn publish(self, shown: ShownResult, streams: &Streams) -> Published {
         self.lines.iter().for_each(|line| line.tell(streams));
         let (Some(client), Some(head_sha)) = (&self.client, self.target.head_sha.clone()) else {
             return Published::default();
@@ -123,15 +123,15 @@ impl<'a> Publisher<'a> {
         };
         for degraded in self.begun.degraded.iter().chain(&published.degraded) {
             let text = degraded.to_string();
-            let line = if degraded.expected { Line::Plain(text) } else { Line::Notice(text) };
+            let line = if degraded.expected { LogLine::Plain(text) } else { LogLine::Notice(text) };
             line.tell(streams);
         }
         published
     }
 
-    fn publication(&self, shown: Shown, head_sha: String) -> Publication {
-        let Job { inputs, event, context, .. } = self.job;
-        let Shown { verdict, title, body, has_changes, annotations } = shown;
+    fn publication(&self, shown: ShownResult, head_sha: String) -> Publication {
+        let ActionJob { inputs, event, context, .. } = self.job;
+        let ShownResult { verdict, title, body, has_changes, annotations } = shown;
         Publication {
             pull_request: self.target.pull_request,
             head_sha,
@@ -157,7 +157,7 @@ impl<'a> Publisher<'a> {
     }
 
     /// What an older comment is replaced by: it was about another commit than the pull request's head.
-    fn about_another(&self, other: &str, head: &str) -> Shown {
+    fn about_another(&self, other: &str, head: &str) -> ShownResult {
         let text = format!(
             "This run verified commit {other}, which is not the pull request's head {head}: nothing is known about that. \
              Leave out `ref` where actions/checkout is used."
@@ -179,8 +179,8 @@ impl<'a> Publisher<'a> {
     /// After the job: shows that the run has no result where it could not show one itself. Whether the run's own comment is
     /// there already; `None` where GitHub cannot be asked.
     pub(crate) async fn show_none(
-        job: &'a Job,
-        ended: Option<Ended>,
+        job: &'a ActionJob,
+        ended: Option<RunProgress>,
         streams: &Streams,
     ) -> Option<bool> {
         let (github, interrupted) = (Connection::of(job), CancellationToken::new());
@@ -189,8 +189,8 @@ impl<'a> Publisher<'a> {
         let (target, _) = find(&client, job, commit.as_deref()).await;
         let head_sha = target.head_sha.clone()?;
         let why = match ended {
-            Some(Ended::NotShown) => "could not show all of its result here",
-            Some(Ended::Interrupted) => "was cancelled before it had a result",
+            Some(RunProgress::NotShown) => "could not show all of its result here",
+            Some(RunProgress::Interrupted) => "was cancelled before it had a result",
             _ => "was ended before it had a result: it was cancelled, ran out of time, or failed",
         };
         let text = format!("The newest run, for commit {head_sha}, {why}.");
@@ -199,30 +199,30 @@ impl<'a> Publisher<'a> {
             interrupted: &interrupted,
             client: None,
             target,
-            begun: Begun::default(),
+            begun: BegunPublication::default(),
             lines: Vec::new(),
         };
         let shown = Show::without_result(job, &text, Some(head_sha.clone()));
         let mut publication = publisher.publication(shown, head_sha);
         // A cancelled run makes no comment where there is none: mostly a newer push has cancelled it.
         let is_other = publisher.target.other.is_some();
-        publication.only_existing = ended == Some(Ended::Interrupted) || is_other;
+        publication.only_existing = ended == Some(RunProgress::Interrupted) || is_other;
         if is_other {
             publication.check = CheckRunMode::Never;
         }
         let conclusion = match ended {
-            Some(Ended::NotShown) => Conclusion::Failure,
+            Some(RunProgress::NotShown) => Conclusion::Failure,
             _ => Conclusion::Cancelled,
         };
         let published = publish::show_none(&publication, conclusion, &client).await;
         for degraded in published.degraded {
-            Line::Plain(format!("{degraded}\n")).tell(streams);
+            LogLine::Plain(format!("{degraded}\n")).tell(streams);
         }
         Some(published.has_said)
     }
 }
 
-impl Line {
+impl LogLine {
     fn tell(&self, streams: &Streams) {
         match self {
             Self::Plain(text) => tell_foreign(streams, text),
@@ -230,7 +230,7 @@ impl Line {
         }
     }
 
-    pub(crate) fn of(error: &Error) -> Self {
+    pub(crate) fn of(error: &GithubError) -> Self {
         let advice = error.advice();
         Self::Notice(format!(
             "no comment on the pull request, the result is in the job's summary: {error}; {advice}"
@@ -239,16 +239,16 @@ impl Line {
 }
 
 /// The client, if anything is to be sent.
-fn client_for(job: &Job, github: &Connection) -> Result<Option<Arc<Client>>, Line> {
+fn client_for(job: &ActionJob, github: &Connection) -> Result<Option<Arc<GithubClient>>, LogLine> {
     let inputs = &job.inputs;
     if inputs.comment == CommentMode::Off && inputs.check_run == CheckRunMode::Never {
         return Ok(None);
     }
     match github {
         Connection::Open(client) => Ok(Some(Arc::clone(client))),
-        Connection::NoToken => Err(Line::Plain(
+        Connection::NoToken => Err(LogLine::Plain(
             "the input `github-token` is empty: no comment and no check run, the result is in the job's summary".to_owned(),
         )),
-        Connection::Failed(error) => Err(Line::of(error)),
+        Connection::Failed(error) => Err(LogLine::of(error)),
     }
 }

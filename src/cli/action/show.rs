@@ -6,16 +6,16 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::job::Job;
-use super::post::Ended;
-use super::publisher::{Publisher, Shown};
+use super::job::ActionJob;
+use super::post::RunProgress;
+use super::publisher::{Publisher, ShownResult};
 use super::tell;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::stream::Streams;
 use crate::cli::verify::render;
 use crate::config::process_environment;
-use crate::github::check_run::annotation::Annotation;
+use crate::github::check_run::annotation::CheckRunAnnotation;
 use crate::github::commands;
 use crate::github::file_commands::{self, FileCommandError};
 use crate::github::inputs::DEFAULT_KEY;
@@ -25,7 +25,7 @@ use crate::report::{self, Links, RenderOptions};
 
 const HEADING: &str = "Migrations could not be verified";
 
-impl Shown {
+impl ShownResult {
     /// That there is no result, and why.
     fn problem(text: &str, links: &Links) -> Self {
         Self {
@@ -64,7 +64,7 @@ pub(crate) fn no_job(text: &str, streams: &Streams) {
 /// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Show<'a> {
-    job: &'a Job,
+    job: &'a ActionJob,
     streams: &'a Streams,
     /// Where the project is in the repository: `services/shop/`, or nothing.
     folder: String,
@@ -72,13 +72,13 @@ pub(crate) struct Show<'a> {
 
 /// A file that other steps find at `known_as`.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct OutputFile {
     path: Utf8PathBuf,
     known_as: String,
 }
 
 impl<'a> Show<'a> {
-    pub(crate) fn new(job: &'a Job, streams: &'a Streams) -> Self {
+    pub(crate) fn new(job: &'a ActionJob, streams: &'a Streams) -> Self {
         Self { job, streams, folder: String::new() }
     }
 
@@ -87,7 +87,7 @@ impl<'a> Show<'a> {
         self.folder = folder_in_repository(root, &self.job.context.workspace);
     }
 
-    pub(crate) fn save_state(&self, name: &str, value: Ended) {
+    pub(crate) fn save_state(&self, name: &str, value: RunProgress) {
         if let Some(path) = &self.job.context.files.state {
             self.warn_of(file_commands::write_state(path, &[(name, value.to_string())]));
         }
@@ -114,7 +114,7 @@ impl<'a> Show<'a> {
         self.outputs(&[("result", "error".to_owned())]);
         let Some(publisher) = publisher else { return true };
         let links = Links { commit: publisher.head_sha(), ..self.links() };
-        let shown = Shown::problem(text, &links);
+        let shown = ShownResult::problem(text, &links);
         let published = publisher.publish(shown, self.streams).await;
         let is_whole = !published.is_incomplete();
         self.comment_url(published);
@@ -122,8 +122,12 @@ impl<'a> Show<'a> {
     }
 
     /// That a run has no result for a commit.
-    pub(crate) fn without_result(job: &Job, text: &str, commit: Option<String>) -> Shown {
-        Shown::problem(text, &Links { commit, ..links(job, "") })
+    pub(crate) fn without_result(
+        job: &ActionJob,
+        text: &str,
+        commit: Option<String>,
+    ) -> ShownResult {
+        ShownResult::problem(text, &Links { commit, ..links(job, "") })
     }
 
     /// `false` if something was not shown where it could have been.
@@ -156,13 +160,13 @@ impl<'a> Show<'a> {
             false => Vec::new(),
         };
         let links = Links { commit: publisher.head_sha(), ..self.links() };
-        let shown = Shown {
+        let shown = ShownResult {
             // A run that lost its server has no verdict, whatever had passed by then.
             verdict: if exit == Exit::Environment { Verdict::NotRun } else { report.verdict },
             title: report::headline(report),
             body: report::comment(report, &links),
             has_changes: report.counts.pending_migrations > 0,
-            annotations: annotations.iter().filter_map(Annotation::of).collect(),
+            annotations: annotations.iter().filter_map(CheckRunAnnotation::of).collect(),
         };
         let published = publisher.publish(shown, self.streams).await;
         if published.annotated {
@@ -199,7 +203,7 @@ impl<'a> Show<'a> {
 
     /// Writes the report, and tells where other steps find it.
     fn save(&self, report: &Report) -> Option<String> {
-        let Place { path, known_as } = place(self.job);
+        let OutputFile { path, known_as } = place(self.job);
         let made = missing_folders(&path);
         let text = render("json", report, &RenderOptions::default());
         if let Err(error) = output::write(&path, &text) {
@@ -220,8 +224,8 @@ impl<'a> Show<'a> {
     }
 }
 
-fn links(job: &Job, folder: &str) -> Links {
-    let Job { context, event, .. } = job;
+fn links(job: &ActionJob, folder: &str) -> Links {
+    let ActionJob { context, event, .. } = job;
     Links {
         repository_url: Some(context.repository_url()),
         folder: folder.to_owned(),
@@ -233,10 +237,10 @@ fn links(job: &Job, folder: &str) -> Links {
 
 /// The input `report-path`, or a file in the folder that the runner empties. Runners before 2.329 name that folder and do
 /// not mount it into containers; then it is the workspace.
-fn place(job: &Job) -> Place {
+fn place(job: &ActionJob) -> OutputFile {
     let context = &job.context;
     if let Some(path) = &job.inputs.report_path {
-        return Place { path: context.workspace.join(path), known_as: path.to_string() };
+        return OutputFile { path: context.workspace.join(path), known_as: path.to_string() };
     }
     let name = match job.inputs.comment_key.as_str() {
         DEFAULT_KEY => "mig-ci-report.json".to_owned(),
@@ -244,9 +248,9 @@ fn place(job: &Job) -> Place {
     };
     match (&context.temp, &context.host_temp) {
         (Some(temp), Some(host)) if temp.is_dir() => {
-            Place { path: temp.join(&name), known_as: host.join(&name).into_string() }
+            OutputFile { path: temp.join(&name), known_as: host.join(&name).into_string() }
         }
-        _ => Place { path: context.workspace.join(&name), known_as: name },
+        _ => OutputFile { path: context.workspace.join(&name), known_as: name },
     }
 }
 

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
 use super::error::ConfigErrors;
-use super::problem::Problem;
+use super::problem::ConfigProblem;
 use super::raw::{OneOrMany, RawConfig, RawDatabase, RawShared, RawTenants};
 use crate::model::Files;
 
@@ -72,7 +72,7 @@ pub(super) fn may_have_migrations(parent: &Utf8Path) -> bool {
 pub(super) fn discover(files: &dyn Files, root: &Utf8Path) -> Result<RawConfig, ConfigErrors> {
     for parent in NEAR_PARENTS.into_iter().chain(FURTHER_PARENTS).map(Utf8Path::new) {
         let folder = &parent.join(MIGRATIONS);
-        let layout = Layout::of(folder, &files.list(folder).map_err(Problem::Unreadable)?);
+        let layout = Layout::of(folder, &files.list(folder).map_err(ConfigProblem::Unreadable)?);
         let mut databases = databases(files, folder, &layout)?;
         if databases.is_empty() {
             databases.extend(pair(files, parent)?);
@@ -82,7 +82,7 @@ pub(super) fn discover(files: &dyn Files, root: &Utf8Path) -> Result<RawConfig, 
         }
     }
     let looked_for = LOOKED_FOR;
-    Err(Problem::NothingRecognised { root: root.to_owned(), looked_for }.into())
+    Err(ConfigProblem::NothingRecognised { root: root.to_owned(), looked_for }.into())
 }
 
 /// What is in a migration folder.
@@ -129,7 +129,7 @@ fn databases(
     if layout.has(TENANT) {
         let shared = match (layout.direct, layout.has(SHARED)) {
             (true, true) => {
-                return Err(Problem::TwoSharedFolders { folder: folder.to_owned() }.into());
+                return Err(ConfigProblem::TwoSharedFolders { folder: folder.to_owned() }.into());
             }
             (true, false) => Some(folder.to_owned()),
             (false, true) => Some(folder.join(SHARED)),
@@ -164,7 +164,7 @@ fn pair(
 }
 
 fn has_sql(files: &dyn Files, folder: &Utf8Path) -> Result<bool, ConfigErrors> {
-    let listed = files.list(folder).map_err(Problem::Unreadable)?;
+    let listed = files.list(folder).map_err(ConfigProblem::Unreadable)?;
     Ok(listed.iter().any(|path| path.extension() == Some("sql")))
 }
 
@@ -180,7 +180,7 @@ fn with_tenants(
     tenant: &Utf8Path,
 ) -> Result<RawDatabase, ConfigErrors> {
     let schemas = match &shared {
-        Some(shared) => schemas::look(files, shared, tenant).map_err(Problem::Unreadable)?,
+        Some(shared) => schemas::look(files, shared, tenant).map_err(ConfigProblem::Unreadable)?,
         None => Schemas::default(),
     };
     let search_path = schemas.created.as_ref().map(|created| {
@@ -208,7 +208,7 @@ fn with_tenants(
 /// Patterns that each match something: `samples/*.sql`, `samples/app/*.sql.gz`.
 fn sample_patterns(files: &dyn Files, database: &str) -> Result<Vec<String>, ConfigErrors> {
     let top = Utf8Path::new(SAMPLES);
-    let listed = files.list(top).map_err(Problem::Unreadable)?;
+    let listed = files.list(top).map_err(ConfigProblem::Unreadable)?;
     let mut patterns = Vec::new();
     for folder in [top.to_owned(), top.join(database)] {
         for ending in [".sql", ".sql.gz"] {

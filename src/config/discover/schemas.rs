@@ -32,7 +32,7 @@ pub(super) fn look(
     Ok(Schemas { own: mentioned.then(|| SHARED.to_owned()), created: None })
 }
 
-fn words_of(files: &dyn Files, folder: &Utf8Path) -> Result<Vec<Word>, FilesError> {
+fn words_of(files: &dyn Files, folder: &Utf8Path) -> Result<Vec<SchemaWord>, FilesError> {
     let mut all = Vec::new();
     for path in files.list(folder)? {
         // Down migrations create nothing that stays.
@@ -48,7 +48,7 @@ fn words_of(files: &dyn Files, folder: &Utf8Path) -> Result<Vec<Word>, FilesErro
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Word {
+enum SchemaWord {
     /// In lower case.
     Bare(String),
     /// Between double quotes.
@@ -57,7 +57,7 @@ enum Word {
     Other,
 }
 
-impl Word {
+impl SchemaWord {
     fn is(&self, keyword: &str) -> bool {
         matches!(self, Self::Bare(word) if word == keyword)
     }
@@ -70,7 +70,7 @@ impl Word {
     }
 }
 
-fn created_schemas(words: &[Word]) -> Vec<String> {
+fn created_schemas(words: &[SchemaWord]) -> Vec<String> {
     let mut created: Vec<String> = Vec::new();
     for (at, pair) in words.windows(2).enumerate() {
         if !(pair[0].is("create") && pair[1].is("schema")) {
@@ -84,7 +84,7 @@ fn created_schemas(words: &[Word]) -> Vec<String> {
         {
             rest = std::slice::from_ref(name);
         }
-        let name = rest.first().filter(|word| !word.is("authorization")).and_then(Word::name);
+        let name = rest.first().filter(|word| !word.is("authorization")).and_then(SchemaWord::name);
         if let Some(name) = name.filter(|name| *name != "public")
             && !created.iter().any(|known| known == name)
         {
@@ -94,12 +94,12 @@ fn created_schemas(words: &[Word]) -> Vec<String> {
     created
 }
 
-fn mentions(words: &[Word], schema: &str) -> bool {
-    words.windows(2).any(|pair| pair[0].name() == Some(schema) && pair[1] == Word::Dot)
+fn mentions(words: &[SchemaWord], schema: &str) -> bool {
+    words.windows(2).any(|pair| pair[0].name() == Some(schema) && pair[1] == SchemaWord::Dot)
 }
 
 /// The words of an SQL text, without comments.
-fn words(sql: &str) -> Vec<Word> {
+fn words(sql: &str) -> Vec<SchemaWord> {
     let mut words = Vec::new();
     let mut rest = sql.trim_start();
     while let Some(first) = rest.chars().next() {
@@ -108,14 +108,14 @@ fn words(sql: &str) -> Vec<Word> {
             _ if rest.starts_with("/*") => (None, until(rest, "*/")),
             '"' => {
                 let length = 1 + until(&rest[1..], "\"");
-                (Some(Word::Quoted(rest[..length].trim_matches('"').to_owned())), length)
+                (Some(SchemaWord::Quoted(rest[..length].trim_matches('"').to_owned())), length)
             }
-            '.' => (Some(Word::Dot), 1),
+            '.' => (Some(SchemaWord::Dot), 1),
             c if is_word(c) => {
                 let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-                (Some(Word::Bare(rest[..length].to_lowercase())), length)
+                (Some(SchemaWord::Bare(rest[..length].to_lowercase())), length)
             }
-            c => (Some(Word::Other), c.len_utf8()),
+            c => (Some(SchemaWord::Other), c.len_utf8()),
         };
         words.extend(word);
         rest = rest[length..].trim_start();

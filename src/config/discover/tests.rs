@@ -1,9 +1,9 @@
 //! Each layout that is understood, as the project that comes of it.
 
-use crate::config::testing::{MemoryFiles, discover};
+use crate::config::testing::{ConfigFiles, discover};
 use crate::model::{Database, Project, Tenancy};
 
-fn project(files: &MemoryFiles) -> Project {
+fn project(files: &ConfigFiles) -> Project {
     discover(files).unwrap_or_else(|errors| panic!("{}", errors.render(false)))
 }
 
@@ -29,25 +29,25 @@ fn one(database: &Database) -> String {
     format!("{}: {}", database.name, tracks.join(" + "))
 }
 
-fn refused(files: &MemoryFiles) -> String {
+fn refused(files: &ConfigFiles) -> String {
     discover(files).expect_err("this is not understood").render(false)
 }
 
 #[test]
 fn one_folder_of_migrations() {
-    let files = MemoryFiles::of(&["migrations/1_a.up.sql", "migrations/1_a.down.sql", "src/x.rs"]);
+    let files = ConfigFiles::of(&["migrations/1_a.up.sql", "migrations/1_a.down.sql", "src/x.rs"]);
     insta::assert_snapshot!(summary(&project(&files)), @"app: migrations in public (public)");
 }
 
 #[test]
 fn the_folder_of_dbmate() {
-    let files = MemoryFiles::of(&["db/migrations/1_a.sql", "db/schema.sql"]);
+    let files = ConfigFiles::of(&["db/migrations/1_a.sql", "db/schema.sql"]);
     insta::assert_snapshot!(summary(&project(&files)), @"app: db/migrations in public (public)");
 }
 
 #[test]
 fn shared_and_tenant_folders_with_samples() {
-    let files = MemoryFiles::of(&[
+    let files = ConfigFiles::of(&[
         "migrations/shared/1.sql",
         "migrations/tenant/1.sql",
         "samples/acme.sql",
@@ -60,15 +60,15 @@ fn shared_and_tenant_folders_with_samples() {
 
 #[test]
 fn tenants_beside_direct_shared_migrations_or_none() {
-    let direct = MemoryFiles::of(&["migrations/1.sql", "migrations/tenant/1.sql"]);
+    let direct = ConfigFiles::of(&["migrations/1.sql", "migrations/tenant/1.sql"]);
     insta::assert_snapshot!(summary(&project(&direct)), @"app: migrations in public (public) + migrations/tenant in tenant_{tenant} ({target}, public), samples:");
-    let alone = MemoryFiles::of(&["db/migrations/tenant/1.sql"]);
+    let alone = ConfigFiles::of(&["db/migrations/tenant/1.sql"]);
     insta::assert_snapshot!(summary(&project(&alone)), @"app: db/migrations/tenant in tenant_{tenant} ({target}, public), samples:");
 }
 
 #[test]
 fn a_folder_for_each_database() {
-    let files = MemoryFiles::of(&[
+    let files = ConfigFiles::of(&[
         "migrations/users/1.sql",
         "migrations/analytics/1.sql",
         "migrations/meta/journal.json",
@@ -81,7 +81,7 @@ fn a_folder_for_each_database() {
 
 #[test]
 fn databases_beside_tenants() {
-    let files = MemoryFiles::of(&[
+    let files = ConfigFiles::of(&[
         "migrations/app/1.sql",
         "migrations/shared/1.sql",
         "migrations/tenant/versions/1.sql",
@@ -94,16 +94,16 @@ fn databases_beside_tenants() {
 
 #[test]
 fn a_folder_for_each_migration_is_no_database() {
-    let diesel = MemoryFiles::of(&["migrations/1_a/up.sql", "migrations/1_a/down.sql"]);
+    let diesel = ConfigFiles::of(&["migrations/1_a/up.sql", "migrations/1_a/down.sql"]);
     insta::assert_snapshot!(summary(&project(&diesel)), @"app: migrations in public (public)");
-    let prisma = MemoryFiles::of(&["migrations/2024_init/migration.sql"]);
+    let prisma = ConfigFiles::of(&["migrations/2024_init/migration.sql"]);
     insta::assert_snapshot!(summary(&project(&prisma)), @"app: migrations in public (public)");
 }
 
 #[test]
 fn the_shared_schema_is_guessed_from_the_sql() {
     let files = |shared: &str, tenant: &str| {
-        MemoryFiles::default()
+        ConfigFiles::default()
             .with("migrations/shared/1.sql", shared)
             .with("migrations/tenant/1.sql", tenant)
     };
@@ -117,7 +117,7 @@ fn the_shared_schema_is_guessed_from_the_sql() {
 
 #[test]
 fn nothing_is_said_to_be_nothing() {
-    insta::assert_snapshot!(refused(&MemoryFiles::of(&["migrations/users/env.py"])), @r#"
+    insta::assert_snapshot!(refused(&ConfigFiles::of(&["migrations/users/env.py"])), @r#"
     error: no `mig-ci.toml`, and no migrations that could be understood without one
      |
      = help: looked in /project for `.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, or a `db` in one of the last three; `shared` and `tenant` folders there, or in place of `migrations`; a folder for each database in `migrations`. Say where the migrations are in a `mig-ci.toml` there (docs/configuration.md), or run mig-ci in the folder that has them
@@ -126,7 +126,7 @@ fn nothing_is_said_to_be_nothing() {
 
 #[test]
 fn two_places_of_shared_migrations_are_one_too_many() {
-    let files = MemoryFiles::of(&[
+    let files = ConfigFiles::of(&[
         "migrations/1.sql",
         "migrations/shared/1.sql",
         "migrations/tenant/1.sql",
@@ -140,7 +140,7 @@ fn two_places_of_shared_migrations_are_one_too_many() {
 
 #[test]
 fn what_is_discovered_is_checked_like_a_file() {
-    let files = MemoryFiles::of(&[
+    let files = ConfigFiles::of(&[
         "migrations/tenant/1.sql",
         "samples/fresh_1.sql",
         "samples/acme.sql",
@@ -163,14 +163,14 @@ fn usual_places_further_down() {
         ["sql", "database", "backend", "server", "internal/db", "internal/database", "backend/db"]
     {
         let path = format!("{folder}/migrations/1.sql");
-        let files = MemoryFiles::of(&[&path, "docs/other/migrations/1.sql"]);
+        let files = ConfigFiles::of(&[&path, "docs/other/migrations/1.sql"]);
         let expected = format!("app: {folder}/migrations in public (public)");
         assert_eq!(summary(&project(&files)).trim_end(), expected);
     }
-    let pair = MemoryFiles::of(&["db/shared/1.sql", "db/tenant/1.sql", "db/seeds/x.sql"]);
+    let pair = ConfigFiles::of(&["db/shared/1.sql", "db/tenant/1.sql", "db/seeds/x.sql"]);
     insta::assert_snapshot!(summary(&project(&pair)), @"app: db/shared in public (public) + db/tenant in tenant_{tenant} ({target}, public), samples:");
     // At the top the names may be anything's.
-    refused(&MemoryFiles::of(&["shared/1.sql", "tenant/1.sql"]));
-    let near = MemoryFiles::of(&["sql/migrations/1.sql", "migrations/1.sql"]);
+    refused(&ConfigFiles::of(&["shared/1.sql", "tenant/1.sql"]));
+    let near = ConfigFiles::of(&["sql/migrations/1.sql", "migrations/1.sql"]);
     insta::assert_snapshot!(summary(&project(&near)), @"app: migrations in public (public)");
 }

@@ -2,13 +2,13 @@
 
 use strum::VariantNames as _;
 
-use super::context::Context;
-use crate::config::key::Key;
+use super::context::ValidationContext;
+use crate::config::key::ConfigKey;
 use crate::config::raw::{OFF, RawChecks};
 use crate::model::{CheckSettings, Severity};
 
-pub(super) fn settings(cx: &mut Context<'_>, raw: &RawChecks) -> CheckSettings {
-    let table = Key::root().child("checks");
+pub(super) fn settings(cx: &mut ValidationContext<'_>, raw: &RawChecks) -> CheckSettings {
+    let table = ConfigKey::root().child("checks");
     let fail_on = cx.overridden(cx.input.overrides.fail_on, |cx| {
         cx.choice(&table.child("fail-on"), raw.fail_on.as_deref())
     });

@@ -9,8 +9,8 @@ use super::Input;
 use super::limits::{self, FileLimits};
 use crate::config::error::ConfigError;
 use crate::config::interpolate::expand;
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::model::{ProviderChoice, Severity};
 
 /// What flags and `MIG_CI_*` variables say. It wins over the file.
@@ -53,12 +53,12 @@ impl Overrides {
 }
 
 /// The state of one validation. Functions that find a problem note it here and give `None`, so that the others go on.
-pub(super) struct Context<'a> {
+pub(super) struct ValidationContext<'a> {
     pub(super) input: &'a Input<'a>,
     errors: Vec<ConfigError>,
 }
 
-impl<'a> Context<'a> {
+impl<'a> ValidationContext<'a> {
     pub(super) fn new(input: &'a Input<'a>) -> Self {
         Self { input, errors: Vec::new() }
     }
@@ -68,36 +68,41 @@ impl<'a> Context<'a> {
     }
 
     /// Notes a problem with the value of `key`.
-    pub(super) fn refuse(&mut self, key: &Key, problem: Problem) {
+    pub(super) fn refuse(&mut self, key: &ConfigKey, problem: ConfigProblem) {
         let span = self.input.document.value(key);
         self.errors.push(ConfigError { problem, span });
     }
 
     /// Notes a problem with `key` itself: with a table, or with its being there.
-    pub(super) fn refuse_key(&mut self, key: &Key, problem: Problem) {
+    pub(super) fn refuse_key(&mut self, key: &ConfigKey, problem: ConfigProblem) {
         let span = self.input.document.key(key);
         self.errors.push(ConfigError { problem, span });
     }
 
     /// Gives the value of a result, or notes the problem with the value of `key`.
-    pub(super) fn accept<T>(&mut self, key: &Key, result: Result<T, Problem>) -> Option<T> {
+    pub(super) fn accept<T>(
+        &mut self,
+        key: &ConfigKey,
+        result: Result<T, ConfigProblem>,
+    ) -> Option<T> {
         result.map_err(|problem| self.refuse(key, problem)).ok()
     }
 
     /// The text with its variables expanded.
-    pub(super) fn text(&mut self, key: &Key, raw: &str) -> Option<String> {
+    pub(super) fn text(&mut self, key: &ConfigKey, raw: &str) -> Option<String> {
         if !limits::may_read(self, key, raw) {
             return None;
         }
         let expanded = expand(raw, self.input.environment);
         self.accept(
             key,
-            expanded.map_err(|source| Problem::Interpolation { key: key.to_string(), source }),
+            expanded
+                .map_err(|source| ConfigProblem::Interpolation { key: key.to_string(), source }),
         )
     }
 
     /// The same for a value that may be absent. Empty counts as absent: `"${IMAGE:-}"`.
-    pub(super) fn optional_text(&mut self, key: &Key, raw: Option<&str>) -> Option<String> {
+    pub(super) fn optional_text(&mut self, key: &ConfigKey, raw: Option<&str>) -> Option<String> {
         self.text(key, raw?).filter(|text| !text.is_empty())
     }
 
@@ -111,13 +116,13 @@ impl<'a> Context<'a> {
     }
 
     /// A list of texts, each with its variables expanded.
-    pub(super) fn texts(&mut self, key: &Key, raw: &[String]) -> Vec<String> {
+    pub(super) fn texts(&mut self, key: &ConfigKey, raw: &[String]) -> Vec<String> {
         let texts = raw.iter().enumerate();
         texts.filter_map(|(index, text)| self.text(&key.element(index), text)).collect()
     }
 
     /// One of the words of `T`.
-    pub(super) fn choice<T>(&mut self, key: &Key, raw: Option<&str>) -> Option<T>
+    pub(super) fn choice<T>(&mut self, key: &ConfigKey, raw: Option<&str>) -> Option<T>
     where
         T: FromStr + VariantNames,
     {
@@ -127,7 +132,7 @@ impl<'a> Context<'a> {
     /// One of `choices`, as `parse` understands it.
     pub(super) fn word<T>(
         &mut self,
-        key: &Key,
+        key: &ConfigKey,
         raw: Option<&str>,
         choices: &[&'static str],
         parse: impl FnOnce(&str) -> Option<T>,
@@ -136,7 +141,7 @@ impl<'a> Context<'a> {
         let parsed = parse(&value);
         self.accept(
             key,
-            parsed.ok_or_else(|| Problem::NotOneOf {
+            parsed.ok_or_else(|| ConfigProblem::NotOneOf {
                 key: key.to_string(),
                 value,
                 choices: choices.to_vec(),

@@ -1,21 +1,28 @@
 //! `[[coverage.removed]]`: what a pull request checks no more on purpose, each with a reason.
 
-use super::context::Context;
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use super::context::ValidationContext;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::config::raw_coverage::{RawCoverage, RawRemoved};
 use crate::model::{Acknowledgement, CoveragePart, TrackKind};
 
-pub(super) fn acknowledgements(cx: &mut Context<'_>, raw: &RawCoverage) -> Vec<Acknowledgement> {
-    let table = Key::root().child("coverage").child("removed");
+pub(super) fn acknowledgements(
+    cx: &mut ValidationContext<'_>,
+    raw: &RawCoverage,
+) -> Vec<Acknowledgement> {
+    let table = ConfigKey::root().child("coverage").child("removed");
     let each = raw.removed.iter().enumerate();
     each.filter_map(|(index, raw)| acknowledgement(cx, &table.element(index), raw)).collect()
 }
 
-fn acknowledgement(cx: &mut Context<'_>, key: &Key, raw: &RawRemoved) -> Option<Acknowledgement> {
+fn acknowledgement(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: &RawRemoved,
+) -> Option<Acknowledgement> {
     let reason = raw.reason.trim();
     if reason.is_empty() {
-        cx.refuse_key(key, Problem::NoReason { key: key.to_string() });
+        cx.refuse_key(key, ConfigProblem::NoReason { key: key.to_string() });
         return None;
     }
     let track: Option<TrackKind> = cx.choice(&key.child("track"), raw.track.as_deref());
@@ -31,7 +38,7 @@ fn acknowledgement(cx: &mut Context<'_>, key: &Key, raw: &RawRemoved) -> Option<
         (None, None, None, Some(code), None) => CoveragePart::Check(code.clone()),
         (None, None, None, None, Some(setting)) => CoveragePart::Setting(setting.clone()),
         _ => {
-            cx.refuse_key(key, Problem::NotOnePart { key: key.to_string() });
+            cx.refuse_key(key, ConfigProblem::NotOnePart { key: key.to_string() });
             return None;
         }
     };

@@ -3,37 +3,42 @@
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use super::context::Context;
+use super::context::ValidationContext;
 use super::search_path::{PUBLIC, joined, schema, search_path, starts_with, without_target};
 use super::{paths, samples, tenants};
 use crate::config::interpolate::expand;
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::config::raw::{RawDatabase, RawShared};
 use crate::formats::FORMATS;
 use crate::model::{Database, Track};
 
 pub(super) fn databases(
-    cx: &mut Context<'_>,
+    cx: &mut ValidationContext<'_>,
     raw: &IndexMap<String, RawDatabase>,
 ) -> Vec<Database> {
-    let table = Key::root().child("databases");
+    let table = ConfigKey::root().child("databases");
     if raw.is_empty() {
-        cx.refuse_key(&table, Problem::NoDatabases);
+        cx.refuse_key(&table, ConfigProblem::NoDatabases);
     }
     raw.iter().map(|(name, raw)| database(cx, &table.child(name), name, raw)).collect()
 }
 
-fn database(cx: &mut Context<'_>, key: &Key, name: &str, raw: &RawDatabase) -> Database {
+fn database(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    name: &str,
+    raw: &RawDatabase,
+) -> Database {
     if name.is_empty() {
-        cx.refuse_key(key, Problem::EmptyDatabaseName);
+        cx.refuse_key(key, ConfigProblem::EmptyDatabaseName);
     }
     if raw.migrations.is_none() && raw.shared.is_none() && raw.tenants.is_none() {
-        cx.refuse_key(key, Problem::NoTrack { database: name.to_owned() });
+        cx.refuse_key(key, ConfigProblem::NoTrack { database: name.to_owned() });
     } else if raw.migrations.is_none() {
         loose_keys(cx, key, raw);
     } else if raw.shared.is_some() {
-        let problem = Problem::TwoSharedTracks { database: name.to_owned() };
+        let problem = ConfigProblem::TwoSharedTracks { database: name.to_owned() };
         cx.refuse_key(&key.child("migrations"), problem);
     }
     let shared = match (&raw.migrations, &raw.shared) {
@@ -60,8 +65,8 @@ fn database(cx: &mut Context<'_>, key: &Key, name: &str, raw: &RawDatabase) -> D
 /// The address of the real database. One that is not connected to, or that a flag takes the place of, is only compared with
 /// others: an unset variable in it is no error.
 fn real_url(
-    cx: &mut Context<'_>,
-    key: &Key,
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
     raw: Option<&str>,
     connects: bool,
 ) -> Option<SecretString> {
@@ -76,13 +81,17 @@ fn real_url(
 }
 
 /// The name of a migration tool.
-pub(super) fn format(cx: &mut Context<'_>, key: &Key, raw: Option<&str>) -> Option<String> {
+pub(super) fn format(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: Option<&str>,
+) -> Option<String> {
     let value = cx.optional_text(key, raw)?;
     let choices: Vec<&'static str> = FORMATS.iter().map(|format| format.name()).collect();
     if choices.contains(&value.as_str()) {
         return Some(value);
     }
-    cx.refuse(key, Problem::NotOneOf { key: key.to_string(), value, choices });
+    cx.refuse(key, ConfigProblem::NotOneOf { key: key.to_string(), value, choices });
     None
 }
 
@@ -101,7 +110,7 @@ fn short_form(raw: &RawDatabase, migrations: &str) -> RawShared {
 }
 
 /// Keys of the short form that have no `migrations` to be about.
-fn loose_keys(cx: &mut Context<'_>, key: &Key, raw: &RawDatabase) {
+fn loose_keys(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawDatabase) {
     let loose = [
         ("format", raw.format.is_some()),
         ("ledger", raw.ledger.is_some()),
@@ -113,12 +122,12 @@ fn loose_keys(cx: &mut Context<'_>, key: &Key, raw: &RawDatabase) {
     ];
     for (name, _) in loose.into_iter().filter(|(_, given)| *given) {
         let key = key.child(name);
-        cx.refuse_key(&key, Problem::WithoutMigrations { key: key.to_string(), name });
+        cx.refuse_key(&key, ConfigProblem::WithoutMigrations { key: key.to_string(), name });
     }
 }
 
 /// With problems noted, a track that stands in for the real one, so that the tenants can be checked too.
-fn shared_track(cx: &mut Context<'_>, table: &Key, raw: &RawShared) -> Track {
+fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShared) -> Track {
     let schema_key = table.child("schema");
     let schema = raw
         .schema

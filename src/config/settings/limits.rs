@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::context::Context;
+use super::context::ValidationContext;
 use crate::config::interpolate::used_variables;
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::model::{ProviderChoice, Role};
 
 /// Variables that no file of a pull request reads, whatever the inputs say: credentials of the job and of the server.
@@ -49,7 +49,7 @@ pub(crate) fn is_credential(variable: &str) -> bool {
 }
 
 /// Notes each variable of `text` that the file may not read. `true` if it may read all of them.
-pub(super) fn may_read(cx: &mut Context<'_>, key: &Key, text: &str) -> bool {
+pub(super) fn may_read(cx: &mut ValidationContext<'_>, key: &ConfigKey, text: &str) -> bool {
     let Some(limits) = &cx.input.overrides.limits else { return true };
     let denied: Vec<String> = used_variables(text)
         .into_iter()
@@ -58,8 +58,10 @@ pub(super) fn may_read(cx: &mut Context<'_>, key: &Key, text: &str) -> bool {
         .collect();
     for name in &denied {
         let problem = match is_credential(name) {
-            true => Problem::VariableIsCredential { key: key.to_string(), name: name.clone() },
-            false => Problem::VariableNotAllowed {
+            true => {
+                ConfigProblem::VariableIsCredential { key: key.to_string(), name: name.clone() }
+            }
+            false => ConfigProblem::VariableNotAllowed {
                 key: key.to_string(),
                 name: name.clone(),
                 allowed: limits.variables.iter().cloned().collect(),
@@ -72,8 +74,8 @@ pub(super) fn may_read(cx: &mut Context<'_>, key: &Key, text: &str) -> bool {
 
 /// The chosen provider, if it is one that the file may choose, or one that the workflow has chosen: `explicit`.
 pub(super) fn provider(
-    cx: &mut Context<'_>,
-    key: &Key,
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
     explicit: Option<ProviderChoice>,
     chosen: ProviderChoice,
 ) -> ProviderChoice {
@@ -85,38 +87,42 @@ pub(super) fn provider(
         ProviderChoice::Auto | ProviderChoice::Docker => ProviderChoice::Docker,
         ProviderChoice::Local | ProviderChoice::Url if explicit.is_some() => chosen,
         ProviderChoice::Local | ProviderChoice::Url => {
-            cx.refuse(key, Problem::ProviderNotAllowed { provider: chosen });
+            cx.refuse(key, ConfigProblem::ProviderNotAllowed { provider: chosen });
             ProviderChoice::Docker
         }
     }
 }
 
 /// The role, if the workflow allows it.
-pub(super) fn role(cx: &mut Context<'_>, key: &Key, written: Role) -> Role {
+pub(super) fn role(cx: &mut ValidationContext<'_>, key: &ConfigKey, written: Role) -> Role {
     let limits = cx.input.overrides.limits.as_ref();
     if written == Role::Superuser && limits.is_some_and(|limits| !limits.superuser) {
-        cx.refuse(key, Problem::SuperuserNotAllowed);
+        cx.refuse(key, ConfigProblem::SuperuserNotAllowed);
         return Role::default();
     }
     written
 }
 
 /// The image, whose name goes to the registry that it names: no variable stands in it.
-pub(super) fn image(cx: &mut Context<'_>, key: &Key, raw: Option<&str>) -> Option<String> {
+pub(super) fn image(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: Option<&str>,
+) -> Option<String> {
     let is_limited = cx.input.overrides.limits.is_some();
     if let Some(name) = raw.filter(|_| is_limited).and_then(|raw| used_variables(raw).pop()) {
-        cx.refuse(key, Problem::VariableInImage { name: name.to_owned() });
+        cx.refuse(key, ConfigProblem::VariableInImage { name: name.to_owned() });
         return None;
     }
     cx.optional_text(key, raw)
 }
 
 /// Whether the file may say which server is used: its address could send what the variables hold elsewhere.
-pub(super) fn may_name_server(cx: &mut Context<'_>, key: &Key) -> bool {
+pub(super) fn may_name_server(cx: &mut ValidationContext<'_>, key: &ConfigKey) -> bool {
     if cx.input.overrides.limits.is_none() {
         return true;
     }
-    cx.refuse(key, Problem::ServerOfFile);
+    cx.refuse(key, ConfigProblem::ServerOfFile);
     false
 }
 

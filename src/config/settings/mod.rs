@@ -20,18 +20,18 @@ pub(crate) use limits::{FileLimits, is_credential};
 
 use super::document::Document;
 use super::error::ConfigErrors;
-use super::interpolate::Lookup;
-use super::key::Key;
+use super::interpolate::VariableLookup;
+use super::key::ConfigKey;
 use super::raw::RawConfig;
-use crate::model::{Files, Origin, Project};
-use context::Context;
+use crate::model::{Files, Project, ProjectOrigin};
+use context::ValidationContext;
 
 /// What validation needs beside the configuration itself.
 pub(crate) struct Input<'a> {
     pub(crate) root: &'a Utf8Path,
     pub(crate) document: &'a Document,
     pub(crate) files: &'a dyn Files,
-    pub(crate) environment: &'a Lookup<'a>,
+    pub(crate) environment: &'a VariableLookup<'a>,
     pub(crate) overrides: &'a Overrides,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct Input<'a> {
 /// All independent problems, in the order of the file.
 pub(crate) fn validate(
     raw: &RawConfig,
-    origin: Origin,
+    origin: ProjectOrigin,
     input: &Input<'_>,
 ) -> Result<Project, ConfigErrors> {
-    let mut cx = Context::new(input);
-    let top = Key::root();
+    let mut cx = ValidationContext::new(input);
+    let top = ConfigKey::root();
     let prepare = top.child("prepare").child("server");
     let project = Project {
         root: input.root.to_owned(),

@@ -2,24 +2,32 @@
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::context::Context;
+use super::context::ValidationContext;
 use crate::config::help::nearest;
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::config::raw::OneOrMany;
 
 /// A path as the rest of the program uses it: without `./`, without `..`, without a slash at its end.
-pub(super) fn path(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8PathBuf> {
+pub(super) fn path(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: &str,
+) -> Option<Utf8PathBuf> {
     let text = cx.text(key, raw)?;
     cx.accept(
         key,
         normalised(&text)
-            .ok_or_else(|| Problem::OutsideProject { key: key.to_string(), path: text }),
+            .ok_or_else(|| ConfigProblem::OutsideProject { key: key.to_string(), path: text }),
     )
 }
 
 /// A migration directory that holds something.
-pub(super) fn folder(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8PathBuf> {
+pub(super) fn folder(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: &str,
+) -> Option<Utf8PathBuf> {
     let path = path(cx, key, raw)?;
     let listed = list(cx, key, &path)?;
     if listed.is_empty() {
@@ -29,8 +37,8 @@ pub(super) fn folder(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8P
         }
         let (nearest, key_name) = (nearest_path(cx, key, &path), key.to_string());
         let problem = match is_file {
-            true => Problem::FileForFolder { key: key_name, path },
-            false => Problem::NoMigrations { key: key_name, path, nearest },
+            true => ConfigProblem::FileForFolder { key: key_name, path },
+            false => ConfigProblem::NoMigrations { key: key_name, path, nearest },
         };
         cx.refuse(key, problem);
         return None;
@@ -39,15 +47,19 @@ pub(super) fn folder(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8P
 }
 
 /// A file that is there.
-pub(super) fn file(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8PathBuf> {
+pub(super) fn file(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: &str,
+) -> Option<Utf8PathBuf> {
     let path = path(cx, key, raw)?;
-    let content = cx.accept(key, cx.input.files.read(&path).map_err(Problem::Unreadable))?;
+    let content = cx.accept(key, cx.input.files.read(&path).map_err(ConfigProblem::Unreadable))?;
     if content.is_none() {
         let is_folder = cx.input.files.list(&path).is_ok_and(|files| !files.is_empty());
         let (nearest, key_name) = (nearest_path(cx, key, &path), key.to_string());
         let problem = match is_folder {
-            true => Problem::FolderForFile { key: key_name, path },
-            false => Problem::NoFile { key: key_name, path, nearest },
+            true => ConfigProblem::FolderForFile { key: key_name, path },
+            false => ConfigProblem::NoFile { key: key_name, path, nearest },
         };
         cx.refuse(key, problem);
         return None;
@@ -56,12 +68,19 @@ pub(super) fn file(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Utf8Pat
 }
 
 /// A list of files, all of which are there.
-pub(super) fn files(cx: &mut Context<'_>, key: &Key, raw: Option<&OneOrMany>) -> Vec<Utf8PathBuf> {
+pub(super) fn files(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: Option<&OneOrMany>,
+) -> Vec<Utf8PathBuf> {
     entries(key, raw).into_iter().filter_map(|(key, raw)| file(cx, &key, raw)).collect()
 }
 
 /// What is written, with the key of each.
-pub(super) fn entries<'a>(key: &Key, raw: Option<&'a OneOrMany>) -> Vec<(Key, &'a str)> {
+pub(super) fn entries<'a>(
+    key: &ConfigKey,
+    raw: Option<&'a OneOrMany>,
+) -> Vec<(ConfigKey, &'a str)> {
     match raw {
         None => Vec::new(),
         Some(OneOrMany::One(one)) => vec![(key.clone(), one.as_str())],
@@ -71,8 +90,12 @@ pub(super) fn entries<'a>(key: &Key, raw: Option<&'a OneOrMany>) -> Vec<(Key, &'
     }
 }
 
-fn list(cx: &mut Context<'_>, key: &Key, folder: &Utf8Path) -> Option<Vec<Utf8PathBuf>> {
-    cx.accept(key, cx.input.files.list(folder).map_err(Problem::Unreadable))
+fn list(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    folder: &Utf8Path,
+) -> Option<Vec<Utf8PathBuf>> {
+    cx.accept(key, cx.input.files.list(folder).map_err(ConfigProblem::Unreadable))
 }
 
 /// `None` if it is empty, absolute, an address, or climbs out of the project.
@@ -98,7 +121,11 @@ pub(super) fn normalised(text: &str) -> Option<Utf8PathBuf> {
 }
 
 /// A file or folder beside `path` with nearly its name. Nothing at the top of the project: that may be large to list.
-fn nearest_path(cx: &mut Context<'_>, key: &Key, path: &Utf8Path) -> Option<String> {
+fn nearest_path(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    path: &Utf8Path,
+) -> Option<String> {
     let parent = path.parent().filter(|parent| !parent.as_str().is_empty())?;
     let mut names: Vec<String> = list(cx, key, parent)?
         .iter()

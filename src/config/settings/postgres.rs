@@ -3,10 +3,10 @@
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use super::context::Context;
+use super::context::ValidationContext;
 use super::limits;
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::config::raw::{RawPostgres, RawVersion};
 use crate::model::{PostgresSettings, ProviderChoice, check_identifier};
 
@@ -24,13 +24,13 @@ const RESERVED: [(&str, &str); 3] = [
 ///
 /// # Errors
 /// If it is none, or is older than those that mig-ci knows.
-pub(crate) fn parse_major(text: &str) -> Result<u32, Problem> {
+pub(crate) fn parse_major(text: &str) -> Result<u32, ConfigProblem> {
     let major = text.trim().parse().ok().filter(|major| MAJORS.contains(major));
-    major.ok_or_else(|| Problem::BadVersion { value: text.to_owned() })
+    major.ok_or_else(|| ConfigProblem::BadVersion { value: text.to_owned() })
 }
 
-pub(super) fn settings(cx: &mut Context<'_>, raw: &RawPostgres) -> PostgresSettings {
-    let table = Key::root().child("postgres");
+pub(super) fn settings(cx: &mut ValidationContext<'_>, raw: &RawPostgres) -> PostgresSettings {
+    let table = ConfigKey::root().child("postgres");
     let overrides = cx.input.overrides;
     let version = cx.overridden(overrides.version, |cx| {
         version(cx, &table.child("version"), raw.version.as_ref())
@@ -62,7 +62,11 @@ pub(super) fn settings(cx: &mut Context<'_>, raw: &RawPostgres) -> PostgresSetti
     }
 }
 
-fn version(cx: &mut Context<'_>, key: &Key, raw: Option<&RawVersion>) -> Option<u32> {
+fn version(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: Option<&RawVersion>,
+) -> Option<u32> {
     let text = match raw? {
         RawVersion::Number(number) => number.to_string(),
         RawVersion::Text(text) => cx.optional_text(key, Some(text))?,
@@ -70,13 +74,13 @@ fn version(cx: &mut Context<'_>, key: &Key, raw: Option<&RawVersion>) -> Option<
     cx.accept(key, parse_major(&text))
 }
 
-fn extensions(cx: &mut Context<'_>, key: &Key, raw: &[String]) -> Vec<String> {
+fn extensions(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &[String]) -> Vec<String> {
     let mut extensions = Vec::new();
     for (index, name) in raw.iter().enumerate() {
         let key = key.element(index);
         let Some(name) = cx.text(&key, name) else { continue };
         let checked = check_identifier(&name)
-            .map_err(|source| Problem::BadName { key: key.to_string(), source });
+            .map_err(|source| ConfigProblem::BadName { key: key.to_string(), source });
         // `pg_trgm` and its like are names that only extensions may have.
         if name.starts_with("pg_") || cx.accept(&key, checked).is_some() {
             extensions.push(name);
@@ -86,8 +90,8 @@ fn extensions(cx: &mut Context<'_>, key: &Key, raw: &[String]) -> Vec<String> {
 }
 
 fn session(
-    cx: &mut Context<'_>,
-    table: &Key,
+    cx: &mut ValidationContext<'_>,
+    table: &ConfigKey,
     raw: &IndexMap<String, String>,
 ) -> IndexMap<String, String> {
     let mut settings = IndexMap::new();
@@ -95,15 +99,15 @@ fn session(
         let key = table.child(name);
         let value = cx.text(&key, value);
         if !is_setting(name) {
-            cx.refuse_key(&key, Problem::BadSetting { name: name.clone() });
+            cx.refuse_key(&key, ConfigProblem::BadSetting { name: name.clone() });
         } else if let Some((_, instead)) =
             RESERVED.iter().find(|(reserved, _)| name.eq_ignore_ascii_case(reserved))
         {
-            cx.refuse_key(&key, Problem::ReservedSetting { name: name.clone(), instead });
+            cx.refuse_key(&key, ConfigProblem::ReservedSetting { name: name.clone(), instead });
         } else if value.as_deref().is_some_and(|value| value.contains(char::is_control)) {
             // The driver sends settings as arguments of a command line, which a tab or a line end divides: what follows would
             // be another option of the server's, of any name.
-            cx.refuse_key(&key, Problem::BadSettingValue { name: name.clone() });
+            cx.refuse_key(&key, ConfigProblem::BadSettingValue { name: name.clone() });
         } else if let Some(value) = value {
             settings.insert(name.clone(), value);
         }
@@ -122,8 +126,8 @@ fn is_setting(name: &str) -> bool {
 
 /// Expanded only where it is used, so that nobody has to set a variable for a server that is not asked for.
 fn server_url(
-    cx: &mut Context<'_>,
-    table: &Key,
+    cx: &mut ValidationContext<'_>,
+    table: &ConfigKey,
     raw: Option<&str>,
     provider: ProviderChoice,
 ) -> Option<SecretString> {
@@ -134,7 +138,7 @@ fn server_url(
         return Some(url.clone());
     }
     let Some(raw) = raw else {
-        cx.refuse(&table.child("provider"), Problem::NoServerUrl);
+        cx.refuse(&table.child("provider"), ConfigProblem::NoServerUrl);
         return None;
     };
     let key = table.child("url");
@@ -143,7 +147,7 @@ fn server_url(
     }
     let url = cx.text(&key, raw)?;
     if url.is_empty() {
-        cx.refuse(&key, Problem::NoServerUrl);
+        cx.refuse(&key, ConfigProblem::NoServerUrl);
         return None;
     }
     Some(SecretString::from(url))

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::context::Context;
+use super::context::ValidationContext;
 use super::paths;
 use super::search_path::PUBLIC;
 use crate::config::glob::{GlobError, find};
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::config::raw::{RawSharedSample, RawTenants, RawVersion};
 use crate::model::{ReservedSchemas, Sample, TargetTemplate, Tenancy};
 
@@ -20,14 +20,14 @@ pub(super) const MADE_TENANTS: [&str; 3] = ["base", "fresh_1", "fresh_2"];
 const MADE_SHARED: [&str; 2] = ["base", "fresh"];
 
 /// What the names of tenants must fit.
-pub(super) struct Naming<'a> {
+pub(super) struct TenantNaming<'a> {
     pub(super) target: &'a TargetTemplate,
     pub(super) tenancy: Tenancy,
     /// Schemas that are no tenant's.
     pub(super) reserved: &'a ReservedSchemas,
 }
 
-impl Naming<'_> {
+impl TenantNaming<'_> {
     /// Whose this target is, if not a tenant's.
     fn taken_by(&self, target: &str) -> Option<String> {
         const SYSTEM: [&str; 3] = ["postgres", "template0", "template1"];
@@ -41,36 +41,40 @@ impl Naming<'_> {
 }
 
 /// Refuses a template by which a tenant that mig-ci makes would get a schema of a track.
-pub(super) fn check_made_tenants(cx: &mut Context<'_>, key: &Key, naming: &Naming<'_>) {
+pub(super) fn check_made_tenants(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    naming: &TenantNaming<'_>,
+) {
     for tenant in MADE_TENANTS {
         let Ok(target) = naming.target.expand(tenant) else { continue };
         if let Some(taken_by) = naming.taken_by(&target) {
             let tenant = tenant.to_owned();
             let origin = "mig-ci makes it".to_owned();
-            cx.refuse(key, Problem::TakenTarget { tenant, origin, target, taken_by });
+            cx.refuse(key, ConfigProblem::TakenTarget { tenant, origin, target, taken_by });
         }
     }
 }
 
 /// A sample, and the key that it comes from.
-struct Found {
-    key: Key,
+struct FoundSample {
+    key: ConfigKey,
     sample: Sample,
 }
 
 /// All samples of a tenant track, by the names of their tenants.
 pub(super) fn tenant_samples(
-    cx: &mut Context<'_>,
-    table: &Key,
+    cx: &mut ValidationContext<'_>,
+    table: &ConfigKey,
     raw: &RawTenants,
-    naming: &Naming<'_>,
+    naming: &TenantNaming<'_>,
 ) -> Vec<Sample> {
     let mut by_path = BTreeMap::new();
     for (key, pattern) in paths::entries(&table.child("samples"), raw.samples.as_ref()) {
         for path in matches(cx, &key, pattern) {
             if let Some(tenant) = tenant_name(cx, &key, &path) {
                 let sample = Sample { tenant, path: path.clone(), version: None };
-                by_path.entry(path).or_insert(Found { key: key.clone(), sample });
+                by_path.entry(path).or_insert(FoundSample { key: key.clone(), sample });
             }
         }
     }
@@ -78,11 +82,11 @@ pub(super) fn tenant_samples(
     found.extend(by_path.into_values());
     found.sort_by(|a, b| a.sample.tenant.cmp(&b.sample.tenant));
 
-    let mut kept: BTreeMap<String, Found> = BTreeMap::new();
+    let mut kept: BTreeMap<String, FoundSample> = BTreeMap::new();
     for one in found {
         let Some(target) = target(cx, &one, naming) else { continue };
         if let Some(first) = kept.get(&target) {
-            let problem = Problem::SameTarget {
+            let problem = ConfigProblem::SameTarget {
                 target,
                 first: first.sample.path.clone(),
                 second: one.sample.path.clone(),
@@ -99,11 +103,11 @@ pub(super) fn tenant_samples(
 
 /// The samples of `[….sample.TENANT]`; those that name a file of the patterns take it out of `by_path`.
 fn named_samples(
-    cx: &mut Context<'_>,
-    table: &Key,
+    cx: &mut ValidationContext<'_>,
+    table: &ConfigKey,
     raw: &RawTenants,
-    by_path: &mut BTreeMap<Utf8PathBuf, Found>,
-) -> Vec<Found> {
+    by_path: &mut BTreeMap<Utf8PathBuf, FoundSample>,
+) -> Vec<FoundSample> {
     let known: Vec<String> = by_path.values().map(|found| found.sample.tenant.clone()).collect();
     let mut named = Vec::new();
     let mut taken = Vec::new();
@@ -116,13 +120,14 @@ fn named_samples(
             if tenant_name(cx, &key, &path).is_some() {
                 taken.push(path.clone());
                 let sample = Sample { tenant: tenant.clone(), path, version };
-                named.push(Found { key, sample });
+                named.push(FoundSample { key, sample });
             }
         } else if known.contains(tenant) {
             let of_tenant = by_path.values_mut().filter(|found| found.sample.tenant == *tenant);
             of_tenant.for_each(|found| found.sample.version.clone_from(&version));
         } else {
-            let problem = Problem::NoSuchSample { tenant: tenant.clone(), known: known.clone() };
+            let problem =
+                ConfigProblem::NoSuchSample { tenant: tenant.clone(), known: known.clone() };
             cx.refuse_key(&key, problem);
         }
     }
@@ -132,8 +137,8 @@ fn named_samples(
 
 /// The starting state of a shared track.
 pub(super) fn shared_sample(
-    cx: &mut Context<'_>,
-    key: &Key,
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
     raw: &RawSharedSample,
 ) -> Option<Sample> {
     let (file_key, file, raw_version) = match raw {
@@ -144,16 +149,16 @@ pub(super) fn shared_sample(
     let path = paths::file(cx, &file_key, file)?;
     let tenant = tenant_name(cx, &file_key, &path)?;
     if MADE_SHARED.contains(&tenant.as_str()) {
-        cx.refuse(&file_key, Problem::ReservedName { name: tenant, path });
+        cx.refuse(&file_key, ConfigProblem::ReservedName { name: tenant, path });
         return None;
     }
     Some(Sample { tenant, path, version })
 }
 
-fn matches(cx: &mut Context<'_>, key: &Key, raw: &str) -> Vec<Utf8PathBuf> {
+fn matches(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &str) -> Vec<Utf8PathBuf> {
     let Some(text) = cx.text(key, raw) else { return Vec::new() };
     let Some(pattern) = paths::normalised(&text) else {
-        cx.refuse(key, Problem::OutsideProject { key: key.to_string(), path: text });
+        cx.refuse(key, ConfigProblem::OutsideProject { key: key.to_string(), path: text });
         return Vec::new();
     };
     let pattern = pattern.into_string();
@@ -161,33 +166,37 @@ fn matches(cx: &mut Context<'_>, key: &Key, raw: &str) -> Vec<Utf8PathBuf> {
         Ok(matches) if !matches.paths.is_empty() || cx.input.overrides.empty_folders => {
             return matches.paths;
         }
-        Ok(none) => Problem::NoMatch {
+        Ok(none) => ConfigProblem::NoMatch {
             key: key.to_string(),
             pattern,
             folder: none.folder,
             files: none.searched,
         },
         Err(GlobError::Pattern(reason)) => {
-            Problem::BadPattern { key: key.to_string(), pattern, reason }
+            ConfigProblem::BadPattern { key: key.to_string(), pattern, reason }
         }
-        Err(GlobError::Files(error)) => Problem::Unreadable(error),
+        Err(GlobError::Files(error)) => ConfigProblem::Unreadable(error),
     };
     cx.refuse(key, problem);
     Vec::new()
 }
 
 /// `acme` for `samples/acme.sql` and `samples/acme.sql.gz`.
-fn tenant_name(cx: &mut Context<'_>, key: &Key, path: &Utf8Path) -> Option<String> {
+fn tenant_name(cx: &mut ValidationContext<'_>, key: &ConfigKey, path: &Utf8Path) -> Option<String> {
     let name = path.file_name().unwrap_or_default();
     let stem = name.strip_suffix(".gz").unwrap_or(name).strip_suffix(".sql");
     let stem = stem.filter(|stem| !stem.is_empty()).map(str::to_owned);
     cx.accept(
         key,
-        stem.ok_or_else(|| Problem::NotSql { key: key.to_string(), path: path.to_owned() }),
+        stem.ok_or_else(|| ConfigProblem::NotSql { key: key.to_string(), path: path.to_owned() }),
     )
 }
 
-fn version(cx: &mut Context<'_>, key: &Key, raw: Option<&RawVersion>) -> Option<String> {
+fn version(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: Option<&RawVersion>,
+) -> Option<String> {
     match raw? {
         RawVersion::Number(number) => Some(number.to_string()),
         RawVersion::Text(text) => cx.optional_text(key, Some(text)),
@@ -195,21 +204,25 @@ fn version(cx: &mut Context<'_>, key: &Key, raw: Option<&RawVersion>) -> Option<
 }
 
 /// The target of a sample's tenant, if it can have one.
-fn target(cx: &mut Context<'_>, found: &Found, naming: &Naming<'_>) -> Option<String> {
+fn target(
+    cx: &mut ValidationContext<'_>,
+    found: &FoundSample,
+    naming: &TenantNaming<'_>,
+) -> Option<String> {
     let Sample { tenant, path, .. } = &found.sample;
     if MADE_TENANTS.contains(&tenant.as_str()) {
-        let problem = Problem::ReservedName { name: tenant.clone(), path: path.clone() };
+        let problem = ConfigProblem::ReservedName { name: tenant.clone(), path: path.clone() };
         cx.refuse(&found.key, problem);
         return None;
     }
-    let expanded = naming.target.expand(tenant).map_err(|source| Problem::BadTarget {
+    let expanded = naming.target.expand(tenant).map_err(|source| ConfigProblem::BadTarget {
         tenant: tenant.clone(),
         origin: path.to_string(),
         source,
     });
     let target = cx.accept(&found.key, expanded)?;
     if let Some(taken_by) = naming.taken_by(&target) {
-        let problem = Problem::TakenTarget {
+        let problem = ConfigProblem::TakenTarget {
             tenant: tenant.clone(),
             origin: path.to_string(),
             target,

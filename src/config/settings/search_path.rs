@@ -1,8 +1,8 @@
 //! Schemas and search paths: what comes first is where migrations create their tables.
 
-use super::context::Context;
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use super::context::ValidationContext;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::model::{TargetError, check_identifier, placeholder};
 
 /// Stands for the tenant's schema.
@@ -12,13 +12,13 @@ pub(super) const TARGET: &str = "{target}";
 pub(super) const PUBLIC: &str = "public";
 
 /// A schema's name that PostgreSQL takes as it is.
-pub(super) fn schema(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<String> {
+pub(super) fn schema(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &str) -> Option<String> {
     let schema = cx.text(key, raw)?;
     let checked = check_identifier(&schema)
-        .map_err(|source| Problem::BadName { key: key.to_string(), source });
+        .map_err(|source| ConfigProblem::BadName { key: key.to_string(), source });
     cx.accept(key, checked)?;
     if schema == "information_schema" {
-        cx.refuse(key, Problem::ServersSchema { key: key.to_string(), name: schema });
+        cx.refuse(key, ConfigProblem::ServersSchema { key: key.to_string(), name: schema });
         return None;
     }
     Some(schema)
@@ -26,13 +26,13 @@ pub(super) fn schema(cx: &mut Context<'_>, key: &Key, raw: &str) -> Option<Strin
 
 /// The schemas of a search path: at least one, each a possible name. `None` where there is none, or a problem with it.
 pub(super) fn search_path(
-    cx: &mut Context<'_>,
-    key: &Key,
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
     raw: Option<&[String]>,
 ) -> Option<Vec<String>> {
     let raw = raw?;
     if raw.is_empty() {
-        cx.refuse(key, Problem::EmptySearchPath { key: key.to_string() });
+        cx.refuse(key, ConfigProblem::EmptySearchPath { key: key.to_string() });
         return None;
     }
     let mut path = Vec::new();
@@ -41,14 +41,13 @@ pub(super) fn search_path(
         let Some(entry) = cx.text(&key, entry) else { continue };
         let unknown = placeholder(&entry.replace(TARGET, "").replace("{tenant}", ""));
         let problem = match check_identifier(&entry) {
-            _ if unknown.is_some() => unknown.map(|placeholder| Problem::UnknownPlaceholder {
-                key: key.to_string(),
-                placeholder,
+            _ if unknown.is_some() => unknown.map(|placeholder| {
+                ConfigProblem::UnknownPlaceholder { key: key.to_string(), placeholder }
             }),
             // `pg_catalog` and `pg_temp` have their place in a search path.
             Ok(()) | Err(TargetError::Reserved { .. }) if !entry.contains("{tenant}") => None,
-            Err(source) => Some(Problem::BadName { key: key.to_string(), source }),
-            Ok(()) => Some(Problem::TenantInSearchPath { key: key.to_string() }),
+            Err(source) => Some(ConfigProblem::BadName { key: key.to_string(), source }),
+            Ok(()) => Some(ConfigProblem::TenantInSearchPath { key: key.to_string() }),
         };
         match problem {
             Some(problem) => cx.refuse(&key, problem),
@@ -59,9 +58,14 @@ pub(super) fn search_path(
 }
 
 /// Refuses a path that does not begin with `expected`.
-pub(super) fn starts_with(cx: &mut Context<'_>, key: &Key, path: &[String], expected: &str) {
+pub(super) fn starts_with(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    path: &[String],
+    expected: &str,
+) {
     if let Some(first) = path.first().filter(|first| *first != expected) {
-        let problem = Problem::SearchPathStart {
+        let problem = ConfigProblem::SearchPathStart {
             key: key.to_string(),
             first: first.clone(),
             expected: format!("`{expected}`"),
@@ -72,15 +76,15 @@ pub(super) fn starts_with(cx: &mut Context<'_>, key: &Key, path: &[String], expe
 
 /// Refuses `{target}` where there is no tenant's schema.
 pub(super) fn without_target(
-    cx: &mut Context<'_>,
-    key: &Key,
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
     path: &[String],
     reason: &'static str,
 ) {
     for (index, entry) in path.iter().enumerate() {
         if entry.contains(TARGET) {
             let key = key.element(index);
-            cx.refuse(&key, Problem::TargetInSearchPath { key: key.to_string(), reason });
+            cx.refuse(&key, ConfigProblem::TargetInSearchPath { key: key.to_string(), reason });
         }
     }
 }

@@ -1,11 +1,11 @@
 //! `[databases.NAME.tenants]`.
 
-use super::context::Context;
+use super::context::ValidationContext;
 use super::databases::format;
 use super::search_path::{PUBLIC, TARGET, joined, search_path, starts_with, without_target};
 use super::{paths, samples};
-use crate::config::key::Key;
-use crate::config::problem::Problem;
+use crate::config::key::ConfigKey;
+use crate::config::problem::ConfigProblem;
 use crate::config::raw::{OneOrMany, RawFrom, RawTenants};
 use crate::model::{ReservedSchemas, TargetTemplate, Tenancy, TenantSource, TenantTrack, Track};
 
@@ -17,8 +17,8 @@ const DEFAULT_TARGET: &str = "{tenant}";
 ///
 /// With tenancy by schema, the track's `schema` is `{target}`: there is none that all tenants share.
 pub(super) fn track(
-    cx: &mut Context<'_>,
-    table: &Key,
+    cx: &mut ValidationContext<'_>,
+    table: &ConfigKey,
     raw: &RawTenants,
     shared: Option<&Track>,
     connects: bool,
@@ -47,7 +47,7 @@ pub(super) fn track(
     let target_key = table.child("target");
     let target = template(cx, &target_key, raw.target.as_deref())?;
     let reserved = ReservedSchemas::new(shared, &track.search_path);
-    let naming = samples::Naming { target: &target, tenancy, reserved: &reserved };
+    let naming = samples::TenantNaming { target: &target, tenancy, reserved: &reserved };
     samples::check_made_tenants(cx, &target_key, &naming);
     let samples = samples::tenant_samples(cx, table, raw, &naming);
     Some(TenantTrack { track, tenancy, target, prepare, samples, from })
@@ -55,8 +55,8 @@ pub(super) fn track(
 
 /// As written, or the default; never empty.
 fn tenant_path(
-    cx: &mut Context<'_>,
-    key: &Key,
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
     raw: &RawTenants,
     tenancy: Tenancy,
     shared: Option<&str>,
@@ -76,7 +76,11 @@ fn tenant_path(
     })
 }
 
-fn template(cx: &mut Context<'_>, key: &Key, raw: Option<&str>) -> Option<TargetTemplate> {
+fn template(
+    cx: &mut ValidationContext<'_>,
+    key: &ConfigKey,
+    raw: Option<&str>,
+) -> Option<TargetTemplate> {
     let text = cx.text(key, raw.unwrap_or(DEFAULT_TARGET))?;
     let template = TargetTemplate::parse(&text).and_then(|template| {
         // The tenants that mig-ci makes itself need targets too.
@@ -85,11 +89,14 @@ fn template(cx: &mut Context<'_>, key: &Key, raw: Option<&str>) -> Option<Target
         }
         Ok(template)
     });
-    cx.accept(key, template.map_err(|source| Problem::BadTemplate { key: key.to_string(), source }))
+    cx.accept(
+        key,
+        template.map_err(|source| ConfigProblem::BadTemplate { key: key.to_string(), source }),
+    )
 }
 
 /// What `from` holds is for the commands that connect; that it says one thing is checked for all.
-fn one_source(cx: &mut Context<'_>, key: &Key, raw: &RawFrom) {
+fn one_source(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawFrom) {
     let sources = [
         ("query", raw.query.is_some()),
         ("list", raw.list.is_some()),
@@ -100,11 +107,11 @@ fn one_source(cx: &mut Context<'_>, key: &Key, raw: &RawFrom) {
     let given: Vec<&'static str> =
         sources.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
     if given.len() != 1 {
-        cx.refuse_key(key, Problem::NotOneSource { table: key.table(), given });
+        cx.refuse_key(key, ConfigProblem::NotOneSource { table: key.table(), given });
     }
 }
 
-fn source(cx: &mut Context<'_>, key: &Key, raw: &RawFrom) -> Option<TenantSource> {
+fn source(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawFrom) -> Option<TenantSource> {
     if let Some(query) = &raw.query {
         return cx.text(&key.child("query"), query).map(TenantSource::Query);
     }

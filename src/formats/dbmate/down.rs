@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use super::in_ledger;
 use crate::formats::step::{LIB_PQ, in_transaction};
-use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, Message};
+use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
 
 pub(super) fn decide(
@@ -67,14 +67,14 @@ fn target<'v>(
     Ok(version)
 }
 
-pub(super) fn revert(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+pub(super) fn revert(migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
     let Some(down) = &migration.down else { return Vec::new() };
     let row =
         in_ledger("delete from {table} where version = {version}", &migration.version, ledger);
     if migration.down_in_transaction {
         in_transaction(&LIB_PQ, down, row)
     } else {
-        vec![Message::script(down.clone()), Message::tool(row)]
+        vec![QueryBatch::script(down.clone()), QueryBatch::tool(row)]
     }
 }
 

@@ -39,8 +39,8 @@ use sections::{UP, has_transaction, sections};
 use super::ledger::by_version;
 use super::step::{LIB_PQ, in_transaction};
 use super::{
-    Client, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError,
-    Ledger, LedgerRow, Message, NewFile, Slug,
+    ClientLibrary, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format,
+    FormatError, Ledger, LedgerRow, MigrationName, NewFile, QueryBatch,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{quote_identifier, quote_literal};
@@ -65,8 +65,8 @@ impl Format for Dbmate {
         "dbmate"
     }
 
-    fn client(&self) -> Client {
-        Client::LibPq
+    fn client(&self) -> ClientLibrary {
+        ClientLibrary::LibPq
     }
 
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError> {
@@ -132,14 +132,14 @@ impl Format for Dbmate {
         }
     }
 
-    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<Message> {
+    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<QueryBatch> {
         let schemas =
             ledger.schemas.iter().map(|schema| format!("create schema if not exists {schema}"));
         let table = format!(
             "create table if not exists {} (version varchar primary key)",
             ledger.qualified()
         );
-        schemas.chain([table]).map(Message::tool).collect()
+        schemas.chain([table]).map(QueryBatch::tool).collect()
     }
 
     fn ledger_rows(&self, ledger: &Ledger) -> String {
@@ -157,7 +157,7 @@ impl Format for Dbmate {
         Decision { apply: apply.map(|(index, _)| index).collect(), ..Decision::default() }
     }
 
-    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
         let row = in_ledger(
             "insert into {table} (version) values ({version})",
             &migration.version,
@@ -166,7 +166,7 @@ impl Format for Dbmate {
         if migration.in_transaction {
             in_transaction(&LIB_PQ, &migration.up, row)
         } else {
-            vec![Message::script(migration.up.clone()), Message::tool(row)]
+            vec![QueryBatch::script(migration.up.clone()), QueryBatch::tool(row)]
         }
     }
 
@@ -184,20 +184,20 @@ impl Format for Dbmate {
         migration: &Migration,
         _below: Option<&Migration>,
         ledger: &Ledger,
-    ) -> Vec<Message> {
+    ) -> Vec<QueryBatch> {
         down::revert(migration, ledger)
     }
 
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &Slug,
+        slug: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
         next::files(directory, slug, now)
     }
 
-    fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
+    fn is_applied_expr(&self, migration: &Migration, ledger: &Ledger) -> String {
         format!(
             "EXISTS (SELECT FROM {} WHERE version = {})",
             ledger.qualified(),
@@ -205,7 +205,7 @@ impl Format for Dbmate {
         )
     }
 
-    fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
+    fn stamp(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
         let insert = |migration: &&Migration| {
             format!(
                 "INSERT INTO {} (version) VALUES ({}) ON CONFLICT DO NOTHING;",

@@ -8,13 +8,13 @@ use std::time::SystemTime;
 
 use super::version;
 use crate::formats::next::{next_number, no_number};
-use crate::formats::{Directory, FormatError, NewFile, Slug};
+use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 
 const TEMPLATE: &str = "-- migrate:up\n\n\n-- migrate:down\n\n";
 
 pub(super) fn files(
     directory: &Directory<'_>,
-    slug: &Slug,
+    slug: &MigrationName,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, FormatError> {
     // They are sorted as dbmate sorts them.

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::words::{self, Heading};
-use crate::sql::{Comment, Outline, outline};
+use crate::sql::{Outline, SqlComment, outline};
 
 /// What gives a script away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,13 +108,13 @@ pub(super) fn turning_point(text: &str, heading: Heading) -> Option<Marker> {
 fn first(
     text: &str,
     outline: &Outline<'_>,
-    is_one: impl Fn(&Comment<'_>) -> bool,
+    is_one: impl Fn(&SqlComment<'_>) -> bool,
 ) -> Option<Marker> {
     let found = outline.comments.iter().find(|comment| is_one(comment));
     found.map(|comment| marker(text, comment, MarkerKind::Turns))
 }
 
-fn marker(text: &str, comment: &Comment<'_>, kind: MarkerKind) -> Marker {
+fn marker(text: &str, comment: &SqlComment<'_>, kind: MarkerKind) -> Marker {
     // A block may have its word below its first line.
     let inner = comment.text.find(|c: char| c.is_alphanumeric()).unwrap_or(0);
     let at = comment.at + inner;
@@ -149,7 +149,7 @@ fn headline(content: &str) -> Option<&str> {
 }
 
 /// The direction that a comment stands for, if it stands where a section can begin.
-fn heading_of(comment: &Comment<'_>) -> Option<Heading> {
+fn heading_of(comment: &SqlComment<'_>) -> Option<Heading> {
     if !comment.stands_alone || comment.in_statement {
         return None;
     }
@@ -160,12 +160,12 @@ fn heading_of(comment: &Comment<'_>) -> Option<Heading> {
     words::heading(&words::words(line))
 }
 
-fn reads_as(comment: &Comment<'_>, heading: Heading) -> bool {
+fn reads_as(comment: &SqlComment<'_>, heading: Heading) -> bool {
     mark_of(comment.content()) == Some(heading) || heading_of(comment) == Some(heading)
 }
 
 /// Whether a comment is the heading of a down section that would run.
-fn heads_a_section(text: &str, outline: &Outline<'_>, comment: &Comment<'_>) -> bool {
+fn heads_a_section(text: &str, outline: &Outline<'_>, comment: &SqlComment<'_>) -> bool {
     if heading_of(comment) != Some(Heading::Down) || continues_a_sentence(text, outline, comment) {
         return false;
     }
@@ -183,7 +183,7 @@ fn heads_a_section(text: &str, outline: &Outline<'_>, comment: &Comment<'_>) -> 
 }
 
 /// Whether a word alone on its line is the end of a sentence that began in the line above.
-fn continues_a_sentence(text: &str, outline: &Outline<'_>, comment: &Comment<'_>) -> bool {
+fn continues_a_sentence(text: &str, outline: &Outline<'_>, comment: &SqlComment<'_>) -> bool {
     let first = comment.content().chars().find(|c| c.is_alphanumeric());
     if !first.is_some_and(char::is_lowercase) || comment.text.starts_with("/*") {
         return false;
@@ -201,7 +201,7 @@ fn continues_a_sentence(text: &str, outline: &Outline<'_>, comment: &Comment<'_>
 }
 
 /// Whether the section stands in comments, right behind its heading, and what follows it takes nothing away.
-fn is_commented_out(text: &str, outline: &Outline<'_>, comment: &Comment<'_>) -> bool {
+fn is_commented_out(text: &str, outline: &Outline<'_>, comment: &SqlComment<'_>) -> bool {
     const TAKES_AWAY: [&str; 7] =
         ["drop", "delete", "truncate", "alter", "update", "revoke", "begin"];
     let mut end = comment.end();
@@ -224,11 +224,11 @@ fn is_commented_out(text: &str, outline: &Outline<'_>, comment: &Comment<'_>) ->
 
 /// Two comments of one shape with SQL behind each, where no SQL stands before the first: the second.
 fn pair(text: &str, outline: &Outline<'_>) -> Option<Marker> {
-    let alone = |comment: &&Comment<'_>| comment.stands_alone && !comment.in_statement;
-    let mut ups: Vec<(&Comment<'_>, LeadingWord)> = Vec::new();
+    let alone = |comment: &&SqlComment<'_>| comment.stands_alone && !comment.in_statement;
+    let mut ups: Vec<(&SqlComment<'_>, LeadingWord)> = Vec::new();
     for comment in outline.comments.iter().filter(alone) {
         let Some(leading) = leading_word(comment.content()) else { continue };
-        let fits = |(above, up): &&(&Comment<'_>, LeadingWord)| {
+        let fits = |(above, up): &&(&SqlComment<'_>, LeadingWord)| {
             let known = PAIR_WORDS.iter().any(|(one, two)| *one == up.word && *two == leading.word);
             // `-- create x` and `-- drop x` say what the next statement does.
             let says_more =

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::formats::testing::directory;
-use crate::formats::{FORMATS, choose};
+use crate::formats::{FORMATS, detect_format};
 use crate::model::MemoryFiles;
 
 fn format(name: &str) -> &'static dyn Format {
@@ -493,7 +493,7 @@ fn detection_leads_to_the_same_question() {
     ] {
         let files = MemoryFiles::new(files.iter().copied());
         let directory = directory(&files, "m");
-        let chosen = choose(&directory, None);
+        let chosen = detect_format(&directory, None);
         let error = chosen.and_then(|chosen| load(chosen.format, &directory)).unwrap_err();
         assert!(
             error.to_string().contains(expected) || error.to_string().contains("not clear"),

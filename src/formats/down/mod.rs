@@ -2,7 +2,7 @@
 //! format.
 
 #[cfg(test)]
-mod peers;
+mod differential_tests;
 
 use crate::model::{Migration, Script};
 use crate::sql::{Dialect, split};

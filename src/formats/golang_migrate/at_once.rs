@@ -11,11 +11,11 @@ use super::version::{NIL_VERSION, in_doubt, no_version, number, set_version, ver
 use crate::formats::step::{
     LIB_PQ, does_the_same_in_a_transaction, in_transaction, tool_transaction,
 };
-use crate::formats::{BegunMark, Ledger, LedgerRow, Message};
+use crate::formats::{BegunMark, Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
 use crate::sql::effects;
 
-pub(super) fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+pub(super) fn apply(migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
     if !does_the_same_in_a_transaction(&migration.up) {
         return super::apply(migration, ledger);
     }
@@ -26,7 +26,7 @@ pub(super) fn revert(
     migration: &Migration,
     below: Option<&Migration>,
     ledger: &Ledger,
-) -> Vec<Message> {
+) -> Vec<QueryBatch> {
     let row = match below {
         Some(below) => version_is(&below.version, false, ledger),
         None => no_version(ledger),
@@ -38,7 +38,7 @@ pub(super) fn revert(
 }
 
 /// As if the step had not been begun.
-pub(super) fn take_back_mark(mark: &BegunMark<'_>, ledger: &Ledger) -> Option<Message> {
+pub(super) fn take_back_mark(mark: &BegunMark<'_>, ledger: &Ledger) -> Option<QueryBatch> {
     let [row] = mark.rows else { return None };
     let version = mark.version.unwrap_or(NIL_VERSION);
     let is_it = !row.complete && number(&row.version) == number(version);

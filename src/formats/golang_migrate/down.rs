@@ -11,7 +11,7 @@
 
 use super::version::{NIL_VERSION, current, no_migration, no_version, set_version, stands_at};
 use crate::formats::step::{LIB_PQ, tool_transaction};
-use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, Message};
+use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
 
 pub(super) fn decide(
@@ -58,13 +58,13 @@ pub(super) fn revert(
     migration: &Migration,
     below: Option<&Migration>,
     ledger: &Ledger,
-) -> Vec<Message> {
+) -> Vec<QueryBatch> {
     let version = below.map_or(NIL_VERSION, |below| below.version.as_str());
     let mut messages = vec![set_version(version, true, ledger)];
     if let Some(down) = &migration.down
         && !down.text().trim().is_empty()
     {
-        messages.push(Message::script(down.clone()));
+        messages.push(QueryBatch::script(down.clone()));
     }
     messages.push(match below {
         Some(_) => set_version(version, false, ledger),

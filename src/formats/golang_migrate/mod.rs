@@ -30,7 +30,7 @@ use regex::Regex;
 use super::ledger::parse_name;
 use super::{
     BegunMark, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format,
-    FormatError, Ledger, LedgerRow, Message, NewFile, Slug,
+    FormatError, Ledger, LedgerRow, MigrationName, NewFile, QueryBatch,
 };
 use crate::model::{Migration, Script};
 use version::{current, history, set_version, stands_at, version_is};
@@ -51,7 +51,7 @@ impl Format for GolangMigrate {
 
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError> {
         let names = directory.names()?;
-        let Some(name) = names.iter().find(|name| File::parse(name).is_some()) else {
+        let Some(name) = names.iter().find(|name| GolangFile::parse(name).is_some()) else {
             return Ok(Detection::No);
         };
         if let Some((path, text)) = directory.beside("go.mod")?
@@ -68,8 +68,8 @@ impl Format for GolangMigrate {
 
     fn load(&self, directory: &Directory<'_>) -> Result<Vec<Migration>, FormatError> {
         let names = directory.names()?;
-        let mut files: BTreeMap<(u64, Direction), File<'_>> = BTreeMap::new();
-        for file in names.iter().filter_map(|name| File::parse(name)) {
+        let mut files: BTreeMap<(u64, FileDirection), GolangFile<'_>> = BTreeMap::new();
+        for file in names.iter().filter_map(|name| GolangFile::parse(name)) {
             match files.entry((file.version, file.direction)) {
                 Entry::Vacant(free) => {
                     free.insert(file);
@@ -87,8 +87,8 @@ impl Format for GolangMigrate {
         let mut versions: Vec<u64> = files.keys().map(|(version, _)| *version).collect();
         versions.dedup();
         let migration = |version| {
-            let up = files.get(&(version, Direction::Up));
-            let down = files.get(&(version, Direction::Down));
+            let up = files.get(&(version, FileDirection::Up));
+            let down = files.get(&(version, FileDirection::Down));
             migration(directory, up, down)
         };
         let migrations: Vec<_> = versions
@@ -117,8 +117,8 @@ impl Format for GolangMigrate {
         }
     }
 
-    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<Message> {
-        vec![Message::tool(format!(
+    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<QueryBatch> {
+        vec![QueryBatch::tool(format!(
             "CREATE TABLE IF NOT EXISTS {} (version bigint not null primary key, dirty boolean not null)",
             ledger.qualified()
         ))]
@@ -152,15 +152,15 @@ impl Format for GolangMigrate {
         }
     }
 
-    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
         apply(migration, ledger)
     }
 
-    fn apply_at_once(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    fn apply_atomic(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
         at_once::apply(migration, ledger)
     }
 
-    fn take_back_mark(&self, mark: &BegunMark<'_>, ledger: &Ledger) -> Option<Message> {
+    fn clear_begun_mark(&self, mark: &BegunMark<'_>, ledger: &Ledger) -> Option<QueryBatch> {
         at_once::take_back_mark(mark, ledger)
     }
 
@@ -178,16 +178,16 @@ impl Format for GolangMigrate {
         migration: &Migration,
         below: Option<&Migration>,
         ledger: &Ledger,
-    ) -> Vec<Message> {
+    ) -> Vec<QueryBatch> {
         down::revert(migration, below, ledger)
     }
 
-    fn revert_at_once(
+    fn revert_atomic(
         &self,
         migration: &Migration,
         below: Option<&Migration>,
         ledger: &Ledger,
-    ) -> Vec<Message> {
+    ) -> Vec<QueryBatch> {
         at_once::revert(migration, below, ledger)
     }
 
@@ -199,7 +199,7 @@ impl Format for GolangMigrate {
         version::in_doubt(rows, migrations)
     }
 
-    fn way_on(
+    fn recovery_hint(
         &self,
         rows: &[LedgerRow],
         migrations: &[Migration],
@@ -211,13 +211,13 @@ impl Format for GolangMigrate {
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &Slug,
+        slug: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
         next::files(directory, slug, now)
     }
 
-    fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
+    fn is_applied_expr(&self, migration: &Migration, ledger: &Ledger) -> String {
         format!(
             "EXISTS (SELECT FROM {} WHERE version >= {} AND NOT dirty)",
             ledger.qualified(),
@@ -225,16 +225,16 @@ impl Format for GolangMigrate {
         )
     }
 
-    fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
+    fn stamp(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
         let stands_after = |last: &&Migration| version_is(&last.version, false, ledger) + ";";
         migrations.last().map(stands_after).unwrap_or_default()
     }
 }
 
-fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+fn apply(migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
     let mut messages = vec![set_version(&migration.version, true, ledger)];
     if !migration.up.text().trim().is_empty() {
-        messages.push(Message::script(migration.up.clone()));
+        messages.push(QueryBatch::script(migration.up.clone()));
     }
     messages.push(set_version(&migration.version, false, ledger));
     messages
@@ -243,10 +243,10 @@ fn apply(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
 /// A version's migration, from its two files; nothing if it has none.
 fn migration(
     directory: &Directory<'_>,
-    up: Option<&File<'_>>,
-    down: Option<&File<'_>>,
+    up: Option<&GolangFile<'_>>,
+    down: Option<&GolangFile<'_>>,
 ) -> Result<Option<Migration>, FormatError> {
-    let script = |file: &File<'_>| -> Result<Script, FormatError> {
+    let script = |file: &GolangFile<'_>| -> Result<Script, FormatError> {
         Ok(Script::whole(directory.join(file.name), directory.text(file.name)?))
     };
     let Some(file) = up.or(down) else { return Ok(None) };
@@ -268,22 +268,22 @@ fn migration(
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Direction {
+enum FileDirection {
     Up,
     Down,
 }
 
 /// A file's name, taken apart.
 #[derive(Debug)]
-struct File<'n> {
+struct GolangFile<'n> {
     name: &'n str,
     version: u64,
     description: &'n str,
-    direction: Direction,
+    direction: FileDirection,
     extension: &'n str,
 }
 
-impl<'n> File<'n> {
+impl<'n> GolangFile<'n> {
     /// `None` for a file that golang-migrate ignores; so does it with a version that has too many digits.
     fn parse(name: &'n str) -> Option<Self> {
         let parts = NAME.captures(name)?;
@@ -292,7 +292,7 @@ impl<'n> File<'n> {
             name,
             version: part(1)?.parse().ok()?,
             description: part(2)?,
-            direction: if part(3)? == "up" { Direction::Up } else { Direction::Down },
+            direction: if part(3)? == "up" { FileDirection::Up } else { FileDirection::Down },
             extension: part(4)?,
         })
     }
@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn the_last_direction_in_a_name_counts() {
-        let file = File::parse("1_a.up.b.down.sql").unwrap();
-        assert_eq!((file.description, file.direction), ("a.up.b", Direction::Down));
+        let file = GolangFile::parse("1_a.up.b.down.sql").unwrap();
+        assert_eq!((file.description, file.direction), ("a.up.b", FileDirection::Down));
     }
 
     #[test]
@@ -418,8 +418,8 @@ mod tests {
             [row(2, true), row(2, false)]
         );
         let all: Vec<_> = migrations.iter().collect();
-        assert!(GolangMigrate.record_all(&all, &ledger).ends_with("VALUES (2, false);"));
-        assert_eq!(GolangMigrate.record_all(&[], &ledger), "");
+        assert!(GolangMigrate.stamp(&all, &ledger).ends_with("VALUES (2, false);"));
+        assert_eq!(GolangMigrate.stamp(&[], &ledger), "");
     }
 
     #[test]

@@ -5,21 +5,22 @@
 
 use std::time::SystemTime;
 
-use super::File;
+use super::GolangFile;
 use crate::formats::next::{next_number, no_number};
-use crate::formats::{Directory, FormatError, NewFile, Slug};
+use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 
 const EXTENSION: &str = "sql";
 
 pub(super) fn files(
     directory: &Directory<'_>,
-    slug: &Slug,
+    slug: &MigrationName,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, FormatError> {
     let names = directory.names()?;
-    let mut found: Vec<File<'_>> = names.iter().filter_map(|name| File::parse(name)).collect();
+    let mut found: Vec<GolangFile<'_>> =
+        names.iter().filter_map(|name| GolangFile::parse(name)).collect();
     found.sort_by_key(|file| file.version);
-    let digits = |file: &File<'_>| file.name.split('_').next().unwrap_or_default().len();
+    let digits = |file: &GolangFile<'_>| file.name.split('_').next().unwrap_or_default().len();
     let numbers: Vec<&str> = found.iter().map(|file| &file.name[..digits(file)]).collect();
     let number = next_number(&numbers, now).filter(|number| number.parse::<u64>().is_ok());
     let number = number.ok_or_else(|| no_number(directory, numbers.last().unwrap_or(&"")))?;
@@ -43,7 +44,7 @@ mod tests {
     fn next(names: &[&str]) -> Result<[String; 2], FormatError> {
         let files = MemoryFiles::new(names.iter().map(|name| (format!("m/{name}"), "")));
         let at = SystemTime::UNIX_EPOCH;
-        let made = super::files(&directory(&files, "m"), &Slug::new("a b").unwrap(), at)?;
+        let made = super::files(&directory(&files, "m"), &MigrationName::new("a b").unwrap(), at)?;
         assert!(made.iter().all(|file| file.text.is_empty()));
         let names = made.iter().map(|file| file.path.file_name().unwrap().to_owned());
         Ok(names.collect::<Vec<_>>().try_into().unwrap())

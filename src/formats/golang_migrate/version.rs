@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::formats::step::{LIB_PQ, tool_transaction};
-use crate::formats::{Ledger, LedgerRow, Message};
+use crate::formats::{Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
 
 /// Below the first migration. The tool writes it while it undoes that one, and takes it for none at all.
@@ -61,7 +61,7 @@ pub(super) fn no_migration(version: &str) -> String {
 }
 
 /// Replaces the ledger's one row, in a transaction of its own.
-pub(super) fn set_version(version: &str, dirty: bool, ledger: &Ledger) -> Message {
+pub(super) fn set_version(version: &str, dirty: bool, ledger: &Ledger) -> QueryBatch {
     tool_transaction(&LIB_PQ, &version_is(version, dirty, ledger))
 }
 

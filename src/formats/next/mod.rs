@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Directory, Format, FormatError, choose, detect, direction};
+use super::{Directory, Format, FormatError, detect, detect_format, direction};
 use crate::model::{Files, FilesError};
 
 /// What a file system takes for one name, in bytes.
@@ -35,9 +35,9 @@ pub(crate) enum NextError {
 /// A message as a part of a file's name: a `_` for each space, as sqlx has it, and nothing that a shell, a file system or a
 /// tool could read as anything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Slug(String);
+pub(crate) struct MigrationName(String);
 
-impl Slug {
+impl MigrationName {
     pub(crate) fn new(message: &str) -> Result<Self, NextError> {
         let text = message.trim_matches(' ');
         let is_fit = |c: char| c.is_alphanumeric() || " _-".contains(c);
@@ -72,8 +72,8 @@ pub(crate) fn next_files(
     message: &str,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, NextError> {
-    let slug = Slug::new(message)?;
-    let format = match choose(directory, wanted) {
+    let slug = MigrationName::new(message)?;
+    let format = match detect_format(directory, wanted) {
         Ok(chosen) => chosen.format,
         Err(FormatError::NoMigrations { path, found }) => {
             return Err(NextError::Format(FormatError::Directory {

@@ -26,8 +26,8 @@ use order::ordered;
 use super::ledger::by_version;
 use super::step::{PLAIN, in_transaction};
 use super::{
-    Client, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError,
-    Ledger, LedgerRow, Message, NewFile, Slug,
+    ClientLibrary, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format,
+    FormatError, Ledger, LedgerRow, MigrationName, NewFile, QueryBatch,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{Dialect, LineIndex, Piece, first_variable, quote_bytes, quote_literal, split};
@@ -43,8 +43,8 @@ impl Format for Plain {
         "plain"
     }
 
-    fn client(&self) -> Client {
-        Client::Psql
+    fn client(&self) -> ClientLibrary {
+        ClientLibrary::Psql
     }
 
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError> {
@@ -75,8 +75,8 @@ impl Format for Plain {
         }
     }
 
-    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<Message> {
-        vec![Message::tool(format!(
+    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<QueryBatch> {
+        vec![QueryBatch::tool(format!(
             "CREATE TABLE IF NOT EXISTS {} (version text PRIMARY KEY, checksum bytea NOT NULL, \
              applied_at timestamptz NOT NULL DEFAULT now())",
             ledger.qualified()
@@ -101,7 +101,7 @@ impl Format for Plain {
         Decision { apply: apply.collect(), ..Decision::default() }
     }
 
-    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
         let row = format!(
             // Migrations that share a message share `now()`, and the order of the rows is that of their times.
             "INSERT INTO {} (version, checksum, applied_at) VALUES ({}, pg_catalog.clock_timestamp())",
@@ -114,11 +114,11 @@ impl Format for Plain {
         let start = migration.up.range().start;
         let statement = |piece: Piece| {
             let range = piece.range();
-            Message::script(migration.up.section(start + range.start..start + range.end))
+            QueryBatch::script(migration.up.section(start + range.start..start + range.end))
         };
         let statements =
             split(migration.up.text(), Dialect::Psql).pieces.into_iter().map(statement);
-        statements.chain([Message::tool(row)]).collect()
+        statements.chain([QueryBatch::tool(row)]).collect()
     }
 
     fn decide_down(
@@ -131,20 +131,20 @@ impl Format for Plain {
     }
 
     /// There are no down files.
-    fn revert(&self, _: &Migration, _: Option<&Migration>, _: &Ledger) -> Vec<Message> {
+    fn revert(&self, _: &Migration, _: Option<&Migration>, _: &Ledger) -> Vec<QueryBatch> {
         Vec::new()
     }
 
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &Slug,
+        slug: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
         next::files(directory, slug, now)
     }
 
-    fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
+    fn is_applied_expr(&self, migration: &Migration, ledger: &Ledger) -> String {
         format!(
             "EXISTS (SELECT FROM {} WHERE version = {})",
             ledger.qualified(),
@@ -152,7 +152,7 @@ impl Format for Plain {
         )
     }
 
-    fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
+    fn stamp(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
         // A microsecond each: the order of the rows is that of their times.
         let insert = |(number, migration): (usize, &&Migration)| {
             format!(
@@ -377,10 +377,10 @@ mod tests {
         let migrations = load(&[("m/it's.sql", "")]).unwrap();
         let ledger = Ledger::new("t\"", TABLE);
         assert_eq!(
-            Plain.recorded(&migrations[0], &ledger),
+            Plain.is_applied_expr(&migrations[0], &ledger),
             "EXISTS (SELECT FROM \"t\"\"\".\"mig_ci_migrations\" WHERE version = 'it''s')"
         );
-        let all = Plain.record_all(&[&migrations[0], &migrations[0]], &ledger);
+        let all = Plain.stamp(&[&migrations[0], &migrations[0]], &ledger);
         assert!(
             all.contains("now() + 0 * interval") && all.contains("now() + 1 * interval"),
             "{all}"

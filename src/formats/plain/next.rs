@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use super::order::ordered;
 use crate::formats::next::{next_number, no_number};
-use crate::formats::{Directory, FormatError, NewFile, Slug};
+use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 
 pub(super) fn files(
     directory: &Directory<'_>,
-    slug: &Slug,
+    slug: &MigrationName,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, FormatError> {
     let names = ordered(directory, directory.sql_names()?)?;
@@ -32,7 +32,7 @@ mod tests {
     fn next(names: &[&str], order: Option<FileOrder>) -> String {
         let files = MemoryFiles::new(names.iter().map(|name| (format!("m/{name}"), "")));
         let directory = Directory { order, ..directory(&files, "m") };
-        let slug = Slug::new("a b").unwrap();
+        let slug = MigrationName::new("a b").unwrap();
         let made = super::files(&directory, &slug, SystemTime::UNIX_EPOCH).unwrap();
         made[0].path.file_name().unwrap().to_owned()
     }

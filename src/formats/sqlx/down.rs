@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use super::refusal_of_ledger;
 use crate::formats::ledger::by_version;
 use crate::formats::step::{PLAIN, in_transaction};
-use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, Message};
+use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
 
 pub(super) fn decide(
@@ -63,13 +63,13 @@ pub(super) fn decide(
     Ok(decision)
 }
 
-pub(super) fn revert(migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+pub(super) fn revert(migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
     let Some(down) = &migration.down else { return Vec::new() };
     let row = format!("DELETE FROM {} WHERE version = {}", ledger.named, migration.version);
     if migration.down_in_transaction {
         in_transaction(&PLAIN, down, row)
     } else {
-        vec![Message::script(down.clone()), Message::tool(row)]
+        vec![QueryBatch::script(down.clone()), QueryBatch::tool(row)]
     }
 }
 

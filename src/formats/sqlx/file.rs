@@ -5,7 +5,7 @@ use crate::model::Script;
 
 /// The order counts: it is sqlx's within a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum SqlxFileKind {
     Simple,
     Up,
     Down,
@@ -13,14 +13,14 @@ pub(super) enum Kind {
 
 /// A file's name, taken apart.
 #[derive(Debug)]
-pub(super) struct File<'n> {
+pub(super) struct SqlxFile<'n> {
     pub(super) name: &'n str,
     pub(super) version: i64,
-    pub(super) kind: Kind,
+    pub(super) kind: SqlxFileKind,
     pub(super) description: String,
 }
 
-impl<'n> File<'n> {
+impl<'n> SqlxFile<'n> {
     /// `None` for a file that sqlx ignores.
     pub(super) fn parse(name: &'n str) -> Option<Result<Self, String>> {
         let (version, rest) = name.split_once('_')?;
@@ -34,11 +34,11 @@ impl<'n> File<'n> {
             )));
         };
         let (kind, suffix) = if rest.ends_with(".up.sql") {
-            (Kind::Up, ".up.sql")
+            (SqlxFileKind::Up, ".up.sql")
         } else if rest.ends_with(".down.sql") {
-            (Kind::Down, ".down.sql")
+            (SqlxFileKind::Down, ".down.sql")
         } else {
-            (Kind::Simple, ".sql")
+            (SqlxFileKind::Simple, ".sql")
         };
         let description = rest.trim_end_matches(suffix).replace('_', " ");
         Some(Ok(Self { name, version, kind, description }))

@@ -26,14 +26,14 @@ use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha384};
 
-use file::{File, Kind};
+use file::{SqlxFile, SqlxFileKind};
 
 use super::ledger::{by_version, parse_name};
 use super::sqlx_toml::settings;
 use super::step::{PLAIN, in_transaction};
 use super::{
-    Client, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format, FormatError,
-    Ledger, LedgerRow, Message, NewFile, Slug, dbmate, foreign,
+    ClientLibrary, Decision, Detection, Directory, DownDecision, DownRefusal, DownTo, Format,
+    FormatError, Ledger, LedgerRow, MigrationName, NewFile, QueryBatch, dbmate, unsupported,
 };
 use crate::model::{Migration, Script};
 use crate::sql::{quote_bytes, quote_literal};
@@ -48,27 +48,33 @@ impl Format for Sqlx {
         "sqlx"
     }
 
-    fn client(&self) -> Client {
-        Client::Sqlx
+    fn client(&self) -> ClientLibrary {
+        ClientLibrary::Sqlx
     }
 
     fn detect(&self, directory: &Directory<'_>) -> Result<Detection, FormatError> {
         let names = directory.sql_names()?;
-        let files: Vec<_> = names.iter().filter_map(|name| File::parse(name)?.ok()).collect();
+        let files: Vec<_> = names.iter().filter_map(|name| SqlxFile::parse(name)?.ok()).collect();
         if files.is_empty() {
             return Ok(Detection::No);
         }
         // Marks in the files say more than a dependency beside them: the crate is not only there to migrate.
         if dbmate::marked(directory)?.is_none()
-            && foreign::marked(directory)?.is_none()
+            && unsupported::marked(directory)?.is_none()
             && let Some(reason) = hint(directory)?
         {
             return Ok(Detection::Certain(reason));
         }
         // A number, `_` and a name are everybody's.
-        Ok(files.iter().find(|file| file.kind != Kind::Simple).map_or(Detection::No, |file| {
-            Detection::Possible(format!("`{}` is named as sqlx names reversible ones", file.name))
-        }))
+        Ok(files.iter().find(|file| file.kind != SqlxFileKind::Simple).map_or(
+            Detection::No,
+            |file| {
+                Detection::Possible(format!(
+                    "`{}` is named as sqlx names reversible ones",
+                    file.name
+                ))
+            },
+        ))
     }
 
     fn stem<'n>(&self, name: &'n str) -> Option<&'n str> {
@@ -81,7 +87,7 @@ impl Format for Sqlx {
         let names = directory.sql_names()?;
         let mut files = Vec::new();
         for name in &names {
-            match File::parse(name) {
+            match SqlxFile::parse(name) {
                 None => {}
                 Some(Ok(file)) => files.push(file),
                 Some(Err(problem)) => {
@@ -98,10 +104,11 @@ impl Format for Sqlx {
         }
         files.sort_by_key(|file| (file.version, file.kind));
         let mut migrations = Vec::new();
-        for file in files.iter().filter(|file| file.kind != Kind::Down) {
+        for file in files.iter().filter(|file| file.kind != SqlxFileKind::Down) {
             let up = file.script(directory)?;
-            let is_its_down =
-                |other: &&File| other.kind == Kind::Down && other.version == file.version;
+            let is_its_down = |other: &&SqlxFile| {
+                other.kind == SqlxFileKind::Down && other.version == file.version
+            };
             let down =
                 files.iter().find(is_its_down).map(|down| down.script(directory)).transpose()?;
             migrations.push(Migration {
@@ -134,7 +141,7 @@ impl Format for Sqlx {
         })
     }
 
-    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<Message> {
+    fn ensure_ledger(&self, ledger: &Ledger) -> Vec<QueryBatch> {
         let schemas =
             ledger.schemas.iter().map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {schema};"));
         let table = format!(
@@ -143,7 +150,7 @@ impl Format for Sqlx {
              checksum BYTEA NOT NULL, execution_time BIGINT NOT NULL);",
             ledger.named
         );
-        schemas.chain([table]).map(Message::tool).collect()
+        schemas.chain([table]).map(QueryBatch::tool).collect()
     }
 
     fn ledger_rows(&self, ledger: &Ledger) -> String {
@@ -177,13 +184,13 @@ impl Format for Sqlx {
         decision
     }
 
-    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<Message> {
+    fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
         let row = |time: &str| format!("INSERT INTO {} {}", ledger.named, values(migration, time));
         if migration.in_transaction {
             let time = "(extract(epoch FROM clock_timestamp() - now()) * 1000000000)::bigint";
             in_transaction(&PLAIN, &migration.up, row(time))
         } else {
-            vec![Message::script(migration.up.clone()), Message::tool(row("0"))]
+            vec![QueryBatch::script(migration.up.clone()), QueryBatch::tool(row("0"))]
         }
     }
 
@@ -201,20 +208,20 @@ impl Format for Sqlx {
         migration: &Migration,
         _below: Option<&Migration>,
         ledger: &Ledger,
-    ) -> Vec<Message> {
+    ) -> Vec<QueryBatch> {
         down::revert(migration, ledger)
     }
 
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &Slug,
+        slug: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
         next::files(directory, slug, now)
     }
 
-    fn recorded(&self, migration: &Migration, ledger: &Ledger) -> String {
+    fn is_applied_expr(&self, migration: &Migration, ledger: &Ledger) -> String {
         format!(
             "EXISTS (SELECT FROM {} WHERE version = {} AND success)",
             ledger.qualified(),
@@ -222,7 +229,7 @@ impl Format for Sqlx {
         )
     }
 
-    fn record_all(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
+    fn stamp(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
         let insert = |migration: &&Migration| {
             let ledger = ledger.qualified();
             format!("INSERT INTO {ledger} {} ON CONFLICT DO NOTHING;", values(migration, "-1"))
@@ -508,10 +515,10 @@ mod tests {
         let separate = texts(&Sqlx.apply(&migrations[1], &ledger));
         assert_eq!(separate[0], "-- no-transaction");
         assert_eq!(separate.len(), 2);
-        let all = Sqlx.record_all(&migrations.iter().collect::<Vec<_>>(), &ledger);
+        let all = Sqlx.stamp(&migrations.iter().collect::<Vec<_>>(), &ledger);
         assert_eq!(all.matches("INSERT INTO \"t\".\"_sqlx_migrations\"").count(), 2);
         assert!(
-            Sqlx.recorded(&migrations[1], &ledger)
+            Sqlx.is_applied_expr(&migrations[1], &ledger)
                 .contains("\"t\".\"_sqlx_migrations\" WHERE version = 2")
         );
     }

@@ -12,20 +12,20 @@
 
 use std::time::SystemTime;
 
-use super::file::{File, Kind};
+use super::file::{SqlxFile, SqlxFileKind};
 use crate::formats::next::{is_time, no_number, time_after, timestamp};
 use crate::formats::sqlx_toml::{MigrationType, Versioning, settings};
-use crate::formats::{Directory, FormatError, NewFile, Slug};
+use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 
 pub(super) fn files(
     directory: &Directory<'_>,
-    slug: &Slug,
+    slug: &MigrationName,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, FormatError> {
     let defaults = settings(directory)?.defaults;
     let names = directory.sql_names()?;
-    let mut found: Vec<File<'_>> =
-        names.iter().filter_map(|name| File::parse(name)?.ok()).collect();
+    let mut found: Vec<SqlxFile<'_>> =
+        names.iter().filter_map(|name| SqlxFile::parse(name)?.ok()).collect();
     found.sort_by_key(|file| (file.version, file.kind));
     let mut versions: Vec<i64> = found.iter().map(|file| file.version).collect();
     versions.dedup();
@@ -34,7 +34,9 @@ pub(super) fn files(
         no_number(directory, &newest)
     })?;
     let is_reversible = match defaults.migration_type {
-        MigrationType::Inferred => found.last().is_some_and(|file| file.kind != Kind::Simple),
+        MigrationType::Inferred => {
+            found.last().is_some_and(|file| file.kind != SqlxFileKind::Simple)
+        }
         MigrationType::Simple => false,
         MigrationType::Reversible => true,
     };
@@ -89,7 +91,8 @@ mod tests {
         let toml = format!("[migrate.defaults]\n{defaults}");
         let files = names.iter().map(|name| (format!("m/{name}"), "--"));
         let files = MemoryFiles::new(files.chain([("sqlx.toml".to_owned(), &*toml)]));
-        let made = super::files(&directory(&files, "m"), &Slug::new("new one").unwrap(), now())?;
+        let made =
+            super::files(&directory(&files, "m"), &MigrationName::new("new one").unwrap(), now())?;
         Ok(made.iter().map(|file| file.path.file_name().unwrap().to_owned()).collect())
     }
 

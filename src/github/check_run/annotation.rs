@@ -11,7 +11,7 @@ const TITLE: usize = 255;
 
 /// A remark on lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Annotation {
+pub(crate) struct CheckRunAnnotation {
     /// From the repository's root.
     pub(crate) path: String,
     /// Counted from 1.
@@ -32,9 +32,9 @@ pub(crate) enum Level {
     Failure,
 }
 
-impl Annotation {
+impl CheckRunAnnotation {
     /// `None` for one without a place: the checks API takes none of those.
-    pub(crate) fn of(annotation: &report::Annotation) -> Option<Self> {
+    pub(crate) fn of(annotation: &report::SourceAnnotation) -> Option<Self> {
         let place = annotation.place.as_ref()?;
         let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let column = place.column.map(number);
@@ -107,8 +107,8 @@ fn text(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
 
-    fn annotation() -> Annotation {
-        Annotation {
+    fn annotation() -> CheckRunAnnotation {
+        CheckRunAnnotation {
             path: "migrations/tenant/2_b.sql".into(),
             start_line: 3,
             end_line: 3,
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn columns_need_a_single_line() {
         assert_eq!(annotation().on_the_wire().unwrap().start_column, Some(1));
-        let longer = Annotation { end_line: 4, ..annotation() }.on_the_wire().unwrap();
+        let longer = CheckRunAnnotation { end_line: 4, ..annotation() }.on_the_wire().unwrap();
         assert_eq!((longer.start_column, longer.end_column), (None, None));
-        let upside_down = Annotation { start_line: 0, end_line: 0, ..annotation() };
+        let upside_down = CheckRunAnnotation { start_line: 0, end_line: 0, ..annotation() };
         let upside_down = upside_down.on_the_wire().unwrap();
         assert_eq!((upside_down.start_line, upside_down.end_line), (1, 1));
     }
@@ -133,14 +133,14 @@ mod tests {
     #[test]
     fn levels_are_githubs() {
         let levels = [Level::Notice, Level::Warning, Level::Failure].map(|level| {
-            Annotation { level, ..annotation() }.on_the_wire().unwrap().annotation_level
+            CheckRunAnnotation { level, ..annotation() }.on_the_wire().unwrap().annotation_level
         });
         assert_eq!(levels, ["notice", "warning", "failure"]);
     }
 
     #[test]
     fn hostile_text_is_made_acceptable() {
-        let hostile = Annotation {
+        let hostile = CheckRunAnnotation {
             title: "é".repeat(300),
             message: format!("a\u{0}b\u{1b}[31m\r\n😀{}", "ß".repeat(100_000)),
             ..annotation()
@@ -154,9 +154,12 @@ mod tests {
     #[test]
     fn what_github_would_refuse_is_left_out() {
         for path in ["", "/etc/passwd", "../x.sql", "a/../../x.sql"] {
-            let outside = Annotation { path: path.into(), ..annotation() };
+            let outside = CheckRunAnnotation { path: path.into(), ..annotation() };
             assert_eq!(outside.on_the_wire(), None, "{path}");
         }
-        assert_eq!(Annotation { message: " \u{0}".into(), ..annotation() }.on_the_wire(), None);
+        assert_eq!(
+            CheckRunAnnotation { message: " \u{0}".into(), ..annotation() }.on_the_wire(),
+            None
+        );
     }
 }

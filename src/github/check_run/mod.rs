@@ -4,14 +4,15 @@ pub(crate) mod annotation;
 #[cfg(test)]
 mod tests;
 
-use self::annotation::Annotation;
+use self::annotation::CheckRunAnnotation;
 
 use super::client::{
-    CheckRun, CheckUpdate, Client, Conclusion, NewCheckRun, Output, Status, WireAnnotation,
+    CheckRun, CheckRunOutput, CheckUpdate, Conclusion, GithubClient, NewCheckRun, Status,
+    WireAnnotation,
 };
-use super::error::Error;
+use super::error::GithubError;
 use super::inputs::DEFAULT_KEY;
-use super::marker::Run;
+use super::marker::RunAttempt;
 
 /// Source: GitHub's description of checks/update: `maxItems`.
 const BATCH: usize = 50;
@@ -49,7 +50,7 @@ pub(crate) struct Identity<'a> {
     /// The head of the pull request: check runs on GitHub's merge commit are shown nowhere.
     pub(crate) head_sha: &'a str,
     pub(crate) key: &'a str,
-    pub(crate) run: Run,
+    pub(crate) run: RunAttempt,
 }
 
 impl Identity<'_> {
@@ -71,7 +72,7 @@ pub(crate) struct Ending<'a> {
     pub(crate) title: &'a str,
     /// Markdown.
     pub(crate) summary: &'a str,
-    pub(crate) annotations: &'a [Annotation],
+    pub(crate) annotations: &'a [CheckRunAnnotation],
 }
 
 /// A check run that has been concluded.
@@ -81,18 +82,21 @@ pub(crate) struct Concluded {
     /// Annotations that GitHub has taken.
     pub(crate) annotations: usize,
     /// Why it has not taken all.
-    pub(crate) problem: Option<Error>,
+    pub(crate) problem: Option<GithubError>,
 }
 
 /// Makes it, in progress.
-pub(crate) async fn begin(client: &Client, identity: &Identity<'_>) -> Result<CheckRun, Error> {
+pub(crate) async fn begin(
+    client: &GithubClient,
+    identity: &Identity<'_>,
+) -> Result<CheckRun, GithubError> {
     let new = NewCheckRun {
         name: &identity.name(),
         head_sha: identity.head_sha,
         external_id: &identity.external_id(),
         status: Status::InProgress,
         conclusion: None,
-        output: Output {
+        output: CheckRunOutput {
             title: "Migrations are being verified",
             summary: "The result will stand here.",
             annotations: &[],
@@ -104,15 +108,16 @@ pub(crate) async fn begin(client: &Client, identity: &Identity<'_>) -> Result<Ch
 /// Concludes it. Annotations come first, in batches, and the conclusion with the last of them; without them if GitHub does
 /// not take them.
 pub(crate) async fn conclude(
-    client: &Client,
+    client: &GithubClient,
     id: u64,
     ending: &Ending<'_>,
-) -> Result<Concluded, Error> {
-    let annotations = ending.annotations.iter().filter_map(Annotation::on_the_wire).take(MOST);
+) -> Result<Concluded, GithubError> {
+    let annotations =
+        ending.annotations.iter().filter_map(CheckRunAnnotation::on_the_wire).take(MOST);
     let annotations: Vec<WireAnnotation> = annotations.collect();
     let title = cut(ending.title, TITLE);
     let summary = summary(ending.summary, &title);
-    let output = |annotations| Output { title: &title, summary: &summary, annotations };
+    let output = |annotations| CheckRunOutput { title: &title, summary: &summary, annotations };
     let last = annotations.len().saturating_sub(1) / BATCH * BATCH;
     let (before, with_it) = annotations.split_at(last);
     let mut sent = 0;
@@ -149,13 +154,16 @@ pub(crate) async fn conclude(
 
 /// Ends the one of a run that was interrupted, if there is one: its number may not have arrived. One that has ended keeps
 /// what it says.
-pub(crate) async fn cancel(client: &Client, identity: &Identity<'_>) -> Result<(), Error> {
+pub(crate) async fn cancel(
+    client: &GithubClient,
+    identity: &Identity<'_>,
+) -> Result<(), GithubError> {
     let Identity { head_sha, .. } = *identity;
     let found = client.find_check_run(head_sha, &identity.name(), &identity.external_id()).await?;
     let Some(CheckRun { id, .. }) = found.filter(|run| run.status != "completed") else {
         return Ok(());
     };
-    let output = Output {
+    let output = CheckRunOutput {
         title: "The run was interrupted",
         summary: "Nothing is known about the migrations.",
         annotations: &[],
@@ -171,18 +179,21 @@ pub(crate) async fn cancel(client: &Client, identity: &Identity<'_>) -> Result<(
 /// Ends the one of a run that has no result: a required check neither passes by it nor waits for it. Where GitHub does not
 /// take the update, or none was begun, there is a new one in its place: of those of one name the last counts.
 pub(crate) async fn end_without_result(
-    client: &Client,
+    client: &GithubClient,
     identity: &Identity<'_>,
     ending: &Ending<'_>,
-) -> Result<(), Error> {
+) -> Result<(), GithubError> {
     let (name, external_id) = (identity.name(), identity.external_id());
     let found = client.find_check_run(identity.head_sha, &name, &external_id).await?;
     if found.as_ref().is_some_and(|run| run.status == "completed") {
         return Ok(());
     }
     let title = cut(ending.title, TITLE);
-    let output =
-        Output { title: &title, summary: &summary(ending.summary, &title), annotations: &[] };
+    let output = CheckRunOutput {
+        title: &title,
+        summary: &summary(ending.summary, &title),
+        annotations: &[],
+    };
     let ended = (Some(Status::Completed), Some(ending.conclusion));
     if let Some(CheckRun { id, .. }) = found {
         let update = CheckUpdate { status: ended.0, conclusion: ended.1, output: output.clone() };
@@ -206,11 +217,11 @@ pub(crate) async fn end_without_result(
 /// Updates add annotations to those that are there (`there`): one that may have arrived is looked for before it is sent
 /// again.
 async fn send(
-    client: &Client,
+    client: &GithubClient,
     id: u64,
     update: &CheckUpdate<'_>,
     there: usize,
-) -> Result<CheckRun, Error> {
+) -> Result<CheckRun, GithubError> {
     let mut failed = 0;
     loop {
         let error = match client.update_check_run_once(id, update).await {

@@ -7,11 +7,11 @@ use crate::github::fake::{Fake, Fault, HEAD, refusal};
 use crate::github::testing::client;
 
 const IDENTITY: Identity<'_> =
-    Identity { head_sha: HEAD, key: "default", run: Run { id: 500, attempt: 2 } };
+    Identity { head_sha: HEAD, key: "default", run: RunAttempt { id: 500, attempt: 2 } };
 
-fn annotations(number: usize) -> Vec<Annotation> {
+fn annotations(number: usize) -> Vec<CheckRunAnnotation> {
     (0..number)
-        .map(|index| Annotation {
+        .map(|index| CheckRunAnnotation {
             path: format!("migrations/{index}.sql"),
             start_line: 1,
             end_line: 1,
@@ -24,7 +24,7 @@ fn annotations(number: usize) -> Vec<Annotation> {
         .collect()
 }
 
-fn ending(annotations: &[Annotation]) -> Ending<'_> {
+fn ending(annotations: &[CheckRunAnnotation]) -> Ending<'_> {
     Ending {
         conclusion: Conclusion::Failure,
         title: "Migrations fail for 2 of 500 tenants",
@@ -33,7 +33,7 @@ fn ending(annotations: &[Annotation]) -> Ending<'_> {
     }
 }
 
-async fn begun(fake: &Fake) -> (Client, u64) {
+async fn begun(fake: &Fake) -> (GithubClient, u64) {
     let (client, _) = client(fake);
     let id = begin(&client, &IDENTITY).await.unwrap().id;
     (client, id)
@@ -130,7 +130,7 @@ async fn it_is_concluded_without_annotations_if_github_takes_none() {
         assert_eq!(concluded.annotations, 0);
         assert!(matches!(
             concluded.problem.unwrap().problem,
-            crate::github::error::Problem::Invalid { .. }
+            crate::github::error::GithubProblem::Invalid { .. }
         ));
         assert_eq!(fake.check_runs()[0]["conclusion"], "failure");
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Client;
+use super::GithubClient;
 use super::pulls::check_hash;
-use crate::github::error::{Error, Operation};
+use crate::github::error::{GithubError, Operation};
 
 /// GitHub's page size, and what a list is asked for.
 const PAGE: usize = 100;
@@ -47,7 +47,7 @@ pub(crate) struct NewCheckRun<'a> {
     pub(crate) status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) conclusion: Option<Conclusion>,
-    pub(crate) output: Output<'a>,
+    pub(crate) output: CheckRunOutput<'a>,
 }
 
 /// Fields that are left out stay as they are.
@@ -57,7 +57,7 @@ pub(crate) struct CheckUpdate<'a> {
     pub(crate) status: Option<Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) conclusion: Option<Conclusion>,
-    pub(crate) output: Output<'a>,
+    pub(crate) output: CheckRunOutput<'a>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,7 +76,7 @@ pub(crate) enum Conclusion {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Output<'a> {
+pub(crate) struct CheckRunOutput<'a> {
     pub(crate) title: &'a str,
     /// Markdown.
     pub(crate) summary: &'a str,
@@ -102,9 +102,12 @@ pub(crate) struct WireAnnotation {
     pub(crate) title: String,
 }
 
-impl Client {
+impl GithubClient {
     /// Makes one, or finds the one with this `external_id` if it is unclear whether it was made.
-    pub(crate) async fn create_check_run(&self, new: &NewCheckRun<'_>) -> Result<CheckRun, Error> {
+    pub(crate) async fn create_check_run(
+        &self,
+        new: &NewCheckRun<'_>,
+    ) -> Result<CheckRun, GithubError> {
         check_hash(Operation::CreateCheckRun, new.head_sha)?;
         let route = self.route("check-runs");
         let body = self.outgoing(Operation::CreateCheckRun, new)?;
@@ -118,18 +121,18 @@ impl Client {
         &self,
         id: u64,
         update: &CheckUpdate<'_>,
-    ) -> Result<CheckRun, Error> {
+    ) -> Result<CheckRun, GithubError> {
         let route = self.route(&format!("check-runs/{id}"));
         let body = self.outgoing(Operation::UpdateCheckRun, update)?;
         self.once(Operation::UpdateCheckRun, self.crab.patch(&route, Some(&body))).await
     }
 
     /// Waits before the next try of an update. `false` if there should be none.
-    pub(in crate::github) async fn wait_after(&self, error: &Error, failed: u32) -> bool {
+    pub(in crate::github) async fn wait_after(&self, error: &GithubError, failed: u32) -> bool {
         self.patience.wait(&error.problem, failed).await
     }
 
-    pub(crate) async fn check_run(&self, id: u64) -> Result<CheckRun, Error> {
+    pub(crate) async fn check_run(&self, id: u64) -> Result<CheckRun, GithubError> {
         self.get(Operation::ReadCheckRuns, &self.route(&format!("check-runs/{id}"))).await
     }
 
@@ -139,7 +142,7 @@ impl Client {
         head_sha: &str,
         name: &str,
         external_id: &str,
-    ) -> Result<Option<CheckRun>, Error> {
+    ) -> Result<Option<CheckRun>, GithubError> {
         check_hash(Operation::ReadCheckRuns, head_sha)?;
         let route = self.route(&format!("commits/{head_sha}/check-runs"));
         for page in 1..=MOST_PAGES {

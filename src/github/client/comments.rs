@@ -4,13 +4,13 @@ use http::Uri;
 use octocrab::map_github_error;
 use serde::{Deserialize, Serialize};
 
-use super::Client;
-use crate::github::error::{Error, Operation, Problem};
+use super::GithubClient;
+use crate::github::error::{GithubError, GithubProblem, Operation};
 use crate::github::transport;
 
 /// What of a comment is needed. Own structs, because octocrab's want fields that a server may leave out.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Comment {
+pub(crate) struct IssueComment {
     pub(crate) id: u64,
     #[serde(default)]
     pub(crate) body: Option<String>,
@@ -18,16 +18,16 @@ pub(crate) struct Comment {
     pub(crate) html_url: String,
     /// `null` for an account that is gone.
     #[serde(default)]
-    pub(crate) user: Option<User>,
+    pub(crate) user: Option<CommentAuthor>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct User {
+pub(crate) struct CommentAuthor {
     #[serde(default)]
     pub(crate) login: String,
 }
 
-impl Comment {
+impl IssueComment {
     pub(crate) fn text(&self) -> &str {
         self.body.as_deref().unwrap_or_default()
     }
@@ -42,9 +42,12 @@ struct Body<'a> {
     body: &'a str,
 }
 
-impl Client {
+impl GithubClient {
     /// All of them, the oldest first.
-    pub(crate) async fn comments(&self, pull_request: u64) -> Result<Vec<Comment>, Error> {
+    pub(crate) async fn comments(
+        &self,
+        pull_request: u64,
+    ) -> Result<Vec<IssueComment>, GithubError> {
         let route = self.route(&format!("issues/{pull_request}/comments?per_page=100"));
         self.list(Operation::ListComments, &route).await
     }
@@ -54,8 +57,8 @@ impl Client {
         &self,
         pull_request: u64,
         body: &str,
-        is_it: impl Fn(&Comment) -> bool,
-    ) -> Result<Comment, Error> {
+        is_it: impl Fn(&IssueComment) -> bool,
+    ) -> Result<IssueComment, GithubError> {
         let route = self.route(&format!("issues/{pull_request}/comments"));
         let body = self.outgoing(Operation::CreateComment, &Body { body })?;
         let post = || self.crab.post(&route, Some(&body));
@@ -63,7 +66,11 @@ impl Client {
         self.create(Operation::CreateComment, post, find).await
     }
 
-    pub(crate) async fn update_comment(&self, id: u64, body: &str) -> Result<Comment, Error> {
+    pub(crate) async fn update_comment(
+        &self,
+        id: u64,
+        body: &str,
+    ) -> Result<IssueComment, GithubError> {
         let route = self.route(&format!("issues/comments/{id}"));
         // octocrab's own update_comment sends POST, where GitHub's description has PATCH.
         let body = self.outgoing(Operation::UpdateComment, &Body { body })?;
@@ -71,7 +78,7 @@ impl Client {
         self.repeat(Operation::UpdateComment, patch).await
     }
 
-    pub(crate) async fn delete_comment(&self, id: u64) -> Result<(), Error> {
+    pub(crate) async fn delete_comment(&self, id: u64) -> Result<(), GithubError> {
         let route = self.route(&format!("issues/comments/{id}"));
         let delete = async || {
             let answer = self.crab._delete(route.as_str(), None::<&()>).await?;
@@ -81,18 +88,18 @@ impl Client {
     }
 
     /// The login of the person whose token this is. GitHub answers this for persons alone.
-    pub(crate) async fn own_login(&self) -> Result<String, Error> {
-        let user: User = self.get(Operation::ReadUser, "/user").await?;
+    pub(crate) async fn own_login(&self) -> Result<String, GithubError> {
+        let user: CommentAuthor = self.get(Operation::ReadUser, "/user").await?;
         Ok(user.login)
     }
 
     /// The login of the App whose token this is: REST does not say it, GraphQL does.
-    pub(crate) async fn app_login(&self) -> Result<String, Error> {
+    pub(crate) async fn app_login(&self) -> Result<String, GithubError> {
         let operation = Operation::ReadUser;
         let base = self.graphql_url.strip_suffix("/graphql").and_then(|base| base.parse().ok());
         let no_base = || {
             let reason = "GITHUB_GRAPHQL_URL is no address that ends with /graphql".to_owned();
-            Error::new(operation, Problem::Setup { reason })
+            GithubError::new(operation, GithubProblem::Setup { reason })
         };
         // On a GitHub Enterprise Server it is beside the REST API and not below, where octocrab would look.
         let base: Uri = base.ok_or_else(no_base)?;
@@ -106,5 +113,5 @@ impl Client {
 
 #[derive(Deserialize)]
 struct Data {
-    viewer: User,
+    viewer: CommentAuthor,
 }

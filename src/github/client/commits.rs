@@ -3,8 +3,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Client, is_hash};
-use crate::github::error::{Error, Operation, Problem};
+use super::{GithubClient, is_hash};
+use crate::github::error::{GithubError, GithubProblem, Operation};
 
 /// What of a branch's name stands for itself in one segment of a path: RFC 3986, 2.3.
 const IN_A_SEGMENT: &AsciiSet =
@@ -12,7 +12,7 @@ const IN_A_SEGMENT: &AsciiSet =
 
 /// What of a commit is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Commit {
+pub(crate) struct CommitResponse {
     pub(crate) sha: String,
     #[serde(default)]
     pub(crate) parents: Vec<Parent>,
@@ -25,7 +25,7 @@ pub(crate) struct Parent {
 
 /// How two commits lie to each other.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Comparison {
+pub(crate) struct CompareResponse {
     /// Of a branch, its tip.
     pub(crate) base_commit: Parent,
     pub(crate) merge_base_commit: Parent,
@@ -34,13 +34,16 @@ pub(crate) struct Comparison {
 }
 
 #[derive(Deserialize)]
-struct Repository {
+struct CommitRepository {
     default_branch: String,
 }
 
-impl Client {
+impl GithubClient {
     /// The commit of a full hash, a branch or a tag; `None` if there is none.
-    pub(crate) async fn commit(&self, revision: &str) -> Result<Option<Commit>, Error> {
+    pub(crate) async fn commit(
+        &self,
+        revision: &str,
+    ) -> Result<Option<CommitResponse>, GithubError> {
         let route = match is_hash(revision) {
             // Its answer is small, where the other one lists what the commit has changed.
             true => format!("git/commits/{revision}"),
@@ -54,25 +57,28 @@ impl Client {
         &self,
         base: &str,
         head: &str,
-    ) -> Result<Option<Comparison>, Error> {
+    ) -> Result<Option<CompareResponse>, GithubError> {
         let (base, head) = (segment(base), segment(head));
         let route = self.route(&format!("compare/{base}...{head}?per_page=1"));
         found(self.get(Operation::ReadCommit, &route).await)
     }
 
-    pub(crate) async fn default_branch(&self) -> Result<String, Error> {
+    pub(crate) async fn default_branch(&self) -> Result<String, GithubError> {
         let route = format!("/repos/{}", self.repository);
-        let repository: Repository = self.get(Operation::ReadRepository, &route).await?;
+        let repository: CommitRepository = self.get(Operation::ReadRepository, &route).await?;
         Ok(repository.default_branch)
     }
 }
 
 /// GitHub says 404, and 422 "No commit found for SHA", of what is not there. A token that may not read gets 404, too: the
 /// caller's words say both.
-fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+fn found<T>(answer: Result<T, GithubError>) -> Result<Option<T>, GithubError> {
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(Error { problem: Problem::NotFound | Problem::Invalid { .. }, .. }) => Ok(None),
+        Err(GithubError {
+            problem: GithubProblem::NotFound | GithubProblem::Invalid { .. },
+            ..
+        }) => Ok(None),
         Err(error) => Err(error),
     }
 }

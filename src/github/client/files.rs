@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
-use super::Client;
+use super::GithubClient;
 use super::pulls::check_hash;
-use crate::github::error::{Error, Operation, Problem};
+use crate::github::error::{GithubError, GithubProblem, Operation};
 
 /// All files of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,14 +29,14 @@ pub(crate) struct TreeEntry {
 }
 
 #[derive(Deserialize)]
-struct Blob {
+struct BlobResponse {
     content: String,
     encoding: String,
 }
 
-impl Client {
+impl GithubClient {
     /// The entries of a commit or a tree, those in its folders too if `recursive`.
-    pub(crate) async fn tree(&self, sha: &str, recursive: bool) -> Result<Tree, Error> {
+    pub(crate) async fn tree(&self, sha: &str, recursive: bool) -> Result<Tree, GithubError> {
         check_hash(Operation::ReadTree, sha)?;
         // Any value means yes, `0` and `false` as well.
         let query = if recursive { "?recursive=1" } else { "" };
@@ -44,11 +44,12 @@ impl Client {
     }
 
     /// The content of a file, up to GitHub's limit of 100 MB.
-    pub(crate) async fn blob(&self, sha: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn blob(&self, sha: &str) -> Result<Vec<u8>, GithubError> {
         let operation = Operation::ReadFile;
         check_hash(operation, sha)?;
-        let blob: Blob = self.get(operation, &self.route(&format!("git/blobs/{sha}"))).await?;
-        let not = |reason: String| Error::new(operation, Problem::NotJson { reason });
+        let blob: BlobResponse =
+            self.get(operation, &self.route(&format!("git/blobs/{sha}"))).await?;
+        let not = |reason: String| GithubError::new(operation, GithubProblem::NotJson { reason });
         match blob.encoding.as_str() {
             "base64" => {
                 // GitHub breaks the lines.

@@ -1,7 +1,7 @@
 //! One repository at GitHub: each request that mig-ci makes, and how requests are repeated.
 //!
 //! Reading, PATCH and DELETE are tried again. A POST is not: after an unclear failure the caller's way to find what it may
-//! have made is taken first ([`Client::create`]).
+//! have made is taken first ([`GithubClient::create`]).
 
 mod check_runs;
 mod comments;
@@ -22,13 +22,13 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use self::check_runs::Conclusion;
 pub(super) use self::check_runs::{
-    CheckRun, CheckUpdate, NewCheckRun, Output, Status, WireAnnotation,
+    CheckRun, CheckRunOutput, CheckUpdate, NewCheckRun, Status, WireAnnotation,
 };
-pub(crate) use self::comments::Comment;
+pub(crate) use self::comments::IssueComment;
 pub(crate) use self::files::Tree;
-pub(crate) use self::pulls::PullRequest;
-use super::error::{Error, Operation, Problem, quoted};
-use super::retry::{CAP, Clock, Patience, System};
+pub(crate) use self::pulls::PullResponse;
+use super::error::{GithubError, GithubProblem, Operation, quoted};
+use super::retry::{CAP, Clock, RetryBudget, System};
 use super::transport::{self, Proxies};
 use crate::secrets;
 
@@ -39,7 +39,7 @@ const MOST_PAGES: usize = 100;
 
 /// Where, and as whom.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct ClientSettings {
     /// `GITHUB_API_URL`: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
     pub(crate) api_url: String,
     /// `GITHUB_GRAPHQL_URL`: `https://api.github.com/graphql`, or `https://HOST/api/graphql`.
@@ -52,7 +52,7 @@ pub(crate) struct Settings {
 
 /// See the file's head.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct GithubClient {
     crab: Octocrab,
     base: Uri,
     graphql_url: String,
@@ -60,25 +60,26 @@ pub(crate) struct Client {
     token: SecretString,
     proxies: Proxies,
     answer_within: Duration,
-    patience: Patience,
+    patience: RetryBudget,
 }
 
-impl Client {
+impl GithubClient {
     /// Needs a tokio runtime. Sends nothing.
     ///
     /// # Errors
     /// If the address, the repository, the token or a proxy cannot be one.
-    pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: ClientSettings) -> Result<Self, GithubError> {
         Self::with(settings, Arc::new(System), ANSWER_WITHIN)
     }
 
     pub(super) fn with(
-        settings: Settings,
+        settings: ClientSettings,
         clock: Arc<dyn Clock>,
         answer_within: Duration,
-    ) -> Result<Self, Error> {
-        let Settings { api_url, graphql_url, repository, token, proxies } = settings;
-        let setup = |reason: String| Error::new(Operation::Connect, Problem::Setup { reason });
+    ) -> Result<Self, GithubError> {
+        let ClientSettings { api_url, graphql_url, repository, token, proxies } = settings;
+        let setup =
+            |reason: String| GithubError::new(Operation::Connect, GithubProblem::Setup { reason });
         let base: Option<Uri> = api_url.trim_end_matches('/').parse().ok();
         let has_scheme = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
         let base = base.filter(has_scheme).ok_or_else(|| {
@@ -89,7 +90,7 @@ impl Client {
             return Err(setup(format!("GITHUB_REPOSITORY is not like owner/name: `{words}`")));
         }
         let crab = transport::connect(&base, &token, &proxies)?;
-        let patience = Patience::new(clock);
+        let patience = RetryBudget::new(clock);
         Ok(Self { crab, base, graphql_url, repository, token, proxies, answer_within, patience })
     }
 
@@ -114,9 +115,10 @@ impl Client {
         &self,
         operation: Operation,
         body: &impl Serialize,
-    ) -> Result<serde_json::Value, Error> {
-        secrets::masked_json(body)
-            .map_err(|error| Error::new(operation, Problem::Setup { reason: error.to_string() }))
+    ) -> Result<serde_json::Value, GithubError> {
+        secrets::masked_json(body).map_err(|error| {
+            GithubError::new(operation, GithubProblem::Setup { reason: error.to_string() })
+        })
     }
 
     /// A pause between writes that follow each other: docs.github.com, "Best practices for using the REST API". `false`
@@ -130,16 +132,16 @@ impl Client {
         &self,
         operation: Operation,
         request: impl Future<Output = octocrab::Result<T>>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, GithubError> {
         let within = self.answer_within.min(self.patience.left());
         if within.is_zero() {
-            return Err(Error::new(operation, Problem::OutOfPatience { cap: CAP }));
+            return Err(GithubError::new(operation, GithubProblem::OutOfPatience { cap: CAP }));
         }
         let started = Instant::now();
         let outcome = match tokio::time::timeout(within, request).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => Error::of(operation, &error, self.token.expose_secret()),
-            Err(_) => Error::new(operation, Problem::Timeout { within }),
+            Ok(Err(error)) => GithubError::of(operation, &error, self.token.expose_secret()),
+            Err(_) => GithubError::new(operation, GithubProblem::Timeout { within }),
         };
         self.patience.lost(started.elapsed());
         tracing::debug!("{outcome}");
@@ -151,7 +153,7 @@ impl Client {
         &self,
         operation: Operation,
         request: impl Fn() -> F,
-    ) -> Result<T, Error> {
+    ) -> Result<T, GithubError> {
         let mut failed = 0;
         loop {
             match self.once(operation, request()).await {
@@ -172,10 +174,10 @@ impl Client {
         operation: Operation,
         post: impl Fn() -> P,
         find: impl Fn() -> F,
-    ) -> Result<T, Error>
+    ) -> Result<T, GithubError>
     where
         P: Future<Output = octocrab::Result<T>>,
-        F: Future<Output = Result<Option<T>, Error>>,
+        F: Future<Output = Result<Option<T>, GithubError>>,
     {
         let mut failed = 0;
         loop {
@@ -199,7 +201,11 @@ impl Client {
         }
     }
 
-    async fn get<T: FromResponse>(&self, operation: Operation, route: &str) -> Result<T, Error> {
+    async fn get<T: FromResponse>(
+        &self,
+        operation: Operation,
+        route: &str,
+    ) -> Result<T, GithubError> {
         self.repeat(operation, || self.crab.get(route, None::<&()>)).await
     }
 
@@ -208,9 +214,10 @@ impl Client {
         &self,
         operation: Operation,
         route: &str,
-    ) -> Result<Vec<T>, Error> {
-        let unexpected =
-            |reason: &str| Error::new(operation, Problem::NotJson { reason: reason.to_owned() });
+    ) -> Result<Vec<T>, GithubError> {
+        let unexpected = |reason: &str| {
+            GithubError::new(operation, GithubProblem::NotJson { reason: reason.to_owned() })
+        };
         let mut page: Page<T> = self.get(operation, route).await?;
         let mut items = page.take_items();
         for _ in 1..MOST_PAGES {

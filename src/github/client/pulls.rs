@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::{Client, is_hash};
-use crate::github::error::{Error, Operation, Problem};
+use super::{GithubClient, is_hash};
+use crate::github::error::{GithubError, GithubProblem, Operation};
 
 /// What of a pull request is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct PullRequest {
+pub(crate) struct PullResponse {
     pub(crate) number: u64,
     /// `open` or `closed`.
     #[serde(default)]
@@ -17,27 +17,27 @@ pub(crate) struct PullRequest {
     /// GitHub's try to merge it, which is what `pull_request` checks out; `null` while it is being made.
     #[serde(default)]
     pub(crate) merge_commit_sha: Option<String>,
-    pub(crate) head: Branch,
-    pub(crate) base: Branch,
+    pub(crate) head: PullBranch,
+    pub(crate) base: PullBranch,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Branch {
+pub(crate) struct PullBranch {
     pub(crate) sha: String,
     #[serde(default, rename = "ref")]
     pub(crate) name: String,
     /// `null` once it has been deleted.
     #[serde(default)]
-    pub(crate) repo: Option<Repository>,
+    pub(crate) repo: Option<PullRepository>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Repository {
+pub(crate) struct PullRepository {
     #[serde(default)]
     pub(crate) full_name: String,
 }
 
-impl PullRequest {
+impl PullResponse {
     pub(crate) fn is_open(&self) -> bool {
         self.state == "open"
     }
@@ -49,29 +49,32 @@ impl PullRequest {
     }
 }
 
-impl Client {
-    pub(crate) async fn pull_request(&self, number: u64) -> Result<PullRequest, Error> {
+impl GithubClient {
+    pub(crate) async fn pull_request(&self, number: u64) -> Result<PullResponse, GithubError> {
         self.get(Operation::ReadPullRequest, &self.route(&format!("pulls/{number}"))).await
     }
 
     /// All that have this commit, in whatever way and state.
-    pub(crate) async fn pulls_of_commit(&self, sha: &str) -> Result<Vec<PullRequest>, Error> {
+    pub(crate) async fn pulls_of_commit(
+        &self,
+        sha: &str,
+    ) -> Result<Vec<PullResponse>, GithubError> {
         let operation = Operation::FindPullRequests;
         check_hash(operation, sha)?;
         self.list(operation, &self.route(&format!("commits/{sha}/pulls?per_page=100"))).await
     }
 
-    pub(crate) async fn open_pulls(&self) -> Result<Vec<PullRequest>, Error> {
+    pub(crate) async fn open_pulls(&self) -> Result<Vec<PullResponse>, GithubError> {
         let route = self.route("pulls?state=open&sort=updated&direction=desc&per_page=100");
         self.list(Operation::FindPullRequests, &route).await
     }
 }
 
 /// The hash comes from a payload, and goes into an address.
-pub(super) fn check_hash(operation: Operation, text: &str) -> Result<(), Error> {
+pub(super) fn check_hash(operation: Operation, text: &str) -> Result<(), GithubError> {
     if is_hash(text) {
         return Ok(());
     }
     let reason = "this is no commit hash".to_owned();
-    Err(Error::new(operation, Problem::Setup { reason }))
+    Err(GithubError::new(operation, GithubProblem::Setup { reason }))
 }

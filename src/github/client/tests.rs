@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
-use crate::github::error::Token;
+use crate::github::error::TokenKind;
 use crate::github::fake::{ACTIONS, Fake, Fault, HEAD, TOKEN, beside, refusal};
 use crate::github::testing::{TestClock, client, client_with, hasty_client, settings};
 
@@ -68,7 +68,7 @@ async fn the_files_of_a_commit_are_read() {
     assert_eq!(tree.entries[0].path, "migrations/1 ä.sql");
     assert_eq!(client.blob(&tree.entries[0].sha).await.unwrap(), content);
     let nothing = client.blob("../../secret").await.unwrap_err();
-    assert!(matches!(nothing.problem, Problem::Setup { .. }), "{nothing}");
+    assert!(matches!(nothing.problem, GithubProblem::Setup { .. }), "{nothing}");
     assert_eq!(fake.count("GET"), 2, "what is no hash is not asked for");
 }
 
@@ -137,7 +137,10 @@ async fn a_limit_that_outlasts_the_run_is_not_waited_for() {
     );
     let (client, clock) = client(&fake);
     let error = client.comments(7).await.unwrap_err();
-    assert!(matches!(error.problem, Problem::RateLimited { secondary: false, .. }), "{error:?}");
+    assert!(
+        matches!(error.problem, GithubProblem::RateLimited { secondary: false, .. }),
+        "{error:?}"
+    );
     assert_eq!((clock.slept(), fake.count("GET")), (Duration::ZERO, 1));
 }
 
@@ -151,7 +154,7 @@ async fn all_waiting_of_a_run_is_capped() {
         errors.push(client.comments(7).await.unwrap_err().problem);
     }
     assert!(clock.slept() <= CAP && clock.slept() > Duration::from_secs(80), "{:?}", clock.slept());
-    assert!(matches!(errors[0], Problem::Server { .. }));
+    assert!(matches!(errors[0], GithubProblem::Server { .. }));
     assert!(fake.count("GET") < 60, "{}", fake.count("GET"));
 }
 
@@ -161,7 +164,7 @@ async fn the_time_of_tries_that_failed_counts_as_waiting() {
     fake.fail(Fault::hang("GET", ANY).always());
     let (client, clock) = hasty_client(&fake);
     let error = client.comments(7).await.unwrap_err();
-    assert!(matches!(error.problem, Problem::Timeout { .. }), "{error:?}");
+    assert!(matches!(error.problem, GithubProblem::Timeout { .. }), "{error:?}");
     let tries = client.answer_within * 4;
     assert!(client.patience.left() <= CAP - clock.slept() - tries, "{:?}", client.patience.left());
 }
@@ -172,19 +175,19 @@ async fn when_there_is_no_patience_left_nothing_is_sent() {
     let (client, _) = client(&fake);
     client.patience.lost(CAP);
     let error = client.comments(7).await.unwrap_err();
-    assert_eq!(error.problem, Problem::OutOfPatience { cap: CAP });
+    assert_eq!(error.problem, GithubProblem::OutOfPatience { cap: CAP });
     assert_eq!(fake.requests(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn each_refusal_is_told_apart_and_not_repeated() {
-    let integration = |accepted: Option<&str>| Problem::NotPermitted {
-        by: Token::Integration,
+    let integration = |accepted: Option<&str>| GithubProblem::NotPermitted {
+        by: TokenKind::Integration,
         accepted: accepted.map(str::to_owned),
     };
     let header = "x-accepted-github-permissions";
     for (fault, expected) in [
-        (Fault::new("POST", ANY, refusal("bad credentials")), Problem::BadCredentials),
+        (Fault::new("POST", ANY, refusal("bad credentials")), GithubProblem::BadCredentials),
         (Fault::new("POST", ANY, refusal("integration")), integration(None)),
         (
             Fault::new("POST", ANY, refusal("integration"))
@@ -193,33 +196,33 @@ async fn each_refusal_is_told_apart_and_not_repeated() {
         ),
         (
             Fault::new("POST", ANY, refusal("person")).header(header, "contents=read,checks=write"),
-            Problem::NotPermitted {
-                by: Token::Person,
+            GithubProblem::NotPermitted {
+                by: TokenKind::Person,
                 accepted: Some("`contents: read` and `checks: write`".into()),
             },
         ),
-        (Fault::new("POST", ANY, refusal("app")), Problem::NeedsApp),
+        (Fault::new("POST", ANY, refusal("app")), GithubProblem::NeedsApp),
         (
             Fault::new("POST", ANY, refusal("saml")),
-            Problem::Forbidden {
+            GithubProblem::Forbidden {
                 message: "Resource protected by organization SAML enforcement.".into(),
             },
         ),
-        (Fault::new("POST", ANY, refusal("not found")), Problem::NotFound),
+        (Fault::new("POST", ANY, refusal("not found")), GithubProblem::NotFound),
         (
             Fault::new("POST", ANY, refusal("conflict")),
-            Problem::Conflict { message: "Conflict".into() },
+            GithubProblem::Conflict { message: "Conflict".into() },
         ),
         (
             Fault::new("POST", ANY, refusal("too long")),
-            Problem::TooLong {
+            GithubProblem::TooLong {
                 message: "Validation Failed: Body is too long (maximum is 65536 characters)".into(),
             },
         ),
-        (Fault::text("POST", ANY, 307, "").header("location", "/elsewhere"), Problem::Moved),
+        (Fault::text("POST", ANY, 307, "").header("location", "/elsewhere"), GithubProblem::Moved),
         (
             Fault::text("POST", ANY, 407, "proxy wants\na login"),
-            Problem::Unexpected { status: 407, message: "proxy wants a login".into() },
+            GithubProblem::Unexpected { status: 407, message: "proxy wants a login".into() },
         ),
     ] {
         let fake = Fake::start();
@@ -241,8 +244,8 @@ async fn the_missing_permission_is_named() {
         (Operation::UpdateCheckRun, "`checks: write`"),
         (Operation::ReadTree, "`contents: read`"),
     ] {
-        let problem = Problem::NotPermitted { by: Token::Integration, accepted: None };
-        let advice = Error::new(operation, problem).advice();
+        let problem = GithubProblem::NotPermitted { by: TokenKind::Integration, accepted: None };
+        let advice = GithubError::new(operation, problem).advice();
         assert!(advice.contains(expected) && advice.contains("`permissions:`"), "{advice}");
     }
 }
@@ -301,7 +304,7 @@ async fn an_answer_that_is_not_githubs_is_said_so() {
     fake.fail(Fault::text("GET", ANY, 200, "<html>please log in</html>").always());
     let (client, _) = client(&fake);
     let error = client.comments(7).await.unwrap_err();
-    assert!(matches!(error.problem, Problem::NotJson { .. }), "{error:?}");
+    assert!(matches!(error.problem, GithubProblem::NotJson { .. }), "{error:?}");
     assert!(error.advice().contains("GITHUB_API_URL"), "{}", error.advice());
 }
 
@@ -309,11 +312,11 @@ async fn an_answer_that_is_not_githubs_is_said_so() {
 async fn no_connection_is_told_from_one_that_broke() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let fake = Fake::start();
-    let settings = Settings { api_url: format!("http://{closed}"), ..settings(&fake) };
+    let settings = ClientSettings { api_url: format!("http://{closed}"), ..settings(&fake) };
     let (client, clock) = client_with(settings);
     let error =
         client.create_comment(7, "hello", |_| panic!("nothing was sent")).await.unwrap_err();
-    let Problem::NoConnection { reason } = &error.problem else { panic!("{error:?}") };
+    let GithubProblem::NoConnection { reason } = &error.problem else { panic!("{error:?}") };
     assert!(reason.contains("refused"), "{reason}");
     assert_eq!(clock.sleeps(), [1, 4, 16]);
 }
@@ -350,17 +353,17 @@ async fn a_list_that_leads_in_a_circle_ends() {
 #[tokio::test]
 async fn settings_that_cannot_be_are_refused_before_anything_is_sent() {
     let fake = Fake::start();
-    let refused = |settings: Settings| Client::new(settings).unwrap_err().to_string();
+    let refused = |settings: ClientSettings| GithubClient::new(settings).unwrap_err().to_string();
     for repository in ["app", "shop/../app", "shop/app/pulls", "shop/", "a b/c", "shop/.."] {
-        let words = refused(Settings { repository: repository.into(), ..settings(&fake) });
+        let words = refused(ClientSettings { repository: repository.into(), ..settings(&fake) });
         assert!(words.contains("GITHUB_REPOSITORY"), "{words}");
     }
     for api_url in ["", "api.github.com", "ftp://x", "https://"] {
-        let words = refused(Settings { api_url: api_url.into(), ..settings(&fake) });
+        let words = refused(ClientSettings { api_url: api_url.into(), ..settings(&fake) });
         assert!(words.contains("GITHUB_API_URL"), "{words}");
     }
     let token = SecretString::from("ghs_a\nb");
-    let words = refused(Settings { token, ..settings(&fake) });
+    let words = refused(ClientSettings { token, ..settings(&fake) });
     assert!(words.contains("token") && !words.contains("ghs_a"), "{words}");
 }
 
@@ -377,7 +380,7 @@ async fn proxies_are_used_unless_they_are_excepted() {
         }
     };
     let proxies = Proxies::from(variables("example.org,10.0.0.0/8"));
-    let (client, _) = client_with(Settings { proxies, ..settings(&fake) });
+    let (client, _) = client_with(ClientSettings { proxies, ..settings(&fake) });
     client.comments(7).await.unwrap();
     let heads = seen.lock().unwrap().clone();
     let host = fake.url().replace("http://", "");
@@ -390,7 +393,7 @@ async fn proxies_are_used_unless_they_are_excepted() {
     assert!(!heads[0].contains(TOKEN));
 
     let proxies = Proxies::from(variables("127.0.0.1"));
-    let (client, _) = client_with(Settings { proxies, ..settings(&fake) });
+    let (client, _) = client_with(ClientSettings { proxies, ..settings(&fake) });
     client.comments(7).await.unwrap();
     assert_eq!((seen.lock().unwrap().len(), fake.count("GET")), (1, 2));
 }
@@ -460,7 +463,7 @@ async fn a_refusal_that_github_has_sent_is_understood() {
     fake.fail(answers.remove(0));
     let (client, _) = client(&fake);
     let error = client.create_comment(7, "hello", |_| false).await.unwrap_err();
-    let Problem::Invalid { message } = error.problem else { panic!("{error:?}") };
+    let GithubProblem::Invalid { message } = error.problem else { panic!("{error:?}") };
     assert!(message.starts_with("Validation Failed") && message.contains("color"), "{message}");
 }
 

@@ -8,9 +8,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::client::{Client, Comment};
-use super::error::{Error, Problem};
-use super::marker::{self, Run};
+use super::client::{GithubClient, IssueComment};
+use super::error::{GithubError, GithubProblem};
+use super::marker::{self, RunAttempt};
 
 /// The author of what GITHUB_TOKEN writes.
 const ACTIONS: &str = "github-actions[bot]";
@@ -63,10 +63,10 @@ pub(crate) enum CommentWhen {
 
 /// The comment that a run wants.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct WantedComment<'a> {
     pub(crate) pull_request: u64,
     pub(crate) key: &'a str,
-    pub(crate) run: Run,
+    pub(crate) run: RunAttempt,
     pub(crate) head_sha: &'a str,
     /// Markdown, with or without the marker lines.
     pub(crate) body: &'a str,
@@ -82,7 +82,7 @@ pub(crate) struct Posted {
     /// Of the comment that a reader finds now.
     pub(crate) url: Option<String>,
     /// What went wrong after that: a duplicate that is still there.
-    pub(crate) problem: Option<Error>,
+    pub(crate) problem: Option<GithubError>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,10 @@ pub(crate) enum Outcome {
 }
 
 /// Brings the pull request's comment up to date.
-pub(crate) async fn post(client: &Client, wanted: &Wanted<'_>) -> Result<Posted, Error> {
+pub(crate) async fn post(
+    client: &GithubClient,
+    wanted: &WantedComment<'_>,
+) -> Result<Posted, GithubError> {
     if wanted.mode == CommentMode::Off {
         return Ok(Posted::new(Outcome::NotWanted, None));
     }
@@ -123,12 +126,12 @@ pub(crate) async fn post(client: &Client, wanted: &Wanted<'_>) -> Result<Posted,
 
 /// Whether this run, or a later one, has said something on the pull request under this key.
 pub(crate) async fn has_said(
-    client: &Client,
+    client: &GithubClient,
     pull_request: u64,
     key: &str,
-    run: Run,
-) -> Result<bool, Error> {
-    let wanted = Wanted {
+    run: RunAttempt,
+) -> Result<bool, GithubError> {
+    let wanted = WantedComment {
         pull_request,
         key,
         run,
@@ -142,18 +145,18 @@ pub(crate) async fn has_said(
 }
 
 struct Sticky<'a> {
-    client: &'a Client,
-    wanted: &'a Wanted<'a>,
+    client: &'a GithubClient,
+    wanted: &'a WantedComment<'a>,
     body: String,
 }
 
 impl Sticky<'_> {
     /// Ours on this pull request, the oldest first.
-    async fn find(&self) -> Result<Vec<Comment>, Error> {
+    async fn find(&self) -> Result<Vec<IssueComment>, GithubError> {
         let author = author(self.client).await;
         let all = self.client.comments(self.wanted.pull_request).await?;
         // The token may be another App's. Who that is needs to be known only where there is a comment that may be its.
-        let is_an_apps = |comment: &Comment| {
+        let is_an_apps = |comment: &IssueComment| {
             comment.author().ends_with(BOT) && marker::has_key(comment.text(), self.wanted.key)
         };
         let others = all.iter().any(|comment| is_an_apps(comment) && comment.author() != ACTIONS);
@@ -167,17 +170,17 @@ impl Sticky<'_> {
         Ok(self.own(all, &author))
     }
 
-    fn own(&self, all: Vec<Comment>, author: &str) -> Vec<Comment> {
-        let is_ours = |comment: &Comment| {
+    fn own(&self, all: Vec<IssueComment>, author: &str) -> Vec<IssueComment> {
+        let is_ours = |comment: &IssueComment| {
             comment.author().eq_ignore_ascii_case(author)
                 && marker::has_key(comment.text(), self.wanted.key)
         };
-        let mut own: Vec<Comment> = all.into_iter().filter(is_ours).collect();
+        let mut own: Vec<IssueComment> = all.into_iter().filter(is_ours).collect();
         own.sort_by_key(|comment| comment.id);
         own
     }
 
-    async fn update(&self, own: Vec<Comment>) -> Result<Posted, Error> {
+    async fn update(&self, own: Vec<IssueComment>) -> Result<Posted, GithubError> {
         if let Some(later) = own.iter().find(|comment| self.is_later(comment)) {
             return Ok(Posted::new(Outcome::LaterRun, Some(later)));
         }
@@ -197,7 +200,7 @@ impl Sticky<'_> {
         }
     }
 
-    async fn rewrite(&self, comment: &Comment) -> Result<Posted, Error> {
+    async fn rewrite(&self, comment: &IssueComment) -> Result<Posted, GithubError> {
         if as_compared(comment.text()) == as_compared(&self.body) {
             return Ok(Posted::new(Outcome::Unchanged, Some(comment)));
         }
@@ -205,12 +208,12 @@ impl Sticky<'_> {
         Ok(Posted::new(Outcome::Updated, Some(&updated)))
     }
 
-    async fn create(&self) -> Result<Comment, Error> {
-        let is_it = |comment: &Comment| as_compared(comment.text()) == as_compared(&self.body);
+    async fn create(&self) -> Result<IssueComment, GithubError> {
+        let is_it = |comment: &IssueComment| as_compared(comment.text()) == as_compared(&self.body);
         self.client.create_comment(self.wanted.pull_request, &self.body, is_it).await
     }
 
-    async fn create_and_look_again(&self) -> Result<Posted, Error> {
+    async fn create_and_look_again(&self) -> Result<Posted, GithubError> {
         let made = self.create().await?;
         // Now it is known for certain who we are, also where nobody could say it before.
         let mut own = match self.client.comments(self.wanted.pull_request).await {
@@ -252,37 +255,37 @@ impl Sticky<'_> {
     }
 
     /// Removes duplicates; returns what stood in the way.
-    async fn remove(&self, duplicates: &[Comment]) -> Option<Error> {
+    async fn remove(&self, duplicates: &[IssueComment]) -> Option<GithubError> {
         let mut problem = None;
         for comment in duplicates {
             match self.client.delete_comment(comment.id).await {
                 // The other run was faster.
-                Ok(()) | Err(Error { problem: Problem::NotFound, .. }) => {}
+                Ok(()) | Err(GithubError { problem: GithubProblem::NotFound, .. }) => {}
                 Err(error) => problem = Some(error),
             }
         }
         problem
     }
 
-    fn is_later(&self, comment: &Comment) -> bool {
+    fn is_later(&self, comment: &IssueComment) -> bool {
         run_of(comment) > Some(self.wanted.run)
     }
 }
 
 impl Posted {
-    fn new(outcome: Outcome, comment: Option<&Comment>) -> Self {
+    fn new(outcome: Outcome, comment: Option<&IssueComment>) -> Self {
         let url = comment.map(|comment| comment.html_url.clone()).filter(|url| !url.is_empty());
         Self { outcome, url, problem: None }
     }
 }
 
 /// Who we are, most likely.
-async fn author(client: &Client) -> String {
+async fn author(client: &GithubClient) -> String {
     let login = if client.is_a_persons() { client.own_login().await.ok() } else { None };
     login.filter(|login| !login.is_empty()).unwrap_or_else(|| ACTIONS.to_owned())
 }
 
-fn run_of(comment: &Comment) -> Option<Run> {
+fn run_of(comment: &IssueComment) -> Option<RunAttempt> {
     marker::run_of(comment.text())
 }
 

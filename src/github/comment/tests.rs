@@ -4,11 +4,11 @@ use super::*;
 use crate::github::fake::{ACTIONS, Fake, Fault, HEAD, refusal};
 use crate::github::testing::{client, client_with, hasty_client, settings};
 
-const RUN: Run = Run { id: 500, attempt: 1 };
+const RUN: RunAttempt = RunAttempt { id: 500, attempt: 1 };
 const PULL: u64 = 7;
 
-fn wanted(body: &str) -> Wanted<'_> {
-    Wanted {
+fn wanted(body: &str) -> WantedComment<'_> {
+    WantedComment {
         pull_request: PULL,
         key: "default",
         run: RUN,
@@ -21,10 +21,10 @@ fn wanted(body: &str) -> Wanted<'_> {
 
 /// A comment's text as the run with this number writes it.
 fn text(id: u64, body: &str) -> String {
-    marker::mark(body, "default", Run { id, attempt: 1 }, HEAD)
+    marker::mark(body, "default", RunAttempt { id, attempt: 1 }, HEAD)
 }
 
-async fn post_to(fake: &Fake, wanted: &Wanted<'_>) -> Posted {
+async fn post_to(fake: &Fake, wanted: &WantedComment<'_>) -> Posted {
     let (client, _) = client(fake);
     post(&client, wanted).await.unwrap()
 }
@@ -43,7 +43,7 @@ async fn the_first_run_creates_and_the_next_rewrites() {
     let url = format!("https://github.com/shop/app/pull/7#issuecomment-{id}");
     assert_eq!(posted.url, Some(url.clone()));
 
-    let next = Wanted { run: Run { id: 501, attempt: 1 }, ..wanted("green") };
+    let next = WantedComment { run: RunAttempt { id: 501, attempt: 1 }, ..wanted("green") };
     let posted = post_to(&fake, &next).await;
     assert_eq!(posted, Posted { outcome: Outcome::Updated, url: Some(url), problem: None });
     assert_eq!(fake.comments()[0].body, text(501, "green"));
@@ -67,7 +67,7 @@ async fn it_is_found_behind_250_others() {
 #[tokio::test]
 async fn a_red_comment_becomes_green_even_where_green_makes_none() {
     let fake = Fake::start();
-    let only_failures = Wanted { may_create: false, ..wanted("green") };
+    let only_failures = WantedComment { may_create: false, ..wanted("green") };
     let posted = post_to(&fake, &only_failures).await;
     assert_eq!((posted.outcome, posted.url), (Outcome::NotWanted, None));
     assert_eq!(fake.comments(), []);
@@ -103,7 +103,7 @@ async fn a_marker_in_somebody_elses_comment_means_nothing() {
 async fn a_later_run_is_never_overwritten() {
     for (id, attempt) in [(501, 1), (500, 2)] {
         let fake = Fake::start();
-        let later = marker::mark("later", "default", Run { id, attempt }, HEAD);
+        let later = marker::mark("later", "default", RunAttempt { id, attempt }, HEAD);
         let id = fake.comment(PULL, ACTIONS, &later);
         let posted = post_to(&fake, &wanted("earlier")).await;
         assert_eq!(posted.outcome, Outcome::LaterRun);
@@ -191,7 +191,7 @@ async fn two_real_runs_at_once_end_with_the_later() {
         let run = |id: u64, body: &'static str| {
             let (client, _) = client_with(settings(&fake));
             async move {
-                let wanted = Wanted { run: Run { id, attempt: 1 }, ..wanted(body) };
+                let wanted = WantedComment { run: RunAttempt { id, attempt: 1 }, ..wanted(body) };
                 post(&client, &wanted).await.unwrap()
             }
         };
@@ -238,7 +238,7 @@ async fn an_apps_token_finds_its_own_comment() {
         fake.comment(PULL, ACTIONS, &text(401, "of the job's token, once"));
         let ours = fake.comment(PULL, "acme-ci[bot]", &text(400, "red"));
         // Also where no comment would be made.
-        let posted = post_to(&fake, &Wanted { may_create: false, ..wanted("green") }).await;
+        let posted = post_to(&fake, &WantedComment { may_create: false, ..wanted("green") }).await;
         assert_eq!(posted.outcome, Outcome::Updated);
         assert_eq!(bodies(&fake), ["of the job's token, once", "green"]);
         assert!(posted.url.unwrap().ends_with(&format!("-{ours}")));
@@ -281,7 +281,7 @@ async fn a_persons_token_asks_who_it_is() {
     fake.state().login = "octocat".to_owned();
     fake.state().token = "ghp_persons".to_owned();
     fake.comment(PULL, "octocat", &text(400, "red"));
-    let persons = crate::github::client::Settings {
+    let persons = crate::github::client::ClientSettings {
         token: "ghp_persons".to_owned().into(),
         ..settings(&fake)
     };
@@ -294,8 +294,11 @@ async fn a_persons_token_asks_who_it_is() {
 #[tokio::test]
 async fn the_mode_new_adds_one_for_each_run() {
     let fake = Fake::start();
-    let new =
-        |id, body| Wanted { mode: CommentMode::New, run: Run { id, attempt: 1 }, ..wanted(body) };
+    let new = |id, body| WantedComment {
+        mode: CommentMode::New,
+        run: RunAttempt { id, attempt: 1 },
+        ..wanted(body)
+    };
     assert_eq!(post_to(&fake, &new(500, "one")).await.outcome, Outcome::Created);
     assert_eq!(post_to(&fake, &new(501, "two")).await.outcome, Outcome::Created);
     assert_eq!(post_to(&fake, &new(501, "two")).await.outcome, Outcome::Unchanged);
@@ -306,7 +309,7 @@ async fn the_mode_new_adds_one_for_each_run() {
 #[tokio::test]
 async fn the_mode_off_asks_for_nothing() {
     let fake = Fake::start();
-    let off = Wanted { mode: CommentMode::Off, ..wanted("x") };
+    let off = WantedComment { mode: CommentMode::Off, ..wanted("x") };
     assert_eq!(post_to(&fake, &off).await.outcome, Outcome::NotWanted);
     assert_eq!(fake.requests(), Vec::<String>::new());
 }

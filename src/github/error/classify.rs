@@ -1,13 +1,13 @@
-//! From what octocrab returns to a [`Problem`].
+//! From what octocrab returns to a [`GithubProblem`].
 
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use octocrab::GitHubError;
 
-use super::{Error, Operation, Problem, Token, quoted};
+use super::{GithubError, GithubProblem, Operation, TokenKind, quoted};
 
-impl Error {
+impl GithubError {
     /// `secret` is the token, which nobody may read.
     pub(in crate::github) fn of(
         operation: Operation,
@@ -15,26 +15,26 @@ impl Error {
         secret: &str,
     ) -> Self {
         let problem = match error {
-            octocrab::Error::GitHub { source, .. } => Problem::of(source, secret),
+            octocrab::Error::GitHub { source, .. } => GithubProblem::of(source, secret),
             octocrab::Error::Json { .. } | octocrab::Error::Serde { .. } => {
-                Problem::NotJson { reason: quoted(&chain(error), secret) }
+                GithubProblem::NotJson { reason: quoted(&chain(error), secret) }
             }
             octocrab::Error::Service { source, .. } if is_untrusted(source.as_ref()) => {
-                Problem::Untrusted { reason: quoted(&chain(source.as_ref()), secret) }
+                GithubProblem::Untrusted { reason: quoted(&chain(source.as_ref()), secret) }
             }
             octocrab::Error::Service { source, .. } if never_connected(source.as_ref()) => {
-                Problem::NoConnection { reason: quoted(&chain(source.as_ref()), secret) }
+                GithubProblem::NoConnection { reason: quoted(&chain(source.as_ref()), secret) }
             }
             octocrab::Error::Service { .. } | octocrab::Error::Hyper { .. } => {
-                Problem::Cut { reason: quoted(&chain(error), secret) }
+                GithubProblem::Cut { reason: quoted(&chain(error), secret) }
             }
-            _ => Problem::Setup { reason: quoted(&chain(error), secret) },
+            _ => GithubProblem::Setup { reason: quoted(&chain(error), secret) },
         };
         Self { operation, problem }
     }
 }
 
-impl Problem {
+impl GithubProblem {
     fn of(error: &GitHubError, secret: &str) -> Self {
         let status = error.status_code;
         let headers = error.headers.clone().unwrap_or_default();
@@ -58,7 +58,7 @@ impl Problem {
 
 /// Source: docs.github.com, "Rate limits for the REST API": 403 or 429, with `retry-after` or with
 /// `x-ratelimit-remaining: 0`; a secondary limit may come with neither, and says so in its message.
-fn rate_limit(status: StatusCode, headers: &HeaderMap, message: &str) -> Option<Problem> {
+fn rate_limit(status: StatusCode, headers: &HeaderMap, message: &str) -> Option<GithubProblem> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let retry_after = number("retry-after").map(Duration::from_secs);
     let used_up = number("x-ratelimit-remaining") == Some(0);
@@ -69,25 +69,25 @@ fn rate_limit(status: StatusCode, headers: &HeaderMap, message: &str) -> Option<
     }
     let secondary = words.contains("secondary") || words.contains("abuse") || !used_up;
     let resets_at = number("x-ratelimit-reset").filter(|_| used_up);
-    Some(Problem::RateLimited { secondary, retry_after, resets_at })
+    Some(GithubProblem::RateLimited { secondary, retry_after, resets_at })
 }
 
-fn forbidden(headers: &HeaderMap, message: String) -> Problem {
+fn forbidden(headers: &HeaderMap, message: String) -> GithubProblem {
     let accepted = headers.get("x-accepted-github-permissions");
     let accepted = accepted.and_then(|value| value.to_str().ok()).map(in_a_workflow);
     let accepted = accepted.filter(|words| !words.is_empty());
     if message.contains("not accessible by integration") {
-        Problem::NotPermitted { by: Token::Integration, accepted }
+        GithubProblem::NotPermitted { by: TokenKind::Integration, accepted }
     } else if message.contains("not accessible by personal access token") {
-        Problem::NotPermitted { by: Token::Person, accepted }
+        GithubProblem::NotPermitted { by: TokenKind::Person, accepted }
     } else if message.contains("authenticate via a GitHub App") {
-        Problem::NeedsApp
+        GithubProblem::NeedsApp
     } else {
-        Problem::Forbidden { message }
+        GithubProblem::Forbidden { message }
     }
 }
 
-fn invalid(error: &GitHubError, secret: &str) -> Problem {
+fn invalid(error: &GitHubError, secret: &str) -> GithubProblem {
     let details = error.errors.iter().flatten().map(|detail| match detail["message"].as_str() {
         Some(words) => words.to_owned(),
         None => detail.to_string(),
@@ -95,9 +95,9 @@ fn invalid(error: &GitHubError, secret: &str) -> Problem {
     let whole = [error.message.clone()].into_iter().chain(details).collect::<Vec<_>>().join(": ");
     let message = quoted(&whole, secret);
     if whole.to_lowercase().contains("too long") {
-        Problem::TooLong { message }
+        GithubProblem::TooLong { message }
     } else {
-        Problem::Invalid { message }
+        GithubProblem::Invalid { message }
     }
 }
 

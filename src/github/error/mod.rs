@@ -33,18 +33,18 @@ pub(crate) enum Operation {
 /// A request that did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {operation}: {problem}")]
-pub(crate) struct Error {
+pub(crate) struct GithubError {
     pub(crate) operation: Operation,
-    pub(crate) problem: Problem,
+    pub(crate) problem: GithubProblem,
 }
 
 /// Why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Problem {
+pub(crate) enum GithubProblem {
     /// 401.
     BadCredentials,
     /// 403 "Resource not accessible by …"; with what GitHub says would be accepted.
-    NotPermitted { by: Token, accepted: Option<String> },
+    NotPermitted { by: TokenKind, accepted: Option<String> },
     /// 403 of the checks API for tokens of persons.
     NeedsApp,
     /// Any other 403: single sign-on, an allow list of addresses, an archived repository.
@@ -85,13 +85,13 @@ pub(crate) enum Problem {
 
 /// Whose token was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Token {
+pub(crate) enum TokenKind {
     /// GITHUB_TOKEN, or an App's.
     Integration,
     Person,
 }
 
-impl Problem {
+impl GithubProblem {
     /// Whether asking again later can help.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -139,8 +139,8 @@ pub(super) fn quoted(text: &str, secret: &str) -> String {
     format!("{} …", &line[..line.floor_char_boundary(LONGEST)])
 }
 
-impl Error {
-    pub(in crate::github) fn new(operation: Operation, problem: Problem) -> Self {
+impl GithubError {
+    pub(in crate::github) fn new(operation: Operation, problem: GithubProblem) -> Self {
         Self { operation, problem }
     }
 }

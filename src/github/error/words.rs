@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Error, Operation, Problem, Token};
+use super::{GithubError, GithubProblem, Operation, TokenKind};
 
 impl Operation {
     /// What the token needs for it, in the words of a workflow's `permissions:`, where GitHub does not say so itself.
@@ -25,7 +25,7 @@ impl Operation {
     }
 }
 
-impl Error {
+impl GithubError {
     /// What a person can do about it.
     pub(crate) fn advice(&self) -> String {
         let needs = |accepted: &Option<String>| {
@@ -33,50 +33,50 @@ impl Error {
             accepted.clone().or(known).unwrap_or_else(|| "more permissions".to_owned())
         };
         match &self.problem {
-            Problem::BadCredentials => {
+            GithubProblem::BadCredentials => {
                 "the token is wrong or has expired: leave the input `github-token` at its default, or renew the secret"
                     .to_owned()
             }
-            Problem::NotPermitted { by: Token::Integration, accepted } => format!(
+            GithubProblem::NotPermitted { by: TokenKind::Integration, accepted } => format!(
                 "add {} to `permissions:` of the workflow's job; for pull requests from forks the token stays read-only \
                  whatever they say: publish from a second workflow, on: workflow_run (`mig-ci publish`)",
                 needs(accepted)
             ),
-            Problem::NotPermitted { by: Token::Person, accepted } => {
+            GithubProblem::NotPermitted { by: TokenKind::Person, accepted } => {
                 format!("give the personal access token {} on this repository", needs(accepted))
             }
-            Problem::NeedsApp => "only GITHUB_TOKEN and tokens of GitHub Apps may make check runs: leave the input \
+            GithubProblem::NeedsApp => "only GITHUB_TOKEN and tokens of GitHub Apps may make check runs: leave the input \
                  `github-token` at its default, or set `check-run: never`"
                 .to_owned(),
-            Problem::Forbidden { message } if message.contains("locked") => {
+            GithubProblem::Forbidden { message } if message.contains("locked") => {
                 "unlock the pull request's conversation".to_owned()
             }
-            Problem::Forbidden { .. } => format!(
+            GithubProblem::Forbidden { .. } => format!(
                 "the token needs {} and access to this repository (single sign-on, allowed addresses, archived?)",
                 needs(&None)
             ),
-            Problem::NotFound => format!(
+            GithubProblem::NotFound => format!(
                 "it was deleted, or the token cannot see it: check the number, and that the token has {}",
                 needs(&None)
             ),
-            Problem::RateLimited { .. } => {
+            GithubProblem::RateLimited { .. } => {
                 "run the job again later; fewer jobs at a time on one token help, too".to_owned()
             }
-            Problem::Gone { .. } => "the conversation is locked or gone: unlock it".to_owned(),
-            Problem::TooLong { .. } => "this is a mistake of mig-ci's: please report it".to_owned(),
-            Problem::Invalid { .. } | Problem::Unexpected { .. } | Problem::Conflict { .. } => {
+            GithubProblem::Gone { .. } => "the conversation is locked or gone: unlock it".to_owned(),
+            GithubProblem::TooLong { .. } => "this is a mistake of mig-ci's: please report it".to_owned(),
+            GithubProblem::Invalid { .. } | GithubProblem::Unexpected { .. } | GithubProblem::Conflict { .. } => {
                 "run the job again; if that does not help, please report it".to_owned()
             }
-            Problem::Moved => {
+            GithubProblem::Moved => {
                 "the repository has been renamed or moved: start a new run, under the new name".to_owned()
             }
-            Problem::Server { .. } | Problem::Timeout { .. } | Problem::Cut { .. } => {
+            GithubProblem::Server { .. } | GithubProblem::Timeout { .. } | GithubProblem::Cut { .. } => {
                 "run the job again later; https://www.githubstatus.com says if GitHub has a bad day".to_owned()
             }
-            Problem::Untrusted { .. } => "for a company's CA, give the step `env: SSL_CERT_FILE:` with a file of the workspace"
+            GithubProblem::Untrusted { .. } => "for a company's CA, give the step `env: SSL_CERT_FILE:` with a file of the workspace"
                 .to_owned(),
-            Problem::OutOfPatience { .. } => "run the job again later".to_owned(),
-            Problem::NoConnection { .. } | Problem::NotJson { .. } | Problem::Setup { .. } => {
+            GithubProblem::OutOfPatience { .. } => "run the job again later".to_owned(),
+            GithubProblem::NoConnection { .. } | GithubProblem::NotJson { .. } | GithubProblem::Setup { .. } => {
                 "check GITHUB_API_URL and the proxy variables (HTTPS_PROXY, NO_PROXY)".to_owned()
             }
         }
@@ -105,14 +105,14 @@ impl fmt::Display for Operation {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for GithubProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadCredentials => f.write_str("GitHub does not know this token (401)"),
             Self::NotPermitted { by, accepted } => {
                 let token = match by {
-                    Token::Integration => "the job's token",
-                    Token::Person => "the personal access token",
+                    TokenKind::Integration => "the job's token",
+                    TokenKind::Person => "the personal access token",
                 };
                 write!(f, "{token} may not (403)")?;
                 accepted.as_ref().map_or(Ok(()), |accepted| write!(f, "; it needs {accepted}"))

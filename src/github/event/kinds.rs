@@ -1,10 +1,10 @@
 //! What each kind of event says, one function a kind.
 
-use super::super::Run;
+use super::super::RunAttempt;
 use super::super::payload::{
     Branch, Issue, MergeGroup, Payload, PullRequest, Repository, WorkflowRun,
 };
-use super::{Event, EventError, Question, Subject};
+use super::{EventError, JobEvent, ResolveQuestion, Subject};
 
 /// GitHub's base for a new branch, and its head for a deleted one.
 const ZEROS: &str = "0000000000000000000000000000000000000000";
@@ -13,7 +13,7 @@ const WORKFLOW_RUN: &str = "the workspace of `workflow_run` holds the default br
     would not be about it; and code that anybody could have written must not run with this job's permissions. Verify in \
     `on: pull_request`, and only publish its report here";
 
-impl Event {
+impl JobEvent {
     pub(super) fn of_pull_request(
         mut self,
         payload: Option<PullRequest>,
@@ -67,7 +67,7 @@ impl Event {
             Some(_) if payload.created == Some(true) => {
                 Subject::None("the branch is new, and has no pull request yet")
             }
-            Some(sha) => Subject::Ask(Question::PullsOfCommit { sha: sha.clone() }),
+            Some(sha) => Subject::Ask(ResolveQuestion::PullsOfCommit { sha: sha.clone() }),
             None => return Err(self.missing("after")),
         };
         Ok(self)
@@ -79,7 +79,7 @@ impl Event {
         repository: Option<Repository>,
     ) -> Result<Self, EventError> {
         let run = payload.ok_or_else(|| self.missing("workflow_run"))?;
-        self.follows = run.id.map(|id| Run { id, attempt: run.run_attempt.unwrap_or(1) });
+        self.follows = run.id.map(|id| RunAttempt { id, attempt: run.run_attempt.unwrap_or(1) });
         let here = repository.unwrap_or_default().id;
         self.head_sha = commit("workflow_run.head_sha", run.head_sha)?;
         let sha = self.head_sha.clone().ok_or_else(|| self.missing("workflow_run.head_sha"))?;
@@ -103,7 +103,7 @@ impl Event {
                 let head_sha = commit("workflow_run.pull_requests[].head.sha", head_sha)?;
                 Subject::Known { number, head_sha }
             }
-            _ => Subject::Ask(Question::PullsOfCommit { sha }),
+            _ => Subject::Ask(ResolveQuestion::PullsOfCommit { sha }),
         };
         if run.event.as_deref().is_some_and(|event| event.starts_with("pull_request")) {
             self.refusal = Some(WORKFLOW_RUN);
@@ -114,7 +114,7 @@ impl Event {
     pub(super) fn of_issue(mut self, payload: Option<Issue>) -> Result<Self, EventError> {
         let issue = payload.ok_or_else(|| self.missing("issue"))?;
         self.subject = match (issue.pull_request, issue.number) {
-            (Some(_), Some(number)) => Subject::Ask(Question::Pull { number }),
+            (Some(_), Some(number)) => Subject::Ask(ResolveQuestion::Pull { number }),
             (Some(_), None) => return Err(self.missing("issue.number")),
             (None, _) => Subject::None("the comment is on an issue"),
         };

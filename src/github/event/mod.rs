@@ -1,19 +1,19 @@
 //! From the event that started a job to the pull request and the commits that the run is about.
 //!
 //! The rules are those of the events' documentation (docs.github.com, "Events that trigger workflows" and "Webhook events and
-//! payloads"). What a payload does not say is a [`Question`] for GitHub's API; nothing is asked here.
+//! payloads"). What a payload does not say is a [`ResolveQuestion`] for GitHub's API; nothing is asked here.
 
 use serde_json::Value;
 
-use super::Run;
+use super::RunAttempt;
 use super::payload::Payload;
 
 mod kinds;
 
 /// What a run is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) kind: Kind,
+pub(crate) struct JobEvent {
+    pub(crate) kind: EventKind,
     /// As GitHub writes it, also for events that are none of the known kinds.
     pub(crate) name: String,
     pub(crate) subject: Subject,
@@ -32,7 +32,7 @@ pub(crate) struct Event {
     /// all the same.
     pub(crate) token_can_write: bool,
     /// The run that a `workflow_run` follows.
-    pub(crate) follows: Option<Run>,
+    pub(crate) follows: Option<RunAttempt>,
     /// The repository whose code that run was, `owner/name`; `None` once it is gone.
     pub(crate) head_repository: Option<String>,
     /// How that run ended: `failure`.
@@ -46,7 +46,7 @@ pub(crate) struct Event {
 /// The events that can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
-pub(crate) enum Kind {
+pub(crate) enum EventKind {
     PullRequest,
     PullRequestTarget,
     MergeGroup,
@@ -67,14 +67,14 @@ pub(crate) enum Subject {
         /// The pull request's head as the payload has it; a `workflow_run` can be about an older one.
         head_sha: Option<String>,
     },
-    Ask(Question),
+    Ask(ResolveQuestion),
     /// There is none, and why.
     None(&'static str),
 }
 
 /// What the payload does not say, and GitHub's API does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Question {
+pub(crate) enum ResolveQuestion {
     /// `GET commits/{sha}/pulls`: the open one that goes into this repository and has this commit as its head.
     PullsOfCommit { sha: String },
     /// `GET pulls/{number}`: its head and its base.
@@ -97,7 +97,7 @@ const TARGET: &str = "`pull_request_target` runs with the permissions and secret
     default branch, too, so a verdict would not be about the pull request. Use `on: pull_request`; to comment on pull \
     requests from forks, publish the report from a second workflow, on: workflow_run";
 
-impl Event {
+impl JobEvent {
     /// Reads a payload. `actor` is `GITHUB_ACTOR`: the one whose permissions count.
     ///
     /// # Errors
@@ -108,26 +108,30 @@ impl Event {
         let kind = name.parse().unwrap_or_default();
         // The same names can mean other things in events that are not understood.
         let payload: Payload = match kind {
-            Kind::Other | Kind::Schedule | Kind::WorkflowDispatch => Payload::default(),
+            EventKind::Other | EventKind::Schedule | EventKind::WorkflowDispatch => {
+                Payload::default()
+            }
             _ => serde_json::from_value(value).map_err(not)?,
         };
         let blank = Self::blank(kind, name);
         let mut event = match kind {
-            Kind::PullRequest => blank.of_pull_request(payload.pull_request)?,
-            Kind::PullRequestTarget => {
+            EventKind::PullRequest => blank.of_pull_request(payload.pull_request)?,
+            EventKind::PullRequestTarget => {
                 Self { refusal: Some(TARGET), ..blank.of_pull_request(payload.pull_request)? }
             }
-            Kind::MergeGroup => blank.of_merge_group(payload.merge_group)?,
-            Kind::Push => blank.of_push(&payload)?,
-            Kind::WorkflowRun => blank.of_workflow_run(payload.workflow_run, payload.repository)?,
-            Kind::IssueComment => blank.of_issue(payload.issue)?,
-            Kind::WorkflowDispatch | Kind::Schedule | Kind::Other => blank,
+            EventKind::MergeGroup => blank.of_merge_group(payload.merge_group)?,
+            EventKind::Push => blank.of_push(&payload)?,
+            EventKind::WorkflowRun => {
+                blank.of_workflow_run(payload.workflow_run, payload.repository)?
+            }
+            EventKind::IssueComment => blank.of_issue(payload.issue)?,
+            EventKind::WorkflowDispatch | EventKind::Schedule | EventKind::Other => blank,
         };
         let actor = actor.or(payload.sender.as_ref().and_then(|sender| sender.login.as_deref()));
         // docs.github.com, "Dependabot on GitHub Actions": its runs are treated as if they came from a fork. Those with
         // `pull_request_target` and `workflow_run` run in the base's context.
         let from_outside = event.is_fork || actor == Some("dependabot[bot]");
-        let own_context = matches!(kind, Kind::PullRequestTarget | Kind::WorkflowRun);
+        let own_context = matches!(kind, EventKind::PullRequestTarget | EventKind::WorkflowRun);
         event.token_can_write = own_context || !from_outside;
         Ok(event)
     }
@@ -142,15 +146,15 @@ impl Event {
         let is_branch = git_ref.is_some_and(|name| name.starts_with("refs/heads/"));
         let sha = sha.filter(|sha| kinds::is_commit(sha)).map(str::to_owned);
         match (kind, number, sha) {
-            (Kind::PullRequest, Some(number), _) => {
-                event.subject = Subject::Ask(Question::Pull { number });
+            (EventKind::PullRequest, Some(number), _) => {
+                event.subject = Subject::Ask(ResolveQuestion::Pull { number });
             }
-            (Kind::PullRequestTarget, ..) => event.refusal = Some(TARGET),
-            (Kind::Push, _, Some(sha)) if is_branch => {
+            (EventKind::PullRequestTarget, ..) => event.refusal = Some(TARGET),
+            (EventKind::Push, _, Some(sha)) if is_branch => {
                 event.head_sha = Some(sha.clone());
-                event.subject = Subject::Ask(Question::PullsOfCommit { sha });
+                event.subject = Subject::Ask(ResolveQuestion::PullsOfCommit { sha });
             }
-            (Kind::MergeGroup, _, sha) => event.head_sha = sha,
+            (EventKind::MergeGroup, _, sha) => event.head_sha = sha,
             _ => {}
         }
         event
@@ -159,9 +163,10 @@ impl Event {
     /// The pull request that a person has named, where the event names none: the input `pull-request`.
     pub(crate) fn or_pull_request(self, number: Option<u64>) -> Self {
         match (number, &self.subject) {
-            (Some(number), Subject::None(_) | Subject::Ask(Question::PullsOfCommit { .. })) => {
-                Self { subject: Subject::Ask(Question::Pull { number }), ..self }
-            }
+            (
+                Some(number),
+                Subject::None(_) | Subject::Ask(ResolveQuestion::PullsOfCommit { .. }),
+            ) => Self { subject: Subject::Ask(ResolveQuestion::Pull { number }), ..self },
             _ => self,
         }
     }
@@ -169,10 +174,10 @@ impl Event {
     /// The number of the pull request, if it is known without asking.
     pub(crate) fn number(&self) -> Option<u64> {
         match &self.subject {
-            Subject::Known { number, .. } | Subject::Ask(Question::Pull { number }) => {
+            Subject::Known { number, .. } | Subject::Ask(ResolveQuestion::Pull { number }) => {
                 Some(*number)
             }
-            Subject::Ask(Question::PullsOfCommit { .. }) | Subject::None(_) => None,
+            Subject::Ask(ResolveQuestion::PullsOfCommit { .. }) | Subject::None(_) => None,
         }
     }
 
@@ -181,14 +186,14 @@ impl Event {
     pub(crate) fn is_about(&self, checked_out: &str, sha: Option<&str>) -> bool {
         let head = self.head_sha.as_deref();
         match self.kind {
-            Kind::PullRequest | Kind::MergeGroup | Kind::Push => {
+            EventKind::PullRequest | EventKind::MergeGroup | EventKind::Push => {
                 head == Some(checked_out) || sha == Some(checked_out)
             }
             _ => true,
         }
     }
 
-    fn blank(kind: Kind, name: &str) -> Self {
+    fn blank(kind: EventKind, name: &str) -> Self {
         Self {
             kind,
             name: name.to_owned(),

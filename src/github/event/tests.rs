@@ -10,7 +10,7 @@ use crate::skipped::have;
 
 /// One entry of INDEX.json.
 #[derive(Debug)]
-struct Case {
+struct PayloadCase {
     file: String,
     name: String,
     actor: Option<String>,
@@ -18,19 +18,19 @@ struct Case {
     expect: Value,
 }
 
-impl Case {
-    fn event(&self) -> Event {
-        Event::read(&self.name, &self.payload.to_string(), self.actor.as_deref())
+impl PayloadCase {
+    fn event(&self) -> JobEvent {
+        JobEvent::read(&self.name, &self.payload.to_string(), self.actor.as_deref())
             .unwrap_or_else(|error| panic!("{}: {error}", self.file))
     }
 }
 
-fn cases(folder: &Path) -> Vec<Case> {
+fn cases(folder: &Path) -> Vec<PayloadCase> {
     let read = |name: &str| -> Value {
         serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
     };
     let entries = read("INDEX.json");
-    let case = |entry: &Value| Case {
+    let case = |entry: &Value| PayloadCase {
         file: entry["file"].as_str().unwrap().to_owned(),
         name: entry["event_name"].as_str().unwrap().to_owned(),
         actor: entry["env"]["GITHUB_ACTOR"].as_str().map(str::to_owned),
@@ -40,16 +40,16 @@ fn cases(folder: &Path) -> Vec<Case> {
     entries.as_array().unwrap().iter().map(case).collect()
 }
 
-fn committed() -> Vec<Case> {
+fn committed() -> Vec<PayloadCase> {
     cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/github/events"))
 }
 
-fn committed_case(file: &str) -> Case {
+fn committed_case(file: &str) -> PayloadCase {
     committed().into_iter().find(|case| case.file == file).unwrap()
 }
 
 /// What INDEX.json expects, in the words of [`Event`]; what is a sentence there has to be a question here.
-fn assert_expected(case: &Case) {
+fn assert_expected(case: &PayloadCase) {
     let event = case.event();
     let expect = &case.expect;
     let file = &case.file;
@@ -57,14 +57,18 @@ fn assert_expected(case: &Case) {
         Value::Null => assert!(matches!(event.subject, Subject::None(_)), "{file}: {event:?}"),
         Value::String(_) => {
             let sha = event.head_sha.clone().unwrap();
-            assert_eq!(event.subject, Subject::Ask(Question::PullsOfCommit { sha }), "{file}");
+            assert_eq!(
+                event.subject,
+                Subject::Ask(ResolveQuestion::PullsOfCommit { sha }),
+                "{file}"
+            );
         }
         number => assert_eq!(event.number(), number.as_u64(), "{file}"),
     }
     match expect["head_sha"].as_str() {
         Some(sha) if sha.len() == 40 => assert_eq!(event.head_sha.as_deref(), Some(sha), "{file}"),
         Some(_) => {
-            assert!(matches!(event.subject, Subject::Ask(Question::Pull { .. })), "{file}");
+            assert!(matches!(event.subject, Subject::Ask(ResolveQuestion::Pull { .. })), "{file}");
             assert_eq!(event.head_sha, None, "{file}");
         }
         None => assert_eq!(event.head_sha, None, "{file}"),
@@ -86,7 +90,7 @@ fn assert_expected(case: &Case) {
 /// Its pull request belongs to another repository, so it has a test of its own.
 const OF_ANOTHER: &str = "workflow_run.completed.with-pull-requests.json";
 
-fn assert_all_expected(cases: &[Case]) {
+fn assert_all_expected(cases: &[PayloadCase]) {
     assert_eq!(cases.len(), 20);
     for case in cases.iter().filter(|case| case.file != OF_ANOTHER) {
         assert_expected(case);
@@ -97,16 +101,16 @@ fn assert_all_expected(cases: &[Case]) {
 
 /// The pull request of the payload has the number and head that INDEX.json expects, and counts only if it goes into the
 /// repository of the run. Whether it is still at the run's commit is for the publisher to ask.
-fn assert_pull_requests_of_other_repositories_do_not_count(case: &Case) {
+fn assert_pull_requests_of_other_repositories_do_not_count(case: &PayloadCase) {
     let run_sha = case.expect["workflow_run_head_sha"].as_str().unwrap().to_owned();
     let event = case.event();
-    let ask = Subject::Ask(Question::PullsOfCommit { sha: run_sha.clone() });
+    let ask = Subject::Ask(ResolveQuestion::PullsOfCommit { sha: run_sha.clone() });
     assert_eq!((event.subject, event.head_sha), (ask, Some(run_sha.clone())));
 
     let mut payload = case.payload.clone();
     let here = payload["repository"]["id"].clone();
     payload["workflow_run"]["pull_requests"][0]["base"]["repo"]["id"] = here;
-    let event = Event::read("workflow_run", &payload.to_string(), None).unwrap();
+    let event = JobEvent::read("workflow_run", &payload.to_string(), None).unwrap();
     let known = Subject::Known {
         number: case.expect["pr"].as_u64().unwrap(),
         head_sha: Some(case.expect["head_sha"].as_str().unwrap().to_owned()),
@@ -177,7 +181,7 @@ fn a_verdict_is_about_the_head_or_the_merge_commit_and_nothing_else() {
 #[test]
 fn a_named_pull_request_counts_where_the_event_names_none() {
     let dispatch = committed_case("workflow_dispatch.json").event().or_pull_request(Some(7));
-    assert_eq!(dispatch.subject, Subject::Ask(Question::Pull { number: 7 }));
+    assert_eq!(dispatch.subject, Subject::Ask(ResolveQuestion::Pull { number: 7 }));
     let push = committed_case("push.branch.updated.json").event().or_pull_request(Some(7));
     assert_eq!(push.number(), Some(7));
     let pull = committed_case("pull_request.opened.json").event().or_pull_request(Some(7));
@@ -189,18 +193,19 @@ fn a_named_pull_request_counts_where_the_event_names_none() {
 #[test]
 fn what_dependabot_starts_cannot_write_but_for_the_events_of_the_base() {
     let case = committed_case("push.branch.updated.json");
-    let of = |name: &str, actor| Event::read(name, &case.payload.to_string(), Some(actor)).unwrap();
+    let of =
+        |name: &str, actor| JobEvent::read(name, &case.payload.to_string(), Some(actor)).unwrap();
     assert!(of("push", "Codertocat").token_can_write);
     assert!(!of("push", "dependabot[bot]").token_can_write);
     let run = committed_case("workflow_run.completed.fork-pull_request.json");
-    let event = Event::read("workflow_run", &run.payload.to_string(), Some("dependabot[bot]"));
+    let event = JobEvent::read("workflow_run", &run.payload.to_string(), Some("dependabot[bot]"));
     assert!(event.unwrap().token_can_write);
 }
 
 #[test]
 fn payloads_that_are_not_githubs_are_errors_that_say_what_is_wrong() {
     let error =
-        |name: &str, payload: &str| Event::read(name, payload, None).unwrap_err().to_string();
+        |name: &str, payload: &str| JobEvent::read(name, payload, None).unwrap_err().to_string();
     insta::assert_snapshot!(error("push", "<html>"), @"the event's payload is not what GitHub sends: expected value at line 1 column 1");
     insta::assert_snapshot!(error("pull_request", "{}"), @"the payload of a `pull_request` event has no `pull_request`");
     insta::assert_snapshot!(
@@ -215,8 +220,8 @@ fn payloads_that_are_not_githubs_are_errors_that_say_what_is_wrong() {
 
 #[test]
 fn events_that_are_not_known_are_no_errors() {
-    let event = Event::read("deployment", r#"{"pull_request": "x", "ref": 1}"#, None).unwrap();
-    assert_eq!((event.kind, event.name.as_str()), (Kind::Other, "deployment"));
+    let event = JobEvent::read("deployment", r#"{"pull_request": "x", "ref": 1}"#, None).unwrap();
+    assert_eq!((event.kind, event.name.as_str()), (EventKind::Other, "deployment"));
     assert!(matches!(event.subject, Subject::None(why) if why.contains("`pull-request`")));
 }
 
@@ -225,7 +230,7 @@ fn queues_of_branches_with_slashes_name_their_pull_request() {
     let head = "0".repeat(39) + "1";
     let number = |head_ref: &str| {
         let payload = json!({"merge_group": {"head_sha": head, "head_ref": head_ref}});
-        Event::read("merge_group", &payload.to_string(), None).unwrap().number()
+        JobEvent::read("merge_group", &payload.to_string(), None).unwrap().number()
     };
     assert_eq!(number("refs/heads/gh-readonly-queue/release/1.x/pr-104-929f"), Some(104));
     assert_eq!(number("refs/heads/gh-readonly-queue/main/pr-x-929f"), None);

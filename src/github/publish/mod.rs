@@ -6,12 +6,12 @@ mod tests;
 
 use std::fmt;
 
-use super::check_run::annotation::Annotation;
+use super::check_run::annotation::CheckRunAnnotation;
 use super::check_run::{self, CheckRunMode, Ending, Identity};
-use super::client::{Client, Conclusion};
-use super::comment::{self, CommentMode, CommentWhen, Outcome, Posted, Wanted};
-use super::error::{Error, Problem};
-use super::marker::Run;
+use super::client::{Conclusion, GithubClient};
+use super::comment::{self, CommentMode, CommentWhen, Outcome, Posted, WantedComment};
+use super::error::{GithubError, GithubProblem};
+use super::marker::RunAttempt;
 use crate::report::verify::v1::Verdict;
 
 /// What is known before there is a result.
@@ -20,7 +20,7 @@ pub(crate) struct Announcement {
     pub(crate) head_sha: String,
     /// The input `comment-key`; `default` if there is none.
     pub(crate) key: String,
-    pub(crate) run: Run,
+    pub(crate) run: RunAttempt,
     pub(crate) check: CheckRunMode,
     /// A prediction from the event: not for forks and Dependabot.
     pub(crate) token_can_write: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Announcement {
 
 /// What has been begun.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Begun {
+pub(crate) struct BegunPublication {
     /// For [`Publication::check_run`], and for [`check_run::cancel`] if the run is interrupted.
     pub(crate) check_run: Option<u64>,
     pub(crate) degraded: Vec<Degraded>,
@@ -46,7 +46,7 @@ pub(crate) struct Publication {
     /// The comment's Markdown, with or without its marker lines, within 60,000 bytes.
     pub(crate) body: String,
     pub(crate) key: String,
-    pub(crate) run: Run,
+    pub(crate) run: RunAttempt,
     pub(crate) comment: CommentMode,
     pub(crate) comment_when: CommentWhen,
     /// A comment that is there is rewritten, and none is made.
@@ -57,7 +57,7 @@ pub(crate) struct Publication {
     /// What [`begin`] has made.
     pub(crate) check_run: Option<u64>,
     pub(crate) token_can_write: bool,
-    pub(crate) annotations: Vec<Annotation>,
+    pub(crate) annotations: Vec<CheckRunAnnotation>,
 }
 
 /// What can be seen on GitHub now.
@@ -80,7 +80,8 @@ pub(crate) struct Published {
 impl Published {
     /// What stands on GitHub can be another run's result, or none: the step after the job tries again.
     pub(crate) fn is_incomplete(&self) -> bool {
-        let no_comment = |degraded: &Degraded| degraded.what == Step::Comment && !degraded.expected;
+        let no_comment =
+            |degraded: &Degraded| degraded.what == PublishStep::Comment && !degraded.expected;
         self.cut_short || self.unfinished || self.degraded.iter().any(no_comment)
     }
 }
@@ -88,7 +89,7 @@ impl Published {
 /// A step that did not go as it should: one line for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Degraded {
-    pub(crate) what: Step,
+    pub(crate) what: PublishStep,
     pub(crate) why: String,
     pub(crate) advice: String,
     /// Nobody asked for more: worth a line, but no warning.
@@ -96,7 +97,7 @@ pub(crate) struct Degraded {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum PublishStep {
     Comment,
     Duplicates,
     CheckRun,
@@ -104,7 +105,7 @@ pub(crate) enum Step {
 }
 
 impl Degraded {
-    fn new(what: Step, error: &Error, expected: bool) -> Self {
+    fn new(what: PublishStep, error: &GithubError, expected: bool) -> Self {
         Self { what, why: error.to_string(), advice: error.advice(), expected }
     }
 }
@@ -112,31 +113,39 @@ impl Degraded {
 impl fmt::Display for Degraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instead = match self.what {
-            Step::Comment => "no comment on the pull request, the result is in the job's summary",
-            Step::Duplicates => "the comment may be there twice",
-            Step::CheckRun => {
+            PublishStep::Comment => {
+                "no comment on the pull request, the result is in the job's summary"
+            }
+            PublishStep::Duplicates => "the comment may be there twice",
+            PublishStep::CheckRun => {
                 "no check run, the result is the job's own and annotations go to the log"
             }
-            Step::Annotations => "annotations go to the log",
+            PublishStep::Annotations => "annotations go to the log",
         };
         write!(f, "{instead}: {}; {}", self.why, self.advice)
     }
 }
 
 /// Makes the check run, in progress. Never fails: what did not work is in the answer.
-pub(crate) async fn begin(announcement: &Announcement, client: &Client) -> Begun {
+pub(crate) async fn begin(announcement: &Announcement, client: &GithubClient) -> BegunPublication {
     let Announcement { head_sha, key, run, check, token_can_write } = announcement;
     if !wants_check(*check, *token_can_write) {
-        return Begun::default();
+        return BegunPublication::default();
     }
     match check_run::begin(client, &Identity { head_sha, key, run: *run }).await {
-        Ok(made) => Begun { check_run: Some(made.id), degraded: Vec::new() },
-        Err(error) => Begun { degraded: vec![of_check(*check, &error)], ..Begun::default() },
+        Ok(made) => BegunPublication { check_run: Some(made.id), degraded: Vec::new() },
+        Err(error) => BegunPublication {
+            degraded: vec![of_check(*check, &error)],
+            ..BegunPublication::default()
+        },
     }
 }
 
 /// Ends the check run of a run that was interrupted.
-pub(crate) async fn cancel(announcement: &Announcement, client: &Client) -> Result<(), Error> {
+pub(crate) async fn cancel(
+    announcement: &Announcement,
+    client: &GithubClient,
+) -> Result<(), GithubError> {
     let Announcement { head_sha, key, run, check, token_can_write } = announcement;
     if !wants_check(*check, *token_can_write) {
         return Ok(());
@@ -149,7 +158,7 @@ pub(crate) async fn cancel(announcement: &Announcement, client: &Client) -> Resu
 pub(crate) async fn show_none(
     publication: &Publication,
     conclusion: Conclusion,
-    client: &Client,
+    client: &GithubClient,
 ) -> Published {
     let mut published = Published::default();
     if let Some(pull_request) = publication.pull_request {
@@ -158,7 +167,7 @@ pub(crate) async fn show_none(
             Ok(true) => published.has_said = true,
             Ok(false) => show_comment(publication, client, &mut published).await,
             Err(error) => {
-                published.degraded.push(Degraded::new(Step::Comment, &error, false));
+                published.degraded.push(Degraded::new(PublishStep::Comment, &error, false));
             }
         }
     }
@@ -180,16 +189,16 @@ pub(crate) async fn show_none(
 }
 
 /// Shows the result. Never fails: what did not work is in the answer.
-pub(crate) async fn publish(publication: &Publication, client: &Client) -> Published {
+pub(crate) async fn publish(publication: &Publication, client: &GithubClient) -> Published {
     let mut published = Published::default();
     show_comment(publication, client, &mut published).await;
     show_check(publication, client, &mut published).await;
     published
 }
 
-async fn show_comment(publication: &Publication, client: &Client, published: &mut Published) {
+async fn show_comment(publication: &Publication, client: &GithubClient, published: &mut Published) {
     let Some(pull_request) = publication.pull_request else { return };
-    let wanted = Wanted {
+    let wanted = WantedComment {
         pull_request,
         key: &publication.key,
         run: publication.run,
@@ -202,13 +211,14 @@ async fn show_comment(publication: &Publication, client: &Client, published: &mu
         Ok(Posted { outcome, url, problem }) => {
             published.comment = Some(outcome);
             published.comment_url = url;
-            let problem = problem.map(|error| Degraded::new(Step::Duplicates, &error, false));
+            let problem =
+                problem.map(|error| Degraded::new(PublishStep::Duplicates, &error, false));
             published.degraded.extend(problem);
         }
         Err(error) => {
             // Whoever brings a fork's pull request cannot do anything about it.
             let expected = !publication.token_can_write && error.problem.is_refusal();
-            published.degraded.push(Degraded::new(Step::Comment, &error, expected));
+            published.degraded.push(Degraded::new(PublishStep::Comment, &error, expected));
         }
     }
 }
@@ -225,7 +235,7 @@ fn may_create(publication: &Publication) -> bool {
     }
 }
 
-async fn show_check(publication: &Publication, client: &Client, published: &mut Published) {
+async fn show_check(publication: &Publication, client: &GithubClient, published: &mut Published) {
     let Publication { check, token_can_write, head_sha, key, run, .. } = publication;
     let begun = match publication.check_run {
         Some(id) => Ok(id),
@@ -255,7 +265,8 @@ async fn show_check(publication: &Publication, client: &Client, published: &mut 
             published.check_url = concluded.url;
             published.annotated = concluded.problem.is_none();
             let problem = concluded.problem;
-            let problem = problem.map(|error| Degraded::new(Step::Annotations, &error, false));
+            let problem =
+                problem.map(|error| Degraded::new(PublishStep::Annotations, &error, false));
             published.degraded.extend(problem);
         }
         Err(error) => {
@@ -273,10 +284,10 @@ fn wants_check(mode: CheckRunMode, token_can_write: bool) -> bool {
     }
 }
 
-fn of_check(mode: CheckRunMode, error: &Error) -> Degraded {
+fn of_check(mode: CheckRunMode, error: &GithubError) -> Degraded {
     let expected = matches!(
         error.problem,
-        Problem::NotPermitted { .. } | Problem::NeedsApp | Problem::NotFound
+        GithubProblem::NotPermitted { .. } | GithubProblem::NeedsApp | GithubProblem::NotFound
     );
-    Degraded::new(Step::CheckRun, error, mode == CheckRunMode::Auto && expected)
+    Degraded::new(PublishStep::CheckRun, error, mode == CheckRunMode::Auto && expected)
 }

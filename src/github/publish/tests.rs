@@ -5,7 +5,7 @@ use crate::github::check_run::annotation::Level;
 use crate::github::fake::{Fake, Fault, HEAD, TOKEN, refusal};
 use crate::github::testing::{client, hasty_client};
 
-const RUN: Run = Run { id: 500, attempt: 1 };
+const RUN: RunAttempt = RunAttempt { id: 500, attempt: 1 };
 
 fn publication() -> Publication {
     Publication {
@@ -23,7 +23,7 @@ fn publication() -> Publication {
         check: CheckRunMode::Auto,
         check_run: None,
         token_can_write: true,
-        annotations: vec![Annotation {
+        annotations: vec![CheckRunAnnotation {
             path: "migrations/2_b.sql".to_owned(),
             start_line: 1,
             end_line: 2,
@@ -41,7 +41,7 @@ fn announcement() -> Announcement {
     Announcement { head_sha, key, run, check, token_can_write }
 }
 
-fn steps(degraded: &[Degraded]) -> Vec<Step> {
+fn steps(degraded: &[Degraded]) -> Vec<PublishStep> {
     degraded.iter().map(|degraded| degraded.what).collect()
 }
 
@@ -84,7 +84,7 @@ async fn each_refusal_is_one_line_and_the_other_step_goes_on() {
         fake.fail(Fault::new("GET", "comments", refusal(name)).always());
         let (client, _) = client(&fake);
         let published = publish(&publication(), &client).await;
-        assert_eq!(steps(&published.degraded), [Step::Comment], "{name}");
+        assert_eq!(steps(&published.degraded), [PublishStep::Comment], "{name}");
         assert_eq!((published.comment, published.comment_url), (None, None));
         assert!(published.annotated, "{name}: the check run is there");
         let line = published.degraded[0].to_string();
@@ -96,7 +96,7 @@ async fn each_refusal_is_one_line_and_the_other_step_goes_on() {
         fake.fail(Fault::new("POST", "check-runs", refusal(name)).always());
         let (client, _) = client(&fake);
         let published = publish(&publication(), &client).await;
-        assert_eq!(steps(&published.degraded), [Step::CheckRun], "{name}");
+        assert_eq!(steps(&published.degraded), [PublishStep::CheckRun], "{name}");
         assert!(published.degraded[0].expected, "{name}: `auto` takes it as it is");
         assert!(!published.annotated && published.comment.is_some(), "{name}");
     }
@@ -110,7 +110,7 @@ async fn a_comment_that_is_too_long_is_a_line_too() {
     fake.fail(Fault::new("POST", "comments", refusal("too long")));
     let published =
         publish(&Publication { body: body[..60_000].to_owned(), ..publication() }, &client).await;
-    assert_eq!(steps(&published.degraded), [Step::Comment]);
+    assert_eq!(steps(&published.degraded), [PublishStep::Comment]);
     assert!(published.degraded[0].why.contains("too long"), "{}", published.degraded[0]);
 }
 
@@ -128,8 +128,12 @@ async fn a_github_that_does_not_answer_costs_a_minute_and_a_half_at_most() {
         let begun = begin(&announcement(), &client).await;
         let published = publish(&publication(), &client).await;
         assert!(clock.slept() <= crate::github::retry::CAP, "{fault:?}: {:?}", clock.slept());
-        assert_eq!(steps(&begun.degraded), [Step::CheckRun], "{fault:?}");
-        assert_eq!(steps(&published.degraded), [Step::Comment, Step::CheckRun], "{fault:?}");
+        assert_eq!(steps(&begun.degraded), [PublishStep::CheckRun], "{fault:?}");
+        assert_eq!(
+            steps(&published.degraded),
+            [PublishStep::Comment, PublishStep::CheckRun],
+            "{fault:?}"
+        );
         assert!(published.degraded.iter().all(|degraded| !degraded.advice.is_empty()));
     }
 }

@@ -3,13 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use super::client::{Client, PullRequest};
-use super::error::Error;
+use super::client::{GithubClient, PullResponse};
+use super::error::GithubError;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
-    One(Box<PullRequest>),
+pub(crate) enum FoundPullRequest {
+    One(Box<PullResponse>),
     /// None that is open, goes into this repository, and has the commit as its head.
     None,
     /// Several branches stand at the commit; their numbers.
@@ -20,7 +20,7 @@ pub(crate) enum Found {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Mismatch {
     #[error(transparent)]
-    Unknown(#[from] Error),
+    Unknown(#[from] GithubError),
     #[error(
         "pull request #{number} stands at {head}, and the report is about {expected}: somebody has pushed since, and a \
          newer run will say more"
@@ -31,16 +31,22 @@ pub(crate) enum Mismatch {
 }
 
 /// After a `push`. A commit of the base branch belongs to merged pull requests, too: those are none of ours.
-pub(crate) async fn of_commit(client: &Client, head_sha: &str) -> Result<Found, Error> {
+pub(crate) async fn of_commit(
+    client: &GithubClient,
+    head_sha: &str,
+) -> Result<FoundPullRequest, GithubError> {
     let pulls = client.pulls_of_commit(head_sha).await?;
     Ok(choose(client, head_sha, pulls))
 }
 
 /// Of a `workflow_run`, whose payload names no pull request if its head is in a fork
 /// (github.com/actions/runner/issues/3444); nor does GitHub connect the commits of forks with pull requests in each case.
-pub(crate) async fn of_workflow_run(client: &Client, head_sha: &str) -> Result<Found, Error> {
+pub(crate) async fn of_workflow_run(
+    client: &GithubClient,
+    head_sha: &str,
+) -> Result<FoundPullRequest, GithubError> {
     match of_commit(client, head_sha).await? {
-        Found::None => {
+        FoundPullRequest::None => {
             let pulls = client.open_pulls().await?;
             Ok(choose(client, head_sha, pulls))
         }
@@ -49,17 +55,20 @@ pub(crate) async fn of_workflow_run(client: &Client, head_sha: &str) -> Result<F
 }
 
 /// Named by a person (`issue_comment`, `workflow_dispatch`) or by the payload.
-pub(crate) async fn by_number(client: &Client, number: u64) -> Result<PullRequest, Error> {
+pub(crate) async fn by_number(
+    client: &GithubClient,
+    number: u64,
+) -> Result<PullResponse, GithubError> {
     client.pull_request(number).await
 }
 
 /// A report that comes from elsewhere may be shown on a pull request only if that still stands at the report's commit. The
 /// commit must be the event's, not the report's own word.
 pub(crate) async fn at_head(
-    client: &Client,
+    client: &GithubClient,
     number: u64,
     head_sha: &str,
-) -> Result<PullRequest, Mismatch> {
+) -> Result<PullResponse, Mismatch> {
     let pull = client.pull_request(number).await?;
     if !pull.goes_into(client.repository()) {
         let repository = client.repository().to_owned();
@@ -72,16 +81,16 @@ pub(crate) async fn at_head(
     Ok(pull)
 }
 
-fn choose(client: &Client, head_sha: &str, pulls: Vec<PullRequest>) -> Found {
-    let is_it = |pull: &PullRequest| {
+fn choose(client: &GithubClient, head_sha: &str, pulls: Vec<PullResponse>) -> FoundPullRequest {
+    let is_it = |pull: &PullResponse| {
         pull.is_open()
             && pull.goes_into(client.repository())
             && pull.head.sha.eq_ignore_ascii_case(head_sha)
     };
-    let mut found: Vec<PullRequest> = pulls.into_iter().filter(is_it).collect();
+    let mut found: Vec<PullResponse> = pulls.into_iter().filter(is_it).collect();
     match found.len() {
-        0 => Found::None,
-        1 => Found::One(Box::new(found.remove(0))),
-        _ => Found::Several(found.iter().map(|pull| pull.number).collect()),
+        0 => FoundPullRequest::None,
+        1 => FoundPullRequest::One(Box::new(found.remove(0))),
+        _ => FoundPullRequest::Several(found.iter().map(|pull| pull.number).collect()),
     }
 }

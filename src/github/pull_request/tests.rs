@@ -14,10 +14,10 @@ fn change(fake: &Fake, number: u64, change: impl FnOnce(&mut Value)) {
     change(pull.unwrap());
 }
 
-fn number(found: &Found) -> Option<u64> {
+fn number(found: &FoundPullRequest) -> Option<u64> {
     match found {
-        Found::One(pull) => Some(pull.number),
-        Found::None | Found::Several(_) => None,
+        FoundPullRequest::One(pull) => Some(pull.number),
+        FoundPullRequest::None | FoundPullRequest::Several(_) => None,
     }
 }
 
@@ -33,8 +33,8 @@ async fn a_push_belongs_to_the_open_pull_request_with_this_head() {
     change(&fake, 4, |pull| pull["head"]["sha"] = json!(OTHER));
     let (client, _) = client(&fake);
     assert_eq!(number(&of_commit(&client, HEAD).await.unwrap()), Some(3));
-    assert_eq!(of_commit(&client, &"a".repeat(40)).await.unwrap(), Found::None);
-    assert_eq!(of_commit(&client, OTHER).await.unwrap(), Found::Several(vec![4, 5]));
+    assert_eq!(of_commit(&client, &"a".repeat(40)).await.unwrap(), FoundPullRequest::None);
+    assert_eq!(of_commit(&client, OTHER).await.unwrap(), FoundPullRequest::Several(vec![4, 5]));
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn the_commit_of_a_fork_is_looked_for_among_the_open_ones() {
     // GitHub does not connect it with its commit.
     change(&fake, 131, |pull| pull["connected"] = json!(false));
     let (client, _) = client(&fake);
-    assert_eq!(of_commit(&client, HEAD).await.unwrap(), Found::None);
+    assert_eq!(of_commit(&client, HEAD).await.unwrap(), FoundPullRequest::None);
     let found = of_workflow_run(&client, HEAD).await.unwrap();
     assert_eq!(number(&found), Some(131));
 }

@@ -7,13 +7,13 @@ use super::own_name::{same_but_for_names, without_own_name};
 
 /// A tenant's items, and the name that is its own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Named<'c> {
+pub(super) struct NamedItems<'c> {
     pub(super) items: &'c [Item],
     pub(super) own: &'c str,
 }
 
 /// `ours`, with the names and properties of `theirs` where these say the same of the other tenant. Sorted.
-pub(super) fn in_the_words_of(ours: Named<'_>, theirs: Named<'_>) -> Vec<Item> {
+pub(super) fn in_the_words_of(ours: NamedItems<'_>, theirs: NamedItems<'_>) -> Vec<Item> {
     let own_keys: BTreeSet<_> = ours.items.iter().map(key).collect();
     let by_key: BTreeMap<_, &Item> = theirs.items.iter().map(|item| (key(item), item)).collect();
     let mut renamed: BTreeMap<(&str, ItemKind, String), &Item> = BTreeMap::new();

@@ -8,7 +8,7 @@ use super::item::{Item, ItemKind};
 /// Values are shown up to about this many characters.
 const SHOWN: usize = 160;
 
-type Key<'i> = (&'i str, ItemKind, &'i str);
+type ItemKey<'i> = (&'i str, ItemKind, &'i str);
 
 /// One thing that is not as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ fn window(value: &str, from: usize) -> String {
 pub(super) fn between(items: &[Item], expected: &[Item]) -> Vec<Difference> {
     let (ours, theirs) = (by_key(items), by_key(expected));
     let moved = moved_columns(&ours, &theirs);
-    let keys: BTreeSet<&Key<'_>> = ours.keys().chain(theirs.keys()).collect();
+    let keys: BTreeSet<&ItemKey<'_>> = ours.keys().chain(theirs.keys()).collect();
     let mut differences = Vec::new();
     for key in keys {
         let told = |change| Difference {
@@ -154,7 +154,7 @@ pub(super) fn between(items: &[Item], expected: &[Item]) -> Vec<Difference> {
     differences
 }
 
-fn by_key(items: &[Item]) -> BTreeMap<Key<'_>, &Item> {
+fn by_key(items: &[Item]) -> BTreeMap<ItemKey<'_>, &Item> {
     items.iter().map(|item| ((item.schema.as_str(), item.kind, item.name.as_str()), item)).collect()
 }
 
@@ -174,7 +174,7 @@ fn properties(item: &Item, expected: &Item) -> Vec<CatalogChange> {
 }
 
 /// A column of a table that is not there at all needs no line of its own.
-fn goes_with_relation(key: &Key<'_>, other: &BTreeMap<Key<'_>, &Item>) -> bool {
+fn goes_with_relation(key: &ItemKey<'_>, other: &BTreeMap<ItemKey<'_>, &Item>) -> bool {
     const RELATIONS: [ItemKind; 7] = [
         ItemKind::Table,
         ItemKind::ForeignTable,
@@ -204,8 +204,8 @@ fn relation_of(name: &str) -> &str {
 /// The relations in which the columns that both have stand in another order. Elsewhere a position says only that there is
 /// a column more, or one less.
 fn moved_columns<'i>(
-    ours: &BTreeMap<Key<'i>, &'i Item>,
-    theirs: &BTreeMap<Key<'i>, &'i Item>,
+    ours: &BTreeMap<ItemKey<'i>, &'i Item>,
+    theirs: &BTreeMap<ItemKey<'i>, &'i Item>,
 ) -> BTreeSet<(&'i str, &'i str)> {
     let mut positions: BTreeMap<(&str, &str), Vec<(usize, usize)>> = BTreeMap::new();
     for (key, item) in ours.iter().filter(|(key, _)| key.1 == ItemKind::Column) {

@@ -75,8 +75,8 @@ impl Catalog {
         if self.own_name == expected.own_name || !named(self) || !named(expected) {
             return difference::between(&self.items, &expected.items);
         }
-        let ours = adapt::Named { items: &self.items, own: &self.own_name };
-        let theirs = adapt::Named { items: &expected.items, own: &expected.own_name };
+        let ours = adapt::NamedItems { items: &self.items, own: &self.own_name };
+        let theirs = adapt::NamedItems { items: &expected.items, own: &expected.own_name };
         difference::between(&adapt::in_the_words_of(ours, theirs), &expected.items)
     }
 }

@@ -15,7 +15,7 @@ use camino::Utf8PathBuf;
 pub(crate) use selection::Selection;
 pub(crate) use stand::stands_after;
 pub(crate) use track::{MigrationState, TrackPlan, directory};
-pub(crate) use units::{Start, Unit};
+pub(crate) use units::{PlannedUnit, StartingState};
 
 use crate::formats::FormatError;
 use crate::model::{Database, Files, Partition, Project, TargetError, Tenancy, TrackKind};
@@ -23,7 +23,7 @@ use units::{shared_units, tenant_units};
 
 /// All that a run will do.
 #[derive(Debug, Clone)]
-pub(crate) struct Plan {
+pub(crate) struct ReplayPlan {
     /// In the order of the configuration.
     pub(crate) databases: Vec<DatabasePlan>,
     /// The part of the whole that this is.
@@ -41,7 +41,7 @@ pub(crate) struct DatabasePlan {
     /// SQL files for each tenant.
     pub(crate) tenant_prepare: Vec<Utf8PathBuf>,
     /// In plan order: the shared track's starting states, then the samples by name, `fresh_1`, `fresh_2`, `base`.
-    pub(crate) units: Vec<Unit>,
+    pub(crate) units: Vec<PlannedUnit>,
 }
 
 /// Why there is no plan.
@@ -90,7 +90,7 @@ impl PlanError {
     }
 }
 
-impl Plan {
+impl ReplayPlan {
     /// Reads the migrations of both revisions and lays out the units. `base` is absent where there is no base revision.
     pub(crate) fn new(
         project: &Project,
@@ -108,7 +108,7 @@ impl Plan {
     }
 
     /// Every unit with its database, in plan order: the order of all results.
-    pub(crate) fn units(&self) -> impl Iterator<Item = (&DatabasePlan, &Unit)> {
+    pub(crate) fn units(&self) -> impl Iterator<Item = (&DatabasePlan, &PlannedUnit)> {
         self.databases
             .iter()
             .flat_map(|database| database.units.iter().map(move |unit| (database, unit)))
@@ -125,7 +125,7 @@ impl DatabasePlan {
         head: &dyn Files,
         base: Option<&dyn Files>,
     ) -> Result<Self, PlanError> {
-        let mut units: Vec<Unit> = Vec::new();
+        let mut units: Vec<PlannedUnit> = Vec::new();
         let shared = match &database.shared {
             None => None,
             Some(track) => {
@@ -146,8 +146,8 @@ impl DatabasePlan {
             }
         };
         let samples = units.iter().filter_map(|unit| match &unit.start {
-            Start::Sample(sample) => Some((unit.track, sample)),
-            Start::Fresh | Start::Base => None,
+            StartingState::Sample(sample) => Some((unit.track, sample)),
+            StartingState::Fresh | StartingState::Base => None,
         });
         for (kind, sample) in samples {
             let track = if kind == TrackKind::Shared { &shared } else { &tenants };
@@ -176,8 +176,8 @@ impl DatabasePlan {
 fn each_has_a_ledger(
     database: &Database,
     track: &TrackPlan,
-    shared: &[Unit],
-    tenants: &[Unit],
+    shared: &[PlannedUnit],
+    tenants: &[PlannedUnit],
 ) -> Result<(), PlanError> {
     if database.tenants.as_ref().is_none_or(|track| track.tenancy == Tenancy::Database) {
         return Ok(());

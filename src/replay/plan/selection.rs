@@ -1,6 +1,6 @@
 //! What of a project a run is about: `-n`, `--tenant` and `--partition`.
 
-use super::{DatabasePlan, PlanError, Start, Unit};
+use super::{DatabasePlan, PlanError, PlannedUnit, StartingState};
 use crate::model::{Database, Partition, TrackKind};
 
 /// What of the project is wanted. Empty lists mean all.
@@ -85,6 +85,6 @@ impl Selection {
     }
 }
 
-fn is_made_up(unit: &Unit) -> bool {
-    !matches!(unit.start, Start::Sample(_))
+fn is_made_up(unit: &PlannedUnit) -> bool {
+    !matches!(unit.start, StartingState::Sample(_))
 }

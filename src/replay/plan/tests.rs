@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 
 use super::*;
 use crate::model::{
-    CheckSettings, MemoryFiles, Origin, PostgresSettings, Sample, TargetTemplate, TenantTrack,
-    Track,
+    CheckSettings, MemoryFiles, PostgresSettings, ProjectOrigin, Sample, TargetTemplate,
+    TenantTrack, Track,
 };
 
 const HEAD: [(&str, &str); 4] = [
@@ -63,7 +63,7 @@ fn project(samples: Vec<Sample>) -> Project {
     Project {
         removed: Vec::new(),
         root: Utf8PathBuf::from("/"),
-        origin: Origin::Discovered,
+        origin: ProjectOrigin::Discovered,
         postgres: PostgresSettings::default(),
         prepare: Vec::new(),
         databases: vec![app],
@@ -71,12 +71,12 @@ fn project(samples: Vec<Sample>) -> Project {
     }
 }
 
-fn plan(project: &Project, selection: &Selection) -> Result<Plan, PlanError> {
+fn plan(project: &Project, selection: &Selection) -> Result<ReplayPlan, PlanError> {
     let (head, base) = (MemoryFiles::new(HEAD), MemoryFiles::new(BASE));
-    Plan::new(project, &head, Some(&base), selection)
+    ReplayPlan::new(project, &head, Some(&base), selection)
 }
 
-fn names(plan: &Plan) -> Vec<String> {
+fn names(plan: &ReplayPlan) -> Vec<String> {
     plan.units().map(|(_, unit)| format!("{} {}", unit.track, unit.name)).collect()
 }
 
@@ -121,7 +121,7 @@ fn states_tell_what_the_pull_request_changes() {
 #[test]
 fn without_a_base_all_is_pending() {
     let head = MemoryFiles::new(HEAD);
-    let plan = Plan::new(&project(Vec::new()), &head, None, &Selection::default()).unwrap();
+    let plan = ReplayPlan::new(&project(Vec::new()), &head, None, &Selection::default()).unwrap();
     assert_eq!(plan.tracks().map(TrackPlan::pending).sum::<usize>(), HEAD.len());
 }
 
@@ -176,7 +176,7 @@ fn partitions_are_the_whole_and_no_tenant_is_in_two() {
     assert!(error.to_string().contains("among 6 jobs at most"), "{error}");
 }
 
-fn unit_name((database, unit): (&DatabasePlan, &Unit)) -> String {
+fn unit_name((database, unit): (&DatabasePlan, &PlannedUnit)) -> String {
     format!("{} {} {}", database.name, unit.track, unit.name)
 }
 

@@ -6,17 +6,17 @@ use camino::Utf8PathBuf;
 
 use super::PlanError;
 use crate::formats::{
-    self, AllowedDirection, Chosen, Directory, FormatError, Ledger, LoadedDirectory,
+    self, AllowedDirection, DetectedFormat, Directory, FormatError, Ledger, LoadedDirectory,
 };
-use crate::model::{Change, ChangedMigration, Files, Migration, Track, TrackKind};
-use crate::sql::{Answer, effects, first_difference, place_in};
+use crate::model::{ChangedMigration, Files, Migration, MigrationChange, Track, TrackKind};
+use crate::sql::{Certainty, effects, first_difference, place_in};
 
 /// One migration directory, read at both revisions.
 #[derive(Debug, Clone)]
 pub(crate) struct TrackPlan {
     pub(crate) kind: TrackKind,
     pub(crate) directory: Utf8PathBuf,
-    pub(crate) chosen: Chosen,
+    pub(crate) chosen: DetectedFormat,
     /// Empty where there is no base, or where the base has no such directory.
     pub(crate) base: Vec<Migration>,
     pub(crate) head: Vec<Migration>,
@@ -58,7 +58,7 @@ impl TrackPlan {
     ) -> Result<Self, PlanError> {
         let in_head = directory(track, head);
         let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
-        let chosen = formats::choose(&in_head, track.format.as_deref()).map_err(failed)?;
+        let chosen = formats::detect_format(&in_head, track.format.as_deref()).map_err(failed)?;
         let LoadedDirectory { migrations: head, allowed: allowed_directions } =
             formats::load(chosen.format, &in_head).map_err(failed)?;
         let unknown_names = formats::unknown_names(&in_head).map_err(failed)?;
@@ -143,11 +143,14 @@ impl TrackPlan {
         let edited = |(new, old): (&Migration, Option<&Migration>)| {
             let old = old.filter(|old| old.checksum.is_none())?;
             let at = first_difference(old.up.text(), new.up.text())?;
-            Some(changed(old, Change::Edited(place_in(&new.up, new.up.range().start + at))))
+            Some(changed(
+                old,
+                MigrationChange::Edited(place_in(&new.up, new.up.range().start + at)),
+            ))
         };
         let removed = removed.into_iter().filter(|old| old.checksum.is_none());
         let edited = head.into_iter().filter_map(edited);
-        edited.chain(removed.map(|old| changed(old, Change::Removed))).collect()
+        edited.chain(removed.map(|old| changed(old, MigrationChange::Removed))).collect()
     }
 
     /// The base does not have it: an empty target takes those of the base from the head too.
@@ -183,7 +186,7 @@ fn names_session_lock(migration: &Migration) -> bool {
 }
 
 fn may_take_away(migration: &Migration) -> bool {
-    effects(&migration.up).takes_away() != Answer::No
+    effects(&migration.up).takes_away() != Certainty::No
 }
 
 /// The directory of a track, in one tree of files.
@@ -198,7 +201,10 @@ pub(crate) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory
 }
 
 /// A directory that the base does not have yet has no migrations there; that is no error.
-fn load_base(chosen: &Chosen, directory: &Directory<'_>) -> Result<Vec<Migration>, FormatError> {
+fn load_base(
+    chosen: &DetectedFormat,
+    directory: &Directory<'_>,
+) -> Result<Vec<Migration>, FormatError> {
     if directory.files.list(directory.path)?.is_empty() {
         return Ok(Vec::new());
     }

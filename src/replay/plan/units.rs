@@ -24,13 +24,13 @@ const ANY_SCHEMA: &str = "any_schema";
 
 /// One track on one target.
 #[derive(Debug, Clone)]
-pub(crate) struct Unit {
+pub(crate) struct PlannedUnit {
     pub(crate) track: TrackKind,
     /// The tenant, or the starting state of a shared track.
     pub(crate) name: Arc<str>,
     /// The schema or database that it stands for.
     pub(crate) target: String,
-    pub(crate) start: Start,
+    pub(crate) start: StartingState,
     /// What its sessions must see: every one of these schemas exists, in this order.
     pub(crate) search_path: Vec<String>,
     pub(crate) ledger: Ledger,
@@ -40,7 +40,7 @@ pub(crate) struct Unit {
 
 /// Where a unit starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) enum StartingState {
     /// Empty: all of the head's migrations, from zero.
     Fresh,
     /// What the base's migrations make.
@@ -49,7 +49,7 @@ pub(crate) enum Start {
     Sample(Sample),
 }
 
-impl Start {
+impl StartingState {
     /// In words, for lists.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -73,18 +73,18 @@ pub(crate) fn shared_units(
     track: &Track,
     plan: &TrackPlan,
     head: &dyn Files,
-) -> Result<Vec<Unit>, PlanError> {
+) -> Result<Vec<PlannedUnit>, PlanError> {
     let failed =
         |source| PlanError::Format { database: database.name.clone(), kind: plan.kind, source };
     let schema = track.search_path.first().unwrap_or(&track.schema);
     let ledger = plan.chosen.format.ledger(&directory(track, head), schema).map_err(failed)?;
     let main = match &track.sample {
-        Some(sample) => (SHARED_SAMPLE, Start::Sample(sample.clone())),
-        None => (SHARED_BASE, Start::Base),
+        Some(sample) => (SHARED_SAMPLE, StartingState::Sample(sample.clone())),
+        None => (SHARED_BASE, StartingState::Base),
     };
-    Ok([main, (SHARED_FRESH, Start::Fresh)]
+    Ok([main, (SHARED_FRESH, StartingState::Fresh)]
         .into_iter()
-        .map(|(name, start)| Unit {
+        .map(|(name, start)| PlannedUnit {
             track: TrackKind::Shared,
             name: name.into(),
             target: database.name.clone(),
@@ -102,7 +102,7 @@ pub(crate) fn tenant_units(
     tenants: &TenantTrack,
     plan: &TrackPlan,
     head: &dyn Files,
-) -> Result<Vec<Unit>, PlanError> {
+) -> Result<Vec<PlannedUnit>, PlanError> {
     let ledger_in = |schema: &str| {
         let directory = directory(&tenants.track, head);
         plan.chosen.format.ledger(&directory, schema)
@@ -111,11 +111,12 @@ pub(crate) fn tenant_units(
     let failed =
         |source| PlanError::Format { database: database.name.clone(), kind: plan.kind, source };
     let elsewhere = ledger_in(ANY_SCHEMA).map_err(failed)?;
-    let samples = tenants.samples.iter().map(|s| (s.tenant.as_str(), Start::Sample(s.clone())));
-    let fresh = FRESH_TENANTS.iter().map(|name| (*name, Start::Fresh));
+    let samples =
+        tenants.samples.iter().map(|s| (s.tenant.as_str(), StartingState::Sample(s.clone())));
+    let fresh = FRESH_TENANTS.iter().map(|name| (*name, StartingState::Fresh));
     samples
         .chain(fresh)
-        .chain([(BASE_TENANT, Start::Base)])
+        .chain([(BASE_TENANT, StartingState::Base)])
         .map(|(name, start)| {
             let target = tenants.target.expand(name).map_err(|source| PlanError::Target {
                 database: database.name.clone(),
@@ -136,7 +137,15 @@ pub(crate) fn tenant_units(
                 }
             };
             let track = TrackKind::Tenant;
-            Ok(Unit { track, name: name.into(), target, start, search_path, ledger, refused })
+            Ok(PlannedUnit {
+                track,
+                name: name.into(),
+                target,
+                start,
+                search_path,
+                ledger,
+                refused,
+            })
         })
         .collect()
 }

@@ -2,9 +2,9 @@
 //! server's notices off, and the server can speak another language.
 
 use super::UnitRun;
-use crate::formats::{Message, Segment};
+use crate::formats::{Fragment, QueryBatch};
 use crate::model::{Migration, NotChecked, Notice, NoticeLevel, Script, StepRecord};
-use crate::postgres::{Aftermath, Session};
+use crate::postgres::{Postcondition, Session};
 use crate::sql::{GuardedObject, Guards, first_mention, guards, place_in, quote_literal};
 
 /// What has to be known before a step, to tell afterwards what it skipped.
@@ -23,12 +23,12 @@ impl UnitRun<'_> {
         &self,
         session: &mut Session,
         migration: &Migration,
-        messages: &[Message],
+        messages: &[QueryBatch],
     ) -> Option<GuardWatch> {
         if !self.track.is_pending(migration) {
             return None;
         }
-        let mut scripts = messages.iter().flat_map(Message::segments).filter_map(script_of);
+        let mut scripts = messages.iter().flat_map(QueryBatch::segments).filter_map(script_of);
         let script = scripts.next()?.clone();
         let script = if scripts.next().is_some() { migration.up.clone() } else { script };
         let guards = guards(script.text());
@@ -49,7 +49,7 @@ impl GuardWatch {
     pub(crate) async fn finish(
         self,
         session: &mut Session,
-        aftermath: &Aftermath,
+        aftermath: &Postcondition,
         search_path: &[String],
         step: &mut StepRecord,
     ) {
@@ -78,10 +78,10 @@ impl GuardWatch {
     }
 }
 
-fn script_of(segment: &Segment) -> Option<&Script> {
+fn script_of(segment: &Fragment) -> Option<&Script> {
     match segment {
-        Segment::Script(script) => Some(script),
-        Segment::Tool(_) => None,
+        Fragment::Script(script) => Some(script),
+        Fragment::Tool(_) => None,
     }
 }
 

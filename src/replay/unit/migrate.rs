@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use super::turn::{Reach, Turn};
+use super::database_gate::{GatePermit, Reach};
 use super::{UnitRun, at};
 use crate::formats::{
-    Message, leaves_something, search_path_command, separated, transaction_command,
+    QueryBatch, leaves_something, search_path_command, separated, transaction_command,
     transaction_warnings,
 };
 use crate::model::{
-    Event, Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd,
+    Failure, FailureKind, Migration, Phase, Place, RunEvent, StepOutcome, StepRecord, UnitEnd,
 };
 use crate::postgres::{Session, collecting as collecting_notices};
 use crate::sql::{Effects, effects};
@@ -54,7 +54,7 @@ impl UnitRun<'_> {
         let mut kept = None;
         if alone {
             let scripts = decision.apply.iter().map(|index| effects(&migrations[*index].up));
-            kept = Some(self.home.turn(Reach::of(scripts, self.own()).alone()).await);
+            kept = Some(self.home.acquire(Reach::of(scripts, self.own()).alone()).await);
         }
         for (done, index) in decision.apply.iter().enumerate() {
             let rest = decision.apply[done..].iter().map(|index| &migrations[*index]);
@@ -95,7 +95,7 @@ impl UnitRun<'_> {
     pub(crate) async fn ensure_ledger(&self, session: &mut Session) -> Result<(), Failure> {
         let messages = self.track.chosen.format.ensure_ledger(&self.unit.ledger);
         let own = messages.iter().map(|message| Effects::of(&message.text()));
-        let _turn = self.home.turn_beyond(Reach::of(own, self.own())).await;
+        let _turn = self.home.acquire_if_needed(Reach::of(own, self.own())).await;
         for message in &messages {
             session.send(message).await?;
         }
@@ -107,18 +107,18 @@ impl UnitRun<'_> {
         &self,
         session: &mut Session,
         migration: &Migration,
-        messages: Vec<Message>,
+        messages: Vec<QueryBatch>,
         phase: Phase,
-        kept: Option<Turn>,
-    ) -> (StepRecord, Turn) {
+        kept: Option<GatePermit>,
+    ) -> (StepRecord, GatePermit) {
         let format = self.track.chosen.format;
-        let recorded = format.recorded(migration, &self.unit.ledger);
+        let recorded = format.is_applied_expr(migration, &self.unit.ledger);
         let (unit, migration_name) = (self.name(), migration.file_name().into());
-        self.replay.tell(Event::StepStarted { unit, migration: migration_name });
+        self.replay.tell(RunEvent::StepStarted { unit, migration: migration_name });
         let started = Instant::now();
         let turn = match kept {
             Some(turn) => turn,
-            None => self.home.turn(Reach::of_step(&messages, self.own())).await,
+            None => self.home.acquire(Reach::of_step(&messages, self.own())).await,
         };
         let was_open = session.is_left_in_transaction();
         let watch = self.watch_guards(session, migration, &messages).await;

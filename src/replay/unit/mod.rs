@@ -2,26 +2,26 @@
 //!
 //! Here is its life; `start` brings it to where it stands before the pull request, `migrate` does what the tool does.
 
+mod database_gate;
 mod guards;
 mod migrate;
 mod start;
-mod turn;
 mod unapplied;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Replay;
-use super::doubt::REPLAYED_LATER;
-use super::plan::{DatabasePlan, Start, TrackPlan, Unit};
+use super::inconclusive::REPLAYED_LATER;
+use super::plan::{DatabasePlan, PlannedUnit, StartingState, TrackPlan};
 use crate::model::{
-    Comparison, Event, Failure, FailureKind, Phase, ShapeComparison, StepOutcome, UnitEnd,
-    UnitName, UnitRecord, Verdict,
+    CatalogComparison, Failure, FailureKind, Phase, RunEvent, ShapeComparison, StepOutcome,
+    UnitEnd, UnitName, UnitRecord, Verdict,
 };
 use crate::postgres::{Session, as_client};
 
-pub(crate) use turn::Home;
-use turn::Own;
+use database_gate::OwnObjects;
+pub(crate) use database_gate::ScratchDatabase;
 
 /// A unit at work. Its two halves, [`UnitRun::reach_base`] and [`UnitRun::run_head`], are called in this order; a half
 /// that comes after a failure does nothing.
@@ -29,9 +29,9 @@ pub(crate) struct UnitRun<'a> {
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
     track: &'a TrackPlan,
-    pub(crate) unit: &'a Unit,
+    pub(crate) unit: &'a PlannedUnit,
     /// The database on our server in which it lives.
-    home: Home,
+    home: ScratchDatabase,
     record: UnitRecord,
     /// Set once it is known that the unit ends before its end: failed, or not run.
     end: Option<UnitEnd>,
@@ -43,8 +43,8 @@ impl<'a> UnitRun<'a> {
         replay: &'a Replay<'a>,
         database: &'a DatabasePlan,
         track: &'a TrackPlan,
-        unit: &'a Unit,
-        home: Home,
+        unit: &'a PlannedUnit,
+        home: ScratchDatabase,
     ) -> Self {
         let record = UnitRecord::new(&database.name, unit.track, &unit.name, &unit.target);
         Self { replay, database, track, unit, home, record, end: None, announced: false }
@@ -124,7 +124,7 @@ impl<'a> UnitRun<'a> {
         self.record.shape = Some(shape);
     }
 
-    pub(crate) fn set_outside(&mut self, outside: Comparison) {
+    pub(crate) fn set_outside(&mut self, outside: CatalogComparison) {
         self.record.outside = Some(outside);
     }
 
@@ -164,7 +164,7 @@ impl<'a> UnitRun<'a> {
             Some(UnitEnd::NotRun { .. } | UnitEnd::Completed) => Verdict::NotRun,
         };
         let (unit, took) = (self.name(), self.record.duration);
-        self.replay.tell(Event::UnitFinished { unit, verdict, took });
+        self.replay.tell(RunEvent::UnitFinished { unit, verdict, took });
     }
 
     async fn try_reach_base(&mut self) -> Result<(), UnitEnd> {
@@ -175,24 +175,24 @@ impl<'a> UnitRun<'a> {
         self.enter(Phase::Prepare);
         self.run_prepare().await.map_err(at(Phase::Prepare))?;
         match &self.unit.start {
-            Start::Fresh => Ok(()),
-            Start::Base => self.migrate(Phase::Base, &self.track.base).await,
-            Start::Sample(sample) => self.start_from(sample).await,
+            StartingState::Fresh => Ok(()),
+            StartingState::Base => self.migrate(Phase::Base, &self.track.base).await,
+            StartingState::Sample(sample) => self.start_from(sample).await,
         }
     }
 
     async fn try_run_head(&mut self) -> Result<(), UnitEnd> {
         self.check_server()?;
-        if self.unit.start != Start::Fresh {
+        if self.unit.start != StartingState::Fresh {
             self.record.changed.clone_from(&self.track.unnoticed);
         }
         self.migrate(Phase::Head, &self.track.head).await
     }
 
     /// What of the database is its own.
-    fn own(&self) -> Own<'_> {
+    fn own(&self) -> OwnObjects<'_> {
         let schema = self.unit.search_path.first().map_or("public", String::as_str);
-        Own { schema, names: &self.track.made_names }
+        OwnObjects { schema, names: &self.track.made_names }
     }
 
     async fn owner_session(&self) -> Result<Session, Failure> {
@@ -232,7 +232,7 @@ impl<'a> UnitRun<'a> {
     }
 
     fn enter(&self, phase: Phase) {
-        self.replay.tell(Event::UnitStarted { unit: self.name(), phase });
+        self.replay.tell(RunEvent::UnitStarted { unit: self.name(), phase });
     }
 
     fn name(&self) -> UnitName {

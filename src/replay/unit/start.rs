@@ -2,12 +2,12 @@
 
 use camino::Utf8Path;
 
-use super::turn::Reach;
+use super::database_gate::Reach;
 use super::{UnitRun, at};
 use crate::model::{Failure, Migration, Phase, Sample, SampleLoad, TrackKind, UnitEnd};
 use crate::postgres::Session;
 use crate::replay::plan::stands_after;
-use crate::samples::{SampleFile, Target, file_failure, load_sample, run_file};
+use crate::samples::{SampleFile, SampleTarget, file_failure, load_sample, run_file};
 
 impl UnitRun<'_> {
     /// The tenant's own `prepare` files: what the platform provides to each.
@@ -17,7 +17,7 @@ impl UnitRun<'_> {
         }
         // What the platform provides to each tenant may be one for the whole database or the server, such as an extension or
         // a membership in a role.
-        let _alone = self.home.turn(Reach::WHOLE_SERVER).await;
+        let _alone = self.home.acquire(Reach::WHOLE_SERVER).await;
         let mut session = self.admin_session().await?;
         for path in &self.database.tenant_prepare {
             run_file(&mut session, self.replay.files, path).await?;
@@ -66,9 +66,9 @@ impl UnitRun<'_> {
         let (schema, ledger) = (self.schema(), &self.unit.ledger);
         // An extension is one for the whole database, and two samples may well bring the same.
         let reach = Reach::of(file.effects_beyond(schema), self.own());
-        let _turn = self.home.turn_beyond(reach).await;
+        let _turn = self.home.acquire_if_needed(reach).await;
         let mut session = self.admin_session().await?;
-        let target = Target { role: self.replay.server.role_name(), schema, ledger };
+        let target = SampleTarget { role: self.replay.server.role_name(), schema, ledger };
         self.record.sample = Some(load_sample(&mut session, file, target).await?);
         session.close().await;
         Ok(())
@@ -125,7 +125,7 @@ impl UnitRun<'_> {
             let applied = stands_after.ok_or_else(|| unknown_version(&sample.path))?;
             self.ensure_ledger(&mut session).await?;
             let applied: Vec<&Migration> = applied.iter().collect();
-            session.execute(format.record_all(&applied, ledger)).await?;
+            session.execute(format.stamp(&applied, ledger)).await?;
             applied.last().map(|migration| migration.version.clone())
         };
         self.note_version(version);

@@ -3,8 +3,8 @@
 
 use super::UnitRun;
 use crate::formats::{Decision, LedgerRow};
-use crate::model::{AppliedBefore, Migration, PassedOver};
-use crate::replay::plan::Start;
+use crate::model::{AppliedBefore, Migration, SkippedMigration};
+use crate::replay::plan::StartingState;
 
 impl UnitRun<'_> {
     /// `rows` are the ledger's before the first of the head's migrations.
@@ -21,7 +21,9 @@ impl UnitRun<'_> {
             pending(index) && !decision.apply.contains(index) && !passed_over.contains(index)
         };
         let left: Vec<usize> = match (&self.unit.start, &decision.refusal) {
-            (Start::Sample(_), None) => (0..self.track.head.len()).filter(is_left).collect(),
+            (StartingState::Sample(_), None) => {
+                (0..self.track.head.len()).filter(is_left).collect()
+            }
             _ => Vec::new(),
         };
         let migration = |index: &usize| -> &Migration { &self.track.head[*index] };
@@ -33,7 +35,7 @@ impl UnitRun<'_> {
             true => Vec::new(),
             false => passed_over.iter().map(migration).map(skipped).collect(),
         };
-        (self.record.already_applied, self.record.passed_over) = (already, passed);
+        (self.record.already_applied, self.record.skipped_migrations) = (already, passed);
     }
 
     /// The current version of a ledger with one row is a migration that the base does not have.
@@ -50,6 +52,6 @@ fn applied_before(migration: &Migration) -> AppliedBefore {
     AppliedBefore { version: migration.version.clone(), path: migration.up.path().to_owned() }
 }
 
-fn skipped(migration: &Migration) -> PassedOver {
-    PassedOver { version: migration.version.clone(), path: migration.up.path().to_owned() }
+fn skipped(migration: &Migration) -> SkippedMigration {
+    SkippedMigration { version: migration.version.clone(), path: migration.up.path().to_owned() }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::text::{count, grouped};
-use super::{Counts, Direction, Once, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
+use super::{Counts, Direction, Interner, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
 use crate::model::{StepOutcome, StepRecord, UnitEnd, UnitRecord};
 use crate::report::verify::build::finding;
 use crate::report::verify::convert::{failure_of, milliseconds, track_kind};
@@ -29,7 +29,7 @@ pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
 
 /// Puts it together.
 pub(crate) fn build(run: Run<'_>) -> Report {
-    let mut once = Once::default();
+    let mut once = Interner::default();
     let units = run.records.iter().zip(run.units);
     let units: Vec<Unit> =
         units.map(|(record, upgraded)| unit(run.direction, record, upgraded, &mut once)).collect();
@@ -83,7 +83,12 @@ pub(crate) fn build(run: Run<'_>) -> Report {
     }
 }
 
-fn unit(direction: Direction, record: &UnitRecord, upgraded: Upgraded, once: &mut Once) -> Unit {
+fn unit(
+    direction: Direction,
+    record: &UnitRecord,
+    upgraded: Upgraded,
+    once: &mut Interner,
+) -> Unit {
     let database = once.text(&record.database);
     let done = upgraded.versions;
     // Of a run that is none, or that the environment has ended.

@@ -2,12 +2,12 @@
 //! findings of [`crate::report::verify::v1`].
 
 mod build;
+mod interner;
 mod junit;
-mod once;
 mod read;
 mod terminal;
 
-pub(crate) use read::{AppliedBy, AppliedTo, Left, ReadError, applied, left};
+pub(crate) use read::{AppliedBy, AppliedTo, RemainingUnits, UpgradeReadError, applied, left};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::verify::v1::{Failure, Finding, Tool, TrackKind, Verdict};
 use super::{RenderOptions, json};
 use crate::model::{self, UnitRecord};
 pub(crate) use build::{build, nothing_left};
-pub(crate) use once::{Once, Versions};
+pub(crate) use interner::{Interner, Versions};
 
 /// The value of [`Report::schema`].
 pub(crate) const SCHEMA: &str = "mig-ci.upgrade/1";

@@ -8,7 +8,7 @@ use crate::report::verify::v1::TrackKind;
 
 /// Why a text is no report of an upgrade that this mig-ci can go on from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ReadError {
+pub(crate) enum UpgradeReadError {
     #[error("it has more than {} MiB", MOST_BYTES >> 20)]
     TooLong,
     #[error(
@@ -34,7 +34,7 @@ pub(crate) enum ReadError {
 
 /// What a report has left: units that were not brought to where they should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Left {
+pub(crate) struct RemainingUnits {
     /// `None` if the report has no unit at all.
     pub(crate) database: Option<String>,
     /// Where that was.
@@ -49,7 +49,7 @@ pub(crate) struct Left {
 
 /// All reports have these.
 #[derive(Deserialize)]
-struct Head {
+struct ReportHeader {
     schema: String,
     tool: ToolOfHead,
 }
@@ -84,7 +84,7 @@ pub(crate) struct AppliedTo {
 
 /// # Errors
 /// If it is none, or another version's, or that of a downgrade.
-pub(crate) fn left(text: &str) -> Result<Left, ReadError> {
+pub(crate) fn left(text: &str) -> Result<RemainingUnits, UpgradeReadError> {
     let (database, report) = parse(text)?;
     let is_left = |outcome: Outcome| match outcome {
         Outcome::Failed | Outcome::EnvironmentFailed | Outcome::NotRun | Outcome::Pending => true,
@@ -94,7 +94,7 @@ pub(crate) fn left(text: &str) -> Result<Left, ReadError> {
     let (tenants, shared): (Vec<_>, Vec<_>) =
         left.partition(|unit| unit.track == TrackKind::Tenant);
     let tenants = tenants.iter().map(|unit| (unit.name.clone(), unit.target.clone()));
-    Ok(Left {
+    Ok(RemainingUnits {
         database,
         address: report.address,
         shared: !shared.is_empty(),
@@ -105,7 +105,7 @@ pub(crate) fn left(text: &str) -> Result<Left, ReadError> {
 
 /// # Errors
 /// As [`left`].
-pub(crate) fn applied(text: &str) -> Result<AppliedBy, ReadError> {
+pub(crate) fn applied(text: &str) -> Result<AppliedBy, UpgradeReadError> {
     let (database, report) = parse(text)?;
     let units = report.units.into_iter().filter(|unit| !unit.applied.is_empty());
     let units = units.map(|unit| AppliedTo {
@@ -119,31 +119,31 @@ pub(crate) fn applied(text: &str) -> Result<AppliedBy, ReadError> {
 }
 
 /// An upgrade's report, and the one database that it is of.
-fn parse(text: &str) -> Result<(Option<String>, Report), ReadError> {
+fn parse(text: &str) -> Result<(Option<String>, Report), UpgradeReadError> {
     if text.len() > MOST_BYTES {
-        return Err(ReadError::TooLong);
+        return Err(UpgradeReadError::TooLong);
     }
-    let no_report = |error: serde_json::Error| ReadError::NoReport {
+    let no_report = |error: serde_json::Error| UpgradeReadError::NoReport {
         line: error.line(),
         column: error.column(),
     };
     // What is told first is what is wrong as a whole, and not the first field that another schema has.
-    let head: Head = serde_json::from_str(text).map_err(no_report)?;
+    let head: ReportHeader = serde_json::from_str(text).map_err(no_report)?;
     if head.schema != SCHEMA {
-        return Err(ReadError::OtherSchema { found: head.schema });
+        return Err(UpgradeReadError::OtherSchema { found: head.schema });
     }
     if head.tool.version != env!("CARGO_PKG_VERSION") {
-        return Err(ReadError::OtherVersion { found: head.tool.version });
+        return Err(UpgradeReadError::OtherVersion { found: head.tool.version });
     }
     let report: Report = serde_json::from_str(text).map_err(no_report)?;
     if report.direction == Direction::Down {
-        return Err(ReadError::Downgrade);
+        return Err(UpgradeReadError::Downgrade);
     }
     let mut databases: Vec<&str> = report.units.iter().map(|unit| &*unit.database).collect();
     databases.sort_unstable();
     databases.dedup();
     if databases.len() > 1 {
-        return Err(ReadError::SeveralDatabases(databases.join(", ")));
+        return Err(UpgradeReadError::SeveralDatabases(databases.join(", ")));
     }
     let database = databases.first().map(|name| (*name).to_owned());
     Ok((database, report))

@@ -7,7 +7,7 @@ use crate::report::text::{about, clip, count, is_of_project, one_line, visible};
 
 /// One annotation, as data: a workflow command or a part of a check run is made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Annotation {
+pub(crate) struct SourceAnnotation {
     pub(crate) severity: Severity,
     /// Absent where the cause has no place in the repository.
     pub(crate) place: Option<AnnotationPlace>,
@@ -34,12 +34,12 @@ const NAMES: usize = 10;
 const NAME: usize = 100;
 
 /// One for each finding, the worst first. `folder` is where the project is in the repository: `services/shop/`, or nothing.
-pub(crate) fn annotations(report: &Report, folder: &str) -> Vec<Annotation> {
+pub(crate) fn annotations(report: &Report, folder: &str) -> Vec<SourceAnnotation> {
     let several = report.databases.len() > 1;
     report.findings.iter().map(|finding| annotation(finding, several, folder)).collect()
 }
 
-fn annotation(finding: &Finding, several: bool, folder: &str) -> Annotation {
+fn annotation(finding: &Finding, several: bool, folder: &str) -> SourceAnnotation {
     let place = finding.place.as_ref().filter(|place| is_of_project(&place.path));
     let database = one_line(&finding.database, NAME);
     let whom = match finding.track {
@@ -50,7 +50,7 @@ fn annotation(finding: &Finding, several: bool, folder: &str) -> Annotation {
         }
         TrackKind::Tenant => count(finding.units.len(), "tenant"),
     };
-    Annotation {
+    SourceAnnotation {
         severity: finding.severity,
         place: place.map(|place| AnnotationPlace {
             path: format!("{folder}{}", place.path),

@@ -12,12 +12,12 @@ use super::v1;
 use crate::model::{
     Failure, Finding, Phase, Severity, StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord,
 };
-use crate::replay::plan::{MigrationState, Plan, Start, TrackPlan, Unit};
+use crate::replay::plan::{MigrationState, PlannedUnit, ReplayPlan, StartingState, TrackPlan};
 use crate::report::headline;
 
 /// What the report says of the run as a whole, besides plan, evidence and findings.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct RunFacts {
     /// RFC 3339, UTC.
     pub(crate) started_at: String,
     pub(crate) duration: Duration,
@@ -35,10 +35,10 @@ pub(crate) struct Run {
 
 /// Puts the report together. `units` are in plan order, as `plan.units()` gives them.
 pub(crate) fn build(
-    plan: &Plan,
+    plan: &ReplayPlan,
     units: &[UnitRecord],
     findings: &[Finding],
-    run: Run,
+    run: RunFacts,
 ) -> v1::Report {
     let of_environment =
         |finding: &&Finding| finding.failure.as_ref().is_some_and(Failure::is_environmental);
@@ -123,7 +123,7 @@ pub(crate) fn overall(verdicts: &[v1::Verdict]) -> v1::Verdict {
     }
 }
 
-fn counts(plan: &Plan, units: &[UnitRecord], verdicts: &[v1::Verdict]) -> v1::Counts {
+fn counts(plan: &ReplayPlan, units: &[UnitRecord], verdicts: &[v1::Verdict]) -> v1::Counts {
     let mut counts = v1::Counts {
         pending_migrations: plan.tracks().map(TrackPlan::pending).sum(),
         migrations: plan.tracks().map(|track| track.head.len()).sum(),
@@ -179,7 +179,7 @@ impl Texts {
         shared
     }
 
-    fn unit(&mut self, unit: &Unit, record: &UnitRecord, verdict: v1::Verdict) -> v1::Unit {
+    fn unit(&mut self, unit: &PlannedUnit, record: &UnitRecord, verdict: v1::Verdict) -> v1::Unit {
         let (reason, failed) = match &record.end {
             UnitEnd::NotRun { reason } => (Some(reason.clone()), None),
             UnitEnd::Failed { failure, .. } => {
@@ -194,9 +194,11 @@ impl Texts {
             name: unit.name.to_string(),
             target: unit.target.clone(),
             start: match &unit.start {
-                Start::Fresh => v1::Start::Fresh,
-                Start::Base => v1::Start::Base,
-                Start::Sample(sample) => v1::Start::Sample { path: sample.path.to_string() },
+                StartingState::Fresh => v1::Start::Fresh,
+                StartingState::Base => v1::Start::Base,
+                StartingState::Sample(sample) => {
+                    v1::Start::Sample { path: sample.path.to_string() }
+                }
             },
             verdict,
             reason,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::v1;
 use crate::model::{
-    Comparison, Excerpt, Failure, FailureKind, Notice, Phase, Place, SampleLoad, ShapeComparison,
-    TrackKind,
+    CatalogComparison, Excerpt, Failure, FailureKind, Notice, Phase, Place, SampleLoad,
+    ShapeComparison, TrackKind,
 };
 
 pub(crate) fn track_kind(kind: TrackKind) -> v1::TrackKind {
@@ -45,20 +45,20 @@ pub(crate) fn shape(shape: &ShapeComparison) -> v1::ShapeComparison {
     v1::ShapeComparison { expected: shape.other.clone(), result, differences, reason }
 }
 
-pub(crate) fn outside(outside: &Comparison) -> v1::Outside {
+pub(crate) fn outside(outside: &CatalogComparison) -> v1::Outside {
     let (result, changes, reason) = compared(outside);
     v1::Outside { result, changes, reason }
 }
 
-fn compared(outcome: &Comparison) -> (v1::Compared, Vec<String>, Option<String>) {
+fn compared(outcome: &CatalogComparison) -> (v1::Compared, Vec<String>, Option<String>) {
     match outcome {
-        Comparison::NotRead(failure) => {
+        CatalogComparison::NotRead(failure) => {
             (v1::Compared::NotChecked, Vec::new(), Some(failure.message.clone()))
         }
-        Comparison::Compared(differences) if differences.is_empty() => {
+        CatalogComparison::Compared(differences) if differences.is_empty() => {
             (v1::Compared::Same, Vec::new(), None)
         }
-        Comparison::Compared(differences) => {
+        CatalogComparison::Compared(differences) => {
             let texts = differences.iter().map(|one| one.text.clone()).collect();
             (v1::Compared::Different, texts, None)
         }

@@ -135,18 +135,18 @@ pub(crate) fn total(tally: Tally) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::verify::samples;
+    use crate::report::verify::test_fixtures;
 
     /// What the samples of whole reports do not reach.
     #[test]
     fn rare_verdicts_have_their_sentence() {
-        let mut report = samples::all_green(3);
+        let mut report = test_fixtures::all_green(3);
         report.verdict = Verdict::Failed;
-        report.findings = samples::many_causes().findings;
+        report.findings = test_fixtures::many_causes().findings;
         report.findings.retain(|finding| finding.severity == Severity::Warning);
         assert_eq!(headline(&report), "Migrations were applied, with 1 warning that fails the run");
 
-        let mut report = samples::one_cause(3, 1);
+        let mut report = test_fixtures::one_cause(3, 1);
         report.counts.shared = Tally { passed: 2, failed: 1, not_run: 0 };
         assert_eq!(
             headline(&report),
@@ -159,7 +159,7 @@ mod tests {
         let sentence = "Migrations fail on 1 of 3 shared tracks (partition 2/8)";
         assert_eq!(headline(&report), sentence);
 
-        let mut report = samples::all_green(0);
+        let mut report = test_fixtures::all_green(0);
         assert_eq!(headline(&report), "Migrations pass for the 1 database");
         report.verdict = Verdict::NotRun;
         assert_eq!(headline(&report), "Nothing was run, so nothing is known");

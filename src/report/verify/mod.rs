@@ -11,9 +11,9 @@ pub(crate) mod junit;
 pub(crate) mod markdown;
 pub(crate) mod read;
 pub(crate) mod reproduce;
-#[cfg(test)]
-pub(crate) mod samples;
 pub(crate) mod terminal;
+#[cfg(test)]
+pub(crate) mod test_fixtures;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod v1;

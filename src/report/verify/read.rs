@@ -90,12 +90,12 @@ fn numbers(report: &Report) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::verify::samples;
+    use crate::report::verify::test_fixtures;
     use crate::report::{Links, RENDERERS, RenderOptions, comment, headline};
 
     #[test]
     fn what_was_written_is_read() {
-        for (name, report) in samples::all() {
+        for (name, report) in test_fixtures::all() {
             let text = serde_json::to_string(&report).unwrap();
             let again = read(&text).unwrap();
             assert_eq!(serde_json::to_string(&again).unwrap(), text, "{name}");
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_is_no_report_is_refused_without_its_words() {
-        let good = serde_json::to_value(samples::one_cause(2, 1)).unwrap();
+        let good = serde_json::to_value(test_fixtures::one_cause(2, 1)).unwrap();
         let refused = |change: &dyn Fn(&mut serde_json::Value)| {
             let mut value = good.clone();
             change(&mut value);
@@ -134,7 +134,7 @@ mod tests {
     /// The greatest numbers that are taken, and lists that do not fit to the counts, are shown and not stumbled over.
     #[test]
     fn a_report_that_contradicts_itself_is_rendered() {
-        let mut report = samples::one_cause(3, 1);
+        let mut report = test_fixtures::one_cause(3, 1);
         let most = Tally { passed: MOST, failed: MOST, not_run: MOST };
         report.counts.tenants = most;
         report.counts.shared = most;

@@ -104,7 +104,7 @@ mod tests {
             target: name.into(),
             sample: None,
             steps: Vec::new(),
-            passed_over: Vec::new(),
+            skipped_migrations: Vec::new(),
             changed: Vec::new(),
             already_applied: Vec::new(),
             shape: None,

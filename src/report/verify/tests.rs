@@ -1,7 +1,7 @@
 //! What holds for all renderers, over all kinds of outcome.
 
 use super::comment::SUMMARY_BUDGET;
-use super::samples;
+use super::test_fixtures;
 use super::v1::Report;
 use crate::report::{COMMENT_BUDGET, Links, RENDERERS, RenderOptions, find};
 
@@ -24,7 +24,7 @@ fn render(format: &str, report: &Report) -> String {
 /// Whole texts, to be read. The hostile one is left to the properties below: a megabyte is no snapshot.
 #[test]
 fn renders_as_before() {
-    for (name, report) in samples::all() {
+    for (name, report) in test_fixtures::all() {
         for (format, extension) in [("terminal", "txt"), ("markdown", "md"), ("junit", "xml")] {
             let text = render(format, &report);
             // The long tail of a large report teaches nothing.
@@ -32,7 +32,7 @@ fn renders_as_before() {
             insta::assert_snapshot!(format!("{name}.{extension}"), text);
         }
     }
-    insta::assert_snapshot!("one_cause.json", render("json", &samples::one_cause(1, 1)));
+    insta::assert_snapshot!("one_cause.json", render("json", &test_fixtures::one_cause(1, 1)));
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn json_follows_the_schema_and_comes_back() {
     let schema =
         serde_json::from_str(&crate::report::schema(crate::report::Described::Verify)).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for (name, report) in samples::all() {
+    for (name, report) in test_fixtures::all() {
         let text = render("json", &report);
         let value = serde_json::from_str(&text).unwrap();
         let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
@@ -48,14 +48,14 @@ fn json_follows_the_schema_and_comes_back() {
         let read: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(render("json", &read), text, "{name}");
     }
-    let mut unknown = serde_json::to_value(samples::not_run()).unwrap();
+    let mut unknown = serde_json::to_value(test_fixtures::not_run()).unwrap();
     unknown["extra"] = serde_json::json!(1);
     assert!(!validator.is_valid(&unknown), "the schema allows what the reader refuses");
 }
 
 #[test]
 fn every_document_ends_its_last_line() {
-    for (name, report) in samples::all() {
+    for (name, report) in test_fixtures::all() {
         for renderer in RENDERERS {
             let text = (renderer.render)(&report, &options());
             assert!(text.ends_with('\n'), "{} of {name}", renderer.name);
@@ -68,13 +68,13 @@ mod terminal {
 
     #[test]
     fn the_last_line_is_the_verdict() {
-        let text = render("terminal", &samples::one_cause(500, 2));
+        let text = render("terminal", &test_fixtures::one_cause(500, 2));
         assert_eq!(text.lines().last(), Some("✘ Migrations fail for 2 of 500 tenants (48 s)"));
     }
 
     #[test]
     fn rows_and_headings_fit_eighty_columns() {
-        for (name, report) in samples::all() {
+        for (name, report) in test_fixtures::all() {
             if name == "hostile" {
                 continue;
             }
@@ -100,17 +100,17 @@ mod terminal {
 
     #[test]
     fn passed_units_are_folded_and_failed_ones_only_beyond_a_bound() {
-        let text = render("terminal", &samples::one_cause(1_000, 20));
+        let text = render("terminal", &test_fixtures::one_cause(1_000, 20));
         assert_eq!(text.matches("✘ failed").count(), 20);
         assert!(text.contains("… and 970 more passed"), "{text}");
-        let text = render("terminal", &samples::one_cause(1_000, 1_000));
+        let text = render("terminal", &test_fixtures::one_cause(1_000, 1_000));
         assert_eq!(text.matches("✘ failed").count(), 50);
         assert!(text.contains("… and 950 more failed"), "{text}");
     }
 
     #[test]
     fn colours_only_if_asked_for() {
-        let report = samples::many_causes();
+        let report = test_fixtures::many_causes();
         assert!(!render("terminal", &report).contains('\u{1b}'));
         let colored = RenderOptions { color: true, ..options() };
         let text = (find("terminal").unwrap().render)(&report, &colored);
@@ -120,7 +120,7 @@ mod terminal {
 
     #[test]
     fn hostile_text_reaches_neither_the_terminal_nor_the_log() {
-        let text = render("terminal", &samples::hostile());
+        let text = render("terminal", &test_fixtures::hostile());
         assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{text}");
         assert!(!text.contains("##["));
         assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
@@ -134,7 +134,7 @@ mod junit {
 
     #[test]
     fn not_run_is_skipped_and_never_passed() {
-        let xml = render("junit", &samples::shared_failed());
+        let xml = render("junit", &test_fixtures::shared_failed());
         assert!(xml.contains(r#"<testsuite name="app/tenant" tests="500" skipped="500""#), "{xml}");
         assert!(xml.contains("the shared track of its database failed"));
         assert!(xml.contains(r#"<testsuite name="app/shared" tests="1""#));
@@ -142,7 +142,7 @@ mod junit {
 
     #[test]
     fn hostile_text_is_escaped() {
-        let xml = render("junit", &samples::hostile());
+        let xml = render("junit", &test_fixtures::hostile());
         assert!(!xml.contains("<script>"));
         assert!(!xml.chars().any(|c| c.is_ascii_control() && c != '\n' && c != '\t'));
     }
@@ -183,7 +183,7 @@ mod markdown {
 
     #[test]
     fn the_heading_is_the_verdict() {
-        let headings: Vec<_> = samples::all()
+        let headings: Vec<_> = test_fixtures::all()
             .iter()
             .map(|(name, report)| format!("{name}: {}", heading(report)))
             .collect();
@@ -203,7 +203,7 @@ mod markdown {
 
     #[test]
     fn every_outcome_is_sound_and_within_its_budget() {
-        for (name, report) in samples::all() {
+        for (name, report) in test_fixtures::all() {
             let text = render("markdown", &report);
             assert!(text.len() <= 60_000, "{name}: {}", text.len());
             assert_sound(name, &text);
@@ -212,17 +212,17 @@ mod markdown {
 
     #[test]
     fn ten_thousand_tenants_fit_however_they_fail() {
-        let mut emoji = samples::distinct_causes(20, 500);
+        let mut emoji = test_fixtures::distinct_causes(20, 500);
         for finding in &mut emoji.findings {
             for unit in &mut finding.units {
                 *unit = format!("🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘{unit}");
             }
         }
         let cases = [
-            ("all pass", samples::all_green(10_000)),
-            ("one cause for all", samples::one_cause(10_000, 10_000)),
-            ("200 causes of 50", samples::distinct_causes(200, 50)),
-            ("10,000 causes", samples::distinct_causes(10_000, 1)),
+            ("all pass", test_fixtures::all_green(10_000)),
+            ("one cause for all", test_fixtures::one_cause(10_000, 10_000)),
+            ("200 causes of 50", test_fixtures::distinct_causes(200, 50)),
+            ("10,000 causes", test_fixtures::distinct_causes(10_000, 1)),
             ("20 causes, emoji names", emoji),
         ];
         for (name, report) in cases {
@@ -244,7 +244,7 @@ mod markdown {
 
     #[test]
     fn each_smaller_budget_is_kept_and_tells_what_it_left_out() {
-        let report = samples::distinct_causes(200, 50);
+        let report = test_fixtures::distinct_causes(200, 50);
         for budget in [60_000, 40_000, 20_000, 10_000, 5_000, 2_000, 1_000, 700] {
             let options = RenderOptions { budget, ..options() };
             let text = (find("markdown").unwrap().render)(&report, &options);
@@ -256,7 +256,7 @@ mod markdown {
 
     #[test]
     fn hostile_text_stays_text() {
-        let text = render("markdown", &samples::hostile());
+        let text = render("markdown", &test_fixtures::hostile());
         assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
         let html = as_github_has_it(&text);
         // All of it is there to be read, as text in code.
@@ -302,7 +302,7 @@ mod markdown {
 
     #[test]
     fn cells_and_titles_of_all_outcomes_come_out_whole() {
-        for (name, report) in samples::all() {
+        for (name, report) in test_fixtures::all() {
             let text = render("markdown", &report);
             let html = as_github_has_it(&text);
             assert_eq!(
@@ -332,13 +332,13 @@ mod comment {
     #[test]
     fn renders_as_before() {
         let wanted = [
-            ("all_green", samples::all_green(500)),
-            ("one_cause", samples::one_cause(500, 2)),
-            ("many_causes", samples::many_causes()),
-            ("shared_failed", samples::shared_failed()),
-            ("nothing_pending", samples::nothing_pending()),
-            ("samples_not_loaded", samples::samples_not_loaded()),
-            ("hostile", samples::hostile()),
+            ("all_green", test_fixtures::all_green(500)),
+            ("one_cause", test_fixtures::one_cause(500, 2)),
+            ("many_causes", test_fixtures::many_causes()),
+            ("shared_failed", test_fixtures::shared_failed()),
+            ("nothing_pending", test_fixtures::nothing_pending()),
+            ("samples_not_loaded", test_fixtures::samples_not_loaded()),
+            ("hostile", test_fixtures::hostile()),
         ];
         for (name, report) in wanted {
             insta::assert_snapshot!(format!("{name}.comment.md"), comment(&report));
@@ -348,10 +348,10 @@ mod comment {
     #[test]
     fn any_number_of_tenants_and_causes_fits() {
         let cases = [
-            samples::all_green(10_000),
-            samples::one_cause(10_000, 10_000),
-            samples::distinct_causes(200, 50),
-            samples::distinct_causes(10_000, 1),
+            test_fixtures::all_green(10_000),
+            test_fixtures::one_cause(10_000, 10_000),
+            test_fixtures::distinct_causes(200, 50),
+            test_fixtures::distinct_causes(10_000, 1),
         ];
         for report in cases {
             let text = comment(&report);
@@ -362,7 +362,7 @@ mod comment {
 
     #[test]
     fn every_outcome_reads_on_github_as_it_was_meant() {
-        for (name, report) in samples::all() {
+        for (name, report) in test_fixtures::all() {
             let text = comment(&report);
             assert_sound(name, &text);
             let prose = without_code(&as_github_has_it(&text));
@@ -391,7 +391,7 @@ mod comment {
     #[test]
     fn files_are_linked_where_the_project_lies_in_its_repository() {
         let links = Links { folder: "services/my shop/".into(), ..options().links };
-        let text = crate::report::comment(&samples::one_cause(2, 1), &links);
+        let text = crate::report::comment(&test_fixtures::one_cause(2, 1), &links);
         let url = "https://github.com/acme/shop/blob/ec26c3e57ca3a959ca5aad62de7213c562f8c821/\
                    services/my%20shop/migrations/tenant/042_currency_not_null.sql#L7";
         assert!(text.contains(url), "{text}");
@@ -420,20 +420,20 @@ mod summary {
 
     #[test]
     fn renders_as_before() {
-        insta::assert_snapshot!("one_cause.summary.md", summary(&samples::one_cause(12, 2)));
+        insta::assert_snapshot!("one_cause.summary.md", summary(&test_fixtures::one_cause(12, 2)));
         insta::assert_snapshot!(
             "several_databases.summary.md",
-            summary(&samples::several_databases())
+            summary(&test_fixtures::several_databases())
         );
     }
 
     #[test]
     fn every_tenant_has_its_row() {
         for (report, rows) in [
-            (samples::all_green(10_000), 10_000),
-            (samples::one_cause(10_000, 10_000), 10_000),
-            (samples::distinct_causes(200, 50), 10_000),
-            (samples::distinct_causes(10_000, 1), 10_000),
+            (test_fixtures::all_green(10_000), 10_000),
+            (test_fixtures::one_cause(10_000, 10_000), 10_000),
+            (test_fixtures::distinct_causes(200, 50), 10_000),
+            (test_fixtures::distinct_causes(10_000, 1), 10_000),
         ] {
             let text = summary(&report);
             assert!(text.len() <= SUMMARY_BUDGET, "{}", text.len());
@@ -445,7 +445,7 @@ mod summary {
 
     #[test]
     fn without_room_those_that_failed_come_first_and_the_rest_is_counted() {
-        let mut report = samples::one_cause(10_000, 3);
+        let mut report = test_fixtures::one_cause(10_000, 3);
         report.databases[0].units.reverse();
         for unit in &mut report.databases[0].units {
             unit.name = format!("{}{}", unit.name, "🐘".repeat(60));
@@ -463,7 +463,7 @@ mod summary {
 
     #[test]
     fn hostile_text_stays_in_its_cells() {
-        let html = as_github_has_it(&summary(&samples::hostile()));
+        let html = as_github_has_it(&summary(&test_fixtures::hostile()));
         assert!(!html.contains("<script"));
         for row in html.split("<tr>").skip(1) {
             let cells = row.split("</tr>").next().unwrap();
@@ -475,23 +475,23 @@ mod summary {
 
 mod annotations {
     use super::*;
-    use crate::report::{Annotation, annotations};
+    use crate::report::{SourceAnnotation, annotations};
 
-    fn of(report: &Report) -> Vec<Annotation> {
+    fn of(report: &Report) -> Vec<SourceAnnotation> {
         annotations(report, "")
     }
 
     #[test]
     fn there_is_one_for_each_cause() {
-        assert!(of(&samples::all_green(3)).is_empty());
-        let one = of(&samples::one_cause(500, 20));
+        assert!(of(&test_fixtures::all_green(3)).is_empty());
+        let one = of(&test_fixtures::one_cause(500, 20));
         insta::assert_debug_snapshot!(one);
-        assert_eq!(of(&samples::distinct_causes(200, 50)).len(), 200);
+        assert_eq!(of(&test_fixtures::distinct_causes(200, 50)).len(), 200);
     }
 
     #[test]
     fn paths_begin_at_the_root_of_the_repository() {
-        let report = samples::one_cause(2, 1);
+        let report = test_fixtures::one_cause(2, 1);
         let found = annotations(&report, "services/shop/").remove(0).place.unwrap();
         assert_eq!(found.path, "services/shop/migrations/tenant/042_currency_not_null.sql");
     }
@@ -499,7 +499,7 @@ mod annotations {
     #[test]
     fn what_is_outside_of_the_repository_has_no_place() {
         for path in ["/etc/passwd", "../other/x.sql", "a/../../x.sql"] {
-            let mut report = samples::one_cause(2, 1);
+            let mut report = test_fixtures::one_cause(2, 1);
             report.findings[0].place.as_mut().unwrap().path = path.into();
             assert_eq!(of(&report)[0].place, None, "{path}");
         }
@@ -507,7 +507,7 @@ mod annotations {
 
     #[test]
     fn hostile_text_is_visible_and_short() {
-        for annotation in of(&samples::hostile()) {
+        for annotation in of(&test_fixtures::hostile()) {
             let text = format!("{}\n{}", annotation.title, annotation.message);
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
             assert!(!text.contains("##["));

@@ -6,11 +6,11 @@ use futures::future::BoxFuture;
 
 use super::docker::Docker;
 use super::local::Local;
-use super::{Provider, Start, Started};
+use super::{Provider, ProviderStart, Started};
 use crate::model::{PostgresSettings, ProviderChoice};
+use crate::server::cleanup::{CleanupScope, Swept};
 use crate::server::error::ProviderError;
 use crate::server::instance::Note;
-use crate::server::sweep::{Scope, Swept};
 
 /// See the file's head.
 pub(crate) struct Auto;
@@ -20,14 +20,17 @@ impl Provider for Auto {
         ProviderChoice::Auto
     }
 
-    fn start<'a>(&'a self, start: &'a Start<'a>) -> BoxFuture<'a, Result<Started, ProviderError>> {
+    fn start<'a>(
+        &'a self,
+        start: &'a ProviderStart<'a>,
+    ) -> BoxFuture<'a, Result<Started, ProviderError>> {
         choose(start, &Docker, &Local).boxed()
     }
 
     fn sweep<'a>(
         &'a self,
         settings: &'a PostgresSettings,
-        scope: &'a Scope,
+        scope: &'a CleanupScope,
     ) -> BoxFuture<'a, Swept> {
         async move {
             let (docker, local) =
@@ -39,7 +42,7 @@ impl Provider for Auto {
 }
 
 async fn choose(
-    start: &Start<'_>,
+    start: &ProviderStart<'_>,
     docker: &dyn Provider,
     local: &dyn Provider,
 ) -> Result<Started, ProviderError> {
@@ -80,17 +83,17 @@ mod tests {
 
     use super::*;
     use crate::model::Severity;
-    use crate::server::instance::{ServerRequest, Stopped};
-    use crate::server::provider::Running;
+    use crate::server::instance::{ServerRequest, StoppedServer};
+    use crate::server::provider::RunningServer;
     use crate::server::run_id::RunId;
 
     struct Fake(ProviderChoice, Option<fn() -> ProviderError>);
 
     struct Nothing;
 
-    impl Running for Nothing {
-        fn stop(self: Box<Self>) -> BoxFuture<'static, Stopped> {
-            async { Stopped::default() }.boxed()
+    impl RunningServer for Nothing {
+        fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer> {
+            async { StoppedServer::default() }.boxed()
         }
     }
 
@@ -99,7 +102,10 @@ mod tests {
             self.0
         }
 
-        fn start<'a>(&'a self, _: &'a Start<'a>) -> BoxFuture<'a, Result<Started, ProviderError>> {
+        fn start<'a>(
+            &'a self,
+            _: &'a ProviderStart<'a>,
+        ) -> BoxFuture<'a, Result<Started, ProviderError>> {
             async move {
                 match self.1 {
                     Some(error) => Err(error()),
@@ -116,7 +122,11 @@ mod tests {
             .boxed()
         }
 
-        fn sweep<'a>(&'a self, _: &'a PostgresSettings, _: &'a Scope) -> BoxFuture<'a, Swept> {
+        fn sweep<'a>(
+            &'a self,
+            _: &'a PostgresSettings,
+            _: &'a CleanupScope,
+        ) -> BoxFuture<'a, Swept> {
             async { Swept::default() }.boxed()
         }
     }
@@ -140,7 +150,7 @@ mod tests {
         let request =
             ServerRequest { settings: PostgresSettings::default(), run: RunId::new(), jobs: 1 };
         let (events, _events) = mpsc::unbounded_channel();
-        let start = Start { request: &request, events: &events };
+        let start = ProviderStart { request: &request, events: &events };
         let docker = Fake(ProviderChoice::Docker, docker);
         let local = Fake(ProviderChoice::Local, local);
         choose(&start, &docker, &local).await

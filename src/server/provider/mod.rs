@@ -12,10 +12,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 
+use super::cleanup::{CleanupScope, Swept};
 use super::error::ProviderError;
-use super::instance::{EventSink, Note, ServerRequest, Stopped};
-use super::sweep::{Scope, Swept};
-use crate::model::Event;
+use super::instance::{EventSink, Note, ServerRequest, StoppedServer};
+use crate::model::RunEvent;
 use crate::model::{PostgresSettings, ProviderChoice};
 
 /// Something that can make a server.
@@ -24,19 +24,23 @@ pub(crate) trait Provider: Sync {
     fn choice(&self) -> ProviderChoice;
 
     /// Makes one that answers. Dropping the future must leave nothing that `sweep` with the run's scope does not remove.
-    fn start<'a>(&'a self, start: &'a Start<'a>) -> BoxFuture<'a, Result<Started, ProviderError>>;
+    fn start<'a>(
+        &'a self,
+        start: &'a ProviderStart<'a>,
+    ) -> BoxFuture<'a, Result<Started, ProviderError>>;
 
     /// Removes what runs have left with this provider. Never fails: what cannot be done is a line in the result, and a
     /// provider that this machine does not have has nothing to remove.
     fn sweep<'a>(
         &'a self,
         settings: &'a PostgresSettings,
-        scope: &'a Scope,
+        scope: &'a CleanupScope,
     ) -> BoxFuture<'a, Swept>;
 }
 
 /// All of them.
-const PROVIDERS: [&dyn Provider; 4] = [&auto::Auto, &docker::Docker, &local::Local, &url::Url];
+const PROVIDERS: [&dyn Provider; 4] =
+    [&auto::Auto, &docker::Docker, &local::Local, &url::UrlProvider];
 
 /// The one that a configuration names.
 pub(crate) fn of(choice: ProviderChoice) -> &'static dyn Provider {
@@ -47,15 +51,15 @@ pub(crate) fn of(choice: ProviderChoice) -> &'static dyn Provider {
 }
 
 /// What a provider may know of the run.
-pub(crate) struct Start<'a> {
+pub(crate) struct ProviderStart<'a> {
     pub(crate) request: &'a ServerRequest,
     pub(crate) events: &'a EventSink,
 }
 
-impl Start<'_> {
+impl ProviderStart<'_> {
     pub(crate) fn tell(&self, description: impl Into<String>) {
         // Nobody listening is no reason not to work.
-        let _ = self.events.send(Event::ProviderStarting { description: description.into() });
+        let _ = self.events.send(RunEvent::ProviderStarting { description: description.into() });
     }
 }
 
@@ -70,13 +74,13 @@ pub(crate) struct Started {
     pub(crate) admin: PgConnectOptions,
     /// Nobody else uses the server, and it goes away with the run.
     pub(crate) own: bool,
-    pub(crate) running: Box<dyn Running>,
+    pub(crate) running: Box<dyn RunningServer>,
 }
 
 /// The part of a server that has to be taken away again. Dropping it is the net: it removes what it can without waiting
 /// for anybody.
-pub(crate) trait Running: Send + Sync {
-    fn stop(self: Box<Self>) -> BoxFuture<'static, Stopped>;
+pub(crate) trait RunningServer: Send + Sync {
+    fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer>;
 }
 
 /// How a server of our own is set up: nothing on it is worth a disk write. `max_locks_per_transaction` and all else that

@@ -1,14 +1,14 @@
 //! The base of a change, by git.
 
-use super::{Change, Moved, Position};
-use crate::source::base::{Found, Revision};
+use super::{ChangeRequest, Moved, Position};
+use crate::source::base::{FoundRevision, Revision};
 use crate::source::git::Git;
-use crate::source::questions::Branch;
+use crate::source::git_queries::DefaultBranchRef;
 use crate::source::{SourceError, remote};
 
 /// Whether what git cannot tell is asked of the repository's host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asking {
+pub(crate) enum HostQueries {
     Host,
     GitAlone,
 }
@@ -16,9 +16,9 @@ pub(crate) enum Asking {
 /// The tip of the base branch.
 enum Tip {
     /// The remote's answer.
-    Current(Branch),
+    Current(DefaultBranchRef),
     /// By a ref of this clone, which may be old.
-    Stored(Branch),
+    Stored(DefaultBranchRef),
     Gone,
     Unknown(String),
     /// The change does not go into a branch.
@@ -26,7 +26,7 @@ enum Tip {
 }
 
 impl Tip {
-    fn branch(&self) -> Option<&Branch> {
+    fn branch(&self) -> Option<&DefaultBranchRef> {
         match self {
             Self::Current(branch) | Self::Stored(branch) => Some(branch),
             Self::Gone | Self::Unknown(_) | Self::None => None,
@@ -50,9 +50,9 @@ impl Tip {
 pub(crate) async fn base_by_git(
     git: &Git,
     head: &str,
-    change: &Change,
-    asking: Asking,
-) -> Result<Found, SourceError> {
+    change: &ChangeRequest,
+    asking: HostQueries,
+) -> Result<FoundRevision, SourceError> {
     let position = position(git, head, change).await?;
     let tip = tip(git, change).await?;
     if let Position::Merge { base, name } = &position {
@@ -64,14 +64,14 @@ pub(crate) async fn base_by_git(
         };
         return Ok((Revision::of(base), change.reason_of_merge(name, &moved)));
     }
-    if let (Tip::Unknown(why), Asking::Host) = (&tip, asking) {
+    if let (Tip::Unknown(why), HostQueries::Host) = (&tip, asking) {
         let wanted = format!("the tip of {}", change.branch_name());
         return Err(SourceError::Lacking { wanted, tried: vec![why.clone()] });
     }
     MergeBase { git, head, change, position, tip }.find().await
 }
 
-async fn position(git: &Git, head: &str, change: &Change) -> Result<Position, SourceError> {
+async fn position(git: &Git, head: &str, change: &ChangeRequest) -> Result<Position, SourceError> {
     let parents = git.named_parents(head).await?;
     let refs = git.remote_refs_at(head).await?;
     let names = refs.iter().filter_map(|name| name.strip_prefix("refs/remotes/"));
@@ -97,22 +97,24 @@ async fn position(git: &Git, head: &str, change: &Change) -> Result<Position, So
     Err(change.not_it(head))
 }
 
-async fn tip(git: &Git, change: &Change) -> Result<Tip, SourceError> {
+async fn tip(git: &Git, change: &ChangeRequest) -> Result<Tip, SourceError> {
     let Some(name) = &change.branch else { return Ok(Tip::None) };
     let stored = async |prefix: &str| -> Result<Option<Tip>, SourceError> {
         let found = git.commit(&format!("{prefix}{name}")).await?;
-        Ok(found.map(|commit| Tip::Stored(Branch { name: name.clone(), commit })))
+        Ok(found.map(|commit| Tip::Stored(DefaultBranchRef { name: name.clone(), commit })))
     };
     let why = match remote::origin_of(git, &change.repository).await? {
-        remote::Origin::None => {
+        remote::OriginMatch::None => {
             let local = stored("refs/heads/").await?;
             return Ok(
                 local.unwrap_or_else(|| Tip::Unknown("there is no remote to ask".to_owned()))
             );
         }
-        remote::Origin::Other(why) => return Ok(Tip::Unknown(why)),
-        remote::Origin::Ours => match remote::branch(git, name).await {
-            Ok(Some(commit)) => return Ok(Tip::Current(Branch { name: name.clone(), commit })),
+        remote::OriginMatch::Other(why) => return Ok(Tip::Unknown(why)),
+        remote::OriginMatch::Ours => match remote::branch(git, name).await {
+            Ok(Some(commit)) => {
+                return Ok(Tip::Current(DefaultBranchRef { name: name.clone(), commit }));
+            }
             Ok(None) => return Ok(Tip::Gone),
             Err(error) => error.to_string(),
         },
@@ -124,13 +126,13 @@ async fn tip(git: &Git, change: &Change) -> Result<Tip, SourceError> {
 struct MergeBase<'a> {
     git: &'a Git,
     head: &'a str,
-    change: &'a Change,
+    change: &'a ChangeRequest,
     position: Position,
     tip: Tip,
 }
 
 impl MergeBase<'_> {
-    async fn find(self) -> Result<Found, SourceError> {
+    async fn find(self) -> Result<FoundRevision, SourceError> {
         let Some(branch) = self.tip.branch() else {
             return self.with_event(self.tip.without()).await;
         };
@@ -159,7 +161,7 @@ impl MergeBase<'_> {
     }
 
     /// With the branch's tip as the event has it.
-    async fn with_event(&self, moved: Moved) -> Result<Found, SourceError> {
+    async fn with_event(&self, moved: Moved) -> Result<FoundRevision, SourceError> {
         let Some(tip) = &self.change.tip else {
             return Err(self.change.no_base(vec![self.change.since(&moved).replacen("; ", "", 1)]));
         };
@@ -173,13 +175,16 @@ impl MergeBase<'_> {
     }
 
     async fn event_base(&self, tip: &str) -> Result<String, SourceError> {
-        self.with(&Branch { name: self.change.branch_name().to_owned(), commit: tip.to_owned() })
-            .await
+        self.with(&DefaultBranchRef {
+            name: self.change.branch_name().to_owned(),
+            commit: tip.to_owned(),
+        })
+        .await
     }
 
     /// The merge base of HEAD with a commit of the base branch. Where there are several, because the histories cross, it is the
     /// newest commit of the branch's own line that HEAD contains: a state that the branch really had.
-    async fn with(&self, branch: &Branch) -> Result<String, SourceError> {
+    async fn with(&self, branch: &DefaultBranchRef) -> Result<String, SourceError> {
         let Self { git, head, .. } = *self;
         let wanted = format!("{} at {}", branch.name, branch.commit);
         remote::need(git, &branch.commit, wanted).await?;
@@ -197,7 +202,12 @@ impl MergeBase<'_> {
 }
 
 /// What the branch has that HEAD has not, where HEAD's base is `base`.
-async fn moved(git: &Git, head: &str, base: &str, branch: &Branch) -> Result<Moved, SourceError> {
+async fn moved(
+    git: &Git,
+    head: &str,
+    base: &str,
+    branch: &DefaultBranchRef,
+) -> Result<Moved, SourceError> {
     if branch.commit == base {
         return Ok(Moved::No);
     }

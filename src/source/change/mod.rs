@@ -17,11 +17,11 @@ mod tests;
 
 use super::SourceError;
 
-pub(super) use by_git::{Asking, base_by_git};
+pub(super) use by_git::{HostQueries, base_by_git};
 
 /// What an event says about the change that it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct ChangeRequest {
     /// For messages: `pull request #7`.
     pub(crate) title: String,
     /// The last commit of the change.
@@ -61,7 +61,7 @@ pub(super) enum Moved {
     Unknown(String),
 }
 
-impl Change {
+impl ChangeRequest {
     /// The position that the hashes alone tell. `parents` are those of HEAD; `merge_ref` is the name of the ref of a pull
     /// request's merge that points at HEAD.
     pub(super) fn position(

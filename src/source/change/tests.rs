@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::*;
 use crate::source::base::{BaseRequest, Revisions, read_revisions};
-use crate::source::testing::{GitHost, Repository, contents};
-use crate::source::{Host, Hosted};
+use crate::source::testing::{GitHost, TestRepository, contents};
+use crate::source::{RemoteRepo, RepositoryHost};
 
 /// `main` has two commits, of which `feature` has the first, and one of its own. `origin/main` gets a third later.
 struct Shop {
-    origin: Repository,
+    origin: TestRepository,
     /// Where `feature` left `main`.
     fork: String,
     /// `main` at the time of the event.
@@ -20,7 +20,7 @@ struct Shop {
 
 impl Shop {
     fn new() -> Self {
-        let origin = Repository::new();
+        let origin = TestRepository::new();
         let fork = origin.commit("m/1.sql", "one");
         let tip = origin.commit("m/2.sql", "two");
         origin.git(&["checkout", "--quiet", "-b", "feature", &fork]);
@@ -41,8 +41,8 @@ impl Shop {
         merge
     }
 
-    fn change(&self) -> Change {
-        Change {
+    fn change(&self) -> ChangeRequest {
+        ChangeRequest {
             title: "pull request #7".into(),
             head: Some(self.head.clone()),
             merge: Some(self.merge.clone()),
@@ -60,7 +60,7 @@ impl Shop {
     }
 
     /// The base in clones of `reference` with `depth`, by git and by the host: both have to find this commit.
-    async fn assert_base(&self, change: &Change, reference: &str, base: &str, reason: &str) {
+    async fn assert_base(&self, change: &ChangeRequest, reference: &str, base: &str, reason: &str) {
         for depth in [1, 2, 100] {
             let clone = self.origin.checkout_action(reference, depth);
             let by_git = read(&clone, change, None).await.unwrap();
@@ -74,7 +74,7 @@ impl Shop {
         }
     }
 
-    async fn assert_refused(&self, change: &Change, reference: &str) {
+    async fn assert_refused(&self, change: &ChangeRequest, reference: &str) {
         for depth in [1, 100] {
             let clone = self.origin.checkout_action(reference, depth);
             for found in [self.by_host(&clone, change).await, self.by_both(&clone, change).await] {
@@ -90,25 +90,33 @@ impl Shop {
         assert!(matches!(error, SourceError::AnotherCommit { .. }), "{error}");
     }
 
-    fn hosted(&self, clone: &Repository) -> Hosted {
-        let host = Arc::new(GitHost::of(&self.origin)) as Arc<dyn Host>;
-        Hosted { host, folder: clone.path().to_owned(), commit: None }
+    fn hosted(&self, clone: &TestRepository) -> RemoteRepo {
+        let host = Arc::new(GitHost::of(&self.origin)) as Arc<dyn RepositoryHost>;
+        RemoteRepo { host, folder: clone.path().to_owned(), commit: None }
     }
 
-    async fn by_host(&self, clone: &Repository, change: &Change) -> Result<Revisions, SourceError> {
+    async fn by_host(
+        &self,
+        clone: &TestRepository,
+        change: &ChangeRequest,
+    ) -> Result<Revisions, SourceError> {
         let request = BaseRequest::Change(Box::new(change.clone()));
         self.hosted(clone).read(clone.path(), &request, &["m".into()], None).await
     }
 
-    async fn by_both(&self, clone: &Repository, change: &Change) -> Result<Revisions, SourceError> {
+    async fn by_both(
+        &self,
+        clone: &TestRepository,
+        change: &ChangeRequest,
+    ) -> Result<Revisions, SourceError> {
         read(clone, change, Some(&self.hosted(clone))).await
     }
 }
 
 async fn read(
-    clone: &Repository,
-    change: &Change,
-    hosted: Option<&Hosted>,
+    clone: &TestRepository,
+    change: &ChangeRequest,
+    hosted: Option<&RemoteRepo>,
 ) -> Result<Revisions, SourceError> {
     let request = BaseRequest::Change(Box::new(change.clone()));
     read_revisions(clone.path(), &request, &["m".into()], hosted).await
@@ -148,7 +156,7 @@ async fn the_head_of_a_branch_has_the_merge_base_and_not_the_events_base() {
     let found = shop.by_host(&clone, &change).await.unwrap();
     assert_eq!(found.base.reason, format!("{moved}; read from GitHub"));
     // The commit of the event is the head itself where another tool imitates the runner.
-    let change = Change { merge: Some(shop.head.clone()), ..change };
+    let change = ChangeRequest { merge: Some(shop.head.clone()), ..change };
     shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
 }
 
@@ -182,7 +190,7 @@ async fn a_branch_that_merged_its_base_has_the_commit_that_it_merged() {
 #[tokio::test]
 async fn histories_that_cross_have_the_merge_base_on_the_base_branchs_own_line() {
     for (own, others) in [(2_000, 1_000), (1_000, 2_000)] {
-        let origin = Repository::new();
+        let origin = TestRepository::new();
         let fork = origin.commit_at("m/1.sql", "one", 500);
         let tip = origin.commit_at("m/2.sql", "two", own);
         origin.git(&["checkout", "--quiet", "-b", "feature", &fork]);
@@ -206,7 +214,7 @@ async fn histories_that_cross_have_the_merge_base_on_the_base_branchs_own_line()
 #[tokio::test]
 async fn merge_bases_beside_the_base_branchs_own_line_give_its_newest_state_in_head() {
     for (a, b) in [(1_000, 2_000), (2_000, 1_000)] {
-        let origin = Repository::new();
+        let origin = TestRepository::new();
         origin.commit_at("m/1.sql", "one", 400);
         let fork = origin.commit_at("m/2.sql", "two", 500);
         for (name, date) in [("a", a), ("b", b)] {
@@ -257,7 +265,7 @@ async fn a_base_branch_that_was_rewritten_counts_as_it_is_now() {
     assert_ne!(other, shop.tip);
     shop.assert_base(&shop.change(), "refs/pull/7/head", &shop.fork, HEAD).await;
     // The event's commit need not be there at all.
-    let change = Change { tip: Some("1".repeat(40)), ..shop.change() };
+    let change = ChangeRequest { tip: Some("1".repeat(40)), ..shop.change() };
     shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
 }
 
@@ -273,7 +281,7 @@ async fn a_change_that_is_merged_by_now_has_the_base_of_its_event() {
     let found = read(&clone, &shop.change(), None).await.unwrap();
     assert!(found.base.reason.contains("as the event has it; main contains HEAD by now"));
     // An event that does not name its base leaves nothing to compare with.
-    let change = Change { tip: None, ..shop.change() };
+    let change = ChangeRequest { tip: None, ..shop.change() };
     for found in [read(&clone, &change, None).await, shop.by_host(&clone, &change).await] {
         let error = found.unwrap_err();
         assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
@@ -289,8 +297,11 @@ async fn a_change_into_another_feature_branch_is_compared_with_that() {
     shop.origin.git(&["checkout", "--quiet", "-b", "two", &below]);
     shop.head = shop.origin.commit("m/4.sql", "four");
     shop.merge = shop.merge_of(&below, &shop.head);
-    let change =
-        Change { branch: Some("stack/one".into()), tip: Some(below.clone()), ..shop.change() };
+    let change = ChangeRequest {
+        branch: Some("stack/one".into()),
+        tip: Some(below.clone()),
+        ..shop.change()
+    };
     let reason = HEAD.replace("main", "stack/one");
     shop.assert_base(&change, "refs/pull/7/head", &below, &reason).await;
     shop.assert_base(&change, "refs/pull/7/merge", &below, MERGE).await;
@@ -306,12 +317,12 @@ async fn a_change_into_another_feature_branch_is_compared_with_that() {
 async fn a_merge_group_has_the_base_that_it_names() {
     let shop = Shop::new();
     shop.main_moves_on();
-    let change = Change {
+    let change = ChangeRequest {
         title: "the merge group".into(),
         head: Some(shop.merge.clone()),
         tip: Some(shop.tip.clone()),
         repository: "acme/shop".into(),
-        ..Change::default()
+        ..ChangeRequest::default()
     };
     let reason = "merge base of HEAD, the head of the merge group, with ";
     shop.assert_base(&change, "refs/pull/7/merge", &shop.tip, reason).await;
@@ -391,12 +402,12 @@ async fn without_a_remote_the_event_and_the_clones_own_branches_say_it() {
     local.git(&["update-ref", "refs/heads/main", &shop.fork]);
     local.git(&["checkout", "--quiet", "-B", "feature", &shop.tip]);
     let head = local.commit("m/3.sql", "three");
-    let change = Change { head: Some(head), ..shop.change() };
+    let change = ChangeRequest { head: Some(head), ..shop.change() };
     let found = read(&local, &change, None).await.unwrap();
     assert_eq!(commit(&found), shop.tip, "{}", found.base.reason);
     // No branch, and a commit that is nowhere.
     local.git(&["branch", "-D", "main"]);
-    let lost = Change { tip: Some("1".repeat(40)), ..change };
+    let lost = ChangeRequest { tip: Some("1".repeat(40)), ..change };
     let error = read(&local, &lost, None).await.unwrap_err();
     assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
     assert!(error.to_string().contains(&"1".repeat(40)), "{error}");

@@ -5,7 +5,7 @@ use super::ObjectName;
 use super::syntax::{
     after, is, object_name, object_names, parenthesized, top_level_keyword, without,
 };
-use crate::sql::words::Word;
+use crate::sql::words::SqlWord;
 
 /// A statement with `CONCURRENTLY`: it waits for transactions of others, and one that fails can leave an invalid index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) enum IndexChange {
 }
 
 /// The concurrent command that a statement is.
-pub(super) fn concurrent(words: &[Word<'_>]) -> Option<ConcurrentCommand> {
+pub(super) fn concurrent(words: &[SqlWord<'_>]) -> Option<ConcurrentCommand> {
     use ConcurrentCommand as Command;
     if let Some(rest) = create_index(words) {
         let rest = after(rest, &["CONCURRENTLY"])?;
@@ -79,7 +79,7 @@ pub(super) fn concurrent(words: &[Word<'_>]) -> Option<ConcurrentCommand> {
 }
 
 /// What a statement does to indexes, where its names can be read.
-pub(super) fn index_change(words: &[Word<'_>]) -> Option<IndexChange> {
+pub(super) fn index_change(words: &[SqlWord<'_>]) -> Option<IndexChange> {
     if let Some(rest) = create_index(words) {
         let (index, table, if_not_exists) = created(without(rest, &["CONCURRENTLY"]))?;
         return Some(IndexChange::Create { index, table, if_not_exists });
@@ -99,13 +99,13 @@ pub(super) fn index_change(words: &[Word<'_>]) -> Option<IndexChange> {
 }
 
 /// What follows `CREATE [UNIQUE] INDEX`.
-fn create_index<'w, 't>(words: &'w [Word<'t>]) -> Option<&'w [Word<'t>]> {
+fn create_index<'w, 't>(words: &'w [SqlWord<'t>]) -> Option<&'w [SqlWord<'t>]> {
     let rest = after(words, &["CREATE"])?;
     after(without(rest, &["UNIQUE"]), &["INDEX"])
 }
 
 /// The index (in the schema of its table), the table, and whether it says `IF NOT EXISTS`.
-fn created(words: &[Word<'_>]) -> Option<(Option<ObjectName>, ObjectName, bool)> {
+fn created(words: &[SqlWord<'_>]) -> Option<(Option<ObjectName>, ObjectName, bool)> {
     let named = after(words, &["IF", "NOT", "EXISTS"]);
     let rest = named.unwrap_or(words);
     let (index, rest) = if is(rest, 0, "ON") {
@@ -121,7 +121,7 @@ fn created(words: &[Word<'_>]) -> Option<(Option<ObjectName>, ObjectName, bool)>
 }
 
 /// What is rebuilt, its name, and whether concurrently.
-fn reindex(words: &[Word<'_>]) -> Option<(ReindexKind, Option<ObjectName>, bool)> {
+fn reindex(words: &[SqlWord<'_>]) -> Option<(ReindexKind, Option<ObjectName>, bool)> {
     let (options, rest) = parenthesized(after(words, &["REINDEX"])?);
     let kind = match rest.first()?.keyword().as_str() {
         "INDEX" => ReindexKind::Index,
@@ -137,7 +137,7 @@ fn reindex(words: &[Word<'_>]) -> Option<(ReindexKind, Option<ObjectName>, bool)
 }
 
 /// An option in parentheses, with `true` as its default value.
-pub(super) fn option_is_on(options: &[Word<'_>], option: &str) -> bool {
+pub(super) fn option_is_on(options: &[SqlWord<'_>], option: &str) -> bool {
     const OFF: [&str; 3] = ["false", "off", "0"];
     // The last one counts.
     let Some(at) = options.iter().rposition(|word| word.is(option)) else { return false };

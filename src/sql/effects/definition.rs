@@ -7,7 +7,7 @@ use super::syntax::{
     after, any_of, is, object_name, parenthesized, top_level, top_level_keyword, without,
 };
 use super::{Evaluation, Evaluation::*, table};
-use crate::sql::words::Word;
+use crate::sql::words::SqlWord;
 
 /// Kinds of objects that `DROP` removes without calling anything.
 const DROPPED: &[&str] = &[
@@ -38,11 +38,11 @@ const LIMITS: &[&str] = &[
 ];
 
 /// A statement that begins with `CREATE`.
-pub(super) fn create(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn create(words: &[SqlWord<'_>]) -> Evaluation {
     let words = without(&words[1..], &["OR", "REPLACE"]);
     let words = without(words, &["UNLOGGED"]);
     let rest = words.get(1..).unwrap_or_default();
-    match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+    match words.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
         "TABLE" => create_table(rest),
         "UNIQUE" | "INDEX" => create_index(without(words, &["UNIQUE"])),
         "VIEW" | "SEQUENCE" | "DOMAIN" | "POLICY" | "STATISTICS" | "RULE" | "TRIGGER" => {
@@ -57,7 +57,7 @@ pub(super) fn create(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// `AS` fills the table from a query, `OF` and `PARTITION OF` check rows of other tables.
-fn create_table(words: &[Word<'_>]) -> Evaluation {
+fn create_table(words: &[SqlWord<'_>]) -> Evaluation {
     let words = without(words, &["IF", "NOT", "EXISTS"]);
     let fills = top_level(words)
         .any(|(at, word)| word.is("AS") || word.is("OF") || is(words, at, "EXECUTE"));
@@ -67,14 +67,14 @@ fn create_table(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// Expressions and predicates are evaluated over the rows.
-fn create_index(words: &[Word<'_>]) -> Evaluation {
+fn create_index(words: &[SqlWord<'_>]) -> Evaluation {
     let Some(on) = top_level_keyword(words, "ON") else { return Code };
     let Some((_, rest)) = object_name(without(&words[on + 1..], &["ONLY"])) else { return Code };
     evaluated(if is(rest, 0, "USING") { rest.get(2..).unwrap_or_default() } else { rest })
 }
 
 /// The body is checked and not run. What other languages do to check one is not known.
-fn create_routine(words: &[Word<'_>]) -> Evaluation {
+fn create_routine(words: &[SqlWord<'_>]) -> Evaluation {
     let languages: Vec<_> = top_level(words).filter(|(_, word)| word.is("LANGUAGE")).collect();
     let is_atomic = top_level_keyword(words, "ATOMIC").is_some()
         || top_level_keyword(words, "RETURN").is_some();
@@ -91,7 +91,7 @@ fn create_routine(words: &[Word<'_>]) -> Evaluation {
     }
     // The body in quotes is not evaluated, whatever it holds.
     let body = top_level(words)
-        .find(|(at, word)| word.is("AS") && words.get(at + 1).is_some_and(Word::is_string));
+        .find(|(at, word)| word.is("AS") && words.get(at + 1).is_some_and(SqlWord::is_string));
     match body {
         Some((at, _)) => stored(&words[..at]).max(stored(&words[at + 2..])),
         None => stored(words),
@@ -99,7 +99,7 @@ fn create_routine(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// Enumerations and composites. A range may name functions, and a base type does.
-fn create_type(words: &[Word<'_>]) -> Evaluation {
+fn create_type(words: &[SqlWord<'_>]) -> Evaluation {
     let Some((_, rest)) = object_name(words) else { return Code };
     match after(rest, &["AS"]) {
         Some(labels) if is(labels, 0, "ENUM") => Inert,
@@ -109,7 +109,7 @@ fn create_type(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// Without elements, which are statements of their own.
-fn create_schema(words: &[Word<'_>]) -> Evaluation {
+fn create_schema(words: &[SqlWord<'_>]) -> Evaluation {
     let words = without(words, &["IF", "NOT", "EXISTS"]);
     let rest =
         if is(words, 0, "AUTHORIZATION") { words } else { words.get(1..).unwrap_or_default() };
@@ -118,9 +118,9 @@ fn create_schema(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// A statement that begins with `ALTER`.
-pub(super) fn alter(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn alter(words: &[SqlWord<'_>]) -> Evaluation {
     let rest = words.get(2..).unwrap_or_default();
-    match words.get(1).map(Word::keyword).unwrap_or_default().as_str() {
+    match words.get(1).map(SqlWord::keyword).unwrap_or_default().as_str() {
         "TABLE" => table::alter(rest),
         "SEQUENCE" | "VIEW" | "POLICY" | "TRIGGER" | "STATISTICS" | "RULE" => stored(rest),
         "FUNCTION" | "PROCEDURE" | "ROUTINE" => stored(rest),
@@ -135,35 +135,35 @@ pub(super) fn alter(words: &[Word<'_>]) -> Evaluation {
     }
 }
 
-pub(super) fn drop(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn drop(words: &[SqlWord<'_>]) -> Evaluation {
     if DROPPED.iter().any(|kind| is(words, 1, kind)) { Inert } else { Code }
 }
 
 /// `SET`: limits alone, which no SQL of a migration reads by accident, and what lasts as long as a transaction.
-pub(super) fn set(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn set(words: &[SqlWord<'_>]) -> Evaluation {
     let rest = words.get(1..).unwrap_or_default();
     let name = if any_of(rest, 0, &["LOCAL", "SESSION"]) { 1 } else { 0 };
     let is_limit =
-        rest.get(name).and_then(Word::identifier).is_some_and(|name| LIMITS.contains(&&*name));
+        rest.get(name).and_then(SqlWord::identifier).is_some_and(|name| LIMITS.contains(&&*name));
     let is_set =
         is(rest, name + 1, "TO") || rest.get(name + 1).is_some_and(|word| word.text() == "=");
     if is_limit && is_set { stored(rest) } else { Code }
 }
 
 /// `SELECT` of constants and of functions that are known, from nothing.
-pub(super) fn select(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn select(words: &[SqlWord<'_>]) -> Evaluation {
     let rest = words.get(1..).unwrap_or_default();
     if reads_rows(rest) { Code } else { evaluated(rest) }
 }
 
 /// It reads from tables, or from views with code in them, or makes a table.
-fn reads_rows(words: &[Word<'_>]) -> bool {
+fn reads_rows(words: &[SqlWord<'_>]) -> bool {
     const SOURCES: &[&str] = &["FROM", "INTO", "JOIN", "USING"];
     top_level(words).any(|(_, word)| SOURCES.iter().any(|keyword| word.is(keyword)))
 }
 
 /// Statements that change rows: triggers, defaults, checks and rules of the table may run anything.
-pub(super) fn rows(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn rows(words: &[SqlWord<'_>]) -> Evaluation {
     let target = ["INTO", "FROM", "ONLY"];
     let mut rest = words.get(1..).unwrap_or_default();
     while rest.first().is_some_and(|word| target.iter().any(|keyword| word.is(keyword))) {
@@ -176,6 +176,6 @@ pub(super) fn rows(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// Nothing but the semicolon.
-pub(super) fn is_end(words: &[Word<'_>]) -> bool {
+pub(super) fn is_end(words: &[SqlWord<'_>]) -> bool {
     words.iter().all(|word| word.text() == ";")
 }

@@ -10,12 +10,12 @@ use super::vocabulary::{
     TIME_TYPES, TRANSACTION_TIME, TYPES,
 };
 use super::{Evaluation, Evaluation::*};
-use crate::sql::words::Word;
+use crate::sql::words::SqlWord;
 
 /// An expression that the server parses and keeps: a default, a view, a policy. Nothing of it is evaluated but constants:
 /// `'now'` as a time becomes the time of the transaction at once.
-pub(super) fn stored(words: &[Word<'_>]) -> Evaluation {
-    let of_word = |(at, word): (usize, &Word<'_>)| {
+pub(super) fn stored(words: &[SqlWord<'_>]) -> Evaluation {
+    let of_word = |(at, word): (usize, &SqlWord<'_>)| {
         // A string that goes on in the next line.
         let goes_on = word.is_string() && at > 0 && words[at - 1].is_string();
         if word.is_unclear() || goes_on {
@@ -30,7 +30,7 @@ pub(super) fn stored(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// An expression that is evaluated at once, over rows or alone.
-pub(super) fn evaluated(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn evaluated(words: &[SqlWord<'_>]) -> Evaluation {
     let mut found = stored(words);
     let mut at = 0;
     while at < words.len() {
@@ -42,7 +42,7 @@ pub(super) fn evaluated(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// What the words from here on that belong together are: how many, and what it takes to evaluate them.
-fn word_group(words: &[Word<'_>], at: usize) -> (usize, Evaluation) {
+fn word_group(words: &[SqlWord<'_>], at: usize) -> (usize, Evaluation) {
     let word = &words[at];
     let opens = words.get(at + 1).is_some_and(|next| next.text() == "(");
     if word.is_name() {
@@ -65,7 +65,7 @@ fn word_group(words: &[Word<'_>], at: usize) -> (usize, Evaluation) {
     while end < words.len() && is_operator(&words[end]) && words[end].follows(&words[end - 1]) {
         end += 1;
     }
-    let mut operator: String = words[at..end].iter().map(Word::text).collect();
+    let mut operator: String = words[at..end].iter().map(SqlWord::text).collect();
     // The server ends an operator before a sign (`a=-1`), unless one of these letters is in it.
     while operator.len() > 1
         && operator.ends_with(['+', '-'])
@@ -85,10 +85,10 @@ fn word_group(words: &[Word<'_>], at: usize) -> (usize, Evaluation) {
     (end - at, Inert)
 }
 
-fn name(words: &[Word<'_>], at: usize, opens: bool) -> Evaluation {
+fn name(words: &[SqlWord<'_>], at: usize, opens: bool) -> Evaluation {
     let word = &words[at];
     let keyword = word.keyword();
-    let before_string = words.get(at + 1).is_some_and(Word::is_string);
+    let before_string = words.get(at + 1).is_some_and(SqlWord::is_string);
     if QUERIES.has(&keyword) {
         Code
     } else if CURRENT.has(&keyword) {
@@ -115,7 +115,7 @@ fn is_type_or_unknown(keyword: &str) -> bool {
     !BEFORE_STRING.has(keyword)
 }
 
-fn call(word: &Word<'_>, keyword: &str) -> Evaluation {
+fn call(word: &SqlWord<'_>, keyword: &str) -> Evaluation {
     let function = word.identifier().unwrap_or_default();
     if BEFORE_PARENTHESIS.has(keyword) || FUNCTIONS.has(&function) {
         Inert
@@ -127,7 +127,7 @@ fn call(word: &Word<'_>, keyword: &str) -> Evaluation {
 }
 
 /// A type of PostgreSQL's own: how many words its name takes, and what it takes to make a value of it.
-pub(super) fn type_name(words: &[Word<'_>]) -> Option<(usize, Evaluation)> {
+pub(super) fn type_name(words: &[SqlWord<'_>]) -> Option<(usize, Evaluation)> {
     let qualified = is(words, 0, "pg_catalog") && words.get(1).is_some_and(|dot| dot.text() == ".");
     let start = if qualified { 2 } else { 0 };
     let name = words.get(start)?.identifier()?;
@@ -171,7 +171,7 @@ pub(super) fn is_special_date(text: &str) -> bool {
     has_word(text) || text.contains('\\') && has_word(&text.replace('\\', ""))
 }
 
-fn is_operator(word: &Word<'_>) -> bool {
+fn is_operator(word: &SqlWord<'_>) -> bool {
     let mut letters = word.text().chars();
     letters.next().is_some_and(|letter| "+-*/<>=~!@#%^&|`?:".contains(letter)) && !word.is_string()
 }

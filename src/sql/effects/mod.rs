@@ -23,10 +23,10 @@ use std::ops::Range;
 
 pub(crate) use concurrent::{ConcurrentCommand, IndexChange, ReindexKind};
 pub(crate) use place::ObjectPlaces;
-pub(crate) use statement::Statement;
+pub(crate) use statement::AnalysedStatement;
 pub(crate) use syntax::ObjectName;
 pub(crate) use transaction::{
-    TransactionControl, is_transaction_control, refuses_transaction, transaction_control,
+    TransactionEffect, is_transaction_control, refuses_transaction, transaction_control,
 };
 pub(crate) use vocabulary::known_functions;
 
@@ -35,7 +35,7 @@ use crate::model::Script;
 
 /// Whether a script has an effect. Whoever cannot afford the effect treats `Unknown` as `Yes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Answer {
+pub(crate) enum Certainty {
     /// The text proves that it has not.
     No,
     /// The text does not tell.
@@ -71,7 +71,7 @@ enum Evaluation {
 /// The analysis of one script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Effects {
-    statements: Vec<Statement>,
+    statements: Vec<AnalysedStatement>,
     is_closed: bool,
 }
 
@@ -85,13 +85,14 @@ impl Effects {
     pub(crate) fn of(text: &str) -> Self {
         let split = split(text, Dialect::Server);
         let pieces = split.pieces.iter();
-        let statements: Vec<_> = pieces.map(|piece| Statement::of(text, piece.range())).collect();
+        let statements: Vec<_> =
+            pieces.map(|piece| AnalysedStatement::of(text, piece.range())).collect();
         let is_closed = split.closed && statements.iter().all(|statement| statement.is_certain);
         Self { statements, is_closed }
     }
 
     /// The statements, in their order.
-    pub(crate) fn statements(&self) -> &[Statement] {
+    pub(crate) fn statements(&self) -> &[AnalysedStatement] {
         &self.statements
     }
 
@@ -127,30 +128,30 @@ impl Effects {
 
     /// The first `BEGIN`, `COMMIT` or `ROLLBACK`, in bytes of the text.
     pub(crate) fn first_transaction_bound(&self) -> Option<Range<usize>> {
-        let is_bound = |statement: &&Statement| {
-            matches!(statement.control, Some(TransactionControl::Begin | TransactionControl::End))
+        let is_bound = |statement: &&AnalysedStatement| {
+            matches!(statement.control, Some(TransactionEffect::Begin | TransactionEffect::End))
         };
         self.statements.iter().find(is_bound).map(|statement| statement.range.clone())
     }
 
     /// Something that outlives its transaction stays in the session.
-    pub(crate) fn leaves_in_session(&self) -> Answer {
+    pub(crate) fn leaves_in_session(&self) -> Certainty {
         self.answer(|statement| statement.left.anything)
     }
 
     /// The session's search path is another one afterwards.
-    pub(crate) fn moves_search_path(&self) -> Answer {
+    pub(crate) fn moves_search_path(&self) -> Certainty {
         self.answer(|statement| statement.left.search_path)
     }
 
     /// The last statement that moves the search path by its own text, in bytes of the text.
     pub(crate) fn search_path_command(&self) -> Option<Range<usize>> {
-        let moves = |statement: &&Statement| statement.left.search_path == Answer::Yes;
+        let moves = |statement: &&AnalysedStatement| statement.left.search_path == Certainty::Yes;
         self.statements.iter().rfind(moves).map(|statement| statement.range.clone())
     }
 
     /// The session's role is another one afterwards.
-    pub(crate) fn moves_role(&self) -> Answer {
+    pub(crate) fn moves_role(&self) -> Certainty {
         self.answer(|statement| statement.left.role)
     }
 
@@ -170,7 +171,7 @@ impl Effects {
     }
 
     /// It sets `lock_timeout`, for the transaction or the session.
-    pub(crate) fn sets_lock_timeout(&self) -> Answer {
+    pub(crate) fn sets_lock_timeout(&self) -> Certainty {
         self.answer(|statement| statement.left.lock_timeout)
     }
 
@@ -186,13 +187,13 @@ impl Effects {
 
     /// It changes what all databases of a server share: roles and memberships, databases, tablespaces, subscriptions,
     /// parameters of the server.
-    pub(crate) fn changes_cluster(&self) -> Answer {
+    pub(crate) fn changes_cluster(&self) -> Certainty {
         self.answer(|statement| statement.scope.cluster)
     }
 
     /// It changes what all schemas of a database share: schemas, extensions, publications, languages, casts, servers. An
     /// object that is named with its schema may be one of those, and is `Unknown`.
-    pub(crate) fn changes_database(&self) -> Answer {
+    pub(crate) fn changes_database(&self) -> Certainty {
         self.answer(|statement| statement.scope.database)
     }
 
@@ -205,7 +206,7 @@ impl Effects {
 
     /// What others may rely on is gone or another one afterwards: it drops, renames or moves an object or takes a right away,
     /// or it brings a function that does. Code that it calls and does not show may do so.
-    pub(crate) fn takes_away(&self) -> Answer {
+    pub(crate) fn takes_away(&self) -> Certainty {
         self.answer(|statement| statement.takes_away)
     }
 
@@ -216,12 +217,12 @@ impl Effects {
     }
 
     /// The strongest answer of the statements; of a text that is not closed, nothing is proven.
-    fn answer(&self, of: impl Fn(&Statement) -> Answer) -> Answer {
-        let floor = if self.is_closed { Answer::No } else { Answer::Unknown };
+    fn answer(&self, of: impl Fn(&AnalysedStatement) -> Certainty) -> Certainty {
+        let floor = if self.is_closed { Certainty::No } else { Certainty::Unknown };
         self.most(of).unwrap_or(floor).max(floor)
     }
 
-    fn most<T: Ord>(&self, of: impl Fn(&Statement) -> T) -> Option<T> {
+    fn most<T: Ord>(&self, of: impl Fn(&AnalysedStatement) -> T) -> Option<T> {
         self.statements.iter().map(of).max()
     }
 }

@@ -11,7 +11,7 @@ use super::syntax::{
     ObjectName, after, any_of, is, kind_of, list, object_name, parenthesized, statements_in_code,
     to_semicolon, top_level, top_level_keyword, without,
 };
-use crate::sql::words::Word;
+use crate::sql::words::SqlWord;
 
 /// The objects of statements, by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) struct ObjectPlaces {
 
 impl ObjectPlaces {
     /// Of one statement.
-    pub(super) fn of(statement: &[Word<'_>]) -> Self {
+    pub(super) fn of(statement: &[SqlWord<'_>]) -> Self {
         let mut places = Self { moves_path: sets_search_path(statement), ..Self::default() };
         statements_in_code(statement, &mut |words| places.add(words));
         places
@@ -60,10 +60,10 @@ impl ObjectPlaces {
         &self.made
     }
 
-    fn add(&mut self, words: &[Word<'_>]) {
+    fn add(&mut self, words: &[SqlWord<'_>]) {
         let words = to_semicolon(words);
         let rest = words.get(1..).unwrap_or_default();
-        match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+        match words.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
             "CREATE" => self.create(rest),
             "ALTER" => self.alter(rest),
             "DROP" => self.drop(rest),
@@ -91,7 +91,7 @@ impl ObjectPlaces {
         }
     }
 
-    fn create(&mut self, words: &[Word<'_>]) {
+    fn create(&mut self, words: &[SqlWord<'_>]) {
         const TEMPORARY: [&str; 2] = ["TEMP", "TEMPORARY"];
         const MODIFIERS: [&str; 9] = [
             "OR",
@@ -104,7 +104,7 @@ impl ObjectPlaces {
             "CONSTRAINT",
             "DEFAULT",
         ];
-        let is_modifier = |word: &Word<'_>| MODIFIERS.iter().any(|keyword| word.is(keyword));
+        let is_modifier = |word: &SqlWord<'_>| MODIFIERS.iter().any(|keyword| word.is(keyword));
         let start = words.iter().position(|word| !is_modifier(word)).unwrap_or(words.len());
         let words = &words[start..];
         if any_of(words, 0, &TEMPORARY) {
@@ -136,7 +136,7 @@ impl ObjectPlaces {
         }
     }
 
-    fn alter(&mut self, words: &[Word<'_>]) {
+    fn alter(&mut self, words: &[SqlWord<'_>]) {
         if let Some(rest) = after(words, &["DEFAULT", "PRIVILEGES"]) {
             return self.in_schemas(rest);
         }
@@ -154,16 +154,16 @@ impl ObjectPlaces {
         for (at, word) in top_level(rest) {
             let next = rest.get(at + 1..).unwrap_or_default();
             if word.is("SET") && is(next, 0, "SCHEMA") {
-                self.schemas.extend(next.get(1).and_then(Word::identifier).map(Into::into));
+                self.schemas.extend(next.get(1).and_then(SqlWord::identifier).map(Into::into));
             } else if word.is("PARTITION") || word.is("INHERIT") {
                 self.found_at(next);
             } else if word.is("RENAME") && is(next, 0, "TO") {
-                self.made.extend(next.get(1).and_then(Word::identifier).map(Into::into));
+                self.made.extend(next.get(1).and_then(SqlWord::identifier).map(Into::into));
             }
         }
     }
 
-    fn drop(&mut self, words: &[Word<'_>]) {
+    fn drop(&mut self, words: &[SqlWord<'_>]) {
         let Some((kind, rest)) = kind_of(words) else { return };
         match kind.as_str() {
             "TRIGGER" | "POLICY" | "RULE" => self.behind("ON", rest),
@@ -176,7 +176,7 @@ impl ObjectPlaces {
     }
 
     /// What follows `COMMENT ON` or `SECURITY LABEL … ON`.
-    fn described(&mut self, words: &[Word<'_>]) {
+    fn described(&mut self, words: &[SqlWord<'_>]) {
         let Some((kind, rest)) = kind_of(words) else { return };
         match kind.as_str() {
             "TRIGGER" | "POLICY" | "RULE" | "CONSTRAINT" => match top_level_keyword(rest, "ON") {
@@ -197,7 +197,7 @@ impl ObjectPlaces {
     }
 
     /// What follows `GRANT` or `REVOKE`.
-    fn granted(&mut self, words: &[Word<'_>]) {
+    fn granted(&mut self, words: &[SqlWord<'_>]) {
         let Some(on) = top_level_keyword(words, "ON") else { return };
         let rest = &words[on + 1..];
         let end = ["TO", "FROM"].iter().filter_map(|keyword| top_level_keyword(rest, keyword));
@@ -210,13 +210,13 @@ impl ObjectPlaces {
             return;
         }
         let kinds = ["TABLE", "SEQUENCE", "FUNCTION", "PROCEDURE", "ROUTINE", "TYPE", "DOMAIN"];
-        let has_kind = any_of(rest, 0, &kinds) && rest.get(1).is_some_and(Word::is_name);
+        let has_kind = any_of(rest, 0, &kinds) && rest.get(1).is_some_and(SqlWord::is_name);
         let names = if has_kind { &rest[1..] } else { rest };
         list(names).into_iter().for_each(|part| self.found_at(part));
     }
 
     /// `… IN SCHEMA a, b …`.
-    fn in_schemas(&mut self, words: &[Word<'_>]) {
+    fn in_schemas(&mut self, words: &[SqlWord<'_>]) {
         let Some(at) = words.windows(2).position(|two| two[0].is("IN") && two[1].is("SCHEMA"))
         else {
             return;
@@ -224,7 +224,7 @@ impl ObjectPlaces {
         let rest = &words[at + 2..];
         let end = rest.iter().position(|word| word.is("GRANT") || word.is("REVOKE"));
         for part in list(&rest[..end.unwrap_or(rest.len())]) {
-            match part.first().and_then(Word::identifier) {
+            match part.first().and_then(SqlWord::identifier) {
                 Some(schema) => {
                     self.schemas.insert(schema.into());
                 }
@@ -233,26 +233,26 @@ impl ObjectPlaces {
         }
     }
 
-    fn reindexed(&mut self, words: &[Word<'_>]) {
+    fn reindexed(&mut self, words: &[SqlWord<'_>]) {
         let rest = without(words.get(1..).unwrap_or_default(), &["CONCURRENTLY"]);
-        match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+        match words.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
             "INDEX" | "TABLE" => self.found_at(rest),
             "SCHEMA" => {
-                self.schemas.extend(rest.first().and_then(Word::identifier).map(Into::into))
+                self.schemas.extend(rest.first().and_then(SqlWord::identifier).map(Into::into))
             }
             _ => self.has_unknown = true,
         }
     }
 
     /// The object's table stands behind a keyword.
-    fn behind(&mut self, keyword: &str, words: &[Word<'_>]) {
+    fn behind(&mut self, keyword: &str, words: &[SqlWord<'_>]) {
         match top_level_keyword(words, keyword) {
             Some(at) => self.found_at(without(&words[at + 1..], &["ONLY"])),
             None => self.has_unknown = true,
         }
     }
 
-    fn made_at(&mut self, words: &[Word<'_>]) {
+    fn made_at(&mut self, words: &[SqlWord<'_>]) {
         match object_name(words).map(|(object, _)| object) {
             Some(ObjectName { schema: Some(schema), .. }) => self.schemas.insert(schema),
             Some(ObjectName { schema: None, name }) => self.made.insert(name),
@@ -260,7 +260,7 @@ impl ObjectPlaces {
         };
     }
 
-    fn found_at(&mut self, words: &[Word<'_>]) {
+    fn found_at(&mut self, words: &[SqlWord<'_>]) {
         match object_name(words).map(|(object, _)| object) {
             Some(ObjectName { schema: Some(schema), .. }) => self.schemas.insert(schema),
             Some(ObjectName { schema: None, name }) => self.found.insert(name),

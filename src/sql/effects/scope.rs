@@ -1,8 +1,8 @@
 //! How far a statement reaches: the target's own objects, what a database has once, what a server has once.
 
 use super::syntax::{after, any_of, is, mentions, to_semicolon, top_level, top_level_keyword};
-use super::{Answer, Evaluation};
-use crate::sql::words::Word;
+use super::{Certainty, Evaluation};
+use crate::sql::words::SqlWord;
 
 /// Kinds of objects that all databases of a server share.
 pub(super) const OF_CLUSTER: &[&str] =
@@ -26,18 +26,18 @@ pub(super) const OF_DATABASE: &[&str] = &[
 
 /// What a statement changes beyond the target's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Scope {
-    pub(super) cluster: Answer,
-    pub(super) database: Answer,
+pub(super) struct EffectScope {
+    pub(super) cluster: Certainty,
+    pub(super) database: Certainty,
 }
 
 /// The scope of a statement; `evaluates` says whether it may run code that its text does not show.
-pub(super) fn scope(words: &[Word<'_>], evaluates: Evaluation) -> Scope {
-    let unseen = if evaluates >= Evaluation::Rows { Answer::Unknown } else { Answer::No };
-    let answer = |is_such: bool| if is_such { Answer::Yes } else { unseen };
+pub(super) fn scope(words: &[SqlWord<'_>], evaluates: Evaluation) -> EffectScope {
+    let unseen = if evaluates >= Evaluation::Rows { Certainty::Unknown } else { Certainty::No };
+    let answer = |is_such: bool| if is_such { Certainty::Yes } else { unseen };
     // The code of a block is read, the code of a function is only stored.
     let is_code = !any_of(words, 0, &["CREATE", "ALTER", "COMMENT"]);
-    let says = |is_such: &dyn Fn(&[Word<'_>]) -> bool| {
+    let says = |is_such: &dyn Fn(&[SqlWord<'_>]) -> bool| {
         is_such(words) || is_code && mentions(words, is_such)
     };
     let is_definition =
@@ -47,15 +47,18 @@ pub(super) fn scope(words: &[Word<'_>], evaluates: Evaluation) -> Scope {
     let cluster = answer(says(&is_of_cluster));
     // A definition that is known by its kind is known not to be of the cluster.
     let cluster = match cluster {
-        Answer::Unknown if is_definition && is_database_wide(words) => Answer::Unknown,
+        Certainty::Unknown if is_definition && is_database_wide(words) => Certainty::Unknown,
         other => other,
     };
     let database = answer(says(&is_database_wide));
-    Scope { cluster, database: if elsewhere { database.max(Answer::Unknown) } else { database } }
+    EffectScope {
+        cluster,
+        database: if elsewhere { database.max(Certainty::Unknown) } else { database },
+    }
 }
 
 /// Words that begin a statement about what a server has once.
-fn is_of_cluster(words: &[Word<'_>]) -> bool {
+fn is_of_cluster(words: &[SqlWord<'_>]) -> bool {
     let kind = |at: usize| {
         any_of(words, at, OF_CLUSTER) || is(words, at, "USER") && !is(words, at + 1, "MAPPING")
     };
@@ -83,7 +86,7 @@ fn is_of_cluster(words: &[Word<'_>]) -> bool {
 }
 
 /// Words that begin a statement about what a database has once.
-fn is_database_wide(words: &[Word<'_>]) -> bool {
+fn is_database_wide(words: &[SqlWord<'_>]) -> bool {
     let kind = |at: usize| {
         any_of(words, at, OF_DATABASE) && !(is(words, at, "FOREIGN") && is(words, at + 1, "TABLE"))
             || is(words, at, "USER") && is(words, at + 1, "MAPPING")
@@ -107,6 +110,6 @@ fn is_database_wide(words: &[Word<'_>]) -> bool {
         || after(words, &["IMPORT", "FOREIGN", "SCHEMA"]).is_some()
 }
 
-fn any_keyword(words: &[Word<'_>], keywords: &[&str]) -> bool {
+fn any_keyword(words: &[SqlWord<'_>], keywords: &[&str]) -> bool {
     keywords.iter().any(|keyword| words.iter().any(|word| word.is(keyword)))
 }

@@ -1,8 +1,8 @@
 //! What a statement leaves in the session: settings, temporary objects, locks, the search path, the role.
 
 use super::syntax::{after, any_of, is, mentions, statements_in_code, top_level_keyword};
-use super::{Answer, Evaluation};
-use crate::sql::words::Word;
+use super::{Certainty, Evaluation};
+use crate::sql::words::SqlWord;
 
 /// Kinds of temporary objects.
 const TEMPORARY: &[&str] = &["TEMP", "TEMPORARY"];
@@ -22,21 +22,21 @@ const LOCKS: &[&str] = &[
 
 /// What a statement does to the session that it runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct SessionChange {
     /// Anything that outlives the transaction.
-    pub(super) anything: Answer,
-    pub(super) search_path: Answer,
-    pub(super) role: Answer,
-    pub(super) lock_timeout: Answer,
+    pub(super) anything: Certainty,
+    pub(super) search_path: Certainty,
+    pub(super) role: Certainty,
+    pub(super) lock_timeout: Certainty,
     /// It names an advisory lock of the session, in its own text or in the code that it brings.
     pub(super) session_lock: bool,
 }
 
 /// What a statement leaves; `evaluates` says whether it may run code that its text does not show.
-pub(super) fn left(words: &[Word<'_>], evaluates: Evaluation) -> Left {
-    let unseen = if evaluates >= Evaluation::Rows { Answer::Unknown } else { Answer::No };
+pub(super) fn left(words: &[SqlWord<'_>], evaluates: Evaluation) -> SessionChange {
+    let unseen = if evaluates >= Evaluation::Rows { Certainty::Unknown } else { Certainty::No };
     let session_lock = mentions(words, &|words| is_any(&words[0], LOCKS));
-    let mut left = Left {
+    let mut left = SessionChange {
         anything: unseen,
         search_path: unseen,
         role: unseen,
@@ -44,8 +44,8 @@ pub(super) fn left(words: &[Word<'_>], evaluates: Evaluation) -> Left {
         session_lock,
     };
     if let Some(setting) = setting(words) {
-        let moves = |name: &str| if setting.names(name) { Answer::Yes } else { Answer::No };
-        left.anything = if setting.is_local { Answer::No } else { Answer::Yes };
+        let moves = |name: &str| if setting.names(name) { Certainty::Yes } else { Certainty::No };
+        left.anything = if setting.is_local { Certainty::No } else { Certainty::Yes };
         left.search_path = moves("search_path");
         left.role = moves("role").max(moves("session_authorization"));
         left.lock_timeout = moves("lock_timeout");
@@ -56,7 +56,7 @@ pub(super) fn left(words: &[Word<'_>], evaluates: Evaluation) -> Left {
         || (runs_now(words) && calls(words, FUNCTIONS))
         || (runs_now(words) && session_lock)
     {
-        left.anything = Answer::Yes;
+        left.anything = Certainty::Yes;
     }
     left
 }
@@ -76,7 +76,7 @@ impl Setting {
     }
 }
 
-fn setting(words: &[Word<'_>]) -> Option<Setting> {
+fn setting(words: &[SqlWord<'_>]) -> Option<Setting> {
     let named = |name: &str, is_local| Some(Setting { name: Some(name.to_owned()), is_local });
     if let Some(rest) = after(words, &["SET"]) {
         if any_of(rest, 0, &["CONSTRAINTS", "TRANSACTION"]) {
@@ -85,7 +85,7 @@ fn setting(words: &[Word<'_>]) -> Option<Setting> {
         let is_local = is(rest, 0, "LOCAL");
         let scoped = any_of(rest, 0, &["LOCAL", "SESSION"]) && !is_assigned(&rest[1..]);
         let rest = if scoped { &rest[1..] } else { rest };
-        return match rest.first().map(Word::keyword).unwrap_or_default().as_str() {
+        return match rest.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
             "SCHEMA" => named("search_path", is_local),
             "AUTHORIZATION" => named("session_authorization", is_local),
             "TIME" if is(rest, 1, "ZONE") => named("timezone", is_local),
@@ -111,26 +111,26 @@ fn setting(words: &[Word<'_>]) -> Option<Setting> {
 }
 
 /// `local = 1`: a setting may be called like a keyword.
-fn is_assigned(rest: &[Word<'_>]) -> bool {
+fn is_assigned(rest: &[SqlWord<'_>]) -> bool {
     rest.first().is_some_and(|word| word.text() == "=") || is(rest, 0, "TO")
 }
 
 /// It calls `set_config`, itself or in a block.
-fn sets_config(words: &[Word<'_>]) -> bool {
+fn sets_config(words: &[SqlWord<'_>]) -> bool {
     runs_now(words) && (mentions(words, &is_set_config) || is_block_with_set(words))
 }
 
-fn is_set_config(words: &[Word<'_>]) -> bool {
+fn is_set_config(words: &[SqlWord<'_>]) -> bool {
     is_any(&words[0], &["set_config"]) && words.get(1).is_some_and(|open| open.text() == "(")
 }
 
 /// A block that has `SET name` in it.
-fn is_block_with_set(words: &[Word<'_>]) -> bool {
+fn is_block_with_set(words: &[SqlWord<'_>]) -> bool {
     is(words, 0, "DO") && mentions(words, &|words| setting_in_block(words).is_some())
 }
 
 /// `SET [SESSION] name TO …`, `RESET name`, among the words of a block; `UPDATE t SET a = 1` is none.
-fn setting_in_block(words: &[Word<'_>]) -> Option<Setting> {
+fn setting_in_block(words: &[SqlWord<'_>]) -> Option<Setting> {
     let found = setting(words)?;
     let known = ["search_path", "role", "session_authorization", "lock_timeout"];
     let counts = found.name.as_deref().is_none_or(|name| known.contains(&name));
@@ -138,7 +138,7 @@ fn setting_in_block(words: &[Word<'_>]) -> Option<Setting> {
 }
 
 /// `set_config(name, value, is_local)` with constants says what it does; with anything else it is not known.
-fn with_set_config(words: &[Word<'_>], left: Left) -> Left {
+fn with_set_config(words: &[SqlWord<'_>], left: SessionChange) -> SessionChange {
     let moves = |name: &str| {
         let by_call = mentions(words, &|words| {
             is_set_config(words)
@@ -149,14 +149,14 @@ fn with_set_config(words: &[Word<'_>], left: Left) -> Left {
             && mentions(words, &|words| {
                 setting_in_block(words).is_some_and(|found| found.names(name))
             });
-        if by_call || by_statement { Answer::Yes } else { Answer::No }
+        if by_call || by_statement { Certainty::Yes } else { Certainty::No }
     };
     let only_local = !is(words, 0, "DO")
         && !mentions(words, &|words| is_set_config(words) && !is_local_call(words));
     // Other functions that the statement calls stay unknown.
-    let others = if is_lone_set_config(words) { Answer::No } else { left.search_path };
-    Left {
-        anything: if only_local { others } else { Answer::Yes },
+    let others = if is_lone_set_config(words) { Certainty::No } else { left.search_path };
+    SessionChange {
+        anything: if only_local { others } else { Certainty::Yes },
         search_path: moves("search_path").max(others),
         role: moves("role").max(moves("session_authorization")).max(others),
         lock_timeout: moves("lock_timeout").max(others),
@@ -165,25 +165,25 @@ fn with_set_config(words: &[Word<'_>], left: Left) -> Left {
 }
 
 /// It sets the search path while it runs, for a transaction or for the session. A function's own setting is none.
-pub(super) fn sets_search_path(words: &[Word<'_>]) -> bool {
+pub(super) fn sets_search_path(words: &[SqlWord<'_>]) -> bool {
     let mut sets = false;
     statements_in_code(words, &mut |words| {
         let is_path = |found: Setting| found.name.is_some_and(|name| name == "search_path");
         sets |= is(words, 0, "SET") && setting(words).is_some_and(is_path);
     });
-    let by_call = |words: &[Word<'_>]| {
+    let by_call = |words: &[SqlWord<'_>]| {
         is_set_config(words) && config_name(words).is_none_or(|name| name == "search_path")
     };
     sets || runs_now(words) && mentions(words, &by_call)
 }
 
 /// The setting's name, if it is a constant.
-fn config_name(call: &[Word<'_>]) -> Option<String> {
+fn config_name(call: &[SqlWord<'_>]) -> Option<String> {
     call.get(2)?.string().map(|name| name.to_ascii_lowercase())
 }
 
 /// Its third argument is true.
-fn is_local_call(call: &[Word<'_>]) -> bool {
+fn is_local_call(call: &[SqlWord<'_>]) -> bool {
     let (arguments, _) = super::syntax::parenthesized(&call[1..]);
     match super::syntax::list(arguments).as_slice() {
         [_, _, [local]] => {
@@ -197,7 +197,7 @@ fn is_local_call(call: &[Word<'_>]) -> bool {
 }
 
 /// `SELECT [pg_catalog.]set_config('…', '…', …);`
-fn is_lone_set_config(words: &[Word<'_>]) -> bool {
+fn is_lone_set_config(words: &[SqlWord<'_>]) -> bool {
     let Some(rest) = after(words, &["SELECT"]) else { return false };
     let rest = match rest {
         [schema, dot, rest @ ..] if schema.is("pg_catalog") && dot.text() == "." => rest,
@@ -212,14 +212,14 @@ fn is_lone_set_config(words: &[Word<'_>]) -> bool {
     constants && behind.iter().all(|word| word.text() == ";")
 }
 
-fn any_word(word: &Word<'_>) -> bool {
+fn any_word(word: &SqlWord<'_>) -> bool {
     ["true", "false"].iter().any(|constant| word.is(constant))
 }
 
 /// Statements whose objects live as long as the session.
-fn leaves_object(words: &[Word<'_>]) -> bool {
+fn leaves_object(words: &[SqlWord<'_>]) -> bool {
     let second = |keywords| any_of(words, 1, keywords);
-    match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+    match words.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
         "PREPARE" => !second(&["TRANSACTION"]),
         "LISTEN" | "UNLISTEN" | "LOAD" | "DEALLOCATE" | "CLOSE" => true,
         "DECLARE" => {
@@ -234,7 +234,7 @@ fn leaves_object(words: &[Word<'_>]) -> bool {
 }
 
 /// `CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP …`, and what is made in the schema of temporary objects by its name.
-fn makes_temporary(words: &[Word<'_>]) -> bool {
+fn makes_temporary(words: &[SqlWord<'_>]) -> bool {
     let prefixes = ["CREATE", "OR", "REPLACE", "LOCAL", "GLOBAL"];
     let kind = words.iter().find(|word| !prefixes.iter().any(|prefix| word.is(prefix)));
     kind.is_some_and(|kind| TEMPORARY.iter().any(|keyword| kind.is(keyword)))
@@ -242,19 +242,19 @@ fn makes_temporary(words: &[Word<'_>]) -> bool {
 }
 
 /// It runs what it names; what a function or a view is made of is run later, by others.
-pub(super) fn runs_now(words: &[Word<'_>]) -> bool {
+pub(super) fn runs_now(words: &[SqlWord<'_>]) -> bool {
     !any_of(words, 0, &["CREATE", "ALTER", "COMMENT"])
         || (is(words, 0, "CREATE")
             && top_level_keyword(words, "AS").is_some()
             && is(words, 1, "TABLE"))
 }
 
-fn calls(words: &[Word<'_>], functions: &[&str]) -> bool {
+fn calls(words: &[SqlWord<'_>], functions: &[&str]) -> bool {
     mentions(words, &|words| {
         is_any(&words[0], functions) && words.get(1).is_some_and(|open| open.text() == "(")
     })
 }
 
-fn is_any(word: &Word<'_>, names: &[&str]) -> bool {
+fn is_any(word: &SqlWord<'_>, names: &[&str]) -> bool {
     word.identifier().is_some_and(|own| names.contains(&&*own))
 }

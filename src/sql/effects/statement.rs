@@ -4,20 +4,20 @@ use std::ops::Range;
 
 use super::concurrent::{ConcurrentCommand, IndexChange, concurrent, index_change};
 use super::place::ObjectPlaces;
-use super::scope::{Scope, scope};
-use super::session::{Left, left, runs_now};
+use super::scope::{EffectScope, scope};
+use super::session::{SessionChange, left, runs_now};
 use super::syntax::{
     after, any_of, is, mentions, object_name, statements_in_code, to_semicolon, top_level_keyword,
     without,
 };
-use super::transaction::{TransactionControl, commits_by_itself, control, refuses};
+use super::transaction::{TransactionEffect, commits_by_itself, control, refuses};
 use super::vocabulary::known_functions;
-use super::{Answer, Evaluation, Evaluation::*, definition};
-use crate::sql::words::{Word, words};
+use super::{Certainty, Evaluation, Evaluation::*, definition};
+use crate::sql::words::{SqlWord, words};
 
 /// One statement of a script, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Statement {
+pub(crate) struct AnalysedStatement {
     /// In bytes of the script's text.
     pub(crate) range: Range<usize>,
     /// All its words have a certain end, so that the statement has one.
@@ -25,7 +25,7 @@ pub(crate) struct Statement {
     /// It ends with a semicolon.
     pub(super) is_terminated: bool,
     /// The transaction command that it is.
-    pub(crate) control: Option<TransactionControl>,
+    pub(crate) control: Option<TransactionEffect>,
     /// `COMMIT AND CHAIN`: the next transaction block begins at once.
     pub(crate) chains: bool,
     /// PostgreSQL refuses it in a transaction block.
@@ -43,29 +43,29 @@ pub(crate) struct Statement {
     pub(crate) concurrent: Option<ConcurrentCommand>,
     pub(crate) index_change: Option<IndexChange>,
     pub(super) evaluates: Evaluation,
-    pub(super) left: Left,
-    pub(super) scope: Scope,
+    pub(super) left: SessionChange,
+    pub(super) scope: EffectScope,
     pub(super) places: ObjectPlaces,
     /// It drops, renames or moves an object, or takes a right away.
-    pub(super) takes_away: Answer,
+    pub(super) takes_away: Certainty,
     /// Nothing in its text outlasts that it is rolled back.
     pub(super) is_repeatable: bool,
 }
 
-impl Statement {
+impl AnalysedStatement {
     pub(super) fn of(text: &str, range: Range<usize>) -> Self {
         let words: Vec<_> = words(&text[range.clone()]).collect();
         let evaluates = evaluates(&words);
         let left = left(&words, evaluates);
         Self {
             range,
-            is_certain: !words.iter().any(Word::has_no_certain_end),
+            is_certain: !words.iter().any(SqlWord::has_no_certain_end),
             is_terminated: words.last().is_some_and(|last| last.text() == ";"),
             control: control(words.iter().cloned()),
             chains: words.windows(2).any(|pair| pair[0].is("AND") && pair[1].is("CHAIN")),
             refuses_transaction: refuses(&words),
             commits_by_itself: commits_by_itself(&words),
-            verb: words.first().map(Word::keyword).unwrap_or_default(),
+            verb: words.first().map(SqlWord::keyword).unwrap_or_default(),
             is_local_to_transaction: is_local(&words),
             changed_tables: changed_tables(&words),
             makes_hidden_code: makes_hidden_code(&words),
@@ -82,7 +82,7 @@ impl Statement {
 }
 
 /// What of code and expressions a statement evaluates.
-fn evaluates(words: &[Word<'_>]) -> Evaluation {
+fn evaluates(words: &[SqlWord<'_>]) -> Evaluation {
     let Some(first) = words.first() else { return Inert };
     // A quote that nothing closes, or a name in escapes, may be anything.
     if words.iter().any(|word| word.has_no_certain_end() || word.is_unclear() && !word.is_string())
@@ -102,28 +102,28 @@ fn evaluates(words: &[Word<'_>]) -> Evaluation {
     }
 }
 
-fn is_local(words: &[Word<'_>]) -> bool {
+fn is_local(words: &[SqlWord<'_>]) -> bool {
     is(words, 0, "SET") && any_of(words, 1, &["LOCAL", "TRANSACTION", "CONSTRAINTS"])
         || mentions(words, &|words| words[0].is("set_config"))
 }
 
 /// In its own text, or in the code of a block or a function.
-fn takes_away(words: &[Word<'_>], evaluates: Evaluation) -> Answer {
+fn takes_away(words: &[SqlWord<'_>], evaluates: Evaluation) -> Certainty {
     const CALLS: [&str; 6] = ["CALL", "DO", "EXECUTE", "SELECT", "VALUES", "WITH"];
     let says = mentions(words, &|words| {
         any_of(words, 0, &["DETACH", "DROP", "OWNED", "OWNER", "RENAME", "REVOKE"])
             || is(words, 0, "SET") && is(words, 1, "SCHEMA")
     });
     match says {
-        true => Answer::Yes,
-        false if evaluates == Code && any_of(words, 0, &CALLS) => Answer::Unknown,
-        false => Answer::No,
+        true => Certainty::Yes,
+        false if evaluates == Code && any_of(words, 0, &CALLS) => Certainty::Unknown,
+        false => Certainty::No,
     }
 }
 
 /// What it does is not undone with its transaction: a sequence has advanced, another server has committed. A value that
 /// `RETURNING` hands on may come from a sequence.
-fn outlasts_rollback(words: &[Word<'_>]) -> bool {
+fn outlasts_rollback(words: &[SqlWord<'_>]) -> bool {
     runs_now(words)
         && mentions(words, &|words| {
             let calls = words.get(1).is_some_and(|open| open.text() == "(");
@@ -139,10 +139,10 @@ fn is_lasting(function: &str) -> bool {
         || function.starts_with("dblink")
 }
 
-fn makes_hidden_code(words: &[Word<'_>]) -> bool {
+fn makes_hidden_code(words: &[SqlWord<'_>]) -> bool {
     mentions(words, &|words| {
         let made = after(words, &["CREATE"]).map(|rest| without(rest, &["OR", "REPLACE"]));
-        let is_namesake = |rest: &[Word<'_>]| {
+        let is_namesake = |rest: &[SqlWord<'_>]| {
             object_name(&rest[1..])
                 .is_some_and(|(function, _)| known_functions().any(|name| name == function.name))
         };
@@ -160,13 +160,13 @@ fn makes_hidden_code(words: &[Word<'_>]) -> bool {
 
 /// `CREATE [OR REPLACE] [CONSTRAINT] TRIGGER … ON t`, `CREATE RULE … TO t`, `CREATE INDEX … ON t`, `ALTER TABLE t …`; of a
 /// block, those in its code.
-fn changed_tables(words: &[Word<'_>]) -> Vec<String> {
+fn changed_tables(words: &[SqlWord<'_>]) -> Vec<String> {
     let mut tables = Vec::new();
     statements_in_code(words, &mut |words| tables.extend(changed_table(to_semicolon(words))));
     tables
 }
 
-fn changed_table(words: &[Word<'_>]) -> Option<String> {
+fn changed_table(words: &[SqlWord<'_>]) -> Option<String> {
     let table =
         |words| object_name(words).map(|(table, _)| table.name).or_else(|| Some(String::new()));
     let name_behind = |keyword| {
@@ -175,7 +175,7 @@ fn changed_table(words: &[Word<'_>]) -> Option<String> {
     };
     if is(words, 0, "CREATE") {
         const SKIPPED: [&str; 4] = ["OR", "REPLACE", "CONSTRAINT", "UNIQUE"];
-        let is_skipped = |word: &Word<'_>| SKIPPED.iter().any(|skipped| word.is(skipped));
+        let is_skipped = |word: &SqlWord<'_>| SKIPPED.iter().any(|skipped| word.is(skipped));
         let kind = words.iter().skip(1).find(|word| !is_skipped(word))?;
         return match kind.keyword().as_str() {
             "TRIGGER" | "INDEX" => name_behind("ON"),

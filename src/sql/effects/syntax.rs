@@ -1,6 +1,6 @@
 //! Small steps through the words of a statement: keywords at a place, lists, names.
 
-use crate::sql::words::{Word, words};
+use crate::sql::words::{SqlWord, words};
 
 /// The longest identifier that the server keeps (`NAMEDATALEN - 1`), in bytes.
 const NAME_BYTES: usize = 63;
@@ -16,29 +16,32 @@ pub(crate) struct ObjectName {
 }
 
 /// The word at this place is this keyword.
-pub(super) fn is(words: &[Word<'_>], at: usize, keyword: &str) -> bool {
+pub(super) fn is(words: &[SqlWord<'_>], at: usize, keyword: &str) -> bool {
     words.get(at).is_some_and(|word| word.is(keyword))
 }
 
 /// What follows these keywords, if the words begin with them.
-pub(super) fn after<'w, 't>(words: &'w [Word<'t>], keywords: &[&str]) -> Option<&'w [Word<'t>]> {
+pub(super) fn after<'w, 't>(
+    words: &'w [SqlWord<'t>],
+    keywords: &[&str],
+) -> Option<&'w [SqlWord<'t>]> {
     let begins = keywords.iter().enumerate().all(|(at, keyword)| is(words, at, keyword));
     begins.then(|| &words[keywords.len()..])
 }
 
 /// The words without these keywords at their beginning; as they are where they do not begin like that.
-pub(super) fn without<'w, 't>(words: &'w [Word<'t>], keywords: &[&str]) -> &'w [Word<'t>] {
+pub(super) fn without<'w, 't>(words: &'w [SqlWord<'t>], keywords: &[&str]) -> &'w [SqlWord<'t>] {
     after(words, keywords).unwrap_or(words)
 }
 
-pub(super) fn any_of(words: &[Word<'_>], at: usize, keywords: &[&str]) -> bool {
+pub(super) fn any_of(words: &[SqlWord<'_>], at: usize, keywords: &[&str]) -> bool {
     keywords.iter().any(|keyword| is(words, at, keyword))
 }
 
 /// The words outside of all parentheses and brackets, with their indices.
 pub(super) fn top_level<'w, 't>(
-    words: &'w [Word<'t>],
-) -> impl Iterator<Item = (usize, &'w Word<'t>)> {
+    words: &'w [SqlWord<'t>],
+) -> impl Iterator<Item = (usize, &'w SqlWord<'t>)> {
     let mut depth = 0_usize;
     words.iter().enumerate().filter(move |(_, word)| match word.text() {
         "(" | "[" => {
@@ -54,12 +57,12 @@ pub(super) fn top_level<'w, 't>(
 }
 
 /// The place of a keyword outside of all parentheses.
-pub(super) fn top_level_keyword(words: &[Word<'_>], keyword: &str) -> Option<usize> {
+pub(super) fn top_level_keyword(words: &[SqlWord<'_>], keyword: &str) -> Option<usize> {
     top_level(words).find(|(_, word)| word.is(keyword)).map(|(at, _)| at)
 }
 
 /// The parts between the commas that stand outside of all parentheses.
-pub(super) fn list<'w, 't>(words: &'w [Word<'t>]) -> Vec<&'w [Word<'t>]> {
+pub(super) fn list<'w, 't>(words: &'w [SqlWord<'t>]) -> Vec<&'w [SqlWord<'t>]> {
     let commas = top_level(words).filter(|(_, word)| word.text() == ",").map(|(at, _)| at);
     let mut parts = Vec::new();
     let mut from = 0;
@@ -72,7 +75,9 @@ pub(super) fn list<'w, 't>(words: &'w [Word<'t>]) -> Vec<&'w [Word<'t>]> {
 }
 
 /// The words in the parentheses at the beginning, if there are any, and those behind.
-pub(super) fn parenthesized<'w, 't>(words: &'w [Word<'t>]) -> (&'w [Word<'t>], &'w [Word<'t>]) {
+pub(super) fn parenthesized<'w, 't>(
+    words: &'w [SqlWord<'t>],
+) -> (&'w [SqlWord<'t>], &'w [SqlWord<'t>]) {
     if words.first().is_none_or(|first| first.text() != "(") {
         return (&[], words);
     }
@@ -90,8 +95,10 @@ pub(super) fn parenthesized<'w, 't>(words: &'w [Word<'t>]) -> (&'w [Word<'t>], &
 
 /// The name at the beginning, and the words behind it. `None` for anything else, for a name with the database's name in
 /// front, and for `U&"…"`.
-pub(super) fn object_name<'w, 't>(words: &'w [Word<'t>]) -> Option<(ObjectName, &'w [Word<'t>])> {
-    let name = |at: usize| words.get(at).and_then(Word::identifier).map(|name| cut(&name));
+pub(super) fn object_name<'w, 't>(
+    words: &'w [SqlWord<'t>],
+) -> Option<(ObjectName, &'w [SqlWord<'t>])> {
+    let name = |at: usize| words.get(at).and_then(SqlWord::identifier).map(|name| cut(&name));
     let is_dot = |at: usize| words.get(at).is_some_and(|word| word.text() == ".");
     let first = name(0)?;
     if !is_dot(1) {
@@ -102,7 +109,7 @@ pub(super) fn object_name<'w, 't>(words: &'w [Word<'t>]) -> Option<(ObjectName, 
 }
 
 /// All names of a list such as that of `DROP INDEX a, b.c CASCADE`; `None` where one of them cannot be read.
-pub(super) fn object_names(words: &[Word<'_>]) -> Option<Vec<ObjectName>> {
+pub(super) fn object_names(words: &[SqlWord<'_>]) -> Option<Vec<ObjectName>> {
     list(words).into_iter().map(|part| object_name(part).map(|(name, _)| name)).collect()
 }
 
@@ -117,7 +124,10 @@ pub(crate) fn cut(name: &str) -> String {
 
 /// Whether words like these stand anywhere in a statement, or in the code that it holds as a string: the body of a block or
 /// a function, and the dynamic SQL in that. Other strings are data, and comments count nowhere.
-pub(super) fn mentions(statement: &[Word<'_>], is_such: &dyn Fn(&[Word<'_>]) -> bool) -> bool {
+pub(super) fn mentions(
+    statement: &[SqlWord<'_>],
+    is_such: &dyn Fn(&[SqlWord<'_>]) -> bool,
+) -> bool {
     let created = after(statement, &["CREATE"]).map(|rest| without(rest, &["OR", "REPLACE"]));
     let holds_code = is(statement, 0, "DO")
         || created.is_some_and(|rest| any_of(rest, 0, &["FUNCTION", "PROCEDURE"]));
@@ -125,8 +135,8 @@ pub(super) fn mentions(statement: &[Word<'_>], is_such: &dyn Fn(&[Word<'_>]) -> 
 }
 
 fn mentions_within(
-    statement: &[Word<'_>],
-    is_such: &dyn Fn(&[Word<'_>]) -> bool,
+    statement: &[SqlWord<'_>],
+    is_such: &dyn Fn(&[SqlWord<'_>]) -> bool,
     depth: usize,
 ) -> bool {
     (0..statement.len()).any(|at| is_such(&statement[at..]))
@@ -140,14 +150,18 @@ fn mentions_within(
 
 /// Calls `visit` with a statement, and, of a block, with each statement in its code and in the dynamic SQL there: from its
 /// first word on to the end of that code.
-pub(super) fn statements_in_code(statement: &[Word<'_>], visit: &mut dyn FnMut(&[Word<'_>])) {
+pub(super) fn statements_in_code(statement: &[SqlWord<'_>], visit: &mut dyn FnMut(&[SqlWord<'_>])) {
     visit(statement);
     if is(statement, 0, "DO") {
         statements_in_strings(statement, visit, DEPTH);
     }
 }
 
-fn statements_in_strings(code: &[Word<'_>], visit: &mut dyn FnMut(&[Word<'_>]), depth: usize) {
+fn statements_in_strings(
+    code: &[SqlWord<'_>],
+    visit: &mut dyn FnMut(&[SqlWord<'_>]),
+    depth: usize,
+) {
     const BEFORE: [&str; 4] = ["BEGIN", "ELSE", "LOOP", "THEN"];
     for word in code.iter().filter(|word| word.is_string()) {
         let inner = code_of(word);
@@ -167,18 +181,18 @@ fn statements_in_strings(code: &[Word<'_>], visit: &mut dyn FnMut(&[Word<'_>]), 
 }
 
 /// What a string holds that is code. Escapes do not matter: the words of code are letters.
-fn code_of(string: &Word<'_>) -> String {
+fn code_of(string: &SqlWord<'_>) -> String {
     string.string().map_or_else(|| string.text()[2..].to_owned(), Into::into)
 }
 
 /// The words before the first semicolon.
-pub(super) fn to_semicolon<'w, 't>(words: &'w [Word<'t>]) -> &'w [Word<'t>] {
+pub(super) fn to_semicolon<'w, 't>(words: &'w [SqlWord<'t>]) -> &'w [SqlWord<'t>] {
     let end = words.iter().position(|word| word.text() == ";").unwrap_or(words.len());
     &words[..end]
 }
 
 /// The kind of object that the words begin with, and what follows it.
-pub(super) fn kind_of<'w, 't>(words: &'w [Word<'t>]) -> Option<(String, &'w [Word<'t>])> {
+pub(super) fn kind_of<'w, 't>(words: &'w [SqlWord<'t>]) -> Option<(String, &'w [SqlWord<'t>])> {
     let kind = words.first()?.keyword();
     let (kind, length) = match kind.as_str() {
         "MATERIALIZED" if is(words, 1, "VIEW") => ("VIEW".to_owned(), 2),

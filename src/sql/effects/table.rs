@@ -3,10 +3,10 @@
 use super::expression::{evaluated, stored, type_name};
 use super::syntax::{after, any_of, is, list, object_name, parenthesized, top_level, without};
 use super::{Evaluation, Evaluation::*};
-use crate::sql::words::Word;
+use crate::sql::words::SqlWord;
 
 /// What follows `ALTER TABLE`.
-pub(super) fn alter(words: &[Word<'_>]) -> Evaluation {
+pub(super) fn alter(words: &[SqlWord<'_>]) -> Evaluation {
     let words = without(without(words, &["IF", "EXISTS"]), &["ONLY"]);
     // `ALL IN TABLESPACE` is another statement.
     let Some((name, rest)) = object_name(words) else { return Code };
@@ -20,9 +20,9 @@ pub(super) fn alter(words: &[Word<'_>]) -> Evaluation {
     list(rest).into_iter().map(action).max().unwrap_or(Code)
 }
 
-fn action(words: &[Word<'_>]) -> Evaluation {
+fn action(words: &[SqlWord<'_>]) -> Evaluation {
     let rest = words.get(1..).unwrap_or_default();
-    match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+    match words.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
         "RENAME" | "DROP" | "OWNER" | "RESET" | "REPLICA" | "CLUSTER" => stored(rest),
         "INHERIT" | "NO" | "FORCE" | "ENABLE" | "DISABLE" => stored(rest),
         "SET" if is(rest, 0, "SCHEMA") || is(rest, 0, "WITHOUT") => Inert,
@@ -33,7 +33,7 @@ fn action(words: &[Word<'_>]) -> Evaluation {
     }
 }
 
-fn add(words: &[Word<'_>]) -> Evaluation {
+fn add(words: &[SqlWord<'_>]) -> Evaluation {
     match after(words, &["CONSTRAINT"]) {
         Some(named) => constraint(named.get(1..).unwrap_or_default()),
         None if any_of(words, 0, &["CHECK", "UNIQUE", "PRIMARY", "FOREIGN", "EXCLUDE"]) => {
@@ -44,12 +44,12 @@ fn add(words: &[Word<'_>]) -> Evaluation {
 }
 
 /// A `CHECK` is evaluated over the rows that are there, unless it is `NOT VALID`. Keys are checked by PostgreSQL's own code.
-fn constraint(words: &[Word<'_>]) -> Evaluation {
+fn constraint(words: &[SqlWord<'_>]) -> Evaluation {
     let keeps_rows = || {
         let mut words = top_level(words);
         words.any(|(at, word)| word.is("VALID") && at > 0)
     };
-    match words.first().map(Word::keyword).unwrap_or_default().as_str() {
+    match words.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
         "UNIQUE" | "PRIMARY" | "FOREIGN" | "NOT" => stored(words),
         "CHECK" if keeps_rows() => stored(words),
         "CHECK" => evaluated(words),
@@ -59,7 +59,7 @@ fn constraint(words: &[Word<'_>]) -> Evaluation {
 
 /// A new column: its default is evaluated once for the rows that are there. A type of the project's own may be a domain with
 /// a check, and a default that is another one for each row (`serial`, an identity) rewrites the table, with its indexes.
-fn column(words: &[Word<'_>]) -> Evaluation {
+fn column(words: &[SqlWord<'_>]) -> Evaluation {
     let Some(rest) = words.get(1..) else { return Code };
     let Some((length, _)) = type_name(rest) else { return Code };
     let mut rest = &rest[length.min(rest.len())..];
@@ -78,7 +78,7 @@ fn column(words: &[Word<'_>]) -> Evaluation {
     found
 }
 
-fn alter_column(words: &[Word<'_>]) -> Evaluation {
+fn alter_column(words: &[SqlWord<'_>]) -> Evaluation {
     let rest = words.get(1..).unwrap_or_default();
     let is_one_of = |first: &str, seconds: &[&str]| is(rest, 0, first) && any_of(rest, 1, seconds);
     if is_one_of("SET", &["DEFAULT"]) {

@@ -115,8 +115,8 @@ fn what_a_script_can_see() {
 }
 
 /// A statement, and whether it leaves something in the session, moves the path, moves the role, sets the lock timeout.
-const SESSION: &[(&str, [Answer; 4])] = {
-    use Answer::{No, Unknown, Yes};
+const SESSION: &[(&str, [Certainty; 4])] = {
+    use Certainty::{No, Unknown, Yes};
     &[
         ("create table a (set_config text);", [No, No, No, No]),
         ("set search_path = a, b", [Yes, Yes, No, No]),
@@ -193,7 +193,7 @@ fn locks_of_the_session_are_named() {
 
 #[test]
 fn what_reaches_beyond_the_schema() {
-    use Answer::{No, Unknown, Yes};
+    use Certainty::{No, Unknown, Yes};
     let cases = [
         ("create table a (); grant select on a to r;", No, No),
         ("create role r", Yes, Unknown),
@@ -321,7 +321,7 @@ fn statements_about_objects_of_other_schemas() {
 
 #[test]
 fn what_others_rely_on_is_taken_away() {
-    use Answer::{No, Unknown, Yes};
+    use Certainty::{No, Unknown, Yes};
     for (text, expected) in [
         ("drop table a", Yes),
         ("alter table a rename b to c", Yes),

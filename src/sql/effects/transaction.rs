@@ -2,11 +2,11 @@
 
 use super::concurrent::option_is_on;
 use super::syntax::{mentions, parenthesized};
-use crate::sql::words::{Word, words};
+use crate::sql::words::{SqlWord, words};
 
 /// What a statement does to the transaction that it is run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TransactionControl {
+pub(crate) enum TransactionEffect {
     /// `BEGIN`, `START TRANSACTION`.
     Begin,
     /// `COMMIT`, `ROLLBACK`, `PREPARE TRANSACTION` and their other names.
@@ -16,28 +16,30 @@ pub(crate) enum TransactionControl {
 }
 
 /// The transaction command that a statement is, if it is one.
-pub(crate) fn transaction_control(statement: &str) -> Option<TransactionControl> {
+pub(crate) fn transaction_control(statement: &str) -> Option<TransactionEffect> {
     control(words(statement))
 }
 
-pub(super) fn control<'t>(mut words: impl Iterator<Item = Word<'t>>) -> Option<TransactionControl> {
+pub(super) fn control<'t>(
+    mut words: impl Iterator<Item = SqlWord<'t>>,
+) -> Option<TransactionEffect> {
     let first = words.next()?;
     let is = |keywords: &[&str]| keywords.iter().any(|keyword| first.is(keyword));
     if is(&["START", "PREPARE"]) {
         let second = words.next().is_some_and(|second| second.is("TRANSACTION"));
         let kind =
-            if first.is("START") { TransactionControl::Begin } else { TransactionControl::End };
+            if first.is("START") { TransactionEffect::Begin } else { TransactionEffect::End };
         return second.then_some(kind);
     }
     if is(&["ROLLBACK"]) && words.any(|word| word.is("TO")) {
-        return Some(TransactionControl::Savepoint);
+        return Some(TransactionEffect::Savepoint);
     }
     if is(&["BEGIN"]) {
-        Some(TransactionControl::Begin)
+        Some(TransactionEffect::Begin)
     } else if is(&["COMMIT", "END", "ROLLBACK", "ABORT"]) {
-        Some(TransactionControl::End)
+        Some(TransactionEffect::End)
     } else {
-        is(&["SAVEPOINT", "RELEASE"]).then_some(TransactionControl::Savepoint)
+        is(&["SAVEPOINT", "RELEASE"]).then_some(TransactionEffect::Savepoint)
     }
 }
 
@@ -54,7 +56,7 @@ pub(crate) fn refuses_transaction(statement: &str) -> bool {
     refuses(&words(statement).collect::<Vec<_>>())
 }
 
-pub(super) fn refuses(words: &[Word<'_>]) -> bool {
+pub(super) fn refuses(words: &[SqlWord<'_>]) -> bool {
     let Some(first) = words.first() else { return false };
     let is = |at: usize, keyword: &str| words.get(at).is_some_and(|word| word.is(keyword));
     let has = |keyword: &str| words.iter().any(|word| word.is(keyword));
@@ -86,7 +88,7 @@ pub(super) fn refuses(words: &[Word<'_>]) -> bool {
 
 /// Alone in its message it can commit in its middle: what it does may outlast its own failure. A block of PL/pgSQL can do so
 /// by `COMMIT`, `ROLLBACK` or `CALL` in its own text alone; dynamic SQL may not end a transaction.
-pub(super) fn commits_by_itself(words: &[Word<'_>]) -> bool {
+pub(super) fn commits_by_itself(words: &[SqlWord<'_>]) -> bool {
     let Some(first) = words.first() else { return false };
     if first.is("DO") {
         let language =
@@ -97,16 +99,16 @@ pub(super) fn commits_by_itself(words: &[Word<'_>]) -> bool {
                 .or_else(|| word.string())
                 .is_some_and(|name| name.eq_ignore_ascii_case("plpgsql"))
         });
-        let ends = |words: &[Word<'_>]| {
+        let ends = |words: &[SqlWord<'_>]| {
             ["COMMIT", "ROLLBACK", "CALL"].iter().any(|keyword| words[0].is(keyword))
         };
-        return is_foreign || words.iter().any(Word::is_unclear) || mentions(words, &ends);
+        return is_foreign || words.iter().any(SqlWord::is_unclear) || mentions(words, &ends);
     }
     first.is("CALL") || refuses(words)
 }
 
 /// `REINDEX [(options)] TABLE CONCURRENTLY …`, `REINDEX (CONCURRENTLY) TABLE …`, and all that is more than a table.
-fn reindex_refuses(words: &[Word<'_>]) -> bool {
+fn reindex_refuses(words: &[SqlWord<'_>]) -> bool {
     let (options, rest) = parenthesized(&words[1..]);
     let concurrently = option_is_on(options, "CONCURRENTLY");
     concurrently
@@ -117,12 +119,12 @@ fn reindex_refuses(words: &[Word<'_>]) -> bool {
 }
 
 /// `CLUSTER`, `CLUSTER VERBOSE`, `CLUSTER (VERBOSE)`: all tables, each in a transaction of its own.
-fn names_no_table(words: &[Word<'_>]) -> bool {
+fn names_no_table(words: &[SqlWord<'_>]) -> bool {
     parenthesized(words).1.iter().all(|word| word.is("VERBOSE") || word.text() == ";")
 }
 
 /// `WITH (connect = false)` or `(create_slot = false)`: nothing is made on the other server.
-fn creates_no_slot(words: &[Word<'_>]) -> bool {
+fn creates_no_slot(words: &[SqlWord<'_>]) -> bool {
     words.windows(3).any(|window| {
         (window[0].is("connect") || window[0].is("create_slot"))
             && window[1].text() == "="
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn transaction_commands() {
-        use TransactionControl::{Begin, End, Savepoint};
+        use TransactionEffect::{Begin, End, Savepoint};
         for (statement, kind) in [
             ("begin", Begin),
             ("-- x\nBEGIN isolation level serializable;", Begin),

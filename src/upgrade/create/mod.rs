@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
-use super::preflight::job::Site;
-use super::preflight::place::{Seat, main_address};
+use super::UpgradeError;
+use super::preflight::endpoint::{ResolvedTenant, main_address};
+use super::preflight::request_scope::DatabaseTarget;
 use super::preflight::target::Target;
-use super::rollout::apart::INTERRUPTED;
+use super::rollout::coordinator::Coordinator;
 use super::rollout::environment::of_own_sql;
-use super::rollout::fleet::Fleet;
 use super::rollout::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
-use super::track::done::Done;
+use super::rollout::per_database::INTERRUPTED;
+use super::track::progress::TargetOutcome;
 use crate::model::{Failure, FailureKind, StepOutcome, Tenancy, UnitEnd, Verdict};
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
@@ -40,24 +40,25 @@ const THERE_ALREADY: [&str; 3] = ["42P06", "42P04", "23505"];
 const TEMPLATE_IN_USE: &str = "55006";
 const NOT_ALLOWED: &str = "42501";
 
-impl Fleet<'_> {
+impl Coordinator<'_> {
     /// New tenants that are there already have failed before anything is begun, too.
     pub(crate) async fn look(
         &self,
-        seats: &[Seat],
+        seats: &[ResolvedTenant],
         targets: &[Target],
-        done: &mut [Option<Done>],
-    ) -> Result<(), Error> {
+        done: &mut [Option<TargetOutcome>],
+    ) -> Result<(), UpgradeError> {
         let (Some(if_there), Some(plan)) = (self.request.create, &self.job.tenants) else {
             return Ok(());
         };
-        let new = NewTenants { site: &self.job.site, format: plan.chosen.format, seats, targets };
+        let new =
+            NewTenants { site: &self.job.database, format: plan.chosen.format, seats, targets };
         let looked = new.look(if_there, &self.request.settings);
         let looked = self.interruption.requested.run_until_cancelled(looked).await;
-        let looked = looked.ok_or(verify::Error::Interrupted { left: Vec::new() })??;
+        let looked = looked.ok_or(verify::VerifyError::Interrupted { left: Vec::new() })??;
         for (index, failure) in looked.into_iter().enumerate() {
             if let Some(failure) = failure {
-                let failed = Done::failed(failure);
+                let failed = TargetOutcome::failed(failure);
                 self.tell_end(&targets[index], failed.verdict());
                 done[index] = Some(failed);
             }
@@ -68,23 +69,23 @@ impl Fleet<'_> {
     /// Makes the places of new tenants. Those that are not made have failed, or are not run.
     pub(crate) async fn create(
         &self,
-        seats: &[Seat],
+        seats: &[ResolvedTenant],
         targets: &[Target],
-        done: &mut [Option<Done>],
+        done: &mut [Option<TargetOutcome>],
     ) {
         let Some(if_there) = self.request.create else { return };
         for (index, seat) in seats.iter().enumerate() {
             if done[index].is_some() {
                 continue;
             }
-            let making = Making { site: &self.job.site, seat };
+            let making = Making { site: &self.job.database, seat };
             let settings = &self.request.settings;
             let made = making.make(if_there, settings, self.interruption).await;
             let (verdict, not_made) = match made {
                 Ok(()) => continue,
-                Err(NotMade::Interrupted) => (Verdict::NotRun, Done::not_run(INTERRUPTED)),
+                Err(NotMade::Interrupted) => (Verdict::NotRun, TargetOutcome::not_run(INTERRUPTED)),
                 Err(NotMade::Failed(failure)) => {
-                    let done = Done::failed(of_own_sql(*failure));
+                    let done = TargetOutcome::failed(of_own_sql(*failure));
                     (done.verdict(), done)
                 }
             };
@@ -107,8 +108,8 @@ impl From<Failure> for NotMade {
 }
 
 struct Making<'a> {
-    site: &'a Site<'a>,
-    seat: &'a Seat,
+    site: &'a DatabaseTarget<'a>,
+    seat: &'a ResolvedTenant,
 }
 
 impl Making<'_> {
@@ -153,7 +154,7 @@ impl Making<'_> {
         let is_database = self.site.tenancy() == Tenancy::Database;
         let url = &self.site.url;
         if is_database && self.seat.tenant.url.is_none() && !url.is_template() {
-            let error = |error: Error| Failure::new(FailureKind::Target, error.to_string());
+            let error = |error: UpgradeError| Failure::new(FailureKind::Target, error.to_string());
             return main_address(self.site).map_err(error);
         }
         let address = self.seat.address.clone()?;
@@ -230,7 +231,11 @@ impl Making<'_> {
 }
 
 /// What was made is there, also where its migrations fail: says so, and how to go on.
-pub(crate) fn with_way_on(site: &Site<'_>, seat: &Seat, mut done: Done) -> Done {
+pub(crate) fn with_way_on(
+    site: &DatabaseTarget<'_>,
+    seat: &ResolvedTenant,
+    mut done: TargetOutcome,
+) -> TargetOutcome {
     let of_end = match &mut done.end {
         UnitEnd::Failed { failure, .. } => failure.as_deref_mut(),
         UnitEnd::Completed | UnitEnd::NotRun { .. } => return done,

@@ -4,10 +4,10 @@ use super::{IfThere, Making};
 use crate::formats::Format;
 use crate::model::{Failure, Tenancy};
 use crate::postgres::Session;
-use crate::upgrade::Error;
-use crate::upgrade::preflight::existing::Existing;
-use crate::upgrade::preflight::job::Site;
-use crate::upgrade::preflight::place::{Seat, main_address, unreachable};
+use crate::upgrade::UpgradeError;
+use crate::upgrade::preflight::endpoint::{ResolvedTenant, main_address, unreachable};
+use crate::upgrade::preflight::existing_ledgers::ExistingLedgers;
+use crate::upgrade::preflight::request_scope::DatabaseTarget;
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::rollout::environment::of_own_sql;
 
@@ -16,9 +16,9 @@ const TEMPLATE: &str = "template1";
 
 /// Where new tenants are to live.
 pub(crate) struct NewTenants<'a> {
-    pub(crate) site: &'a Site<'a>,
+    pub(crate) site: &'a DatabaseTarget<'a>,
     pub(crate) format: &'a dyn Format,
-    pub(crate) seats: &'a [Seat],
+    pub(crate) seats: &'a [ResolvedTenant],
     pub(crate) targets: &'a [Target],
 }
 
@@ -29,7 +29,7 @@ impl NewTenants<'_> {
         &self,
         if_there: IfThere,
         settings: &[(String, String)],
-    ) -> Result<Vec<Option<Failure>>, Error> {
+    ) -> Result<Vec<Option<Failure>>, UpgradeError> {
         let site = self.site;
         let mut looked = vec![None; self.seats.len()];
         for ((seat, target), looked) in self.seats.iter().zip(self.targets).zip(&mut looked) {
@@ -87,7 +87,7 @@ impl NewTenants<'_> {
         target: &Target,
         session: &mut Session,
     ) -> Result<Option<Failure>, Failure> {
-        let there = Existing::read(session, std::slice::from_ref(target)).await?;
+        let there = ExistingLedgers::read(session, std::slice::from_ref(target)).await?;
         Ok(there.contradiction(self.format, target))
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{Database, Failure, FailureKind, Tenancy, TrackKind};
 use crate::postgres::Address;
 
 /// What is used, and what the parameters have to agree with.
-pub(crate) struct Expected<'a> {
+pub(crate) struct ExpectedLedger<'a> {
     format: &'a str,
     target: &'a Target,
     /// Schemas that a search path may begin with.
@@ -23,7 +23,7 @@ pub(crate) fn of_address(
     target: &Target,
     address: &Address,
 ) -> Option<Failure> {
-    let expected = Expected::of(database, format, target);
+    let expected = ExpectedLedger::of(database, format, target);
     let environment = [("PGOPTIONS", "options"), ("DBMATE_MIGRATIONS_TABLE", "migrations-table")];
     let has_options = address.parameters().iter().any(|(name, _)| name == "options");
     let from_environment = environment.into_iter().filter_map(|(variable, name)| {
@@ -40,7 +40,7 @@ pub(crate) fn of_address(
         .find_map(|(shown, name, value)| expected.contradiction(&shown, &name, &value))
 }
 
-impl<'a> Expected<'a> {
+impl<'a> ExpectedLedger<'a> {
     pub(crate) fn of(database: &'a Database, format: &'a str, target: &'a Target) -> Self {
         let mut schemas = vec![target.search_path[0].as_str()];
         // Tenants that are schemas share an address: it can name the schema that they share, and none of theirs.

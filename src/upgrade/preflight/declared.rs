@@ -3,7 +3,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::contradiction::{Expected, failure};
+use super::contradiction::{ExpectedLedger, failure};
 use super::target::Target;
 use crate::config::process_environment;
 use crate::formats::{Directory, FormatError};
@@ -27,7 +27,7 @@ pub(crate) fn of_files(
     directory: &Directory<'_>,
 ) -> Result<Option<Failure>, FormatError> {
     let settings = DotEnv::read(directory)?;
-    let expected = Expected::of(database, format, target);
+    let expected = ExpectedLedger::of(database, format, target);
     let by_schema = database.tenants.as_ref();
     let by_schema = by_schema.is_some_and(|tenants| tenants.tenancy == Tenancy::Schema);
     // With several databases, or a schema for each tenant, it is not known which of them the variable is for.

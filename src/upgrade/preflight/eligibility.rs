@@ -6,8 +6,8 @@ use std::fmt;
 
 use futures::{StreamExt as _, stream};
 
-use super::job::Site;
-use super::place::Seat;
+use super::endpoint::ResolvedTenant;
+use super::request_scope::DatabaseTarget;
 use crate::model::{
     Database, Failure, FailureKind, ReservedSchemas, SchemaOwner, Tenancy, TenantSource,
 };
@@ -47,14 +47,14 @@ impl fmt::Display for DatabaseOwner {
 }
 
 /// Takes their addresses from tenants whose target is not theirs alone.
-pub(crate) async fn refuse_taken_targets(site: &Site<'_>, seats: &mut [Seat]) {
+pub(crate) async fn refuse_taken_targets(site: &DatabaseTarget<'_>, seats: &mut [ResolvedTenant]) {
     match site.tenancy() {
         Tenancy::Schema => refuse_schemas(site, seats).await,
         Tenancy::Database => refuse_databases(site, seats).await,
     }
 }
 
-async fn refuse_schemas(site: &Site<'_>, seats: &mut [Seat]) {
+async fn refuse_schemas(site: &DatabaseTarget<'_>, seats: &mut [ResolvedTenant]) {
     let mut reserved = ReservedSchemas::of(site.database);
     let wanted: BTreeSet<&str> = seats.iter().map(|seat| &*seat.tenant.target).collect();
     for other in &site.others {
@@ -73,9 +73,9 @@ async fn refuse_schemas(site: &Site<'_>, seats: &mut [Seat]) {
 
 /// Whether both lie in the same real database. Where neither has an address of its own, the flag or `DATABASE_URL` is that of
 /// both.
-async fn is_same_database(site: &Site<'_>, other: &Database) -> bool {
+async fn is_same_database(site: &DatabaseTarget<'_>, other: &Database) -> bool {
     let Ok(main) = site.url.address() else { return false };
-    let Some(url) = crate::upgrade::preflight::job::configured_url(other) else {
+    let Some(url) = crate::upgrade::preflight::request_scope::configured_url(other) else {
         return site.database.url.is_none();
     };
     let Ok(address) = url.address() else { return false };
@@ -83,11 +83,11 @@ async fn is_same_database(site: &Site<'_>, other: &Database) -> bool {
     identities.key(&main) == identities.key(&address)
 }
 
-async fn refuse_databases(site: &Site<'_>, seats: &mut [Seat]) {
+async fn refuse_databases(site: &DatabaseTarget<'_>, seats: &mut [ResolvedTenant]) {
     let mut owners: Vec<(Address, DatabaseOwner)> = Vec::new();
     owners.extend(main_database(site).map(|address| (address, DatabaseOwner::Main)));
     for other in &site.others {
-        let url = crate::upgrade::preflight::job::configured_url(other);
+        let url = crate::upgrade::preflight::request_scope::configured_url(other);
         let address = url.and_then(|url| url.address().ok()).filter(|_| holds_a_track(other));
         owners.extend(address.map(|address| (address, DatabaseOwner::Other(other.name.clone()))));
     }
@@ -108,13 +108,13 @@ async fn refuse_databases(site: &Site<'_>, seats: &mut [Seat]) {
 }
 
 /// The database that a tenant is given. One that is refused keeps another tenant from it all the same.
-fn claim(seat: &Seat) -> Option<Address> {
+fn claim(seat: &ResolvedTenant) -> Option<Address> {
     let of_source = || seat.tenant.url.as_ref()?.address().ok();
     seat.address.as_ref().ok().cloned().or_else(of_source)
 }
 
 /// The database that `url` names, where that holds more than what tenants are made from.
-fn main_database(site: &Site<'_>) -> Option<Address> {
+fn main_database(site: &DatabaseTarget<'_>) -> Option<Address> {
     let tenants = site.database.tenants.as_ref()?;
     let has_list = matches!(tenants.from, Some(TenantSource::Query(_)));
     let address = site.url.address().ok()?;
@@ -128,7 +128,7 @@ fn holds_a_track(database: &Database) -> bool {
 }
 
 /// A service may name each customer's only database `postgres`: an address that says so is believed, a tenant's name is not.
-fn system_owner(seat: &Seat, address: &Address) -> Option<DatabaseOwner> {
+fn system_owner(seat: &ResolvedTenant, address: &Address) -> Option<DatabaseOwner> {
     let name = address.database();
     let is_by_name = seat.tenant.url.is_none() && name == seat.tenant.target;
     let is_systems = TEMPLATES.contains(&name) || (name == MAINTENANCE && is_by_name);
@@ -143,7 +143,10 @@ fn taken(kind: &str, name: &str, owner: &dyn fmt::Display) -> Failure {
 }
 
 /// Of tenants that would live in one place, none is worked on: which of them it belongs to is not known.
-fn refuse_each_other(seats: &mut [Seat], place: impl Fn(&Seat) -> Option<String>) {
+fn refuse_each_other(
+    seats: &mut [ResolvedTenant],
+    place: impl Fn(&ResolvedTenant) -> Option<String>,
+) {
     let mut by_place: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, seat) in seats.iter().enumerate() {
         if let Some(place) = place(seat) {

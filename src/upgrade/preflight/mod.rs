@@ -4,10 +4,10 @@
 pub(crate) mod contradiction;
 pub(crate) mod declared;
 pub(crate) mod eligibility;
-pub(crate) mod existing;
-pub(crate) mod first_look;
-pub(crate) mod job;
-pub(crate) mod place;
-pub(crate) mod plan;
-pub(crate) mod survey;
+pub(crate) mod endpoint;
+pub(crate) mod existing_ledgers;
+pub(crate) mod ledger_scan;
+pub(crate) mod pool_scan;
+pub(crate) mod request_scope;
 pub(crate) mod target;
+pub(crate) mod targets;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::formats::Ledger;
 use crate::model::{TrackKind, UnitName};
-use crate::postgres::Keys;
+use crate::postgres::AdvisoryLockKeys;
 
 /// One track at one place.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Target {
     /// What its sessions see.
     pub(crate) search_path: Vec<String>,
     pub(crate) ledger: Ledger,
-    pub(crate) keys: Keys,
+    pub(crate) keys: AdvisoryLockKeys,
     /// Ledgers beside its own that contradict nothing.
     pub(crate) other_ledgers: Arc<OtherLedgers>,
     /// The tool would work where the connection's own search path leads, so that has to be this target's.

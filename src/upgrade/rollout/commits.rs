@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::model::Script;
-use crate::upgrade::track::aftermath::Stopped;
+use crate::upgrade::track::postcondition::BatchFailure;
 use crate::upgrade::track::race::{Race, may_be_of_same_migration};
 
 /// By the migration's index in its track.
@@ -50,7 +50,7 @@ impl InFlight<'_> {
     /// Whether they failed, without any effect, because of what another target did meanwhile.
     pub(crate) fn judge<'s>(
         &self,
-        stopped: &mut Stopped,
+        stopped: &mut BatchFailure,
         scripts: impl Iterator<Item = &'s Script>,
     ) {
         let is_open = stopped.had_no_effect && stopped.race.is_none();
@@ -84,7 +84,7 @@ mod tests {
     fn judged(of: &InFlight<'_>, had_no_effect: bool) -> Option<Race> {
         let kind = FailureKind::Sql { sqlstate: "42710".to_owned() };
         let failure = Failure::new(kind, "type \"a\" already exists");
-        let mut stopped = Stopped {
+        let mut stopped = BatchFailure {
             failure,
             is_whole: true,
             race: None,

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use crate::formats::LedgerRow;
 use crate::model::{Failure, FailureKind, FailureOrigin};
 use crate::upgrade::preflight::target::Target;
-use crate::upgrade::session::lane::Lane;
-use crate::upgrade::track::aftermath::Stopped;
-use crate::upgrade::track::apply::NotApplied;
-use crate::upgrade::track::done::{Begun, Done};
-use crate::upgrade::track::unit::Work;
+use crate::upgrade::session::worker_session::WorkerSession;
+use crate::upgrade::track::apply::BatchNotApplied;
+use crate::upgrade::track::executor::TrackExecutor;
+use crate::upgrade::track::postcondition::BatchFailure;
+use crate::upgrade::track::progress::{TargetOutcome, TargetProgress};
 
 /// How long a server that takes no connection is waited for, once work on it has begun.
 pub(crate) const AWAY: Duration = Duration::from_secs(10);
@@ -67,11 +67,11 @@ fn read_only(failure: Failure) -> Failure {
     Failure { origin: Some(FailureOrigin::Environment), hint, ..failure }
 }
 
-impl Work<'_> {
+impl TrackExecutor<'_> {
     /// The ledger's rows, if there is one. A server that is being restarted is there again after a moment.
     pub(crate) async fn look(
         &self,
-        lane: &mut Lane,
+        lane: &mut WorkerSession,
         target: &Target,
     ) -> Result<Option<Vec<LedgerRow>>, Failure> {
         let query = self.track.chosen.format.ledger_rows(&target.ledger);
@@ -95,28 +95,35 @@ impl Work<'_> {
     }
 
     /// After a batch that was not applied, its ledger could not be read: `failure` says why.
-    pub(crate) fn unseen(&self, begun: Begun, failed: NotApplied, failure: Failure) -> Done {
+    pub(crate) fn unseen(
+        &self,
+        begun: TargetProgress,
+        failed: BatchNotApplied,
+        failure: Failure,
+    ) -> TargetOutcome {
         let cause = match failed {
-            NotApplied::Stopped(stopped) => stopped.failure,
-            NotApplied::AsSeen | NotApplied::Interrupted => return self.broken(begun, failure),
+            BatchNotApplied::Stopped(stopped) => stopped.failure,
+            BatchNotApplied::AsSeen | BatchNotApplied::Interrupted => {
+                return self.failed_at_first_missing(begun, failure);
+            }
         };
         // What the server has said of a migration holds, whatever became of the server.
         if cause.kind != FailureKind::ConnectionLost {
-            return self.broken(begun, cause);
+            return self.failed_at_first_missing(begun, cause);
         }
         let hint =
             "whether the migration was applied is not known: run it again, and the ledger tells";
         let failure = Failure { hint: Some(hint.to_owned()), ..failure };
-        Done { after: None, ..self.broken(begun, failure) }
+        TargetOutcome { after: None, ..self.failed_at_first_missing(begun, failure) }
     }
 
     /// Finds out what the code of a failure leaves open: whether the server takes writes at all, and whether it was there.
     pub(crate) async fn find_origin(
         &self,
-        lane: &mut Lane,
+        lane: &mut WorkerSession,
         target: &Target,
-        begun: &Begun,
-        stopped: &mut Stopped,
+        begun: &TargetProgress,
+        stopped: &mut BatchFailure,
     ) {
         let failure = &mut stopped.failure;
         let is_read_only = failure.kind == FailureKind::Sql { sqlstate: READ_ONLY.to_owned() };
@@ -138,7 +145,7 @@ impl Work<'_> {
     }
 }
 
-impl Lane {
+impl WorkerSession {
     /// `None` where the server does not answer.
     async fn ask(&mut self, target: &Target, question: &str) -> Option<bool> {
         self.close().await;

@@ -1,11 +1,11 @@
 //! How an upgrade goes over all targets: order, workers, leases, limits, retries, signals.
 
-pub(crate) mod apart;
-pub(crate) mod claiming;
 pub(crate) mod commits;
-pub(crate) mod crew;
+pub(crate) mod coordinator;
 pub(crate) mod environment;
-pub(crate) mod fleet;
 pub(crate) mod interruption;
+pub(crate) mod lease;
+pub(crate) mod per_database;
 pub(crate) mod retry;
-pub(crate) mod turn;
+pub(crate) mod worker;
+pub(crate) mod worker_pool;

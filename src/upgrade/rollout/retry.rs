@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::model::{Failure, Phase, UnitEnd};
-use crate::upgrade::track::done::{Begun, Done};
+use crate::upgrade::track::executor::TrackExecutor;
+use crate::upgrade::track::progress::{TargetOutcome, TargetProgress};
 use crate::upgrade::track::race::Race;
-use crate::upgrade::track::unit::Work;
 
 /// Tries after the first one.
 const RETRIES: u32 = 5;
@@ -16,28 +16,28 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is known of a target between two tries.
 #[derive(Debug)]
-pub(crate) struct Retry {
-    pub(crate) begun: Begun,
+pub(crate) struct PendingRetry {
+    pub(crate) begun: TargetProgress,
     pub(crate) due: Instant,
 }
 
 /// How the work on a target ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
-    Done(Done),
+pub(crate) enum Attempted {
+    Done(TargetOutcome),
     /// It is to be tried again, not before a time.
-    Retry(Box<Retry>),
+    Retry(Box<PendingRetry>),
 }
 
 /// Targets that wait for their next try. They are worked on once no other target waits.
 #[derive(Debug, Default)]
 pub(crate) struct RetryQueue {
     waiting: BTreeSet<(Instant, usize)>,
-    states: BTreeMap<usize, Box<Retry>>,
+    states: BTreeMap<usize, Box<PendingRetry>>,
 }
 
 impl RetryQueue {
-    pub(crate) fn push(&mut self, index: usize, retry: Box<Retry>) {
+    pub(crate) fn push(&mut self, index: usize, retry: Box<PendingRetry>) {
         self.waiting.insert((retry.due, index));
         self.states.insert(index, retry);
     }
@@ -58,7 +58,7 @@ impl RetryQueue {
     }
 
     /// What is known of a target that was tried before.
-    pub(crate) fn take(&mut self, index: usize) -> Option<Box<Retry>> {
+    pub(crate) fn take(&mut self, index: usize) -> Option<Box<PendingRetry>> {
         self.states.remove(&index)
     }
 
@@ -68,9 +68,13 @@ impl RetryQueue {
     }
 }
 
-impl Work<'_> {
+impl TrackExecutor<'_> {
     /// Another try, if there is one left; else what is known comes back.
-    pub(crate) fn retry(&self, mut begun: Begun, race: Option<Race>) -> Result<Ended, Begun> {
+    pub(crate) fn retry(
+        &self,
+        mut begun: TargetProgress,
+        race: Option<Race>,
+    ) -> Result<Attempted, TargetProgress> {
         let Some(race) = race.filter(|_| begun.retries < RETRIES) else { return Err(begun) };
         let pause = PAUSE * 2_u32.pow(begun.retries);
         begun.retries += 1;
@@ -81,30 +85,42 @@ impl Work<'_> {
             Race::Lock | Race::Connection => false,
         };
         let due = Instant::now() + pause.mul_f64(0.5 + fastrand::f64());
-        Ok(Ended::Retry(Box::new(Retry { begun, due })))
+        Ok(Attempted::Retry(Box::new(PendingRetry { begun, due })))
     }
 
     /// A target that is not worked on any more. What it has applied stays in its record.
-    pub(crate) fn not_run(&self, retry: Option<Box<Retry>>, reason: impl Into<String>) -> Done {
+    pub(crate) fn not_run(
+        &self,
+        retry: Option<Box<PendingRetry>>,
+        reason: impl Into<String>,
+    ) -> TargetOutcome {
         match retry {
-            None => Done::not_run(reason),
+            None => TargetOutcome::not_run(reason),
             Some(retry) => self.stopped_early(retry.begun, reason),
         }
     }
 
-    pub(crate) fn failed(&self, retry: Option<Box<Retry>>, failure: Failure) -> Done {
+    pub(crate) fn failed(
+        &self,
+        retry: Option<Box<PendingRetry>>,
+        failure: Failure,
+    ) -> TargetOutcome {
         match retry {
-            None => Done::failed(failure),
+            None => TargetOutcome::failed(failure),
             Some(retry) => {
                 let failure = Some(Box::new(failure));
                 let end = UnitEnd::Failed { phase: Phase::Head, failure };
-                Done { end, ..self.complete(retry.begun) }
+                TargetOutcome { end, ..self.complete(retry.begun) }
             }
         }
     }
 
-    pub(crate) fn stopped_early(&self, begun: Begun, reason: impl Into<String>) -> Done {
+    pub(crate) fn stopped_early(
+        &self,
+        begun: TargetProgress,
+        reason: impl Into<String>,
+    ) -> TargetOutcome {
         let end = UnitEnd::NotRun { reason: reason.into() };
-        Done { end, ..self.complete(begun) }
+        TargetOutcome { end, ..self.complete(begun) }
     }
 }

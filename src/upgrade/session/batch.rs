@@ -1,7 +1,9 @@
 //! Which migrations go to the server together: those that are proven not to notice, as many as a message takes, so that a
 //! server far away costs little. Each keeps its transaction, and with that its locks, to itself.
 
-use crate::formats::{Message, Segment, is_one_transaction, keeps_the_session, scripts, separated};
+use crate::formats::{
+    Fragment, QueryBatch, is_one_transaction, keeps_the_session, scripts, separated,
+};
 use crate::sql::{Observation, effects};
 
 /// A message that is longer than this does not get another migration; in bytes.
@@ -9,8 +11,8 @@ const LONG: usize = 256 * 1024;
 
 /// What one migration sends.
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
-    pub(crate) messages: Vec<Message>,
+pub(crate) struct BatchStep {
+    pub(crate) messages: Vec<QueryBatch>,
     /// An SQL expression, true if the ledger shows it.
     pub(crate) recorded: String,
 }
@@ -20,7 +22,7 @@ pub(crate) struct Step {
 pub(crate) struct Batch {
     /// How many migrations these are.
     pub(crate) steps: usize,
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Vec<QueryBatch>,
     /// True if the ledger shows all of them.
     pub(crate) recorded: String,
     /// Each of them is a transaction of the tool's own, in one message or in several, so that one that fails has had no
@@ -35,7 +37,7 @@ pub(crate) struct Batch {
 /// them has moved without a word of it in its text does not move the next one. `watched` says that code of the project's
 /// sees each statement or the ledger's rows (event triggers, triggers of the ledger): then no message has more than its
 /// tool would send. The same counts for what follows a migration that may make such a trigger on the table `ledger`.
-pub(crate) fn batches(steps: &[Step], check: &str, watched: bool, ledger: &str) -> Vec<Batch> {
+pub(crate) fn batches(steps: &[BatchStep], check: &str, watched: bool, ledger: &str) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut watched = watched;
     for step in steps {
@@ -44,10 +46,10 @@ pub(crate) fn batches(steps: &[Step], check: &str, watched: bool, ledger: &str) 
         match batches.last_mut() {
             Some(last) if batch.may_share && last.may_share && length(&last.messages) < LONG => {
                 let mut segments = last.messages[0].segments().to_vec();
-                segments.push(Segment::Tool(check.to_owned()));
+                segments.push(Fragment::Tool(check.to_owned()));
                 segments.extend_from_slice(step.messages[0].segments());
                 let demand = last.messages[0].demand();
-                last.messages = vec![Message::new(segments).demanding(demand)];
+                last.messages = vec![QueryBatch::new(segments).demanding(demand)];
                 last.recorded = format!("{} AND {}", last.recorded, step.recorded);
                 last.steps += 1;
             }
@@ -58,7 +60,7 @@ pub(crate) fn batches(steps: &[Step], check: &str, watched: bool, ledger: &str) 
 }
 
 impl Batch {
-    fn of(step: &Step, watched: bool) -> Self {
+    fn of(step: &BatchStep, watched: bool) -> Self {
         let is_whole = is_one_transaction(&step.messages) && keeps_the_session(&step.messages);
         let sees_nothing = scripts(&step.messages)
             .all(|script| effects(script).observes() == Observation::Nothing);
@@ -74,8 +76,8 @@ impl Batch {
     }
 }
 
-fn length(messages: &[Message]) -> usize {
-    messages.iter().flat_map(Message::segments).map(|segment| segment.text().len()).sum()
+fn length(messages: &[QueryBatch]) -> usize {
+    messages.iter().flat_map(QueryBatch::segments).map(|segment| segment.text().len()).sum()
 }
 
 #[cfg(test)]
@@ -84,7 +86,7 @@ mod tests {
     use crate::formats::{FORMATS, Format, Ledger};
     use crate::model::{Migration, Script};
 
-    fn steps(scripts: &[&str]) -> Vec<Step> {
+    fn steps(scripts: &[&str]) -> Vec<BatchStep> {
         let sqlx: &dyn Format = FORMATS[0];
         let ledger = Ledger::new("t", "l");
         let migrations = scripts.iter().enumerate().map(|(index, text)| Migration {
@@ -96,7 +98,7 @@ mod tests {
             down_in_transaction: true,
             checksum: None,
         });
-        let step = |migration: Migration| Step {
+        let step = |migration: Migration| BatchStep {
             messages: sqlx.apply(&migration, &ledger),
             recorded: format!("r{}", migration.version),
         };
@@ -155,7 +157,7 @@ mod tests {
     fn the_unknown_is_sent_as_the_tool_sends_it() {
         let script = "insert into a default values;";
         let batches = batches(&steps(&[script]), "select 0", false, "l");
-        let messages: Vec<_> = batches[0].messages.iter().map(Message::text).collect();
+        let messages: Vec<_> = batches[0].messages.iter().map(QueryBatch::text).collect();
         assert_eq!((messages.len(), &*messages[0], &*messages[1]), (4, "BEGIN", script));
         assert!(batches[0].is_whole, "one transaction, in four messages");
     }

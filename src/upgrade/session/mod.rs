@@ -1,8 +1,8 @@
 //! The session that works on targets one after the other, and what is sent in it together.
 
 pub(crate) mod batch;
-pub(crate) mod lane;
-pub(crate) mod opening;
-pub(crate) mod path;
-pub(crate) mod proof;
-pub(crate) mod sessions;
+pub(crate) mod commit_guard;
+pub(crate) mod preamble;
+pub(crate) mod session_effects;
+pub(crate) mod session_setup;
+pub(crate) mod worker_session;

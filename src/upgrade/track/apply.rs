@@ -4,32 +4,32 @@ use std::time::Instant;
 
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
-use super::aftermath::{Stopped, check, stopped};
 use super::concurrent_index::{InvalidIndex, Leftovers, builds, clean_up};
-use super::done::Begun;
+use super::executor::TrackExecutor;
+use super::postcondition::{BatchFailure, check, classify};
+use super::progress::TargetProgress;
 use super::race;
-use super::unit::Work;
 use crate::formats::LedgerRow;
-use crate::model::{Event, Failure, FailureKind, Migration, StepOutcome, StepRecord};
+use crate::model::{Failure, FailureKind, Migration, RunEvent, StepOutcome, StepRecord};
 use crate::postgres::{StepFailure, collecting};
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::rollout::interruption::is_cancellation;
 use crate::upgrade::session::batch::{Batch, batches};
-use crate::upgrade::session::lane::Lane;
-use crate::upgrade::session::opening::Opening;
-use crate::upgrade::session::path::on_the_path;
-use crate::upgrade::session::proof::not_shown;
+use crate::upgrade::session::commit_guard::guard_failure;
+use crate::upgrade::session::preamble::Preamble;
+use crate::upgrade::session::session_setup::on_the_path;
+use crate::upgrade::session::worker_session::WorkerSession;
 
 /// Why a batch was not applied.
-pub(crate) enum NotApplied {
+pub(crate) enum BatchNotApplied {
     /// The target is not as it was seen, and nothing has been done.
     AsSeen,
     /// It was not begun.
     Interrupted,
-    Stopped(Box<Stopped>),
+    Stopped(Box<BatchFailure>),
 }
 
-impl NotApplied {
+impl BatchNotApplied {
     /// Whether an interruption is why, where one may have ended the exchange with the server.
     pub(crate) fn is_interruption(&self, was_interrupted: bool) -> bool {
         match self {
@@ -40,34 +40,34 @@ impl NotApplied {
     }
 }
 
-impl From<Stopped> for NotApplied {
-    fn from(stopped: Stopped) -> Self {
+impl From<BatchFailure> for BatchNotApplied {
+    fn from(stopped: BatchFailure) -> Self {
         Self::Stopped(Box::new(stopped))
     }
 }
 
-impl From<Option<Stopped>> for NotApplied {
-    fn from(stopped: Option<Stopped>) -> Self {
+impl From<Option<BatchFailure>> for BatchNotApplied {
+    fn from(stopped: Option<BatchFailure>) -> Self {
         stopped.map_or(Self::AsSeen, Self::from)
     }
 }
 
 /// Held while a migration executes: beside others of this run, or alone.
-enum Pass<'a> {
+enum GatePass<'a> {
     Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'a, ()>),
     Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'a, ()>),
 }
 
-impl Work<'_> {
+impl TrackExecutor<'_> {
     /// Sends what is to be applied, a batch after the other. Between two of them an interruption ends it.
     pub(crate) async fn apply(
         &self,
-        lane: &mut Lane,
+        lane: &mut WorkerSession,
         target: &Target,
         indices: &[usize],
-        mut opening: Option<Opening>,
-        begun: &mut Begun,
-    ) -> Result<(), NotApplied> {
+        mut opening: Option<Preamble>,
+        begun: &mut TargetProgress,
+    ) -> Result<(), BatchNotApplied> {
         let steps: Vec<_> = indices.iter().map(|index| self.step(*index, target)).collect();
         let mut rest = indices;
         lane.keep_apart(self.need_own_session(indices)).await;
@@ -80,7 +80,7 @@ impl Work<'_> {
         for batch in batches(&steps, &on_the_path(target), watched, ledger) {
             let (of_batch, others) = rest.split_at(batch.steps);
             rest = others;
-            let gate = self.pass(begun.is_alone).await.ok_or(NotApplied::Interrupted)?;
+            let gate = self.pass(begun.is_alone).await.ok_or(BatchNotApplied::Interrupted)?;
             self.apply_batch(lane, target, &batch, of_batch, opening.take(), begun).await?;
             drop(gate);
             begun.is_alone = false;
@@ -90,20 +90,22 @@ impl Work<'_> {
 
     async fn apply_batch(
         &self,
-        lane: &mut Lane,
+        lane: &mut WorkerSession,
         target: &Target,
         batch: &Batch,
         indices: &[usize],
-        opening: Option<Opening>,
-        begun: &mut Begun,
-    ) -> Result<(), NotApplied> {
+        opening: Option<Preamble>,
+        begun: &mut TargetProgress,
+    ) -> Result<(), BatchNotApplied> {
         let of_batch: Vec<&Migration> =
             indices.iter().map(|index| &self.track.head[*index]).collect();
         self.tell(target, of_batch[0]);
         let before = self.half_built(lane, target, batch, &of_batch).await?;
         let invalid = match builds(batch) {
             true => Some(
-                lane.invalid(target).await.map_err(|failure| Stopped::for_good(failure, batch))?,
+                lane.invalid(target)
+                    .await
+                    .map_err(|failure| BatchFailure::for_good(failure, batch))?,
             ),
             false => None,
         };
@@ -117,11 +119,11 @@ impl Work<'_> {
             }
         };
         let (sent, notices) = collecting(sent).await;
-        let aftermath = match sent.ok_or(NotApplied::AsSeen)? {
+        let aftermath = match sent.ok_or(BatchNotApplied::AsSeen)? {
             Ok(aftermath) => aftermath,
             Err(failed) => {
-                let failure = not_shown(failed.failure);
-                let mut stopped = stopped(batch, StepFailure { failure, ..failed });
+                let failure = guard_failure(failed.failure);
+                let mut stopped = classify(batch, StepFailure { failure, ..failed });
                 let scripts = of_batch.iter().map(|migration| self.script(migration));
                 in_flight.judge(&mut stopped, scripts);
                 stopped.first_of_several = indices.first().copied().filter(|_| batch.steps > 1);
@@ -131,14 +133,16 @@ impl Work<'_> {
         };
         in_flight.committed();
         let last = of_batch.last().map(|migration| self.file_of(migration));
-        check(target, last, &aftermath).map_err(|failure| Stopped::for_good(failure, batch))?;
+        check(target, last, &aftermath)
+            .map_err(|failure| BatchFailure::for_good(failure, batch))?;
         self.built(lane, target, batch, &of_batch, &before).await?;
         let each = started.elapsed() / u32::try_from(batch.steps.max(1)).unwrap_or(u32::MAX);
         let mut notices = Some(notices);
         for migration in of_batch {
             let notices = notices.take().unwrap_or_default();
             let outcome = StepOutcome::Applied;
-            let step = StepRecord { outcome, duration: each, notices, ..self.unrun(migration) };
+            let step =
+                StepRecord { outcome, duration: each, notices, ..self.unrun_step(migration) };
             begun.steps.push(StepRecord { recorded: Some(true), ..step });
         }
         Ok(())
@@ -149,11 +153,11 @@ impl Work<'_> {
     pub(crate) fn goes_on_separately(
         &self,
         target: &Target,
-        begun: &mut Begun,
+        begun: &mut TargetProgress,
         known: &[LedgerRow],
-        stopped: &Stopped,
+        stopped: &BatchFailure,
     ) -> bool {
-        self.note_done(target, begun, known);
+        self.record_applied(target, begun, known);
         let is_own = stopped.race.is_none() && stopped.failure.kind != FailureKind::ConnectionLost;
         let Some(first) = stopped.first_of_several.filter(|_| is_own) else { return false };
         begun.is_separate = self.left(target, begun, known).apply.contains(&first);
@@ -163,11 +167,11 @@ impl Work<'_> {
     /// After a failure: drops the invalid indexes that were not `before`. A command that has left nothing can be tried again.
     async fn tidy(
         &self,
-        lane: &mut Lane,
+        lane: &mut WorkerSession,
         target: &Target,
         batch: &Batch,
         before: Option<Vec<InvalidIndex>>,
-        stopped: &mut Stopped,
+        stopped: &mut BatchFailure,
     ) {
         if let Some(before) = before {
             let is_interrupted = self.interruption.requested.is_cancelled();
@@ -196,11 +200,11 @@ impl Work<'_> {
     /// Names what a step outside of a transaction has left half-done, and what to do about it.
     pub(crate) async fn with_leftovers(
         &self,
-        lane: &mut Lane,
+        lane: &mut WorkerSession,
         target: &Target,
-        failed: Stopped,
+        failed: BatchFailure,
     ) -> Failure {
-        let Stopped { mut failure, is_whole, race, .. } = failed;
+        let BatchFailure { mut failure, is_whole, race, .. } = failed;
         if let Some(race) = race {
             failure.hint.get_or_insert_with(|| race.hint().to_owned());
         }
@@ -228,14 +232,14 @@ impl Work<'_> {
     }
 
     /// `None` if the run was interrupted.
-    async fn pass(&self, alone: bool) -> Option<Pass<'_>> {
+    async fn pass(&self, alone: bool) -> Option<GatePass<'_>> {
         if self.interruption.requested.is_cancelled() {
             return None;
         }
         let pass = async {
             match alone {
-                true => Pass::Alone(self.gate.write().await),
-                false => Pass::Beside(self.gate.read().await),
+                true => GatePass::Alone(self.gate.write().await),
+                false => GatePass::Beside(self.gate.read().await),
             }
         };
         self.interruption.requested.run_until_cancelled(pass).await
@@ -244,6 +248,6 @@ impl Work<'_> {
     fn tell(&self, target: &Target, migration: &Migration) {
         let migration = self.script(migration).file_name().into();
         // Nobody listening is no reason to stop.
-        let _ = self.events.send(Event::StepStarted { unit: target.unit(), migration });
+        let _ = self.events.send(RunEvent::StepStarted { unit: target.unit(), migration });
     }
 }

@@ -8,13 +8,13 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use crate::formats::{Message, Segment};
+use crate::formats::{Fragment, QueryBatch};
 use crate::model::{Failure, FailureKind, Script};
 use crate::postgres::Session;
-use crate::sql::{Answer, ConcurrentCommand, ObjectName, ReindexKind, effects, quote_literal};
+use crate::sql::{Certainty, ConcurrentCommand, ObjectName, ReindexKind, effects, quote_literal};
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::session::batch::Batch;
-use crate::upgrade::session::lane::Lane;
+use crate::upgrade::session::worker_session::WorkerSession;
 
 /// Keeps the session's lock timeout, whoever has set it, and switches it off.
 const UNLIMITED: &str = "SELECT pg_catalog.set_config('mig_ci.lock_timeout', pg_catalog.current_setting('lock_timeout'), \
@@ -23,14 +23,14 @@ const LIMITED: &str = "SELECT pg_catalog.set_config('lock_timeout', pg_catalog.c
 
 /// The messages of a step of this script: what builds or drops an index concurrently is not subject to a lock timeout, unless
 /// the script sets one itself.
-pub(crate) fn without_lock_timeout(messages: Vec<Message>, script: &Script) -> Vec<Message> {
-    if effects(script).sets_lock_timeout() == Answer::Yes {
+pub(crate) fn without_lock_timeout(messages: Vec<QueryBatch>, script: &Script) -> Vec<QueryBatch> {
+    if effects(script).sets_lock_timeout() == Certainty::Yes {
         return messages;
     }
     let mut all = Vec::with_capacity(messages.len());
     for message in messages {
         let is_such = commands(&message).any(ConcurrentCommand::is_of_indexes);
-        let around = |sql: &str| is_such.then(|| Message::tool(sql));
+        let around = |sql: &str| is_such.then(|| QueryBatch::tool(sql));
         let after = around(LIMITED);
         all.extend(around(UNLIMITED));
         all.push(message);
@@ -39,17 +39,17 @@ pub(crate) fn without_lock_timeout(messages: Vec<Message>, script: &Script) -> V
     all
 }
 
-fn commands(message: &Message) -> impl Iterator<Item = &ConcurrentCommand> {
+fn commands(message: &QueryBatch) -> impl Iterator<Item = &ConcurrentCommand> {
     let scripts = message.segments().iter().filter_map(|segment| match segment {
-        Segment::Script(script) => Some(script),
-        Segment::Tool(_) => None,
+        Fragment::Script(script) => Some(script),
+        Fragment::Tool(_) => None,
     });
     scripts.flat_map(|script| effects(script).concurrent_commands())
 }
 
 /// The command that is all of a message's script.
-pub(crate) fn is_lone_index_command(message: &Message) -> bool {
-    let [Segment::Script(script)] = message.segments() else { return false };
+pub(crate) fn is_lone_index_command(message: &QueryBatch) -> bool {
+    let [Fragment::Script(script)] = message.segments() else { return false };
     let all = effects(script);
     all.statements().len() == 1 && all.concurrent_commands().any(ConcurrentCommand::is_of_indexes)
 }
@@ -114,7 +114,7 @@ async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
     })
 }
 
-impl Lane {
+impl WorkerSession {
     /// Indexes of the target's schema that a failed `CREATE INDEX CONCURRENTLY` has left.
     pub(crate) async fn invalid_indexes(
         &mut self,
@@ -209,7 +209,7 @@ impl Default for Leftovers {
 
 /// Drops what a batch has left that was absent or valid before. `limit` is how long that may wait for other transactions.
 pub(crate) async fn clean_up(
-    lane: &mut Lane,
+    lane: &mut WorkerSession,
     target: &Target,
     batch: &Batch,
     before: &[InvalidIndex],

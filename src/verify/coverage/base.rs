@@ -3,8 +3,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::checks;
-use crate::config::{self, FILE_NAME, LoadOptions, Location, Overrides};
-use crate::model::{Files, FilesError, Origin, Project};
+use crate::config::{self, FILE_NAME, LoadOptions, Overrides, ProjectLocation};
+use crate::model::{Files, FilesError, Project, ProjectOrigin};
 use crate::source::Snapshot;
 
 /// What the base verifies.
@@ -19,10 +19,10 @@ pub(crate) enum BaseProject {
 
 /// The files that the base may be configured by: the head's, the usual name beside it, and that in the folders above, from where
 /// the head may have moved it. `above` is the number of those.
-pub(crate) fn configurations(origin: &Origin, above: usize) -> Vec<Utf8PathBuf> {
+pub(crate) fn configurations(origin: &ProjectOrigin, above: usize) -> Vec<Utf8PathBuf> {
     let of_head = match origin {
-        Origin::File(path) => path.clone(),
-        Origin::Discovered => FILE_NAME.into(),
+        ProjectOrigin::File(path) => path.clone(),
+        ProjectOrigin::Discovered => FILE_NAME.into(),
     };
     let mut all = vec![of_head, FILE_NAME.into()];
     all.dedup();
@@ -70,7 +70,7 @@ impl BaseProject {
             ));
         }
         let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
-        let location = Location { root: head.root.clone(), file };
+        let location = ProjectLocation { root: head.root.clone(), file };
         let project = config::load(&LoadOptions {
             location: &location,
             files: &files,

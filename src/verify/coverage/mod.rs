@@ -9,30 +9,30 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use super::unread::tracks;
-use super::{Error, Loaded};
-use crate::formats::choose;
+use super::{Loaded, VerifyError};
+use crate::formats::detect_format;
 use crate::model::{
     CoverageChange, CoveragePart, CoverageReduction, Database, Files, Project, ProjectRecord,
     Sample, Track, TrackKind,
 };
-use crate::replay::plan::{Plan, TrackPlan, directory};
+use crate::replay::plan::{ReplayPlan, TrackPlan, directory};
 use crate::source::is_stored_as;
 
 pub(super) use amounts::{add_emptied_samples, changed_samples, shortened_samples};
 pub(super) use base::{BaseProject, configurations};
 
 /// What is known of the project before anything is replayed.
-pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, Error> {
+pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, VerifyError> {
     let unread = super::unread::files_not_read(&loaded.project, &loaded.plan, &loaded.head)
-        .map_err(|error| Error::Folder { reason: error.to_string() })?;
+        .map_err(|error| VerifyError::Folder { reason: error.to_string() })?;
     let mut record = ProjectRecord { unread, ..ProjectRecord::default() };
     let Some(snapshot) = &loaded.revisions.base.files else { return Ok(record) };
     match &loaded.base {
         BaseProject::Nothing => {}
         BaseProject::Unknown(reason) => record.not_compared = Some(reason.clone()),
         BaseProject::Known(base) => {
-            let names = snapshot.names().map_err(|reason| Error::Folder { reason })?;
-            let comparison = Comparison {
+            let names = snapshot.names().map_err(|reason| VerifyError::Folder { reason })?;
+            let comparison = ProjectComparison {
                 base,
                 head: &loaded.project,
                 plan: &loaded.plan,
@@ -97,15 +97,15 @@ fn track_of(database: &Database, kind: TrackKind) -> Option<&Track> {
 }
 
 /// Two revisions of a project.
-struct Comparison<'a> {
+struct ProjectComparison<'a> {
     base: &'a Project,
     head: &'a Project,
-    plan: &'a Plan,
+    plan: &'a ReplayPlan,
     names: &'a BTreeMap<String, String>,
     files: &'a dyn Files,
 }
 
-impl<'a> Comparison<'a> {
+impl<'a> ProjectComparison<'a> {
     fn reductions(&self) -> Vec<CoverageReduction> {
         let mut found = Vec::new();
         for database in &self.base.databases {
@@ -215,7 +215,7 @@ impl<'a> Comparison<'a> {
         let Some(base) = track_of(database, kind) else { return };
         // What a format is told by may lie elsewhere, and is not read at the base: the head's files stand for it there.
         let chosen = |format: Option<&str>| {
-            let format = choose(&directory(head, self.files), format).ok()?.format;
+            let format = detect_format(&directory(head, self.files), format).ok()?.format;
             Some(format.name())
         };
         let of_base = base.format.as_deref().or_else(|| chosen(None));

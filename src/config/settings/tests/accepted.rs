@@ -2,10 +2,10 @@
 
 use secrecy::ExposeSecret as _;
 
-use crate::config::testing::{MemoryFiles, load_with, loaded, usual_files};
+use crate::config::testing::{ConfigFiles, load_with, loaded, usual_files};
 use crate::config::{Connect, Overrides};
 use crate::model::{
-    FileOrder, Origin, Project, ProviderChoice, Role, Sample, Severity, Tenancy, TenantTrack,
+    FileOrder, Project, ProjectOrigin, ProviderChoice, Role, Sample, Severity, Tenancy, TenantTrack,
 };
 
 /// The file of the design document, with the folders of the tests.
@@ -55,7 +55,7 @@ fn sample(tenant: &str, path: &str, version: Option<&str>) -> Sample {
 fn the_usual_file() {
     let project = loaded(USUAL);
     assert_eq!(project.root, "/project");
-    assert_eq!(project.origin, Origin::File("mig-ci.toml".into()));
+    assert_eq!(project.origin, ProjectOrigin::File("mig-ci.toml".into()));
     assert_eq!(project.postgres.version, Some(17));
     assert_eq!(project.postgres.provider, ProviderChoice::Auto);
     assert_eq!(project.postgres.role, Role::Owner);
@@ -118,7 +118,7 @@ fn search_paths_have_their_defaults() {
 #[test]
 fn tenants_are_named_by_their_files_or_by_the_configuration() {
     let files = || {
-        MemoryFiles::of(&[
+        ConfigFiles::of(&[
             "migrations/tenant/1.sql",
             "samples/zeta.sql.gz",
             "samples/We'ird-Ténant.sql",

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::config::Overrides;
 use crate::config::testing::{
-    MemoryFiles, load_at, load_with, refused, refused_beside, usual_files,
+    ConfigFiles, load_at, load_with, refused, refused_beside, usual_files,
 };
 
 /// A database with a tenant track, and more of its table.
@@ -538,7 +538,7 @@ fn samples_that_match_nothing() {
 
 #[test]
 fn samples_whose_names_cannot_be() {
-    let files = MemoryFiles::of(&[
+    let files = ConfigFiles::of(&[
         "migrations/shared/1.sql",
         "migrations/tenant/1.sql",
         "samples/README.md",
@@ -604,7 +604,7 @@ fn samples_whose_names_cannot_be() {
 
 #[test]
 fn two_samples_of_one_tenant() {
-    let files = MemoryFiles::of(&[
+    let files = ConfigFiles::of(&[
         "migrations/tenant/1.sql",
         "samples/eu/acme.sql",
         "samples/us/acme.sql.gz",
@@ -686,13 +686,13 @@ fn a_sample_for_a_database_of_postgresql() {
 
 #[test]
 fn the_file_itself() {
-    let missing = load_at("ci/mig-ci.toml", &MemoryFiles::default());
+    let missing = load_at("ci/mig-ci.toml", &ConfigFiles::default());
     assert_snapshot!(missing.unwrap_err().render(false), @r#"
     error: there is no configuration file ci/mig-ci.toml
      |
      = help: correct `--config`, or leave it out: mig-ci then looks for `mig-ci.toml` in this folder and in those above it
     "#);
-    let latin1 = MemoryFiles::default().with_bytes("mig-ci.toml", b"# \xe9\n");
+    let latin1 = ConfigFiles::default().with_bytes("mig-ci.toml", b"# \xe9\n");
     assert_snapshot!(load_at("mig-ci.toml", &latin1).unwrap_err().render(false), @r#"
     error: mig-ci.toml is not UTF-8 text
      |
@@ -724,7 +724,7 @@ fn ten_thousand_like_problems_are_not_all_shown() {
     let mut paths: Vec<&str> = names.iter().map(String::as_str).collect();
     paths.push("migrations/tenant/1.sql");
     let text = with_tenants("samples = \"samples/*.sql\"");
-    let errors = load_with(&text, MemoryFiles::of(&paths), Overrides::default()).unwrap_err();
+    let errors = load_with(&text, ConfigFiles::of(&paths), Overrides::default()).unwrap_err();
     let shown = errors.render(false);
     assert_eq!(shown.matches("error: ").count(), 20);
     assert!(shown.ends_with("… and 8980 more problems\n"), "{}", &shown[shown.len() - 100..]);

@@ -48,7 +48,7 @@ pub(crate) fn recompute(mut report: Report) -> Result<Report, Contradiction> {
     of_known_form(&report)?;
     databases(&report)?;
     counts(&report)?;
-    let listed = Listed::of(&report);
+    let listed = ListedUnits::of(&report);
     for finding in &report.findings {
         self::finding(&listed, finding)?;
     }
@@ -166,11 +166,11 @@ fn counts(report: &Report) -> Result<(), Contradiction> {
 }
 
 /// The units that the report lists, by database, track and name.
-struct Listed<'a>(HashMap<Key<'a>, &'a Unit>);
+struct ListedUnits<'a>(HashMap<UnitKey<'a>, &'a Unit>);
 
-type Key<'a> = (&'a str, TrackKind, &'a str);
+type UnitKey<'a> = (&'a str, TrackKind, &'a str);
 
-impl<'a> Listed<'a> {
+impl<'a> ListedUnits<'a> {
     fn of(report: &'a Report) -> Self {
         let units = report.databases.iter().flat_map(|database| {
             let of = |unit: &'a Unit| ((database.name.as_str(), unit.track, &*unit.name), unit);
@@ -180,16 +180,16 @@ impl<'a> Listed<'a> {
     }
 
     /// Those that a finding is about.
-    fn named<'b>(&'b self, finding: &'b Finding) -> impl Iterator<Item = (Key<'b>, &'a Unit)> {
+    fn named<'b>(&'b self, finding: &'b Finding) -> impl Iterator<Item = (UnitKey<'b>, &'a Unit)> {
         let keys = finding.units.iter().map(|name| {
-            let key: Key<'b> = (&finding.database, finding.track, name);
+            let key: UnitKey<'b> = (&finding.database, finding.track, name);
             key
         });
         keys.filter_map(|key| Some((key, *self.0.get(&key)?)))
     }
 }
 
-fn finding(listed: &Listed<'_>, finding: &Finding) -> Result<(), Contradiction> {
+fn finding(listed: &ListedUnits<'_>, finding: &Finding) -> Result<(), Contradiction> {
     require(checks::find(&finding.code).is_some(), "a finding is of no check that there is")?;
     let names: BTreeSet<_> = finding.units.iter().collect();
     require(names.len() == finding.units.len(), "a finding lists a tenant twice")?;
@@ -210,8 +210,8 @@ fn finding(listed: &Listed<'_>, finding: &Finding) -> Result<(), Contradiction> 
     require(!(passed && is_error), "a tenant passed although a finding is an error")
 }
 
-fn verdict(report: &Report, listed: &Listed<'_>) -> Result<(), Contradiction> {
-    let named: HashSet<Key<'_>> = report
+fn verdict(report: &Report, listed: &ListedUnits<'_>) -> Result<(), Contradiction> {
+    let named: HashSet<UnitKey<'_>> = report
         .findings
         .iter()
         .flat_map(|finding| listed.named(finding))

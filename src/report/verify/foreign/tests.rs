@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::report::verify::foreign::*;
-use crate::report::verify::samples;
+use crate::report::verify::test_fixtures;
 use crate::report::{Links, annotations, comment, read, summary};
 
 fn links() -> Links {
@@ -19,7 +19,7 @@ fn links() -> Links {
 
 /// Each optional field is there in one of them.
 fn whole() -> Vec<Value> {
-    let mut reports: Vec<_> = samples::all()
+    let mut reports: Vec<_> = test_fixtures::all()
         .into_iter()
         .map(|(_, report)| serde_json::to_value(report).unwrap())
         .collect();
@@ -146,16 +146,16 @@ fn sentences_and_commands_are_made_again() {
 
 #[test]
 fn what_mig_ci_writes_is_taken() {
-    for (name, report) in samples::all() {
+    for (name, report) in test_fixtures::all() {
         let value = serde_json::to_value(report).unwrap();
         assert_eq!(recomputed(&value).map(drop), Ok(()), "{name}");
     }
 }
 
 /// What the error says, and values in place of a good report's.
-type Case = (&'static str, Vec<(String, Value)>);
+type RejectedCase = (&'static str, Vec<(String, Value)>);
 
-fn contradictions(good: &Value) -> Vec<Case> {
+fn contradictions(good: &Value) -> Vec<RejectedCase> {
     let failed = "/databases/0/units/0";
     let passed = "/databases/0/units/5";
     vec![
@@ -226,7 +226,7 @@ fn contradictions_are_refused_without_their_words() {
 /// A finding that is about no tenant decides for the whole, in both directions.
 #[test]
 fn a_finding_that_fails_the_run_is_beside_no_pass() {
-    for (name, report) in samples::all() {
+    for (name, report) in test_fixtures::all() {
         let mut value = serde_json::to_value(report).unwrap();
         let about_project = json!({
             "code": "coverage-reduced", "severity": "warning", "message": "m", "database": "",
@@ -261,7 +261,7 @@ fn a_servers_version_is_a_number() {
 /// A report of the largest size is checked in time that grows with its size alone.
 #[test]
 fn many_findings_about_many_tenants_take_no_time() {
-    let report = samples::distinct_causes(20_000, 1);
+    let report = test_fixtures::distinct_causes(20_000, 1);
     let begun = std::time::Instant::now();
     let report = recompute(report).unwrap();
     assert_eq!(report.counts.tenants.failed, 20_000);

@@ -47,8 +47,8 @@ pub(crate) fn render(out: &mut String, database: &Database, paint: Paint) {
     }
     for (shown, number) in folded {
         let word = match shown {
-            Shown::Untested => "at head: nothing was applied to them",
-            Shown::Ended(verdict) => word(verdict),
+            RowStatus::Untested => "at head: nothing was applied to them",
+            RowStatus::Ended(verdict) => word(verdict),
         };
         let _ = writeln!(out, "  … and {} more {word}", grouped(number));
     }
@@ -73,16 +73,16 @@ fn describe(track: &Track) -> String {
 }
 
 /// The units that get a row, in plan order, and how many of each verdict do not.
-fn choose(units: &[Unit]) -> (Vec<&Unit>, Vec<(Shown, usize)>) {
-    let ended = [Verdict::Failed, Verdict::NotRun, Verdict::Passed].map(Shown::Ended);
+fn choose(units: &[Unit]) -> (Vec<&Unit>, Vec<(RowStatus, usize)>) {
+    let ended = [Verdict::Failed, Verdict::NotRun, Verdict::Passed].map(RowStatus::Ended);
     let [failed, not_run, passed] = ended;
-    let mut room = [failed, not_run, Shown::Untested, passed].map(|kind| {
+    let mut room = [failed, not_run, RowStatus::Untested, passed].map(|kind| {
         let number = units.iter().filter(|unit| shown(unit) == kind).count();
         let limit = match kind {
-            Shown::Ended(Verdict::Failed) => FAILED,
-            Shown::Ended(Verdict::NotRun) | Shown::Untested => NOT_RUN,
-            Shown::Ended(Verdict::Passed) if number > PASSED => PASSED_FOLDED,
-            Shown::Ended(Verdict::Passed) => PASSED,
+            RowStatus::Ended(Verdict::Failed) => FAILED,
+            RowStatus::Ended(Verdict::NotRun) | RowStatus::Untested => NOT_RUN,
+            RowStatus::Ended(Verdict::Passed) if number > PASSED => PASSED_FOLDED,
+            RowStatus::Ended(Verdict::Passed) => PASSED,
         };
         (kind, number, limit)
     });
@@ -131,21 +131,21 @@ fn layout(rows: &[&Unit]) -> String {
 /// `✔ passed`; `– at head` where it went through because nothing was left to apply.
 fn verdict(unit: &Unit) -> String {
     match shown(unit) {
-        Shown::Untested => format!("{} at head", symbol(Verdict::NotRun)),
-        Shown::Ended(verdict) => format!("{} {}", symbol(verdict), word(verdict)),
+        RowStatus::Untested => format!("{} at head", symbol(Verdict::NotRun)),
+        RowStatus::Ended(verdict) => format!("{} {}", symbol(verdict), word(verdict)),
     }
 }
 
 /// What a row says of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum RowStatus {
     Ended(Verdict),
     /// It passed, and none of the pending migrations was run on it.
     Untested,
 }
 
-fn shown(unit: &Unit) -> Shown {
-    if unit.is_untested() { Shown::Untested } else { Shown::Ended(unit.verdict) }
+fn shown(unit: &Unit) -> RowStatus {
+    if unit.is_untested() { RowStatus::Untested } else { RowStatus::Ended(unit.verdict) }
 }
 
 fn start(start: &Start) -> &'static str {

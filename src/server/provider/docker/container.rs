@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::image::{self, ImageName};
 use super::network::NetworkPlan;
 use crate::server::error::{ProviderError, tail};
-use crate::server::owner::Owner;
+use crate::server::process_identity::ProcessIdentity;
 use crate::server::run_id::RunId;
 
 /// The superuser that the image makes; the same name as with local binaries.
@@ -56,7 +56,7 @@ const START_WITHIN: Duration = Duration::from_secs(120);
 const LOG_LINES: usize = 20;
 
 /// All that makes the container.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct ContainerSpec<'a> {
     pub(crate) image: &'a ImageName,
     pub(crate) run: &'a RunId,
     pub(crate) password: &'a str,
@@ -81,7 +81,7 @@ pub(crate) async fn no_start_under_way() {
 
 /// Creates the container from an image that is there, and starts it. The server in it need not answer yet.
 pub(crate) async fn start(
-    wanted: Wanted<'_>,
+    wanted: ContainerSpec<'_>,
 ) -> Result<ContainerAsync<GenericImage>, ProviderError> {
     let (image, log) = (wanted.image.clone(), wanted.log.clone());
     let request = request(wanted)?;
@@ -103,9 +103,9 @@ pub(crate) async fn start(
     Err(image::failure(&image, &error))
 }
 
-fn request(wanted: Wanted<'_>) -> Result<ContainerRequest<GenericImage>, ProviderError> {
+fn request(wanted: ContainerSpec<'_>) -> Result<ContainerRequest<GenericImage>, ProviderError> {
     let lifetime = lifetime(env::var(LIFETIME_VARIABLE).ok())?.as_secs();
-    let owner = Owner::current();
+    let owner = ProcessIdentity::current();
     let log = wanted.log.clone();
     let published = wanted.network.published_on().map(str::to_owned);
     let image = GenericImage::new(wanted.image.name.clone(), wanted.image.tag.clone())

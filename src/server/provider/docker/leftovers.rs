@@ -7,15 +7,15 @@ use testcontainers::bollard::models::{ContainerSummary, ContainerSummaryStateEnu
 
 use super::container::{label, no_start_under_way, now};
 use super::engine::{Engine, labels};
+use crate::server::cleanup::{CleanupScope, RemovedKind, Swept};
 use crate::server::error::ProviderError;
-use crate::server::owner::{Fate, Owner};
-use crate::server::sweep::{RemovedKind, Scope, Swept};
+use crate::server::process_identity::{Liveness, ProcessIdentity};
 
 /// Beyond its lifetime: the engine's clock is not ours.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
 /// Removes the containers in `scope`. Where no engine answers, that is told.
-pub(crate) async fn sweep(scope: &Scope) -> Swept {
+pub(crate) async fn sweep(scope: &CleanupScope) -> Swept {
     let engine = match Engine::connect().await {
         Ok(engine) => engine,
         // Where there was a permission to leave something, there still is one; the start itself tells of it.
@@ -24,18 +24,18 @@ pub(crate) async fn sweep(scope: &Scope) -> Swept {
         }
         Err(error) => return Swept { problems: vec![error.to_string()], ..Swept::default() },
     };
-    if matches!(scope, Scope::Run(_)) {
+    if matches!(scope, CleanupScope::Run(_)) {
         // What is still being made cannot be found yet.
         no_start_under_way().await;
     }
     sweep_labelled(&engine, scope).await
 }
 
-async fn sweep_labelled(engine: &Engine, scope: &Scope) -> Swept {
+async fn sweep_labelled(engine: &Engine, scope: &CleanupScope) -> Swept {
     let mut swept = Swept::default();
     let filter = match scope {
-        Scope::Run(run) => format!("{}={run}", label::RUN),
-        Scope::Stale | Scope::Everything => label::RUN.to_owned(),
+        CleanupScope::Run(run) => format!("{}={run}", label::RUN),
+        CleanupScope::Stale | CleanupScope::Everything => label::RUN.to_owned(),
     };
     let containers = match engine.labelled(&filter).await {
         Ok(containers) => containers,
@@ -46,7 +46,7 @@ async fn sweep_labelled(engine: &Engine, scope: &Scope) -> Swept {
     };
     for container in &containers {
         let Some(id) = container.id.as_deref() else { continue };
-        if *scope == Scope::Stale && !is_stale(engine, container).await {
+        if *scope == CleanupScope::Stale && !is_stale(engine, container).await {
             swept.kept += 1;
             continue;
         }
@@ -81,17 +81,17 @@ fn judge(
     now: Duration,
 ) -> Judgement {
     let get = |name: &str| labels.get(name).copied().unwrap_or_default();
-    let owner = get(label::PID).parse().ok().map(|pid| Owner {
+    let owner = get(label::PID).parse().ok().map(|pid| ProcessIdentity {
         boot: get(label::HOST).to_owned(),
         namespace: get(label::PID_NAMESPACE).to_owned(),
         pid,
         started: get(label::PID_STARTED).to_owned(),
     });
-    match owner.map(|owner| owner.fate()) {
-        Some(Fate::Alive) => return Judgement::Living,
-        Some(Fate::Dead) => return Judgement::Stale,
+    match owner.map(|owner| owner.liveness()) {
+        Some(Liveness::Alive) => return Judgement::Living,
+        Some(Liveness::Dead) => return Judgement::Stale,
         // The engine may be another machine's too, so that another boot says nothing of the owner.
-        Some(Fate::Elsewhere) | None => {}
+        Some(Liveness::Elsewhere) | None => {}
     }
     let seconds = |name: &str| get(name).parse().ok().map(Duration::from_secs);
     let end = seconds(label::STARTED).zip(seconds(label::LIFETIME));
@@ -113,7 +113,7 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(1_800_000_000);
 
-    fn judged(owner: &Owner, more: &[(&'static str, &str)]) -> Judgement {
+    fn judged(owner: &ProcessIdentity, more: &[(&'static str, &str)]) -> Judgement {
         let pid = owner.pid.to_string();
         let mut labels = BTreeMap::from([
             (label::RUN, "0123456789ab"),
@@ -128,14 +128,17 @@ mod tests {
         judge(&labels, Some(ContainerSummaryStateEnum::RUNNING), NOW)
     }
 
-    fn elsewhere() -> Owner {
-        Owner { namespace: "pid:[1]".to_owned(), ..Owner::current() }
+    fn elsewhere() -> ProcessIdentity {
+        ProcessIdentity { namespace: "pid:[1]".to_owned(), ..ProcessIdentity::current() }
     }
 
     #[test]
     fn an_owner_here_decides() {
-        assert_eq!(judged(&Owner::current(), &[(label::STARTED, "1")]), Judgement::Living);
-        let dead = Owner { started: "0".to_owned(), ..Owner::current() };
+        assert_eq!(
+            judged(&ProcessIdentity::current(), &[(label::STARTED, "1")]),
+            Judgement::Living
+        );
+        let dead = ProcessIdentity { started: "0".to_owned(), ..ProcessIdentity::current() };
         assert_eq!(judged(&dead, &[]), Judgement::Stale);
     }
 

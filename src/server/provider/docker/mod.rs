@@ -17,17 +17,17 @@ use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use testcontainers::{ContainerAsync, GenericImage};
 
-use super::{POLL, Provider, Running, Start, Started, own_server_settings};
+use super::{POLL, Provider, ProviderStart, RunningServer, Started, own_server_settings};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
+use crate::server::cleanup::{CleanupScope, Swept};
 use crate::server::error::{ProviderError, describe};
-use crate::server::instance::{Note, Stopped};
+use crate::server::instance::{Note, StoppedServer};
 use crate::server::roles::random_password;
-use crate::server::sweep::{Scope, Swept};
-use container::{LogTail, Wanted};
+use container::{ContainerSpec, LogTail};
 use engine::Engine;
 use image::ImageName;
-use network::Address;
+use network::ServerAddress;
 
 /// From the container's start to the first answer. On tmpfs it takes 2 s; an image that does much at first, on a loaded
 /// machine, takes a minute.
@@ -47,16 +47,23 @@ impl Provider for Docker {
         ProviderChoice::Docker
     }
 
-    fn start<'a>(&'a self, start: &'a Start<'a>) -> BoxFuture<'a, Result<Started, ProviderError>> {
+    fn start<'a>(
+        &'a self,
+        start: &'a ProviderStart<'a>,
+    ) -> BoxFuture<'a, Result<Started, ProviderError>> {
         begin(start).boxed()
     }
 
-    fn sweep<'a>(&'a self, _: &'a PostgresSettings, scope: &'a Scope) -> BoxFuture<'a, Swept> {
+    fn sweep<'a>(
+        &'a self,
+        _: &'a PostgresSettings,
+        scope: &'a CleanupScope,
+    ) -> BoxFuture<'a, Swept> {
         leftovers::sweep(scope).boxed()
     }
 }
 
-async fn begin(start: &Start<'_>) -> Result<Started, ProviderError> {
+async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
     let settings = &start.request.settings;
     let image = ImageName::of(settings)?;
     let engine = Engine::connect().await?;
@@ -69,7 +76,7 @@ async fn begin(start: &Start<'_>) -> Result<Started, ProviderError> {
     let password = random_password();
     let log = LogTail::default();
     let own_container = network::own_container();
-    let wanted = Wanted {
+    let wanted = ContainerSpec {
         image: &image,
         run: &start.request.run,
         password: &password,
@@ -107,7 +114,7 @@ impl Contained {
         &self,
         image: &ImageName,
         options: &PgConnectOptions,
-        addresses: &[Address],
+        addresses: &[ServerAddress],
         log: &LogTail,
     ) -> Result<PgConnectOptions, ProviderError> {
         let begun = Instant::now();
@@ -140,7 +147,7 @@ impl Contained {
             }
             tokio::time::sleep(POLL).await;
         }
-        let tried: Vec<String> = addresses.iter().map(Address::to_string).collect();
+        let tried: Vec<String> = addresses.iter().map(ServerAddress::to_string).collect();
         Err(ProviderError::ContainerSilent {
             image: image.to_string(),
             within: READY_WITHIN,
@@ -151,8 +158,8 @@ impl Contained {
     }
 }
 
-impl Running for Contained {
-    fn stop(self: Box<Self>) -> BoxFuture<'static, Stopped> {
+impl RunningServer for Contained {
+    fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer> {
         async move {
             let id = self.container.id().to_owned();
             let log = self.log.so_far();
@@ -166,7 +173,7 @@ impl Running for Contained {
             // Dropped, the handle would try once more and block, with a hanging engine for minutes. What has not been
             // removed here is a problem that is told, and the next start's sweep's affair.
             std::mem::forget(self.container);
-            Stopped { server_cpu, log, problems, ..Stopped::default() }
+            StoppedServer { server_cpu, log, problems, ..StoppedServer::default() }
         }
         .boxed()
     }

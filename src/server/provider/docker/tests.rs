@@ -7,10 +7,10 @@ use sqlx::Connection as _;
 use tokio::sync::mpsc;
 
 use super::container::label;
+use crate::server::cleanup;
 use crate::server::instance::{Server, ServerRequest};
 use crate::server::provider::docker::*;
 use crate::server::run_id::RunId;
-use crate::server::sweep;
 use crate::skipped::have;
 
 const IMAGE: &str = "mig-ci-test/postgres:15";
@@ -95,7 +95,7 @@ async fn a_cancelled_start_and_a_dropped_server_leave_nothing() {
         let cut = tokio::time::timeout(Duration::from_millis(after), start(&request)).await;
         drop(cut);
         let begun = Instant::now();
-        let report = sweep::cleanup_run(&request.settings, &request.run).await;
+        let report = cleanup::cleanup_run(&request.settings, &request.run).await;
         assert_eq!(report.problems, Vec::<String>::new());
         assert_eq!(containers_of(&request.run), "", "after {after} ms");
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
@@ -111,7 +111,7 @@ async fn what_a_dead_run_left_is_swept_and_a_living_run_is_not() {
     let server = start(&living).await.unwrap();
     let dead = RunId::new();
     let run_label = format!("{}={dead}", label::RUN);
-    let owner = crate::server::owner::Owner::current();
+    let owner = crate::server::process_identity::ProcessIdentity::current();
     let labels = [
         format!("{}={}", label::PID, owner.pid),
         format!("{}=0", label::PID_STARTED),
@@ -123,7 +123,7 @@ async fn what_a_dead_run_left_is_swept_and_a_living_run_is_not() {
     arguments.extend(["--entrypoint", "sleep", IMAGE, "60"]);
     docker(&arguments).unwrap();
 
-    let swept = Docker.sweep(&living.settings, &Scope::Stale).await;
+    let swept = Docker.sweep(&living.settings, &CleanupScope::Stale).await;
 
     assert!(swept.removed.iter().any(|removed| removed.run == dead.as_str()), "{swept:?}");
     assert_eq!(containers_of(&dead), "");

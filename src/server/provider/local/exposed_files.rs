@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use super::place::{Account, account};
+use super::cluster_folder::{Account, account};
 use crate::secrets;
 
 /// Below the home of a user.

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use nix::unistd::Uid;
 
-use super::place::account;
+use super::cluster_folder::account;
 use crate::secrets;
 
 /// A process that shows a known secret to the user that a local server would run as: its name and number.

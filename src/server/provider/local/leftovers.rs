@@ -9,11 +9,11 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
 
-use super::orphans;
-use super::place::{DATA, MARKER, bases, remove_all};
-use crate::server::owner::{Fate, Owner};
+use super::cluster_folder::{DATA, MARKER, bases, remove_all};
+use super::leftover_processes;
+use crate::server::cleanup::{CleanupScope, RemovedKind, Swept};
+use crate::server::process_identity::{Liveness, ProcessIdentity};
 use crate::server::run_id::run_of_directory;
-use crate::server::sweep::{RemovedKind, Scope, Swept};
 
 /// A folder of a run in another PID namespace (a container that shares the folder) or from before a reboot cannot be judged
 /// by its owner; no run lasts this long.
@@ -22,11 +22,11 @@ const SURELY_OVER: Duration = Duration::from_secs(24 * 60 * 60);
 const UNMARKED_FOR: Duration = Duration::from_secs(60);
 
 /// Removes the clusters in `scope`, in all places where clusters may be.
-pub(crate) fn sweep(scope: &Scope) -> Swept {
+pub(crate) fn sweep(scope: &CleanupScope) -> Swept {
     bases().iter().fold(Swept::default(), |swept, base| swept.join(sweep_base(base, scope)))
 }
 
-fn sweep_base(base: &Path, scope: &Scope) -> Swept {
+fn sweep_base(base: &Path, scope: &CleanupScope) -> Swept {
     let mut swept = Swept::default();
     let Ok(entries) = fs::read_dir(base) else { return swept };
     for entry in entries.flatten() {
@@ -38,13 +38,13 @@ fn sweep_base(base: &Path, scope: &Scope) -> Swept {
         }
         let directory = entry.path();
         if !takes(&directory, run, scope) {
-            swept.kept += usize::from(*scope == Scope::Stale);
+            swept.kept += usize::from(*scope == CleanupScope::Stale);
             continue;
         }
         end_server(&directory);
         // Whoever may write to the place could have made the folder, and named a stranger's memory in it.
         if is_of_our_user(&directory) {
-            orphans::end(&directory.join(DATA));
+            leftover_processes::end(&directory.join(DATA));
         }
         match remove_all(&directory) {
             Ok(()) => swept.removed(RemovedKind::Directory, &directory.to_string_lossy(), run),
@@ -58,16 +58,16 @@ fn sweep_base(base: &Path, scope: &Scope) -> Swept {
     swept
 }
 
-fn takes(directory: &Path, run: &str, scope: &Scope) -> bool {
+fn takes(directory: &Path, run: &str, scope: &CleanupScope) -> bool {
     match scope {
-        Scope::Run(wanted) => run == wanted.as_str(),
-        Scope::Everything => true,
-        Scope::Stale => {
+        CleanupScope::Run(wanted) => run == wanted.as_str(),
+        CleanupScope::Everything => true,
+        CleanupScope::Stale => {
             let marker = fs::read_to_string(directory.join(MARKER)).unwrap_or_default();
-            match Owner::parse(&marker).map(|owner| owner.fate()) {
-                Some(Fate::Alive) => false,
-                Some(Fate::Dead) => true,
-                Some(Fate::Elsewhere) => age(directory) > SURELY_OVER,
+            match ProcessIdentity::parse(&marker).map(|owner| owner.liveness()) {
+                Some(Liveness::Alive) => false,
+                Some(Liveness::Dead) => true,
+                Some(Liveness::Elsewhere) => age(directory) > SURELY_OVER,
                 None => age(directory) > UNMARKED_FOR,
             }
         }
@@ -117,7 +117,7 @@ fn gone_within(data: &Path, patience: Duration) -> bool {
 fn postmaster(data: &Path) -> Option<Pid> {
     let lock = fs::read_to_string(data.join("postmaster.pid")).ok()?;
     let pid: i32 = lock.lines().next()?.trim().parse().ok()?;
-    (pid > 1 && orphans::works_in(pid, data)).then(|| Pid::from_raw(pid))
+    (pid > 1 && leftover_processes::works_in(pid, data)).then(|| Pid::from_raw(pid))
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::server::run_id::RunId;
 
-    fn leave(base: &Path, run: &RunId, owner: &Owner) -> PathBuf {
+    fn leave(base: &Path, run: &RunId, owner: &ProcessIdentity) -> PathBuf {
         let directory = base.join(run.directory());
         fs::create_dir(&directory).unwrap();
         fs::write(directory.join(MARKER), owner.to_string()).unwrap();
@@ -137,10 +137,11 @@ mod tests {
     #[test]
     fn only_what_nobody_owns_goes() {
         let base = tempfile::tempdir().unwrap();
-        let alive = leave(base.path(), &RunId::new(), &Owner::current());
-        let reused = Owner { started: "0".to_owned(), ..Owner::current() };
+        let alive = leave(base.path(), &RunId::new(), &ProcessIdentity::current());
+        let reused = ProcessIdentity { started: "0".to_owned(), ..ProcessIdentity::current() };
         let dead = leave(base.path(), &RunId::new(), &reused);
-        let container = Owner { namespace: "pid:[1]".to_owned(), ..Owner::current() };
+        let container =
+            ProcessIdentity { namespace: "pid:[1]".to_owned(), ..ProcessIdentity::current() };
         let elsewhere = leave(base.path(), &RunId::new(), &container);
         let unmarked = base.path().join(RunId::new().directory());
         fs::create_dir(&unmarked).unwrap();
@@ -148,7 +149,7 @@ mod tests {
         fs::create_dir(&stranger).unwrap();
         std::os::unix::fs::symlink(&stranger, base.path().join(RunId::new().directory())).unwrap();
 
-        let swept = sweep_base(base.path(), &Scope::Stale);
+        let swept = sweep_base(base.path(), &CleanupScope::Stale);
 
         assert_eq!(swept.removed.len(), 1, "{swept:?}");
         assert_eq!(swept.kept, 3);
@@ -160,11 +161,11 @@ mod tests {
     fn a_run_takes_its_own_alone() {
         let base = tempfile::tempdir().unwrap();
         let (mine, other) = (RunId::new(), RunId::new());
-        let my_folder = leave(base.path(), &mine, &Owner::current());
-        let other_folder = leave(base.path(), &other, &Owner::current());
-        sweep_base(base.path(), &Scope::Run(mine));
+        let my_folder = leave(base.path(), &mine, &ProcessIdentity::current());
+        let other_folder = leave(base.path(), &other, &ProcessIdentity::current());
+        sweep_base(base.path(), &CleanupScope::Run(mine));
         assert!(!my_folder.exists() && other_folder.exists());
-        assert_eq!(sweep_base(base.path(), &Scope::Everything).removed.len(), 1);
+        assert_eq!(sweep_base(base.path(), &CleanupScope::Everything).removed.len(), 1);
     }
 
     #[test]

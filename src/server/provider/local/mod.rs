@@ -2,12 +2,12 @@
 //! enter, reached through a Unix socket alone, gone with the run.
 
 mod binaries;
+mod cluster_folder;
 mod exposed_files;
 mod exposure;
-mod keeper;
+mod leftover_processes;
 mod leftovers;
-mod orphans;
-mod place;
+mod postmaster;
 mod process;
 
 pub(crate) use exposed_files::file_with_secret;
@@ -19,14 +19,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{POLL, Provider, Running, Start, Started, own_server_settings};
+use super::{POLL, Provider, ProviderStart, RunningServer, Started, own_server_settings};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
+use crate::server::cleanup::{CleanupScope, Swept};
 use crate::server::error::{ProviderError, describe};
-use crate::server::instance::{Note, Stopped};
-use crate::server::sweep::{Scope, Swept};
+use crate::server::instance::{Note, StoppedServer};
 use binaries::Binaries;
-use keeper::{Keeper, Plan};
+use postmaster::{Keeper, PostmasterPlan};
 
 /// The cluster's superuser; the same name as in containers, so that samples and grants meet the same roles.
 pub(crate) const ADMINISTRATOR: &str = "mig_ci";
@@ -42,11 +42,18 @@ impl Provider for Local {
         ProviderChoice::Local
     }
 
-    fn start<'a>(&'a self, start: &'a Start<'a>) -> BoxFuture<'a, Result<Started, ProviderError>> {
+    fn start<'a>(
+        &'a self,
+        start: &'a ProviderStart<'a>,
+    ) -> BoxFuture<'a, Result<Started, ProviderError>> {
         begin(start).boxed()
     }
 
-    fn sweep<'a>(&'a self, _: &'a PostgresSettings, scope: &'a Scope) -> BoxFuture<'a, Swept> {
+    fn sweep<'a>(
+        &'a self,
+        _: &'a PostgresSettings,
+        scope: &'a CleanupScope,
+    ) -> BoxFuture<'a, Swept> {
         let scope = scope.clone();
         async move {
             match tokio::task::spawn_blocking(move || leftovers::sweep(&scope)).await {
@@ -58,7 +65,7 @@ impl Provider for Local {
     }
 }
 
-async fn begin(start: &Start<'_>) -> Result<Started, ProviderError> {
+async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
     let asked = start.request.settings.version;
     let binaries = tokio::task::spawn_blocking(move || binaries::find(asked))
         .await
@@ -78,13 +85,13 @@ async fn begin(start: &Start<'_>) -> Result<Started, ProviderError> {
 }
 
 async fn run(
-    start: &Start<'_>,
+    start: &ProviderStart<'_>,
     binaries: &Binaries,
 ) -> Result<(Keeper, PgConnectOptions), ProviderError> {
-    let account = place::account()?;
-    let place = place::choose(&start.request.run, account.as_ref())?;
+    let account = cluster_folder::account()?;
+    let place = cluster_folder::choose(&start.request.run, account.as_ref())?;
     let admin = connect::own_server(&start.request.run, ADMINISTRATOR).socket(&place.directory);
-    let plan = Plan {
+    let plan = PostmasterPlan {
         folder: binaries.folder.clone(),
         place,
         account,
@@ -144,8 +151,8 @@ fn image_unused(image: &str) -> Note {
 
 struct Cluster(Keeper);
 
-impl Running for Cluster {
-    fn stop(self: Box<Self>) -> BoxFuture<'static, Stopped> {
+impl RunningServer for Cluster {
+    fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer> {
         self.0.stop().boxed()
     }
 }

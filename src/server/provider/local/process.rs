@@ -8,11 +8,11 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::keeper::Plan;
+use super::postmaster::PostmasterPlan;
 use crate::server::error::ProviderError;
 
 /// A program of the folder, with its output in its log, and with nothing of our environment that PostgreSQL would heed.
-pub(crate) fn program(plan: &Plan, name: &str) -> Result<Command, ProviderError> {
+pub(crate) fn program(plan: &PostmasterPlan, name: &str) -> Result<Command, ProviderError> {
     let log = plan.place.log(name);
     let file = File::create(&log).map_err(|error| ProviderError::file("write", &log, &error))?;
     let second = file.try_clone().map_err(|error| ProviderError::file("write", &log, &error))?;
@@ -40,7 +40,7 @@ fn keeps(name: &OsStr) -> bool {
 }
 
 pub(crate) fn spawn(
-    plan: &Plan,
+    plan: &PostmasterPlan,
     mut command: Command,
     name: &str,
     when_we_die: Signal,

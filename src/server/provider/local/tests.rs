@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use sqlx::Connection as _;
 use tokio::sync::mpsc;
 
+use crate::server::cleanup;
 use crate::server::instance::{Server, ServerRequest};
 use crate::server::provider::local::*;
 use crate::server::run_id::RunId;
-use crate::server::sweep;
 
 fn request(settings: PostgresSettings) -> ServerRequest {
     let settings = PostgresSettings { provider: ProviderChoice::Local, ..settings };
@@ -22,7 +22,10 @@ async fn start(request: &ServerRequest) -> Server {
 
 /// The folder of a run, wherever it is.
 fn folder(run: &RunId) -> Option<PathBuf> {
-    place::bases().into_iter().map(|base| base.join(run.directory())).find(|path| path.exists())
+    cluster_folder::bases()
+        .into_iter()
+        .map(|base| base.join(run.directory()))
+        .find(|path| path.exists())
 }
 
 fn postmaster(folder: &std::path::Path) -> u32 {
@@ -127,7 +130,7 @@ async fn a_cancelled_start_leaves_nothing() {
         let cut =
             tokio::time::timeout(Duration::from_millis(after), Server::start(&request, &events))
                 .await;
-        let report = sweep::cleanup_run(&request.settings, &request.run).await;
+        let report = cleanup::cleanup_run(&request.settings, &request.run).await;
         assert_eq!(report.problems, Vec::<String>::new());
         drop(cut);
         assert_eq!(folder(&request.run), None);
@@ -163,10 +166,10 @@ async fn what_initdb_says_is_shown() {
     }
     set_mode(room.path(), 0o755);
     let run = RunId::new();
-    let account = place::account().unwrap();
-    let place = place::choose(&run, account.as_ref()).unwrap();
+    let account = cluster_folder::account().unwrap();
+    let place = cluster_folder::choose(&run, account.as_ref()).unwrap();
     let folder = room.path().to_owned();
-    let plan = Plan { folder, place: place.clone(), account, settings: Vec::new() };
+    let plan = PostmasterPlan { folder, place: place.clone(), account, settings: Vec::new() };
     let mut keeper = Keeper::start(plan).unwrap();
     let error = keeper.running().await.unwrap_err().to_string();
     assert!(error.contains("No space left on device"), "{error}");

@@ -7,10 +7,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::postgres::connect;
 use crate::server::borrowed_roles;
+use crate::server::cleanup::{CleanupScope, RemovedKind, Swept};
 use crate::server::databases::{drop_databases, drop_role};
 use crate::server::error::ProviderError;
 use crate::server::run_id::{run_of_application, run_of_database, run_of_role};
-use crate::server::sweep::{RemovedKind, Scope, Swept};
 
 /// Asks for the names of all roles.
 pub(crate) const ROLES: &str = "SELECT rolname::text FROM pg_catalog.pg_roles";
@@ -26,9 +26,9 @@ pub(crate) async fn remove(
     connection: &mut PgConnection,
     admin: &PgConnectOptions,
     version_num: u32,
-    scope: &Scope,
+    scope: &CleanupScope,
 ) -> Result<Swept, ProviderError> {
-    if matches!(scope, Scope::Run(_)) {
+    if matches!(scope, CleanupScope::Run(_)) {
         end_run(connection, scope).await?;
     }
     let databases = names(connection, "SELECT datname::text FROM pg_catalog.pg_database").await?;
@@ -58,7 +58,7 @@ pub(crate) async fn remove(
 
 /// Ends the sessions of a run, and waits until they are gone: one that is about to make a database would make it after the
 /// list of databases has been read.
-async fn end_run(connection: &mut PgConnection, scope: &Scope) -> Result<(), ProviderError> {
+async fn end_run(connection: &mut PgConnection, scope: &CleanupScope) -> Result<(), ProviderError> {
     let begun = Instant::now();
     loop {
         let sessions = Sessions::look(connection).await?;
@@ -75,7 +75,7 @@ async fn end_run(connection: &mut PgConnection, scope: &Scope) -> Result<(), Pro
 /// the project's own names, so that another run may have found them there and use them: they go with the last run.
 async fn remove_roles(
     connection: &mut PgConnection,
-    scope: &Scope,
+    scope: &CleanupScope,
     mut swept: Swept,
 ) -> Result<Swept, ProviderError> {
     // From here on this run lives no more for others, who hold the lock after us.
@@ -89,7 +89,7 @@ async fn remove_roles(
         sessions.takes(&run, scope, &mut swept).then_some((name, run))
     });
     let mut roles: Vec<(String, String)> = ours.collect();
-    if *scope == Scope::Everything || sessions.nobody_but(scope) {
+    if *scope == CleanupScope::Everything || sessions.nobody_but(scope) {
         roles.extend(labelled);
     }
     for (name, run) in &roles {
@@ -132,7 +132,7 @@ impl Sessions {
 
     /// Ends the sessions of the runs in `scope`. One that is in the middle of a statement does not see that its client is
     /// gone.
-    async fn end(&self, connection: &mut PgConnection, scope: &Scope) {
+    async fn end(&self, connection: &mut PgConnection, scope: &CleanupScope) {
         for (pid, _) in self.all.iter().filter(|(_, run)| in_scope(run, scope, &self.living)) {
             // It may have ended meanwhile. What it works in is dropped by force later.
             let _ = sqlx::query("SELECT pg_catalog.pg_terminate_backend($1)")
@@ -142,29 +142,30 @@ impl Sessions {
         }
     }
 
-    fn has(&self, scope: &Scope) -> bool {
+    fn has(&self, scope: &CleanupScope) -> bool {
         self.all.iter().any(|(_, run)| in_scope(run, scope, &self.living))
     }
 
-    fn takes(&self, run: &str, scope: &Scope, swept: &mut Swept) -> bool {
+    fn takes(&self, run: &str, scope: &CleanupScope, swept: &mut Swept) -> bool {
         let takes = in_scope(run, scope, &self.living);
-        swept.kept += usize::from(!takes && *scope == Scope::Stale);
+        swept.kept += usize::from(!takes && *scope == CleanupScope::Stale);
         takes
     }
 
     /// No run lives, besides the one that ends.
-    fn nobody_but(&self, scope: &Scope) -> bool {
-        let ends = |run: &String| matches!(scope, Scope::Run(wanted) if run == wanted.as_str());
+    fn nobody_but(&self, scope: &CleanupScope) -> bool {
+        let ends =
+            |run: &String| matches!(scope, CleanupScope::Run(wanted) if run == wanted.as_str());
         self.living.iter().all(ends)
     }
 }
 
 /// Whether the things of this run are to go.
-pub(crate) fn in_scope(run: &str, scope: &Scope, living: &BTreeSet<String>) -> bool {
+pub(crate) fn in_scope(run: &str, scope: &CleanupScope, living: &BTreeSet<String>) -> bool {
     match scope {
-        Scope::Stale => !living.contains(run),
-        Scope::Run(wanted) => run == wanted.as_str(),
-        Scope::Everything => true,
+        CleanupScope::Stale => !living.contains(run),
+        CleanupScope::Run(wanted) => run == wanted.as_str(),
+        CleanupScope::Everything => true,
     }
 }
 

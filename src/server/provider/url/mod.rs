@@ -18,35 +18,38 @@ use secrecy::ExposeSecret as _;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
-use super::{Provider, Running, Start, Started};
+use super::{Provider, ProviderStart, RunningServer, Started};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
 use crate::secrets;
 use crate::server::borrowed_roles;
+use crate::server::cleanup::{CleanupScope, Swept};
 use crate::server::error::{ProviderError, describe};
-use crate::server::instance::Stopped;
+use crate::server::instance::StoppedServer;
 use crate::server::run_id::{RunId, run_of_role};
-use crate::server::sweep::{Scope, Swept};
 use leftovers::{ROLES, SWEEPER, names, remove};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// See the file's head.
-pub(crate) struct Url;
+pub(crate) struct UrlProvider;
 
-impl Provider for Url {
+impl Provider for UrlProvider {
     fn choice(&self) -> ProviderChoice {
         ProviderChoice::Url
     }
 
-    fn start<'a>(&'a self, start: &'a Start<'a>) -> BoxFuture<'a, Result<Started, ProviderError>> {
+    fn start<'a>(
+        &'a self,
+        start: &'a ProviderStart<'a>,
+    ) -> BoxFuture<'a, Result<Started, ProviderError>> {
         begin(start).boxed()
     }
 
     fn sweep<'a>(
         &'a self,
         settings: &'a PostgresSettings,
-        scope: &'a Scope,
+        scope: &'a CleanupScope,
     ) -> BoxFuture<'a, Swept> {
         async move {
             match sweep(settings, scope).await {
@@ -58,7 +61,7 @@ impl Provider for Url {
     }
 }
 
-async fn begin(start: &Start<'_>) -> Result<Started, ProviderError> {
+async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
     start.tell("the server of postgres.url");
     let run = &start.request.run;
     let admin = options(&start.request.settings, run)?;
@@ -139,10 +142,10 @@ struct Borrowed {
     roles: BTreeSet<String>,
 }
 
-impl Running for Borrowed {
-    fn stop(mut self: Box<Self>) -> BoxFuture<'static, Stopped> {
+impl RunningServer for Borrowed {
+    fn stop(mut self: Box<Self>) -> BoxFuture<'static, StoppedServer> {
         async move {
-            let scope = Scope::Run(self.run.clone());
+            let scope = CleanupScope::Run(self.run.clone());
             let mut swept = match remove(&mut self.anchor, &self.admin, self.version_num, &scope).await {
                 Ok(swept) => swept,
                 // The anchor may have been cut; a new session can still do it.
@@ -160,7 +163,7 @@ impl Running for Borrowed {
             let roles_left = self.strange_roles().await.unwrap_or_default();
             swept.problems.extend(told(&roles_left));
             connect::close(self.anchor).await;
-            Stopped { problems: swept.problems, roles_left, ..Stopped::default() }
+            StoppedServer { problems: swept.problems, roles_left, ..StoppedServer::default() }
         }
         .boxed()
     }
@@ -195,7 +198,7 @@ fn problem(text: String) -> Swept {
     Swept { problems: vec![text], ..Swept::default() }
 }
 
-async fn sweep(settings: &PostgresSettings, scope: &Scope) -> Result<Swept, ProviderError> {
+async fn sweep(settings: &PostgresSettings, scope: &CleanupScope) -> Result<Swept, ProviderError> {
     // The sweeper is no run: its session must not make a dead run look alive, nor a new one for others.
     let admin = options(settings, &RunId::new())?.application_name(SWEEPER);
     let mut connection = connect::connect(&admin, CONNECT_WITHIN)

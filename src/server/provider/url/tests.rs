@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 
 use super::leftovers::in_scope;
 use crate::model::Role;
+use crate::server::cleanup;
 use crate::server::instance::{Server, ServerRequest};
 use crate::server::provider::url::*;
 use crate::server::run_id::run_of_database;
-use crate::server::sweep;
 
 fn settings(url: &str) -> PostgresSettings {
     PostgresSettings {
@@ -24,9 +24,9 @@ async fn start(settings: PostgresSettings) -> Result<Server, ProviderError> {
 }
 
 /// The existing server.
-struct Host(Server);
+struct ExistingServer(Server);
 
-impl Host {
+impl ExistingServer {
     async fn start() -> Self {
         let local =
             PostgresSettings { provider: ProviderChoice::Local, ..PostgresSettings::default() };
@@ -69,7 +69,7 @@ async fn database_owner(server: &Server, database: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_run_makes_it_removes_whoever_the_user_is() {
-    let host = Host::start().await;
+    let host = ExistingServer::start().await;
     host.run("CREATE ROLE maker LOGIN CREATEDB CREATEROLE; CREATE ROLE plain LOGIN CREATEDB").await;
     for (user, own_role) in [("mig_ci", true), ("maker", true), ("plain", false)] {
         let server = start(settings(&host.url(user))).await.unwrap();
@@ -95,7 +95,7 @@ async fn what_a_run_makes_it_removes_whoever_the_user_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_run_is_swept_and_a_living_one_is_not() {
-    let host = Host::start().await;
+    let host = ExistingServer::start().await;
     host.run("CREATE DATABASE mig_ci_notes").await;
     let living = start(settings(&host.url("mig_ci"))).await.unwrap();
     let dead = start(settings(&host.url("mig_ci"))).await.unwrap();
@@ -113,10 +113,10 @@ async fn a_dead_run_is_swept_and_a_living_one_is_not() {
     let interrupted = next.run.clone();
     next.create_database().await.unwrap();
     drop(next);
-    let report = sweep::cleanup_run(&settings(&host.url("mig_ci")), &interrupted).await;
+    let report = cleanup::cleanup_run(&settings(&host.url("mig_ci")), &interrupted).await;
     assert_eq!((report.removed.len(), report.problems), (2, Vec::new()));
     assert!(living.is_alive().await);
-    let report = sweep::clean(&settings(&host.url("mig_ci")), ProviderChoice::Url, false).await;
+    let report = cleanup::clean(&settings(&host.url("mig_ci")), ProviderChoice::Url, false).await;
     assert!(report.kept >= 2 && host.ours().await.contains(&database), "{report:?}");
     living.stop().await;
     assert_eq!(host.ours().await, Vec::<String>::new());
@@ -126,7 +126,7 @@ async fn a_dead_run_is_swept_and_a_living_one_is_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_may_not_is_told_what_is_missing() {
-    let host = Host::start().await;
+    let host = ExistingServer::start().await;
     host.run("CREATE ROLE nobody LOGIN; CREATE ROLE plain LOGIN CREATEDB").await;
     let refused = start(settings(&host.url("nobody"))).await.unwrap_err();
     assert!(
@@ -182,9 +182,9 @@ fn the_maintenance_database_has_a_default() {
 fn a_living_run_is_stale_for_nobody() {
     let run = RunId::new();
     let living = BTreeSet::from([run.as_str().to_owned()]);
-    assert!(!in_scope(run.as_str(), &Scope::Stale, &living));
-    assert!(in_scope("0123456789ab", &Scope::Stale, &living));
-    assert!(in_scope(run.as_str(), &Scope::Run(run.clone()), &living));
-    assert!(!in_scope("0123456789ab", &Scope::Run(run), &living));
-    assert!(in_scope("0123456789ab", &Scope::Everything, &living));
+    assert!(!in_scope(run.as_str(), &CleanupScope::Stale, &living));
+    assert!(in_scope("0123456789ab", &CleanupScope::Stale, &living));
+    assert!(in_scope(run.as_str(), &CleanupScope::Run(run.clone()), &living));
+    assert!(!in_scope("0123456789ab", &CleanupScope::Run(run), &living));
+    assert!(in_scope("0123456789ab", &CleanupScope::Everything, &living));
 }

@@ -67,12 +67,12 @@ impl NetworkPlan {
 
 /// Where a server may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
+pub(crate) struct ServerAddress {
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
@@ -102,7 +102,7 @@ pub(crate) async fn addresses(
     engine: &Engine,
     id: &str,
     plan: &NetworkPlan,
-) -> Result<Vec<Address>, ProviderError> {
+) -> Result<Vec<ServerAddress>, ProviderError> {
     // A container that has just ended has no addresses; who waits for its answer finds that out.
     let Some(container) = engine.inspect(id).await else { return Ok(Vec::new()) };
     let missing = |what: &str| ProviderError::Docker {
@@ -112,13 +112,15 @@ pub(crate) async fn addresses(
     let running = container.state.as_ref().and_then(|state| state.running).unwrap_or(false);
     let found = match plan {
         NetworkPlan::Join { network } => address_on(&container, network)
-            .map(|host| vec![Address { host, port: PORT }])
+            .map(|host| vec![ServerAddress { host, port: PORT }])
             .ok_or_else(|| missing(&format!("address on the network `{network}`"))),
         NetworkPlan::Loopback => published(&container)
-            .map(|port| vec![Address { host: "127.0.0.1".to_owned(), port }])
+            .map(|port| vec![ServerAddress { host: "127.0.0.1".to_owned(), port }])
             .ok_or_else(|| missing("published port")),
         NetworkPlan::Everywhere { hosts } => published(&container)
-            .map(|port| hosts.iter().map(|host| Address { host: host.clone(), port }).collect())
+            .map(|port| {
+                hosts.iter().map(|host| ServerAddress { host: host.clone(), port }).collect()
+            })
             .ok_or_else(|| missing("published port")),
     };
     match found {

@@ -1,0 +1,144 @@
+//! Where all targets of a database stand, in one pass: their ledgers are read together, since a round trip for each would
+//! take longer than most upgrades.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::existing_ledgers::ExistingLedgers;
+use super::target::Target;
+use crate::formats::{Format, LedgerRow};
+use crate::model::{Failure, FailureKind};
+use crate::postgres::{Session, ledger_rows};
+
+/// Ledgers in one query: each is a part of a plan that the server has to make.
+const TOGETHER: usize = 200;
+
+/// Where a target stands.
+#[derive(Debug, Clone)]
+pub(crate) enum LedgerState {
+    /// Its schema is not there.
+    Absent,
+    /// There is no ledger: nothing has ever been applied by this tool.
+    New,
+    /// The ledger's rows, the oldest first. Most targets have the same.
+    Rows(Arc<[LedgerRow]>),
+    Unreadable(Box<Failure>),
+}
+
+/// Reads where targets stand, and hands that on in their order.
+pub(crate) async fn scan(
+    session: &mut Session,
+    format: &dyn Format,
+    targets: &[Target],
+    mut each: impl FnMut(usize, LedgerState),
+) -> Result<(), Failure> {
+    let mut known = HashSet::new();
+    for (chunk, first) in targets.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
+        let there = ExistingLedgers::read(session, chunk).await?;
+        let mut fine = Vec::new();
+        for (index, target) in chunk.iter().enumerate() {
+            match there.contradiction(format, target) {
+                Some(failure) => each(first + index, LedgerState::Unreadable(Box::new(failure))),
+                None => fine.push((index, target)),
+            }
+        }
+        let (with, without): (Vec<_>, Vec<_>) =
+            fine.into_iter().partition(|(_, target)| there.has_ledger(target));
+        for (index, target) in without {
+            each(first + index, there.without_ledger(target));
+        }
+        match together(session, format, &with).await {
+            Ok(mut rows) => {
+                for (index, target) in with {
+                    let rows = rows.remove(&index).unwrap_or_default();
+                    let elsewhere = rows.is_empty().then(|| there.elsewhere(format, target));
+                    each(
+                        first + index,
+                        match elsewhere.flatten() {
+                            Some(failure) => LedgerState::Unreadable(Box::new(failure)),
+                            None => LedgerState::Rows(shared(&mut known, rows)),
+                        },
+                    );
+                }
+            }
+            // One of them may not be read, or is not what it should be: the others are all the same.
+            Err(failure)
+                if matches!(failure.kind, FailureKind::Sql { .. } | FailureKind::Ledger) =>
+            {
+                for (index, target) in with {
+                    each(first + index, scan_one(session, format, target).await?);
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// The same rows once.
+fn shared(known: &mut HashSet<Arc<[LedgerRow]>>, rows: Vec<LedgerRow>) -> Arc<[LedgerRow]> {
+    if let Some(same) = known.get(rows.as_slice()) {
+        return Arc::clone(same);
+    }
+    let rows: Arc<[LedgerRow]> = rows.into();
+    known.insert(Arc::clone(&rows));
+    rows
+}
+
+/// Where one stands.
+pub(crate) async fn scan_one(
+    session: &mut Session,
+    format: &dyn Format,
+    target: &Target,
+) -> Result<LedgerState, Failure> {
+    let there = ExistingLedgers::read(session, std::slice::from_ref(target)).await?;
+    if let Some(failure) = there.contradiction(format, target) {
+        return Ok(LedgerState::Unreadable(Box::new(failure)));
+    }
+    if !there.has_ledger(target) {
+        return Ok(there.without_ledger(target));
+    }
+    match session.ledger(&target.ledger, &format.ledger_rows(&target.ledger)).await {
+        Ok(Some(rows)) if rows.is_empty() => Ok(match there.elsewhere(format, target) {
+            Some(failure) => LedgerState::Unreadable(Box::new(failure)),
+            None => LedgerState::Rows(rows.into()),
+        }),
+        Ok(rows) => Ok(rows.map_or(LedgerState::New, |rows| LedgerState::Rows(rows.into()))),
+        Err(failure) if failure.kind == FailureKind::ConnectionLost => Err(failure),
+        Err(failure) => Ok(LedgerState::Unreadable(Box::new(failure))),
+    }
+}
+
+async fn together(
+    session: &mut Session,
+    format: &dyn Format,
+    targets: &[(usize, &Target)],
+) -> Result<BTreeMap<usize, Vec<LedgerRow>>, Failure> {
+    let parts = targets.iter().map(|(index, target)| {
+        let rows = format.ledger_rows(&target.ledger);
+        format!("(SELECT {index}::int8 AS unit, {} FROM ({rows}) AS l)", ledger_rows::COLUMNS)
+    });
+    let query = parts.collect::<Vec<_>>().join(" UNION ALL ");
+    let mut found: BTreeMap<usize, Vec<LedgerRow>> = BTreeMap::new();
+    if query.is_empty() {
+        return Ok(found);
+    }
+    for row in session.query(&query).await? {
+        let (unit, row): (i64, LedgerRow) =
+            read(&row, |row| Ok((row.try_get("unit")?, ledger_rows::row(row)?)))?;
+        found.entry(usize::try_from(unit).unwrap_or_default()).or_default().push(row);
+    }
+    Ok(found)
+}
+
+pub(crate) fn read<T>(
+    row: &PgRow,
+    get: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+) -> Result<T, Failure> {
+    get(row).map_err(|error| {
+        Failure::new(FailureKind::Ledger, format!("the ledger's rows cannot be read: {error}"))
+    })
+}

@@ -1,0 +1,77 @@
+//! A crew's first look at all of its targets: those that have nothing to do are done with that.
+
+use std::time::Duration;
+
+use super::ledger_scan::{self, LedgerState};
+use crate::model::{Failure, FailureKind};
+use crate::postgres::Session;
+use crate::upgrade::rollout::environment::Reconnect;
+use crate::upgrade::rollout::worker_pool::WorkerPool;
+use crate::upgrade::track::progress::TargetOutcome;
+
+/// A setting that every session of a run brings along. Where it has not arrived, neither have the time limits, and whoever
+/// keeps them back pools sessions (PgBouncer: `ignore_startup_parameters = options`).
+pub(crate) const SESSION_MARKER: (&str, &str) = ("mig_ci.session", "direct");
+/// The second column makes the server look from time to time whether we are there still, also where it waits for a lock:
+/// nothing is left of a look that is interrupted. Older servers, and such as do not run on Linux, have no such setting.
+pub(crate) const SESSION_MARKER_ARRIVED: &str = "SELECT COALESCE(pg_catalog.current_setting('mig_ci.session', true), '') \
+    OPERATOR(pg_catalog.=) 'direct', (SELECT pg_catalog.set_config(s.name, '500', false) FROM pg_catalog.pg_settings AS s \
+    WHERE s.name OPERATOR(pg_catalog.=) 'client_connection_check_interval' \
+    AND pg_catalog.version() OPERATOR(pg_catalog.~) 'linux')";
+const BEHIND_A_POOLER: &str = "the session's settings do not arrive: a pooler such as PgBouncer stands in front of it. Connect \
+    to PostgreSQL itself, since search paths and locks do not last where sessions are pooled by transaction";
+
+/// What has been seen of them.
+pub(crate) struct LedgerScan {
+    pub(crate) done: Vec<Option<TargetOutcome>>,
+    /// Indices of those that have something to do.
+    pub(crate) waiting: Vec<usize>,
+    /// Where those stand.
+    pub(crate) seen: Vec<Option<LedgerState>>,
+}
+
+impl WorkerPool<'_> {
+    /// A server that is away is waited for.
+    pub(crate) async fn patient_survey(&self) -> Result<LedgerScan, Failure> {
+        let mut reconnect = Reconnect::new(self.patience);
+        loop {
+            let failure = match self.survey().await {
+                Ok(looked) => return Ok(looked),
+                Err(failure) => failure,
+            };
+            let Some(pause) = reconnect.after(&failure) else { return Err(failure) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Where all of them stand: those that have nothing to do are done.
+    async fn survey(&self) -> Result<LedgerScan, Failure> {
+        let mut session = Session::open_patiently(&self.lease_options).await?;
+        if !session.fetch_one::<bool>(SESSION_MARKER_ARRIVED).await? {
+            return Err(Failure::new(FailureKind::Environment, BEHIND_A_POOLER));
+        }
+        let format = self.work.track.chosen.format;
+        let mut done: Vec<Option<TargetOutcome>> = vec![None; self.targets.len()];
+        let mut waiting = Vec::new();
+        let mut seen = vec![None; self.targets.len()];
+        let surveyed = ledger_scan::scan(&mut session, format, self.targets, |index, stand| {
+            // What the tool refuses may be somebody else's work: it is looked at again with the claim.
+            let settled = self.work.done_without_session(&self.targets[index], &stand);
+            let is_final = matches!(stand, LedgerState::Absent | LedgerState::Unreadable(_));
+            done[index] = settled.filter(|done| is_final || !done.is_failed());
+            if done[index].is_none() {
+                waiting.push(index);
+                seen[index] = Some(stand);
+            }
+        });
+        surveyed.await?;
+        session.close().await;
+        waiting.sort_unstable();
+        for (index, done) in done.iter().enumerate() {
+            if let Some(done) = done {
+                self.announce(index, done, Duration::ZERO);
+            }
+        }
+        Ok(LedgerScan { done, waiting, seen })
+    }
+}

@@ -1,0 +1,66 @@
+//! What a migration may leave behind in the session that it ran in: where there is such a thing, no two targets share a
+//! session.
+
+use std::sync::Arc;
+
+use crate::model::Script;
+use crate::sql::{Certainty, effects};
+use crate::upgrade::preflight::ledger_scan::LedgerState;
+use crate::upgrade::preflight::target::Target;
+use crate::upgrade::track::executor::TrackExecutor;
+
+impl TrackExecutor<'_> {
+    /// Whether migrations that are to be applied need a session to themselves. Where a target stands may not be known: then
+    /// they could be any.
+    pub(crate) fn may_leave_something(&self, target: &Target, seen: Option<&LedgerState>) -> bool {
+        let rows = match seen {
+            Some(LedgerState::Rows(rows)) => rows,
+            Some(LedgerState::New) => &Arc::default(),
+            _ => return self.need_own_session(&(0..self.track.head.len()).collect::<Vec<_>>()),
+        };
+        self.need_own_session(&self.cached_decision(target, rows).decision.apply)
+    }
+
+    pub(crate) fn need_own_session(&self, indices: &[usize]) -> bool {
+        need_own_session(indices.iter().map(|index| self.script(&self.track.head[*index])))
+    }
+}
+
+/// Anything that outlives a transaction, or could as far as the text tells, would be there for the next target.
+fn need_own_session<'s>(mut scripts: impl Iterator<Item = &'s Script>) -> bool {
+    scripts.any(|script| effects(script).leaves_in_session() > Certainty::No)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(text: &str) -> bool {
+        need_own_session([Script::whole("1.sql", text)].iter())
+    }
+
+    #[test]
+    fn what_may_outlive_a_transaction_keeps_a_session_apart() {
+        for text in [
+            "select 1; set statement_timeout = 1;",
+            "RESET ALL",
+            "create temp table a ();",
+            "select set_config('a.b', 'c', false)",
+            "select pg_try_advisory_lock(1)",
+            "prepare p as select 1",
+            "select setup();",
+            "do $$ begin perform setup(); end $$;",
+            "insert into t values (1);",
+        ] {
+            assert!(needs(text), "{text}");
+        }
+        for text in [
+            "create table sessions (reset_at date, template text, upload text);",
+            "set local statement_timeout = 1;",
+            "create function f() returns void language plpgsql as $$begin create temp table x(); end$$;",
+            "alter table a alter b set not null;",
+        ] {
+            assert!(!needs(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Which way a track is to go, and what that means for each of its migrations: what is sent, and what the ledger shows
+//! afterwards.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::concurrent_index::without_lock_timeout;
+use super::executor::TrackExecutor;
+use super::progress::TargetProgress;
+use crate::formats::{Decision, DownDecision, DownRefusal, DownTo, LedgerRow};
+use crate::model::{Migration, Script};
+use crate::upgrade::direction::{AppliedRun, AppliedVersions, Direction, same};
+use crate::upgrade::preflight::target::Target;
+use crate::upgrade::session::batch::BatchStep;
+use crate::upgrade::session::commit_guard::with_commit_guard;
+use crate::upgrade::session::preamble::ledger_literal;
+
+/// Which way, and how far.
+#[derive(Debug, Clone)]
+pub(crate) enum TrackDirection {
+    /// To the head, or as many of the track's migrations from the first.
+    Up { limit: usize },
+    /// Migrations are undone, the newest first.
+    Down(DownTo),
+    /// Those that a run before has applied.
+    RollbackRun(Arc<AppliedRun>),
+}
+
+impl TrackDirection {
+    pub(crate) fn of(way: &Direction, migrations: &[Migration]) -> Self {
+        match way {
+            Direction::Up(to) => Self::Up { limit: to.limit(migrations).unwrap_or(0) },
+            Direction::Down(to) => Self::Down(to.clone()),
+            Direction::RollbackRun(applied) => Self::RollbackRun(Arc::clone(applied)),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. })
+    }
+}
+
+impl AppliedRun {
+    fn of(&self, target: &Target) -> Option<&AppliedVersions> {
+        self.versions.get(&(target.track, target.name.to_string()))
+    }
+}
+
+/// A ledger that many targets have, and what comes of it, thought of once.
+#[derive(Debug)]
+pub(crate) struct CachedDecision {
+    /// Keeps what `Work` knows it by.
+    rows: Arc<[LedgerRow]>,
+    pub(crate) decision: Decision,
+    /// The rows as SQL compares them.
+    pub(crate) words: String,
+}
+
+impl TrackExecutor<'_> {
+    /// What the tool would do with a ledger like this. The rows of targets that were seen together are the same ones.
+    pub(crate) fn cached_decision(
+        &self,
+        target: &Target,
+        rows: &Arc<[LedgerRow]>,
+    ) -> Arc<CachedDecision> {
+        let think = || {
+            let (rows, decision) = (Arc::clone(rows), self.decide(target, rows));
+            Arc::new(CachedDecision { words: ledger_literal(&rows), rows, decision })
+        };
+        // Rows that nobody else has are not kept, and neither is what differs by target.
+        let is_one_for_all = !matches!(
+            self.direction,
+            TrackDirection::RollbackRun(_) | TrackDirection::Down(DownTo::Steps(_))
+        );
+        let is_shared = Arc::strong_count(rows) > 1 && is_one_for_all;
+        match self.decisions.lock() {
+            Ok(mut thoughts) if is_shared => {
+                let address = Arc::as_ptr(rows).cast::<LedgerRow>().addr();
+                let thought = thoughts.entry(address).or_insert_with(think);
+                debug_assert!(
+                    Arc::ptr_eq(&thought.rows, rows),
+                    "rows are kept as long as their address is known"
+                );
+                Arc::clone(thought)
+            }
+            _ => think(),
+        }
+    }
+
+    /// What the tool would do with a ledger like this.
+    pub(crate) fn decide(&self, target: &Target, rows: &[LedgerRow]) -> Decision {
+        let (format, migrations) = (self.track.chosen.format, &self.track.head);
+        match &self.direction {
+            TrackDirection::Up { limit } => {
+                let mut decision = format.decide(rows, migrations);
+                decision.apply.retain(|index| index < limit);
+                decision
+            }
+            TrackDirection::Down(to @ DownTo::Steps(_)) => self.decide_steps(target, rows, to),
+            TrackDirection::Down(to) => self.down(rows, to),
+            TrackDirection::RollbackRun(applied) => self.back(rows, applied.of(target)),
+        }
+    }
+
+    /// What the tool would undo; and nothing at all where it would pass over a migration, or forget one that stays, without
+    /// a word.
+    fn down(&self, rows: &[LedgerRow], to: &DownTo) -> Decision {
+        if self.is_below(rows, to) {
+            return Decision::default();
+        }
+        let decided = self.track.chosen.format.decide_down(rows, &self.track.head, to);
+        let DownDecision { undo, irreversible, empty, .. } = match decided {
+            Ok(decision) => decision,
+            Err(DownRefusal { reason, refused }) => {
+                return Decision { refusal: Some(reason), refused, ..Decision::default() };
+            }
+        };
+        let stays = |index: &usize, why: &str| {
+            let version = &self.track.head[*index].version;
+            let refusal =
+                Some(format!("{version} cannot be undone: {why}. Nothing has been undone"));
+            Decision { refusal, refused: Some(*index), ..Decision::default() }
+        };
+        match (irreversible.first(), empty.first()) {
+            (Some(index), _) => stays(index, "it has no down script"),
+            (None, Some(index)) => stays(
+                index,
+                "its down script has no statement, so that what it has made would stay and the ledger would not show it",
+            ),
+            (None, None) => Decision { apply: undo, ..Decision::default() },
+        }
+    }
+
+    /// Of many tenants some may not have come so far. A tool that is asked for one alone may call that a mistake.
+    fn is_below(&self, rows: &[LedgerRow], to: &DownTo) -> bool {
+        let DownTo::Version(version) = to else { return false };
+        let place = |version: &str| {
+            let mut all = self.track.head.iter();
+            all.rposition(|migration| same(&migration.version, version))
+        };
+        let Some(stays) = place(version) else { return false };
+        rows.iter().all(|row| row.complete && place(&row.version).is_some_and(|at| at <= stays))
+    }
+
+    /// "The last one" is the one that was the last when it was first looked: somebody else may undo it meanwhile, and then it
+    /// is undone, and not the next one, too.
+    fn decide_steps(&self, target: &Target, rows: &[LedgerRow], to: &DownTo) -> Decision {
+        let Ok(mut meant) = self.resolved_steps.lock() else { return self.down(rows, to) };
+        if let Some(versions) = meant.get(&target.name) {
+            return self.back(rows, Some(versions));
+        }
+        let decision = self.down(rows, to);
+        if decision.refusal.is_none() {
+            // The first that is undone was applied last.
+            let versions =
+                decision.apply.iter().rev().map(|index| self.track.head[*index].version.clone());
+            let rows_before = Some(self.history(rows).len() - decision.apply.len());
+            let versions = AppliedVersions { versions: versions.collect(), rows_before };
+            meant.insert(Arc::clone(&target.name), versions);
+        }
+        decision
+    }
+
+    /// Exactly these, whatever else is there with a higher number; but nothing that came later is left without its ground.
+    fn back(&self, rows: &[LedgerRow], applied: Option<&AppliedVersions>) -> Decision {
+        let Some(AppliedVersions { versions, rows_before }) = applied else {
+            return Decision::default();
+        };
+        let rows = self.history(rows);
+        let is_there = |version: &&String| rows.iter().any(|row| row.version == **version);
+        let there: Vec<&String> = versions.iter().filter(is_there).collect();
+        if there.is_empty() {
+            return Decision::default();
+        }
+        let refused = |reason: String| Decision { refusal: Some(reason), ..Decision::default() };
+        let came_later = match self.track.chosen.format.keeps_one_row() {
+            true => rows.last().is_some_and(|current| !there.contains(&&current.version)),
+            false => rows_before.is_some_and(|before| rows.len() > before + there.len()),
+        };
+        if came_later {
+            let mut others =
+                rows.iter().map(|row| &row.version).filter(|version| !there.contains(version));
+            let last = others
+                .next_back()
+                .map(|version| format!(" ({version}, perhaps)"))
+                .unwrap_or_default();
+            return refused(format!(
+                "something was applied{last} after what is to be undone: undo that first, or go down to a version"
+            ));
+        }
+        // As the tool would see it if nothing had a higher number.
+        let place = |version: &str| self.track.head.iter().position(|one| one.version == version);
+        let first = there.iter().filter_map(|version| place(version)).min();
+        let is_seen = |row: &&LedgerRow| {
+            there.contains(&&row.version) || place(&row.version).is_none_or(|at| Some(at) < first)
+        };
+        let seen: Vec<LedgerRow> = rows.iter().filter(is_seen).cloned().collect();
+        let mut decision = self.down(&seen, &DownTo::Steps(there.len()));
+        // The last that was applied first.
+        let order = |index: &usize| {
+            let version = &self.track.head[*index].version;
+            versions.iter().position(|one| one == version).map(std::cmp::Reverse)
+        };
+        decision.apply.sort_by_key(order);
+        match decision.apply.iter().find(|index| order(index).is_none()) {
+            Some(index) => refused(format!(
+                "the tool would undo {} as well, which is not to be undone",
+                self.track.head[*index].version
+            )),
+            None => decision,
+        }
+    }
+
+    /// What is left of what was to be done. "The last two" are other ones once the last is undone: what is to be undone is
+    /// what was meant at first.
+    pub(crate) fn left(
+        &self,
+        target: &Target,
+        begun: &TargetProgress,
+        rows: &[LedgerRow],
+    ) -> Decision {
+        match &self.direction {
+            TrackDirection::Up { .. } => self.decide(target, rows),
+            TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
+                let doubtful = self.track.chosen.format.in_doubt(rows, &self.track.head);
+                let rows = self.history(rows);
+                let is_there = |index: &&usize| {
+                    let version = &self.track.head[**index].version;
+                    doubtful.contains(index) || rows.iter().any(|row| row.version == *version)
+                };
+                let apply = begun.wanted.iter().filter(is_there).copied().collect();
+                Decision { apply, ..Decision::default() }
+            }
+        }
+    }
+
+    /// What a ledger's rows show: one row for each migration.
+    pub(crate) fn history<'r>(&self, rows: &'r [LedgerRow]) -> Cow<'r, [LedgerRow]> {
+        self.track.chosen.format.history(rows, &self.track.head)
+    }
+
+    /// What is sent for the track's migration of this index, and what has to be true afterwards.
+    pub(crate) fn step(&self, index: usize, target: &Target) -> BatchStep {
+        let format = self.track.chosen.format;
+        let migration = &self.track.head[index];
+        let recorded = format.is_applied_expr(migration, &target.ledger);
+        let below = index.checked_sub(1).map(|below| &self.track.head[below]);
+        let (messages, recorded) = match &self.direction {
+            TrackDirection::Up { .. } => (format.apply_atomic(migration, &target.ledger), recorded),
+            TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => (
+                format.revert_atomic(migration, below, &target.ledger),
+                format!("NOT ({recorded})"),
+            ),
+        };
+        let messages = with_commit_guard(messages, &recorded);
+        BatchStep { messages: without_lock_timeout(messages, self.script(migration)), recorded }
+    }
+
+    /// What is run of a migration.
+    pub(crate) fn script<'m>(&self, migration: &'m Migration) -> &'m Script {
+        match &self.direction {
+            TrackDirection::Up { .. } => &migration.up,
+            // What cannot be undone is refused by its own file.
+            TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
+                migration.down.as_ref().unwrap_or(&migration.up)
+            }
+        }
+    }
+}

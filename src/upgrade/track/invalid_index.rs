@@ -1,0 +1,205 @@
+//! Indexes that `CREATE INDEX CONCURRENTLY` has left invalid. `IF NOT EXISTS` takes one for the index that it should be, and
+//! then the ledger shows a migration whose index nothing uses.
+
+use super::concurrent_index::InvalidIndex;
+use super::executor::TrackExecutor;
+use super::postcondition::BatchFailure;
+use crate::model::{Failure, FailureKind, Migration};
+use crate::sql::{ConcurrentCommand, IndexChange, ObjectName, effects};
+use crate::upgrade::preflight::target::Target;
+use crate::upgrade::session::batch::Batch;
+use crate::upgrade::session::worker_session::WorkerSession;
+
+impl TrackExecutor<'_> {
+    /// The invalid indexes before a batch that can leave some, or can take one for its own: then it is not begun.
+    pub(crate) async fn half_built(
+        &self,
+        lane: &mut WorkerSession,
+        target: &Target,
+        batch: &Batch,
+        migrations: &[&Migration],
+    ) -> Result<Vec<InvalidIndex>, Option<BatchFailure>> {
+        let changes = self.index_changes(migrations);
+        let takes_any = changes.iter().any(|change| {
+            matches!(change, IndexChange::Create { if_not_exists: true, index: Some(_), .. })
+        });
+        if !takes_any && !self.builds_concurrently(migrations) {
+            return Ok(Vec::new());
+        }
+        let failed = |failure| Some(BatchFailure::for_good(failure, batch));
+        let before = lane.invalid(target).await.map_err(failed)?;
+        match before.iter().find(|index| is_taken(index, &target.search_path, &changes)) {
+            Some(index) => Err(failed(self.invalid(index, migrations))),
+            None => Ok(before),
+        }
+    }
+
+    /// After it: one that it has left although the server has said nothing of it.
+    pub(crate) async fn built(
+        &self,
+        lane: &mut WorkerSession,
+        target: &Target,
+        batch: &Batch,
+        migrations: &[&Migration],
+        before: &[InvalidIndex],
+    ) -> Result<(), Option<BatchFailure>> {
+        if !self.builds_concurrently(migrations) {
+            return Ok(());
+        }
+        let failed = |failure| Some(BatchFailure::for_good(failure, batch));
+        let changes = self.index_changes(migrations);
+        let path = &target.search_path;
+        let after = lane.invalid(target).await.map_err(failed)?;
+        // In the other schemas others may be at work.
+        let is_of_batch = |index: &&InvalidIndex| {
+            index.schema == path[0] && before.iter().all(|one| one.oid != index.oid)
+                || changes.iter().any(|change| makes(change, index, path))
+        };
+        match after.iter().find(is_of_batch) {
+            Some(index) => Err(failed(self.invalid(index, migrations))),
+            None => Ok(()),
+        }
+    }
+
+    fn index_changes<'m>(&self, migrations: &[&'m Migration]) -> Vec<&'m IndexChange> {
+        let scripts = migrations.iter().map(|migration| self.script(migration));
+        scripts.flat_map(|script| effects(script).index_changes()).collect()
+    }
+
+    /// They make or rebuild indexes outside of a transaction.
+    fn builds_concurrently(&self, migrations: &[&Migration]) -> bool {
+        let mut scripts = migrations.iter().map(|migration| self.script(migration));
+        scripts.any(|script| {
+            effects(script).concurrent_commands().any(ConcurrentCommand::is_of_indexes)
+        })
+    }
+
+    fn invalid(&self, index: &InvalidIndex, migrations: &[&Migration]) -> Failure {
+        let index = &index.qualified;
+        Failure {
+            place: migrations.last().map(|migration| self.file_of(migration)),
+            hint: Some(format!(
+                "nothing uses it, and IF NOT EXISTS takes it for a good one; drop it, and run again: \
+                 DROP INDEX CONCURRENTLY {index};"
+            )),
+            ..Failure::new(
+                FailureKind::Target,
+                format!(
+                    "the index {index} is invalid: CREATE INDEX CONCURRENTLY has not finished it"
+                ),
+            )
+        }
+    }
+}
+
+/// The batch makes an index of this name, and does not remove or rebuild the invalid one before.
+fn is_taken(index: &InvalidIndex, path: &[String], changes: &[&IndexChange]) -> bool {
+    let mut changes = changes.iter();
+    let first = changes.find(|change| creates(change, index, path) || repairs(change, index, path));
+    first.is_some_and(|change| creates(change, index, path))
+}
+
+fn creates(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
+    let IndexChange::Create { index: Some(name), table, .. } = change else { return false };
+    // An index is in the schema of its table.
+    let is_there = table.schema.is_some() || index.schema == path[0] || index.table == table.name;
+    is_there && is_it(name, &index.schema, &index.name, path)
+}
+
+fn makes(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
+    let rebuilds = matches!(change, IndexChange::RebuildIndex(name)
+        if is_it(name, &index.schema, &index.name, path));
+    rebuilds || creates(change, index, path)
+}
+
+/// The invalid index is gone or valid afterwards.
+fn repairs(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
+    let is_index = |name: &ObjectName| is_it(name, &index.schema, &index.name, path);
+    let is_table = |name: &ObjectName| is_it(name, &index.schema, &index.table, path);
+    match change {
+        IndexChange::Create { .. } => false,
+        IndexChange::Drop(names) => names.iter().any(is_index),
+        IndexChange::DropTables(names) => names.iter().any(is_table),
+        IndexChange::RebuildIndex(name) => is_index(name),
+        IndexChange::RebuildTable(name) => is_table(name),
+    }
+}
+
+/// Without a schema a name is that of an object in the search path.
+fn is_it(name: &ObjectName, schema: &str, own: &str, path: &[String]) -> bool {
+    name.name == own
+        && match &name.schema {
+            Some(named) => named == schema,
+            None => path.iter().any(|one| one == schema),
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Effects;
+
+    fn taken(script: &str, name: &str) -> bool {
+        let index = InvalidIndex {
+            oid: 1,
+            schema: "t".into(),
+            name: name.into(),
+            table: "orders".into(),
+            table_schema: "t".into(),
+            qualified: String::new(),
+            is_in_use: false,
+        };
+        let effects = Effects::of(script);
+        let changes: Vec<_> = effects.index_changes().collect();
+        is_taken(&index, &["t".to_owned(), "shared".to_owned()], &changes)
+    }
+
+    const CREATE: &str = "CREATE INDEX CONCURRENTLY IF NOT EXISTS by_email ON orders (email);";
+
+    #[test]
+    fn only_a_statement_about_that_index_repairs_it() {
+        for before in [
+            "",
+            "-- drop index by_email; reindex\n",
+            "/* REINDEX INDEX by_email; */",
+            "DROP INDEX other;",
+            "DROP INDEX by_email_2;",
+            "DROP INDEX shared.by_email;",
+            "DROP INDEX \"BY_EMAIL\";",
+            "REINDEX INDEX CONCURRENTLY other;",
+            "REINDEX TABLE CONCURRENTLY orders;",
+            "REINDEX TABLE other;",
+            "COMMENT ON INDEX by_email IS 'DROP INDEX by_email; REINDEX';",
+            "INSERT INTO log VALUES ('reindex');",
+            "DO $$ BEGIN EXECUTE 'DROP INDEX by_email'; END $$;",
+        ] {
+            assert!(taken(&format!("{before}{CREATE}"), "by_email"), "{before}");
+        }
+        assert!(taken(&format!("{CREATE} DROP INDEX by_email;"), "by_email"), "too late");
+        for before in [
+            "DROP INDEX CONCURRENTLY IF EXISTS by_email;",
+            "drop index /* x */ a, t.BY_EMAIL cascade;",
+            "DROP INDEX \"t\".\"by_email\";",
+            "REINDEX INDEX CONCURRENTLY by_email;",
+            "REINDEX (VERBOSE) INDEX t.by_email;",
+            "REINDEX TABLE orders;",
+            "DROP TABLE orders;",
+        ] {
+            assert!(!taken(&format!("{before}{CREATE}"), "by_email"), "{before}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_the_server_reads_them() {
+        assert!(!taken(CREATE, "email"), "a part of a name");
+        assert!(!taken(CREATE, "by_email_2"));
+        let quoted = "CREATE INDEX CONCURRENTLY IF NOT EXISTS \"By \"\"E\" ON t.orders (email)";
+        assert!(taken(quoted, "By \"E") && !taken(quoted, "by \"e"));
+        assert!(!taken(&CREATE.replace("orders", "other.orders"), "by_email"), "another schema");
+        let long = "x".repeat(80);
+        let script = CREATE.replace("by_email", &long);
+        assert!(taken(&script, &long[..63]), "cut as the server cuts it");
+        assert!(taken("create index if not exists By_Email on orders (email)", "by_email"));
+        assert!(!taken("create index on orders (by_email)", "by_email"));
+    }
+}
