@@ -52,7 +52,8 @@ pub(crate) struct Global {
     pub(crate) quiet: bool,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Subcommand, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Command {
     /// Replay base and head for every sample tenant, and judge what happened
     Verify(VerifyArgs),

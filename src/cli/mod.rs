@@ -14,6 +14,7 @@ mod help;
 mod init;
 mod isolation;
 mod list;
+mod log;
 mod output;
 mod publish;
 mod real;
@@ -31,16 +32,13 @@ mod verify;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+use tracing::Instrument as _;
 
 use args::{App, Command};
 use exit::Exit;
 use stream::Streams;
 
 use crate::config;
-use crate::postgres;
 use crate::secrets;
 use crate::verify::VerifyError;
 
@@ -67,7 +65,7 @@ pub(crate) fn main() -> ExitCode {
     };
     learn_secrets(&app.command);
     let streams = Streams::new(app.global.color, app.global.log_format);
-    log_to_stderr(streams.err_colour());
+    log::to_stderr(app.global.log_format, streams.err_colour());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -75,7 +73,8 @@ pub(crate) fn main() -> ExitCode {
             return Exit::Environment.into();
         }
     };
-    let outcome = runtime.block_on(run(&app, &streams));
+    let span = tracing::debug_span!("run", command = %app.command);
+    let outcome = runtime.block_on(run(&app, &streams).instrument(span));
     // A name that is being looked up, or an engine that does not answer, is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match outcome {
@@ -136,13 +135,4 @@ fn learn_passwords() {
     if let Some(Ok(text)) = file {
         secrets::learn_password_file(&text);
     }
-}
-
-/// Diagnostics for people who set `MIG_CI_LOG=debug`; the server's notices go to the steps that caused them.
-fn log_to_stderr(colour: bool) {
-    let wanted = std::env::var("MIG_CI_LOG").ok().filter(|wanted| !wanted.is_empty());
-    let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("off"));
-    let log = fmt::layer().with_writer(edge::harmless_stderr).with_ansi(colour).with_filter(filter);
-    tracing_subscriber::registry().with(log).with(postgres::notice_layer()).init();
 }

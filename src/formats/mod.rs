@@ -227,6 +227,17 @@ pub(crate) struct Decision {
     pub(crate) passed_over: Vec<usize>,
 }
 
+impl Decision {
+    /// Writes to the log what was read of the ledger, and what follows from it.
+    pub(crate) fn log(&self, rows: &[LedgerRow], migrations: &[Migration]) {
+        let newest = rows.last().map(|row| row.version.as_str());
+        tracing::debug!(rows = rows.len(), newest, "ledger read");
+        let versions = || self.apply.iter().map(|index| &*migrations[*index].version);
+        let refusal = self.refusal.as_deref();
+        tracing::debug!(apply = ?versions().collect::<Vec<_>>(), refusal, "decision");
+    }
+}
+
 /// A directory that the tool itself could not use, or that mig-ci does not understand.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FormatError {

@@ -13,6 +13,7 @@ mod partition;
 mod project;
 mod reserved;
 mod shape;
+mod span;
 mod target;
 
 pub(crate) use catalog::{
@@ -40,6 +41,7 @@ pub(crate) use project::{
 };
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
 pub(crate) use shape::{CatalogComparison, PlacedDifference, ShapeComparison};
+pub(crate) use span::{attempt_span, database_span, step_span};
 pub(crate) use target::{
     MAX_IDENTIFIER_BYTES, TargetError, TargetTemplate, check_identifier, placeholder,
 };

@@ -42,8 +42,10 @@ where
         });
         match opened {
             Err(failure) if tries < TRIES && failure.kind == full => {
-                let pause = PAUSE * 2_u32.pow(tries);
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+                let pause = (PAUSE * 2_u32.pow(tries)).mul_f64(0.5 + fastrand::f64());
+                let reason = failure.message;
+                tracing::debug!(reason, ?pause, "the server is full: connecting again");
+                tokio::time::sleep(pause).await;
                 tries += 1;
             }
             answered => return answered,

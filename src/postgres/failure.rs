@@ -141,6 +141,7 @@ pub(crate) fn of_connection(error: &sqlx::Error) -> Failure {
         ),
         error => of_own(error),
     };
+    tracing::debug!(reason = failure.message, "cannot connect");
     Failure { message: format!("cannot open a session: {}", failure.message), ..failure }
 }
 

@@ -68,6 +68,7 @@ impl Session {
     /// Connects with the server's own search path.
     pub(crate) async fn open_plain(options: PgConnectOptions) -> Result<Self, Failure> {
         let connection = options.connect().await.map_err(|error| failure::of_connection(&error))?;
+        tracing::debug!(server_database = options.get_database(), "connected");
         let (in_transaction, sending) = (Some(false), Arc::default());
         Ok(Self { connection, in_transaction, completed: 0, sending })
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt as _};
+use tracing::Instrument as _;
 
 use super::Replay;
 use super::plan::{DatabasePlan, PlannedUnit, StartingState};
@@ -60,8 +61,8 @@ async fn replay_fresh(
 ) -> UnitRecord {
     let home = make_home(replay, database).await;
     let mut run = begin(replay, database, unit, &home);
-    run.reach_base().await;
-    run.run_head().await;
+    run_half(&mut run, Half::Base).await;
+    run_half(&mut run, Half::Head).await;
     run.finish()
 }
 
@@ -125,11 +126,16 @@ enum Half {
 /// The one place where units run side by side.
 async fn run_each(runs: &mut [UnitRun<'_>], jobs: usize, half: Half) {
     stream::iter(runs.iter_mut())
-        .for_each_concurrent(jobs, async |run| match half {
-            Half::Base => run.reach_base().await,
-            Half::Head => run.run_head().await,
-        })
+        .for_each_concurrent(jobs, async |run| run_half(run, half).await)
         .await;
+}
+
+async fn run_half(run: &mut UnitRun<'_>, half: Half) {
+    let span = run.span();
+    match half {
+        Half::Base => run.reach_base().instrument(span).await,
+        Half::Head => run.run_head().instrument(span).await,
+    }
 }
 
 fn hold_back(tenants: &mut [UnitRun<'_>], shared: &[UnitRun<'_>], reason: &str) {

@@ -20,6 +20,16 @@ pub(crate) enum Attempt {
     Last,
 }
 
+impl Attempt {
+    /// For the log.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::First => 1,
+            Self::Last => 2,
+        }
+    }
+}
+
 /// Why the results of a database do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InconclusiveReason {

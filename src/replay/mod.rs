@@ -14,8 +14,9 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
 
-use crate::model::{Failure, FailureKind, Files, Migration, RunEvent, UnitRecord};
+use crate::model::{Failure, FailureKind, Files, Migration, RunEvent, UnitRecord, database_span};
 use crate::postgres::Session;
 use crate::samples::{run_file, run_file_in_transaction};
 use crate::server::{EventSink, Server};
@@ -112,7 +113,10 @@ pub(crate) async fn replay(
         lost: AtomicBool::new(false),
         doubts: InconclusiveResults::new(mode.attempt, concurrent, are_linked(plans)),
     };
-    let each = stream::iter(plans).map(|plan| database::replay_database(&replay, plan));
+    let each = stream::iter(plans).map(|plan| {
+        let span = database_span(&plan.name);
+        database::replay_database(&replay, plan).instrument(span)
+    });
     let databases = if jobs == 1 {
         each.buffered(1).collect().await
     } else {

@@ -39,6 +39,8 @@ impl Replay<'_> {
                     if self.is_lost() || Instant::now() + PAUSE > deadline {
                         return Err(Failure { kind: FailureKind::Environment, ..failure });
                     }
+                    let reason = failure.message;
+                    tracing::debug!(reason, pause = ?PAUSE, "connecting again");
                     tokio::time::sleep(PAUSE).await;
                 }
                 opened => return opened,

@@ -6,8 +6,10 @@
 
 use std::time::{Instant, SystemTime};
 
+use tracing::Instrument as _;
+
 use crate::checks;
-use crate::model::{Partition, UnitRecord};
+use crate::model::{Partition, UnitRecord, database_span};
 use crate::postgres::Url;
 use crate::report::upgrade as report;
 use crate::server::EventSink;
@@ -18,6 +20,7 @@ mod create;
 mod direction;
 mod dry_run;
 mod error;
+mod log;
 pub(crate) mod preflight;
 mod report_record;
 pub(crate) mod rollout;
@@ -80,7 +83,8 @@ pub(crate) async fn upgrade(
     let job = RequestScope::new(request, &project, &files)?;
     let (files, root, events) = (&files, &*project.root, &events);
     let fleet = Coordinator { request, job: &job, files, root, confirm, events, interruption };
-    let units = fleet.run().await?;
+    let span = database_span(&job.database.database.name);
+    let units = fleet.run().instrument(span).await?;
     let (records, upgraded): (Vec<UnitRecord>, Vec<_>) = units.into_iter().map(parts).unzip();
     let findings = checks::judge(&records, &project.checks);
     let report = report::build(report::Run {

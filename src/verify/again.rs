@@ -92,6 +92,7 @@ impl RunContext<'_> {
     ) -> Result<Result<Ran, Failure>, VerifyError> {
         for (plan, (_, doubt)) in plans.iter().zip(doubts) {
             let (database, reason) = (plan.name.clone(), doubt.reason.clone());
+            tracing::debug!(database = &*database, reason, "replaying again");
             let _ = self.events.send(RunEvent::ReplayedAgain { database, reason });
         }
         let mode = Mode { jobs: 1, attempt: Attempt::Last };

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::timing::Stopwatch;
 use super::{Loaded, VerifyError, facts};
-use crate::model::RunEvent;
+use crate::model::{RunEvent, attempt_span};
 use crate::replay::plan::DatabasePlan;
 use crate::replay::{self, Evidence, Mode};
 use crate::report::verify::v1;
@@ -56,8 +57,9 @@ impl RunContext<'_> {
         let server = started?;
         watch.lap(laps[0]);
 
-        let evidence =
-            interrupted.run_until_cancelled(self.prepare_and_replay(&server, plans, mode)).await;
+        let replayed = self.prepare_and_replay(&server, plans, mode);
+        let replayed = replayed.instrument(attempt_span(mode.attempt.number()));
+        let evidence = interrupted.run_until_cancelled(replayed).await;
         watch.lap(laps[1]);
 
         let _ = events.send(RunEvent::CleaningUp);

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tracing::Instrument as _;
+
 use super::database_gate::{GatePermit, Reach};
 use super::{UnitRun, at};
 use crate::formats::{
@@ -10,6 +12,7 @@ use crate::formats::{
 };
 use crate::model::{
     Failure, FailureKind, Migration, Phase, Place, RunEvent, StepOutcome, StepRecord, UnitEnd,
+    step_span,
 };
 use crate::postgres::{Session, collecting as collecting_notices};
 use crate::sql::{Effects, effects};
@@ -48,6 +51,7 @@ impl UnitRun<'_> {
         let asks = format!("SELECT {}", ledger.is_watched());
         let mut watched = session.fetch_one::<bool>(&asks).await.map_err(at(phase))?;
         let decision = format.decide(&rows, migrations);
+        decision.log(&rows, migrations);
         // What a session keeps beyond its transactions is kept from the others for as long as it lives. Later it waits for
         // nothing, so all that it needs is taken now.
         let alone = self.track.takes_session_locks && !decision.apply.is_empty();
@@ -67,7 +71,10 @@ impl UnitRun<'_> {
             watched |= effects(&migration.up).may_watch(&ledger.table);
             let messages = format.apply(migration, ledger);
             let messages = if watched { separated(messages) } else { messages };
-            let (step, turn) = self.step(&mut session, migration, messages, phase, kept).await;
+            let (step, turn) = self
+                .step(&mut session, migration, messages, phase, kept)
+                .instrument(step_span(migration.file_name()))
+                .await;
             let failed = matches!(step.outcome, StepOutcome::Failed(_));
             self.record.steps.push(step);
             if failed {
@@ -122,6 +129,7 @@ impl UnitRun<'_> {
         };
         let was_open = session.is_left_in_transaction();
         let watch = self.watch_guards(session, migration, &messages).await;
+        tracing::debug!(migrations = 1, messages = messages.len(), "sending");
         let (outcome, notices) = collecting_notices(session.step(&messages, &recorded)).await;
         let mut step = StepRecord {
             outcome: StepOutcome::Applied,
@@ -136,6 +144,8 @@ impl UnitRun<'_> {
         }
         match outcome {
             Ok(aftermath) => {
+                let recorded = aftermath.recorded;
+                tracing::debug!(recorded, schemas = ?aftermath.schemas, "postcondition read");
                 if let Some(watch) = watch {
                     watch.finish(session, &aftermath, &self.unit.search_path, &mut step).await;
                 }
@@ -150,6 +160,7 @@ impl UnitRun<'_> {
                 let mut failure = self.replay.settle(failed.failure).await;
                 // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
                 failure.place.get_or_insert_with(|| file_of(migration));
+                tracing::debug!(reason = failure.message, "step failed");
                 self.doubt(phase, &failure);
                 step.outcome = StepOutcome::Failed(Box::new(failure));
             }

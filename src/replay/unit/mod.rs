@@ -164,6 +164,8 @@ impl<'a> UnitRun<'a> {
             Some(UnitEnd::NotRun { .. } | UnitEnd::Completed) => Verdict::NotRun,
         };
         let (unit, took) = (self.name(), self.record.duration);
+        let steps = self.record.steps.len();
+        tracing::debug!(%verdict, steps, duration = ?took, "finished");
         self.replay.tell(RunEvent::UnitFinished { unit, verdict, took });
     }
 
@@ -231,7 +233,13 @@ impl<'a> UnitRun<'a> {
         Err(UnitEnd::NotRun { reason: reason.to_owned() })
     }
 
+    /// The span of the log for what happens in this unit.
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.name().span(&self.unit.target)
+    }
+
     fn enter(&self, phase: Phase) {
+        tracing::debug!(%phase, "phase started");
         self.replay.tell(RunEvent::UnitStarted { unit: self.name(), phase });
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ledger_scan::{self, LedgerState};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
+use crate::upgrade::log;
 use crate::upgrade::rollout::environment::Reconnect;
 use crate::upgrade::rollout::worker_pool::WorkerPool;
 use crate::upgrade::track::progress::TargetOutcome;
@@ -55,6 +56,7 @@ impl WorkerPool<'_> {
         let mut waiting = Vec::new();
         let mut seen = vec![None; self.targets.len()];
         let surveyed = ledger_scan::scan(&mut session, format, self.targets, |index, stand| {
+            log::scanned(&self.targets[index], &stand);
             // What the tool refuses may be somebody else's work: it is looked at again with the claim.
             let settled = self.work.done_without_session(&self.targets[index], &stand);
             let is_final = matches!(stand, LedgerState::Absent | LedgerState::Unreadable(_));

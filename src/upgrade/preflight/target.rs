@@ -54,6 +54,11 @@ impl OtherLedgers {
 }
 
 impl Target {
+    /// The span of the log for what happens to it.
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.unit().span(&self.target)
+    }
+
     pub(crate) fn unit(&self) -> UnitName {
         UnitName {
             database: Arc::clone(&self.database),

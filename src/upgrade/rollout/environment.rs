@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::formats::LedgerRow;
 use crate::model::{Failure, FailureKind, FailureOrigin};
+use crate::upgrade::log;
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::session::worker_session::WorkerSession;
 use crate::upgrade::track::apply::BatchNotApplied;
@@ -48,6 +49,7 @@ impl Reconnect {
         }
         let pause = self.pause;
         self.pause = (pause * 2).min(LONGEST_PAUSE);
+        log::reconnect(failure, pause);
         Some(pause)
     }
 }

@@ -9,6 +9,7 @@ use super::environment::{AWAY, Reconnect, of_own_sql};
 use super::worker_pool::{PoolState, WorkerPool};
 use crate::model::Failure;
 use crate::postgres::{AdvisoryLockKeys, LeaseHolder};
+use crate::upgrade::log;
 use crate::upgrade::session::worker_session::WorkerSession;
 
 /// Targets that are claimed together, at most. More would keep other machines from helping near the end.
@@ -57,6 +58,7 @@ impl WorkerPool<'_> {
         };
         let (mut got, mut busy) = (VecDeque::new(), Vec::new());
         for (index, mine) in indices.into_iter().zip(mine) {
+            log::lease(&self.targets[index], mine);
             if mine { got.push_back(index) } else { busy.push(index) }
         }
         let mut seen = shared.seen.lock().await;

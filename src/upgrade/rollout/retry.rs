@@ -84,7 +84,10 @@ impl TrackExecutor<'_> {
             Race::Catalog => begun.retries == RETRIES,
             Race::Lock | Race::Connection => false,
         };
-        let due = Instant::now() + pause.mul_f64(0.5 + fastrand::f64());
+        let pause = pause.mul_f64(0.5 + fastrand::f64());
+        let (retry, is_alone) = (begun.retries, begun.is_alone);
+        tracing::debug!(retry, reason = %race, ?pause, is_alone, "to be retried");
+        let due = Instant::now() + pause;
         Ok(Attempted::Retry(Box::new(PendingRetry { begun, due })))
     }
 

@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use tracing::Instrument as _;
+
 use super::per_database::INTERRUPTED;
 use super::retry::{Attempted, PendingRetry};
 use super::worker_pool::{PoolState, WorkerPool};
-use crate::model::{Failure, FailureKind, Phase, RunEvent};
+use crate::model::{Failure, FailureKind, Phase, RunEvent, attempt_span};
 use crate::upgrade::preflight::ledger_scan::LedgerState;
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::session::worker_session::WorkerSession;
@@ -19,7 +21,9 @@ impl WorkerPool<'_> {
         let _ = self.work.events.send(RunEvent::UnitStarted { unit, phase: Phase::Head });
         let seen = shared.seen.lock().await[index].take();
         let retry = self.take_retry(shared, index).await;
-        match self.upgrade(lane, target, seen, retry).await {
+        let attempt = retry.as_ref().map_or(0, |retry| retry.begun.retries) + 1;
+        let attempt = target.span().in_scope(|| attempt_span(attempt));
+        match self.upgrade(lane, target, seen, retry).instrument(attempt).await {
             Attempted::Done(done) => self.finish(shared, index, done, started.elapsed()).await,
             Attempted::Retry(retry) => {
                 // Whoever tries it again, another run included, asks for its lock.

@@ -20,6 +20,7 @@ use super::retry::{PendingRetry, RetryQueue};
 use crate::model::{Failure, FailureKind, RunEvent};
 use crate::postgres::{AdvisoryLockKeys, LeaseHolder};
 use crate::upgrade::dry_run::DryRun;
+use crate::upgrade::log;
 use crate::upgrade::preflight::ledger_scan::LedgerState;
 use crate::upgrade::preflight::pool_scan::LedgerScan;
 use crate::upgrade::preflight::target::Target;
@@ -296,6 +297,7 @@ impl WorkerPool<'_> {
 
     pub(crate) fn announce(&self, index: usize, done: &TargetOutcome, took: Duration) {
         let (unit, verdict) = (self.targets[index].unit(), done.verdict());
+        log::finished(&self.targets[index], done, took);
         let _ = self.work.events.send(RunEvent::UnitFinished { unit, verdict, took });
     }
 

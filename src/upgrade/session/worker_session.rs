@@ -265,6 +265,7 @@ impl WorkerSession {
                 tokio::time::sleep(LOOK_AGAIN).await;
                 Ok(())
             };
+            tracing::debug!(pause = ?LOOK_AGAIN, "execution lock is held: asking again");
             self.unless_interrupted(pause).await?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
+use tracing::Instrument as _;
 
 use super::concurrent_index::{InvalidIndex, Leftovers, builds, clean_up};
 use super::executor::TrackExecutor;
@@ -10,7 +11,7 @@ use super::postcondition::{BatchFailure, check, classify};
 use super::progress::TargetProgress;
 use super::race;
 use crate::formats::LedgerRow;
-use crate::model::{Failure, FailureKind, Migration, RunEvent, StepOutcome, StepRecord};
+use crate::model::{Failure, FailureKind, Migration, RunEvent, StepOutcome, StepRecord, step_span};
 use crate::postgres::{StepFailure, collecting};
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::rollout::interruption::is_cancellation;
@@ -81,7 +82,9 @@ impl TrackExecutor<'_> {
             let (of_batch, others) = rest.split_at(batch.steps);
             rest = others;
             let gate = self.pass(begun.is_alone).await.ok_or(BatchNotApplied::Interrupted)?;
-            self.apply_batch(lane, target, &batch, of_batch, opening.take(), begun).await?;
+            let span = step_span(self.script(&self.track.head[of_batch[0]]).file_name());
+            let applied = self.apply_batch(lane, target, &batch, of_batch, opening.take(), begun);
+            applied.instrument(span).await?;
             drop(gate);
             begun.is_alone = false;
         }
@@ -109,6 +112,8 @@ impl TrackExecutor<'_> {
             ),
             false => None,
         };
+        let files = || of_batch.iter().map(|migration| self.script(migration).file_name());
+        tracing::debug!(migrations = ?files().collect::<Vec<_>>(), messages = batch.messages.len(), "sending");
         let started = Instant::now();
         let in_flight = self.commits.begin(indices);
         let sent = async {
@@ -119,9 +124,14 @@ impl TrackExecutor<'_> {
             }
         };
         let (sent, notices) = collecting(sent).await;
-        let aftermath = match sent.ok_or(BatchNotApplied::AsSeen)? {
+        let Some(sent) = sent else {
+            tracing::debug!("nothing applied: the target is not as it was scanned");
+            return Err(BatchNotApplied::AsSeen);
+        };
+        let aftermath = match sent {
             Ok(aftermath) => aftermath,
             Err(failed) => {
+                tracing::debug!(reason = failed.failure.message, "step failed");
                 let failure = guard_failure(failed.failure);
                 let mut stopped = classify(batch, StepFailure { failure, ..failed });
                 let scripts = of_batch.iter().map(|migration| self.script(migration));
@@ -132,6 +142,8 @@ impl TrackExecutor<'_> {
             }
         };
         in_flight.committed();
+        let (recorded, schemas) = (aftermath.recorded, &aftermath.schemas);
+        tracing::debug!(recorded, ?schemas, duration = ?started.elapsed(), "postcondition read");
         let last = of_batch.last().map(|migration| self.file_of(migration));
         check(target, last, &aftermath)
             .map_err(|failure| BatchFailure::for_good(failure, batch))?;

@@ -199,10 +199,12 @@ impl TrackExecutor<'_> {
     ) -> (TargetProgress, Decision) {
         let Some(retry) = retry else {
             let decision = self.cached_decision(target, known).decision.clone();
+            decision.log(known, &self.track.head);
             return (self.begin(known, &decision), decision);
         };
         let mut begun = retry.begun;
         let decision = self.left(target, &begun, known);
+        decision.log(known, &self.track.head);
         if self.direction.is_up() {
             begun.wanted.clone_from(&decision.apply);
         }

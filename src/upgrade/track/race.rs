@@ -7,7 +7,8 @@ use crate::model::{Failure, FailureKind, FailureOrigin, Script};
 use crate::sql::effects;
 
 /// Why a try lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum Race {
     /// Another session held a lock for longer than `lock_timeout`.
     Lock,

@@ -12,6 +12,7 @@ mod fleet;
 mod golang_migrate;
 mod interruption;
 mod limits;
+mod logging;
 mod observation;
 mod oracle;
 mod other_ledgers;
