@@ -161,8 +161,10 @@ pub(crate) fn watch_repeated_signals() -> Interruption {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
+            tracing::debug!("interruption requested");
             requested.cancel();
             if first.get_or_insert_with(Instant::now).elapsed() > A_MOMENT {
+                tracing::debug!("interruption repeated");
                 repeated.cancel();
             }
         }

@@ -1,12 +1,11 @@
 //! `mig-ci action` as a runner runs it: inputs and event in, log, files and exit code out.
 
 use std::fs;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::common::{HEAD, Job, Line, Postgres, Project, project, wait_for_sleepers};
+use crate::common::{HEAD, Job, Line, Postgres, Project, project, wait_for, wait_for_sleepers};
 
 const CONFIG: &str = r#"
 [databases.app.tenants]
@@ -358,12 +357,7 @@ async fn what_a_killed_run_has_left_goes_after_the_job_and_only_once() {
     // The server needs a moment to see that its client is gone.
     let anchors =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mig-ci % anchor'";
-    for _ in 0..500 {
-        if server.sql(anchors).await == ["0"] {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait_for(&url, anchors, 0).await;
     let state = fs::read_to_string(job.path("state")).unwrap();
     assert!(state.contains("started<<") && !state.contains("finished<<"), "{state}");
     assert_ne!(server.sql(databases).await, ["0"]);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::common::{
-    Cluster, Container, Guest, Outcome, Postgres, Project, Running, containers_of, docker_image,
-    postgres, project, wait_for_sleepers,
+    Cluster, Container, Guest, Interceptor, Outcome, Postgres, Project, Running, StopPoint,
+    containers_of, docker_image, postgres, project, until, wait_for_sleepers,
 };
 
 /// What whoever interrupts may count on.
@@ -128,7 +128,6 @@ async fn local_impatience_and_a_terminal_change_nothing() {
     let sent = Instant::now();
     run.signal(Signal::SIGINT);
     run.signal(Signal::SIGTERM);
-    sleep(Duration::from_millis(3));
     // It may have ended by now.
     run.try_signal(Signal::SIGINT);
     ended_by(Signal::SIGINT, run, sent);
@@ -143,27 +142,32 @@ async fn local_impatience_and_a_terminal_change_nothing() {
     cluster.is_gone();
 }
 
+/// The stages of a start, each by the file that appears last in it.
 #[test]
-fn local_a_start_can_be_ended_at_any_moment() {
+fn local_a_start_can_be_ended_at_any_stage() {
+    // initdb has begun; its bootstrap session, and then others, have the lock file; the server's own configuration is read.
+    const BEGUN: &str = "data/PG_VERSION";
+    const BOOTSTRAP: &str = "data/global/pg_control";
+    const CATALOGS: &str = "data/base/4/PG_VERSION";
+    const SERVER: &str = "data/postmaster.opts";
     let project = sleeper("local-start");
-    for (signal, after) in [
-        (Signal::SIGINT, 0),
-        (Signal::SIGTERM, 100),
-        (Signal::SIGKILL, 100),
-        (Signal::SIGINT, 300),
-        (Signal::SIGKILL, 300),
-        (Signal::SIGTERM, 600),
-        (Signal::SIGINT, 900),
-        (Signal::SIGKILL, 900),
+    for (signal, stage) in [
+        (Signal::SIGINT, ""),
+        (Signal::SIGTERM, BEGUN),
+        (Signal::SIGKILL, BEGUN),
+        (Signal::SIGINT, BOOTSTRAP),
+        (Signal::SIGKILL, BOOTSTRAP),
+        (Signal::SIGTERM, CATALOGS),
+        (Signal::SIGKILL, CATALOGS),
+        (Signal::SIGINT, SERVER),
+        (Signal::SIGKILL, SERVER),
     ] {
         let run = project.mig_ci(LOCAL).start();
         let mut cluster = Cluster::begun(&run);
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_millis(after) {
+        until(stage, || {
             cluster.note_segment();
-            sleep(Duration::from_millis(1));
-        }
-        cluster.note_segment();
+            cluster.folder.join(stage).exists().then_some(())
+        });
         end_by(signal, run);
         cluster.is_dead();
         if signal == Signal::SIGKILL {
@@ -173,6 +177,7 @@ fn local_a_start_can_be_ended_at_any_moment() {
     }
 }
 
+/// What has to hold holds at every moment: these are samples, and no moment is waited for.
 #[test]
 fn the_very_first_moments_are_no_exception() {
     let project = sleeper("first-moments");
@@ -228,6 +233,7 @@ fn docker_a_sample_that_is_being_loaded_is_no_shelter() {
     assert!(!container.is_there());
 }
 
+/// What has to hold holds at every moment: these are samples, and no moment is waited for.
 #[test]
 fn docker_a_start_can_be_ended_at_any_moment() {
     let Some(image) = docker_image() else { return };
@@ -245,8 +251,12 @@ fn docker_a_start_can_be_ended_at_any_moment() {
         sleep(Duration::from_millis(after));
         end_by(signal, run);
         if signal == Signal::SIGKILL {
-            // The engine finishes what it was asked for: a container that comes now is swept by the start after it.
-            sleep(Duration::from_millis(1_500));
+            // The engine finishes what it was asked for, and does not tell whether it was asked for something: a container
+            // that comes later than this is removed by the start after it.
+            let killed = Instant::now();
+            while containers_of(pid).is_empty() && killed.elapsed() < Duration::from_secs(3) {
+                sleep(Duration::from_millis(50));
+            }
             clean(&project);
         }
         assert_eq!(containers_of(pid), "", "{signal} after {after} ms");
@@ -339,18 +349,27 @@ async fn url_a_living_run_is_no_leftover() {
     guest.is_gone().await;
 }
 
+/// Before each of the first messages to the server, and after it.
 #[tokio::test]
-async fn url_a_start_can_be_ended_at_any_moment() {
-    let server = Postgres::start();
-    let url = server.url("postgres");
+async fn url_a_start_can_be_ended_at_any_message() {
+    let server: &Postgres = Box::leak(Box::new(Postgres::start()));
+    let database = server.database().await;
+    let interceptor = Interceptor::to(&database);
+    let url = interceptor.url_of("admin", "postgres");
     let project = sleeper("url-start");
-    for after in [0, 5, 10, 20, 40, 80] {
-        let run = project.mig_ci(["verify", "--provider", "url", "--postgres-url", &url]).start();
-        run.says("starting PostgreSQL");
-        sleep(Duration::from_millis(after));
-        end_by(Signal::SIGINT, run);
+    for messages in 0..24 {
+        let point =
+            if messages % 2 == 0 { StopPoint::BeforeServer } else { StopPoint::BeforeBinary };
+        interceptor.stop_after(messages, point);
+        let run = project.mig_ci(["verify", "--provider", "url", "--postgres-url", &url]);
+        let mut run = run.env("MIG_CI_LOG", "mig_ci=debug").start();
+        assert!(interceptor.is_stopped(&mut run), "it has ended: {:?}", run.wait());
+        run.signal(Signal::SIGINT);
+        run.says("interruption requested");
+        interceptor.release();
+        ended_by(Signal::SIGINT, run, Instant::now());
         let left = "SELECT datname FROM pg_database WHERE datname LIKE 'mig\\_ci\\_%' \
                     UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE 'mig\\_ci\\_%'";
-        assert_eq!(server.sql(left).await, [""; 0], "after {after} ms");
+        assert_eq!(server.sql(left).await, [""; 0], "after {messages} messages");
     }
 }

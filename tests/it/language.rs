@@ -108,6 +108,44 @@ fn what_a_test_needs_is_looked_for() {
     assert!(answer.is_ok() || !required, "{answer:?}");
 }
 
+/// Sleeps outside of `common`, by file: polls with a deadline, and samples of what has to hold at every moment. A test that
+/// sleeps and then expects something to have happened fails on a slow machine, or passes without having tested it.
+const SLEEPS: [(&str, usize, &str); 5] = [
+    (
+        "environment.rs",
+        1,
+        "a server that answers nothing for longer than the limit of a connection",
+    ),
+    ("kill.rs", 4, "samples of the first moments and of a container's start; polls"),
+    ("replayed_again.rs", 1, "samples of a second run"),
+    ("untrusted.rs", 1, "a poll of /proc beside the run"),
+    (
+        "upgrade/interruption.rs",
+        3,
+        "the poll that the other tests use; signals until they have an effect",
+    ),
+];
+
+#[test]
+fn no_test_sleeps_and_hopes() {
+    let call = regex::Regex::new(r"\bsleep\(").unwrap();
+    let root = camino::Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir_utf8().unwrap().map(|entry| entry.unwrap().into_path()) {
+            let path = entry.strip_prefix(&root).unwrap().to_owned();
+            if entry.is_dir() {
+                folders.extend((path != "common").then_some(entry));
+            } else if path.extension() == Some("rs") {
+                let text = std::fs::read_to_string(&entry).unwrap();
+                let known = SLEEPS.iter().find(|(name, ..)| path == *name);
+                let number = known.map_or(0, |(_, number, _)| *number);
+                assert_eq!(call.find_iter(&text).count(), number, "{path}: see CONTRIBUTING.md");
+            }
+        }
+    }
+}
+
 /// Under cargo-nextest this test prints the list, and runs after all others. Under libtest it sees to it that there is one,
 /// even if no test is skipped.
 #[test]

@@ -272,7 +272,7 @@ async fn the_second_run_prepares_its_server_and_leaves_nothing() {
     assert_eq!(server.sql(roles).await, before);
 }
 
-/// What is interrupted in its second run is taken away like any other.
+/// What is interrupted in its second run is removed like any other. That holds at every moment: these are samples.
 #[tokio::test]
 async fn the_second_run_can_be_interrupted() {
     let server = Postgres::start();

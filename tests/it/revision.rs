@@ -3,12 +3,13 @@
 
 use std::path::Path;
 use std::process::Command as Process;
+use std::time::SystemTime;
 
 use regex::Regex;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::common::{Outcome, Project, peer, postgres, project, scrub};
+use crate::common::{Outcome, Project, peer, postgres, project, scrub, until};
 
 /// A database for each format, and one with two tracks. None of the folders is there.
 fn empty() -> Project {
@@ -292,7 +293,9 @@ async fn dbmate_would_have_written_the_same_and_runs_it() {
     assert!(status.contains("_add_table.sql\n\nApplied: 0\nPending: 1\n"), "{status}");
     run(&["migrate"]);
     // dbmate does not look whether the second is taken, and two files of one second are one version.
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let second = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let now = second();
+    until("the next second", || (second() > now).then_some(()));
     let theirs = run(&["new", "another_one"]);
     let theirs = theirs.trim().strip_prefix("Creating migration: ").unwrap();
     assert_eq!(project.read(ours.stdout.trim()), project.read(theirs));

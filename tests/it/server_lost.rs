@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::common::{
     Cluster, Container, Outcome, Postgres, Project, Running, docker_image, postgres, project,
-    wait_for_sleepers,
+    until, wait_for_computing, wait_for_sleepers,
 };
 
 const CONFIG: &str = r#"
@@ -126,11 +126,11 @@ async fn local_with_sessions_that_compute() {
     let run = start(&project, &["--provider", "local"]);
     let cluster = Cluster::ready(&run);
     wait_for_sleepers(&cluster.url(), "lost-computing", 2).await;
-    // By now they compute.
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    wait_for_computing(&cluster.url(), "lost-computing", 2).await;
     cluster.signal(Signal::SIGKILL);
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let orphans = cluster.processes();
+    // All other processes end with the server.
+    let sessions = || Some(cluster.processes()).filter(|left| left.len() <= 2);
+    let orphans = until("the end of all but the sessions", sessions);
     run.signal(Signal::SIGINT);
     let ended = run.wait();
     assert!(!orphans.is_empty(), "nothing was shown");

@@ -48,6 +48,7 @@ impl Reconnect {
             return None;
         }
         let pause = self.pause;
+        tracing::debug!(?pause, "the server is away: trying again");
         self.pause = (pause * 2).min(LONGEST_PAUSE);
         log::reconnect(failure, pause);
         Some(pause)

@@ -17,6 +17,7 @@ pub(crate) mod crowd;
 mod fingerprint;
 #[expect(dead_code, reason = "the client's own tests use the whole of it")]
 pub(crate) mod github;
+mod interceptor;
 mod job;
 mod postgres;
 mod project;
@@ -30,6 +31,7 @@ pub(crate) mod upgrade_report;
 mod wire;
 
 pub(crate) use crowd::Crowd;
+pub(crate) use interceptor::{Interceptor, StopPoint};
 pub(crate) use job::{HEAD, Job, Line, Step, at as at_github, values};
 pub(crate) use postgres::{Database, PASSWORD, Postgres, postgres, second_postgres};
 pub(crate) use project::{Project, demo, project};
@@ -40,6 +42,7 @@ pub(crate) use requirements::{
 pub(crate) use rounds::random_rounds;
 pub(crate) use run::{Command, Outcome, Running, scrub};
 pub(crate) use server::{
-    Cluster, Container, Guest, containers_beside, containers_of, docker, until, wait_for_sleepers,
+    Cluster, Container, Guest, containers_beside, containers_of, docker, until, wait_for,
+    wait_for_computing, wait_for_sleepers,
 };
 pub(crate) use wire::{Sent, Wire};

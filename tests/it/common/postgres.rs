@@ -19,7 +19,7 @@ use nix::unistd::{Pid, Uid, User};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, ValueRef as _};
 
-use super::fingerprint;
+use super::{fingerprint, until};
 use crate::skipped::have;
 
 /// `$1` the binaries, `$2` the folder, the rest options of the server. Makes the cluster too, so that nothing is left if
@@ -146,6 +146,8 @@ impl Postgres {
             "fsync=off",
             "synchronous_commit=off",
             "full_page_writes=off",
+            // The database, for [`Database::logged`].
+            "log_line_prefix=%m [%p] %d ",
             "max_connections=200",
             "listen_addresses=127.0.0.1",
             &format!("port={port}"),
@@ -206,6 +208,22 @@ impl Postgres {
         self.sql_in("postgres", sql).await
     }
 
+    /// The number of the process that every recovery from a crash starts again. `None` where the server does not answer.
+    pub(crate) async fn checkpointer(&self) -> Option<i32> {
+        let mut connection = PgConnection::connect(&self.url("postgres")).await.ok()?;
+        let sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+        sqlx::query_scalar(sql).fetch_optional(&mut connection).await.ok()?
+    }
+
+    /// Waits until the server has recovered from a crash, by its checkpointer before.
+    pub(crate) async fn until_recovered(&self, before: i32) {
+        let begun = Instant::now();
+        while self.checkpointer().await.is_none_or(|now| now == before) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain for the recovery");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Signals the server's first process.
     pub(crate) fn signal(&self, signal: Signal) {
         let lock = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
@@ -255,6 +273,29 @@ impl Database {
     /// As its owner.
     pub(crate) fn url(&self) -> String {
         self.server.socket_url("plain", &self.name)
+    }
+
+    /// How often the server has logged this text in the database.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        let of_database = format!("] {} ", self.name);
+        let log = fs::read_to_string(self.server.folder.join("log")).unwrap();
+        log.lines().filter(|line| line.contains(&of_database) && line.contains(text)).count()
+    }
+
+    /// Waits until the server has logged this text in the database more than so many times.
+    pub(crate) fn until_logged(&self, text: &str, before: usize) {
+        until(text, || (self.logged(text) > before).then_some(()));
+    }
+
+    /// The server's socket.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.server.folder.join(format!(".s.PGSQL.{}", self.server.port))
+    }
+
+    /// As its owner, by a socket of the same name in another folder.
+    pub(super) fn url_in(&self, folder: &Path) -> String {
+        let Self { name, server } = self;
+        format!("postgres://plain@localhost:{}/{name}?host={}", server.port, folder.display())
     }
 
     /// The same as Go's `lib/pq` reads it: there the socket's folder and the port are parameters.

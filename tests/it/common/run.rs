@@ -188,10 +188,19 @@ impl Running {
     /// Waits until it has written this to stderr.
     pub(crate) fn says(&self, text: &str) {
         let begun = Instant::now();
-        while !self.stderr.so_far().contains(text) {
+        while self.said(text) == 0 {
             assert!(begun.elapsed() < LIMIT, "no {text:?} in:\n{}", self.stderr.so_far());
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// How often it has written this to stderr.
+    pub(crate) fn said(&self, text: &str) -> usize {
+        self.stderr.so_far().matches(text).count()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

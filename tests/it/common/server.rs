@@ -33,10 +33,20 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// Waits until `count` sessions of the server are asleep in a statement that holds `mark`.
 pub(crate) async fn wait_for_sleepers(url: &str, mark: &str, count: usize) {
-    let sql = sleepers("count(*)", mark);
+    wait_for(url, &sleepers("count(*)", mark), count).await;
+}
+
+/// Waits until `count` sessions of the server execute a statement that holds `mark`, and wait for nothing.
+pub(crate) async fn wait_for_computing(url: &str, mark: &str, count: usize) {
+    let sql = sleepers("count(*)", mark).replace("= 'PgSleep'", "IS NULL AND state = 'active'");
+    wait_for(url, &sql, count).await;
+}
+
+/// Waits until a query counts so many.
+pub(crate) async fn wait_for(url: &str, sql: &str, count: usize) {
     let begun = Instant::now();
-    while lines(url, &sql).await != [count.to_string()] {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {count} sleepers of {mark}");
+    while lines(url, sql).await != [count.to_string()] {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {count} sessions of {sql}");
         sleep(LOOK_AGAIN);
     }
 }

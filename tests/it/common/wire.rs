@@ -86,8 +86,7 @@ fn read_messages(
     loop {
         let body = body(client)?;
         up.write_all(&framed(None, &body))?;
-        let code = u32::from_be_bytes(body[..4].try_into().unwrap());
-        if !REQUESTS.contains(&code) {
+        if !is_request(&body) {
             note(Sent::Startup(parameters(&body[4..])));
             break;
         }
@@ -109,8 +108,13 @@ fn read_messages(
     }
 }
 
+/// Whether another start-up packet follows this one.
+pub(super) fn is_request(packet: &[u8]) -> bool {
+    REQUESTS.contains(&u32::from_be_bytes(packet[..4].try_into().unwrap()))
+}
+
 /// What follows a length, which counts itself.
-fn body(from: &mut impl Read) -> io::Result<Vec<u8>> {
+pub(super) fn body(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
     let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
@@ -118,7 +122,7 @@ fn body(from: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-fn framed(kind: Option<u8>, body: &[u8]) -> Vec<u8> {
+pub(super) fn framed(kind: Option<u8>, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
     kind.into_iter().chain(length).chain(body.iter().copied()).collect()
 }

@@ -1,11 +1,9 @@
 //! Indexes that are built concurrently: nothing waits for them, so that they may wait; and what a failed one leaves goes.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
-use sqlx::Executor as _;
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use super::interruption::{hold, interrupted, until};
+use super::interruption::{COMPUTES, COMPUTING, hold, interrupted, until, until_waited};
 use super::{counts, numbered, report, upgrade, with_tenants};
 use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{Database, Project, postgres, project};
@@ -63,8 +61,7 @@ async fn an_open_reader_is_waited_for() {
         let mut reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
         let args = ["--all-tenants", jobs, "--lock-timeout=100ms", "--format=json"];
         let run = upgrade(&shop, &database, args).start();
-        until(&database, WAITING, "t").await;
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        until_waited(&database, "300 ms").await;
         reader.execute("ROLLBACK").await.unwrap();
         let run = report(&run.wait().success());
         assert_eq!((counts(&run), run.retries()), ([6, 0, 0, 0], 0), "{format}: {run}");
@@ -73,8 +70,7 @@ async fn an_open_reader_is_waited_for() {
         let shop = with(shop, format, 4, "DROP INDEX CONCURRENTLY t_v;");
         let mut reader = hold(&database, "SELECT count(*) FROM tenant_t003.t").await;
         let run = upgrade(&shop, &database, args).start();
-        until(&database, WAITING, "t").await;
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        until_waited(&database, "300 ms").await;
         reader.execute("ROLLBACK").await.unwrap();
         run.wait().success();
         assert_eq!(database.sql(BUILT).await, ["0"], "{format}");
@@ -85,11 +81,21 @@ async fn an_open_reader_is_waited_for() {
 #[tokio::test]
 async fn tenants_of_one_run_wait_for_each_other() {
     let (shop, database) = begun("sqlx", 2).await;
-    let sleep = "SELECT CASE current_schema() WHEN 'tenant_t001' THEN pg_sleep(1.5) END;";
-    let shop = shop.file("m/2_sleep.sql", sleep);
+    let key = "(CASE current_schema() WHEN 'tenant_t001' THEN 1 ELSE 2 END)";
+    let computes = COMPUTES.replace("(7)", key);
+    assert_ne!(computes, COMPUTES);
+    let shop = shop.file("m/2_waits.sql", computes);
     let shop = with(shop, "sqlx", 3, "CREATE INDEX CONCURRENTLY t_v ON t (v);");
     let args = ["--all-tenants", "--jobs=2", "--lock-timeout=100ms"];
-    upgrade(&shop, &database, args).run().success();
+    // Not in a transaction: an index that is built would wait for that.
+    let mut gates = PgConnection::connect(&database.url()).await.unwrap();
+    gates.execute("SELECT pg_advisory_lock(1), pg_advisory_lock(2)").await.unwrap();
+    let run = upgrade(&shop, &database, args).start();
+    until(&database, COMPUTING, "2").await;
+    gates.execute("SELECT pg_advisory_unlock(2)").await.unwrap();
+    until_waited(&database, "300 ms").await;
+    gates.execute("SELECT pg_advisory_unlock(1)").await.unwrap();
+    run.wait().success();
     assert_eq!(database.sql(BUILT).await, ["2"]);
 }
 
@@ -102,8 +108,7 @@ async fn a_script_can_have_a_limit_of_its_own() {
     let shop = with(shop, "plain", 2, sql);
     let mut reader = hold(&database, "SELECT count(*) FROM audit.tenants").await;
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
-    until(&database, WAITING, "t").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    database.until_logged("canceling statement due to lock timeout", 0);
     reader.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().success());
     assert!(run.retries() > 0, "{run}");
@@ -266,8 +271,7 @@ async fn a_drop_that_is_cut_is_tried_again() {
     let shop = with(shop, "plain", 2, sql);
     let mut reader = hold(&database, "SELECT count(*) FROM tenant_t001.t").await;
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
-    until(&database, INVALID, "1").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    database.until_logged("canceling statement due to lock timeout", 0);
     reader.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().success());
     assert!(run.retries() > 0, "{run}");

@@ -1,6 +1,7 @@
 //! Nothing is applied twice where the address, the role's settings, or what is in the database say something else than the
 //! configuration.
 
+use super::interruption::until;
 use super::{migration, numbered, report, shop as tenants_shop, with_tenants};
 use crate::common::{Command, Database, Outcome, Postgres, Project, peer, postgres, project};
 
@@ -219,9 +220,7 @@ async fn settings_of_the_server_are_asked() {
         server.sql(set).await;
         server.sql("SELECT pg_reload_conf()").await;
         // The server reads its files in its own time.
-        while database.sql("SHOW search_path").await != ["shop"] {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        until(&database, "SHOW search_path", "shop").await;
         says(&run(&shop, ["upgrade"], database.url()).run(), 1, &[words, "\"shop\""]);
         server.sql(reset).await;
     }

@@ -1,5 +1,8 @@
 //! `mig-ci create`: new tenants.
 
+use sqlx::Executor as _;
+
+use super::interruption::{COMPUTES, COMPUTING, GATE, hold, until};
 use super::{counts, migration, numbered, outcome, report, shop, upgrade, with_tenants};
 use crate::common::{Command, Database, Project, postgres, project};
 
@@ -81,14 +84,14 @@ async fn what_was_made_stays_and_is_gone_on_with() {
 /// Killed in the middle, what was made is there, and an upgrade goes on.
 #[tokio::test]
 async fn a_killed_one_is_gone_on_with() {
-    let shop = shop(1).file("tenant/2_slow.sql", migration(2, "SELECT pg_sleep(1);"));
+    let shop = shop(1).file("tenant/2_waits.sql", migration(2, COMPUTES));
     let database = with_tenants(&[]).await;
+    let mut gate = hold(&database, GATE).await;
     let running = create(&shop, &database, ["acme"]).start();
-    while database.sql("SELECT to_regnamespace('tenant_acme') IS NULL").await != ["f"] {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until(&database, COMPUTING, "1").await;
     running.signal(nix::sys::signal::Signal::SIGKILL);
     assert_eq!(running.wait().status.code(), None);
+    gate.execute("ROLLBACK").await.unwrap();
     let again = create(&shop, &database, ["acme"]).run().exit(1);
     assert!(again.stdout.contains("is there already"), "{again:?}");
     upgrade(&shop, &database, ["--tenant=acme"]).run().success();

@@ -1,12 +1,11 @@
 //! The way back: exactly what was meant is undone, by the migrations' own scripts, or nothing at all.
 
-use std::time::Duration;
+use sqlx::Executor as _;
 
-use nix::sys::signal::Signal;
-
-use super::{migration, numbered, outcome, report, with_tenants};
+use super::interruption::{COMPUTES, COMPUTING, GATE, hold, until};
+use super::{any_stop_point, kill_after, migration, numbered, outcome, report, with_tenants};
 use crate::common::upgrade_report::UnitOutcome;
-use crate::common::{Command, Database, Project, postgres, project, random_rounds};
+use crate::common::{Command, Database, Interceptor, Project, postgres, project, random_rounds};
 
 /// Each migration makes a table, and its down script drops it; both write down that they ran.
 fn reversible(migrations: usize) -> Project {
@@ -122,23 +121,20 @@ async fn a_tenant_whose_way_back_fails_stays_where_it_is() {
     assert!(command.starts_with("mig-ci downgrade"), "{finding:?}");
 }
 
-/// Killed at any point, the next run to the same version goes on, and nothing is undone twice.
+/// Killed before or after any message to the server, the next run to the same version goes on, and nothing is undone twice.
 #[tokio::test]
-async fn killed_on_its_way_down_it_comes_to_its_end() {
+async fn downgrades_that_are_killed_between_messages_undo_each_migration_once() {
     const TENANTS: usize = 100;
     let shop = reversible(4);
     let database = with_tenants(&numbered(TENANTS)).await;
     run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
-    let (mut random, rounds) = random_rounds(7, 15, 100);
-    let mut killed = 0;
+    let (mut random, rounds) = random_rounds(7, 15, 60);
+    let interceptor = Interceptor::to(&database);
     for _ in 0..rounds {
-        let running =
-            run(&shop, &database, ["downgrade", "1", "--all-tenants", "--jobs=4"]).start();
-        tokio::time::sleep(Duration::from_millis(random.u64(5..120))).await;
-        running.try_signal(Signal::SIGKILL);
-        killed += usize::from(running.wait().status.code().is_none());
+        let run = shop.mig_ci(["downgrade", "1", "--all-tenants", "--jobs=4"]);
+        let (messages, point) = (random.usize(0..30), any_stop_point(&mut random));
+        kill_after(run.env("SHOP_URL", interceptor.url()), &interceptor, messages, point);
     }
-    assert!(killed * 3 > rounds, "{killed} of {rounds} runs were killed");
     run(&shop, &database, ["downgrade", "1", "--all-tenants"]).run().success();
     let undone =
         "SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied WHERE version < 0";
@@ -250,11 +246,21 @@ async fn two_at_once_undo_the_last_one_once() {
     let shop = reversible(3);
     let shop = shop.file(
         "tenant/3_t.down.sql",
-        "SELECT pg_sleep(1);\nINSERT INTO audit.applied VALUES (current_schema(), -3);\nDROP TABLE t3;\n",
+        format!(
+            "{COMPUTES}\nINSERT INTO audit.applied VALUES (current_schema(), -3);\nDROP TABLE t3;\n"
+        ),
     );
     let database = with_tenants(&numbered(1)).await;
     run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
+    let mut gate = hold(&database, GATE).await;
     let both = [0, 1].map(|_| run(&shop, &database, ["downgrade", "-1", "--all-tenants"]).start());
+    // One is at work, and both have asked for the target.
+    until(&database, COMPUTING, "1").await;
+    let claims = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND application_name = 'mig-ci downgrade claims' AND state = 'idle' \
+        AND query LIKE '%pg_try_advisory_lock(claim)%'";
+    until(&database, claims, "2").await;
+    gate.execute("ROLLBACK").await.unwrap();
     both.into_iter().for_each(|run| drop(run.wait().success()));
     assert_eq!(tables(&database).await, ["tenant_t001: t1 t2"]);
 }

@@ -5,11 +5,15 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::interruption::LOG;
 use super::{
     json_of, migration, numbered, outcome, report, shop, upgrade, with_tenants, with_tenants_on,
 };
 use crate::common::upgrade_report::{UnitOutcome, UpgradeReport, UpgradeVerdict};
-use crate::common::{Database, Outcome, Postgres, Project, postgres, project, wait_for_sleepers};
+use crate::common::{
+    Database, Interceptor, Outcome, Postgres, Project, StopPoint, postgres, project,
+    wait_for_sleepers,
+};
 
 /// Needs more temporary files than [`short_of_disk`] leaves.
 const SORTS: &str =
@@ -181,9 +185,10 @@ async fn a_server_without_room_leaves_its_tenants_unjudged() {
     assert_eq!(bad(&run), [0, 2, 0]);
     assert_eq!(run.unit("t002").failure().sqlstate(), "53300");
     // A place that is waited for is no reason not to hear a signal.
+    let refusal = "too many connections for database";
+    let before = database.logged(refusal);
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
-    until_as_admin(&database, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mig-ci upgrade claims' AND datname = '{}'").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    database.until_logged(refusal, before);
     let sent = std::time::Instant::now();
     run.signal(Signal::SIGTERM);
     let run = report(&run.wait().exit(130));
@@ -192,13 +197,6 @@ async fn a_server_without_room_leaves_its_tenants_unjudged() {
     assert_eq!(run.unit("t001").reason(), "the run was interrupted");
     postgres().sql(&limit(-1)).await;
     upgrade(&shop, &database, ["--resume=r.json"]).run().success();
-}
-
-async fn until_as_admin(database: &Database, query: &str) {
-    let query = query.replace("{}", &database.name);
-    while postgres().sql(&query).await != ["1"] {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// Tenants at work when the server goes, and those that come after them.
@@ -212,12 +210,12 @@ async fn a_server_that_goes_for_good_ends_the_run() {
         let sleeps = in_tenant("t002", "PERFORM pg_sleep(100) /* gone */;");
         let shop = shop(1).file("tenant/2_x.sql", block(&sleeps));
         let args = ["--all-tenants", "--jobs=1", "--format=json"];
-        let run = upgrade(&shop, &database, args).start();
+        let run = upgrade(&shop, &database, args).env(LOG.0, LOG.1).start();
         wait_for_sleepers(&server.url("postgres"), "gone", 1).await;
         // As `pg_ctl stop -m immediate`.
         server.signal(Signal::SIGQUIT);
         if let Some(signal) = signal {
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            run.says("the server is away: trying again");
             run.signal(signal);
         }
         let run = report(&run.wait().exit(exit));
@@ -246,13 +244,20 @@ async fn a_crash_is_no_failure_of_what_ran_meanwhile() {
         "tenant/2_x.sql",
         "-- no-transaction\nINSERT INTO audit.applied VALUES (current_schema(), 2); SELECT pg_sleep(100) /* crash */",
     );
-    for (url, exit) in [(database.url(), 1), (server.url(&database.name), 4)] {
+    let interceptor = Interceptor::to(&database);
+    let as_admin = interceptor.url_of("admin", &database.name);
+    for (url, exit) in [(interceptor.url().to_owned(), 1), (as_admin, 4)] {
         let run =
             shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).env("SHOP_URL", url).start();
         wait_for_sleepers(&server.url("postgres"), "crash", 1).await;
         let sleeper = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
         let pid: i32 = server.sql(sleeper).await[0].parse().unwrap();
+        let before = server.checkpointer().await.unwrap();
+        // A session that is opened before the server has noticed would find it as it was.
+        interceptor.stop_after(0, StopPoint::BeforeServer);
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        server.until_recovered(before).await;
+        interceptor.release();
         let run = report(&run.wait().exit(exit));
         let expected = if exit == 4 { "environment-failed" } else { "failed" };
         assert_eq!(outcome(&run, "t001"), expected);

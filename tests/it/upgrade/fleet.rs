@@ -5,32 +5,31 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
+use super::interruption::{LOG, NOTICED, until};
 use super::{
-    assert_all_once, counts, migration, numbered, report, shop, upgrade, with_tenants,
-    with_tenants_on,
+    any_stop_point, assert_all_once, counts, kill_after, migration, numbered, report, shop,
+    upgrade, with_tenants, with_tenants_on,
 };
 use crate::common::upgrade_report::UpgradeVerdict;
-use crate::common::{Database, Postgres, Project, random_rounds};
+use crate::common::{Database, Interceptor, Postgres, Project, Running, StopPoint, random_rounds};
 
 const TENANTS: usize = 200;
 const MIGRATIONS: usize = 4;
 
-/// Killed at any point, the next run goes on: each migration is applied once.
+/// Killed before or after any message to the server, the next run goes on: each migration is applied once.
 #[tokio::test]
-async fn killed_fifty_times_it_comes_to_its_end() {
+async fn runs_that_are_killed_between_messages_apply_each_migration_once() {
     let (mut random, rounds) = random_rounds(20_261_127, 50, 300);
     let shop = shop(MIGRATIONS);
     let database = with_tenants(&numbered(TENANTS)).await;
-    let mut killed = 0;
+    let interceptor = Interceptor::to(&database);
     for round in 0..rounds {
-        let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=4"]).start();
-        // Most runs get into the middle of the work, the first ones into its beginning.
-        let most = if round < 10 { 60 } else { 160 };
-        tokio::time::sleep(Duration::from_millis(random.u64(5..most))).await;
-        running.try_signal(Signal::SIGKILL);
-        killed += usize::from(running.wait().status.code().is_none());
+        let run = shop.mig_ci(["upgrade", "--all-tenants", "--jobs=4"]);
+        // The beginning of a run takes about twenty messages, one tenant one or two. Far more are left than all rounds do.
+        let messages = random.usize(0..if round < 10 { 20 } else { 30 });
+        let point = any_stop_point(&mut random);
+        kill_after(run.env("SHOP_URL", interceptor.url()), &interceptor, messages, point);
     }
-    assert!(killed * 10 >= rounds * 8, "{killed} of {rounds} runs were killed");
     let last = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
     assert_eq!(report(&last).counts.failed, 0);
     assert_all_at_head(&shop, &database).await;
@@ -105,23 +104,29 @@ async fn several_runs_at_once_share_the_work() {
 async fn connections_that_are_cut_cost_nothing() {
     let shop = shop(MIGRATIONS);
     let database = with_tenants(&numbered(TENANTS)).await;
-    let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=4", "--format=json"]).start();
-    // One at a time, whoever it is: the one that claims, or one that works.
+    let (mut random, _) = random_rounds(20_261_129, 1, 1);
+    let interceptor = Interceptor::to(&database);
+    interceptor.stop_after(0, StopPoint::BeforeServer);
+    let running = shop.mig_ci(["upgrade", "--all-tenants", "--jobs=4", "--format=json"]);
+    let mut running = running.env("SHOP_URL", interceptor.url()).start();
+    step_until_applied(&database, &interceptor, &mut running, 1).await;
+    // One at a time: the one that claims, or one that works.
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity \
         WHERE datname = current_database() AND application_name LIKE 'mig-ci upgrade%' \
         ORDER BY random() LIMIT 1) AS one";
-    let mut cuts = 0;
-    // On a busy machine it takes a while until there are sessions.
-    for _ in 0..400 {
-        if cuts >= 30 {
-            break;
+    for round in 0..15 {
+        loop {
+            assert!(interceptor.is_stopped(&mut running), "{round}: {:?}", running.wait());
+            // There may be no session at this moment: the last one was cut before.
+            let is_cut = database.sql(cut).await == ["1"];
+            interceptor.stop_after(random.usize(5..12), any_stop_point(&mut random));
+            if is_cut {
+                break;
+            }
         }
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        let number: i32 = database.sql(cut).await[0].parse().unwrap();
-        cuts += number;
     }
+    interceptor.release();
     let outcome = running.wait();
-    assert!(cuts > 5, "{cuts} sessions were cut: {outcome:?}");
     let run = report(&outcome);
     // A run can be unlucky more often than it tries again; the next one is not.
     if !outcome.status.success() {
@@ -129,6 +134,20 @@ async fn connections_that_are_cut_cost_nothing() {
         upgrade(&shop, &database, ["--all-tenants"]).run().success();
     }
     assert_all_at_head(&shop, &database).await;
+}
+
+/// Lets a run go on until so many migrations of tenants are applied, and stops it then.
+async fn step_until_applied(
+    database: &Database,
+    interceptor: &Interceptor,
+    run: &mut Running,
+    migrations: usize,
+) {
+    let enough = format!("SELECT count(*) >= {migrations} FROM audit.applied");
+    while database.sql(&enough).await != ["t"] {
+        interceptor.stop_after(4, StopPoint::BeforeServer);
+        assert!(interceptor.is_stopped(run), "it has ended before");
+    }
 }
 
 /// The server has no room: those that come later get in once there is some.
@@ -145,8 +164,10 @@ async fn a_full_server_is_waited_for() {
             Err(error) => assert!(begun.elapsed() < Duration::from_secs(50), "{error}"),
         }
     }
+    let refusal = "too many clients already";
+    let before = database.logged(refusal);
     let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=8", "--format=json"]).start();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    database.until_logged(refusal, before);
     let full = PgConnection::connect(&database.url()).await.unwrap_err();
     assert!(full.to_string().contains("too many clients already"), "{full}");
     for session in sessions.drain(2..) {
@@ -165,12 +186,15 @@ async fn a_full_server_is_waited_for() {
 async fn an_interrupted_run_ends_in_order() {
     let shop = shop(MIGRATIONS);
     let database = with_tenants(&numbered(TENANTS)).await;
-    let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=2", "--format=json"]).start();
-    let some = "SELECT count(*) > 20 FROM audit.applied";
-    while database.sql(some).await != ["t"] {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let interceptor = Interceptor::to(&database);
+    interceptor.stop_after(0, StopPoint::BeforeServer);
+    let running = shop.mig_ci(["upgrade", "--all-tenants", "--jobs=2", "--format=json"]);
+    let running = running.env("SHOP_URL", interceptor.url()).env(LOG.0, LOG.1);
+    let mut running = running.start();
+    step_until_applied(&database, &interceptor, &mut running, 21).await;
     running.signal(Signal::SIGINT);
+    running.says(NOTICED);
+    interceptor.release();
     let run = report(&running.wait().exit(130));
     assert_eq!((run.interrupted, run.verdict), (true, UpgradeVerdict::NotRun));
     assert!(run.counts.not_run > 50, "{run}");
@@ -189,18 +213,10 @@ async fn a_long_tenant_holds_nobody_up() {
     let shop = shop.file("tenant/2_long.sql", migration(2, long));
     let running = upgrade(&shop, &database, ["--all-tenants", "--jobs=2", "--format=json"]).start();
     let done = "SELECT count(*) FROM audit.applied WHERE version = 2";
-    until(|| async { database.sql(done).await == ["11"] }).await;
+    until(&database, done, "11").await;
     let cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity \
         WHERE datname = current_database() AND wait_event = 'PgSleep'";
     assert_eq!(database.sql(cancel).await, ["1"], "the long one is at it still");
     let run = report(&running.wait().exit(1));
     assert_eq!(counts(&run), [11, 1, 1, 0]);
-}
-
-async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
-    let begun = Instant::now();
-    while !is_so().await {
-        assert!(begun.elapsed() < Duration::from_secs(50), "waited in vain");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

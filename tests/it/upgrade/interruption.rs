@@ -17,8 +17,16 @@ const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = cur
 const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name LIKE 'mig-ci%'";
 
-const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-    AND wait_event = 'PgSleep'";
+/// A statement that executes, and waits for no lock, for as long as a session holds [`GATE`].
+pub(super) const COMPUTES: &str = "DO $$ BEGIN WHILE NOT pg_try_advisory_xact_lock_shared(7) LOOP \
+    PERFORM pg_sleep(0.005); END LOOP; END $$;";
+pub(super) const GATE: &str = "SELECT pg_advisory_xact_lock(7)";
+pub(super) const COMPUTING: &str = "SELECT count(*) FROM pg_stat_activity \
+    WHERE datname = current_database() AND wait_event = 'PgSleep'";
+/// Makes the binary say when it has noticed a signal.
+pub(super) const LOG: (&str, &str) = ("MIG_CI_LOG", "mig_ci=debug");
+/// What it says then.
+pub(super) const NOTICED: &str = "interruption requested";
 
 /// A session in a transaction that has executed this.
 pub(super) async fn hold(database: &Database, sql: &str) -> PgConnection {
@@ -26,6 +34,16 @@ pub(super) async fn hold(database: &Database, sql: &str) -> PgConnection {
     let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {sql}");
     session.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
     session
+}
+
+/// Waits until a statement of the run has waited for a lock for so long, by the server's clock.
+pub(super) async fn until_waited(database: &Database, interval: &str) {
+    let query = format!(
+        "SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity AS a USING (pid) WHERE NOT granted \
+         AND a.datname = current_database() AND application_name LIKE 'mig-ci%' \
+         AND clock_timestamp() - waitstart > interval '{interval}'"
+    );
+    until(database, &query, "t").await;
 }
 
 pub(super) async fn until(database: &Database, query: &str, answer: &str) {
@@ -54,13 +72,13 @@ async fn begun(tenants: usize) -> (Project, Database) {
     (shop, database)
 }
 
-/// Whether the run is in a pause between two tries or waits for the lock, with a limit or without one.
+/// The run waits for the lock, with a limit or without one; or it has been refused it, and pauses before the next try.
 #[tokio::test]
 async fn a_signal_ends_waits_for_a_lock() {
-    for (signal, timeout, pause) in [
-        (Signal::SIGINT, "--lock-timeout=5s", 0),
-        (Signal::SIGTERM, "--lock-timeout=0", 0),
-        (Signal::SIGINT, "--lock-timeout=1ms", 1_200),
+    for (signal, timeout, is_refused) in [
+        (Signal::SIGINT, "--lock-timeout=5s", false),
+        (Signal::SIGTERM, "--lock-timeout=0", false),
+        (Signal::SIGINT, "--lock-timeout=1ms", true),
     ] {
         let (shop, database) = begun(3).await;
         let mut holder = hold(&database, "LOCK tenant_t002.t1").await;
@@ -72,9 +90,9 @@ async fn a_signal_ends_waits_for_a_lock() {
         let args = ["--all-tenants", timeout, "--format=json", "--output=json=r.json"];
         let run = upgrade(&shop, &database, args).start();
         until(&database, "SELECT count(*) FROM audit.applied WHERE version = 2", "2").await;
-        match pause {
-            0 => until(&database, WAITING, "1").await,
-            pause => tokio::time::sleep(Duration::from_millis(pause)).await,
+        match is_refused {
+            false => until(&database, WAITING, "1").await,
+            true => database.until_logged("canceling statement due to lock timeout", 1),
         }
         let run = report(&interrupted(&database, run, signal).await);
         assert_eq!(counts(&run), [2, 1, 0, 1], "{timeout}");
@@ -134,12 +152,16 @@ async fn an_interrupted_tenant_says_what_it_has_applied() {
 #[tokio::test]
 async fn a_migration_that_executes_comes_to_its_end() {
     let shop = shop(1)
-        .file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(2);"))
+        .file("tenant/2_x.sql", migration(2, COMPUTES))
         .file("tenant/3_x.sql", "-- no-transaction\nCREATE TABLE u ()");
     let database = with_tenants(&numbered(1)).await;
-    let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
-    until(&database, SLEEPING, "1").await;
+    let mut gate = hold(&database, GATE).await;
+    let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]);
+    let run = run.env(LOG.0, LOG.1).start();
+    until(&database, COMPUTING, "1").await;
     run.signal(Signal::SIGINT);
+    run.says(NOTICED);
+    gate.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().exit(130));
     assert_eq!(run.unit("t001").applied(), ["1", "2"]);
     assert_eq!(outcome(&run, "t001"), "not-run");
@@ -259,9 +281,10 @@ async fn a_locked_canary_keeps_the_others_waiting() {
 async fn a_signal_ends_a_wait_for_another_run() {
     for is_killed in [false, true] {
         let (shop, database) = begun(1).await;
-        let shop = shop.file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(3) /* slow */;"));
+        let shop = shop.file("tenant/2_x.sql", migration(2, COMPUTES));
+        let mut gate = hold(&database, GATE).await;
         let first = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
-        until(&database, SLEEPING, "1").await;
+        until(&database, COMPUTING, "1").await;
         let first = if is_killed {
             first.signal(Signal::SIGKILL);
             first.wait();
@@ -271,11 +294,11 @@ async fn a_signal_ends_a_wait_for_another_run() {
         };
         let args = ["--all-tenants", "--wait=1h", "--format=json"];
         let second = upgrade(&shop, &database, args).start();
-        // Its session that claims is there, and the work is the other one's.
+        // It has asked for the target, which the other one has.
         let claims = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-            AND application_name = 'mig-ci upgrade claims'";
+            AND application_name = 'mig-ci upgrade claims' AND state = 'idle' \
+            AND query LIKE '%pg_try_advisory_lock(claim)%'";
         until(&database, claims, if is_killed { "1" } else { "2" }).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
         let sent = Instant::now();
         second.signal(Signal::SIGTERM);
         let second = second.wait().exit(130);
@@ -283,6 +306,7 @@ async fn a_signal_ends_a_wait_for_another_run() {
         let second = report(&second);
         assert_eq!(counts(&second), [0, 1, 0, 1], "{is_killed}");
         assert_eq!(second.unit("t001").reason(), "the run was interrupted");
+        gate.execute("ROLLBACK").await.unwrap();
         if let Some(first) = first {
             assert_eq!(counts(&report(&first.wait().success())), [1, 1, 0, 0]);
         }
@@ -300,14 +324,16 @@ async fn several_signals_at_once_are_one() {
     let shop = shop.file("tenant/2_x.sql", migration(2, "COMMIT; ALTER TABLE t1 ADD x int;"));
     let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
     let args = ["--all-tenants", "--jobs=1", "--lock-timeout=0", "--format=json"];
-    let run = upgrade(&shop, &database, args).start();
+    let run = upgrade(&shop, &database, args).env(LOG.0, LOG.1).start();
     until(&database, WAITING, "1").await;
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGINT] {
         run.signal(signal);
     }
-    // A part of the migration is committed: the wait goes on.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    until(&database, WAITING, "1").await;
+    // Two signals of one kind may be one.
+    crate::common::until("both kinds of signals", || (run.said(NOTICED) > 1).then_some(()));
+    // A part of the migration is committed: the wait goes on, with the lock that it began with.
+    until_waited(&database, "1500 ms").await;
+    assert_eq!(run.said("interruption repeated"), 0);
     holder.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().exit(130));
     assert_eq!(run.unit("t001").applied(), ["2"]);
@@ -323,14 +349,17 @@ async fn a_second_signal_ends_what_the_first_one_spares() {
     let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
     let args = ["--all-tenants", "--jobs=1", "--lock-timeout=0", "--format=json"];
     let args = [args[0], args[1], args[2], args[3], "--output=json=r.json"];
-    let run = upgrade(&shop, &database, args).start();
+    let mut run = upgrade(&shop, &database, args).start();
     until(&database, WAITING, "1").await;
-    run.signal(Signal::SIGINT);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
     let sent = Instant::now();
-    run.signal(Signal::SIGINT);
-    let ended = run.wait().exit(1);
+    // Signals within a second are one. It waits for as long as there is only that one.
+    while !run.has_ended() {
+        run.try_signal(Signal::SIGINT);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(sent.elapsed() > Duration::from_secs(1), "{:?}", sent.elapsed());
     assert!(sent.elapsed() < AT_ONCE, "{:?}", sent.elapsed());
+    let ended = run.wait().exit(1);
     until(&database, SESSIONS, "0").await;
     let run = report(&ended);
     assert_eq!([outcome(&run, "t001"), outcome(&run, "t002")], ["failed", "not-run"]);
@@ -344,14 +373,16 @@ async fn a_second_signal_ends_what_the_first_one_spares() {
 #[tokio::test]
 async fn further_signals_do_not_break_a_migration_that_executes() {
     let (shop, database) = begun(2).await;
-    let shop = shop.file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(4) /* slow */;"));
+    let shop = shop.file("tenant/2_x.sql", migration(2, COMPUTES));
+    let mut gate = hold(&database, GATE).await;
     let args = ["--all-tenants", "--jobs=1", "--format=json"];
-    let run = upgrade(&shop, &database, args).start();
-    until(&database, SLEEPING, "1").await;
-    for _ in 0..3 {
+    let run = upgrade(&shop, &database, args).env(LOG.0, LOG.1).start();
+    until(&database, COMPUTING, "1").await;
+    while run.said("interruption repeated") < 2 {
         run.signal(Signal::SIGTERM);
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    gate.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().exit(130));
     assert_eq!([outcome(&run, "t001"), outcome(&run, "t002")], ["upgraded", "not-run"]);
     until(&database, SESSIONS, "0").await;

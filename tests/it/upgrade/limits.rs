@@ -1,5 +1,8 @@
 //! How much is risked at once: canaries, a number of failures, locks, time.
 
+use sqlx::Executor as _;
+
+use super::interruption::{hold, until, until_waited};
 use super::{
     assert_all_once, counts, customers, json_of, migration, numbered, outcome, report, shop,
     upgrade, with_tenants,
@@ -43,20 +46,7 @@ async fn a_lock_that_somebody_holds_is_waited_for_and_then_given_up() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
     let database = with_tenants(&numbered(6)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
-    let holder = {
-        let url = database.url();
-        tokio::spawn(async move {
-            use sqlx::{Connection as _, Executor as _};
-            let mut session = sqlx::PgConnection::connect(&url).await.unwrap();
-            session.execute("BEGIN; LOCK tenant_t004.t1").await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_secs(600)).await;
-        })
-    };
-    let held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
-        AND relation = 'tenant_t004.t1'::regclass AND granted";
-    while database.sql(held).await != ["1"] {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let mut holder = hold(&database, "LOCK tenant_t004.t1").await;
     let args = ["--all-tenants", "--lock-timeout=50ms", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
     assert_eq!(outcome(&run, "t004"), "failed");
@@ -66,9 +56,8 @@ async fn a_lock_that_somebody_holds_is_waited_for_and_then_given_up() {
     assert_eq!(run.counts.upgraded, 5);
     // It lets go while the next run tries.
     let next = upgrade(&shop, &database, ["--all-tenants", "--lock-timeout=2s"]).start();
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    holder.abort();
-    let _ = holder.await;
+    until_waited(&database, "0").await;
+    holder.execute("ROLLBACK").await.unwrap();
     next.wait().success();
     let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
     assert_eq!(all.await, ["12|12"]);
@@ -140,11 +129,11 @@ async fn what_has_no_transaction_is_done_once() {
     let shop = shop.file("tenant/3_count.sql", count);
     let slow = upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]).start();
     let fast = upgrade(&shop, &database, ["--all-tenants", "--jobs=4"]).start();
-    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+    let cut = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity \
         WHERE datname = current_database() AND application_name = 'mig-ci upgrade claims'";
+    // Thirty tenants take a tenth of a second each.
     for _ in 0..10 {
-        tokio::time::sleep(std::time::Duration::from_millis(80)).await;
-        database.sql(cut).await;
+        until(&database, cut, "t").await;
     }
     slow.wait();
     fast.wait();
@@ -245,9 +234,7 @@ async fn what_has_no_transaction_is_not_tried_again_where_the_connection_breaks(
     let running = upgrade(&shop, &database, ["--all-tenants"]).start();
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
         WHERE wait_event = 'PgSleep' AND datname = current_database()";
-    while database.sql(cut).await != ["1"] {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until(&database, cut, "1").await;
     let failed = running.wait().exit(1);
     assert!(
         failed.stdout.contains("the connection broke while a migration ran outside"),

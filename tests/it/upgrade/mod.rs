@@ -28,11 +28,15 @@ mod tenants;
 mod who;
 
 use std::fmt::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::common::upgrade_report::UpgradeReport;
-use crate::common::{Command, Database, Outcome, Postgres, Project, postgres, project};
+use crate::common::{
+    Command, Database, Interceptor, Outcome, Postgres, Project, StopPoint, postgres, project,
+};
 
 /// Each migration writes down that it ran, and where: whatever was applied twice is there twice.
 pub(super) fn migration(number: usize, sql: &str) -> String {
@@ -111,6 +115,30 @@ pub(super) fn upgrade<const N: usize>(
     args: [&str; N],
 ) -> Command {
     shop.mig_ci(["upgrade"]).args(args).env("SHOP_URL", database.url())
+}
+
+/// Starts a run, stops it after so many messages, and kills it there. Its address has to be the interceptor's.
+///
+/// # Panics
+/// If it ends before.
+pub(super) fn kill_after(
+    command: Command,
+    interceptor: &Interceptor,
+    messages: usize,
+    point: StopPoint,
+) {
+    interceptor.stop_after(messages, point);
+    let mut run = command.start();
+    let seen = interceptor.seen();
+    assert!(interceptor.is_stopped(&mut run), "it ended after {seen} messages: {:?}", run.wait());
+    run.signal(Signal::SIGKILL);
+    assert_eq!(run.wait().status.signal(), Some(9));
+    interceptor.close_sessions();
+}
+
+/// Before or after a message.
+pub(super) fn any_stop_point(random: &mut fastrand::Rng) -> StopPoint {
+    if random.bool() { StopPoint::BeforeServer } else { StopPoint::BeforeBinary }
 }
 
 /// The report on stdout, which fits its schema.

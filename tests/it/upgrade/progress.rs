@@ -1,9 +1,9 @@
 //! What is told while it works.
 
-use std::time::Duration;
-
 use serde_json::Value;
+use sqlx::Executor as _;
 
+use super::interruption::hold;
 use super::{migration, numbered, shop, upgrade, with_tenants};
 use crate::common::project;
 
@@ -69,23 +69,11 @@ async fn a_wait_without_end_is_told() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
     let database = with_tenants(&numbered(2)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
-    let url = database.url();
-    let holder = tokio::spawn(async move {
-        use sqlx::{Connection as _, Executor as _};
-        let mut session = sqlx::PgConnection::connect(&url).await.unwrap();
-        session.execute("BEGIN; LOCK tenant_t002.t1").await.unwrap();
-        tokio::time::sleep(Duration::from_secs(600)).await;
-    });
-    let held =
-        "SELECT count(*) FROM pg_locks WHERE relation = 'tenant_t002.t1'::regclass AND granted";
-    while database.sql(held).await != ["1"] {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let mut holder = hold(&database, "LOCK tenant_t002.t1").await;
     let waiting = upgrade(&shop, &database, ["--all-tenants", "--lock-timeout=0"]).start();
     // This thread may wait: the lock is held by the server.
     waiting.says("2 of 3 done");
     waiting.says("; tenant t002 is at 2_x.sql for ");
-    holder.abort();
-    let _ = holder.await;
+    holder.execute("ROLLBACK").await.unwrap();
     waiting.wait().success();
 }

@@ -1,7 +1,6 @@
 //! What goes over the wire: a server that is far away costs its round trips.
 
-use std::time::Duration;
-
+use super::interruption::until;
 use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
 use crate::common::{Database, Project, Sent, Wire, postgres};
 
@@ -104,9 +103,7 @@ async fn a_tenant_that_has_moved_since_is_looked_at_again() {
     // The text that the server shows of a message is cut before it comes to the sleep.
     let asleep = "SELECT count(*) FROM pg_stat_activity \
         WHERE wait_event = 'PgSleep' AND datname = current_database()";
-    while database.sql(asleep).await != ["1"] {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(&database, asleep, "1").await;
     upgrade(&sleepy, &database, ["--tenant=t009"]).run().success();
     database
         .sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
