@@ -7,64 +7,82 @@ use crate::common::upgrade_report::UpgradeReport;
 
 const TENANTS: usize = 60;
 
-/// Migrations that many tenants have in common. Pauses make it likely that they meet; they change nothing else.
+/// Waits until another worker is in the middle of its script as well: it waits here, or for a lock. A session that is young
+/// waits for a second, so that the first tenants meet on a slow machine too; later the pause is short. Where there is one
+/// worker, there is none.
+const MEET: &str = "CREATE FUNCTION public.meet() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE born CONSTANT timestamptz := (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid());
+BEGIN
+    FOR i IN 1..200 LOOP
+        EXIT WHEN i > 4 AND clock_timestamp() - born > interval '1 s';
+        PERFORM pg_stat_clear_snapshot();
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'mig-ci upgrade at work' AND pid <> pg_backend_pid());
+        EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'mig-ci upgrade at work' AND pid <> pg_backend_pid()
+            AND (wait_event = 'PgSleep' OR wait_event_type = 'Lock'));
+        PERFORM pg_sleep(0.005);
+    END LOOP;
+END $$";
+
+/// Migrations that many tenants have in common. In the middle of each, tenants meet.
 const SHARED: [(&str, &str); 14] = [
     ("extension", "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;"),
-    ("schema", "CREATE SCHEMA IF NOT EXISTS common; SELECT pg_sleep(0.02);"),
+    ("schema", "CREATE SCHEMA IF NOT EXISTS common; SELECT public.meet();"),
     (
         "type that exists for others",
-        "DO $$ BEGIN CREATE TYPE public.mood AS ENUM ('a'); PERFORM pg_sleep(0.02); \
+        "DO $$ BEGIN CREATE TYPE public.mood AS ENUM ('a'); PERFORM public.meet(); \
          EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
     ),
     (
         "type that was looked for",
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'mood') THEN \
-         PERFORM pg_sleep(0.02); CREATE TYPE public.mood AS ENUM ('a'); END IF; END $$;",
+         PERFORM public.meet(); CREATE TYPE public.mood AS ENUM ('a'); END IF; END $$;",
     ),
     (
         "constraint that was looked for",
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'positive') THEN \
-         PERFORM pg_sleep(0.02); ALTER TABLE shared.plans ADD CONSTRAINT positive CHECK (id > 0); END IF; END $$;",
+         PERFORM public.meet(); ALTER TABLE shared.plans ADD CONSTRAINT positive CHECK (id > 0); END IF; END $$;",
     ),
     (
         "type that is dropped",
         "DO $$ BEGIN IF EXISTS (SELECT FROM pg_type WHERE typname = 'old') THEN \
-         PERFORM pg_sleep(0.02); DROP TYPE shared.old; END IF; END $$;",
+         PERFORM public.meet(); DROP TYPE shared.old; END IF; END $$;",
     ),
     (
         "function",
-        "CREATE OR REPLACE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT pg_sleep(0.01);",
+        "CREATE OR REPLACE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT public.meet();",
     ),
-    ("grant", "GRANT SELECT ON shared.plans TO PUBLIC; SELECT pg_sleep(0.01);"),
+    ("grant", "GRANT SELECT ON shared.plans TO PUBLIC; SELECT public.meet();"),
     (
         "role",
         "DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET work_mem = %L', current_database(), '5MB'); \
-         PERFORM pg_sleep(0.01); END $$;",
+         PERFORM public.meet(); END $$;",
     ),
     (
         "words in comments and strings",
         "-- nextval('s'), dblink(...) RETURNING id\n\
-         DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'mood') THEN PERFORM pg_sleep(0.02);\n\
+         DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'mood') THEN PERFORM public.meet();\n\
          /* setval('s', 1) */ CREATE TYPE public.mood AS ENUM ('nextval'); END IF; END $$;\n\
          COMMENT ON TYPE public.mood IS 'currval(''s'')';",
     ),
     (
         "grant on all tables",
-        "GRANT SELECT ON ALL TABLES IN SCHEMA shared TO PUBLIC; SELECT pg_sleep(0.01);",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA shared TO PUBLIC; SELECT public.meet();",
     ),
     (
         "default privileges",
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA shared GRANT SELECT ON TABLES TO PUBLIC; SELECT pg_sleep(0.01);",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA shared GRANT SELECT ON TABLES TO PUBLIC; SELECT public.meet();",
     ),
     (
         "search path",
         "SET LOCAL search_path = public; CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
-         RESET search_path; SELECT pg_sleep(0.01);",
+         RESET search_path; SELECT public.meet();",
     ),
     (
         "function that is made again",
         "DROP FUNCTION IF EXISTS shared.g(); CREATE FUNCTION shared.g() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
-         COMMENT ON FUNCTION shared.g() IS 'x'; SELECT pg_sleep(0.01);",
+         COMMENT ON FUNCTION shared.g() IS 'x'; SELECT public.meet();",
     ),
 ];
 
@@ -73,6 +91,7 @@ async fn run(script: &str, jobs: &str) -> (UpgradeReport, Database) {
         .file("shared/2_old.sql", "CREATE TYPE shared.old AS ENUM ('a');")
         .file("tenant/1_x.sql", script);
     let database = with_tenants(&numbered(TENANTS)).await;
+    database.sql(MEET).await;
     let run = upgrade(&shop, &database, ["--all-tenants", jobs, "--format=json"]).run();
     (report(&run), database)
 }
