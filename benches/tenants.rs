@@ -15,7 +15,7 @@ mod skipped;
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use common::{Crowd, Project, demo, postgres};
+use common::{ManyTenants, Project, demo, postgres};
 use futures::future::try_join_all;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -79,7 +79,7 @@ fn verify(project: &Project) -> (Duration, serde_json::Value) {
 }
 
 fn measure_mig_ci(tenants: usize) {
-    let crowd = Crowd { tenants, base: MIGRATIONS - 1, head: MIGRATIONS }.project();
+    let crowd = ManyTenants { tenants, base: MIGRATIONS - 1, head: MIGRATIONS }.project();
     let (wall, report) = verify(&crowd);
     let timings = &report["timings"];
     let ms = |name: &str| Duration::from_millis(timings[name].as_u64().unwrap());
@@ -117,7 +117,7 @@ async fn measure_peer(peer: Peer, tenants: usize) -> Result<()> {
     execute(&admin, "SELECT pg_reload_conf()").await?;
     let schemas: Vec<_> = (0..tenants).map(|tenant| format!("CREATE SCHEMA t{tenant};")).collect();
     let shared = "CREATE SCHEMA shared; SET search_path = shared;";
-    database.sql(&format!("{shared}{}", common::crowd::SHARED)).await;
+    database.sql(&format!("{shared}{}", common::many_tenants::SHARED)).await;
     for some in schemas.chunks(200) {
         database.sql(&some.concat()).await;
     }
@@ -142,7 +142,7 @@ async fn measure_peer(peer: Peer, tenants: usize) -> Result<()> {
 /// Every second tenant, or whatever the number of workers is.
 async fn work(peer: Peer, url: String, worker: usize, tenants: usize, upto: usize) -> Result<()> {
     let options: PgConnectOptions = url.parse()?;
-    let texts: Vec<String> = (1..=upto).map(common::crowd::migration).collect();
+    let texts: Vec<String> = (1..=upto).map(common::many_tenants::migration).collect();
     let mine = (worker..tenants).step_by(WORKERS);
     match peer {
         Peer::Least => {

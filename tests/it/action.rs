@@ -340,7 +340,7 @@ fn annotations_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn what_a_killed_run_has_left_goes_after_the_job_and_only_once() {
+async fn leftovers_of_a_killed_run_are_removed_once_by_the_post_step() {
     let server = Postgres::start();
     let url = server.url("postgres");
     let databases = "SELECT count(*) FROM pg_database WHERE datname LIKE 'mig\\_ci\\_%'";

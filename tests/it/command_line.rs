@@ -134,7 +134,7 @@ fn a_log_in_a_file_has_no_colours() {
 }
 
 #[test]
-fn names_of_files_are_no_commands_to_whoever_reads_the_output() {
+fn file_names_are_escaped_in_terminal_output() {
     let hostile = project()
         .file("migrations/1.sql", "CREATE TABLE a (id int);")
         .file("migrations/2_\u{1b}[31m\n::error::x.sql", "SELEC 1;");

@@ -135,7 +135,7 @@ async fn a_server_that_hangs_for_a_while_is_waited_for() {
 
 /// The sessions go on without their server, and none can be opened.
 #[tokio::test]
-async fn a_server_that_goes_for_good_leaves_no_failure() {
+async fn a_lost_server_is_not_a_migration_failure() {
     let project = app("SELECT pg_sleep(100) /* goes */;");
     let run = project
         .mig_ci(["verify", "--provider=local", "--base=HEAD", "--jobs=2", "--format=json"])

@@ -116,7 +116,7 @@ const SLEEPS: [(&str, usize, &str); 5] = [
         1,
         "a server that answers nothing for longer than the limit of a connection",
     ),
-    ("kill.rs", 4, "samples of the first moments and of a container's start; polls"),
+    ("signals.rs", 4, "samples of the first moments and of a container's start; polls"),
     ("replayed_again.rs", 1, "samples of a second run"),
     ("untrusted.rs", 1, "a poll of /proc beside the run"),
     (
@@ -157,7 +157,7 @@ fn skipped_tests_are_listed_at_the_end() {
     }
     // A run of its own, of one test that needs pgbouncer, where there is none.
     let folder = tempfile::tempdir().unwrap();
-    let test = "upgrade::pooler::a_pooler_is_recognised_and_nothing_is_done_through_it";
+    let test = "upgrade::pooler::pgbouncer_is_detected_and_refused";
     let run = |required: &str| {
         let mut process = Process::new(std::env::current_exe().unwrap());
         process.args(["--exact", test]).env_remove("NEXTEST").env_remove("NEXTEST_TEST_NAME");

@@ -273,7 +273,7 @@ fn is_older(body: &str) -> bool {
 
 /// Killed by the kernel for its memory, or by the runner's limit of time: there was no time for a word.
 #[test]
-fn a_run_that_ends_without_a_word_has_no_result_whatever_state_it_left() {
+fn a_run_that_ends_silently_has_no_result() {
     for state in [&[][..], &[("started", "true")]] {
         let (fake, job, shop) = (green(), opened(), shop(GOOD));
         let mut left = job.read(&step(&job, &fake, &shop).arg("--help").run().success());

@@ -81,7 +81,7 @@ fn init_writes_what_list_then_shows_again() {
 }
 
 #[test]
-fn errors_of_the_configuration_have_their_line_and_their_mend() {
+fn configuration_errors_have_a_line_and_a_fix() {
     let text = "[postgres]\nverison = \"17\"\n\n[databases.app]\nmigrations = \"db/migrate\"\nschema = 7\n\n\
                 [databases.app.tenants]\nmigrations = \"migrations\"\ntarget = \"tenant\"\n\n[checks]\nfail-on = \"never\"\n\
                 migration-faild = { severity = \"off\" }\n";

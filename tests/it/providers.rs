@@ -324,7 +324,7 @@ mod locale {
     }
 
     #[test]
-    fn a_configured_locale_is_had_whatever_the_provider() {
+    fn the_configured_locale_is_used_by_all_providers() {
         for provider in ["local", "url"] {
             let report = verify(&two_eves("locale = \"C.UTF-8\""), provider).report(1);
             assert_eq!(report.finding("migration-failed")["failure"]["sqlstate"], "23505");

@@ -151,7 +151,7 @@ fn a_github_that_is_broken_is_left_alone_in_the_end() {
 }
 
 #[test]
-fn an_address_where_nobody_listens_is_a_line_of_the_log() {
+fn an_unreachable_api_address_is_logged() {
     let fake = Fake::start();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let job = opened();
@@ -224,7 +224,7 @@ async fn a_cancelled_job_ends_its_check_run() {
 
 /// A check run that nobody ends holds up the pull request.
 #[tokio::test]
-async fn a_check_run_whose_answer_was_lost_is_ended_all_the_same() {
+async fn a_check_run_is_completed_after_its_response_was_lost() {
     let server = Postgres::start();
     let url = server.url("postgres");
     let slow = shop("SELECT pg_sleep(600);\n");

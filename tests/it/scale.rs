@@ -1,14 +1,14 @@
 //! What must hold however many tenants there are: memory, and the number of round trips.
 
-use crate::common::{Crowd, Sent, Wire, postgres};
+use crate::common::{ManyTenants, Sent, Wire, postgres};
 
 /// The promise of the documents, `docs/performance.md`.
 const MEMORY_KIB: u64 = 100 * 1024;
 
 #[test]
 fn a_thousand_tenants_fit_into_little_memory() {
-    let crowd = Crowd { tenants: 1_000, base: 1, head: 2 }.project();
-    let run = crowd
+    let project = ManyTenants { tenants: 1_000, base: 1, head: 2 }.project();
+    let run = project
         .mig_ci(["verify", "--quiet", "--provider", "local", "--format", "json", "--timings"])
         .arg("--output=markdown=report.md")
         .arg("--output=junit=report.xml")
@@ -25,9 +25,9 @@ fn a_thousand_tenants_fit_into_little_memory() {
 /// besides is the same however many migrations there are.
 #[test]
 fn a_migration_is_one_round_trip() {
-    let crowd = Crowd { tenants: 1, base: 2, head: 4 }.project();
+    let project = ManyTenants { tenants: 1, base: 2, head: 4 }.project();
     let wire = Wire::to(postgres().port());
-    crowd
+    project
         .mig_ci(["verify", "--quiet", "--provider", "url", "--jobs", "1"])
         .env("MIG_CI_POSTGRES_URL", postgres().tcp_url_through(wire.port(), "postgres"))
         .run()

@@ -33,7 +33,7 @@ async fn inventory(server: &Postgres) -> Vec<String> {
 // who -----------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn whoever_may_create_databases_will_do() {
+async fn a_role_with_createdb_is_sufficient() {
     let server = Postgres::start();
     server
         .sql("CREATE ROLE maker LOGIN CREATEDB CREATEROLE; CREATE ROLE plain LOGIN CREATEDB; CREATE ROLE nobody LOGIN")
@@ -167,7 +167,7 @@ fn without_access(inventory: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_run_in_the_middle_of_its_prepare_can_be_killed() {
+async fn a_run_killed_during_prepare_is_cleaned_up() {
     let server = Postgres::start();
     let before = inventory(&server).await;
     let url = server.url("postgres");

@@ -161,7 +161,7 @@ fn a_failed_tenant_stops_alone() {
 }
 
 #[test]
-fn the_order_of_results_is_the_plans_whatever_the_jobs() {
+fn results_are_in_plan_order_for_any_number_of_jobs() {
     let mut app = app();
     let mut config =
         format!("{CONFIG}samples = \"samples/*.sql\"\n[databases.app.tenants.sample]\n");
@@ -244,7 +244,7 @@ fn stdout_holds_the_report_alone_and_stderr_the_progress() {
 }
 
 #[test]
-fn outputs_are_written_beside_stdout_as_often_as_asked_for() {
+fn several_output_files_are_written_in_addition_to_stdout() {
     let app = app();
     let run = app
         .verify()
@@ -625,7 +625,7 @@ fn another_owner_works_with_the_lines_of_the_page() {
 }
 
 #[test]
-fn notifications_disturb_nobody() {
+fn notify_messages_are_ignored() {
     let up = |sql: &str| format!("-- migrate:up\n{sql}\n-- migrate:down\n");
     let project = of("dbmate", "1_a.sql", &up("CREATE TABLE a (id int);"))
         .file("m/2_b.sql", up("LISTEN news;\nNOTIFY news, 'now';\nCREATE TABLE b (id int);"))

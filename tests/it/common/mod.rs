@@ -13,12 +13,12 @@
 //! need Docker or another tool ask `docker_image()` or `peer("dbmate")` first, and return if it is not there: they are
 //! listed as skipped at the end of the run.
 
-pub(crate) mod crowd;
 mod fingerprint;
 #[expect(dead_code, reason = "the client's own tests use the whole of it")]
 pub(crate) mod github;
 mod interceptor;
 mod job;
+pub(crate) mod many_tenants;
 mod postgres;
 mod project;
 mod redact;
@@ -30,9 +30,9 @@ mod server;
 pub(crate) mod upgrade_report;
 mod wire;
 
-pub(crate) use crowd::Crowd;
 pub(crate) use interceptor::{Interceptor, StopPoint};
 pub(crate) use job::{HEAD, Job, Line, Step, at as at_github, values};
+pub(crate) use many_tenants::ManyTenants;
 pub(crate) use postgres::{Database, PASSWORD, Postgres, postgres, second_postgres};
 pub(crate) use project::{Project, demo, project};
 pub(crate) use report::{Report, at};

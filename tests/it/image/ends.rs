@@ -49,7 +49,7 @@ fn a_cancelled_job_ends_in_time_and_leaves_nothing() {
 
 /// What the runner does in the end, if a step does not.
 #[test]
-fn what_a_killed_container_has_left_goes_after_the_job() {
+fn leftovers_of_a_killed_container_are_removed_after_the_job() {
     // Whoever starts a server on this engine removes what dead runs have left, other tests as well: then there is nothing
     // for the step after the job, and it is no proof.
     const TRIES: u32 = 8;

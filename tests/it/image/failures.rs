@@ -49,7 +49,7 @@ fn without_an_engine_and_without_a_server() {
 }
 
 #[test]
-fn a_socket_that_nobody_listens_on() {
+fn a_docker_socket_without_listener() {
     let Some(machine) = machine() else { return };
     let socket = machine.temp().join("docker.sock");
     drop(UnixListener::bind(&socket).unwrap());

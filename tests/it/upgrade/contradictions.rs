@@ -229,7 +229,7 @@ async fn settings_of_the_server_are_asked() {
 
 /// Tenants: the shared track's ledger is nothing odd; another tenant's, or one from before there were tenants, is.
 #[tokio::test]
-async fn a_tenant_does_not_begin_beside_a_ledger_of_another() {
+async fn a_tenant_is_refused_next_to_a_ledger_of_another_tool() {
     let names = numbered(3);
     let (shop, database) = (tenants_shop(2), with_tenants(&names).await);
     let upgrade = || {

@@ -83,7 +83,7 @@ async fn what_was_made_stays_and_is_gone_on_with() {
 
 /// Killed in the middle, what was made is there, and an upgrade goes on.
 #[tokio::test]
-async fn a_killed_one_is_gone_on_with() {
+async fn create_that_was_killed_is_completed_by_upgrade() {
     let shop = shop(1).file("tenant/2_waits.sql", migration(2, COMPUTES));
     let database = with_tenants(&[]).await;
     let mut gate = hold(&database, GATE).await;

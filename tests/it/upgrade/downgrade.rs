@@ -105,7 +105,7 @@ async fn what_cannot_be_undone_is_said_before_anything_is() {
 
 /// A down script that fails takes nothing with it, and the others go on.
 #[tokio::test]
-async fn a_tenant_whose_way_back_fails_stays_where_it_is() {
+async fn a_failed_downgrade_leaves_the_tenant_at_its_version() {
     let shop = reversible(2);
     let database = with_tenants(&numbered(4)).await;
     run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
@@ -242,7 +242,7 @@ async fn a_report_of_another_server_undoes_nothing_here() {
 
 /// "The last one" is one, however many ask for it at once.
 #[tokio::test]
-async fn two_at_once_undo_the_last_one_once() {
+async fn concurrent_downgrades_undo_the_last_migration_once() {
     let shop = reversible(3);
     let shop = shop.file(
         "tenant/3_t.down.sql",

@@ -175,7 +175,7 @@ fn command_of<const N: usize>(shop: &Project, database: &Database, args: [&str; 
 
 /// The session that claims is there, and there is no room for one that works.
 #[tokio::test]
-async fn a_server_without_room_leaves_its_tenants_unjudged() {
+async fn a_server_without_free_connections_is_an_environment_failure() {
     let (shop, database) = begun(2).await;
     let limit = |most: i32| format!("ALTER DATABASE {} CONNECTION LIMIT {most}", database.name);
     postgres().sql(&limit(1)).await;
@@ -201,7 +201,7 @@ async fn a_server_without_room_leaves_its_tenants_unjudged() {
 
 /// Tenants at work when the server goes, and those that come after them.
 #[tokio::test]
-async fn a_server_that_goes_for_good_ends_the_run() {
+async fn a_lost_server_ends_the_run() {
     // It has gone when the test ends.
     let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
     for (signal, exit) in [(None, 4), (Some(Signal::SIGINT), 130)] {
@@ -237,7 +237,7 @@ async fn a_server_that_goes_for_good_ends_the_run() {
 /// Where the server is back, what may have been applied in part is not tried again; that it was the server is known from its
 /// processes, to those who may see them.
 #[tokio::test]
-async fn a_crash_is_no_failure_of_what_ran_meanwhile() {
+async fn a_server_crash_is_not_a_migration_failure() {
     let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
     let database = with_tenants_on(server, &numbered(1)).await;
     let shop = shop(1).file(

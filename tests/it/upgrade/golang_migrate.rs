@@ -108,7 +108,7 @@ async fn a_kill_between_any_two_messages_leaves_no_dirty_row() {
 
 /// Whoever else holds a table is waited for, and the step is tried again as if it had never been.
 #[tokio::test]
-async fn a_lost_race_leaves_no_mark() {
+async fn a_lost_lock_race_leaves_no_dirty_row() {
     let (shop, names) = (shop(1), numbered(2));
     let database = with_tenants(&names).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -235,7 +235,7 @@ async fn a_report_is_undone_by_the_one_row() {
 
 /// What minds our transaction goes without one, as the tool sends it.
 #[tokio::test]
-async fn what_minds_a_transaction_is_applied_as_the_tool_applies_it() {
+async fn steps_that_refuse_a_transaction_run_as_in_golang_migrate() {
     let shop = shop(0)
         .file("tenant/1_p.up.sql", "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);")
         .file("tenant/2_r.up.sql", "REINDEX TABLE p")

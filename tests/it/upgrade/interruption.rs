@@ -169,7 +169,7 @@ async fn a_migration_that_executes_comes_to_its_end() {
 
 /// Reading ledgers waits for locks as well, and so do the ways back and the making of new tenants.
 #[tokio::test]
-async fn other_commands_end_their_waits_too() {
+async fn other_commands_cancel_their_lock_waits() {
     let (shop, database) = begun(2).await;
     let up = shop.read("tenant/1_t.sql");
     let shop = shop.file("tenant/1_t.down.sql", "DROP TABLE t1;").file("tenant/1_t.up.sql", up);
@@ -319,7 +319,7 @@ async fn a_signal_ends_a_wait_for_another_run() {
 
 /// Signals that come together are one: a terminal signals all processes of a job.
 #[tokio::test]
-async fn several_signals_at_once_are_one() {
+async fn simultaneous_signals_count_as_one() {
     let (shop, database) = begun(2).await;
     let shop = shop.file("tenant/2_x.sql", migration(2, "COMMIT; ALTER TABLE t1 ADD x int;"));
     let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
@@ -343,7 +343,7 @@ async fn several_signals_at_once_are_one() {
 
 /// A second signal, while the first one waits for a migration that would be left half-done, ends that wait, too.
 #[tokio::test]
-async fn a_second_signal_ends_what_the_first_one_spares() {
+async fn a_second_signal_cancels_the_remaining_lock_waits() {
     let (shop, database) = begun(2).await;
     let shop = shop.file("tenant/2_x.sql", migration(2, "COMMIT; ALTER TABLE t1 ADD x int;"));
     let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
@@ -371,7 +371,7 @@ async fn a_second_signal_ends_what_the_first_one_spares() {
 
 /// While a migration that executes comes to its end, further signals change nothing, and leave nothing behind.
 #[tokio::test]
-async fn further_signals_do_not_break_a_migration_that_executes() {
+async fn repeated_signals_do_not_cancel_an_executing_migration() {
     let (shop, database) = begun(2).await;
     let shop = shop.file("tenant/2_x.sql", migration(2, COMPUTES));
     let mut gate = hold(&database, GATE).await;

@@ -42,7 +42,7 @@ async fn enough_failures_are_enough() {
 
 /// Whoever holds a lock for long costs one tenant, and nothing half-done.
 #[tokio::test]
-async fn a_lock_that_somebody_holds_is_waited_for_and_then_given_up() {
+async fn a_held_lock_is_retried_and_then_fails_the_tenant() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
     let database = with_tenants(&numbered(6)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();

@@ -54,7 +54,7 @@ impl Drop for PgBouncer {
 }
 
 #[tokio::test]
-async fn a_pooler_is_recognised_and_nothing_is_done_through_it() {
+async fn pgbouncer_is_detected_and_refused() {
     let Some(program) = peer("pgbouncer") else { return };
     let database = with_tenants(&numbered(2)).await;
     let shop = shop(1);

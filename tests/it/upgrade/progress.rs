@@ -65,7 +65,7 @@ fn an_error_is_an_object_too() {
 
 /// Whoever waits for a lock without end is named, so that somebody can look for whom.
 #[tokio::test]
-async fn a_wait_without_end_is_told() {
+async fn a_wait_without_timeout_is_reported() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
     let database = with_tenants(&numbered(2)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();

@@ -116,7 +116,7 @@ async fn shape(database: &Database) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_passes_one_after_the_other_passes_beside_each_other() {
+async fn migrations_that_pass_serially_pass_concurrently() {
     let mut all = 0;
     for (name, script) in SHARED {
         let (one, alone) = run(script, "--jobs=1").await;
@@ -131,7 +131,7 @@ async fn what_passes_one_after_the_other_passes_beside_each_other() {
 
 /// These fail for a reason of their own: the first tenant takes what the others want.
 #[tokio::test]
-async fn what_fails_one_after_the_other_fails_beside_each_other() {
+async fn migrations_that_fail_serially_fail_concurrently() {
     for (script, is_retried) in [
         ("CREATE TYPE public.mood AS ENUM ('a');", true),
         ("INSERT INTO shared.plans VALUES (1); SELECT pg_sleep(0.01);", false),

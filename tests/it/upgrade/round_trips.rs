@@ -91,7 +91,7 @@ async fn a_migration_that_changes_rows_costs_its_tools_messages() {
 
 /// Where a tenant stands is read before it is claimed. Whatever becomes of it in between is seen.
 #[tokio::test]
-async fn a_tenant_that_has_moved_since_is_looked_at_again() {
+async fn a_tenant_changed_since_the_scan_is_read_again() {
     let database = with_tenants(&numbered(9)).await;
     // The last one is not among those that are claimed together with the first.
     let first = shop(1);

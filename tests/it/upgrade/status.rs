@@ -43,7 +43,7 @@ async fn a_plain_database_shows_its_history_and_what_is_pending() {
 
 /// Each that is not as it should be is named, with what is wrong with it.
 #[tokio::test]
-async fn of_many_tenants_the_odd_ones_are_named() {
+async fn status_names_drifted_tenants() {
     let shop = shop(3);
     let database = with_tenants(&numbered(40)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -197,7 +197,7 @@ async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
 
 /// The order in which shapes are compared is that of their hashes, which any text changes.
 #[tokio::test]
-async fn a_default_with_another_tenants_name_is_a_drift_whatever_its_text() {
+async fn a_default_naming_another_tenant_is_drift() {
     let shop = shop(1);
     let database = with_tenants(&numbered(3)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -219,7 +219,7 @@ async fn a_default_with_another_tenants_name_is_a_drift_whatever_its_text() {
 
 /// However many there are, they are read together.
 #[tokio::test]
-async fn a_fleet_is_a_few_round_trips() {
+async fn status_of_many_tenants_takes_few_round_trips() {
     let database = with_tenants(&numbered(200)).await;
     let shop = shop(1);
     upgrade(&shop, &database, ["--all-tenants"]).run().success();

@@ -38,7 +38,7 @@ async fn assert_shared_is_clean(database: &Database) {
 }
 
 #[tokio::test]
-async fn the_shared_schema_is_no_tenants_whatever_names_it() {
+async fn the_shared_schema_is_refused_from_every_tenant_source() {
     let sources = [
         "{ list = [\"shared\", \"t001\"] }",
         "{ query = \"SELECT unnest(ARRAY['shared', 't001'])\" }",
@@ -295,7 +295,7 @@ async fn a_template_that_the_tool_cannot_work_in_is_a_configuration_error() {
 
 /// Names that PostgreSQL would take for something else, or cut: none of them costs another tenant anything.
 #[tokio::test]
-async fn odd_names_are_refused_or_are_schemas_of_their_own() {
+async fn unusual_names_are_refused_or_have_their_own_schema() {
     let long = "x".repeat(64);
     let list = ["$user", "pg_temp", "pg_x", &long, "Shared", "e\u{301}", "\u{e9}", "a\"b", "t001"];
     let shop = plain_names(&format!("{{ list = {} }}", serde_json::to_string(&list).unwrap()));

@@ -142,7 +142,7 @@ async fn each_source_gives_the_tenants() {
 }
 
 #[tokio::test]
-async fn sources_that_give_nobody_say_so() {
+async fn empty_tenant_sources_are_reported() {
     let database = with_tenants(&numbered(1)).await;
     let said = |from: &str, exit| {
         let shop = shop(1);
@@ -322,7 +322,7 @@ async fn a_hidden_change_of_the_path_moves_no_migration() {
 
 /// What one tenant leaves in a session is not there for the next one.
 #[tokio::test]
-async fn a_role_that_is_left_set_is_nobody_elses() {
+async fn set_role_does_not_leak_into_other_tenants() {
     let set = "DO $$ BEGIN EXECUTE 'SET ROLE plain'; END $$;\nCREATE TABLE t2 ();";
     let shop = shop(1).file("tenant/2_role.sql", migration(2, set));
     let database = with_tenants(&numbered(6)).await;
@@ -360,7 +360,7 @@ async fn an_address_that_is_none_costs_one_tenant() {
 
 /// A variable that names no tenant's place is no reason to migrate that place.
 #[tokio::test]
-async fn a_variable_that_names_somebody_elses_place_is_refused() {
+async fn a_variable_naming_an_unknown_tenant_is_refused() {
     let shop = shop(1);
     let database = with_tenants(&numbered(1)).await;
     for (variable, value, words) in [

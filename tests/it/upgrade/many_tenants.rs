@@ -49,7 +49,7 @@ async fn assert_all_at_head(shop: &Project, database: &Database) {
 /// Some have rows that a migration cannot live with, and somebody holds a lock on another one: the others go on, and what is
 /// left is done once that is over.
 #[tokio::test]
-async fn what_failed_is_resumed_and_nothing_else() {
+async fn resume_repeats_failed_tenants_only() {
     let shop = shop(MIGRATIONS).file(
         "tenant/4_t.sql",
         migration(4, "ALTER TABLE t1 ADD y int NOT NULL; CREATE TABLE t4 ();"),
@@ -80,7 +80,7 @@ async fn what_failed_is_resumed_and_nothing_else() {
 
 /// Two and four runs at once, as on several machines: they share the work, and nothing is done twice.
 #[tokio::test]
-async fn several_runs_at_once_share_the_work() {
+async fn concurrent_runs_share_the_work() {
     for runs in [2, 4] {
         let shop = shop(MIGRATIONS);
         let database = with_tenants(&numbered(TENANTS)).await;
@@ -101,7 +101,7 @@ async fn several_runs_at_once_share_the_work() {
 
 /// Sessions that the server ends in the middle are opened again; what was applied is read from the ledger.
 #[tokio::test]
-async fn connections_that_are_cut_cost_nothing() {
+async fn terminated_connections_are_reopened() {
     let shop = shop(MIGRATIONS);
     let database = with_tenants(&numbered(TENANTS)).await;
     let (mut random, _) = random_rounds(20_261_129, 1, 1);
@@ -152,7 +152,7 @@ async fn step_until_applied(
 
 /// The server has no room: those that come later get in once there is some.
 #[tokio::test]
-async fn a_full_server_is_waited_for() {
+async fn a_full_server_is_retried() {
     let shop = shop(MIGRATIONS);
     let server: &'static Postgres = Box::leak(Box::new(Postgres::start_with_room_for(5)));
     let database = with_tenants_on(server, &numbered(TENANTS)).await;
@@ -205,7 +205,7 @@ async fn an_interrupted_run_ends_in_order() {
 
 /// One that takes long keeps nobody waiting but itself.
 #[tokio::test]
-async fn a_long_tenant_holds_nobody_up() {
+async fn a_slow_tenant_does_not_delay_others() {
     let names = numbered(12);
     let (shop, database) = (shop(1), with_tenants(&names).await);
     upgrade(&shop, &database, ["--all-tenants"]).run().success();

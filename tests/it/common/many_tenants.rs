@@ -8,7 +8,7 @@ use super::project::project;
 /// A schema per tenant beside a shared schema: like a product of some years, with about three statements a migration and
 /// a table in most of them. Each tenant has a sample of one row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Crowd {
+pub(crate) struct ManyTenants {
     pub(crate) tenants: usize,
     /// Migrations that the base has; at least one.
     pub(crate) base: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Crowd {
     pub(crate) head: usize,
 }
 
-impl Crowd {
+impl ManyTenants {
     /// The project, with the base committed to `main` and the head on a branch.
     pub(crate) fn project(self) -> Project {
         let mut project = project()

@@ -80,7 +80,7 @@ async fn asleep(project: &Project, mark: &str, sleepers: usize) -> (Running, Clu
 }
 
 #[tokio::test]
-async fn local_an_interrupted_replay_leaves_nothing() {
+async fn local_interrupted_replay_leaves_nothing() {
     let project = sleeper("local-in-replay");
     // SIGHUP: the terminal was closed.
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
@@ -92,7 +92,7 @@ async fn local_an_interrupted_replay_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn local_a_killed_replay_takes_its_server_along() {
+async fn local_server_ends_with_a_killed_replay() {
     let project = sleeper("local-killed");
     let (run, cluster) = asleep(&project, "local-killed", 2).await;
     end_by(Signal::SIGKILL, run);
@@ -108,7 +108,7 @@ async fn local_a_killed_replay_takes_its_server_along() {
 }
 
 #[tokio::test]
-async fn local_a_sample_that_is_being_loaded_is_no_shelter() {
+async fn local_replay_is_interrupted_while_a_sample_loads() {
     let project = sleeping_sample("local-sample");
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
         let (run, cluster) = asleep(&project, "local-sample", 1).await;
@@ -122,7 +122,7 @@ async fn local_a_sample_that_is_being_loaded_is_no_shelter() {
 }
 
 #[tokio::test]
-async fn local_impatience_and_a_terminal_change_nothing() {
+async fn local_repeated_and_group_signals_are_handled_like_one() {
     let project = sleeper("local-impatience");
     let (run, cluster) = asleep(&project, "local-impatience", 2).await;
     let sent = Instant::now();
@@ -144,7 +144,7 @@ async fn local_impatience_and_a_terminal_change_nothing() {
 
 /// The stages of a start, each by the file that appears last in it.
 #[test]
-fn local_a_start_can_be_ended_at_any_stage() {
+fn local_start_can_be_interrupted_at_any_stage() {
     // initdb has begun; its bootstrap session, and then others, have the lock file; the server's own configuration is read.
     const BEGUN: &str = "data/PG_VERSION";
     const BOOTSTRAP: &str = "data/global/pg_control";
@@ -179,7 +179,7 @@ fn local_a_start_can_be_ended_at_any_stage() {
 
 /// What has to hold holds at every moment: these are samples, and no moment is waited for.
 #[test]
-fn the_very_first_moments_are_no_exception() {
+fn local_run_can_be_terminated_during_startup() {
     let project = sleeper("first-moments");
     for after in [0, 1, 2, 4, 8, 16, 32] {
         let run = project.mig_ci(LOCAL).start();
@@ -202,7 +202,7 @@ fn in_docker(project: &Project, image: &str) -> Running {
 }
 
 #[test]
-fn docker_an_ended_replay_leaves_nothing() {
+fn docker_terminated_replay_leaves_nothing() {
     let Some(image) = docker_image() else { return };
     let project = sleeper("docker-in-replay");
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
@@ -220,7 +220,7 @@ fn docker_an_ended_replay_leaves_nothing() {
 }
 
 #[test]
-fn docker_a_sample_that_is_being_loaded_is_no_shelter() {
+fn docker_replay_is_interrupted_while_a_sample_loads() {
     let Some(image) = docker_image() else { return };
     let project = sleeping_sample("docker-sample");
     let run = in_docker(&project, &image);
@@ -235,7 +235,7 @@ fn docker_a_sample_that_is_being_loaded_is_no_shelter() {
 
 /// What has to hold holds at every moment: these are samples, and no moment is waited for.
 #[test]
-fn docker_a_start_can_be_ended_at_any_moment() {
+fn docker_start_can_be_interrupted_at_any_moment() {
     let Some(image) = docker_image() else { return };
     let project = sleeper("docker-start");
     for (signal, after) in [
@@ -284,7 +284,7 @@ async fn as_guest<'a>(
 }
 
 #[tokio::test]
-async fn url_an_interrupted_replay_leaves_nothing() {
+async fn url_interrupted_replay_leaves_nothing() {
     let server = postgres();
     let other = server.database().await;
     other.sql("CREATE TABLE mine AS SELECT 1 AS n").await;
@@ -303,7 +303,7 @@ async fn url_an_interrupted_replay_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn url_what_a_killed_replay_left_is_swept_at_once_though_its_sessions_sleep_on() {
+async fn url_leftovers_of_a_killed_replay_are_removed_while_its_sessions_sleep() {
     // Its own server: what is swept here is told in the report of whoever sweeps.
     let server = Postgres::start();
     server.sql("CREATE TABLE mine AS SELECT 1 AS n").await;
@@ -337,7 +337,7 @@ async fn without_anchor(guest: &Guest<'_>) {
 }
 
 #[tokio::test]
-async fn url_a_living_run_is_no_leftover() {
+async fn url_clean_keeps_objects_of_a_running_replay() {
     let server = postgres();
     let url = server.url("postgres");
     let project = sleeper("url-living");
@@ -351,7 +351,7 @@ async fn url_a_living_run_is_no_leftover() {
 
 /// Before each of the first messages to the server, and after it.
 #[tokio::test]
-async fn url_a_start_can_be_ended_at_any_message() {
+async fn url_start_can_be_interrupted_at_any_message() {
     let server: &Postgres = Box::leak(Box::new(Postgres::start()));
     let database = server.database().await;
     let interceptor = Interceptor::to(&database);

@@ -38,7 +38,7 @@ fn passes(project: &Project) -> Report {
 }
 
 #[test]
-fn a_transaction_left_open_holds_up_nobody_for_ever() {
+fn an_open_transaction_does_not_block_forever() {
     let project = app()
         .file(
             "migrations/tenant/2_open.sql",
@@ -53,7 +53,7 @@ fn a_transaction_left_open_holds_up_nobody_for_ever() {
 }
 
 #[test]
-fn an_advisory_lock_of_a_session_holds_up_nobody_for_ever() {
+fn a_session_advisory_lock_does_not_block_forever() {
     let project = app()
         .file(
             "migrations/tenant/2_lock.sql",
