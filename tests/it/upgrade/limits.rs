@@ -131,15 +131,17 @@ async fn what_has_no_transaction_is_done_once() {
     let fast = upgrade(&shop, &database, ["--all-tenants", "--jobs=4"]).start();
     let cut = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity \
         WHERE datname = current_database() AND application_name = 'mig-ci upgrade claims'";
-    // Thirty tenants take a tenth of a second each.
-    for _ in 0..10 {
+    let all = (1..=30).map(|number| format!("SELECT n FROM tenant_t{number:03}.n"));
+    let all = all.collect::<Vec<_>>().join(" UNION ALL ");
+    // Again and again while they work: after each second tenant.
+    for round in 0..10 {
+        let enough = format!("SELECT sum(n) >= {} FROM ({all}) AS a", 2 * round);
+        until(&database, &enough, "t").await;
         until(&database, cut, "t").await;
     }
     slow.wait();
     fast.wait();
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
-    let all = (1..=30).map(|number| format!("SELECT n FROM tenant_t{number:03}.n"));
-    let all = all.collect::<Vec<_>>().join(" UNION ALL ");
     assert_eq!(database.sql(&format!("SELECT min(n), max(n) FROM ({all}) AS a")).await, ["1|1"]);
 }
 
