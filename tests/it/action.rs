@@ -185,7 +185,7 @@ fn nothing_that_a_database_says_is_a_command() {
 }
 
 #[test]
-fn what_cannot_be_verified_is_an_error_that_is_shown() {
+fn an_event_that_cannot_be_verified_is_a_shown_error() {
     let shop = shop().file("mig-ci.toml", "[databses]\n");
     let job = Job::of_event("pull_request.opened.json");
     let step = job.read(&job.step(&shop).run().exit(3));
@@ -291,7 +291,7 @@ fn a_push_verifies_what_was_pushed_or_what_contains_it() {
 
 /// The exit code is `verify`'s, whatever else does not work.
 #[test]
-fn what_cannot_be_written_is_a_warning() {
+fn an_unwritable_runner_file_is_a_warning() {
     let job = Job::of_event("pull_request.opened.json");
     let step = job
         .step(&shop())

@@ -96,7 +96,7 @@ fn an_edit_of_an_applied_migration() {
 }
 
 #[test]
-fn data_that_nobody_thought_of() {
+fn unexpected_existing_rows() {
     let path = "migrations/tenant/20241007083000_make_task_status_an_enum.sql";
     edited("forgotten_data", "app", path, "    WHEN 'doing' THEN 'in_progress'\n", "");
 }

@@ -127,7 +127,7 @@ fn passes_at_once(project: &Project, what: &str) {
 }
 
 #[test]
-fn each_statement_of_this_kind_runs_alone() {
+fn each_catalog_statement_runs_alone() {
     for (number, statement) in STATEMENTS.iter().enumerate() {
         let project = products(&format!("kind_{number}"), &[statement], &[statement]);
         passes_at_once(&project, statement);
@@ -135,7 +135,7 @@ fn each_statement_of_this_kind_runs_alone() {
 }
 
 #[test]
-fn objects_of_all_tenants_are_changed_by_one_at_a_time() {
+fn changes_to_objects_of_all_tenants_are_serialized() {
     for (number, statements) in SHARED_OBJECTS.chunks(4).enumerate() {
         let project = products(&format!("object_{number}"), &[], statements);
         passes_at_once(&project, &format!("{statements:#?}"));
@@ -149,7 +149,7 @@ const THIRTY: &str = "[prepare]\nserver = \"roles.sql\"\n[postgres]\nrole = \"su
 
 /// Thirty tenants, eight at a time: as one after the other, and as psql in a loop.
 #[tokio::test]
-async fn many_tenants_end_as_in_a_loop_of_psql() {
+async fn many_tenants_end_in_the_same_state_as_with_psql() {
     let (mut random, rounds) = random_rounds(20_261_201, 1, 20);
     for round in 0..rounds {
         let mut statements = SHARED_OBJECTS;
@@ -196,7 +196,7 @@ async fn many_tenants_end_as_in_a_loop_of_psql() {
 }
 
 #[test]
-fn mixtures_of_such_statements_do_not_meet() {
+fn mixed_catalog_statements_do_not_race() {
     let (mut random, rounds) = random_rounds(20_261_130, 2, 40);
     for round in 0..rounds {
         let mut statements = STATEMENTS;
@@ -209,7 +209,7 @@ fn mixtures_of_such_statements_do_not_meet() {
 
 /// `prepare` files of one database, beside migrations of another one.
 #[test]
-fn preparations_do_not_meet_migrations() {
+fn prepare_scripts_do_not_race_with_migrations() {
     for (number, statement) in STATEMENTS[..4].iter().enumerate() {
         let name = format!("prepared_{number}");
         let project = products(&name, &[], &[statement]);

@@ -56,7 +56,7 @@ fn an_output_that_cannot_be_is_known_before_the_run() {
 }
 
 #[test]
-fn one_failed_output_keeps_neither_the_others_nor_the_verdict() {
+fn a_failed_output_does_not_prevent_the_others() {
     let outputs = ["--output=json=/dev/full", "--output=junit=x.xml", "--no-base"];
     let plain = plain();
     let run = plain.verify().args(outputs).run().exit(4);

@@ -141,7 +141,7 @@ fn tracks_databases_and_the_file_itself_are_missed() {
 }
 
 #[test]
-fn what_only_moves_is_no_reduction() {
+fn moved_samples_do_not_reduce_coverage() {
     let renamed = pull_request()
         .without("migrations/tenant/2_n.sql")
         .without("samples/acme.sql")

@@ -80,7 +80,7 @@ fn folders_of_two_directions_are_no_databases() {
 
 /// A pull request may bring the file, or the base may have it.
 #[test]
-fn base_and_head_are_both_looked_at() {
+fn base_and_head_are_both_compared() {
     let shop = project()
         .file("mig-ci.toml", "[databases.app]\nmigrations = \"m\"\n")
         .file("m/1_a.sql", "CREATE TABLE a ();")

@@ -45,7 +45,7 @@ fn an_extension_that_a_migration_wants_is_the_migrations_affair() {
 
 /// A limit of the server's own configuration stands for all that it can run out of.
 #[test]
-fn what_the_server_has_run_out_of_is_not_the_migrations_failure() {
+fn exhausted_server_resources_are_an_environment_failure() {
     let full = "SET temp_file_limit = '1MB'; SET work_mem = '64kB';\n\
                 SELECT count(*) FROM (SELECT n FROM generate_series(1, 500000) n ORDER BY -n) s;";
     let only_base = format!(
@@ -79,7 +79,7 @@ fn quoted(text: &str) -> String {
 
 /// Each code can be raised by a script.
 #[test]
-fn a_code_that_a_script_raises_is_the_scripts() {
+fn a_sqlstate_raised_by_a_script_is_a_migration_failure() {
     for sqlstate in ["53100", "57P01", "XX001"] {
         let raise = format!(
             "DO $$ BEGIN RAISE EXCEPTION 'by itself' USING ERRCODE = '{sqlstate}'; END $$;"
@@ -99,7 +99,7 @@ fn too_many_locks_are_the_migrations_failure() {
 }
 
 #[test]
-fn a_server_with_few_places_is_waited_for() {
+fn a_server_with_few_connections_is_retried() {
     let server = Postgres::start_with_room_for(6);
     let config = format!("{CONFIG}samples = \"samples/*.sql\"\n");
     let project = app("SELECT pg_sleep(0.2);").file("mig-ci.toml", config);
@@ -118,7 +118,7 @@ fn a_server_with_few_places_is_waited_for() {
 
 /// It answers nothing for some seconds, and goes on then.
 #[tokio::test]
-async fn a_server_that_hangs_for_a_while_is_waited_for() {
+async fn a_server_that_hangs_temporarily_is_retried() {
     let server = Postgres::start();
     let url = server.url("postgres");
     let project = app("SELECT pg_sleep(1) /* hangs */;");

@@ -100,7 +100,7 @@ fn snapshots_show_nothing_of_the_machine() {
 }
 
 #[test]
-fn what_a_test_needs_is_looked_for() {
+fn test_requirements_are_detected() {
     assert!(peer("sh").unwrap().ends_with("sh"));
     // Where it is required, this is the test that says first that it is not there.
     let required = std::env::var("MIG_CI_REQUIRE_DOCKER").is_ok_and(|value| value == "1");

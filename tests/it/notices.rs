@@ -147,7 +147,7 @@ fn a_flood_of_notices_hides_nothing() {
 
 /// What is made again is new, although something was there before.
 #[test]
-fn what_was_dropped_before_is_not_skipped() {
+fn recreated_objects_are_not_reported_as_skipped() {
     let script = "SET client_min_messages = error;\nDROP INDEX by_id;\nCREATE INDEX IF NOT EXISTS by_id ON users (id);\n\
                   ALTER TABLE users RENAME TO people;\nCREATE TABLE IF NOT EXISTS users (id int);\n";
     let report = app().file("m/2_again.sql", script).verify().report(0);

@@ -95,7 +95,7 @@ fn auto_without_either_says_both_reasons() {
 }
 
 #[test]
-fn docker_alone_is_asked_where_it_is_wanted() {
+fn explicit_docker_does_not_fall_back_to_local() {
     let ended =
         small().mig_ci(["verify", "--provider", "docker"]).env("DOCKER_HOST", NO_ENGINE).run();
     let error = one_error(ended);
@@ -107,7 +107,7 @@ fn docker_alone_is_asked_where_it_is_wanted() {
 
 /// sqlx reads all of libpq's variables, and a server of our own is none of their business.
 #[test]
-fn variables_for_other_servers_are_not_heeded() {
+fn libpq_variables_for_other_servers_are_ignored() {
     let ended = small()
         .mig_ci(["verify", "--provider", "local"])
         .env("PGPORT", "5433")
@@ -140,7 +140,7 @@ fn settings_that_the_server_does_not_take_are_named_as_such() {
 
 /// `clean` says whom it could not ask, needs no project, and looks at nothing but what it is told to.
 #[test]
-fn clean_tells_what_it_did_not_look_at() {
+fn clean_reports_what_it_skipped() {
     let outside = project();
     let clean = || outside.mig_ci(["clean"]).env("DOCKER_HOST", NO_ENGINE);
     let ended = clean().run().success();
@@ -305,7 +305,7 @@ mod locale {
     }
 
     #[test]
-    fn local_binaries_know_letters_beyond_ascii() {
+    fn local_server_uses_a_utf8_locale() {
         let report = verify(&two_eves(""), "local").report(1);
         assert_eq!(report.finding("migration-failed")["failure"]["sqlstate"], "23505");
         let locale = &report.json["server"]["locale"];

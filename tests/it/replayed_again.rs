@@ -122,7 +122,7 @@ fn a_step_is_not_tried_again_in_another_session() {
 
 /// psql as a judge: both files in one session, as the tools send them.
 #[tokio::test]
-async fn psql_says_the_same() {
+async fn psql_gives_the_same_result() {
     for (files, sqlstate) in [
         ([PLANS, PRO], "23505"),
         (["CREATE TEMP TABLE old_ids ();", "CREATE TEMP TABLE old_ids ();"], "42P07"),
@@ -148,7 +148,7 @@ async fn psql_says_the_same() {
 
 /// What one tenant does to another is nobody's failure where the tool goes through them one by one.
 #[test]
-fn what_tenants_do_to_each_other_is_no_failure() {
+fn conflicts_between_tenants_are_not_failures() {
     let pause = "PERFORM pg_sleep(0.2)";
     // The first empty tenant goes before all others.
     let other = "current_schema() <> 'tenant_fresh_1'";
@@ -204,7 +204,7 @@ fn what_tenants_do_to_each_other_is_no_failure() {
 
 /// A sample that fails because of another one is judged again, too; so are the `prepare` files of tenants.
 #[test]
-fn samples_that_meet_are_loaded_one_by_one() {
+fn conflicting_samples_are_loaded_serially() {
     let code = "BEGIN IF to_regclass('shared.countries') IS NULL THEN PERFORM pg_sleep(0.3); \
                 CREATE TABLE shared.countries (); END IF; END";
     // What the text shows runs alone from the first, and what a function does is judged again.
@@ -230,7 +230,7 @@ fn samples_that_meet_are_loaded_one_by_one() {
 }
 
 #[test]
-fn every_report_says_that_and_why() {
+fn every_report_format_shows_the_reason() {
     let project = tenants("plain", &[PLANS], &[PRO]);
     let words = "database `app` was replayed again from nothing, with one job on a fresh server, and only that run counts";
     for format in ["terminal", "markdown"] {

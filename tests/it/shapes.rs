@@ -109,7 +109,7 @@ fn what_a_later_tenant_changes_is_not_the_first_ones() {
 
 /// A database for each tenant: what they share is the server, here a setting of the run's own role.
 #[test]
-fn databases_of_tenants_are_compared_too() {
+fn status_compares_tenant_databases() {
     let config = CONFIG.replace("format", "tenancy = \"database\"\nformat");
     let app = project()
         .file("mig-ci.toml", config)
@@ -165,7 +165,7 @@ fn an_own_name_in_texts_is_no_difference() {
 
 /// The project's session settings are for migrations, not for reading catalogs.
 #[test]
-fn session_settings_do_not_stop_the_reading() {
+fn session_settings_do_not_break_catalog_reads() {
     let config = format!(
         "[postgres]\nsettings = {{ default_transaction_isolation = \"serializable\" }}\n{CONFIG}"
     );

@@ -78,7 +78,7 @@ fn a_failing_migration_is_shown_with_its_place_and_all_that_the_server_said() {
 }
 
 #[test]
-fn detail_hint_and_context_are_the_servers() {
+fn detail_hint_and_context_come_from_the_server() {
     let app = app().file(
         "migrations/tenant/2_check.sql",
         "SELECT 1;\n\nDO $$\nBEGIN\n    PERFORM 1;\n    RAISE EXCEPTION 'plan % is gone', 7\n        \
@@ -283,7 +283,7 @@ fn colours_go_where_they_are_wanted() {
 }
 
 #[test]
-fn what_is_not_understood_on_the_command_line_is_2() {
+fn an_invalid_command_line_exits_with_2() {
     let plain = plain();
     for args in [
         ["--formt", "json"],
@@ -304,7 +304,7 @@ fn what_is_not_understood_on_the_command_line_is_2() {
 }
 
 #[test]
-fn what_is_not_understood_of_the_project_is_3() {
+fn an_invalid_project_exits_with_3() {
     let empty = project().mig_ci(["verify"]).run().exit(3);
     assert!(empty.stderr.contains("migrations"), "{}", empty.stderr);
     let run = plain().file("mig-ci.toml", "[postgres]\nverison = 17\n").verify().run().exit(3);
@@ -332,7 +332,7 @@ fn what_is_not_understood_of_the_project_is_3() {
 }
 
 #[test]
-fn an_environment_that_does_not_work_is_4() {
+fn an_environment_failure_exits_with_4() {
     let plain = plain();
     let url = "postgres://admin:hunter2@127.0.0.1:1/postgres";
     let run =
@@ -348,7 +348,7 @@ fn an_environment_that_does_not_work_is_4() {
 }
 
 #[test]
-fn nothing_to_do_where_something_was_asked_for_is_5() {
+fn required_but_missing_work_exits_with_5() {
     let app = app().git_commit("base").git_branch("feature");
     let report = app.verify().report(0);
     assert_eq!(report.json["counts"]["pending_migrations"], 0);
@@ -564,7 +564,7 @@ fn transaction_commands_inside_of_the_tools_transaction_are_a_warning() {
 }
 
 #[test]
-fn what_a_failed_migration_leaves_behind_is_told() {
+fn objects_left_by_a_failed_migration_are_reported() {
     let help = |project: &Project| {
         let report = project.verify().report(1);
         report.finding("migration-failed")["help"].as_str().unwrap_or_default().to_owned()
@@ -770,7 +770,7 @@ fn row_security_holds_the_owner_as_in_production() {
 }
 
 #[test]
-fn settings_are_there_for_migrations_to_read() {
+fn configured_settings_are_visible_to_migrations() {
     let regional = plain()
         .file(
             "mig-ci.toml",

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_here_is_found() {
+    fn present_requirements_are_found() {
         assert_eq!(have("MIG_CI_REQUIRE_NOTHING", "x", Ok::<_, String>(1)), Some(1));
         assert!(ping("unix:///nowhere").is_err());
         assert!(ping("ssh://host").unwrap_err().contains("DOCKER_HOST"));

@@ -94,7 +94,7 @@ fn is_removed_after_the_job(machine: &Machine) -> bool {
 }
 
 #[test]
-fn after_a_job_that_has_ended_there_is_nothing_to_do() {
+fn post_step_of_a_finished_job_does_nothing() {
     let good = adding("ALTER TABLE members ADD phone text;\n");
     let Some(machine) = Machine::new(good, Network::bridge) else { return };
     let state = machine.read(&machine.step().run().success()).state;

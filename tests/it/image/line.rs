@@ -95,7 +95,7 @@ fn in_a_job_with_services() {
 }
 
 #[test]
-fn what_passes_is_green() {
+fn a_passing_pull_request_is_green() {
     let good = adding("ALTER TABLE members ADD phone text;\n");
     let Some(machine) = Machine::new(good, Network::bridge) else { return };
     let report = "out/mig-ci/report.json";

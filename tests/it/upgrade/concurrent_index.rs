@@ -48,7 +48,7 @@ async fn begun(format: &str, tenants: usize) -> (Project, Database) {
 
 /// One open reader, anywhere in the database, for longer than the lock timeout.
 #[tokio::test]
-async fn an_open_reader_is_waited_for() {
+async fn concurrent_index_waits_for_an_open_reader() {
     for (format, jobs) in [
         ("sqlx", "--jobs=2"),
         ("dbmate", "--jobs=8"),
@@ -241,7 +241,7 @@ async fn a_detach_that_is_cut_is_told() {
 
 /// What was built before stays, so that the script is not begun again from its beginning.
 #[tokio::test]
-async fn of_several_builds_only_the_failed_one_is_taken_back() {
+async fn only_the_failed_of_several_index_builds_is_dropped() {
     let (shop, database) = begun("plain", 1).await;
     let sql = "CREATE INDEX CONCURRENTLY t_v ON t (v);\nCREATE UNIQUE INDEX CONCURRENTLY t_w ON t ((v / 10));";
     let shop = with(shop, "plain", 2, sql);
@@ -299,7 +299,7 @@ async fn an_index_of_a_partitioned_table_is_refused() {
 /// Nobody is left to take back what a killed run has begun: the next one is not green, says what there is to do, and leaves
 /// it to the user, since it cannot know whose the index is.
 #[tokio::test]
-async fn after_a_kill_the_next_run_says_what_is_left() {
+async fn the_run_after_a_kill_reports_invalid_indexes() {
     for (guard, format) in [("", "sqlx"), ("IF NOT EXISTS ", "sqlx"), ("IF NOT EXISTS ", "plain")] {
         let (shop, database) = begun(format, 1).await;
         let sql = format!("CREATE INDEX CONCURRENTLY {guard}t_v ON t (v);");

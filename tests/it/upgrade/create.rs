@@ -11,7 +11,7 @@ fn create<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) 
 }
 
 #[tokio::test]
-async fn a_new_tenant_is_made_and_brought_to_head() {
+async fn create_makes_a_tenant_at_head() {
     let shop = shop(2);
     let database = with_tenants(&numbered(1)).await;
     let run = create(&shop, &database, ["acme", "globex", "-n", "app"]).run().success();
@@ -36,7 +36,7 @@ async fn a_new_tenant_is_made_and_brought_to_head() {
 
 /// A mistaken name changes nothing at all, and does not keep others from being made.
 #[tokio::test]
-async fn one_that_exists_is_refused_before_anything_is_changed() {
+async fn create_refuses_existing_tenants_before_any_change() {
     let shop = shop(1);
     let database = with_tenants(&numbered(1)).await;
     let run = report(&create(&shop, &database, ["t001", "--format=json"]).run().exit(1));
@@ -59,7 +59,7 @@ fn a_server_that_is_not_there_is_the_environments_fault() {
 }
 
 #[tokio::test]
-async fn nothing_is_made_before_the_shared_track_is_at_its_head() {
+async fn create_requires_the_shared_track_at_its_head() {
     let shop = shop(1).file("shared/2_bad.sql", "SELECT nothing;");
     let database = with_tenants(&[]).await;
     let run = report(&create(&shop, &database, ["acme", "--format=json"]).run().exit(1));
@@ -68,7 +68,7 @@ async fn nothing_is_made_before_the_shared_track_is_at_its_head() {
 }
 
 #[tokio::test]
-async fn what_was_made_stays_and_is_gone_on_with() {
+async fn a_partly_created_tenant_is_kept_and_completed() {
     let shop = shop(1).file("tenant/2_bad.sql", migration(2, "SELECT nothing;"));
     let database = with_tenants(&[]).await;
     let run = create(&shop, &database, ["a cme"]).run().exit(1);
@@ -100,7 +100,7 @@ async fn create_that_was_killed_is_completed_by_upgrade() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_makes_it() {
+async fn of_two_concurrent_creates_one_succeeds() {
     let shop = shop(1);
     let database = with_tenants(&[]).await;
     for round in 0..6 {

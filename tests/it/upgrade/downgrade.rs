@@ -90,7 +90,7 @@ async fn tenants_go_down_and_their_shared_track_stays() {
 
 /// Nothing is undone on a way that does not lead where it should.
 #[tokio::test]
-async fn what_cannot_be_undone_is_said_before_anything_is() {
+async fn missing_down_scripts_are_reported_before_any_change() {
     let database = with_tenants(&numbered(2)).await;
     let empty = reversible(3).file("tenant/2_t.down.sql", "-- cannot be undone\n");
     run(&empty, &database, ["upgrade", "--all-tenants"]).run().success();
@@ -146,7 +146,7 @@ async fn downgrades_that_are_killed_between_messages_undo_each_migration_once() 
 
 /// The undo set: exactly the tenants and steps of one run.
 #[tokio::test]
-async fn a_run_is_taken_back_by_its_report() {
+async fn downgrade_report_undoes_that_run() {
     let shop = reversible(4).file("shared/2_more.up.sql", "CREATE TABLE shared.more ();");
     let shop = shop.file("shared/2_more.down.sql", "DROP TABLE shared.more;");
     let database = with_tenants(&numbered(6)).await;
@@ -177,7 +177,7 @@ async fn a_run_is_taken_back_by_its_report() {
 
 /// What came after the run stands on it.
 #[tokio::test]
-async fn a_run_that_others_have_built_on_is_not_taken_back() {
+async fn downgrade_report_refuses_when_later_migrations_exist() {
     let shop = reversible(2);
     let database = with_tenants(&numbered(3)).await;
     run(&shop, &database, ["upgrade", "--all-tenants", "--output=json=run.json"]).run().success();

@@ -53,7 +53,7 @@ async fn begun(tenants: usize) -> (Project, Database) {
 }
 
 #[tokio::test]
-async fn what_the_server_has_run_out_of_is_no_failure_of_the_migration() {
+async fn upgrade_exhausted_server_resources_are_an_environment_failure() {
     let (shop, database) = begun(4).await;
     short_of_disk(&database).await;
     let shop = shop.file("tenant/2_sort.sql", block(&in_tenant("t002", SORTS)));
@@ -116,7 +116,7 @@ async fn the_environment_counts_for_canaries_and_the_limit_of_failures() {
 
 /// Each code can be raised by a script.
 #[tokio::test]
-async fn a_code_that_a_script_raises_is_the_scripts() {
+async fn a_sqlstate_raised_by_a_script_is_a_migration_failure() {
     for sqlstate in ["53100", "53200", "53300", "58030", "XX001", "57P01", "25006"] {
         let (shop, database) = begun(1).await;
         let raise = format!("RAISE EXCEPTION 'by itself' USING ERRCODE = '{sqlstate}';");
@@ -268,7 +268,7 @@ async fn a_server_crash_is_not_a_migration_failure() {
 
 /// One tenant's server is away: the others go on, and what `status` cannot read is not in order.
 #[tokio::test]
-async fn a_server_of_some_tenants_alone_that_is_away_costs_these() {
+async fn an_unreachable_tenant_server_affects_its_tenants_only() {
     let (main, near) = (postgres().database().await, postgres().database().await);
     let away = "postgres://u@127.0.0.1:1/";
     let query = format!(
@@ -306,7 +306,7 @@ async fn a_server_of_some_tenants_alone_that_is_away_costs_these() {
 }
 
 #[tokio::test]
-async fn who_the_tenants_are_may_not_be_known_because_of_the_environment() {
+async fn an_unreachable_tenant_source_is_an_environment_failure() {
     let (shop, database) = begun(1).await;
     let config = shop.read("mig-ci.toml");
     let sorts =

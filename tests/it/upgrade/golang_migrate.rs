@@ -169,7 +169,7 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
 /// A step down that has failed outside of a transaction has undone nothing that anybody knows of, and what can be there is
 /// named with its row.
 #[tokio::test]
-async fn a_step_down_that_fails_is_not_undone() {
+async fn a_failed_down_step_is_not_recorded_as_undone() {
     let shop = shop(2)
         .file("tenant/3_i.up.sql", "CREATE INDEX CONCURRENTLY i ON t1 (id)")
         .file("tenant/3_i.down.sql", "DROP INDEX CONCURRENTLY nowhere")

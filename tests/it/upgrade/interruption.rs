@@ -150,7 +150,7 @@ async fn an_interrupted_tenant_says_what_it_has_applied() {
 
 /// A migration that executes is no wait: it comes to its end, and what follows it is not begun.
 #[tokio::test]
-async fn a_migration_that_executes_comes_to_its_end() {
+async fn an_executing_migration_finishes_after_a_signal() {
     let shop = shop(1)
         .file("tenant/2_x.sql", migration(2, COMPUTES))
         .file("tenant/3_x.sql", "-- no-transaction\nCREATE TABLE u ()");
@@ -210,7 +210,7 @@ async fn a_locked_tenant_is_tried_again_after_the_others() {
 
 /// More of them are locked than there are workers: all others come first.
 #[tokio::test]
-async fn locked_tenants_keep_no_worker_however_many_they_are() {
+async fn locked_tenants_do_not_occupy_workers() {
     for jobs in ["--jobs=1", "--jobs=2"] {
         let (shop, database) = begun(8).await;
         let locks = "LOCK tenant_t001.t1, tenant_t002.t1, tenant_t003.t1, tenant_t005.t1";
@@ -390,7 +390,7 @@ async fn repeated_signals_do_not_cancel_an_executing_migration() {
 
 /// On a terminal, before anything is done; what is typed afterwards does not count.
 #[test]
-fn a_signal_ends_the_question() {
+fn a_signal_ends_the_confirmation_prompt() {
     // It makes a terminal for a command.
     let Some(script) = peer("script") else { return };
     let config =

@@ -10,7 +10,7 @@ use super::{
 use crate::common::{Database, postgres, project};
 
 #[tokio::test]
-async fn a_canary_keeps_the_others_from_it() {
+async fn a_failed_canary_stops_the_rollout() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int NOT NULL;"));
     let database = with_tenants(&numbered(20)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
@@ -25,7 +25,7 @@ async fn a_canary_keeps_the_others_from_it() {
 }
 
 #[tokio::test]
-async fn enough_failures_are_enough() {
+async fn max_failures_stops_the_rollout() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int NOT NULL;"));
     let database = with_tenants(&numbered(100)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
@@ -110,7 +110,7 @@ async fn build(database: &Database, sql: &'static str) {
 }
 
 #[tokio::test]
-async fn parts_are_the_whole() {
+async fn partitions_cover_all_tenants() {
     let shop = shop(2);
     let database = with_tenants(&numbered(11)).await;
     for part in ["1/3", "2/3", "3/3"] {
@@ -121,7 +121,7 @@ async fn parts_are_the_whole() {
 
 /// Outside of a transaction nothing undoes a second time: two runs do not do it twice, also if one has lost its claims.
 #[tokio::test]
-async fn what_has_no_transaction_is_done_once() {
+async fn steps_without_a_transaction_run_once() {
     let count = "-- no-transaction\nUPDATE n SET n = n + 1 RETURNING pg_sleep(0.1);\n";
     let shop = shop(1).file("tenant/2_n.sql", migration(2, "CREATE TABLE n AS SELECT 0 AS n;"));
     let database = with_tenants(&numbered(30)).await;
@@ -147,7 +147,7 @@ async fn what_has_no_transaction_is_done_once() {
 
 /// Whoever is not among the first does not count as one of them.
 #[tokio::test]
-async fn a_canary_is_judged_by_its_own() {
+async fn canary_counts_canary_tenants_only() {
     let shop = shop(1);
     let database = with_tenants(&numbered(6)).await;
     database.sql("DROP SCHEMA tenant_t006").await;
@@ -180,7 +180,7 @@ async fn a_canary_with_a_database_has_work() {
 
 /// All addresses are looked at before anything is changed.
 #[tokio::test]
-async fn a_bad_address_is_known_before_anything_is_begun() {
+async fn an_invalid_address_is_reported_before_any_change() {
     let main = postgres().database().await;
     let tenant = postgres().database().await;
     let config = |tenants: &str| {
@@ -213,7 +213,7 @@ async fn a_bad_address_is_known_before_anything_is_begun() {
 
 /// A view could show another tenant's rows.
 #[tokio::test]
-async fn a_ledger_that_is_a_view_is_none() {
+async fn a_ledger_that_is_a_view_is_refused() {
     let shop = shop(1);
     let database = with_tenants(&numbered(3)).await;
     upgrade(&shop, &database, ["--tenant=t001"]).run().success();
@@ -229,7 +229,7 @@ async fn a_ledger_that_is_a_view_is_none() {
 
 /// What runs outside of a transaction may have been applied whole when its connection breaks: it is not run again.
 #[tokio::test]
-async fn what_has_no_transaction_is_not_tried_again_where_the_connection_breaks() {
+async fn steps_without_a_transaction_are_not_retried_after_a_lost_connection() {
     let sql = "-- no-transaction\nINSERT INTO audit.applied VALUES (current_schema(), 2); SELECT pg_sleep(600);";
     let shop = shop(1).file("tenant/2_x.sql", sql);
     let database = with_tenants(&numbered(1)).await;
@@ -246,7 +246,7 @@ async fn what_has_no_transaction_is_not_tried_again_where_the_connection_breaks(
 
 /// What a statement outside of a transaction has done before the failure is not forgotten.
 #[tokio::test]
-async fn what_stays_of_a_failed_migration_is_said() {
+async fn committed_parts_of_a_failed_migration_are_reported() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "COMMIT; SELECT 1 / 0;"));
     let database = with_tenants(&numbered(1)).await;
     let failed = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
@@ -255,7 +255,7 @@ async fn what_stays_of_a_failed_migration_is_said() {
 
 /// Nothing of one tenant's session is there for the next one, whatever a function has left in it.
 #[tokio::test]
-async fn a_temporary_table_is_one_tenants() {
+async fn temporary_tables_do_not_leak_into_other_tenants() {
     let stage = "CREATE FUNCTION shared.stage() RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
         CREATE TEMP  TABLE IF NOT EXISTS moved AS SELECT * FROM items; END $$;";
     let shop = shop(0)
@@ -303,7 +303,7 @@ async fn an_invalid_index_does_not_become_green() {
 
 /// A row that no tool would write costs the tenant that has it.
 #[tokio::test]
-async fn a_ledger_with_a_null_costs_one_tenant() {
+async fn a_ledger_with_a_null_fails_that_tenant_only() {
     let shop = shop(1);
     let database = with_tenants(&numbered(3)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();

@@ -148,7 +148,7 @@ async fn migrations_that_fail_serially_fail_concurrently() {
 
 /// A sequence advances although its transaction is rolled back: the second try of this would pass.
 #[tokio::test]
-async fn what_a_sequence_makes_pass_at_the_second_try_fails() {
+async fn steps_that_depend_on_a_sequence_are_not_retried() {
     for pending in [
         "INSERT INTO p (name) VALUES ('pro'); SELECT pg_sleep(0.01);",
         "DO $$ BEGIN EXECUTE 'CREATE TYPE public.mood' || nextval('p_id_seq') || ' AS ENUM ()'; END $$;",

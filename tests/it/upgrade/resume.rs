@@ -14,7 +14,7 @@ async fn begun(database: &Database) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_report_has_left_is_done_and_nothing_else() {
+async fn resume_runs_exactly_what_a_report_left() {
     let shop = shop(1);
     // A name like a pattern is that name.
     let names = ["a*", "ab", "b", "c", "d"].map(str::to_owned);
@@ -44,7 +44,7 @@ async fn what_a_report_has_left_is_done_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_was_not_run_is_left_too() {
+async fn resume_includes_tenants_that_were_not_run() {
     let shop = shop(1).file("shared/2_bad.sql", "SELECT nothing;");
     let database = with_tenants(&numbered(2)).await;
     upgrade(&shop, &database, ["--all-tenants", "--output=json=r.json"]).run().exit(1);
@@ -62,7 +62,7 @@ async fn what_was_not_run_is_left_too() {
 }
 
 #[tokio::test]
-async fn tenants_that_are_gone_since_are_named() {
+async fn resume_reports_tenants_that_no_longer_exist() {
     let shop = with_second(shop(1));
     let database = with_tenants(&numbered(4)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
@@ -85,7 +85,7 @@ async fn tenants_that_are_gone_since_are_named() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_gone_on_from_is_said_to_be() {
+async fn unusable_resume_reports_are_refused() {
     let shop = shop(1).file("users/1_u.sql", "SELECT nothing;");
     let config = shop.read("mig-ci.toml")
         + "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"users\"\nformat = \"sqlx\"\n";
@@ -122,7 +122,7 @@ async fn what_cannot_be_gone_on_from_is_said_to_be() {
 }
 
 #[tokio::test]
-async fn tenants_are_begun_in_the_order_that_is_asked_for() {
+async fn tenants_start_in_the_requested_order() {
     let shop = shop(1);
     let names: Vec<String> = numbered(30).into_iter().rev().collect();
     let database = with_tenants(&names).await;

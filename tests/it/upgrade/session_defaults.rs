@@ -68,7 +68,7 @@ fn read(shop: &Project, database: &Database) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_is_read_does_not_depend_on_the_defaults_of_a_session() {
+async fn status_does_not_depend_on_session_defaults() {
     let (shop, database) = (odd_shop(), odd_tenants().await);
     upgrade(&shop, &database, ["--tenant=t001", "--tenant=t002"]).run().success();
     let expected = read(&shop, &database);

@@ -188,7 +188,7 @@ async fn databases_of_the_server_or_of_a_track_are_no_tenants() {
 
 /// Host names are aliases of each other; what tells is the server itself.
 #[tokio::test]
-async fn two_addresses_of_one_database_are_one_place() {
+async fn two_addresses_of_one_database_are_one_target() {
     let [main, first, second] =
         [postgres().database().await, postgres().database().await, postgres().database().await];
     let by_tcp = postgres().tcp_url(&first.name);

@@ -33,7 +33,7 @@ async fn the_tenants_are_shown_with_their_places() {
 
 /// What goes wrong is said in the words that `upgrade` has for it.
 #[tokio::test]
-async fn its_errors_are_those_of_an_upgrade() {
+async fn create_reports_the_same_errors_as_upgrade() {
     let database = with_tenants(&[]).await;
     let shop = shop(1);
     let nobody = tenants(&shop, &database, []).exit(5);
@@ -123,7 +123,7 @@ async fn a_variable_for_a_database_without_tenants_is_the_reason() {
 
 /// One bad row of the tenants' table does not stop a night's work: it is a failure of its own.
 #[tokio::test]
-async fn a_name_that_is_none_costs_one_tenant() {
+async fn an_invalid_tenant_name_fails_that_tenant_only() {
     let names = numbered(3);
     let (shop, database) = (shop(1), with_tenants(&names).await);
     let long = "x".repeat(80);

@@ -266,7 +266,7 @@ async fn no_tenant_runs_before_its_shared_track() {
 }
 
 #[tokio::test]
-async fn one_cause_is_said_once_and_the_others_go_on() {
+async fn a_shared_cause_is_one_finding_and_other_tenants_continue() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int NOT NULL;"));
     let database = with_tenants(&numbered(20)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
@@ -331,7 +331,7 @@ async fn set_role_does_not_leak_into_other_tenants() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_costs_one_tenant() {
+async fn an_invalid_tenant_address_fails_that_tenant_only() {
     let [database, main] = [postgres().database().await, postgres().database().await];
     let config = |url: &str, from: &str| {
         format!(
