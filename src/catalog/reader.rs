@@ -6,7 +6,9 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::chunk::Chunk;
 use super::statement::NameRendering;
-use crate::model::{Catalog, Digests, Failure, FailureKind, Fingerprint, Item, LeaveOut};
+use crate::model::{
+    Catalog, Digests, EnvironmentCause, Failure, FailureKind, Fingerprint, Item, LeaveOut,
+};
 use crate::postgres::Session;
 
 /// Schemas in one transaction. Each looks through the whole catalog once, and keeps what has been dropped since from being
@@ -252,5 +254,8 @@ fn is_of_the_moment(failure: &Failure) -> bool {
 }
 
 fn no_such_schema(name: &str) -> Failure {
-    Failure::new(FailureKind::Environment, format!("there is no schema `{name}` in the database"))
+    Failure::new(
+        FailureKind::Environment(EnvironmentCause::MissingSchema),
+        format!("there is no schema `{name}` in the database"),
+    )
 }

@@ -43,7 +43,7 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::checks::test_fixtures::{failure, sql, step, unit};
-    use crate::model::Phase;
+    use crate::model::{EnvironmentCause, Phase};
 
     #[test]
     fn a_full_disk_is_no_failure_of_the_migration_and_says_what_to_change() {
@@ -63,7 +63,10 @@ mod tests {
 
     #[test]
     fn what_mig_ci_could_not_do_has_no_place() {
-        let no = failure(FailureKind::Environment, "could not make the database");
+        let no = failure(
+            FailureKind::Environment(EnvironmentCause::DatabaseNotCreated),
+            "could not make the database",
+        );
         let unit = unit("acme").ending(Phase::Prepare, no);
         assert!(EnvironmentFailed.check(&unit)[0].place().is_none());
     }

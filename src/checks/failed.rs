@@ -72,7 +72,7 @@ fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCatego
     match (&failure.kind, phase) {
         (FailureKind::ServerLost, _) => FailureCategory::Server,
         _ if failure.is_environmental() => FailureCategory::Environment,
-        (FailureKind::Target, _) => FailureCategory::Target,
+        (FailureKind::Target(_), _) => FailureCategory::Target,
         (FailureKind::Refused, _) => FailureCategory::Refusal,
         (FailureKind::Ledger, _) => FailureCategory::Ledger,
         (FailureKind::Sql { .. } | FailureKind::File, Phase::Prepare)
@@ -86,21 +86,21 @@ fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCatego
             FailureKind::SearchPath
             | FailureKind::Sql { .. }
             | FailureKind::File
-            | FailureKind::Environment
+            | FailureKind::Environment(_)
             | FailureKind::ConnectionLost,
             Phase::Prepare,
         )
         | (
             FailureKind::Sql { .. }
             | FailureKind::File
-            | FailureKind::Environment
+            | FailureKind::Environment(_)
             | FailureKind::ConnectionLost,
             Phase::Base,
         ) => FailureCategory::Base,
         (
             FailureKind::Sql { .. }
             | FailureKind::File
-            | FailureKind::Environment
+            | FailureKind::Environment(_)
             | FailureKind::ConnectionLost,
             Phase::Head,
         ) => FailureCategory::Migration,
@@ -121,6 +121,7 @@ fn is_the_samples(unit: &UnitRecord, failure: &Failure) -> bool {
 mod tests {
     use super::*;
     use crate::checks::{CHECKS, test_fixtures};
+    use crate::model::{EnvironmentCause, TargetCause};
 
     #[test]
     fn every_failure_is_one_checks_business() {
@@ -130,8 +131,8 @@ mod tests {
             FailureKind::File,
             FailureKind::SearchPath,
             FailureKind::Ledger,
-            FailureKind::Environment,
-            FailureKind::Target,
+            FailureKind::Environment(EnvironmentCause::Pooler),
+            FailureKind::Target(TargetCause::MissingSchema),
             FailureKind::Sql { sqlstate: "53100".into() },
             FailureKind::ServerLost,
             FailureKind::ConnectionLost,

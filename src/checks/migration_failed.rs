@@ -64,8 +64,8 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
              `pg_terminate_backend`, `DROP DATABASE … WITH (FORCE)` or a crash in an extension",
         ),
         FailureKind::File
-        | FailureKind::Environment
-        | FailureKind::Target
+        | FailureKind::Environment(_)
+        | FailureKind::Target(_)
         | FailureKind::Refused
         | FailureKind::SearchPath
         | FailureKind::Ledger

@@ -26,11 +26,14 @@ impl Check for TargetUnusable {
 mod tests {
     use super::*;
     use crate::checks::test_fixtures::{failure, unit};
-    use crate::model::{FailureKind, Phase};
+    use crate::model::{FailureKind, Phase, TargetCause};
 
     #[test]
     fn what_keeps_a_target_from_being_worked_on_is_its_own_finding() {
-        let absent = failure(FailureKind::Target, "there is no schema \"tenant_acme\"");
+        let absent = failure(
+            FailureKind::Target(TargetCause::MissingSchema),
+            "there is no schema \"tenant_acme\"",
+        );
         let unit = unit("acme").ending(Phase::Head, absent);
         assert_eq!(TargetUnusable.check(&unit)[0].message, "there is no schema \"tenant_acme\"");
     }

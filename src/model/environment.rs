@@ -3,7 +3,7 @@
 //! Source of the codes: PostgreSQL's Appendix A. Texts are compared only where they hold a name that PostgreSQL does not
 //! translate: a setting, or a path.
 
-use super::{Failure, FailureKind, FailureOrigin};
+use super::{EnvironmentCause, Failure, FailureKind, FailureOrigin};
 
 /// Folders of a data directory. Other files are named by the migration itself (`COPY … FROM '/path'`).
 const OWN_FOLDERS: [&str; 3] = ["\"base/", "\"global/", "\"pg_"];
@@ -15,33 +15,46 @@ impl Failure {
     /// A migration that needs more locks than `max_locks_per_transaction` allows is a failure of the migration: production
     /// has that limit, too.
     pub(crate) fn is_environmental(&self) -> bool {
+        let is_lost = self.origin.is_none() && self.kind == FailureKind::ServerLost;
+        is_lost || self.environment_cause().is_some()
+    }
+
+    /// What of the environment failed, unless the server is gone.
+    pub(crate) fn environment_cause(&self) -> Option<EnvironmentCause> {
         match self.origin {
             // A script can raise every code.
-            Some(FailureOrigin::Script) => return false,
-            Some(FailureOrigin::Environment) => return true,
+            Some(FailureOrigin::Script) => return None,
+            Some(FailureOrigin::Environment(cause)) => return Some(cause),
             None => {}
         }
         match &self.kind {
-            FailureKind::Environment | FailureKind::ServerLost => true,
-            FailureKind::Sql { sqlstate } => self.is_of_the_server(sqlstate),
+            FailureKind::Environment(cause) => Some(*cause),
+            FailureKind::Sql { sqlstate } => self.cause_of_code(sqlstate),
             FailureKind::Refused
             | FailureKind::File
             | FailureKind::SearchPath
             | FailureKind::Ledger
-            | FailureKind::Target
-            | FailureKind::ConnectionLost => false,
+            | FailureKind::Target(_)
+            | FailureKind::ServerLost
+            | FailureKind::ConnectionLost => None,
         }
     }
 
-    fn is_of_the_server(&self, sqlstate: &str) -> bool {
+    fn cause_of_code(&self, sqlstate: &str) -> Option<EnvironmentCause> {
         match sqlstate {
             // Of class 53, insufficient resources: the disk, sessions, and what the server's own configuration limits.
-            "53000" | "53100" | "53300" | "53400" => true,
-            "53200" => !self.is_lock_table_full(),
+            "53000" => Some(EnvironmentCause::InsufficientResources),
+            "53100" => Some(EnvironmentCause::DiskFull),
+            "53200" => (!self.is_lock_table_full()).then_some(EnvironmentCause::OutOfMemory),
+            "53300" => Some(EnvironmentCause::TooManyConnections),
+            "53400" => Some(EnvironmentCause::ConfigurationLimit),
             // Class 58, system error, and class XX's damaged files.
-            "58000" | "58030" | "XX001" | "XX002" => true,
-            "58P01" | "58P02" => OWN_FOLDERS.iter().any(|folder| self.message.contains(folder)),
-            state => state.starts_with("57P0"),
+            "58000" | "58030" | "XX001" | "XX002" => Some(EnvironmentCause::StorageError),
+            "58P01" | "58P02" => {
+                let is_own = OWN_FOLDERS.iter().any(|folder| self.message.contains(folder));
+                is_own.then_some(EnvironmentCause::StorageError)
+            }
+            state => state.starts_with("57P0").then_some(EnvironmentCause::ServerUnavailable),
         }
     }
 
@@ -55,6 +68,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TargetCause;
 
     fn sql(sqlstate: &str, message: &str) -> Failure {
         Failure::new(FailureKind::Sql { sqlstate: sqlstate.to_owned() }, message)
@@ -76,7 +90,7 @@ mod tests {
         ] {
             assert!(sql(sqlstate, message).is_environmental(), "{sqlstate} {message}");
         }
-        for kind in [FailureKind::Environment, FailureKind::ServerLost] {
+        for kind in [FailureKind::Environment(EnvironmentCause::Pooler), FailureKind::ServerLost] {
             assert!(Failure::new(kind, "no").is_environmental());
         }
     }
@@ -97,7 +111,7 @@ mod tests {
         let hint = Some("Possibly max_locks_per_transaction erhöhen.".to_owned());
         let translated = Failure { hint, ..sql("53200", "Shared Memory aufgebraucht") };
         assert!(!translated.is_environmental());
-        for kind in [FailureKind::ConnectionLost, FailureKind::Target] {
+        for kind in [FailureKind::ConnectionLost, FailureKind::Target(TargetCause::MissingSchema)] {
             assert!(!Failure::new(kind, "gone").is_environmental());
         }
     }
@@ -106,7 +120,10 @@ mod tests {
     fn the_origin_outweighs_the_code() {
         let with = |origin, sqlstate| Failure { origin: Some(origin), ..sql(sqlstate, "no") };
         assert!(!with(FailureOrigin::Script, "53100").is_environmental());
-        assert!(with(FailureOrigin::Environment, "25006").is_environmental());
+        assert!(
+            with(FailureOrigin::Environment(EnvironmentCause::ReadOnly), "25006")
+                .is_environmental()
+        );
         assert!(
             !sql("25006", "cannot execute INSERT in a read-only transaction").is_environmental()
         );

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::{CatalogComparison, Migration, NotChecked, Notice, ShapeComparison, TrackKind};
+use super::{
+    CatalogComparison, FailureKind, FailureOrigin, Migration, NotChecked, Notice, ShapeComparison,
+    TrackKind,
+};
 
 /// One track on one target, from its starting state to its end.
 #[derive(Debug, Clone)]
@@ -243,38 +246,6 @@ impl Failure {
             origin: None,
         }
     }
-}
-
-/// What caused a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureOrigin {
-    /// A script raised it by a statement of its own (`RAISE … USING ERRCODE`).
-    Script,
-    /// The state of the server, whatever the script does.
-    Environment,
-}
-
-/// The kinds of failure that are told apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FailureKind {
-    /// The server refused a statement, with this SQLSTATE.
-    Sql { sqlstate: String },
-    /// The tool that owns the ledger would refuse to run: an edited or missing migration, a dirty row.
-    Refused,
-    /// A file that cannot be used as it is: a sample with an unfinished COPY block, a `\connect`.
-    File,
-    /// The session does not see the schemas that it must see.
-    SearchPath,
-    /// The ledger could not be read or written as it should.
-    Ledger,
-    /// The server could not do what mig-ci itself needs: make a database, for one.
-    Environment,
-    /// A real target cannot be worked on: its name, its address or its schema is unusable, or another run works on it.
-    Target,
-    /// The connection broke, and the server is there no more.
-    ServerLost,
-    /// The connection broke, but the server is still there.
-    ConnectionLost,
 }
 
 /// A place in a file of the project.

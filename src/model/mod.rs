@@ -1,6 +1,7 @@
 //! The nouns of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other room.
 
 mod catalog;
+mod cause;
 mod coverage;
 mod environment;
 mod event;
@@ -19,14 +20,14 @@ mod target;
 pub(crate) use catalog::{
     Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
 };
+pub(crate) use cause::{EnvironmentCause, FailureKind, FailureOrigin, TargetCause};
 pub(crate) use coverage::{
     Acknowledgement, CoverageChange, CoveragePart, CoverageReduction, ProjectRecord, UnreadFile,
 };
 pub(crate) use event::{RunEvent, UnitName};
 pub(crate) use evidence::{
-    AppliedBefore, ChangedMigration, Excerpt, Failure, FailureKind, FailureOrigin, MigrationChange,
-    Phase, Place, SampleLoad, SkippedMigration, SkippedStatements, StepOutcome, StepRecord,
-    UnitEnd, UnitRecord,
+    AppliedBefore, ChangedMigration, Excerpt, Failure, MigrationChange, Phase, Place, SampleLoad,
+    SkippedMigration, SkippedStatements, StepOutcome, StepRecord, UnitEnd, UnitRecord,
 };
 #[cfg(test)]
 pub(crate) use files::MemoryFiles;

@@ -19,8 +19,8 @@ pub(crate) fn can_come_of_concurrency(failure: &Failure, others_change: bool) ->
         FailureKind::ConnectionLost | FailureKind::SearchPath | FailureKind::Ledger => true,
         FailureKind::Refused
         | FailureKind::File
-        | FailureKind::Environment
-        | FailureKind::Target
+        | FailureKind::Environment(_)
+        | FailureKind::Target(_)
         | FailureKind::ServerLost => false,
     }
 }

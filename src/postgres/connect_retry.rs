@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 
 use super::session::Session;
-use crate::model::{Failure, FailureKind};
+use crate::model::{EnvironmentCause, Failure, FailureKind};
 
 /// For one session: a server that takes a connection and says nothing would be waited for without end.
 const OPEN_WITHIN: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ where
         let opened = tokio::time::timeout(OPEN_WITHIN, open()).await;
         let opened = opened.unwrap_or_else(|_| {
             let words = format!("it does not open a session within {} s", OPEN_WITHIN.as_secs());
-            Err(Failure::new(FailureKind::Environment, words))
+            Err(Failure::new(FailureKind::Environment(EnvironmentCause::SessionNotOpened), words))
         });
         match opened {
             Err(failure) if tries < TRIES && failure.kind == full => {

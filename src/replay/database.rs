@@ -22,7 +22,9 @@ use super::Replay;
 use super::plan::{DatabasePlan, PlannedUnit, StartingState};
 use super::shape::{Surroundings, compare_shapes, first_fresh};
 use super::unit::{ScratchDatabase, UnitRun};
-use crate::model::{Failure, FailureKind, Phase, RunEvent, Tenancy, TrackKind, UnitRecord};
+use crate::model::{
+    EnvironmentCause, Failure, FailureKind, Phase, RunEvent, Tenancy, TrackKind, UnitRecord,
+};
 use crate::samples::run_file;
 use crate::sql::quote_identifier;
 
@@ -210,11 +212,12 @@ async fn make_home(
         return Err(Failure::new(FailureKind::ServerLost, super::SERVER_LOST));
     }
     let made = async {
-        let name = replay
-            .server
-            .create_database()
-            .await
-            .map_err(|error| Failure::new(FailureKind::Environment, error.to_string()))?;
+        let name = replay.server.create_database().await.map_err(|error| {
+            Failure::new(
+                FailureKind::Environment(EnvironmentCause::DatabaseNotCreated),
+                error.to_string(),
+            )
+        })?;
         let mut session = replay.session(replay.server.admin_in(&name), None).await?;
         if !database.prepare.is_empty() {
             // The database is not in use yet, so there is no gate to wait for first.

@@ -16,7 +16,9 @@ use futures::stream::{self, StreamExt as _};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
-use crate::model::{Failure, FailureKind, Files, Migration, RunEvent, UnitRecord, database_span};
+use crate::model::{
+    EnvironmentCause, Failure, FailureKind, Files, Migration, RunEvent, UnitRecord, database_span,
+};
 use crate::postgres::Session;
 use crate::samples::{run_file, run_file_in_transaction};
 use crate::server::{EventSink, Server};
@@ -160,7 +162,8 @@ impl Replay<'_> {
 
     /// Tells a broken connection from a lost server.
     async fn settle(&self, mut failure: Failure) -> Failure {
-        let lost = matches!(failure.kind, FailureKind::ConnectionLost | FailureKind::Environment);
+        let lost =
+            matches!(failure.kind, FailureKind::ConnectionLost | FailureKind::Environment(_));
         if lost && !self.is_lost() {
             tokio::time::sleep(CRASH_SHOWS_WITHIN).await;
         }
@@ -172,7 +175,7 @@ impl Replay<'_> {
             && !self.doubts.may_follow()
             && self.server.has_come_back().await
         {
-            failure.kind = FailureKind::Environment;
+            failure.kind = FailureKind::Environment(EnvironmentCause::ServerRestarted);
             failure.message = format!(
                 "the server was restarted, or one of its processes crashed, while this ran: {}",
                 failure.message

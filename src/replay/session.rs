@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnectOptions;
 
 use super::Replay;
-use crate::model::{Failure, FailureKind};
+use crate::model::{EnvironmentCause, Failure, FailureKind};
 use crate::postgres::Session;
 
 /// For one session, all attempts together.
@@ -32,12 +32,17 @@ impl Replay<'_> {
             let opened = tokio::time::timeout(left, opening).await.unwrap_or_else(|_| {
                 let words =
                     format!("the server does not open a session within {} s", WITHIN.as_secs());
-                Err(Failure::new(FailureKind::Environment, words))
+                Err(Failure::new(
+                    FailureKind::Environment(EnvironmentCause::SessionNotOpened),
+                    words,
+                ))
             });
             match opened {
                 Err(failure) if is_for_now(&failure) => {
                     if self.is_lost() || Instant::now() + PAUSE > deadline {
-                        return Err(Failure { kind: FailureKind::Environment, ..failure });
+                        let cause = failure.environment_cause();
+                        let cause = cause.unwrap_or(EnvironmentCause::SessionNotOpened);
+                        return Err(Failure { kind: FailureKind::Environment(cause), ..failure });
                     }
                     let reason = failure.message;
                     tracing::debug!(reason, pause = ?PAUSE, "connecting again");

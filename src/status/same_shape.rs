@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 
 use super::tenant_status::{Look, TenantPlace, ledgers, options};
 use crate::catalog::CatalogReader;
-use crate::model::{Catalog, Failure, Fingerprint, Tenancy};
+use crate::model::{Catalog, EnvironmentCause, Failure, FailureKind, Fingerprint, Tenancy};
 use crate::report::status::Unit;
 
 /// Catalogs in memory at one time.
@@ -118,7 +118,12 @@ impl Look<'_> {
             Err(failure) => groups.iter().map(|_| Err(failure.clone())).collect(),
             Ok(read) => {
                 let read: BTreeMap<String, Result<Catalog, Failure>> = read.into_iter().collect();
-                let absent = || Failure::new(crate::model::FailureKind::Environment, "it is gone");
+                let absent = || {
+                    Failure::new(
+                        FailureKind::Environment(EnvironmentCause::MissingSchema),
+                        "it is gone",
+                    )
+                };
                 let one = |(schema, group): (&String, &Vec<&TenantPlace>)| match read.get(schema) {
                     Some(Ok(catalog)) => {
                         let names = group.iter().map(|place| place.target.search_path[0].as_str());

@@ -3,7 +3,9 @@
 use super::run::{Laps, Ran, RunContext};
 use super::timing::Stopwatch;
 use super::{Loaded, VerifyError};
-use crate::model::{Failure, FailureKind, Files as _, Phase, RunEvent, UnitEnd, UnitRecord};
+use crate::model::{
+    EnvironmentCause, Failure, FailureKind, Files as _, Phase, RunEvent, UnitEnd, UnitRecord,
+};
 use crate::replay::plan::{DatabasePlan, PlannedUnit};
 use crate::replay::{Attempt, InconclusiveReason, Mode};
 
@@ -68,7 +70,7 @@ impl RunContext<'_> {
              first run: let mig-ci start a server of its own (provider `docker` or `local`), make the role in `prepare` for \
              the server, or use `--jobs 1`"
         );
-        Some(Failure::new(FailureKind::Environment, words))
+        Some(Failure::new(FailureKind::Environment(EnvironmentCause::NotReplayedAgain), words))
     }
 
     /// Whether a migration or a sample names this role: it may have made it.
@@ -101,7 +103,10 @@ impl RunContext<'_> {
             Err(error @ VerifyError::Interrupted { .. }) => Err(error),
             Err(error) => {
                 let words = format!("could not replay the database again: {error}");
-                Ok(Err(Failure::new(FailureKind::Environment, words)))
+                Ok(Err(Failure::new(
+                    FailureKind::Environment(EnvironmentCause::NotReplayedAgain),
+                    words,
+                )))
             }
         }
     }

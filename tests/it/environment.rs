@@ -59,7 +59,9 @@ fn exhausted_server_resources_are_an_environment_failure() {
     for (name, verdict) in [("fresh_1", "passed"), ("fresh_2", "passed"), ("base", "not-run")] {
         assert!(verdicts.contains(&format!("app tenant {name}: {verdict}")), "{verdicts:?}");
     }
-    assert_eq!(report.unit("base")["steps"][1]["failure"]["kind"], "environment");
+    let failure = &report.unit("base")["steps"][1]["failure"];
+    let words = (&failure["kind"], &failure["cause"]);
+    assert_eq!(words, (&"environment".into(), &"configuration-limit".into()));
     let ended = project.verify().arg("--base=HEAD").run().exit(4);
     assert!(ended.stdout.contains("nothing is known about 1 of 3 tenants"), "{}", ended.stdout);
 

@@ -74,20 +74,10 @@ pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
         FailureKind::Sql { sqlstate } => Some(sqlstate.clone()),
         _ => None,
     };
+    let (kind, cause) = kind_and_cause(failure);
     v1::Failure {
-        kind: match failure.kind {
-            FailureKind::ServerLost => SERVER_LOST,
-            _ if failure.is_environmental() => ENVIRONMENT,
-            FailureKind::Sql { .. } => "sql",
-            FailureKind::Refused => "refused",
-            FailureKind::File => "file",
-            FailureKind::SearchPath => "search-path",
-            FailureKind::Ledger => "ledger",
-            FailureKind::Environment => ENVIRONMENT,
-            FailureKind::Target => "target",
-            FailureKind::ConnectionLost => "connection-lost",
-        }
-        .to_owned(),
+        kind: kind.to_owned(),
+        cause,
         sqlstate,
         message: failure.message.clone(),
         detail: failure.detail.clone(),
@@ -95,6 +85,27 @@ pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
         context: failure.context.clone(),
         statement: failure.statement.clone(),
         place: failure.place.as_ref().map(place),
+    }
+}
+
+/// The words of a failure's kind, and of its cause where the kind has several.
+fn kind_and_cause(failure: &Failure) -> (&'static str, Option<String>) {
+    if failure.kind == FailureKind::ServerLost {
+        return (SERVER_LOST, None);
+    }
+    if let Some(cause) = failure.environment_cause() {
+        return (ENVIRONMENT, Some(cause.to_string()));
+    }
+    match &failure.kind {
+        FailureKind::Sql { .. } => ("sql", None),
+        FailureKind::Refused => ("refused", None),
+        FailureKind::File => ("file", None),
+        FailureKind::SearchPath => ("search-path", None),
+        FailureKind::Ledger => ("ledger", None),
+        FailureKind::Environment(cause) => (ENVIRONMENT, Some(cause.to_string())),
+        FailureKind::Target(cause) => ("target", Some(cause.to_string())),
+        FailureKind::ServerLost => (SERVER_LOST, None),
+        FailureKind::ConnectionLost => ("connection-lost", None),
     }
 }
 
@@ -114,4 +125,53 @@ pub(crate) fn place(place: &Place) -> v1::Place {
 
 pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::VariantNames as _;
+
+    use super::*;
+    use crate::model::{EnvironmentCause, FailureOrigin, TargetCause};
+
+    fn words(failure: &Failure) -> (String, Option<String>) {
+        let written = failure_of(failure);
+        (written.kind, written.cause)
+    }
+
+    #[test]
+    fn a_failure_has_a_cause_where_its_kind_has_several() {
+        let of = |kind| words(&Failure::new(kind, "no"));
+        let sql = |sqlstate: &str| of(FailureKind::Sql { sqlstate: sqlstate.to_owned() });
+        let with = |kind: &str, cause: &str| (kind.to_owned(), Some(cause.to_owned()));
+        assert_eq!(sql("53100"), with("environment", "disk-full"));
+        assert_eq!(sql("53300"), with("environment", "too-many-connections"));
+        assert_eq!(sql("42P01"), ("sql".to_owned(), None));
+        let pooler = FailureKind::Environment(EnvironmentCause::Pooler);
+        assert_eq!(of(pooler), with("environment", "pooler"));
+        let locked = FailureKind::Target(TargetCause::LockNotAcquired);
+        assert_eq!(of(locked), with("target", "lock-not-acquired"));
+        assert_eq!(of(FailureKind::ServerLost), (SERVER_LOST.to_owned(), None));
+        let raised = Failure {
+            origin: Some(FailureOrigin::Script),
+            ..Failure::new(FailureKind::Sql { sqlstate: "53100".to_owned() }, "no")
+        };
+        assert_eq!(words(&raised), ("sql".to_owned(), None));
+    }
+
+    #[test]
+    fn the_page_has_all_causes_and_none_is_masked() {
+        let page = include_str!("../../../docs/report.md");
+        for (kind, causes) in
+            [("environment", EnvironmentCause::VARIANTS), ("target", TargetCause::VARIANTS)]
+        {
+            for cause in causes {
+                assert!(page.contains(&format!("\n| `{kind}` | `{cause}` |")), "{kind} {cause}");
+                assert!(
+                    crate::secrets::is_word(cause),
+                    "src/secrets/vocabulary.rs lacks {cause:?}"
+                );
+            }
+        }
+    }
 }

@@ -154,6 +154,7 @@ pub(crate) fn nothing_pending() -> Report {
 pub(crate) fn samples_not_loaded() -> Report {
     let failure = Failure {
         kind: "file".into(),
+        cause: None,
         sqlstate: None,
         message: "the COPY block that begins here has no end".into(),
         detail: None,
@@ -184,6 +185,7 @@ pub(crate) fn samples_not_loaded() -> Report {
 pub(crate) fn server_lost() -> Report {
     let failure = Failure {
         kind: "server-lost".into(),
+        cause: None,
         sqlstate: None,
         message: "the server closed the connection and does not answer any more".into(),
         place: None,
@@ -442,6 +444,7 @@ fn step(version: &str, path: &str, phase: Phase, outcome: Outcome) -> Step {
 fn nulls() -> Failure {
     Failure {
         kind: "sql".into(),
+        cause: None,
         sqlstate: Some("23502".into()),
         message: "column \"currency\" of relation \"invoice\" contains null values".into(),
         detail: Some("Failing row contains (17, null).".into()),

@@ -379,6 +379,10 @@ pub(crate) struct Failure {
     /// databases) `target`: its name, address or schema cannot be used. Those of the kinds `environment` and `server-lost`
     /// say nothing about the migrations.
     pub(crate) kind: String,
+    /// What exactly, of the kinds `environment` and `target`: `disk-full`, `pooler`, `lock-not-acquired`, `missing-schema`
+    /// and so on. New words may be added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<String>,
     /// Five characters, where the server gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sqlstate: Option<String>,

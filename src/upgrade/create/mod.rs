@@ -15,7 +15,7 @@ use super::rollout::environment::of_own_sql;
 use super::rollout::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
 use super::rollout::per_database::INTERRUPTED;
 use super::track::progress::TargetOutcome;
-use crate::model::{Failure, FailureKind, StepOutcome, Tenancy, UnitEnd, Verdict};
+use crate::model::{Failure, FailureKind, StepOutcome, TargetCause, Tenancy, UnitEnd, Verdict};
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
 use crate::sql::{quote_identifier, quote_literal};
@@ -154,7 +154,9 @@ impl Making<'_> {
         let is_database = self.site.tenancy() == Tenancy::Database;
         let url = &self.site.url;
         if is_database && self.seat.tenant.url.is_none() && !url.is_template() {
-            let error = |error: UpgradeError| Failure::new(FailureKind::Target, error.to_string());
+            let error = |error: UpgradeError| {
+                Failure::new(FailureKind::Target(TargetCause::InvalidAddress), error.to_string())
+            };
             return main_address(self.site).map_err(error);
         }
         let address = self.seat.address.clone()?;
@@ -210,7 +212,10 @@ impl Making<'_> {
             upgrade_of(&self.site.database.name, &self.seat.tenant.name)
         );
         let words = format!("the {} \"{}\" {how}", self.kind(), self.target());
-        Failure { hint: Some(hint), ..Failure::new(FailureKind::Target, words) }
+        Failure {
+            hint: Some(hint),
+            ..Failure::new(FailureKind::Target(TargetCause::AlreadyExists), words)
+        }
     }
 
     fn not_allowed(&self, failure: Failure) -> Failure {

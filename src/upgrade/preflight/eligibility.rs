@@ -9,7 +9,8 @@ use futures::{StreamExt as _, stream};
 use super::endpoint::ResolvedTenant;
 use super::request_scope::DatabaseTarget;
 use crate::model::{
-    Database, Failure, FailureKind, ReservedSchemas, SchemaOwner, Tenancy, TenantSource,
+    Database, Failure, FailureKind, ReservedSchemas, SchemaOwner, TargetCause, Tenancy,
+    TenantSource,
 };
 use crate::postgres::{Address, Session};
 
@@ -139,7 +140,10 @@ fn taken(kind: &str, name: &str, owner: &dyn fmt::Display) -> Failure {
     let message = format!("the {kind} \"{name}\" is no tenant's: it is {owner}");
     let hint = "correct the tenant's name where it comes from, or set a `target` that keeps tenants apart from it, such as \
         `tenant_{tenant}`; nothing was changed there";
-    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Target, message) }
+    Failure {
+        hint: Some(hint.to_owned()),
+        ..Failure::new(FailureKind::Target(TargetCause::ReservedTarget), message)
+    }
 }
 
 /// Of tenants that would live in one place, none is worked on: which of them it belongs to is not known.
@@ -167,7 +171,7 @@ fn refuse_each_other(
             );
             let hint =
                 "two tenants in one place would share one ledger: give each a target of its own";
-            let failure = Failure::new(FailureKind::Target, message);
+            let failure = Failure::new(FailureKind::Target(TargetCause::DuplicateTarget), message);
             seats[index].address = Err(Failure { hint: Some(hint.to_owned()), ..failure });
         }
     }

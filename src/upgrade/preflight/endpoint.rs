@@ -2,7 +2,7 @@
 
 use super::eligibility::refuse_taken_targets;
 use super::request_scope::{DatabaseTarget, RequestScope};
-use crate::model::{Failure, FailureKind, Partition, Tenancy};
+use crate::model::{EnvironmentCause, Failure, FailureKind, Partition, TargetCause, Tenancy};
 use crate::postgres::{Address, Session};
 use crate::tenants::{Ineligible, ResolveError, Tenant, TenantResolver, TenantSelector};
 use crate::upgrade::{TRIES, UpgradeError};
@@ -113,31 +113,39 @@ fn address(
         (None, None) => site.url.of_tenant(&tenant.name, &tenant.target),
     };
     address.map_err(|error| {
-        Failure::new(FailureKind::Target, format!("the address of this tenant: {error}"))
+        Failure::new(
+            FailureKind::Target(TargetCause::InvalidAddress),
+            format!("the address of this tenant: {error}"),
+        )
     })
 }
 
 fn failure_of(ineligible: &Ineligible, database: &str) -> Failure {
     const CORRECT_IT: &str =
         "correct it there, or change `target`; what it has in the database was not touched";
-    let (message, hint) = match ineligible {
+    let (cause, message, hint) = match ineligible {
         Ineligible::Gone { from } => (
+            TargetCause::NotInSource,
             format!("the {from} of `{database}` does not give this tenant any more"),
             "if it is meant all the same, name it with --tenant",
         ),
         Ineligible::BadName { from, problem } => (
+            TargetCause::InvalidName,
             format!("the {from} of `{database}` gives a name that cannot be a tenant's: {problem}"),
             CORRECT_IT,
         ),
         Ineligible::NoName { from, entry } => (
+            TargetCause::InvalidName,
             format!("the {from} of `{database}` gives an entry without a name (entry {entry})"),
             "an empty name and NULL name no tenant: correct it there",
         ),
         Ineligible::Repeated { from, times } => (
+            TargetCause::AmbiguousName,
             format!("the {from} of `{database}` gives this name {times} times"),
             "which entry is meant is not known: make the names unique there",
         ),
         Ineligible::SameUrl { from, others } => (
+            TargetCause::DuplicateTarget,
             format!(
                 "the {from} of `{database}` gives the same database to another tenant: {}",
                 others.join(", ")
@@ -145,7 +153,7 @@ fn failure_of(ineligible: &Ineligible, database: &str) -> Failure {
             "two tenants in one database would share one ledger, so that only one of them would be upgraded: correct it there",
         ),
     };
-    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Target, message) }
+    Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Target(cause), message) }
 }
 
 /// A session for the query that tells who the tenants are.
@@ -185,5 +193,5 @@ fn with_advice(failure: Failure) -> Failure {
          sessions are pooled by transaction",
         failure.message
     );
-    Failure { message, kind: FailureKind::Environment, ..failure }
+    Failure { message, kind: FailureKind::Environment(EnvironmentCause::Pooler), ..failure }
 }

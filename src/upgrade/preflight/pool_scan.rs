@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ledger_scan::{self, LedgerState};
-use crate::model::{Failure, FailureKind};
+use crate::model::{EnvironmentCause, Failure, FailureKind};
 use crate::postgres::Session;
 use crate::upgrade::log;
 use crate::upgrade::rollout::environment::Reconnect;
@@ -49,7 +49,10 @@ impl WorkerPool<'_> {
     async fn survey(&self) -> Result<LedgerScan, Failure> {
         let mut session = Session::open_patiently(&self.lease_options).await?;
         if !session.fetch_one::<bool>(SESSION_MARKER_ARRIVED).await? {
-            return Err(Failure::new(FailureKind::Environment, BEHIND_A_POOLER));
+            return Err(Failure::new(
+                FailureKind::Environment(EnvironmentCause::Pooler),
+                BEHIND_A_POOLER,
+            ));
         }
         let format = self.work.track.chosen.format;
         let mut done: Vec<Option<TargetOutcome>> = vec![None; self.targets.len()];

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::formats::LedgerRow;
-use crate::model::{Failure, FailureKind, FailureOrigin};
+use crate::model::{EnvironmentCause, Failure, FailureKind, FailureOrigin};
 use crate::upgrade::log;
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::session::worker_session::WorkerSession;
@@ -67,7 +67,11 @@ pub(crate) fn of_own_sql(failure: Failure) -> Failure {
 fn read_only(failure: Failure) -> Failure {
     let hint = "the server takes no writes from this role: it is a standby, or default_transaction_read_only is on";
     let hint = Some(hint.to_owned());
-    Failure { origin: Some(FailureOrigin::Environment), hint, ..failure }
+    Failure {
+        origin: Some(FailureOrigin::Environment(EnvironmentCause::ReadOnly)),
+        hint,
+        ..failure
+    }
 }
 
 impl TrackExecutor<'_> {
@@ -138,7 +142,7 @@ impl TrackExecutor<'_> {
             let Some(sent) = begun.sent else { return };
             if lane.ask(target, &has_come_back(sent.elapsed())).await == Some(true) {
                 // It is there again, and others can go on.
-                failure.kind = FailureKind::Environment;
+                failure.kind = FailureKind::Environment(EnvironmentCause::ServerRestarted);
                 failure.message = format!(
                     "the server was restarted, or recovered from a crash, while this ran: {}",
                     failure.message

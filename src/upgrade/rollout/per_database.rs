@@ -9,7 +9,7 @@ use futures::future::join_all;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind, TargetCause};
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::track::progress::TargetOutcome;
 
@@ -205,7 +205,7 @@ pub(crate) fn locked(target: &Target, wait: Duration) -> Failure {
                 .to_owned(),
         ),
         ..Failure::new(
-            FailureKind::Target,
+            FailureKind::Target(TargetCause::LockNotAcquired),
             format!(
                 "somebody else has held the lock of {} for more than {} s",
                 target.ledger.qualified(),
@@ -221,7 +221,7 @@ mod tests {
     use crate::model::UnitEnd;
 
     fn failed() -> TargetOutcome {
-        TargetOutcome::failed(Failure::new(FailureKind::Target, "no"))
+        TargetOutcome::failed(Failure::new(FailureKind::Target(TargetCause::LockNotAcquired), "no"))
     }
 
     fn done() -> TargetOutcome {

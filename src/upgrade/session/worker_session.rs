@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::preamble::Preamble;
 use super::session_setup::{arrival, off_the_path, on_the_path};
 use crate::formats::{LedgerRow, QueryBatch};
-use crate::model::{Failure, FailureKind};
+use crate::model::{EnvironmentCause, Failure, FailureKind, TargetCause};
 use crate::postgres::{Postcondition, Session, StepFailure};
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::rollout::interruption::Backends;
@@ -108,7 +108,7 @@ impl WorkerSession {
         let ended = self.interrupted.clone().run_until_cancelled_owned(work).await;
         ended.unwrap_or_else(|| {
             self.was_interrupted = true;
-            Err(Failure::new(FailureKind::Environment, INTERRUPTED))
+            Err(Failure::new(FailureKind::Environment(EnvironmentCause::Interrupted), INTERRUPTED))
         })
     }
 
@@ -259,7 +259,7 @@ impl WorkerSession {
             if asked.elapsed() > END_WITHIN {
                 let words =
                     "a session whose client is gone works on it still (pg_stat_activity shows it)";
-                return Err(Failure::new(FailureKind::Target, words));
+                return Err(Failure::new(FailureKind::Target(TargetCause::LockNotAcquired), words));
             }
             let pause = async {
                 tokio::time::sleep(LOOK_AGAIN).await;

@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use crate::formats::{Fragment, QueryBatch};
-use crate::model::{Failure, FailureKind, Script};
+use crate::model::{EnvironmentCause, Failure, FailureKind, Script};
 use crate::postgres::Session;
 use crate::sql::{Certainty, ConcurrentCommand, ObjectName, ReindexKind, effects, quote_literal};
 use crate::upgrade::preflight::target::Target;
@@ -110,7 +110,7 @@ async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
     };
     rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| {
         let words = format!("the invalid indexes cannot be read: {error}");
-        Failure::new(FailureKind::Environment, words)
+        Failure::new(FailureKind::Environment(EnvironmentCause::CatalogUnreadable), words)
     })
 }
 

@@ -4,7 +4,7 @@
 use super::concurrent_index::InvalidIndex;
 use super::executor::TrackExecutor;
 use super::postcondition::BatchFailure;
-use crate::model::{Failure, FailureKind, Migration};
+use crate::model::{Failure, FailureKind, Migration, TargetCause};
 use crate::sql::{ConcurrentCommand, IndexChange, ObjectName, effects};
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::session::batch::Batch;
@@ -83,7 +83,7 @@ impl TrackExecutor<'_> {
                  DROP INDEX CONCURRENTLY {index};"
             )),
             ..Failure::new(
-                FailureKind::Target,
+                FailureKind::Target(TargetCause::InvalidIndex),
                 format!(
                     "the index {index} is invalid: CREATE INDEX CONCURRENTLY has not finished it"
                 ),

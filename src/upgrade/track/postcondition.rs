@@ -3,7 +3,7 @@
 use super::concurrent_index::{Leftovers, is_lone_index_command};
 use super::race::{self, Race};
 use crate::formats::{self, is_one_transaction, rolls_back_whole};
-use crate::model::{Failure, FailureKind, Place};
+use crate::model::{Failure, FailureKind, Place, TargetCause};
 use crate::postgres::{Postcondition, StepFailure};
 use crate::upgrade::preflight::target::Target;
 use crate::upgrade::session::batch::Batch;
@@ -130,7 +130,7 @@ pub(crate) fn absent(target: &Target) -> Failure {
             "make it first (CREATE SCHEMA), or correct the tenant's name or `target`".to_owned(),
         ),
         ..Failure::new(
-            FailureKind::Target,
+            FailureKind::Target(TargetCause::MissingSchema),
             format!("there is no schema \"{}\"", target.search_path[0]),
         )
     }

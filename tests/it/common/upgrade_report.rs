@@ -117,6 +117,8 @@ pub(crate) enum UnitOutcome {
 pub(crate) struct FailureReport {
     pub(crate) kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sqlstate: Option<String>,
     pub(crate) message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

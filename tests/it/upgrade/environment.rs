@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sqlx::{Connection as _, Executor as _};
 
 use super::interruption::LOG;
 use super::{
@@ -66,6 +67,7 @@ async fn upgrade_exhausted_server_resources_are_an_environment_failure() {
     assert_eq!(struck.outcome, UnitOutcome::EnvironmentFailed);
     let failure = struck.failure();
     assert_eq!((failure.kind.as_str(), failure.sqlstate()), ("environment", "53400"));
+    assert_eq!(failure.cause.as_deref(), Some("configuration-limit"));
     assert_eq!(struck.after.as_deref(), Some("1"));
     assert_eq!(struck.pending(), ["2", "3"]);
     assert_eq!(run.findings[0].code, "environment-failed");
@@ -322,4 +324,40 @@ async fn an_unreachable_tenant_source_is_an_environment_failure() {
     }
     let shop = shop.file("mig-ci.toml", config.replace(old, "SELECT nothing"));
     command_of(&shop, &database, ["tenants"]).exit(3);
+}
+
+/// Scripts act on the cause of a failure, and not on its words.
+#[tokio::test]
+async fn the_report_says_what_keeps_a_target_from_being_worked_on() {
+    let shop = shop(1);
+    let database = with_tenants(&numbered(4)).await;
+    upgrade(&shop, &database, ["--all-tenants"]).run().success();
+    let index = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY t1_plan ON t1 (plan);\n";
+    let shop = shop.file("tenant/2_index.sql", index);
+    database
+        .sql(
+            "INSERT INTO shared.plans VALUES (1); INSERT INTO tenant_t001.t1 VALUES (1, 1), (2, 1); \
+             DROP SCHEMA tenant_t003 CASCADE; INSERT INTO audit.tenants (slug) VALUES ('t004'), ('')",
+        )
+        .await;
+    let mut holder = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+    let build = "CREATE UNIQUE INDEX CONCURRENTLY t1_plan ON tenant_t001.t1 (plan)";
+    holder.execute(build).await.unwrap_err();
+    holder.execute("BEGIN; LOCK tenant_t002.t1").await.unwrap();
+    let args = ["--tenant=t002", "--lock-timeout=0", "--log-format=json"];
+    let other = upgrade(&shop, &database, args).start();
+    other.says("\"migration-started\"");
+    let args = ["--all-tenants", "--wait=0s", "--format=json"];
+    let run = report(&upgrade(&shop, &database, args).run().exit(1));
+    holder.close().await.unwrap();
+    other.wait().success();
+    let cause = |name: &str| {
+        let failure = run.unit(name).failure();
+        assert_eq!(failure.kind, "target", "{failure:?}");
+        failure.cause.clone().unwrap()
+    };
+    let causes = ["t001", "t002", "t003", "t004"].map(cause);
+    assert_eq!(causes, ["invalid-index", "lock-not-acquired", "missing-schema", "ambiguous-name"]);
+    let nameless = run.units.last().unwrap().failure();
+    assert_eq!(nameless.cause.as_deref(), Some("invalid-name"), "{nameless:?}");
 }

@@ -80,6 +80,7 @@ async fn resume_reports_tenants_that_no_longer_exist() {
     let ends = ["t001", "t002", "t003"].map(|name| outcome(&run, name));
     assert_eq!(ends, ["upgraded", "failed", "failed"]);
     let why = |index: usize| run.units[index].failure().message.clone();
+    assert_eq!(run.units[2].failure().cause.as_deref(), Some("not-in-source"));
     assert_eq!(why(2), "the query of `app` does not give this tenant any more");
     assert_eq!(why(3), "there is no schema \"tenant_t003\"");
 }

@@ -11,12 +11,15 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use strum::VariantNames as _;
+
 use super::build::overall;
 use super::reproduce::{is_plain_name, verify_one};
 use super::v1::{
     Counts, Failure, Finding, Note, Outcome, Report, Severity, Tally, TrackKind, Unit, Verdict,
 };
 use crate::checks;
+use crate::model::EnvironmentCause;
 use crate::report::headline;
 
 /// GitHub ends a workflow after 35 days.
@@ -34,6 +37,9 @@ const KINDS: [&str; 8] = [
     "server-lost",
     "connection-lost",
 ];
+
+/// What [`Failure::cause`] can be, with the kind `environment`.
+const CAUSES: &[&str] = EnvironmentCause::VARIANTS;
 
 /// Why a report is not shown. No word of the report is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +142,11 @@ fn failure(failure: &Failure) -> Result<(), Contradiction> {
     let is_state =
         |state: &String| state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_alphanumeric());
     require(KINDS.contains(&failure.kind.as_str()), "a failure has no known kind")?;
+    let is_known = match &failure.cause {
+        Some(cause) => failure.kind == "environment" && CAUSES.contains(&cause.as_str()),
+        None => failure.kind != "environment",
+    };
+    require(is_known, "a failure has no known cause")?;
     require(failure.sqlstate.as_ref().is_none_or(is_state), "an SQLSTATE is none")
 }
 

@@ -341,8 +341,9 @@ proptest! {
 /// All kinds that `verify` writes; `target` is of real databases.
 #[test]
 fn each_kind_of_failure_is_known() {
-    use crate::model::FailureKind;
+    use crate::model::{EnvironmentCause, FailureKind};
     use crate::report::verify::convert::failure_of;
+    use crate::report::verify::v1;
     let kinds = [
         FailureKind::Sql { sqlstate: "42P01".to_owned() },
         FailureKind::Sql { sqlstate: "53100".to_owned() },
@@ -350,12 +351,14 @@ fn each_kind_of_failure_is_known() {
         FailureKind::File,
         FailureKind::SearchPath,
         FailureKind::Ledger,
-        FailureKind::Environment,
+        FailureKind::Environment(EnvironmentCause::Pooler),
         FailureKind::ServerLost,
         FailureKind::ConnectionLost,
     ];
     for kind in kinds {
         let written = failure_of(&crate::model::Failure::new(kind, "no"));
         failure(&written).unwrap();
+        let other = v1::Failure { cause: Some("evil".to_owned()), ..written };
+        failure(&other).unwrap_err();
     }
 }
