@@ -44,6 +44,21 @@ impl ExistingServer {
         connection.close().await.unwrap();
     }
 
+    /// Waits until the server has noticed that the sessions of a run are gone.
+    async fn until_no_session_of(&self, run: &RunId) {
+        let begun = std::time::Instant::now();
+        let mut connection = connect::open(&self.0.admin(), "test").await.unwrap();
+        loop {
+            let all = names(&mut connection, "SELECT application_name FROM pg_stat_activity").await;
+            if !all.unwrap().iter().any(|name| name.contains(&run.to_string())) {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "sessions of {run} are still there");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        connection.close().await.unwrap();
+    }
+
     /// Databases and roles with our prefix.
     async fn ours(&self) -> Vec<String> {
         let mut connection = connect::open(&self.0.admin(), "test").await.unwrap();
@@ -102,8 +117,9 @@ async fn a_dead_run_is_swept_and_a_living_one_is_not() {
     let database = living.create_database().await.unwrap();
     let leftover = dead.create_database().await.unwrap();
     // As after SIGKILL: its sessions are gone, its databases are not.
+    let run = dead.run.clone();
     drop(dead);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    host.until_no_session_of(&run).await;
 
     let next = start(settings(&host.url("mig_ci"))).await.unwrap();
 
