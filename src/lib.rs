@@ -18,6 +18,7 @@ mod catalog;
 mod checks;
 mod cli;
 mod config;
+mod execution;
 mod formats;
 mod github;
 mod model;

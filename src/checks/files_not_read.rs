@@ -22,8 +22,8 @@ impl Check for FilesNotRead {
 
     /// One finding for each reason in each track.
     fn check_project(&self, project: &ProjectRecord) -> Vec<ProjectProblem> {
-        type Cause<'a> = (&'a str, TrackKind, bool, &'static str);
-        let mut causes: BTreeMap<Cause<'_>, Vec<&UnreadFile>> = BTreeMap::new();
+        type CauseKey<'a> = (&'a str, TrackKind, bool, &'static str);
+        let mut causes: BTreeMap<CauseKey<'_>, Vec<&UnreadFile>> = BTreeMap::new();
         for file in &project.unread {
             let cause = (&*file.database, file.track, !file.is_read_by_base, file.reason);
             causes.entry(cause).or_default().push(file);

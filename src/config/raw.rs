@@ -9,7 +9,7 @@ use serde::Deserialize;
 use strum::VariantNames;
 
 use super::raw_coverage::RawCoverage;
-use crate::model::{FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
+use crate::model::{Deploy, FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
 
 /// The databases of a project, and how mig-ci verifies their migrations.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -91,6 +91,10 @@ pub(crate) struct RawDatabase {
     pub(crate) format: Option<String>,
     /// The tool's version table, where it is not the tool's default.
     pub(crate) ledger: Option<String>,
+    /// Who runs these migrations in production: the format's own tool, or `mig-ci upgrade`.
+    #[serde(default)]
+    #[schemars(schema_with = "choice::<Deploy>")]
+    pub(crate) deploy: Option<String>,
     /// How plain SQL files are sorted: by bytes, or by the value of their numbers.
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
@@ -121,6 +125,10 @@ pub(crate) struct RawShared {
     pub(crate) format: Option<String>,
     /// The tool's version table, where it is not the tool's default.
     pub(crate) ledger: Option<String>,
+    /// Who runs these migrations in production: the format's own tool, or `mig-ci upgrade`.
+    #[serde(default)]
+    #[schemars(schema_with = "choice::<Deploy>")]
+    pub(crate) deploy: Option<String>,
     /// How plain SQL files are sorted: by bytes, or by the value of their numbers.
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
@@ -147,6 +155,10 @@ pub(crate) struct RawTenants {
     pub(crate) format: Option<String>,
     /// The tool's version table, where it is not the tool's default. Each tenant has one.
     pub(crate) ledger: Option<String>,
+    /// Who runs these migrations in production: the format's own tool, or `mig-ci upgrade`.
+    #[serde(default)]
+    #[schemars(schema_with = "choice::<Deploy>")]
+    pub(crate) deploy: Option<String>,
     /// How plain SQL files are sorted: by bytes, or by the value of their numbers.
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]

@@ -37,8 +37,9 @@ pub(crate) use migration::{Migration, Script};
 pub(crate) use notice::{NotChecked, Notice, NoticeLevel};
 pub(crate) use partition::Partition;
 pub(crate) use project::{
-    CheckSettings, Database, FileOrder, LocaleProvider, PostgresSettings, Project, ProjectOrigin,
-    ProviderChoice, Role, Sample, Tenancy, TenantSource, TenantTrack, Track, TrackKind,
+    CheckSettings, Database, Deploy, FileOrder, LocaleProvider, PostgresSettings, Project,
+    ProjectOrigin, ProviderChoice, Role, Sample, Tenancy, TenantSource, TenantTrack, Track,
+    TrackKind,
 };
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
 pub(crate) use shape::{CatalogComparison, PlacedDifference, ShapeComparison};

@@ -75,6 +75,27 @@ pub(crate) enum ProviderChoice {
     Url,
 }
 
+/// Who runs a track's migrations in production.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Deploy {
+    /// The format's own tool.
+    #[default]
+    Tool,
+    /// `mig-ci upgrade`.
+    MigCi,
+}
+
 /// The role that migrations run as.
 #[derive(
     Debug,
@@ -140,6 +161,8 @@ pub(crate) struct Track {
     pub(crate) format: Option<String>,
     /// The ledger's table, where it is not the format's default. May be `schema.table` where the format allows it.
     pub(crate) ledger: Option<String>,
+    /// Who runs the migrations in production; `verify` sends what that sends.
+    pub(crate) deploy: Deploy,
     /// How a format without an order of its own (plain SQL) sorts its files.
     pub(crate) order: Option<FileOrder>,
     /// Names of files that run forwards from their first line to their last, although they look like down migrations.

@@ -79,6 +79,7 @@ mod tests {
             format: None,
             ledger: None,
             order: None,
+            deploy: crate::model::Deploy::Tool,
             forward_only: Vec::new(),
             schema: schema.to_owned(),
             search_path: path.iter().map(|name| (*name).to_owned()).collect(),

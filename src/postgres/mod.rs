@@ -1,7 +1,6 @@
 //! One connection to PostgreSQL: addresses, sessions, failures with their place in a file, notices, advisory locks.
 
 mod address;
-mod concurrency;
 pub(crate) mod connect;
 mod connect_retry;
 pub(crate) mod failure;
@@ -12,7 +11,6 @@ mod session;
 
 pub(crate) use address::{Address, AddressError, Url};
 
-pub(crate) use concurrency::can_come_of_concurrency;
 pub(crate) use connect::as_client;
 
 pub(crate) use failure::copy_failure;

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::execution::retry::{RetryDecision, RetryRule, decide};
 use crate::model::{Failure, FailureKind, UnitName};
-use crate::postgres::can_come_of_concurrency;
 
 /// Said of units that are not begun, or go no further, since nothing that they do would count.
 pub(crate) const REPLAYED_LATER: &str = "the database is replayed again from nothing";
@@ -60,8 +60,9 @@ impl InconclusiveResults {
 
     /// Looks at a failure of a unit. The first doubt about a database stays.
     pub(crate) fn consider(&self, unit: &UnitName, others_change: bool, failure: &Failure) {
+        let decision = decide(RetryRule::FromNothing { others_change }, failure);
         let cause = match &failure.kind {
-            _ if !self.may_follow() || !can_come_of_concurrency(failure, others_change) => return,
+            _ if !self.may_follow() || decision != RetryDecision::Inconclusive => return,
             FailureKind::ConnectionLost => "the server is still there",
             _ => "units that run at the same time can cause that",
         };

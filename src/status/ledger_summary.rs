@@ -7,8 +7,8 @@ use crate::formats::LedgerRow;
 use crate::model::{Failure, FailureKind};
 use crate::replay::plan::TrackPlan;
 use crate::report::status::{Standing, Unit, failure_of, track_kind};
-use crate::upgrade::preflight::ledger_scan::LedgerState;
-use crate::upgrade::preflight::target::Target;
+use crate::upgrade::preflight::ledger_state::LedgerState;
+use crate::upgrade::target::Target;
 use crate::upgrade::track::progress::newest;
 
 /// Ledgers of one track that have been seen.

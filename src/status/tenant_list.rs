@@ -6,8 +6,8 @@ use crate::model::{Failure, Partition, Tenancy};
 use crate::postgres::{Address, Url};
 use crate::tenants::{TenantResolver, TenantSelector};
 use crate::upgrade::UpgradeError;
+use crate::upgrade::preflight::database_target::DatabaseTarget;
 use crate::upgrade::preflight::endpoint;
-use crate::upgrade::preflight::request_scope::DatabaseTarget;
 use crate::verify::{self, Scope, load_project};
 
 /// Whose tenants are asked for.

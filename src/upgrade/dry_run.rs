@@ -1,15 +1,16 @@
-//! What would be done, and in which words to the server: nothing is claimed, and nothing is sent but questions.
+//! What would be done, as the SQL that would be sent: nothing is leased, and nothing is sent but queries.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::preflight::ledger_scan::LedgerState;
-use super::preflight::pool_scan::LedgerScan;
-use super::preflight::target::Target;
-use super::rollout::worker_pool::WorkerPool;
+use super::preflight::ledger_state::LedgerState;
+use super::rollout::outcomes::Outcomes;
+use super::rollout::pool_scan::{LedgerScan, PoolScan};
 use super::session::session_setup::set_path;
+use super::target::Target;
 use super::track::executor::TrackExecutor;
-use super::track::progress::TargetOutcome;
+use super::track::progress::{TargetOutcome, TargetProgress};
 use crate::formats::QueryBatch;
 use crate::model::{Failure, TrackKind, UnitEnd};
 use crate::report::visible;
@@ -20,7 +21,7 @@ pub(crate) struct DryRun(Arc<dyn Fn(&str) + Send + Sync>);
 
 impl std::fmt::Debug for DryRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Rehearsal")
+        f.write_str("DryRun")
     }
 }
 
@@ -30,53 +31,53 @@ impl DryRun {
     }
 }
 
-impl WorkerPool<'_> {
-    /// In place of a run.
-    pub(crate) async fn dry_run(&self, rehearsal: &DryRun) -> Result<Vec<TargetOutcome>, Failure> {
-        let LedgerScan { mut done, waiting, seen } = self.patient_survey().await?;
+impl DryRun {
+    /// In place of a pool's run: what would be done on each target, with every step that would be run as one that was not.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub(crate) async fn run(&self, scan: &PoolScan<'_>) -> Result<Vec<TargetOutcome>, Failure> {
+        let LedgerScan { done, waiting, seen } = scan.run().await?;
+        let mut outcomes = Outcomes::from(done);
         for index in waiting {
-            let target = &self.targets[index];
+            let target = &scan.targets[index];
             let planned = match &seen[index] {
-                Some(stand) => self.work.dry_run_target(target, stand, rehearsal),
+                Some(state) => self.target(scan.executor, target, state),
                 None => TargetOutcome::not_run("it was not seen"),
             };
-            self.announce(index, &planned, std::time::Duration::ZERO);
-            done[index] = Some(planned);
+            scan.executor.announce(target, &planned, Duration::ZERO);
+            outcomes.set(index, planned);
         }
-        Ok(done
-            .into_iter()
-            .map(|done| done.unwrap_or_else(|| TargetOutcome::not_run("unknown")))
-            .collect())
+        Ok(outcomes.finish("it was not seen"))
     }
-}
 
-impl TrackExecutor<'_> {
-    /// With every step that would be run as one that has not been.
-    fn dry_run_target(
+    fn target(
         &self,
+        executor: &TrackExecutor<'_>,
         target: &Target,
-        stand: &LedgerState,
-        rehearsal: &DryRun,
+        state: &LedgerState,
     ) -> TargetOutcome {
-        if let Some(done) = self.done_without_session(target, stand) {
-            return done;
+        if let Some(outcome) = executor.done_without_session(target, state) {
+            return outcome;
         }
+        let track = &executor.track;
         let none = Arc::default();
-        let rows = if let LedgerState::Rows(rows) = stand { rows } else { &none };
-        let decision = self.decide(target, rows);
-        let wanted = decision.apply.iter().map(|index| &self.track.head[*index]);
-        let steps: Vec<_> = wanted.map(|migration| self.unrun_step(migration)).collect();
+        let rows = if let LedgerState::Rows(rows) = state { rows } else { &none };
+        let decision = track.decide(target, rows);
+        let wanted = decision.apply.iter().map(|index| &track.plan.head[*index]);
+        let steps: Vec<_> = wanted.map(|migration| track.unrun_step(migration)).collect();
         let mut messages = Vec::new();
-        if matches!(stand, LedgerState::New) && self.direction.is_up() {
-            messages.extend(self.track.chosen.format.ensure_ledger(&target.ledger));
+        if matches!(state, LedgerState::New) && track.direction.is_up() {
+            messages.extend(track.plan.chosen.format.ensure_ledger(&target.ledger));
         }
-        decision.apply.iter().for_each(|index| messages.extend(self.step(*index, target).messages));
-        (rehearsal.0)(&script(target, steps.len(), &messages));
-        let begun = self.begin(rows, &decision);
-        let done = self.end_of(target, begun, rows, decision);
-        match done.end {
-            UnitEnd::Completed | UnitEnd::Failed { .. } => TargetOutcome { steps, ..done },
-            UnitEnd::NotRun { .. } => done,
+        let apply = decision.apply.iter();
+        apply.for_each(|index| messages.extend(track.step(*index, target).messages));
+        (self.0)(&script(target, steps.len(), &messages));
+        let progress = TargetProgress::new(track, rows, &decision);
+        let outcome = progress.ended(track, target, rows, decision);
+        match outcome.end {
+            UnitEnd::Completed | UnitEnd::Failed { .. } => TargetOutcome { steps, ..outcome },
+            UnitEnd::NotRun { .. } => outcome,
         }
     }
 }

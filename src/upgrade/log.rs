@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::{Failure, UnitEnd};
-use crate::upgrade::preflight::ledger_scan::LedgerState;
-use crate::upgrade::preflight::target::Target;
+use crate::model::UnitEnd;
+use crate::upgrade::preflight::ledger_state::LedgerState;
+use crate::upgrade::target::Target;
 use crate::upgrade::track::progress::TargetOutcome;
 
 /// All ledgers of a database are read together, before any lease.
@@ -27,11 +27,6 @@ pub(crate) fn lease(target: &Target, is_acquired: bool) {
         true => tracing::debug!("lease acquired"),
         false => tracing::debug!("lease not acquired: another run holds it"),
     });
-}
-
-/// The server takes no connection now.
-pub(crate) fn reconnect(failure: &Failure, pause: Duration) {
-    tracing::debug!(reason = failure.message, ?pause, "connection lost: connecting again");
 }
 
 pub(crate) fn finished(target: &Target, outcome: &TargetOutcome, took: Duration) {

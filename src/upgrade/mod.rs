@@ -1,7 +1,8 @@
 //! The twin of `verify`, on real servers: load, find the tenants, the shared track first, then all tenants, report.
 //!
 //! ```text
-//! plan: targets ─▶ crew: survey ─▶ claim ─▶ unit: decide ─▶ batch ─▶ lane: send, look ─▶ Done ─▶ checks ─▶ report
+//! preflight: targets, ledger scan ─▶ rollout: lease, worker ─▶ track: decide, batch ─▶ execution: send, read back ─▶ outcome
+//! ─▶ checks ─▶ report
 //! ```
 
 use std::time::{Instant, SystemTime};
@@ -20,17 +21,21 @@ mod create;
 mod direction;
 mod dry_run;
 mod error;
+pub(crate) mod interruption;
 mod log;
 pub(crate) mod preflight;
+pub(crate) mod reconnect;
 mod report_record;
 pub(crate) mod rollout;
 pub(crate) mod session;
+pub(crate) mod stop_reason;
+pub(crate) mod target;
 pub(crate) mod track;
 
 pub(crate) use create::IfThere;
 pub(crate) use error::UpgradeError;
-pub(crate) use rollout::interruption::Interruption;
-pub(crate) use rollout::per_database::RolloutLimits;
+pub(crate) use interruption::Interruption;
+pub(crate) use rollout::limits::RolloutLimits;
 
 pub(crate) use dry_run::DryRun;
 pub(crate) use preflight::targets::Order;

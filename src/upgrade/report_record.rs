@@ -1,6 +1,6 @@
 //! A target with what has become of it, in the terms of checks and reports.
 
-use super::preflight::target::Target;
+use super::target::Target;
 use super::track::progress::TargetOutcome;
 use crate::model::UnitRecord;
 use crate::report::upgrade::Upgraded;

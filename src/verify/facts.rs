@@ -6,7 +6,7 @@ use super::again::Replayed;
 use super::run::Ran;
 use super::timing::Stopwatch;
 use super::{Loaded, VerifyError, VerifyRequest};
-use crate::model::{Database, Project, Sample, Severity, Track, TrackKind};
+use crate::model::{Database, Deploy, Project, Sample, Severity, Track, TrackKind};
 use crate::replay::plan::{MigrationState, ReplayPlan, StartingState, TrackPlan};
 use crate::report::RunFacts;
 use crate::report::verify::v1;
@@ -176,6 +176,11 @@ fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
             ),
         ));
     }
+    let by_mig_ci = loaded.plan.tracks().filter(|track| track.deploy == Deploy::MigCi);
+    notes.extend(by_mig_ci.map(|track| {
+        let words = "was replayed as `mig-ci upgrade` runs it (deploy = \"mig-ci\"), not as its format's tool does";
+        note(Severity::Info, &format!("{} {words}", track.directory))
+    }));
     let allowed = loaded.plan.tracks().flat_map(TrackPlan::allowed_directions);
     notes.extend(allowed.map(|text| note(Severity::Warning, &text)));
     for database in &loaded.plan.databases {

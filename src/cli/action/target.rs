@@ -34,13 +34,10 @@ pub(crate) async fn find(
         matches!(event.kind, EventKind::PullRequest | EventKind::MergeGroup | EventKind::Push);
     let other = commit.filter(|commit| !event.is_about(commit, context.sha.as_deref()));
     if let Some(other) = other.filter(|_| of_event) {
-        let text = "no comment and no check run: the workspace holds another commit";
+        let text = "no comment and no check run: the workspace holds another commit".to_owned();
         let pull_request = event.number().filter(|_| event.kind == EventKind::PullRequest);
         let other = Some(other.to_owned());
-        return (
-            ResultTarget { pull_request, head_sha, other },
-            Some(LogLine::Plain(text.to_owned())),
-        );
+        return (ResultTarget { pull_request, head_sha, other }, Some(LogLine::Plain(text)));
     }
     match &event.subject {
         Subject::Known { number, head_sha: Some(head) } => {
@@ -60,17 +57,15 @@ pub(crate) async fn find(
             (ResultTarget { head_sha, ..ResultTarget::default() }, None)
         }
         Subject::Ask(ResolveQuestion::PullsOfCommit { sha }) => {
-            match pull_request::of_commit(client, sha).await {
-                Ok(FoundPullRequest::One(pull)) => on(&pull, commit),
-                Ok(FoundPullRequest::None) => {
-                    without(format!("no comment: no open pull request has {sha} as its head"))
-                }
-                Ok(FoundPullRequest::Several(numbers)) => without(format!(
-                    "no comment: {sha} is the head of several pull requests {numbers:?}; the input `pull-request` says \
-                     which"
-                )),
-                Err(error) => (without(String::new()).0, Some(LogLine::of(&error))),
-            }
+            let why = match pull_request::of_commit(client, sha).await {
+                Ok(FoundPullRequest::One(pull)) => return on(&pull, commit),
+                Ok(FoundPullRequest::None) => format!("no open pull request has {sha} as its head"),
+                Ok(FoundPullRequest::Several(numbers)) => format!(
+                    "{sha} is the head of several pull requests {numbers:?}; the input `pull-request` says which"
+                ),
+                Err(error) => return (without(String::new()).0, Some(LogLine::of(&error))),
+            };
+            without(format!("no comment: {why}"))
         }
         Subject::Ask(ResolveQuestion::Pull { number }) => {
             match pull_request::by_number(client, *number).await {

@@ -101,6 +101,7 @@ fn short_form(raw: &RawDatabase, migrations: &str) -> RawShared {
         migrations: migrations.to_owned(),
         format: raw.format.clone(),
         ledger: raw.ledger.clone(),
+        deploy: raw.deploy.clone(),
         order: raw.order.clone(),
         forward_only: raw.forward_only.clone(),
         schema: raw.schema.clone(),
@@ -114,6 +115,7 @@ fn loose_keys(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawDatabase
     let loose = [
         ("format", raw.format.is_some()),
         ("ledger", raw.ledger.is_some()),
+        ("deploy", raw.deploy.is_some()),
         ("order", raw.order.is_some()),
         ("forward-only", !raw.forward_only.is_empty()),
         ("schema", raw.schema.is_some()),
@@ -149,6 +151,7 @@ fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShar
             .unwrap_or_default(),
         format: format(cx, &table.child("format"), raw.format.as_deref()),
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
+        deploy: cx.choice(&table.child("deploy"), raw.deploy.as_deref()).unwrap_or_default(),
         order: cx.choice(&table.child("order"), raw.order.as_deref()),
         forward_only: cx.texts(&table.child("forward-only"), &raw.forward_only),
         search_path: path.unwrap_or_else(|| joined(&[&schema, PUBLIC])),

@@ -37,6 +37,7 @@ pub(super) fn track(
         migrations: migrations.unwrap_or_default(),
         format: format(cx, &table.child("format"), raw.format.as_deref()),
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
+        deploy: cx.choice(&table.child("deploy"), raw.deploy.as_deref()).unwrap_or_default(),
         order: cx.choice(&table.child("order"), raw.order.as_deref()),
         forward_only: cx.texts(&table.child("forward-only"), &raw.forward_only),
         schema: path[0].clone(),

@@ -28,6 +28,7 @@ fn track(directory: &str, search_path: &[&str]) -> Track {
         format: Some("sqlx".into()),
         ledger: None,
         order: None,
+        deploy: crate::model::Deploy::Tool,
         forward_only: Vec::new(),
         schema: search_path[0].into(),
         search_path: search_path.iter().map(|schema| (*schema).to_owned()).collect(),

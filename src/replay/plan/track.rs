@@ -8,7 +8,7 @@ use super::PlanError;
 use crate::formats::{
     self, AllowedDirection, DetectedFormat, Directory, FormatError, Ledger, LoadedDirectory,
 };
-use crate::model::{ChangedMigration, Files, Migration, MigrationChange, Track, TrackKind};
+use crate::model::{ChangedMigration, Deploy, Files, Migration, MigrationChange, Track, TrackKind};
 use crate::sql::{Certainty, effects, first_difference, place_in};
 
 /// One migration directory, read at both revisions.
@@ -17,6 +17,8 @@ pub(crate) struct TrackPlan {
     pub(crate) kind: TrackKind,
     pub(crate) directory: Utf8PathBuf,
     pub(crate) chosen: DetectedFormat,
+    /// Who runs it in production.
+    pub(crate) deploy: Deploy,
     /// Empty where there is no base, or where the base has no such directory.
     pub(crate) base: Vec<Migration>,
     pub(crate) head: Vec<Migration>,
@@ -79,6 +81,7 @@ impl TrackPlan {
             kind,
             directory: track.migrations.clone(),
             chosen,
+            deploy: track.deploy,
             base,
             head,
             takes_session_locks,

@@ -1,20 +1,17 @@
 //! What the tool does in one run: a session, its ledger, its decision, step by step; and what each step left behind.
 
-use std::time::Instant;
-
 use tracing::Instrument as _;
 
 use super::database_gate::{GatePermit, Reach};
 use super::{UnitRun, at};
-use crate::formats::{
-    QueryBatch, leaves_something, search_path_command, separated, transaction_command,
-    transaction_warnings,
-};
+use crate::execution::batch::Batch;
+use crate::execution::{self, Execution, NotExecuted, execute};
+use crate::formats::{search_path_command, transaction_command, transaction_warnings};
 use crate::model::{
     Failure, FailureKind, Migration, Phase, Place, RunEvent, StepOutcome, StepRecord, UnitEnd,
     step_span,
 };
-use crate::postgres::{Session, collecting as collecting_notices};
+use crate::postgres::Session;
 use crate::sql::{Effects, effects};
 
 impl UnitRun<'_> {
@@ -69,10 +66,10 @@ impl UnitRun<'_> {
             }
             let migration = &migrations[*index];
             watched |= effects(&migration.up).may_watch(&ledger.table);
-            let messages = format.apply(migration, ledger);
-            let messages = if watched { separated(messages) } else { messages };
+            let step = execution::step::apply(format, migration, ledger, self.track.deploy);
+            let batch = Batch::of(&step, watched);
             let (step, turn) = self
-                .step(&mut session, migration, messages, phase, kept)
+                .step(&mut session, migration, &batch, phase, kept)
                 .instrument(step_span(migration.file_name()))
                 .await;
             let failed = matches!(step.outcome, StepOutcome::Failed(_));
@@ -109,63 +106,70 @@ impl UnitRun<'_> {
         Ok(())
     }
 
-    /// One migration, in the turn that the session has kept or in one of its own, which comes back.
+    /// One migration. The gate's permit is the one that the session has kept, or a new one; it comes back.
     async fn step(
         &self,
         session: &mut Session,
         migration: &Migration,
-        messages: Vec<QueryBatch>,
+        batch: &Batch,
         phase: Phase,
         kept: Option<GatePermit>,
     ) -> (StepRecord, GatePermit) {
-        let format = self.track.chosen.format;
-        let recorded = format.is_applied_expr(migration, &self.unit.ledger);
         let (unit, migration_name) = (self.name(), migration.file_name().into());
         self.replay.tell(RunEvent::StepStarted { unit, migration: migration_name });
-        let started = Instant::now();
-        let turn = match kept {
-            Some(turn) => turn,
-            None => self.home.acquire(Reach::of_step(&messages, self.own())).await,
+        let permit = match kept {
+            Some(permit) => permit,
+            None => self.home.acquire(Reach::of_step(&batch.messages, self.own())).await,
         };
         let was_open = session.is_left_in_transaction();
-        let watch = self.watch_guards(session, migration, &messages).await;
-        tracing::debug!(migrations = 1, messages = messages.len(), "sending");
-        let (outcome, notices) = collecting_notices(session.step(&messages, &recorded)).await;
-        let mut step = StepRecord {
-            outcome: StepOutcome::Applied,
-            duration: started.elapsed(),
-            notices,
-            ..StepRecord::not_run(migration, phase)
-        };
-        let failed = outcome.as_ref().err().map(|failed| (failed.message, failed.completed));
-        step.transaction_warnings = transaction_warnings(&messages, was_open, failed);
-        if !step.transaction_warnings.is_empty() && self.track.is_pending(migration) {
-            step.transaction_command = transaction_command(&messages);
-        }
-        match outcome {
-            Ok(aftermath) => {
-                let recorded = aftermath.recorded;
-                tracing::debug!(recorded, schemas = ?aftermath.schemas, "postcondition read");
+        let watch = self.watch_guards(session, migration, &batch.messages).await;
+        let mut execution = execute(session, batch).await;
+        let mut step = self.record(migration, batch, phase, was_open, &mut execution);
+        match execution.result {
+            Ok(seen) => {
                 if let Some(watch) = watch {
-                    watch.finish(session, &aftermath, &self.unit.search_path, &mut step).await;
+                    watch.finish(session, &seen, &self.unit.search_path, &mut step).await;
                 }
-                step.recorded = Some(aftermath.recorded);
-                if aftermath.schemas != self.unit.search_path {
-                    step.moved_search_path = Some(aftermath.schemas);
-                    step.moved_at = search_path_command(&messages);
+                step.recorded = Some(seen.recorded);
+                if let Some(moved) = seen.moved_search_path(&self.unit.search_path) {
+                    step.moved_search_path = Some(moved);
+                    step.moved_at = search_path_command(&batch.messages);
                 }
             }
-            Err(failed) => {
-                step.partly_applied = leaves_something(&messages, failed.message, failed.completed);
+            // The native runner of a session has no plan that could be out of date.
+            Err(NotExecuted::TargetChanged) => step.outcome = StepOutcome::NotRun,
+            Err(NotExecuted::Failed(failed)) => {
+                step.partly_applied = failed.is_partly_applied;
                 let mut failure = self.replay.settle(failed.failure).await;
                 // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
                 failure.place.get_or_insert_with(|| file_of(migration));
-                tracing::debug!(reason = failure.message, "step failed");
                 self.doubt(phase, &failure);
                 step.outcome = StepOutcome::Failed(Box::new(failure));
             }
         }
-        (step, turn)
+        (step, permit)
+    }
+
+    /// What the execution itself tells of a step.
+    fn record(
+        &self,
+        migration: &Migration,
+        batch: &Batch,
+        phase: Phase,
+        was_open: bool,
+        execution: &mut Execution,
+    ) -> StepRecord {
+        let unrun = StepRecord::not_run(migration, phase);
+        let mut step = execution.applied(std::iter::once(unrun.clone())).pop().unwrap_or(unrun);
+        let failed = match &execution.result {
+            Err(NotExecuted::Failed(failed)) => failed.at,
+            Ok(_) | Err(NotExecuted::TargetChanged) => None,
+        };
+        step.transaction_warnings = transaction_warnings(&batch.messages, was_open, failed);
+        if !step.transaction_warnings.is_empty() && self.track.is_pending(migration) {
+            step.transaction_command = transaction_command(&batch.messages);
+        }
+        step
     }
 }
 

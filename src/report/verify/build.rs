@@ -10,7 +10,8 @@ use super::convert::{
 use super::reproduce::reproduce;
 use super::v1;
 use crate::model::{
-    Failure, Finding, Phase, Severity, StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord,
+    Deploy, Failure, Finding, Phase, Severity, StepOutcome, StepRecord, TrackKind, UnitEnd,
+    UnitRecord,
 };
 use crate::replay::plan::{MigrationState, PlannedUnit, ReplayPlan, StartingState, TrackPlan};
 use crate::report::headline;
@@ -161,6 +162,10 @@ fn track(plan: &TrackPlan) -> v1::Track {
         directory: plan.directory.to_string(),
         format: plan.chosen.format.name().to_owned(),
         format_reason: plan.chosen.reason.clone(),
+        deploy: match plan.deploy {
+            Deploy::Tool => v1::Deploy::Tool,
+            Deploy::MigCi => v1::Deploy::MigCi,
+        },
         migrations: plan.states().into_iter().map(migration).collect(),
     }
 }

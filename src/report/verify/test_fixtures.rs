@@ -350,6 +350,7 @@ fn database(name: &str, units: Vec<Unit>) -> Database {
         directory: format!("migrations/{kind}"),
         format: "sqlx".into(),
         format_reason: "its names are a number and words".into(),
+        deploy: Deploy::Tool,
         migrations,
     };
     Database {

@@ -169,7 +169,33 @@ pub(crate) struct Track {
     pub(crate) format: String,
     /// Why this format: reads after "because".
     pub(crate) format_reason: String,
+    /// Who runs the migrations in production: the run sent what that sends.
+    #[serde(default)]
+    pub(crate) deploy: Deploy,
     pub(crate) migrations: Vec<Migration>,
+}
+
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    Default,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Deploy {
+    /// The format's own tool.
+    #[default]
+    Tool,
+    /// `mig-ci upgrade`.
+    MigCi,
 }
 
 #[derive(

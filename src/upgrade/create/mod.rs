@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::UpgradeError;
-use super::preflight::endpoint::{ResolvedTenant, main_address};
-use super::preflight::request_scope::DatabaseTarget;
-use super::preflight::target::Target;
-use super::rollout::coordinator::Coordinator;
-use super::rollout::environment::of_own_sql;
-use super::rollout::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
-use super::rollout::per_database::INTERRUPTED;
+use super::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
+use super::preflight::database_target::DatabaseTarget;
+use super::preflight::endpoint::main_address;
+use super::preflight::request_scope::RequestScope;
+use super::preflight::resolved_tenant::ResolvedTenant;
+use super::reconnect::of_own_sql;
+use super::stop_reason::INTERRUPTED;
+use super::target::Target;
 use super::track::progress::TargetOutcome;
-use crate::model::{Failure, FailureKind, StepOutcome, TargetCause, Tenancy, UnitEnd, Verdict};
+use crate::model::{Failure, FailureKind, StepOutcome, TargetCause, Tenancy, UnitEnd};
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
 use crate::sql::{quote_identifier, quote_literal};
@@ -40,58 +41,55 @@ const THERE_ALREADY: [&str; 3] = ["42P06", "42P04", "23505"];
 const TEMPLATE_IN_USE: &str = "55006";
 const NOT_ALLOWED: &str = "42501";
 
-impl Coordinator<'_> {
-    /// New tenants that are there already have failed before anything is begun, too.
+/// New tenants of one command, whose schemas or databases are made first.
+pub(crate) struct Creation<'a> {
+    pub(crate) if_there: IfThere,
+    pub(crate) scope: &'a RequestScope<'a>,
+    /// Settings of the sessions that make them.
+    pub(crate) settings: &'a [(String, String)],
+    pub(crate) interruption: &'a Interruption,
+}
+
+impl Creation<'_> {
+    /// New tenants that cannot be made, by their indices: they have failed before anything is begun.
+    ///
+    /// # Errors
+    /// Nothing can be found out, or the run was interrupted.
     pub(crate) async fn look(
         &self,
-        seats: &[ResolvedTenant],
+        tenants: &[ResolvedTenant],
         targets: &[Target],
-        done: &mut [Option<TargetOutcome>],
-    ) -> Result<(), UpgradeError> {
-        let (Some(if_there), Some(plan)) = (self.request.create, &self.job.tenants) else {
-            return Ok(());
-        };
-        let new =
-            NewTenants { site: &self.job.database, format: plan.chosen.format, seats, targets };
-        let looked = new.look(if_there, &self.request.settings);
+    ) -> Result<Vec<(usize, TargetOutcome)>, UpgradeError> {
+        let Some(plan) = &self.scope.tenants else { return Ok(Vec::new()) };
+        let (site, format) = (&self.scope.database, plan.chosen.format);
+        let new = NewTenants { site, format, seats: tenants, targets };
+        let looked = new.look(self.if_there, self.settings);
         let looked = self.interruption.requested.run_until_cancelled(looked).await;
         let looked = looked.ok_or(verify::VerifyError::Interrupted { left: Vec::new() })??;
-        for (index, failure) in looked.into_iter().enumerate() {
-            if let Some(failure) = failure {
-                let failed = TargetOutcome::failed(failure);
-                self.tell_end(&targets[index], failed.verdict());
-                done[index] = Some(failed);
-            }
-        }
-        Ok(())
+        let failed = |(index, failure): (usize, Option<Failure>)| {
+            Some((index, TargetOutcome::failed(failure?)))
+        };
+        Ok(looked.into_iter().enumerate().filter_map(failed).collect())
     }
 
-    /// Makes the places of new tenants. Those that are not made have failed, or are not run.
+    /// Makes the schemas or databases of these tenants. Those that are not made, by their indices, have failed, or are not
+    /// run.
     pub(crate) async fn create(
         &self,
-        seats: &[ResolvedTenant],
-        targets: &[Target],
-        done: &mut [Option<TargetOutcome>],
-    ) {
-        let Some(if_there) = self.request.create else { return };
-        for (index, seat) in seats.iter().enumerate() {
-            if done[index].is_some() {
-                continue;
-            }
-            let making = Making { site: &self.job.database, seat };
-            let settings = &self.request.settings;
-            let made = making.make(if_there, settings, self.interruption).await;
-            let (verdict, not_made) = match made {
+        tenants: impl Iterator<Item = (usize, &ResolvedTenant)>,
+    ) -> Vec<(usize, TargetOutcome)> {
+        let mut not_made = Vec::new();
+        for (index, seat) in tenants {
+            let making = Making { site: &self.scope.database, seat };
+            let made = making.make(self.if_there, self.settings, self.interruption).await;
+            let outcome = match made {
                 Ok(()) => continue,
-                Err(NotMade::Interrupted) => (Verdict::NotRun, TargetOutcome::not_run(INTERRUPTED)),
-                Err(NotMade::Failed(failure)) => {
-                    let done = TargetOutcome::failed(of_own_sql(*failure));
-                    (done.verdict(), done)
-                }
+                Err(NotMade::Interrupted) => TargetOutcome::not_run(INTERRUPTED),
+                Err(NotMade::Failed(failure)) => TargetOutcome::failed(of_own_sql(*failure)),
             };
-            self.tell_end(&targets[index], verdict);
-            done[index] = Some(not_made);
+            not_made.push((index, outcome));
         }
+        not_made
     }
 }
 

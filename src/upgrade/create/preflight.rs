@@ -5,11 +5,12 @@ use crate::formats::Format;
 use crate::model::{Failure, Tenancy};
 use crate::postgres::Session;
 use crate::upgrade::UpgradeError;
-use crate::upgrade::preflight::endpoint::{ResolvedTenant, main_address, unreachable};
+use crate::upgrade::preflight::database_target::DatabaseTarget;
+use crate::upgrade::preflight::endpoint::{main_address, unreachable};
 use crate::upgrade::preflight::existing_ledgers::ExistingLedgers;
-use crate::upgrade::preflight::request_scope::DatabaseTarget;
-use crate::upgrade::preflight::target::Target;
-use crate::upgrade::rollout::environment::of_own_sql;
+use crate::upgrade::preflight::resolved_tenant::ResolvedTenant;
+use crate::upgrade::reconnect::of_own_sql;
+use crate::upgrade::target::Target;
 
 /// What `CREATE DATABASE` copies.
 const TEMPLATE: &str = "template1";

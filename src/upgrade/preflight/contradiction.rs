@@ -3,10 +3,10 @@
 
 use std::fmt::Write as _;
 
-use super::target::Target;
 use crate::config::process_environment;
 use crate::model::{Database, Failure, FailureKind, Tenancy, TrackKind};
 use crate::postgres::Address;
+use crate::upgrade::target::Target;
 
 /// What is used, and what the parameters have to agree with.
 pub(crate) struct ExpectedLedger<'a> {

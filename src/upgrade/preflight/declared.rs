@@ -4,12 +4,12 @@
 use camino::Utf8PathBuf;
 
 use super::contradiction::{ExpectedLedger, failure};
-use super::target::Target;
 use crate::config::process_environment;
 use crate::formats::{Directory, FormatError};
 use crate::model::{Database, Failure, Tenancy, TrackKind};
 use crate::postgres::Url;
 use crate::sql::words;
+use crate::upgrade::target::Target;
 
 /// dbmate's default for `DBMATE_SCHEMA_FILE`. Source: dbmate 2, `main.go` and `pkg/dbmate/db.go`.
 const DUMP: &str = "db/schema.sql";

@@ -6,8 +6,8 @@ use std::fmt;
 
 use futures::{StreamExt as _, stream};
 
-use super::endpoint::ResolvedTenant;
-use super::request_scope::DatabaseTarget;
+use super::database_target::DatabaseTarget;
+use super::resolved_tenant::ResolvedTenant;
 use crate::model::{
     Database, Failure, FailureKind, ReservedSchemas, SchemaOwner, TargetCause, Tenancy,
     TenantSource,
@@ -76,7 +76,7 @@ async fn refuse_schemas(site: &DatabaseTarget<'_>, seats: &mut [ResolvedTenant])
 /// both.
 async fn is_same_database(site: &DatabaseTarget<'_>, other: &Database) -> bool {
     let Ok(main) = site.url.address() else { return false };
-    let Some(url) = crate::upgrade::preflight::request_scope::configured_url(other) else {
+    let Some(url) = crate::upgrade::preflight::database_target::configured_url(other) else {
         return site.database.url.is_none();
     };
     let Ok(address) = url.address() else { return false };
@@ -88,7 +88,7 @@ async fn refuse_databases(site: &DatabaseTarget<'_>, seats: &mut [ResolvedTenant
     let mut owners: Vec<(Address, DatabaseOwner)> = Vec::new();
     owners.extend(main_database(site).map(|address| (address, DatabaseOwner::Main)));
     for other in &site.others {
-        let url = crate::upgrade::preflight::request_scope::configured_url(other);
+        let url = crate::upgrade::preflight::database_target::configured_url(other);
         let address = url.and_then(|url| url.address().ok()).filter(|_| holds_a_track(other));
         owners.extend(address.map(|address| (address, DatabaseOwner::Other(other.name.clone()))));
     }

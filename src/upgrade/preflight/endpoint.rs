@@ -1,7 +1,9 @@
 //! Where the work is: addresses, first sessions, and what is said where there is none.
 
+use super::database_target::DatabaseTarget;
 use super::eligibility::refuse_taken_targets;
-use super::request_scope::{DatabaseTarget, RequestScope};
+use super::request_scope::RequestScope;
+use super::resolved_tenant::ResolvedTenant;
 use crate::model::{EnvironmentCause, Failure, FailureKind, Partition, TargetCause, Tenancy};
 use crate::postgres::{Address, Session};
 use crate::tenants::{Ineligible, ResolveError, Tenant, TenantResolver, TenantSelector};
@@ -9,12 +11,6 @@ use crate::upgrade::{TRIES, UpgradeError};
 
 /// For the query that tells who the tenants are. A list that takes longer hangs.
 const ASKED_WITHIN: &str = "60s";
-
-/// A tenant, and where its database is, or why it cannot be worked on: known before anything is begun.
-pub(crate) struct ResolvedTenant {
-    pub(crate) tenant: Tenant,
-    pub(crate) address: Result<Address, Failure>,
-}
 
 /// What is asked before servers are changed that are not on this machine; `None` if all are.
 pub(crate) fn question(

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row as _;
 
-use super::ledger_scan::{LedgerState, read};
-use super::target::Target;
+use super::ledger_state::{LedgerState, read};
 use crate::formats::{
     Format, LEDGER_COLUMNS, TOOL_SCHEMAS, ledger_names, ledger_owner, ledger_shape,
 };
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
 use crate::sql::{quote_identifier, quote_literal};
+use crate::upgrade::target::Target;
 
 /// See the file's head.
 #[derive(Default)]

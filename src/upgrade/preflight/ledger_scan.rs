@@ -5,28 +5,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 
 use super::existing_ledgers::ExistingLedgers;
-use super::target::Target;
+use super::ledger_state::{LedgerState, read};
 use crate::formats::{Format, LedgerRow};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::{Session, ledger_rows};
+use crate::upgrade::target::Target;
 
 /// Ledgers in one query: each is a part of a plan that the server has to make.
 const TOGETHER: usize = 200;
-
-/// Where a target stands.
-#[derive(Debug, Clone)]
-pub(crate) enum LedgerState {
-    /// Its schema is not there.
-    Absent,
-    /// There is no ledger: nothing has ever been applied by this tool.
-    New,
-    /// The ledger's rows, the oldest first. Most targets have the same.
-    Rows(Arc<[LedgerRow]>),
-    Unreadable(Box<Failure>),
-}
 
 /// Reads where targets stand, and hands that on in their order.
 pub(crate) async fn scan(
@@ -132,13 +120,4 @@ async fn together(
         found.entry(usize::try_from(unit).unwrap_or_default()).or_default().push(row);
     }
     Ok(found)
-}
-
-pub(crate) fn read<T>(
-    row: &PgRow,
-    get: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
-) -> Result<T, Failure> {
-    get(row).map_err(|error| {
-        Failure::new(FailureKind::Ledger, format!("the ledger's rows cannot be read: {error}"))
-    })
 }

@@ -2,12 +2,13 @@
 //! addresses say.
 
 pub(crate) mod contradiction;
+pub(crate) mod database_target;
 pub(crate) mod declared;
 pub(crate) mod eligibility;
 pub(crate) mod endpoint;
 pub(crate) mod existing_ledgers;
 pub(crate) mod ledger_scan;
-pub(crate) mod pool_scan;
+pub(crate) mod ledger_state;
 pub(crate) mod request_scope;
-pub(crate) mod target;
+pub(crate) mod resolved_tenant;
 pub(crate) mod targets;

@@ -1,82 +1,21 @@
 //! What is to be done, and in which database. Nothing is connected to yet.
 
-use secrecy::ExposeSecret as _;
-
-use super::target::Target;
+use super::database_target::DatabaseTarget;
 use super::{contradiction, declared, targets};
-use crate::config::process_environment;
 use crate::formats::DownTo;
-use crate::model::{Database, Project, Tenancy, Track, TrackKind};
-use crate::postgres::{Address, Url};
-use crate::replay::plan::{Selection, TrackPlan, directory};
+use crate::model::{Project, Tenancy, Track, TrackKind};
+use crate::postgres::Address;
+use crate::replay::plan::{TrackPlan, directory};
 use crate::source::Worktree;
-use crate::tenants::TenantSelector;
 use crate::upgrade::direction::{Direction, TargetVersion};
+use crate::upgrade::target::Target;
 use crate::upgrade::{UpgradeError, UpgradeRequest};
-use crate::verify;
-
-/// A real database.
-pub(crate) struct DatabaseTarget<'a> {
-    pub(crate) database: &'a Database,
-    /// The other named databases of the project.
-    pub(crate) others: Vec<&'a Database>,
-    pub(crate) url: Url,
-    /// `[postgres.settings]`, for the sessions that migrations run in.
-    pub(crate) settings: Vec<(String, String)>,
-}
 
 /// What is to be done there.
 pub(crate) struct RequestScope<'a> {
     pub(crate) database: DatabaseTarget<'a>,
     pub(crate) shared: Option<TrackPlan>,
     pub(crate) tenants: Option<TrackPlan>,
-}
-
-impl<'a> DatabaseTarget<'a> {
-    /// The one database that was asked for. With `whom`, one that has tenants.
-    pub(crate) fn of(
-        selection: &Selection,
-        url: Option<&Url>,
-        whom: Option<&TenantSelector>,
-        project: &'a Project,
-    ) -> Result<Self, UpgradeError> {
-        let database = the_one(selection, whom, project)?;
-        let from_environment = || {
-            let url = process_environment("DATABASE_URL");
-            url.filter(|url| !url.is_empty()).map(Url::new)
-        };
-        let url = url.cloned().or_else(|| configured_url(database)).or_else(from_environment);
-        let url = url.ok_or_else(|| UpgradeError::NoUrl(database.name.clone()))?;
-        let all = project.databases.iter();
-        let others = all.filter(|other| other.name != database.name).collect();
-        let settings = project.postgres.settings.iter();
-        let settings = settings.map(|(name, value)| (name.clone(), value.clone())).collect();
-        Ok(Self { database, others, url, settings })
-    }
-
-    /// Of the sessions that migrations run in: they read `[postgres.settings]`, as they do in `verify`. What a flag sets wins.
-    pub(crate) fn working_settings(&self, flags: Vec<(String, String)>) -> Vec<(String, String)> {
-        [self.settings.clone(), flags].concat()
-    }
-
-    /// Whether both have the same configured address, or neither has one: then the flag or `DATABASE_URL` is that of both.
-    pub(crate) fn shares_address_with(&self, other: &Database) -> bool {
-        let key = |url: Url| url.address().ok().map(|address| address.key());
-        match configured_url(other) {
-            None => self.database.url.is_none(),
-            Some(url) => key(url).is_some_and(|other| Some(other) == key(self.url.clone())),
-        }
-    }
-
-    pub(crate) fn tenancy(&self) -> Tenancy {
-        let tenants = self.database.tenants.as_ref();
-        tenants.map_or_else(Tenancy::default, |tenants| tenants.tenancy)
-    }
-}
-
-/// The address that the project's configuration gives it.
-pub(crate) fn configured_url(database: &Database) -> Option<Url> {
-    database.url.as_ref().map(|url| Url::new(url.expose_secret()))
 }
 
 impl<'a> RequestScope<'a> {
@@ -187,42 +126,5 @@ impl<'a> RequestScope<'a> {
             return Err(UpgradeError::NoVersion { database, version });
         }
         Ok(())
-    }
-}
-
-fn the_one<'a>(
-    selection: &Selection,
-    whom: Option<&TenantSelector>,
-    project: &'a Project,
-) -> Result<&'a Database, UpgradeError> {
-    let asked = selection.databases(&project.databases).map_err(verify::VerifyError::from)?;
-    let fits = |database: &&&Database| whom.is_none() || database.tenants.is_some();
-    let fitting: Vec<&Database> = asked.iter().filter(fits).copied().collect();
-    if let [one] = fitting.as_slice() {
-        return Ok(one);
-    }
-    let names = |databases: &[&Database]| {
-        let names: Vec<_> = databases.iter().map(|database| database.name.as_str()).collect();
-        names.join(", ")
-    };
-    Err(UpgradeError::Usage(match (fitting.as_slice(), whom) {
-        ([], Some(whom)) if !selection.databases.is_empty() => format!(
-            "`{}` has no tenants, and {}: name another database with -n, or leave that out",
-            names(&asked),
-            named_by(whom)
-        ),
-        ([], _) => "no database of this project has tenants".to_owned(),
-        (several, _) => format!("which database? name one with -n: {}", names(several)),
-    }))
-}
-
-/// What has said that tenants are meant.
-fn named_by(whom: &TenantSelector) -> &'static str {
-    match whom {
-        TenantSelector::All => "all of its tenants are asked for",
-        TenantSelector::Named(_) => "a tenant is named",
-        TenantSelector::New(_) => "a tenant is to be made",
-        TenantSelector::Recorded(_) => "the report has some",
-        TenantSelector::Target { .. } => "TENANT_SCHEMA or TENANT_DB in the environment names one",
     }
 }

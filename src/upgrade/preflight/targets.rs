@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::contradiction;
-use super::endpoint::ResolvedTenant;
-use super::request_scope::DatabaseTarget;
-use super::target::{OtherLedgers, Target};
+use super::database_target::DatabaseTarget;
+use super::resolved_tenant::ResolvedTenant;
 use crate::formats::{self, FormatError, Ledger};
 use crate::model::{Database, Failure, FailureKind, Files, Tenancy, Track, TrackKind};
 use crate::postgres::AdvisoryLockKeys;
 use crate::replay::plan::{TrackPlan, directory};
 use crate::upgrade::UpgradeError;
+use crate::upgrade::target::{OtherLedgers, Target};
 
 /// A schema that every tool can work in.
 const ANY_SCHEMA: &str = "any_schema";

@@ -5,27 +5,29 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 
-use super::environment::{AWAY, FIRST_CONTACT};
-use super::interruption::Interruption;
-use super::per_database::{ConnectionSlots, PerDatabase, RolloutLimits, after_failures};
-use super::worker_pool::WorkerPool;
-use crate::model::{RunEvent, Tenancy, UnitEnd, Verdict};
+use super::limits::{ConnectionSlots, RolloutLimits, StopRule};
+use super::outcomes::Outcomes;
+use super::per_database::PerDatabase;
+use super::pool::WorkerPool;
+use super::pool_scan::SESSION_MARKER;
+use crate::model::{Failure, RunEvent, Tenancy, UnitEnd, Verdict};
 use crate::postgres::{Address, as_client};
 use crate::replay::plan::TrackPlan;
 use crate::server::EventSink;
 use crate::source::Worktree;
 use crate::tenants::TenantResolver;
-use crate::upgrade::create::with_way_on;
+use crate::upgrade::create::{Creation, with_way_on};
 use crate::upgrade::direction::{Direction, TargetVersion};
-use crate::upgrade::preflight::endpoint::{
-    self, ResolvedTenant, main_address, question, unreachable,
-};
-use crate::upgrade::preflight::pool_scan::SESSION_MARKER;
+use crate::upgrade::interruption::Interruption;
+use crate::upgrade::preflight::endpoint::{self, main_address, question, unreachable};
 use crate::upgrade::preflight::request_scope::RequestScope;
-use crate::upgrade::preflight::target::Target;
+use crate::upgrade::preflight::resolved_tenant::ResolvedTenant;
 use crate::upgrade::preflight::targets;
+use crate::upgrade::reconnect::{AWAY, FIRST_CONTACT};
 use crate::upgrade::report_record::FinishedTarget;
-use crate::upgrade::track::direction::TrackDirection;
+use crate::upgrade::stop_reason::after_failures;
+use crate::upgrade::target::Target;
+use crate::upgrade::track::directed_track::{DirectedTrack, TrackDirection};
 use crate::upgrade::track::executor::TrackExecutor;
 use crate::upgrade::track::progress::TargetOutcome;
 use crate::upgrade::{Confirm, UpgradeError, UpgradeRequest};
@@ -55,19 +57,11 @@ impl Coordinator<'_> {
             Some(plan) => targets::tenant_targets(&job.database, plan, &mut seats, self.files)?,
             None => Vec::new(),
         };
-        let what = self.request.create.map_or(self.request.direction.verb(), |_| "create");
-        let asked = question(job, &seats, what).filter(|_| self.request.dry_run.is_none());
-        let is_declined = asked.is_some_and(|question| !(self.confirm)(&question));
-        if self.interruption.requested.is_cancelled() {
-            return Err(verify::VerifyError::Interrupted { left: Vec::new() }.into());
-        }
-        if is_declined {
-            return Err(UpgradeError::Declined);
-        }
+        self.ask(&seats)?;
         let name: Arc<str> = database.name.as_str().into();
         let units = seats.len() + usize::from(job.shared.is_some());
         self.tell(RunEvent::DatabaseStarted { database: Arc::clone(&name), units });
-        // Whoever cannot be reached for a reason that is known has failed before anything is begun.
+        // A tenant that cannot be reached for a reason that is known has failed before anything is begun.
         let unseated = |(seat, target): (&ResolvedTenant, &Target)| {
             let failure = seat.address.as_ref().err()?;
             self.tell_end(target, Verdict::Failed);
@@ -75,7 +69,11 @@ impl Coordinator<'_> {
         };
         let mut done: Vec<Option<TargetOutcome>> =
             seats.iter().zip(&targets).map(unseated).collect();
-        self.look(&seats, &targets, &mut done).await?;
+        let creation = self.creation();
+        if let Some(creation) = &creation {
+            let failed = creation.look(&seats, &targets).await?;
+            self.note(&targets, failed, &mut done);
+        }
         let reason = self.why_not(&done);
         let shared_last = self.request.direction.begins_with_tenants();
         let mut units = Vec::new();
@@ -88,16 +86,18 @@ impl Coordinator<'_> {
             match reason.or_else(|| (!is_ready).then(not_ready)) {
                 Some(reason) => self.skip_all(&reason, &targets, &mut done),
                 None => {
-                    self.create(&seats, &targets, &mut done).await;
+                    if let Some(creation) = &creation {
+                        let left =
+                            seats.iter().enumerate().filter(|(index, _)| done[*index].is_none());
+                        let not_made = creation.create(left).await;
+                        self.note(&targets, not_made, &mut done);
+                    }
                     self.tenants(plan, &seats, &targets, &mut done).await?;
                 }
             }
-            let done = done
-                .into_iter()
-                .map(|done| done.unwrap_or_else(|| TargetOutcome::not_run("unknown")));
-            units.extend(
-                targets.into_iter().zip(done).map(|(target, done)| FinishedTarget { target, done }),
-            );
+            let done = Outcomes::from(done).finish("it was not reached");
+            let finished = |(target, done)| FinishedTarget { target, done };
+            units.extend(targets.into_iter().zip(done).map(finished));
         }
         if shared_last {
             let all = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
@@ -108,7 +108,18 @@ impl Coordinator<'_> {
         Ok(units)
     }
 
-    /// Whom it is about, in the order of their source.
+    /// Asks for a confirmation where servers are changed that are not on this machine.
+    fn ask(&self, seats: &[ResolvedTenant]) -> Result<(), UpgradeError> {
+        let what = self.request.create.map_or(self.request.direction.verb(), |_| "create");
+        let asked = question(self.job, seats, what).filter(|_| self.request.dry_run.is_none());
+        let is_declined = asked.is_some_and(|question| !(self.confirm)(&question));
+        if self.interruption.requested.is_cancelled() {
+            return Err(verify::VerifyError::Interrupted { left: Vec::new() }.into());
+        }
+        if is_declined { Err(UpgradeError::Declined) } else { Ok(()) }
+    }
+
+    /// The selected tenants, in the order of their source.
     async fn seats(&self) -> Result<Vec<ResolvedTenant>, UpgradeError> {
         let database = self.job.database.database;
         let (Some(whom), Some(track)) = (&self.request.tenants, &database.tenants) else {
@@ -150,7 +161,7 @@ impl Coordinator<'_> {
         let head = Direction::Up(TargetVersion::Head);
         let is_for_tenants = job.tenants.is_some() && !self.request.direction.begins_with_tenants();
         let way = if is_for_tenants { &head } else { &self.request.direction };
-        let work = self.work(plan, way);
+        let work = self.executor(plan, way);
         let address = main_address(&job.database)?;
         let targets = [target];
         let is_first = !self.request.direction.begins_with_tenants();
@@ -168,7 +179,7 @@ impl Coordinator<'_> {
         done: &mut [Option<TargetOutcome>],
     ) -> Result<(), UpgradeError> {
         let site = &self.job.database;
-        let work = self.work(plan, &self.request.direction);
+        let work = self.executor(plan, &self.request.direction);
         let mut turns: Vec<usize> =
             (0..seats.len()).filter(|index| done[*index].is_none()).collect();
         self.request.order.bring(&mut turns, |turn| &seats[turn].tenant.name);
@@ -203,90 +214,116 @@ impl Coordinator<'_> {
         address: &Address,
     ) -> Result<Vec<TargetOutcome>, UpgradeError> {
         let patience = if is_first { FIRST_CONTACT } else { AWAY };
-        let crew = WorkerPool { patience, ..self.crew(work, targets, address) };
-        match crew.run().await {
+        let pool = WorkerPool { patience, ..self.worker_pool(work, targets, address) };
+        match self.run_pool(&pool).await {
             Err(failure) if is_first => Err(unreachable(&self.job.database, address, failure)),
-            Err(failure) => Ok(vec![crew.lost(failure); targets.len()]),
-            Ok(done) => Ok(done),
+            Err(failure) => Ok(vec![pool.unreachable(failure); targets.len()]),
+            Ok(outcomes) => Ok(outcomes),
         }
     }
 
-    /// A crew for each of them.
+    async fn run_pool(&self, pool: &WorkerPool<'_>) -> Result<Vec<TargetOutcome>, Failure> {
+        match &self.request.dry_run {
+            Some(dry_run) => dry_run.run(&pool.scan()).await,
+            None => pool.run().await,
+        }
+    }
+
+    /// A pool for each of them.
     async fn per_database(
         &self,
-        work: &TrackExecutor<'_>,
+        executor: &TrackExecutor<'_>,
         targets: &[Target],
         addresses: &[&Address],
         failed: usize,
     ) -> Vec<TargetOutcome> {
         let limits = &self.request.limits;
-        let places = ConnectionSlots::new(limits, &self.interruption.requested, failed);
-        let of = |index: usize| self.crew(work, &targets[index..=index], addresses[index]);
+        let requested = &self.interruption.requested;
+        let slots = ConnectionSlots::new(limits);
+        let stop = StopRule::new(limits, requested, failed);
+        let one = RolloutLimits { jobs: 1, canary: None, max_failures: None, ..limits.clone() };
+        let pool = |index: usize| {
+            let one_target = &targets[index..=index];
+            self.worker_pool(executor, one_target, addresses[index])
+        };
         // One that cannot be looked at is not settled: it fails where it is run.
         let look = async |index: usize| {
-            let crew = of(index);
-            let requested = &self.interruption.requested;
-            let looked = requested.run_until_cancelled(crew.patient_survey()).await;
-            looked?.ok()?.done.into_iter().next().flatten()
+            let pool = pool(index);
+            let scanned = requested.run_until_cancelled(pool.scan().run()).await;
+            scanned?.ok()?.done.into_iter().next().flatten()
         };
-        let run = async |index: usize, limits: Result<&RolloutLimits, String>| {
+        let run = async |index: usize, skip: Option<String>| {
             let server = addresses[index].endpoint();
-            let limits = limits.and_then(|limits| match places.lost(&server) {
-                Some(reason) => Err(reason),
-                None => Ok(limits),
-            });
-            let limits = match limits {
-                Ok(limits) => limits,
-                Err(reason) => {
-                    self.tell_end(&targets[index], Verdict::NotRun);
-                    return TargetOutcome::not_run(reason);
-                }
+            if let Some(reason) = skip.or_else(|| slots.lost(&server)) {
+                self.tell_end(&targets[index], Verdict::NotRun);
+                return TargetOutcome::not_run(reason);
+            }
+            let (slots, stop) = (Some(&slots), Some(&stop));
+            let pool = WorkerPool { limits: &one, patience: AWAY, slots, stop, ..pool(index) };
+            let outcome = match self.run_pool(&pool).await {
+                Ok(outcomes) => outcomes.into_iter().next(),
+                Err(failure) => Some(pool.unreachable(failure)),
             };
-            let crew = WorkerPool { limits, patience: AWAY, slots: Some(&places), ..of(index) };
-            let done = match crew.run().await {
-                Ok(mut done) => done.pop().unwrap_or_else(|| TargetOutcome::not_run("unknown")),
-                Err(failure) => crew.lost(failure),
-            };
-            places.note_lost(server, &done);
-            done
+            let outcome = outcome.unwrap_or_else(|| TargetOutcome::not_run("it was not reached"));
+            if let Some(slots) = slots {
+                slots.note_lost(server, &outcome);
+            }
+            outcome
         };
-        PerDatabase::new(limits, &places, look, run).all(targets.len()).await
+        PerDatabase::new(limits, &slots, &stop, look, run).all(targets.len()).await
     }
 
-    fn work<'w>(&'w self, track: &'w TrackPlan, way: &Direction) -> TrackExecutor<'w> {
-        let goal = TrackDirection::of(way, &track.head);
-        TrackExecutor::new(track, goal, self.events.clone(), self.interruption)
+    fn executor<'w>(&'w self, plan: &'w TrackPlan, direction: &Direction) -> TrackExecutor<'w> {
+        let direction = TrackDirection::of(direction, &plan.head);
+        let track = DirectedTrack::new(plan, direction);
+        TrackExecutor::new(track, self.events.clone(), self.interruption)
     }
 
-    fn crew<'c>(
+    fn worker_pool<'c>(
         &'c self,
-        work: &'c TrackExecutor<'c>,
+        executor: &'c TrackExecutor<'c>,
         targets: &'c [Target],
         address: &Address,
     ) -> WorkerPool<'c> {
-        let named = |role: &str| {
-            (
-                "application_name".to_owned(),
-                format!("mig-ci {} {role}", self.request.direction.verb()),
-            )
-        };
+        let verb = self.request.direction.verb();
+        let named = |role: &str| ("application_name".to_owned(), format!("mig-ci {verb} {role}"));
         let direct = (SESSION_MARKER.0.to_owned(), SESSION_MARKER.1.to_owned());
         let with = |role: &str| {
             [self.request.settings.clone(), vec![named(role), direct.clone()]].concat()
         };
         WorkerPool {
-            work,
+            executor,
             targets,
             session_options: as_client(
                 address.options(&self.job.database.working_settings(with("at work"))),
-                work.track.chosen.format.client(),
+                executor.track.plan.chosen.format.client(),
             ),
             lease_options: address.reading(&with("claims")),
             limits: &self.request.limits,
             interruption: self.interruption,
             patience: FIRST_CONTACT,
             slots: None,
-            rehearsal: self.request.dry_run.as_ref(),
+            stop: None,
+        }
+    }
+
+    /// New tenants are made first.
+    fn creation(&self) -> Option<Creation<'_>> {
+        let (scope, interruption) = (self.job, self.interruption);
+        let settings = &*self.request.settings;
+        self.request.create.map(|if_there| Creation { if_there, scope, settings, interruption })
+    }
+
+    /// These have come to their end before anything was begun on them.
+    fn note(
+        &self,
+        targets: &[Target],
+        ended: Vec<(usize, TargetOutcome)>,
+        done: &mut [Option<TargetOutcome>],
+    ) {
+        for (index, outcome) in ended {
+            self.tell_end(&targets[index], outcome.verdict());
+            done[index] = Some(outcome);
         }
     }
 

@@ -1,11 +1,14 @@
-//! How an upgrade goes over all targets: order, workers, leases, limits, retries, signals.
+//! How an upgrade goes over all targets: order, workers, leases, limits, retries.
 
-pub(crate) mod commits;
 pub(crate) mod coordinator;
-pub(crate) mod environment;
-pub(crate) mod interruption;
 pub(crate) mod lease;
+pub(crate) mod limits;
+pub(crate) mod messages;
+pub(crate) mod outcomes;
 pub(crate) mod per_database;
-pub(crate) mod retry;
+pub(crate) mod pool;
+pub(crate) mod pool_owner;
+pub(crate) mod pool_scan;
+pub(crate) mod retry_queue;
 pub(crate) mod worker;
 pub(crate) mod worker_pool;

@@ -1,7 +1,5 @@
 //! The session that works on targets one after the other, and what is sent in it together.
 
-pub(crate) mod batch;
-pub(crate) mod commit_guard;
 pub(crate) mod preamble;
 pub(crate) mod session_effects;
 pub(crate) mod session_setup;

@@ -5,7 +5,7 @@
 use super::session_setup::{arrival, on_the_path};
 use crate::formats::{Format, Fragment, LedgerRow, QueryBatch};
 use crate::sql::{Dialect, quote_literal, split};
-use crate::upgrade::preflight::target::Target;
+use crate::upgrade::target::Target;
 
 /// See the file's head.
 #[derive(Debug)]

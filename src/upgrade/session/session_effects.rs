@@ -1,33 +1,11 @@
 //! What a migration may leave behind in the session that it ran in: where there is such a thing, no two targets share a
 //! session.
 
-use std::sync::Arc;
-
 use crate::model::Script;
 use crate::sql::{Certainty, effects};
-use crate::upgrade::preflight::ledger_scan::LedgerState;
-use crate::upgrade::preflight::target::Target;
-use crate::upgrade::track::executor::TrackExecutor;
-
-impl TrackExecutor<'_> {
-    /// Whether migrations that are to be applied need a session to themselves. Where a target stands may not be known: then
-    /// they could be any.
-    pub(crate) fn may_leave_something(&self, target: &Target, seen: Option<&LedgerState>) -> bool {
-        let rows = match seen {
-            Some(LedgerState::Rows(rows)) => rows,
-            Some(LedgerState::New) => &Arc::default(),
-            _ => return self.need_own_session(&(0..self.track.head.len()).collect::<Vec<_>>()),
-        };
-        self.need_own_session(&self.cached_decision(target, rows).decision.apply)
-    }
-
-    pub(crate) fn need_own_session(&self, indices: &[usize]) -> bool {
-        need_own_session(indices.iter().map(|index| self.script(&self.track.head[*index])))
-    }
-}
 
 /// Anything that outlives a transaction, or could as far as the text tells, would be there for the next target.
-fn need_own_session<'s>(mut scripts: impl Iterator<Item = &'s Script>) -> bool {
+pub(crate) fn need_own_session<'s>(mut scripts: impl Iterator<Item = &'s Script>) -> bool {
     scripts.any(|script| effects(script).leaves_in_session() > Certainty::No)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::{Failure, FailureKind};
 use crate::sql::{quote_identifier, quote_literal};
-use crate::upgrade::preflight::target::Target;
+use crate::upgrade::target::Target;
 
 /// Everything that a session has of its own. `DISCARD ALL` is the same, and may not be in a transaction. What a migration's
 /// text tells of this gives each target a session to itself; functions can do it without a word.

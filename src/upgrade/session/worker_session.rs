@@ -8,17 +8,17 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
-use crate::upgrade::rollout::per_database::INTERRUPTED;
-
-use super::batch::Batch;
 use super::preamble::Preamble;
 use super::session_setup::{arrival, off_the_path, on_the_path};
+use crate::execution::batch::Batch;
+use crate::execution::batch_failure::leaves_something;
+use crate::execution::{BatchRunner, RunError};
 use crate::formats::{LedgerRow, QueryBatch};
 use crate::model::{EnvironmentCause, Failure, FailureKind, TargetCause};
 use crate::postgres::{Postcondition, Session, StepFailure};
-use crate::upgrade::preflight::target::Target;
-use crate::upgrade::rollout::interruption::Backends;
-use crate::upgrade::track::postcondition::leaves_something;
+use crate::upgrade::interruption::Backends;
+use crate::upgrade::stop_reason::INTERRUPTED;
+use crate::upgrade::target::Target;
 
 /// A process of the server's grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
 const TARGETS: u32 = 50;
@@ -47,6 +47,29 @@ pub(crate) struct WorkerSession {
     interrupted: CancellationToken,
     /// An interruption has ended a wait of it since it was last asked.
     was_interrupted: bool,
+}
+
+/// Runs batches at one target in a worker's session.
+pub(crate) struct TargetRunner<'r> {
+    pub(crate) session: &'r mut WorkerSession,
+    pub(crate) target: &'r Target,
+    /// Sent before the batch, in the same message.
+    pub(crate) preamble: Option<Preamble>,
+}
+
+impl BatchRunner for TargetRunner<'_> {
+    async fn run(&mut self, batch: &Batch) -> Result<Postcondition, RunError> {
+        let (session, target) = (&mut *self.session, self.target);
+        let sent = match self.preamble.take() {
+            Some(preamble) if batch.is_whole => {
+                let sent = session.send_at_once(target, &preamble, batch).await;
+                sent.ok_or(RunError::TargetChanged)?
+            }
+            Some(_) => return Err(RunError::TargetChanged),
+            None => session.send(target, batch).await,
+        };
+        sent.map_err(|failed| RunError::Failed(Box::new(failed)))
+    }
 }
 
 impl WorkerSession {
@@ -153,12 +176,8 @@ impl WorkerSession {
         Ok(())
     }
 
-    /// Sends a batch at a target, and looks at what it has left.
-    pub(crate) async fn send(
-        &mut self,
-        target: &Target,
-        batch: &Batch,
-    ) -> Result<Postcondition, StepFailure> {
+    /// Sends a batch at a target, and reads back what it has left.
+    async fn send(&mut self, target: &Target, batch: &Batch) -> Result<Postcondition, StepFailure> {
         let early = |failure| StepFailure { message: 0, completed: 0, failure };
         self.arrive(target).await.map_err(early)?;
         let sent = self
@@ -182,7 +201,7 @@ impl WorkerSession {
 
     /// Goes to a target and sends it a batch. `None` if the target is not as it was seen, or somebody else
     /// is there: nothing has been done.
-    pub(crate) async fn send_at_once(
+    async fn send_at_once(
         &mut self,
         target: &Target,
         opening: &Preamble,

@@ -1,47 +1,39 @@
 //! One target, from where it stands to where it should: what the format's tool would do, and what the ledger shows of it
 //! afterwards. The ledger alone says what has been applied, whatever has become of a connection.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
 
-use super::apply::BatchNotApplied;
-use super::direction::{CachedDecision, TrackDirection};
-use super::postcondition::{BatchFailure, absent};
+use super::attempt::{Attempted, PendingRetry};
+use super::commits::Commits;
+use super::directed_track::DirectedTrack;
+use super::environment::{find_origin, read_ledger, unknown_outcome};
+use super::leftovers::with_leftovers;
+use super::not_applied::BatchNotApplied;
 use super::progress::{TargetOutcome, TargetProgress};
-use super::race;
+use crate::execution::batch_failure::BatchFailure;
+use crate::execution::race;
 use crate::formats::{Decision, LedgerRow};
-use crate::model::Failure;
-use crate::replay::plan::TrackPlan;
-use crate::report::upgrade::Interner;
+use crate::model::{Failure, FailureKind, RunEvent};
 use crate::server::EventSink;
-use crate::upgrade::direction::AppliedVersions;
-use crate::upgrade::preflight::ledger_scan::LedgerState;
-use crate::upgrade::preflight::target::Target;
-use crate::upgrade::rollout::commits::Commits;
-use crate::upgrade::rollout::environment::of_own_sql;
-use crate::upgrade::rollout::interruption::Interruption;
-use crate::upgrade::rollout::per_database::{INTERRUPTED, interrupted_with};
-use crate::upgrade::rollout::retry::{Attempted, PendingRetry};
+use crate::upgrade::interruption::Interruption;
+use crate::upgrade::log;
+use crate::upgrade::preflight::ledger_state::LedgerState;
+use crate::upgrade::reconnect::of_own_sql;
 use crate::upgrade::session::preamble::Preamble;
 use crate::upgrade::session::worker_session::WorkerSession;
+use crate::upgrade::stop_reason::{INTERRUPTED, interrupted_with};
+use crate::upgrade::target::Target;
 
-/// What is to be done on each target of a track.
+/// Brings targets of a track to where they should stand. Its runs on several targets share one task.
 #[derive(Debug)]
 pub(crate) struct TrackExecutor<'a> {
-    pub(crate) track: &'a TrackPlan,
-    pub(crate) direction: TrackDirection,
-    /// What was applied is mostly the same.
-    pub(crate) interner: Mutex<Interner>,
-    /// What is meant by "the last one", by the targets' names.
-    pub(crate) resolved_steps: Mutex<HashMap<Arc<str>, AppliedVersions>>,
-    /// What has been thought of ledgers, by the addresses of their rows.
-    pub(crate) decisions: Mutex<HashMap<usize, Arc<CachedDecision>>>,
-    /// On some target code of the project's sees what is sent beside a script. Each target is asked until one is found.
-    pub(crate) watched: AtomicBool,
+    pub(crate) track: DirectedTrack<'a>,
+    /// On some target, code of the project sees what is sent beside a script. Each target is asked until one is found.
+    watched: Cell<bool>,
     pub(crate) events: EventSink,
     pub(crate) interruption: &'a Interruption,
     /// All migrations of this run pass it, and one that must have no other beside it closes it.
@@ -51,28 +43,22 @@ pub(crate) struct TrackExecutor<'a> {
 
 impl<'a> TrackExecutor<'a> {
     pub(crate) fn new(
-        track: &'a TrackPlan,
-        goal: TrackDirection,
+        track: DirectedTrack<'a>,
         events: EventSink,
         interruption: &'a Interruption,
     ) -> Self {
-        let (once, meant, thoughts, watched, gate, commits) = Default::default();
-        Self {
-            track,
-            direction: goal,
-            interner: once,
-            resolved_steps: meant,
-            decisions: thoughts,
-            watched,
-            events,
-            interruption,
-            gate,
-            commits,
-        }
+        let (watched, gate, commits) = Default::default();
+        Self { track, watched, events, interruption, gate, commits }
     }
-}
 
-impl TrackExecutor<'_> {
+    /// Tells how a target ended.
+    pub(crate) fn announce(&self, target: &Target, outcome: &TargetOutcome, took: Duration) {
+        log::finished(target, outcome, took);
+        let (unit, verdict) = (target.unit(), outcome.verdict());
+        // Without a listener the run goes on.
+        let _ = self.events.send(RunEvent::UnitFinished { unit, verdict, took });
+    }
+
     /// What is done, if there is nothing to do: no session is needed for that.
     pub(crate) fn done_without_session(
         &self,
@@ -80,112 +66,108 @@ impl TrackExecutor<'_> {
         stand: &LedgerState,
     ) -> Option<TargetOutcome> {
         match stand {
-            LedgerState::Absent => Some(TargetOutcome::failed(absent(target))),
+            LedgerState::Absent => Some(TargetOutcome::failed(target.absent())),
             LedgerState::Unreadable(failure) => Some(TargetOutcome::failed((**failure).clone())),
-            LedgerState::New if self.direction.is_up() => None,
+            LedgerState::New if self.track.direction.is_up() => None,
             LedgerState::New => self.done_by_ledger(target, &Arc::default()),
             LedgerState::Rows(rows) => self.done_by_ledger(target, rows),
         }
     }
 
     fn done_by_ledger(&self, target: &Target, rows: &Arc<[LedgerRow]>) -> Option<TargetOutcome> {
-        let thought = self.cached_decision(target, rows);
-        let decision = &thought.decision;
-        let end = || self.end_of(target, self.begin(rows, decision), rows, decision.clone());
+        let cached = self.track.cached_decision(target, rows);
+        let decision = &cached.decision;
+        let progress = || TargetProgress::new(&self.track, rows, decision);
+        let end = || progress().ended(&self.track, target, rows, decision.clone());
         decision.apply.is_empty().then(end)
     }
 
-    /// How a target that was seen like this, before its claim was ours, is gone to and worked on in one message; `None`
-    /// where it has to be looked at again first.
-    pub(crate) fn opening(&self, target: &Target, seen: &LedgerState) -> Option<Preamble> {
+    /// What is sent before the first batch of a target that was seen like this before its lease was held, in the same
+    /// message. `None` where the target has to be looked at again first.
+    pub(crate) fn preamble(&self, target: &Target, seen: &LedgerState) -> Option<Preamble> {
         let (rows, is_there) = match seen {
             LedgerState::Rows(rows) => (rows, true),
             LedgerState::New => (&Arc::default(), false),
             LedgerState::Absent | LedgerState::Unreadable(_) => return None,
         };
-        let thought = self.cached_decision(target, rows);
-        let decision = &thought.decision;
+        let cached = self.track.cached_decision(target, rows);
+        let decision = &cached.decision;
         let goes_on = !decision.apply.is_empty()
             && decision.refusal.is_none()
-            && !self.need_own_session(&decision.apply);
-        let words = is_there.then_some(&*thought.words);
-        let watched = self.watched.load(Ordering::Relaxed);
-        goes_on.then(|| Preamble::new(target, self.track.chosen.format, words, watched)).flatten()
+            && !self.track.need_own_session(&decision.apply);
+        let rows = is_there.then_some(&*cached.words);
+        let format = self.track.plan.chosen.format;
+        goes_on.then(|| Preamble::new(target, format, rows, self.watched.get())).flatten()
     }
 
-    /// Brings a claimed target to where it should stand. With an opening, `stand` was seen before the claim.
+    /// Brings a leased target to where it should stand. With a preamble, `state` was seen before the lease.
     pub(crate) async fn upgrade(
         &self,
-        lane: &mut WorkerSession,
+        session: &mut WorkerSession,
         target: &Target,
-        stand: LedgerState,
-        mut opening: Option<Preamble>,
+        state: LedgerState,
+        mut preamble: Option<Preamble>,
         retry: Option<Box<PendingRetry>>,
     ) -> Attempted {
-        let (mut known, mut is_new) = match stand {
-            LedgerState::Rows(rows) => (rows, false),
-            LedgerState::New => (Arc::default(), true),
-            LedgerState::Absent => return Attempted::Done(self.failed(retry, absent(target))),
-            LedgerState::Unreadable(failure) => {
-                return Attempted::Done(self.failed(retry, *failure));
-            }
+        let track = &self.track;
+        let (mut known, mut is_new) = match rows_of(target, state) {
+            Ok(known) => known,
+            Err(failure) => return PendingRetry::failed(retry, track, *failure).into(),
         };
-        let (mut begun, decision) = self.start(target, &known, retry);
+        let (mut progress, decision) = self.start(target, &known, retry);
         let mut decided = Some(decision);
         loop {
-            let makes_ledger = is_new && opening.is_none() && self.direction.is_up();
+            let makes_ledger = is_new && preamble.is_none() && track.direction.is_up();
             // Where it was made and the answer was lost, making it again does nothing.
-            if makes_ledger && let Err(failure) = self.make_ledger(lane, target).await {
-                lane.close().await;
-                if lane.take_interruption() {
-                    return Attempted::Done(self.stopped_early(begun, INTERRUPTED));
+            if makes_ledger && let Err(failure) = self.make_ledger(session, target).await {
+                session.close().await;
+                if session.take_interruption() {
+                    return progress.stopped(track, INTERRUPTED).into();
                 }
-                let retried = self.retry(begun, race::of(&failure));
-                let broken = |begun| {
-                    Attempted::Done(self.failed_at_first_missing(begun, of_own_sql(failure)))
-                };
-                return retried.unwrap_or_else(broken);
+                let race = race::of(&failure);
+                return progress.retry(race, &failure).unwrap_or_else(|progress| {
+                    progress.failed_at_first_missing(track, of_own_sql(failure)).into()
+                });
             }
-            let decision = decided.take().unwrap_or_else(|| self.left(target, &begun, &known));
+            let left = || track.left(target, &progress.wanted, &known);
+            let decision = decided.take().unwrap_or_else(left);
             if decision.apply.is_empty() {
-                return Attempted::Done(self.end_of(target, begun, &known, decision));
+                return progress.ended(track, target, &known, decision).into();
             }
-            begun.sent = Some(Instant::now());
-            let sent = self.apply(lane, target, &decision.apply, opening.take(), &mut begun).await;
-            let failed = match sent {
-                Ok(()) => {
-                    return Attempted::Done(match decision.refusal {
-                        // The tool stops there, after what it has applied.
-                        Some(_) => self.end_of(target, begun, &known, decision),
-                        None => self.complete(begun),
-                    });
-                }
-                Err(failed) => failed,
+            progress.sent = Some(Instant::now());
+            let (indices, preamble) = (&decision.apply, preamble.take());
+            let sent = self.apply(session, target, indices, preamble, &mut progress).await;
+            let failed = match (sent, &decision.refusal) {
+                (Err(failed), _) => failed,
+                (Ok(()), None) => return progress.completed(track).into(),
+                // The tool stops there, after what it has applied.
+                (Ok(()), Some(_)) => return progress.ended(track, target, &known, decision).into(),
             };
-            let is_interrupted = failed.is_interruption(lane.take_interruption());
-            lane.close().await;
-            if is_interrupted {
+            let is_interrupted = failed.is_interruption(session.take_interruption());
+            session.close().await;
+            if is_interrupted && !matches!(failed, BatchNotApplied::Failed(_)) {
                 // Nothing of the batch was done: there is nothing to look at, and a session may not be had.
-                if !matches!(failed, BatchNotApplied::Stopped(_)) {
-                    return Attempted::Done(self.stopped_early(begun, INTERRUPTED));
-                }
-                lane.close_out();
+                return progress.stopped(track, INTERRUPTED).into();
+            }
+            if is_interrupted {
+                session.close_out();
             }
             // What the ledger shows is what was applied, also where an answer was lost.
-            (known, is_new) = match self.look(lane, target).await {
+            (known, is_new) = match self.read_ledger(session, target).await {
                 Ok(Some(rows)) => (rows.into(), false),
                 Ok(None) => (Arc::default(), true),
-                Err(_) if is_interrupted || lane.take_interruption() => {
-                    return Attempted::Done(self.stopped_early(begun, INTERRUPTED));
+                Err(_) if is_interrupted || session.take_interruption() => {
+                    return progress.stopped(track, INTERRUPTED).into();
                 }
-                Err(failure) => return Attempted::Done(self.unseen(begun, failed, failure)),
+                Err(failure) => return unknown_outcome(track, progress, failed, failure).into(),
             };
-            let BatchNotApplied::Stopped(failed) = failed else {
-                begun = self.begin(&known, &self.decide(target, &known));
+            let BatchNotApplied::Failed(failed) = failed else {
+                progress = TargetProgress::new(track, &known, &track.decide(target, &known));
                 continue;
             };
-            if !self.goes_on_separately(target, &mut begun, &known, &failed) || is_interrupted {
-                return self.stop(lane, target, begun, &known, failed, is_interrupted).await;
+            let goes_on = self.goes_on_separately(target, &mut progress, &known, &failed);
+            if !goes_on || is_interrupted {
+                return self.stop(session, target, progress, &known, failed, is_interrupted).await;
             }
         }
     }
@@ -197,70 +179,114 @@ impl TrackExecutor<'_> {
         known: &Arc<[LedgerRow]>,
         retry: Option<Box<PendingRetry>>,
     ) -> (TargetProgress, Decision) {
+        let track = &self.track;
         let Some(retry) = retry else {
-            let decision = self.cached_decision(target, known).decision.clone();
-            decision.log(known, &self.track.head);
-            return (self.begin(known, &decision), decision);
+            let decision = track.cached_decision(target, known).decision.clone();
+            decision.log(known, &track.plan.head);
+            return (TargetProgress::new(track, known, &decision), decision);
         };
-        let mut begun = retry.begun;
-        let decision = self.left(target, &begun, known);
-        decision.log(known, &self.track.head);
-        if self.direction.is_up() {
-            begun.wanted.clone_from(&decision.apply);
+        let mut progress = retry.progress;
+        let decision = track.left(target, &progress.wanted, known);
+        decision.log(known, &track.plan.head);
+        if track.direction.is_up() {
+            progress.wanted.clone_from(&decision.apply);
         }
-        (begun, decision)
+        (progress, decision)
+    }
+
+    /// Notes what was applied, and says whether the rest is to be sent once more, each migration in messages of its own: the
+    /// server parses a message as a whole, so that one that it cannot read keeps it from executing those before.
+    fn goes_on_separately(
+        &self,
+        target: &Target,
+        progress: &mut TargetProgress,
+        known: &[LedgerRow],
+        failed: &BatchFailure,
+    ) -> bool {
+        progress.record_applied(&self.track, target, known);
+        let is_own = failed.race.is_none() && failed.failure.kind != FailureKind::ConnectionLost;
+        let Some(first) = failed.first_of_several.filter(|_| is_own) else { return false };
+        let left = self.track.left(target, &progress.wanted, known);
+        progress.is_separate = left.apply.contains(&first);
+        progress.is_separate
     }
 
     /// After a batch that was not applied: interrupted, to be tried again, or failed.
     async fn stop(
         &self,
-        lane: &mut WorkerSession,
+        session: &mut WorkerSession,
         target: &Target,
-        begun: TargetProgress,
+        progress: TargetProgress,
         known: &[LedgerRow],
         mut failed: Box<BatchFailure>,
         is_interrupted: bool,
     ) -> Attempted {
+        let track = &self.track;
         if failed.had_no_effect && (is_interrupted || failed.race.is_some()) {
-            self.take_back_mark(lane, target, &begun, known).await;
+            progress.clear_begun_mark(track, session, target, known).await;
         }
         if is_interrupted {
-            return Attempted::Done(match failed.leftovers.left.as_slice() {
-                _ if failed.had_no_effect => self.stopped_early(begun, INTERRUPTED),
-                [] => self.failed_at_first_missing(begun, failed.failure),
-                left => self.stopped_early(begun, interrupted_with(left)),
+            return Attempted::from(match failed.leftovers.left.as_slice() {
+                _ if failed.had_no_effect => progress.stopped(track, INTERRUPTED),
+                [] => progress.failed_at_first_missing(track, failed.failure),
+                left => progress.stopped(track, interrupted_with(left)),
             });
         }
-        let begun = match self.retry(begun, failed.race) {
-            Ok(ended) => return ended,
-            Err(begun) => begun,
+        let progress = match progress.retry(failed.race, &failed.failure) {
+            Ok(retry) => return retry,
+            Err(progress) => progress,
         };
-        self.find_origin(lane, target, &begun, &mut failed).await;
-        let mut failure = self.with_leftovers(lane, target, *failed).await;
-        if let Some(way_on) = self.recovery_hint(target, known) {
+        find_origin(session, target, &progress, &mut failed).await;
+        let mut failure = with_leftovers(session, target, *failed).await;
+        if let Some(recovery) = track.recovery_hint(target, known) {
             failure.hint = Some(match failure.hint {
-                Some(hint) => format!("{hint} Besides, {way_on}"),
-                None => way_on,
+                Some(hint) => format!("{hint} Also, {recovery}"),
+                None => recovery,
             });
         }
-        Attempted::Done(self.failed_at_first_missing(begun, failure))
+        progress.failed_at_first_missing(track, failure).into()
     }
 
-    async fn make_ledger(&self, lane: &mut WorkerSession, target: &Target) -> Result<(), Failure> {
-        lane.prepare(target, &self.track.chosen.format.ensure_ledger(&target.ledger)).await
-    }
-
-    /// Whether code of the project's sees what is sent at the target beside a script.
-    pub(crate) async fn is_watched(
+    /// The ledger's rows, if there is one.
+    pub(crate) async fn read_ledger(
         &self,
-        lane: &mut WorkerSession,
+        session: &mut WorkerSession,
+        target: &Target,
+    ) -> Result<Option<Vec<LedgerRow>>, Failure> {
+        let format = self.track.plan.chosen.format;
+        read_ledger(format, session, target, &self.interruption.requested).await
+    }
+
+    async fn make_ledger(
+        &self,
+        session: &mut WorkerSession,
+        target: &Target,
+    ) -> Result<(), Failure> {
+        let format = self.track.plan.chosen.format;
+        session.prepare(target, &format.ensure_ledger(&target.ledger)).await
+    }
+
+    /// Whether code of the project sees what is sent at the target beside a script.
+    pub(super) async fn is_watched(
+        &self,
+        session: &mut WorkerSession,
         target: &Target,
     ) -> Result<bool, BatchFailure> {
-        if self.watched.load(Ordering::Relaxed) {
-            return Ok(true);
+        if !self.watched.get() {
+            let watched = session.is_watched(target).await.map_err(BatchFailure::before_any)?;
+            self.watched.set(self.watched.get() || watched);
+            return Ok(watched);
         }
-        let watched = lane.is_watched(target).await.map_err(BatchFailure::before_any)?;
-        self.watched.fetch_or(watched, Ordering::Relaxed);
-        Ok(watched)
+        Ok(true)
+    }
+}
+
+/// The rows of a ledger, and whether it is not there yet.
+fn rows_of(target: &Target, state: LedgerState) -> Result<(Arc<[LedgerRow]>, bool), Box<Failure>> {
+    match state {
+        LedgerState::Rows(rows) => Ok((rows, false)),
+        LedgerState::New => Ok((Arc::default(), true)),
+        LedgerState::Absent => Err(Box::new(target.absent())),
+        LedgerState::Unreadable(failure) => Err(failure),
     }
 }

@@ -1,83 +1,99 @@
 //! Indexes that `CREATE INDEX CONCURRENTLY` has left invalid. `IF NOT EXISTS` takes one for the index that it should be, and
 //! then the ledger shows a migration whose index nothing uses.
 
-use super::concurrent_index::InvalidIndex;
-use super::executor::TrackExecutor;
-use super::postcondition::BatchFailure;
-use crate::model::{Failure, FailureKind, Migration, TargetCause};
+use super::directed_track::DirectedTrack;
+use crate::execution::batch::Batch;
+use crate::execution::batch_failure::BatchFailure;
+use crate::execution::concurrent_index::{InvalidIndex, invalid_indexes};
+use crate::model::{Failure, FailureKind, Migration, Script, TargetCause};
 use crate::sql::{ConcurrentCommand, IndexChange, ObjectName, effects};
-use crate::upgrade::preflight::target::Target;
-use crate::upgrade::session::batch::Batch;
 use crate::upgrade::session::worker_session::WorkerSession;
+use crate::upgrade::target::Target;
 
-impl TrackExecutor<'_> {
+/// A batch, and the migrations in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchMigrations<'b> {
+    pub(crate) track: &'b DirectedTrack<'b>,
+    pub(crate) target: &'b Target,
+    pub(crate) batch: &'b Batch,
+    pub(crate) migrations: &'b [&'b Migration],
+}
+
+impl<'b> BatchMigrations<'b> {
     /// The invalid indexes before a batch that can leave some, or can take one for its own: then it is not begun.
-    pub(crate) async fn half_built(
-        &self,
-        lane: &mut WorkerSession,
-        target: &Target,
-        batch: &Batch,
-        migrations: &[&Migration],
-    ) -> Result<Vec<InvalidIndex>, Option<BatchFailure>> {
-        let changes = self.index_changes(migrations);
+    pub(crate) async fn invalid_before(
+        self,
+        session: &mut WorkerSession,
+    ) -> Result<Vec<InvalidIndex>, BatchFailure> {
+        let changes = self.index_changes();
         let takes_any = changes.iter().any(|change| {
             matches!(change, IndexChange::Create { if_not_exists: true, index: Some(_), .. })
         });
-        if !takes_any && !self.builds_concurrently(migrations) {
+        if !takes_any && !self.builds_concurrently() {
             return Ok(Vec::new());
         }
-        let failed = |failure| Some(BatchFailure::for_good(failure, batch));
-        let before = lane.invalid(target).await.map_err(failed)?;
-        match before.iter().find(|index| is_taken(index, &target.search_path, &changes)) {
-            Some(index) => Err(failed(self.invalid(index, migrations))),
+        let before = self.invalid(session).await?;
+        match before.iter().find(|index| is_taken(index, &self.target.search_path, &changes)) {
+            Some(index) => Err(self.failed(self.is_invalid(index))),
             None => Ok(before),
         }
     }
 
-    /// After it: one that it has left although the server has said nothing of it.
-    pub(crate) async fn built(
-        &self,
-        lane: &mut WorkerSession,
-        target: &Target,
-        batch: &Batch,
-        migrations: &[&Migration],
+    /// After the batch: an index that it has left invalid although the server has said nothing of it.
+    pub(crate) async fn check_after(
+        self,
+        session: &mut WorkerSession,
         before: &[InvalidIndex],
-    ) -> Result<(), Option<BatchFailure>> {
-        if !self.builds_concurrently(migrations) {
+    ) -> Result<(), BatchFailure> {
+        if !self.builds_concurrently() {
             return Ok(());
         }
-        let failed = |failure| Some(BatchFailure::for_good(failure, batch));
-        let changes = self.index_changes(migrations);
-        let path = &target.search_path;
-        let after = lane.invalid(target).await.map_err(failed)?;
+        let changes = self.index_changes();
+        let path = &self.target.search_path;
+        let after = self.invalid(session).await?;
         // In the other schemas others may be at work.
         let is_of_batch = |index: &&InvalidIndex| {
             index.schema == path[0] && before.iter().all(|one| one.oid != index.oid)
                 || changes.iter().any(|change| makes(change, index, path))
         };
         match after.iter().find(is_of_batch) {
-            Some(index) => Err(failed(self.invalid(index, migrations))),
+            Some(index) => Err(self.failed(self.is_invalid(index))),
             None => Ok(()),
         }
     }
 
-    fn index_changes<'m>(&self, migrations: &[&'m Migration]) -> Vec<&'m IndexChange> {
-        let scripts = migrations.iter().map(|migration| self.script(migration));
-        scripts.flat_map(|script| effects(script).index_changes()).collect()
+    /// The invalid indexes of the target's database.
+    pub(crate) async fn invalid(
+        self,
+        session: &mut WorkerSession,
+    ) -> Result<Vec<InvalidIndex>, BatchFailure> {
+        let read = async { invalid_indexes(session.at(self.target).await?).await };
+        read.await.map_err(|failure| self.failed(failure))
+    }
+
+    fn failed(self, failure: Failure) -> BatchFailure {
+        BatchFailure::for_good(failure, self.batch)
+    }
+
+    fn scripts(self) -> impl Iterator<Item = &'b Script> {
+        self.migrations.iter().map(move |migration| self.track.script(migration))
+    }
+
+    fn index_changes(self) -> Vec<&'b IndexChange> {
+        self.scripts().flat_map(|script| effects(script).index_changes()).collect()
     }
 
     /// They make or rebuild indexes outside of a transaction.
-    fn builds_concurrently(&self, migrations: &[&Migration]) -> bool {
-        let mut scripts = migrations.iter().map(|migration| self.script(migration));
-        scripts.any(|script| {
+    fn builds_concurrently(self) -> bool {
+        self.scripts().any(|script| {
             effects(script).concurrent_commands().any(ConcurrentCommand::is_of_indexes)
         })
     }
 
-    fn invalid(&self, index: &InvalidIndex, migrations: &[&Migration]) -> Failure {
+    fn is_invalid(self, index: &InvalidIndex) -> Failure {
         let index = &index.qualified;
         Failure {
-            place: migrations.last().map(|migration| self.file_of(migration)),
+            place: self.migrations.last().map(|migration| self.track.file_of(migration)),
             hint: Some(format!(
                 "nothing uses it, and IF NOT EXISTS takes it for a good one; drop it, and run again: \
                  DROP INDEX CONCURRENTLY {index};"

@@ -1,10 +1,12 @@
 //! One track on one target: what the tool would do, sending it, and what the ledger shows afterwards.
 
 pub(crate) mod apply;
-pub(crate) mod concurrent_index;
-pub(crate) mod direction;
+pub(crate) mod attempt;
+pub(crate) mod commits;
+pub(crate) mod directed_track;
+pub(crate) mod environment;
 pub(crate) mod executor;
 pub(crate) mod invalid_index;
-pub(crate) mod postcondition;
+pub(crate) mod leftovers;
+pub(crate) mod not_applied;
 pub(crate) mod progress;
-pub(crate) mod race;

@@ -4,15 +4,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::direction::TrackDirection;
-use super::executor::TrackExecutor;
+use super::directed_track::{DirectedTrack, TrackDirection};
 use crate::formats::{BegunMark, Decision, LedgerRow};
 use crate::model::{
-    Failure, FailureKind, Migration, Phase, Place, StepOutcome, StepRecord, UnitEnd, Verdict,
+    Failure, FailureKind, Migration, Phase, StepOutcome, StepRecord, UnitEnd, Verdict,
 };
-use crate::report::upgrade::{Interner, Versions};
-use crate::upgrade::preflight::target::Target;
+use crate::report::upgrade::Versions;
 use crate::upgrade::session::worker_session::WorkerSession;
+use crate::upgrade::target::Target;
 
 /// What has become of a target.
 #[derive(Debug, Clone)]
@@ -105,13 +104,18 @@ pub(crate) struct TargetProgress {
     pub(crate) is_separate: bool,
 }
 
-impl TrackExecutor<'_> {
-    pub(crate) fn begin(&self, rows: &Arc<[LedgerRow]>, decision: &Decision) -> TargetProgress {
-        let rows = match self.history(rows) {
+impl TargetProgress {
+    /// Nothing has been done yet.
+    pub(crate) fn new(
+        track: &DirectedTrack<'_>,
+        rows: &Arc<[LedgerRow]>,
+        decision: &Decision,
+    ) -> Self {
+        let rows = match track.history(rows) {
             Cow::Borrowed(_) => Arc::clone(rows),
             Cow::Owned(rows) => rows.into(),
         };
-        TargetProgress {
+        Self {
             rows,
             wanted: decision.apply.clone(),
             steps: Vec::new(),
@@ -122,73 +126,72 @@ impl TrackExecutor<'_> {
         }
     }
 
-    /// Writes down what the ledger shows now and did not show before (or the other way round), in the order in which it was
-    /// to be done.
+    /// Records what the ledger shows now and did not show before (or the other way round), in the order in which it was to
+    /// be done.
     pub(crate) fn record_applied(
-        &self,
+        &mut self,
+        track: &DirectedTrack<'_>,
         target: &Target,
-        begun: &mut TargetProgress,
         rows: &[LedgerRow],
     ) {
-        let missing = self.left(target, begun, rows).apply;
-        let history = self.history(rows);
+        let missing = track.left(target, &self.wanted, rows).apply;
+        let history = track.history(rows);
         // A tool that refuses a ledger has nothing to apply, and that is no sign of what was.
         let is_shown = |migration: &Migration| {
             let is_it = |row: &LedgerRow| row.complete && row.version == migration.version;
-            !self.direction.is_up() || history.iter().any(is_it)
+            !track.direction.is_up() || history.iter().any(is_it)
         };
-        for index in &begun.wanted {
-            let migration = &self.track.head[*index];
+        for index in &self.wanted {
+            let migration = &track.plan.head[*index];
             let is_done = !missing.contains(index) && is_shown(migration);
-            if is_done && !self.is_among(&begun.steps, migration) {
-                let done =
-                    StepRecord { outcome: StepOutcome::Applied, ..self.unrun_step(migration) };
-                begun.steps.push(StepRecord { recorded: Some(true), ..done });
+            if is_done && !is_among(track, &self.steps, migration) {
+                let outcome = StepOutcome::Applied;
+                let done = StepRecord { outcome, ..track.unrun_step(migration) };
+                self.steps.push(StepRecord { recorded: Some(true), ..done });
             }
         }
     }
 
-    /// Takes back what the format's ledger says of a step that was begun, where it had no effect and can be begun again.
-    pub(crate) async fn take_back_mark(
+    /// Clears the format's mark of a step that was begun, had no effect, and can be begun again.
+    pub(crate) async fn clear_begun_mark(
         &self,
-        lane: &mut WorkerSession,
+        track: &DirectedTrack<'_>,
+        session: &mut WorkerSession,
         target: &Target,
-        begun: &TargetProgress,
         rows: &[LedgerRow],
     ) {
-        let mut wanted = begun.wanted.iter();
-        let head = &self.track.head;
-        let Some(index) = wanted.find(|index| !self.is_among(&begun.steps, &head[**index])) else {
-            return;
-        };
+        let head = &track.plan.head;
+        let mut wanted = self.wanted.iter();
+        let begun = wanted.find(|index| !is_among(track, &self.steps, &head[**index]));
+        let Some(index) = begun else { return };
         let version = head[*index].version.as_str();
-        let (mark, before) = match self.direction {
+        let (mark, before) = match track.direction {
             TrackDirection::Up { .. } => {
-                let applied = begun.steps.last().map(|step| step.version.clone());
-                (Some(version), applied.or_else(|| newest(&begun.rows)))
+                let applied = self.steps.last().map(|step| step.version.clone());
+                (Some(version), applied.or_else(|| newest(&self.rows)))
             }
             TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
                 let below = index.checked_sub(1).map(|below| head[below].version.as_str());
                 (below, Some(version.to_owned()))
             }
         };
-        let format = self.track.chosen.format;
+        let format = track.plan.chosen.format;
         let mark = BegunMark { rows, version: mark, before: before.as_deref() };
         if let Some(message) = format.clear_begun_mark(&mark, &target.ledger) {
             // If it stays, the next look refuses it, with what there is to do.
-            let _ = lane.prepare(target, &[message]).await;
+            let _ = session.prepare(target, &[message]).await;
         }
     }
 
-    pub(crate) fn complete(&self, begun: TargetProgress) -> TargetOutcome {
-        let TargetProgress { rows, steps, retries, .. } = begun;
+    /// All that was to be done is done.
+    pub(crate) fn completed(self, track: &DirectedTrack<'_>) -> TargetOutcome {
+        let Self { rows, mut steps, retries, .. } = self;
         let before = newest(&rows);
-        let rows_before = Some(rows.len());
-        let after = match self.direction {
+        let after = match track.direction {
             TrackDirection::Up { .. } => {
                 // A late migration may be older than what was there.
                 let place = |version: &String| {
-                    self.track.head.iter().position(|migration| migration.version == *version)
+                    track.plan.head.iter().position(|migration| migration.version == *version)
                 };
                 let applied = steps.iter().map(|step| step.version.clone());
                 applied.chain(before.clone()).max_by_key(place)
@@ -200,94 +203,77 @@ impl TrackExecutor<'_> {
             }
         };
         let took = steps.iter().map(|step| step.duration).sum();
-        let versions = steps.iter().map(|step| &*step.version);
-        let versions = match self.interner.lock() {
-            Ok(mut once) => once.list(versions),
-            Err(_) => Interner::default().list(versions),
-        };
-        let mut steps = steps;
+        let versions = track.intern(steps.iter().map(|step| &*step.version));
         steps.retain(|step| !step.notices.is_empty());
         // The room of a whole history, ten thousand times, is a hundred megabytes.
         steps.shrink_to_fit();
-        TargetOutcome {
-            before,
-            after,
-            rows_before,
-            versions,
-            steps,
-            took,
-            end: UnitEnd::Completed,
-            retries,
-        }
+        let (rows_before, end) = (Some(rows.len()), UnitEnd::Completed);
+        TargetOutcome { before, after, rows_before, versions, steps, took, end, retries }
     }
 
-    /// There is nothing left that the tool would apply: it is done, or it refuses.
-    pub(crate) fn end_of(
-        &self,
+    /// Nothing is left that the tool would apply: it is done, or the tool refuses to go on.
+    pub(crate) fn ended(
+        self,
+        track: &DirectedTrack<'_>,
         target: &Target,
-        begun: TargetProgress,
         rows: &[LedgerRow],
         decision: Decision,
     ) -> TargetOutcome {
-        let mut done = self.complete(begun);
-        if self.direction.is_up() {
-            done.after = done.after.or_else(|| newest(&self.history(rows)));
+        let mut outcome = self.completed(track);
+        if track.direction.is_up() {
+            outcome.after = outcome.after.or_else(|| newest(&track.history(rows)));
         }
         if let Some(reason) = decision.refusal {
-            let place = decision.refused.map(|index| self.file_of(&self.track.head[index]));
-            let hint = self.recovery_hint(target, rows);
+            let place = decision.refused.map(|index| track.file_of(&track.plan.head[index]));
+            let hint = track.recovery_hint(target, rows);
             let failure = Failure { place, hint, ..Failure::new(FailureKind::Refused, reason) };
-            done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
+            outcome.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
         }
-        done
-    }
-
-    /// What to do about a ledger that says of a step that it was begun.
-    pub(crate) fn recovery_hint(&self, target: &Target, rows: &[LedgerRow]) -> Option<String> {
-        self.track.chosen.format.recovery_hint(rows, &self.track.head, &target.ledger)
+        outcome
     }
 
     /// What is missing has not been run: the first of it because of the failure, the others because of the first.
     pub(crate) fn failed_at_first_missing(
-        &self,
-        begun: TargetProgress,
+        self,
+        track: &DirectedTrack<'_>,
         mut failure: Failure,
     ) -> TargetOutcome {
-        let wanted = begun.wanted.iter().map(|index| &self.track.head[*index]);
-        let is_missing = |migration: &&Migration| !self.is_among(&begun.steps, migration);
+        let wanted = self.wanted.iter().map(|index| &track.plan.head[*index]);
+        let is_missing = |migration: &&Migration| !is_among(track, &self.steps, migration);
         let missing: Vec<&Migration> = wanted.filter(is_missing).collect();
         let mut missing = missing.into_iter();
-        let mut done = self.complete(begun);
+        let mut outcome = self.completed(track);
         match missing.next() {
             Some(first) => {
-                failure.place.get_or_insert_with(|| self.file_of(first));
-                let outcome = StepOutcome::Failed(Box::new(failure));
-                done.steps.push(StepRecord { outcome, ..self.unrun_step(first) });
-                done.steps.extend(missing.map(|migration| self.unrun_step(migration)));
-                done.end = UnitEnd::Failed { phase: Phase::Head, failure: None };
+                failure.place.get_or_insert_with(|| track.file_of(first));
+                let failed = StepOutcome::Failed(Box::new(failure));
+                outcome.steps.push(StepRecord { outcome: failed, ..track.unrun_step(first) });
+                outcome.steps.extend(missing.map(|migration| track.unrun_step(migration)));
+                outcome.end = UnitEnd::Failed { phase: Phase::Head, failure: None };
             }
             None => {
-                done.end = UnitEnd::Failed { phase: Phase::Head, failure: Some(Box::new(failure)) };
+                let failure = Some(Box::new(failure));
+                outcome.end = UnitEnd::Failed { phase: Phase::Head, failure };
             }
         }
-        done
+        outcome
     }
 
-    /// Two files can have one version.
-    fn is_among(&self, steps: &[StepRecord], migration: &Migration) -> bool {
-        let path = self.script(migration).path();
-        steps.iter().any(|step| step.version == migration.version && step.path == path)
+    /// It is not worked on any more. What it has applied stays in its record.
+    pub(crate) fn stopped(
+        self,
+        track: &DirectedTrack<'_>,
+        reason: impl Into<String>,
+    ) -> TargetOutcome {
+        let end = UnitEnd::NotRun { reason: reason.into() };
+        TargetOutcome { end, ..self.completed(track) }
     }
+}
 
-    pub(crate) fn file_of(&self, migration: &Migration) -> Place {
-        let path = self.script(migration).path().to_owned();
-        Place { path, line: 1, column: None, excerpt: None }
-    }
-
-    pub(crate) fn unrun_step(&self, migration: &Migration) -> StepRecord {
-        let path = self.script(migration).path().to_owned();
-        StepRecord { path, ..StepRecord::not_run(migration, Phase::Head) }
-    }
+/// Two files can have one version.
+fn is_among(track: &DirectedTrack<'_>, steps: &[StepRecord], migration: &Migration) -> bool {
+    let path = track.script(migration).path();
+    steps.iter().any(|step| step.version == migration.version && step.path == path)
 }
 
 /// A version that was begun and has not ended is not where a target stands.

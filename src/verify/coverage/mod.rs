@@ -139,8 +139,10 @@ impl<'a> ProjectComparison<'a> {
                 self.samples(database, other, kind, found);
                 self.format(database, track, kind, found);
                 let before = track_of(database, kind);
-                found.extend(before.and_then(|before| {
-                    settings::forward_only(before, track, &database.name, kind)
+                found.extend(before.into_iter().flat_map(|before| {
+                    let name = &database.name;
+                    let forward_only = settings::forward_only(before, track, name, kind);
+                    forward_only.into_iter().chain(settings::deploy(before, track, name, kind))
                 }));
             }
         }

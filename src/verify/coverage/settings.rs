@@ -54,6 +54,25 @@ pub(super) fn forward_only(
     (!names.is_empty()).then_some(found)
 }
 
+/// `verify` sends what another program than before sends.
+pub(super) fn deploy(
+    base: &Track,
+    head: &Track,
+    database: &str,
+    kind: TrackKind,
+) -> Option<CoverageReduction> {
+    let message = format!(
+        "the {kind} track of database `{database}` is replayed as `deploy = \"{}\"` runs it, and was as `deploy = \"{}\"` does",
+        head.deploy, base.deploy
+    );
+    let found = CoverageReduction {
+        database: database.to_owned(),
+        track: kind,
+        ..of_setting("deploy", CoverageChange::Suspicious, message)
+    };
+    (base.deploy != head.deploy).then_some(found)
+}
+
 /// What `upgrade` lets pass in a database, and how its tenants are kept apart.
 fn of_database(base: &Database, head: &Database) -> Vec<CoverageReduction> {
     let mut found = Vec::new();

@@ -8,13 +8,11 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
+use super::batch::Batch;
 use crate::formats::{Fragment, QueryBatch};
 use crate::model::{EnvironmentCause, Failure, FailureKind, Script};
 use crate::postgres::Session;
 use crate::sql::{Certainty, ConcurrentCommand, ObjectName, ReindexKind, effects, quote_literal};
-use crate::upgrade::preflight::target::Target;
-use crate::upgrade::session::batch::Batch;
-use crate::upgrade::session::worker_session::WorkerSession;
 
 /// Keeps the session's lock timeout, whoever has set it, and switches it off.
 const UNLIMITED: &str = "SELECT pg_catalog.set_config('mig_ci.lock_timeout', pg_catalog.current_setting('lock_timeout'), \
@@ -95,7 +93,8 @@ const INVALID: &str = "SELECT c.oid::pg_catalog.int8 AS oid, n.nspname::pg_catal
     JOIN pg_catalog.pg_namespace AS m ON m.oid = t.relnamespace \
     WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY n.nspname, c.relname";
 
-async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
+/// The invalid indexes of the session's database.
+pub(crate) async fn invalid_indexes(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
     let rows = session.query(INVALID).await?;
     let read = |row: &PgRow| -> Result<InvalidIndex, sqlx::Error> {
         Ok(InvalidIndex {
@@ -114,52 +113,45 @@ async fn invalid(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
     })
 }
 
-impl WorkerSession {
-    /// Indexes of the target's schema that a failed `CREATE INDEX CONCURRENTLY` has left.
-    pub(crate) async fn invalid_indexes(
-        &mut self,
-        target: &Target,
-    ) -> Result<Vec<String>, Failure> {
-        let query = format!(
-            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index AS i \
-             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname = {} ORDER BY 1",
-            quote_literal(&target.search_path[0])
-        );
-        self.at(target).await?.column(&query).await
-    }
+/// Indexes of a schema that a failed `CREATE INDEX CONCURRENTLY` has left, quoted and with their schema.
+pub(crate) async fn invalid_in_schema(
+    session: &mut Session,
+    schema: &str,
+) -> Result<Vec<String>, Failure> {
+    let query = format!(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index AS i \
+         JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname = {} ORDER BY 1",
+        quote_literal(schema)
+    );
+    session.column(&query).await
+}
 
-    /// Partitions of the target's schema whose `DETACH … CONCURRENTLY` has been cut, as statements that bring it to its end.
-    pub(crate) async fn pending_detaches(
-        &mut self,
-        target: &Target,
-    ) -> Result<Vec<String>, Failure> {
-        let query = format!(
-            "SELECT pg_catalog.format('ALTER TABLE %I.%I DETACH PARTITION %I.%I FINALIZE;', n.nspname, c.relname, \
-             m.nspname, p.relname) FROM pg_catalog.pg_inherits AS i \
-             JOIN pg_catalog.pg_class AS c ON c.oid = i.inhparent \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             JOIN pg_catalog.pg_class AS p ON p.oid = i.inhrelid \
-             JOIN pg_catalog.pg_namespace AS m ON m.oid = p.relnamespace \
-             WHERE i.inhdetachpending AND n.nspname = {} ORDER BY 1",
-            quote_literal(&target.search_path[0])
-        );
-        self.at(target).await?.column(&query).await
-    }
-
-    /// The invalid indexes of the target's database.
-    pub(crate) async fn invalid(&mut self, target: &Target) -> Result<Vec<InvalidIndex>, Failure> {
-        invalid(self.at(target).await?).await
-    }
+/// Partitions of a schema whose `DETACH … CONCURRENTLY` was interrupted, as statements that complete it.
+pub(crate) async fn pending_detaches(
+    session: &mut Session,
+    schema: &str,
+) -> Result<Vec<String>, Failure> {
+    let query = format!(
+        "SELECT pg_catalog.format('ALTER TABLE %I.%I DETACH PARTITION %I.%I FINALIZE;', n.nspname, c.relname, \
+         m.nspname, p.relname) FROM pg_catalog.pg_inherits AS i \
+         JOIN pg_catalog.pg_class AS c ON c.oid = i.inhparent \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_class AS p ON p.oid = i.inhrelid \
+         JOIN pg_catalog.pg_namespace AS m ON m.oid = p.relnamespace \
+         WHERE i.inhdetachpending AND n.nspname = {} ORDER BY 1",
+        quote_literal(schema)
+    );
+    session.column(&query).await
 }
 
 impl InvalidIndex {
-    /// Whether this command, at this target, can have left it.
-    fn is_of(&self, command: &ConcurrentCommand, target: &Target) -> bool {
+    /// Whether this command, with this search path, can have left it.
+    fn is_of(&self, command: &ConcurrentCommand, search_path: &[String]) -> bool {
         let is_there = |name: &ObjectName| match &name.schema {
             Some(schema) => self.table_schema == *schema,
-            None => target.search_path.contains(&self.table_schema),
+            None => search_path.contains(&self.table_schema),
         };
         match command {
             ConcurrentCommand::CreateIndex { index, table: Some(table) } => {
@@ -207,18 +199,23 @@ impl Default for Leftovers {
     }
 }
 
+impl Leftovers {
+    /// It was not possible to look.
+    pub(crate) fn unknown() -> Self {
+        Self { is_known: false, ..Self::default() }
+    }
+}
+
 /// Drops what a batch has left that was absent or valid before. `limit` is how long that may wait for other transactions.
 pub(crate) async fn clean_up(
-    lane: &mut WorkerSession,
-    target: &Target,
+    session: &mut Session,
+    search_path: &[String],
     batch: &Batch,
     before: &[InvalidIndex],
     limit: Option<&str>,
 ) -> Leftovers {
     let mut leftovers = Leftovers::default();
-    let unknown = Leftovers { is_known: false, ..Leftovers::default() };
-    let Ok(session) = lane.at(target).await else { return unknown };
-    let Ok(after) = invalid(session).await else { return unknown };
+    let Ok(after) = invalid_indexes(session).await else { return Leftovers::unknown() };
     if let Some(limit) = limit {
         // If that fails, so does the drop, or it takes longer.
         let _ = session.execute(format!("SET lock_timeout TO '{limit}'")).await;
@@ -226,7 +223,7 @@ pub(crate) async fn clean_up(
     let all: Vec<&ConcurrentCommand> = batch.messages.iter().flat_map(commands).collect();
     for index in after {
         let was_before = before.iter().any(|one| one.oid == index.oid);
-        if was_before || !all.iter().any(|command| index.is_of(command, target)) {
+        if was_before || !all.iter().any(|command| index.is_of(command, search_path)) {
             continue;
         }
         let drop = format!("DROP INDEX CONCURRENTLY {}", index.qualified);

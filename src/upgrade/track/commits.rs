@@ -2,18 +2,18 @@
 //! race if another target executed the same migration meanwhile: one after the other, it would have seen the object. What
 //! fails for a reason of its own fails again when it is tried alone.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::execution::batch_failure::BatchFailure;
+use crate::execution::race::{Race, may_be_of_same_migration};
 use crate::model::Script;
-use crate::upgrade::track::postcondition::BatchFailure;
-use crate::upgrade::track::race::{Race, may_be_of_same_migration};
 
 /// By the migration's index in its track.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
-    migrations: Mutex<HashMap<usize, Executions>>,
+    migrations: RefCell<HashMap<usize, Executions>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,9 +36,8 @@ impl Commits {
     }
 
     fn each(&self, indices: &[usize], mut change: impl FnMut(&mut Executions)) {
-        if let Ok(mut migrations) = self.migrations.lock() {
-            indices.iter().for_each(|index| change(migrations.entry(*index).or_default()));
-        }
+        let mut migrations = self.migrations.borrow_mut();
+        indices.iter().for_each(|index| change(migrations.entry(*index).or_default()));
     }
 }
 
@@ -78,8 +77,8 @@ impl Drop for InFlight<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execution::concurrent_index::Leftovers;
     use crate::model::{Failure, FailureKind};
-    use crate::upgrade::track::concurrent_index::Leftovers;
 
     fn judged(of: &InFlight<'_>, had_no_effect: bool) -> Option<Race> {
         let kind = FailureKind::Sql { sqlstate: "42710".to_owned() };
@@ -89,6 +88,8 @@ mod tests {
             is_whole: true,
             race: None,
             had_no_effect,
+            at: None,
+            is_partly_applied: false,
             is_index_command: false,
             leftovers: Leftovers::default(),
             first_of_several: None,

@@ -1,19 +1,21 @@
-//! Which way a track is to go, and what that means for each of its migrations: what is sent, and what the ledger shows
-//! afterwards.
+//! A track and the direction in which it goes: what is to be done with a ledger, and what each step sends.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::concurrent_index::without_lock_timeout;
-use super::executor::TrackExecutor;
-use super::progress::TargetProgress;
+use crate::execution::batch::BatchStep;
+use crate::execution::step;
 use crate::formats::{Decision, DownDecision, DownRefusal, DownTo, LedgerRow};
-use crate::model::{Migration, Script};
+use crate::model::{Deploy, Migration, Phase, Place, Script, StepRecord};
+use crate::replay::plan::TrackPlan;
+use crate::report::upgrade::{Interner, Versions};
 use crate::upgrade::direction::{AppliedRun, AppliedVersions, Direction, same};
-use crate::upgrade::preflight::target::Target;
-use crate::upgrade::session::batch::BatchStep;
-use crate::upgrade::session::commit_guard::with_commit_guard;
+use crate::upgrade::preflight::ledger_state::LedgerState;
 use crate::upgrade::session::preamble::ledger_literal;
+use crate::upgrade::session::session_effects::need_own_session;
+use crate::upgrade::target::Target;
 
 /// Which way, and how far.
 #[derive(Debug, Clone)]
@@ -46,17 +48,42 @@ impl AppliedRun {
     }
 }
 
-/// A ledger that many targets have, and what comes of it, thought of once.
+/// The decision for a ledger that many targets have.
 #[derive(Debug)]
 pub(crate) struct CachedDecision {
-    /// Keeps what `Work` knows it by.
+    /// Kept, so that their address stays theirs.
     rows: Arc<[LedgerRow]>,
     pub(crate) decision: Decision,
     /// The rows as SQL compares them.
     pub(crate) words: String,
 }
 
-impl TrackExecutor<'_> {
+/// A track, the direction in which it goes, and what is the same for many of its targets.
+#[derive(Debug)]
+pub(crate) struct DirectedTrack<'a> {
+    pub(crate) plan: &'a TrackPlan,
+    pub(crate) direction: TrackDirection,
+    /// Decisions for ledgers that many targets share, by the addresses of their rows.
+    decisions: RefCell<HashMap<usize, Arc<CachedDecision>>>,
+    /// Which versions "the last N" are, by the targets' names.
+    resolved_steps: RefCell<HashMap<Arc<str>, AppliedVersions>>,
+    /// Version lists of reports: most targets have the same.
+    interner: RefCell<Interner>,
+}
+
+impl<'a> DirectedTrack<'a> {
+    pub(crate) fn new(plan: &'a TrackPlan, direction: TrackDirection) -> Self {
+        let (decisions, resolved_steps, interner) = Default::default();
+        Self { plan, direction, decisions, resolved_steps, interner }
+    }
+
+    /// A list of versions, kept once for all targets that have the same.
+    pub(crate) fn intern<'v>(&self, versions: impl Iterator<Item = &'v str>) -> Versions {
+        self.interner.borrow_mut().list(versions)
+    }
+}
+
+impl DirectedTrack<'_> {
     /// What the tool would do with a ledger like this. The rows of targets that were seen together are the same ones.
     pub(crate) fn cached_decision(
         &self,
@@ -73,23 +100,22 @@ impl TrackExecutor<'_> {
             TrackDirection::RollbackRun(_) | TrackDirection::Down(DownTo::Steps(_))
         );
         let is_shared = Arc::strong_count(rows) > 1 && is_one_for_all;
-        match self.decisions.lock() {
-            Ok(mut thoughts) if is_shared => {
-                let address = Arc::as_ptr(rows).cast::<LedgerRow>().addr();
-                let thought = thoughts.entry(address).or_insert_with(think);
-                debug_assert!(
-                    Arc::ptr_eq(&thought.rows, rows),
-                    "rows are kept as long as their address is known"
-                );
-                Arc::clone(thought)
-            }
-            _ => think(),
+        if !is_shared {
+            return think();
         }
+        let address = Arc::as_ptr(rows).cast::<LedgerRow>().addr();
+        let mut decisions = self.decisions.borrow_mut();
+        let decision = decisions.entry(address).or_insert_with(think);
+        debug_assert!(
+            Arc::ptr_eq(&decision.rows, rows),
+            "rows are kept as long as their address is known"
+        );
+        Arc::clone(decision)
     }
 
     /// What the tool would do with a ledger like this.
     pub(crate) fn decide(&self, target: &Target, rows: &[LedgerRow]) -> Decision {
-        let (format, migrations) = (self.track.chosen.format, &self.track.head);
+        let (format, migrations) = (self.plan.chosen.format, &self.plan.head);
         match &self.direction {
             TrackDirection::Up { limit } => {
                 let mut decision = format.decide(rows, migrations);
@@ -108,7 +134,7 @@ impl TrackExecutor<'_> {
         if self.is_below(rows, to) {
             return Decision::default();
         }
-        let decided = self.track.chosen.format.decide_down(rows, &self.track.head, to);
+        let decided = self.plan.chosen.format.decide_down(rows, &self.plan.head, to);
         let DownDecision { undo, irreversible, empty, .. } = match decided {
             Ok(decision) => decision,
             Err(DownRefusal { reason, refused }) => {
@@ -116,7 +142,7 @@ impl TrackExecutor<'_> {
             }
         };
         let stays = |index: &usize, why: &str| {
-            let version = &self.track.head[*index].version;
+            let version = &self.plan.head[*index].version;
             let refusal =
                 Some(format!("{version} cannot be undone: {why}. Nothing has been undone"));
             Decision { refusal, refused: Some(*index), ..Decision::default() }
@@ -135,7 +161,7 @@ impl TrackExecutor<'_> {
     fn is_below(&self, rows: &[LedgerRow], to: &DownTo) -> bool {
         let DownTo::Version(version) = to else { return false };
         let place = |version: &str| {
-            let mut all = self.track.head.iter();
+            let mut all = self.plan.head.iter();
             all.rposition(|migration| same(&migration.version, version))
         };
         let Some(stays) = place(version) else { return false };
@@ -145,18 +171,18 @@ impl TrackExecutor<'_> {
     /// "The last one" is the one that was the last when it was first looked: somebody else may undo it meanwhile, and then it
     /// is undone, and not the next one, too.
     fn decide_steps(&self, target: &Target, rows: &[LedgerRow], to: &DownTo) -> Decision {
-        let Ok(mut meant) = self.resolved_steps.lock() else { return self.down(rows, to) };
-        if let Some(versions) = meant.get(&target.name) {
+        let mut resolved = self.resolved_steps.borrow_mut();
+        if let Some(versions) = resolved.get(&target.name) {
             return self.back(rows, Some(versions));
         }
         let decision = self.down(rows, to);
         if decision.refusal.is_none() {
             // The first that is undone was applied last.
             let versions =
-                decision.apply.iter().rev().map(|index| self.track.head[*index].version.clone());
+                decision.apply.iter().rev().map(|index| self.plan.head[*index].version.clone());
             let rows_before = Some(self.history(rows).len() - decision.apply.len());
             let versions = AppliedVersions { versions: versions.collect(), rows_before };
-            meant.insert(Arc::clone(&target.name), versions);
+            resolved.insert(Arc::clone(&target.name), versions);
         }
         decision
     }
@@ -173,7 +199,7 @@ impl TrackExecutor<'_> {
             return Decision::default();
         }
         let refused = |reason: String| Decision { refusal: Some(reason), ..Decision::default() };
-        let came_later = match self.track.chosen.format.keeps_one_row() {
+        let came_later = match self.plan.chosen.format.keeps_one_row() {
             true => rows.last().is_some_and(|current| !there.contains(&&current.version)),
             false => rows_before.is_some_and(|before| rows.len() > before + there.len()),
         };
@@ -189,7 +215,7 @@ impl TrackExecutor<'_> {
             ));
         }
         // As the tool would see it if nothing had a higher number.
-        let place = |version: &str| self.track.head.iter().position(|one| one.version == version);
+        let place = |version: &str| self.plan.head.iter().position(|one| one.version == version);
         let first = there.iter().filter_map(|version| place(version)).min();
         let is_seen = |row: &&LedgerRow| {
             there.contains(&&row.version) || place(&row.version).is_none_or(|at| Some(at) < first)
@@ -198,14 +224,14 @@ impl TrackExecutor<'_> {
         let mut decision = self.down(&seen, &DownTo::Steps(there.len()));
         // The last that was applied first.
         let order = |index: &usize| {
-            let version = &self.track.head[*index].version;
+            let version = &self.plan.head[*index].version;
             versions.iter().position(|one| one == version).map(std::cmp::Reverse)
         };
         decision.apply.sort_by_key(order);
         match decision.apply.iter().find(|index| order(index).is_none()) {
             Some(index) => refused(format!(
                 "the tool would undo {} as well, which is not to be undone",
-                self.track.head[*index].version
+                self.plan.head[*index].version
             )),
             None => decision,
         }
@@ -213,22 +239,17 @@ impl TrackExecutor<'_> {
 
     /// What is left of what was to be done. "The last two" are other ones once the last is undone: what is to be undone is
     /// what was meant at first.
-    pub(crate) fn left(
-        &self,
-        target: &Target,
-        begun: &TargetProgress,
-        rows: &[LedgerRow],
-    ) -> Decision {
+    pub(crate) fn left(&self, target: &Target, wanted: &[usize], rows: &[LedgerRow]) -> Decision {
         match &self.direction {
             TrackDirection::Up { .. } => self.decide(target, rows),
             TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
-                let doubtful = self.track.chosen.format.in_doubt(rows, &self.track.head);
+                let doubtful = self.plan.chosen.format.in_doubt(rows, &self.plan.head);
                 let rows = self.history(rows);
                 let is_there = |index: &&usize| {
-                    let version = &self.track.head[**index].version;
+                    let version = &self.plan.head[**index].version;
                     doubtful.contains(index) || rows.iter().any(|row| row.version == *version)
                 };
-                let apply = begun.wanted.iter().filter(is_there).copied().collect();
+                let apply = wanted.iter().filter(is_there).copied().collect();
                 Decision { apply, ..Decision::default() }
             }
         }
@@ -236,24 +257,20 @@ impl TrackExecutor<'_> {
 
     /// What a ledger's rows show: one row for each migration.
     pub(crate) fn history<'r>(&self, rows: &'r [LedgerRow]) -> Cow<'r, [LedgerRow]> {
-        self.track.chosen.format.history(rows, &self.track.head)
+        self.plan.chosen.format.history(rows, &self.plan.head)
     }
 
     /// What is sent for the track's migration of this index, and what has to be true afterwards.
     pub(crate) fn step(&self, index: usize, target: &Target) -> BatchStep {
-        let format = self.track.chosen.format;
-        let migration = &self.track.head[index];
-        let recorded = format.is_applied_expr(migration, &target.ledger);
-        let below = index.checked_sub(1).map(|below| &self.track.head[below]);
-        let (messages, recorded) = match &self.direction {
-            TrackDirection::Up { .. } => (format.apply_atomic(migration, &target.ledger), recorded),
-            TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => (
-                format.revert_atomic(migration, below, &target.ledger),
-                format!("NOT ({recorded})"),
-            ),
-        };
-        let messages = with_commit_guard(messages, &recorded);
-        BatchStep { messages: without_lock_timeout(messages, self.script(migration)), recorded }
+        let (format, ledger) = (self.plan.chosen.format, &target.ledger);
+        let migration = &self.plan.head[index];
+        match &self.direction {
+            TrackDirection::Up { .. } => step::apply(format, migration, ledger, Deploy::MigCi),
+            TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
+                let below = index.checked_sub(1).map(|below| &self.plan.head[below]);
+                step::revert(format, migration, below, ledger)
+            }
+        }
     }
 
     /// What is run of a migration.
@@ -265,5 +282,38 @@ impl TrackExecutor<'_> {
                 migration.down.as_ref().unwrap_or(&migration.up)
             }
         }
+    }
+
+    /// Whether migrations that are to be applied need a session to themselves: anything that outlives a transaction, or could
+    /// as far as the text tells, would be there for the next target. With an unknown ledger they could be any.
+    pub(crate) fn may_change_session(&self, target: &Target, seen: Option<&LedgerState>) -> bool {
+        let rows = match seen {
+            Some(LedgerState::Rows(rows)) => rows,
+            Some(LedgerState::New) => &Arc::default(),
+            _ => return self.need_own_session(&(0..self.plan.head.len()).collect::<Vec<_>>()),
+        };
+        self.need_own_session(&self.cached_decision(target, rows).decision.apply)
+    }
+
+    /// The same of migrations by their indices.
+    pub(crate) fn need_own_session(&self, indices: &[usize]) -> bool {
+        need_own_session(indices.iter().map(|index| self.script(&self.plan.head[*index])))
+    }
+
+    /// The file that is run of a migration, as a place.
+    pub(crate) fn file_of(&self, migration: &Migration) -> Place {
+        let path = self.script(migration).path().to_owned();
+        Place { path, line: 1, column: None, excerpt: None }
+    }
+
+    /// The record of a step that was not run.
+    pub(crate) fn unrun_step(&self, migration: &Migration) -> StepRecord {
+        let path = self.script(migration).path().to_owned();
+        StepRecord { path, ..StepRecord::not_run(migration, Phase::Head) }
+    }
+
+    /// What to do about a ledger that says of a step that it was begun.
+    pub(crate) fn recovery_hint(&self, target: &Target, rows: &[LedgerRow]) -> Option<String> {
+        self.plan.chosen.format.recovery_hint(rows, &self.plan.head, &target.ledger)
     }
 }

@@ -1,9 +1,10 @@
 //! What is worked on: one track in one schema or database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::formats::Ledger;
-use crate::model::{TrackKind, UnitName};
+use crate::model::{Failure, FailureKind, TargetCause, TrackKind, UnitName};
 use crate::postgres::AdvisoryLockKeys;
 
 /// One track at one place.
@@ -64,6 +65,39 @@ impl Target {
             database: Arc::clone(&self.database),
             track: self.track,
             name: Arc::clone(&self.name),
+        }
+    }
+
+    /// Its schema is not there.
+    pub(crate) fn absent(&self) -> Failure {
+        Failure {
+            hint: Some(
+                "make it first (CREATE SCHEMA), or correct the tenant's name or `target`"
+                    .to_owned(),
+            ),
+            ..Failure::new(
+                FailureKind::Target(TargetCause::MissingSchema),
+                format!("there is no schema \"{}\"", self.search_path[0]),
+            )
+        }
+    }
+
+    /// Another run of mig-ci has held its lease for all of `wait`.
+    pub(crate) fn lock_not_acquired(&self, wait: Duration) -> Failure {
+        Failure {
+            hint: Some(
+                "another run of mig-ci works on it, or a backend of a terminated run is still executing \
+                 (pg_stat_activity shows it); wait longer with --wait, or run again later"
+                    .to_owned(),
+            ),
+            ..Failure::new(
+                FailureKind::Target(TargetCause::LockNotAcquired),
+                format!(
+                    "could not acquire the advisory lock of {} within {} s",
+                    self.ledger.qualified(),
+                    wait.as_secs()
+                ),
+            )
         }
     }
 }

@@ -1,13 +1,17 @@
-//! A crew's first look at all of its targets: those that have nothing to do are done with that.
+//! The first look at all targets of a worker pool: those that have nothing to do are done with that.
 
 use std::time::Duration;
 
-use super::ledger_scan::{self, LedgerState};
+use sqlx::postgres::PgConnectOptions;
+
 use crate::model::{EnvironmentCause, Failure, FailureKind};
 use crate::postgres::Session;
 use crate::upgrade::log;
-use crate::upgrade::rollout::environment::Reconnect;
-use crate::upgrade::rollout::worker_pool::WorkerPool;
+use crate::upgrade::preflight::ledger_scan;
+use crate::upgrade::preflight::ledger_state::LedgerState;
+use crate::upgrade::reconnect::Reconnect;
+use crate::upgrade::target::Target;
+use crate::upgrade::track::executor::TrackExecutor;
 use crate::upgrade::track::progress::TargetOutcome;
 
 /// A setting that every session of a run brings along. Where it has not arrived, neither have the time limits, and whoever
@@ -31,13 +35,25 @@ pub(crate) struct LedgerScan {
     pub(crate) seen: Vec<Option<LedgerState>>,
 }
 
-impl WorkerPool<'_> {
-    /// A server that is away is waited for.
-    pub(crate) async fn patient_survey(&self) -> Result<LedgerScan, Failure> {
+/// The first look at all targets of a pool.
+pub(crate) struct PoolScan<'a> {
+    pub(crate) executor: &'a TrackExecutor<'a>,
+    pub(crate) targets: &'a [Target],
+    pub(crate) options: &'a PgConnectOptions,
+    /// How long a server that is away is waited for.
+    pub(crate) patience: Duration,
+}
+
+impl PoolScan<'_> {
+    /// Reads the ledgers of all targets: those that have nothing to do are done.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or its ledgers cannot be read together.
+    pub(crate) async fn run(&self) -> Result<LedgerScan, Failure> {
         let mut reconnect = Reconnect::new(self.patience);
         loop {
-            let failure = match self.survey().await {
-                Ok(looked) => return Ok(looked),
+            let failure = match self.scan().await {
+                Ok(scan) => return Ok(scan),
                 Err(failure) => failure,
             };
             let Some(pause) = reconnect.after(&failure) else { return Err(failure) };
@@ -45,36 +61,35 @@ impl WorkerPool<'_> {
         }
     }
 
-    /// Where all of them stand: those that have nothing to do are done.
-    async fn survey(&self) -> Result<LedgerScan, Failure> {
-        let mut session = Session::open_patiently(&self.lease_options).await?;
+    async fn scan(&self) -> Result<LedgerScan, Failure> {
+        let mut session = Session::open_patiently(self.options).await?;
         if !session.fetch_one::<bool>(SESSION_MARKER_ARRIVED).await? {
             return Err(Failure::new(
                 FailureKind::Environment(EnvironmentCause::Pooler),
                 BEHIND_A_POOLER,
             ));
         }
-        let format = self.work.track.chosen.format;
+        let format = self.executor.track.plan.chosen.format;
         let mut done: Vec<Option<TargetOutcome>> = vec![None; self.targets.len()];
         let mut waiting = Vec::new();
         let mut seen = vec![None; self.targets.len()];
-        let surveyed = ledger_scan::scan(&mut session, format, self.targets, |index, stand| {
-            log::scanned(&self.targets[index], &stand);
-            // What the tool refuses may be somebody else's work: it is looked at again with the claim.
-            let settled = self.work.done_without_session(&self.targets[index], &stand);
-            let is_final = matches!(stand, LedgerState::Absent | LedgerState::Unreadable(_));
+        let scanned = ledger_scan::scan(&mut session, format, self.targets, |index, state| {
+            log::scanned(&self.targets[index], &state);
+            // What the tool refuses may be the work of another run: it is looked at again with the lease.
+            let settled = self.executor.done_without_session(&self.targets[index], &state);
+            let is_final = matches!(state, LedgerState::Absent | LedgerState::Unreadable(_));
             done[index] = settled.filter(|done| is_final || !done.is_failed());
             if done[index].is_none() {
                 waiting.push(index);
-                seen[index] = Some(stand);
+                seen[index] = Some(state);
             }
         });
-        surveyed.await?;
+        scanned.await?;
         session.close().await;
         waiting.sort_unstable();
-        for (index, done) in done.iter().enumerate() {
-            if let Some(done) = done {
-                self.announce(index, done, Duration::ZERO);
+        for (target, outcome) in self.targets.iter().zip(&done) {
+            if let Some(outcome) = outcome {
+                self.executor.announce(target, outcome, Duration::ZERO);
             }
         }
         Ok(LedgerScan { done, waiting, seen })

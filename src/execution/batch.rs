@@ -4,6 +4,7 @@
 use crate::formats::{
     Fragment, QueryBatch, is_one_transaction, keeps_the_session, scripts, separated,
 };
+use crate::model::Script;
 use crate::sql::{Observation, effects};
 
 /// A message that is longer than this does not get another migration; in bytes.
@@ -60,7 +61,8 @@ pub(crate) fn batches(steps: &[BatchStep], check: &str, watched: bool, ledger: &
 }
 
 impl Batch {
-    fn of(step: &BatchStep, watched: bool) -> Self {
+    /// One step by itself.
+    pub(crate) fn of(step: &BatchStep, watched: bool) -> Self {
         let is_whole = is_one_transaction(&step.messages) && keeps_the_session(&step.messages);
         let sees_nothing = scripts(&step.messages)
             .all(|script| effects(script).observes() == Observation::Nothing);
@@ -73,6 +75,15 @@ impl Batch {
             recorded: step.recorded.clone(),
             is_whole,
         }
+    }
+}
+
+impl Batch {
+    /// The files of its migrations, each once.
+    pub(crate) fn files(&self) -> Vec<&str> {
+        let mut files: Vec<&str> = scripts(&self.messages).map(Script::file_name).collect();
+        files.dedup();
+        files
     }
 }
 

@@ -1,0 +1,45 @@
+//! Targets between two tries. Other targets are worked on first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use crate::upgrade::track::attempt::PendingRetry;
+
+/// Targets that wait for their next try. They are worked on once no other target waits.
+#[derive(Debug, Default)]
+pub(crate) struct RetryQueue {
+    waiting: BTreeSet<(Instant, usize)>,
+    states: BTreeMap<usize, Box<PendingRetry>>,
+}
+
+impl RetryQueue {
+    pub(crate) fn push(&mut self, index: usize, retry: Box<PendingRetry>) {
+        self.waiting.insert((retry.due, index));
+        self.states.insert(index, retry);
+    }
+
+    /// The targets whose time has come, the earliest first. What is known of them stays here until it is taken.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<usize> {
+        let mut due = Vec::new();
+        while let Some(first) = self.waiting.first()
+            && first.0 <= now
+        {
+            due.extend(self.waiting.pop_first().map(|(_, index)| index));
+        }
+        due
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.waiting.first().map(|(due, _)| *due)
+    }
+
+    /// What is known of a target that was tried before.
+    pub(crate) fn take(&mut self, index: usize) -> Option<Box<PendingRetry>> {
+        self.states.remove(&index)
+    }
+
+    /// All that are left. What is known of them stays here until it is taken.
+    pub(crate) fn drain(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.waiting).into_iter().map(|(_, index)| index).collect()
+    }
+}

@@ -1,0 +1,26 @@
+//! Why targets are not run, in the words of reports.
+
+/// A signal has ended the run.
+pub(crate) const INTERRUPTED: &str = "the run was interrupted";
+
+/// The same where an index that was being built could not be dropped.
+pub(crate) fn interrupted_with(invalid: &[String]) -> String {
+    let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
+    let drops = drops.collect::<Vec<_>>().join(" ");
+    format!("{INTERRUPTED}, and an invalid index is left that could not be dropped: {drops}")
+}
+
+/// `--max-failures`.
+pub(crate) fn after_failures(most: usize) -> String {
+    format!("more than {most} (--max-failures) failed before")
+}
+
+/// The server went away for good.
+pub(crate) fn server_lost(why: &str) -> String {
+    format!("the server was lost before: {why}")
+}
+
+/// `--canary`.
+pub(crate) fn after_canary(failed: usize, first: usize) -> String {
+    format!("{failed} of the first {first} (--canary) failed")
+}

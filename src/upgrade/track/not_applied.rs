@@ -1,0 +1,30 @@
+//! Why a batch was not applied on a real database.
+
+use crate::execution::batch_failure::BatchFailure;
+use crate::upgrade::interruption::is_cancellation;
+
+/// Why a batch was not applied.
+pub(crate) enum BatchNotApplied {
+    /// The target is not as it was seen, and nothing has been done.
+    TargetChanged,
+    /// It was not begun.
+    Interrupted,
+    Failed(Box<BatchFailure>),
+}
+
+impl BatchNotApplied {
+    /// Whether an interruption is why, where one may have ended the exchange with the server.
+    pub(crate) fn is_interruption(&self, was_interrupted: bool) -> bool {
+        match self {
+            Self::Interrupted => true,
+            Self::TargetChanged => was_interrupted,
+            Self::Failed(failed) => was_interrupted && is_cancellation(&failed.failure),
+        }
+    }
+}
+
+impl From<BatchFailure> for BatchNotApplied {
+    fn from(failed: BatchFailure) -> Self {
+        Self::Failed(Box::new(failed))
+    }
+}
