@@ -5,7 +5,7 @@
 //! sql  secrets                             statements, positions, quoting; what must not be shown
 //! formats  checks  report  replay::plan    what is known without a server: pure functions over plain data
 //! ───────  the line of IO: below it live files, processes, sockets
-//! config  source  postgres  server  catalog  tenants  samples  replay  ui
+//! config  source  postgres  server  catalog  tenants  samples  execution  replay  ui
 //! github                                   the jobs of GitHub; of ours, it uses model and report alone
 //! verify                                   the table of contents of the main job
 //! upgrade                                  its twin, for real servers

@@ -15,6 +15,7 @@ mod command_line;
 mod common;
 mod concurrent_replay;
 mod coverage;
+mod deploy;
 mod differential;
 mod directions;
 mod documents;

@@ -59,13 +59,11 @@ pub(crate) async fn find(
         Subject::Ask(ResolveQuestion::PullsOfCommit { sha }) => {
             let why = match pull_request::of_commit(client, sha).await {
                 Ok(FoundPullRequest::One(pull)) => return on(&pull, commit),
-                Ok(FoundPullRequest::None) => format!("no open pull request has {sha} as its head"),
-                Ok(FoundPullRequest::Several(numbers)) => format!(
-                    "{sha} is the head of several pull requests {numbers:?}; the input `pull-request` says which"
-                ),
+                Ok(FoundPullRequest::None) => no_pull_request(sha),
+                Ok(FoundPullRequest::Several(numbers)) => several_pull_requests(sha, &numbers),
                 Err(error) => return (without(String::new()).0, Some(LogLine::of(&error))),
             };
-            without(format!("no comment: {why}"))
+            without(why)
         }
         Subject::Ask(ResolveQuestion::Pull { number }) => {
             match pull_request::by_number(client, *number).await {
@@ -81,6 +79,16 @@ pub(crate) async fn find(
             (ResultTarget { head_sha: target.head_sha.or(commit), ..target }, line)
         }
     }
+}
+
+fn no_pull_request(sha: &str) -> String {
+    format!("no comment: no open pull request has {sha} as its head")
+}
+
+fn several_pull_requests(sha: &str, numbers: &[u64]) -> String {
+    format!(
+        "no comment: {sha} is the head of several pull requests {numbers:?}; the input `pull-request` says which"
+    )
 }
 
 fn on(pull: &PullResponse, commit: Option<&str>) -> (ResultTarget, Option<LogLine>) {
