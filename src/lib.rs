@@ -10,7 +10,8 @@
 //! verify                                   the table of contents of the main job
 //! upgrade                                  its twin, for real servers
 //! status                                   where real databases stand; read-only
-//! cli                                      one file a command, exit codes
+//! github_action                            what a job asks of verify, and where its result belongs
+//! cli                                      options, one file for each command, exit codes
 //! main
 //! ```
 
@@ -21,6 +22,7 @@ mod config;
 mod execution;
 mod formats;
 mod github;
+mod github_action;
 mod model;
 mod postgres;
 mod replay;

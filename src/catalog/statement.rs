@@ -105,7 +105,7 @@ impl CatalogScope<'_> {
                 NameRendering::OfOneSchema => "quote_ident(n.nspname)".to_owned(),
                 NameRendering::OfAllSchemas => "''::text".to_owned(),
             },
-            other => panic!("internal error: nothing is known of {other:?}"),
+            other => panic!("internal error: unknown kind {other:?}"),
         }
     }
 }

@@ -12,16 +12,16 @@ const SKIPPED: &str = "already exists, skipping";
 /// What has no shape that could differ, and is made before the migrations on purpose (`extensions`, the target itself).
 const EXPECTED: &[&str] = &["extension ", "schema "];
 
-const HELP: &str = "IF NOT EXISTS compares names alone: what is there may be an older or broken object (an invalid index \
-                    left by a failed CREATE INDEX CONCURRENTLY), or another tenant's, or lie outside of the tenant's \
-                    schema. Drop IF NOT EXISTS where the object must be new, or check its shape in the migration";
+const HELP: &str = "IF NOT EXISTS compares only names: the existing object may be older or broken (an invalid index left by \
+                    a failed CREATE INDEX CONCURRENTLY), belong to another tenant, or be outside of the tenant's schema. \
+                    Remove IF NOT EXISTS if the object must be new, or check its definition in the migration";
 
 impl Check for AlreadyExistsSkipped {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "already-exists-skipped",
-            "IF NOT EXISTS hid that something of that name was there already"
+            "IF NOT EXISTS skipped an object because the name already exists"
         )
     }
 

@@ -13,7 +13,7 @@ impl Check for BaseNotReached {
         about!(
             Error,
             "base-not-reached",
-            "The state of the base branch cannot be made, so nothing is known about the pending migrations"
+            "The state of the base branch cannot be reproduced, so the pending migrations were not tested"
         )
     }
 
@@ -27,17 +27,17 @@ impl Check for BaseNotReached {
 
 fn help(failed: &Failed<'_>) -> String {
     let general = if failed.phase == Phase::Prepare {
-        "it failed before any migration, while its database, schema and `prepare` files were made: look at \
+        "it failed before any migration, while the database and schema were created and the `prepare` files ran: check \
          `prepare`, `extensions` and `search_path` in mig-ci.toml"
     } else {
-        "it failed in a migration that the base branch has already, so it is not what the pull request brings: \
-         what production has and an empty database lacks (roles, extensions, schemas of the platform) belongs \
-         into `prepare` and `extensions`; or give the tenant a sample that stands at a later version"
+        "it failed in a migration of the base branch, not in one of the pull request. Put objects that exist in production \
+         and not in an empty database (roles, extensions, schemas of the platform) into `prepare` and `extensions`, or give \
+         the tenant a sample at a later version"
     };
     let particular =
         failed.sqlstate().and_then(|state| sqlstate::help(state, &failed.failure.message));
     match particular {
-        Some(particular) => format!("{general}. In particular: {particular}"),
+        Some(particular) => format!("{general}. For this error: {particular}"),
         None => general.to_owned(),
     }
 }
@@ -54,7 +54,7 @@ mod tests {
         let problems = BaseNotReached.check(&unit);
         assert_eq!(problems[0].phase, Phase::Base);
         let help = problems[0].help.as_deref().unwrap();
-        assert!(help.contains("not what the pull request brings"), "{help}");
+        assert!(help.contains("not in one of the pull request"), "{help}");
         assert!(help.contains("CREATE ROLE"), "{help}");
     }
 

@@ -7,14 +7,14 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct CatalogNotRead;
 
-const NOWHERE: &str = "it is about the whole catalog";
+const NOWHERE: &str = "it concerns the whole catalog";
 
 impl Check for CatalogNotRead {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "catalog-not-read",
-            "A catalog could not be read, so shapes were not compared"
+            "A catalog could not be read, so schemas were not compared"
         )
     }
 
@@ -31,7 +31,7 @@ impl Check for CatalogNotRead {
         });
         let outside = unit.outside.iter().filter_map(|outside| match outside {
             CatalogComparison::NotRead(failure) => Some((
-                "not checked: what the tenants' migrations changed outside of the tenants' schemas"
+                "not checked: changes by the tenants' migrations outside of the tenants' schemas"
                     .to_owned(),
                 failure,
             )),

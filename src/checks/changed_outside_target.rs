@@ -8,16 +8,16 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct ChangedOutsideTarget;
 
-const HELP: &str = "each tenant's upgrade does this again, to one object that all tenants use: the last one wins, two at \
-                    a time can fail, and tenants that are still at the old version use the new object already. Put it into \
-                    the shared track, or into the tenant's own schema";
+const HELP: &str = "each tenant's upgrade repeats this change of an object that all tenants use: the last one wins, two at \
+                    the same time can fail, and tenants at the old version already use the new object. Move it to the \
+                    shared track, or into the tenant's own schema";
 
 impl Check for ChangedOutsideTarget {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "changed-outside-target",
-            "A tenant's migration changes something outside of the tenants' schemas"
+            "A tenant's migration changes objects outside of the tenants' schemas"
         )
     }
 
@@ -28,7 +28,7 @@ impl Check for ChangedOutsideTarget {
         let groups = by_place(differences);
         let problems = groups.values().map(|differences| {
             let message = format!(
-                "the tenants' migrations change what is outside of the tenants' schemas: {}",
+                "the tenants' migrations change objects outside of the tenants' schemas: {}",
                 listed(differences)
             );
             at(differences[0].place.as_ref(), message).with_help(Some(HELP))

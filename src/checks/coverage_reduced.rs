@@ -12,7 +12,7 @@ const NO_PLACE: &str = "it is not in this revision";
 
 impl Check for CoverageReduced {
     fn about(&self) -> &'static CheckMeta {
-        about!(Error, "coverage-reduced", "The pull request checks less than its base does")
+        about!(Error, "coverage-reduced", "The pull request verifies less than its base")
     }
 
     fn check<'a>(&self, _: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -21,13 +21,13 @@ impl Check for CoverageReduced {
 
     fn check_project(&self, project: &ProjectRecord) -> Vec<ProjectProblem> {
         let not_compared = project.not_compared.iter().map(|reason| {
-            let message = format!("what the base checks was not compared: {reason}");
+            let message = format!("the coverage was not compared with the base: {reason}");
             ProjectProblem { at_most: Some(Severity::Warning), ..of_project(message, NO_PLACE) }
         });
         let stale = project.stale.iter().map(|part| {
             let message =
-                format!("[[coverage.removed]] has {part}, and nothing of that is removed");
-            let help = Some("take the entry out of mig-ci.toml".to_owned());
+                format!("[[coverage.removed]] lists {part}, but nothing of it was removed");
+            let help = Some("remove the entry from mig-ci.toml".to_owned());
             let at_most = Some(Severity::Info);
             ProjectProblem { at_most, help, ..of_project(message, "it is in mig-ci.toml") }
         });
@@ -61,7 +61,7 @@ fn of_reduction(reduction: &CoverageReduction) -> ProjectProblem {
         None => reduction.message.clone(),
     };
     let help = format!(
-        "take the change back; or, if it is meant, say so in mig-ci.toml: [[coverage.removed]], {}, reason = \"…\"",
+        "revert the change; or, if it is intended, add to mig-ci.toml: [[coverage.removed]], {}, reason = \"…\"",
         reduction.part
     );
     ProjectProblem {

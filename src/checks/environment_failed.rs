@@ -13,7 +13,7 @@ impl Check for EnvironmentFailed {
         about!(
             Error,
             "environment-failed",
-            "The server or the machine failed, so nothing is known about this unit"
+            "The server or the machine failed, so this unit has no result"
         )
     }
 
@@ -31,8 +31,7 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
             sqlstate::help(sqlstate, &failed.failure.message)
         }
         FailureKind::Sql { .. } => Some(
-            "the server cannot read or write its own files: look at its disk and its log, and run it again on a server that \
-             is whole",
+            "the server cannot read or write its own files: check its disk and its log, and run again on an intact server",
         ),
         // Our own words say what to do.
         _ => None,

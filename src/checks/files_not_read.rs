@@ -13,7 +13,7 @@ const SHOWN: usize = 10;
 
 impl Check for FilesNotRead {
     fn about(&self) -> &'static CheckMeta {
-        about!(Warning, "files-not-read", "Files beside migrations or samples are not read")
+        about!(Warning, "files-not-read", "Files next to migrations or samples are not read")
     }
 
     fn check<'a>(&self, _: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -47,7 +47,7 @@ fn problem(files: &[&UnreadFile]) -> Option<ProjectProblem> {
         place: Some(Place { path: first.path.clone(), line: 1, column: None, excerpt: None }),
         unplaced: None,
         help: Some(
-            "rename or move the file so that it is read, or move it out of the folder".to_owned(),
+            "rename or move the file so that it is read, or move it to another folder".to_owned(),
         ),
         at_most: None,
         at_least: first.is_read_by_base.then_some(Severity::Error),

@@ -8,15 +8,15 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct LedgerNotWritten;
 
-const HELP: &str = "the tool's row was rolled back, deleted, or went to another table: look for COMMIT or ROLLBACK, for \
-                    `search_path`, and for statements about the ledger's table in this migration";
+const HELP: &str = "the tool's row was rolled back, deleted, or written to another table: check this migration for COMMIT \
+                    or ROLLBACK, `search_path`, and statements on the ledger's table";
 
 impl Check for LedgerNotWritten {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "ledger-not-written",
-            "The ledger does not show a migration that was applied, or cannot be used at all"
+            "The ledger does not show an applied migration, or cannot be used"
         )
     }
 
@@ -28,7 +28,7 @@ impl Check for LedgerNotWritten {
         unrecorded
             .map(|step| {
                 let message = format!(
-                    "migration {} was applied, and the ledger of its target does not show it",
+                    "migration {} was applied, but the ledger of its target does not show it",
                     step.version
                 );
                 UnitProblem::in_file(&step.path, step.phase, message).with_help(Some(HELP))

@@ -13,7 +13,7 @@ impl Check for LedgerRefused {
         about!(
             Error,
             "ledger-refused",
-            "The migration tool would refuse to run: its ledger and the files do not agree"
+            "The migration tool would refuse to run: its ledger does not match the files"
         )
     }
 
@@ -30,27 +30,26 @@ fn help(failure: &Failure) -> &'static str {
     let refusal = failure.message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| refusal.contains(word));
     if failure.hint.as_deref().is_some_and(|hint| hint.contains("two files have this version")) {
-        "give the new file a version of its own: the tool takes the two for one migration, so it compares the new file with \
-         what it knows of the other"
+        "give the new file a unique version: the tool treats the two files as one migration, so it compares the new file \
+         with the ledger row of the other"
     } else if says(&["transaction status idle in transaction"]) {
-        "a file has begun a transaction (BEGIN) and not ended it: this one, or with dbmate's `transaction:false` the one \
-         before it. Take BEGIN out, or end it in the same file: all that came after it is lost when the tool ends"
+        "a file starts a transaction (BEGIN) and does not end it: this file, or with dbmate's `transaction:false` the one \
+         before it. Remove BEGIN, or end the transaction in the same file: everything after it is lost when the tool ends"
     } else if says(&["transaction status idle"]) {
-        "take the file's own COMMIT or ROLLBACK out: it ends the transaction that the tool began, and the tool does not go \
-         on. What stands before the COMMIT stays applied, as does what came after it, and dbmate has written its row by then: \
-         the next run passes over the file"
+        "remove the file's own COMMIT or ROLLBACK: it ends the tool's transaction, and the tool stops. The statements \
+         before and after the COMMIT stay applied, and dbmate has already written its row: the next run skips the file"
     } else if says(&["dirty", "partially applied", "failed migration"]) {
-        "a migration was begun there and not finished: finish or undo it by hand on that tenant and clear the \
-         mark in the ledger (golang-migrate: `force VERSION`), or take the sample from a healthy state"
+        "a migration was started on that tenant and not finished: finish or revert it manually and clear the dirty flag in \
+         the ledger (golang-migrate: `force VERSION`), or take the sample from a clean state"
     } else if says(&["modified", "checksum", "changed", "mismatch", "edited"]) {
-        "a migration that has been applied must stay as it is, to the byte (line ends count): restore the file \
-         as the base branch has it, and put the change into a new migration"
+        "an applied migration must not change by a single byte (including line endings): restore the file as it is on the \
+         base branch, and put the change into a new migration"
     } else if says(&["missing", "not found", "no migration", "no such", "could not find"]) {
-        "a migration that the ledger shows as applied is not in the directory: restore the file; if a sample \
-         comes from another branch, take one from this branch's history"
+        "a migration that is applied according to the ledger is not in the directory: restore the file; if a sample comes \
+         from another branch, use one from this branch's history"
     } else {
-        "compare the ledger's rows with the files of the directory: applied migrations must still be there, unedited, \
-         and new ones must come after them"
+        "compare the ledger's rows with the files of the directory: applied migrations must still exist, unedited, and new \
+         ones must come after them"
     }
 }
 
@@ -70,14 +69,14 @@ mod tests {
     #[test]
     fn the_help_follows_the_tools_words() {
         let edited = "migration 2 was previously applied but has been modified";
-        assert!(help_for(edited).contains("to the byte"));
+        assert!(help_for(edited).contains("by a single byte"));
         let missing =
             "migration 2 was previously applied but is missing in the resolved migrations";
         assert!(help_for(missing).contains("restore the file"));
         let dirty = "Dirty database version 3. Fix and force version.";
         assert!(help_for(dirty).contains("force VERSION"));
         let open = "pq: unexpected transaction status idle in transaction";
-        assert!(help_for(open).contains("Take BEGIN out"));
+        assert!(help_for(open).contains("Remove BEGIN"));
         let ended = "pq: unexpected transaction status idle";
         assert!(help_for(ended).contains("own COMMIT or ROLLBACK"));
         assert!(help_for("no").contains("compare the ledger's rows"));
@@ -88,6 +87,6 @@ mod tests {
         let edited = "migration 2 was previously applied but has been modified";
         let hint = Some("two files have this version: m/2_a.sql and m/2_b.sql".to_owned());
         let refused = Failure { hint, ..failure(FailureKind::Refused, edited) };
-        assert!(help(&refused).contains("a version of its own"));
+        assert!(help(&refused).contains("a unique version"));
     }
 }

@@ -8,17 +8,13 @@ use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
 #[derive(Debug)]
 pub(super) struct MigrationFailed;
 
-const STAYS: &str = "What the file did before this statement stays applied, and the ledger does not show the file as applied: it was committed by \
-                     the file's own COMMIT, or its statements are sent one by one. A second run meets it again, so it has \
-                     to be undone by hand, or the file written so that it can begin anew";
+const STAYS: &str = "The statements before this one stay applied, and the ledger does not show the file as applied: they \
+                     were committed by the file's own COMMIT, or statement by statement. A second run executes them again, \
+                     so revert them manually, or make the file repeatable";
 
 impl Check for MigrationFailed {
     fn about(&self) -> &'static CheckMeta {
-        about!(
-            Error,
-            "migration-failed",
-            "A pending migration fails on this tenant as it really is"
-        )
+        about!(Error, "migration-failed", "A pending migration fails on this tenant")
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -50,8 +46,8 @@ fn twice(unit: &UnitRecord, failed: &Failed<'_>) -> Option<String> {
         format!("{} and {} both have", twin.path, step.path)
     };
     Some(format!(
-        "{files} version {}: the tool applies both, and the ledger takes a version once. Give the newer one a version of \
-         its own",
+        "{files} version {}: the tool applies both, and the ledger accepts a version once. Give the newer one a unique \
+         version",
         step.version
     ))
 }
@@ -60,8 +56,8 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
     match failed.failure.kind {
         FailureKind::Sql { .. } => sqlstate::help(failed.sqlstate()?, &failed.failure.message),
         FailureKind::ConnectionLost => Some(
-            "the server is still there, so the statement ended its own connection: look for \
-             `pg_terminate_backend`, `DROP DATABASE … WITH (FORCE)` or a crash in an extension",
+            "the server is still running, so the statement ended its own connection: check for `pg_terminate_backend`, \
+             `DROP DATABASE … WITH (FORCE)` or a crash in an extension",
         ),
         FailureKind::File
         | FailureKind::Environment(_)
@@ -132,7 +128,7 @@ mod tests {
         };
         let help = |unit| MigrationFailed.check(&unit).remove(0).help;
         assert_eq!(help(failing(false)), None);
-        assert!(help(failing(true)).is_some_and(|help| help.contains("stays applied")));
+        assert!(help(failing(true)).is_some_and(|help| help.contains("stay applied")));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! alone. A failure of a unit belongs to exactly one check: [`failed`] says to which.
 
 mod already_exists_skipped;
-mod applied_changed;
+mod applied_migration_edited;
 mod base_not_reached;
 mod catalog_not_read;
 mod cause;
@@ -18,8 +18,8 @@ mod judge;
 mod ledger_not_written;
 mod ledger_refused;
 mod migration_failed;
+mod migration_skipped;
 mod notices_hidden;
-mod passed_over;
 mod problem;
 mod project_problem;
 mod sample_at_head;
@@ -50,8 +50,8 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &base_not_reached::BaseNotReached,
     &sample_not_loaded::SampleNotLoaded,
     &ledger_refused::LedgerRefused,
-    &passed_over::PassedOver,
-    &applied_changed::AppliedChanged,
+    &migration_skipped::MigrationSkipped,
+    &applied_migration_edited::AppliedMigrationEdited,
     &search_path_moved::SearchPathMoved,
     &ledger_not_written::LedgerNotWritten,
     &catalog_not_read::CatalogNotRead,

@@ -7,15 +7,15 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct NoticesHidden;
 
-const HELP: &str = "take the setting out of the migration (a dump's first lines have it), or make the object outside of blocks and \
-                    dynamic SQL: there the catalog tells whether it was skipped";
+const HELP: &str = "remove the setting from the migration (a dump's first lines contain it), or create the object outside \
+                    of blocks and dynamic SQL: then the catalog shows whether it was skipped";
 
 impl Check for NoticesHidden {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "notices-hidden",
-            "A check could not be made, because the server's notices were switched off"
+            "A check was not possible because the server's notices were disabled"
         )
     }
 

@@ -10,15 +10,15 @@ pub(super) struct SampleAtHead;
 /// Versions that a message names.
 const NAMED: usize = 5;
 
-const HELP: &str = "take the sample from where production stands: a database without this pull request's migrations. If \
-                    its version table is right, it was dumped after they had been applied";
+const HELP: &str = "take the sample from a database at production's version, without this pull request's migrations. \
+                    According to its version table, it was dumped after they had been applied";
 
 impl Check for SampleAtHead {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "sample-at-head",
-            "A sample has pending migrations already, so they were not tested on it"
+            "A sample already contains pending migrations, so they were not tested on it"
         )
     }
 
@@ -34,15 +34,15 @@ impl Check for SampleAtHead {
         }
         let message = match has_run_some(unit) {
             false => format!(
-                "nothing was tested: the sample has every pending migration already ({versions})"
+                "nothing was tested: the sample already has every pending migration ({versions})"
             ),
             true => format!(
-                "not everything was tested: the sample has pending migrations already ({versions})"
+                "not everything was tested: the sample already has pending migrations ({versions})"
             ),
         };
         let problem = match unit.sample.as_ref().map(|sample| &sample.path) {
             Some(path) => UnitProblem::in_file(path, Phase::Head, message),
-            None => UnitProblem::nowhere("it is about the sample as a whole", Phase::Head, message),
+            None => UnitProblem::nowhere("it concerns the whole sample", Phase::Head, message),
         };
         vec![problem.with_help(Some(HELP))]
     }
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(message(&unit("acme")), "");
         assert_eq!(
             message(&having(&["2"])),
-            "nothing was tested: the sample has every pending migration already (2)"
+            "nothing was tested: the sample already has every pending migration (2)"
         );
         let partly = having(&["2"]).with_step(step("3", Phase::Head));
         assert!(message(&partly).starts_with("not everything was tested"), "{}", message(&partly));

@@ -36,16 +36,16 @@ fn problem<'a>(unit: &'a UnitRecord, failed: &Failed<'a>) -> UnitProblem<'a> {
 
 fn help(failed: &Failed<'_>) -> Cow<'static, str> {
     if failed.failure.kind == FailureKind::File {
-        return "mend the file, or make it anew: `pg_dump --schema=SCHEMA DATABASE` in plain format (not -Fc), \
-                as it comes"
+        return "fix the file, or create it again: unmodified output of `pg_dump --schema=SCHEMA DATABASE` in plain format \
+                (not -Fc)"
             .into();
     }
-    const GENERAL: &str = "a sample is loaded into an empty target, by the role that owns it; what the platform provides \
-                           (roles, extensions, schemas) belongs into `prepare` and `extensions` in mig-ci.toml";
+    const GENERAL: &str = "a sample is loaded into an empty target by the role that owns it; put objects of the platform \
+                           (roles, extensions, schemas) into `prepare` and `extensions` in mig-ci.toml";
     let particular =
         failed.sqlstate().and_then(|state| sqlstate::help(state, &failed.failure.message));
     match particular {
-        Some(particular) => format!("{GENERAL}. In particular: {particular}").into(),
+        Some(particular) => format!("{GENERAL}. For this error: {particular}").into(),
         None => GENERAL.into(),
     }
 }
@@ -86,7 +86,7 @@ mod tests {
         let error = Failure { place: Some(place("ci/prepare.sql", 3)), ..sql("42601", "no") };
         assert!(SampleNotLoaded.check(&sampled().ending(Phase::Prepare, error)).is_empty());
         // Nor is a file that cannot be used, before the unit has come to its sample.
-        let file = failure(FailureKind::File, "`\\connect` is a command to psql");
+        let file = failure(FailureKind::File, "`\\connect` is a psql command");
         let error = Failure { place: Some(place("ci/prepare.sql", 1)), ..file };
         assert!(SampleNotLoaded.check(&unit("acme").ending(Phase::Prepare, error)).is_empty());
     }

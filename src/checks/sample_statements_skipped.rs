@@ -7,13 +7,17 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct SampleStatementsSkipped;
 
-const HELP: &str = "nothing has to be done, unless migrations depend on these roles: then make them in `prepare` \
-                    (`CREATE ROLE …`), and grants are run. Owners are never taken over: what a sample brings belongs to \
-                    the role that runs the migrations";
+const HELP: &str = "no action is needed, unless migrations depend on these roles: then create them in `prepare` (`CREATE \
+                    ROLE …`), and grants are executed. Owners are never restored: the objects of a sample belong to the \
+                    role that runs the migrations";
 
 impl Check for SampleStatementsSkipped {
     fn about(&self) -> &'static CheckMeta {
-        about!(Info, "sample-statements-skipped", "Statements of a sample were left out on purpose")
+        about!(
+            Info,
+            "sample-statements-skipped",
+            "Statements of a sample were skipped intentionally"
+        )
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -21,8 +25,8 @@ impl Check for SampleStatementsSkipped {
         skipped
             .map(|skipped| {
                 // Without the count and the file, which differ from tenant to tenant: one finding for each reason.
-                let message = format!("statements of samples were left out: {}", skipped.reason);
-                UnitProblem::nowhere("each tenant has a sample of its own", Phase::Prepare, message)
+                let message = format!("skipped statements of samples: {}", skipped.reason);
+                UnitProblem::nowhere("each tenant has its own sample", Phase::Prepare, message)
                     .with_help(Some(HELP))
             })
             .collect()

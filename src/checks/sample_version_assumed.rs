@@ -7,12 +7,16 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct SampleVersionAssumed;
 
-const HELP: &str = "make the sample with its version table (`pg_dump` takes it along), or say where it stands: \
-                    `sample.TENANT.version = \"…\"` in mig-ci.toml. As it is, it has to be kept at the base by hand";
+const HELP: &str = "create the sample with its version table (`pg_dump` includes it), or set its version: \
+                    `sample.TENANT.version = \"…\"` in mig-ci.toml. Otherwise you have to keep it at the base manually";
 
 impl Check for SampleVersionAssumed {
     fn about(&self) -> &'static CheckMeta {
-        about!(Info, "sample-version-assumed", "A sample does not say at which version it stands")
+        about!(
+            Info,
+            "sample-version-assumed",
+            "The version of a sample is unknown, so the base's was assumed"
+        )
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -20,10 +24,10 @@ impl Check for SampleVersionAssumed {
         assumed
             .filter_map(|sample| {
                 let message = format!(
-                    "no version table in samples: taken to stand at \"{}\", the newest migration of the base",
+                    "no version table in samples: assumed version \"{}\", the newest migration of the base",
                     sample.version.as_deref()?
                 );
-                let why = "each tenant has a sample of its own";
+                let why = "each tenant has its own sample";
                 Some(UnitProblem::nowhere(why, Phase::Prepare, message).with_help(Some(HELP)))
             })
             .collect()

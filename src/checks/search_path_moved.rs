@@ -9,16 +9,16 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct SearchPathMoved;
 
-const HELP: &str = "use `SET LOCAL search_path` inside a transaction, or name the schema (`schema.table`) and leave \
-                    the session as it was; text pasted from pg_dump begins with \
-                    `SELECT pg_catalog.set_config('search_path', '', false)`: remove that line";
+const HELP: &str = "use `SET LOCAL search_path` inside a transaction, or qualify names with the schema (`schema.table`) and \
+                    leave the session unchanged; output of pg_dump begins with `SELECT pg_catalog.set_config('search_path', \
+                    '', false)`: remove that line";
 
 impl Check for SearchPathMoved {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Error,
             "search-path-moved",
-            "A migration leaves the session's search_path changed: what follows runs elsewhere"
+            "A migration leaves the session's search_path changed, so later statements use other schemas"
         )
     }
 
@@ -46,11 +46,11 @@ impl Check for SearchPathMoved {
 
 fn message(schemas: &[String]) -> String {
     let sees = if schemas.is_empty() {
-        "no schema at all".to_owned()
+        "no schema".to_owned()
     } else {
         schemas.iter().map(|name| quote_identifier(name)).collect::<Vec<_>>().join(", ")
     };
-    format!("the migration leaves the session's search_path changed: it now sees {sees}")
+    format!("the migration leaves the session's search_path changed: it now contains {sees}")
 }
 
 #[cfg(test)]
@@ -73,8 +73,8 @@ mod tests {
         let messages: Vec<_> =
             SearchPathMoved.check(&unit).into_iter().map(|p| p.message.into_owned()).collect();
         assert_eq!(messages.len(), 2, "the second has moved nothing");
-        assert!(messages[0].ends_with("it now sees \"public\""));
-        assert!(messages[1].ends_with("it now sees no schema at all"));
+        assert!(messages[0].ends_with("it now contains \"public\""));
+        assert!(messages[1].ends_with("it now contains no schema"));
     }
 
     #[test]

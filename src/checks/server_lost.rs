@@ -8,13 +8,13 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct ServerLost;
 
-const HELP: &str = "look at the server's own log. Usual reasons: out of memory or disk (fewer `--jobs`; tmpfs is \
-                    memory too), a crash inside an extension, the container's time limit, somebody stopped it. If the \
-                    same statement ends it each time, that statement crashes the server";
+const HELP: &str = "check the server's log. Usual reasons: out of memory or disk (use fewer `--jobs`; tmpfs is memory, \
+                    too), a crash in an extension, the container's time limit, a manual stop. If the same statement ends it \
+                    each time, that statement crashes the server";
 
 impl Check for ServerLost {
     fn about(&self) -> &'static CheckMeta {
-        about!(Error, "server-lost", "The server went away during the run")
+        about!(Error, "server-lost", "The server was lost during the run")
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {

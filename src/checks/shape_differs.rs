@@ -12,10 +12,10 @@ pub(super) struct ShapeDiffers;
 /// Differences named in one message.
 const NAMED: usize = 10;
 
-const HELP: &str = "the migrations look at the whole database where they mean the tenant's own schema, or make one object \
-                    for all tenants. Restrict a guard to the own schema (`conrelid = 'users'::regclass`, \
-                    `connamespace = current_schema()::regnamespace`); make extensions, and what all tenants use, in the \
-                    shared track or in `prepare`";
+const HELP: &str = "the migrations query the whole database instead of the tenant's own schema, or create one object for \
+                    all tenants. Restrict a guard to the tenant's schema (`conrelid = 'users'::regclass`, `connamespace = \
+                    current_schema()::regnamespace`); create extensions and shared objects in the shared track or in \
+                    `prepare`";
 
 /// By where they come from; an excerpt takes no part in it.
 type ByPlace<'a> = IndexMap<Option<(&'a str, usize)>, Vec<&'a PlacedDifference>>;
@@ -25,7 +25,7 @@ impl Check for ShapeDiffers {
         about!(
             Error,
             "shape-differs",
-            "Tenants that start from the same state end in different shapes"
+            "Tenants that start from the same state end with different schemas"
         )
     }
 
@@ -34,7 +34,7 @@ impl Check for ShapeDiffers {
         let CatalogComparison::Compared(differences) = &shape.outcome else { return Vec::new() };
         let problem = |differences: &Vec<&'a PlacedDifference>| {
             let message = format!(
-                "{} ends in another shape than {}, which starts from the same state: {}",
+                "{} ends with a different schema than {}, which starts from the same state: {}",
                 unit.name,
                 shape.other,
                 listed(differences)
@@ -67,7 +67,7 @@ pub(super) fn at(place: Option<&Place>, message: String) -> UnitProblem<'_> {
     match place {
         Some(place) => UnitProblem::at(place, Phase::Head, message),
         None => UnitProblem::nowhere(
-            "no statement of the migrations names it; it may be put together by dynamic SQL",
+            "no statement of the migrations names it; dynamic SQL may have created it",
             Phase::Head,
             message,
         ),
@@ -101,8 +101,8 @@ mod tests {
         assert_eq!(problems[0].place().unwrap().line, 3);
         assert_eq!(
             problems[0].message,
-            "fresh_2 ends in another shape than fresh_1, which starts from the same state: \
-             constraint a.k is missing; index k is missing"
+            "fresh_2 ends with a different schema than fresh_1, which starts from the same state: constraint a.k is \
+             missing; index k is missing"
         );
         assert!(problems[1].place().is_none());
     }

@@ -24,20 +24,21 @@ const fn advice(state: &'static str, words: &'static str, help: &'static str) ->
 }
 
 const EXTENSION_NOT_AVAILABLE: &str = "the server lacks the extension's files: set `image` in `[postgres]` to one that has them (for example \
-     `postgis/postgis:17-3.5`), or install the package beside the local binaries";
+     `postgis/postgis:17-3.5`), or install the package for the local binaries";
 
-const MISSING_OBJECT: &str = "compare the name with the migration that makes it; the session sees the schemas of its `search_path` alone. If the object exists in production but no migration makes \
-     it (a platform's schema, an extension's type), make it in `prepare` or list it in `extensions`; if a later \
-     migration or the other track makes it, the order is wrong; if only some tenants lack it, they have drifted";
+const MISSING_OBJECT: &str = "compare the name with the migration that creates it; the session sees only the schemas of its `search_path`. If the \
+     object exists in production but no migration creates it (a platform's schema, an extension's type), create it in \
+     `prepare` or list it in `extensions`; if a later migration or the other track creates it, the order is wrong; if only \
+     some tenants lack it, they have drifted";
 
-const OBJECT_THERE: &str = "an earlier migration, or the same one further up, makes an object of this name: look there first. If only the second tenant and later ones fail, the object lies outside of the tenant's schema (an unqualified name \
-     that resolved to `public`, a role, a publication): make it in the shared track, or name the tenant's schema. If only \
-     some samples fail, those tenants have it already: they have drifted, or stand at a later version than their ledger \
-     says";
+const OBJECT_THERE: &str = "an earlier migration, or an earlier statement of this one, creates an object of this name: check there first. If only \
+     the second tenant and later ones fail, the object is outside of the tenant's schema (an unqualified name that resolved \
+     to `public`, a role, a publication): create it in the shared track, or qualify it with the tenant's schema. If only \
+     some samples fail, those tenants already have it: they have drifted, or are at a later version than their ledger shows";
 
-const NOT_A_MEMBER: &str = "the migrating role has to be a member of that role, as it is in production (or a superuser there). \
-     `mig-ci explain migration-failed` has the lines for the database's `prepare` file; a new owner needs CREATE on \
-     the schema besides. Or leave OWNER TO and SET ROLE out, and let the migrating role own what it makes";
+const NOT_A_MEMBER: &str = "the role that runs migrations has to be a member of that role, as in production (where it may also be a superuser). \
+     `mig-ci explain migration-failed` shows the statements for the database's `prepare` file; a new owner also needs \
+     CREATE on the schema. Or remove OWNER TO and SET ROLE, so that this role owns the objects that it creates";
 
 /// Particular before general; a class after its states.
 const ADVICE: &[Advice] = &[
@@ -50,102 +51,103 @@ const ADVICE: &[Advice] = &[
     advice(
         "2BP01",
         "",
-        "other objects depend on it (the detail names them): drop or change those first. CASCADE would drop them in every \
+        "other objects depend on it (the detail lists them): drop or change those first. CASCADE would drop them in every \
          tenant, with their data",
     ),
     advice(
         "22P02",
         "",
-        "the value in the message cannot be read as that type. If it stands in the migration, mend it there; else these \
-         tenants hold it: convert it in the migration (`USING …`), or clean the data in a migration before this one",
+        "the value in the message is invalid for that type. If the migration contains the value, fix it there; otherwise it \
+         is in these tenants' data: convert it in the migration (`USING …`), or clean the data in an earlier migration",
     ),
     advice(
         "22001",
         "",
-        "a value is longer than the type takes. If it does not stand in the migration, these tenants hold it: shorten \
-         theirs first, or take a wider type",
+        "a value is too long for the type. If the migration does not contain the value, it is in these tenants' data: \
+         shorten it first, or use a wider type",
     ),
     advice(
         "22012",
         "",
-        "the statement divides by zero: with a number of these tenants' if it reads rows (`nullif(…, 0)` takes the zero \
-         out), else with one that stands in the migration",
+        "the statement divides by zero: by a value of these tenants if it reads rows (`nullif(…, 0)` avoids the zero), \
+         otherwise by a value in the migration",
     ),
     advice(
         "22023",
         "role ",
-        "roles are not part of a database: make it in the server's `prepare` file (`CREATE ROLE …`), and the migrating \
-         role a member of it (`mig-ci explain migration-failed` has the lines)",
+        "roles are not part of a database: create it in the server's `prepare` file (`CREATE ROLE …`), and grant it to the \
+         role that runs migrations (`mig-ci explain migration-failed` shows the statements)",
     ),
     advice(
         "22023",
         "",
-        "a setting, an option or an argument that stands in the statement has a value that this server does not take; \
-         another version of PostgreSQL may",
+        "a setting, an option or an argument in the statement has a value that this server does not accept; another version \
+         of PostgreSQL may accept it",
     ),
     advice(
         "22",
         "",
-        "the statement cannot take a value. If it stands in the migration, all tenants fail: mend it there. If it comes \
-         from rows, tenants without such rows pass: clean the data in a migration before this one",
+        "the statement does not accept a value. If the migration contains it, all tenants fail: fix it there. If it comes \
+         from rows, tenants without such rows pass: clean the data in an earlier migration",
     ),
     advice(
         "23502",
         "",
         "these tenants have rows with NULL in that column; tenants without such rows pass. Fill them first (`UPDATE … SET … \
-         WHERE … IS NULL`), or add the column with a DEFAULT, and only then set NOT NULL",
+         WHERE … IS NULL`), or add the column with a DEFAULT, and set NOT NULL afterwards",
     ),
     advice(
         "23503",
         "",
-        "these tenants have rows that refer to nothing (the detail names one). Delete or repair them in a migration before \
-         this one; ADD CONSTRAINT … NOT VALID puts the check off, VALIDATE CONSTRAINT will still meet these rows",
+        "these tenants have rows that refer to missing rows (the detail shows one). Delete or repair them in an earlier \
+         migration; ADD CONSTRAINT … NOT VALID defers the check, but VALIDATE CONSTRAINT still fails on these rows",
     ),
     advice(
         "23505",
         "",
-        "these tenants have rows that are equal in that key (the detail names one). Decide which row stays and remove the \
-         others in a migration before this one; for inserted rows use ON CONFLICT",
+        "these tenants have duplicate rows for that key (the detail shows one). Decide which row stays and remove the \
+         others in an earlier migration; for inserted rows use ON CONFLICT",
     ),
     advice(
         "23514",
         "",
-        "these tenants have rows that break the CHECK. Repair them in a migration before this one, or add the constraint NOT \
+        "these tenants have rows that violate the CHECK. Repair them in an earlier migration, or add the constraint NOT \
          VALID and validate it later",
     ),
     advice(
         "23",
         "",
-        "these tenants hold rows that break the constraint: repair them in a migration before this one",
+        "these tenants have rows that violate the constraint: repair them in an earlier migration",
     ),
     advice(
         "25001",
         "",
-        "the statement must run outside of any transaction: put it alone into a migration of its own that the tool runs \
-         without one. sqlx: the file begins with `-- no-transaction`; dbmate: `-- migrate:up transaction:false`; plain: the \
-         first line is `-- mig-ci: no-transaction`; golang-migrate: the statement is alone in its file",
+        "the statement must run outside of a transaction: put it into a separate migration that the tool runs without one. \
+         sqlx: the file begins with `-- no-transaction`; dbmate: `-- migrate:up transaction:false`; plain: the first line \
+         is `-- mig-ci: no-transaction`; golang-migrate: the statement is the only one in its file",
     ),
     advice(
         "25P02",
         "",
-        "an earlier statement of the same transaction failed, and was not the end of it: look further up for the first error",
+        "an earlier statement of the same transaction failed and did not end it: check for the first error before this one",
     ),
     advice(
         "3D000",
         "",
-        "migrations run in databases that mig-ci makes for the run: they must not name a database of production",
+        "migrations run in databases that mig-ci creates for the run: they must not name a production database",
     ),
     advice(
         "3F000",
         "",
-        "the schema is not there. If the platform provides it, make it in `prepare`; if the shared track makes it, check that \
-         the shared track comes with this database; a tenant's migration must not name another tenant's schema",
+        "the schema does not exist. If the platform provides it, create it in `prepare`; if the shared track creates it, \
+         check that the shared track is part of this database; a tenant's migration must not name another tenant's schema",
     ),
     advice(
         "40P01",
         "",
-        "two sessions waited for each other, also where no other tenant ran: the migration opens one itself, or another \
-         user of the server was in its way. Take locks in one order, and touch shared tables in the shared track alone",
+        "two sessions waited for each other, even though no other tenant was running: the migration opens a session itself, \
+         or another user of the server held a lock. Take locks in a fixed order, and change shared tables only in the \
+         shared track",
     ),
     advice("42501", "must be member of role", NOT_A_MEMBER),
     // From PostgreSQL 16 on.
@@ -154,76 +156,74 @@ const ADVICE: &[Advice] = &[
     advice(
         "42501",
         "must be superuser",
-        "migrations run as a plain owner, as on managed Postgres. What needs a superuser belongs into `extensions` or \
-         `prepare` in mig-ci.toml; only if production really migrates as a superuser, set `role = \"superuser\"` in \
-         `[postgres]`",
+        "migrations run as a plain owner, as on managed PostgreSQL. Put statements that need a superuser into `extensions` \
+         or `prepare` in mig-ci.toml; set `role = \"superuser\"` in `[postgres]` only if production migrates as a superuser",
     ),
     advice(
         "42501",
         "permission denied to create extension",
-        "migrations run as a plain owner, as on managed Postgres: add the extension to `extensions` in `[postgres]`, and it is \
-         made beforehand (the migration's `CREATE EXTENSION IF NOT EXISTS` then finds it)",
+        "migrations run as a plain owner, as on managed PostgreSQL: add the extension to `extensions` in `[postgres]`, so \
+         that it is created first (the migration's `CREATE EXTENSION IF NOT EXISTS` then finds it)",
     ),
     advice(
         "42501",
         "permission denied to create role",
-        "migrations run as a plain owner, which cannot make roles: make the role in the server's `prepare` file, as the \
+        "migrations run as a plain owner, which cannot create roles: create the role in the server's `prepare` file, as the \
          platform does in production",
     ),
     advice(
         "42501",
         "row-level security",
-        "the migrating role owns the table but the policy holds it too (FORCE ROW LEVEL SECURITY): add a policy for it, or \
-         change the data with the policy lifted in the same transaction",
+        "the role that runs migrations owns the table, but the policy applies to it as well (FORCE ROW LEVEL SECURITY): add \
+         a policy for it, or disable the policy in the transaction that changes the data",
     ),
     advice(
         "42501",
         "",
-        "migrations run as a plain owner: it owns its databases and schemas, and is nothing else. Objects that the platform \
-         owns are granted in `prepare`; only if production really migrates as a superuser, set `role = \"superuser\"` in \
-         `[postgres]`",
+        "migrations run as a plain owner, which owns its databases and schemas and has no other privileges. Grant access to \
+         objects of the platform in `prepare`; set `role = \"superuser\"` in `[postgres]` only if production migrates as a \
+         superuser",
     ),
     advice(
         "42601",
         "\u{feff}",
         "the file begins with a byte-order mark, an invisible character that Windows editors write: the tool sends it, and \
-         the server takes it for a part of the first word. Save the file as UTF-8 without BOM",
+         the server reads it as part of the first word. Save the file as UTF-8 without BOM",
     ),
     advice(
         "42601",
         "at or near \"\\\"",
-        "a command with a backslash (`\\set`, `\\i`, `\\copy`) is psql's, and the tool does not send migrations through \
-         psql: remove it, and write what it does in SQL",
+        "a backslash command (`\\set`, `\\i`, `\\copy`) works only in psql, and the tool does not use psql: replace it with \
+         SQL",
     ),
     advice(
         "42601",
         "at or near \":\"",
-        "a variable of psql's (`:name`) has no value where no psql is: write the value itself, or read a setting with \
-         `current_setting('…')`",
+        "a psql variable (`:name`) works only in psql: write the value itself, or read a setting with `current_setting('…')`",
     ),
     advice(
         "42601",
         "",
-        "the server cannot read the statement from this point on; look at the end of the statement before as well (a missing \
-         semicolon or comma)",
+        "the server cannot parse the statement from this position on; also check the end of the previous statement (a \
+         missing semicolon or comma)",
     ),
     advice(
         "42704",
         "role ",
-        "check the spelling; roles are not part of a database: make those that grants and owners refer to in the server's `prepare` file \
-         (`CREATE ROLE …`)",
+        "check the spelling; roles are not part of a database: create those that grants and owners refer to in the server's \
+         `prepare` file (`CREATE ROLE …`)",
     ),
     advice(
         "42704",
         "unrecognized configuration parameter",
-        "the migration reads a session setting: give it in `settings` of `[postgres]`, or read it with \
-         `current_setting('…', true)`",
+        "the migration reads a session setting: set it in `settings` of `[postgres]`, or read it with `current_setting('…', \
+         true)`",
     ),
     advice(
         "42704",
         "",
-        "no such type, operator class or collation in the session's `search_path`. If an extension brings it, list that in \
-         `extensions`; an extension lives in one schema of the database, and each tenant's `search_path` must hold that \
+        "no such type, operator class or collation in the session's `search_path`. If it belongs to an extension, list that \
+         in `extensions`; an extension is in one schema of the database, and each tenant's `search_path` must contain that \
          schema",
     ),
     advice("42P01", "", MISSING_OBJECT),
@@ -237,64 +237,64 @@ const ADVICE: &[Advice] = &[
     advice(
         "42804",
         "",
-        "the server has no automatic cast between the two types: say how with `USING column::type`, and change the DEFAULT too",
+        "the server has no automatic cast between the two types: add `USING column::type`, and change the DEFAULT as well",
     ),
     advice(
         "53100",
         "",
-        "the server's disk is full: give it more room (a local server lies in TMPDIR, a container's in Docker's storage or in \
+        "the server's disk is full: give it more space (a local server uses TMPDIR, a container uses Docker's storage or \
          memory), use fewer `--jobs`, or smaller samples",
     ),
     advice(
         "53200",
         "out of memory",
-        "the machine has no memory left for the server: use fewer `--jobs`, smaller samples, or a larger machine",
+        "the server is out of memory: use fewer `--jobs`, smaller samples, or a larger machine",
     ),
     advice(
         "53200",
         "",
         "out of shared memory means too many locks in one transaction: split the migration, or raise \
-         `max_locks_per_transaction` as production has it",
+         `max_locks_per_transaction` to production's value",
     ),
-    advice("53300", "", "the server takes no more connections: fewer `--jobs`"),
+    advice("53300", "", "the server has no connection slots left: use fewer `--jobs`"),
     advice(
         "53400",
         "",
-        "a limit in the server's own configuration is reached (`temp_file_limit`, for one): raise it there, or use fewer \
+        "a limit in the server's configuration is reached (for example `temp_file_limit`): raise it there, or use fewer \
          `--jobs`",
     ),
     advice(
         "55P04",
         "",
-        "a new enum value cannot be used in the transaction that adds it: put ALTER TYPE … ADD VALUE into a migration of its \
-         own, before the one that uses the value",
+        "a new enum value cannot be used in the transaction that adds it: put ALTER TYPE … ADD VALUE into a separate \
+         migration before the one that uses the value",
     ),
     advice(
         "55P03",
         "",
-        "another session held the lock: touch shared tables in the shared track alone, where no tenant runs beside it",
+        "another session held the lock: change shared tables only in the shared track, which runs without tenants",
     ),
     advice(
         "55006",
         "",
-        "a session, or a pending trigger event of this transaction, still uses the object: put the data change and the table \
-         change into two migrations",
+        "a session, or a pending trigger event of this transaction, still uses the object: split the data change and the \
+         table change into two migrations",
     ),
     advice(
         "57014",
         "",
-        "the statement was stopped by a time limit; look at `statement_timeout` in the migration",
+        "a time limit cancelled the statement; check `statement_timeout` in the migration",
     ),
     advice("58P01", "extension", EXTENSION_NOT_AVAILABLE),
     advice(
         "58P01",
         "",
-        "the server looks for a file that is not on it: a migration must not depend on the server's disk",
+        "the server does not have this file: a migration must not depend on the server's disk",
     ),
     advice(
         "P0001",
         "",
-        "the migration itself raised this: its own text says what it expects of the tenant",
+        "the migration itself raised this error: its message describes the expected state",
     ),
 ];
 
@@ -325,7 +325,7 @@ mod tests {
             |what: &str| help("42601", &format!("syntax error at or near \"{what}\"")).unwrap();
         assert!(near("\u{feff}create").contains("byte-order mark"));
         assert!(near("\\").contains("psql"));
-        assert!(near(":").contains("variable of psql's"));
+        assert!(near(":").contains("psql variable"));
         assert!(near("creat").contains("semicolon"));
     }
 

@@ -7,17 +7,17 @@ use super::{Check, CheckMeta, UnitProblem, about};
 #[derive(Debug)]
 pub(super) struct TransactionControl;
 
-const HELP: &str = "take the file's own BEGIN, COMMIT and ROLLBACK out. The tool already runs the file in a transaction (golang-migrate: \
-                    in one message, which is one), and the file's COMMIT ends that: what stands behind it, the ledger's row \
-                    included, is no longer one with what stands before. A failure there leaves the file applied in part, or \
-                    applied and not recorded; after a ROLLBACK it is recorded and not applied";
+const HELP: &str = "remove BEGIN, COMMIT and ROLLBACK from the file. The tool already runs the file in a transaction \
+                    (golang-migrate: in one message, which is a transaction), and the file's COMMIT ends it: the statements \
+                    after it, including the ledger row, are in another transaction. A failure there leaves the file partly \
+                    applied, or applied and not recorded; after a ROLLBACK it is recorded and not applied";
 
 impl Check for TransactionControl {
     fn about(&self) -> &'static CheckMeta {
         about!(
             Warning,
             "transaction-control",
-            "A migration begins or ends a transaction itself, inside that of the tool"
+            "A migration begins or ends a transaction inside the tool's transaction"
         )
     }
 
@@ -35,7 +35,7 @@ fn problem(step: &StepRecord) -> Option<UnitProblem<'_>> {
     let place = step.transaction_command.as_ref()?;
     let words = &step.transaction_warnings;
     let message = format!(
-        "the migration has transaction commands of its own, and the server warns: {}",
+        "the migration contains transaction commands, and the server warns: {}",
         words.join("; ")
     );
     let problem = UnitProblem::at(place, step.phase, message);
@@ -70,8 +70,8 @@ mod tests {
         assert_eq!(
             problems(warned(Phase::Head)),
             [
-                "4 the migration has transaction commands of its own, and the server warns: there is already \
-              a transaction in progress; there is no transaction in progress"
+                "4 the migration contains transaction commands, and the server warns: there is already a transaction in \
+                 progress; there is no transaction in progress"
             ]
         );
     }

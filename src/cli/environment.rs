@@ -9,9 +9,9 @@ use std::ffi::OsStr;
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory as _, Error, FromArgMatches as _};
+use clap::{ArgMatches, Command, Error, FromArgMatches as _};
 
-use super::args::App;
+use super::args::{App, command};
 
 /// The command line, and the environment of this process.
 ///
@@ -20,7 +20,7 @@ use super::args::App;
 pub(crate) fn parse<T: Into<std::ffi::OsString> + Clone>(
     words: impl IntoIterator<Item = T>,
 ) -> Result<App, Error> {
-    let mut command = without_empty(App::command());
+    let mut command = without_empty(command());
     let matches = command.try_get_matches_from_mut(words)?;
     let mut app = App::from_arg_matches(&matches)?;
     if source(&matches, "databases") == Some(ValueSource::EnvVariable) {

@@ -50,16 +50,18 @@ impl Exit {
             Self::Failed => {
                 "a tenant failed, or there are findings at or above `--fail-on` (default: error)"
             }
-            Self::Usage => "the command line was not understood",
-            Self::Project => "the configuration or the project was not understood",
+            Self::Usage => "usage error: the command line is invalid",
+            Self::Project => "the configuration or the project is invalid",
             Self::Environment => {
-                "the environment: no server, no Docker, no git, no network, a full disk; nothing is known about what that struck"
+                "environment error: no server, no Docker, no git, no network, or a full disk; the affected targets have no \
+                 result"
             }
             Self::Nothing => {
-                "nothing to do, although `--require-migrations` or `--require-tenants` asked for something"
+                "nothing to do, although `--require-migrations` or `--require-tenants` was given"
             }
             Self::Interrupted => {
-                "interrupted: servers that it had started are removed; what was begun on real databases has come to its end"
+                "interrupted: started servers were removed; migrations already in flight on real databases were allowed to \
+                 finish"
             }
         }
     }

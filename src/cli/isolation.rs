@@ -18,9 +18,8 @@ pub(crate) fn arguments(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
     if !is_action(&given) {
         return Ok(given);
     }
-    system::isolated(given).map_err(|reason| {
-        format!("cannot start again without secrets in the environment: {reason}")
-    })
+    system::isolated(given)
+        .map_err(|reason| format!("cannot restart without secrets in the environment: {reason}"))
 }
 
 /// Whether the arguments name the command that runs the files of a pull request.
@@ -156,7 +155,7 @@ mod system {
             }
         }
         if arguments.is_empty() {
-            return Err(format!("{MARK} is set, and nothing was handed over"));
+            return Err(format!("{MARK} is set, but no environment was passed"));
         }
         config::hand_over(environment);
         Ok(arguments)

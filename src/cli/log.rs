@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use indexmap::IndexMap;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -19,11 +20,27 @@ use super::args::LogFormat;
 use super::edge;
 use crate::postgres;
 
+/// The filter in `MIG_CI_LOG`: levels, and `TARGET=LEVEL`. A lone word would be a target for tracing, which hides a
+/// mistyped level.
+///
+/// # Errors
+/// If it is something else.
+pub(super) fn filter() -> Result<EnvFilter, String> {
+    let Some(wanted) = std::env::var("MIG_CI_LOG").ok().filter(|wanted| !wanted.is_empty()) else {
+        return Ok(EnvFilter::new("off"));
+    };
+    let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    match EnvFilter::try_new(&wanted) {
+        Ok(filter) if wanted.split(',').all(|part| is_known(part.trim())) => Ok(filter),
+        _ => Err(format!(
+            "MIG_CI_LOG is {wanted:?}; possible values: off, error, warn, info, debug, trace, or TARGET=LEVEL such as \
+             mig_ci=debug"
+        )),
+    }
+}
+
 /// Installs the process's one subscriber: the log, and the layer that hands the server's notices to their steps.
-pub(super) fn to_stderr(format: LogFormat, colour: bool) {
-    let wanted = std::env::var("MIG_CI_LOG").ok().filter(|wanted| !wanted.is_empty());
-    let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("off"));
+pub(super) fn to_stderr(filter: EnvFilter, format: LogFormat, colour: bool) {
     // Both write to the stream that masks known secrets.
     let log: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => {

@@ -1,33 +1,15 @@
-//! The edge: the command line, signals, streams, exit codes. One file a command.
+//! The edge: the command line ([`args`]), the commands, signals, streams, exit codes.
 
-mod action;
 mod args;
-mod clean;
-mod create;
-mod downgrade;
-mod downgrade_args;
+mod commands;
 mod edge;
 mod environment;
 mod exit;
-mod explain;
 mod help;
-mod init;
 mod isolation;
-mod list;
 mod log;
 mod output;
-mod publish;
-mod real;
-mod resume;
-mod revision;
-mod schema;
-mod status;
 mod stream;
-mod tenants;
-mod upgrade;
-mod upgrade_args;
-mod values;
-mod verify;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,6 +17,10 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use args::{App, Command};
+use commands::{
+    action, clean, create, downgrade, explain, init, list, publish, revision, schema, status,
+    tenants, upgrade, verify,
+};
 use exit::Exit;
 use stream::Streams;
 
@@ -65,7 +51,13 @@ pub(crate) fn main() -> ExitCode {
     };
     learn_secrets(&app.command);
     let streams = Streams::new(app.global.color, app.global.log_format);
-    log::to_stderr(app.global.log_format, streams.err_colour());
+    match log::filter() {
+        Ok(filter) => log::to_stderr(filter, app.global.log_format, streams.err_colour()),
+        Err(problem) => {
+            streams.complain(&problem);
+            return Exit::Usage.into();
+        }
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

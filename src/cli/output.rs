@@ -7,7 +7,7 @@ use camino::Utf8Path;
 use nix::unistd::{AccessFlags, access};
 use uuid::Uuid;
 
-use super::values::ReportOutput;
+use super::args::ReportOutput;
 use crate::secrets;
 use crate::verify::VerifyError;
 
@@ -16,7 +16,7 @@ use crate::verify::VerifyError;
 ///
 /// # Errors
 /// The first file that cannot be written, and why.
-pub(crate) fn probe(outputs: &[ReportOutput]) -> Result<(), VerifyError> {
+pub(crate) fn probe<F>(outputs: &[ReportOutput<F>]) -> Result<(), VerifyError> {
     outputs.iter().try_for_each(|output| {
         look(&output.path)
             .map_err(|reason| VerifyError::Output { path: output.path.clone(), reason })
@@ -35,7 +35,7 @@ fn look(path: &Utf8Path) -> Result<(), String> {
 /// A folder that is there has to take files; one that is not has to be made in one that is.
 fn look_at_folder(folder: &Utf8Path) -> Result<(), String> {
     match fs::metadata(folder) {
-        Ok(there) if !there.is_dir() => Err(format!("{folder} is no folder")),
+        Ok(there) if !there.is_dir() => Err(format!("{folder} is not a folder")),
         Ok(_) => writable(folder).map_err(|reason| format!("the folder {folder}: {reason}")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match folder.parent() {
             Some(_) => look_at_folder(folder_of(folder)),

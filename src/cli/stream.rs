@@ -168,7 +168,7 @@ pub(crate) fn watch_panics() {
         let trace = Backtrace::capture();
         let trace = match trace.status() {
             BacktraceStatus::Captured => format!("{trace}"),
-            _ => "set RUST_BACKTRACE=1 to see where it comes from\n".to_owned(),
+            _ => "set RUST_BACKTRACE=1 for a backtrace\n".to_owned(),
         };
         Streams::say(&format!("thread '{}': {panic}\n{trace}", thread.name().unwrap_or("unnamed")));
     }));

@@ -25,35 +25,34 @@ impl ConfigProblem {
             Self::NotOneOf { value, choices, .. } => did_you_mean(value, choices, "it can be"),
             Self::Interpolation { source, .. } => interpolation(source),
             Self::NoSuchConfiguration { .. } => {
-                "correct `--config`, or leave it out: mig-ci then looks for `mig-ci.toml` in this \
-                 folder and in those above it"
+                "correct `--config`, or omit it: mig-ci then searches for `mig-ci.toml` in this folder and its parents"
                     .to_owned()
             }
             Self::NothingRecognised { root, looked_for } => format!(
-                "looked in {root} for {}. Say where the migrations are in a `mig-ci.toml` there \
-                 (docs/configuration.md), or run mig-ci in the folder that has them",
+                "searched {root} for {}. Set the folder of the migrations in a `mig-ci.toml` there (docs/configuration.md), \
+                 or run mig-ci in the project's folder",
                 looked_for.join("; ")
             ),
             Self::TwoSharedFolders { .. } => {
-                "move them into one folder, or say in a `mig-ci.toml` which of them counts"
+                "move them into one folder, or choose one of them in a `mig-ci.toml`"
                     .to_owned()
             }
             Self::Unreadable(error) if error.reason.contains("UTF-8") => {
-                "rename it, or keep it elsewhere: names are compared, and shown, as UTF-8"
+                "rename it, or move it: names have to be UTF-8"
                     .to_owned()
             }
             Self::Unreadable(error) if error.reason.contains("symlink") => {
-                "mend the symlink, or take it away".to_owned()
+                "fix the symlink, or remove it".to_owned()
             }
             Self::Unreadable(_) => "check the file's permissions".to_owned(),
             Self::NoConfigurationFile { .. } => {
-                "mend it or take it away, or name another file with `--config`".to_owned()
+                "fix it, remove it, or use another file with `--config`".to_owned()
             }
-            Self::FileForFolder { .. } => "name the folder that it lies in".to_owned(),
+            Self::FileForFolder { .. } => "name its folder".to_owned(),
             Self::FolderForFile { .. } => "name one file in it".to_owned(),
             Self::OutsideProject { .. } => {
-                "paths are relative to the folder of `mig-ci.toml`, and stay inside it: move the \
-                 file up"
+                "paths are relative to the folder of `mig-ci.toml` and have to stay inside it: move `mig-ci.toml` to a \
+                 parent folder"
                     .to_owned()
             }
             Self::NoMigrations { nearest, .. } | Self::NoFile { nearest, .. } => match nearest {
@@ -61,30 +60,28 @@ impl ConfigProblem {
                 None => "paths are relative to the folder of `mig-ci.toml`".to_owned(),
             },
             Self::BadPattern { .. } => {
-                "`*` stands for a part of a name, `**` for folders, `{a,b}` for alternatives; a \
-                 `\\` takes the meaning from the next character"
+                "`*` matches a part of a name, `**` matches folders, `{a,b}` alternatives; `\\` escapes the next character"
                     .to_owned()
             }
             Self::NoMatch { folder, files: 0, .. } => {
-                format!("the folder `{folder}` does not exist, or holds no files")
+                format!("the folder `{folder}` does not exist, or contains no files")
             }
             Self::NoMatch { folder, files, .. } => format!(
-                "none of the {files} files below `{folder}` fits; `*` does not go into folders, \
-                 `**` does"
+                "none of the {files} files below `{folder}` matches; `*` does not match folders, `**` does"
             ),
             Self::BadVersion { .. } => {
-                "give the major version alone, 14 or later: `version = \"17\"`".to_owned()
+                "use only the major version, 14 or later: `version = \"17\"`".to_owned()
             }
             Self::NoServerUrl => {
-                "set MIG_CI_POSTGRES_URL, give `--postgres-url`, or add `url = \"${VARIABLE}\"` to \
-                 [postgres]; or choose another `provider`"
+                "set MIG_CI_POSTGRES_URL or `--postgres-url`, or add `url = \"${VARIABLE}\"` to [postgres]; or choose \
+                 another `provider`"
                     .to_owned()
             }
             Self::BadSetting { .. } => {
-                "a setting of your own has a dot in its name: `\"app.region\" = \"eu\"`".to_owned()
+                "a custom setting has a dot in its name: `\"app.region\" = \"eu\"`".to_owned()
             }
             Self::BadSettingValue { .. } => {
-                "keep it on one line, with blanks alone between words".to_owned()
+                "write it on one line, with only blanks between words".to_owned()
             }
             Self::ReservedSetting { instead, .. } => format!("use {instead}"),
             Self::VariableNotAllowed { .. }
@@ -96,76 +93,74 @@ impl ConfigProblem {
             Self::NoDatabases => {
                 "add one: `[databases.app]` with `migrations = \"migrations\"`".to_owned()
             }
-            Self::EmptyDatabaseName => "give it the name that `-n` should take".to_owned(),
+            Self::EmptyDatabaseName => "give it a name for `-n`".to_owned(),
             Self::NoTrack { database } => format!(
                 "add `migrations = \"…\"` to [databases.{database}], or a `shared` or `tenants` \
                  table with one"
             ),
             Self::TwoSharedTracks { .. } => {
-                "keep one of the two: `migrations` is the short form of `shared`".to_owned()
+                "remove one of the two: `migrations` is the short form of `shared`".to_owned()
             }
             Self::WithoutMigrations { name, .. } => {
-                format!("move `{name}` into the table whose `migrations` it is about")
+                format!("move `{name}` into the table with its `migrations`")
             }
             Self::BadName { source, .. } => name_help(source)?,
-            Self::NoReason { .. } => "say in `reason` why it is checked no more".to_owned(),
-            Self::NotOnePart { .. } => "give `database`, `database` and `track`, `tenant` (with its `database`, if several \
-                 have one of that name), `check`, or `setting`"
+            Self::NoReason { .. } => "explain in `reason` why it is no longer verified".to_owned(),
+            Self::NotOnePart { .. } => "set `database`, `database` and `track`, `tenant` (with its `database` if several \
+                                        databases have a tenant of that name), `check`, or `setting`"
                 .to_owned(),
-            Self::EmptySearchPath { .. } => "name its schemas, or leave the key out".to_owned(),
+            Self::EmptySearchPath { .. } => "list its schemas, or remove the key".to_owned(),
             Self::SearchPathStart { expected, .. } => format!(
-                "put {expected} first: that is where migrations create their tables, and where \
-                 the ledger is"
+                "put {expected} first: migrations create their tables there, and it contains the ledger"
             ),
             Self::TargetInSearchPath { .. } => {
-                "name the schemas themselves; `{target}` is a tenant's schema, and belongs into \
-                 the `search_path` of tenants that have one each"
+                "list schema names; `{target}` is a tenant's schema, and is valid only in the `search_path` of tenants with \
+                 a schema each"
                     .to_owned()
             }
             Self::TenantInSearchPath { .. } => {
-                "write `{target}`: the tenant's schema, as the key `target` makes it".to_owned()
+                "write `{target}`: the tenant's schema, as defined by the key `target`".to_owned()
             }
             Self::UnknownPlaceholder { .. } => {
-                "in a tenant's `search_path`, `{target}` is the tenant's schema; there is no other \
-                 such name"
+                "in a tenant's `search_path`, `{target}` is the tenant's schema; there is no other placeholder"
                     .to_owned()
             }
-            Self::ServersSchema { .. } => "name a schema of your own".to_owned(),
+            Self::ServersSchema { .. } => "use one of your own schemas".to_owned(),
             Self::BadTemplate { source, .. } => match source {
                 TargetError::NoPlaceholder { template } => {
                     format!(
-                        "put `{{tenant}}` where the tenant's name belongs: `{template}_{{tenant}}`"
+                        "insert `{{tenant}}` for the tenant's name: `{template}_{{tenant}}`"
                     )
                 }
                 other => name_help(other)?,
             },
             Self::BadTarget { source, .. } => name_help(source)?,
             Self::TakenTarget { .. } => {
-                "set a `target` that keeps tenants apart from it, such as `tenant_{tenant}`"
+                "set a `target` that cannot produce this name, such as `tenant_{tenant}`"
                     .to_owned()
             }
             Self::SameTarget { .. } => {
-                "rename one of the files, or give one another tenant's name: \
-                 `sample.NAME = { file = \"…\" }` beside `samples`"
+                "rename one of the files, or set another tenant's name for it: `sample.NAME = { file = \"…\" }` next to \
+                 `samples`"
                     .to_owned()
             }
             Self::ReservedName { .. } => {
-                "rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states \
-                 that mig-ci makes itself"
+                "rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci creates \
+                 itself"
                     .to_owned()
             }
             Self::NotSql { .. } => {
-                "narrow the pattern (`*.sql`), or make the sample with `pg_dump --format=plain`"
+                "restrict the pattern (`*.sql`), or create the sample with `pg_dump --format=plain`"
                     .to_owned()
             }
             Self::NoSuchSample { known, .. } if known.is_empty() => {
-                "say which `file` it is, or add `samples`".to_owned()
+                "set its `file`, or add `samples`".to_owned()
             }
             Self::NoSuchSample { tenant, known } => {
-                did_you_mean(tenant, known, "say which `file` it is; the samples found are")
+                did_you_mean(tenant, known, "set its `file`; the samples found are")
             }
             Self::NotOneSource { .. } => {
-                "give exactly one of `query`, `list`, `pattern`, `file` and `command`".to_owned()
+                "set exactly one of `query`, `list`, `pattern`, `file` and `command`".to_owned()
             }
         };
         Some(help)
@@ -205,9 +200,9 @@ fn unknown_key(key: &str, table: &str, known: &[String], elsewhere: &[String]) -
 fn interpolation(error: &super::interpolate::InterpolationError) -> String {
     use super::interpolate::InterpolationError as E;
     match error {
-        E::Unset { name } => format!("set it, or give a default: `${{{name}:-default}}`"),
+        E::Unset { name } => format!("set it, or write a default: `${{{name}:-default}}`"),
         E::Unclosed | E::BadName { .. } => {
-            "a variable is written `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself"
+            "write a variable as `${NAME}` or `${NAME:-default}`; `$${` is a literal `${`"
                 .to_owned()
         }
     }
@@ -222,13 +217,12 @@ fn limit(problem: &ConfigProblem) -> Option<String> {
             allowed.iter().chain([name]).map(String::as_str).collect::<Vec<_>>().join(", ")
         ),
         ConfigProblem::VariableIsCredential { .. } => {
-            "files of a pull request never read it, and no input allows it; put a value that may be \
-             public into another variable"
+            "files of a pull request can never read it, and no input allows it; put a public value into another variable"
                 .to_owned()
         }
         ConfigProblem::VariableInImage { .. } => {
-            "the name of an image goes to its registry: write it out, or give it by the input, as \
-             `postgres-image: …` in the `with:` of the step"
+            "the name of an image is sent to its registry: write it without variables, or set `postgres-image: …` in the \
+             `with:` of the step"
                 .to_owned()
         }
         ConfigProblem::ProviderNotAllowed { provider: ProviderChoice::Local } => {
@@ -243,8 +237,7 @@ fn limit(problem: &ConfigProblem) -> Option<String> {
                 .to_owned()
         }
         ConfigProblem::ServerOfFile => {
-            "set the server in the step, as `env: MIG_CI_POSTGRES_URL: ${{ secrets.… }}`; the file's \
-             own `url` serves at a desk"
+            "set the server in the step, as `env: MIG_CI_POSTGRES_URL: ${{ secrets.… }}`; the file's `url` is for local use"
                 .to_owned()
         }
         ConfigProblem::SuperuserNotAllowed => {
@@ -258,15 +251,15 @@ fn limit(problem: &ConfigProblem) -> Option<String> {
 
 fn name_help(error: &TargetError) -> Option<String> {
     Some(match error {
-        TargetError::Empty => "give a name".to_owned(),
+        TargetError::Empty => "enter a name".to_owned(),
         TargetError::TooLong { bytes, .. } => format!(
-            "shorten it by {} bytes: two names that PostgreSQL cuts alike would share one schema",
+            "shorten it by {} bytes: two names that PostgreSQL truncates to the same name would share one schema",
             bytes.saturating_sub(MAX_IDENTIFIER_BYTES)
         ),
-        TargetError::Control { .. } => "take it out".to_owned(),
+        TargetError::Control { .. } => "remove it".to_owned(),
         TargetError::User => "choose another name".to_owned(),
         TargetError::Reserved { .. } => "choose a name that does not begin with `pg_`".to_owned(),
-        TargetError::UnknownPlaceholder { .. } => "`{tenant}` is the only such name".to_owned(),
+        TargetError::UnknownPlaceholder { .. } => "`{tenant}` is the only placeholder".to_owned(),
         TargetError::NoPlaceholder { .. } => return None,
     })
 }
@@ -274,9 +267,9 @@ fn name_help(error: &TargetError) -> Option<String> {
 /// Help for the mistakes that people make most in TOML.
 fn syntax(message: &str) -> Option<&'static str> {
     if message.contains("duplicate key") {
-        Some("a key, or a table's header, may stand in a table once: join the two, or remove one")
+        Some("a key or a table header may occur only once in a table: merge the two, or remove one")
     } else if message.contains("string values must be quoted") {
-        Some("put the value between quotes")
+        Some("put the value in quotes")
     } else {
         None
     }

@@ -11,10 +11,11 @@ use super::key::quoted;
 use crate::formats::FORMATS;
 use crate::model::{Database, PostgresSettings, Project, Sample, TenantTrack, Track};
 
-const HEAD: &str = "\
-# How mig-ci replays the migrations of this repository: `mig-ci verify`.
-# Written by `mig-ci init` from the folders that it found; all keys are explained in docs/configuration.md.
-# Lines that begin with `#key` are switched off.
+const HEAD: &str = "# How mig-ci replays the migrations of this repository: `mig-ci verify`.
+# Written by \
+                    `mig-ci init` from the detected folders; docs/configuration.md explains all keys.
+# \
+                    Lines that begin with `#key` are not set.
 ";
 
 const TAIL: &str = "
@@ -42,13 +43,13 @@ fn postgres(settings: &PostgresSettings) -> String {
         Some(version) => table.key("version", &string(&version.to_string())),
         None => table.off("version", "\"17\""),
     }
-    table.prose("An image in place of `postgres:<version>`, for extensions that it brings.");
+    table.prose("An image to use instead of `postgres:<version>`, for example for its extensions.");
     table.off("image", "\"postgis/postgis:17-3.5\"");
-    table.prose("auto: Docker if it works, else local binaries. Or docker, local, url.");
+    table.prose("auto: Docker if it works, else local binaries. Others: docker, local, url.");
     table.key("provider", &string(&settings.provider.to_string()));
-    table.prose("owner: a plain owner, as on managed Postgres. Or superuser.");
+    table.prose("owner: a plain owner, as on managed PostgreSQL. Or superuser.");
     table.key("role", &string(&settings.role.to_string()));
-    table.prose("Made in each database by its administrator before the first migration.");
+    table.prose("The administrator creates them in each database before the first migration.");
     table.off("extensions", "[\"pgcrypto\"]");
     table.text
 }
@@ -80,7 +81,7 @@ fn render_database(database: &Database) -> String {
 fn render_track(table: &mut Table, track: &Track) {
     table.key("migrations", &string(track.migrations.as_str()));
     format(table);
-    table.prose("Where tables go that name no schema, and where the ledger is.");
+    table.prose("The schema of the ledger and of tables that are created without a schema name.");
     table.key("schema", &string(&track.schema));
     table.key("search_path", &list(&track.search_path));
 }
@@ -88,24 +89,25 @@ fn render_track(table: &mut Table, track: &Track) {
 fn render_tenants(table: &mut Table, tenants: &TenantTrack) {
     table.key("migrations", &string(tenants.track.migrations.as_str()));
     format(table);
-    table.prose("schema: a schema each in one database. database: a database each.");
+    table.prose(
+        "schema: a schema for each tenant in one database. database: a database for each tenant.",
+    );
     table.key("tenancy", &string(&tenants.tenancy.to_string()));
     table.prose("The name of a tenant's schema (or database).");
     table.key("target", &string(&tenants.target.to_string()));
     table.key("search_path", &list(&tenants.track.search_path));
     table.prose(
-        "Starting states of real tenants: dumps, or files written by hand, named by tenant.",
+        "Starting states of real tenants: dumps or hand-written files, named after the tenants.",
     );
-    table.prose(
-        "Beside them, `verify` always replays two empty tenants and one made from the base.",
-    );
+    table
+        .prose("`verify` also replays two empty tenants and one created by the base's migrations.");
     let patterns = patterns(&tenants.samples);
     if patterns.is_empty() {
         table.off("samples", "\"samples/*.sql\"");
     } else {
         table.key("samples", &list(&patterns));
     }
-    table.prose("Who the real tenants are: for the commands on real databases alone (`upgrade`, `status` …).");
+    table.prose("The source of the real tenants, for the commands on real databases (`upgrade`, `status` …).");
     table.off("from", "{ query = \"SELECT slug FROM tenants ORDER BY slug\" }");
 }
 
@@ -113,7 +115,7 @@ fn render_tenants(table: &mut Table, tenants: &TenantTrack) {
 fn format(table: &mut Table) {
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
     let list = names.join(", ");
-    table.prose(&format!("The migration tool, where detection must not choose: {list}."));
+    table.prose(&format!("The migration tool; overrides detection: {list}."));
     table.off("format", &string(names[0]));
 }
 
@@ -211,19 +213,19 @@ mod tests {
     fn the_file_explains_itself() {
         insta::assert_snapshot!(render(&discover(&files()).unwrap()), @r#"
         # How mig-ci replays the migrations of this repository: `mig-ci verify`.
-        # Written by `mig-ci init` from the folders that it found; all keys are explained in docs/configuration.md.
-        # Lines that begin with `#key` are switched off.
+        # Written by `mig-ci init` from the detected folders; docs/configuration.md explains all keys.
+        # Lines that begin with `#key` are not set.
 
         [postgres]
         # The major version that production runs.
         #version = "17"
-        # An image in place of `postgres:<version>`, for extensions that it brings.
+        # An image to use instead of `postgres:<version>`, for example for its extensions.
         #image = "postgis/postgis:17-3.5"
-        # auto: Docker if it works, else local binaries. Or docker, local, url.
+        # auto: Docker if it works, else local binaries. Others: docker, local, url.
         provider = "auto"
-        # owner: a plain owner, as on managed Postgres. Or superuser.
+        # owner: a plain owner, as on managed PostgreSQL. Or superuser.
         role = "owner"
-        # Made in each database by its administrator before the first migration.
+        # The administrator creates them in each database before the first migration.
         #extensions = ["pgcrypto"]
 
         [databases.app]
@@ -233,35 +235,35 @@ mod tests {
         [databases.app.shared]
         # These run once, before those of the tenants.
         migrations = "migrations/shared"
-        # The migration tool, where detection must not choose: sqlx, dbmate, golang-migrate, plain.
+        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, plain.
         #format = "sqlx"
-        # Where tables go that name no schema, and where the ledger is.
+        # The schema of the ledger and of tables that are created without a schema name.
         schema = "public"
         search_path = ["public"]
 
         [databases.app.tenants]
         # These run once for each tenant.
         migrations = "migrations/tenant"
-        # The migration tool, where detection must not choose: sqlx, dbmate, golang-migrate, plain.
+        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, plain.
         #format = "sqlx"
-        # schema: a schema each in one database. database: a database each.
+        # schema: a schema for each tenant in one database. database: a database for each tenant.
         tenancy = "schema"
         # The name of a tenant's schema (or database).
         target = "tenant_{tenant}"
         search_path = ["{target}", "the plans", "b", "public"]
-        # Starting states of real tenants: dumps, or files written by hand, named by tenant.
-        # Beside them, `verify` always replays two empty tenants and one made from the base.
+        # Starting states of real tenants: dumps or hand-written files, named after the tenants.
+        # `verify` also replays two empty tenants and one created by the base's migrations.
         samples = ["samples/*.sql", "samples/app/*.sql.gz"]
-        # Who the real tenants are: for the commands on real databases alone (`upgrade`, `status` …).
+        # The source of the real tenants, for the commands on real databases (`upgrade`, `status` …).
         #from = { query = "SELECT slug FROM tenants ORDER BY slug" }
 
         [databases."my users"]
         # For the commands on real databases (`upgrade`, `status` …): `verify` never connects to it.
         #url = "${MY_USERS_DATABASE_URL}"
         migrations = "migrations/my users"
-        # The migration tool, where detection must not choose: sqlx, dbmate, golang-migrate, plain.
+        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, plain.
         #format = "sqlx"
-        # Where tables go that name no schema, and where the ledger is.
+        # The schema of the ledger and of tables that are created without a schema name.
         schema = "public"
         search_path = ["public"]
 

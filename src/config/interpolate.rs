@@ -12,7 +12,7 @@ pub(crate) type VariableLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 pub(crate) enum InterpolationError {
     #[error("the environment variable `{name}` is not set")]
     Unset { name: String },
-    #[error("a `${{` without its `}}`")]
+    #[error("a `${{` without a `}}`")]
     Unclosed,
     #[error("`${{{name}}}` does not name an environment variable")]
     BadName { name: String },

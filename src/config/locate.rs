@@ -67,7 +67,7 @@ fn has_file(folder: &Utf8Path) -> Result<bool, ConfigErrors> {
     }
     let reason = match path.metadata() {
         Ok(there) if there.is_file() => return Ok(true),
-        Ok(_) => "it is no file".to_owned(),
+        Ok(_) => "it is not a file".to_owned(),
         Err(error) => format!("it is a symlink that cannot be followed: {error}"),
     };
     Err(ConfigProblem::NoConfigurationFile { path, reason }.into())
@@ -119,9 +119,9 @@ mod tests {
     fn a_configuration_that_is_no_file_is_not_passed_over() {
         let (_holder, root) = folder(&["mig-ci.toml", "a/mig-ci.toml/x", "b/migrations/1.sql"]);
         std::os::unix::fs::symlink("nowhere.toml", root.join("b/mig-ci.toml")).unwrap();
-        for (name, reason) in [("a", "it is no file"), ("b", "symlink")] {
+        for (name, reason) in [("a", "it is not a file"), ("b", "symlink")] {
             let text = locate(&root.join(name), None).unwrap_err().to_string();
-            assert!(text.contains(reason) && text.contains("mig-ci.toml is there"), "{text}");
+            assert!(text.contains(reason) && text.contains("mig-ci.toml exists"), "{text}");
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) enum ConfigProblem {
     UnknownKey { key: String, table: String, known: Vec<String>, elsewhere: Vec<String> },
     #[error("there is no check `{code}`")]
     UnknownCheck { code: String, known: Vec<String> },
-    #[error("{table} lacks its `{key}`")]
+    #[error("{table} has no `{key}`")]
     MissingKey { key: String, table: String, description: Option<String> },
     #[error("`{key}` must be {expected}, and is {found}")]
     WrongType { key: String, expected: String, found: String, description: Option<String> },
@@ -32,17 +32,17 @@ pub(crate) enum ConfigProblem {
     // Files and folders.
     #[error("there is no configuration file {path}")]
     NoSuchConfiguration { path: Utf8PathBuf },
-    #[error("{path} is there, but {reason}")]
+    #[error("{path} exists, but {reason}")]
     NoConfigurationFile { path: Utf8PathBuf, reason: String },
-    #[error("no `mig-ci.toml`, and no migrations that could be understood without one")]
+    #[error("no `mig-ci.toml`, and no migrations that could be detected without one")]
     NothingRecognised { root: Utf8PathBuf, looked_for: &'static [&'static str] },
-    #[error("shared migrations lie both in `{folder}` itself and in `{folder}/shared`")]
+    #[error("shared migrations are both in `{folder}` itself and in `{folder}/shared`")]
     TwoSharedFolders { folder: Utf8PathBuf },
     #[error(transparent)]
     Unreadable(#[from] FilesError),
     #[error("`{key}`: `{path}` leads out of the project")]
     OutsideProject { key: String, path: String },
-    #[error("`{key}`: the folder `{path}` does not exist, or holds no files")]
+    #[error("`{key}`: the folder `{path}` does not exist, or contains no files")]
     NoMigrations { key: String, path: Utf8PathBuf, nearest: Option<String> },
     #[error("`{key}`: `{path}` is a file, not a folder")]
     FileForFolder { key: String, path: Utf8PathBuf },
@@ -56,9 +56,9 @@ pub(crate) enum ConfigProblem {
     NoMatch { key: String, pattern: String, folder: Utf8PathBuf, files: usize },
 
     // The server.
-    #[error("`{value}` is not a major version of PostgreSQL that mig-ci knows")]
+    #[error("`{value}` is not a major version of PostgreSQL that mig-ci supports")]
     BadVersion { value: String },
-    #[error("the provider is `url`, but no server's URL is given")]
+    #[error("the provider is `url`, but the server's URL is not set")]
     NoServerUrl,
     #[error("`{name}` is not the name of a setting")]
     BadSetting { name: String },
@@ -66,7 +66,7 @@ pub(crate) enum ConfigProblem {
         "the value of the setting `{name}` has a control character, such as a tab or a line end"
     )]
     BadSettingValue { name: String },
-    #[error("the setting `{name}` would undo what mig-ci sets for each session")]
+    #[error("the setting `{name}` would override what mig-ci sets for each session")]
     ReservedSetting { name: String, instead: &'static str },
 
     // What a pull request's file may not decide by itself.
@@ -74,9 +74,11 @@ pub(crate) enum ConfigProblem {
     VariableNotAllowed { key: String, name: String, allowed: Vec<String> },
     #[error("`{key}`: the environment variable `{name}` is a credential")]
     VariableIsCredential { key: String, name: String },
-    #[error("`postgres.image` holds the variable `{name}`, which the action does not read there")]
+    #[error(
+        "`postgres.image` contains the variable `{name}`, which the action does not read there"
+    )]
     VariableInImage { name: String },
-    #[error("`postgres.provider` cannot be `{provider}` in the action unless its input says so")]
+    #[error("`postgres.provider` cannot be `{provider}` in the action unless its input selects it")]
     ProviderNotAllowed { provider: ProviderChoice },
     #[error("`postgres.url` is not used in the action: the workflow names the server")]
     ServerOfFile,
@@ -84,17 +86,17 @@ pub(crate) enum ConfigProblem {
     SuperuserNotAllowed,
 
     // Databases and their tracks.
-    #[error("the file names no database")]
+    #[error("the file contains no database")]
     NoDatabases,
     #[error("a database has an empty name")]
     EmptyDatabaseName,
     #[error("the database `{database}` has no migrations")]
     NoTrack { database: String },
     #[error(
-        "the database `{database}` has its migrations twice: `migrations` and `shared.migrations`"
+        "the database `{database}` has two keys for its migrations: `migrations` and `shared.migrations`"
     )]
     TwoSharedTracks { database: String },
-    #[error("`{key}` stands beside no `migrations`")]
+    #[error("`{key}` is in a table without `migrations`")]
     WithoutMigrations { key: String, name: &'static str },
     #[error("`{key}`: {source}")]
     BadName { key: String, source: TargetError },
@@ -102,12 +104,12 @@ pub(crate) enum ConfigProblem {
     EmptySearchPath { key: String },
     #[error("`{key}` begins with `{first}`, not with {expected}")]
     SearchPathStart { key: String, first: String, expected: String },
-    #[error("`{key}` holds `{{target}}`, but {reason}")]
+    #[error("`{key}` contains `{{target}}`, but {reason}")]
     TargetInSearchPath { key: String, reason: &'static str },
-    #[error("`{key}` holds `{{tenant}}`, which means nothing there")]
+    #[error("`{key}` contains `{{tenant}}`, which has no meaning there")]
     TenantInSearchPath { key: String },
 
-    #[error("`{key}` holds `{placeholder}`, which means nothing there")]
+    #[error("`{key}` contains `{placeholder}`, which has no meaning there")]
     UnknownPlaceholder { key: String, placeholder: String },
     #[error("`{key}`: `{name}` is a schema of PostgreSQL's own")]
     ServersSchema { key: String, name: String },
@@ -121,7 +123,7 @@ pub(crate) enum ConfigProblem {
     // Tenants and samples.
     #[error("`{key}`: {source}")]
     BadTemplate { key: String, source: TargetError },
-    #[error("the target of the tenant `{tenant}` ({origin}) cannot be: {source}")]
+    #[error("the target of the tenant `{tenant}` ({origin}) is invalid: {source}")]
     BadTarget { tenant: String, origin: String, source: TargetError },
     #[error(
         "the tenant `{tenant}` ({origin}) would have the target `{target}`, which is {taken_by}"
@@ -129,11 +131,11 @@ pub(crate) enum ConfigProblem {
     TakenTarget { tenant: String, origin: String, target: String, taken_by: String },
     #[error("two samples have the target `{target}`: {first} and {second}")]
     SameTarget { target: String, first: Utf8PathBuf, second: Utf8PathBuf },
-    #[error("the name `{name}` of the sample {path} is one that mig-ci gives")]
+    #[error("the name `{name}` of the sample {path} is reserved by mig-ci")]
     ReservedName { name: String, path: Utf8PathBuf },
     #[error("`{key}`: {path} is not an `.sql` or `.sql.gz` file")]
     NotSql { key: String, path: Utf8PathBuf },
-    #[error("no sample file is the tenant `{tenant}`'s")]
+    #[error("no sample file belongs to the tenant `{tenant}`")]
     NoSuchSample { tenant: String, known: Vec<String> },
     #[error("{table} has {}", if .given.is_empty() { "no source of names".to_owned() } else { format!("{} sources of names: {}", .given.len(), .given.join(", ")) })]
     NotOneSource { table: String, given: Vec<&'static str> },

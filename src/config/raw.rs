@@ -19,16 +19,16 @@ pub(crate) struct RawConfig {
     /// The server on which migrations are replayed.
     #[serde(default)]
     pub(crate) postgres: RawPostgres,
-    /// What stands before any migration.
+    /// What exists before any migration.
     #[serde(default)]
     pub(crate) prepare: RawPrepare,
-    /// The named databases of the project, by the name that `-n` takes.
+    /// The named databases of the project, by the name for `-n`.
     #[serde(default)]
     pub(crate) databases: IndexMap<String, RawDatabase>,
-    /// What counts how much.
+    /// Severities of checks.
     #[serde(default)]
     pub(crate) checks: RawChecks,
-    /// What is checked no more, and why.
+    /// Intended reductions of coverage, with reasons.
     #[serde(default)]
     pub(crate) coverage: RawCoverage,
 }
@@ -39,57 +39,57 @@ pub(crate) struct RawConfig {
 pub(crate) struct RawPostgres {
     /// The major version that production runs: `"17"`.
     pub(crate) version: Option<RawVersion>,
-    /// A container image in place of `postgres:<version>`. It wins over `version`, which then only says what to expect.
+    /// A container image to use instead of `postgres:<version>`. `version` is then only compared with the server's version.
     pub(crate) image: Option<String>,
-    /// What makes the server: Docker, local binaries, an existing server, or (`auto`) Docker if it works, else local binaries.
+    /// Where the server comes from: Docker, local binaries, an existing server, or (`auto`) Docker if it works, else local binaries.
     #[serde(default)]
     #[schemars(schema_with = "choice::<ProviderChoice>")]
     pub(crate) provider: Option<String>,
-    /// The role that migrations run as: a plain owner, as on managed Postgres, or a superuser.
+    /// The role that runs migrations: a plain owner, as on managed PostgreSQL, or a superuser.
     #[serde(default)]
     #[schemars(schema_with = "choice::<Role>")]
     pub(crate) role: Option<String>,
-    /// The locale of the databases, as production's have it: `en_US.UTF-8`. Without it, the server's own.
+    /// The locale of the databases, as in production: `en_US.UTF-8`. Default: the server's own.
     pub(crate) locale: Option<String>,
-    /// Who knows the locale: the machine's C library, ICU (from PostgreSQL 15 on), or PostgreSQL itself (from 17 on).
+    /// The provider of the locale: the machine's C library, ICU (from PostgreSQL 15 on), or PostgreSQL itself (from 17 on).
     #[serde(default, rename = "locale-provider")]
     #[schemars(schema_with = "choice::<LocaleProvider>")]
     pub(crate) locale_provider: Option<String>,
-    /// Extensions that are made in each database by its administrator before the first migration.
+    /// Extensions that the administrator creates in each database before the first migration.
     #[serde(default)]
     pub(crate) extensions: Vec<String>,
     /// Session settings that migrations read, by name.
     #[serde(default)]
     pub(crate) settings: IndexMap<String, String>,
-    /// The server of the `url` provider. Not read with any other provider.
+    /// The server of the `url` provider. Ignored for other providers.
     pub(crate) url: Option<String>,
 }
 
-/// What stands before any migration.
+/// What exists before any migration.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawPrepare {
-    /// SQL files that are run once on the server, as its administrator: roles that grants refer to.
+    /// SQL files that the administrator runs once on the server, for example to create roles.
     pub(crate) server: Option<OneOrMany>,
 }
 
-/// A named database: `migrations` alone, or `shared`, `tenants`, or both.
+/// A named database: only `migrations`, or `shared`, `tenants`, or both.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawDatabase {
     /// The real database, for the commands on real databases (`upgrade`, `status` …). `verify` neither reads it nor connects to it.
     pub(crate) url: Option<String>,
-    /// Version tables of other products in the database, by their names (`table` or `schema.table`): `upgrade` takes none of
-    /// these for the ledger of its own migrations.
+    /// Version tables of other products in the database, by name (`table` or `schema.table`): `upgrade` ignores
+    /// these ledgers.
     #[serde(default, rename = "other-ledgers")]
     pub(crate) other_ledgers: Vec<String>,
-    /// SQL files that are run once in the database, as the server's administrator, before its first migration.
+    /// SQL files that the administrator runs once in the database before its first migration.
     pub(crate) prepare: Option<OneOrMany>,
-    /// The migration directory of a plain named database.
+    /// The migration directory of a database without tenants.
     pub(crate) migrations: Option<String>,
-    /// The migration tool's name, where detection must not choose.
+    /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
-    /// The tool's version table, where it is not the tool's default.
+    /// The tool's version table, if it is not the tool's default.
     pub(crate) ledger: Option<String>,
     /// Who runs these migrations in production: the format's own tool, or `mig-ci upgrade`.
     #[serde(default)]
@@ -99,19 +99,19 @@ pub(crate) struct RawDatabase {
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
     pub(crate) order: Option<String>,
-    /// Names of files that are meant to run forwards from their first line to their last, although something in them looks
+    /// Names of files to run as up migrations from their first line to their last, although their content or name looks
     /// like a down migration; `"."` is the folder itself.
     #[serde(default, rename = "forward-only")]
     pub(crate) forward_only: Vec<String>,
-    /// The schema that comes first in the search path and holds the ledger.
+    /// The first schema of the search path, which contains the ledger.
     pub(crate) schema: Option<String>,
-    /// The search path of the migrations' sessions; begins with `schema`.
+    /// The search path of the migrations' sessions; has to begin with `schema`.
     pub(crate) search_path: Option<Vec<String>>,
-    /// The state that the migrations start from, in place of the one that the base branch's migrations make.
+    /// The starting state, instead of the one that the base branch's migrations create.
     pub(crate) sample: Option<RawSharedSample>,
     /// The migrations that run once, before those of the tenants.
     pub(crate) shared: Option<RawShared>,
-    /// The migrations that run once for each tenant, and who the tenants are.
+    /// The migrations that run once for each tenant, and the source of the tenants.
     pub(crate) tenants: Option<RawTenants>,
 }
 
@@ -121,9 +121,9 @@ pub(crate) struct RawDatabase {
 pub(crate) struct RawShared {
     /// The directory of the shared migrations.
     pub(crate) migrations: String,
-    /// The migration tool's name, where detection must not choose.
+    /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
-    /// The tool's version table, where it is not the tool's default.
+    /// The tool's version table, if it is not the tool's default.
     pub(crate) ledger: Option<String>,
     /// Who runs these migrations in production: the format's own tool, or `mig-ci upgrade`.
     #[serde(default)]
@@ -133,27 +133,27 @@ pub(crate) struct RawShared {
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
     pub(crate) order: Option<String>,
-    /// Names of files that are meant to run forwards from their first line to their last, although something in them looks
+    /// Names of files to run as up migrations from their first line to their last, although their content or name looks
     /// like a down migration; `"."` is the folder itself.
     #[serde(default, rename = "forward-only")]
     pub(crate) forward_only: Vec<String>,
-    /// The schema that comes first in the search path and holds the ledger.
+    /// The first schema of the search path, which contains the ledger.
     pub(crate) schema: Option<String>,
-    /// The search path of the migrations' sessions; begins with `schema`.
+    /// The search path of the migrations' sessions; has to begin with `schema`.
     pub(crate) search_path: Option<Vec<String>>,
-    /// The state that the migrations start from, in place of the one that the base branch's migrations make.
+    /// The starting state, instead of the one that the base branch's migrations create.
     pub(crate) sample: Option<RawSharedSample>,
 }
 
-/// The migrations that run once for each tenant, and who the tenants are.
+/// The migrations that run once for each tenant, and the source of the tenants.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawTenants {
     /// The directory of the tenants' migrations.
     pub(crate) migrations: String,
-    /// The migration tool's name, where detection must not choose.
+    /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
-    /// The tool's version table, where it is not the tool's default. Each tenant has one.
+    /// The tool's version table, if it is not the tool's default. Each tenant has one.
     pub(crate) ledger: Option<String>,
     /// Who runs these migrations in production: the format's own tool, or `mig-ci upgrade`.
     #[serde(default)]
@@ -163,30 +163,30 @@ pub(crate) struct RawTenants {
     #[serde(default)]
     #[schemars(schema_with = "choice::<FileOrder>")]
     pub(crate) order: Option<String>,
-    /// Names of files that are meant to run forwards from their first line to their last, although something in them looks
+    /// Names of files to run as up migrations from their first line to their last, although their content or name looks
     /// like a down migration; `"."` is the folder itself.
     #[serde(default, rename = "forward-only")]
     pub(crate) forward_only: Vec<String>,
-    /// How tenants are kept apart: a schema each in one database, or a database each.
+    /// How tenants are separated: a schema for each in one database, or a database for each.
     #[serde(default)]
     #[schemars(schema_with = "choice::<Tenancy>")]
     pub(crate) tenancy: Option<String>,
-    /// The name of a tenant's schema or database, with `{tenant}` where the tenant's name belongs.
+    /// The name of a tenant's schema or database, with `{tenant}` for the tenant's name.
     pub(crate) target: Option<String>,
-    /// The search path of a tenant's sessions; begins with `{target}` where each tenant has a schema.
+    /// The search path of a tenant's sessions; has to begin with `{target}` if each tenant has a schema.
     pub(crate) search_path: Option<Vec<String>>,
-    /// Where the real tenants' names come from, for the commands on real databases (`upgrade`, `status` …). `verify` does not read it.
+    /// The source of the real tenants' names, for the commands on real databases (`upgrade`, `status` …). `verify` does not read it.
     pub(crate) from: Option<RawFrom>,
-    /// SQL files that are run once for each tenant, as the server's administrator, before its first migration.
+    /// SQL files that the administrator runs once for each tenant before its first migration.
     pub(crate) prepare: Option<OneOrMany>,
-    /// Patterns of SQL files (plain or `.gz`), each a tenant's starting state; the file's name is the tenant's.
+    /// Patterns of SQL files (plain or `.gz`), each with a tenant's starting state; the file is named after the tenant.
     pub(crate) samples: Option<OneOrMany>,
-    /// What a sample file does not say of itself, by tenant.
+    /// Properties of a sample that its file does not contain, by tenant.
     #[serde(default)]
     pub(crate) sample: IndexMap<String, RawSample>,
 }
 
-/// Where the real tenants' names come from: exactly one of these.
+/// The source of the real tenants' names: exactly one of these.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawFrom {
@@ -202,13 +202,13 @@ pub(crate) struct RawFrom {
     pub(crate) command: Option<OneOrMany>,
 }
 
-/// What a sample file does not say of itself.
+/// Properties of a sample that its file does not contain.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawSample {
-    /// The tenant's sample file, where its name is not the tenant's.
+    /// The tenant's sample file, if it is not named after the tenant.
     pub(crate) file: Option<String>,
-    /// The migration at which the sample stands, where it has no ledger to say so.
+    /// The version of the sample, if it has no ledger.
     pub(crate) version: Option<RawVersion>,
 }
 
@@ -218,21 +218,21 @@ pub(crate) struct RawSample {
 pub(crate) enum RawSharedSample {
     /// An SQL file (plain or `.gz`).
     File(String),
-    /// An SQL file, and what it does not say of itself.
+    /// An SQL file, and its properties that it does not contain.
     Table(RawSharedSampleTable),
 }
 
-/// An SQL file, and what it does not say of itself.
+/// An SQL file, and its properties that it does not contain.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawSharedSampleTable {
     /// An SQL file (plain or `.gz`).
     pub(crate) file: String,
-    /// The migration at which the sample stands, where it has no ledger to say so.
+    /// The version of the sample, if it has no ledger.
     pub(crate) version: Option<RawVersion>,
 }
 
-/// What counts how much.
+/// Severities of checks.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub(crate) struct RawChecks {
     /// Findings at or above this severity fail the run.
@@ -248,7 +248,7 @@ pub(crate) struct RawChecks {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCheck {
-    /// What its findings weigh; `off` switches the check off.
+    /// The severity of its findings; `off` disables the check.
     #[serde(default)]
     #[schemars(schema_with = "severity_or_off")]
     pub(crate) severity: Option<String>,

@@ -231,7 +231,7 @@ mod tests {
               "pattern": "\\$\\{"
             }
           ],
-          "description": "What makes the server: Docker, local binaries, an existing server, or (`auto`) Docker if it works, else local binaries.",
+          "description": "Where the server comes from: Docker, local binaries, an existing server, or (`auto`) Docker if it works, else local binaries.",
           "type": "string"
         }
         "#);

@@ -84,15 +84,15 @@ impl BatchFailure {
         let is_lost = self.failure.kind == FailureKind::ConnectionLost;
         if is_lost && !self.had_no_effect {
             self.failure.hint = Some(
-                "the connection broke while a migration ran outside of a transaction: it may have been applied in part, or \
-                 whole without its row in the ledger; look at what it makes before it is run again"
+                "the connection broke while a migration ran outside of a transaction: it may have been applied partly, or \
+                 completely without its ledger row; check its objects before you run it again"
                     .to_owned(),
             );
         }
         if !is_lost && !self.had_no_effect && self.is_partly_applied {
             self.failure.hint.get_or_insert_with(|| {
-                "what the migration did before it failed stays, and its ledger does not show it: undo that by hand, or finish it \
-                 and add the ledger's row, before it is run again from its beginning"
+                "the statements before the failure stay applied, and the ledger does not show the migration: revert them \
+                 manually, or complete the migration and add its ledger row, before you run it again"
                     .to_owned()
             });
         }

@@ -45,13 +45,13 @@ pub(crate) fn guard_failure(failure: Failure) -> Failure {
     }
     Failure {
         hint: Some(
-            "its transaction was rolled back, and nothing of it is there. Set what a function of it needs with SET LOCAL, or \
-             with a SET clause of the function"
+            "its transaction was rolled back. Set parameters that a function needs with SET LOCAL, or with a SET clause of \
+             the function"
                 .to_owned(),
         ),
         ..Failure::new(
             FailureKind::Ledger,
-            "the ledger would not show the migration: it has changed the ledger, the search path or the role",
+            "rolled back: the migration changed search_path, role or the ledger, so its version row would be lost",
         )
     }
 }

@@ -22,8 +22,8 @@ pub(crate) fn require(
     place: Option<Place>,
 ) -> Result<(), Failure> {
     if !seen.recorded {
-        let words = "the migration ran, and the ledger does not show that: it has changed the ledger, the search path or the \
-                     role, or has left a transaction open";
+        let words = "the migration ran, but the ledger does not show it: the migration changed the ledger, the search path \
+                     or the role, or left a transaction open";
         return Err(Failure { place, ..Failure::new(FailureKind::Ledger, words) });
     }
     let Some(moved) = seen.moved_search_path(search_path) else { return Ok(()) };

@@ -25,15 +25,14 @@ impl Race {
     pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::Lock => {
-                "another session held a lock at each try (pg_locks shows which): run again when that is over, or wait longer \
-                 with --lock-timeout"
+                "another session held a lock at each attempt (see pg_locks): run again later, or increase --lock-timeout"
             }
             Self::Connection => {
-                "the connection broke at each try: run again when the server is there"
+                "the connection broke at each attempt: run again when the server is available"
             }
             Self::Catalog | Self::SameMigration => {
-                "another session changed the same objects at each try, the last of which ran beside no other migration of \
-                 this run: run again when nothing else changes them"
+                "another session changed the same objects at each attempt, although the last one ran without other \
+                 migrations of this run: run again when nothing else changes them"
             }
         }
     }

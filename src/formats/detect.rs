@@ -47,7 +47,7 @@ pub(crate) fn detect_format(
 
 fn named(directory: &Directory<'_>, name: &str) -> Result<DetectedFormat, FormatError> {
     if let Some(format) = FORMATS.iter().copied().find(|format| format.name() == name) {
-        return Ok(DetectedFormat { format, reason: "the configuration says so".to_owned() });
+        return Ok(DetectedFormat { format, reason: "the configuration sets it".to_owned() });
     }
     let problem = if unsupported::NAMES.contains(&name) {
         format!("the format `{name}` is not supported yet")
@@ -93,8 +93,8 @@ fn ambiguous(directory: &Directory<'_>, claims: &[DetectedFormat]) -> FormatErro
     let all: Vec<_> = claims.iter().map(claim).collect();
     FormatError::Directory {
         path: directory.path.to_owned(),
-        problem: format!("it is not clear whose format it has: {}", all.join("; or ")),
-        help: Some(format!("set `format = \"{}\"`, or the other", claims[0].format.name())),
+        problem: format!("its format is ambiguous: {}", all.join("; or ")),
+        help: Some(format!("set `format = \"{}\"`, or to the other one", claims[0].format.name())),
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     fn names_without_a_hint_are_plain_sql() {
         assert_eq!(
             choose_in(&[("m/001_a.sql", "")], None).unwrap(),
-            "plain, because its .sql files bear no tool's marks"
+            "plain, because its .sql files contain no tool's markers"
         );
     }
 
@@ -148,9 +148,9 @@ mod tests {
     fn two_claims_are_an_error() {
         assert_eq!(
             error(&[("m/1_x.up.sql", ""), ("m/1_x.down.sql", "")], None),
-            "m: it is not clear whose format it has: sqlx, because `1_x.down.sql` is named as sqlx \
-             names reversible ones; or golang-migrate, because `1_x.down.sql` is named as \
-             golang-migrate names it [set `format = \"sqlx\"`, or the other]"
+            "m: its format is ambiguous: sqlx, because `1_x.down.sql` has the name of a reversible sqlx migration; or \
+             golang-migrate, because `1_x.down.sql` has a name of golang-migrate's form [set `format = \"sqlx\"`, or to the \
+             other one]"
         );
         let both = [("m/1_x.up.sql", ""), ("go.mod", "golang-migrate/migrate"), ("sqlx.toml", "")];
         assert!(error(&both, None).contains("there is `sqlx.toml`; or golang-migrate"));
@@ -160,7 +160,7 @@ mod tests {
     fn the_configuration_has_the_last_word() {
         assert_eq!(
             choose_in(&[("m/1_x.up.sql", "")], Some("golang-migrate")).unwrap(),
-            "golang-migrate, because the configuration says so"
+            "golang-migrate, because the configuration sets it"
         );
         let help = "[set `format` to \"sqlx\", \"dbmate\", \"golang-migrate\" or \"plain\"]";
         for (wanted, problem) in [

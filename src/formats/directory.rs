@@ -53,7 +53,7 @@ impl<'a> Directory<'a> {
         let path = self.join(name);
         let bytes = self.files.read(&path)?.ok_or_else(|| FilesError {
             path: path.clone(),
-            reason: "it is no longer there".to_owned(),
+            reason: "it no longer exists".to_owned(),
         })?;
         utf8(&path, bytes).map(Into::into)
     }
@@ -96,7 +96,7 @@ impl<'a> Directory<'a> {
         let found = match self.names() {
             Ok(names) if names.is_empty() => match self.paths() {
                 Ok(paths) if paths.is_empty() => "it has no files".to_owned(),
-                Ok(_) => "it has folders alone, and files in them are not read".to_owned(),
+                Ok(_) => "it contains only folders, and files in them are not read".to_owned(),
                 Err(error) => return error,
             },
             Ok(names) => format!("it has {}, and {expected}", listed(&names)),
@@ -109,7 +109,7 @@ impl<'a> Directory<'a> {
     pub(crate) fn no_ledger(&self, name: &str, expected: &str) -> FormatError {
         FormatError::Directory {
             path: self.path.to_owned(),
-            problem: format!("`{name}` cannot be the ledger's table"),
+            problem: format!("`{name}` is not a valid name of the ledger"),
             help: Some(format!("write it as {expected}")),
         }
     }
@@ -194,7 +194,7 @@ mod tests {
         let files = MemoryFiles::new(names.map(|name| (name, "")));
         assert_eq!(
             directory(&files, "nested").no_migrations("none is x").to_string(),
-            "no migrations found in nested: it has folders alone, and files in them are not read"
+            "no migrations found in nested: it contains only folders, and files in them are not read"
         );
         assert_eq!(
             directory(&files, "m").no_migrations("none is x").to_string(),

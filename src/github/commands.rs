@@ -71,7 +71,7 @@ pub(crate) fn annotations(all: &[SourceAnnotation]) -> String {
             let shown = if of_type.len() > OF_ONE_TYPE { OF_ONE_TYPE - 1 } else { of_type.len() };
             let mut lines: String = of_type[..shown].iter().map(|each| annotation(each)).collect();
             if of_type.len() > shown {
-                let more = format!("{} more: the job summary has them", of_type.len() - shown);
+                let more = format!("{} more: see the job summary", of_type.len() - shown);
                 lines.push_str(&at_run(name_of(severity), "mig-ci", &more));
             }
             lines
@@ -225,8 +225,8 @@ mod tests {
         assert_eq!(lines.matches("::error ").count(), 10);
         assert_eq!(lines.matches("::warning ").count(), 10);
         assert_eq!(lines.matches("::notice ").count(), 2);
-        assert!(lines.contains("::error title=mig-ci::491 more: the job summary has them\n"));
-        assert!(lines.contains("::warning title=mig-ci::2 more: the job summary has them\n"));
+        assert!(lines.contains("::error title=mig-ci::491 more: see the job summary\n"));
+        assert!(lines.contains("::warning title=mig-ci::2 more: see the job summary\n"));
         assert!(lines.find("::error").unwrap() < lines.find("::warning").unwrap());
     }
 

@@ -57,10 +57,10 @@ pub(crate) struct StepFiles {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ContextError {
     #[error(
-        "{name} is not set: `mig-ci action` runs as a step of a GitHub workflow; elsewhere `mig-ci verify` does the same work"
+        "{name} is not set: `mig-ci action` runs as a GitHub Actions step; elsewhere use `mig-ci verify`"
     )]
     Unset { name: &'static str },
-    #[error("{name} is {value:?}: that is no {what}")]
+    #[error("{name} is {value:?}, which is not a {what}")]
     Malformed { name: &'static str, value: String, what: &'static str },
 }
 
@@ -241,15 +241,17 @@ mod tests {
     #[test]
     fn what_is_absent_or_malformed_is_named() {
         let error = |changes: &[(&str, &str)]| read(changes).unwrap_err().to_string();
-        insta::assert_snapshot!(error(&[("GITHUB_REPOSITORY", "")]), @"GITHUB_REPOSITORY is not set: `mig-ci action` runs as a step of a GitHub workflow; elsewhere `mig-ci verify` does the same work");
+        insta::assert_snapshot!(error(&[("GITHUB_REPOSITORY", "")]), @"GITHUB_REPOSITORY is not set: `mig-ci action` runs \
+                                                                       as a GitHub Actions step; elsewhere use `mig-ci \
+                                                                       verify`");
         for name in ["shop", "acme/", "/shop", "a/b/c", "acme/..", "acme/a b", "acme/x](y)"] {
             let text = error(&[("GITHUB_REPOSITORY", name)]);
-            assert!(text.contains("no repository, as in `acme/shop`"), "{text}");
+            assert!(text.contains("not a repository, as in `acme/shop`"), "{text}");
         }
         for url in ["github.com", "https://", "https://a b", "https://a)b", "file:///x"] {
             let text = error(&[("GITHUB_SERVER_URL", url)]);
-            assert!(text.contains("GITHUB_SERVER_URL is ") && text.contains("no URL"), "{text}");
+            assert!(text.contains("GITHUB_SERVER_URL is ") && text.contains("not a URL"), "{text}");
         }
-        insta::assert_snapshot!(error(&[("GITHUB_RUN_ID", "x")]), @r#"GITHUB_RUN_ID is "x": that is no number"#);
+        insta::assert_snapshot!(error(&[("GITHUB_RUN_ID", "x")]), @r#"GITHUB_RUN_ID is "x", which is not a number"#);
     }
 }

@@ -78,7 +78,7 @@ fn summary(blocks: &[String], limit: usize) -> String {
     if left_out > 0 && text.len() + 200 <= limit {
         let parts = if left_out == 1 { "part" } else { "parts" };
         text.push_str(&format!(
-            "**{left_out} {parts} left out here**: a summary has up to 1 MiB. The JSON report has all.\n"
+            "**{left_out} {parts} omitted**: a summary is limited to 1 MiB. See the JSON report.\n"
         ));
     }
     text
@@ -167,7 +167,7 @@ mod tests {
         assert!(text.contains("# One\n\n") && !text.contains("yyy"));
         assert_eq!(text.matches('z').count(), 900_000);
         assert!(text.ends_with(
-            "**1 part left out here**: a summary has up to 1 MiB. The JSON report has all.\n"
+            "**1 part omitted**: a summary is limited to 1 MiB. See the JSON report.\n"
         ));
         // Nothing more fits, and the limit is kept all the same.
         let before = text.len();

@@ -139,7 +139,7 @@ fn parsed<T>(
 }
 
 fn one_of<T: FromStr + VariantNames>(value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("known are {}", T::VARIANTS.join(", ")))
+    value.parse().map_err(|_| format!("possible values: {}", T::VARIANTS.join(", ")))
 }
 
 /// The spellings of YAML 1.2's core schema, as `core.getBooleanInput` of actions/toolkit takes them.
@@ -147,7 +147,7 @@ fn boolean(value: &str) -> Result<bool, String> {
     match value {
         "true" | "True" | "TRUE" => Ok(true),
         "false" | "False" | "FALSE" => Ok(false),
-        _ => Err("it is either true or false".to_owned()),
+        _ => Err("possible values: true, false".to_owned()),
     }
 }
 
@@ -157,14 +157,14 @@ pub(crate) fn key(value: &str) -> Result<String, String> {
     if value.len() <= 100 && value.bytes().all(is_plain) && !value.contains("--") {
         Ok(value.to_owned())
     } else {
-        Err("it has up to 100 letters, digits, and any of . _ - but no two dashes in a row"
+        Err("it may have up to 100 letters, digits, and . _ - but no two dashes in a row"
             .to_owned())
     }
 }
 
 fn pull_request(value: &str) -> Result<u64, String> {
     match value.parse() {
-        Ok(0) | Err(_) => Err("it is the number of a pull request, without a #".to_owned()),
+        Ok(0) | Err(_) => Err("it must be the number of a pull request, without a #".to_owned()),
         Ok(number) => Ok(number),
     }
 }
@@ -173,7 +173,7 @@ fn inside(value: &str) -> Result<Utf8PathBuf, String> {
     let path = Utf8PathBuf::from(value);
     if path.is_absolute() || path.components().any(|part| part.as_str() == "..") {
         return Err(
-            "it is a folder in the workspace, without a / at its start and without ..".into()
+            "it must be a folder in the workspace, without a leading / and without ..".into()
         );
     }
     Ok(path)
@@ -273,10 +273,10 @@ mod tests {
     #[test]
     fn errors_name_the_input_and_what_it_can_be() {
         let error = |name, value| read(&[(name, value)]).unwrap_err().to_string();
-        insta::assert_snapshot!(error("INPUT_COMMENT", "on"), @r#"the input `comment` is "on": known are update, new, off"#);
-        insta::assert_snapshot!(error("INPUT_ANNOTATIONS", "yes"), @r#"the input `annotations` is "yes": it is either true or false"#);
-        insta::assert_snapshot!(error("INPUT_PULL-REQUEST", "#7"), @r##"the input `pull-request` is "#7": it is the number of a pull request, without a #"##);
-        assert!(error("INPUT_ALLOW-SUPERUSER", "yes").contains("either true or false"));
+        insta::assert_snapshot!(error("INPUT_COMMENT", "on"), @r#"the input `comment` is "on": possible values: update, new, off"#);
+        insta::assert_snapshot!(error("INPUT_ANNOTATIONS", "yes"), @r#"the input `annotations` is "yes": possible values: true, false"#);
+        insta::assert_snapshot!(error("INPUT_PULL-REQUEST", "#7"), @r##"the input `pull-request` is "#7": it must be the number of a pull request, without a #"##);
+        assert!(error("INPUT_ALLOW-SUPERUSER", "yes").contains("possible values: true, false"));
         for value in ["0/8", "9/8", "8", "a/b", "1/0", "-1/2"] {
             assert!(error("INPUT_PARTITION", value).contains("as in 2/8"), "{value}");
         }

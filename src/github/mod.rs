@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! GITHUB_*, RUNNER_* ─▶ context ─┐                 ┌▶ commands        the log: annotations, masks, stopped commands
-//! INPUT_*            ─▶ inputs  ─┼─▶ cli::action ──┼▶ file_commands   outputs, state, the job's summary
+//! INPUT_*            ─▶ inputs  ─┼─▶ github_action ┼▶ file_commands   outputs, state, the job's summary
 //! event.json         ─▶ event   ─┘                 │
 //!                                                  └▶ publish ─▶ comment ────┐
 //!                                                            └▶ check_run ──┼─▶ client ─▶ retry ─▶ transport ─▶ GitHub

@@ -88,7 +88,7 @@ fn connect_trusting(
             };
             build(base, token, https(&tls, tunnel))
         }
-        Some(_) => Err(setup("the proxy variables name a proxy that is neither http nor https")),
+        Some(_) => Err(setup("the proxy variables contain a proxy that is neither http nor https")),
     }
 }
 
@@ -98,7 +98,7 @@ where
 {
     let client = Client::builder(TokioExecutor::new()).build(connector);
     let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-        .map_err(|_| setup("the token has characters that no token has (a line break?)"))?;
+        .map_err(|_| setup("the token contains invalid characters (a line break?)"))?;
     bearer.set_sensitive(true);
     let headers: Vec<(HeaderName, HeaderValue)> = vec![
         (USER_AGENT, HeaderValue::from_static(concat!("mig-ci/", env!("CARGO_PKG_VERSION")))),

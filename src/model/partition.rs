@@ -46,9 +46,9 @@ impl FromStr for Partition {
             Some(Self { index: index.parse().ok()?, count: count.parse().ok()? })
         });
         let fits = |part: &Self| (1..=part.count).contains(&part.index);
-        parts
-            .filter(fits)
-            .ok_or_else(|| "it has the form INDEX/COUNT with INDEX from 1, as in 2/8".to_owned())
+        parts.filter(fits).ok_or_else(|| {
+            "the format is INDEX/COUNT, with INDEX starting at 1, as in 2/8".to_owned()
+        })
     }
 }
 

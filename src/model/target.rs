@@ -12,11 +12,11 @@ const PLACEHOLDER: &str = "{tenant}";
 pub(crate) enum TargetError {
     #[error("the name is empty")]
     Empty,
-    #[error("`{name}` has {bytes} bytes, and PostgreSQL cuts names at {MAX_IDENTIFIER_BYTES}")]
+    #[error("`{name}` has {bytes} bytes, and PostgreSQL truncates names to {MAX_IDENTIFIER_BYTES}")]
     TooLong { name: String, bytes: usize },
     #[error("`{}` contains a control character, such as a line end", .name.escape_debug())]
     Control { name: String },
-    #[error("`$user` stands for the session's user in a search path, even in quotes")]
+    #[error("`$user` means the session's user in a search path, even in quotes")]
     User,
     #[error("`{name}` begins with `pg_`, which PostgreSQL reserves for itself")]
     Reserved { name: String },
@@ -24,7 +24,7 @@ pub(crate) enum TargetError {
         "the template `{template}` has no `{{tenant}}`, so every tenant would get the same target"
     )]
     NoPlaceholder { template: String },
-    #[error("the template `{template}` holds `{placeholder}`, which means nothing there")]
+    #[error("the template `{template}` contains `{placeholder}`, which has no meaning there")]
     UnknownPlaceholder { template: String, placeholder: String },
 }
 

@@ -56,16 +56,16 @@ pub(crate) struct Address {
 /// Why a text leads to no database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressError {
-    #[error("it is no URL of a PostgreSQL server: it does not begin with postgres://")]
+    #[error("it is not the URL of a PostgreSQL server: it does not begin with postgres://")]
     NoUrl,
     #[error(
-        "it is no URL of a PostgreSQL server: its host, port or parameters cannot be read (a password with special \
-         characters must be percent-encoded)"
+        "it is not the URL of a PostgreSQL server: its host, port or parameters are invalid (special \
+         characters in a password must be percent-encoded)"
     )]
     Unreadable,
-    #[error("it names no database: write postgres://user@host:5432/database")]
+    #[error("it has no database name: write postgres://user@host:5432/database")]
     NoDatabase,
-    #[error("it holds {TARGET} or {TENANT}, and no tenant is meant here")]
+    #[error("it contains {TARGET} or {TENANT}, which are valid only for tenants")]
     Template,
 }
 

@@ -37,7 +37,7 @@ where
     loop {
         let opened = tokio::time::timeout(OPEN_WITHIN, open()).await;
         let opened = opened.unwrap_or_else(|_| {
-            let words = format!("it does not open a session within {} s", OPEN_WITHIN.as_secs());
+            let words = format!("it did not open a session within {} s", OPEN_WITHIN.as_secs());
             Err(Failure::new(FailureKind::Environment(EnvironmentCause::SessionNotOpened), words))
         });
         match opened {

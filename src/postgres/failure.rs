@@ -69,13 +69,13 @@ pub(crate) fn beside_script(failure: Failure) -> Failure {
     }
     let is_twice = failure.kind == FailureKind::Sql { sqlstate: "23505".to_owned() };
     let hint = if is_twice && failure.statement.as_deref() != Some("COMMIT") {
-        "the tool writes its row into the ledger here, and the ledger has this version already"
+        "the tool writes its ledger row here, and the ledger already has this version"
     } else if failure.statement.as_deref() == Some("COMMIT") {
-        "the tool ends the migration's transaction here: what was deferred until now (DEFERRABLE INITIALLY DEFERRED) is \
-         checked"
+        "the tool commits the migration's transaction here: deferred constraints (DEFERRABLE INITIALLY \
+         DEFERRED) are checked now"
     } else {
-        "the tool sends this itself around the migration: the migration has left the session with another search_path or \
-         role, or in an aborted transaction, or has changed the ledger's table"
+        "the tool itself sends this statement around the migration: the migration left the session with \
+         another search_path or role, or in an aborted transaction, or changed the ledger's table"
     };
     Failure { hint: Some(hint.to_owned()), ..failure }
 }
@@ -111,7 +111,8 @@ pub(crate) fn of_own(error: &sqlx::Error) -> Failure {
                 "`COPY … FROM stdin` and `COPY … TO stdout` need a client such as psql; in a migration write INSERT"
                     .to_owned(),
             ),
-            ..Failure::new(FailureKind::File, format!("the driver does not understand the server's answer: {reason}"))
+            ..Failure::new(FailureKind::File, format!("the driver cannot decode the server's answer: \
+                                                       {reason}"))
         },
         // The answer has come, and is not what was asked for: a NULL in a ledger, a column of another type.
         sqlx::Error::ColumnDecode { .. }
@@ -137,7 +138,7 @@ pub(crate) fn of_connection(error: &sqlx::Error) -> Failure {
         // A server that cannot make a process for the session says so in the form of an older protocol.
         sqlx::Error::Protocol(reason) => Failure::new(
             FailureKind::ConnectionLost,
-            format!("the server did not answer as it should: {reason}"),
+            format!("unexpected answer of the server: {reason}"),
         ),
         error => of_own(error),
     };
@@ -167,8 +168,8 @@ pub(crate) fn wrong_search_path(wanted: &[String], seen: &[String]) -> Failure {
         .collect();
     Failure {
         hint: Some(
-            "the migrations (or `prepare`) have to make every schema of `search_path` before the first session that \
-             names it; PostgreSQL itself would pass over a missing one and work in the next"
+            "the migrations (or `prepare`) have to create every schema of `search_path` before the first \
+             session that uses it; PostgreSQL ignores a missing schema and would use the next one"
                 .to_owned(),
         ),
         ..Failure::new(

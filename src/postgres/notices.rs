@@ -104,7 +104,7 @@ impl Collected {
 
     fn finish(mut self) -> Vec<Notice> {
         if self.left_out > 0 {
-            let message = format!("{} more notices are left out here", self.left_out);
+            let message = format!("{} more notices omitted", self.left_out);
             self.notices.push(Notice { level: NoticeLevel::Notice, message, place: None });
         }
         self.notices
@@ -262,6 +262,6 @@ mod tests {
         let notices = collected.finish();
         assert_eq!(notices.len(), MAX_NOTICES + 1);
         assert_eq!(notices[0].message.chars().count(), MAX_MESSAGE + 1);
-        assert_eq!(notices[100].message, "50 more notices are left out here");
+        assert_eq!(notices[100].message, "50 more notices omitted");
     }
 }

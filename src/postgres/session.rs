@@ -280,7 +280,7 @@ impl Session {
     /// Says goodbye, so that the server's process ends now. Failing at that changes nothing.
     pub(crate) async fn close(self) {
         if let Err(error) = self.connection.close().await {
-            tracing::debug!(%error, "a session did not close in order");
+            tracing::debug!(%error, "a session was not closed properly");
         }
     }
 }

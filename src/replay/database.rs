@@ -142,8 +142,7 @@ async fn run_half(run: &mut UnitRun<'_>, half: Half) {
 
 fn hold_back(tenants: &mut [UnitRun<'_>], shared: &[UnitRun<'_>], reason: &str) {
     let Some(stopped) = shared.iter().find(|run| run.is_stopped()) else { return };
-    let reason =
-        if stopped.is_judged() { reason } else { "nothing is known about the shared track" };
+    let reason = if stopped.is_judged() { reason } else { "the shared track has no result" };
     tenants.iter_mut().for_each(|run| run.not_run(reason));
 }
 

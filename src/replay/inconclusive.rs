@@ -10,7 +10,7 @@ use crate::execution::retry::{RetryDecision, RetryRule, decide};
 use crate::model::{Failure, FailureKind, UnitName};
 
 /// Said of units that are not begun, or go no further, since nothing that they do would count.
-pub(crate) const REPLAYED_LATER: &str = "the database is replayed again from nothing";
+pub(crate) const REPLAYED_LATER: &str = "the database is replayed again from an empty state";
 
 /// Whether a run may be followed by another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl InconclusiveResults {
         let cause = match &failure.kind {
             _ if !self.may_follow() || decision != RetryDecision::Inconclusive => return,
             FailureKind::ConnectionLost => "the server is still there",
-            _ => "units that run at the same time can cause that",
+            _ => "concurrent units can cause this",
         };
         // Which of several units that fail alike is the first, is chance: its name would differ from run to run.
         self.add(&unit.database, format!("{}, and {cause}", told(failure)));
@@ -73,7 +73,8 @@ impl InconclusiveResults {
     /// Tenants with the same start have come to different shapes.
     pub(crate) fn consider_shapes(&self, database: &Arc<str>) {
         if self.may_follow() {
-            let words = "tenants with the same start differ at the end, and units that run at the same time can cause that";
+            let words = "tenants with the same starting state end with different schemas, and concurrent \
+                         units can cause this";
             self.add(database, words.to_owned());
         }
     }
@@ -98,8 +99,8 @@ impl InconclusiveResults {
         let (other, _) = found.iter().next().filter(|_| self.linked)?;
         Some(InconclusiveReason {
             reason: format!(
-                "database `{other}` is replayed again, and their scripts may change what all databases of a server share \
-                 (roles, for one)"
+                "database `{other}` is replayed again, and their scripts may change objects that all \
+                 databases of a server share (such as roles)"
             ),
         })
     }
@@ -163,7 +164,9 @@ mod tests {
         assert_eq!(apart.about("users"), None);
         let linked = InconclusiveResults::new(Attempt::First, true, true);
         assert!(considered(&linked, &sql("23505")) && linked.is_about("users"));
-        assert!(linked.about("app").unwrap().reason.starts_with("SQLSTATE 23505, and units"));
+        assert!(
+            linked.about("app").unwrap().reason.starts_with("SQLSTATE 23505, and concurrent units")
+        );
         assert!(linked.about("users").unwrap().reason.contains("`app`"));
     }
 }

@@ -177,7 +177,7 @@ impl Replay<'_> {
         {
             failure.kind = FailureKind::Environment(EnvironmentCause::ServerRestarted);
             failure.message = format!(
-                "the server was restarted, or one of its processes crashed, while this ran: {}",
+                "the server was restarted, or one of its processes crashed, during this run: {}",
                 failure.message
             );
         }

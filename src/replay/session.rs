@@ -31,7 +31,7 @@ impl Replay<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             let opened = tokio::time::timeout(left, opening).await.unwrap_or_else(|_| {
                 let words =
-                    format!("the server does not open a session within {} s", WITHIN.as_secs());
+                    format!("the server did not open a session within {} s", WITHIN.as_secs());
                 Err(Failure::new(
                     FailureKind::Environment(EnvironmentCause::SessionNotOpened),
                     words,

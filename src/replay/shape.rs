@@ -163,7 +163,7 @@ fn compared(
         place: database.tenants.as_ref().and_then(|track| place_of(track, difference)),
     });
     let rest = (more > 0).then(|| PlacedDifference {
-        text: format!("{more} more differences are left out here"),
+        text: format!("{more} more differences omitted"),
         place: None,
     });
     CatalogComparison::Compared(placed.chain(rest).collect())

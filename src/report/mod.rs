@@ -1,11 +1,12 @@
 //! The report: the run as versioned data, and one file (or folder) a renderer. A renderer reads [`verify::v1::Report`] and nothing
 //! else, returns a string, and writes nowhere.
 //!
-//! To add a renderer: a file here with a function like [`verify::terminal::render`], and a line in [`RENDERERS`].
+//! To add a renderer: a file with a function like [`verify::terminal::render`], and a variant in [`format`].
 //!
 //! A report may come from a file that somebody else wrote (`publish REPORT`), and holds text out of databases: every string
 //! in it is hostile. The text renderers show it through [`text::visible`]; Markdown through `markdown::escape` besides.
 
+mod format;
 mod json;
 mod schema;
 pub(crate) mod status;
@@ -14,6 +15,7 @@ mod text;
 pub(crate) mod upgrade;
 pub(crate) mod verify;
 
+pub(crate) use format::{StatusFormat, UpgradeFormat, VerifyFormat};
 pub(crate) use json::json;
 pub(crate) use schema::{Described, schema};
 pub(crate) use text::{grouped, visible};
@@ -25,24 +27,6 @@ pub(crate) use verify::foreign::{Contradiction, recompute};
 pub(crate) use verify::headline::{headline, untested};
 pub(crate) use verify::read::{MOST_BYTES, ReadError, claimed_partition, read};
 pub(crate) use verify::reproduce::upgrade_of;
-
-use verify::v1::Report;
-
-/// All renderers, by the name in `--format NAME` and `--output NAME=PATH`.
-pub(crate) static RENDERERS: &[Renderer] = &[
-    Renderer { name: "terminal", render: verify::terminal::render },
-    Renderer { name: "json", render: |report, _| json(report) },
-    Renderer { name: "markdown", render: verify::markdown::render },
-    Renderer { name: "junit", render: verify::junit::render },
-];
-
-/// One output format.
-#[derive(Debug)]
-pub(crate) struct Renderer {
-    pub(crate) name: &'static str,
-    /// The whole document, with a line end at its end.
-    pub(crate) render: fn(&Report, &RenderOptions) -> String,
-}
 
 /// What the caller decides about the form of a report. The content is the report's alone.
 #[derive(Debug, Clone)]
@@ -77,9 +61,4 @@ impl Default for RenderOptions {
     fn default() -> Self {
         Self { color: false, width: 100, budget: COMMENT_BUDGET, links: Links::default() }
     }
-}
-
-/// The renderer of this name.
-pub(crate) fn find(name: &str) -> Option<&'static Renderer> {
-    RENDERERS.iter().find(|renderer| renderer.name == name)
 }

@@ -14,7 +14,7 @@ pub(crate) struct Report {
     /// Always `mig-ci.tenants/1`.
     pub(crate) schema: String,
     pub(crate) database: String,
-    /// What each of them has: `schema` or `database`.
+    /// What each tenant has: `schema` or `database`.
     pub(crate) tenancy: String,
     /// In the order of their source.
     pub(crate) tenants: Vec<Tenant>,
@@ -30,7 +30,7 @@ pub(crate) struct Tenant {
     /// The server and the database, without a password: `db.example:5432/app`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<String>,
-    /// Why it has none.
+    /// Why there is no address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
 }

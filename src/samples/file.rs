@@ -19,7 +19,7 @@ const FOREIGN: [(&[u8], &str, &str); 3] = [
     (
         b"PGDMP",
         "the file is a dump in custom format, not SQL",
-        "make it SQL: `pg_restore --file=sample.sql DUMP`, or leave `-Fc` out",
+        "convert it to SQL: `pg_restore --file=sample.sql DUMP`, or dump without `-Fc`",
     ),
     (b"\xff\xfe", "the file is UTF-16, not UTF-8", UTF16),
     (b"\xfe\xff", "the file is UTF-16, not UTF-8", UTF16),
@@ -143,7 +143,7 @@ pub(crate) fn check_end(script: &Script, split: &Split) -> Result<(), Failure> {
         }
         if let Some(offset) = open {
             let message = format!(
-                "the dump that begins here has no end, a line `{end}`: the file was cut short"
+                "the dump that starts here has no end, which is a line `{end}`: the file is truncated"
             );
             return Err(at(script, offset, Failure::new(FailureKind::File, message)));
         }
@@ -171,8 +171,8 @@ fn lines_between<'t>(text: &'t str, split: &Split) -> impl Iterator<Item = (usiz
 fn nothing_in_it(path: &Utf8Path) -> Failure {
     Failure {
         hint: Some(
-            "a `pg_dump` that failed leaves an empty file behind; tenants that start empty, or as the base's migrations \
-             make them, are there without a sample (`fresh_1`, `fresh_2`, `base`)"
+            "a failed `pg_dump` leaves an empty file; tenants that start empty, or from the base's migrations, exist \
+             without a sample (`fresh_1`, `fresh_2`, `base`)"
                 .to_owned(),
         ),
         ..file_failure(path, "there is no statement in this sample")

@@ -74,7 +74,7 @@ impl SampleFile {
             let message = if table == ledger.table {
                 let elsewhere = schema.filter(|schema| *schema != ledger.schema)?;
                 format!(
-                    "the sample has {}.{}, and nothing in {}, where its version would stand",
+                    "the sample contains {}.{}, but no rows in {}, which would contain its version",
                     quote_identifier(&elsewhere),
                     quote_identifier(&table),
                     ledger.qualified(),
@@ -82,7 +82,7 @@ impl SampleFile {
             } else {
                 let (_, tool) = LEDGERS.iter().find(|(name, _)| *name == table)?;
                 format!(
-                    "the sample has {}, the version table of {tool}, and nothing in {}, where its version would stand",
+                    "the sample contains {}, the version table of {tool}, but no rows in {}, which would contain its version",
                     quote_identifier(&table),
                     ledger.qualified(),
                 )
@@ -95,8 +95,8 @@ impl SampleFile {
 fn elsewhere(message: String) -> Failure {
     Failure {
         hint: Some(
-            "if that table is the one, set `ledger`, `schema` or `format` beside `migrations`; if it is not, say at which \
-             `version` the sample stands. Without either it would be taken to stand at the base"
+            "if that table is the ledger, set `ledger`, `schema` or `format` next to `migrations`; otherwise set the \
+             `version` of the sample. By default mig-ci would assume the version of the base"
                 .to_owned(),
         ),
         ..Failure::new(FailureKind::File, message)
@@ -106,7 +106,7 @@ fn elsewhere(message: String) -> Failure {
 fn unfinished(path: &Utf8Path, version: &str) -> Failure {
     file_failure(
         path,
-        format!("the sample's version table says that {version} was begun and not finished"),
+        format!("the sample's version table shows that {version} was started and not finished"),
     )
 }
 

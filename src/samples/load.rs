@@ -76,13 +76,13 @@ fn is_unbound(statement: &str) -> bool {
 fn unbound() -> Failure {
     Failure {
         hint: Some(
-            "the files of `prepare` for the server run in one transaction there, so that the roles that they make can be \
-             taken away again; what else they would leave on that server has no place in them"
+            "the server's `prepare` files run in one transaction there, so that mig-ci can remove the roles that they \
+             create; they must not leave anything else on that server"
                 .to_owned(),
         ),
         ..Failure::new(
             FailureKind::File,
-            "on the server of postgres.url this statement cannot be run: it does not stay within a transaction",
+            "this statement cannot run on the server of postgres.url: it cannot run inside a transaction",
         )
     }
 }
@@ -225,13 +225,13 @@ async fn landed(session: &mut Session, sample: &SampleFile, schema: &str) -> Res
     }
     Err(Failure {
         hint: Some(
-            "name the file after its tenant, so that the `target` of the configuration gives the schema that the file \
-             makes, or say `sample.TENANT = { file = … }`"
+            "name the file after its tenant, so that `target` produces the schema that the file creates, or set \
+             `sample.TENANT = { file = … }`"
                 .to_owned(),
         ),
         ..file_failure(
             sample.script.path(),
-            format!("the sample made no table in \"{schema}\", the schema of its tenant"),
+            format!("the sample created no table in \"{schema}\", the schema of its tenant"),
         )
     })
 }
@@ -240,17 +240,19 @@ fn meta_command(script: &Script, range: &Range<usize>) -> Failure {
     let command = script.text()[range.clone()].trim();
     let failure = Failure {
         hint: Some("psql runs it, mig-ci does not: write the SQL itself into the file".to_owned()),
-        ..Failure::new(FailureKind::File, format!("`{command}` is a command to psql"))
+        ..Failure::new(FailureKind::File, format!("`{command}` is a psql command"))
     };
     at(script, range.start, failure)
 }
 
 fn second_database(script: &Script, range: &Range<usize>) -> Failure {
     let failure = Failure {
-        hint: Some("dump each database by itself: `pg_dump DATABASE`, not `pg_dumpall`".to_owned()),
+        hint: Some(
+            "dump each database separately: `pg_dump DATABASE`, not `pg_dumpall`".to_owned(),
+        ),
         ..Failure::new(
             FailureKind::File,
-            "the file goes on with another database, and a sample is one",
+            "the file continues with another database, but a sample covers one",
         )
     };
     at(script, range.start, failure)

@@ -55,12 +55,9 @@ impl<'a> FileRun<'a> {
         }
         let failure = Failure {
             hint: Some(
-                "end it with COMMIT: without, nothing of what comes after would stay".to_owned(),
+                "end it with COMMIT: otherwise all later statements are rolled back".to_owned(),
             ),
-            ..Failure::new(
-                FailureKind::File,
-                "the file ends inside of a transaction that began here",
-            )
+            ..Failure::new(FailureKind::File, "the file ends inside a transaction that starts here")
         };
         Err(at(self.script, offset, failure))
     }
@@ -111,11 +108,11 @@ impl<'a> FileRun<'a> {
             None => (0, ""),
             Some(CopyProblem::Unterminated) => (
                 statement.start,
-                "the data of this COPY has no end, a line with `\\.` alone: the file was cut short",
+                "the data of this COPY has no end, which is a line with only `\\.`: the file is truncated",
             ),
             Some(CopyProblem::TextBehind(offset)) => (
                 *offset,
-                "the data of a COPY begins on the line after its semicolon, and here is something else",
+                "the data of a COPY starts on the line after its semicolon, and there is other text here",
             ),
         };
         if problem.is_some() {

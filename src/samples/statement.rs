@@ -64,7 +64,7 @@ pub(crate) fn treat(statement: &str, known: &ExistingObjects) -> Treatment {
     }
     if is(0, "DROP") && is(1, "SCHEMA") && words[2..].iter().any(|name| known.has_schema(name)) {
         // `pg_dump --clean` writes it; what it would take away was not made by this sample.
-        return Treatment::Skip("removal of a schema that was there before the sample".to_owned());
+        return Treatment::Skip("removal of a schema that existed before the sample".to_owned());
     }
     if is(0, "GRANT") || is(0, "REVOKE") {
         return grant(&words, known, "grant");
@@ -196,7 +196,10 @@ fn new_owner(words: &[SqlWord<'_>], known: &ExistingObjects) -> Option<Treatment
         .windows(3)
         .find_map(|three| (three[0].is("OWNER") && three[1].is("TO")).then_some(&three[2]))?;
     let reason = skip_unknown(role, known, "owner").unwrap_or_else(|| {
-        format!("owner \"{}\": all of a sample belongs to the migrations' role", name_of(role))
+        format!(
+            "owner \"{}\": all objects of a sample belong to the migrations' role",
+            name_of(role)
+        )
     });
     Some(Treatment::Skip(reason))
 }
@@ -265,7 +268,7 @@ mod tests {
         );
         assert_eq!(
             skipped("ALTER TABLE x OWNER TO \"We'ird\";"),
-            "owner \"We'ird\": all of a sample belongs to the migrations' role"
+            "owner \"We'ird\": all objects of a sample belong to the migrations' role"
         );
         assert_eq!(treat("ALTER TABLE x ADD PRIMARY KEY (id);", &known()), Treatment::AsOwner);
     }
@@ -309,7 +312,7 @@ mod tests {
     fn what_is_there_already_or_about_the_database_is_left_out() {
         assert_eq!(treat("CREATE SCHEMA tenant_acme;", &known()), Treatment::Ignore);
         assert_eq!(treat("CREATE SCHEMA audit;", &known()), Treatment::AsOwner);
-        let removal = "removal of a schema that was there before the sample";
+        let removal = "removal of a schema that existed before the sample";
         assert_eq!(skipped("DROP SCHEMA IF EXISTS tenant_acme;"), removal);
         assert_eq!(skipped("DROP SCHEMA audit, \"public\" CASCADE;"), removal);
         assert_eq!(treat("DROP SCHEMA IF EXISTS audit;", &known()), Treatment::AsOwner);

@@ -85,7 +85,7 @@ pub(crate) async fn labelled(
     let rows: Vec<(String, String)> = sqlx::query_as(sql)
         .fetch_all(connection)
         .await
-        .map_err(|error| ProviderError::sql("look for the roles of earlier runs", &error))?;
+        .map_err(|error| ProviderError::sql("find the roles of earlier runs", &error))?;
     let of_run = |(role, label): (String, String)| {
         let run = run_of_label(&label)?.to_owned();
         Some((role, run))

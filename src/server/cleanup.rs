@@ -79,7 +79,7 @@ impl CleanReport {
     pub(crate) fn note(&self) -> Option<Note> {
         if let Some(problem) = self.problems.first() {
             return Some(Note::warning(format!(
-                "could not remove what an earlier run left: {problem}; `mig-ci clean` tries again"
+                "could not remove leftovers of an earlier run: {problem}; `mig-ci clean` tries again"
             )));
         }
         let first = self.removed.first()?;
@@ -88,7 +88,7 @@ impl CleanReport {
             count => format!(" and {} more", count - 1),
         };
         Some(Note::info(format!(
-            "removed what an earlier run left: the {} {}{more}",
+            "removed leftovers of an earlier run: the {} {}{more}",
             first.kind, first.name
         )))
     }
@@ -130,7 +130,10 @@ async fn within(limit: Duration, sweep: impl Future<Output = CleanReport>) -> Cl
     match tokio::time::timeout(limit, sweep).await {
         Ok(report) => report,
         Err(_) => CleanReport {
-            problems: vec![format!("looking for leftovers took more than {} s", limit.as_secs())],
+            problems: vec![format!(
+                "the search for leftovers took more than {} s",
+                limit.as_secs()
+            )],
             ..CleanReport::default()
         },
     }
@@ -149,7 +152,7 @@ mod tests {
         report.removed(RemovedKind::Container, "y", "y");
         assert_eq!(
             report.note().unwrap().message,
-            "removed what an earlier run left: the directory /dev/shm/mig-ci-x and 1 more"
+            "removed leftovers of an earlier run: the directory /dev/shm/mig-ci-x and 1 more"
         );
         report.problems.push("it is stuck".to_owned());
         assert_eq!(report.note().unwrap().severity, Severity::Warning);

@@ -38,21 +38,21 @@ impl Server {
             quote_identifier(&name),
             quote_identifier(self.role_name()),
         );
-        let mut connection = connect::open(&self.admin(), "connect to make a database").await?;
-        connect::execute(&mut connection, sql, &format!("make the database `{name}`")).await?;
+        let mut connection = connect::open(&self.admin(), "connect to create a database").await?;
+        connect::execute(&mut connection, sql, &format!("create the database `{name}`")).await?;
         connect::close(connection).await;
         Ok(name)
     }
 
     async fn create_extensions(&self, database: &str) -> Result<(), ProviderError> {
         let mut connection =
-            connect::open(&self.admin_in(database), "connect to make extensions").await?;
+            connect::open(&self.admin_in(database), "connect to create extensions").await?;
         for extension in self.extensions() {
             let sql =
                 format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE", quote_identifier(extension));
             let doing = format!(
-                "make the extension `{extension}` of postgres.extensions (if the server lacks it, set `image` in \
-                 [postgres] to one that has it, or install its package beside the local binaries)"
+                "create the extension `{extension}` of postgres.extensions (if the server lacks it, set \
+                 `image` in [postgres] to one that has it, or install its package for the local binaries)"
             );
             connect::execute(&mut connection, sql, &doing).await?;
         }

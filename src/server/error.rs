@@ -11,28 +11,29 @@ use crate::secrets;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProviderError {
     #[error(
-        "no Docker engine answers at {address}: {reason}; start one (`docker info` shows when it works), \
-         or choose `--provider local`, or `--provider url` with a server that is there (in a container of GitHub's: a service \
-         container)"
+        "no Docker engine answers at {address}: {reason}; start one (`docker info` shows whether it works), \
+         or use `--provider local`, or `--provider url` with an existing server (in a container on GitHub: \
+         a service container)"
     )]
     NoEngine { address: String, reason: String },
     #[error(
         "no permission to use the Docker engine at {address}; join the group that owns the socket (usually \
-         `docker`), or choose `--provider local`"
+         `docker`), or use `--provider local`"
     )]
     EngineDenied { address: String },
     #[error(
-        "`{image}` is not the name of an image: {reason}; write postgres.image like `postgis/postgis:17-3.5`"
+        "`{image}` is not the name of an image: {reason}; set postgres.image to a name such as \
+         `postgis/postgis:17-3.5`"
     )]
     ImageName { image: String, reason: String },
     #[error(
-        "the registry has no image `{image}`, or wants a login for it: {reason}; check the spelling of \
-         postgres.image (or postgres.version), and `docker login` if it is a private one"
+        "the registry has no image `{image}`, or requires a login for it: {reason}; check the spelling of \
+         postgres.image (or postgres.version), and use `docker login` for a private image"
     )]
     ImageUnknown { image: String, reason: String },
     #[error(
-        "the image `{image}` is not on this machine, and its registry cannot be reached: {reason}; bring it here \
-         (`docker pull`, `docker load`), name one that is here in postgres.image, or choose `--provider local`"
+        "the image `{image}` is not on this machine, and its registry cannot be reached: {reason}; load it \
+         (`docker pull`, `docker load`), set postgres.image to an available image, or use `--provider local`"
     )]
     RegistryUnreachable { image: String, reason: String },
     #[error("Docker could not {doing}: {reason}")]
@@ -51,8 +52,8 @@ pub(crate) enum ProviderError {
     )]
     NoBinaries { searched: String },
     #[error(
-        "MIG_CI_PG_BIN is `{}`, but {reason}; set it to a folder like /usr/lib/postgresql/17/bin, or unset it to have \
-         one looked for", .folder.display()
+        "MIG_CI_PG_BIN is `{}`, but {reason}; set it to a folder such as /usr/lib/postgresql/17/bin, or \
+         unset it to search for one", .folder.display()
     )]
     BadBinaries { folder: PathBuf, reason: String },
     #[error(
@@ -60,7 +61,9 @@ pub(crate) enum ProviderError {
          it as; run mig-ci as an ordinary user, or add a user `postgres`"
     )]
     NoUser,
-    #[error("found no folder for the server's data: {reason}; set TMPDIR to a folder with room")]
+    #[error(
+        "found no folder for the server's data: {reason}; set TMPDIR to a folder with enough space"
+    )]
     NoPlace { reason: String },
     #[error("could not {doing} {}: {reason}", .path.display())]
     File { doing: &'static str, path: PathBuf, reason: String },
@@ -76,37 +79,43 @@ pub(crate) enum ProviderError {
     )]
     NoUrl,
     #[error(
-        "postgres.url is not a URL of a PostgreSQL server: {reason}; write it like postgres://user:password@host:5432/postgres"
+        "postgres.url is not the URL of a PostgreSQL server: {reason}; the format is \
+         postgres://user:password@host:5432/postgres"
     )]
     BadUrl { reason: String },
     #[error("cannot connect to the server of postgres.url: {reason}")]
     Unreachable { reason: String },
     #[error(
-        "the user `{user}` of postgres.url may not create databases; `ALTER ROLE … CREATEDB`, or give another user"
+        "the user `{user}` of postgres.url may not create databases; run `ALTER ROLE … CREATEDB`, or use \
+         another user"
     )]
     NoCreateDb { user: String },
     #[error(
-        "role = \"superuser\" is set, but the user `{user}` of postgres.url is no superuser; give one who is, or set \
-         postgres.role = \"owner\""
+        "role = \"superuser\" is set, but the user `{user}` of postgres.url is not a superuser; use a \
+         superuser, or set postgres.role = \"owner\""
     )]
     NoSuperuser { user: String },
     #[error(
-        "the role that migrations run as, made for this run, cannot log in to the server of postgres.url: {reason}; let \
-         pg_hba.conf accept roles `mig_ci_*`, or give a user who is no superuser and may create databases"
+        "the role that was created to run migrations cannot log in to the server of postgres.url: {reason}; \
+         allow roles `mig_ci_*` in pg_hba.conf, or use a user who is not a superuser and may create \
+         databases"
     )]
     RoleShutOut { reason: String },
 
     #[error(
-        "the server refuses every session: {reason}; that comes from PGOPTIONS in the environment: unset it, or mend it"
+        "the server refuses every session: {reason}; the cause is PGOPTIONS in the environment: unset it, \
+         or fix it"
     )]
     Options { reason: String },
     #[error(
-        "the server refuses sessions with the settings of postgres.settings: {reason}; mend them in mig-ci.toml"
+        "the server refuses sessions with the settings of postgres.settings: {reason}; fix them in \
+         mig-ci.toml"
     )]
     Settings { reason: String },
     #[error(
-        "the server cannot use the locale `{locale}` of postgres.locale ({provider}): {reason}; install it on the server's \
-         machine (Debian: `locale-gen`), or change postgres.locale in mig-ci.toml: the server has {known}"
+        "the server cannot use the locale `{locale}` of postgres.locale ({provider}): {reason}; install it \
+         on the server's machine (Debian: `locale-gen`), or change postgres.locale in mig-ci.toml: the \
+         server supports {known}"
     )]
     Locale { locale: String, provider: String, reason: String, known: String },
     #[error("could not {doing}: {reason}")]

@@ -29,12 +29,11 @@ impl ServerFacts {
         .await;
         let (version, version_num): (String, i32) = row
             .and_then(|row| Ok((row.try_get("version")?, row.try_get("version_num")?)))
-            .map_err(|error| ProviderError::sql("ask the server for its version", &error))?;
+            .map_err(|error| ProviderError::sql("query the server's version", &error))?;
         let incarnation = sqlx::query_scalar(INCARNATION).fetch_one(connection).await;
         Ok(Self {
-            incarnation: incarnation.map_err(|error| {
-                ProviderError::sql("ask the server when it was started", &error)
-            })?,
+            incarnation: incarnation
+                .map_err(|error| ProviderError::sql("query the server's start time", &error))?,
             // Debian writes `15.18 (Debian 15.18-0+deb12u1)`.
             version: version.split_whitespace().next().unwrap_or_default().to_owned(),
             version_num: version_num.unsigned_abs(),

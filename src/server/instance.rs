@@ -280,8 +280,8 @@ fn other_major(configured: Option<u32>, facts: &ServerFacts) -> Option<Note> {
     let major = facts.version_num / 10_000;
     (major != configured).then(|| {
         Note::warning(format!(
-            "the migrations ran on PostgreSQL {}, but postgres.version says {configured}; what differs between the two \
-             was not seen",
+            "the migrations ran on PostgreSQL {}, but postgres.version is {configured}; differences between \
+             the versions were not tested",
             facts.version
         ))
     })

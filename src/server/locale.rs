@@ -45,8 +45,9 @@ pub(crate) async fn settle(
     let found = configured(of_template, settings);
     let note = (!letters && (own || settings.locale.is_some())).then(|| {
         Note::warning(format!(
-            "with the server's locale {} lower(), upper() and ~* know ASCII letters only (É and é stay different), so unique \
-             indexes on them pass here and can fail in production; set postgres.locale to what production has",
+            "with the server's locale {} lower(), upper() and ~* handle only ASCII letters (É and é stay \
+             different), so unique indexes on them pass here and can fail in production; set \
+             postgres.locale to production's locale",
             found.name()
         ))
     });

@@ -67,7 +67,7 @@ async fn make(
         // Only a member can make databases that the role owns. From 16 on its maker has ADMIN, but not SET.
         sql.push_str(&format!("; GRANT {quoted} TO CURRENT_USER"));
     }
-    connect::execute(connection, sql, "make the role that migrations run as").await?;
+    connect::execute(connection, sql, "create the role that migrations run as").await?;
     Ok(MigrationRole {
         name: name.to_owned(),
         options: admin.clone().username(name).password(&password),
@@ -100,14 +100,14 @@ impl Rights {
                 bypass_rls: row.try_get(3)?,
             })
         })
-        .map_err(|error| ProviderError::sql("ask the server what our user may do", &error))
+        .map_err(|error| ProviderError::sql("query the privileges of the server's user", &error))
     }
 
     fn note(&self) -> Note {
         if self.bypass_rls {
             Note::warning(format!(
-                "the migrations ran as `{}`, the user of postgres.url, who may not create roles and who bypasses row level \
-                 security: what policies would have hidden was not seen",
+                "the migrations ran as `{}`, the user of postgres.url, who may not create roles and who \
+                 bypasses row-level security: effects of policies were not tested",
                 self.user
             ))
         } else {

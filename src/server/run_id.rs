@@ -13,7 +13,7 @@ const DIRECTORY_PREFIX: &str = "mig-ci-";
 const APPLICATION_PREFIX: &str = "mig-ci ";
 const OWNER_SUFFIX: &str = "_owner";
 const ANCHOR_SUFFIX: &str = " anchor";
-const LABEL_SUFFIX: &str = " made this role and drops it at its end";
+const LABEL_SUFFIX: &str = " created this role and drops it at the end";
 
 /// Twelve letters and digits that sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(run_of_directory("mig-ci-0123456789ab.bak"), None);
         assert_eq!(run_of_application("mig-ci"), None);
         assert_eq!(run_of_application("mig-ci sweep"), None);
-        assert_eq!(run_of_label("mig-ci 0123456789ab made this role"), None);
+        assert_eq!(run_of_label("mig-ci 0123456789ab created this role"), None);
     }
 
     #[test]

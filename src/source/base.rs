@@ -8,7 +8,7 @@ use super::git_queries::DefaultBranchRef;
 use super::remote_repo::{self, RemoteRepo};
 use super::{Snapshot, SourceError, remote, sparse, tree};
 
-/// What was asked for.
+/// What was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BaseRequest {
     /// The pull request's base, or the merge base with the default branch.
@@ -35,7 +35,7 @@ pub(crate) struct Base {
     pub(crate) revision: Option<Revision>,
     /// How it was found, or why there is none; a clause without a capital: `merge base of HEAD with origin/main`.
     pub(crate) reason: String,
-    /// How many of its commits HEAD lacks. Only a revision that was asked for by name has such.
+    /// How many of its commits HEAD lacks. Only a revision that was requested by name has such.
     pub(crate) lacking: BaseDivergence,
     /// The files that were asked for, there whenever `revision` is.
     pub(crate) files: Option<Snapshot>,
@@ -50,7 +50,7 @@ pub(crate) enum BaseDivergence {
     Unknown,
 }
 
-/// A commit, and what it was asked for as.
+/// A commit, and what it was requested as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Revision {
     /// The full hash.
@@ -144,7 +144,7 @@ async fn read_at(
     }
 }
 
-const NOT_WANTED: &str = "no base was asked for";
+const NOT_WANTED: &str = "no base was requested";
 
 /// The same, in a checkout and by git alone.
 #[cfg(test)]
@@ -216,7 +216,7 @@ async fn named(git: &Git, name: &str) -> Result<FoundRevision, SourceError> {
         Some(commit) => commit,
         None => remote::fetch_named(git, name).await?,
     };
-    Ok((Revision { commit, name: name.to_owned() }, format!("{name}, as asked for")))
+    Ok((Revision { commit, name: name.to_owned() }, format!("{name}, as requested")))
 }
 
 /// The base when nobody named one; `Err` in the inner result says why there is none.
@@ -230,8 +230,8 @@ async fn default(git: &Git, head: &str) -> Result<Result<FoundRevision, String>,
         None => remote::default_branch(git).await?,
     };
     let Some(branch) = known else {
-        return Ok(Err("no default branch is known here: neither origin/HEAD, nor a branch main \
-                       or master, on origin or local; and there is no remote to ask"
+        return Ok(Err("no default branch was found: neither origin/HEAD, nor a branch main or master, on origin or local; \
+                       and there is no remote to query"
             .into()));
     };
     let mut bases = git.merge_bases(head, &branch.commit).await?;
@@ -257,7 +257,7 @@ fn reason(
     let mut reason = format!("merge base of HEAD with {}", branch.name);
     if merge_bases > 1 {
         reason += &format!(
-            " (of {merge_bases}, since their histories cross: the newest state of {} itself that HEAD contains)",
+            " (of {merge_bases} merge bases, the newest state of {} that HEAD contains)",
             branch.name
         );
     }
@@ -269,7 +269,7 @@ fn reason(
         .map(|other| other.name.as_str())
         .collect();
     if !others.is_empty() {
-        reason += &format!("; {} exists too and was not used", others.join(", "));
+        reason += &format!("; {} also exists and was not used", others.join(", "));
     }
     reason
 }
@@ -294,8 +294,8 @@ async fn pull_request(git: &Git, head: &str) -> Result<Option<FoundRevision>, So
     remote::need(git, base, wanted).await?;
     let reason = match by_ref {
         Some(name) => format!("first parent of the merge commit HEAD ({name})"),
-        None => "first parent of the merge commit HEAD, which is checked out alone, \
-                 as CI does for pull requests"
+        None => "first parent of the merge commit HEAD, which is the only commit of the clone, as usual in CI for pull \
+                 requests"
             .into(),
     };
     Ok(Some((Revision { commit: base.clone(), name: base.clone() }, reason)))
@@ -346,7 +346,7 @@ mod tests {
 
         let request = BaseRequest::Revision("main".into());
         let error = read_revisions(root, &request, &[], None).await.unwrap_err().to_string();
-        assert!(error.contains("\"main\" cannot be had"), "{error}");
+        assert!(error.contains("cannot read the base revision \"main\""), "{error}");
     }
 
     #[tokio::test]
@@ -385,7 +385,7 @@ mod tests {
         repository.commit("m/1.sql", "one");
         repository.git(&["branch", "-m", "trunk"]);
         let found = repository.revisions(&BaseRequest::Default).await.unwrap();
-        assert!(found.base.reason.starts_with("no default branch is known here"));
+        assert!(found.base.reason.starts_with("no default branch was found"));
         assert!(found.base.files.is_none());
         assert_eq!(found.head.unwrap().dirty, Some(false));
     }
@@ -410,7 +410,7 @@ mod tests {
         let found = clone.revisions(&BaseRequest::Default).await.unwrap();
         assert_eq!(
             found.base.reason,
-            "merge base of HEAD with origin/trunk; origin/master exists too and was not used"
+            "merge base of HEAD with origin/trunk; origin/master also exists and was not used"
         );
         assert_eq!(commit(&found.base), first);
     }
@@ -437,7 +437,7 @@ mod tests {
         repository.git(&["tag", "-a", "-m", "x", "v1", "main"]);
         let found = repository.revisions(&BaseRequest::Revision("v1".into())).await.unwrap();
         assert_eq!(commit(&found.base), repository.git(&["rev-parse", "main"]));
-        assert_eq!(found.base.reason, "v1, as asked for");
+        assert_eq!(found.base.reason, "v1, as requested");
         assert_eq!(names(&found.base), ["m/1.sql", "m/2.sql"]);
     }
 
@@ -477,7 +477,7 @@ mod tests {
     async fn no_base_on_request() {
         let (repository, _) = forked();
         let found = repository.revisions(&BaseRequest::None).await.unwrap();
-        assert_eq!(found.base.reason, "no base was asked for");
+        assert_eq!(found.base.reason, "no base was requested");
         assert!(found.base.revision.is_none() && found.head.is_some());
     }
 
@@ -524,7 +524,7 @@ mod tests {
         clone.git(&["update-ref", "-d", "refs/remotes/pull/7/merge"]);
         let found = clone.revisions(&BaseRequest::Default).await.unwrap();
         assert_eq!(commit(&found.base), base);
-        assert!(found.base.reason.contains("checked out alone"));
+        assert!(found.base.reason.contains("the only commit of the clone"));
     }
 
     #[tokio::test]

@@ -49,58 +49,58 @@ pub(crate) use worktree::Worktree;
 pub(crate) enum SourceError {
     /// There is a `.git`, so somebody expects a base; going on without one would hide what is pending.
     #[error(
-        "{toplevel} is a git checkout, but `{binary}` cannot be run: {source}; install git, or name it in MIG_CI_GIT"
+        "{toplevel} is a git checkout, but `{binary}` cannot be run: {source}; install git, or set MIG_CI_GIT to its path"
     )]
     GitMissing { binary: String, toplevel: Utf8PathBuf, source: std::io::Error },
     /// Git said no. `stderr` is in its own words, without credentials.
     #[error("`{command}` failed ({status}): {stderr}")]
     Git { command: String, status: String, stderr: String },
-    #[error("`{command}` gave no answer within {seconds} s and was ended")]
+    #[error("`{command}` did not answer within {seconds} s and was terminated")]
     Timeout { command: String, seconds: u64 },
-    #[error("`{command}` gave an answer that mig-ci does not understand: {problem}")]
+    #[error("`{command}` returned unexpected output: {problem}")]
     Answer { command: String, problem: String },
     /// `--base` with something that is no commit here. `tried` reads as a list of attempts.
-    #[error("the base revision {revision:?} is not known here; tried: {}", .tried.join("; "))]
+    #[error("the base revision {revision:?} was not found; tried: {}", .tried.join("; "))]
     UnknownRevision { revision: String, tried: Vec<String> },
     /// Whoever keeps the repository was asked, and why this clone was not enough.
-    #[error("the base cannot be had from {host}: {reason}{}", .local.as_ref().map_or_else(String::new, |local| format!("; nor from this clone: {local}")))]
+    #[error("cannot fetch the base revision from {host}: {reason}{}", .local.as_ref().map_or_else(String::new, |local| format!("; nor from this clone: {local}")))]
     Host { host: &'static str, reason: String, local: Option<Box<SourceError>> },
-    #[error("the base revision {revision:?} cannot be had: {root} is not in a git checkout")]
+    #[error("cannot read the base revision {revision:?}: {root} is not in a git checkout")]
     NoCheckout { revision: String, root: Utf8PathBuf },
     /// A clone that lacks the base (it is shallow, or of one branch), and no way to fetch it.
     #[error(
-        "this clone lacks the base ({wanted}); tried: {}; check out with full history (actions/checkout: \
-         `fetch-depth: 0`), name a revision with --base, or do without a base: --no-base",
+        "this clone does not contain the base ({wanted}); tried: {}; check out with full history (actions/checkout: \
+         `fetch-depth: 0`), set a revision with --base, or run without a base: --no-base",
         .tried.join("; ")
     )]
     Lacking { wanted: String, tried: Vec<String> },
     /// HEAD stands at a commit, and the commit is not there.
     #[error(
-        "HEAD is at {commit}, and the repository {toplevel} does not have that commit: it is damaged (`git fsck` says \
-         more); clone it anew"
+        "HEAD is at {commit}, but the repository {toplevel} does not contain that commit: it is damaged (see `git fsck`); \
+         clone it again"
     )]
     Damaged { commit: String, toplevel: Utf8PathBuf },
     /// What is checked out has nothing to do with what the job is about.
     #[error(
-        "the checkout holds commit {commit}, which is neither the head of {title} ({head}) nor its merge, and does not \
-         contain that head: a verdict would not be about {title}; leave out `ref` of actions/checkout, or name what to \
-         compare with by the input `base`"
+        "the checkout is at commit {commit}, which is neither the head of {title} ({head}) nor its merge, and does not \
+         contain that head: a result would not be about {title}; remove `ref` of actions/checkout, or set the revision to \
+         compare with in the input `base`"
     )]
     AnotherCommit { commit: String, title: String, head: String },
     /// The head is not read as a whole either.
     #[error(
-        "{path} is in the commit that is checked out and not in the worktree: the checkout is a sparse one, and leaves it \
-         out; add its folder to `sparse-checkout` of actions/checkout (`git sparse-checkout add FOLDER`)"
+        "{path} is in the checked-out commit and not in the worktree: the checkout is a sparse one, and excludes it; add \
+         its folder to `sparse-checkout` of actions/checkout (`git sparse-checkout add FOLDER`)"
     )]
     Sparse { path: Utf8PathBuf },
     /// No history in common, although all of it is here.
     #[error(
-        "HEAD and {branch} have no commit in common, so there is no merge base; name the base with --base"
+        "HEAD and {branch} have no commit in common, so there is no merge base; set the base with --base"
     )]
     Unrelated { branch: String },
     #[error(
-        "{path} lies in a submodule ({submodule}), whose files at the base revision cannot be read from this repository; \
-         run mig-ci inside of the submodule"
+        "{path} is in a submodule ({submodule}), whose files at the base revision cannot be read from this repository; run \
+         mig-ci inside the submodule"
     )]
     Submodule { path: Utf8PathBuf, submodule: String },
     #[error("{path} is outside of the git repository {toplevel}, so it has no base revision")]

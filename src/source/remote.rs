@@ -29,7 +29,7 @@ pub(super) async fn fetch_named(git: &Git, name: &str) -> Result<String, SourceE
             Ok(Some(commit)) => commit,
             Ok(None) => {
                 tried.push(format!("git ls-remote origin {name}: no such branch or tag"));
-                tried.push("origin can be asked for branches, tags and full hashes alone".into());
+                tried.push("only branches, tags and full hashes can be fetched from origin".into());
                 return Err(unknown(tried));
             }
             Err(error) => {
@@ -80,7 +80,7 @@ pub(super) async fn origin_of(git: &Git, repository: &str) -> Result<OriginMatch
     let url = git.text(&["remote", "get-url", "origin"]).await?;
     Ok(match name_of(url.trim_end()) {
         Some(name) if !name.eq_ignore_ascii_case(repository) => {
-            OriginMatch::Other(format!("origin is {name}, and the change goes into {repository}"))
+            OriginMatch::Other(format!("origin is {name}, but the base repository is {repository}"))
         }
         _ => OriginMatch::Ours,
     })
@@ -113,7 +113,7 @@ pub(super) async fn branch(git: &Git, name: &str) -> Result<Option<String>, Sour
 pub(super) async fn default_branch(git: &Git) -> Result<Option<DefaultBranchRef>, SourceError> {
     let wanted = "the default branch";
     let mut tried =
-        vec!["origin/HEAD, origin/main, origin/master, main, master: none is here".to_owned()];
+        vec!["origin/HEAD, origin/main, origin/master, main, master: none exists".to_owned()];
     if let Err(reason) = origin(git).await? {
         if git.remotes().await?.is_empty() && !git.is_shallow().await? {
             return Ok(None);
@@ -170,8 +170,7 @@ pub(super) async fn deepen_to_merge_base(
     head: &str,
     branch: &DefaultBranchRef,
 ) -> Result<Vec<String>, SourceError> {
-    let mut tried =
-        vec![format!("git merge-base HEAD {}: none in the history that is here", branch.name)];
+    let mut tried = vec![format!("git merge-base HEAD {}: none in the local history", branch.name)];
     let rounds = ROUNDS.iter().map(|commits| format!("--deepen={commits}"));
     for depth in rounds.chain(["--unshallow".to_owned()]) {
         // A fetch of both fails as a whole if HEAD was never pushed; the other side alone may do then.

@@ -150,7 +150,9 @@ mod tests {
         shop.git(&["update-index", "--skip-worktree", "m/1.sql"]);
         assert_eq!(error(&shop, "", &["m"]), None);
         std::fs::remove_file(shop.path().join("m/1.sql")).unwrap();
-        assert!(error(&shop, "", &["m"]).unwrap().starts_with("m/1.sql is in the commit"));
+        assert!(
+            error(&shop, "", &["m"]).unwrap().starts_with("m/1.sql is in the checked-out commit")
+        );
     }
 
     #[tokio::test]

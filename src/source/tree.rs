@@ -73,7 +73,7 @@ pub(super) async fn read(
         match content.map(|file| files.get(&file)) {
             Ok(Some(Ok(bytes))) => snapshot.insert(path, bytes.clone()),
             Ok(Some(Err(reason))) => snapshot.insert_unreadable(path, reason.as_str()),
-            Ok(None) => snapshot.insert_unreadable(path, "git did not give its contents"),
+            Ok(None) => snapshot.insert_unreadable(path, "git did not return its contents"),
             Err(reason) => snapshot.insert_unreadable(path, reason),
         }
     }
@@ -195,7 +195,7 @@ fn resolve(links: &BTreeMap<String, String>, path: &str) -> Result<String, Strin
         let Some(target) = links.get(&done.join("/")) else { continue };
         hops += 1;
         if hops > MOST_HOPS {
-            return Err("it is a symlink that leads in a circle".into());
+            return Err("it is a symlink that is part of a cycle".into());
         }
         if target.starts_with('/') {
             return Err(format!("it is a symlink to {target}, outside of the repository"));
@@ -384,7 +384,7 @@ mod tests {
         assert!(text(&files, "m/3.sql").contains("nowhere.sql, which is not in the base revision"));
         assert!(text(&files, "m/4.sql").contains("out of the repository"));
         assert!(text(&files, "m/5.sql").contains("/etc/passwd, outside of the repository"));
-        assert!(text(&files, "m/6.sql").contains("in a circle"));
+        assert!(text(&files, "m/6.sql").contains("part of a cycle"));
     }
 
     #[tokio::test]
@@ -396,7 +396,7 @@ mod tests {
         git_in(repository.path().as_std_path(), &[&add[..], &[&library.url(), "sub"]].concat());
         repository.commit("m/2.sql", "two");
         let error = snapshot(&repository.asker(), &["sub/m"]).await.unwrap_err().to_string();
-        assert!(error.starts_with("sub/m lies in a submodule (sub)"), "{error}");
+        assert!(error.starts_with("sub/m is in a submodule (sub)"), "{error}");
         let files = snapshot(&repository.asker(), &[""]).await.unwrap();
         assert_eq!(files.list("".into()).unwrap(), [".gitmodules", "m/2.sql"]);
         // Beside what is wanted, in a folder on the way to it.

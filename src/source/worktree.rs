@@ -66,7 +66,7 @@ impl Worktree {
             return Ok(Some(real));
         }
         let reason = format!(
-            "a symlink leads from it to {}, and only files of {} are read; put a copy there",
+            "it is a symlink to {}, but only files of {} are read; copy the file",
             real.display(),
             self.bounds
         );
@@ -133,7 +133,10 @@ impl Files for Worktree {
             return match fs::read_link(self.root.join(path)) {
                 Ok(target) => Err(FilesError {
                     path: path.to_owned(),
-                    reason: format!("it is a symlink to {}, which is not there", target.display()),
+                    reason: format!(
+                        "it is a symlink to {}, which does not exist",
+                        target.display()
+                    ),
                 }),
                 Err(_) => Ok(None),
             };
@@ -224,7 +227,7 @@ mod tests {
         let error = files.read("m/2.sql".into()).unwrap_err().to_string();
         assert_eq!(
             error,
-            "cannot read m/2.sql: it is a symlink to nowhere.sql, which is not there"
+            "cannot read m/2.sql: it is a symlink to nowhere.sql, which does not exist"
         );
     }
 
@@ -244,7 +247,10 @@ mod tests {
         assert_eq!(files.read("m/1.sql".into()).unwrap().unwrap(), b"one");
         for path in ["m/2.sql", "m/3.sql", "linked/1.sql"] {
             let error = files.read(path.into()).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("cannot read {path}: a symlink leads")), "{error}");
+            assert!(
+                error.starts_with(&format!("cannot read {path}: it is a symlink to")),
+                "{error}"
+            );
         }
         assert!(files.list("linked".into()).is_err());
         assert_eq!(files.list("m".into()).unwrap().len(), 4, "reading tells what is wrong");

@@ -121,7 +121,7 @@ impl Look<'_> {
                 let absent = || {
                     Failure::new(
                         FailureKind::Environment(EnvironmentCause::MissingSchema),
-                        "it is gone",
+                        "it no longer exists",
                     )
                 };
                 let one = |(schema, group): (&String, &Vec<&TenantPlace>)| match read.get(schema) {

@@ -231,7 +231,7 @@ impl Look<'_> {
         match (self.read_catalog(odd).await, self.read_catalog(rule).await) {
             (Ok(odd), Ok(rule)) => odd.differences(&rule).iter().map(ToString::to_string).collect(),
             (Err(failure), _) | (_, Err(failure)) => {
-                vec![format!("what differs cannot be read: {}", failure.message)]
+                vec![format!("the differences cannot be read: {}", failure.message)]
             }
         }
     }

@@ -8,38 +8,38 @@ use crate::model::{Failure, FailureKind, FilesError, Tenancy};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error(
-        "`{0}` does not say who its tenants are: give `from` in [databases.{0}.tenants] (a query, a list, a pattern, a file or \
-         a command), or name them with --tenant"
+        "`{0}` has no source of tenants: set `from` in [databases.{0}.tenants] (a query, a list, a pattern, a file or a \
+         command), or use --tenant"
     )]
     NoSource(String),
-    #[error("the {from} of `{database}` gives no tenant")]
+    #[error("{from} of `{database}` returned no tenants")]
     Nobody { database: String, from: &'static str },
-    #[error("no tenant of `{database}` is called {pattern:?}; it has {known}")]
+    #[error("`{database}` has no tenant {pattern:?}; its tenants are {known}")]
     NoMatch { database: String, pattern: String, known: String },
-    #[error("{pattern:?} is no pattern of names: {reason}")]
+    #[error("{pattern:?} is not a valid pattern: {reason}")]
     Pattern { pattern: String, reason: String },
-    #[error("the query for the tenants of `{database}` fails: {}{}", .failure.message, after_shared(.failure))]
+    #[error("the query for the tenants of `{database}` failed: {}{}", .failure.message, after_shared(.failure))]
     Query { database: String, failure: Box<Failure> },
     #[error(transparent)]
     File(#[from] FilesError),
-    #[error("the file {0} with the tenants is not there")]
+    #[error("the file {0} with the tenants does not exist")]
     NoFile(Utf8PathBuf),
     #[error("the file {0} with the tenants is not UTF-8")]
     NotText(Utf8PathBuf),
-    #[error("the command that lists the tenants of `{database}` ({program}) fails: {reason}")]
+    #[error("the command that lists the tenants of `{database}` ({program}) failed: {reason}")]
     Command { database: String, program: String, reason: String },
     #[error(
-        "the query for the tenants of `{0}` has a column `url`, and they are schemas of one database: leave it out, or set \
-         tenancy = \"database\""
+        "the query for the tenants of `{0}` has a column `url`, but the tenants are schemas of one database: remove the \
+         column, or set tenancy = \"database\""
     )]
     UrlOfSchema(String),
     #[error(
-        "`{database}` has a {tenancy} for each tenant, and {variable} names none: name the tenant with --tenant"
+        "`{database}` has a {tenancy} for each tenant, and {variable} does not name one: use --tenant"
     )]
     OtherTenancy { database: String, tenancy: Tenancy, variable: &'static str },
     #[error(
-        "{target:?} is the {tenancy} of no tenant of `{database}`, since `target` is {template:?}: nothing is done there. Name a \
-         tenant with --tenant, or correct the variable"
+        "{target:?} is not the {tenancy} of a tenant of `{database}`, because `target` is {template:?}: nothing was done. \
+         Use --tenant, or correct the variable"
     )]
     NoTarget { database: String, tenancy: Tenancy, target: String, template: String },
 }
@@ -49,7 +49,7 @@ pub(crate) enum ResolveError {
 fn after_shared(failure: &Failure) -> &'static str {
     match &failure.kind {
         FailureKind::Sql { sqlstate } if matches!(sqlstate.as_str(), "42P01" | "3F000") => {
-            " (on a new database, bring the shared track there first: mig-ci upgrade --shared)"
+            " (on a new database, upgrade the shared track first: mig-ci upgrade --shared)"
         }
         _ => "",
     }

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::postgres::Session;
 
 /// What a name comes from that `--tenant` or a command's argument gives.
-const COMMAND_LINE: &str = "command line";
+const COMMAND_LINE: &str = "the command line";
 
 /// What they are found with.
 pub(crate) struct TenantResolver<'a> {

@@ -115,7 +115,12 @@ impl TenantResolver<'_> {
         command.args(&words[1..]).current_dir(self.root).stdin(Stdio::null()).kill_on_drop(true);
         let output = match tokio::time::timeout(COMMAND_WITHIN, command.output()).await {
             Ok(output) => output.map_err(|error| failed(error.to_string()))?,
-            Err(_) => return Err(failed(format!("no end within {} s", COMMAND_WITHIN.as_secs()))),
+            Err(_) => {
+                return Err(failed(format!(
+                    "it did not end within {} s",
+                    COMMAND_WITHIN.as_secs()
+                )));
+            }
         };
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);
@@ -128,11 +133,11 @@ impl TenantResolver<'_> {
 /// As the configuration calls it.
 pub(crate) fn name_of(source: &TenantSource) -> &'static str {
     match source {
-        TenantSource::Query(_) => "query",
-        TenantSource::List(_) => "list",
-        TenantSource::Pattern(_) => "pattern",
-        TenantSource::File(_) => "file",
-        TenantSource::Command(_) => "command",
+        TenantSource::Query(_) => "`from.query`",
+        TenantSource::List(_) => "`from.list`",
+        TenantSource::Pattern(_) => "`from.pattern`",
+        TenantSource::File(_) => "`from.file`",
+        TenantSource::Command(_) => "`from.command`",
     }
 }
 

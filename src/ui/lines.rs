@@ -64,7 +64,7 @@ impl Lines {
             RunEvent::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took, now),
             RunEvent::DatabaseFinished { database, took } => self.database(database, *took, now),
             RunEvent::ReplayedAgain { database, reason } => self.line(&format!(
-                "database {}: replayed again from nothing, with one job: {}",
+                "database {}: replayed again from an empty state, with one job: {}",
                 name(database),
                 name(reason)
             )),

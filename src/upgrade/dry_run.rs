@@ -43,12 +43,12 @@ impl DryRun {
             let target = &scan.targets[index];
             let planned = match &seen[index] {
                 Some(state) => self.target(scan.executor, target, state),
-                None => TargetOutcome::not_run("it was not seen"),
+                None => TargetOutcome::not_run("it was not processed"),
             };
             scan.executor.announce(target, &planned, Duration::ZERO);
             outcomes.set(index, planned);
         }
-        Ok(outcomes.finish("it was not seen"))
+        Ok(outcomes.finish("it was not processed"))
     }
 
     fn target(

@@ -17,7 +17,7 @@ pub(crate) enum UpgradeError {
     #[error("database `{database}`: {source}")]
     Format { database: String, source: FormatError },
     #[error(
-        "`{0}` has no address: give `url` in [databases.{0}], DATABASE_URL in the environment, or --url"
+        "`{0}` has no address: set `url` in [databases.{0}], DATABASE_URL in the environment, or --url"
     )]
     NoUrl(String),
     #[error("the address of `{database}`: {source}")]
@@ -25,8 +25,8 @@ pub(crate) enum UpgradeError {
     #[error("cannot connect to {address}, the database `{database}`: {}", .failure.message)]
     Connect { database: String, address: String, failure: Box<Failure> },
     #[error(
-        "`{database}` has the ledger {ledger} for all of its tenants, and the rows of the first would tell the tool that each \
-         other has everything already: name its table without a schema"
+        "`{database}` has one ledger {ledger} for all tenants, so after the first tenant the tool would find everything \
+         applied for the others: set its name without a schema"
     )]
     OneLedger { database: String, ledger: String },
     /// The address, or the environment, and the configuration do not agree.
@@ -35,13 +35,13 @@ pub(crate) enum UpgradeError {
     #[error("no migration of `{database}` has the version {version}")]
     NoVersion { database: String, version: String },
     #[error(
-        "the report is of {report}, and `{database}` is at {here} now: nothing is done there. Give --url with that address, or \
-         name the tenants"
+        "the report is for {report}, but `{database}` is now at {here}: nothing was done. Use --url with that address, or \
+         select tenants"
     )]
     OtherServer { database: String, report: String, here: String },
     #[error("{0}")]
     Usage(String),
-    #[error("nothing was done: not confirmed (--yes answers for you)")]
+    #[error("nothing was done: not confirmed (--yes skips the confirmation)")]
     Declined,
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn of_own_sql(failure: Failure) -> Failure {
 
 /// The server takes no writes.
 pub(crate) fn read_only(failure: Failure) -> Failure {
-    let hint = "the server takes no writes from this role: it is a standby, or default_transaction_read_only is on";
+    let hint = "the server accepts no writes from this role: it is a standby, or default_transaction_read_only is on";
     let hint = Some(hint.to_owned());
     Failure {
         origin: Some(FailureOrigin::Environment(EnvironmentCause::ReadOnly)),

@@ -7,17 +7,17 @@ pub(crate) const INTERRUPTED: &str = "the run was interrupted";
 pub(crate) fn interrupted_with(invalid: &[String]) -> String {
     let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
     let drops = drops.collect::<Vec<_>>().join(" ");
-    format!("{INTERRUPTED}, and an invalid index is left that could not be dropped: {drops}")
+    format!("{INTERRUPTED}, and an invalid index remains that could not be dropped: {drops}")
 }
 
 /// `--max-failures`.
 pub(crate) fn after_failures(most: usize) -> String {
-    format!("more than {most} (--max-failures) failed before")
+    format!("more than {most} (--max-failures) targets failed")
 }
 
 /// The server went away for good.
 pub(crate) fn server_lost(why: &str) -> String {
-    format!("the server was lost before: {why}")
+    format!("the server was lost: {why}")
 }
 
 /// `--canary`.

@@ -72,7 +72,7 @@ impl Target {
     pub(crate) fn absent(&self) -> Failure {
         Failure {
             hint: Some(
-                "make it first (CREATE SCHEMA), or correct the tenant's name or `target`"
+                "create it first (CREATE SCHEMA), or correct the tenant's name or `target`"
                     .to_owned(),
             ),
             ..Failure::new(

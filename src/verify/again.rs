@@ -66,9 +66,9 @@ impl RunContext<'_> {
         }
         let role = ran.stopped.roles_left.iter().find(|role| self.speaks_of(role))?;
         let words = format!(
-            "the database cannot be replayed again on the server of postgres.url, which has the role `{role}` from the \
-             first run: let mig-ci start a server of its own (provider `docker` or `local`), make the role in `prepare` for \
-             the server, or use `--jobs 1`"
+            "the database cannot be replayed again on the server of postgres.url, which still has the role `{role}` of the \
+             first run: use the provider `docker` or `local`, create the role in the server's `prepare` file, or use \
+             `--jobs 1`"
         );
         Some(Failure::new(FailureKind::Environment(EnvironmentCause::NotReplayedAgain), words))
     }

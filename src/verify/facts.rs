@@ -39,7 +39,7 @@ pub(super) fn check_there_is_something(
     let pending: usize = plan.tracks().map(TrackPlan::pending).sum();
     if request.require_migrations && pending == 0 {
         return Err(VerifyError::Nothing(
-            "no migration is pending, and --require-migrations asks for one".to_owned(),
+            "no migration is pending, and --require-migrations is set".to_owned(),
         ));
     }
     let is_sample = |start: &StartingState| matches!(start, StartingState::Sample(Sample { .. }));
@@ -49,7 +49,7 @@ pub(super) fn check_there_is_something(
         .count();
     if request.require_tenants && samples == 0 {
         return Err(VerifyError::Nothing(
-            "there is no sample tenant, and --require-tenants asks for one".to_owned(),
+            "there is no sample tenant, and --require-tenants is set".to_owned(),
         ));
     }
     Ok(())
@@ -92,7 +92,7 @@ pub(super) fn of_run(
     if evidence.server_lost {
         notes.push(note(
             Severity::Error,
-            "the server was lost during the run; nothing is known of what was not run",
+            "the server was lost during the run; units that were not run have no result",
         ));
         notes.extend(last_words(&stopped.log).map(|words| note(Severity::Info, &words)));
     }
@@ -119,7 +119,7 @@ pub(super) fn of_run(
 fn of_replayed(loaded: &Loaded, replayed: &Replayed) -> v1::Note {
     let database = &loaded.plan.databases[replayed.database].name;
     let text = format!(
-        "database `{database}` was replayed again from nothing, with one job on a fresh server, and only that run counts: {}",
+        "database `{database}` was replayed again from an empty state, with one job on a fresh server, and only that run counts: {}",
         replayed.reason
     );
     note(Severity::Info, &text)
@@ -158,7 +158,7 @@ fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
     match (pending, changes.len()) {
         (0, 0) => notes.push(note(
             Severity::Info,
-            "no migration is pending: head and base have the same; everything was replayed from zero all the same",
+            "no migration is pending: head and base have the same migrations; all of them were replayed on empty databases",
         )),
         (0, _) => notes.push(note(Severity::Warning, "no migration is pending")),
         _ => {}
@@ -170,8 +170,8 @@ fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
         notes.push(note(
             Severity::Warning,
             &format!(
-                "migrations that the base has were changed: {}{more}. Where they have been applied the change never \
-                 arrives; a new migration does",
+                "migrations of the base were changed: {}{more}. The change has no effect where they have already been \
+                 applied; add a new migration instead",
                 changed.iter().take(SHOWN).map(|change| change.as_str()).collect::<Vec<_>>().join(", ")
             ),
         ));
@@ -195,8 +195,8 @@ fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
             notes.push(note(
                 Severity::Warning,
                 &format!(
-                    "database `{}` has no sample tenants: only empty ones and one made by the base's migrations were \
-                     replayed, and those hold no data",
+                    "database `{}` has no sample tenants: only empty tenants and one created by the base's migrations were \
+                     replayed, without data",
                     database.name
                 ),
             ));
@@ -215,24 +215,26 @@ fn of_base(loaded: &Loaded) -> Vec<v1::Note> {
     };
     let name = &revision.name;
     let lacks = match base.lacking {
-        BaseDivergence::Commits(1) => Some(format!("HEAD lacks 1 commit of {name}")),
-        BaseDivergence::Commits(commits) => Some(format!("HEAD lacks {commits} commits of {name}")),
-        BaseDivergence::Unknown if has_removed(&loaded.plan) => {
-            Some(format!("HEAD may lack commits of {name}, which this shallow clone cannot tell"))
+        BaseDivergence::Commits(1) => Some(format!("HEAD does not contain 1 commit of {name}")),
+        BaseDivergence::Commits(commits) => {
+            Some(format!("HEAD does not contain {commits} commits of {name}"))
         }
+        BaseDivergence::Unknown if has_removed(&loaded.plan) => Some(format!(
+            "HEAD may not contain all commits of {name}; this shallow clone cannot show it"
+        )),
         BaseDivergence::Unknown | BaseDivergence::Nothing => None,
     };
     let advice = |lacks| {
         format!(
-            "{lacks}. `--base` takes {name} as it is, so migrations that {name} got since count as removed; rebase, or \
-             leave --base out (then the merge base is taken)"
+            "{lacks}. `--base` compares with exactly {name}, so its newer migrations count as removed; rebase, or omit \
+             --base to compare with the merge base"
         )
     };
     let moved =
         loaded.plan.tracks().filter(|track| track.base.is_empty() && !track.head.is_empty());
     let moved = moved.map(|track| {
         format!(
-            "the base ({name}) has no migrations in {}: if the folder was moved, edits on the way cannot be seen, and \
+            "the base ({name}) has no migrations in {}: if the folder was moved, edited migrations are not detected, and \
              every migration counts as pending",
             track.directory
         )

@@ -89,7 +89,7 @@ pub(crate) enum VerifyError {
     Nothing(String),
     #[error("cannot write {path}: {reason}")]
     Output { path: Utf8PathBuf, reason: String },
-    #[error("cannot tell the current folder: {reason}")]
+    #[error("cannot read the current folder: {reason}")]
     Folder { reason: String },
     #[error("interrupted; {}", in_words(.left))]
     Interrupted {
@@ -102,7 +102,7 @@ fn in_words(left: &[String]) -> String {
     if left.is_empty() {
         return "everything that was started has been removed".to_owned();
     }
-    format!("{}; `mig-ci clean` removes what is left", left.join("; "))
+    format!("{}; `mig-ci clean` removes leftovers", left.join("; "))
 }
 
 /// A project, read at both revisions.

@@ -88,7 +88,7 @@ impl RunContext<'_> {
 async fn stop_now(server: Server) -> VerifyError {
     let left = match tokio::time::timeout(STOP_WITHIN, server.stop()).await {
         Ok(stopped) => stopped.problems,
-        Err(_) => vec![format!("removing took more than {} s", STOP_WITHIN.as_secs())],
+        Err(_) => vec![format!("the cleanup took more than {} s", STOP_WITHIN.as_secs())],
     };
     VerifyError::Interrupted { left }
 }

@@ -18,11 +18,11 @@ const BACKUP_ENDINGS: [&str; 5] = ["swp", "swo", "orig", "rej", "tmp"];
 /// What a dump is called. In lower case.
 const DUMP_ENDINGS: [&str; 7] = ["dump", "backup", "pgdump", "zst", "xz", "bz2", "zip"];
 
-const IN_A_FOLDER: &str = "lies in a folder that the format does not look into";
-const UPPER_CASE: &str = "has not the ending `.sql` in lower case";
-const OTHER_ENDING: &str = "has not the ending `.sql`";
-const NOT_OF_THE_FORMAT: &str = "is not named as the format names migrations";
-const NO_PATTERN: &str = "is matched by no pattern of `samples`";
+const IN_A_FOLDER: &str = "is in a folder that the format does not search";
+const UPPER_CASE: &str = "does not have the extension `.sql` in lower case";
+const OTHER_ENDING: &str = "does not have the extension `.sql`";
+const NOT_OF_THE_FORMAT: &str = "does not have the name of a migration in this format";
+const NO_PATTERN: &str = "does not match any pattern of `samples`";
 
 /// All of them in the tracks of the plan.
 pub(super) fn files_not_read(

@@ -154,16 +154,20 @@ fn the_head_is_not_compared_with_what_it_lacks() {
     assert_eq!(report["findings"], json!([]));
     let reason = report["revisions"]["base_reason"].as_str().unwrap();
     assert!(reason.starts_with("merge base of HEAD, the head of pull request #7, with main at "));
-    assert!(reason.contains("main has moved on: HEAD lacks 1 commit of it"), "{reason}");
+    assert!(reason.contains("main has 1 commit that HEAD does not contain"), "{reason}");
     assert!(step.text().contains(reason), "the log says it");
-    assert!(step.summary.contains("main has moved on"), "the summary says it: {}", step.summary);
+    assert!(
+        step.summary.contains("main has 1 commit that HEAD"),
+        "the summary says it: {}",
+        step.summary
+    );
 
     // The base branch itself, by mistake.
     shop.git(&["checkout", "--quiet", "main"]);
     let step = job.read(&job.step(&shop).env("GITHUB_SHA", "1".repeat(40)).run().exit(4));
     assert_eq!(step.outputs["result"], "error");
     let error = step.commands("error").join("\n");
-    assert!(error.contains(&format!("the checkout holds commit {main}, which is neither")));
+    assert!(error.contains(&format!("the checkout is at commit {main}, which is neither")));
     assert!(error.contains(&format!("the head of pull request #7 ({head})")), "{error}");
 }
 
@@ -193,7 +197,7 @@ fn an_event_that_cannot_be_verified_is_a_shown_error() {
     assert_eq!(step.outputs.len(), 1);
     assert!(step.commands("error")[0].contains("databses"), "{:?}", step.log);
     assert!(step.summary.starts_with("### ❌ Migrations could not be verified\n"));
-    assert!(step.summary.contains("Nothing is known about any tenant."));
+    assert!(step.summary.contains("No tenant has a result."));
     assert!(step.summary.contains("databses"));
 }
 
@@ -228,12 +232,12 @@ fn inputs_that_are_not_understood_are_named() {
     };
     assert_eq!(
         refused("INPUT_COMMENT", "on", 2),
-        "the input `comment` is \"on\": known are update, new, off"
+        "the input `comment` is \"on\": possible values: update, new, off"
     );
     assert!(refused("INPUT_PARTITION", "3/2", 2).contains("INDEX/COUNT"));
     // Two samples, and the tenants that are made up.
     let text = refused("INPUT_PARTITION", "4/4", 3);
-    assert!(text.contains("nothing in partition 4/4") && text.contains("3 jobs at most"), "{text}");
+    assert!(text.contains("nothing in partition 4/4") && text.contains("at most 3 jobs"), "{text}");
     assert!(refused("INPUT_WORKING-DIRECTORY", "nowhere", 4).contains("actions/checkout"));
     assert!(refused("GITHUB_RUN_ID", "", 4).contains("GITHUB_RUN_ID is not set"));
 }
@@ -247,7 +251,7 @@ fn a_workspace_with_another_commit_is_told() {
     let step = job.read(&step.run().success());
     let [warning] = step.commands("warning")[..] else { panic!("{:?}", step.log) };
     let commit = shop.git(&["rev-parse", "HEAD"]);
-    assert!(warning.starts_with(&format!("the workspace holds commit {commit}, and this")));
+    assert!(warning.starts_with(&format!("the workspace is at commit {commit}, and this")));
     assert!(warning.contains(&format!("event is about {HEAD}: ")), "{warning}");
 }
 
@@ -268,7 +272,7 @@ fn a_push_verifies_what_was_pushed_or_what_contains_it() {
     // A commit of the job's own on top of it is verified, and told.
     let (job, after) = push(&pushed, "main");
     let step = job.read(&job.step(&shop).env("GITHUB_SHA", after).run().success());
-    assert!(step.commands("warning")[0].contains(&format!("the workspace holds commit {head}")));
+    assert!(step.commands("warning")[0].contains(&format!("the workspace is at commit {head}")));
     // The branch has gone another way, or an older commit was checked out.
     shop.git(&["checkout", "--quiet", "--detach", &pushed]);
     for branch in ["main", "feature"] {
@@ -277,7 +281,7 @@ fn a_push_verifies_what_was_pushed_or_what_contains_it() {
         let [error] = step.commands("error")[..] else { panic!("{:?}", step.log) };
         assert!(
             error.contains(&format!(
-                "the checkout holds commit {pushed}, which is neither the head of the push ({head})"
+                "the checkout is at commit {pushed}, which is neither the head of the push ({head})"
             )),
             "{error}"
         );
@@ -364,7 +368,7 @@ async fn leftovers_of_a_killed_run_are_removed_once_by_the_post_step() {
 
     // Without the state of a run that has begun there is nothing to do, and the databases stay.
     let idle = step(&["--post"]).run().success();
-    assert_eq!(idle.stdout, "nothing was left behind\n");
+    assert_eq!(idle.stdout, "nothing to remove\n");
     assert_ne!(server.sql(databases).await, ["0"]);
 
     let post = step(&["--post"]).env("STATE_started", "true");
@@ -372,9 +376,9 @@ async fn leftovers_of_a_killed_run_are_removed_once_by_the_post_step() {
     assert!(text.contains("removed database mig_ci_"), "{text}");
     assert_eq!(server.sql(databases).await, ["0"]);
     let again = step(&["--post"]).env("STATE_started", "true").run().success();
-    assert!(job.read(&again).text().contains("nothing was left behind"), "{}", again.stdout);
+    assert!(job.read(&again).text().contains("nothing to remove"), "{}", again.stdout);
     let finished = step(&["--post"]).env("STATE_started", "true").env("STATE_finished", "true");
-    assert_eq!(finished.run().success().stdout, "nothing was left behind\n");
+    assert_eq!(finished.run().success().stdout, "nothing to remove\n");
 }
 
 #[tokio::test]

@@ -193,3 +193,40 @@ fn a_broken_prepare_file_is_not_a_broken_sample() {
     let help = report.finding("base-not-reached")["help"].as_str().unwrap().to_owned();
     assert!(help.contains("`prepare`") && !help.contains("pg_dump"), "{help}");
 }
+
+/// A mistyped word of a closed set is a usage error that lists the set, in options and in variables.
+#[test]
+fn a_mistyped_value_is_a_usage_error() {
+    let plain = plain();
+    let cases: &[(&[&str], &str)] = &[
+        (&["verify", "--format", "jsn"], "markdown"),
+        (&["verify", "--output", "jsn=report.json"], "markdown"),
+        (&["verify", "--provider", "dokcer"], "docker"),
+        (&["verify", "--fail-on", "warn"], "warning"),
+        (&["list", "--color", "yes"], "always"),
+        (&["list", "--log-format", "jsonl"], "json"),
+        (&["upgrade", "--format", "markdown"], "junit"),
+        (&["upgrade", "--output", "markdown=report.md"], "junit"),
+        (&["upgrade", "--order", "names"], "random"),
+        (&["status", "--format", "junit"], "json"),
+        (&["status", "--output", "junit=report.xml"], "json"),
+        (&["tenants", "--format", "junit"], "json"),
+        (&["revision", "-m", "x", "--track", "tenants"], "shared"),
+        (&["schema", "reports"], "status"),
+        (&["clean", "--provider", "podman"], "docker"),
+    ];
+    for (arguments, possible) in cases {
+        let command = arguments.iter().fold(plain.mig_ci([]), |command, word| command.arg(word));
+        let run = command.run().exit(2);
+        assert_eq!(run.stdout, "", "{arguments:?}");
+        assert!(run.stderr.contains(possible), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("possible values: "), "{arguments:?}: {}", run.stderr);
+    }
+    let variables =
+        [("MIG_CI_PROVIDER", "dokcer"), ("MIG_CI_FAIL_ON", "warn"), ("MIG_CI_LOG", "debgu")];
+    for (name, value) in variables {
+        let run = plain.mig_ci(["verify"]).env(name, value).run().exit(2);
+        assert!(run.stderr.contains("possible values: "), "{name}: {}", run.stderr);
+    }
+    plain.mig_ci(["list"]).env("MIG_CI_LOG", "warn,mig_ci=off").run().success();
+}

@@ -64,14 +64,14 @@ fn the_sample_of_the_only_failing_tenant_cannot_go_without_a_word() {
     let report = gone.verify().report(1);
     assert_eq!(report.verdict(), "failed");
     let [finding] = reduced(&report)[..] else { panic!("{}", report.json) };
-    assert_eq!(finding["message"], "the sample of tenant `acme` (samples/acme.sql) is gone");
+    assert_eq!(finding["message"], "the sample of tenant `acme` (samples/acme.sql) was removed");
     assert_eq!((&finding["severity"], &finding["fails_run"]), (&"error".into(), &true.into()));
     let terminal = gone.verify().run().exit(1).stdout;
     assert!(terminal.contains("error[coverage-reduced]"), "{terminal}");
     let junit = gone.mig_ci(["verify", "--format=junit"]).run().exit(1).stdout;
     assert!(junit.contains("type=\"coverage-reduced\""), "{junit}");
     let comment = gone.mig_ci(["verify", "--format=markdown"]).run().exit(1).stdout;
-    assert!(comment.contains("is gone"), "{comment}");
+    assert!(comment.contains("was removed"), "{comment}");
 
     // Narrowing the pattern is the same, and so is giving a file another tenant's name.
     let narrowed =
@@ -102,7 +102,7 @@ fn an_acknowledged_reduction_is_a_warning_with_its_reason() {
         assert!(refused.stderr.contains("coverage.removed"), "{refused:?}");
     }
     let stale = ack(pull_request(), entry).verify().report(1);
-    assert!(messages(&stale).contains("tenant = \"acme\", and nothing of that is removed"));
+    assert!(messages(&stale).contains("tenant = \"acme\", but nothing of it was removed"));
     let other_database = "database = \"users\"\ntenant = \"acme\"\nreason = \"x\"";
     ack(gone(), other_database).verify().report(1);
 }
@@ -115,7 +115,7 @@ fn tracks_databases_and_the_file_itself_are_missed() {
         format!("{before}[databases.users]{users}")
     });
     let report = no_tenants.verify().report(1);
-    let words = "the tenant track of database `app` (migrations/tenant) is verified no more";
+    let words = "the tenant track of database `app` (migrations/tenant) is no longer verified";
     assert_eq!(messages(&report), words);
     let entry = "database = \"app\"\ntrack = \"tenant\"\nreason = \"moved to another repository\"";
     ack(no_tenants, entry).verify().report(0);
@@ -179,7 +179,7 @@ fn weights_and_settings_are_the_bases_business() {
             "mig-ci.toml",
             format!(
                 "{CONFIG}[postgres]\nversion = 15\n[checks]\nfail-on = \"warning\"\n\
-                 applied-changed = {{ severity = \"error\" }}\n"
+                 applied-migration-edited = {{ severity = \"error\" }}\n"
             ),
         )
         .file("roles.sql", "SELECT 1;")
@@ -188,18 +188,18 @@ fn weights_and_settings_are_the_bases_business() {
     let off = format!(
         "{CONFIG}[prepare]\nserver = \"roles.sql\"\n[postgres]\nrole = \"superuser\"\nsettings = {{ \"app.x\" = \"1\" }}\n\
          extensions = [\"plpgsql\"]\n[checks]\ncoverage-reduced = {{ severity = \"off\" }}\n\
-         applied-changed = {{ severity = \"off\" }}\n"
+         applied-migration-edited = {{ severity = \"off\" }}\n"
     );
     let report = base.file("mig-ci.toml", off).verify().report(1);
     let said = messages(&report);
     for words in [
-        "migrations run as superuser, and ran as a plain owner",
+        "migrations run as superuser instead of a plain owner",
         "`postgres.version` is none, and was 15",
-        "the session setting `app.x` is another one",
-        "the extension `plpgsql` is made before the migrations",
+        "the session setting `app.x` was changed",
+        "the extension `plpgsql` is now created before the migrations",
         "the `prepare` file roles.sql is new",
         "`checks.fail-on` is error, and was warning",
-        "the check `applied-changed` is off, and was error",
+        "the check `applied-migration-edited` is off, and was error",
         "the check `coverage-reduced` is off, and was error",
     ] {
         assert!(said.contains(words), "{words}\n{said}");
@@ -210,14 +210,14 @@ fn weights_and_settings_are_the_bases_business() {
 #[test]
 fn a_sample_that_says_less_is_one_that_is_missed() {
     let emptied = pull_request().file("samples/acme.sql", "-- nothing\n").verify().report(1);
-    let words = "the sample samples/acme.sql of `acme` holds no statement any more";
+    let words = "the sample samples/acme.sql of `acme` no longer contains a statement";
     assert_eq!(messages(&emptied), words);
     let later = with_config(pull_request(), |config| {
         format!("{config}[databases.app.tenants.sample.acme]\nversion = \"2\"\n")
     });
     let later = later.file("samples/acme.sql", "INSERT INTO t VALUES (1);").verify().report(1);
     assert!(
-        messages(&later).contains("`acme` (samples/acme.sql) is said to stand at a later version")
+        messages(&later).contains("`acme` (samples/acme.sql) is configured with a later version")
     );
     let format = with_config(pull_request().without("migrations/tenant/2_n.sql"), |config| {
         config.replace(
@@ -225,7 +225,7 @@ fn a_sample_that_says_less_is_one_that_is_missed() {
             "migrations/users\"\nformat = \"plain\"",
         )
     });
-    let words = "the shared track of database `users` is read as plain, and was read as sqlx";
+    let words = "the format of the shared track of database `users` is plain, and was sqlx";
     assert!(messages(&format.verify().report(1)).contains(words));
 }
 
@@ -235,7 +235,7 @@ fn a_base_that_is_not_understood_is_said() {
     let report = broken.file("mig-ci.toml", CONFIG).verify().report(0);
     let said = messages(&report);
     assert!(
-        said.starts_with("what the base checks was not compared: mig-ci.toml of the base"),
+        said.starts_with("the coverage was not compared with the base: mig-ci.toml of the base"),
         "{said}"
     );
     assert_eq!(reduced(&report)[0]["severity"], "warning");
@@ -265,10 +265,10 @@ fn files_that_nothing_reads_are_named() {
     assert_eq!(
         said,
         [
-            "warning: not read: `migrations/tenant/3_x.SQL`. It has not the ending `.sql` in lower case",
-            "warning: not read: `migrations/tenant/4_x.psql`. It has not the ending `.sql`",
-            "warning: not read: `migrations/tenant/v2/2_x.sql`. It lies in a folder that the format does not look into",
-            "warning: not read: `samples/hooli.SQL`, `samples/initech.sql.zst`. Each is matched by no pattern of `samples`",
+            "warning: not read: `migrations/tenant/3_x.SQL`. It does not have the extension `.sql` in lower case",
+            "warning: not read: `migrations/tenant/4_x.psql`. It does not have the extension `.sql`",
+            "warning: not read: `migrations/tenant/v2/2_x.sql`. It is in a folder that the format does not search",
+            "warning: not read: `samples/hooli.SQL`, `samples/initech.sql.zst`. Each does not match any pattern of `samples`",
         ]
     );
 }
@@ -289,15 +289,15 @@ fn a_sample_that_was_cut_short_is_stated() {
             .git_branch("feature")
             .file("migrations/tenant/2_n.sql", "ALTER TABLE t ALTER id SET NOT NULL;")
     };
-    let held = "and held 5 rows and 1 other statement at the base";
+    let held = ", and 5 rows and 1 other statement at the base";
     for (text, holds) in [
         (
             "INSERT INTO t VALUES (1), (2);\nCREATE VIEW v AS SELECT * FROM t;\n",
-            "holds 2 rows and 1 other statement",
+            "contains 2 rows and 1 other statement",
         ),
         (
             "INSERT INTO t VALUES (1), (2), (3);\nINSERT INTO t VALUES (4), (5);",
-            "holds 5 rows and 0 other statements",
+            "contains 5 rows and 0 other statements",
         ),
     ] {
         let report = base().file("samples/acme.sql", text).verify().report(0);
@@ -344,9 +344,9 @@ fn a_configuration_that_moves_is_compared_all_the_same() {
         run.in_folder(folder).run().json().to_string()
     };
     let down = moved("mig-ci.toml", "sub/mig-ci.toml", "sub");
-    assert!(down.contains("configured by ../mig-ci.toml"), "{down}");
+    assert!(down.contains("configuration of the base is ../mig-ci.toml"), "{down}");
     let up = moved("sub/mig-ci.toml", "mig-ci.toml", ".");
-    assert!(up.contains("configured by sub/mig-ci.toml"), "{up}");
+    assert!(up.contains("configuration of the base is sub/mig-ci.toml"), "{up}");
 }
 
 /// What lets more pass, or prepares less.
@@ -365,9 +365,9 @@ fn exceptions_and_preparations_are_stated() {
     let report = project.file("mig-ci.toml", config).verify().report(0);
     let said = messages(&report);
     for words in [
-        "the `prepare` file p.sql is used no more",
-        "`other-ledgers` of database `app` allows `river_migration` in addition",
-        "`forward-only` of the tenant track of database `app` names `2_n.sql` in addition",
+        "the `prepare` file p.sql is no longer used",
+        "`other-ledgers` of database `app` also allows `river_migration`",
+        "`forward-only` of the tenant track of database `app` also lists `2_n.sql`",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }

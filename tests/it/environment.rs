@@ -63,7 +63,7 @@ fn exhausted_server_resources_are_an_environment_failure() {
     let words = (&failure["kind"], &failure["cause"]);
     assert_eq!(words, (&"environment".into(), &"configuration-limit".into()));
     let ended = project.verify().arg("--base=HEAD").run().exit(4);
-    assert!(ended.stdout.contains("nothing is known about 1 of 3 tenants"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("no result for 1 of 3 tenants"), "{}", ended.stdout);
 
     // A failure beside it is one all the same.
     let both = format!(

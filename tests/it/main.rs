@@ -43,3 +43,4 @@ mod upgrade;
 mod url;
 mod verify;
 mod without_git;
+mod wording;

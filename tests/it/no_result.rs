@@ -83,7 +83,7 @@ fn inputs_that_are_not_understood_replace_an_older_result() {
         assert_eq!(left.outputs["result"], "error");
         assert!(left.summary.contains(NONE) && left.summary.contains(value), "{}", left.summary);
         let before = fake.requests().len();
-        assert_eq!(after(&job, &fake, &shop, &left).text(), "nothing was left behind\n");
+        assert_eq!(after(&job, &fake, &shop, &left).text(), "nothing to remove\n");
         assert_eq!(fake.requests().len(), before, "all of it is shown already");
     }
 }
@@ -184,7 +184,7 @@ fn a_run_that_left_nothing_has_no_result() {
     let nothing = job.read(&step(&job, &fake, &shop).arg("--help").run().success());
     assert!(nothing.state.is_empty() && nothing.outputs.is_empty());
     after(&job, &fake, &shop, &nothing);
-    assert_no_result(&fake, "was ended before it had a result");
+    assert_no_result(&fake, "ended before it had a result");
     assert_eq!(checks(&fake), [ended("cancelled")]);
 }
 
@@ -279,7 +279,7 @@ fn a_run_that_ends_silently_has_no_result() {
         let mut left = job.read(&step(&job, &fake, &shop).arg("--help").run().success());
         left.state.extend(state.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         after(&job, &fake, &shop, &left);
-        assert_no_result(&fake, "was ended before it had a result");
+        assert_no_result(&fake, "ended before it had a result");
         assert_eq!(checks(&fake), [ended("cancelled")]);
     }
 }

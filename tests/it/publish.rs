@@ -106,9 +106,8 @@ fn a_token_that_may_not_write_changes_no_verdict() {
         assert!(!step.outputs.contains_key("comment-url"));
         let [notice] = step.commands("notice")[..] else { panic!("{:?}", step.log) };
         assert!(
-            notice.starts_with(
-                "no comment on the pull request, the result is in the job's summary: "
-            )
+            notice
+                .starts_with("no comment on the pull request, the result is in the job summary: ")
         );
         assert!(notice.contains("pull-requests: write"), "{notice}");
         assert!(step.text().contains("no check run, "), "{:?}", step.log);
@@ -188,7 +187,7 @@ fn a_pull_request_that_was_not_checked_out_gets_no_comment() {
     let run = || job.read(&step(&job, &fake, &shop).env("INPUT_PULL-REQUEST", "2").run().success());
     let step = run();
     let [notice] = step.commands("notice")[..] else { panic!("{:?}", step.log) };
-    assert!(notice.contains(&format!("it stands at {HEAD}, and the workspace holds {head}")));
+    assert!(notice.contains(&format!("its head is {HEAD}, and the workspace is at {head}")));
     assert!(fake.comments().is_empty() && fake.check_runs().is_empty());
     // GitHub's merge commit is one that may be verified.
     fake.state().pulls[0]["merge_commit_sha"] = json!(head);
@@ -315,7 +314,7 @@ fn a_head_that_has_moved_is_not_commented_on() {
     fake.before("GET", "/pulls/2", |state| state.pulls[0]["head"]["sha"] = json!(HEAD));
     let (job, ended) = publish(&fake, &report(GOOD).to_string(), &[]);
     let ended = job.read(&ended.success());
-    assert!(ended.commands("notice")[0].contains("somebody has pushed since"), "{:?}", ended.log);
+    assert!(ended.commands("notice")[0].contains("there is a newer commit"), "{:?}", ended.log);
     assert!(fake.comments().is_empty());
 }
 
@@ -343,10 +342,10 @@ fn a_hostile_report_is_refused_or_shown_as_text() {
         let (job, ended) = publish(&fake, &text, &[]);
         let ended = job.read(&ended.exit(3));
         let [error] = ended.commands("error")[..] else { panic!("{:?}", ended.log) };
-        assert!(error.contains("it is no report of this version") && !error.contains("::"));
+        assert!(error.contains("it is not a report of this version") && !error.contains("::"));
     }
     let (job, ended) = publish(&fake, "", &["/dev/zero"]);
-    assert!(job.read(&ended.exit(4)).commands("error")[0].contains("it is no file"));
+    assert!(job.read(&ended.exit(4)).commands("error")[0].contains("it is not a file"));
 }
 
 /// The words around the facts are this program's, and the comment says whose run it was.
@@ -366,13 +365,13 @@ fn a_saved_report_speaks_in_this_programs_words() {
     let ended = job.read(&ended.success());
     let body = comment(&fake);
     assert!(!body.contains("evil") && body.contains(RED), "{body}");
-    let label = "> **Made from a saved report.** [Run 289782451](";
+    let label = "> **From a saved report.** [Run 289782451](";
     assert!(body.contains(label) && body.contains("at `3484a3f`"), "{body}");
     assert!(body.contains("Reproduce: `mig-ci verify -n "), "{body}");
     assert!(ended.summary.contains(label), "{}", ended.summary);
     let check = &fake.check_runs()[0];
     let title = check["output"]["title"].as_str().unwrap();
-    assert!(title.starts_with("By a saved report: Migrations fail"), "{title}");
+    assert!(title.starts_with("From a saved report: Migrations fail"), "{title}");
     assert!(!check.to_string().contains("evil"), "{check:#}");
 }
 
@@ -385,9 +384,9 @@ fn a_report_that_cannot_be_shown_takes_an_older_ones_place() {
     let mut other = good.clone();
     other["schema"] = json!("mig-ci.report/2");
     for (text, exit, why) in [
-        (lies.to_string(), 3, "`verdict` is not that of its tenants"),
+        (lies.to_string(), 3, "`verdict` does not match its tenants"),
         (other.to_string(), 3, "its `schema` is not mig-ci.report/1"),
-        ("<html>".to_owned(), 3, "it is no report of this version"),
+        ("<html>".to_owned(), 3, "it is not a report of this version"),
     ] {
         let fake = Fake::start();
         fake.fork_pull_request(NUMBER, FORK_HEAD);

@@ -232,13 +232,13 @@ fn conflicting_samples_are_loaded_serially() {
 #[test]
 fn every_report_format_shows_the_reason() {
     let project = tenants("plain", &[PLANS], &[PRO]);
-    let words = "database `app` was replayed again from nothing, with one job on a fresh server, and only that run counts";
+    let words = "database `app` was replayed again from an empty state, with one job on a fresh server, and only that run counts";
     for format in ["terminal", "markdown"] {
         let ended = verify(&project, 4).arg(format!("--format={format}")).run().exit(1);
         let text = ended.stdout.replace('\\', "");
         assert!(text.contains(words), "{text}");
         assert!(
-            ended.stderr.contains("database app: replayed again from nothing"),
+            ended.stderr.contains("database app: replayed again from an empty state"),
             "{}",
             ended.stderr
         );
@@ -284,7 +284,7 @@ async fn the_second_run_can_be_interrupted() {
     for pause in [0, 150, 600] {
         let args = ["verify", "--provider=url", "--base=HEAD", "--jobs=8"];
         let run = project.mig_ci(args).env("MIG_CI_POSTGRES_URL", &url).start();
-        run.says("replayed again from nothing");
+        run.says("replayed again from an empty state");
         std::thread::sleep(std::time::Duration::from_millis(pause));
         run.signal(Signal::SIGINT);
         run.wait().exit(130);

@@ -99,7 +99,7 @@ async fn dumps_are_samples_as_they_come() {
     // This server happens to have the role that owns all in production; here another one runs the migrations.
     assert_eq!(
         report.unit("old")["sample"]["skipped"][0]["reason"],
-        "owner \"plain\": all of a sample belongs to the migrations' role"
+        "owner \"plain\": all objects of a sample belong to the migrations' role"
     );
     assert_eq!(report.unit("new")["sample"]["skipped"].as_array().unwrap().len(), 0);
 }
@@ -150,8 +150,7 @@ async fn a_dump_that_cleans_up_first_leaves_the_tenants_schema_alone() {
     assert_eq!(report.steps("old"), ["base 2 applied", "head 3 applied"]);
     let skipped = report.unit("old")["sample"]["skipped"].as_array().unwrap();
     let left_out = skipped.iter().find(|each| {
-        each["reason"] == "removal of a schema that was there before the sample"
-            && each["count"] == 1
+        each["reason"] == "removal of a schema that existed before the sample" && each["count"] == 1
     });
     assert!(left_out.is_some(), "{skipped:#?}");
 }
@@ -244,14 +243,14 @@ fn a_whole_state_without_a_ledger_stands_where_the_configuration_or_the_base_say
     assert_eq!(report.steps("untold"), ["head 3 applied"]);
     assert_eq!(report.units_of("sample-version-assumed"), ["untold"]);
     let message = report.finding("sample-version-assumed")["message"].as_str().unwrap();
-    assert!(message.contains("taken to stand at \"2\""), "{message}");
+    assert!(message.contains("assumed version \"2\""), "{message}");
 
     // Without a base, and without a word, nobody knows.
     let report = app.verify().arg("--no-base").report(1);
     assert_eq!(report.steps("told"), ["head 2 applied", "head 3 applied"]);
     assert_eq!(report.units_of("sample-not-loaded"), ["untold"]);
     let failure = &report.unit("untold")["failure"];
-    assert_eq!(failure["message"], "nothing says at which version this sample stands");
+    assert_eq!(failure["message"], "the version of this sample is unknown");
     assert!(failure["hint"].as_str().unwrap().contains("version = "), "{failure:#}");
     assert_eq!(failure["place"]["path"], "samples/untold.sql");
 }
@@ -324,7 +323,7 @@ async fn dumped_data_stand_where_their_ledger_says() {
     );
     assert_eq!(report.units_of("sample-not-loaded"), ["unknown"]);
     let message = report.unit("unknown")["failure"]["message"].as_str().unwrap();
-    assert!(message.contains("says 7"), "{message}");
+    assert!(message.contains("contains 7"), "{message}");
     // Even without a base: the data say it themselves.
     let report = app.verify().args(["--no-base", "--tenant=old"]).report(0);
     assert_eq!(report.steps("old"), ["base 1 applied", "head 2 applied", "head 3 applied"]);
@@ -360,7 +359,7 @@ fn a_tenant_that_the_tool_cannot_work_with_fails_alone() {
         assert_eq!(report.unit(name)["verdict"], "passed", "{name}");
     }
     let said = report.unit("Acme").to_string();
-    assert!(said.contains("dbmate cannot work in the schema `Acme`"), "{said}");
+    assert!(said.contains("dbmate cannot use the schema `Acme`"), "{said}");
 }
 
 #[test]
@@ -406,7 +405,7 @@ async fn a_dump_that_was_cut_short_is_no_sample() {
     assert_eq!(report.codes()[..3], ["sample-not-loaded"; 3], "each at its place");
     for name in cut {
         let failure = &report.unit(name)["failure"];
-        assert!(failure["message"].as_str().unwrap().contains("cut short"), "{failure:#}");
+        assert!(failure["message"].as_str().unwrap().contains("truncated"), "{failure:#}");
     }
     assert_eq!(at(&report.unit("before_data")["failure"]["place"]), "samples/before_data.sql:2:1");
     assert_eq!(report.unit("old")["verdict"], "passed");
@@ -418,7 +417,7 @@ async fn a_dump_that_was_cut_short_is_no_sample() {
 fn a_sample_that_cannot_be_loaded_is_its_tenants_failure_with_its_place() {
     let copy = "COPY members (email, note) FROM stdin;\n";
     let cases: [(&str, Vec<u8>, &str, &str); 14] = [
-        ("unterminated", format!("{copy}a\tb\n").into(), "samples/unterminated.sql:1", "cut short"),
+        ("unterminated", format!("{copy}a\tb\n").into(), "samples/unterminated.sql:1", "truncated"),
         (
             "bad_row",
             format!("SELECT 1;\n{copy}a\tb\nc\td\te\n\\.\n").into(),
@@ -437,7 +436,7 @@ fn a_sample_that_cannot_be_loaded_is_its_tenants_failure_with_its_place() {
             "samples/sql_error.sql:3:22",
             "column \"emial\"",
         ),
-        ("include", "SELECT 1;\n\\i other.sql\n".into(), "samples/include.sql:2:1", "command to psql"),
+        ("include", "SELECT 1;\n\\i other.sql\n".into(), "samples/include.sql:2:1", "psql command"),
         ("latin", b"SELECT 1;\nSELECT '\xe9';\n".into(), "samples/latin.sql:2", "not UTF-8"),
         ("custom", b"PGDMP\x01\x0e\x00\x04\x08\x01\x01\x00\xff".into(), "samples/custom.sql:1", "custom format"),
         (
@@ -498,7 +497,7 @@ fn a_sample_that_breaks_off_in_a_transaction_is_a_failure() {
         .file("samples/open.sql", "SELECT 1;\nBEGIN;\nINSERT INTO members (email) VALUES ('x');\n");
     let report = app.verify().report(1);
     let failure = &report.unit("open")["failure"];
-    assert_eq!(failure["message"], "the file ends inside of a transaction that began here");
+    assert_eq!(failure["message"], "the file ends inside a transaction that starts here");
     assert_eq!(at(&failure["place"]), "samples/open.sql:2:1");
 }
 
@@ -537,7 +536,7 @@ fn roles_that_are_not_here_are_left_out_and_counted() {
             "1 \"change of role\"".to_owned(),
             "1 \"owner of unknown role \\\"app_owner\\\"\"".to_owned(),
             format!(
-                "1 \"owner \\\"{reader}\\\": all of a sample belongs to the migrations' role\""
+                "1 \"owner \\\"{reader}\\\": all objects of a sample belong to the migrations' role\""
             ),
             "2 \"grant of unknown role \\\"app_reader\\\"\"".to_owned(),
             "1 \"default privileges of unknown role \\\"app_owner\\\"\"".to_owned(),

@@ -75,7 +75,7 @@ fn verdicts(report: &Value) -> Vec<String> {
 fn is_lost_with_a_and_c(project: &Project, ended: Outcome) {
     let ended = ended.exit(4);
     assert!(
-        ended.stdout.contains("The server was lost: nothing is known about 4 of 9 tenants"),
+        ended.stdout.contains("The server was lost: no result for 4 of 9 tenants"),
         "{}",
         ended.stdout
     );

@@ -233,7 +233,7 @@ mod at_head {
         assert!(message.starts_with("nothing was tested"), "{message}");
         assert_eq!(
             report.json["summary"],
-            "Migrations pass for 3 of 4 tenants; nothing was applied to 1, which had everything already"
+            "Migrations pass for 3 of 4 tenants; nothing was applied to 1, which already had every pending migration"
         );
         report
     }

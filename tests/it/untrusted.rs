@@ -94,7 +94,7 @@ fn the_file_chooses_neither_server_nor_role() {
     let image = "[postgres]\nimage = \"evil.example/${PLANTED}:1\"\n";
     let allowed = [("INPUT_ALLOW-VARIABLES", "PLANTED"), ("PLANTED", "planted-value-1")];
     let error = refused(image, &allowed);
-    assert!(error.contains("holds the variable `PLANTED`"), "{error}");
+    assert!(error.contains("contains the variable `PLANTED`"), "{error}");
     assert!(!error.contains("planted-value-1"), "{error}");
 }
 
@@ -268,7 +268,7 @@ fn a_local_server_is_refused_where_its_user_could_read_a_credential() {
     shop.git(&["config", "http.https://github.com/.extraheader", &header]);
     let step = job.read(&planted(job.command(&shop, ["action"]), "in-a-refused-job").run().exit(4));
     let [error] = step.commands("error")[..] else { panic!("{:?}", step.log) };
-    assert!(error.contains("/.git/config holds credentials of git"), "{error}");
+    assert!(error.contains("/.git/config contains credentials of git"), "{error}");
     assert!(error.contains("persist-credentials: false"), "{error}");
     shop.git(&["config", "--unset", "http.https://github.com/.extraheader"]);
 
@@ -326,7 +326,10 @@ fn a_local_server_is_refused_where_its_user_could_read_a_file_with_a_credential(
         mode(path, 0o644);
         let left = step();
         let [error] = left.commands("error")[..] else { panic!("{path}: {:?}", left.log) };
-        assert!(error.contains(&format!("can read {path}, which holds a credential")), "{error}");
+        assert!(
+            error.contains(&format!("can read {path}, which contains a credential")),
+            "{error}"
+        );
         std::fs::remove_file(path).unwrap();
     }
     // Its owner's alone: where mig-ci is root, the server is another user's, and the search finds nothing.

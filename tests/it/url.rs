@@ -60,7 +60,7 @@ async fn a_role_with_createdb_is_sufficient() {
     let refused = verify(&project, &server.url_as("nobody", "postgres")).run().exit(4);
     assert!(
         refused.stderr.contains(
-            "the user `nobody` of postgres.url may not create databases; `ALTER ROLE … CREATEDB`"
+            "the user `nobody` of postgres.url may not create databases; run `ALTER ROLE … CREATEDB`"
         ),
         "{}",
         refused.stderr
@@ -71,7 +71,7 @@ async fn a_role_with_createdb_is_sufficient() {
     );
     let refused = verify(&superuser, &server.url_as("maker", "postgres")).run().exit(4);
     assert!(
-        refused.stderr.contains("the user `maker` of postgres.url is no superuser"),
+        refused.stderr.contains("the user `maker` of postgres.url is not a superuser"),
         "{}",
         refused.stderr
     );
@@ -84,7 +84,7 @@ async fn the_demo_leaves_nothing() {
     let before = inventory(&server).await;
     let ended = verify(&demo(), &server.url("postgres")).run().success();
     assert!(
-        !ended.stdout.contains("could not") && !ended.stdout.contains("has got these roles"),
+        !ended.stdout.contains("could not") && !ended.stdout.contains("these roles were created"),
         "{}",
         ended.stdout
     );
@@ -138,7 +138,7 @@ async fn roles_of_prepare_go_with_the_run_and_no_others() {
     for (user, more) in [("admin", "SET ROLE app_user;"), ("maker", "SET search_path = '';")] {
         let project = with_roles(&format!("{ROLES}{more}"));
         let run = verify(&project, &server.url_as(user, "postgres")).run().success();
-        assert!(!run.stdout.contains("has got these roles"), "{}", run.stdout);
+        assert!(!run.stdout.contains("these roles were created"), "{}", run.stdout);
         assert_eq!(without_access(inventory(&server).await), before, "{user}");
     }
 
@@ -220,7 +220,7 @@ async fn prepare_stays_within_its_transaction() {
     {
         let project = with_roles(&format!("CREATE ROLE app_user;\n{statement}\n"));
         let ended = verify(&project, &server.url("postgres")).run().exit(3);
-        assert!(ended.stderr.contains("it does not stay within a transaction"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("it cannot run inside a transaction"), "{}", ended.stderr);
         assert!(ended.stderr.contains(&format!("roles.sql:{line}")), "{}", ended.stderr);
         assert_eq!(inventory(&server).await, before, "{statement}");
     }
@@ -247,7 +247,13 @@ async fn roles_that_migrations_make_stay_and_are_told() {
             "DO $$ BEGIN CREATE ROLE stray; EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
         );
     let ended = verify(&project, &server.url("postgres")).run().success();
-    assert!(ended.stdout.contains("has got these roles: `stray`"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains(
+            "these roles were created on the server of postgres.url during the run: `stray`"
+        ),
+        "{}",
+        ended.stdout
+    );
     assert_eq!(server.sql("SELECT rolname FROM pg_roles WHERE rolname = 'stray'").await, ["stray"]);
 }
 

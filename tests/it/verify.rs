@@ -432,7 +432,10 @@ fn a_named_base_that_went_on_is_a_note() {
     plain.git(&["checkout", "--quiet", "feature"]);
     let plain = plain.file("migrations/03.sql", "CREATE TABLE c (id int);").git_commit("three");
     let notes = plain.verify().arg("--base=main").report(1).notes();
-    assert!(notes.contains("HEAD lacks 1 commit of main. `--base` takes main as it is"), "{notes}");
+    assert!(
+        notes.contains("HEAD does not contain 1 commit of main. `--base` takes main as it is"),
+        "{notes}"
+    );
     assert!(notes.contains("migrations/02.sql (removed)"), "{notes}");
     let notes = plain.verify().report(0).notes();
     assert!(!notes.contains("lacks"), "{notes}");
@@ -441,7 +444,7 @@ fn a_named_base_that_went_on_is_a_note() {
     let url = format!("file://{}", plain.path());
     clone.git(&["clone", "--quiet", "--depth=1", "--branch=feature", &url, "."]);
     let notes = clone.verify().arg("--base=main").report(1).notes();
-    assert!(notes.contains("HEAD may lack commits of main"), "{notes}");
+    assert!(notes.contains("HEAD may not contain all commits of main"), "{notes}");
 }
 
 #[test]
@@ -490,8 +493,8 @@ fn golang_migrate_passes_over_a_late_migration_and_that_is_an_error() {
         .git_branch("feature")
         .file("migrations/000002_b.up.sql", "CREATE TABLE b (id int);");
     let report = late.verify().report(1);
-    assert_eq!(report.units_of("passed-over"), ["base"]);
-    assert_eq!(at(&report.finding("passed-over")["place"]), "migrations/000002_b.up.sql:1");
+    assert_eq!(report.units_of("migration-skipped"), ["base"]);
+    assert_eq!(at(&report.finding("migration-skipped")["place"]), "migrations/000002_b.up.sql:1");
     assert_eq!(report.verdicts(), ["db shared base: failed", "db shared fresh: passed"]);
 
     // Nor does it see that an applied one was edited, or that one below the newest is gone.
@@ -499,8 +502,11 @@ fn golang_migrate_passes_over_a_late_migration_and_that_is_an_error() {
         .without("migrations/000002_b.up.sql")
         .file("migrations/000001_a.up.sql", "-- ids are large\nCREATE TABLE a (id bigint);");
     let report = edited.verify().report(1);
-    assert_eq!(report.units_of("applied-changed"), ["base"]);
-    assert_eq!(at(&report.finding("applied-changed")["place"]), "migrations/000001_a.up.sql:2:20");
+    assert_eq!(report.units_of("applied-migration-edited"), ["base"]);
+    assert_eq!(
+        at(&report.finding("applied-migration-edited")["place"]),
+        "migrations/000001_a.up.sql:2:20"
+    );
     assert!(!report.notes().contains("have the same"), "{}", report.notes());
     let commented =
         edited.file("migrations/000001_a.up.sql", "CREATE TABLE a (\n    id int -- of whom?\n);");
@@ -508,7 +514,7 @@ fn golang_migrate_passes_over_a_late_migration_and_that_is_an_error() {
     let removed =
         commented.without("migrations/000001_a.up.sql").without("migrations/000001_a.down.sql");
     let report = removed.verify().report(1);
-    assert_eq!(report.units_of("applied-changed"), ["base"]);
+    assert_eq!(report.units_of("applied-migration-edited"), ["base"]);
     assert_eq!(report.verdicts(), ["db shared base: failed", "db shared fresh: passed"]);
 }
 
@@ -570,7 +576,7 @@ fn objects_left_by_a_failed_migration_are_reported() {
         report.finding("migration-failed")["help"].as_str().unwrap_or_default().to_owned()
     };
     let sqlx = |sql: &str| of("sqlx", "1_a.sql", "CREATE TABLE a (id int);").file("m/2_b.sql", sql);
-    let stays = "stays applied";
+    let stays = "stay applied";
     assert!(help(&sqlx("CREATE TABLE b (id int);\nCOMMIT;\nSELECT 1/0;\n")).contains(stays));
     assert!(!help(&sqlx("CREATE TABLE b (id int);\nSELECT 1/0;\nCOMMIT;\n")).contains(stays));
     assert!(!help(&sqlx("CREATE TABLE b (id int);\nSELECT 1/0;\n")).contains(stays));
@@ -588,14 +594,14 @@ fn a_version_that_two_files_have_is_told() {
     assert_eq!(finding["units"], serde_json::json!(["fresh"]));
     assert!(finding["help"].as_str().unwrap().starts_with("m/1_a.sql and m/1_b.sql both have"));
     let hint = finding["failure"]["hint"].as_str().unwrap();
-    assert!(hint.contains("the ledger has this version already"), "{hint}");
+    assert!(hint.contains("the ledger already has this version"), "{hint}");
 
     // There the tool compares the new file with what it knows of the old one.
     let sqlx = of("sqlx", "1_a.sql", "SELECT 1;").file("m/1_b.sql", "SELECT 2;");
     let report = sqlx.verify().report(1);
     let finding = report.finding("ledger-refused");
     assert_eq!(finding["failure"]["hint"], "two files have this version: m/1_b.sql and m/1_a.sql");
-    assert!(finding["help"].as_str().unwrap().contains("a version of its own"), "{finding:#}");
+    assert!(finding["help"].as_str().unwrap().contains("a unique version"), "{finding:#}");
 }
 
 #[test]
@@ -681,7 +687,7 @@ fn a_moved_search_path_is_an_error() {
     let finding = report.finding("search-path-moved");
     assert_eq!(at(&finding["place"]), "migrations/tenant/2_moves.sql:2:1");
     assert!(
-        finding["message"].as_str().unwrap().ends_with("it now sees \"public\""),
+        finding["message"].as_str().unwrap().ends_with("it now contains \"public\""),
         "{finding:#}"
     );
 
@@ -847,10 +853,7 @@ fn indexes_can_be_made_concurrently_for_many_tenants() {
     let report = inside.verify().report(1);
     let finding = report.finding("migration-failed");
     assert_eq!(finding["failure"]["sqlstate"], "25001");
-    assert!(
-        finding["help"].as_str().unwrap().contains("outside of any transaction"),
-        "{finding:#}"
-    );
+    assert!(finding["help"].as_str().unwrap().contains("outside of a transaction"), "{finding:#}");
     assert_eq!(report.units_of("migration-failed"), ["fresh_1", "fresh_2", "base"]);
 }
 

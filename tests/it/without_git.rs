@@ -140,8 +140,8 @@ fn the_head_of_a_pull_request_is_compared_with_the_merge_base() {
         let (commit, reason) = base_of(&report);
         assert_eq!(commit, hash("feature~1"));
         let expected = format!(
-            "merge base of HEAD, the head of pull request #7, with main at {}; main has moved on: HEAD lacks 1 commit of \
-             it, and the merge can still fail; read from GitHub",
+            "merge base of HEAD, the head of pull request #7, with main at {}; main has 1 commit that HEAD does not \
+             contain, so the merge can still fail; read from GitHub",
             &main[..7]
         );
         assert_eq!(reason, expected);
@@ -152,7 +152,7 @@ fn the_head_of_a_pull_request_is_compared_with_the_merge_base() {
     let (fake, job) = (Fake::start(), payload(&shop));
     let command = without_git(&job, &fake, &shop).env("GITHUB_SHA", &merge);
     let step = job.read(&command.run().exit(4));
-    assert!(step.commands("error")[0].contains("a verdict would not be about pull request #7"));
+    assert!(step.commands("error")[0].contains("a result would not be about pull request #7"));
     // Nor is one whose relation to the pull request cannot be had.
     shop.git(&["checkout", "--quiet", "--detach", "feature"]);
     let (fake, job) = (Fake::start(), payload(&shop));
@@ -174,12 +174,16 @@ fn a_base_that_cannot_be_had_is_an_error_with_the_permission() {
         let step = job.read(&command.run().exit(4));
         assert_eq!(step.outputs["result"], "error");
         let errors = step.commands("error");
-        assert!(errors[0].contains("the base cannot be had from GitHub: "), "{errors:?}");
+        assert!(errors[0].contains("cannot fetch the base revision from GitHub: "), "{errors:?}");
         errors[0].to_owned()
     };
     let forbidden = Fault::new("GET", "/git/trees/", refusal("integration")).always();
     let text = failed(Some(forbidden), true);
-    assert!(text.contains("cannot list the files of a commit: the job's token may not (403)"));
+    assert!(
+        text.contains(
+            "cannot list the files of a commit: the job's token lacks the permission (403)"
+        )
+    );
     assert!(text.contains("contents: read"), "{text}");
     let hidden = Fault::new("GET", "/git/commits/", refusal("not found")).always();
     let text = failed(Some(hidden), true);

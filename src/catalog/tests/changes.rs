@@ -8,7 +8,7 @@ use super::Room;
 /// A change, what it says of itself, and how it is undone; nothing where SQL cannot.
 const CHANGES: &[(&str, &str, &str)] = &[
     // Tables.
-    ("CREATE TABLE more (a int)", "table more is there, and not expected", "DROP TABLE more"),
+    ("CREATE TABLE more (a int)", "table more exists, and is not expected", "DROP TABLE more"),
     (
         "ALTER TABLE base RENAME TO basis",
         "table base is missing",
@@ -45,7 +45,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
         "ALTER TABLE users REPLICA IDENTITY DEFAULT",
     ),
     ("ALTER TABLE child NO INHERIT base", "table child: inherits is not set, expected `base`", ""),
-    ("CREATE TABLE more OF pair", "table more is there, and not expected", "DROP TABLE more"),
+    ("CREATE TABLE more OF pair", "table more exists, and is not expected", "DROP TABLE more"),
     ("ALTER TABLE base OWNER TO other", "table base: owner is `other`, expected `", ""),
     (
         "COMMENT ON TABLE users IS 'whom'",
@@ -65,18 +65,18 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     (
         "CREATE TABLE events_2021 PARTITION OF events FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')",
-        "table events_2021 is there",
+        "table events_2021 exists",
         "DROP TABLE events_2021",
     ),
     (
         "CREATE TABLE other_events (at date) PARTITION BY LIST (at)",
-        "table other_events is there",
+        "table other_events exists",
         "DROP TABLE other_events",
     ),
     // Columns.
     (
         "ALTER TABLE users ADD more int",
-        "column users.more is there, and not expected",
+        "column users.more exists, and is not expected",
         "ALTER TABLE users DROP more",
     ),
     ("ALTER TABLE users DROP note", "column users.note is missing", ""),
@@ -87,7 +87,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     (
         "ALTER TABLE cache ADD n int; ALTER TABLE cache ALTER n TYPE bigint",
-        "column cache.n is there",
+        "column cache.n exists",
         "ALTER TABLE cache DROP n",
     ),
     (
@@ -164,7 +164,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     // Constraints.
     (
         "ALTER TABLE users ADD CONSTRAINT short CHECK (length(note) < 9)",
-        "constraint users.short is there",
+        "constraint users.short exists",
         "ALTER TABLE users DROP CONSTRAINT short",
     ),
     (
@@ -189,7 +189,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     (
         "ALTER TABLE orders DISABLE TRIGGER ALL",
-        "trigger orders.orders_user_id_fkey (\"RI_FKey_check_ins\") is there",
+        "trigger orders.orders_user_id_fkey (\"RI_FKey_check_ins\") exists",
         "ALTER TABLE orders ENABLE TRIGGER ALL",
     ),
     (
@@ -199,11 +199,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     (
         "ALTER DOMAIN share ADD CONSTRAINT big CHECK (VALUE > -9) NOT VALID",
-        "constraint share.big is there",
+        "constraint share.big exists",
         "ALTER DOMAIN share DROP CONSTRAINT big",
     ),
     // Indexes.
-    ("CREATE INDEX more ON users (plan)", "index more is there", "DROP INDEX more"),
+    ("CREATE INDEX more ON users (plan)", "index more exists", "DROP INDEX more"),
     (
         "DROP INDEX users_state",
         "index users_state is missing",
@@ -241,11 +241,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     (
         "CREATE INDEX events_2020_at ON events_2020 (at); CREATE INDEX events_at ON ONLY events (at)",
-        "index events_at is there",
+        "index events_at exists",
         "DROP INDEX events_at, events_2020_at",
     ),
     // Sequences.
-    ("CREATE SEQUENCE more", "sequence more is there", "DROP SEQUENCE more"),
+    ("CREATE SEQUENCE more", "sequence more exists", "DROP SEQUENCE more"),
     (
         "ALTER SEQUENCE numbers START 11",
         "sequence numbers: start is `11`, expected `10`",
@@ -308,7 +308,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("COMMENT ON VIEW v IS 'x'", "view v: comment is `x`", "COMMENT ON VIEW v IS NULL"),
     (
         "CREATE RULE more AS ON UPDATE TO base DO ALSO NOTIFY x",
-        "rule base.more is there",
+        "rule base.more exists",
         "DROP RULE more ON base",
     ),
     (
@@ -319,7 +319,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     // Functions.
     (
         "CREATE FUNCTION more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        "function more() is there",
+        "function more() exists",
         "DROP FUNCTION more()",
     ),
     (
@@ -427,7 +427,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     (
         "CREATE POLICY more ON users AS RESTRICTIVE FOR INSERT WITH CHECK (true)",
-        "policy users.more is there",
+        "policy users.more exists",
         "DROP POLICY more ON users",
     ),
     // Types.
@@ -457,12 +457,12 @@ const CHANGES: &[(&str, &str, &str)] = &[
         "domain share: not null is `yes`",
         "ALTER DOMAIN share DROP NOT NULL",
     ),
-    ("CREATE TYPE more AS (x int)", "type more is there", "DROP TYPE more"),
-    ("CREATE TYPE more", "type more is there", "DROP TYPE more"),
-    ("CREATE TYPE more AS RANGE (subtype = int8)", "type more is there", "DROP TYPE more"),
+    ("CREATE TYPE more AS (x int)", "type more exists", "DROP TYPE more"),
+    ("CREATE TYPE more", "type more exists", "DROP TYPE more"),
+    ("CREATE TYPE more AS RANGE (subtype = int8)", "type more exists", "DROP TYPE more"),
     ("ALTER TYPE span OWNER TO other", "type span: owner is `other`", ""),
     // The rest.
-    ("CREATE COLLATION more FROM \"C\"", "collation more is there", "DROP COLLATION more"),
+    ("CREATE COLLATION more FROM \"C\"", "collation more exists", "DROP COLLATION more"),
     (
         "ALTER OPERATOR + (state, state) OWNER TO other",
         "operator +(state, state): owner is `other`",

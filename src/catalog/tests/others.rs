@@ -133,11 +133,11 @@ async fn ledgers_are_left_out_with_all_that_is_theirs() {
     assert_eq!(
         told,
         [
-            "sequence \"Led'ger_id_seq\" is there, and not expected",
-            "table \"Led'ger\" is there, and not expected",
-            "index \"Led'ger_pkey\" is there, and not expected",
-            "index \"Led'ger_v_key\" is there, and not expected",
-            "statistics led is there, and not expected",
+            "sequence \"Led'ger_id_seq\" exists, and is not expected",
+            "table \"Led'ger\" exists, and is not expected",
+            "index \"Led'ger_pkey\" exists, and is not expected",
+            "index \"Led'ger_v_key\" exists, and is not expected",
+            "statistics led exists, and is not expected",
         ]
     );
     room.end().await;

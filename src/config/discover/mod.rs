@@ -34,7 +34,7 @@ pub(super) const FURTHER_PARENTS: [&str; 9] = [
 const LOOKED_FOR: &[&str] = &[
     "`.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, \
      or a `db` in one of the last three",
-    "`shared` and `tenant` folders there, or in place of `migrations`",
+    "`shared` and `tenant` folders there, or instead of `migrations`",
     "a folder for each database in `migrations`",
 ];
 

@@ -118,9 +118,9 @@ fn the_shared_schema_is_guessed_from_the_sql() {
 #[test]
 fn nothing_is_said_to_be_nothing() {
     insta::assert_snapshot!(refused(&ConfigFiles::of(&["migrations/users/env.py"])), @r#"
-    error: no `mig-ci.toml`, and no migrations that could be understood without one
+    error: no `mig-ci.toml`, and no migrations that could be detected without one
      |
-     = help: looked in /project for `.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, or a `db` in one of the last three; `shared` and `tenant` folders there, or in place of `migrations`; a folder for each database in `migrations`. Say where the migrations are in a `mig-ci.toml` there (docs/configuration.md), or run mig-ci in the folder that has them
+     = help: searched /project for `.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, or a `db` in one of the last three; `shared` and `tenant` folders there, or instead of `migrations`; a folder for each database in `migrations`. Set the folder of the migrations in a `mig-ci.toml` there (docs/configuration.md), or run mig-ci in the project's folder
     "#);
 }
 
@@ -132,9 +132,9 @@ fn two_places_of_shared_migrations_are_one_too_many() {
         "migrations/tenant/1.sql",
     ]);
     insta::assert_snapshot!(refused(&files), @r#"
-    error: shared migrations lie both in `migrations` itself and in `migrations/shared`
+    error: shared migrations are both in `migrations` itself and in `migrations/shared`
      |
-     = help: move them into one folder, or say in a `mig-ci.toml` which of them counts
+     = help: move them into one folder, or choose one of them in a `mig-ci.toml`
     "#);
 }
 
@@ -149,11 +149,11 @@ fn what_is_discovered_is_checked_like_a_file() {
     insta::assert_snapshot!(refused(&files), @r#"
     error: two samples have the target `tenant_acme`: samples/acme.sql and samples/acme.sql.gz
      |
-     = help: rename one of the files, or give one another tenant's name: `sample.NAME = { file = "…" }` beside `samples`
+     = help: rename one of the files, or set another tenant's name for it: `sample.NAME = { file = "…" }` next to `samples`
 
-    error: the name `fresh_1` of the sample samples/fresh_1.sql is one that mig-ci gives
+    error: the name `fresh_1` of the sample samples/fresh_1.sql is reserved by mig-ci
      |
-     = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci makes itself
+     = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci creates itself
     "#);
 }
 

@@ -139,7 +139,7 @@ fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShar
     let path_key = table.child("search_path");
     let path = search_path(cx, &path_key, raw.search_path.as_deref());
     if let Some(path) = &path {
-        without_target(cx, &path_key, path, "shared migrations run for no tenant");
+        without_target(cx, &path_key, path, "shared migrations do not belong to a tenant");
         if !path[0].contains(super::search_path::TARGET) {
             starts_with(cx, &path_key, path, &schema);
         }

@@ -222,7 +222,7 @@ mod tests {
     fn an_image_takes_no_variable() {
         let text = "postgres.image = 'evil.example/${REGION}:1'";
         let error = limited(text, |given| given.limits = allow(&["REGION"])).unwrap_err();
-        assert!(error.contains("`postgres.image` holds the variable `REGION`"), "{error}");
+        assert!(error.contains("`postgres.image` contains the variable `REGION`"), "{error}");
         let image = || Some("postgres:17".to_owned());
         let project = limited(text, |given| given.image = image()).unwrap();
         assert_eq!(project.postgres.image, image());

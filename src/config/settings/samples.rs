@@ -50,7 +50,7 @@ pub(super) fn check_made_tenants(
         let Ok(target) = naming.target.expand(tenant) else { continue };
         if let Some(taken_by) = naming.taken_by(&target) {
             let tenant = tenant.to_owned();
-            let origin = "mig-ci makes it".to_owned();
+            let origin = "created by mig-ci".to_owned();
             cx.refuse(key, ConfigProblem::TakenTarget { tenant, origin, target, taken_by });
         }
     }

@@ -67,7 +67,7 @@ fn tenant_path(
         match tenancy {
             Tenancy::Schema => starts_with(cx, key, path, TARGET),
             Tenancy::Database => {
-                without_target(cx, key, path, "each tenant has a database of its own");
+                without_target(cx, key, path, "each tenant has its own database");
             }
         }
     }

@@ -61,7 +61,7 @@ fn target<'v>(
         return Err(DownRefusal::new(format!("no file has the version `{version}`")));
     }
     if !applied.contains(version) {
-        let reason = format!("`{version}` has not been applied, so nothing ends there");
+        let reason = format!("`{version}` has not been applied, so it cannot be a target version");
         return Err(DownRefusal::new(reason));
     }
     Ok(version)
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(refused(&ALL, &version("01")), "no file has the version `01`");
         assert_eq!(
             refused(&["9"], &version("2")),
-            "`2` has not been applied, so nothing ends there"
+            "`2` has not been applied, so it cannot be a target version"
         );
     }
 

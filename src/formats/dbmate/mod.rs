@@ -99,9 +99,8 @@ impl Format for Dbmate {
             }
         }
         if migrations.is_empty() {
-            return Err(
-                directory.no_migrations("none is named like `20250101000000_create_users.sql`")
-            );
+            return Err(directory
+                .no_migrations("none has a name such as `20250101000000_create_users.sql`"));
         }
         Ok(migrations)
     }
@@ -111,10 +110,10 @@ impl Format for Dbmate {
         if !survives_unquoted(schema) {
             return Err(FormatError::Directory {
                 path: directory.path.to_owned(),
-                problem: format!("dbmate cannot work in the schema `{schema}`"),
+                problem: format!("dbmate cannot use the schema `{schema}`"),
                 help: Some(
-                    "dbmate hands its `search_path` on without quotes: the server reads it in lower case, and a comma or a \
-                     quote ends the name, so that the tables land in the next schema; choose a `target` without them"
+                    "dbmate does not quote its `search_path`: the server reads it in lower case, and a comma or a quote \
+                     ends the name, so tables are created in the next schema; choose a `target` without these characters"
                         .to_owned(),
                 ),
             });

@@ -40,7 +40,7 @@ pub(super) fn sections(file: &Script) -> Result<Vec<Section>, FormatError> {
     };
     if let Some(at) = statement_before(&text[..*first]) {
         let problem = "dbmate does not support statements preceding the '-- migrate:up' block";
-        return Err(fault(at, problem, "move this line behind the marker"));
+        return Err(fault(at, problem, "move this line after the marker"));
     }
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
     let section = |(start, end): (usize, usize)| {
@@ -49,7 +49,7 @@ pub(super) fn sections(file: &Script) -> Result<Vec<Section>, FormatError> {
             (None, _) => Err(fault(
                 start,
                 "dbmate requires each migration to define a down block with '-- migrate:down'",
-                "add a line `-- migrate:down` at its end; what follows it may be empty",
+                "add a line `-- migrate:down` at its end; the section after it may be empty",
             )),
             (_, Some(second)) => Err(fault(
                 second,

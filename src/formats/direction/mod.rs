@@ -101,13 +101,13 @@ impl Suspicion {
         let tool = format.name();
         let problem = match self.kind {
             MarkerKind::Turns => format!(
-                "is this a migration of two directions, or of the way back? {}; {tool} would run it forwards, from its \
-                 first line to its last",
+                "this may be a down migration, or contain one: {}; {tool} would run it as an up migration, from its first \
+                 line to its last",
                 self.reason
             ),
             MarkerKind::Changeset => format!(
-                "is this a file of Liquibase's? {}; {tool} would run all of it, whatever its contexts, preconditions and \
-                 rollbacks are",
+                "this may be a Liquibase file: {}; {tool} would run all of it, and ignore its contexts, preconditions and \
+                 rollbacks",
                 self.reason
             ),
         };
@@ -116,8 +116,8 @@ impl Suspicion {
             line: self.line,
             problem,
             help: format!(
-                "set `format` to the tool that the files are written for, and move what goes back away where no tool reads \
-                 it; if all of it is meant to run forwards, say so beside `migrations`: forward-only = [{}]",
+                "set `format` to the tool of the files, and move down migrations to a folder that no tool reads; if all of \
+                 it is an up migration, add next to `migrations`: forward-only = [{}]",
                 toml::Value::String(self.name.clone())
             ),
         }
@@ -139,7 +139,7 @@ fn folder(directory: &Directory<'_>) -> Option<Suspicion> {
         path: directory.path.to_owned(),
         line: None,
         name: ".".to_owned(),
-        reason: format!("the folder's name says `{word}`"),
+        reason: format!("the folder's name contains `{word}`"),
         kind: MarkerKind::Turns,
     })
 }
@@ -164,10 +164,10 @@ fn by_text(script: &Script, heading: Heading) -> Option<Suspicion> {
     let Marker { at, line, kind } = turning_point(script.text(), heading)?;
     let at = LineIndex::new(script.file_text()).line_column(script.range().start + at).0;
     let what = match (kind, heading) {
-        (MarkerKind::Changeset, _) => "is Liquibase's",
-        (MarkerKind::Turns, Heading::Up) => "looks like the beginning of a down migration",
+        (MarkerKind::Changeset, _) => "belongs to Liquibase",
+        (MarkerKind::Turns, Heading::Up) => "looks like the start of a down migration",
         (MarkerKind::Turns, Heading::Down) => {
-            "looks like the beginning of an up migration, inside of a down migration"
+            "looks like the start of an up migration, inside a down migration"
         }
     };
     Some(Suspicion {

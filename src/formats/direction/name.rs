@@ -26,7 +26,7 @@ pub(super) struct FileName<'n> {
 pub(super) fn goes_back(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<String> {
     if FLYWAY_UNDO.is_match(name.whole) {
         return Some(
-            "Flyway names undo migrations, and what runs around them or a clean, like this"
+            "Flyway uses such names for undo migrations and for callbacks of undo and clean"
                 .to_owned(),
         );
     }
@@ -44,7 +44,7 @@ pub(super) fn goes_back(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<S
     if let [only] = rest.as_slice()
         && is_surely_down(only)
     {
-        return Some(format!("its name is `{only}` alone"));
+        return Some(format!("its name is just `{only}`"));
     }
     let others = || beside.iter().filter(|other| other.whole != name.whole);
     if let Some(other) = others().find(|other| is_way_back_of(&all, &words(other.stem))) {

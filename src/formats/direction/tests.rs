@@ -458,8 +458,8 @@ fn the_question_says_what_where_and_what_to_set() {
     let error = loaded("plain", &[("1_a.sql", text)]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "m/1_a.sql:3: is this a migration of two directions, or of the way back? the line `-- Down Migration` looks like the \
-         beginning of a down migration; plain would run it forwards, from its first line to its last"
+        "m/1_a.sql:3: this may be a down migration, or contain one: the line `-- Down Migration` looks like the start of a \
+         down migration; plain would run it as an up migration, from its first line to its last"
     );
     let help = error.help().unwrap();
     assert!(help.ends_with("forward-only = [\"1_a.sql\"]"), "{help}");
@@ -496,7 +496,7 @@ fn detection_leads_to_the_same_question() {
         let chosen = detect_format(&directory, None);
         let error = chosen.and_then(|chosen| load(chosen.format, &directory)).unwrap_err();
         assert!(
-            error.to_string().contains(expected) || error.to_string().contains("not clear"),
+            error.to_string().contains(expected) || error.to_string().contains("ambiguous"),
             "{error}"
         );
     }

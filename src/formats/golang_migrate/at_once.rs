@@ -72,14 +72,15 @@ pub(super) fn way_on(
     ways.push(format!("none of these: {nothing}"));
     // A look at the name of the index alone would take the step for done.
     let unusable = if indexes.iter().any(|index| has_concurrent_command(&migrations[*index])) {
-        " (an index that a concurrent build did not finish is there and unusable: `\\d` in psql calls it INVALID; drop it first)"
+        " (an index of an unfinished concurrent build exists and is unusable: `\\d` in psql shows it as INVALID; drop it \
+         first)"
     } else {
         ""
     };
     Some(format!(
-        "the row says that a step to or from {} was begun, and not how it ended: `migrate` itself may be at it still, or it \
-         could not be in a transaction. Look at what is there{unusable}, and say which is the last that is there as a whole, \
-         before you run again: {}",
+        "the row shows that a step to or from {} was started, and not how it ended: `migrate` itself may still be running \
+         it, or it could not run in a transaction. Check the current state{unusable}, and set the last version that is \
+         completely applied before you run again: {}",
         versions.join(" or "),
         ways.join(" ")
     ))
@@ -161,12 +162,12 @@ mod tests {
         assert_eq!(way_on("3", true), None);
         let set = |version| format!("UPDATE \"t\".\"l\" SET version = {version}, dirty = false;");
         let third = way_on("3", false).unwrap();
-        assert!(third.contains("a step to or from 3 or 4 was begun"), "{third}");
+        assert!(third.contains("a step to or from 3 or 4 was started"), "{third}");
         let ways = format!("4: {} 3: {} none of these: {}", set(4), set(3), set(2));
         assert!(third.ends_with(&ways), "{third}");
         assert!(third.contains("INVALID"), "its index may be there without being of use: {third}");
         let gone = way_on("9", false).unwrap();
-        assert!(gone.contains("a step to or from 9 was begun"), "{gone}");
+        assert!(gone.contains("a step to or from 9 was started"), "{gone}");
         assert!(gone.ends_with(&format!("9: {} none of these: {}", set(9), set(4))), "{gone}");
         let below = way_on("-1", false).unwrap();
         let ways = format!("again: 1: {} none of these: TRUNCATE \"t\".\"l\";", set(1));

@@ -33,7 +33,7 @@ pub(super) fn decide(
     if stays > applied {
         let current = at.map_or("none", |at| migrations[at].version.as_str());
         let reason = format!(
-            "version {} is above the current one ({current}): to go there would be to go up",
+            "version {} is above the current one ({current}): this would be an upgrade",
             migrations[stays - 1].version
         );
         return Err(DownRefusal { reason, refused: Some(stays - 1) });
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(refused(Some("4"), &version("7")), missing);
         assert_eq!(
             refused(Some("2"), &version("3")),
-            "version 3 is above the current one (2): to go there would be to go up"
+            "version 3 is above the current one (2): this would be an upgrade"
         );
         assert!(refused(None, &version("1")).contains("(none)"));
         let dirty = LedgerRow { version: "2".into(), checksum: None, complete: false };

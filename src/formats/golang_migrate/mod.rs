@@ -59,7 +59,7 @@ impl Format for GolangMigrate {
         {
             return Ok(Detection::Certain(format!("`{path}` names golang-migrate")));
         }
-        Ok(Detection::Possible(format!("`{name}` is named as golang-migrate names it")))
+        Ok(Detection::Possible(format!("`{name}` has a name of golang-migrate's form")))
     }
 
     fn stem<'n>(&self, name: &'n str) -> Option<&'n str> {
@@ -96,7 +96,7 @@ impl Format for GolangMigrate {
             .filter_map(|version| migration(version).transpose())
             .collect::<Result<_, _>>()?;
         if migrations.is_empty() {
-            return Err(directory.no_migrations("none is named like `1_create_users.up.sql`"));
+            return Err(directory.no_migrations("none has a name such as `1_create_users.up.sql`"));
         }
         Ok(migrations)
     }
@@ -126,8 +126,7 @@ impl Format for GolangMigrate {
 
     fn ledger_rows(&self, ledger: &Ledger) -> String {
         format!(
-            "SELECT version::text AS version, NULL::bytea AS checksum, NOT dirty AS complete FROM {} \
-             LIMIT 1",
+            "SELECT version::text AS version, NULL::bytea AS checksum, NOT dirty AS complete FROM {} LIMIT 1",
             ledger.qualified()
         )
     }
@@ -406,8 +405,8 @@ mod tests {
         let ledger = Ledger::new("t", "l");
         let row = |version, dirty| {
             format!(
-                "BEGIN READ WRITE; TRUNCATE \"t\".\"l\"; INSERT INTO \"t\".\"l\" (version, dirty) \
-                 VALUES ({version}, {dirty}); COMMIT"
+                "BEGIN READ WRITE; TRUNCATE \"t\".\"l\"; INSERT INTO \"t\".\"l\" (version, dirty) VALUES ({version}, \
+                 {dirty}); COMMIT"
             )
         };
         let messages = GolangMigrate.apply(&migrations[0], &ledger);

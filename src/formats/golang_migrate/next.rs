@@ -67,6 +67,6 @@ mod tests {
     #[test]
     fn versions_end() {
         let error = next(&["18446744073709551615_x.up.sql"]).unwrap_err().to_string();
-        assert!(error.contains("no number comes after `18446744073709551615`"), "{error}");
+        assert!(error.contains("there is no number after `18446744073709551615`"), "{error}");
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct NewFile {
 /// Why there is no next migration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NextError {
-    #[error("the message {message} cannot be part of a file's name: {problem}")]
+    #[error("the message {message} cannot be part of a file name: {problem}")]
     Message { message: String, problem: String, help: &'static str },
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -42,9 +42,9 @@ impl MigrationName {
         let text = message.trim_matches(' ');
         let is_fit = |c: char| c.is_alphanumeric() || " _-".contains(c);
         let (problem, help) = if text.is_empty() {
-            ("it is empty".to_owned(), "say what the migration does, as in -m \"add table\"")
+            ("it is empty".to_owned(), "describe the migration, as in -m \"add table\"")
         } else if let Some(unfit) = text.chars().find(|c| !is_fit(*c)) {
-            (format!("it has {unfit:?} in it"), "write it in letters, digits, spaces, `_` and `-`")
+            (format!("it contains {unfit:?}"), "use letters, digits, spaces, `_` and `-`")
         } else {
             return Ok(Self(text.replace(' ', "_")));
         };
@@ -78,7 +78,7 @@ pub(crate) fn next_files(
         Err(FormatError::NoMigrations { path, found }) => {
             return Err(NextError::Format(FormatError::Directory {
                 path,
-                problem: format!("{found}, so there is no telling which tool's files belong there"),
+                problem: format!("{found}, so the format cannot be detected"),
                 help: Some(format!("set `format` of this directory to {}", detect::names())),
             }));
         }
@@ -90,8 +90,10 @@ pub(crate) fn next_files(
     if longest > LONGEST_NAME {
         return Err(NextError::Message {
             message: shown(message),
-            problem: format!("the name would have {longest} bytes, and {LONGEST_NAME} is the most"),
-            help: "say it shorter; a comment in the file has room for the rest",
+            problem: format!(
+                "the name would have {longest} bytes, and the maximum is {LONGEST_NAME}"
+            ),
+            help: "shorten it; put details into a comment in the file",
         });
     }
     would_be_last(format, directory, &files)?;
@@ -118,11 +120,11 @@ fn would_be_last(
     Err(FormatError::Directory {
         path: directory.path.to_owned(),
         problem: format!(
-            "its next migration would be `{new}`, which does not come last: by the order of {} `{last}` comes after it",
+            "its next migration would be `{new}`, which is not the last one: in the order of {}, `{last}` comes after it",
             format.name()
         ),
         help: Some(format!(
-            "name the new file yourself, so that it comes after `{last}`, or give the files numbers of one width"
+            "name the new file manually, so that it comes after `{last}`, or use numbers of equal width"
         )),
     })
 }
@@ -218,8 +220,10 @@ fn after(number: &str) -> Option<String> {
 pub(super) fn no_number(directory: &Directory<'_>, newest: &str) -> FormatError {
     FormatError::Directory {
         path: directory.path.to_owned(),
-        problem: format!("no number comes after `{newest}`, the newest in it"),
-        help: Some("give that file a smaller number, if it has been applied nowhere".to_owned()),
+        problem: format!("there is no number after `{newest}`, the newest one"),
+        help: Some(
+            "give that file a smaller number, if it has not been applied anywhere".to_owned(),
+        ),
     }
 }
 

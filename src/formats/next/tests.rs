@@ -54,13 +54,13 @@ fn a_message_is_words() {
     assert_eq!(slug("add table").unwrap(), "add_table");
     assert_eq!(slug(" Prüfung  der-2 ").unwrap(), "Prüfung__der-2");
     for (message, expected) in [
-        ("", "the message \"\" cannot be part of a file's name: it is empty"),
-        ("  ", "the message \"  \" cannot be part of a file's name: it is empty"),
-        ("../../x", "the message \"../../x\" cannot be part of a file's name: it has '.' in it"),
-        ("a\\b", "the message \"a\\\\b\" cannot be part of a file's name: it has '\\\\' in it"),
-        ("a\nb", "the message \"a\\nb\" cannot be part of a file's name: it has '\\n' in it"),
-        ("a\0", "the message \"a\\0\" cannot be part of a file's name: it has '\\0' in it"),
-        ("🚀 fast", "the message \"🚀 fast\" cannot be part of a file's name: it has '🚀' in it"),
+        ("", "the message \"\" cannot be part of a file name: it is empty"),
+        ("  ", "the message \"  \" cannot be part of a file name: it is empty"),
+        ("../../x", "the message \"../../x\" cannot be part of a file name: it contains '.'"),
+        ("a\\b", "the message \"a\\\\b\" cannot be part of a file name: it contains '\\\\'"),
+        ("a\nb", "the message \"a\\nb\" cannot be part of a file name: it contains '\\n'"),
+        ("a\0", "the message \"a\\0\" cannot be part of a file name: it contains '\\0'"),
+        ("🚀 fast", "the message \"🚀 fast\" cannot be part of a file name: it contains '🚀'"),
     ] {
         let error = slug(message).unwrap_err();
         assert_eq!(error.to_string(), expected);
@@ -85,19 +85,16 @@ fn a_name_may_have_255_bytes() {
     let fits = "x".repeat(255 - "m/20260301120000_.sql".len() + "m/".len());
     assert!(next(&[], Some("plain"), &fits).is_ok());
     let error = next(&[], Some("plain"), &format!("{fits}x")).unwrap_err();
-    assert!(error.ends_with("file has room for the rest]"), "{error}");
+    assert!(error.ends_with("into a comment in the file]"), "{error}");
     assert!(error.contains("x\"… cannot be part"), "{error}");
-    assert!(error.contains("the name would have 256 bytes, and 255 is the most"), "{error}");
+    assert!(error.contains("the name would have 256 bytes, and the maximum is 255"), "{error}");
 }
 
 #[test]
 fn an_empty_directory_wants_its_format_to_be_named() {
     for files in [&[][..], &[("m/README.md", "")]] {
         let error = next(files, None, "x").unwrap_err();
-        assert!(
-            error.contains("so there is no telling which tool's files belong there"),
-            "{error}"
-        );
+        assert!(error.contains("so the format cannot be detected"), "{error}");
         assert!(error.contains("[set `format` of this directory to \"sqlx\", "), "{error}");
     }
     for format in ["sqlx", "dbmate", "plain"] {
@@ -112,13 +109,13 @@ fn what_would_not_come_last_is_refused() {
     let error = next(&[("m/9_a.sql", dbmate)], None, "b").unwrap_err();
     assert!(
         error.starts_with(
-            "m: its next migration would be `20260301120000_b.sql`, which does not come last: by the \
-             order of dbmate `9_a.sql` comes after it [name the new file yourself"
+            "m: its next migration would be `20260301120000_b.sql`, which is not the last one: in the order of dbmate, \
+             `9_a.sql` comes after it [name the new file manually"
         ),
         "{error}"
     );
     let error = next(&[("m/8_a.sql", ""), ("m/9_b.sql", "")], None, "c").unwrap_err();
-    assert!(error.contains("it is not clear in which order its files run"), "{error}");
+    assert!(error.contains("the order of its files is ambiguous"), "{error}");
     assert!(next(&[("m/init.sql", "")], None, "c").unwrap_err().contains("`init.sql` comes after"));
 }
 

@@ -25,7 +25,9 @@ pub(super) fn decide(
                 return Err(DownRefusal::new(format!("there is no file `{version}.sql`")));
             };
             if !rows.contains_key(version.as_str()) {
-                let reason = format!("`{version}.sql` has not been applied, so nothing ends there");
+                let reason = format!(
+                    "`{version}.sql` has not been applied, so it cannot be a target version"
+                );
                 return Err(DownRefusal { reason, refused: Some(target) });
             }
             applied.take_while(|index| *index != target).collect()
@@ -77,8 +79,11 @@ mod tests {
         assert_eq!(refused(&["1_a"], "1"), "there is no file `1.sql`");
         assert_eq!(
             refused(&["1_a"], "2_b"),
-            "`2_b.sql` has not been applied, so nothing ends there"
+            "`2_b.sql` has not been applied, so it cannot be a target version"
         );
-        assert_eq!(refused(&["4_d"], "1_a"), "`4_d.sql` was applied before, and it is gone");
+        assert_eq!(
+            refused(&["4_d"], "1_a"),
+            "`4_d.sql` was applied before, and it no longer exists"
+        );
     }
 }

@@ -51,7 +51,7 @@ impl Format for Plain {
         Ok(if directory.sql_names()?.is_empty() {
             Detection::No
         } else {
-            Detection::Fallback("its .sql files bear no tool's marks".to_owned())
+            Detection::Fallback("its .sql files contain no tool's markers".to_owned())
         })
     }
 
@@ -178,9 +178,9 @@ fn refusal_of_ledger(
         .collect();
     for row in rows {
         let (refused, problem) = match files.get(row.version.as_str()) {
-            None => (None, "it is gone"),
+            None => (None, "it no longer exists"),
             Some((index, file)) if file.checksum != row.checksum => {
-                (Some(*index), "it has been changed since")
+                (Some(*index), "it has been edited since")
             }
             Some(_) => continue,
         };
@@ -236,8 +236,8 @@ fn check_plain_sql(file: &Script) -> Result<(), FormatError> {
                 let command = text[range].split_whitespace().next().unwrap_or("\\");
                 return Err(fault(
                     at,
-                    format!("`{command}` is a command of psql's, not SQL"),
-                    "remove it, and write what it does in SQL",
+                    format!("`{command}` is a psql command, not SQL"),
+                    "replace it with SQL",
                 ));
             }
             Piece::Copy { .. } => {
@@ -252,7 +252,7 @@ fn check_plain_sql(file: &Script) -> Result<(), FormatError> {
     match first_variable(text) {
         Some(at) => Err(fault(
             at,
-            "a variable of psql's: its value is not in the file".to_owned(),
+            "a psql variable: its value is not in the file".to_owned(),
             "write the value itself, or read a setting with current_setting()",
         )),
         None => Ok(()),
@@ -294,8 +294,7 @@ mod tests {
         };
         assert_eq!(
             load(None).unwrap_err().to_string(),
-            "m: it is not clear in which order its files run: by its bytes `10_b.sql` comes before \
-             `1_c.sql`, by its number after it"
+            "m: the order of its files is ambiguous: `10_b.sql` comes before `1_c.sql` by bytes, and after it by number"
         );
         assert_eq!(load(Some(FileOrder::Lexical)).unwrap(), ["10_b", "1_c", "9_a"]);
         assert_eq!(load(Some(FileOrder::Natural)).unwrap(), ["1_c", "9_a", "10_b"]);
@@ -304,14 +303,14 @@ mod tests {
     #[test]
     fn what_only_psql_understands_is_refused_with_its_place() {
         for (text, expected) in [
-            ("select 1;\n\\i other.sql\n", "m/001_a.sql:2: `\\i` is a command of psql's, not SQL"),
+            ("select 1;\n\\i other.sql\n", "m/001_a.sql:2: `\\i` is a psql command, not SQL"),
             (
                 "\n\ncopy t from stdin;\n1\n\\.\n",
                 "m/001_a.sql:3: `COPY … FROM stdin` takes its data from psql, not from SQL",
             ),
             (
                 "select 1;\nselect :'DBNAME';",
-                "m/001_a.sql:2: a variable of psql's: its value is not in the file",
+                "m/001_a.sql:2: a psql variable: its value is not in the file",
             ),
         ] {
             let error = one(text).unwrap_err();
@@ -364,11 +363,11 @@ mod tests {
         };
         assert_eq!(
             decide(&[("3", sum(0))]),
-            refused(Some(2), "`3.sql` was applied before, and it has been changed since")
+            refused(Some(2), "`3.sql` was applied before, and it has been edited since")
         );
         assert_eq!(
             decide(&[("0", sum(0))]),
-            refused(None, "`0.sql` was applied before, and it is gone")
+            refused(None, "`0.sql` was applied before, and it no longer exists")
         );
     }
 

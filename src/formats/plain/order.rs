@@ -23,8 +23,7 @@ pub(super) fn ordered(
         Some((lexical, natural)) => Err(FormatError::Directory {
             path: directory.path.to_owned(),
             problem: format!(
-                "it is not clear in which order its files run: by its bytes `{lexical}` comes before \
-                 `{natural}`, by its number after it"
+                "the order of its files is ambiguous: `{lexical}` comes before `{natural}` by bytes, and after it by number"
             ),
             help: Some("set `order = \"natural\"` or `order = \"lexical\"`".to_owned()),
         }),

@@ -70,7 +70,7 @@ impl Format for Sqlx {
             Detection::No,
             |file| {
                 Detection::Possible(format!(
-                    "`{}` is named as sqlx names reversible ones",
+                    "`{}` has the name of a reversible sqlx migration",
                     file.name
                 ))
             },
@@ -122,7 +122,7 @@ impl Format for Sqlx {
             });
         }
         if migrations.is_empty() {
-            return Err(directory.no_migrations("none is named like `1_create_users.sql`"));
+            return Err(directory.no_migrations("none has a name such as `1_create_users.sql`"));
         }
         Ok(migrations)
     }

@@ -141,6 +141,6 @@ mod tests {
         assert_eq!(names(&["20250101000000_a.sql", "20250101000001_b.sql"], ""), [TIME]);
         assert_eq!(names(&["20260301120000_a.sql"], ""), ["20260301120001_new_one.sql"]);
         let error = next(&["9223372036854775807_a.sql"], "").unwrap_err();
-        assert!(error.to_string().contains("no number comes after `9223372036854775807`"));
+        assert!(error.to_string().contains("there is no number after `9223372036854775807`"));
     }
 }

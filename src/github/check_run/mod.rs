@@ -98,7 +98,7 @@ pub(crate) async fn begin(
         conclusion: None,
         output: CheckRunOutput {
             title: "Migrations are being verified",
-            summary: "The result will stand here.",
+            summary: "The result will be shown here.",
             annotations: &[],
         },
     };
@@ -165,7 +165,7 @@ pub(crate) async fn cancel(
     };
     let output = CheckRunOutput {
         title: "The run was interrupted",
-        summary: "Nothing is known about the migrations.",
+        summary: "The migrations were not verified.",
         annotations: &[],
     };
     let update = CheckUpdate {
@@ -258,7 +258,7 @@ fn summary(markdown: &str, title: &str) -> String {
     if markdown.len() <= SUMMARY {
         return markdown.to_owned();
     }
-    format!("{title}\n\nThe whole is in the job's summary and in the JSON report.")
+    format!("{title}\n\nSee the job summary and the JSON report for details.")
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -98,7 +98,7 @@ impl GithubClient {
         let operation = Operation::ReadUser;
         let base = self.graphql_url.strip_suffix("/graphql").and_then(|base| base.parse().ok());
         let no_base = || {
-            let reason = "GITHUB_GRAPHQL_URL is no address that ends with /graphql".to_owned();
+            let reason = "GITHUB_GRAPHQL_URL is not an address that ends with /graphql".to_owned();
             GithubError::new(operation, GithubProblem::Setup { reason })
         };
         // On a GitHub Enterprise Server it is beside the REST API and not below, where octocrab would look.

@@ -58,7 +58,7 @@ impl GithubClient {
             }
             "utf-8" => Ok(blob.content.into_bytes()),
             _ => {
-                Err(not("the file has an encoding that is not in GitHub's description".to_owned()))
+                Err(not("the file has an encoding that GitHub's API does not document".to_owned()))
             }
         }
     }

@@ -83,11 +83,13 @@ impl GithubClient {
         let base: Option<Uri> = api_url.trim_end_matches('/').parse().ok();
         let has_scheme = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
         let base = base.filter(has_scheme).ok_or_else(|| {
-            setup(format!("GITHUB_API_URL is no address: `{}`", quoted(&api_url, "")))
+            setup(format!("GITHUB_API_URL is not an address: `{}`", quoted(&api_url, "")))
         })?;
         if !is_repository(&repository) {
             let words = quoted(&repository, "");
-            return Err(setup(format!("GITHUB_REPOSITORY is not like owner/name: `{words}`")));
+            return Err(setup(format!(
+                "GITHUB_REPOSITORY does not have the form owner/name: `{words}`"
+            )));
         }
         let crab = transport::connect(&base, &token, &proxies)?;
         let patience = RetryBudget::new(clock);

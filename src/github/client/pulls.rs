@@ -75,6 +75,6 @@ pub(super) fn check_hash(operation: Operation, text: &str) -> Result<(), GithubE
     if is_hash(text) {
         return Ok(());
     }
-    let reason = "this is no commit hash".to_owned();
+    let reason = "this is not a commit hash".to_owned();
     Err(GithubError::new(operation, GithubProblem::Setup { reason }))
 }

@@ -98,7 +98,7 @@ async fn a_fifth_time_is_not_tried() {
     let error = client.comments(7).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot list the pull request's comments: GitHub fails (502): Bad Gateway"
+        "cannot list the pull request's comments: GitHub failed (502): Bad Gateway"
     );
     assert!(error.advice().contains("githubstatus"), "{}", error.advice());
     assert_eq!(fake.count("GET"), 4);

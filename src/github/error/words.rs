@@ -34,19 +34,19 @@ impl GithubError {
         };
         match &self.problem {
             GithubProblem::BadCredentials => {
-                "the token is wrong or has expired: leave the input `github-token` at its default, or renew the secret"
+                "the token is invalid or has expired: use the default of the input `github-token`, or renew the secret"
                     .to_owned()
             }
             GithubProblem::NotPermitted { by: TokenKind::Integration, accepted } => format!(
-                "add {} to `permissions:` of the workflow's job; for pull requests from forks the token stays read-only \
-                 whatever they say: publish from a second workflow, on: workflow_run (`mig-ci publish`)",
+                "add {} to `permissions:` of the workflow's job; for pull requests from forks the token is always \
+                 read-only: publish from a second workflow, on: workflow_run (`mig-ci publish`)",
                 needs(accepted)
             ),
             GithubProblem::NotPermitted { by: TokenKind::Person, accepted } => {
                 format!("give the personal access token {} on this repository", needs(accepted))
             }
-            GithubProblem::NeedsApp => "only GITHUB_TOKEN and tokens of GitHub Apps may make check runs: leave the input \
-                 `github-token` at its default, or set `check-run: never`"
+            GithubProblem::NeedsApp => "only GITHUB_TOKEN and tokens of GitHub Apps may create check runs: use the default \
+                                        of the input `github-token`, or set `check-run: never`"
                 .to_owned(),
             GithubProblem::Forbidden { message } if message.contains("locked") => {
                 "unlock the pull request's conversation".to_owned()
@@ -60,20 +60,21 @@ impl GithubError {
                 needs(&None)
             ),
             GithubProblem::RateLimited { .. } => {
-                "run the job again later; fewer jobs at a time on one token help, too".to_owned()
+                "run the job again later, or run fewer jobs at a time with one token".to_owned()
             }
-            GithubProblem::Gone { .. } => "the conversation is locked or gone: unlock it".to_owned(),
-            GithubProblem::TooLong { .. } => "this is a mistake of mig-ci's: please report it".to_owned(),
+            GithubProblem::Gone { .. } => "the conversation is locked or deleted: unlock it".to_owned(),
+            GithubProblem::TooLong { .. } => "this is a bug in mig-ci: please report it".to_owned(),
             GithubProblem::Invalid { .. } | GithubProblem::Unexpected { .. } | GithubProblem::Conflict { .. } => {
-                "run the job again; if that does not help, please report it".to_owned()
+                "run the job again; if it fails again, please report it".to_owned()
             }
             GithubProblem::Moved => {
-                "the repository has been renamed or moved: start a new run, under the new name".to_owned()
+                "the repository has been renamed or moved: start a new run under the new name".to_owned()
             }
             GithubProblem::Server { .. } | GithubProblem::Timeout { .. } | GithubProblem::Cut { .. } => {
-                "run the job again later; https://www.githubstatus.com says if GitHub has a bad day".to_owned()
+                "run the job again later; see https://www.githubstatus.com for incidents".to_owned()
             }
-            GithubProblem::Untrusted { .. } => "for a company's CA, give the step `env: SSL_CERT_FILE:` with a file of the workspace"
+            GithubProblem::Untrusted { .. } => "for a private CA, set `env: SSL_CERT_FILE:` of the step to a file in the \
+                                                workspace"
                 .to_owned(),
             GithubProblem::OutOfPatience { .. } => "run the job again later".to_owned(),
             GithubProblem::NoConnection { .. } | GithubProblem::NotJson { .. } | GithubProblem::Setup { .. } => {
@@ -96,11 +97,11 @@ impl fmt::Display for Operation {
             Self::ReadCheckRuns => "read the commit's check runs",
             Self::FindPullRequests => "find the commit's pull request",
             Self::ReadPullRequest => "read the pull request",
-            Self::ReadRepository => "read which branch is the default one",
+            Self::ReadRepository => "read the default branch",
             Self::ReadCommit => "read a commit",
             Self::ReadTree => "list the files of a commit",
             Self::ReadFile => "read a file of a commit",
-            Self::ReadUser => "read whose token this is",
+            Self::ReadUser => "read the owner of the token",
         })
     }
 }
@@ -108,38 +109,40 @@ impl fmt::Display for Operation {
 impl fmt::Display for GithubProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadCredentials => f.write_str("GitHub does not know this token (401)"),
+            Self::BadCredentials => f.write_str("GitHub rejects this token (401)"),
             Self::NotPermitted { by, accepted } => {
                 let token = match by {
                     TokenKind::Integration => "the job's token",
                     TokenKind::Person => "the personal access token",
                 };
-                write!(f, "{token} may not (403)")?;
+                write!(f, "{token} lacks the permission (403)")?;
                 accepted.as_ref().map_or(Ok(()), |accepted| write!(f, "; it needs {accepted}"))
             }
-            Self::NeedsApp => f.write_str("a person's token may not (403)"),
+            Self::NeedsApp => f.write_str("a personal token lacks the permission (403)"),
             Self::Forbidden { message } => write!(f, "GitHub refuses (403): {message}"),
             Self::RateLimited { secondary, .. } => {
                 let kind = if *secondary { "secondary" } else { "primary" };
                 write!(f, "GitHub's {kind} rate limit is used up")
             }
             Self::NotFound => f.write_str("GitHub finds nothing there (404)"),
-            Self::Conflict { message } => write!(f, "GitHub sees a conflict (409): {message}"),
-            Self::Gone { message } => write!(f, "it is gone (410): {message}"),
+            Self::Conflict { message } => write!(f, "GitHub reports a conflict (409): {message}"),
+            Self::Gone { message } => write!(f, "it was deleted (410): {message}"),
             Self::TooLong { message } => write!(f, "the text is too long (422): {message}"),
-            Self::Invalid { message } => write!(f, "GitHub takes it for invalid (422): {message}"),
+            Self::Invalid { message } => write!(f, "GitHub rejects it as invalid (422): {message}"),
             Self::Moved => f.write_str("GitHub redirects to another repository"),
-            Self::Server { status, message } => write!(f, "GitHub fails ({status}): {message}"),
-            Self::Unexpected { status, message } => write!(f, "GitHub says {status}: {message}"),
+            Self::Server { status, message } => write!(f, "GitHub failed ({status}): {message}"),
+            Self::Unexpected { status, message } => {
+                write!(f, "GitHub answered {status}: {message}")
+            }
             Self::Timeout { within } => {
                 write!(f, "no answer within {:.0} s", within.as_secs_f64().ceil())
             }
             Self::NoConnection { reason } => write!(f, "no connection: {reason}"),
             Self::Untrusted { reason } => write!(f, "the server is not trusted: {reason}"),
             Self::Cut { reason } => write!(f, "the connection broke: {reason}"),
-            Self::NotJson { reason } => write!(f, "the answer is not GitHub's: {reason}"),
+            Self::NotJson { reason } => write!(f, "the answer is not from GitHub: {reason}"),
             Self::OutOfPatience { cap } => {
-                write!(f, "GitHub has been waited for long enough ({} s)", cap.as_secs())
+                write!(f, "GitHub did not recover within {} s", cap.as_secs())
             }
             Self::Setup { reason } => f.write_str(reason),
         }

@@ -9,9 +9,9 @@ use super::{EventError, JobEvent, ResolveQuestion, Subject};
 /// GitHub's base for a new branch, and its head for a deleted one.
 const ZEROS: &str = "0000000000000000000000000000000000000000";
 
-const WORKFLOW_RUN: &str = "the workspace of `workflow_run` holds the default branch and not the pull request, so a verdict \
-    would not be about it; and code that anybody could have written must not run with this job's permissions. Verify in \
-    `on: pull_request`, and only publish its report here";
+const WORKFLOW_RUN: &str = "the workspace of `workflow_run` contains the default branch and not the pull request, so a \
+                            result would not be about it; and untrusted code must not run with this job's permissions. \
+                            Verify in `on: pull_request`, and only publish its report here";
 
 impl JobEvent {
     pub(super) fn of_pull_request(
@@ -65,7 +65,7 @@ impl JobEvent {
         self.subject = match &self.head_sha {
             _ if git_ref.starts_with("refs/tags/") => Subject::None("a tag was pushed"),
             Some(_) if payload.created == Some(true) => {
-                Subject::None("the branch is new, and has no pull request yet")
+                Subject::None("the branch is new and has no pull request yet")
             }
             Some(sha) => Subject::Ask(ResolveQuestion::PullsOfCommit { sha: sha.clone() }),
             None => return Err(self.missing("after")),

@@ -84,18 +84,18 @@ pub(crate) enum ResolveQuestion {
 /// Why a payload cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EventError {
-    #[error("the event's payload is not what GitHub sends: {reason}")]
+    #[error("the event's payload is invalid: {reason}")]
     NotAPayload { reason: String },
     #[error("the payload of a `{event}` event has no `{field}`")]
     Missing { event: String, field: &'static str },
-    #[error("`{field}` of the event's payload is no commit hash: {value:?}")]
+    #[error("`{field}` of the event's payload is not a commit hash: {value:?}")]
     NotAHash { field: &'static str, value: String },
 }
 
-const TARGET: &str = "`pull_request_target` runs with the permissions and secrets of the base repository, and migrations are \
-    code that anybody could have written: mig-ci does not run a pull request's migrations there. The workspace holds the \
-    default branch, too, so a verdict would not be about the pull request. Use `on: pull_request`; to comment on pull \
-    requests from forks, publish the report from a second workflow, on: workflow_run";
+const TARGET: &str = "`pull_request_target` runs with the permissions and secrets of the base repository, and migrations \
+                      are untrusted code: mig-ci does not run a pull request's migrations there. Also, the workspace \
+                      contains the default branch, so a result would not be about the pull request. Use `on: pull_request`; \
+                      to comment on pull requests from forks, publish the report from a second workflow, on: workflow_run";
 
 impl JobEvent {
     /// Reads a payload. `actor` is `GITHUB_ACTOR`: the one whose permissions count.
@@ -197,9 +197,7 @@ impl JobEvent {
         Self {
             kind,
             name: name.to_owned(),
-            subject: Subject::None(
-                "this event has no pull request; the input `pull-request` names one",
-            ),
+            subject: Subject::None("this event has no pull request; set the input `pull-request`"),
             head_sha: None,
             base_sha: None,
             base_ref: None,

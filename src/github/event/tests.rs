@@ -206,11 +206,11 @@ fn what_dependabot_starts_cannot_write_but_for_the_events_of_the_base() {
 fn payloads_that_are_not_githubs_are_errors_that_say_what_is_wrong() {
     let error =
         |name: &str, payload: &str| JobEvent::read(name, payload, None).unwrap_err().to_string();
-    insta::assert_snapshot!(error("push", "<html>"), @"the event's payload is not what GitHub sends: expected value at line 1 column 1");
+    insta::assert_snapshot!(error("push", "<html>"), @"the event's payload is invalid: expected value at line 1 column 1");
     insta::assert_snapshot!(error("pull_request", "{}"), @"the payload of a `pull_request` event has no `pull_request`");
     insta::assert_snapshot!(
         error("merge_group", r#"{"merge_group": {"head_sha": "../../x](y) <b>"}}"#),
-        @r#"`merge_group.head_sha` of the event's payload is no commit hash: "../../x](y) <b>""#
+        @r#"`merge_group.head_sha` of the event's payload is not a commit hash: "../../x](y) <b>""#
     );
     insta::assert_snapshot!(
         error("pull_request", r#"{"pull_request": {"number": 1, "head": {"sha": null}}}"#),

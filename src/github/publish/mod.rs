@@ -114,11 +114,11 @@ impl fmt::Display for Degraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instead = match self.what {
             PublishStep::Comment => {
-                "no comment on the pull request, the result is in the job's summary"
+                "no comment on the pull request, the result is in the job summary"
             }
-            PublishStep::Duplicates => "the comment may be there twice",
+            PublishStep::Duplicates => "the comment may exist twice",
             PublishStep::CheckRun => {
-                "no check run, the result is the job's own and annotations go to the log"
+                "no check run, only the job itself has the result, and annotations go to the log"
             }
             PublishStep::Annotations => "annotations go to the log",
         };

@@ -88,7 +88,7 @@ async fn each_refusal_is_one_line_and_the_other_step_goes_on() {
         assert_eq!((published.comment, published.comment_url), (None, None));
         assert!(published.annotated, "{name}: the check run is there");
         let line = published.degraded[0].to_string();
-        assert!(line.contains("job's summary") && !line.contains('\n'), "{line}");
+        assert!(line.contains("job summary") && !line.contains('\n'), "{line}");
         assert!(!line.contains(TOKEN), "{line}");
     }
     for name in ["integration", "app", "not found"] {

@@ -22,11 +22,11 @@ pub(crate) enum Mismatch {
     #[error(transparent)]
     Unknown(#[from] GithubError),
     #[error(
-        "pull request #{number} stands at {head}, and the report is about {expected}: somebody has pushed since, and a \
-         newer run will say more"
+        "pull request #{number} is at {head}, and the report is about {expected}: there is a newer commit, which has its \
+         own run"
     )]
     OtherHead { number: u64, head: String, expected: String },
-    #[error("pull request #{number} does not go into {repository}")]
+    #[error("the base repository of pull request #{number} is not {repository}")]
     OtherRepository { number: u64, repository: String },
 }
 

@@ -82,7 +82,7 @@ impl fmt::Display for Difference {
         f.write_str(&self.object())?;
         match &self.change {
             CatalogChange::Missing => f.write_str(" is missing"),
-            CatalogChange::Besides => f.write_str(" is there, and not expected"),
+            CatalogChange::Besides => f.write_str(" exists, and is not expected"),
             CatalogChange::Property { name, is, expected } => {
                 let (is, expected) = shown_values(is.as_deref(), expected.as_deref());
                 write!(f, ": {name} is {is}, expected {expected}")
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_table_that_is_missing_is_one_line() {
         assert_eq!(told(vec![], table(&["x", "y"])), ["table \"a.b\" is missing"]);
-        assert_eq!(told(table(&["x", "y"]), vec![]), ["table \"a.b\" is there, and not expected"]);
+        assert_eq!(told(table(&["x", "y"]), vec![]), ["table \"a.b\" exists, and is not expected"]);
         assert_eq!(told(table(&["x"]), table(&["x"])), [""; 0]);
     }
 

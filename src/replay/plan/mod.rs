@@ -54,8 +54,8 @@ pub(crate) enum PlanError {
     #[error("database `{database}`, tenant `{tenant}`: {source}")]
     Target { database: String, tenant: String, source: TargetError },
     #[error(
-        "database `{database}`: the sample {path} is said to stand at version `{version}`, which no migration of \
-         {directory} has; the newest there are {}",
+        "database `{database}`: the sample {path} is configured with version `{version}`, which no \
+         migration of {directory} has; the newest are {}",
         list(.known)
     )]
     SampleVersion {
@@ -67,18 +67,19 @@ pub(crate) enum PlanError {
         known: Vec<String>,
     },
     #[error(
-        "database `{database}`: {directory} has the ledger {ledger} for all of its tenants; the rows of the first would tell \
-         {format} that each other tenant has everything already; name its table without a schema, so that each tenant has \
-         its own"
+        "database `{database}`: {directory} has one ledger {ledger} for all tenants; after the first \
+         tenant, {format} would find everything applied for the others; set its name without a schema, so \
+         that each tenant has its own"
     )]
     OneLedger { database: String, directory: Utf8PathBuf, ledger: String, format: &'static str },
     #[error("there is no database `{name}` in this project; it has {}", list(.known))]
     UnknownDatabase { name: String, known: Vec<String> },
-    #[error("there is no tenant `{name}` in the databases asked for; they have {}", list(.known))]
+    #[error("there is no tenant `{name}` in the selected databases; they have {}", list(.known))]
     UnknownTenant { name: String, known: Vec<String> },
     #[error(
-        "there is nothing in partition {partition}: what is to be verified can be divided among {most} jobs at most (a job \
-         for each sample tenant, one for the made-up tenants of each database, one for each database without tenants)"
+        "there is nothing in partition {partition}: this project can be divided among at most {most} jobs \
+         (a job for each sample tenant, one for the generated tenants of each database, one for each \
+         database without tenants)"
     )]
     EmptyPartition { partition: Partition, most: usize },
 }

@@ -137,7 +137,7 @@ fn a_selection_keeps_the_shared_track_that_tenants_stand_on() {
     let error = plan(&project, &unknown).unwrap_err().to_string();
     assert_eq!(
         error,
-        "there is no tenant `acne` in the databases asked for; they have `acme`, `fresh_1`, `fresh_2`, `base`"
+        "there is no tenant `acne` in the selected databases; they have `acme`, `fresh_1`, `fresh_2`, `base`"
     );
     let unknown = Selection { databases: vec!["users".into()], ..Selection::default() };
     let error = plan(&project, &unknown).unwrap_err().to_string();
@@ -174,7 +174,7 @@ fn partitions_are_the_whole_and_no_tenant_is_in_two() {
     let partition = Some("7/8".parse().unwrap());
     let error = plan(&project, &Selection { partition, ..Selection::default() }).unwrap_err();
     assert!(error.to_string().contains("nothing in partition 7/8"), "{error}");
-    assert!(error.to_string().contains("among 6 jobs at most"), "{error}");
+    assert!(error.to_string().contains("among at most 6 jobs"), "{error}");
 }
 
 fn unit_name((database, unit): (&DatabasePlan, &PlannedUnit)) -> String {
@@ -186,8 +186,8 @@ fn a_sample_cannot_stand_at_a_version_that_nobody_has() {
     let error = plan(&project(vec![sample("acme", Some("7"))]), &Selection::default());
     assert_eq!(
         error.unwrap_err().to_string(),
-        "database `app`: the sample samples/acme.sql is said to stand at version `7`, which no migration of tenant has; \
-         the newest there are `4`, `2`, `1`"
+        "database `app`: the sample samples/acme.sql is configured with version `7`, which no migration of \
+         tenant has; the newest are `4`, `2`, `1`"
     );
     // One that only the base has is a place to stand at too.
     assert!(plan(&project(vec![sample("acme", Some("3"))]), &Selection::default()).is_ok());

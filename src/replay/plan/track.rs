@@ -165,13 +165,14 @@ impl TrackPlan {
     pub(crate) fn allowed_directions(&self) -> impl Iterator<Item = String> {
         let allowed = self.allowed_directions.iter().map(|allowed| {
             format!(
-                "{} would be refused as a part of a down migration, and runs forwards since `forward-only` names it: {}",
+                "{} looks like a down migration, and runs as an up migration because `forward-only` lists \
+                 it: {}",
                 allowed.place, allowed.reason
             )
         });
         let unknown = self.unknown_names.iter().map(|name| {
             format!(
-                "`forward-only` names `{name}`, and there is no such file in {}",
+                "`forward-only` lists `{name}`, and there is no such file in {}",
                 self.directory
             )
         });

@@ -73,7 +73,7 @@ impl GuardWatch {
         };
         step.not_checked = hidden.map(|reason| NotChecked {
             check: "already-exists-skipped",
-            reason: format!("{reason}, so the server need not say what IF NOT EXISTS skipped"),
+            reason: format!("{reason}, so the server may not report what IF NOT EXISTS skipped"),
         });
     }
 }
@@ -129,7 +129,7 @@ async fn hides_notices(session: &mut Session, functions: bool) -> Option<String>
     const QUERY: &str = "SELECT pg_catalog.concat_ws(' ', pg_catalog.current_setting('client_min_messages'), \
                          pg_catalog.current_setting('lc_messages'))";
     let settings: Result<String, _> = session.fetch_one(QUERY).await;
-    let Ok(settings) = settings else { return Some("the session could not be asked".to_owned()) };
+    let Ok(settings) = settings else { return Some("the session could not be queried".to_owned()) };
     let (level, language) = settings.split_once(' ').unwrap_or((&settings, ""));
     if matches!(level, "warning" | "error") {
         return Some(format!("client_min_messages is {level}"));

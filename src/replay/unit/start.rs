@@ -150,13 +150,14 @@ impl UnitRun<'_> {
 fn no_such_version(path: &Utf8Path, version: &str) -> Failure {
     Failure {
         hint: Some(
-            "is it a sample of other migrations, or of a branch that is not merged? Without the rows of that table, and with \
-             `version = \"…\"` in the configuration, it is laid over the migrations up to that version"
+            "the sample may belong to other migrations or to an unmerged branch. Remove the rows of that \
+             table and set `version = \"…\"` in the configuration: the sample is then loaded after the \
+             migrations up to that version"
                 .to_owned(),
         ),
         ..file_failure(
             path,
-            format!("the sample's version table says {version}, and no migration has that version"),
+            format!("the sample's version table contains {version}, and no migration has that version"),
         )
     }
 }
@@ -164,10 +165,10 @@ fn no_such_version(path: &Utf8Path, version: &str) -> Failure {
 fn unknown_version(path: &Utf8Path) -> Failure {
     Failure {
         hint: Some(
-            "give it `version = \"…\"` in the configuration, or compare with a base (`--base REV`): without either, a \
-             sample stands at the base's newest migration, and there is no base"
+            "set `version = \"…\"` in the configuration, or compare with a base (`--base REV`): by default \
+             a sample has the version of the base's newest migration, and there is no base"
                 .to_owned(),
         ),
-        ..file_failure(path, "nothing says at which version this sample stands")
+        ..file_failure(path, "the version of this sample is unknown")
     }
 }

@@ -1,7 +1,7 @@
 //! Where real databases stand: versions, what is pending, and, of many tenants, who is not like the others. Its own schema.
 
 mod shapes;
-mod terminal;
+pub(super) mod terminal;
 
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::text::{count, grouped};
 use super::upgrade::{Versions, is_false, is_none};
 use super::verify::v1::{Failure, Tool, TrackKind};
-use super::{RenderOptions, json};
 
 use super::verify::convert::{ENVIRONMENT, SERVER_LOST};
 pub(crate) use super::verify::convert::{failure_of, track_kind};
@@ -29,19 +28,19 @@ pub(crate) struct Report {
     pub(crate) schema: String,
     pub(crate) tool: Tool,
     pub(crate) database: String,
-    /// All of it in one sentence.
+    /// A summary in one sentence.
     pub(crate) summary: String,
     pub(crate) counts: Counts,
-    /// The migrations of the shared track, or of a plain database, in their order.
+    /// The migrations of the shared track, or of a database without tenants, in their order.
     pub(crate) history: Vec<Entry>,
-    /// Tenants by where their ledgers stand, the furthest first.
+    /// Tenants by the version in their ledgers, the newest first.
     pub(crate) versions: Vec<Version>,
-    /// What the reader should know of the project: a sentence each.
+    /// Notes about the project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
     /// The shared track first, then the tenants in the order of their source.
     pub(crate) units: Vec<Unit>,
-    /// What the odd tenants have, and others with the same ledger have not; one for each shape, as far as that was read.
+    /// How drifted tenants differ from the others with the same ledger; one entry for each shape, as far as it was read.
     pub(crate) differences: Vec<Difference>,
 }
 
@@ -54,12 +53,12 @@ pub(crate) struct Counts {
     pub(crate) refused: usize,
     pub(crate) absent: usize,
     pub(crate) unreadable: usize,
-    /// The server or the machine failed: nothing is known about them.
+    /// The server or the machine failed: they have no result.
     pub(crate) environment_failed: usize,
     /// Their shape could not be read.
     pub(crate) shape_unknown: usize,
     pub(crate) drifted: usize,
-    pub(crate) ledger_lies: usize,
+    pub(crate) ledger_mismatch: usize,
 }
 
 /// A migration that the ledger shows, or a file has, or both.
@@ -68,7 +67,7 @@ pub(crate) struct Counts {
 pub(crate) struct Entry {
     pub(crate) version: String,
     pub(crate) applied: bool,
-    /// From the project's root; none where no file has this version.
+    /// From the project's root; absent if no file has this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
 }
@@ -77,13 +76,13 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Version {
-    /// The newest; none where nothing has been applied.
+    /// The newest version; absent if nothing has been applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
     /// How many migrations.
     pub(crate) applied: usize,
     pub(crate) pending: Vec<Arc<str>>,
-    /// The migration tool refuses this ledger, so that nothing is pending whatever there is.
+    /// The migration tool refuses this ledger, so that nothing is pending.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) refused: bool,
     pub(crate) tenants: usize,
@@ -111,16 +110,16 @@ pub(crate) struct Unit {
     /// Why it cannot be read, or would be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
-    /// The fingerprint of its catalog, the ledger left out: equal shapes have equal ones, whatever their schema is called.
+    /// The fingerprint of its catalog, the ledger left out: equal shapes have equal ones, also if their schemas have different names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shape: Option<String>,
-    /// What is to be said of the shape.
+    /// The result of the comparison of shapes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) agreement: Option<Agreement>,
-    /// The version that most of those with this shape have, where that is not its own.
+    /// The version that most tenants with this shape have, if it is not the tenant's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) looks_like: Option<String>,
-    /// Whose ledgers are the same have the same; not for readers.
+    /// Equal for equal ledgers; internal.
     #[serde(skip)]
     pub(crate) state: Arc<[String]>,
 }
@@ -132,12 +131,12 @@ pub(crate) struct Unit {
 pub(crate) enum Standing {
     AtHead,
     Behind,
-    /// An upgrade would not begin, or would stop: the migration tool refuses.
+    /// An upgrade would not start, or would stop: the migration tool refuses.
     Refused,
-    /// There is no such schema.
+    /// The schema does not exist.
     Absent,
     Unreadable,
-    /// The server or the machine failed, and `failure` says how: nothing is known about it.
+    /// The server or the machine failed, and `failure` says how: it has no result.
     EnvironmentFailed,
 }
 
@@ -146,14 +145,14 @@ pub(crate) enum Standing {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Agreement {
-    /// As most of them.
+    /// Equal to most of the others.
     Same,
-    /// Nobody else has this ledger: there is nothing to compare it with.
+    /// No other tenant has this ledger: there is nothing to compare it with.
     Alone,
-    /// Not as the others; or they are so different among themselves that none is the rule.
+    /// Different from the others; or there is no majority.
     Drifted,
-    /// Not as the others with this ledger, but as most of those with another one.
-    LedgerLies,
+    /// Different from the others with this ledger, and equal to most of those with another one.
+    LedgerMismatch,
     /// It could not be read.
     Unknown,
 }
@@ -162,21 +161,15 @@ pub(crate) enum Agreement {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Difference {
-    /// Those that have the shape.
+    /// The tenants with this shape.
     pub(crate) tenants: Vec<String>,
-    /// The one it was compared with.
+    /// The tenant that it was compared with.
     pub(crate) expected: String,
-    /// Each thing that differs, in words.
+    /// The differences, one sentence each.
     pub(crate) items: Vec<String>,
-    /// How many more there are.
+    /// The number of omitted differences.
     pub(crate) left_out: usize,
 }
-
-type Render = fn(&Report, &RenderOptions) -> String;
-
-/// All renderers, by the name in `--format NAME`.
-pub(crate) static RENDERERS: &[(&str, Render)] =
-    &[("terminal", terminal::render), ("json", |report, _| json(report))];
 
 /// Puts it together; `units` have been judged.
 pub(crate) fn build(
@@ -197,7 +190,7 @@ pub(crate) fn build(
         } += 1;
         counts.drifted += usize::from(unit.agreement == Some(Agreement::Drifted));
         counts.shape_unknown += usize::from(unit.agreement == Some(Agreement::Unknown));
-        counts.ledger_lies += usize::from(unit.agreement == Some(Agreement::LedgerLies));
+        counts.ledger_mismatch += usize::from(unit.agreement == Some(Agreement::LedgerMismatch));
     }
     Report {
         schema: SCHEMA.to_owned(),
@@ -235,18 +228,18 @@ fn is_struck(unit: &Unit) -> bool {
 
 fn headline(counts: &Counts) -> String {
     let Counts { at_head, behind, refused, absent, unreadable, .. } = *counts;
-    let Counts { environment_failed, shape_unknown, drifted, ledger_lies, .. } = *counts;
+    let Counts { environment_failed, shape_unknown, drifted, ledger_mismatch, .. } = *counts;
     let all = at_head + behind + refused + absent + unreadable + environment_failed;
     let parts = [
-        (at_head, "at the head"),
+        (at_head, "at head"),
         (behind, "behind"),
         (refused, "refused"),
-        (absent, "not there"),
-        (unreadable, "not to be read"),
-        (environment_failed, "not known (the environment failed)"),
-        (shape_unknown, "with a shape that cannot be read"),
+        (absent, "absent"),
+        (unreadable, "unreadable"),
+        (environment_failed, "without a result (environment failure)"),
+        (shape_unknown, "with an unreadable schema"),
         (drifted, "drifted"),
-        (ledger_lies, "with a ledger that lies"),
+        (ledger_mismatch, "with a ledger that does not match the schema"),
     ];
     let parts = parts.iter().filter(|(number, _)| *number > 0);
     let parts: Vec<_> =

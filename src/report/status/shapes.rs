@@ -46,10 +46,10 @@ pub(crate) fn odd_ones(units: &mut [Unit]) -> Vec<Odd> {
         let agreement = match own.shape {
             Some(rule) if rule == shape && own.all > 1 => Agreement::Same,
             _ if own.all == 1 => Agreement::Alone,
-            Some(_) if looks_like.is_some() => Agreement::LedgerLies,
+            Some(_) if looks_like.is_some() => Agreement::LedgerMismatch,
             _ => Agreement::Drifted,
         };
-        let is_odd = matches!(agreement, Agreement::Drifted | Agreement::LedgerLies);
+        let is_odd = matches!(agreement, Agreement::Drifted | Agreement::LedgerMismatch);
         if is_odd {
             let rule = own.shape.map(|_| own.example);
             let entry = odd.entry((&unit.state, shape));
@@ -153,8 +153,8 @@ mod tests {
         ];
         let odd = odd_ones(&mut units);
         let said: Vec<_> = units.iter().map(|unit| unit.agreement.unwrap()).collect();
-        use Agreement::{Alone, Drifted, LedgerLies, Same};
-        assert_eq!(said, [Same, Same, Drifted, LedgerLies, Same, Same, Alone]);
+        use Agreement::{Alone, Drifted, LedgerMismatch, Same};
+        assert_eq!(said, [Same, Same, Drifted, LedgerMismatch, Same, Same, Alone]);
         assert_eq!(units[3].looks_like.as_deref(), Some("1"));
         assert_eq!(odd.len(), 2);
         assert!(odd.contains(&Odd { units: vec![2], rule: Some(0) }), "{odd:?}");

@@ -44,7 +44,7 @@ pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
         };
         if all > shown.len() {
             let more = count(all - shown.len(), "more tenant");
-            let _ = writeln!(out, "  … and {more}: the JSON report has all");
+            let _ = writeln!(out, "  … and {more}: see the JSON report");
         }
     }
     report.differences.iter().for_each(|difference| differing(&mut out, difference));
@@ -58,7 +58,7 @@ pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
 fn group(out: &mut String, version: &Version) {
     let at = version.version.as_deref().map_or_else(|| "nothing".to_owned(), text);
     let pending = match version.pending.as_slice() {
-        _ if version.refused => "and the tool refuses".to_owned(),
+        _ if version.refused => "the tool refuses".to_owned(),
         [] => "nothing pending".to_owned(),
         some => format!("{} pending", grouped(some.len())),
     };
@@ -83,7 +83,7 @@ fn differing(out: &mut String, difference: &Difference) {
 fn is_wrong(unit: &Unit) -> bool {
     let is_odd = matches!(
         unit.agreement,
-        Some(Agreement::Drifted | Agreement::LedgerLies | Agreement::Unknown)
+        Some(Agreement::Drifted | Agreement::LedgerMismatch | Agreement::Unknown)
     );
     is_odd || !matches!(unit.standing, Standing::AtHead)
 }
@@ -106,20 +106,20 @@ fn standing(unit: &Unit) -> String {
             let more = if unit.pending.len() > NAMES { ", …" } else { "" };
             format!("at {at}, {} pending: {}{more}", unit.pending.len(), names.join(", "))
         }
-        Standing::Refused => format!("at {at}, and the tool refuses: {why}"),
+        Standing::Refused => format!("at {at}, the tool refuses: {why}"),
         Standing::Absent => format!("there is no {}", text(&unit.target)),
         Standing::Unreadable => format!("cannot be read: {why}"),
-        Standing::EnvironmentFailed => format!("not known, the environment failed: {why}"),
+        Standing::EnvironmentFailed => format!("no result, the environment failed: {why}"),
     };
     let like = unit.looks_like.as_deref().map(text).unwrap_or_default();
     match unit.agreement {
         Some(Agreement::Drifted) => {
-            format!("{stands}; its shape is not that of the others with this ledger")
+            format!("{stands}; its schema differs from that of the others with this ledger")
         }
-        Some(Agreement::LedgerLies) => {
-            format!("{stands}; its ledger lies: it has the shape of {like}")
+        Some(Agreement::LedgerMismatch) => {
+            format!("{stands}; its ledger does not match its schema, which is that of {like}")
         }
-        Some(Agreement::Unknown) => format!("{stands}; its shape cannot be read: {why}"),
+        Some(Agreement::Unknown) => format!("{stands}; its schema cannot be read: {why}"),
         Some(Agreement::Same | Agreement::Alone) | None => stands,
     }
 }

@@ -147,19 +147,19 @@ fn headline(counts: &Counts, interrupted: bool) -> String {
     let mut parts = Vec::new();
     for (number, words) in [
         (failed, "failed"),
-        (environment_failed, "not judged (the environment failed)"),
+        (environment_failed, "without a result (environment failure)"),
         (not_run, "not run"),
         (upgraded, "upgraded"),
         (downgraded, "downgraded"),
         (pending, "would change"),
-        (up_to_date, "already there"),
+        (up_to_date, "up to date"),
     ] {
         if number > 0 {
             parts.push(format!("{} {words}", grouped(number)));
         }
     }
     match parts.as_slice() {
-        [] => "Nothing was asked for".to_owned(),
+        [] => "Nothing was selected".to_owned(),
         _ => format!("{stopped}{}: {}", count(all, "target"), parts.join(", ")),
     }
 }

@@ -3,9 +3,9 @@
 
 mod build;
 mod interner;
-mod junit;
+pub(super) mod junit;
 mod read;
-mod terminal;
+pub(super) mod terminal;
 
 pub(crate) use read::{AppliedBy, AppliedTo, RemainingUnits, UpgradeReadError, applied, left};
 
@@ -16,7 +16,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::verify::v1::{Failure, Finding, Tool, TrackKind, Verdict};
-use super::{RenderOptions, json};
 use crate::model::{self, UnitRecord};
 pub(crate) use build::{build, nothing_left};
 pub(crate) use interner::{Interner, Versions};
@@ -33,11 +32,11 @@ pub(crate) struct Report {
     pub(crate) schema: String,
     pub(crate) tool: Tool,
     pub(crate) direction: Direction,
-    /// Nothing was done: it says what would be (`--dry-run`).
+    /// A dry run (`--dry-run`): nothing was changed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) dry_run: bool,
-    /// The server and the database of the shared track, and of tenants that are schemas: `db.example:5432/app`. None where
-    /// each tenant has an address of its own by a template.
+    /// The server and the database of the shared track, and of tenants that are schemas: `db.example:5432/app`. Absent if
+    /// each tenant has its own address from a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<String>,
     pub(crate) verdict: Verdict,
@@ -46,15 +45,15 @@ pub(crate) struct Report {
     /// RFC 3339, UTC.
     pub(crate) started_at: String,
     pub(crate) duration_ms: u64,
-    /// It was stopped from outside before its end.
+    /// The run was interrupted.
     pub(crate) interrupted: bool,
     pub(crate) counts: Counts,
-    /// What the reader should know of the project: a sentence each.
+    /// Notes about the project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
     /// The shared track first, then the tenants in the order of their source.
     pub(crate) units: Vec<Unit>,
-    /// The worst first; one for each cause, however many tenants share it.
+    /// The most severe first; one for each cause, shared by all its tenants.
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -64,7 +63,7 @@ pub(crate) struct Report {
 pub(crate) enum Direction {
     /// Migrations were applied.
     Up,
-    /// Migrations were undone.
+    /// Migrations were reverted.
     Down,
 }
 
@@ -74,11 +73,11 @@ pub(crate) enum Direction {
 pub(crate) struct Counts {
     pub(crate) upgraded: usize,
     pub(crate) downgraded: usize,
-    /// A dry run would have something to do there.
+    /// Migrations are pending (in a dry run).
     pub(crate) pending: usize,
     pub(crate) up_to_date: usize,
     pub(crate) failed: usize,
-    /// The server or the machine failed: nothing is known about their migrations.
+    /// The server or the machine failed: the state of their migrations is unknown.
     pub(crate) environment_failed: usize,
     pub(crate) not_run: usize,
 }
@@ -94,32 +93,32 @@ pub(crate) struct Unit {
     /// The schema or database.
     pub(crate) target: String,
     pub(crate) outcome: Outcome,
-    /// The newest version in its ledger before.
+    /// The newest version in its ledger before the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<String>,
-    /// And after.
+    /// The newest version in its ledger after the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<String>,
-    /// How many rows its ledger had before.
+    /// The number of rows in its ledger before the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows_before: Option<usize>,
-    /// The versions that this run has applied, in their order.
+    /// The versions that this run applied, in their order.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) applied: Versions,
-    /// The versions that this run has undone, in their order: the newest first.
+    /// The versions that this run reverted, newest first.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) undone: Versions,
-    /// The versions that a run that is not dry would apply or undo, in its order; where the environment failed, those that
-    /// this run did not come to, or of which it does not know whether they were applied or undone.
+    /// In a dry run, the versions that a run would apply or revert, in order; after an environment failure, the versions
+    /// that were not reached, or whose state is unknown.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) pending: Versions,
     /// Why it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
-    /// Why it failed, or how the environment did.
+    /// The failure of a migration or of the environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
-    /// How often migrations were tried again that lost a lock or a race, and had no effect.
+    /// The number of retries after lock timeouts and concurrency errors without an effect.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) retries: u32,
     pub(crate) duration_ms: u64,
@@ -181,10 +180,3 @@ pub(crate) struct Run<'a> {
     pub(crate) records: &'a [UnitRecord],
     pub(crate) findings: &'a [model::Finding],
 }
-
-/// The whole document, with a line end at its end.
-type Render = fn(&Report, &RenderOptions) -> String;
-
-/// All renderers, by the name in `--format NAME` and `--output NAME=PATH`.
-pub(crate) static RENDERERS: &[(&str, Render)] =
-    &[("terminal", terminal::render), ("json", |report, _| json(report)), ("junit", junit::render)];

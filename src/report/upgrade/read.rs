@@ -9,26 +9,26 @@ use crate::report::verify::v1::TrackKind;
 /// Why a text is no report of an upgrade that this mig-ci can go on from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UpgradeReadError {
-    #[error("it has more than {} MiB", MOST_BYTES >> 20)]
+    #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
     TooLong,
     #[error(
-        "it is no JSON report, as from line {line}, column {column}: give what --output json=PATH has written"
+        "it is not a JSON report (line {line}, column {column}): use a file written by --output json=PATH"
     )]
     NoReport { line: usize, column: usize },
     #[error(
-        "its schema is {found:?}, and that of an upgrade's report is {SCHEMA:?}: give what `mig-ci upgrade --output \
-         json=PATH` has written"
+        "its schema is {found:?}, but that of an upgrade's report is {SCHEMA:?}: use a file written by `mig-ci upgrade \
+         --output json=PATH`"
     )]
     OtherSchema { found: String },
     #[error(
-        "mig-ci {found} has written it, and this is {}: take that version, or name the tenants with --tenant or \
-         --all-tenants (what was applied is not applied again)",
+        "it was written by mig-ci {found}, but this is {}: use that version, or select tenants with --tenant or \
+         --all-tenants (applied migrations are not applied again)",
         env!("CARGO_PKG_VERSION")
     )]
     OtherVersion { found: String },
-    #[error("it is the report of a downgrade, which has applied nothing: give that of the upgrade")]
+    #[error("it is the report of a downgrade, which applied nothing: use that of the upgrade")]
     Downgrade,
-    #[error("it is of several databases ({0}): there is none that they all have")]
+    #[error("it covers several databases ({0})")]
     SeveralDatabases(String),
 }
 

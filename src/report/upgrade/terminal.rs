@@ -34,14 +34,14 @@ pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
         _ => report.units.iter().filter(interesting).count(),
     };
     if let Some(more) = all.checked_sub(shown.len()).filter(|more| *more > 0) {
-        let _ = writeln!(out, "… and {}: the JSON report has all", count(more, "more target"));
+        let _ = writeln!(out, "… and {}: see the JSON report", count(more, "more target"));
     }
     for finding in report.findings.iter().take(FINDINGS) {
         out.push('\n');
         render_finding(&mut out, finding, options);
     }
     if let Some(more) = report.findings.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
-        let _ = writeln!(out, "\n… and {} more causes: the JSON report has all", grouped(more));
+        let _ = writeln!(out, "\n… and {} more causes: see the JSON report", grouped(more));
     }
     for note in &report.notes {
         let _ = writeln!(out, "\nnote: {}", one_line(note, LINE));
@@ -76,7 +76,7 @@ fn line(unit: &Unit) -> String {
         }
         Outcome::Downgraded => {
             let number = count(unit.undone.len(), "migration");
-            format!("{before} → {after}, {number} undone in {}", duration(unit.duration_ms))
+            format!("{before} → {after}, {number} reverted in {}", duration(unit.duration_ms))
         }
         Outcome::Pending => {
             let names: Vec<_> = unit.pending.iter().map(|name| one_line(name, LINE)).collect();
@@ -95,7 +95,7 @@ fn line(unit: &Unit) -> String {
             let names: Vec<_> = unit.pending.iter().map(|name| one_line(name, LINE)).collect();
             let left = match names.as_slice() {
                 [] => String::new(),
-                names => format!(", nothing is known of {}", names.join(", ")),
+                names => format!(", state of {} unknown", names.join(", ")),
             };
             format!("the environment failed{at}{left}: {}", one_line(why, LINE))
         }

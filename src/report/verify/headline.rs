@@ -28,12 +28,12 @@ fn passed(report: &Report) -> String {
     let untested = untested(report);
     if untested > 0 && untested == tenants {
         return format!(
-            "Nothing was tested: the samples of {whom} have every pending migration already"
+            "Nothing was tested: the samples of {whom} already have every pending migration"
         );
     }
     if untested > 0 {
         return format!(
-            "Migrations pass for {} of {}; nothing was applied to {}, which had everything already",
+            "Migrations pass for {} of {}; nothing was applied to {}, which already had every pending migration",
             grouped(tenants - untested),
             count(tenants, "tenant"),
             grouped(untested)
@@ -65,7 +65,7 @@ fn failed(report: &Report) -> String {
     match (shared, tenants.failed) {
         (0, 0) => problems_alone(report),
         (0, failed) if failed == failed_before_the_head(report) => format!(
-            "The starting state of {} {of_all} could not be made{unchecked}",
+            "The starting state of {} {of_all} could not be reproduced{unchecked}",
             grouped(failed)
         ),
         (0, failed) => format!("Migrations fail for {} {of_all}{unchecked}", grouped(failed)),
@@ -116,9 +116,9 @@ fn not_run(report: &Report) -> String {
         };
         let what =
             if report.server.lost { "The server was lost" } else { "The environment failed" };
-        format!("{what}: nothing is known about {} of {all}", grouped(unknown))
+        format!("{what}: no result for {} of {all}", grouped(unknown))
     } else if tenants == 0 {
-        "Nothing was run, so nothing is known".to_owned()
+        "Nothing was run".to_owned()
     } else {
         format!("Nothing was run: 0 of {} were checked", count(tenants, "tenant"))
     }
@@ -162,6 +162,6 @@ mod tests {
         let mut report = test_fixtures::all_green(0);
         assert_eq!(headline(&report), "Migrations pass for the 1 database");
         report.verdict = Verdict::NotRun;
-        assert_eq!(headline(&report), "Nothing was run, so nothing is known");
+        assert_eq!(headline(&report), "Nothing was run");
     }
 }

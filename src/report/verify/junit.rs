@@ -88,7 +88,7 @@ fn status(unit: &Unit, findings: &[&Finding]) -> TestCaseStatus {
         Verdict::Passed if unit.is_untested() => {
             let mut status = TestCaseStatus::skipped();
             status
-                .set_message("nothing was applied: the sample has every pending migration already");
+                .set_message("nothing was applied: the sample already has every pending migration");
             status
         }
         Verdict::Passed => TestCaseStatus::success(),

@@ -16,17 +16,17 @@ const MOST: usize = 1 << 31;
 /// Why a text is no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReadError {
-    #[error("it has more than {} MiB", MOST_BYTES >> 20)]
+    #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
     TooLong,
     #[error(
-        "it is no report of this version, as from line {line}, column {column}; `mig-ci schema report` prints what one is"
+        "it is not a report of this version (line {line}, column {column}); see `mig-ci schema report`"
     )]
     Malformed { line: usize, column: usize },
-    #[error("its `schema` is not {SCHEMA}: the same version of mig-ci has to write and to read it")]
+    #[error("its `schema` is not {SCHEMA}: the same version of mig-ci has to write and read it")]
     OtherSchema,
-    #[error("its `partition` is none")]
+    #[error("its `partition` is invalid")]
     OtherPartition,
-    #[error("it has numbers that no run has")]
+    #[error("it contains impossible numbers")]
     Absurd,
 }
 
@@ -89,9 +89,11 @@ fn numbers(report: &Report) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
     use crate::report::verify::test_fixtures;
-    use crate::report::{Links, RENDERERS, RenderOptions, comment, headline};
+    use crate::report::{Links, RenderOptions, VerifyFormat, comment, headline};
 
     #[test]
     fn what_was_written_is_read() {
@@ -147,8 +149,8 @@ mod tests {
         }
         report.findings[0].units = vec!["nobody".into(); 2];
         let report = read(&serde_json::to_string(&report).unwrap()).unwrap();
-        for renderer in RENDERERS {
-            assert!(!(renderer.render)(&report, &RenderOptions::default()).is_empty());
+        for format in VerifyFormat::VARIANTS {
+            assert!(!format.render(&report, &RenderOptions::default()).is_empty());
         }
         assert!(!headline(&report).is_empty() && !comment(&report, &Links::default()).is_empty());
     }

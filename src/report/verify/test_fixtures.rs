@@ -70,10 +70,10 @@ pub(crate) fn many_causes() -> Report {
         severity: Severity::Info,
         failure: None,
         place: None,
-        unplaced: Some("each tenant has a sample of its own".into()),
+        unplaced: Some("each tenant has its own sample".into()),
         help: None,
         reproduce: None,
-        message: "statements of samples were left out: owner of unknown role \"app\"".into(),
+        message: "skipped statements of samples: owner of unknown role \"app\"".into(),
         phase: Some(Phase::Prepare),
         ..finding("sample-statements-skipped", &nulls(), (8..30).map(name).collect())
     });
@@ -203,7 +203,7 @@ pub(crate) fn server_lost() -> Report {
         unplaced: Some("it happened outside of any migration file".into()),
         place: None,
         reproduce: None,
-        help: Some("look at the server's own log".into()),
+        help: Some("check the server's log".into()),
         ..finding("server-lost", &failure, vec![name(3)])
     };
     let mut report = report(vec![database("app", units)], vec![finding]);
@@ -227,7 +227,11 @@ pub(crate) fn several_databases() -> Report {
     };
     let mut users = database("users", vec![shared]);
     users.tracks.truncate(1);
-    users.replayed = Some(Replayed { reason: "SQLSTATE 23505 at migrations/tenant/018_pro.sql:1, and units that run at the same time can cause that".into() });
+    users.replayed = Some(Replayed {
+        reason: "SQLSTATE 23505 at migrations/tenant/018_pro.sql:1, and \
+                                              concurrent units can cause this"
+            .into(),
+    });
     report.databases.insert(0, users);
     settled(report)
 }

@@ -1,9 +1,11 @@
 //! What holds for all renderers, over all kinds of outcome.
 
+use strum::VariantArray as _;
+
 use super::comment::SUMMARY_BUDGET;
 use super::test_fixtures;
 use super::v1::Report;
-use crate::report::{COMMENT_BUDGET, Links, RENDERERS, RenderOptions, find};
+use crate::report::{COMMENT_BUDGET, Links, RenderOptions, VerifyFormat};
 
 fn options() -> RenderOptions {
     RenderOptions {
@@ -18,7 +20,7 @@ fn options() -> RenderOptions {
 }
 
 fn render(format: &str, report: &Report) -> String {
-    (find(format).unwrap().render)(report, &options())
+    format.parse::<VerifyFormat>().unwrap().render(report, &options())
 }
 
 /// Whole texts, to be read. The hostile one is left to the properties below: a megabyte is no snapshot.
@@ -56,9 +58,9 @@ fn json_follows_the_schema_and_comes_back() {
 #[test]
 fn every_document_ends_its_last_line() {
     for (name, report) in test_fixtures::all() {
-        for renderer in RENDERERS {
-            let text = (renderer.render)(&report, &options());
-            assert!(text.ends_with('\n'), "{} of {name}", renderer.name);
+        for format in VerifyFormat::VARIANTS {
+            let text = format.render(&report, &options());
+            assert!(text.ends_with('\n'), "{format} of {name}");
         }
     }
 }
@@ -79,7 +81,7 @@ mod terminal {
                 continue;
             }
             let options = RenderOptions { width: 80, ..options() };
-            let text = (find("terminal").unwrap().render)(&report, &options);
+            let text = VerifyFormat::Terminal.render(&report, &options);
             // The server's words and commands stay whole.
             let whole = [
                 "error",
@@ -113,7 +115,7 @@ mod terminal {
         let report = test_fixtures::many_causes();
         assert!(!render("terminal", &report).contains('\u{1b}'));
         let colored = RenderOptions { color: true, ..options() };
-        let text = (find("terminal").unwrap().render)(&report, &colored);
+        let text = VerifyFormat::Terminal.render(&report, &colored);
         assert!(text.contains("\u{1b}[1m\u{1b}[31m✘ failed\u{1b}[0m"), "{text}");
         assert_eq!(anstream::adapter::strip_str(&text).to_string(), render("terminal", &report));
     }
@@ -193,8 +195,8 @@ mod markdown {
         many_causes: ### ❌ Migrations fail for 6 of 40 tenants
         shared_failed: ### ❌ Shared migration failed: 0 of 500 tenants were checked
         nothing_pending: ### ✅ Nothing is pending; the migrations of the base pass for all 6 tenants
-        samples_not_loaded: ### ❌ The starting state of 1 of 4 tenants could not be made
-        server_lost: ### ⏭️ The server was lost: nothing is known about 17 of 20 tenants
+        samples_not_loaded: ### ❌ The starting state of 1 of 4 tenants could not be reproduced
+        server_lost: ### ⏭️ The server was lost: no result for 17 of 20 tenants
         not_run: ### ⏭️ Nothing was run: 0 of 6 tenants were checked
         several_databases: ### ❌ Migrations fail for 1 of 5 tenants
         hostile: ### ❌ Migrations fail for 1 of 1 tenant
@@ -236,7 +238,7 @@ mod markdown {
             }
             let shown = text.matches("<details").count();
             if report.findings.len() > shown {
-                let says = "left out here**: the JSON report of [this run](https://github.com/";
+                let says = "omitted**: see the JSON report of [this run](https://github.com/";
                 assert!(text.contains(says), "{name}");
             }
         }
@@ -247,9 +249,9 @@ mod markdown {
         let report = test_fixtures::distinct_causes(200, 50);
         for budget in [60_000, 40_000, 20_000, 10_000, 5_000, 2_000, 1_000, 700] {
             let options = RenderOptions { budget, ..options() };
-            let text = (find("markdown").unwrap().render)(&report, &options);
+            let text = VerifyFormat::Markdown.render(&report, &options);
             assert!(text.len() <= budget, "{budget}: {}", text.len());
-            assert!(text.contains("left out here**"), "{budget}: {text}");
+            assert!(text.contains("omitted**"), "{budget}: {text}");
             assert_sound("budget", &text);
         }
     }
@@ -403,7 +405,7 @@ mod comment {
             "`````\n</details>@everyone ##[error]x <script>".to_owned() + &"x".repeat(1 << 20);
         let text = crate::report::problem("mig-ci could not verify", &hostile, &options().links);
         assert!(text.len() < COMMENT_BUDGET);
-        assert!(text.contains("Nothing is known about any tenant."));
+        assert!(text.contains("No tenant has a result."));
         let prose = without_code(&as_github_has_it(&text));
         assert!(!prose.contains("@e") && !prose.contains("<script"), "{prose}");
         assert_sound("problem", &text);
@@ -457,7 +459,7 @@ mod summary {
         assert!(rows[..3].iter().all(|row| row.contains("❌ failed")), "{:?}", &rows[..4]);
         assert!(rows[3].contains("✅ passed"));
         let left_out = crate::report::text::grouped(10_000 - rows.len());
-        assert!(text.contains(&format!("**{left_out} more left out here**")));
+        assert!(text.contains(&format!("**{left_out} more omitted**")));
         assert_sound("summary", &text);
     }
 

@@ -29,13 +29,13 @@ pub(crate) struct Report {
     pub(crate) revisions: Revisions,
     pub(crate) counts: Counts,
     pub(crate) databases: Vec<Database>,
-    /// The worst first; one for each cause, however many tenants share it.
+    /// The most severe first; one for each cause, shared by all its tenants.
     pub(crate) findings: Vec<Finding>,
-    /// What the reader should know of the run as a whole: nothing pending, no base, another major version.
+    /// Notes about the whole run: nothing pending, no base, another major version.
     pub(crate) notes: Vec<Note>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timings: Option<Timings>,
-    /// The part of the whole that this run was, as in `2/8`.
+    /// The partition of this run, as in `2/8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) partition: Option<String>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Tool {
     pub(crate) version: String,
 }
 
-/// "Not run" is never a kind of passing.
+/// "Not run" never counts as passed.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, strum::Display,
 )]
@@ -59,26 +59,26 @@ pub(crate) enum Verdict {
     NotRun,
 }
 
-/// The Postgres that the run used.
+/// The PostgreSQL server of the run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Server {
     /// `docker`, `local` or `url`.
     pub(crate) provider: String,
-    /// Why this provider, and what it started: an image, a folder of binaries. Never an address or a password.
+    /// Why this provider was used, and what it started: an image, a folder of binaries. Never an address or a password.
     pub(crate) description: String,
     /// `15.18`.
     pub(crate) version: String,
     /// The role that migrations ran as: `owner` or `superuser`.
     pub(crate) role: String,
-    /// The server went away during the run.
+    /// The server was lost during the run.
     pub(crate) lost: bool,
-    /// That of the run's databases.
+    /// The encoding of the run's databases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) locale: Option<Locale>,
 }
 
-/// Which letters `lower()` knows, and how text is sorted.
+/// The locale: it determines `lower()` and the sort order of text.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Locale {
@@ -92,7 +92,7 @@ pub(crate) struct Locale {
     /// The locale of a provider other than libc.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) locale: Option<String>,
-    /// As people speak of it.
+    /// The display name.
     pub(crate) name: String,
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct Locale {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revisions {
-    /// Absent where there is no base: then every migration is pending.
+    /// Absent if there is no base: then every migration is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) base: Option<Revision>,
     /// How the base was found, or why there is none.
@@ -114,9 +114,9 @@ pub(crate) struct Revisions {
 pub(crate) struct Revision {
     /// The full commit hash.
     pub(crate) commit: String,
-    /// As it was asked for: `main`, `origin/main`, `HEAD`.
+    /// As requested: `main`, `origin/main`, `HEAD`.
     pub(crate) name: String,
-    /// The worktree differs from the commit; left out where that is not known.
+    /// The worktree differs from the commit; absent if that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dirty: Option<bool>,
 }
@@ -147,16 +147,16 @@ pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) tracks: Vec<Track>,
     pub(crate) units: Vec<Unit>,
-    /// Present where these are the results of a second run, from nothing, with one job, on a fresh server.
+    /// Present if these are the results of a second run, from an empty state, with one job, on a fresh server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replayed: Option<Replayed>,
 }
 
-/// Why a database was replayed a second time. Nothing of the first time is in the report.
+/// Why a database was replayed a second time. The report contains nothing of the first run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Replayed {
-    /// What failed in the first run, and what that can come of.
+    /// What failed in the first run, and the possible cause.
     pub(crate) reason: String,
 }
 
@@ -223,11 +223,11 @@ pub(crate) struct Migration {
 pub(crate) enum MigrationState {
     /// In base and in head, the same.
     Base,
-    /// In both, with another text in head.
+    /// In both, with different content in head.
     Edited,
-    /// In head alone: what the pull request brings.
+    /// Only in head: added by the pull request.
     Pending,
-    /// In base alone.
+    /// Only in base.
     Removed,
 }
 
@@ -238,7 +238,7 @@ pub(crate) struct Unit {
     pub(crate) track: TrackKind,
     /// The tenant's name, or the starting state of the shared track.
     pub(crate) name: String,
-    /// The schema or database that it stands for.
+    /// The schema or database.
     pub(crate) target: String,
     pub(crate) start: Start,
     pub(crate) verdict: Verdict,
@@ -249,16 +249,16 @@ pub(crate) struct Unit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sample: Option<SampleLoad>,
     pub(crate) steps: Vec<Step>,
-    /// Pending migrations that its sample had already, by version: on this unit they were not tested.
+    /// Pending migrations that its sample already had, by version: they were not tested on this unit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) already_applied: Vec<Arc<str>>,
-    /// Migrations are pending, and its sample has all of them: none was run on it, so `passed` says nothing of them.
+    /// Migrations are pending, and its sample has all of them: none was run on it, so `passed` does not cover them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) nothing_applied: bool,
-    /// Its shape beside that of an earlier unit with the same start; absent where there is none that completed.
+    /// The comparison of its shape with an earlier unit with the same start; absent if there is none that completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shape: Option<ShapeComparison>,
-    /// What its migrations, or those of the tenants beside it, changed outside of the tenants' schemas.
+    /// Changes outside of the tenants' schemas by its migrations, or by those of concurrent tenants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) outside: Option<Outside>,
     /// A failure outside of any step: its sample, its target, its ledger, the connection.
@@ -276,7 +276,7 @@ pub(crate) enum Compared {
     NotChecked,
 }
 
-/// The shape of a unit beside that of another one.
+/// The shape of a unit compared with that of another one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShapeComparison {
@@ -303,7 +303,7 @@ pub(crate) struct Outside {
 }
 
 impl Unit {
-    /// It went through, and no pending migration was run on it although there are some.
+    /// It completed, and no pending migration was run on it although there are some.
     pub(crate) fn is_untested(&self) -> bool {
         self.verdict == Verdict::Passed && self.nothing_applied
     }
@@ -315,7 +315,7 @@ impl Unit {
 pub(crate) enum Start {
     /// Empty.
     Fresh,
-    /// What the base branch's migrations make.
+    /// The state that the base branch's migrations create.
     Base,
     /// A file.
     Sample { path: String },
@@ -326,13 +326,13 @@ pub(crate) enum Start {
 pub(crate) struct SampleLoad {
     pub(crate) statements: usize,
     pub(crate) copied_rows: u64,
-    /// The version at which it stood.
+    /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
     pub(crate) skipped: Vec<Skipped>,
 }
 
-/// Statements of a sample that were left out on purpose.
+/// Statements of a sample that were skipped intentionally.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Skipped {
@@ -356,8 +356,8 @@ pub(crate) struct Step {
     /// A check that could not be made on this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) not_checked: Option<NotChecked>,
-    /// In reports of version 0.1 alone: the step had failed beside others, and this is the outcome of a second attempt. Now a
-    /// database as a whole is replayed again (see `replayed` of the database).
+    /// Only in reports of version 0.1: the step failed while others ran, and this is the outcome of a second attempt. Now the
+    /// whole database is replayed again (see `replayed` of the database).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) replayed_alone: bool,
 }
@@ -397,7 +397,7 @@ pub(crate) struct NotChecked {
     pub(crate) reason: String,
 }
 
-/// Why something did not work.
+/// Why something failed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Failure {
@@ -409,7 +409,7 @@ pub(crate) struct Failure {
     /// and so on. New words may be added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
-    /// Five characters, where the server gave one.
+    /// The SQLSTATE, if the server sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sqlstate: Option<String>,
     pub(crate) message: String,
@@ -433,7 +433,7 @@ pub(crate) struct Place {
     pub(crate) path: String,
     /// From 1.
     pub(crate) line: usize,
-    /// In characters, from 1; absent where only the statement is known.
+    /// In characters, from 1; absent if only the statement is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) column: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -445,9 +445,9 @@ pub(crate) struct Place {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Excerpt {
     pub(crate) first_line: usize,
-    /// Cut where they are long, with `…`.
+    /// Long lines are truncated, with `…`.
     pub(crate) lines: Vec<String>,
-    /// By how many characters the place's own line is shorter at its beginning than in the file: column `n` of the file
+    /// The number of characters that were removed at the start of the place's own line: column `n` of the file
     /// is column `n - shift` of it. Absent for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) shift: usize,
@@ -458,30 +458,30 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// One problem with one cause, and all whom it concerns.
+/// One problem with one cause, and all units that it concerns.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Finding {
-    /// `migration-failed`; `mig-ci explain CODE` tells more.
+    /// `migration-failed`; see `mig-ci explain CODE`.
     pub(crate) code: String,
     pub(crate) severity: Severity,
     pub(crate) message: String,
-    /// Empty where it is about the project as a whole.
+    /// Empty if it concerns the whole project.
     pub(crate) database: String,
     pub(crate) track: TrackKind,
-    /// Names of the units, in plan order. Empty where it is about the project, or a track as a whole.
+    /// Names of the units, in plan order. Empty if it concerns the project or a whole track.
     pub(crate) units: Vec<String>,
-    /// A finding without units that fails the run. Left out where it does not, and where it has units.
+    /// A finding without units that fails the run. Absent if it does not, or if it has units.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) fails_run: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) phase: Option<Phase>,
-    /// The failure of the first of the units, where the finding is about one.
+    /// The failure of the first unit, if the finding is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) place: Option<Place>,
-    /// Why there is no place, where there is none.
+    /// Why there is no location, if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unplaced: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -521,22 +521,22 @@ pub(crate) struct Note {
     pub(crate) message: String,
 }
 
-/// Where the time went (`--timings`).
+/// Durations of the phases (`--timings`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Timings {
-    /// In the order in which they were done; they add up to about the whole.
+    /// In the order of execution; their sum is about the total.
     pub(crate) phases: Vec<PhaseTime>,
-    /// The time of all units added up, until they stood at the base. They run beside each other.
+    /// The total time of all units up to the base. Units run concurrently.
     pub(crate) units_to_base_ms: u64,
-    /// The same from there to the head: what the pull request's migrations took.
+    /// The same from the base to the head: the duration of the pull request's migrations.
     pub(crate) units_to_head_ms: u64,
     /// User and system time of mig-ci itself.
     pub(crate) tool_cpu_ms: u64,
-    /// The same for the server's processes, where the provider can tell.
+    /// The same for the server's processes, if the provider can measure it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) server_cpu_ms: Option<u64>,
-    /// The largest resident set that mig-ci itself has had, in KiB, without that of the process that started it.
+    /// The peak resident set of mig-ci itself, in KiB, without that of the process that started it.
     pub(crate) tool_peak_rss_kib: u64,
 }
 

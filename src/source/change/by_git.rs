@@ -86,7 +86,7 @@ async fn position(git: &Git, head: &str, change: &ChangeRequest) -> Result<Posit
     }
     if git.is_shallow().await? {
         let tried = vec![format!(
-            "git merge-base: this clone is shallow, and does not tell whether HEAD contains the head of {}",
+            "git merge-base: this clone is shallow, so it is unknown whether HEAD contains the head of {}",
             change.title
         )];
         return Err(SourceError::Lacking {
@@ -107,7 +107,7 @@ async fn tip(git: &Git, change: &ChangeRequest) -> Result<Tip, SourceError> {
         remote::OriginMatch::None => {
             let local = stored("refs/heads/").await?;
             return Ok(
-                local.unwrap_or_else(|| Tip::Unknown("there is no remote to ask".to_owned()))
+                local.unwrap_or_else(|| Tip::Unknown("there is no remote to query".to_owned()))
             );
         }
         remote::OriginMatch::Other(why) => return Ok(Tip::Unknown(why)),

@@ -127,7 +127,7 @@ impl ChangeRequest {
         let head = match (position, &self.head) {
             (Position::Beyond, Some(head)) => {
                 format!(
-                    "HEAD, which contains the head {} of {} and is not it,",
+                    "HEAD, which contains the head {} of {} but is not the same commit,",
                     short(head),
                     self.title
                 )
@@ -147,7 +147,7 @@ impl ChangeRequest {
         match moved {
             Moved::No => String::new(),
             Moved::By(None) => format!(
-                "; {branch} has moved on: HEAD lacks commits of it, and the merge can still fail"
+                "; {branch} has newer commits that HEAD does not contain, so the merge can still fail"
             ),
             Moved::By(Some(commits)) => {
                 let commits = if *commits == 1 {
@@ -156,13 +156,13 @@ impl ChangeRequest {
                     format!("{commits} commits")
                 };
                 format!(
-                    "; {branch} has moved on: HEAD lacks {commits} of it, and the merge can still fail"
+                    "; {branch} has {commits} that HEAD does not contain, so the merge can still fail"
                 )
             }
-            Moved::HasHead => format!("; {branch} contains HEAD by now"),
-            Moved::Gone => format!("; {branch} is gone"),
+            Moved::HasHead => format!("; {branch} now contains HEAD"),
+            Moved::Gone => format!("; {branch} no longer exists"),
             Moved::Unknown(why) => {
-                format!("; it is not known whether {branch} has moved on: {why}")
+                format!("; it is unknown whether {branch} has newer commits: {why}")
             }
         }
     }

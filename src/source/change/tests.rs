@@ -80,7 +80,7 @@ impl Shop {
             for found in [self.by_host(&clone, change).await, self.by_both(&clone, change).await] {
                 let error = found.unwrap_err();
                 assert!(matches!(error, SourceError::AnotherCommit { .. }), "{error}");
-                assert!(error.to_string().contains("leave out `ref`"), "{error}");
+                assert!(error.to_string().contains("remove `ref`"), "{error}");
             }
         }
         let full = self.origin.clone(&[]);
@@ -149,7 +149,7 @@ async fn the_head_of_a_branch_has_the_merge_base_and_not_the_events_base() {
     let clone = shop.origin.clone(&["--branch=feature"]);
     let found = read(&clone, &change, None).await.unwrap();
     let moved = format!(
-        "{HEAD}{}; main has moved on: HEAD lacks 1 commit of it, and the merge can still fail",
+        "{HEAD}{}; main has 1 commit that HEAD does not contain, so the merge can still fail",
         short(&shop.tip)
     );
     assert_eq!(found.base.reason, moved);
@@ -167,9 +167,13 @@ async fn a_base_branch_that_has_moved_since_is_told() {
     shop.assert_base(&shop.change(), "refs/pull/7/merge", &shop.tip, MERGE).await;
     let clone = shop.origin.checkout_action("refs/pull/7/merge", 1);
     let found = read(&clone, &shop.change(), None).await.unwrap();
-    assert!(found.base.reason.contains("; main has moved on"), "{}", found.base.reason);
+    assert!(found.base.reason.contains("; main has newer commits"), "{}", found.base.reason);
     let found = shop.by_host(&clone, &shop.change()).await.unwrap();
-    assert!(found.base.reason.contains("HEAD lacks 1 commit of it"), "{}", found.base.reason);
+    assert!(
+        found.base.reason.contains("main has 1 commit that HEAD does not contain"),
+        "{}",
+        found.base.reason
+    );
 }
 
 /// The event's base commit is older than what the branch has merged since.
@@ -247,7 +251,7 @@ async fn assert_own_line(shop: &Shop, base: &str) {
         assert_eq!(commit(&found), base, "depth {depth}: {}", found.base.reason);
         let found = clone.revisions(&BaseRequest::Default).await.unwrap();
         assert_eq!(commit(&found), base, "depth {depth}: {}", found.base.reason);
-        assert!(found.base.reason.contains("(of 2, since their histories cross"));
+        assert!(found.base.reason.contains("(of 2 merge bases, "));
     }
 }
 
@@ -279,7 +283,7 @@ async fn a_change_that_is_merged_by_now_has_the_base_of_its_event() {
     shop.assert_base(&shop.change(), "refs/pull/7/merge", &shop.tip, MERGE).await;
     let clone = shop.origin.checkout_action("refs/pull/7/head", 1);
     let found = read(&clone, &shop.change(), None).await.unwrap();
-    assert!(found.base.reason.contains("as the event has it; main contains HEAD by now"));
+    assert!(found.base.reason.contains("as the event has it; main now contains HEAD"));
     // An event that does not name its base leaves nothing to compare with.
     let change = ChangeRequest { tip: None, ..shop.change() };
     for found in [read(&clone, &change, None).await, shop.by_host(&clone, &change).await] {
@@ -310,7 +314,7 @@ async fn a_change_into_another_feature_branch_is_compared_with_that() {
     shop.assert_base(&change, "refs/pull/7/head", &below, &reason).await;
     let clone = shop.origin.checkout_action("refs/pull/7/head", 1);
     let found = read(&clone, &change, None).await.unwrap();
-    assert!(found.base.reason.ends_with("; stack/one is gone"), "{}", found.base.reason);
+    assert!(found.base.reason.ends_with("; stack/one no longer exists"), "{}", found.base.reason);
 }
 
 #[tokio::test]
@@ -352,7 +356,7 @@ async fn another_commit_is_refused_and_one_that_contains_the_head_is_told() {
     shop.origin.git(&["checkout", "--quiet", "main"]);
     let full = shop.origin.clone(&["--branch=feature"]);
     let reason = format!(
-        "merge base of HEAD, which contains the head {} of pull request #7 and is not it, with main at ",
+        "merge base of HEAD, which contains the head {} of pull request #7 but is not the same commit, with main at ",
         short(&shop.head)
     );
     for found in
@@ -380,13 +384,17 @@ async fn a_forks_own_branches_say_nothing_about_the_base() {
     fork.git(&["remote", "set-url", "origin", "https://github.com/mallory/shop.git"]);
     let found = read(&fork, &shop.change(), None).await.unwrap();
     assert_eq!(commit(&found), shop.fork);
-    let why = "it is not known whether main has moved on: origin is mallory/shop, and the change goes into acme/shop";
+    let why = "it is unknown whether main has newer commits: origin is mallory/shop, but the base repository is acme/shop";
     assert!(found.base.reason.ends_with(why), "{}", found.base.reason);
     // The host of the base's repository knows.
     shop.main_moves_on();
     let found = shop.by_both(&fork, &shop.change()).await.unwrap();
     assert_eq!(commit(&found), shop.fork);
-    assert!(found.base.reason.contains("HEAD lacks 2 commits of it"), "{}", found.base.reason);
+    assert!(
+        found.base.reason.contains("main has 2 commits that HEAD does not contain"),
+        "{}",
+        found.base.reason
+    );
 }
 
 /// A clone that nobody can be asked about.

@@ -37,7 +37,7 @@ impl RemoteRepo {
         let found = self.ask(self.host.compare(tip, head).await)?;
         let Some(CommitComparison { merge_base, .. }) = found else {
             let what =
-                format!("it knows no common commit of {tip}, the base of the event, and {head}");
+                format!("it finds no common commit of {tip}, the base of the event, and {head}");
             return Err(self.absent(&what));
         };
         if merge_base == head && position == Position::Beyond {

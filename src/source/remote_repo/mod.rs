@@ -143,7 +143,7 @@ impl RemoteRepo {
                 self.base_of_change(commit, merge.as_deref(), change).await?
             }
             BaseRequest::Default => self.default(commit, merge).await?,
-            BaseRequest::None => return Ok(Revisions::without("no base was asked for", head)),
+            BaseRequest::None => return Ok(Revisions::without("no base was requested", head)),
         };
         let worktree = Worktree::new(toplevel);
         let objects = HostedObjects::new(self.host.as_ref(), &worktree);
@@ -162,7 +162,7 @@ impl RemoteRepo {
         if let Some(sign) = wanted.find(['~', '^', ':', '{', ' ']) {
             let part = &wanted[sign..];
             return Err(self.failure(format!(
-                "the base revision {name:?} has {part:?}, and {} knows only branches, tags and full hashes",
+                "the base revision {name:?} contains {part:?}, but {} resolves only branches, tags and full hashes",
                 self.host.name()
             )));
         }
@@ -173,7 +173,7 @@ impl RemoteRepo {
             Some(head) => self.lacking(&commit.hash, head).await?,
             None => BaseDivergence::Unknown,
         };
-        let reason = format!("{name}, as asked for; read from {}", self.host.name());
+        let reason = format!("{name}, as requested; read from {}", self.host.name());
         Ok((Revision { commit: commit.hash, name: name.to_owned() }, reason, lacking))
     }
 
@@ -186,7 +186,7 @@ impl RemoteRepo {
             Ok(Some(CommitComparison { behind: 0, .. })) => Ok(BaseDivergence::Nothing),
             Ok(Some(CommitComparison { behind, .. })) => Ok(BaseDivergence::Commits(behind)),
             Ok(None) => Err(self.absent(&format!(
-                "it knows no way from {base} to {head}, the commit that is checked out"
+                "it finds no path from {base} to {head}, the checked-out commit"
             ))),
             Err(_) => Ok(BaseDivergence::Unknown),
         }
@@ -213,14 +213,14 @@ impl RemoteRepo {
         let branch = self.ask(self.host.default_branch().await)?;
         let found = self.ask(self.host.compare(&branch, head).await)?;
         let Some(CommitComparison { merge_base: commit, .. }) = found else {
-            return Err(self.absent(&format!("it knows no common commit of {branch} and {head}")));
+            return Err(self.absent(&format!("it finds no common commit of {branch} and {head}")));
         };
         let reason = format!("merge base of HEAD with {branch}; read from {host}");
         Ok((Revision { commit, name: branch }, reason, BaseDivergence::Nothing))
     }
 
     fn no_head(&self) -> SourceError {
-        let reason = "the commit that is checked out is not known: there is no .git in the checkout that says it";
+        let reason = "the checked-out commit is unknown: .git is missing in the checkout, or does not contain it";
         self.failure(reason.to_owned())
     }
 
@@ -249,5 +249,5 @@ fn checked(host: &dyn RepositoryHost, hash: &str) -> Result<(), SourceError> {
     if is_hash(hash) {
         return Ok(());
     }
-    Err(failure(host, format!("it gives {hash:?} for a hash")))
+    Err(failure(host, format!("it returned the invalid hash {hash:?}")))
 }

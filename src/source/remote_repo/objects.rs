@@ -67,8 +67,8 @@ impl<'a> HostedObjects<'a> {
     async fn whole(&self, hash: &str, recursive: bool) -> Result<Arc<TreeListing>, SourceError> {
         let listing = self.listing(hash, recursive).await?;
         if listing.truncated {
-            let reason = "its list of the base's files is too long and was cut; where git is installed, the base is read by \
-                          git: run mig-ci on the runner itself"
+            let reason = "its list of the base's files is too long and was truncated; mig-ci uses git for the base where \
+                          git is installed: run it on the runner itself"
                 .to_owned();
             return Err(failure(self.host, reason));
         }
@@ -90,7 +90,8 @@ impl<'a> HostedObjects<'a> {
         checked(self.host, hash)?;
         let bytes = self.host.blob(hash).await.map_err(|reason| failure(self.host, reason))?;
         if hash_of(&bytes, hash.len()) != hash {
-            let reason = format!("what it gives for the file {hash} has another hash");
+            let reason =
+                format!("the content that it returned for the file {hash} has another hash");
             return Err(failure(self.host, reason));
         }
         Ok(bytes)
@@ -109,7 +110,8 @@ impl<'a> HostedObjects<'a> {
             return Ok(Ok(bytes));
         }
         Ok(here.filter(|here| is_behind(&bytes, here)).ok_or_else(|| {
-            "git-lfs keeps it, and without git its content at the base cannot be had".to_owned()
+            "it is stored in git-lfs, so its content at the base cannot be read without git"
+                .to_owned()
         }))
     }
 }

@@ -105,7 +105,7 @@ async fn the_event_says_that_it_is_a_merge_where_no_ref_does() {
     assert_eq!(text(&found).len(), 3);
     job.hosted.commit = None;
     let error = job.read(&request, &["m"]).await.unwrap_err().to_string();
-    assert!(error.contains("the commit that is checked out is not known"), "{error}");
+    assert!(error.contains("the checked-out commit is unknown"), "{error}");
 }
 
 /// A folder that the base seems not to have would make every migration look new.
@@ -125,7 +125,7 @@ async fn what_is_another_repositorys_or_lies_nobody_knows_where_is_an_error() {
     let job = CheckoutJob::new(&origin, other.clone(&[]));
     let base = BaseRequest::Revision(origin.git(&["rev-parse", "main"]));
     let error = job.read(&base, &["m"]).await.unwrap_err().to_string();
-    assert!(error.contains("it knows no way from"), "{error}");
+    assert!(error.contains("it finds no path from"), "{error}");
 }
 
 #[tokio::test]
@@ -160,12 +160,15 @@ async fn a_named_base_is_taken_as_it_is() {
     }
     for (name, words) in [
         ("nowhere", "it has no branch, tag or commit \"nowhere\" in this repository"),
-        ("HEAD~1", "\"HEAD~1\" has \"~1\", and GitHub knows only branches, tags and full hashes"),
-        ("main^", "has \"^\""),
-        ("a b", "has \" b\""),
+        (
+            "HEAD~1",
+            "\"HEAD~1\" contains \"~1\", but GitHub resolves only branches, tags and full hashes",
+        ),
+        ("main^", "contains \"^\""),
+        ("a b", "contains \" b\""),
     ] {
         let error = job.read(&named(name), &["m"]).await.unwrap_err().to_string();
-        assert!(error.starts_with("the base cannot be had from GitHub: "), "{error}");
+        assert!(error.starts_with("cannot fetch the base revision from GitHub: "), "{error}");
         assert!(error.contains(words), "{error}");
     }
 }
@@ -206,7 +209,7 @@ async fn files_read_as_they_do_by_git() {
             // Links lead anywhere, so that all of the tree has to be known.
             if is_big && paths[0] != "../../real/1.sql" {
                 let error = found.map(|found| text(&found)).unwrap_err().to_string();
-                assert!(error.contains("too long and was cut"), "{error}");
+                assert!(error.contains("too long and was truncated"), "{error}");
                 continue;
             }
             assert_eq!(text(&found.unwrap()), text(&by_git), "{paths:?}");
@@ -261,7 +264,7 @@ async fn a_file_of_git_lfs_is_the_one_that_is_here_or_none() {
     assert_eq!(text(&found)[0].1, "a\n");
     job.clone.write("m/1.sql", "b\n");
     let found = job.read(&request, &["m"]).await.unwrap();
-    assert!(text(&found)[0].1.contains("git-lfs keeps it"), "{:?}", text(&found));
+    assert!(text(&found)[0].1.contains("it is stored in git-lfs"), "{:?}", text(&found));
 }
 
 #[tokio::test]
@@ -300,6 +303,12 @@ async fn the_host_is_asked_for_what_a_shallow_clone_lacks() {
     elsewhere.commit("x", "");
     job.hosted.host = Arc::new(GitHost::of(&elsewhere));
     let error = read(&job).await.unwrap_err().to_string();
-    assert!(error.starts_with("the base cannot be had from GitHub: it has no commit "), "{error}");
-    assert!(error.contains("; nor from this clone: this clone lacks the base"), "{error}");
+    assert!(
+        error.starts_with("cannot fetch the base revision from GitHub: it has no commit "),
+        "{error}"
+    );
+    assert!(
+        error.contains("; nor from this clone: this clone does not contain the base"),
+        "{error}"
+    );
 }

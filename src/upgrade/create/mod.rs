@@ -183,7 +183,7 @@ impl Making<'_> {
             match (code.as_str(), if_there) {
                 (code, IfThere::GoOn) if THERE_ALREADY.contains(&code) => return Ok(()),
                 (code, IfThere::Refuse) if THERE_ALREADY.contains(&code) => {
-                    return Err(self.there("has just been made by somebody else"));
+                    return Err(self.there("has just been created by another session"));
                 }
                 (TEMPLATE_IN_USE, _) if tries < TRIES && !interrupted.is_cancelled() => {
                     interrupted.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
@@ -206,7 +206,7 @@ impl Making<'_> {
 
     fn there(&self, how: &str) -> Failure {
         let hint = format!(
-            "bring it to head with `{}`; --if-not-exists goes on with one that is there",
+            "upgrade it with `{}`; --if-not-exists accepts an existing one",
             upgrade_of(&self.site.database.name, &self.seat.tenant.name)
         );
         let words = format!("the {} \"{}\" {how}", self.kind(), self.target());
@@ -218,7 +218,7 @@ impl Making<'_> {
 
     fn not_allowed(&self, failure: Failure) -> Failure {
         let needed = match self.site.tenancy() {
-            Tenancy::Schema => "the role of the URL needs the right CREATE on this database",
+            Tenancy::Schema => "the role of the URL needs the privilege CREATE on this database",
             Tenancy::Database => "the role of the URL needs CREATEDB",
         };
         Failure { hint: Some(needed.to_owned()), ..failure }
@@ -249,7 +249,7 @@ pub(crate) fn with_way_on(
     });
     if let Some(failure) = of_end.or(of_step) {
         let way = format!(
-            "the {} is there and stays; once that is mended, go on with `{}`",
+            "the {} was created and remains; fix the cause, then continue with `{}`",
             site.tenancy(),
             upgrade_of(&site.database.name, &seat.tenant.name)
         );

@@ -64,7 +64,7 @@ impl NewTenants<'_> {
     ) -> Result<Option<Failure>, Failure> {
         let is_there = making.is_there(session).await?;
         if is_there && if_there == IfThere::Refuse {
-            return Ok(Some(making.there("is there already")));
+            return Ok(Some(making.there("already exists")));
         }
         if is_there {
             // Nothing is made, and it is looked at with its ledger.

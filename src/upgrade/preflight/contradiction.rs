@@ -68,7 +68,7 @@ impl<'a> ExpectedLedger<'a> {
             "service" | "servicefile" => {
                 let said =
                     format!("`{name}={value}` names a service file, which mig-ci does not read");
-                let hint = "write host, database, user and options in the address itself";
+                let hint = "put host, database, user and options into the address itself";
                 Some(Failure {
                     hint: Some(hint.to_owned()),
                     ..Failure::new(FailureKind::Refused, said)
@@ -79,11 +79,12 @@ impl<'a> ExpectedLedger<'a> {
             "x-multi-statement" | "x-statement-timeout" | "x-lock-strategy" | "x-lock-table"
                 if !matches!(value, "" | "0" | "false" | "advisory") =>
             {
-                let said =
-                    format!("`{shown}{value}` is golang-migrate's, and mig-ci does not follow it");
+                let said = format!(
+                    "`{shown}{value}` is a parameter of golang-migrate that mig-ci does not support"
+                );
                 Some(failure(
                     said,
-                    "take it out of the address; a time limit is --statement-timeout",
+                    "remove it from the address; use --statement-timeout for a time limit",
                 ))
             }
             _ => None,
@@ -97,7 +98,7 @@ impl<'a> ExpectedLedger<'a> {
         }
         let configured = &self.target.search_path;
         let said = format!(
-            "{} says that migrations run in the schema `{first}`, and the configuration says `{}`",
+            "{} sets the schema `{first}` for migrations, but the configuration sets `{}`",
             tick(shown),
             configured[0]
         );
@@ -107,7 +108,7 @@ impl<'a> ExpectedLedger<'a> {
         };
         Some(failure(
             said,
-            &format!("set `{key}` if the migrations belong there, or take the parameter out"),
+            &format!("set `{key}` if the migrations belong there, or remove the parameter"),
         ))
     }
 
@@ -122,18 +123,15 @@ impl<'a> ExpectedLedger<'a> {
             return None;
         }
         let said = format!(
-            "{} says that the ledger is `{value}`, and the configuration says `{}` ({})",
+            "{} sets the ledger `{value}`, but the configuration sets `{}` ({})",
             tick(shown),
             ledger.table,
             self.format
         );
         let help = if is_own_tool {
-            format!(
-                "set `ledger = {}`, or take the parameter out",
-                toml::Value::String(value.into())
-            )
+            format!("set `ledger = {}`, or remove the parameter", toml::Value::String(value.into()))
         } else {
-            "it is golang-migrate's: set `format = \"golang-migrate\"`, or take the parameter out"
+            "it is a parameter of golang-migrate: set `format = \"golang-migrate\"`, or remove the parameter"
                 .to_owned()
         };
         Some(failure(said, &help))
@@ -146,7 +144,7 @@ fn tick(shown: &str) -> String {
 
 pub(crate) fn failure(said: String, help: &str) -> Failure {
     let message =
-        format!("{said}: with the one nothing is applied yet where the other has everything");
+        format!("{said}: one of them may show migrations as applied that the other does not");
     Failure { hint: Some(help.to_owned()), ..Failure::new(FailureKind::Refused, message) }
 }
 

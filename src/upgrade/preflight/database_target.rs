@@ -84,22 +84,22 @@ fn the_one<'a>(
     };
     Err(UpgradeError::Usage(match (fitting.as_slice(), whom) {
         ([], Some(whom)) if !selection.databases.is_empty() => format!(
-            "`{}` has no tenants, and {}: name another database with -n, or leave that out",
+            "`{}` has no tenants, but {}: choose another database with -n, or omit that",
             names(&asked),
             named_by(whom)
         ),
         ([], _) => "no database of this project has tenants".to_owned(),
-        (several, _) => format!("which database? name one with -n: {}", names(several)),
+        (several, _) => format!("choose a database with -n: {}", names(several)),
     }))
 }
 
 /// What has said that tenants are meant.
 fn named_by(whom: &TenantSelector) -> &'static str {
     match whom {
-        TenantSelector::All => "all of its tenants are asked for",
-        TenantSelector::Named(_) => "a tenant is named",
-        TenantSelector::New(_) => "a tenant is to be made",
-        TenantSelector::Recorded(_) => "the report has some",
+        TenantSelector::All => "--all-tenants is set",
+        TenantSelector::Named(_) => "a tenant is selected",
+        TenantSelector::New(_) => "a tenant should be created",
+        TenantSelector::Recorded(_) => "the report contains some",
         TenantSelector::Target { .. } => "TENANT_SCHEMA or TENANT_DB in the environment names one",
     }
 }

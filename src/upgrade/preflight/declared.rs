@@ -78,13 +78,13 @@ fn of_dump(
         return None;
     }
     let said = format!(
-        "`{path}` has the rows of the ledger `{}`, and the configuration says {}",
+        "`{path}` contains the rows of the ledger `{}`, but the configuration sets {}",
         dumped.join("."),
         ledger.qualified()
     );
     Some(failure(
         said,
-        "set `schema` and `ledger` to what dbmate uses, or make the dump anew if it is out of date",
+        "set `schema` and `ledger` to the values that dbmate uses, or create the dump again if it is out of date",
     ))
 }
 

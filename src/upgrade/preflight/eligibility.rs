@@ -40,7 +40,7 @@ impl fmt::Display for DatabaseOwner {
         match self {
             Self::PostgreSql => f.write_str("PostgreSQL's own database"),
             Self::Main => f.write_str(
-                "the database that `url` names, with the shared track or the list of the tenants",
+                "the database of `url`, with the shared track or the list of the tenants",
             ),
             Self::Other(name) => write!(f, "the database of the named database `{name}`"),
         }
@@ -137,9 +137,9 @@ fn system_owner(seat: &ResolvedTenant, address: &Address) -> Option<DatabaseOwne
 }
 
 fn taken(kind: &str, name: &str, owner: &dyn fmt::Display) -> Failure {
-    let message = format!("the {kind} \"{name}\" is no tenant's: it is {owner}");
-    let hint = "correct the tenant's name where it comes from, or set a `target` that keeps tenants apart from it, such as \
-        `tenant_{tenant}`; nothing was changed there";
+    let message = format!("the {kind} \"{name}\" does not belong to a tenant: it is {owner}");
+    let hint = "correct the tenant's name in its source, or set a `target` that cannot produce this name, such as \
+                `tenant_{tenant}`; nothing was changed there";
     Failure {
         hint: Some(hint.to_owned()),
         ..Failure::new(FailureKind::Target(TargetCause::ReservedTarget), message)
@@ -165,12 +165,12 @@ fn refuse_each_other(
                 continue;
             }
             let message = format!(
-                "the tenants {} have the same target \"{}\": none of them is worked on",
+                "the tenants {} have the same target \"{}\": none of them is processed",
                 names.join(", "),
                 seats[index].tenant.target
             );
             let hint =
-                "two tenants in one place would share one ledger: give each a target of its own";
+                "two tenants with one target would share one ledger: give each its own target";
             let failure = Failure::new(FailureKind::Target(TargetCause::DuplicateTarget), message);
             seats[index].address = Err(Failure { hint: Some(hint.to_owned()), ..failure });
         }

@@ -117,36 +117,35 @@ fn address(
 }
 
 fn failure_of(ineligible: &Ineligible, database: &str) -> Failure {
-    const CORRECT_IT: &str =
-        "correct it there, or change `target`; what it has in the database was not touched";
+    const CORRECT_IT: &str = "correct it there, or change `target`; its data was not changed";
     let (cause, message, hint) = match ineligible {
         Ineligible::Gone { from } => (
             TargetCause::NotInSource,
-            format!("the {from} of `{database}` does not give this tenant any more"),
-            "if it is meant all the same, name it with --tenant",
+            format!("{from} of `{database}` no longer returns this tenant"),
+            "to include it anyway, use --tenant",
         ),
         Ineligible::BadName { from, problem } => (
             TargetCause::InvalidName,
-            format!("the {from} of `{database}` gives a name that cannot be a tenant's: {problem}"),
+            format!("{from} of `{database}` returned an invalid tenant name: {problem}"),
             CORRECT_IT,
         ),
         Ineligible::NoName { from, entry } => (
             TargetCause::InvalidName,
-            format!("the {from} of `{database}` gives an entry without a name (entry {entry})"),
-            "an empty name and NULL name no tenant: correct it there",
+            format!("{from} of `{database}` returned an entry without a name (entry {entry})"),
+            "an empty name or NULL is not a tenant: correct it there",
         ),
         Ineligible::Repeated { from, times } => (
             TargetCause::AmbiguousName,
-            format!("the {from} of `{database}` gives this name {times} times"),
-            "which entry is meant is not known: make the names unique there",
+            format!("{from} of `{database}` returned this name {times} times"),
+            "the entries are ambiguous: make the names unique there",
         ),
         Ineligible::SameUrl { from, others } => (
             TargetCause::DuplicateTarget,
             format!(
-                "the {from} of `{database}` gives the same database to another tenant: {}",
+                "{from} of `{database}` returned the same database for another tenant: {}",
                 others.join(", ")
             ),
-            "two tenants in one database would share one ledger, so that only one of them would be upgraded: correct it there",
+            "two tenants in one database would share one ledger, so only one of them would be upgraded: correct it there",
         ),
     };
     Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Target(cause), message) }
@@ -185,8 +184,8 @@ fn with_advice(failure: Failure) -> Failure {
         return failure;
     }
     let message = format!(
-        "{}; that is what PgBouncer says: connect to PostgreSQL itself, since search paths and locks do not last where \
-         sessions are pooled by transaction",
+        "{}; this is an error of PgBouncer: connect to PostgreSQL directly, because search paths and locks do not persist \
+         with transaction pooling",
         failure.message
     );
     Failure { message, kind: FailureKind::Environment(EnvironmentCause::Pooler), ..failure }

@@ -88,11 +88,11 @@ impl ExistingLedgers {
         };
         let name = target.ledger.qualified();
         let failure =
-            Failure::new(FailureKind::Ledger, format!("the ledger {name} is {what}, and no table"));
+            Failure::new(FailureKind::Ledger, format!("the ledger {name} is {what}, not a table"));
         LedgerState::Unreadable(Box::new(Failure {
             hint: Some(
-                "a view can show another tenant's rows, and what is written to it may go elsewhere: rename it, or give the \
-                 ledger another name with `ledger`"
+                "a view can contain another tenant's rows, and may write them to another table: rename it, or set another \
+                 name in `ledger`"
                     .to_owned(),
             ),
             ..failure
@@ -104,11 +104,11 @@ impl ExistingLedgers {
         let own = self.own_ledger(target).and_then(|own| ledger_shape(&own.columns));
         if let Some(tool) = own.filter(|tool| *tool != format.name()) {
             let message = format!(
-                "the ledger {} has the columns of {tool}'s, and the format is {}",
+                "the ledger {} has the columns of {tool}, but the format is {}",
                 target.ledger.qualified(),
                 format.name()
             );
-            let hint = "set `format` to the tool that has applied the migrations, or `ledger` to the name of its table";
+            let hint = "set `format` to the tool that applied the migrations, or `ledger` to the name of its table";
             return Some(refused(message, hint.to_owned()));
         }
         self.other_ledger(format, target)
@@ -121,11 +121,11 @@ impl ExistingLedgers {
     fn filtered(&self, target: &Target) -> Option<Failure> {
         self.own_ledger(target).filter(|own| own.is_filtered)?;
         let message = format!(
-            "row-level security may hide rows of the ledger {} from this role: what they say would be applied once more",
+            "row-level security may hide rows of the ledger {} from this role: their migrations would be applied again",
             target.ledger.qualified()
         );
-        let hint = "connect as the table's owner (without FORCE ROW LEVEL SECURITY) or as a role with BYPASSRLS, or give the \
-            role a policy `FOR SELECT USING (true)` on it";
+        let hint = "connect as the table's owner (without FORCE ROW LEVEL SECURITY) or as a role with BYPASSRLS, or create \
+                    a policy `FOR SELECT USING (true)` for the role";
         Some(refused(message, hint.to_owned()))
     }
 
@@ -192,10 +192,10 @@ impl ExistingLedgers {
             return None;
         }
         let message = format!(
-            "by {whose} migrations run in the schema \"{first}\", and the configuration says \"{configured}\""
+            "because of {whose}, migrations run in the schema \"{first}\", but the configuration sets \"{configured}\""
         );
         let hint = format!(
-            "set `schema = {}` and `search_path` if the migrations belong there, or take the setting away",
+            "set `schema = {}` and `search_path` if the migrations belong there, or remove the setting",
             toml::Value::String(first.clone())
         );
         Some(refused(message, hint))
@@ -211,8 +211,8 @@ fn beside(found: &[(&str, &str, &str)], target: &Target) -> Option<Failure> {
         more => format!(" (and {more} more)"),
     };
     let message = format!(
-        "there is {name}, a ledger of {tool}{more}, beside the one of this track, {}: it may tell that migrations have been \
-         applied which would be applied once more",
+        "the database contains {name}, a ledger of {tool}{more}, in addition to this track's ledger {}: it may contain \
+         applied migrations that would be applied again",
         target.ledger.qualified()
     );
     let names = found.iter().map(|(schema, table, _)| {
@@ -222,8 +222,8 @@ fn beside(found: &[(&str, &str, &str)], target: &Target) -> Option<Failure> {
         toml::Value::String(name).to_string()
     });
     let hint = format!(
-        "if it is the ledger of these migrations, set `format`, `ledger` or `schema` accordingly; if it is another \
-         product's, write in [databases.{}]:\nother-ledgers = [{}]",
+        "if it is the ledger of these migrations, set `format`, `ledger` or `schema` accordingly; if it belongs to another \
+         product, add to [databases.{}]:\nother-ledgers = [{}]",
         toml_key(&target.database),
         names.collect::<Vec<_>>().join(", ")
     );

@@ -96,13 +96,13 @@ impl<'a> RequestScope<'a> {
         let database = self.database.database;
         if self.shared.is_none() && self.tenants.is_none() {
             return Err(UpgradeError::Usage(format!(
-                "`{}` has migrations for its tenants alone: say which with --tenant or --all-tenants",
+                "`{}` has only tenant migrations: use --tenant or --all-tenants",
                 database.name
             )));
         }
         if database.tenants.is_some() && request.tenants.is_none() && !request.shared_alone {
             return Err(UpgradeError::Usage(format!(
-                "`{}` has tenants: say --shared for its shared track alone, --tenant NAME, or --all-tenants",
+                "`{}` has tenants: use --shared for its shared track only, --tenant NAME, or --all-tenants",
                 database.name
             )));
         }

@@ -82,7 +82,8 @@ impl Coordinator<'_> {
         }
         if let Some(plan) = &job.tenants {
             let is_ready = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
-            let not_ready = || "the shared track is not where the tenants need it".to_owned();
+            let not_ready =
+                || "the shared track is not at the version that the tenants need".to_owned();
             match reason.or_else(|| (!is_ready).then(not_ready)) {
                 Some(reason) => self.skip_all(&reason, &targets, &mut done),
                 None => {
@@ -101,7 +102,7 @@ impl Coordinator<'_> {
         }
         if shared_last {
             let all = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
-            let reason = (!all).then_some("not all of its tenants have gone back");
+            let reason = (!all).then_some("not all of its tenants were reverted");
             units.extend(self.shared(reason).await?);
         }
         self.tell(RunEvent::DatabaseFinished { database: name, took: started.elapsed() });
@@ -144,7 +145,7 @@ impl Coordinator<'_> {
         let most = self.request.limits.max_failures.filter(|most| failed > *most);
         let nobody = failed > 0 && failed == done.len();
         most.map(after_failures)
-            .or_else(|| nobody.then(|| "there is no tenant to begin with".to_owned()))
+            .or_else(|| nobody.then(|| "there is no tenant to start with".to_owned()))
     }
 
     async fn shared(&self, why_not: Option<&str>) -> Result<Option<FinishedTarget>, UpgradeError> {

@@ -23,8 +23,9 @@ pub(crate) const SESSION_MARKER_ARRIVED: &str = "SELECT COALESCE(pg_catalog.curr
     OPERATOR(pg_catalog.=) 'direct', (SELECT pg_catalog.set_config(s.name, '500', false) FROM pg_catalog.pg_settings AS s \
     WHERE s.name OPERATOR(pg_catalog.=) 'client_connection_check_interval' \
     AND pg_catalog.version() OPERATOR(pg_catalog.~) 'linux')";
-const BEHIND_A_POOLER: &str = "the session's settings do not arrive: a pooler such as PgBouncer stands in front of it. Connect \
-    to PostgreSQL itself, since search paths and locks do not last where sessions are pooled by transaction";
+const BEHIND_A_POOLER: &str = "the session's settings have no effect: there is a pooler such as PgBouncer in front of the \
+                               server. Connect to PostgreSQL directly, because search paths and locks do not persist with \
+                               transaction pooling";
 
 /// What has been seen of them.
 pub(crate) struct LedgerScan {

@@ -41,8 +41,8 @@ pub(crate) fn off_the_path(target: &Target, failure: Failure) -> Failure {
     }
     Failure {
         hint: Some(
-            "a schema that the configuration's `search_path` names is not there or may not be used, or a migration has \
-             moved the session's search path"
+            "a schema of the configured `search_path` is missing or not accessible, or a migration changed the session's \
+             search path"
                 .to_owned(),
         ),
         ..Failure::new(

@@ -276,8 +276,7 @@ impl WorkerSession {
         let ask = target.keys.try_execution_lock();
         while !self.session().await?.fetch_one::<bool>(&ask).await? {
             if asked.elapsed() > END_WITHIN {
-                let words =
-                    "a session whose client is gone works on it still (pg_stat_activity shows it)";
+                let words = "a session of a terminated client is still executing on it (see pg_stat_activity)";
                 return Err(Failure::new(FailureKind::Target(TargetCause::LockNotAcquired), words));
             }
             let pause = async {

@@ -144,14 +144,14 @@ impl DirectedTrack<'_> {
         let stays = |index: &usize, why: &str| {
             let version = &self.plan.head[*index].version;
             let refusal =
-                Some(format!("{version} cannot be undone: {why}. Nothing has been undone"));
+                Some(format!("{version} cannot be reverted: {why}. Nothing was reverted"));
             Decision { refusal, refused: Some(*index), ..Decision::default() }
         };
         match (irreversible.first(), empty.first()) {
             (Some(index), _) => stays(index, "it has no down script"),
             (None, Some(index)) => stays(
                 index,
-                "its down script has no statement, so that what it has made would stay and the ledger would not show it",
+                "its down script has no statement, so its changes would remain without a ledger row",
             ),
             (None, None) => Decision { apply: undo, ..Decision::default() },
         }
@@ -211,7 +211,7 @@ impl DirectedTrack<'_> {
                 .map(|version| format!(" ({version}, perhaps)"))
                 .unwrap_or_default();
             return refused(format!(
-                "something was applied{last} after what is to be undone: undo that first, or go down to a version"
+                "a migration was applied{last} after those to revert: revert it first, or downgrade to a version"
             ));
         }
         // As the tool would see it if nothing had a higher number.
@@ -230,7 +230,7 @@ impl DirectedTrack<'_> {
         decision.apply.sort_by_key(order);
         match decision.apply.iter().find(|index| order(index).is_none()) {
             Some(index) => refused(format!(
-                "the tool would undo {} as well, which is not to be undone",
+                "the tool would also revert {}, which is not selected",
                 self.plan.head[*index].version
             )),
             None => decision,

@@ -63,7 +63,7 @@ pub(super) fn unknown_outcome(
     if cause.kind != FailureKind::ConnectionLost {
         return progress.failed_at_first_missing(track, cause);
     }
-    let hint = "whether the migration was applied is not known: run it again, and the ledger tells";
+    let hint = "it is unknown whether the migration was applied: run again, and the ledger decides";
     let failure = Failure { hint: Some(hint.to_owned()), ..failure };
     TargetOutcome { after: None, ..progress.failed_at_first_missing(track, failure) }
 }
@@ -87,7 +87,7 @@ pub(super) async fn find_origin(
             // It is there again, and others can go on.
             failure.kind = FailureKind::Environment(EnvironmentCause::ServerRestarted);
             failure.message = format!(
-                "the server was restarted, or recovered from a crash, while this ran: {}",
+                "the server was restarted, or recovered from a crash, during this run: {}",
                 failure.message
             );
         }

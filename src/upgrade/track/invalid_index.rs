@@ -95,14 +95,12 @@ impl<'b> BatchMigrations<'b> {
         Failure {
             place: self.migrations.last().map(|migration| self.track.file_of(migration)),
             hint: Some(format!(
-                "nothing uses it, and IF NOT EXISTS takes it for a good one; drop it, and run again: \
-                 DROP INDEX CONCURRENTLY {index};"
+                "it is never used, but IF NOT EXISTS treats it as valid; drop it, and run again: DROP INDEX CONCURRENTLY \
+                 {index};"
             )),
             ..Failure::new(
                 FailureKind::Target(TargetCause::InvalidIndex),
-                format!(
-                    "the index {index} is invalid: CREATE INDEX CONCURRENTLY has not finished it"
-                ),
+                format!("the index {index} is invalid: CREATE INDEX CONCURRENTLY did not finish"),
             )
         }
     }

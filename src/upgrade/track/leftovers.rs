@@ -71,8 +71,8 @@ pub(super) async fn with_leftovers(
     let pending = in_schema(session, target, InSchema::PendingDetaches).await;
     if !pending.is_empty() {
         failure.hint = Some(format!(
-            "DETACH PARTITION … CONCURRENTLY that is cut leaves the partition pending, and the next try is refused; bring it \
-             to its end, and run again without the statement, or add the ledger's row: {}",
+            "an interrupted DETACH PARTITION … CONCURRENTLY leaves the partition pending, and the next attempt is refused; \
+             complete it, and run again without the statement, or add the ledger row: {}",
             pending.join(" ")
         ));
     }

@@ -43,7 +43,7 @@ pub(crate) fn add_emptied_samples(
                 database: unit.database.clone(),
                 track: unit.track,
                 message: format!(
-                    "the sample {path} of `{}` holds no statement any more",
+                    "the sample {path} of `{}` no longer contains a statement",
                     unit.name
                 ),
                 reason: None,
@@ -105,7 +105,7 @@ pub(crate) fn shortened_samples(
             continue;
         }
         let message = format!(
-            "the sample of `{}` ({}) holds {}, and held {} at the base: migrations are tried on less",
+            "the sample of `{}` ({}) contains {}, and {} at the base: migrations are tested on less data",
             other.tenant,
             other.path,
             said(is),

@@ -66,7 +66,7 @@ impl BaseProject {
             && let Some(path) = moved
         {
             return Self::Unknown(format!(
-                "the base is configured by {path}, and this revision by a file in another folder"
+                "the configuration of the base is {path}, and that of this revision is in another folder"
             ));
         }
         let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();

@@ -131,7 +131,7 @@ impl<'a> ProjectComparison<'a> {
                 CoveragePart::Track { database: name.clone(), track: kind }
             };
             let message =
-                format!("the {kind} track of database `{name}` ({track}) is verified no more");
+                format!("the {kind} track of database `{name}` ({track}) is no longer verified");
             found.push(reduction(part, &name, kind, message));
         }
         for kind in kinds {
@@ -181,14 +181,15 @@ impl<'a> ProjectComparison<'a> {
             let (tenant, path) = (&sample.tenant, &sample.path);
             let message = match same {
                 Some(other) if self.stands_later(head, kind, sample, other) => format!(
-                    "the sample of `{tenant}` ({path}) is said to stand at a later version, so that fewer migrations are tried on it"
+                    "the sample of `{tenant}` ({path}) is configured with a later version, so fewer migrations are tested \
+                     on it"
                 ),
                 Some(_) => continue,
                 None if renamed() => continue,
                 None if kind == TrackKind::Shared => {
-                    format!("the sample of the shared track ({path}) is gone")
+                    format!("the sample of the shared track ({path}) was removed")
                 }
-                None => format!("the sample of tenant `{tenant}` ({path}) is gone"),
+                None => format!("the sample of tenant `{tenant}` ({path}) was removed"),
             };
             found.push(reduction(tenant_part(&base.name, tenant), &base.name, kind, message));
         }
@@ -228,8 +229,8 @@ impl<'a> ProjectComparison<'a> {
             let name = &database.name;
             let part = CoveragePart::Track { database: name.clone(), track: kind };
             let message = format!(
-                "the {kind} track of database `{name}` is read as {after}, and was read as {before}: its migrations and its \
-                 ledger mean something else"
+                "the format of the {kind} track of database `{name}` is {after}, and was {before}: its migrations and its \
+                 ledger have another meaning"
             );
             found.push(reduction(part, name, kind, message));
         }

@@ -21,7 +21,9 @@ pub(super) fn reductions(base: &Project, head: &Project) -> Vec<CoverageReductio
     }
     let known: BTreeSet<&Utf8PathBuf> = prepare_files(head).collect();
     for path in prepare_files(base).filter(|path| !known.contains(path)) {
-        let message = format!("the `prepare` file {path} is used no more: migrations run on less");
+        let message = format!(
+            "the `prepare` file {path} is no longer used: migrations run without its objects"
+        );
         found.push(of_setting(path.as_str(), CoverageChange::Suspicious, message));
     }
     for database in &head.databases {
@@ -42,8 +44,8 @@ pub(super) fn forward_only(
     let new = head.forward_only.iter().filter(|name| !base.forward_only.contains(name));
     let names: Vec<String> = new.map(|name| format!("`{name}`")).collect();
     let message = format!(
-        "`forward-only` of the {kind} track of database `{database}` names {} in addition: what looks like a down migration \
-         there runs forwards",
+        "`forward-only` of the {kind} track of database `{database}` also lists {}: a possible down migration runs as an up \
+         migration",
         names.join(", ")
     );
     let found = CoverageReduction {
@@ -79,7 +81,7 @@ fn of_database(base: &Database, head: &Database) -> Vec<CoverageReduction> {
     let name = &head.name;
     for ledger in head.other_ledgers.iter().filter(|ledger| !base.other_ledgers.contains(ledger)) {
         let message = format!(
-            "`other-ledgers` of database `{name}` allows `{ledger}` in addition: `upgrade` begins beside it"
+            "`other-ledgers` of database `{name}` also allows `{ledger}`: `upgrade` ignores this ledger"
         );
         found.push(of_setting("other-ledgers", CoverageChange::Suspicious, message));
     }
@@ -87,7 +89,7 @@ fn of_database(base: &Database, head: &Database) -> Vec<CoverageReduction> {
         && before.tenancy != after.tenancy
     {
         let message = format!(
-            "each tenant of database `{name}` has a {} of its own, and had a {}",
+            "each tenant of database `{name}` has its own {}, and had its own {}",
             after.tenancy, before.tenancy
         );
         found.push(of_setting("tenancy", CoverageChange::Suspicious, message));
@@ -100,7 +102,7 @@ fn postgres(base: &PostgresSettings, head: &PostgresSettings) -> Vec<CoverageRed
     let mut add =
         |setting: &str, change, message: String| found.push(of_setting(setting, change, message));
     if base.role == Role::Owner && head.role == Role::Superuser {
-        let message = "migrations run as superuser, and ran as a plain owner: what an owner may not do is found no more";
+        let message = "migrations run as superuser instead of a plain owner: missing privileges are no longer detected";
         add("postgres.role", CoverageChange::Removed, message.to_owned());
     }
     let versions = (base.version, head.version);
@@ -108,7 +110,7 @@ fn postgres(base: &PostgresSettings, head: &PostgresSettings) -> Vec<CoverageRed
         let said =
             |version: Option<u32>| version.map_or("none".to_owned(), |version| version.to_string());
         let message = format!(
-            "`postgres.version` is {}, and was {}: migrations are tried on another server than production's",
+            "`postgres.version` is {}, and was {}: migrations are tested on another version than production's",
             said(versions.1),
             said(versions.0)
         );
@@ -120,14 +122,14 @@ fn postgres(base: &PostgresSettings, head: &PostgresSettings) -> Vec<CoverageRed
         add("postgres.provider", CoverageChange::Suspicious, message);
     }
     if (&base.locale, base.locale_provider) != (&head.locale, head.locale_provider) {
-        let message = "`postgres.locale` is another one: letters are compared in another way";
+        let message = "`postgres.locale` was changed: text comparison differs";
         add("postgres.locale", CoverageChange::Suspicious, message.to_owned());
     }
     if base.image != head.image {
         add(
             "postgres.image",
             CoverageChange::Suspicious,
-            "`postgres.image` is another one".to_owned(),
+            "`postgres.image` was changed".to_owned(),
         );
     }
     let names: BTreeSet<&String> = base.settings.keys().chain(head.settings.keys()).collect();
@@ -136,12 +138,11 @@ fn postgres(base: &PostgresSettings, head: &PostgresSettings) -> Vec<CoverageRed
         names.into_iter().filter(|name| base.settings.get(*name) != head.settings.get(*name))
     {
         let key = format!("postgres.settings.{name}");
-        let message =
-            format!("the session setting `{name}` is another one: migrations run under it");
+        let message = format!("the session setting `{name}` was changed: migrations run with it");
         add(&key, CoverageChange::Suspicious, message);
     }
     for name in head.extensions.iter().filter(|name| !base.extensions.contains(name)) {
-        let message = format!("the extension `{name}` is made before the migrations, and was not");
+        let message = format!("the extension `{name}` is now created before the migrations");
         add("postgres.extensions", CoverageChange::Suspicious, message);
     }
     found
@@ -163,7 +164,7 @@ fn weights(base: &Project, head: &Project) -> Vec<CoverageReduction> {
     let fail_on = |project: &Project| project.checks.fail_on.unwrap_or(Severity::Error);
     if fail_on(head) > fail_on(base) {
         let message = format!(
-            "`checks.fail-on` is {}, and was {}: findings that failed a run do not any more",
+            "`checks.fail-on` is {}, and was {}: some findings no longer fail the run",
             fail_on(head),
             fail_on(base)
         );

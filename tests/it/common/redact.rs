@@ -6,7 +6,7 @@ use camino::Utf8Path;
 const FILTERS: [(&str, &str); 13] = [
     // What other tests do on the server that all share.
     (
-        r"(?m)^\w+: (?:removed what an earlier run left|since the run began, the server of postgres\.url).*\n",
+        r"(?m)^\w+: (?:removed leftovers of an earlier run|these roles were created on the server of postgres\.url).*\n",
         "",
     ),
     (r"/(?:tmp|var/folders|dev/shm)/[\w./+-]+", "[TEMP]"),

@@ -38,7 +38,7 @@ pub(crate) fn action_image() -> Option<String> {
     let newest = ["src", "Cargo.lock", "Dockerfile"].map(|name| newest(&root.join(name)));
     let fresh = match newest.into_iter().max() {
         Some((changed, file)) if changed > made => {
-            Err(format!("it is older than {}: make it anew", file.display()))
+            Err(format!("it is older than {}: create it again", file.display()))
         }
         _ => Ok(image.clone()),
     };

@@ -122,7 +122,7 @@ fn a_workflow_with_one_failing_tenant() {
     let said = log.said(ACTION);
     assert!(said.contains(&format!("(docker: Docker image {postgres})")), "{said}");
     assert!(said.contains("✘ Migrations fail for 1 of 7 tenants"), "{said}");
-    assert!(said.ends_with("nothing was left behind\n"), "{said}");
+    assert!(said.ends_with("nothing to remove\n"), "{said}");
 
     let [annotation] = log.commands("error")[..] else { panic!("{:?}", log.commands("error")) };
     assert_eq!(annotation["kvPairs"]["file"], "migrations/3_email.sql");

@@ -43,7 +43,7 @@ fn a_cancelled_job_ends_in_time_and_leaves_nothing() {
         assert!(!server.is_there());
         assert_eq!(containers_beside(&id), "");
         let post = machine.post(&step.state).run().success();
-        assert_eq!(machine.read(&post).text(), "nothing was left behind\n");
+        assert_eq!(machine.read(&post).text(), "nothing to remove\n");
     }
 }
 
@@ -101,7 +101,7 @@ fn post_step_of_a_finished_job_does_nothing() {
     assert_eq!(state.keys().collect::<Vec<_>>(), ["finished", "started"]);
     for _ in 0..2 {
         let post = machine.read(&machine.post(&state).run().success());
-        assert_eq!(post.text(), "nothing was left behind\n");
+        assert_eq!(post.text(), "nothing to remove\n");
         assert!(post.outputs.is_empty() && post.state.is_empty() && post.summary.is_empty());
     }
     assert_eq!(machine.fake.comments().len(), 1);

@@ -19,7 +19,7 @@ fn error_of(machine: &Machine, step: ActionStep<'_>, code: i32) -> String {
     assert!(step.summary.starts_with("### ❌ Migrations could not be verified\n"));
     let comments = machine.fake.comments();
     let [comment] = &comments[..] else { panic!("{comments:?}") };
-    assert!(comment.body.contains("Nothing is known about any tenant."), "{}", comment.body);
+    assert!(comment.body.contains("No tenant has a result."), "{}", comment.body);
     error.to_owned()
 }
 
@@ -45,7 +45,10 @@ fn without_an_engine_and_without_a_server() {
     let error = error_of(&machine, machine.step().input("provider", "auto").without_socket(), 4);
     says(&error, &["no Docker engine answers at ", socket]);
     let error = error_of(&machine, machine.step().input("provider", "url").without_socket(), 3);
-    says(&error, &["the provider is `url`, but no server's URL is given", "MIG_CI_POSTGRES_URL"]);
+    says(
+        &error,
+        &["the provider is `url`, but the server's URL is not set", "MIG_CI_POSTGRES_URL"],
+    );
 }
 
 #[test]
@@ -54,7 +57,7 @@ fn a_docker_socket_without_listener() {
     let socket = machine.temp().join("docker.sock");
     drop(UnixListener::bind(&socket).unwrap());
     let error = error_of(&machine, machine.step().socket(&socket), 4);
-    says(&error, &["unix:///var/run/docker.sock: the socket is there, but nobody listens"]);
+    says(&error, &["unix:///var/run/docker.sock: the socket exists, but no process listens on it"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ async fn parameters_that_say_something_else_are_refused() {
             golang,
             "m/1_a.up.sql",
             "x-multi-statement=true",
-            ["x-multi-statement=true", "does not follow"],
+            ["x-multi-statement=true", "does not support"],
         ),
     ] {
         let config = if config.is_empty() { "format = \"plain\"" } else { config };
@@ -168,7 +168,7 @@ async fn a_ledger_with_another_tools_columns_is_not_read() {
     database.sql("CREATE TABLE schema_migrations (version bigint, dirty boolean)").await;
     let text = format!("-- migrate:up\n{ACCOUNTS}-- migrate:down\n");
     let shop = one("format = \"dbmate\"", "m/1_a.sql", &text);
-    says(&run(&shop, ["upgrade"], database.url()).run(), 1, &["columns of golang-migrate's"]);
+    says(&run(&shop, ["upgrade"], database.url()).run(), 1, &["columns of golang-migrate, but"]);
     assert_eq!(database.sql("SELECT cents FROM accounts").await, ["5"]);
 }
 

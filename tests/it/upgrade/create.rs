@@ -24,7 +24,7 @@ async fn create_makes_a_tenant_at_head() {
     assert_eq!(database.sql("SELECT count(*) FROM shared.plans").await, ["0"]);
 
     let again = create(&shop, &database, ["acme"]).run().exit(1);
-    assert!(again.stdout.contains("the schema \"tenant_acme\" is there already"), "{again:?}");
+    assert!(again.stdout.contains("the schema \"tenant_acme\" already exists"), "{again:?}");
     assert!(again.stdout.contains("`mig-ci upgrade -n app --tenant acme`"), "{again:?}");
     let shop = shop.file("tenant/3_t.sql", migration(3, "CREATE TABLE t3 ();"));
     let args = ["acme", "hooli", "--if-not-exists", "--format=json"];
@@ -41,7 +41,7 @@ async fn create_refuses_existing_tenants_before_any_change() {
     let database = with_tenants(&numbered(1)).await;
     let run = report(&create(&shop, &database, ["t001", "--format=json"]).run().exit(1));
     assert_eq!(counts(&run), [0, 0, 1, 1]);
-    assert_eq!(run.units[0].reason(), "there is no tenant to begin with");
+    assert_eq!(run.units[0].reason(), "there is no tenant to start with");
     assert_eq!(database.sql("SELECT to_regclass('shared.plans') IS NULL").await, ["t"]);
     let run = report(&create(&shop, &database, ["t001", "new", "--format=json"]).run().exit(1));
     assert_eq!([outcome(&run, "t001"), outcome(&run, "new")], ["failed", "upgraded"]);
@@ -54,7 +54,7 @@ fn a_server_that_is_not_there_is_the_environments_fault() {
     let nobody = run("postgres://u:hunter2@127.0.0.1:1/d").exit(4);
     assert!(nobody.stderr.contains("cannot connect to 127.0.0.1:1/d"), "{nobody:?}");
     let none = run("postgres://u:hunter2@127.0.0.1:port/d").exit(3);
-    assert!(none.stderr.contains("the address of `app`: it is no URL"), "{none:?}");
+    assert!(none.stderr.contains("the address of `app`: it is not the URL"), "{none:?}");
     assert!(!format!("{nobody:?}{none:?}").contains("hunter2"));
 }
 
@@ -72,7 +72,8 @@ async fn a_partly_created_tenant_is_kept_and_completed() {
     let shop = shop(1).file("tenant/2_bad.sql", migration(2, "SELECT nothing;"));
     let database = with_tenants(&[]).await;
     let run = create(&shop, &database, ["a cme"]).run().exit(1);
-    let way = "the schema is there and stays; once that is mended, go on with `mig-ci upgrade -n app --tenant 'a cme'`";
+    let way = "the schema was created and remains; fix the cause, then continue with `mig-ci upgrade -n app --tenant 'a \
+               cme'`";
     let text = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains(way), "{run:?}");
     let shop = shop.file("tenant/2_bad.sql", migration(2, "SELECT 1;"));
@@ -93,7 +94,7 @@ async fn create_that_was_killed_is_completed_by_upgrade() {
     assert_eq!(running.wait().status.code(), None);
     gate.execute("ROLLBACK").await.unwrap();
     let again = create(&shop, &database, ["acme"]).run().exit(1);
-    assert!(again.stdout.contains("is there already"), "{again:?}");
+    assert!(again.stdout.contains("already exists"), "{again:?}");
     upgrade(&shop, &database, ["--tenant=acme"]).run().success();
     let applied = "SELECT tenant, version FROM audit.applied ORDER BY version";
     assert_eq!(database.sql(applied).await, ["tenant_acme|1", "tenant_acme|2"]);
@@ -113,7 +114,7 @@ async fn of_two_concurrent_creates_one_succeeds() {
         ends.sort();
         assert_eq!((ends[0].0, ends[1].0), (Some(0), Some(1)), "{ends:?}");
         let said = &ends[1].1;
-        let there = said.contains("is there already") || said.contains("has just been made");
+        let there = said.contains("already exists") || said.contains("has just been created");
         assert!(there, "{said}");
     }
     let applied = database.sql("SELECT count(*), count(DISTINCT tenant) FROM audit.applied");
@@ -140,7 +141,7 @@ async fn hostile_names_are_made_as_they_are() {
     let schemas = database.sql("SELECT substr(tenant, 8) FROM audit.applied ORDER BY ctid").await;
     assert_eq!(schemas, names);
     let long = create(&shop, &database, [&"x".repeat(57)]).run().exit(1);
-    assert!(long.stdout.contains("has 64 bytes, and PostgreSQL cuts names at 63"), "{long:?}");
+    assert!(long.stdout.contains("has 64 bytes, and PostgreSQL truncates names to 63"), "{long:?}");
     let config = shop.read("mig-ci.toml").replace("target = \"tenant_{tenant}\"\n", "");
     let shop = shop.file("mig-ci.toml", config);
     let reserved = create(&shop, &database, ["pg_x"]).run().exit(1);
@@ -174,7 +175,7 @@ async fn a_new_tenant_can_have_a_database() {
     assert_eq!(main.sql(&names).await, [made("We'ird \"Té")]);
     shop.mig_ci(["create", "b"]).run().success();
     let again = shop.mig_ci(["create", "b"]).run().exit(1);
-    let words = format!("the database \"{}\" is there already", made("b"));
+    let words = format!("the database \"{}\" already exists", made("b"));
     assert!(again.stdout.contains(&words), "{again:?}");
     assert_eq!(postgres().sql_in(&made("b"), has_it).await, ["t"]);
 
@@ -211,5 +212,5 @@ async fn a_tenant_whose_address_its_source_tells_is_known_there_first() {
     let has_it = "SELECT to_regclass('public.a') IS NOT NULL";
     assert_eq!(postgres().sql_in(&target, has_it).await, ["t"]);
     let unknown = shop.mig_ci(["create", "near"]).run().exit(3);
-    assert!(unknown.stderr.contains("no tenant of `customer` is called \"near\""), "{unknown:?}");
+    assert!(unknown.stderr.contains("`customer` has no tenant \"near\""), "{unknown:?}");
 }

@@ -57,12 +57,12 @@ async fn a_plain_database_goes_down_by_steps_to_a_version_and_to_its_base() {
     assert_eq!(unit.undone(), ["5"]);
     assert_eq!(left().await, "4|4");
     let text = run(&users, &database, ["downgrade", "2", "-n", "users"]).run().success();
-    assert!(text.stdout.contains("4 → 2, 2 migrations undone"), "{}", text.stdout);
+    assert!(text.stdout.contains("4 → 2, 2 migrations reverted"), "{}", text.stdout);
     assert_eq!(left().await, "2|2");
     run(&users, &database, ["downgrade", "-n", "users", "base"]).run().success();
     assert_eq!(left().await, "0|0");
     let again = run(&users, &database, ["downgrade", "-n", "users", "-1"]).run().success();
-    assert!(again.stdout.contains("already there"), "{}", again.stdout);
+    assert!(again.stdout.contains("up to date"), "{}", again.stdout);
     run(&users, &database, ["upgrade", "-n", "users"]).run().success();
     assert_eq!(left().await, "5|5");
     for (to, words) in [("9", "9"), ("head", "mig-ci upgrade"), ("-0", "-1")] {
@@ -95,7 +95,7 @@ async fn missing_down_scripts_are_reported_before_any_change() {
     let empty = reversible(3).file("tenant/2_t.down.sql", "-- cannot be undone\n");
     run(&empty, &database, ["upgrade", "--all-tenants"]).run().success();
     let no = run(&empty, &database, ["downgrade", "1", "--all-tenants"]).run().exit(1);
-    assert!(no.stdout.contains("2 cannot be undone: its down script has no statement"), "{no:?}");
+    assert!(no.stdout.contains("2 cannot be reverted: its down script has no statement"), "{no:?}");
     assert!(no.stdout.contains("tenant/2_t.down.sql"), "{no:?}");
     let all = tables(&database).await;
     assert!(all.iter().all(|one| one.ends_with(": t1 t2 t3")), "{all:?}");
@@ -192,7 +192,7 @@ async fn downgrade_report_refuses_when_later_migrations_exist() {
     );
     assert_eq!(outcome(&back, "app"), "not-run", "{back}");
     assert!(
-        back.to_string().contains("something was applied (3, perhaps) after what is to be undone"),
+        back.to_string().contains("a migration was applied (3, perhaps) after those to revert"),
         "{back}"
     );
     assert_eq!(tables(&database).await[1], "tenant_t002: t1 t2 t3");

@@ -36,5 +36,5 @@ async fn a_plan_is_data_and_a_refusal_is_a_failure() {
     // The way down has its plan, too.
     let down = first.mig_ci(["downgrade", "base", "--all-tenants", "--dry-run"]);
     let down = down.env("SHOP_URL", database.url()).run().exit(1);
-    assert!(down.stdout.contains("1 cannot be undone: it has no down script"), "{}", down.stdout);
+    assert!(down.stdout.contains("1 cannot be reverted: it has no down script"), "{}", down.stdout);
 }

@@ -76,7 +76,7 @@ async fn upgrade_exhausted_server_resources_are_an_environment_failure() {
     // A dry run only reads.
     upgrade(&shop, &database, ["--all-tenants", "--dry-run"]).run().success();
     let text = upgrade(&shop, &database, ["--resume=r.json"]).run().exit(4);
-    let line = "! app, tenant t002: the environment failed, now at 1, nothing is known of 2, 3: temporary file size";
+    let line = "! app, tenant t002: the environment failed, now at 1, state of 2, 3 unknown: temporary file size";
     assert!(text.stdout.contains(line), "{text:?}");
     assert!(!text.stderr.contains("failed,"), "{text:?}");
     with_disk(&database).await;
@@ -108,7 +108,7 @@ async fn the_environment_counts_for_canaries_and_the_limit_of_failures() {
     let shop = shop.file("tenant/2_sort.sql", block(SORTS));
     for (limit, reason) in [
         ("--canary=1", "1 of the first 1 (--canary) failed"),
-        ("--max-failures=0", "more than 0 (--max-failures) failed before"),
+        ("--max-failures=0", "more than 0 (--max-failures) targets failed"),
     ] {
         let args = ["--all-tenants", "--jobs=1", "--format=json", limit];
         let run = report(&upgrade(&shop, &database, args).run().exit(4));
@@ -231,7 +231,7 @@ async fn a_lost_server_ends_the_run() {
         assert_eq!(struck.outcome, UnitOutcome::EnvironmentFailed);
         assert_eq!(struck.failure().kind, "server-lost");
         let reason = run.unit("t006").reason();
-        assert!(reason.starts_with("the server was lost before: "), "{reason}");
+        assert!(reason.starts_with("the server was lost: "), "{reason}");
         assert_eq!(run.findings[0].code, "server-lost");
     }
 }
@@ -264,7 +264,7 @@ async fn a_server_crash_is_not_a_migration_failure() {
         let expected = if exit == 4 { "environment-failed" } else { "failed" };
         assert_eq!(outcome(&run, "t001"), expected);
         let hint = run.unit("t001").failure().hint();
-        assert!(hint.contains("it may have been applied in part"), "{hint}");
+        assert!(hint.contains("it may have been applied partly"), "{hint}");
     }
 }
 
@@ -298,7 +298,7 @@ async fn an_unreachable_tenant_server_affects_its_tenants_only() {
     }
     let text = shop.mig_ci(["status", "--all-tenants"]).run().exit(4).stdout;
     assert!(
-        text.contains("far: not known, the environment failed: cannot open a session"),
+        text.contains("far: no result, the environment failed: cannot open a session"),
         "{text}"
     );
     // What is behind will be behind the next time, too.

@@ -364,7 +364,7 @@ async fn a_second_signal_cancels_the_remaining_lock_waits() {
     let run = report(&ended);
     assert_eq!([outcome(&run, "t001"), outcome(&run, "t002")], ["failed", "not-run"]);
     let hint = run.unit("t001").failure().hint();
-    assert!(hint.contains("what the migration did before it failed stays"), "{hint}");
+    assert!(hint.contains("the statements before the failure stay applied"), "{hint}");
     assert_eq!(shop.read("r.json"), ended.stdout);
     holder.execute("ROLLBACK").await.unwrap();
 }

@@ -36,7 +36,7 @@ async fn max_failures_stops_the_rollout() {
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
     let failed = run.counts.failed;
     assert!((5..=6).contains(&failed), "{failed}: those at work come to their end");
-    assert_eq!(run.units[100].reason(), "more than 4 (--max-failures) failed before");
+    assert_eq!(run.units[100].reason(), "more than 4 (--max-failures) targets failed");
     assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["100"]);
 }
 
@@ -200,10 +200,10 @@ async fn an_invalid_address_is_reported_before_any_change() {
     let args = ["upgrade", "--all-tenants", "--format=json", "--max-failures=0"];
     let run = report(&shop.mig_ci(args).run().exit(1));
     assert_eq!(counts(&run), [0, 0, 1, 2]);
-    assert_eq!(run.units[0].reason(), "more than 0 (--max-failures) failed before");
+    assert_eq!(run.units[0].reason(), "more than 0 (--max-failures) targets failed");
     let shop = shop.file("mig-ci.toml", config(one));
     let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
-    assert_eq!(run.units[0].reason(), "there is no tenant to begin with");
+    assert_eq!(run.units[0].reason(), "there is no tenant to start with");
     assert_eq!(main.sql(has_it).await, ["f"]);
     let shop = shop.file("mig-ci.toml", config(&both));
     let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
@@ -224,7 +224,7 @@ async fn a_ledger_that_is_a_view_is_refused() {
     let ends = ["t001", "t002", "t003"].map(|name| outcome(&run, name));
     assert_eq!(ends, ["up-to-date", "failed", "upgraded"]);
     let message = &run.units[2].failure().message;
-    assert!(message.ends_with("is a view, and no table"), "{message}");
+    assert!(message.ends_with("is a view, not a table"), "{message}");
 }
 
 /// What runs outside of a transaction may have been applied whole when its connection breaks: it is not run again.
@@ -250,7 +250,7 @@ async fn committed_parts_of_a_failed_migration_are_reported() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "COMMIT; SELECT 1 / 0;"));
     let database = with_tenants(&numbered(1)).await;
     let failed = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
-    assert!(failed.stdout.contains("what the migration did before it failed stays"), "{failed:?}");
+    assert!(failed.stdout.contains("the statements before the failure stay applied"), "{failed:?}");
 }
 
 /// Nothing of one tenant's session is there for the next one, whatever a function has left in it.

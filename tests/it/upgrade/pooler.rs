@@ -64,7 +64,7 @@ async fn pgbouncer_is_detected_and_refused() {
         let run = shop.mig_ci(["upgrade", "--all-tenants"]).env("SHOP_URL", pooler.url(&database));
         let run = run.run().exit(4);
         assert!(run.stderr.contains("PgBouncer"), "{more}: {}", run.stderr);
-        assert!(run.stderr.contains("onnect to PostgreSQL itself"), "{more}: {}", run.stderr);
+        assert!(run.stderr.contains("onnect to PostgreSQL directly"), "{more}: {}", run.stderr);
     }
     let ledgers = "SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'";
     assert_eq!(database.sql(ledgers).await, ["0"]);

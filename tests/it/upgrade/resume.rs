@@ -37,7 +37,7 @@ async fn resume_runs_exactly_what_a_report_left() {
 
     let none = upgrade(&shop, &database, ["--resume=r2.json", "--output=json=r3.json"]).run();
     let none = none.success();
-    let words = "Nothing is left to do: all 3 targets of r2.json are upgraded or up to date";
+    let words = "Nothing left to do: all 3 targets of r2.json are upgraded or up to date";
     assert!(none.stdout.contains(words), "{none:?}");
     let still = upgrade(&shop, &database, ["--resume=r3.json"]).run().success();
     assert!(still.stdout.contains("r3.json has no targets"), "{still:?}");
@@ -81,7 +81,7 @@ async fn resume_reports_tenants_that_no_longer_exist() {
     assert_eq!(ends, ["upgraded", "failed", "failed"]);
     let why = |index: usize| run.units[index].failure().message.clone();
     assert_eq!(run.units[2].failure().cause.as_deref(), Some("not-in-source"));
-    assert_eq!(why(2), "the query of `app` does not give this tenant any more");
+    assert_eq!(why(2), "`from.query` of `app` no longer returns this tenant");
     assert_eq!(why(3), "there is no schema \"tenant_t003\"");
 }
 
@@ -101,13 +101,9 @@ async fn unusable_resume_reports_are_refused() {
         .file("verify.json", written.replace("mig-ci.upgrade/1", "mig-ci.report/1"))
         .file("gone.json", written.replace("\"users\"", "\"customers\""));
     for (args, exit, words) in [
-        (["--resume=users.json", "-n=app"], 2, "is of the database `users`, and -n names `app`"),
-        (["--resume=older.json", "-q"], 3, "mig-ci 0.0.1 has written it, and this is"),
-        (
-            ["--resume=text.json", "-q"],
-            3,
-            "text.json: it is no JSON report, as from line 1, column 1",
-        ),
+        (["--resume=users.json", "-n=app"], 2, "is for the database `users`, but -n is `app`"),
+        (["--resume=older.json", "-q"], 3, "it was written by mig-ci 0.0.1, but this is"),
+        (["--resume=text.json", "-q"], 3, "text.json: it is not a JSON report (line 1, column 1)"),
         (["--resume=verify.json", "-q"], 3, "its schema is \"mig-ci.report/1\""),
         (["--resume=nowhere.json", "-q"], 4, "cannot read the report nowhere.json"),
         (["--resume=gone.json", "-q"], 3, "customers"),

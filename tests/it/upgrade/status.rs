@@ -74,19 +74,21 @@ async fn status_names_drifted_tenants() {
     assert_eq!(seen("t001"), (json!("at-head"), json!("same")));
     assert_eq!(seen("t003"), (json!("at-head"), json!("drifted")));
     // Three have this ledger; two of them have its shape, and the third that of the head.
-    assert_eq!(seen("t004"), (json!("behind"), json!("ledger-lies")));
+    assert_eq!(seen("t004"), (json!("behind"), json!("ledger-mismatch")));
     assert_eq!(unit(&report, "t004")["looks_like"], "3");
     assert_eq!(seen("t005"), (json!("absent"), Value::Null));
     assert_eq!(seen("t006").0, "refused");
     assert_eq!(seen("t008"), (json!("behind"), json!("same")));
     // Its ledger says 3, and it has the shape of 2.
-    assert_eq!(seen("t010"), (json!("at-head"), json!("ledger-lies")));
+    assert_eq!(seen("t010"), (json!("at-head"), json!("ledger-mismatch")));
     assert_eq!(seen("t011"), (json!("at-head"), json!("same")), "rows are no shape");
     let differences = report["differences"].to_string();
     assert!(differences.contains("extra"), "{differences}");
     let text = status(&shop, &database, ["--all-tenants", "--check"]).run().exit(1).stdout;
     assert!(
-        text.contains("t004: at 2, 1 pending: 3; its ledger lies: it has the shape of 3"),
+        text.contains(
+            "t004: at 2, 1 pending: 3; its ledger does not match its schema, which is that of 3"
+        ),
         "{text}"
     );
     assert!(text.contains("t003, compared with t001"), "{text}");

@@ -50,7 +50,8 @@ async fn the_shared_schema_is_refused_from_every_tenant_source() {
         let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1);
         let run = report(&run);
         assert_eq!(counts(&run), [2, 0, 1, 0], "{from}: {run}");
-        let why = "the schema \"shared\" is no tenant's: it is the shared track's schema";
+        let why =
+            "the schema \"shared\" does not belong to a tenant: it is the shared track's schema";
         assert_eq!(failure(&run, "shared"), why, "{from}");
         assert_shared_is_clean(&database).await;
     }
@@ -77,7 +78,8 @@ async fn the_shared_schema_is_no_tenants_on_the_command_line() {
             let mut units = run["units"].as_array().unwrap().iter();
             let unit = units.find(|unit| unit["name"] == name).unwrap_or_else(|| panic!("{run}"));
             let why = unit["failure"]["message"].as_str().unwrap();
-            let is_told = why.contains("is no tenant's") || why.contains("reserves for itself");
+            let is_told =
+                why.contains("does not belong to a tenant") || why.contains("reserves for itself");
             assert!(is_told, "{command} {name}: {why}");
         }
     }
@@ -176,7 +178,7 @@ async fn databases_of_the_server_or_of_a_track_are_no_tenants() {
     for name in ["postgres", "template0", "template1"] {
         assert!(failure(&run, name).ends_with("PostgreSQL's own database"), "{name} {run}");
     }
-    assert!(failure(&run, &main.name).contains("the database that `url` names"), "{run}");
+    assert!(failure(&run, &main.name).contains("the database of `url`"), "{run}");
     assert!(failure(&run, &other.name).ends_with("the named database `stats`"), "{run}");
     assert_eq!(outcome(&run, &own.name), "upgraded");
     assert_eq!(main.sql("SELECT to_regclass('a') IS NULL").await, ["t"]);
@@ -209,7 +211,7 @@ async fn two_addresses_of_one_database_are_one_target() {
         failure(&run, "one").contains("the tenants \"one\", \"two\" have the same target"),
         "{run}"
     );
-    assert!(failure(&run, "main").contains("the database that `url` names"), "{run}");
+    assert!(failure(&run, "main").contains("the database of `url`"), "{run}");
     for database in [&main, &first] {
         assert_eq!(database.sql("SELECT to_regclass('a') IS NULL").await, ["t"]);
     }
@@ -226,7 +228,7 @@ async fn two_addresses_of_one_database_are_one_target() {
     let shop = customers(&main.url(), &query(&rows), "");
     let run = report(&shop.mig_ci(["upgrade", "--tenant=one", "--format=json"]).run().exit(1));
     assert!(
-        failure(&run, "one").contains("gives the same database to another tenant: two"),
+        failure(&run, "one").contains("returned the same database for another tenant: two"),
         "{run}"
     );
 }
@@ -266,7 +268,7 @@ async fn a_schema_that_the_tool_cannot_work_in_costs_one_tenant() {
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1);
     let run = report(&run);
     assert_eq!([outcome(&run, "Acme"), outcome(&run, "t001")], ["failed", "upgraded"]);
-    assert!(failure(&run, "Acme").contains("dbmate cannot work in the schema `Acme`"), "{run}");
+    assert!(failure(&run, "Acme").contains("dbmate cannot use the schema `Acme`"), "{run}");
     let tables = "SELECT count(*) FROM pg_class WHERE relname = 't' AND relnamespace <> 't001'::regnamespace";
     assert_eq!(database.sql(tables).await, ["0"]);
 }
@@ -288,7 +290,7 @@ async fn a_template_that_the_tool_cannot_work_in_is_a_configuration_error() {
         let run = args.iter().fold(shop.mig_ci([]), |run, arg| run.arg(arg));
         let run = run.env("SHOP_URL", database.url()).run();
         assert_eq!(run.status.code(), Some(3), "{args:?} {run:?}");
-        assert!(run.stderr.contains("dbmate cannot work in the schema"), "{args:?} {run:?}");
+        assert!(run.stderr.contains("dbmate cannot use the schema"), "{args:?} {run:?}");
     }
     assert_eq!(database.sql("SELECT to_regclass('shared.plans') IS NULL").await, ["t"]);
 }

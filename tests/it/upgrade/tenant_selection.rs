@@ -37,7 +37,7 @@ async fn create_reports_the_same_errors_as_upgrade() {
     let database = with_tenants(&[]).await;
     let shop = shop(1);
     let nobody = tenants(&shop, &database, []).exit(5);
-    assert!(nobody.stderr.contains("the query of `app` gives no tenant"), "{nobody:?}");
+    assert!(nobody.stderr.contains("`from.query` of `app` returned no tenants"), "{nobody:?}");
     assert_eq!(nobody.stderr, upgrade(&shop, &database, ["--all-tenants", "-q"]).run().stderr);
     let list = shop.read("mig-ci.toml");
     let list = list.replace(
@@ -47,7 +47,7 @@ async fn create_reports_the_same_errors_as_upgrade() {
     let shop = shop.file("mig-ci.toml", list);
     for args in [["tenants", "-q"], ["upgrade", "--all-tenants"], ["upgrade", "--tenant=a"]] {
         let bad = shop.mig_ci(args).env("SHOP_URL", "postgres://h:port/d").run().exit(3);
-        assert!(bad.stderr.contains("the address of `app`: it is no URL"), "{bad:?}");
+        assert!(bad.stderr.contains("the address of `app`: it is not the URL"), "{bad:?}");
     }
     let plain = project().file("mig-ci.toml", "[databases.users]\nmigrations = \"m\"\n");
     let plain = plain.file("m/1.sql", "SELECT 1;");
@@ -69,7 +69,7 @@ async fn addresses_have_no_passwords_and_bad_ones_are_named() {
     let text = tenants(&shop, &database, []).exit(1);
     assert!(text.stdout.contains("a  database a  at db1.example:6432/a\n"), "{text:?}");
     assert!(
-        text.stdout.contains("c  database c  nowhere: the address of this tenant: it is no URL")
+        text.stdout.contains("c  database c  error: the address of this tenant: it is not the URL")
     );
     let json = json_of(&tenants(&shop, &database, ["--format=json"]).exit(1));
     assert!(json["tenants"][1]["address"].as_str().unwrap().ends_with("/b"), "{json}");
@@ -114,7 +114,7 @@ async fn a_variable_for_a_database_without_tenants_is_the_reason() {
     let run = upgrade(&shop, &database, ["-n", "users"]).env("TENANT_SCHEMA", "tenant_t001");
     let run = run.run().exit(2);
     let words =
-        "`users` has no tenants, and TENANT_SCHEMA or TENANT_DB in the environment names one";
+        "`users` has no tenants, but TENANT_SCHEMA or TENANT_DB in the environment names one";
     assert!(run.stderr.contains(words), "{run:?}");
     upgrade(&shop, &database, ["-n", "users"]).run().success();
     let run = upgrade(&shop, &database, ["--format=json"]).env("TENANT_SCHEMA", "tenant_t001");
@@ -133,16 +133,16 @@ async fn an_invalid_tenant_name_fails_that_tenant_only() {
     assert_eq!(counts(&run), [4, 0, 2, 0]);
     let tab = run.units[4].failure();
     let message = &tab.message;
-    assert!(
-        message.contains("the query of `app` gives a name that cannot be a tenant's"),
-        "{tab:?}"
-    );
+    assert!(message.contains("`from.query` of `app` returned an invalid tenant name"), "{tab:?}");
     assert!(message.contains("contains a control character"), "{tab:?}");
     assert!(tab.hint().starts_with("correct it there"), "{tab:?}");
     let message = &run.units[5].failure().message;
     assert!(message.contains("has 87 bytes"), "{message}");
     let named = upgrade(&shop, &database, ["--tenant", &long]).run().exit(1);
-    assert!(named.stdout.contains("the command line of `app` gives a name"), "{named:?}");
+    assert!(
+        named.stdout.contains("the command line of `app` returned an invalid tenant name"),
+        "{named:?}"
+    );
     let text = tenants(&shop, &database, []).exit(1).stdout;
     assert_eq!(text.lines().count(), 5, "{text}");
     // A schema of such a name is not this tenant's.
@@ -181,7 +181,7 @@ async fn a_new_tenant_need_not_be_known_where_its_address_is_made() {
     let shop = shop.file("mig-ci.toml", config);
     let unknown = shop.mig_ci(["upgrade", "--tenant", &tenant.name]);
     let unknown = unknown.env("SHOP_URL", main.url()).run().exit(3);
-    assert!(unknown.stderr.contains("no tenant of `customer` is called"), "{unknown:?}");
+    assert!(unknown.stderr.contains("`customer` has no tenant"), "{unknown:?}");
 }
 
 /// The query only looks.

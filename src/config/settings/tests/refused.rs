@@ -21,7 +21,7 @@ fn text_that_is_no_toml() {
     2 | migrations = migrations/users
       |              ^^^^^^^^^^^^^^^^
       |
-      = help: put the value between quotes
+      = help: put the value in quotes
     "#);
     assert_snapshot!(refused("[databases.users]\nmigrations = \"a\"\nmigrations = \"b\"\n"), @r#"
     error: not valid TOML: duplicate key
@@ -30,7 +30,7 @@ fn text_that_is_no_toml() {
     3 | migrations = "b"
       | ^^^^^^^^^^
       |
-      = help: a key, or a table's header, may stand in a table once: join the two, or remove one
+      = help: a key or a table header may occur only once in a table: merge the two, or remove one
     "#);
     assert_snapshot!(refused("[databases.users]\n[databases.users]\n"), @r#"
     error: not valid TOML: duplicate key
@@ -39,7 +39,7 @@ fn text_that_is_no_toml() {
     2 | [databases.users]
       |            ^^^^^
       |
-      = help: a key, or a table's header, may stand in a table once: join the two, or remove one
+      = help: a key or a table header may occur only once in a table: merge the two, or remove one
     "#);
 }
 
@@ -142,7 +142,7 @@ tenants = { migrations = \"migrations/tenant\", samples = [\"a\", 1] }
     4 | extensions = "vector"
       |              ^^^^^^^^
       |
-      = help: Extensions that are made in each database by its administrator before the first migration.
+      = help: Extensions that the administrator creates in each database before the first migration.
 
     error: `databases.users` must be a table, and is a string
      --> mig-ci.toml:6:9
@@ -150,9 +150,9 @@ tenants = { migrations = \"migrations/tenant\", samples = [\"a\", 1] }
     6 | users = "migrations/users"
       |         ^^^^^^^^^^^^^^^^^^
       |
-      = help: A named database: `migrations` alone, or `shared`, `tenants`, or both.
+      = help: A named database: only `migrations`, or `shared`, `tenants`, or both.
 
-    error: [databases.app.shared] lacks its `migrations`
+    error: [databases.app.shared] has no `migrations`
      --> mig-ci.toml:8:1
       |
     8 | shared = { schema = "shared" }
@@ -226,13 +226,13 @@ locks = { severity = \"none\" }
 #[test]
 fn versions_that_are_none() {
     assert_snapshot!(refused("postgres.version = \"17.2\"\n[databases.users]\nmigrations = \"migrations/users\"\n"), @r#"
-    error: `17.2` is not a major version of PostgreSQL that mig-ci knows
+    error: `17.2` is not a major version of PostgreSQL that mig-ci supports
      --> mig-ci.toml:1:20
       |
     1 | postgres.version = "17.2"
       |                    ^^^^^^
       |
-      = help: give the major version alone, 14 or later: `version = "17"`
+      = help: use only the major version, 14 or later: `version = "17"`
     "#);
     for version in ["13", "-1", "\"\\u00e9\"", "170000"] {
         let text = format!(
@@ -251,28 +251,28 @@ fn variables_that_are_not_set() {
     2 | migrations = "${FOLDER}/users"
       |              ^^^^^^^^^^^^^^^^^
       |
-      = help: set it, or give a default: `${FOLDER:-default}`
+      = help: set it, or write a default: `${FOLDER:-default}`
 
-    error: `databases.users.format`: a `${` without its `}`
+    error: `databases.users.format`: a `${` without a `}`
      --> mig-ci.toml:3:10
       |
     3 | format = "${FORMAT"
       |          ^^^^^^^^^^
       |
-      = help: a variable is written `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself
+      = help: write a variable as `${NAME}` or `${NAME:-default}`; `$${` is a literal `${`
     "#);
 }
 
 #[test]
 fn a_provider_without_its_url() {
     assert_snapshot!(refused("[postgres]\nprovider = \"url\"\n[databases.users]\nmigrations = \"migrations/users\"\n"), @r#"
-    error: the provider is `url`, but no server's URL is given
+    error: the provider is `url`, but the server's URL is not set
      --> mig-ci.toml:2:12
       |
     2 | provider = "url"
       |            ^^^^^
       |
-      = help: set MIG_CI_POSTGRES_URL, give `--postgres-url`, or add `url = "${VARIABLE}"` to [postgres]; or choose another `provider`
+      = help: set MIG_CI_POSTGRES_URL or `--postgres-url`, or add `url = "${VARIABLE}"` to [postgres]; or choose another `provider`
     "#);
 }
 
@@ -291,9 +291,9 @@ migrations = \"migrations/users\"
     3 | "app region" = "**"
       | ^^^^^^^^^^^^
       |
-      = help: a setting of your own has a dot in its name: `"app.region" = "eu"`
+      = help: a custom setting has a dot in its name: `"app.region" = "eu"`
 
-    error: the setting `search_path` would undo what mig-ci sets for each session
+    error: the setting `search_path` would override what mig-ci sets for each session
      --> mig-ci.toml:4:1
       |
     4 | search_path = "*"
@@ -336,7 +336,7 @@ migrations = \"nowhere\"
       |
       = help: did you mean `sql/roles.sql`?
 
-    error: `databases.users.migrations`: the folder `migrations/user` does not exist, or holds no files
+    error: `databases.users.migrations`: the folder `migrations/user` does not exist, or contains no files
      --> mig-ci.toml:5:14
       |
     5 | migrations = "migrations/user"
@@ -350,9 +350,9 @@ migrations = \"nowhere\"
     6 | sample = "../users.sql"
       |          ^^^^^^^^^^^^^^
       |
-      = help: paths are relative to the folder of `mig-ci.toml`, and stay inside it: move the file up
+      = help: paths are relative to the folder of `mig-ci.toml` and have to stay inside it: move `mig-ci.toml` to a parent folder
 
-    error: `databases.other.migrations`: the folder `nowhere` does not exist, or holds no files
+    error: `databases.other.migrations`: the folder `nowhere` does not exist, or contains no files
      --> mig-ci.toml:8:14
       |
     8 | migrations = "nowhere"
@@ -390,26 +390,26 @@ shared = { migrations = \"migrations/shared\" }
     4 | [databases.""]
       |            ^^
       |
-      = help: give it the name that `-n` should take
+      = help: give it a name for `-n`
 
-    error: `databases.loose.format` stands beside no `migrations`
+    error: `databases.loose.format` is in a table without `migrations`
      --> mig-ci.toml:7:1
       |
     7 | format = "plain"
       | ^^^^^^
       |
-      = help: move `format` into the table whose `migrations` it is about
+      = help: move `format` into the table with its `migrations`
 
-    error: the database `twice` has its migrations twice: `migrations` and `shared.migrations`
+    error: the database `twice` has two keys for its migrations: `migrations` and `shared.migrations`
       --> mig-ci.toml:10:1
        |
     10 | migrations = "migrations/users"
        | ^^^^^^^^^^
        |
-       = help: keep one of the two: `migrations` is the short form of `shared`
+       = help: remove one of the two: `migrations` is the short form of `shared`
     "#);
     assert_snapshot!(refused("[postgres]\n"), @r#"
-    error: the file names no database
+    error: the file contains no database
     --> mig-ci.toml
      = help: add one: `[databases.app]` with `migrations = "migrations"`
     "#);
@@ -440,23 +440,23 @@ search_path = [\"{target}\"]
     5 | search_path = ["public", "{target}"]
       |                ^^^^^^^^
       |
-      = help: put `shared` first: that is where migrations create their tables, and where the ledger is
+      = help: put `shared` first: migrations create their tables there, and it contains the ledger
 
-    error: `databases.app.shared.search_path[1]` holds `{target}`, but shared migrations run for no tenant
+    error: `databases.app.shared.search_path[1]` contains `{target}`, but shared migrations do not belong to a tenant
      --> mig-ci.toml:5:26
       |
     5 | search_path = ["public", "{target}"]
       |                          ^^^^^^^^^^
       |
-      = help: name the schemas themselves; `{target}` is a tenant's schema, and belongs into the `search_path` of tenants that have one each
+      = help: list schema names; `{target}` is a tenant's schema, and is valid only in the `search_path` of tenants with a schema each
 
-    error: `databases.app.tenants.search_path[1]` holds `{tenant}`, which means nothing there
+    error: `databases.app.tenants.search_path[1]` contains `{tenant}`, which has no meaning there
      --> mig-ci.toml:8:26
       |
     8 | search_path = ["public", "{tenant}"]
       |                          ^^^^^^^^^^
       |
-      = help: write `{target}`: the tenant's schema, as the key `target` makes it
+      = help: write `{target}`: the tenant's schema, as defined by the key `target`
 
     error: `databases.users.schema`: `pg_users` begins with `pg_`, which PostgreSQL reserves for itself
       --> mig-ci.toml:11:10
@@ -472,15 +472,15 @@ search_path = [\"{target}\"]
     12 | search_path = []
        |               ^^
        |
-       = help: name its schemas, or leave the key out
+       = help: list its schemas, or remove the key
 
-    error: `databases.customers.tenants.search_path[0]` holds `{target}`, but each tenant has a database of its own
+    error: `databases.customers.tenants.search_path[0]` contains `{target}`, but each tenant has its own database
       --> mig-ci.toml:16:16
        |
     16 | search_path = ["{target}"]
        |                ^^^^^^^^^^
        |
-       = help: name the schemas themselves; `{target}` is a tenant's schema, and belongs into the `search_path` of tenants that have one each
+       = help: list schema names; `{target}` is a tenant's schema, and is valid only in the `search_path` of tenants with a schema each
     "#);
 }
 
@@ -493,17 +493,17 @@ fn templates_that_give_no_targets() {
     3 | target = "tenant"
       |          ^^^^^^^^
       |
-      = help: put `{tenant}` where the tenant's name belongs: `tenant_{tenant}`
+      = help: insert `{tenant}` for the tenant's name: `tenant_{tenant}`
     "#);
     let long = format!("target = \"{}_{{tenant}}\"", "long".repeat(15));
     assert_snapshot!(refused(&with_tenants(&long)), @r#"
-    error: `databases.app.tenants.target`: `longlonglonglonglonglonglonglonglonglonglonglonglonglonglong_base` has 65 bytes, and PostgreSQL cuts names at 63
+    error: `databases.app.tenants.target`: `longlonglonglonglonglonglonglonglonglonglonglonglonglonglong_base` has 65 bytes, and PostgreSQL truncates names to 63
      --> mig-ci.toml:3:10
       |
     3 | target = "longlonglonglonglonglonglonglonglonglonglonglonglonglonglong_{tenant}"
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: shorten it by 2 bytes: two names that PostgreSQL cuts alike would share one schema
+      = help: shorten it by 2 bytes: two names that PostgreSQL truncates to the same name would share one schema
     "#);
 }
 
@@ -516,7 +516,7 @@ fn samples_that_match_nothing() {
     3 | samples = ["samples/*.sql", "sampels/*.sql", "samples/{"]
       |            ^^^^^^^^^^^^^^^
       |
-      = help: none of the 2 files below `samples` fits; `*` does not go into folders, `**` does
+      = help: none of the 2 files below `samples` matches; `*` does not match folders, `**` does
 
     error: `databases.app.tenants.samples[1]`: no file matches `sampels/*.sql`
      --> mig-ci.toml:3:29
@@ -524,7 +524,7 @@ fn samples_that_match_nothing() {
     3 | samples = ["samples/*.sql", "sampels/*.sql", "samples/{"]
       |                             ^^^^^^^^^^^^^^^
       |
-      = help: the folder `sampels` does not exist, or holds no files
+      = help: the folder `sampels` does not exist, or contains no files
 
     error: `databases.app.tenants.samples[2]`: `samples/{` is not a pattern: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
      --> mig-ci.toml:3:46
@@ -532,7 +532,7 @@ fn samples_that_match_nothing() {
     3 | samples = ["samples/*.sql", "sampels/*.sql", "samples/{"]
       |                                              ^^^^^^^^^^^
       |
-      = help: `*` stands for a part of a name, `**` for folders, `{a,b}` for alternatives; a `\` takes the meaning from the next character
+      = help: `*` matches a part of a name, `**` matches folders, `{a,b}` alternatives; `\` escapes the next character
     "#);
 }
 
@@ -558,23 +558,23 @@ fn samples_whose_names_cannot_be() {
     3 | samples = "samples/*"
       |           ^^^^^^^^^^^
       |
-      = help: narrow the pattern (`*.sql`), or make the sample with `pg_dump --format=plain`
+      = help: restrict the pattern (`*.sql`), or create the sample with `pg_dump --format=plain`
 
-    error: the name `base` of the sample samples/base.sql is one that mig-ci gives
+    error: the name `base` of the sample samples/base.sql is reserved by mig-ci
      --> mig-ci.toml:3:11
       |
     3 | samples = "samples/*"
       |           ^^^^^^^^^^^
       |
-      = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci makes itself
+      = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci creates itself
 
-    error: the name `fresh_2` of the sample samples/fresh_2.sql.gz is one that mig-ci gives
+    error: the name `fresh_2` of the sample samples/fresh_2.sql.gz is reserved by mig-ci
      --> mig-ci.toml:3:11
       |
     3 | samples = "samples/*"
       |           ^^^^^^^^^^^
       |
-      = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci makes itself
+      = help: rename the file: `base`, `fresh`, `fresh_1` and `fresh_2` are the starting states that mig-ci creates itself
 
     error: the tenant `public` (samples/public.sql) would have the target `public`, which is in the search path of the shared track
      --> mig-ci.toml:3:11
@@ -582,7 +582,7 @@ fn samples_whose_names_cannot_be() {
     3 | samples = "samples/*"
       |           ^^^^^^^^^^^
       |
-      = help: set a `target` that keeps tenants apart from it, such as `tenant_{tenant}`
+      = help: set a `target` that cannot produce this name, such as `tenant_{tenant}`
 
     error: the tenant `shared` (samples/shared.sql) would have the target `shared`, which is the shared track's schema
      --> mig-ci.toml:3:11
@@ -590,15 +590,15 @@ fn samples_whose_names_cannot_be() {
     3 | samples = "samples/*"
       |           ^^^^^^^^^^^
       |
-      = help: set a `target` that keeps tenants apart from it, such as `tenant_{tenant}`
+      = help: set a `target` that cannot produce this name, such as `tenant_{tenant}`
 
-    error: the target of the tenant `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` (samples/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.sql) cannot be: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` has 70 bytes, and PostgreSQL cuts names at 63
+    error: the target of the tenant `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` (samples/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.sql) is invalid: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` has 70 bytes, and PostgreSQL truncates names to 63
      --> mig-ci.toml:3:11
       |
     3 | samples = "samples/*"
       |           ^^^^^^^^^^^
       |
-      = help: shorten it by 7 bytes: two names that PostgreSQL cuts alike would share one schema
+      = help: shorten it by 7 bytes: two names that PostgreSQL truncates to the same name would share one schema
     "#);
 }
 
@@ -620,7 +620,7 @@ fn two_samples_of_one_tenant() {
     3 | samples = "samples/**/*.sql*"
       |           ^^^^^^^^^^^^^^^^^^^
       |
-      = help: rename one of the files, or give one another tenant's name: `sample.NAME = { file = "…" }` beside `samples`
+      = help: rename one of the files, or set another tenant's name for it: `sample.NAME = { file = "…" }` next to `samples`
 
     error: two samples have the target `acme`: samples/us/globex.sql and samples/us/acme.sql.gz
      --> mig-ci.toml:3:11
@@ -628,21 +628,21 @@ fn two_samples_of_one_tenant() {
     3 | samples = "samples/**/*.sql*"
       |           ^^^^^^^^^^^^^^^^^^^
       |
-      = help: rename one of the files, or give one another tenant's name: `sample.NAME = { file = "…" }` beside `samples`
+      = help: rename one of the files, or set another tenant's name for it: `sample.NAME = { file = "…" }` next to `samples`
     "#);
 }
 
 #[test]
 fn samples_of_nobody() {
-    assert_snapshot!(refused(&with_tenants("samples = \"samples/app/*.sql\"\n[databases.app.tenants.sample.amce]\nversion = 3")), @r#"
-    error: no sample file is the tenant `amce`'s
+    assert_snapshot!(refused(&with_tenants("samples = \"samples/app/*.sql\"\n[databases.app.tenants.sample.amce]\nversion = 3")), @r"
+    error: no sample file belongs to the tenant `amce`
      --> mig-ci.toml:4:31
       |
     4 | [databases.app.tenants.sample.amce]
       |                               ^^^^
       |
-      = help: did you mean `acme`? Say which `file` it is; the samples found are `acme`
-    "#);
+      = help: did you mean `acme`? Set its `file`; the samples found are `acme`
+    ");
 }
 
 #[test]
@@ -654,7 +654,7 @@ fn tenants_from_two_sources_or_none() {
     3 | from = { query = "select 1", list = ["acme"] }
       | ^^^^
       |
-      = help: give exactly one of `query`, `list`, `pattern`, `file` and `command`
+      = help: set exactly one of `query`, `list`, `pattern`, `file` and `command`
     "#);
     assert_snapshot!(refused(&with_tenants("from = {}")), @r#"
     error: [databases.app.tenants.from] has no source of names
@@ -663,7 +663,7 @@ fn tenants_from_two_sources_or_none() {
     3 | from = {}
       | ^^^^
       |
-      = help: give exactly one of `query`, `list`, `pattern`, `file` and `command`
+      = help: set exactly one of `query`, `list`, `pattern`, `file` and `command`
     "#);
 }
 
@@ -672,7 +672,7 @@ fn tenants_from_two_sources_or_none() {
 fn a_tenant_that_mig_ci_makes_has_no_schema_of_a_track() {
     let text = with_tenants("search_path = [\"{target}\", \"base\"]");
     let refused = refused(&text);
-    let words = "the tenant `base` (mig-ci makes it) would have the target `base`, which is in the search path of all tenants";
+    let words = "the tenant `base` (created by mig-ci) would have the target `base`, which is in the search path of all tenants";
     assert!(refused.contains(words), "{refused}");
 }
 
@@ -690,7 +690,7 @@ fn the_file_itself() {
     assert_snapshot!(missing.unwrap_err().render(false), @r#"
     error: there is no configuration file ci/mig-ci.toml
      |
-     = help: correct `--config`, or leave it out: mig-ci then looks for `mig-ci.toml` in this folder and in those above it
+     = help: correct `--config`, or omit it: mig-ci then searches for `mig-ci.toml` in this folder and its parents
     "#);
     let latin1 = ConfigFiles::default().with_bytes("mig-ci.toml", b"# \xe9\n");
     assert_snapshot!(load_at("mig-ci.toml", &latin1).unwrap_err().render(false), @r#"
@@ -750,7 +750,7 @@ search_path = [\"{target}\", \"{bar}\"]
     3 | migrations = "migrations/users/1_users.sql"
       |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: name the folder that it lies in
+      = help: name its folder
 
     error: `databases.users.format` cannot be `sqxl`
      --> mig-ci.toml:4:10
@@ -774,23 +774,23 @@ search_path = [\"{target}\", \"{bar}\"]
     6 | schema = "information_schema"
       |          ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: name a schema of your own
+      = help: use one of your own schemas
 
-    error: `databases.app.tenants.target`: the template `{tenant}_{foo}` holds `{foo}`, which means nothing there
+    error: `databases.app.tenants.target`: the template `{tenant}_{foo}` contains `{foo}`, which has no meaning there
      --> mig-ci.toml:9:10
       |
     9 | target = "{tenant}_{foo}"
       |          ^^^^^^^^^^^^^^^^
       |
-      = help: `{tenant}` is the only such name
+      = help: `{tenant}` is the only placeholder
 
-    error: `databases.app.tenants.search_path[1]` holds `{bar}`, which means nothing there
+    error: `databases.app.tenants.search_path[1]` contains `{bar}`, which has no meaning there
       --> mig-ci.toml:10:28
        |
     10 | search_path = ["{target}", "{bar}"]
        |                            ^^^^^^^
        |
-       = help: in a tenant's `search_path`, `{target}` is the tenant's schema; there is no other such name
+       = help: in a tenant's `search_path`, `{target}` is the tenant's schema; there is no other placeholder
     "#);
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn recompute(mut report: Report) -> Result<Report, Contradiction> {
     let base = report.revisions.base.as_ref().map(|base| base.commit.clone());
     for finding in &mut report.findings {
         finding.help = checks::find(&finding.code)
-            .map(|about| format!("{}. `mig-ci explain {}` says more.", about.title, about.code));
+            .map(|about| format!("{}. See `mig-ci explain {}`.", about.title, about.code));
         finding.reproduce = again(finding, base.as_deref());
         finding.unplaced = None;
     }
@@ -84,18 +84,18 @@ fn of_known_form(report: &Report) -> Result<(), Contradiction> {
     require(report.tool.name == "mig-ci", "`tool.name` is not mig-ci")?;
     require(
         !version.is_empty() && version.len() <= 40 && version.chars().all(is_version),
-        "`tool.version` is no version",
+        "`tool.version` is not a version",
     )?;
     require(
         humantime::parse_rfc3339(&report.started_at).is_ok(),
-        "`started_at` is no time of RFC 3339",
+        "`started_at` is not an RFC 3339 time",
     )?;
     let revisions = [&report.revisions.base, &report.revisions.head].into_iter().flatten();
     let is_hash = |text: &str| {
         matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     let all = revisions.into_iter().all(|revision| is_hash(&revision.commit));
-    require(all, "a commit is no full hash")
+    require(all, "a commit is not a full hash")
 }
 
 fn databases(report: &Report) -> Result<(), Contradiction> {
@@ -125,7 +125,7 @@ fn unit(unit: &Unit) -> Result<(), Contradiction> {
         let has_failure = step.failure.is_some();
         require(
             has_failure == (step.outcome == Outcome::Failed),
-            "a step's outcome and its failure do not fit",
+            "a step's outcome and its failure do not match",
         )?;
         step.failure.as_ref().map_or(Ok(()), failure)?;
     }
@@ -141,13 +141,13 @@ fn unit(unit: &Unit) -> Result<(), Contradiction> {
 fn failure(failure: &Failure) -> Result<(), Contradiction> {
     let is_state =
         |state: &String| state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    require(KINDS.contains(&failure.kind.as_str()), "a failure has no known kind")?;
+    require(KINDS.contains(&failure.kind.as_str()), "a failure has an unknown kind")?;
     let is_known = match &failure.cause {
         Some(cause) => failure.kind == "environment" && CAUSES.contains(&cause.as_str()),
         None => failure.kind != "environment",
     };
     require(is_known, "a failure has no known cause")?;
-    require(failure.sqlstate.as_ref().is_none_or(is_state), "an SQLSTATE is none")
+    require(failure.sqlstate.as_ref().is_none_or(is_state), "an SQLSTATE is invalid")
 }
 
 fn counts(report: &Report) -> Result<(), Contradiction> {
@@ -173,7 +173,7 @@ fn counts(report: &Report) -> Result<(), Contradiction> {
         pending_migrations: states.iter().filter(|state| **state == Pending).count(),
         migrations: states.iter().filter(|state| **state != Removed).count(),
     };
-    require(report.counts == found, "`counts` are not those of what is listed")
+    require(report.counts == found, "`counts` do not match the listed units")
 }
 
 /// The units that the report lists, by database, track and name.
@@ -201,14 +201,11 @@ impl<'a> ListedUnits<'a> {
 }
 
 fn finding(listed: &ListedUnits<'_>, finding: &Finding) -> Result<(), Contradiction> {
-    require(checks::find(&finding.code).is_some(), "a finding is of no check that there is")?;
+    require(checks::find(&finding.code).is_some(), "a finding belongs to an unknown check")?;
     let names: BTreeSet<_> = finding.units.iter().collect();
     require(names.len() == finding.units.len(), "a finding lists a tenant twice")?;
     finding.failure.as_ref().map_or(Ok(()), failure)?;
-    require(
-        !finding.fails_run || names.is_empty(),
-        "a finding about tenants fails the run beside them",
-    )?;
+    require(!finding.fails_run || names.is_empty(), "a finding about tenants has `fails_run`")?;
     let known = listed.named(finding).count();
     // What is not there any more can be what a finding is about.
     let is_about_absent = known == 0 && finding.failure.is_none();
@@ -240,7 +237,7 @@ fn verdict(report: &Report, listed: &ListedUnits<'_>) -> Result<(), Contradictio
     let fails_run = report.findings.iter().any(|finding| finding.fails_run);
     let expected = if fails_run { Verdict::Failed } else { overall(&verdicts) };
     let fits = report.verdict == expected;
-    require(fits, "`verdict` is not that of its tenants")
+    require(fits, "`verdict` does not match its tenants")
 }
 
 /// The command for the first of a finding's units, where its words are plain ones.
@@ -258,7 +255,7 @@ fn again(finding: &Finding, base: Option<&str>) -> Option<String> {
 fn notes(report: &Report) -> Vec<Note> {
     let quoted = report.notes.iter().take(NOTES).map(|note| Note {
         severity: note.severity,
-        message: format!("The run says: `{}`", note.message.replace('`', "'")),
+        message: format!("The run reports: `{}`", note.message.replace('`', "'")),
     });
     quoted.collect()
 }

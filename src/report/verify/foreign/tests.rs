@@ -12,7 +12,7 @@ fn links() -> Links {
         repository_url: Some("https://github.com/acme/shop".into()),
         commit: Some("ec26c3e57ca3a959ca5aad62de7213c562f8c821".into()),
         run_url: Some("https://github.com/acme/shop/actions/runs/9876543210".into()),
-        origin: Some("> **Made from a saved report.**".into()),
+        origin: Some("> **From a saved report.**".into()),
         ..Links::default()
     }
 }
@@ -179,7 +179,7 @@ fn contradictions(good: &Value) -> Vec<RejectedCase> {
                 ("/counts/tenants/passed".into(), json!(497)),
             ],
         ),
-        ("no check", vec![("/findings/0/code".into(), json!("all-is-well"))]),
+        ("unknown check", vec![("/findings/0/code".into(), json!("all-is-well"))]),
         ("not listed", vec![("/findings/0/units/0".into(), json!("nobody"))]),
         (
             "lists a tenant twice",
@@ -194,10 +194,10 @@ fn contradictions(good: &Value) -> Vec<RejectedCase> {
         ("`tool.name`", vec![("/tool/name".into(), json!("other"))]),
         ("`tool.version`", vec![("/tool/version".into(), json!("1 [x](y)"))]),
         ("`started_at`", vec![("/started_at".into(), json!("now"))]),
-        ("no full hash", vec![("/revisions/head/commit".into(), json!("ec26c3e"))]),
-        ("no known kind", vec![("/findings/0/failure/kind".into(), json!("x"))]),
+        ("not a full hash", vec![("/revisions/head/commit".into(), json!("ec26c3e"))]),
+        ("unknown kind", vec![("/findings/0/failure/kind".into(), json!("x"))]),
         ("SQLSTATE", vec![("/findings/0/failure/sqlstate".into(), json!("2350"))]),
-        ("no report of this version", vec![("/duration_ms".into(), json!(-1))]),
+        ("not a report of this version", vec![("/duration_ms".into(), json!(-1))]),
         ("`schema`", vec![("/schema".into(), json!("mig-ci.report/2"))]),
     ]
 }

@@ -29,7 +29,7 @@ pub(crate) fn render(
     let _ = write!(out, "\n<details{open}><summary><b>{title}</b></summary>\n\n");
     let place = match (&finding.place, &finding.unplaced) {
         (Some(place), _) => format!("{} · ", linked(place, links)),
-        (None, Some(why)) => format!("No place: {} · ", prose(why)),
+        (None, Some(why)) => format!("No location: {} · ", prose(why)),
         (None, None) => String::new(),
     };
     let _ = write!(out, "{place}{}\n\n", code(&finding.code));
@@ -139,7 +139,7 @@ fn statement(out: &mut String, finding: &Finding) {
 }
 
 fn too_long(what: &str, length: usize) -> String {
-    format!("{what} left out: it has {} characters; the JSON report has it.", grouped(length))
+    format!("{what} omitted ({} characters); see the JSON report.", grouped(length))
 }
 
 fn units(finding: &Finding, limit: usize) -> String {

@@ -36,12 +36,12 @@ pub(crate) fn render(out: &mut String, report: &Report) {
     }
     if tally.not_run > 0 {
         let whom = heading.to_lowercase();
-        let words = format!("nothing is known about these {whom}");
+        let words = format!("these {whom} have no result");
         row(out, Verdict::NotRun, "not run", tally.not_run, &words);
     }
     let untested = if heading == "Tenants" { untested(report) } else { 0 };
     if untested > 0 {
-        let words = "nothing was applied: they have every pending migration already";
+        let words = "nothing was applied: they already have every pending migration";
         row(out, Verdict::NotRun, "at head", untested, words);
     }
     row(out, Verdict::Passed, "passed", tally.passed - untested.min(tally.passed), "");
@@ -81,7 +81,7 @@ fn databases(out: &mut String, report: &Report) {
         );
     }
     if let Some(more) = report.databases.len().checked_sub(DATABASES).filter(|more| *more > 0) {
-        let _ = write!(out, "\n… and {} more databases: the JSON report has all.\n", grouped(more));
+        let _ = write!(out, "\n… and {} more databases: see the JSON report.\n", grouped(more));
     }
 }
 
@@ -139,7 +139,7 @@ fn migrations(report: &Report) -> String {
     };
     let pending = count(shared + tenant, "pending migration");
     match base {
-        Some(base) => format!("{pending}{split}, on top of what {base} has."),
-        None => format!("{pending}{split}, from nothing: there is no base to compare with."),
+        Some(base) => format!("{pending}{split}, on top of {base}."),
+        None => format!("{pending}{split}, on empty databases: there is no base to compare with."),
     }
 }

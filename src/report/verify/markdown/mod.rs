@@ -98,7 +98,7 @@ pub(crate) fn problem(heading: &str, text: &str, options: &RenderOptions) -> Str
     if let Some(url) = &options.links.run_url {
         let _ = write!(out, "\n[workflow run]({url})\n");
     }
-    out.push_str("\nNothing is known about any tenant.\n");
+    out.push_str("\nNo tenant has a result.\n");
     out
 }
 
@@ -116,10 +116,10 @@ fn body(report: &Report, options: &RenderOptions, shape: Shape) -> String {
         let kind = if shown == 0 { "" } else { "further " };
         let more = more.replacen(' ', &format!(" {kind}"), 1);
         let all = match &options.links.run_url {
-            Some(url) => format!("the JSON report of [this run]({url}) has all"),
-            None => "the JSON report has all".to_owned(),
+            Some(url) => format!("see the JSON report of [this run]({url})"),
+            None => "see the JSON report".to_owned(),
         };
-        let _ = write!(out, "\n**{more} left out here**: {all}.\n");
+        let _ = write!(out, "\n**{more} omitted**: {all}.\n");
     }
     notes(&mut out, report);
     if let Some(names) = shape.passed {
@@ -129,7 +129,7 @@ fn body(report: &Report, options: &RenderOptions, shape: Shape) -> String {
         let budget = count(options.budget, "byte");
         let _ = write!(
             out,
-            "\nStatements, details and help are left out to keep to {budget}: the JSON report has them.\n"
+            "\nStatements, details and help are omitted because of the limit of {budget}: see the JSON report.\n"
         );
     }
     out
@@ -202,7 +202,7 @@ fn notes(out: &mut String, report: &Report) {
         let _ = writeln!(out, "{gap}- {} {}", sign(note.severity), prose(&note.message));
     }
     if let Some(more) = report.notes.len().checked_sub(NOTES).filter(|more| *more > 0) {
-        let _ = writeln!(out, "- … and {} more notes: the JSON report has all", grouped(more));
+        let _ = writeln!(out, "- … and {} more notes: see the JSON report", grouped(more));
     }
 }
 
@@ -225,7 +225,7 @@ fn passed(out: &mut String, report: &Report, shown: usize) {
     }
     let words = grouped(number);
     if shown == 0 {
-        let _ = write!(out, "\n{words} passed (names left out here).\n");
+        let _ = write!(out, "\n{words} passed (names omitted).\n");
         return;
     }
     let names = passed().take(shown).map(|(database, unit)| match several {

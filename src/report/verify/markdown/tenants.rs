@@ -47,11 +47,7 @@ pub(crate) fn table(report: &Report, room: usize) -> String {
     )
     .replace("All 1 tenant<", "The 1 tenant<");
     if let Some(more) = (units.len() - shown).checked_sub(1) {
-        let _ = write!(
-            out,
-            "\n**{} more left out here**: the JSON report has all.\n",
-            grouped(more + 1)
-        );
+        let _ = write!(out, "\n**{} more omitted**: see the JSON report.\n", grouped(more + 1));
     }
     out.push_str("\n</details>\n");
     out

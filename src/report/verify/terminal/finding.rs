@@ -135,7 +135,7 @@ fn notes(finding: &Finding, excerpt: bool) -> Vec<(String, String)> {
         note("hint", hint.as_deref());
         note("context", context.as_deref());
     }
-    note("no place", finding.unplaced.as_deref());
+    note("no location", finding.unplaced.as_deref());
     notes.push(units(finding));
     if let Some(help) = &finding.help {
         notes.push(("help".to_owned(), clip(help, TEXT).into_owned()));

@@ -36,7 +36,7 @@ pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
         finding::render(&mut out, finding, options);
     }
     if let Some(more) = problems.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
-        let line = format!("… and {} more findings: the JSON report has all", grouped(more));
+        let line = format!("… and {} more findings: see the JSON report", grouped(more));
         let _ = writeln!(out, "\n{line}");
     }
     out.push('\n');
@@ -106,7 +106,7 @@ fn render_remarks(out: &mut String, remarks: &[&Finding], paint: Paint) {
         );
     }
     if let Some(more) = remarks.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
-        let _ = writeln!(out, "{word}: … and {} more: the JSON report has all", grouped(more));
+        let _ = writeln!(out, "{word}: … and {} more: see the JSON report", grouped(more));
     }
 }
 
@@ -130,7 +130,7 @@ fn render_timings(out: &mut String, timings: &Timings) {
     let _ = writeln!(out, "timings: {}", phases.join(", "));
     let _ = writeln!(
         out,
-        "all units added up: {} to the base, {} from there to the head",
+        "all units together: {} up to the base, {} from there to the head",
         duration(timings.units_to_base_ms),
         duration(timings.units_to_head_ms)
     );

@@ -47,7 +47,7 @@ pub(crate) fn render(out: &mut String, database: &Database, paint: Paint) {
     }
     for (shown, number) in folded {
         let word = match shown {
-            RowStatus::Untested => "at head: nothing was applied to them",
+            RowStatus::Untested => "at head: nothing was applied",
             RowStatus::Ended(verdict) => word(verdict),
         };
         let _ = writeln!(out, "  … and {} more {word}", grouped(number));

@@ -157,7 +157,7 @@ fn diagnose_at(address: String, said: &str) -> ProviderError {
                 "there is no such socket".to_owned()
             }
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                "the socket is there, but nobody listens".to_owned()
+                "the socket exists, but no process listens on it".to_owned()
             }
             Err(error) => error.to_string(),
             Ok(_) => said.to_owned(),
@@ -199,7 +199,10 @@ mod tests {
         let listener = UnixListener::bind(&socket).unwrap();
         assert_eq!(reason("it did not answer within 5 s"), "it did not answer within 5 s");
         drop(listener);
-        assert_eq!(reason("client error (Connect)"), "the socket is there, but nobody listens");
+        assert_eq!(
+            reason("client error (Connect)"),
+            "the socket exists, but no process listens on it"
+        );
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl ImageName {
         let (name, tag) = match image.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => (name, tag),
             // The engine would take `latest`; that another major comes one morning is worth knowing beforehand.
-            _ => return Err(malformed("it has no tag, so that any version could come")),
+            _ => return Err(malformed("it has no tag, so its version is undefined")),
         };
         if name.is_empty() || tag.is_empty() {
             return Err(malformed("a part of it is empty"));
@@ -76,7 +76,7 @@ pub(crate) fn failure(image: &ImageName, said: &str) -> ProviderError {
     if any(NO_ENTRYPOINT) {
         ProviderError::Docker {
             doing: format!("run `timeout docker-entrypoint.sh` in `{image}`"),
-            reason: format!("{reason}; the image must be made like the official `postgres` image"),
+            reason: format!("{reason}; the image must work like the official `postgres` image"),
         }
     } else if any(MALFORMED) {
         ProviderError::ImageName { image, reason }

@@ -91,7 +91,8 @@ fn resolve(folder: &Path) -> Option<PathBuf> {
 
 /// Reads the version; the error reads after "but".
 fn inspect(folder: &Path) -> Result<Binaries, String> {
-    let folder = resolve(folder).ok_or("that folder does not hold both `initdb` and `postgres`")?;
+    let folder =
+        resolve(folder).ok_or("that folder does not contain both `initdb` and `postgres`")?;
     let output = Command::new(folder.join("postgres"))
         .arg("--version")
         .output()
@@ -100,8 +101,8 @@ fn inspect(folder: &Path) -> Result<Binaries, String> {
     let (major, version) = parse_version(&text).ok_or_else(|| {
         let said = [&*text, &String::from_utf8_lossy(&output.stderr)].concat();
         match said.trim() {
-            "" => format!("its `postgres --version` says nothing ({})", output.status),
-            said => format!("its `postgres --version` says {said:?}"),
+            "" => format!("its `postgres --version` prints nothing ({})", output.status),
+            said => format!("its `postgres --version` prints {said:?}"),
         }
     })?;
     Ok(Binaries { folder, major, version })

@@ -154,7 +154,7 @@ fn enters(base: &Path, account: &Account) -> Result<(), String> {
         let own = metadata.uid() == account.uid.as_raw() && mode & 0o100 != 0;
         if !own && mode & 0o001 == 0 {
             return Err(format!(
-                "{} is closed to the user that the server runs as",
+                "the user that the server runs as has no access to {}",
                 folder.display()
             ));
         }

@@ -69,7 +69,7 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
     let asked = start.request.settings.version;
     let binaries = tokio::task::spawn_blocking(move || binaries::find(asked))
         .await
-        .map_err(|_| ProviderError::Interrupted { doing: "looking for PostgreSQL binaries" })??;
+        .map_err(|_| ProviderError::Interrupted { doing: "searching for PostgreSQL binaries" })??;
     let description =
         format!("PostgreSQL {} binaries in {}", binaries.version, binaries.folder.display());
     start.tell(description.clone());
@@ -144,8 +144,8 @@ async fn answers(
 
 fn image_unused(image: &str) -> Note {
     Note::warning(format!(
-        "postgres.image says `{image}`, but local binaries were used; what that image adds (extensions, settings) was not \
-         there"
+        "postgres.image is `{image}`, but local binaries were used, without that image's extensions and \
+         settings"
     ))
 }
 

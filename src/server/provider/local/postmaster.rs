@@ -172,7 +172,7 @@ fn make_cluster(plan: &PostmasterPlan, orders: &Receiver<()>) -> Result<(), Prov
         let mut child = spawn(plan, initdb, "initdb", Signal::SIGKILL)?;
         let Some(status) = wait(&mut child, orders) else {
             end_initdb(&mut child);
-            return Err(ProviderError::Interrupted { doing: "making the cluster" });
+            return Err(ProviderError::Interrupted { doing: "creating the cluster" });
         };
         let log = log_end(plan, "initdb");
         let is_unknown = log.contains("invalid locale") && !plan.place.data().exists();

@@ -51,8 +51,8 @@ pub(crate) fn spawn(
         path: plan.folder.join(name),
         reason: match (&plan.account, error.kind()) {
             (Some(_), std::io::ErrorKind::PermissionDenied) => format!(
-                "{error}; it runs as the user `postgres` or `nobody`, since PostgreSQL refuses root, and they cannot get \
-                 there"
+                "{error}; it runs as the user `postgres` or `nobody`, because PostgreSQL refuses root, and \
+                 that user has no access to it"
             ),
             _ => error.to_string(),
         },

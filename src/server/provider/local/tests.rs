@@ -97,7 +97,7 @@ async fn settings_extensions_and_the_superuser_are_as_configured() {
         .unwrap();
     assert_eq!(region, "eu west \\ 1");
     assert_eq!(server.role_name(), ADMINISTRATOR);
-    assert!(server.notes().iter().any(|note| note.message.contains("postgres.version says 9")));
+    assert!(server.notes().iter().any(|note| note.message.contains("postgres.version is 9")));
     session.close().await.unwrap();
     server.stop().await;
     let missing = PostgresSettings {

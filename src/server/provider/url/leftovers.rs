@@ -19,7 +19,7 @@ pub(crate) const SWEEPER: &str = "mig-ci sweep";
 /// Half of what an interrupted run has.
 const SESSIONS_END_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-const LOOKING: &str = "look for what earlier runs left on the server of postgres.url";
+const LOOKING: &str = "find leftovers of earlier runs on the server of postgres.url";
 
 /// Ends the sessions, and drops the databases and then the roles, of the runs in `scope`.
 pub(crate) async fn remove(

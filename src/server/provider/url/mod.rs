@@ -109,7 +109,7 @@ async fn hold(anchor: &mut PgConnection) -> Result<u32, ProviderError> {
         .fetch_one(&mut *anchor)
         .await
         .map_err(|error| {
-            ProviderError::sql("ask the server of postgres.url for its version", &error)
+            ProviderError::sql("query the version of the server of postgres.url", &error)
         })?;
     if version_num >= 140_000 {
         connect::execute(anchor, "SET idle_session_timeout = 0", "keep a session open").await?;
@@ -126,9 +126,10 @@ async fn may_create_databases(anchor: &mut PgConnection) -> Result<(), ProviderE
     )
     .fetch_one(anchor)
     .await;
-    let (user, may): (String, bool) = row
-        .and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .map_err(|error| ProviderError::sql("ask what the user of postgres.url may do", &error))?;
+    let (user, may): (String, bool) =
+        row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?))).map_err(|error| {
+            ProviderError::sql("query the privileges of the user of postgres.url", &error)
+        })?;
     if may { Ok(()) } else { Err(ProviderError::NoCreateDb { user }) }
 }
 
@@ -187,8 +188,8 @@ fn told(strange: &[String]) -> Option<String> {
     let names: Vec<String> = strange.iter().map(|name| format!("`{name}`")).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "since the run began, the server of postgres.url has got these roles: {}; if this project's SQL makes them, \
-             make them in `prepare` for the server: only those are taken away",
+            "these roles were created on the server of postgres.url during the run: {}; if this project's \
+             SQL creates them, create them in the server's `prepare` file instead: only those are removed",
             names.join(", ")
         )
     })

@@ -107,11 +107,11 @@ pub(super) fn all() -> Vec<Case> {
             .base("1_a.sql", &a)
             .file("1_a.sql", &b)
             .file("2_c.sql", &c)
-            .found(&["applied-changed"]),
+            .found(&["applied-migration-edited"]),
         case("an applied one is gone")
             .base("1_a.sql", &a)
             .file("2_b.sql", &b)
-            .found(&["applied-changed"]),
+            .found(&["applied-migration-edited"]),
         // It does so for a new tenant; one that has it already would not notice.
         case("an applied one is broken now")
             .base("1_a.sql", &a)

@@ -125,10 +125,10 @@ pub(super) fn all() -> Vec<Case> {
             .fails("42601"),
         case("copy from stdin without data")
             .file("1_a.sql", up("create table a(x int);\ncopy a from stdin;"))
-            .in_other_words("the driver does not understand", "driver: bad connection"),
+            .in_other_words("the driver cannot decode", "driver: bad connection"),
         case("copy to stdout")
             .file("1_a.sql", up("copy (select 1) to stdout;"))
-            .in_other_words("the driver does not understand", "driver: bad connection"),
+            .in_other_words("the driver cannot decode", "driver: bad connection"),
         case("windows line ends")
             .file("1_a.sql", "-- migrate:up\r\ncreate table a(x int);\r\n-- migrate:down\r\n")
             .file(

@@ -161,10 +161,10 @@ pub(super) fn in_a_transaction() -> Vec<Case> {
             .fails("42601"),
         case("copy from stdin without data")
             .file("1_a.sql", "create table a(x int);\ncopy a from stdin;")
-            .in_other_words("the driver does not understand", "while executing migration 1"),
+            .in_other_words("the driver cannot decode", "while executing migration 1"),
         case("copy to stdout")
             .file("1_a.sql", "copy (select 1) to stdout;")
-            .in_other_words("the driver does not understand", "while executing migration 1"),
+            .in_other_words("the driver cannot decode", "while executing migration 1"),
         case("windows line ends").file(
             "1_a.sql",
             "create table a(\r\n  x int -- c\r\n);\r\ninsert into a values (1);\r\n",

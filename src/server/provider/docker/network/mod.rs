@@ -106,7 +106,7 @@ pub(crate) async fn addresses(
     // A container that has just ended has no addresses; who waits for its answer finds that out.
     let Some(container) = engine.inspect(id).await else { return Ok(Vec::new()) };
     let missing = |what: &str| ProviderError::Docker {
-        doing: "tell where the new container is".to_owned(),
+        doing: "find the address of the new container".to_owned(),
         reason: format!("it names no {what}"),
     };
     let running = container.state.as_ref().and_then(|state| state.running).unwrap_or(false);

@@ -1,0 +1,146 @@
+//! Values of options. A closed set of words is a [`ValueEnum`], so that a mistyped one is a usage error and `--help` lists all.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::formats::DownTo;
+use crate::model::{ProviderChoice, Severity, TrackKind};
+use crate::report::{StatusFormat, UpgradeFormat, VerifyFormat};
+
+/// One `--output FORMAT=PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReportOutput<F> {
+    pub(crate) format: F,
+    pub(crate) path: Utf8PathBuf,
+}
+
+pub(super) fn output<F: ValueEnum>(text: &str) -> Result<ReportOutput<F>, String> {
+    let (format, path) =
+        text.split_once('=').ok_or("the format is FORMAT=PATH, as in json=report.json")?;
+    if path.is_empty() {
+        return Err("there is no path after `=`".to_owned());
+    }
+    let format = F::from_str(format, false).map_err(|_| {
+        let values = F::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
+        format!("the format `{format}` is unknown; possible values: {}", names.join(", "))
+    })?;
+    Ok(ReportOutput { format, path: path.into() })
+}
+
+/// Words of `model` and `report`, which do not depend on clap.
+macro_rules! value_enum {
+    ($name:ty { $($variant:ident: $word:literal, $help:literal;)* }) => {
+        impl ValueEnum for $name {
+            fn value_variants<'a>() -> &'a [Self] {
+                &[$(Self::$variant),*]
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(match self {
+                    $(Self::$variant => PossibleValue::new($word).help($help),)*
+                })
+            }
+        }
+    };
+}
+
+value_enum!(ProviderChoice {
+    Auto: "auto", "Docker if it works, else local binaries";
+    Docker: "docker", "A container";
+    Local: "local", "The PostgreSQL binaries of this machine";
+    Url: "url", "An existing server";
+});
+
+value_enum!(Severity {
+    Info: "info", "Informational";
+    Warning: "warning", "A possible problem";
+    Error: "error", "A failure";
+});
+
+value_enum!(TrackKind {
+    Shared: "shared", "The shared migrations";
+    Tenant: "tenant", "The migrations of each tenant";
+});
+
+value_enum!(VerifyFormat {
+    Terminal: "terminal", "Text for terminals and job logs";
+    Json: "json", "JSON, schema mig-ci.report/1";
+    Markdown: "markdown", "Markdown for comments and job summaries";
+    Junit: "junit", "JUnit XML for test reporters";
+});
+
+value_enum!(UpgradeFormat {
+    Terminal: "terminal", "Text for terminals and job logs";
+    Json: "json", "JSON, schema mig-ci.upgrade/1";
+    Junit: "junit", "JUnit XML for test reporters";
+});
+
+value_enum!(StatusFormat {
+    Terminal: "terminal", "Text for terminals and job logs";
+    Json: "json", "JSON, with a schema of its own (see `mig-ci schema`)";
+});
+
+/// `5s`, `1h 30m`, or 0.
+pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" => Ok(Duration::ZERO),
+        text => {
+            humantime::parse_duration(text).map_err(|error| format!("{error}, as in 5s or 10m"))
+        }
+    }
+}
+
+/// `-1`, a version, or `base`.
+pub(super) fn down_to(text: &str) -> Result<DownTo, String> {
+    match (text, text.strip_prefix('-')) {
+        ("base", _) => Ok(DownTo::Base),
+        (_, Some(steps)) => match steps.parse() {
+            Ok(steps) if steps > 0 => Ok(DownTo::Steps(steps)),
+            _ => Err("write the number of migrations as in -1".to_owned()),
+        },
+        ("head", None) => Err("use `mig-ci upgrade` for head".to_owned()),
+        (version, None) => Ok(DownTo::Version(version.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use strum::{VariantArray as _, VariantNames as _};
+
+    use super::*;
+
+    #[test]
+    fn an_output_names_its_format_and_its_path() {
+        let output = |text| output::<VerifyFormat>(text);
+        assert_eq!(output("json=a=b.json").unwrap().path, "a=b.json");
+        assert!(output("json").unwrap_err().contains("FORMAT=PATH"));
+        assert!(output("json=").unwrap_err().contains("no path"));
+        assert!(output("yaml=x").unwrap_err().contains("markdown"));
+    }
+
+    /// The words of the command line are those of the configuration and of the reports.
+    #[test]
+    fn words_are_those_of_the_types() {
+        fn compare<T: ValueEnum + Display + FromStr + PartialEq>(number: usize) {
+            assert_eq!(T::value_variants().len(), number);
+            for value in T::value_variants() {
+                let word = value.to_possible_value().unwrap().get_name().to_owned();
+                assert_eq!(word, value.to_string());
+                assert!(word.parse::<T>().is_ok_and(|parsed| parsed == *value), "{word}");
+            }
+        }
+        compare::<ProviderChoice>(ProviderChoice::VARIANTS.len());
+        compare::<Severity>(Severity::VARIANTS.len());
+        compare::<TrackKind>(TrackKind::VARIANTS.len());
+        compare::<VerifyFormat>(VerifyFormat::VARIANTS.len());
+        compare::<UpgradeFormat>(UpgradeFormat::VARIANTS.len());
+        compare::<StatusFormat>(StatusFormat::VARIANTS.len());
+    }
+}

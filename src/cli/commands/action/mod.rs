@@ -1,0 +1,299 @@
+//! `mig-ci action`: what the container action runs. The inputs decide what is verified; what came of it goes to the log,
+//! the annotations, the job's summary, the outputs and the report's file. The exit code is `verify`'s: nothing that cannot
+//! be shown changes it.
+
+mod post;
+mod publisher;
+mod show;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::verify::{request, watch_signals};
+use crate::cli::args::{ActionArgs, Global};
+use crate::cli::edge::HarmlessWriter;
+use crate::cli::exit::Exit;
+use crate::cli::stream::Streams;
+use crate::config::process_environment;
+use crate::github::commands::{self, StoppedCommands};
+use crate::github_action::{ActionJob, Asked, Connection, JobError};
+use crate::model::ProviderChoice;
+use crate::report::verify::v1::Report;
+use crate::report::{RenderOptions, VerifyFormat};
+use crate::secrets;
+use crate::server;
+use crate::source;
+use crate::ui::{self, Progress, ProgressMode, Task};
+use crate::verify::{VerifyError, VerifyRequest, load_project, verify};
+
+use publisher::Publisher;
+
+use show::Show;
+
+/// The name by which the runner's `post-entrypoint` calls this program: it takes a path there, and no arguments.
+const POST: &str = "mig-ci-post";
+
+/// The program's arguments. Under its second name it is `mig-ci action --post`, whatever else it is given: the runner
+/// appends the action's own arguments there, too (`ContainerActionHandler.cs`).
+pub(crate) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let given: Vec<_> = given.collect();
+    let name = given.first().and_then(|name| Path::new(name).file_name());
+    if name.is_some_and(|name| name == POST) {
+        return ["mig-ci", "action", "--post"].map(OsString::from).into();
+    }
+    given
+}
+
+pub(crate) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -> Exit {
+    let begun = ActionJob::read(&process_environment);
+    if args.post {
+        post::clean_up(global, args, begun, streams).await;
+        return Exit::Passed;
+    }
+    // What a run that is killed says to the steps after it.
+    show::result_is_error(streams);
+    match begun {
+        Ok(job) => run_job(&job, request(global, &args.verify), global.quiet, streams).await,
+        Err(error) => {
+            show::no_job(&error.to_string(), streams);
+            exit_of(&error)
+        }
+    }
+}
+
+fn exit_of(error: &JobError) -> Exit {
+    match error {
+        JobError::Input(_) | JobError::Refused { .. } => Exit::Usage,
+        JobError::Context(_)
+        | JobError::Event(_)
+        | JobError::Payload { .. }
+        | JobError::Folder { .. }
+        | JobError::KeptCredentials { .. }
+        | JobError::CredentialFile { .. }
+        | JobError::ExposedSecret { .. }
+        | JobError::Source(_) => Exit::Environment,
+    }
+}
+
+async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: &Streams) -> Exit {
+    let interrupted = watch_signals();
+    tell_masks(job, streams);
+    tell_foreign(streams, &job.describe());
+    let mut show = Show::new(job, streams);
+    if let Some(why) = job.event.nothing_to_do {
+        show.nothing_to_do(why);
+        return Exit::Passed;
+    }
+    let refused = job.event.refusal.map(|why| JobError::Refused { why });
+    let github = Connection::of(job);
+    let request = match refused {
+        Some(refused) => Err(refused),
+        None => match job.request(request).await {
+            Ok(asked) => match may_run_here(&asked.request) {
+                Ok(()) => job.check_pushed(asked, &github).await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        },
+    };
+    let Asked { mut request, commit, astray } = match request {
+        Ok(asked) => asked,
+        Err(error) => {
+            let text = error.to_string();
+            if let JobError::Refused { .. } = error {
+                // Where nothing may be run, nothing is said about the pull request either.
+                show.problem(&text, None).await;
+                return exit_of(&error);
+            }
+            let commit = job.context.sha.as_deref();
+            let publisher = Publisher::begin(job, &github, commit, &interrupted).await;
+            let is_shown = show.problem(&text, Some(publisher)).await;
+            show.save_state(post::FINISHED, post::RunProgress::of(is_shown));
+            return exit_of(&error);
+        }
+    };
+    request.scope.hosted = Some(job.hosted(&github));
+    let warning = astray.map(|text| commands::warning("mig-ci", &text));
+    tell(streams, &warning.unwrap_or_default());
+    look_at_project(&request, &mut show, streams);
+    show.save_state(post::STARTED, post::RunProgress::Shown);
+    // Beside each other: a GitHub that does not answer holds up nothing.
+    let (publisher, outcome) = tokio::join!(
+        Publisher::begin(job, &github, commit.as_deref(), &interrupted),
+        verify_aloud(&request, quiet, streams, &interrupted)
+    );
+    let exit = match &outcome {
+        Ok(report) => Exit::of_report(report),
+        Err(error) => Exit::of_error(error),
+    };
+    if let Some(ended) = show_outcome(&outcome, exit, publisher, &show).await {
+        show.save_state(post::FINISHED, ended);
+    }
+    exit
+}
+
+/// How far it came; `None` if something is left for the step after the job to remove.
+async fn show_outcome(
+    outcome: &Result<Report, VerifyError>,
+    exit: Exit,
+    publisher: Publisher<'_>,
+    show: &Show<'_>,
+) -> Option<post::RunProgress> {
+    match outcome {
+        // A second or two are left. The step after the job shows that there is no result, unless a newer run was faster.
+        Err(VerifyError::Interrupted { left }) => {
+            show.interrupted();
+            let is_cancelled = publisher.cancel().await;
+            (is_cancelled && left.is_empty()).then_some(post::RunProgress::Interrupted)
+        }
+        Err(error) => {
+            let text = crate::cli::stream::plain_explanation(error);
+            Some(post::RunProgress::of(show.problem(&text, Some(publisher)).await))
+        }
+        Ok(report) => Some(post::RunProgress::of(show.report(report, exit, publisher).await)),
+    }
+}
+
+/// Whether a server may run on this machine: not if its user could read credentials that are not mig-ci's to take away.
+/// What is wrong with the project is said later.
+fn may_run_here(request: &VerifyRequest) -> Result<(), JobError> {
+    let scope = &request.scope;
+    let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) else {
+        return Ok(());
+    };
+    if project.postgres.provider != ProviderChoice::Local {
+        return Ok(());
+    }
+    if let Some(path) = source::kept_credentials(&project.root) {
+        return Err(JobError::KeptCredentials { path });
+    }
+    if let Some(path) = server::file_with_secret(&process_environment) {
+        return Err(JobError::CredentialFile { path: path.display().to_string() });
+    }
+    match server::process_with_secret() {
+        Some(process) => Err(JobError::ExposedSecret { process }),
+        None => Ok(()),
+    }
+}
+
+/// What has to be known before the first line about it. What is wrong with the project is said by `verify` itself.
+fn look_at_project(request: &VerifyRequest, show: &mut Show<'_>, streams: &Streams) {
+    let scope = &request.scope;
+    if let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) {
+        show.project_is_at(&project.root);
+        if let Some(url) = &project.postgres.url {
+            secrets::learn_address(url.expose_secret());
+            let _ = streams.print_masks(&masks_of_url(url.expose_secret()));
+        }
+    }
+}
+
+/// Verifies, and says in the log what `verify` would say, its progress folded. All of it is text from files and databases,
+/// so the runner takes no commands meanwhile; and all of it goes to one stream, since nothing keeps two of them in order.
+async fn verify_aloud(
+    request: &VerifyRequest,
+    quiet: bool,
+    streams: &Streams,
+    interrupted: &CancellationToken,
+) -> Result<Report, VerifyError> {
+    let progress_text = StoppedCommands::new();
+    tell(streams, &(commands::group("mig-ci verify") + &progress_text.begin()));
+    let (events, received) = mpsc::unbounded_channel();
+    let mode = if quiet { ProgressMode::Quiet } else { ProgressMode::Lines };
+    let progress =
+        Progress::new(mode, Task::Verify, Box::new(HarmlessWriter::new(std::io::stdout(), true)));
+    let progress = ui::spawn(progress, received);
+    let outcome = verify(request, events, interrupted).await;
+    let _ = progress.await;
+    tell(streams, &(progress_text.end() + commands::END_GROUP));
+    let options = RenderOptions {
+        color: streams.out_colour(),
+        width: streams.out_width(),
+        ..RenderOptions::default()
+    };
+    let text = match &outcome {
+        Ok(report) => VerifyFormat::Terminal.render(report, &options),
+        Err(error) => streams.explanation(error),
+    };
+    tell_foreign(streams, &text);
+    outcome
+}
+
+/// Text that is not ours, to the log.
+fn tell_foreign(streams: &Streams, text: &str) {
+    let stopped = StoppedCommands::new();
+    tell(streams, &(stopped.begin() + &StoppedCommands::text(text) + &stopped.end()));
+}
+
+/// The runner masks them from now on in all that is logged. It knows its own already; saying them again does no harm.
+fn tell_masks(job: &ActionJob, streams: &Streams) {
+    if let Some(token) = &job.inputs.token {
+        secrets::learn(token.expose_secret());
+    }
+    let masks: String = secrets::known().iter().map(|secret| commands::add_mask(secret)).collect();
+    let _ = streams.print_masks(&masks);
+}
+
+/// To the log. That nobody reads it is no reason to stop.
+fn tell(streams: &Streams, text: &str) {
+    let _ = streams.print_commands(text);
+}
+
+/// The whole of a server's URL, and its password as it stands there and as the server knows it: the runner knows only
+/// secrets that are a value as a whole.
+fn masks_of_url(url: &str) -> String {
+    let mut masks = commands::add_mask(url);
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let password = user.split_once(':').map(|(_, password)| password);
+    if let Some(password) = password.filter(|password| !secrets::is_word(password)) {
+        masks.push_str(&commands::add_mask(password));
+        let decoded = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
+        if decoded != password {
+            masks.push_str(&commands::add_mask(&decoded));
+        }
+    }
+    masks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_name_cleans_up_whatever_it_is_given() {
+        let arguments = |given: &[&str]| {
+            let given = given.iter().map(OsString::from);
+            arguments(given)
+                .iter()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            arguments(&["/usr/local/bin/mig-ci-post", "action"]),
+            ["mig-ci", "action", "--post"]
+        );
+        assert_eq!(
+            arguments(&["/usr/local/bin/mig-ci", "list"]),
+            ["/usr/local/bin/mig-ci", "list"]
+        );
+        assert!(arguments(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_password_is_masked_in_both_its_forms() {
+        assert_eq!(
+            masks_of_url("postgres://u:p%40ss@h:5432/d?x=y"),
+            "::add-mask::postgres://u:p%2540ss@h:5432/d?x=y\n::add-mask::p%2540ss\n::add-mask::p@ss\n"
+        );
+        assert_eq!(
+            masks_of_url("postgres:///d?host=/run"),
+            "::add-mask::postgres:///d?host=/run\n"
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! After the job: shows that a run has no result, where it could not show that itself, and takes away what it has left.
+//! Doing it twice does no harm, and it never fails a job.
+//!
+//! An older result is about an older commit. A run that was killed, timed out, cancelled, that panicked, or to which GitHub
+//! refused the last request must not leave it there as if it were the newest one's, and no check run in progress.
+
+use secrecy::ExposeSecret as _;
+
+use super::publisher::Publisher;
+use super::show::Show;
+use super::{masks_of_url, tell, tell_foreign};
+use crate::cli::args::{ActionArgs, Global};
+use crate::cli::commands::clean::describe;
+use crate::cli::commands::verify::request;
+use crate::cli::stream::{Streams, plain_explanation};
+use crate::config::process_environment;
+use crate::github::commands;
+use crate::github_action::{ActionJob, Asked, JobError};
+use crate::secrets;
+use crate::server;
+use crate::verify::load_project;
+
+/// What a run leaves in GITHUB_STATE: that it has begun to make things, and that it has taken all of them away; the latter
+/// with how it [`RunProgress`].
+pub(crate) const STARTED: &str = "started";
+pub(crate) const FINISHED: &str = "finished";
+
+/// How far a run came that has come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum RunProgress {
+    /// Its result stands where it has to.
+    #[strum(serialize = "true")]
+    Shown,
+    /// It had a result, and GitHub did not take all of it.
+    NotShown,
+    Interrupted,
+}
+
+impl RunProgress {
+    pub(crate) fn of(is_shown: bool) -> Self {
+        if is_shown { Self::Shown } else { Self::NotShown }
+    }
+}
+
+pub(crate) async fn clean_up(
+    global: &Global,
+    args: &ActionArgs,
+    job: Result<ActionJob, JobError>,
+    streams: &Streams,
+) {
+    let state = |name: &str| process_environment(&format!("STATE_{name}"));
+    let ended = state(FINISHED).map(|word| word.parse().unwrap_or(RunProgress::Shown));
+    if let Ok(job) = &job
+        && ended != Some(RunProgress::Shown)
+        && job.event.refusal.or(job.event.nothing_to_do).is_none()
+    {
+        let is_shown = Publisher::show_none(job, ended, streams).await;
+        // A runner may hand over no state, and no inputs either, such as act. Then the run's own comment tells whether it came
+        // to its end; where GitHub cannot be asked, nothing is said of that.
+        let has_no_result = is_shown.map_or(state(STARTED).is_some(), |is_shown| !is_shown);
+        if ended.is_none() && has_no_result {
+            Show::new(job, streams).interrupted();
+        }
+    }
+    if state(STARTED).is_none() || ended.is_some() {
+        tell(streams, "nothing to remove\n");
+        return;
+    }
+    match cleaned(global, args, job, streams).await {
+        Ok(text) => tell_foreign(streams, &text),
+        Err(why) => tell(streams, &commands::warning("mig-ci could not clean up", &why)),
+    }
+}
+
+async fn cleaned(
+    global: &Global,
+    args: &ActionArgs,
+    job: Result<ActionJob, JobError>,
+    streams: &Streams,
+) -> Result<String, String> {
+    let job = job.map_err(|error| error.to_string())?;
+    let asked = job.request(request(global, &args.verify)).await;
+    let Asked { request, .. } = asked.map_err(|error| error.to_string())?;
+    let scope = request.scope;
+    let (project, _) = load_project(scope.config.as_deref(), scope.overrides)
+        .map_err(|error| plain_explanation(&error))?;
+    if let Some(url) = &project.postgres.url {
+        secrets::learn_address(url.expose_secret());
+        let _ = streams.print_masks(&masks_of_url(url.expose_secret()));
+    }
+    let settings = &project.postgres;
+    Ok(describe(&server::clean(settings, settings.provider, false).await))
+}

@@ -1,0 +1,227 @@
+//! What the commands on real databases share: which one, how a run on it is shown, and what its end means.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZero;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::{ExecutionArgs, Global, OrderArg, TenantArgs};
+use crate::cli::edge;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::cli::stream::Streams;
+use crate::config::{Connect, Overrides, process_environment};
+use crate::model::FailureKind;
+use crate::replay::plan::Selection;
+use crate::report::upgrade::Report;
+use crate::report::verify::v1::Verdict;
+use crate::report::{RenderOptions, UpgradeFormat};
+use crate::server::EventSink;
+use crate::source::BaseRequest;
+use crate::tenants::{ResolveError, TenantSelector};
+use crate::ui::{self, Progress, Task};
+use crate::upgrade::{Confirm, DryRun, Interruption, Order, RolloutLimits, UpgradeError};
+use crate::verify::{self, Scope};
+
+/// The project as it is, and the real databases of those names.
+///
+/// `has_url` says that a flag gives the address.
+pub(crate) fn scope(global: &Global, databases: &[String], has_url: bool) -> Scope {
+    let connect = match databases {
+        [] => Connect::All,
+        names => Connect::These(names.to_vec()),
+    };
+    Scope {
+        config: global.config.clone(),
+        overrides: Overrides {
+            connect: Some(connect),
+            has_database_url: has_url,
+            ..Overrides::default()
+        },
+        base: BaseRequest::None,
+        hosted: None,
+        selection: Selection { databases: databases.to_vec(), ..Selection::default() },
+    }
+}
+
+pub(crate) fn limits(execution: &ExecutionArgs) -> RolloutLimits {
+    RolloutLimits { wait: execution.wait, ..looking(execution.jobs) }
+}
+
+/// Of what only looks.
+pub(crate) fn looking(jobs: Option<u16>) -> RolloutLimits {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let jobs = jobs.map_or(cores, usize::from);
+    RolloutLimits { jobs, canary: None, max_failures: None, wait: Duration::ZERO }
+}
+
+/// Of the sessions that work.
+pub(crate) fn settings(execution: &ExecutionArgs) -> Vec<(String, String)> {
+    let milliseconds =
+        |name: &str, duration: Duration| (name.to_owned(), duration.as_millis().to_string());
+    vec![
+        milliseconds("lock_timeout", execution.lock_timeout),
+        milliseconds("statement_timeout", execution.statement_timeout),
+    ]
+}
+
+/// Does the work, shows it, and prints and writes the report of it.
+pub(crate) async fn run(
+    global: &Global,
+    execution: &ExecutionArgs,
+    streams: &Streams,
+    interruption: &Interruption,
+    work: impl AsyncFnOnce(&Confirm<'_>, EventSink) -> Result<Report, UpgradeError>,
+) -> Result<Exit, verify::VerifyError> {
+    output::probe(&execution.outputs)?;
+    let (events, received) = mpsc::unbounded_channel();
+    let asks = !execution.yes && std::io::stdin().is_terminal();
+    let mode = streams.progress(global.quiet);
+    let progress = Progress::new(mode, Task::Upgrade, Box::new(edge::harmless_stderr()));
+    let progress = ui::spawn(progress, received);
+    let confirm = |question: &str| !asks || is_yes(question, &interruption.requested);
+    let outcome = work(&confirm, events).await;
+    let _ = progress.await;
+    match outcome {
+        Ok(report) => Ok(show(execution, &report, streams)),
+        Err(error) => refused(error, streams),
+    }
+}
+
+/// Prints and writes a report.
+pub(crate) fn show(execution: &ExecutionArgs, report: &Report, streams: &Streams) -> Exit {
+    let options = RenderOptions {
+        color: streams.out_colour(),
+        width: streams.out_width(),
+        ..RenderOptions::default()
+    };
+    let printed = streams.print(&execution.format.render(report, &options));
+    let plain = RenderOptions::default();
+    let written = execution
+        .outputs
+        .iter()
+        .filter_map(|each| output::write(&each.path, &each.format.render(report, &plain)).err());
+    let errors: Vec<verify::VerifyError> = written.chain(printed.err()).collect();
+    errors.iter().for_each(|error| streams.explain(error));
+    match exit_of_report(report) {
+        Exit::Passed if !errors.is_empty() => Exit::Environment,
+        exit => exit,
+    }
+}
+
+/// Nothing was begun: says why.
+pub(crate) fn refused(error: UpgradeError, streams: &Streams) -> Result<Exit, verify::VerifyError> {
+    match error {
+        UpgradeError::Verify(error) => Err(error),
+        error => {
+            streams.complain(&error.to_string());
+            Ok(exit_of(&error))
+        }
+    }
+}
+
+/// Nothing that is typed after an interruption counts.
+fn is_yes(question: &str, interrupted: &CancellationToken) -> bool {
+    const LOOK_AGAIN: Duration = Duration::from_millis(50);
+    let asked = write!(std::io::stderr(), "{} [y/N] ", crate::report::visible(question));
+    let (answers, answered) = std::sync::mpsc::channel();
+    // A read from a terminal cannot be ended: the thread ends with the process.
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        // Nobody waits for it after an interruption.
+        let _ = answers.send(read.map(|_| answer));
+    });
+    while asked.is_ok() && !interrupted.is_cancelled() {
+        match answered.recv_timeout(LOOK_AGAIN) {
+            Ok(answer) => return answer.is_ok_and(|text| matches!(text.trim(), "y" | "Y" | "yes")),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    false
+}
+
+fn exit_of_report(report: &Report) -> Exit {
+    match report.verdict {
+        Verdict::Failed => Exit::Failed,
+        _ if report.interrupted => Exit::Interrupted,
+        _ if report.counts.environment_failed > 0 => Exit::Environment,
+        Verdict::NotRun => Exit::Failed,
+        Verdict::Passed => Exit::Passed,
+    }
+}
+
+fn exit_of(error: &UpgradeError) -> Exit {
+    match error {
+        UpgradeError::Verify(error) => Exit::of_error(error),
+        UpgradeError::Usage(_)
+        | UpgradeError::OtherServer { .. }
+        | UpgradeError::Declined
+        | UpgradeError::NoVersion { .. } => Exit::Usage,
+        UpgradeError::Format { .. }
+        | UpgradeError::OneLedger { .. }
+        | UpgradeError::Address { .. }
+        | UpgradeError::Contradiction { .. }
+        | UpgradeError::NoUrl(_) => Exit::Project,
+        UpgradeError::Who(ResolveError::Nobody { .. }) => Exit::Nothing,
+        UpgradeError::Who(ResolveError::Query { failure, .. })
+            if failure.is_environmental() || failure.kind == FailureKind::ConnectionLost =>
+        {
+            Exit::Environment
+        }
+        UpgradeError::Who(_) => Exit::Project,
+        UpgradeError::Connect { .. } => Exit::Environment,
+    }
+}
+
+/// The SQL goes to stdout, where that is not another report's.
+pub(crate) fn rehearsal(tenants: &TenantArgs, execution: &ExecutionArgs) -> Option<DryRun> {
+    let prints = execution.format == UpgradeFormat::Terminal;
+    tenants.dry_run.then(|| {
+        DryRun::new(move |sql| {
+            if prints {
+                // Whoever reads no more has read enough.
+                let sql = edge::runnable(sql, edge::is_job_log(std::io::stdout()));
+                let _ = std::io::stdout().write_all(sql.as_bytes());
+            }
+        })
+    })
+}
+
+pub(crate) fn order(tenants: &TenantArgs) -> Order {
+    match tenants.order {
+        OrderArg::Source => Order::Source,
+        OrderArg::Name => Order::Name,
+        OrderArg::Random => Order::Random,
+    }
+}
+
+/// The same, with how much of that is risked.
+pub(crate) fn limits_of(tenants: &TenantArgs, execution: &ExecutionArgs) -> RolloutLimits {
+    RolloutLimits {
+        canary: tenants.canary,
+        max_failures: tenants.max_failures,
+        ..limits(execution)
+    }
+}
+
+/// Flags, and the variables that scripts around other tools set.
+pub(crate) fn whom(args: &TenantArgs) -> Option<TenantSelector> {
+    if args.all_tenants {
+        return Some(TenantSelector::All);
+    }
+    if !args.tenants.is_empty() {
+        return Some(TenantSelector::Named(args.tenants.clone()));
+    }
+    if args.shared {
+        return None;
+    }
+    let variable = |name| process_environment(name).filter(|value| !value.is_empty());
+    let (schema, database) = (variable("TENANT_SCHEMA"), variable("TENANT_DB"));
+    (schema.is_some() || database.is_some()).then_some(TenantSelector::Target { schema, database })
+}

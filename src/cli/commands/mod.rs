@@ -1,0 +1,19 @@
+//! The commands: one file for each, and what several of them share.
+
+pub(crate) mod action;
+pub(crate) mod clean;
+pub(crate) mod create;
+pub(crate) mod downgrade;
+pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod list;
+pub(crate) mod publish;
+pub(crate) mod revision;
+pub(crate) mod schema;
+pub(crate) mod status;
+pub(crate) mod tenants;
+pub(crate) mod upgrade;
+pub(crate) mod verify;
+
+mod apply_common;
+mod resume;
