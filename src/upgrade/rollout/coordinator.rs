@@ -33,6 +33,9 @@ use crate::upgrade::track::progress::TargetOutcome;
 use crate::upgrade::{Confirm, UpgradeError, UpgradeRequest};
 use crate::verify;
 
+/// Why tenants are not run after their shared track.
+const NOT_READY: &str = "the shared track is not at the version that the tenants need";
+
 /// A run on one database, and what it has at hand.
 pub(crate) struct Coordinator<'a> {
     pub(crate) request: &'a UpgradeRequest,
@@ -82,9 +85,7 @@ impl Coordinator<'_> {
         }
         if let Some(plan) = &job.tenants {
             let is_ready = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
-            let not_ready =
-                || "the shared track is not at the version that the tenants need".to_owned();
-            match reason.or_else(|| (!is_ready).then(not_ready)) {
+            match reason.or_else(|| (!is_ready).then(|| NOT_READY.to_owned())) {
                 Some(reason) => self.skip_all(&reason, &targets, &mut done),
                 None => {
                     if let Some(creation) = &creation {
