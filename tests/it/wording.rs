@@ -85,9 +85,8 @@ fn texts_of_the_program_use_standard_terms() {
     let rejected = Rejected::new();
     let mut found = Vec::new();
     let mut seen = 0;
+    let is_test = Regex::new(r"(^|/|_)(tests?|testing|test_fixtures|samples)(/|\.rs|_)").unwrap();
     for path in files("src", "rs") {
-        let is_test =
-            Regex::new(r"(^|/|_)(tests?|testing|test_fixtures|samples)(/|\.rs|_)").unwrap();
         let relative = path.strip_prefix(root()).unwrap();
         if is_test.is_match(relative.as_str()) && !relative.starts_with("src/samples") {
             continue;
