@@ -59,7 +59,7 @@ target = \"x\"
     3 | migration = "migrations/users"
       | ^^^^^^^^^
       |
-      = help: did you mean `migrations`? The keys of [databases.users] are `format`, `forward-only`, `ledger`, `migrations`, `order`, `other-ledgers`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
+      = help: did you mean `migrations`? The keys of [databases.users] are `deploy`, `format`, `forward-only`, `ledger`, `migrations`, `order`, `other-ledgers`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
 
     error: unknown key `searchpath` in [databases.users]
      --> mig-ci.toml:4:1
@@ -67,7 +67,7 @@ target = \"x\"
     4 | searchpath = ["public"]
       | ^^^^^^^^^^
       |
-      = help: did you mean `search_path`? The keys of [databases.users] are `format`, `forward-only`, `ledger`, `migrations`, `order`, `other-ledgers`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
+      = help: did you mean `search_path`? The keys of [databases.users] are `deploy`, `format`, `forward-only`, `ledger`, `migrations`, `order`, `other-ledgers`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
 
     error: unknown key `target` in [databases.users]
      --> mig-ci.toml:5:1
