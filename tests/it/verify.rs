@@ -433,12 +433,14 @@ fn a_named_base_that_went_on_is_a_note() {
     let plain = plain.file("migrations/03.sql", "CREATE TABLE c (id int);").git_commit("three");
     let notes = plain.verify().arg("--base=main").report(1).notes();
     assert!(
-        notes.contains("HEAD does not contain 1 commit of main. `--base` takes main as it is"),
+        notes.contains(
+            "HEAD does not contain 1 commit of main. `--base` compares with exactly main"
+        ),
         "{notes}"
     );
     assert!(notes.contains("migrations/02.sql (removed)"), "{notes}");
     let notes = plain.verify().report(0).notes();
-    assert!(!notes.contains("lacks"), "{notes}");
+    assert!(!notes.contains("HEAD does not contain"), "{notes}");
 
     let clone = project();
     let url = format!("file://{}", plain.path());
