@@ -32,12 +32,12 @@ async fn runs_that_are_killed_between_messages_apply_each_migration_once() {
     }
     let last = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
     assert_eq!(report(&last).counts.failed, 0);
-    assert_all_at_head(&shop, &database).await;
+    assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
 /// Each of them has each migration once, is at the head and in one shape, and nothing is anywhere else.
-async fn assert_all_at_head(shop: &Project, database: &Database) {
-    assert_all_once(database, TENANTS, MIGRATIONS).await;
+async fn assert_all_at_head(shop: &Project, database: &Database, tenants: usize) {
+    assert_all_once(database, tenants, MIGRATIONS).await;
     let status = shop.mig_ci(["status", "--all-tenants", "--check"]);
     status.env("SHOP_URL", database.url()).run().success();
     let elsewhere = "SELECT string_agg(DISTINCT nspname, ' ' ORDER BY nspname) FROM pg_class \
@@ -75,7 +75,7 @@ async fn resume_repeats_failed_tenants_only() {
     }
     let rest = upgrade(&shop, &database, ["--resume=r.json", "--format=json"]).run().success();
     assert_eq!(counts(&report(&rest)), [7, 1, 0, 0], "and a look at the shared track");
-    assert_all_at_head(&shop, &database).await;
+    assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
 /// Two and four runs at once, as on several machines: they share the work, and nothing is done twice.
@@ -87,7 +87,7 @@ async fn concurrent_runs_share_the_work() {
         let args = ["--all-tenants", "--jobs=2", "--format=json"];
         let all: Vec<_> = (0..runs).map(|_| upgrade(&shop, &database, args).start()).collect();
         let reports: Vec<_> = all.into_iter().map(|run| report(&run.wait().success())).collect();
-        assert_all_at_head(&shop, &database).await;
+        assert_all_at_head(&shop, &database, TENANTS).await;
         let mut upgraded = 0;
         for report in &reports {
             let counts = &report.counts;
@@ -133,7 +133,7 @@ async fn terminated_connections_are_reopened() {
         assert!(run.counts.failed > 0, "{run}");
         upgrade(&shop, &database, ["--all-tenants"]).run().success();
     }
-    assert_all_at_head(&shop, &database).await;
+    assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
 /// Lets a run go on until so many migrations of tenants are applied, and stops it then.
@@ -181,7 +181,7 @@ async fn a_full_server_is_retried() {
     for session in sessions {
         session.close().await.unwrap();
     }
-    assert_all_at_head(&shop, &database).await;
+    assert_all_at_head(&shop, &database, FEW).await;
 }
 
 /// An interrupted run says how far it came, and the next one goes on.
@@ -203,7 +203,7 @@ async fn an_interrupted_run_ends_in_order() {
     assert!(run.counts.not_run > 50, "{run}");
     assert_eq!(run.counts.failed, 0);
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
-    assert_all_at_head(&shop, &database).await;
+    assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
 /// One that takes long keeps nobody waiting but itself.
