@@ -5,8 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::{
-    CatalogComparison, FailureKind, FailureOrigin, Migration, NotChecked, Notice, ShapeComparison,
-    TrackKind,
+    CatalogComparison, Failure, Migration, NotChecked, Notice, Place, ShapeComparison, TrackKind,
 };
 
 /// One track on one target, from its starting state to its end.
@@ -210,62 +209,4 @@ pub(crate) enum StepOutcome {
     Applied,
     Failed(Box<Failure>),
     NotRun,
-}
-
-/// Why something did not work.
-#[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    pub(crate) kind: FailureKind,
-    /// In the server's words where it spoke.
-    pub(crate) message: String,
-    pub(crate) detail: Option<String>,
-    pub(crate) hint: Option<String>,
-    /// The server's call stack (`CONTEXT`), for errors inside functions and DO blocks.
-    pub(crate) context: Option<String>,
-    /// The statement that failed, cut at a size that a report can hold.
-    pub(crate) statement: Option<String>,
-    pub(crate) place: Option<Place>,
-    /// The object that the server names is one of a system catalog.
-    pub(crate) in_catalog: bool,
-    /// What caused it, where more than its code tells.
-    pub(crate) origin: Option<FailureOrigin>,
-}
-
-impl Failure {
-    /// A failure of which nothing more is known than this.
-    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            detail: None,
-            hint: None,
-            context: None,
-            statement: None,
-            place: None,
-            in_catalog: false,
-            origin: None,
-        }
-    }
-}
-
-/// A place in a file of the project.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) path: Utf8PathBuf,
-    /// From 1.
-    pub(crate) line: usize,
-    /// In characters, from 1; `None` where only the statement is known, not the point in it.
-    pub(crate) column: Option<usize>,
-    pub(crate) excerpt: Option<Excerpt>,
-}
-
-/// Some lines around a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Excerpt {
-    /// The number of the first of them, from 1.
-    pub(crate) first_line: usize,
-    pub(crate) lines: Vec<String>,
-    /// By how many characters the place's own line is shorter at its beginning than in the file: column `n` of the file
-    /// is column `n - shift` of it.
-    pub(crate) shift: usize,
 }

@@ -1,27 +1,6 @@
 //! What checks conclude.
 
-use super::{Failure, Phase, Place, TrackKind};
-
-/// How much a finding weighs. The order counts: a later one is worse.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::Display,
-    strum::EnumString,
-    strum::VariantNames,
-)]
-#[strum(serialize_all = "lowercase")]
-pub(crate) enum Severity {
-    Info,
-    Warning,
-    Error,
-}
+use super::{Failure, Phase, Place, Severity, TrackKind};
 
 /// The outcome for a tenant, for a shared track, or for the whole run. "Not run" is never a kind of passing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]

@@ -245,26 +245,6 @@ pub(crate) struct Sample {
     pub(crate) version: Option<String>,
 }
 
-/// Which of a database's two tracks.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::Display,
-    strum::EnumString,
-    strum::VariantNames,
-)]
-#[strum(serialize_all = "lowercase")]
-pub(crate) enum TrackKind {
-    Shared,
-    Tenant,
-}
-
 /// `[checks]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckSettings {
