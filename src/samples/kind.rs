@@ -1,6 +1,6 @@
 //! Kinds of objects that belong to a whole database: most of them only an administrator makes, changes or comments on.
 
-use super::statement::Treatment;
+use super::treatment::Treatment;
 use crate::sql::SqlWord;
 
 /// What only an administrator may do, whatever the object. Sources: the notes on privileges in PostgreSQL's reference of

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 
 use super::file::{SampleFile, check_end, file_failure, read_text};
 use super::run::{FileRun, at};
-use super::statement::{ExistingObjects, Treatment, treat};
+use super::statement::{ExistingObjects, treat};
+use super::treatment::Treatment;
 use crate::formats::Ledger;
 use crate::model::{Failure, FailureKind, Files, SampleLoad, Script, SkippedStatements};
 use crate::postgres::Session;
