@@ -90,7 +90,9 @@ impl<'a> ValidationContext<'a> {
 
     /// The text with its variables expanded.
     pub(super) fn text(&mut self, key: &ConfigKey, raw: &str) -> Option<String> {
-        if !limits::may_read(self, key, raw) {
+        let denied = limits::denied_variables(self.input.overrides.limits.as_ref(), key, raw);
+        if !denied.is_empty() {
+            denied.into_iter().for_each(|problem| self.refuse(key, problem));
             return None;
         }
         let expanded = expand(raw, self.input.environment);

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use super::context::ValidationContext;
 use crate::config::interpolate::used_variables;
 use crate::config::key::ConfigKey;
 use crate::config::problem::ConfigProblem;
@@ -48,82 +47,69 @@ pub(crate) fn is_credential(variable: &str) -> bool {
     NEVER.contains(&name.as_str()) || NEVER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Notes each variable of `text` that the file may not read. `true` if it may read all of them.
-pub(super) fn may_read(cx: &mut ValidationContext<'_>, key: &ConfigKey, text: &str) -> bool {
-    let Some(limits) = &cx.input.overrides.limits else { return true };
-    let denied: Vec<String> = used_variables(text)
-        .into_iter()
-        .filter(|name| !limits.allows(name))
-        .map(str::to_owned)
-        .collect();
-    for name in &denied {
-        let problem = match is_credential(name) {
-            true => {
-                ConfigProblem::VariableIsCredential { key: key.to_string(), name: name.clone() }
-            }
-            false => ConfigProblem::VariableNotAllowed {
-                key: key.to_string(),
-                name: name.clone(),
-                allowed: limits.variables.iter().cloned().collect(),
-            },
-        };
-        cx.refuse(key, problem);
-    }
-    denied.is_empty()
+/// A problem for each variable in the value of `key` that the file may not read. Here and below, `None` is a file without
+/// limits.
+pub(super) fn denied_variables(
+    limits: Option<&FileLimits>,
+    key: &ConfigKey,
+    text: &str,
+) -> Vec<ConfigProblem> {
+    let Some(limits) = limits else { return Vec::new() };
+    let problem = |name: &str| match is_credential(name) {
+        true => ConfigProblem::VariableIsCredential { key: key.to_string(), name: name.to_owned() },
+        false => ConfigProblem::VariableNotAllowed {
+            key: key.to_string(),
+            name: name.to_owned(),
+            allowed: limits.variables.iter().cloned().collect(),
+        },
+    };
+    let denied = used_variables(text).into_iter().filter(|name| !limits.allows(name));
+    denied.map(problem).collect()
 }
 
 /// The chosen provider, if it is one that the file may choose, or one that the workflow has chosen: `explicit`.
 pub(super) fn provider(
-    cx: &mut ValidationContext<'_>,
-    key: &ConfigKey,
+    limits: Option<&FileLimits>,
     explicit: Option<ProviderChoice>,
     chosen: ProviderChoice,
-) -> ProviderChoice {
-    if cx.input.overrides.limits.is_none() {
-        return chosen;
+) -> Result<ProviderChoice, ConfigProblem> {
+    if limits.is_none() {
+        return Ok(chosen);
     }
     match chosen {
         // `auto` may end with local binaries, which only the workflow may choose.
-        ProviderChoice::Auto | ProviderChoice::Docker => ProviderChoice::Docker,
-        ProviderChoice::Local | ProviderChoice::Url if explicit.is_some() => chosen,
+        ProviderChoice::Auto | ProviderChoice::Docker => Ok(ProviderChoice::Docker),
+        ProviderChoice::Local | ProviderChoice::Url if explicit.is_some() => Ok(chosen),
         ProviderChoice::Local | ProviderChoice::Url => {
-            cx.refuse(key, ConfigProblem::ProviderNotAllowed { provider: chosen });
-            ProviderChoice::Docker
+            Err(ConfigProblem::ProviderNotAllowed { provider: chosen })
         }
     }
 }
 
 /// The role, if the workflow allows it.
-pub(super) fn role(cx: &mut ValidationContext<'_>, key: &ConfigKey, written: Role) -> Role {
-    let limits = cx.input.overrides.limits.as_ref();
-    if written == Role::Superuser && limits.is_some_and(|limits| !limits.superuser) {
-        cx.refuse(key, ConfigProblem::SuperuserNotAllowed);
-        return Role::default();
+pub(super) fn role(limits: Option<&FileLimits>, written: Role) -> Result<Role, ConfigProblem> {
+    match limits {
+        Some(limits) if written == Role::Superuser && !limits.superuser => {
+            Err(ConfigProblem::SuperuserNotAllowed)
+        }
+        _ => Ok(written),
     }
-    written
 }
 
-/// The image, whose name goes to the registry that it names: no variable stands in it.
-pub(super) fn image(
-    cx: &mut ValidationContext<'_>,
-    key: &ConfigKey,
-    raw: Option<&str>,
-) -> Option<String> {
-    let is_limited = cx.input.overrides.limits.is_some();
-    if let Some(name) = raw.filter(|_| is_limited).and_then(|raw| used_variables(raw).pop()) {
-        cx.refuse(key, ConfigProblem::VariableInImage { name: name.to_owned() });
-        return None;
+/// The image's name goes to the registry that it names: a file with limits has no variable in it.
+pub(super) fn image(limits: Option<&FileLimits>, raw: &str) -> Result<(), ConfigProblem> {
+    match used_variables(raw).pop().filter(|_| limits.is_some()) {
+        Some(name) => Err(ConfigProblem::VariableInImage { name: name.to_owned() }),
+        None => Ok(()),
     }
-    cx.optional_text(key, raw)
 }
 
 /// Whether the file may say which server is used: its address could send what the variables hold elsewhere.
-pub(super) fn may_name_server(cx: &mut ValidationContext<'_>, key: &ConfigKey) -> bool {
-    if cx.input.overrides.limits.is_none() {
-        return true;
+pub(super) fn server(limits: Option<&FileLimits>) -> Result<(), ConfigProblem> {
+    match limits {
+        Some(_) => Err(ConfigProblem::ServerOfFile),
+        None => Ok(()),
     }
-    cx.refuse(key, ConfigProblem::ServerOfFile);
-    false
 }
 
 #[cfg(test)]

@@ -32,21 +32,26 @@ pub(crate) fn parse_major(text: &str) -> Result<u32, ConfigProblem> {
 pub(super) fn settings(cx: &mut ValidationContext<'_>, raw: &RawPostgres) -> PostgresSettings {
     let table = ConfigKey::root().child("postgres");
     let overrides = cx.input.overrides;
+    let limits = overrides.limits.as_ref();
     let version = cx.overridden(overrides.version, |cx| {
         version(cx, &table.child("version"), raw.version.as_ref())
     });
     // An image is one of a version: another version from a flag leaves the file's image out.
     let has_image = overrides.version.is_none();
     let image = cx.overridden(overrides.image.clone(), |cx| {
-        limits::image(cx, &table.child("image"), raw.image.as_deref().filter(|_| has_image))
+        let (key, raw) = (table.child("image"), raw.image.as_deref().filter(|_| has_image)?);
+        cx.accept(&key, limits::image(limits, raw))?;
+        cx.optional_text(&key, Some(raw))
     });
     let by_url = overrides.url.as_ref().map(|_| ProviderChoice::Url);
     let provider_key = table.child("provider");
     let explicit = overrides.provider.or(by_url);
     let provider = cx.overridden(explicit, |cx| cx.choice(&provider_key, raw.provider.as_deref()));
-    let provider = limits::provider(cx, &provider_key, explicit, provider.unwrap_or_default());
-    let role = cx.choice(&table.child("role"), raw.role.as_deref()).unwrap_or_default();
-    let role = limits::role(cx, &table.child("role"), role);
+    let provider = limits::provider(limits, explicit, provider.unwrap_or_default());
+    let provider = cx.accept(&provider_key, provider).unwrap_or(ProviderChoice::Docker);
+    let role_key = table.child("role");
+    let role = cx.choice(&role_key, raw.role.as_deref()).unwrap_or_default();
+    let role = cx.accept(&role_key, limits::role(limits, role)).unwrap_or_default();
     PostgresSettings {
         version,
         image,
@@ -142,9 +147,7 @@ fn server_url(
         return None;
     };
     let key = table.child("url");
-    if !limits::may_name_server(cx, &key) {
-        return None;
-    }
+    cx.accept(&key, limits::server(cx.input.overrides.limits.as_ref()))?;
     let url = cx.text(&key, raw)?;
     if url.is_empty() {
         cx.refuse(&key, ConfigProblem::NoServerUrl);
