@@ -4,13 +4,13 @@ use indexmap::IndexMap;
 use secrecy::SecretString;
 
 use super::context::ValidationContext;
+use super::format::format;
 use super::search_path::{PUBLIC, joined, schema, search_path, starts_with, without_target};
 use super::{paths, samples, tenants};
 use crate::config::interpolate::expand;
 use crate::config::key::ConfigKey;
 use crate::config::problem::ConfigProblem;
 use crate::config::raw::{RawDatabase, RawShared};
-use crate::formats::FORMATS;
 use crate::model::{Database, Track};
 
 pub(super) fn databases(
@@ -78,21 +78,6 @@ fn real_url(
         expand(raw?, cx.input.environment).ok().filter(|text| !text.is_empty())
     };
     text.map(SecretString::from)
-}
-
-/// The name of a migration tool.
-pub(super) fn format(
-    cx: &mut ValidationContext<'_>,
-    key: &ConfigKey,
-    raw: Option<&str>,
-) -> Option<String> {
-    let value = cx.optional_text(key, raw)?;
-    let choices: Vec<&'static str> = FORMATS.iter().map(|format| format.name()).collect();
-    if choices.contains(&value.as_str()) {
-        return Some(value);
-    }
-    cx.refuse(key, ConfigProblem::NotOneOf { key: key.to_string(), value, choices });
-    None
 }
 
 /// A plain named database is written without `shared`.

@@ -4,6 +4,7 @@ mod checks;
 mod context;
 mod coverage;
 mod databases;
+mod format;
 mod limits;
 mod paths;
 mod postgres;

@@ -1,7 +1,7 @@
 //! `[databases.NAME.tenants]`.
 
 use super::context::ValidationContext;
-use super::databases::format;
+use super::format::format;
 use super::search_path::{PUBLIC, TARGET, joined, search_path, starts_with, without_target};
 use super::{paths, samples};
 use crate::config::key::ConfigKey;
