@@ -4,16 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Deserialize as _;
-use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, ConfigErrors};
 use super::key::ConfigKey;
 use super::problem::ConfigProblem;
-use super::raw::RawConfig;
-use super::structure;
 
 /// A file that has been read; or nothing, for a project that was discovered.
 #[derive(Debug, Default)]
@@ -27,15 +23,14 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads a file's text: what it says, and where it says it.
+    /// Reads a file's text: where each key and each value stands, and the table itself.
     ///
     /// # Errors
-    /// If it is no TOML: where. If keys or types are not those of `schema`: all of them.
-    pub(crate) fn parse(
+    /// If it is no TOML: where.
+    pub(crate) fn parse<'t>(
         path: &Utf8Path,
-        text: &str,
-        schema: &Value,
-    ) -> Result<(Self, RawConfig), ConfigErrors> {
+        text: &'t str,
+    ) -> Result<(Self, Spanned<DeTable<'t>>), ConfigErrors> {
         let table = DeTable::parse(text).map_err(|error| {
             let problem = ConfigProblem::Syntax { message: error.message().to_owned() };
             let errors = vec![ConfigError { problem, span: error.span() }];
@@ -43,16 +38,7 @@ impl Document {
         })?;
         let mut document = Self { path: path.to_owned(), text: text.to_owned(), ..Self::default() };
         document.index_table(&ConfigKey::root(), table.get_ref());
-
-        let errors = structure::check(table.get_ref(), schema, &document);
-        if !errors.is_empty() {
-            return Err(document.errors(errors));
-        }
-        let raw = RawConfig::deserialize(toml::Deserializer::from(table)).map_err(|error| {
-            let problem = ConfigProblem::Shape { message: error.message().to_owned() };
-            document.errors(vec![ConfigError { problem, span: error.span() }])
-        })?;
-        Ok((document, raw))
+        Ok((document, table))
     }
 
     /// These errors with the text that they are about.

@@ -1,13 +1,19 @@
 //! The way from a place on disk to a project, and the precedence: flags, environment, file, defaults.
 
+use camino::Utf8Path;
+use serde::Deserialize as _;
+use serde_json::Value;
+
 use super::discover::discover;
 use super::document::Document;
-use super::error::ConfigErrors;
+use super::error::{ConfigError, ConfigErrors};
 use super::interpolate::VariableLookup;
 use super::locate::ProjectLocation;
 use super::problem::ConfigProblem;
+use super::raw::RawConfig;
 use super::schema::json_schema;
 use super::settings::{self, Input, Overrides};
+use super::structure;
 use crate::model::{Files, Project, ProjectOrigin};
 
 /// What loading needs of the world.
@@ -44,7 +50,7 @@ pub(crate) fn load(options: &LoadOptions<'_>) -> Result<Project, ConfigErrors> {
             let text = String::from_utf8(bytes)
                 .map_err(|_| ConfigProblem::NotUtf8 { path: path.clone() })?;
             let schema = json_schema(options.check_codes);
-            let (document, raw) = Document::parse(path, &text, &schema)?;
+            let (document, raw) = parse(path, &text, &schema)?;
             (document, raw, ProjectOrigin::File(path.clone()))
         }
         None => {
@@ -63,4 +69,25 @@ pub(crate) fn load(options: &LoadOptions<'_>) -> Result<Project, ConfigErrors> {
             overrides: &options.overrides,
         },
     )
+}
+
+/// Reads a file's text: what it says, and where it says it.
+///
+/// # Errors
+/// If it is no TOML: where. If keys or types are not those of `schema`: all of them.
+fn parse(
+    path: &Utf8Path,
+    text: &str,
+    schema: &Value,
+) -> Result<(Document, RawConfig), ConfigErrors> {
+    let (document, table) = Document::parse(path, text)?;
+    let errors = structure::check(table.get_ref(), schema, &document);
+    if !errors.is_empty() {
+        return Err(document.errors(errors));
+    }
+    let raw = RawConfig::deserialize(toml::Deserializer::from(table)).map_err(|error| {
+        let problem = ConfigProblem::Shape { message: error.message().to_owned() };
+        document.errors(vec![ConfigError { problem, span: error.span() }])
+    })?;
+    Ok((document, raw))
 }

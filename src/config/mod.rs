@@ -9,6 +9,7 @@
 //!
 //! To add a key: a field with a doc comment in `raw.rs`, its meaning in `settings/`, a line in `mig-ci.example.toml`.
 
+mod choice_schema;
 mod discover;
 mod document;
 mod environment;

@@ -4,10 +4,11 @@
 //! says what the value is. Our own keys of several words have dashes; `search_path` is PostgreSQL's word.
 
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use strum::VariantNames;
 
+use super::choice_schema::{choice, choice_of};
 use super::raw_coverage::RawCoverage;
 use crate::model::{Deploy, FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
 
@@ -273,15 +274,6 @@ pub(crate) enum RawVersion {
 /// What `[checks]` accepts as a check's severity.
 pub(crate) const OFF: &str = "off";
 
-pub(super) fn choice<T: VariantNames>(_: &mut SchemaGenerator) -> Schema {
-    choice_of(T::VARIANTS.to_vec())
-}
-
 fn severity_or_off(_: &mut SchemaGenerator) -> Schema {
     choice_of([Severity::VARIANTS, &[OFF]].concat())
-}
-
-/// One of these words, or a variable that will hold one.
-fn choice_of(words: Vec<&'static str>) -> Schema {
-    json_schema!({ "type": "string", "anyOf": [{ "enum": words }, { "pattern": "\\$\\{" }] })
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::raw::choice;
+use super::choice_schema::choice;
 use crate::model::TrackKind;
 
 /// Intended reductions of coverage, with reasons.
