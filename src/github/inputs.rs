@@ -10,6 +10,7 @@ use strum::VariantNames;
 
 use super::check_run::CheckRunMode;
 use super::comment::{CommentMode, CommentWhen};
+use super::comment_key::{self, key_of};
 use super::context::Lookup;
 use crate::model::{Partition, ProviderChoice, Severity};
 
@@ -50,9 +51,6 @@ pub(crate) struct InputError {
     pub(crate) problem: String,
 }
 
-/// The key of a comment where nobody gives one.
-pub(crate) const DEFAULT_KEY: &str = "default";
-
 impl Inputs {
     /// # Errors
     /// On the first input that is none of what it can be.
@@ -73,7 +71,10 @@ impl Inputs {
             fail_on: parsed("fail-on", one("fail-on"), one_of)?,
             comment: parsed("comment", one("comment"), one_of)?.unwrap_or_default(),
             comment_when: parsed("comment-when", one("comment-when"), one_of)?.unwrap_or_default(),
-            comment_key: key_of(parsed("comment-key", one("comment-key"), key)?, partition),
+            comment_key: key_of(
+                parsed("comment-key", one("comment-key"), comment_key::parse)?,
+                partition,
+            ),
             check_run: parsed("check-run", one("check-run"), one_of)?.unwrap_or_default(),
             annotations: parsed("annotations", one("annotations"), boolean)?.unwrap_or(true),
             report_path: one("report-path").map(Utf8PathBuf::from),
@@ -101,15 +102,6 @@ impl Inputs {
                 Err(problem) => problems.push(problem),
             }
         }
-    }
-}
-
-/// Parts of one run have a comment each, whatever key they share.
-pub(crate) fn key_of(given: Option<String>, partition: Option<Partition>) -> String {
-    match (given, partition.map(Partition::key)) {
-        (Some(given), Some(part)) => format!("{given}-{part}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => DEFAULT_KEY.to_owned(),
     }
 }
 
@@ -148,17 +140,6 @@ fn boolean(value: &str) -> Result<bool, String> {
         "true" | "True" | "TRUE" => Ok(true),
         "false" | "False" | "FALSE" => Ok(false),
         _ => Err("possible values: true, false".to_owned()),
-    }
-}
-
-/// It stands in an HTML comment, which `--` would end, and has to be the same text in every run.
-pub(crate) fn key(value: &str) -> Result<String, String> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if value.len() <= 100 && value.bytes().all(is_plain) && !value.contains("--") {
-        Ok(value.to_owned())
-    } else {
-        Err("it may have up to 100 letters, digits, and . _ - but no two dashes in a row"
-            .to_owned())
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod check_run;
 pub(crate) mod client;
 pub(crate) mod commands;
 pub(crate) mod comment;
+pub(crate) mod comment_key;
 pub(crate) mod context;
 pub(crate) mod error;
 pub(crate) mod event;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::job::ActionJob;
 use crate::config::process_environment;
 use crate::github::Proxies;
 use crate::github::client::{ClientSettings, GithubClient};
@@ -21,10 +20,10 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Sends nothing.
-    pub(crate) fn of(job: &ActionJob) -> Self {
-        let Some(token) = job.inputs.token.clone() else { return Self::NoToken };
-        match connect(&job.context, token) {
+    /// Sends nothing. `token` is the input `github-token`.
+    pub(crate) fn new(context: &JobContext, token: Option<SecretString>) -> Self {
+        let Some(token) = token else { return Self::NoToken };
+        match connect(context, token) {
             Ok(client) => Self::Open(Arc::new(client)),
             Err(error) => Self::Failed(error),
         }

@@ -157,6 +157,11 @@ impl ActionJob {
         Ok(FileLimits { variables, superuser: inputs.allow_superuser })
     }
 
+    /// The job's repository at GitHub.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::new(&self.context, self.inputs.token.clone())
+    }
+
     /// Who is asked for the base that git does not have.
     pub(crate) fn hosted(&self, github: &Connection) -> RemoteRepo {
         RemoteRepo {

@@ -111,7 +111,7 @@ pub(crate) struct PublishArgs {
     pub(crate) event: Utf8PathBuf,
 
     /// The action's input `comment-key` [default: default, or the key of the report's partition]
-    #[arg(long, value_name = "KEY", value_parser = crate::github::inputs::key, help_heading = heading::OUTPUT)]
+    #[arg(long, value_name = "KEY", value_parser = crate::github::comment_key::parse, help_heading = heading::OUTPUT)]
     pub(crate) comment_key: Option<String>,
 
     /// Folder of the project in its repository, for links to its files

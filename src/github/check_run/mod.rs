@@ -10,8 +10,8 @@ use super::client::{
     CheckRun, CheckRunOutput, CheckUpdate, Conclusion, GithubClient, NewCheckRun, Status,
     WireAnnotation,
 };
+use super::comment_key::DEFAULT_KEY;
 use super::error::GithubError;
-use super::inputs::DEFAULT_KEY;
 use super::marker::RunAttempt;
 
 /// Source: GitHub's description of checks/update: `maxItems`.

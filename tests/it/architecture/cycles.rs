@@ -6,14 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Source, module_of, sources};
 
 /// Circles that are still there, each by its files. An entry that is not needed any more fails too. None may be added.
-const KNOWN: [&[&str]; 10] = [
-    &[
-        "cli::commands::action::post",
-        "cli::commands::action::publisher",
-        "cli::commands::action::show",
-    ],
-    &["github::check_run", "github::inputs"],
-    &["github_action::connection", "github_action::job"],
+const KNOWN: [&[&str]; 7] = [
     &["server::cleanup", "server::instance", "server::locale", "server::provider", "server::roles"],
     &["server::provider::docker::container", "server::provider::docker::network"],
     &["server::provider::local::postmaster", "server::provider::local::process"],

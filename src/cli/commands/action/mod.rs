@@ -4,7 +4,9 @@
 
 mod post;
 mod publisher;
+mod run_progress;
 mod show;
+mod shown_result;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -20,7 +22,7 @@ use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::config::process_environment;
 use crate::github::commands::{self, StoppedCommands};
-use crate::github_action::{ActionJob, Asked, Connection, JobError};
+use crate::github_action::{ActionJob, Asked, JobError};
 use crate::model::ProviderChoice;
 use crate::report::verify::v1::Report;
 use crate::report::{RenderOptions, VerifyFormat};
@@ -31,7 +33,7 @@ use crate::ui::{self, Progress, ProgressMode, Task};
 use crate::verify::{VerifyError, VerifyRequest, load_project, verify};
 
 use publisher::Publisher;
-
+use run_progress::{FINISHED, RunProgress, STARTED};
 use show::Show;
 
 /// The name by which the runner's `post-entrypoint` calls this program: it takes a path there, and no arguments.
@@ -89,7 +91,7 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
         return Exit::Passed;
     }
     let refused = job.event.refusal.map(|why| JobError::Refused { why });
-    let github = Connection::of(job);
+    let github = job.connection();
     let request = match refused {
         Some(refused) => Err(refused),
         None => match job.request(request).await {
@@ -112,7 +114,7 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
             let commit = job.context.sha.as_deref();
             let publisher = Publisher::begin(job, &github, commit, &interrupted).await;
             let is_shown = show.problem(&text, Some(publisher)).await;
-            show.save_state(post::FINISHED, post::RunProgress::of(is_shown));
+            show.save_state(FINISHED, RunProgress::of(is_shown));
             return exit_of(&error);
         }
     };
@@ -120,7 +122,7 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
     let warning = astray.map(|text| commands::warning("mig-ci", &text));
     tell(streams, &warning.unwrap_or_default());
     look_at_project(&request, &mut show, streams);
-    show.save_state(post::STARTED, post::RunProgress::Shown);
+    show.save_state(STARTED, RunProgress::Shown);
     // Beside each other: a GitHub that does not answer holds up nothing.
     let (publisher, outcome) = tokio::join!(
         Publisher::begin(job, &github, commit.as_deref(), &interrupted),
@@ -131,7 +133,7 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
         Err(error) => Exit::of_error(error),
     };
     if let Some(ended) = show_outcome(&outcome, exit, publisher, &show).await {
-        show.save_state(post::FINISHED, ended);
+        show.save_state(FINISHED, ended);
     }
     exit
 }
@@ -142,19 +144,19 @@ async fn show_outcome(
     exit: Exit,
     publisher: Publisher<'_>,
     show: &Show<'_>,
-) -> Option<post::RunProgress> {
+) -> Option<RunProgress> {
     match outcome {
         // A second or two are left. The step after the job shows that there is no result, unless a newer run was faster.
         Err(VerifyError::Interrupted { left }) => {
             show.interrupted();
             let is_cancelled = publisher.cancel().await;
-            (is_cancelled && left.is_empty()).then_some(post::RunProgress::Interrupted)
+            (is_cancelled && left.is_empty()).then_some(RunProgress::Interrupted)
         }
         Err(error) => {
             let text = crate::cli::stream::plain_explanation(error);
-            Some(post::RunProgress::of(show.problem(&text, Some(publisher)).await))
+            Some(RunProgress::of(show.problem(&text, Some(publisher)).await))
         }
-        Ok(report) => Some(post::RunProgress::of(show.report(report, exit, publisher).await)),
+        Ok(report) => Some(RunProgress::of(show.report(report, exit, publisher).await)),
     }
 }
 

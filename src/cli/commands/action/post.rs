@@ -7,6 +7,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::publisher::Publisher;
+use super::run_progress::{FINISHED, RunProgress, STARTED};
 use super::show::Show;
 use super::{masks_of_url, tell, tell_foreign};
 use crate::cli::args::{ActionArgs, Global};
@@ -19,29 +20,6 @@ use crate::github_action::{ActionJob, Asked, JobError};
 use crate::secrets;
 use crate::server;
 use crate::verify::load_project;
-
-/// What a run leaves in GITHUB_STATE: that it has begun to make things, and that it has taken all of them away; the latter
-/// with how it [`RunProgress`].
-pub(crate) const STARTED: &str = "started";
-pub(crate) const FINISHED: &str = "finished";
-
-/// How far a run came that has come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
-#[strum(serialize_all = "kebab-case")]
-pub(crate) enum RunProgress {
-    /// Its result stands where it has to.
-    #[strum(serialize = "true")]
-    Shown,
-    /// It had a result, and GitHub did not take all of it.
-    NotShown,
-    Interrupted,
-}
-
-impl RunProgress {
-    pub(crate) fn of(is_shown: bool) -> Self {
-        if is_shown { Self::Shown } else { Self::NotShown }
-    }
-}
 
 pub(crate) async fn clean_up(
     global: &Global,

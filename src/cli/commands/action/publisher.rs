@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::post::RunProgress;
-use super::show::Show;
+use super::run_progress::RunProgress;
+use super::shown_result::ShownResult;
 use super::{tell, tell_foreign};
 use crate::cli::stream::Streams;
 use crate::github::check_run::CheckRunMode;
-use crate::github::check_run::annotation::CheckRunAnnotation;
 use crate::github::client::{Conclusion, GithubClient};
 use crate::github::commands;
 use crate::github::comment::CommentMode;
 use crate::github::publish::{self, Announcement, BegunPublication, Publication, Published};
 use crate::github_action::{ActionJob, Connection, LogLine, ResultTarget, find};
-use crate::report::verify::v1::Verdict;
 
 /// docs.github.com, "Workflow cancellation": a step gets 7.5 s, and what it has started needs most of that.
 const CANCEL_WITHIN: Duration = Duration::from_secs(2);
@@ -32,16 +30,6 @@ pub(crate) struct Publisher<'a> {
     target: ResultTarget,
     begun: BegunPublication,
     lines: Vec<LogLine>,
-}
-
-/// What there is to be shown.
-#[derive(Debug)]
-pub(crate) struct ShownResult {
-    pub(crate) verdict: Verdict,
-    pub(crate) title: String,
-    pub(crate) body: String,
-    pub(crate) has_changes: bool,
-    pub(crate) annotations: Vec<CheckRunAnnotation>,
 }
 
 impl<'a> Publisher<'a> {
@@ -151,7 +139,7 @@ impl<'a> Publisher<'a> {
             "This run verified commit {other}, which is not the pull request's head {head}: the head was not verified. \
              Remove `ref` of actions/checkout."
         );
-        Show::without_result(self.job, &text, Some(head.to_owned()))
+        ShownResult::without_result(self.job, &text, Some(head.to_owned()))
     }
 
     /// Ends the check run of a cancelled job, if there is time for it: `false` if there was not.
@@ -172,7 +160,7 @@ impl<'a> Publisher<'a> {
         ended: Option<RunProgress>,
         streams: &Streams,
     ) -> Option<bool> {
-        let (github, interrupted) = (Connection::of(job), CancellationToken::new());
+        let (github, interrupted) = (job.connection(), CancellationToken::new());
         let client = client_for(job, &github).ok().flatten()?;
         let commit = job.checked_out().await.or_else(|| job.context.sha.clone());
         let (target, _) = find(&client, job, commit.as_deref()).await;
@@ -191,7 +179,7 @@ impl<'a> Publisher<'a> {
             begun: BegunPublication::default(),
             lines: Vec::new(),
         };
-        let shown = Show::without_result(job, &text, Some(head_sha.clone()));
+        let shown = ShownResult::without_result(job, &text, Some(head_sha.clone()));
         let mut publication = publisher.publication(shown, head_sha);
         // A cancelled run makes no comment where there is none: mostly a newer push has cancelled it.
         let is_other = publisher.target.other.is_some();

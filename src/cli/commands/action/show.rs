@@ -6,8 +6,9 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::post::RunProgress;
-use super::publisher::{Publisher, ShownResult};
+use super::publisher::Publisher;
+use super::run_progress::RunProgress;
+use super::shown_result::{NOT_VERIFIED, ShownResult, links_of};
 use super::tell;
 use crate::cli::exit::Exit;
 use crate::cli::output;
@@ -15,27 +16,12 @@ use crate::cli::stream::Streams;
 use crate::config::process_environment;
 use crate::github::check_run::annotation::CheckRunAnnotation;
 use crate::github::commands;
+use crate::github::comment_key::DEFAULT_KEY;
 use crate::github::file_commands::{self, FileCommandError};
-use crate::github::inputs::DEFAULT_KEY;
 use crate::github::publish::Published;
 use crate::github_action::ActionJob;
 use crate::report::verify::v1::{Report, Verdict};
 use crate::report::{self, Links};
-
-const HEADING: &str = "Migrations could not be verified";
-
-impl ShownResult {
-    /// That there is no result, and why.
-    fn problem(text: &str, links: &Links) -> Self {
-        Self {
-            verdict: Verdict::NotRun,
-            title: HEADING.to_owned(),
-            body: report::problem(HEADING, text, links),
-            has_changes: false,
-            annotations: Vec::new(),
-        }
-    }
-}
 
 /// Until there is another one: a run can be killed at any time, and of an output that is written twice the last counts.
 pub(crate) fn result_is_error(streams: &Streams) {
@@ -54,7 +40,7 @@ pub(crate) fn no_job(text: &str, streams: &Streams) {
     tell(streams, &commands::error("mig-ci", text));
     let file = process_environment("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
     if let Some(path) = file {
-        let text = report::problem(HEADING, text, &Links::default());
+        let text = report::problem(NOT_VERIFIED, text, &Links::default());
         // The log has said it.
         let _ = file_commands::write_summary(Utf8Path::new(&path), &[text]);
     }
@@ -102,14 +88,14 @@ impl<'a> Show<'a> {
     /// There is no result, since the job was cancelled. The log says so already.
     pub(crate) fn interrupted(&self) {
         let text = "The run was interrupted before it had a result.";
-        self.summary(report::problem(HEADING, text, &self.links()));
+        self.summary(report::problem(NOT_VERIFIED, text, &self.links()));
     }
 
     /// There is no report, and why. A comment that was green must not stay so. `false` if something was not shown where it
     /// could have been.
     pub(crate) async fn problem(&self, text: &str, publisher: Option<Publisher<'_>>) -> bool {
-        tell(self.streams, &commands::error(HEADING, text));
-        self.summary(report::problem(HEADING, text, &self.links()));
+        tell(self.streams, &commands::error(NOT_VERIFIED, text));
+        self.summary(report::problem(NOT_VERIFIED, text, &self.links()));
         self.outputs(&[("result", "error".to_owned())]);
         let Some(publisher) = publisher else { return true };
         let links = Links { commit: publisher.head_sha(), ..self.links() };
@@ -118,15 +104,6 @@ impl<'a> Show<'a> {
         let is_whole = !published.is_incomplete();
         self.comment_url(published);
         is_whole
-    }
-
-    /// That a run has no result for a commit.
-    pub(crate) fn without_result(
-        job: &ActionJob,
-        text: &str,
-        commit: Option<String>,
-    ) -> ShownResult {
-        ShownResult::problem(text, &Links { commit, ..links(job, "") })
     }
 
     /// `false` if something was not shown where it could have been.
@@ -185,7 +162,7 @@ impl<'a> Show<'a> {
     }
 
     fn links(&self) -> Links {
-        links(self.job, &self.folder)
+        links_of(self.job, &self.folder)
     }
 
     fn summary(&self, text: String) {
@@ -220,17 +197,6 @@ impl<'a> Show<'a> {
         if let Err(error) = written {
             tell(self.streams, &commands::warning("mig-ci", &error.to_string()));
         }
-    }
-}
-
-fn links(job: &ActionJob, folder: &str) -> Links {
-    let ActionJob { context, event, .. } = job;
-    Links {
-        repository_url: Some(context.repository_url()),
-        folder: folder.to_owned(),
-        commit: event.head_sha.clone().or_else(|| context.sha.clone()),
-        run_url: Some(context.run_url()),
-        origin: None,
     }
 }
 
