@@ -5,64 +5,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::mpsc;
 
 use super::error::ProviderError;
 use super::facts::{INCARNATION, ServerFacts};
 use super::locale::DatabaseLocale;
-use super::provider::{self, ProviderStart, RunningServer, Started};
+use super::note::Note;
+use super::provider::{self, ProviderStart, RunningServer, Started, StoppedServer};
+use super::request::{EventSink, ServerRequest};
 use super::roles::{self, MigrationRole};
 use super::run_id::RunId;
 use super::{cleanup, locale};
-use crate::model::RunEvent;
-use crate::model::{PostgresSettings, ProviderChoice, Severity};
+use crate::model::{PostgresSettings, ProviderChoice, RunEvent};
 use crate::postgres::connect;
-
-/// Where the progress of a start is told.
-pub(crate) type EventSink = mpsc::UnboundedSender<RunEvent>;
 
 /// How long [`Server::is_alive`] waits for an answer of a server of our own; then for one that others may restart.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 const BACK_WITHIN: Duration = Duration::from_secs(12);
-
-/// What a server is wanted for.
-#[derive(Debug, Clone)]
-pub(crate) struct ServerRequest {
-    pub(crate) settings: PostgresSettings,
-    pub(crate) run: RunId,
-    /// How many workers will use it at a time.
-    pub(crate) jobs: usize,
-}
-
-/// Something about the server that the reader of the report should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note {
-    pub(crate) severity: Severity,
-    pub(crate) message: String,
-}
-
-impl Note {
-    pub(crate) fn info(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Info, message: message.into() }
-    }
-
-    pub(crate) fn warning(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, message: message.into() }
-    }
-}
-
-/// How a stop went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct StoppedServer {
-    /// User and system time of the server's processes, where the provider can tell.
-    pub(crate) server_cpu: Option<Duration>,
-    /// The end of the server's log, where the provider can tell; of interest if the server was lost.
-    pub(crate) log: String,
-    /// What could not be removed, in words.
-    pub(crate) problems: Vec<String>,
-    /// Roles that the server got during the run, and that nothing says to be the run's: they stay.
-    pub(crate) roles_left: Vec<String>,
-}
 
 /// A running Postgres. End it with [`Server::stop`]. Dropped instead (within the runtime, and not in a task that is being
 /// aborted with it), it takes itself away as far as that goes without waiting; [`crate::server::cleanup_run`] does the rest.
@@ -290,6 +248,7 @@ fn other_major(configured: Option<u32>, facts: &ServerFacts) -> Option<Note> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Severity;
 
     #[test]
     fn another_major_is_a_warning_that_names_both() {

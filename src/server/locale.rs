@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::error::ProviderError;
-use super::instance::Note;
+use super::note::Note;
 use crate::model::{LocaleProvider, PostgresSettings};
 use crate::postgres::connect;
 use crate::sql::quote_literal;

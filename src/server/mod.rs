@@ -9,22 +9,27 @@
 //! `model::ProviderChoice`.
 
 pub(crate) mod borrowed_roles;
+pub(crate) mod clean_report;
 pub(crate) mod cleanup;
 pub(crate) mod databases;
 pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod instance;
 pub(crate) mod locale;
+pub(crate) mod note;
 pub(crate) mod process_identity;
 pub(crate) mod provider;
+pub(crate) mod request;
 pub(crate) mod roles;
 pub(crate) mod run_id;
 #[cfg(test)]
 pub(crate) mod sigkill_tests;
 
-pub(crate) use cleanup::{CleanReport, clean, cleanup_run};
+pub(crate) use clean_report::CleanReport;
+pub(crate) use cleanup::{clean, cleanup_run};
 pub(crate) use error::ProviderError;
-pub(crate) use instance::{EventSink, Server, ServerRequest, StoppedServer};
+pub(crate) use instance::Server;
 pub(crate) use locale::DatabaseLocale;
-pub(crate) use provider::{file_with_secret, process_with_secret};
+pub(crate) use provider::{StoppedServer, file_with_secret, process_with_secret};
+pub(crate) use request::{EventSink, ServerRequest};
 pub(crate) use run_id::RunId;

@@ -5,8 +5,9 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::{ProviderError, describe};
-use super::instance::{Note, ServerRequest};
+use super::note::Note;
 use super::provider::Started;
+use super::request::ServerRequest;
 use crate::model::Role;
 use crate::postgres::connect;
 use crate::sql::{quote_identifier, quote_literal};

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::cleanup;
-use super::instance::{Server, ServerRequest};
+use super::instance::Server;
+use super::request::ServerRequest;
 use super::run_id::RunId;
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::skipped::have;

@@ -8,9 +8,9 @@ use super::docker::Docker;
 use super::local::Local;
 use super::{Provider, ProviderStart, Started};
 use crate::model::{PostgresSettings, ProviderChoice};
-use crate::server::cleanup::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanupScope, Swept};
 use crate::server::error::ProviderError;
-use crate::server::instance::Note;
+use crate::server::note::Note;
 
 /// See the file's head.
 pub(crate) struct Auto;
@@ -83,8 +83,9 @@ mod tests {
 
     use super::*;
     use crate::model::Severity;
-    use crate::server::instance::{ServerRequest, StoppedServer};
     use crate::server::provider::RunningServer;
+    use crate::server::provider::StoppedServer;
+    use crate::server::request::ServerRequest;
     use crate::server::run_id::RunId;
 
     struct Fake(ProviderChoice, Option<fn() -> ProviderError>);

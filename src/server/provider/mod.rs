@@ -12,11 +12,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 
-use super::cleanup::{CleanupScope, Swept};
+use super::clean_report::{CleanupScope, Swept};
 use super::error::ProviderError;
-use super::instance::{EventSink, Note, ServerRequest, StoppedServer};
-use crate::model::RunEvent;
-use crate::model::{PostgresSettings, ProviderChoice};
+use super::note::Note;
+use super::request::{EventSink, ServerRequest};
+use crate::model::{PostgresSettings, ProviderChoice, RunEvent};
 
 /// Something that can make a server.
 pub(crate) trait Provider: Sync {
@@ -81,6 +81,19 @@ pub(crate) struct Started {
 /// for anybody.
 pub(crate) trait RunningServer: Send + Sync {
     fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer>;
+}
+
+/// How a stop went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StoppedServer {
+    /// User and system time of the server's processes, where the provider can tell.
+    pub(crate) server_cpu: Option<Duration>,
+    /// The end of the server's log, where the provider can tell; of interest if the server was lost.
+    pub(crate) log: String,
+    /// What could not be removed, in words.
+    pub(crate) problems: Vec<String>,
+    /// Roles that the server got during the run, and that nothing says to be the run's: they stay.
+    pub(crate) roles_left: Vec<String>,
 }
 
 /// How a server of our own is set up: nothing on it is worth a disk write. `max_locks_per_transaction` and all else that

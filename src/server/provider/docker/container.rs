@@ -14,15 +14,13 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::image::{self, ImageName};
-use super::network::NetworkPlan;
+use super::network::{NetworkPlan, PORT};
 use crate::server::error::{ProviderError, tail};
 use crate::server::process_identity::ProcessIdentity;
 use crate::server::run_id::RunId;
 
 /// The superuser that the image makes; the same name as with local binaries.
 pub(crate) const ADMINISTRATOR: &str = "mig_ci";
-/// The server's port in the container.
-pub(crate) const PORT: u16 = 5432;
 
 /// The labels of every container. `run` is what sweeps look for.
 pub(crate) mod label {

@@ -7,7 +7,7 @@ use testcontainers::bollard::models::{ContainerSummary, ContainerSummaryStateEnu
 
 use super::container::{label, no_start_under_way, now};
 use super::engine::{Engine, labels};
-use crate::server::cleanup::{CleanupScope, RemovedKind, Swept};
+use crate::server::clean_report::{CleanupScope, RemovedKind, Swept};
 use crate::server::error::ProviderError;
 use crate::server::process_identity::{Liveness, ProcessIdentity};
 

@@ -17,12 +17,14 @@ use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use testcontainers::{ContainerAsync, GenericImage};
 
-use super::{POLL, Provider, ProviderStart, RunningServer, Started, own_server_settings};
+use super::{
+    POLL, Provider, ProviderStart, RunningServer, Started, StoppedServer, own_server_settings,
+};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
-use crate::server::cleanup::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanupScope, Swept};
 use crate::server::error::{ProviderError, describe};
-use crate::server::instance::{Note, StoppedServer};
+use crate::server::note::Note;
 use crate::server::roles::random_password;
 use container::{ContainerSpec, LogTail};
 use engine::Engine;

@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::container::label;
 use crate::server::cleanup;
-use crate::server::instance::{Server, ServerRequest};
+use crate::server::instance::Server;
 use crate::server::provider::docker::*;
+use crate::server::request::ServerRequest;
 use crate::server::run_id::RunId;
 use crate::skipped::have;
 

@@ -11,7 +11,7 @@ use nix::unistd::{Pid, Uid};
 
 use super::cluster_folder::{DATA, MARKER, bases, remove_all};
 use super::leftover_processes;
-use crate::server::cleanup::{CleanupScope, RemovedKind, Swept};
+use crate::server::clean_report::{CleanupScope, RemovedKind, Swept};
 use crate::server::process_identity::{Liveness, ProcessIdentity};
 use crate::server::run_id::run_of_directory;
 

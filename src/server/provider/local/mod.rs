@@ -8,6 +8,7 @@ mod exposure;
 mod leftover_processes;
 mod leftovers;
 mod postmaster;
+mod postmaster_plan;
 mod process;
 
 pub(crate) use exposed_files::file_with_secret;
@@ -19,14 +20,17 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{POLL, Provider, ProviderStart, RunningServer, Started, own_server_settings};
+use super::{
+    POLL, Provider, ProviderStart, RunningServer, Started, StoppedServer, own_server_settings,
+};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
-use crate::server::cleanup::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanupScope, Swept};
 use crate::server::error::{ProviderError, describe};
-use crate::server::instance::{Note, StoppedServer};
+use crate::server::note::Note;
 use binaries::Binaries;
-use postmaster::{Keeper, PostmasterPlan};
+use postmaster::Keeper;
+use postmaster_plan::PostmasterPlan;
 
 /// The cluster's superuser; the same name as in containers, so that samples and grants meet the same roles.
 pub(crate) const ADMINISTRATOR: &str = "mig_ci";

@@ -19,28 +19,17 @@ use nix::unistd::Pid;
 use tokio::sync::{oneshot, watch};
 
 use super::ADMINISTRATOR;
-use super::cluster_folder::{Account, ClusterFolder};
 use super::leftover_processes;
+use super::postmaster_plan::PostmasterPlan;
 use super::process::{program, spawn};
 use crate::server::error::{ProviderError, tail};
-use crate::server::instance::StoppedServer;
+use crate::server::provider::StoppedServer;
 
 /// How often the children are looked after, and how soon an order is seen at the latest.
 const TICK: Duration = Duration::from_millis(10);
 const LOG_LINES: usize = 20;
 /// That of the official image, what most machines have, and what every one has.
 const LOCALES: [&str; 3] = ["en_US.UTF-8", "C.UTF-8", "C"];
-
-/// What to make.
-#[derive(Debug)]
-pub(crate) struct PostmasterPlan {
-    /// With `initdb` and `postgres`.
-    pub(crate) folder: PathBuf,
-    pub(crate) place: ClusterFolder,
-    pub(crate) account: Option<Account>,
-    /// Server settings, each as `-c name=value`.
-    pub(crate) settings: Vec<(&'static str, String)>,
-}
 
 /// A handle on the thread. Dropping it ends the server, removes the folder, and waits until that is done.
 pub(crate) struct Keeper {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::postmaster::PostmasterPlan;
+use super::postmaster_plan::PostmasterPlan;
 use crate::server::error::ProviderError;
 
 /// A program of the folder, with its output in its log, and with nothing of our environment that PostgreSQL would heed.

@@ -6,8 +6,9 @@ use sqlx::Connection as _;
 use tokio::sync::mpsc;
 
 use crate::server::cleanup;
-use crate::server::instance::{Server, ServerRequest};
+use crate::server::instance::Server;
 use crate::server::provider::local::*;
+use crate::server::request::ServerRequest;
 use crate::server::run_id::RunId;
 
 fn request(settings: PostgresSettings) -> ServerRequest {

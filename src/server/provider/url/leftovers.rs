@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::postgres::connect;
 use crate::server::borrowed_roles;
-use crate::server::cleanup::{CleanupScope, RemovedKind, Swept};
+use crate::server::clean_report::{CleanupScope, RemovedKind, Swept};
 use crate::server::databases::{drop_databases, drop_role};
 use crate::server::error::ProviderError;
 use crate::server::run_id::{run_of_application, run_of_database, run_of_role};

@@ -18,14 +18,13 @@ use secrecy::ExposeSecret as _;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
-use super::{Provider, ProviderStart, RunningServer, Started};
+use super::{Provider, ProviderStart, RunningServer, Started, StoppedServer};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
 use crate::secrets;
 use crate::server::borrowed_roles;
-use crate::server::cleanup::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanupScope, Swept};
 use crate::server::error::{ProviderError, describe};
-use crate::server::instance::StoppedServer;
 use crate::server::run_id::{RunId, run_of_role};
 use leftovers::{ROLES, SWEEPER, names, remove};
 

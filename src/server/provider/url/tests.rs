@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 use super::leftovers::in_scope;
 use crate::model::Role;
 use crate::server::cleanup;
-use crate::server::instance::{Server, ServerRequest};
+use crate::server::instance::Server;
 use crate::server::provider::url::*;
+use crate::server::request::ServerRequest;
 use crate::server::run_id::run_of_database;
 
 fn settings(url: &str) -> PostgresSettings {

@@ -17,9 +17,11 @@ use std::net::Ipv4Addr;
 
 use testcontainers::bollard::models::ContainerInspectResponse;
 
-use super::container::PORT;
 use super::engine::{self, Engine};
 use crate::server::error::ProviderError;
+
+/// The server's port in the container.
+pub(crate) const PORT: u16 = 5432;
 
 /// `container:X` of `container:Y` of …: nobody nests deeper.
 const MAX_HOPS: usize = 8;
