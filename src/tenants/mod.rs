@@ -3,8 +3,9 @@
 mod resolve_error;
 mod resolver;
 mod selector;
-mod source;
+mod tenant;
 
 pub(crate) use resolve_error::ResolveError;
 pub(crate) use resolver::TenantResolver;
-pub(crate) use selector::{Ineligible, SavedTenant, Tenant, TenantSelector};
+pub(crate) use selector::{SavedTenant, TenantSelector};
+pub(crate) use tenant::{Ineligible, Tenant};

@@ -1,22 +1,33 @@
-//! Who the tenants are in production, and where each lives: those who are asked for, of those that the source gives.
+//! The real tenants, as their source gives them: a list, a file, a command's output, a query's rows, or the names that a
+//! pattern fits.
 
 use std::collections::{HashMap, HashSet};
+use std::process::Stdio;
+use std::time::Duration;
 
-use camino::Utf8Path;
-use globset::GlobBuilder;
+use camino::{Utf8Path, Utf8PathBuf};
+use sqlx::Row as _;
+use tokio::process::Command;
 
 use super::resolve_error::ResolveError;
-use super::selector::{Ineligible, SavedTenant, Tenant, TenantSelector};
-use super::source::{SourceName, name_of, plain};
+use super::tenant::{Ineligible, Tenant};
 use crate::model::{
-    Files, TargetError, Tenancy, TenantSource, TenantTrack, Track, check_identifier,
+    Files, ReservedSchemas, TargetError, Tenancy, TenantSource, TenantTrack, Track,
+    check_identifier,
 };
-use crate::postgres::Session;
+use crate::postgres::{Session, Url};
+use crate::sql::quote_literal;
 
 /// What a name comes from that `--tenant` or a command's argument gives.
-const COMMAND_LINE: &str = "the command line";
+pub(crate) const COMMAND_LINE: &str = "the command line";
 
-/// What they are found with.
+/// For a program that lists tenants.
+const COMMAND_WITHIN: Duration = Duration::from_secs(60);
+
+/// A name as a source gives it, and what else it says.
+pub(crate) type SourceName = (String, Option<Url>);
+
+/// How the tenants of a database are found.
 pub(crate) struct TenantResolver<'a> {
     pub(crate) database: &'a str,
     pub(crate) track: &'a TenantTrack,
@@ -29,141 +40,41 @@ pub(crate) struct TenantResolver<'a> {
 
 impl std::fmt::Debug for TenantResolver<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Asking").field("database", &self.database).finish_non_exhaustive()
+        f.debug_struct("TenantResolver").field("database", &self.database).finish_non_exhaustive()
     }
 }
 
 impl TenantResolver<'_> {
-    /// Whether the database has to be asked.
-    pub(crate) fn needs_session(&self, whom: &TenantSelector) -> bool {
-        let from = &self.track.from;
-        let asks = matches!(from, Some(TenantSource::Query(_) | TenantSource::Pattern(_)));
-        let all = match whom {
-            // Whom a report has left may be gone since.
-            TenantSelector::All | TenantSelector::Recorded(_) => true,
-            TenantSelector::Named(names) => names.iter().any(|name| is_pattern(name)),
-            TenantSelector::New(_) | TenantSelector::Target { .. } => false,
-        };
-        asks && (all || self.may_tell_addresses())
-    }
-
-    /// Where a tenant lives can be in the query's answer, for those who are named as well.
-    fn may_tell_addresses(&self) -> bool {
-        let is_query = matches!(self.track.from, Some(TenantSource::Query(_)));
-        is_query && self.track.tenancy == Tenancy::Database
-    }
-
-    /// All that the source knows, if where they live is known from there alone.
-    async fn known(
+    /// All that it gives, in its order.
+    pub(crate) async fn given(
         &self,
-        session: Option<&mut Session>,
-    ) -> Result<Option<Vec<Tenant>>, ResolveError> {
-        let Some(source) = self.track.from.as_ref().filter(|_| self.may_tell_addresses()) else {
-            return Ok(None);
-        };
-        let all = self.given(source, session).await?;
-        Ok(Some(all).filter(|all| all.iter().any(|tenant| tenant.url.is_some())))
-    }
-
-    /// The tenants in question, in the order of their source. `session` is one in the database that the query is for, if
-    /// [`TenantResolver::needs_session`].
-    pub(crate) async fn tenants(
-        &self,
-        whom: &TenantSelector,
+        source: &TenantSource,
         session: Option<&mut Session>,
     ) -> Result<Vec<Tenant>, ResolveError> {
-        let tenants = match whom {
-            TenantSelector::Target { schema, database } => {
-                let target = self.of_tenancy(schema.as_ref(), database.as_ref())?;
-                match self.known(session).await? {
-                    Some(all) => self.each(&[target], &all, |tenant| &tenant.target)?,
-                    None => vec![self.made_target(target)?],
-                }
+        let named: Vec<SourceName> = match source {
+            TenantSource::List(names) => names.iter().map(plain).collect(),
+            TenantSource::File(path) => lines(&self.read(path)?),
+            TenantSource::Command(words) => lines(&self.run(words).await?),
+            TenantSource::Query(query) => self.query(query, session).await?,
+            TenantSource::Pattern(pattern) => {
+                let targets = self.query(&self.targets_like(pattern), session).await?;
+                let targets = targets.iter().map(|(target, _)| target.as_str());
+                let tenants = targets.filter(|target| !self.is_reserved(target));
+                let tenants = tenants.map(|target| self.at_target(target)).collect();
+                return Ok(each_once(tenants, name_of(source)));
             }
-            TenantSelector::Named(patterns) if patterns.iter().any(|name| is_pattern(name)) => {
-                self.matching(patterns, self.all(session).await?)?
-            }
-            TenantSelector::Named(names) | TenantSelector::New(names) => {
-                let names = once(names);
-                match self.known(session).await? {
-                    Some(all) => self.each(&names, &all, |tenant| &tenant.name)?,
-                    None => {
-                        let named = names.into_iter();
-                        named.map(|name| self.tenant(plain(name), COMMAND_LINE)).collect()
-                    }
-                }
-            }
-            TenantSelector::Recorded(recorded) => self.still(recorded, session).await?,
-            TenantSelector::All => self.all(session).await?,
         };
-        let is_schema = self.track.tenancy == Tenancy::Schema;
-        if is_schema && tenants.iter().any(|tenant| tenant.url.is_some()) {
-            return Err(ResolveError::UrlOfSchema(self.database.to_owned()));
-        }
-        Ok(tenants)
-    }
-
-    /// Those that the source knows by these names, or targets.
-    fn each(
-        &self,
-        wanted: &[&String],
-        all: &[Tenant],
-        of: impl Fn(&Tenant) -> &String,
-    ) -> Result<Vec<Tenant>, ResolveError> {
-        let one = |name: &&String| {
-            let found = all.iter().find(|tenant| of(tenant) == *name).cloned();
-            found.ok_or_else(|| self.no_match(name, all))
-        };
-        wanted.iter().map(one).collect()
-    }
-
-    fn no_match(&self, pattern: &str, all: &[Tenant]) -> ResolveError {
-        const SHOWN: usize = 20;
-        // A name may hold a line end.
-        let names = all.iter().take(SHOWN).map(|tenant| tenant.name.replace('\n', "␊"));
-        ResolveError::NoMatch {
-            database: self.database.to_owned(),
-            pattern: pattern.to_owned(),
-            known: names.collect::<Vec<_>>().join(", "),
-        }
-    }
-
-    /// Those that a report has left: as the source has them now, if there is one.
-    async fn still(
-        &self,
-        recorded: &[SavedTenant],
-        session: Option<&mut Session>,
-    ) -> Result<Vec<Tenant>, ResolveError> {
-        let Some(source) = &self.track.from else {
-            let named = recorded
-                .iter()
-                .map(|one| Tenant { name: one.name.clone(), ..self.at_target(&one.target) });
-            return Ok(named.collect());
-        };
-        let all = self.given(source, session).await?;
-        let all: HashMap<&str, &Tenant> = all.iter().map(|one| (one.name.as_str(), one)).collect();
-        let gone = |SavedTenant { name, target }: &SavedTenant| Tenant {
-            name: name.clone(),
-            target: target.clone(),
-            url: None,
-            ineligible: Some(Ineligible::Gone { from: name_of(source) }),
-        };
-        let one = |one: &SavedTenant| match all.get(one.name.as_str()) {
-            Some(known) => (*known).clone(),
-            None => gone(one),
-        };
-        Ok(recorded.iter().map(one).collect())
-    }
-
-    /// All of them, and there has to be one.
-    async fn all(&self, session: Option<&mut Session>) -> Result<Vec<Tenant>, ResolveError> {
-        let database = || self.database.to_owned();
-        let source = self.track.from.as_ref().ok_or_else(|| ResolveError::NoSource(database()))?;
-        let tenants = self.given(source, session).await?;
-        if tenants.is_empty() {
-            return Err(ResolveError::Nobody { database: database(), from: name_of(source) });
-        }
-        Ok(tenants)
+        let from = name_of(source);
+        let tenants = (1..).zip(named).map(|(entry, (name, url))| match name.as_str() {
+            "" => Tenant {
+                name: format!("(no name, entry {entry})"),
+                target: String::new(),
+                url,
+                ineligible: Some(Ineligible::NoName { from, entry }),
+            },
+            _ => self.tenant((name, url), from),
+        });
+        Ok(each_once(tenants.collect(), from))
     }
 
     /// The tenant of this name, which `from` gives.
@@ -183,36 +94,6 @@ impl TenantResolver<'_> {
         }
     }
 
-    /// The variable that this database's tenants go by.
-    fn of_tenancy<'v>(
-        &self,
-        schema: Option<&'v String>,
-        database: Option<&'v String>,
-    ) -> Result<&'v String, ResolveError> {
-        let (own, other) = match self.track.tenancy {
-            Tenancy::Schema => (schema, "TENANT_DB"),
-            Tenancy::Database => (database, "TENANT_SCHEMA"),
-        };
-        own.ok_or_else(|| ResolveError::OtherTenancy {
-            database: self.database.to_owned(),
-            tenancy: self.track.tenancy,
-            variable: other,
-        })
-    }
-
-    /// A target that a tenant's name makes: any other schema or database is somebody else's.
-    fn made_target(&self, target: &str) -> Result<Tenant, ResolveError> {
-        if self.track.target.tenant_at(target).is_none() {
-            return Err(ResolveError::NoTarget {
-                database: self.database.to_owned(),
-                tenancy: self.track.tenancy,
-                target: target.to_owned(),
-                template: self.track.target.to_string(),
-            });
-        }
-        Ok(self.at_target(target))
-    }
-
     /// The tenant that lives there. One whose target the template would not make has the target's name.
     pub(crate) fn at_target(&self, target: &str) -> Tenant {
         let name = self.track.target.tenant_at(target).unwrap_or(target).to_owned();
@@ -222,32 +103,130 @@ impl TenantResolver<'_> {
         Tenant { name, target: target.to_owned(), url: None, ineligible }
     }
 
-    fn matching(&self, patterns: &[String], all: Vec<Tenant>) -> Result<Vec<Tenant>, ResolveError> {
-        let mut wanted = Vec::new();
-        for pattern in patterns {
-            let glob = GlobBuilder::new(pattern).literal_separator(false).build();
-            let glob = glob.map_err(|error| ResolveError::Pattern {
-                pattern: pattern.clone(),
-                reason: error.kind().to_string(),
-            })?;
-            let glob = glob.compile_matcher();
-            if !all.iter().any(|tenant| glob.is_match(&tenant.name)) {
-                return Err(self.no_match(pattern, &all));
+    /// A pattern is about schemas that may be tenants'.
+    fn is_reserved(&self, target: &str) -> bool {
+        let is_schema = self.track.tenancy == Tenancy::Schema;
+        let reserved = ReservedSchemas::new(self.shared, &self.track.track.search_path);
+        is_schema && reserved.owner_of(target).is_some()
+    }
+
+    fn targets_like(&self, pattern: &str) -> String {
+        let pattern = quote_literal(pattern);
+        match self.track.tenancy {
+            Tenancy::Schema => format!(
+                "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname LIKE {pattern} ORDER BY 1"
+            ),
+            // The server's own database, templates, and the database that holds the shared track are no tenants'.
+            Tenancy::Database => {
+                let shared =
+                    self.shared.map_or("", |_| "AND datname <> pg_catalog.current_database()");
+                format!(
+                    "SELECT datname::text FROM pg_catalog.pg_database WHERE datname LIKE {pattern} \
+                     AND datallowconn AND NOT datistemplate AND datname <> 'postgres' {shared} ORDER BY 1"
+                )
             }
-            wanted.push(glob);
         }
-        let is_wanted =
-            |tenant: &Tenant| wanted.iter().any(|pattern| pattern.is_match(&tenant.name));
-        Ok(all.into_iter().filter(is_wanted).collect())
+    }
+
+    async fn query(
+        &self,
+        query: &str,
+        session: Option<&mut Session>,
+    ) -> Result<Vec<SourceName>, ResolveError> {
+        let database = || self.database.to_owned();
+        // Whoever calls without one has not asked whether it is needed.
+        let session = session.ok_or_else(|| ResolveError::NoSource(database()))?;
+        let failed =
+            |failure| ResolveError::Query { database: database(), failure: Box::new(failure) };
+        let rows = session.query(query).await.map_err(failed)?;
+        let named = rows.iter().map(|row| {
+            // By the simple protocol all values are text, a number's too.
+            let name: Option<String> = row.try_get_unchecked(0).ok().flatten();
+            let url: Option<String> = row.try_get_unchecked("url").ok().flatten();
+            (name.unwrap_or_default(), url.filter(|url| !url.is_empty()).map(Url::new))
+        });
+        Ok(named.collect())
+    }
+
+    fn read(&self, path: &Utf8PathBuf) -> Result<String, ResolveError> {
+        let bytes = self.files.read(path)?.ok_or_else(|| ResolveError::NoFile(path.clone()))?;
+        String::from_utf8(bytes).map_err(|_| ResolveError::NotText(path.clone()))
+    }
+
+    async fn run(&self, words: &[String]) -> Result<String, ResolveError> {
+        let program = words.first().cloned().unwrap_or_default();
+        let failed = |reason: String| ResolveError::Command {
+            database: self.database.to_owned(),
+            program: program.clone(),
+            reason,
+        };
+        let mut command = Command::new(&program);
+        command.args(&words[1..]).current_dir(self.root).stdin(Stdio::null()).kill_on_drop(true);
+        let output = match tokio::time::timeout(COMMAND_WITHIN, command.output()).await {
+            Ok(output) => output.map_err(|error| failed(error.to_string()))?,
+            Err(_) => {
+                return Err(failed(format!(
+                    "it did not end within {} s",
+                    COMMAND_WITHIN.as_secs()
+                )));
+            }
+        };
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(format!("{}: {}", output.status, words.trim())));
+        }
+        String::from_utf8(output.stdout).map_err(|_| failed("its output is not UTF-8".to_owned()))
     }
 }
 
-/// Each of them once, in their order.
-fn once(names: &[String]) -> Vec<&String> {
-    let mut seen = HashSet::new();
-    names.iter().filter(|name| seen.insert(*name)).collect()
+/// As the configuration calls it.
+pub(crate) fn name_of(source: &TenantSource) -> &'static str {
+    match source {
+        TenantSource::Query(_) => "`from.query`",
+        TenantSource::List(_) => "`from.list`",
+        TenantSource::Pattern(_) => "`from.pattern`",
+        TenantSource::File(_) => "`from.file`",
+        TenantSource::Command(_) => "`from.command`",
+    }
 }
 
-fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?', '[', '{'])
+pub(crate) fn plain(name: impl ToString) -> SourceName {
+    (name.to_string(), None)
+}
+
+/// A name on each line, exactly as it stands there: blanks and `#` are a part of it. Empty lines are none, and a byte order
+/// mark is none either.
+fn lines(text: &str) -> Vec<SourceName> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.lines().filter(|line| !line.is_empty()).map(plain).collect()
+}
+
+/// A name that is given more than once is one tenant, and which entry is meant is not known; so is an address that several
+/// tenants have.
+fn each_once(tenants: Vec<Tenant>, from: &'static str) -> Vec<Tenant> {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    let mut by_address: HashMap<String, Vec<String>> = HashMap::new();
+    for tenant in &tenants {
+        *times.entry(tenant.name.clone()).or_default() += 1;
+        if let Some(address) = tenant.url.as_ref().and_then(|url| url.address().ok()) {
+            by_address.entry(address.key()).or_default().push(tenant.name.clone());
+        }
+    }
+    let mut seen = HashSet::new();
+    let first = tenants.into_iter().filter(|tenant| seen.insert(tenant.name.clone()));
+    let marked = first.map(|mut tenant| {
+        let times = times.get(&tenant.name).copied().unwrap_or_default();
+        let address = tenant.url.as_ref().and_then(|url| url.address().ok());
+        let same = address.and_then(|address| by_address.get(&address.key()));
+        let others: Vec<String> =
+            same.into_iter().flatten().filter(|name| **name != tenant.name).cloned().collect();
+        let problem = match (times > 1, others.is_empty()) {
+            (true, _) => Some(Ineligible::Repeated { from, times }),
+            (_, false) => Some(Ineligible::SameUrl { from, others }),
+            _ => None,
+        };
+        tenant.ineligible = tenant.ineligible.or(problem);
+        tenant
+    });
+    marked.collect()
 }
