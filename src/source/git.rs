@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::SourceError;
-use super::tree::ProjectPlace;
+use super::project_place::ProjectPlace;
 
 /// The command to run in place of `git`.
 const BINARY_VARIABLE: &str = "MIG_CI_GIT";

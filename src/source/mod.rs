@@ -1,14 +1,16 @@
 //! Where files come from: the worktree (head) and a git revision (base), both behind `model::Files`.
 //!
 //! ```text
-//! base      which revision is the base, and why (the order of issue and documentation: --base, pull request, merge base)
-//! change    the base of a pull request, or of a merge queue's group, by what the job's event says
-//! contains  what HEAD contains: a commit, and how much of a branch
-//! remote    asking origin, and fetching what this clone lacks
-//! hosted    the same from whoever keeps the repository, where there is no git   checkout  what .git says without git
-//! tree      a revision's files → Snapshot, symlinks resolved                    objects   what that is read through
-//! questions what is asked of git       git  the one runner: every git process is started there
-//! snapshot  files in memory            worktree  files on disk            sparse  what a checkout leaves out
+//! base         which revision is the base, and why (the order of the documentation: --base, pull request, merge base)
+//! revisions    base and head, and the request for them
+//! change       the base of a pull request, or of a merge queue's group, by what the job's event says
+//! contains     what HEAD contains: a commit, and how much of a branch
+//! remote       queries of origin, and fetches of what this clone lacks
+//! remote_repo  the same from the host of the repository, where there is no git
+//! checkout     what .git says without git
+//! tree         a revision's files → Snapshot, symlinks resolved        objects   what that is read through
+//! git_queries  queries of git                                         git       starts all git processes
+//! snapshot     files in memory            worktree  files on disk      sparse    what a checkout leaves out
 //! ```
 //!
 //! Nothing here changes a branch, a tag, the index or the worktree; a fetch adds objects alone.
@@ -21,8 +23,10 @@ mod credentials;
 mod git;
 mod git_queries;
 mod objects;
+mod project_place;
 mod remote;
 mod remote_repo;
+mod revisions;
 mod snapshot;
 mod sparse;
 #[cfg(test)]
@@ -32,7 +36,7 @@ mod worktree;
 
 use camino::Utf8PathBuf;
 
-pub(crate) use base::{BaseDivergence, BaseRequest, Revisions, read_revisions};
+pub(crate) use base::read_revisions;
 pub(crate) use change::ChangeRequest;
 pub(crate) use contains::head_contains;
 pub(crate) use credentials::kept_credentials;
@@ -40,6 +44,7 @@ pub(crate) use remote_repo::{
     CommitComparison, HostAnswer, HostCommit, ListingEntry, RemoteRepo, RepositoryHost,
     TreeListing, is_stored_as,
 };
+pub(crate) use revisions::{BaseDivergence, BaseRequest, Revisions};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use worktree::Worktree;
 

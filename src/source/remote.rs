@@ -228,7 +228,7 @@ fn is_full_hash(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::base::BaseRequest;
+    use crate::source::revisions::BaseRequest;
     use crate::source::testing::TestRepository;
 
     /// `main` and `feature`, many commits away from each other; `main` is checked out.

@@ -92,7 +92,8 @@ fn variable_width(bytes: &[u8], at: &mut usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::base::{BaseRequest, read_revisions};
+    use crate::source::base::read_revisions;
+    use crate::source::revisions::BaseRequest;
     use crate::source::testing::TestRepository;
 
     fn shop() -> TestRepository {

@@ -10,8 +10,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tempfile::TempDir;
 
-use super::base::{BaseRequest, Revisions, read_with};
+use super::base::read_with;
 use super::git::Git;
+use super::revisions::{BaseRequest, Revisions};
 use super::{
     CommitComparison, HostAnswer, HostCommit, ListingEntry, RepositoryHost, Snapshot, SourceError,
     TreeListing,

@@ -6,18 +6,12 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use super::git_queries::TreeBlob;
 use super::objects::{Entry, EntryKind, Objects};
+use super::project_place::ProjectPlace;
 use super::snapshot::normal;
 use super::{Snapshot, SourceError};
 
 /// More hops than this are a circle. The kernel's own limit.
 const MOST_HOPS: usize = 40;
-
-/// Where the project is: its repository's uppermost folder, and its root relative to that.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ProjectPlace<'a> {
-    pub(super) toplevel: &'a Utf8Path,
-    pub(super) prefix: &'a Utf8Path,
-}
 
 /// Reads the files at and below `paths` (relative to the project's root; empty for all of it) at a commit.
 ///

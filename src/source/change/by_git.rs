@@ -1,9 +1,9 @@
 //! The base of a change, by git.
 
 use super::{ChangeRequest, Moved, Position};
-use crate::source::base::{FoundRevision, Revision};
 use crate::source::git::Git;
 use crate::source::git_queries::DefaultBranchRef;
+use crate::source::revisions::{FoundRevision, Revision};
 use crate::source::{SourceError, remote};
 
 /// Whether what git cannot tell is asked of the repository's host.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::source::base::{BaseRequest, Revisions, read_revisions};
+use crate::source::base::read_revisions;
+use crate::source::revisions::{BaseRequest, Revisions};
 use crate::source::testing::{GitHost, TestRepository, contents};
 use crate::source::{RemoteRepo, RepositoryHost};
 

@@ -2,8 +2,8 @@
 
 use super::{CommitComparison, FoundBase, RemoteRepo};
 use crate::source::SourceError;
-use crate::source::base::{BaseDivergence, Revision};
 use crate::source::change::{ChangeRequest, Moved, Position};
+use crate::source::revisions::{BaseDivergence, Revision};
 
 impl RemoteRepo {
     /// `merge_ref` is the name of the ref of a pull request's merge that points at HEAD.

@@ -16,11 +16,11 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use futures::future::BoxFuture;
 
-use super::base::{Base, BaseDivergence, BaseRequest, HeadRevision, Revision, Revisions};
 use super::checkout::{Checkout, is_hash};
 use super::git::toplevel_of;
-use super::tree::{self, ProjectPlace};
-use super::{SourceError, Worktree};
+use super::project_place::ProjectPlace;
+use super::revisions::{Base, BaseDivergence, BaseRequest, HeadRevision, Revision, Revisions};
+use super::{SourceError, Worktree, tree};
 use objects::HostedObjects;
 pub(crate) use objects::is_stored_as;
 
