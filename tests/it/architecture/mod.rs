@@ -46,8 +46,8 @@ struct Source {
     uses: BTreeSet<String>,
     /// The files that it declares for tests alone: `#[cfg(test)] mod testing;`.
     test_files: Vec<String>,
-    /// What it hands on under a name of its own: the name, and the path.
-    reexports: Vec<(String, String)>,
+    /// Names that its `use` lines bring into it, with their paths. Files below it reach private ones too.
+    names: Vec<(String, String)>,
     /// Types that it defines outside of tests.
     types: Vec<String>,
 }
@@ -181,8 +181,8 @@ fn sources() -> Vec<Source> {
     let read = |path: Utf8PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         let relative = path.strip_prefix(&root).unwrap().to_owned();
-        let Collector { found: uses, test_files, reexports, types, .. } = collect(&relative, &text);
-        Source { path: relative, text, uses, test_files, reexports, types }
+        let Collector { found: uses, test_files, names, types, .. } = collect(&relative, &text);
+        Source { path: relative, text, uses, test_files, names, types }
     };
     let sources: Vec<Source> = paths.into_iter().map(read).collect();
     let for_tests: Vec<String> =
@@ -220,13 +220,13 @@ fn module_of(path: &Utf8Path) -> Vec<String> {
     parts.filter(|part| !["mod", "lib", "main"].contains(&part.as_str())).collect()
 }
 
-/// Gathers paths, leaves tests out, and turns `super::` into `crate::…`.
+/// Gathers paths, leaves tests out, and turns `self::` and `super::` into `crate::…`.
 #[derive(Default)]
 struct Collector {
     module: Vec<String>,
     found: BTreeSet<String>,
     test_files: Vec<String>,
-    reexports: Vec<(String, String)>,
+    names: Vec<(String, String)>,
     types: Vec<String>,
 }
 
@@ -236,32 +236,33 @@ impl Collector {
         self.found.insert(path);
     }
 
-    /// `super::…` as `crate::…`.
+    /// `self::…` and `super::…` as `crate::…`.
     fn absolute(&self, parts: &[String]) -> String {
-        let supers = parts.iter().take_while(|part| *part == "super").count();
+        let own = usize::from(parts.len() > 1 && parts[0] == "self");
+        let supers = parts[own..].iter().take_while(|part| *part == "super").count();
         let mut whole = Vec::new();
-        if supers > 0 {
+        if own + supers > 0 {
             whole.push("crate".to_owned());
             let kept = self.module.len().saturating_sub(supers);
             whole.extend_from_slice(&self.module[..kept]);
         }
-        whole.extend_from_slice(&parts[supers..]);
+        whole.extend_from_slice(&parts[own + supers..]);
         whole.join("::")
     }
 
-    fn add_reexports(&mut self, tree: &UseTree, before: &[String]) {
+    fn add_names(&mut self, tree: &UseTree, before: &[String]) {
         let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
         let (name, path) = match tree {
-            UseTree::Path(path) => return self.add_reexports(&path.tree, &with(&path.ident)),
+            UseTree::Path(path) => return self.add_names(&path.tree, &with(&path.ident)),
             UseTree::Group(group) => {
-                return group.items.iter().for_each(|tree| self.add_reexports(tree, before));
+                return group.items.iter().for_each(|tree| self.add_names(tree, before));
             }
             UseTree::Name(name) => (&name.ident, with(&name.ident)),
             UseTree::Rename(name) => (&name.rename, with(&name.ident)),
             UseTree::Glob(_) => return,
         };
         let path = self.absolute(&path);
-        self.reexports.push((name.to_string(), path));
+        self.names.push((name.to_string(), path));
     }
 
     fn add_tree(&mut self, tree: &UseTree, before: &[String]) {
@@ -293,9 +294,7 @@ impl<'ast> Visit<'ast> for Collector {
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         self.add_tree(&item.tree, &[]);
-        if !matches!(item.vis, syn::Visibility::Inherited) {
-            self.add_reexports(&item.tree, &[]);
-        }
+        self.add_names(&item.tree, &[]);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -356,6 +355,7 @@ fn paths_are_found_wherever_they_stand() {
         use std::{fmt, fs::{self, File}};
         use super::super::edge::*;
         use super::near as n;
+        use self::below::Thing;
         fn f() -> tokio::task::Id { vec![crate::cli::run()]; sqlx::query!(\"x\") }
         #[cfg(test)]
         mod tests { use std::env; }
@@ -364,9 +364,14 @@ fn paths_are_found_wherever_they_stand() {
     ";
     let Collector { found, test_files, .. } = collect("replay/plan.rs".into(), text);
     assert_eq!(test_files, ["replay::plan::testing"]);
-    for path in
-        ["std::fs::File", "std::fmt", "crate::edge", "crate::replay::near", "crate::cli::run"]
-    {
+    for path in [
+        "std::fs::File",
+        "std::fmt",
+        "crate::edge",
+        "crate::replay::near",
+        "crate::cli::run",
+        "crate::replay::plan::below::Thing",
+    ] {
         assert!(found.contains(path), "{path} in {found:?}");
     }
     assert!(found.iter().any(|path| begins(path, "tokio")));
