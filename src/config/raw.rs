@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use strum::VariantNames;
+use strum::VariantNames as _;
 
 use super::choice_schema::{choice, choice_of};
 use super::raw_coverage::RawCoverage;
