@@ -16,6 +16,9 @@ export MIG_CI_TEST_ACTION_IMAGE=$IMAGE
 export MIG_CI_TEST_RUNNER_IMAGE=mig-ci-test/act-runner
 # What is absent is a failure here, not a skip.
 export MIG_CI_REQUIRE_DOCKER=1 MIG_CI_REQUIRE_PEERS=1 MIG_CI_REQUIRE_ROOT=1
+# Incremental compilation pays when the same checkout is built again. Here it costs some gigabytes of disk and no second build
+# follows.
+export CARGO_INCREMENTAL=0
 # The record of skipped tests: tests/it/skipped.rs.
 export MIG_CI_SKIPPED_TESTS="$PWD/target/skipped-tests"
 # Random tests run a slice with fixed seeds here, so that a change that did not cause a failure does not meet it. `.ci/full`
@@ -38,7 +41,7 @@ clean_up() {
 trap clean_up EXIT
 
 step() {
-    printf '\n== %s (after %d s)\n' "$1" "$SECONDS"
+    printf '\n== %s (after %d s, %s free)\n' "$1" "$SECONDS" "$(df --human-readable --output=avail . | tail -n 1 | tr -d ' ')"
 }
 
 fail() {
@@ -122,6 +125,7 @@ install_postgres() {
         chmod a+x "$made"/bin/*
         rm -rf "$folder"
         mv "$made" "$folder"
+        rm -rf "$PEERS/postgres-$1"
     fi
     "$folder/bin/postgres" --version
 }
@@ -205,6 +209,8 @@ build_image() {
     DOCKER_BUILDKIT=0 docker build --quiet --no-cache --tag "$IMAGE" "$context"
     docker run --rm "$IMAGE" --version
     docker run --rm --entrypoint /usr/local/bin/mig-ci-post "$IMAGE" action
+    # Only the binary is used from here on.
+    rm -rf "target/$STATIC_TARGET/dist/deps" "target/$STATIC_TARGET/dist/build" target/dist
 }
 
 # As a job in a container runs it: on a network of its own, with the engine's socket, the server as a sibling on the same

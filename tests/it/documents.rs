@@ -56,6 +56,33 @@ fn the_page_of_all_keys_is_the_commented_file() {
     );
 }
 
+/// A path in backticks is one from the root of the repository, or the end of one below `src/`.
+#[test]
+fn the_files_that_the_architecture_names_exist() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut sources = Vec::new();
+    add_files(&root().join("src"), &mut sources);
+    let named = Regex::new(r"`([a-z0-9_/]+\.rs)`").unwrap();
+    let named: BTreeSet<&str> =
+        named.captures_iter(&text).map(|found| found.get(1).unwrap().as_str()).collect();
+    assert!(named.len() > 50, "only {named:?}");
+    let is_there =
+        |name: &str| root().join(name).is_file() || sources.iter().any(|path| path.ends_with(name));
+    let missing: Vec<_> = named.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "files that do not exist: {missing:?}");
+}
+
+fn add_files(folder: &Utf8Path, found: &mut Vec<Utf8PathBuf>) {
+    for entry in folder.read_dir_utf8().unwrap() {
+        let path = entry.unwrap().into_path();
+        if path.is_dir() {
+            add_files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
 #[test]
 fn links_lead_somewhere() {
     let link = Regex::new(r"\]\(([^)#\s]+)(#[^)\s]*)?\)").unwrap();

@@ -51,7 +51,8 @@ fn newest(path: &Path) -> (SystemTime, PathBuf) {
         return (path.metadata().unwrap().modified().unwrap(), path.to_owned());
     }
     let entries = path.read_dir().unwrap();
-    entries.map(|entry| newest(&entry.unwrap().path())).max().unwrap()
+    let newest = entries.map(|entry| newest(&entry.unwrap().path())).max();
+    newest.unwrap_or_else(|| (SystemTime::UNIX_EPOCH, path.to_owned()))
 }
 
 /// The image that act takes for a job's machine, made by `.ci/make-runner-image`.
