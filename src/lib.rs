@@ -7,6 +7,7 @@
 //! ───────  the line of IO: below it live files, processes, sockets
 //! config  source  postgres  server  catalog  tenants  samples  execution  replay  ui
 //! github                                   the jobs of GitHub; of ours, it uses model and report alone
+//! project                                  a project and its base: loaded, checked, planned
 //! verify                                   the table of contents of the main job
 //! upgrade                                  its twin, for real servers
 //! status                                   where real databases stand; read-only
@@ -25,6 +26,7 @@ mod github;
 mod github_action;
 mod model;
 mod postgres;
+mod project;
 mod replay;
 mod report;
 mod samples;

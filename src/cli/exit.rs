@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use strum::IntoEnumIterator as _;
 
+use super::error::CommandError;
 use crate::model::FailureKind;
+use crate::project::ProjectError;
 use crate::report::environment_failed;
 use crate::report::verify::v1::{Report, Verdict};
 use crate::server::ProviderError;
@@ -82,21 +84,34 @@ impl Exit {
         }
     }
 
-    pub(crate) fn of_error(error: &VerifyError) -> Self {
+    pub(crate) fn of_error(error: &CommandError) -> Self {
         match error {
+            CommandError::Project(error) => Self::of_project(error),
+            CommandError::Verify(error) => Self::of_verify(error),
+            CommandError::Output { .. } => Self::Environment,
+            CommandError::Interrupted => Self::Interrupted,
+        }
+    }
+
+    pub(crate) fn of_project(error: &ProjectError) -> Self {
+        match error {
+            ProjectError::Config(_) | ProjectError::Plan(_) => Self::Project,
+            ProjectError::Source(_) | ProjectError::Folder { .. } => Self::Environment,
+        }
+    }
+
+    fn of_verify(error: &VerifyError) -> Self {
+        match error {
+            VerifyError::Project(error) => Self::of_project(error),
             VerifyError::Prepare(failure)
                 if failure.is_environmental() || failure.kind == FailureKind::ConnectionLost =>
             {
                 Self::Environment
             }
-            VerifyError::Config(_)
-            | VerifyError::Plan(_)
-            | VerifyError::Prepare(_)
-            | VerifyError::Provider(ProviderError::Settings { .. }) => Self::Project,
-            VerifyError::Source(_)
-            | VerifyError::Provider(_)
-            | VerifyError::Output { .. }
-            | VerifyError::Folder { .. } => Self::Environment,
+            VerifyError::Prepare(_) | VerifyError::Provider(ProviderError::Settings { .. }) => {
+                Self::Project
+            }
+            VerifyError::Provider(_) => Self::Environment,
             VerifyError::Nothing(_) => Self::Nothing,
             VerifyError::Interrupted { .. } => Self::Interrupted,
         }

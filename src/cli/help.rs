@@ -1,16 +1,18 @@
 //! What to do about an error, said once, at the edge: the rooms say what, where and why.
 
+use super::error::CommandError;
 use crate::model::Failure;
+use crate::project::ProjectError;
 use crate::replay::plan::PlanError;
 use crate::verify::VerifyError;
 
 /// Lines that follow the error's own.
-pub(crate) fn of(error: &VerifyError) -> Vec<String> {
+pub(crate) fn of(error: &CommandError) -> Vec<String> {
     match error {
-        VerifyError::Plan(
+        CommandError::Project(ProjectError::Plan(
             PlanError::Format { source, .. } | PlanError::BaseFormat { source, .. },
-        ) => source.help().map(help).into_iter().collect(),
-        VerifyError::Prepare(failure) => of_failure(failure),
+        )) => source.help().map(help).into_iter().collect(),
+        CommandError::Verify(VerifyError::Prepare(failure)) => of_failure(failure),
         _ => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod edge;
 mod environment;
+mod error;
 mod exit;
 mod help;
 mod isolation;
@@ -21,12 +22,12 @@ use commands::{
     action, clean, create, downgrade, explain, init, list, publish, revision, schema, status,
     tenants, upgrade, verify,
 };
+use error::CommandError;
 use exit::Exit;
 use stream::Streams;
 
 use crate::config;
 use crate::secrets;
-use crate::verify::VerifyError;
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
@@ -78,7 +79,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-async fn run(app: &App, streams: &Streams) -> Result<Exit, VerifyError> {
+async fn run(app: &App, streams: &Streams) -> Result<Exit, CommandError> {
     let global = &app.global;
     match &app.command {
         Command::Verify(args) => verify::run(global, args, streams).await,

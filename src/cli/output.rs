@@ -8,18 +8,18 @@ use nix::unistd::{AccessFlags, access};
 use uuid::Uuid;
 
 use super::args::ReportOutput;
+use super::error::CommandError;
 use crate::secrets;
-use crate::verify::VerifyError;
 
 /// Finds out, without touching anything, what would keep the files from being written: that is better known before a
 /// replay than after it.
 ///
 /// # Errors
 /// The first file that cannot be written, and why.
-pub(crate) fn probe<F>(outputs: &[ReportOutput<F>]) -> Result<(), VerifyError> {
+pub(crate) fn probe<F>(outputs: &[ReportOutput<F>]) -> Result<(), CommandError> {
     outputs.iter().try_for_each(|output| {
         look(&output.path)
-            .map_err(|reason| VerifyError::Output { path: output.path.clone(), reason })
+            .map_err(|reason| CommandError::Output { path: output.path.clone(), reason })
     })
 }
 
@@ -54,13 +54,13 @@ fn writable(path: &Utf8Path) -> Result<(), String> {
 ///
 /// # Errors
 /// If it cannot be written. A file that was there is then as it was.
-pub(crate) fn write(path: &Utf8Path, text: &str) -> Result<(), VerifyError> {
+pub(crate) fn write(path: &Utf8Path, text: &str) -> Result<(), CommandError> {
     let text = &*secrets::mask(text);
     let written = fs::create_dir_all(folder_of(path)).and_then(|()| {
         if is_replaced(path) { replace(path, text) } else { write_in_place(path, text) }
     });
     written
-        .map_err(|error| VerifyError::Output { path: path.to_owned(), reason: error.to_string() })
+        .map_err(|error| CommandError::Output { path: path.to_owned(), reason: error.to_string() })
 }
 
 /// Whether there is a file, or nothing.

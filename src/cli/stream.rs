@@ -8,10 +8,11 @@ use anstyle::{AnsiColor, Style};
 
 use super::args::{ColorWhen, LogFormat};
 use super::edge;
+use super::error::CommandError;
+use crate::project::ProjectError;
 use crate::report::visible;
 use crate::secrets;
 use crate::ui::{self, ProgressMode};
-use crate::verify::VerifyError;
 
 /// The two streams of the process.
 #[derive(Debug, Clone, Copy)]
@@ -68,26 +69,26 @@ impl Streams {
     }
 
     /// Writes to stdout as it is. A reader that has gone away (`| head`) is no error.
-    pub(crate) fn print(self, text: &str) -> Result<(), VerifyError> {
+    pub(crate) fn print(self, text: &str) -> Result<(), CommandError> {
         let text = edge::harmless(text, edge::is_job_log(io::stdout()));
         Self::write(&text)
     }
 
     /// Writes commands of our own for the runner; what is foreign in them is escaped already.
-    pub(crate) fn print_commands(self, text: &str) -> Result<(), VerifyError> {
+    pub(crate) fn print_commands(self, text: &str) -> Result<(), CommandError> {
         Self::write(&secrets::mask(text))
     }
 
     /// Writes a command that names a secret to the runner, which does not show it.
-    pub(crate) fn print_masks(self, text: &str) -> Result<(), VerifyError> {
+    pub(crate) fn print_masks(self, text: &str) -> Result<(), CommandError> {
         Self::write(text)
     }
 
-    fn write(text: &str) -> Result<(), VerifyError> {
+    fn write(text: &str) -> Result<(), CommandError> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(VerifyError::Output { path: "stdout".into(), reason: error.to_string() })
+                Err(CommandError::Output { path: "stdout".into(), reason: error.to_string() })
             }
             _ => Ok(()),
         }
@@ -122,12 +123,12 @@ impl Streams {
     }
 
     /// An error with all that is known of it, and what to do about it, on stderr.
-    pub(crate) fn explain(self, error: &VerifyError) {
+    pub(crate) fn explain(self, error: &CommandError) {
         Self::say(&self.explanation(error));
     }
 
     /// The same as text.
-    pub(crate) fn explanation(self, error: &VerifyError) -> String {
+    pub(crate) fn explanation(self, error: &CommandError) -> String {
         if self.log == LogFormat::Json {
             let text = plain_explanation(error);
             // What it is, the object says already.
@@ -135,7 +136,7 @@ impl Streams {
         }
         match error {
             // They have their own excerpts and helps.
-            VerifyError::Config(errors) => errors.render(self.err_colour),
+            CommandError::Project(ProjectError::Config(errors)) => errors.render(self.err_colour),
             other => {
                 let helps = super::help::of(other);
                 let helps =
@@ -175,7 +176,7 @@ pub(crate) fn watch_panics() {
 }
 
 /// An error without colours, for what is no terminal.
-pub(crate) fn plain_explanation(error: &VerifyError) -> String {
+pub(crate) fn plain_explanation(error: &CommandError) -> String {
     Streams { out_colour: false, err_colour: false, log: LogFormat::Text }.explanation(error)
 }
 

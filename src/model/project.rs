@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use super::{Acknowledgement, Severity, TargetTemplate};
+use super::{Acknowledgement, Severity, TargetTemplate, TrackKind};
 
 /// A repository (or a part of one) with its named databases.
 #[derive(Debug, Clone)]
@@ -151,6 +151,31 @@ pub(crate) struct Database {
     pub(crate) prepare: Vec<Utf8PathBuf>,
     pub(crate) shared: Option<Track>,
     pub(crate) tenants: Option<TenantTrack>,
+}
+
+impl Database {
+    /// Its tracks, the shared one first.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = (TrackKind, &Track)> {
+        let kinds = [TrackKind::Shared, TrackKind::Tenant].into_iter();
+        kinds.filter_map(|kind| Some((kind, self.track(kind)?)))
+    }
+
+    pub(crate) fn track(&self, kind: TrackKind) -> Option<&Track> {
+        match kind {
+            TrackKind::Shared => self.shared.as_ref(),
+            TrackKind::Tenant => self.tenants.as_ref().map(|tenants| &tenants.track),
+        }
+    }
+
+    /// The samples of one of its tracks.
+    pub(crate) fn samples(&self, kind: TrackKind) -> impl Iterator<Item = &Sample> {
+        let (shared, tenants) = match kind {
+            TrackKind::Shared => (self.shared.as_ref(), None),
+            TrackKind::Tenant => (None, self.tenants.as_ref()),
+        };
+        let of_shared = shared.and_then(|track| track.sample.as_ref());
+        of_shared.into_iter().chain(tenants.into_iter().flat_map(|tenants| &tenants.samples))
+    }
 }
 
 /// One migration directory.

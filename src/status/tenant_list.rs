@@ -4,11 +4,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{Failure, Partition, Tenancy};
 use crate::postgres::{Address, Url};
+use crate::project::{Scope, load_project};
 use crate::tenants::{TenantResolver, TenantSelector};
 use crate::upgrade::UpgradeError;
 use crate::upgrade::preflight::database_target::DatabaseTarget;
 use crate::upgrade::preflight::endpoint;
-use crate::verify::{self, Scope, load_project};
 
 /// Whose tenants are asked for.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub(crate) async fn tenants(
     };
     let seats = endpoint::resolve_tenants(&site, &asking, &whom, listing.partition);
     let seats = interrupted.run_until_cancelled(seats).await;
-    let seats = seats.ok_or(verify::VerifyError::Interrupted { left: Vec::new() })??;
+    let seats = seats.ok_or(UpgradeError::Interrupted)??;
     let found = seats.into_iter().map(|seat| ListedTenant {
         name: seat.tenant.name,
         target: seat.tenant.target,

@@ -12,6 +12,7 @@ use crate::catalog::CatalogReader;
 use crate::formats::LedgerRow;
 use crate::model::{Catalog, Failure, LeaveOut, Migration, Tenancy};
 use crate::postgres::{Address, Session};
+use crate::project::load_project;
 use crate::replay::plan::TrackPlan;
 use crate::report::status::{self, Agreement, Entry, Standing, Unit, failure_of};
 use crate::source::Worktree;
@@ -26,7 +27,6 @@ use crate::upgrade::reconnect::of_own_sql;
 use crate::upgrade::rollout::pool_scan::SESSION_MARKER_ARRIVED;
 use crate::upgrade::target::Target;
 use crate::upgrade::{UpgradeError, UpgradeRequest};
-use crate::verify::{self, load_project};
 
 /// Shapes that are explained, item by item.
 const EXPLAINED: usize = 10;
@@ -88,7 +88,7 @@ pub(crate) async fn status(
         Ok(status::Report { notes: job.notes(), ..report })
     };
     let looked = interrupted.run_until_cancelled(looked).await;
-    looked.ok_or(verify::VerifyError::Interrupted { left: Vec::new() })?
+    looked.ok_or(UpgradeError::Interrupted)?
 }
 
 /// One database, and what it is looked at with.

@@ -4,14 +4,16 @@ use crate::config::ConfigErrors;
 use crate::formats::FormatError;
 use crate::model::Failure;
 use crate::postgres::AddressError;
+use crate::project::ProjectError;
 use crate::tenants::ResolveError;
-use crate::verify;
 
 /// Why nothing was begun.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpgradeError {
     #[error(transparent)]
-    Verify(#[from] verify::VerifyError),
+    Project(#[from] ProjectError),
+    #[error("interrupted")]
+    Interrupted,
     #[error(transparent)]
     Who(#[from] ResolveError),
     #[error("database `{database}`: {source}")]
@@ -47,6 +49,6 @@ pub(crate) enum UpgradeError {
 
 impl From<ConfigErrors> for UpgradeError {
     fn from(errors: ConfigErrors) -> Self {
-        Self::Verify(errors.into())
+        Self::Project(errors.into())
     }
 }

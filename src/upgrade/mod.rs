@@ -12,10 +12,10 @@ use tracing::Instrument as _;
 use crate::checks;
 use crate::model::{Partition, UnitRecord, database_span};
 use crate::postgres::Url;
+use crate::project::{Scope, load_project};
 use crate::report::upgrade as report;
 use crate::server::EventSink;
 use crate::tenants::TenantSelector;
-use crate::verify::{Scope, load_project};
 
 mod create;
 mod direction;

@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use super::VerifyError;
+use super::server_facts::of_server;
 use super::timing::Stopwatch;
-use super::{Loaded, VerifyError, facts};
 use crate::model::{RunEvent, attempt_span};
+use crate::project::Loaded;
 use crate::replay::plan::DatabasePlan;
 use crate::replay::{self, Evidence, Mode};
 use crate::report::verify::v1;
@@ -63,7 +65,7 @@ impl RunContext<'_> {
         watch.lap(laps[1]);
 
         let _ = events.send(RunEvent::CleaningUp);
-        let facts = facts::of_server(&server, &loaded.project);
+        let facts = of_server(&server, &loaded.project);
         let Some(evidence) = evidence else { return Err(stop_now(server).await) };
         let stopped = server.stop().await;
         watch.lap(laps[2]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::model::{Database, Files, FilesError, Project, Track, TrackKind, UnreadFile};
+use crate::model::{Database, Files, FilesError, Project, TrackKind, UnreadFile};
 use crate::replay::plan::{ReplayPlan, TrackPlan};
 
 /// Endings of files that are never SQL: code, configuration, prose. In lower case.
@@ -56,7 +56,7 @@ impl<'a> ReadPaths<'a> {
         let mut folders = BTreeSet::new();
         for database in &project.databases {
             files.extend(database.prepare.iter().map(|path| &**path));
-            for track in tracks(database) {
+            for (_, track) in database.tracks() {
                 folders.insert(&*track.migrations);
                 files.extend(track.sample.iter().map(|sample| &*sample.path));
             }
@@ -67,10 +67,6 @@ impl<'a> ReadPaths<'a> {
         }
         Self { files, folders }
     }
-}
-
-pub(super) fn tracks(database: &Database) -> impl Iterator<Item = &Track> {
-    database.shared.iter().chain(database.tenants.as_ref().map(|tenants| &tenants.track))
 }
 
 fn of_track(

@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::{ExecutionArgs, Global, OrderArg, TenantArgs};
 use crate::cli::edge;
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::stream::Streams;
 use crate::config::{Connect, Overrides, process_environment};
 use crate::model::FailureKind;
+use crate::project::Scope;
 use crate::replay::plan::Selection;
 use crate::report::upgrade::Report;
 use crate::report::verify::v1::Verdict;
@@ -25,7 +27,6 @@ use crate::source::BaseRequest;
 use crate::tenants::{ResolveError, TenantSelector};
 use crate::ui::{self, Progress, Task};
 use crate::upgrade::{Confirm, DryRun, Interruption, Order, RolloutLimits, UpgradeError};
-use crate::verify::{self, Scope};
 
 /// The project as it is, and the real databases of those names.
 ///
@@ -76,7 +77,7 @@ pub(crate) async fn run(
     streams: &Streams,
     interruption: &Interruption,
     work: impl AsyncFnOnce(&Confirm<'_>, EventSink) -> Result<Report, UpgradeError>,
-) -> Result<Exit, verify::VerifyError> {
+) -> Result<Exit, CommandError> {
     output::probe(&execution.outputs)?;
     let (events, received) = mpsc::unbounded_channel();
     let asks = !execution.yes && std::io::stdin().is_terminal();
@@ -105,7 +106,7 @@ pub(crate) fn show(execution: &ExecutionArgs, report: &Report, streams: &Streams
         .outputs
         .iter()
         .filter_map(|each| output::write(&each.path, &each.format.render(report, &plain)).err());
-    let errors: Vec<verify::VerifyError> = written.chain(printed.err()).collect();
+    let errors: Vec<CommandError> = written.chain(printed.err()).collect();
     errors.iter().for_each(|error| streams.explain(error));
     match exit_of_report(report) {
         Exit::Passed if !errors.is_empty() => Exit::Environment,
@@ -114,9 +115,10 @@ pub(crate) fn show(execution: &ExecutionArgs, report: &Report, streams: &Streams
 }
 
 /// Nothing was begun: says why.
-pub(crate) fn refused(error: UpgradeError, streams: &Streams) -> Result<Exit, verify::VerifyError> {
+pub(crate) fn refused(error: UpgradeError, streams: &Streams) -> Result<Exit, CommandError> {
     match error {
-        UpgradeError::Verify(error) => Err(error),
+        UpgradeError::Project(error) => Err(error.into()),
+        UpgradeError::Interrupted => Err(CommandError::Interrupted),
         error => {
             streams.complain(&error.to_string());
             Ok(exit_of(&error))
@@ -158,7 +160,8 @@ fn exit_of_report(report: &Report) -> Exit {
 
 fn exit_of(error: &UpgradeError) -> Exit {
     match error {
-        UpgradeError::Verify(error) => Exit::of_error(error),
+        UpgradeError::Project(error) => Exit::of_project(error),
+        UpgradeError::Interrupted => Exit::Interrupted,
         UpgradeError::Usage(_)
         | UpgradeError::OtherServer { .. }
         | UpgradeError::Declined

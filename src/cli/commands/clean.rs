@@ -4,18 +4,19 @@ use std::fmt::Write as _;
 
 use super::verify::overrides;
 use crate::cli::args::{CleanArgs, Global};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::model::{PostgresSettings, ProviderChoice};
+use crate::project::load_project;
 use crate::server;
 use crate::server::CleanReport;
-use crate::verify::{VerifyError, load_project};
 
 pub(crate) async fn run(
     global: &Global,
     args: &CleanArgs,
     streams: &Streams,
-) -> Result<Exit, VerifyError> {
+) -> Result<Exit, CommandError> {
     let settings = settings(global, args)?;
     let with = args.server.provider.unwrap_or(ProviderChoice::Auto);
     let cleaned = server::clean(&settings, with, args.all).await;
@@ -26,7 +27,7 @@ pub(crate) async fn run(
 
 /// Whoever cleans up may stand anywhere, and without a project too there is something to clean. A configuration that was
 /// asked for has to be understood.
-fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, VerifyError> {
+fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, CommandError> {
     let overrides = overrides(&args.server);
     let url = overrides.url.clone();
     match load_project(global.config.as_deref(), overrides) {
@@ -34,7 +35,7 @@ fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, Verif
         Err(_) if global.config.is_none() => {
             Ok(PostgresSettings { url, ..PostgresSettings::default() })
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -3,18 +3,18 @@
 use super::apply_common;
 use super::verify::watch_repeated_signals;
 use crate::cli::args::{CreateArgs, Global};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::postgres::Url;
 use crate::tenants::TenantSelector;
 use crate::upgrade::{Direction, IfThere, Order, TargetVersion, UpgradeRequest, upgrade};
-use crate::verify;
 
 pub(crate) async fn run(
     global: &Global,
     args: &CreateArgs,
     streams: &Streams,
-) -> Result<Exit, verify::VerifyError> {
+) -> Result<Exit, CommandError> {
     let interrupted = watch_repeated_signals();
     let request = request(global, args);
     apply_common::run(global, &args.execution, streams, &interrupted, async |confirm, events| {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::verify::watch_repeated_signals;
 use super::{apply_common, resume};
 use crate::cli::args::{DowngradeArgs, Global};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::stream::Streams;
@@ -15,13 +16,12 @@ use crate::postgres::Url;
 use crate::report::upgrade::{AppliedBy, AppliedTo, Report, nothing_left};
 use crate::tenants::{SavedTenant, TenantSelector};
 use crate::upgrade::{AppliedRun, AppliedVersions, Direction, UpgradeRequest, upgrade};
-use crate::verify;
 
 pub(crate) async fn run(
     global: &Global,
     args: &DowngradeArgs,
     streams: &Streams,
-) -> Result<Exit, verify::VerifyError> {
+) -> Result<Exit, CommandError> {
     let interrupted = watch_repeated_signals();
     let request = match (&args.to, &args.report) {
         (_, Some(path)) => match resume::read_applied(path, &global.databases) {

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::checks;
 use crate::cli::args::ExplainArgs;
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
-use crate::verify::VerifyError;
 
-pub(crate) fn run(args: &ExplainArgs, streams: &Streams) -> Result<Exit, VerifyError> {
+pub(crate) fn run(args: &ExplainArgs, streams: &Streams) -> Result<Exit, CommandError> {
     let Some(code) = &args.code else {
         let mut text = String::new();
         for about in checks::abouts() {

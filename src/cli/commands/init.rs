@@ -4,16 +4,17 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 
 use crate::cli::args::{Global, InitArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::config;
-use crate::verify::{VerifyError, discover};
+use crate::project::discover;
 
 pub(crate) fn run(
     global: &Global,
     args: &InitArgs,
     streams: &Streams,
-) -> Result<Exit, VerifyError> {
+) -> Result<Exit, CommandError> {
     let project = discover()?;
     let text = config::render(&project);
     if args.stdout {
@@ -21,7 +22,7 @@ pub(crate) fn run(
         return Ok(Exit::Passed);
     }
     let path = global.config.clone().unwrap_or_else(|| project.root.join(config::FILE_NAME));
-    let failed = |error: std::io::Error| VerifyError::Output {
+    let failed = |error: std::io::Error| CommandError::Output {
         path: path.clone(),
         reason: error.to_string(),
     };

@@ -6,19 +6,20 @@ use serde_json::{Value, json};
 
 use super::verify::scope;
 use crate::cli::args::{Global, ListArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::config::Overrides;
 use crate::model::ProjectOrigin;
+use crate::project::{Loaded, load};
 use crate::replay::plan::{DatabasePlan, TrackPlan};
 use crate::report::visible;
-use crate::verify::{Loaded, VerifyError, load};
 
 pub(crate) async fn run(
     global: &Global,
     args: &ListArgs,
     streams: &Streams,
-) -> Result<Exit, VerifyError> {
+) -> Result<Exit, CommandError> {
     let loaded = load(&scope(global, &args.scope, Overrides::default())).await?;
     let text = if args.json {
         format!("{:#}\n", as_json(&loaded))

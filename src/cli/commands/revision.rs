@@ -7,15 +7,16 @@ use std::time::SystemTime;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::cli::args::{Global, RevisionArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::config::Overrides;
 use crate::formats::{NewFile, NextError, next_files};
 use crate::model::{Database, Files as _, Track, TrackKind};
+use crate::project::load_project;
 use crate::replay::plan::{PlanError, Selection, directory};
 use crate::report::visible;
 use crate::source::Worktree;
-use crate::verify::{VerifyError, load_project};
 
 /// Why nothing was written.
 enum Refusal {
@@ -24,10 +25,10 @@ enum Refusal {
         text: String,
         help: Option<&'static str>,
     },
-    Other(VerifyError),
+    Other(CommandError),
 }
 
-impl<E: Into<VerifyError>> From<E> for Refusal {
+impl<E: Into<CommandError>> From<E> for Refusal {
     fn from(error: E) -> Self {
         Self::Other(error.into())
     }
@@ -37,7 +38,7 @@ pub(crate) fn run(
     global: &Global,
     args: &RevisionArgs,
     streams: &Streams,
-) -> Result<Exit, VerifyError> {
+) -> Result<Exit, CommandError> {
     match write_next(global, args) {
         Ok(paths) => {
             let lines = paths.iter().map(|path| format!("{path}\n")).collect::<String>();
@@ -114,9 +115,9 @@ fn track(database: &Database, wanted: Option<TrackKind>) -> Result<(TrackKind, &
 
 /// Makes the directory, if it is not there yet. No symlink may lead out of the checkout on the way to it: nobody would read
 /// the files there.
-fn make_folder(root: &Utf8Path, folder: &Utf8Path, files: &Worktree) -> Result<(), VerifyError> {
+fn make_folder(root: &Utf8Path, folder: &Utf8Path, files: &Worktree) -> Result<(), CommandError> {
     let path = root.join(folder);
-    let failed = |reason: String| VerifyError::Output { path: path.clone(), reason };
+    let failed = |reason: String| CommandError::Output { path: path.clone(), reason };
     let there = folder.ancestors().find(|folder| root.join(folder).exists());
     let there = there.unwrap_or(folder);
     files.read(there).map_err(|error| failed(error.to_string()))?;
@@ -124,7 +125,7 @@ fn make_folder(root: &Utf8Path, folder: &Utf8Path, files: &Worktree) -> Result<(
 }
 
 /// Writes all of the files or none, and replaces nothing.
-fn write(root: &Utf8Path, files: &[NewFile]) -> Result<(), VerifyError> {
+fn write(root: &Utf8Path, files: &[NewFile]) -> Result<(), CommandError> {
     let mut made = Vec::new();
     for file in files {
         let path = root.join(&file.path);
@@ -136,7 +137,7 @@ fn write(root: &Utf8Path, files: &[NewFile]) -> Result<(), VerifyError> {
             // Half a pair would be a migration without its way back.
             let left = made.iter().filter(|path| fs::remove_file(path).is_err());
             let left: String = left.map(|path| format!("; {path} was left behind")).collect();
-            return Err(VerifyError::Output { path, reason: reason + &left });
+            return Err(CommandError::Output { path, reason: reason + &left });
         }
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! `mig-ci schema`: the JSON Schema of what people write and of what machines read.
 
 use crate::cli::args::{SchemaArgs, SchemaOf};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::report::{Described, schema};
-use crate::verify::VerifyError;
 use crate::{checks, config};
 
-pub(crate) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, VerifyError> {
+pub(crate) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, CommandError> {
     let text = match args.of {
         SchemaOf::Config => of_config(),
         SchemaOf::Report => schema(Described::Verify),

@@ -5,22 +5,23 @@ use tokio_util::sync::CancellationToken;
 use super::apply_common;
 use super::verify::watch_signals;
 use crate::cli::args::{Global, StatusArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::stream::Streams;
 use crate::postgres::Url;
+use crate::project::load_project;
 use crate::report::status::Report;
 use crate::report::{RenderOptions, StatusFormat};
 use crate::status::{StatusRequest, status};
 use crate::tenants::TenantSelector;
 use crate::upgrade::{Direction, Order, TargetVersion, UpgradeError, UpgradeRequest};
-use crate::verify::{self, load_project};
 
 pub(crate) async fn run(
     global: &Global,
     args: &StatusArgs,
     streams: &Streams,
-) -> Result<Exit, verify::VerifyError> {
+) -> Result<Exit, CommandError> {
     output::probe(&args.outputs)?;
     let interrupted = watch_signals();
     let names = names(global, args)?;
@@ -81,7 +82,7 @@ async fn one(
 }
 
 /// The databases that are asked for: those that have tenants, where tenants are.
-fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, verify::VerifyError> {
+fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, CommandError> {
     let mut scope = apply_common::scope(global, &global.databases, args.connection.url.is_some());
     // Addresses are not read before it is known whose.
     scope.overrides.connect = None;
@@ -95,7 +96,7 @@ fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, verify::Veri
     Ok(fitting.map(|database| database.name.clone()).collect())
 }
 
-fn show(args: &StatusArgs, report: &Report, streams: &Streams) -> Result<(), verify::VerifyError> {
+fn show(args: &StatusArgs, report: &Report, streams: &Streams) -> Result<(), CommandError> {
     let render = |format: StatusFormat| format.render(report, &RenderOptions::default());
     streams.print(&render(args.format))?;
     args.outputs.iter().try_for_each(|each| output::write(&each.path, &render(each.format)))

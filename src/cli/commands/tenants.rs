@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 use super::apply_common;
 use super::verify::watch_signals;
 use crate::cli::args::{Global, TenantsArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::postgres::Url;
 use crate::report::tenants::{Report, SCHEMA, Tenant};
 use crate::report::{self, StatusFormat, visible};
 use crate::status::{ListedTenant, TenantList, TenantListRequest, tenants};
-use crate::verify;
 
 pub(crate) async fn run(
     global: &Global,
     args: &TenantsArgs,
     streams: &Streams,
-) -> Result<Exit, verify::VerifyError> {
+) -> Result<Exit, CommandError> {
     let interrupted = watch_signals();
     let listing = TenantListRequest {
         scope: apply_common::scope(global, &global.databases, args.connection.url.is_some()),

@@ -3,6 +3,7 @@
 use super::verify::watch_repeated_signals;
 use super::{apply_common, resume};
 use crate::cli::args::{Global, UpgradeArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::stream::Streams;
@@ -10,13 +11,12 @@ use crate::postgres::Url;
 use crate::report::upgrade::RemainingUnits;
 use crate::tenants::{SavedTenant, TenantSelector};
 use crate::upgrade::{Direction, TargetVersion, UpgradeRequest, upgrade};
-use crate::verify;
 
 pub(crate) async fn run(
     global: &Global,
     args: &UpgradeArgs,
     streams: &Streams,
-) -> Result<Exit, verify::VerifyError> {
+) -> Result<Exit, CommandError> {
     let interrupted = watch_repeated_signals();
     let left = match args.resume.as_deref().map(|path| resume::read(path, &global.databases)) {
         None => None,

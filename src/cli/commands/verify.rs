@@ -12,23 +12,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::{Global, ScopeArgs, ServerArgs, VerifyArgs};
 use crate::cli::edge;
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::stream::Streams;
 use crate::config::{Overrides, process_environment};
+use crate::project::Scope;
 use crate::replay::plan::Selection;
 use crate::report::RenderOptions;
 use crate::report::verify::v1::Report;
 use crate::source::BaseRequest;
 use crate::ui::{self, Progress, Task};
 use crate::upgrade::Interruption;
-use crate::verify::{Scope, VerifyError, VerifyRequest, verify};
+use crate::verify::{VerifyRequest, verify};
 
 pub(crate) async fn run(
     global: &Global,
     args: &VerifyArgs,
     streams: &Streams,
-) -> Result<Exit, VerifyError> {
+) -> Result<Exit, CommandError> {
     output::probe(&args.outputs)?;
     let interrupted = watch_signals();
     let (events, received) = mpsc::unbounded_channel();
@@ -46,7 +48,7 @@ pub(crate) async fn run(
     };
     let printed = streams.print(&args.format.render(&report, &options));
     let written = interrupted.run_until_cancelled(write_all(args, &report)).await;
-    let mut errors = written.ok_or(VerifyError::Interrupted { left: Vec::new() })?;
+    let mut errors = written.ok_or(CommandError::Interrupted)?;
     errors.extend(printed.err());
     errors.iter().for_each(|error| streams.explain(error));
     // What the run found counts for more than where it could not be written.
@@ -57,7 +59,7 @@ pub(crate) async fn run(
 }
 
 /// Writes all files, and gives what went wrong. Beside the signals: a pipe that nobody reads takes for ever.
-async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<VerifyError> {
+async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<CommandError> {
     let plain = RenderOptions::default();
     let texts: Vec<(Utf8PathBuf, String)> = args
         .outputs
@@ -67,7 +69,7 @@ async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<VerifyError> {
     let write =
         move || texts.iter().filter_map(|(path, text)| output::write(path, text).err()).collect();
     let failed = |error: tokio::task::JoinError| {
-        vec![VerifyError::Output { path: "the reports".into(), reason: error.to_string() }]
+        vec![CommandError::Output { path: "the reports".into(), reason: error.to_string() }]
     };
     tokio::task::spawn_blocking(write).await.unwrap_or_else(failed)
 }

@@ -20,7 +20,6 @@ use crate::model::{Failure, FailureKind, StepOutcome, TargetCause, Tenancy, Unit
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
 use crate::sql::{quote_identifier, quote_literal};
-use crate::verify;
 use preflight::NewTenants;
 
 /// What becomes of a new tenant whose schema or database is there already.
@@ -65,7 +64,7 @@ impl Creation<'_> {
         let new = NewTenants { site, format, seats: tenants, targets };
         let looked = new.look(self.if_there, self.settings);
         let looked = self.interruption.requested.run_until_cancelled(looked).await;
-        let looked = looked.ok_or(verify::VerifyError::Interrupted { left: Vec::new() })??;
+        let looked = looked.ok_or(UpgradeError::Interrupted)??;
         let failed = |(index, failure): (usize, Option<Failure>)| {
             Some((index, TargetOutcome::failed(failure?)))
         };

@@ -5,10 +5,10 @@ use secrecy::ExposeSecret as _;
 use crate::config::process_environment;
 use crate::model::{Database, Project, Tenancy};
 use crate::postgres::Url;
+use crate::project::ProjectError;
 use crate::replay::plan::Selection;
 use crate::tenants::TenantSelector;
 use crate::upgrade::UpgradeError;
-use crate::verify;
 
 /// A real database.
 pub(crate) struct DatabaseTarget<'a> {
@@ -72,7 +72,7 @@ fn the_one<'a>(
     whom: Option<&TenantSelector>,
     project: &'a Project,
 ) -> Result<&'a Database, UpgradeError> {
-    let asked = selection.databases(&project.databases).map_err(verify::VerifyError::from)?;
+    let asked = selection.databases(&project.databases).map_err(ProjectError::from)?;
     let fits = |database: &&&Database| whom.is_none() || database.tenants.is_some();
     let fitting: Vec<&Database> = asked.iter().filter(fits).copied().collect();
     if let [one] = fitting.as_slice() {

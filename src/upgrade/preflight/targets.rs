@@ -46,7 +46,7 @@ pub(crate) fn track(
     files: &dyn Files,
 ) -> Result<TrackPlan, UpgradeError> {
     TrackPlan::new(&database.name, kind, track, files, None)
-        .map_err(|error| UpgradeError::Verify(error.into()))
+        .map_err(|error| UpgradeError::Project(error.into()))
 }
 
 pub(crate) fn shared_target(

@@ -31,7 +31,6 @@ use crate::upgrade::track::directed_track::{DirectedTrack, TrackDirection};
 use crate::upgrade::track::executor::TrackExecutor;
 use crate::upgrade::track::progress::TargetOutcome;
 use crate::upgrade::{Confirm, UpgradeError, UpgradeRequest};
-use crate::verify;
 
 /// Why tenants are not run after their shared track.
 const NOT_READY: &str = "the shared track is not at the version that the tenants need";
@@ -116,7 +115,7 @@ impl Coordinator<'_> {
         let asked = question(self.job, seats, what).filter(|_| self.request.dry_run.is_none());
         let is_declined = asked.is_some_and(|question| !(self.confirm)(&question));
         if self.interruption.requested.is_cancelled() {
-            return Err(verify::VerifyError::Interrupted { left: Vec::new() }.into());
+            return Err(UpgradeError::Interrupted);
         }
         if is_declined { Err(UpgradeError::Declined) } else { Ok(()) }
     }
@@ -137,7 +136,7 @@ impl Coordinator<'_> {
         let asked =
             endpoint::resolve_tenants(&self.job.database, &asking, whom, self.request.partition);
         let asked = self.interruption.requested.run_until_cancelled(asked).await;
-        asked.ok_or(verify::VerifyError::Interrupted { left: Vec::new() })?
+        asked.ok_or(UpgradeError::Interrupted)?
     }
 
     /// Why nothing is begun at all, where that is known beforehand.

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
-use super::base::BaseProject;
-use super::{acknowledge, is_unchanged, reduction, samples_of, tenant_part};
+use super::{acknowledge, reduction, tenant_part};
 use crate::model::{
     CoverageChange, CoverageReduction, FailureKind, Files, Phase, Project, ProjectRecord, Sample,
     TrackKind, UnitEnd, UnitRecord,
 };
+use crate::project::{BaseProject, Loaded, is_unchanged, sample_pairs};
 use crate::samples::SampleFile;
 use crate::source::Snapshot;
-use crate::verify::Loaded;
 
 /// A sample of the base that the head has otherwise, and that turned out to hold nothing.
 pub(crate) fn add_emptied_samples(
@@ -29,7 +28,7 @@ pub(crate) fn add_emptied_samples(
         }
         let database = base.databases.iter().find(|one| one.name == unit.database);
         let in_base = database.and_then(|one| {
-            samples_of(one, unit.track).find(|sample| {
+            one.samples(unit.track).find(|sample| {
                 sample.path == load.path
                     || (unit.track == TrackKind::Tenant && sample.tenant == unit.name)
             })
@@ -65,42 +64,17 @@ fn is_loaded(unit: &UnitRecord) -> bool {
     }
 }
 
-/// The samples of the base whose contents the head has changed.
-pub(crate) fn changed_samples(
-    base: &BaseProject,
-    head: &Project,
-    snapshot: Option<&Snapshot>,
-    files: &dyn Files,
-) -> Vec<Utf8PathBuf> {
-    let BaseProject::Known(base) = base else { return Vec::new() };
-    let Some(Ok(names)) = snapshot.map(Snapshot::names) else { return Vec::new() };
-    let changed = |(_, _, before, after): &(_, _, &Sample, &Sample)| {
-        let is_there = names.contains_key(before.path.as_str());
-        is_there && !is_unchanged(files, names, &before.path, &after.path)
-    };
-    let pairs = pairs(base, head).filter(changed);
-    pairs.map(|(_, _, before, _)| before.path.clone()).collect()
-}
-
-/// Those of them that hold less than before. What cannot be read is told where it is loaded.
-pub(crate) fn shortened_samples(
-    base: &BaseProject,
-    head: &Project,
-    (before, changed): (&dyn Files, &[Utf8PathBuf]),
-    files: &dyn Files,
-) -> Vec<CoverageReduction> {
-    let BaseProject::Known(base) = base else { return Vec::new() };
+/// Samples that hold less than at the base. What cannot be read is told where it is loaded.
+pub(super) fn shortened_samples(base: &Project, loaded: &Loaded) -> Vec<CoverageReduction> {
+    let Some(before) = &loaded.changed_samples else { return Vec::new() };
     let amount = |files: &dyn Files, sample: &Sample| {
         SampleFile::read(files, &sample.path).ok().map(|file| file.amount())
     };
     let mut read: BTreeMap<&Utf8PathBuf, Option<(usize, usize)>> = BTreeMap::new();
     let mut found = Vec::new();
-    for (database, kind, one, other) in pairs(base, head) {
-        if !changed.contains(&one.path) {
-            continue;
-        }
+    for (database, kind, one, other) in sample_pairs(base, &loaded.project) {
         let was = *read.entry(&one.path).or_insert_with(|| amount(before, one));
-        let (Some(was), Some(is)) = (was, amount(files, other)) else { continue };
+        let (Some(was), Some(is)) = (was, amount(&loaded.head, other)) else { continue };
         if is.0 >= was.0 && is.1 >= was.1 {
             continue;
         }
@@ -124,25 +98,4 @@ fn said((rows, others): (usize, usize)) -> String {
         format!("{count} {what}{plural}")
     };
     format!("{} and {}", number(rows, "row"), number(others, "other statement"))
-}
-
-/// Each sample of the base, with the head's for the same tenant.
-fn pairs<'p>(
-    base: &'p Project,
-    head: &'p Project,
-) -> impl Iterator<Item = (&'p str, TrackKind, &'p Sample, &'p Sample)> {
-    let kinds = [TrackKind::Shared, TrackKind::Tenant];
-    let databases = base
-        .databases
-        .iter()
-        .filter_map(|one| Some((one, head.databases.iter().find(|other| other.name == one.name)?)));
-    databases.flat_map(move |(one, other)| {
-        kinds.into_iter().flat_map(move |kind| {
-            samples_of(one, kind).filter_map(move |sample| {
-                let same = samples_of(other, kind)
-                    .find(|other| kind == TrackKind::Shared || other.tenant == sample.tenant)?;
-                Some((&*one.name, kind, sample, same))
-            })
-        })
-    })
 }

@@ -1,37 +1,32 @@
 //! What the base checks and the head does not: the base's own configuration is read, and compared with the head's.
 
 mod amounts;
-mod base;
 mod settings;
 
 use std::collections::BTreeMap;
 
-use camino::Utf8Path;
-
-use super::unread::tracks;
-use super::{Loaded, VerifyError};
 use crate::formats::detect_format;
 use crate::model::{
     CoverageChange, CoveragePart, CoverageReduction, Database, Files, Project, ProjectRecord,
     Sample, Track, TrackKind,
 };
+use crate::project::{BaseProject, Loaded, ProjectError, is_unchanged};
 use crate::replay::plan::{ReplayPlan, TrackPlan, directory};
-use crate::source::is_stored_as;
 
-pub(super) use amounts::{add_emptied_samples, changed_samples, shortened_samples};
-pub(super) use base::{BaseProject, configurations};
+pub(super) use amounts::add_emptied_samples;
+use amounts::shortened_samples;
 
 /// What is known of the project before anything is replayed.
-pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, VerifyError> {
+pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, ProjectError> {
     let unread = super::unread::files_not_read(&loaded.project, &loaded.plan, &loaded.head)
-        .map_err(|error| VerifyError::Folder { reason: error.to_string() })?;
+        .map_err(|error| ProjectError::Folder { reason: error.to_string() })?;
     let mut record = ProjectRecord { unread, ..ProjectRecord::default() };
     let Some(snapshot) = &loaded.revisions.base.files else { return Ok(record) };
     match &loaded.base {
         BaseProject::Nothing => {}
         BaseProject::Unknown(reason) => record.not_compared = Some(reason.clone()),
         BaseProject::Known(base) => {
-            let names = snapshot.names().map_err(|reason| VerifyError::Folder { reason })?;
+            let names = snapshot.names().map_err(|reason| ProjectError::Folder { reason })?;
             let comparison = ProjectComparison {
                 base,
                 head: &loaded.project,
@@ -40,7 +35,7 @@ pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, VerifyErr
                 files: &loaded.head,
             };
             record.reductions = comparison.reductions();
-            record.reductions.extend(loaded.shortened.iter().cloned());
+            record.reductions.extend(shortened_samples(base, loaded));
             record.base_checks = Some(base.checks.clone());
             acknowledge(&mut record, &loaded.project);
         }
@@ -65,35 +60,8 @@ fn acknowledge(record: &mut ProjectRecord, head: &Project) {
     record.stale = stale;
 }
 
-/// Whether the head has the content that the base has at another (or the same) path.
-fn is_unchanged(
-    files: &dyn Files,
-    names: &BTreeMap<String, String>,
-    in_base: &Utf8Path,
-    in_head: &Utf8Path,
-) -> bool {
-    let Some(hash) = names.get(in_base.as_str()) else { return false };
-    files.read(in_head).ok().flatten().is_some_and(|bytes| is_stored_as(&bytes, hash))
-}
-
-fn samples_of(database: &Database, kind: TrackKind) -> Box<dyn Iterator<Item = &Sample> + '_> {
-    match kind {
-        TrackKind::Shared => {
-            Box::new(database.shared.iter().filter_map(|track| track.sample.as_ref()))
-        }
-        TrackKind::Tenant => Box::new(database.tenants.iter().flat_map(|tenants| &tenants.samples)),
-    }
-}
-
 fn tenant_part(database: &str, tenant: &str) -> CoveragePart {
     CoveragePart::Tenant { database: Some(database.to_owned()), tenant: tenant.to_owned() }
-}
-
-fn track_of(database: &Database, kind: TrackKind) -> Option<&Track> {
-    match kind {
-        TrackKind::Shared => database.shared.as_ref(),
-        TrackKind::Tenant => database.tenants.as_ref().map(|tenants| &tenants.track),
-    }
 }
 
 /// Two revisions of a project.
@@ -117,13 +85,13 @@ impl<'a> ProjectComparison<'a> {
 
     fn database(&self, database: &Database, found: &mut Vec<CoverageReduction>) {
         let kinds = [TrackKind::Shared, TrackKind::Tenant];
-        let in_base = kinds.into_iter().filter(|kind| track_of(database, *kind).is_some());
+        let in_base = kinds.into_iter().filter(|kind| database.track(*kind).is_some());
         let gone: Vec<TrackKind> =
             in_base.filter(|kind| self.counterpart(database, *kind).is_none()).collect();
         let is_there = self.head.databases.iter().any(|one| one.name == database.name);
-        let is_all_gone = !is_there && gone.len() == tracks(database).count();
+        let is_all_gone = !is_there && gone.len() == database.tracks().count();
         for kind in &gone {
-            let track = track_of(database, *kind).map_or("", |track| track.migrations.as_str());
+            let track = database.track(*kind).map_or("", |track| track.migrations.as_str());
             let (name, kind) = (database.name.clone(), *kind);
             let part = if is_all_gone {
                 CoveragePart::Database(name.clone())
@@ -138,7 +106,7 @@ impl<'a> ProjectComparison<'a> {
             if let Some((other, track)) = self.counterpart(database, kind) {
                 self.samples(database, other, kind, found);
                 self.format(database, track, kind, found);
-                let before = track_of(database, kind);
+                let before = database.track(kind);
                 found.extend(before.into_iter().flat_map(|before| {
                     let name = &database.name;
                     let forward_only = settings::forward_only(before, track, name, kind);
@@ -154,8 +122,8 @@ impl<'a> ProjectComparison<'a> {
         database: &Database,
         kind: TrackKind,
     ) -> Option<(&'a Database, &'a Track)> {
-        let folder = &track_of(database, kind)?.migrations;
-        let all = || self.head.databases.iter().filter_map(|one| Some((one, track_of(one, kind)?)));
+        let folder = &database.track(kind)?.migrations;
+        let all = || self.head.databases.iter().filter_map(|one| Some((one, one.track(kind)?)));
         all()
             .find(|(one, _)| one.name == database.name)
             .or_else(|| all().find(|(_, track)| track.migrations == *folder))
@@ -168,13 +136,14 @@ impl<'a> ProjectComparison<'a> {
         kind: TrackKind,
         found: &mut Vec<CoverageReduction>,
     ) {
-        for sample in samples_of(base, kind) {
-            let same = samples_of(head, kind)
+        for sample in base.samples(kind) {
+            let same = head
+                .samples(kind)
                 .find(|other| kind == TrackKind::Shared || other.tenant == sample.tenant);
             let is_new =
-                |other: &&Sample| !samples_of(base, kind).any(|one| one.tenant == other.tenant);
+                |other: &&Sample| !base.samples(kind).any(|one| one.tenant == other.tenant);
             let renamed = || {
-                samples_of(head, kind)
+                head.samples(kind)
                     .filter(is_new)
                     .any(|other| is_unchanged(self.files, self.names, &sample.path, &other.path))
             };
@@ -215,7 +184,7 @@ impl<'a> ProjectComparison<'a> {
         kind: TrackKind,
         found: &mut Vec<CoverageReduction>,
     ) {
-        let Some(base) = track_of(database, kind) else { return };
+        let Some(base) = database.track(kind) else { return };
         // What a format is told by may lie elsewhere, and is not read at the base: the head's files stand for it there.
         let chosen = |format: Option<&str>| {
             let format = detect_format(&directory(head, self.files), format).ok()?.format;

@@ -18,19 +18,21 @@ use tokio_util::sync::CancellationToken;
 use super::verify::{request, watch_signals};
 use crate::cli::args::{ActionArgs, Global};
 use crate::cli::edge::HarmlessWriter;
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::config::process_environment;
 use crate::github::commands::{self, StoppedCommands};
 use crate::github_action::{ActionJob, Asked, JobError};
 use crate::model::ProviderChoice;
+use crate::project::load_project;
 use crate::report::verify::v1::Report;
 use crate::report::{RenderOptions, VerifyFormat};
 use crate::secrets;
 use crate::server;
 use crate::source;
 use crate::ui::{self, Progress, ProgressMode, Task};
-use crate::verify::{VerifyError, VerifyRequest, load_project, verify};
+use crate::verify::{VerifyError, VerifyRequest, verify};
 
 use publisher::Publisher;
 use run_progress::{FINISHED, RunProgress, STARTED};
@@ -140,14 +142,14 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
 
 /// How far it came; `None` if something is left for the step after the job to remove.
 async fn show_outcome(
-    outcome: &Result<Report, VerifyError>,
+    outcome: &Result<Report, CommandError>,
     exit: Exit,
     publisher: Publisher<'_>,
     show: &Show<'_>,
 ) -> Option<RunProgress> {
     match outcome {
         // A second or two are left. The step after the job shows that there is no result, unless a newer run was faster.
-        Err(VerifyError::Interrupted { left }) => {
+        Err(CommandError::Verify(VerifyError::Interrupted { left })) => {
             show.interrupted();
             let is_cancelled = publisher.cancel().await;
             (is_cancelled && left.is_empty()).then_some(RunProgress::Interrupted)
@@ -201,7 +203,7 @@ async fn verify_aloud(
     quiet: bool,
     streams: &Streams,
     interrupted: &CancellationToken,
-) -> Result<Report, VerifyError> {
+) -> Result<Report, CommandError> {
     let progress_text = StoppedCommands::new();
     tell(streams, &(commands::group("mig-ci verify") + &progress_text.begin()));
     let (events, received) = mpsc::unbounded_channel();
@@ -209,7 +211,7 @@ async fn verify_aloud(
     let progress =
         Progress::new(mode, Task::Verify, Box::new(HarmlessWriter::new(std::io::stdout(), true)));
     let progress = ui::spawn(progress, received);
-    let outcome = verify(request, events, interrupted).await;
+    let outcome = verify(request, events, interrupted).await.map_err(CommandError::from);
     let _ = progress.await;
     tell(streams, &(progress_text.end() + commands::END_GROUP));
     let options = RenderOptions {

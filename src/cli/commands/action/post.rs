@@ -17,9 +17,9 @@ use crate::cli::stream::{Streams, plain_explanation};
 use crate::config::process_environment;
 use crate::github::commands;
 use crate::github_action::{ActionJob, Asked, JobError};
+use crate::project::load_project;
 use crate::secrets;
 use crate::server;
-use crate::verify::load_project;
 
 pub(crate) async fn clean_up(
     global: &Global,
@@ -62,7 +62,7 @@ async fn cleaned(
     let Asked { request, .. } = asked.map_err(|error| error.to_string())?;
     let scope = request.scope;
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)
-        .map_err(|error| plain_explanation(&error))?;
+        .map_err(|error| plain_explanation(&error.into()))?;
     if let Some(url) = &project.postgres.url {
         secrets::learn_address(url.expose_secret());
         let _ = streams.print_masks(&masks_of_url(url.expose_secret()));

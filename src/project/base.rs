@@ -2,9 +2,10 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::base_paths::configurations;
 use crate::checks;
 use crate::config::{self, FILE_NAME, LoadOptions, Overrides, ProjectLocation};
-use crate::model::{Files, FilesError, Project, ProjectOrigin};
+use crate::model::{Files, FilesError, Project};
 use crate::source::Snapshot;
 
 /// What the base verifies.
@@ -15,19 +16,6 @@ pub(crate) enum BaseProject {
     Known(Box<Project>),
     /// It has a configuration, and what that says is not known, for this reason.
     Unknown(String),
-}
-
-/// The files that the base may be configured by: the head's, the usual name beside it, and that in the folders above, from where
-/// the head may have moved it. `above` is the number of those.
-pub(crate) fn configurations(origin: &ProjectOrigin, above: usize) -> Vec<Utf8PathBuf> {
-    let of_head = match origin {
-        ProjectOrigin::File(path) => path.clone(),
-        ProjectOrigin::Discovered => FILE_NAME.into(),
-    };
-    let mut all = vec![of_head, FILE_NAME.into()];
-    all.dedup();
-    all.extend((1..=above).map(|count| Utf8PathBuf::from("../".repeat(count) + FILE_NAME)));
-    all
 }
 
 impl BaseProject {

@@ -1,0 +1,18 @@
+//! Why a project could not be loaded.
+
+use crate::config::ConfigErrors;
+use crate::replay::plan::PlanError;
+use crate::source::SourceError;
+
+/// Each variant but the last is another room's own error; the exit code follows from it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProjectError {
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("cannot read the current folder: {reason}")]
+    Folder { reason: String },
+}

@@ -1,0 +1,113 @@
+//! Loads a project: its configuration or its folders, both revisions, and the plan.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::base::BaseProject;
+use super::base_paths::base_paths;
+use super::changed_samples::changed_samples;
+use super::error::ProjectError;
+use super::scope::Scope;
+use crate::checks;
+use crate::config::{self, ConfigErrors, LoadOptions, Overrides, ProjectLocation};
+use crate::model::{Files, Project};
+use crate::replay::plan::{ReplayPlan, TrackPlan};
+use crate::source::{self, Revisions, Snapshot, Worktree};
+
+/// A project, read at both revisions.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) project: Project,
+    pub(crate) head: Worktree,
+    pub(crate) revisions: Revisions,
+    pub(crate) plan: ReplayPlan,
+    /// What the base verifies.
+    pub(crate) base: BaseProject,
+    /// The base's contents of the samples that the head has changed.
+    pub(crate) changed_samples: Option<Snapshot>,
+    /// The flags that lead a later run to the same project and the same base.
+    pub(crate) flags: Vec<String>,
+}
+
+/// The project of the current folder, checked.
+pub(crate) fn load_project(
+    config: Option<&Utf8Path>,
+    overrides: Overrides,
+) -> Result<(Project, Worktree), ProjectError> {
+    load_at(config::locate(&current_folder()?, config)?, overrides)
+}
+
+/// The same, as it would be understood without a configuration file.
+pub(crate) fn discover() -> Result<Project, ProjectError> {
+    let location = config::locate(&current_folder()?, None)?;
+    let (project, files) =
+        load_at(ProjectLocation { file: None, ..location }, Overrides::default())?;
+    for database in &project.databases {
+        for (kind, track) in database.tracks() {
+            // What else is wrong with a directory may need the file that is to be written.
+            if let Err(error) = TrackPlan::new(&database.name, kind, track, &files, None)
+                && error.is_about_direction()
+            {
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(project)
+}
+
+fn load_at(
+    location: ProjectLocation,
+    overrides: Overrides,
+) -> Result<(Project, Worktree), ProjectError> {
+    let head = Worktree::new(location.root.clone());
+    let project = load_from(&location, &head, overrides)?;
+    Ok((project, head))
+}
+
+fn load_from(
+    location: &ProjectLocation,
+    head: &Worktree,
+    overrides: Overrides,
+) -> Result<Project, ConfigErrors> {
+    let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
+    config::load(&LoadOptions {
+        location,
+        files: head,
+        environment: &config::process_environment,
+        check_codes: &codes,
+        overrides,
+    })
+}
+
+/// Everything up to the plan: needs files and git, and no server. `mig-ci list` stops here.
+pub(crate) async fn load(scope: &Scope) -> Result<Loaded, ProjectError> {
+    let location = config::locate(&current_folder()?, scope.config.as_deref())?;
+    let head = Worktree::new(location.root.clone());
+    let project = load_from(&location, &head, scope.overrides.clone());
+    // What a sparse checkout leaves out is not missing, and samples that it leaves out are not gone.
+    head.check_sparse()?;
+    let project = project?;
+    let wanted = base_paths(&project, head.folders_above());
+    let hosted = scope.hosted.as_ref();
+    let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
+    let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
+    let plan = ReplayPlan::new(&project, &head, base_files, &scope.selection)?;
+    let flags = scope.flags(&revisions);
+    let snapshot = revisions.base.files.as_ref();
+    let base = BaseProject::read(&project, &head, snapshot, scope.overrides.clone());
+    let changed = changed_samples(&base, &project, snapshot, &head);
+    let changed_samples = if changed.is_empty() {
+        None
+    } else {
+        // Only their comparison needs the contents.
+        source::read_revisions(&project.root, &scope.base, &changed, hosted).await?.base.files
+    };
+    Ok(Loaded { project, head, revisions, plan, base, changed_samples, flags })
+}
+
+fn current_folder() -> Result<Utf8PathBuf, ProjectError> {
+    let found = std::env::current_dir().and_then(|path| {
+        Utf8PathBuf::from_path_buf(path)
+            .map_err(|path| std::io::Error::other(format!("{} is not UTF-8", path.display())))
+    });
+    found.map_err(|error| ProjectError::Folder { reason: error.to_string() })
+}
