@@ -27,14 +27,14 @@ pub(crate) async fn compare_shapes(
 ) {
     for start in [StartingState::Fresh, StartingState::Base] {
         let same: Vec<usize> = (0..runs.len())
-            .filter(|index| runs[*index].unit.start == start && runs[*index].is_completed())
+            .filter(|index| runs[*index].unit().start == start && runs[*index].is_completed())
             .collect();
         let [first, others @ ..] = same.as_slice() else { continue };
         if others.is_empty() {
             continue;
         }
         let expected = shape(replay, database, &runs[*first]).await;
-        let other = runs[*first].unit.name.to_string();
+        let other = runs[*first].unit().name.to_string();
         for index in others {
             let outcome = match (&expected, shape(replay, database, &runs[*index]).await) {
                 (Ok(expected), Ok(is)) => compared(database, &is, expected, Difference::to_string),
@@ -56,11 +56,11 @@ async fn shape(
     database: &DatabasePlan,
     run: &UnitRun<'_>,
 ) -> Result<Catalog, Failure> {
-    let left_out = ledgers([run.unit]);
+    let left_out = ledgers([run.unit()]);
     let read = async {
         let mut reader = open(replay, run.home_name()).await?;
         let catalog = match database.tenancy {
-            Tenancy::Schema => reader.catalog(schema_of(run.unit), &left_out).await,
+            Tenancy::Schema => reader.catalog(schema_of(run.unit()), &left_out).await,
             Tenancy::Database => reader.database_catalog(&left_out).await,
         };
         reader.close().await;
@@ -101,7 +101,7 @@ impl<'a> Surroundings<'a> {
             Some(run) if database.tenancy == Tenancy::Schema => run.home_name().to_owned(),
             _ => return None,
         };
-        let tenants: Vec<&PlannedUnit> = runs.iter().map(|run| run.unit).collect();
+        let tenants: Vec<&PlannedUnit> = runs.iter().map(|run| run.unit()).collect();
         let last = around(replay, &home, &tenants).await;
         Some(Self { replay, database, home, tenants, last })
     }
@@ -182,7 +182,7 @@ fn place_of(track: &TrackPlan, difference: &Difference) -> Option<Place> {
 
 /// The first tenant that starts empty goes before all others, wherever it stands in the plan.
 pub(crate) fn first_fresh(runs: &mut [UnitRun<'_>]) -> usize {
-    let at = runs.iter().position(|run| run.unit.start == StartingState::Fresh);
+    let at = runs.iter().position(|run| run.unit().start == StartingState::Fresh);
     at.map_or(0, |at| {
         runs.swap(0, at);
         1

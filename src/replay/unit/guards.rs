@@ -1,10 +1,10 @@
 //! What `IF NOT EXISTS` skipped in a step: by the catalog before and after it where that tells, since a script can switch the
 //! server's notices off, and the server can speak another language.
 
-use super::UnitRun;
 use crate::formats::{Fragment, QueryBatch};
 use crate::model::{Migration, NotChecked, Notice, NoticeLevel, Script, StepRecord};
 use crate::postgres::{Postcondition, Session};
+use crate::replay::plan::TrackPlan;
 use crate::sql::{GuardedObject, Guards, first_mention, guards, place_in, quote_literal};
 
 /// What has to be known before a step, to tell afterwards what it skipped.
@@ -17,15 +17,15 @@ pub(crate) struct GuardWatch {
     hidden: Option<String>,
 }
 
-impl UnitRun<'_> {
+impl GuardWatch {
     /// `None` for a script without such guards, and for what is not new: that cannot be changed any more.
-    pub(crate) async fn watch_guards(
-        &self,
+    pub(super) async fn begin(
+        track: &TrackPlan,
         session: &mut Session,
         migration: &Migration,
         messages: &[QueryBatch],
-    ) -> Option<GuardWatch> {
-        if !self.track.is_pending(migration) {
+    ) -> Option<Self> {
+        if !track.is_pending(migration) {
             return None;
         }
         let mut scripts = messages.iter().flat_map(QueryBatch::segments).filter_map(script_of);
@@ -40,11 +40,9 @@ impl UnitRun<'_> {
             Some(setting) => Some(format!("the script sets {setting}")),
             None => hides_notices(session, guards.has_others).await,
         };
-        Some(GuardWatch { script, guards, before, hidden })
+        Some(Self { script, guards, before, hidden })
     }
-}
 
-impl GuardWatch {
     /// Records what was skipped, as the server would say it, and what cannot be told.
     pub(crate) async fn finish(
         self,

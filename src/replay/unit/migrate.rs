@@ -2,175 +2,181 @@
 
 use tracing::Instrument as _;
 
+use super::at;
+use super::context::UnitContext;
 use super::database_gate::{GatePermit, Reach};
-use super::{UnitRun, at};
+use super::guards::GuardWatch;
+use super::unapplied::note_unapplied;
 use crate::execution::batch::Batch;
 use crate::execution::{self, Execution, NotExecuted, execute};
 use crate::formats::{search_path_command, transaction_command, transaction_warnings};
 use crate::model::{
     Failure, FailureKind, Migration, Phase, Place, RunEvent, StepOutcome, StepRecord, UnitEnd,
-    step_span,
+    UnitRecord, step_span,
 };
 use crate::postgres::Session;
+use crate::replay::plan::TrackPlan;
 use crate::sql::{Effects, effects};
 
-impl UnitRun<'_> {
-    /// What the tool does in one run: a new session, its ledger, its decision, step by step.
-    pub(crate) async fn migrate(
-        &mut self,
-        phase: Phase,
-        migrations: &[Migration],
-    ) -> Result<(), UnitEnd> {
-        self.enter(phase);
-        match self.owner_session().await {
-            Ok(session) => self.migrate_in(session, phase, migrations).await,
-            Err(failure) => {
-                // A schema that is not there before anything was applied is a matter of the preparations.
-                let early = failure.kind == FailureKind::SearchPath && self.record.steps.is_empty();
-                Err(at(if early { Phase::Prepare } else { phase })(failure))
-            }
+/// What the tool does in one run: a new session, its ledger, its decision, step by step.
+pub(super) async fn migrate(
+    context: &UnitContext<'_>,
+    record: &mut UnitRecord,
+    phase: Phase,
+    migrations: &[Migration],
+) -> Result<(), UnitEnd> {
+    context.enter(phase);
+    match context.owner_session().await {
+        Ok(session) => migrate_in(context, record, session, phase, migrations).await,
+        Err(failure) => {
+            // A schema that is not there before anything was applied is a matter of the preparations.
+            let early = failure.kind == FailureKind::SearchPath && record.steps.is_empty();
+            Err(at(if early { Phase::Prepare } else { phase })(failure))
         }
     }
+}
 
-    pub(crate) async fn migrate_in(
-        &mut self,
-        mut session: Session,
-        phase: Phase,
-        migrations: &[Migration],
-    ) -> Result<(), UnitEnd> {
-        let format = self.track.chosen.format;
-        let ledger = &self.unit.ledger;
-        let looked = async {
-            self.ensure_ledger(&mut session).await?;
-            session.ledger(ledger, &format.ledger_rows(ledger)).await
-        };
-        let rows = looked.await.map_err(at(phase))?.unwrap_or_default();
-        let asks = format!("SELECT {}", ledger.is_watched());
-        let mut watched = session.fetch_one::<bool>(&asks).await.map_err(at(phase))?;
-        let decision = format.decide(&rows, migrations);
-        decision.log(&rows, migrations);
-        // What a session keeps beyond its transactions is kept from the others for as long as it lives. Later it waits for
-        // nothing, so all that it needs is taken now.
-        let alone = self.track.takes_session_locks && !decision.apply.is_empty();
-        let mut kept = None;
-        if alone {
-            let scripts = decision.apply.iter().map(|index| effects(&migrations[*index].up));
-            kept = Some(self.home.acquire(Reach::of(scripts, self.own()).alone()).await);
-        }
-        for (done, index) in decision.apply.iter().enumerate() {
-            let rest = decision.apply[done..].iter().map(|index| &migrations[*index]);
-            let rest = rest.map(|migration| StepRecord::not_run(migration, phase));
-            if let Err(stop) = self.check_server() {
-                self.record.steps.extend(rest);
-                return Err(stop);
-            }
-            let migration = &migrations[*index];
-            watched |= effects(&migration.up).may_watch(&ledger.table);
-            let step = execution::step::apply(format, migration, ledger, self.track.deploy);
-            let batch = Batch::of(&step, watched);
-            let (step, turn) = self
-                .step(&mut session, migration, &batch, phase, kept)
-                .instrument(step_span(migration.file_name()))
-                .await;
-            let failed = matches!(step.outcome, StepOutcome::Failed(_));
-            self.record.steps.push(step);
-            if failed {
-                self.record.steps.extend(rest.skip(1));
-                return Err(UnitEnd::Failed { phase, failure: None });
-            }
-            kept = (alone || session.is_left_in_transaction()).then_some(turn);
-        }
-        session.close().await;
-        drop(kept);
-        if phase == Phase::Head {
-            self.note_what_stays_unapplied(&rows, &decision);
-        }
-        match decision.refusal {
-            None => Ok(()),
-            Some(reason) => Err(at(phase)(Failure {
-                place: decision.refused.map(|index| file_of(&migrations[index])),
-                hint: decision.refused.and_then(|index| twin(migrations, index)),
-                ..Failure::new(FailureKind::Refused, reason)
-            })),
-        }
+pub(super) async fn migrate_in(
+    context: &UnitContext<'_>,
+    record: &mut UnitRecord,
+    mut session: Session,
+    phase: Phase,
+    migrations: &[Migration],
+) -> Result<(), UnitEnd> {
+    let format = context.track.chosen.format;
+    let ledger = &context.unit.ledger;
+    let looked = async {
+        ensure_ledger(context, &mut session).await?;
+        session.ledger(ledger, &format.ledger_rows(ledger)).await
+    };
+    let rows = looked.await.map_err(at(phase))?.unwrap_or_default();
+    let asks = format!("SELECT {}", ledger.is_watched());
+    let mut watched = session.fetch_one::<bool>(&asks).await.map_err(at(phase))?;
+    let decision = format.decide(&rows, migrations);
+    decision.log(&rows, migrations);
+    // What a session keeps beyond its transactions is kept from the others for as long as it lives. Later it waits for
+    // nothing, so all that it needs is taken now.
+    let alone = context.track.takes_session_locks && !decision.apply.is_empty();
+    let mut kept = None;
+    if alone {
+        let scripts = decision.apply.iter().map(|index| effects(&migrations[*index].up));
+        kept = Some(context.home.acquire(Reach::of(scripts, context.own()).alone()).await);
     }
+    for (done, index) in decision.apply.iter().enumerate() {
+        let rest = decision.apply[done..].iter().map(|index| &migrations[*index]);
+        let rest = rest.map(|migration| StepRecord::not_run(migration, phase));
+        if let Err(stop) = context.check_server() {
+            record.steps.extend(rest);
+            return Err(stop);
+        }
+        let migration = &migrations[*index];
+        watched |= effects(&migration.up).may_watch(&ledger.table);
+        let step = execution::step::apply(format, migration, ledger, context.track.deploy);
+        let batch = Batch::of(&step, watched);
+        let (step, turn) = run_step(context, &mut session, migration, &batch, phase, kept)
+            .instrument(step_span(migration.file_name()))
+            .await;
+        let failed = matches!(step.outcome, StepOutcome::Failed(_));
+        record.steps.push(step);
+        if failed {
+            record.steps.extend(rest.skip(1));
+            return Err(UnitEnd::Failed { phase, failure: None });
+        }
+        kept = (alone || session.is_left_in_transaction()).then_some(turn);
+    }
+    session.close().await;
+    drop(kept);
+    if phase == Phase::Head {
+        note_unapplied(context, record, &rows, &decision);
+    }
+    match decision.refusal {
+        None => Ok(()),
+        Some(reason) => Err(at(phase)(Failure {
+            place: decision.refused.map(|index| file_of(&migrations[index])),
+            hint: decision.refused.and_then(|index| twin(migrations, index)),
+            ..Failure::new(FailureKind::Refused, reason)
+        })),
+    }
+}
 
-    /// Makes the ledger where the tool does, with the schemas that it makes for it.
-    pub(crate) async fn ensure_ledger(&self, session: &mut Session) -> Result<(), Failure> {
-        let messages = self.track.chosen.format.ensure_ledger(&self.unit.ledger);
-        let own = messages.iter().map(|message| Effects::of(&message.text()));
-        let _turn = self.home.acquire_if_needed(Reach::of(own, self.own())).await;
-        for message in &messages {
-            session.send(message).await?;
-        }
-        Ok(())
+/// Makes the ledger where the tool does, with the schemas that it makes for it.
+pub(super) async fn ensure_ledger(
+    context: &UnitContext<'_>,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    let messages = context.track.chosen.format.ensure_ledger(&context.unit.ledger);
+    let own = messages.iter().map(|message| Effects::of(&message.text()));
+    let _turn = context.home.acquire_if_needed(Reach::of(own, context.own())).await;
+    for message in &messages {
+        session.send(message).await?;
     }
+    Ok(())
+}
 
-    /// One migration. The gate's permit is the one that the session has kept, or a new one; it comes back.
-    async fn step(
-        &self,
-        session: &mut Session,
-        migration: &Migration,
-        batch: &Batch,
-        phase: Phase,
-        kept: Option<GatePermit>,
-    ) -> (StepRecord, GatePermit) {
-        let (unit, migration_name) = (self.name(), migration.file_name().into());
-        self.replay.tell(RunEvent::StepStarted { unit, migration: migration_name });
-        let permit = match kept {
-            Some(permit) => permit,
-            None => self.home.acquire(Reach::of_step(&batch.messages, self.own())).await,
-        };
-        let was_open = session.is_left_in_transaction();
-        let watch = self.watch_guards(session, migration, &batch.messages).await;
-        let mut execution = execute(session, batch).await;
-        let mut step = self.record(migration, batch, phase, was_open, &mut execution);
-        match execution.result {
-            Ok(seen) => {
-                if let Some(watch) = watch {
-                    watch.finish(session, &seen, &self.unit.search_path, &mut step).await;
-                }
-                step.recorded = Some(seen.recorded);
-                if let Some(moved) = seen.moved_search_path(&self.unit.search_path) {
-                    step.moved_search_path = Some(moved);
-                    step.moved_at = search_path_command(&batch.messages);
-                }
+/// One migration. The gate's permit is the one that the session has kept, or a new one; it comes back.
+async fn run_step(
+    context: &UnitContext<'_>,
+    session: &mut Session,
+    migration: &Migration,
+    batch: &Batch,
+    phase: Phase,
+    kept: Option<GatePermit>,
+) -> (StepRecord, GatePermit) {
+    let (unit, migration_name) = (context.name(), migration.file_name().into());
+    context.replay.tell(RunEvent::StepStarted { unit, migration: migration_name });
+    let permit = match kept {
+        Some(permit) => permit,
+        None => context.home.acquire(Reach::of_step(&batch.messages, context.own())).await,
+    };
+    let was_open = session.is_left_in_transaction();
+    let watch = GuardWatch::begin(context.track, session, migration, &batch.messages).await;
+    let mut execution = execute(session, batch).await;
+    let mut step = record_of(context.track, migration, batch, phase, was_open, &mut execution);
+    match execution.result {
+        Ok(seen) => {
+            if let Some(watch) = watch {
+                watch.finish(session, &seen, &context.unit.search_path, &mut step).await;
             }
-            // The native runner of a session has no plan that could be out of date.
-            Err(NotExecuted::TargetChanged) => step.outcome = StepOutcome::NotRun,
-            Err(NotExecuted::Failed(failed)) => {
-                step.partly_applied = failed.is_partly_applied;
-                let mut failure = self.replay.settle(failed.failure).await;
-                // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
-                failure.place.get_or_insert_with(|| file_of(migration));
-                self.doubt(phase, &failure);
-                step.outcome = StepOutcome::Failed(Box::new(failure));
+            step.recorded = Some(seen.recorded);
+            if let Some(moved) = seen.moved_search_path(&context.unit.search_path) {
+                step.moved_search_path = Some(moved);
+                step.moved_at = search_path_command(&batch.messages);
             }
         }
-        (step, permit)
-    }
-
-    /// What the execution itself tells of a step.
-    fn record(
-        &self,
-        migration: &Migration,
-        batch: &Batch,
-        phase: Phase,
-        was_open: bool,
-        execution: &mut Execution,
-    ) -> StepRecord {
-        let unrun = StepRecord::not_run(migration, phase);
-        let mut step = execution.applied(std::iter::once(unrun.clone())).pop().unwrap_or(unrun);
-        let failed = match &execution.result {
-            Err(NotExecuted::Failed(failed)) => failed.at,
-            Ok(_) | Err(NotExecuted::TargetChanged) => None,
-        };
-        step.transaction_warnings = transaction_warnings(&batch.messages, was_open, failed);
-        if !step.transaction_warnings.is_empty() && self.track.is_pending(migration) {
-            step.transaction_command = transaction_command(&batch.messages);
+        // The native runner of a session has no plan that could be out of date.
+        Err(NotExecuted::TargetChanged) => step.outcome = StepOutcome::NotRun,
+        Err(NotExecuted::Failed(failed)) => {
+            step.partly_applied = failed.is_partly_applied;
+            let mut failure = context.replay.settle(failed.failure).await;
+            // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
+            failure.place.get_or_insert_with(|| file_of(migration));
+            context.doubt(phase, &failure);
+            step.outcome = StepOutcome::Failed(Box::new(failure));
         }
-        step
     }
+    (step, permit)
+}
+
+/// What the execution itself tells of a step.
+fn record_of(
+    track: &TrackPlan,
+    migration: &Migration,
+    batch: &Batch,
+    phase: Phase,
+    was_open: bool,
+    execution: &mut Execution,
+) -> StepRecord {
+    let unrun = StepRecord::not_run(migration, phase);
+    let mut step = execution.applied(std::iter::once(unrun.clone())).pop().unwrap_or(unrun);
+    let failed = match &execution.result {
+        Err(NotExecuted::Failed(failed)) => failed.at,
+        Ok(_) | Err(NotExecuted::TargetChanged) => None,
+    };
+    step.transaction_warnings = transaction_warnings(&batch.messages, was_open, failed);
+    if !step.transaction_warnings.is_empty() && track.is_pending(migration) {
+        step.transaction_command = transaction_command(&batch.messages);
+    }
+    step
 }
 
 /// Says that another file has the version of this one, if one has.

@@ -2,149 +2,149 @@
 
 use camino::Utf8Path;
 
+use super::at;
+use super::context::UnitContext;
 use super::database_gate::Reach;
-use super::{UnitRun, at};
-use crate::model::{Failure, Migration, Phase, Sample, SampleLoad, TrackKind, UnitEnd};
+use super::migrate::{ensure_ledger, migrate, migrate_in};
+use crate::model::{Failure, Migration, Phase, Sample, SampleLoad, TrackKind, UnitEnd, UnitRecord};
 use crate::postgres::Session;
-use crate::replay::plan::stands_after;
+use crate::replay::plan::{TrackPlan, stands_after};
 use crate::samples::{SampleFile, SampleTarget, file_failure, load_sample, run_file};
 
-impl UnitRun<'_> {
-    /// The tenant's own `prepare` files: what the platform provides to each.
-    pub(crate) async fn run_prepare(&mut self) -> Result<(), Failure> {
-        if self.unit.track == TrackKind::Shared || self.database.tenant_prepare.is_empty() {
-            return Ok(());
+/// The tenant's own `prepare` files: what the platform provides to each.
+pub(super) async fn run_prepare(context: &UnitContext<'_>) -> Result<(), Failure> {
+    if context.unit.track == TrackKind::Shared || context.database.tenant_prepare.is_empty() {
+        return Ok(());
+    }
+    // What the platform provides to each tenant may be one for the whole database or the server, such as an extension or
+    // a membership in a role.
+    let _alone = context.home.acquire(Reach::WHOLE_SERVER).await;
+    let mut session = context.admin_session().await?;
+    for path in &context.database.tenant_prepare {
+        run_file(&mut session, context.replay.files, path).await?;
+    }
+    session.close().await;
+    Ok(())
+}
+
+/// Brings a sample to the base. What the sample itself does not say (at which version it stands) its configuration
+/// does; else it stands at the base.
+pub(super) async fn start_from(
+    context: &UnitContext<'_>,
+    record: &mut UnitRecord,
+    sample: &Sample,
+) -> Result<(), UnitEnd> {
+    record.sample = Some(SampleLoad { path: sample.path.clone(), ..SampleLoad::default() });
+    let file = SampleFile::read(context.replay.files, &sample.path).map_err(at(Phase::Prepare))?;
+    let stands_after = stands_after(sample, context.track);
+    let track = context.track;
+    let mut opened = None;
+    let mut is_there = track.base.is_empty();
+    if file.is_whole() {
+        load(context, record, &file).await.map_err(at(Phase::Prepare))?;
+        let versioned = read_or_write_version(context, record, &file, sample, stands_after).await;
+        opened = Some(versioned.map_err(at(Phase::Prepare))?);
+    } else {
+        let upto = stands_after_rows(context, &file, sample, stands_after).await;
+        let upto = upto.map_err(at(Phase::Prepare))?;
+        migrate(context, record, Phase::Base, upto).await?;
+        load(context, record, &file).await.map_err(at(Phase::Prepare))?;
+        note_version(record, upto.last().map(|migration| migration.version.clone()));
+        is_there |= upto.len() == track.base.len();
+    }
+    is_there |= is_ahead_of_base(track, record);
+    match opened {
+        Some(session) if is_there => session.close().await,
+        // Nothing but the ledger has been looked at in it.
+        Some(session) => {
+            context.enter(Phase::Base);
+            migrate_in(context, record, session, Phase::Base, &track.base).await?;
         }
-        // What the platform provides to each tenant may be one for the whole database or the server, such as an extension or
-        // a membership in a role.
-        let _alone = self.home.acquire(Reach::WHOLE_SERVER).await;
-        let mut session = self.admin_session().await?;
-        for path in &self.database.tenant_prepare {
-            run_file(&mut session, self.replay.files, path).await?;
-        }
+        None if is_there => {}
+        None => migrate(context, record, Phase::Base, &track.base).await?,
+    }
+    Ok(())
+}
+
+async fn load(
+    context: &UnitContext<'_>,
+    record: &mut UnitRecord,
+    file: &SampleFile,
+) -> Result<(), Failure> {
+    let (schema, ledger) = (context.own().schema, &context.unit.ledger);
+    // An extension is one for the whole database, and two samples may well bring the same.
+    let reach = Reach::of(file.effects_beyond(schema), context.own());
+    let _turn = context.home.acquire_if_needed(reach).await;
+    let mut session = context.admin_session().await?;
+    let target = SampleTarget { role: context.replay.server.role_name(), schema, ledger };
+    record.sample = Some(load_sample(&mut session, file, target).await?);
+    session.close().await;
+    Ok(())
+}
+
+/// Where data alone stands: its rows of the ledger come first, if it has any (`pg_dump --data-only` has).
+async fn stands_after_rows<'t>(
+    context: &UnitContext<'t>,
+    file: &SampleFile,
+    sample: &Sample,
+    otherwise: Option<&'t [Migration]>,
+) -> Result<&'t [Migration], Failure> {
+    let mut version = None;
+    if file.has_ledger_rows(&context.unit.ledger, context.own().schema) {
+        let (format, ledger) = (context.track.chosen.format, &context.unit.ledger);
+        let mut session = context.owner_session().await?;
+        version = file.ledger_version(&mut session, format, ledger, context.own().schema).await?;
         session.close().await;
-        Ok(())
     }
+    let Some(version) = version else {
+        return otherwise.ok_or_else(|| unknown_version(&sample.path));
+    };
+    let told = Sample { version: Some(version.clone()), ..sample.clone() };
+    stands_after(&told, context.track).ok_or_else(|| no_such_version(&sample.path, &version))
+}
 
-    /// Brings a sample to the base. What the sample itself does not say (at which version it stands) its configuration
-    /// does; else it stands at the base.
-    pub(crate) async fn start_from(&mut self, sample: &Sample) -> Result<(), UnitEnd> {
-        self.record.sample =
-            Some(SampleLoad { path: sample.path.clone(), ..SampleLoad::default() });
-        let file = SampleFile::read(self.replay.files, &sample.path).map_err(at(Phase::Prepare))?;
-        let stands_after = stands_after(sample, self.track);
-        let track = self.track;
-        let mut opened = None;
-        let mut is_there = track.base.is_empty();
-        if file.is_whole() {
-            self.load(&file).await.map_err(at(Phase::Prepare))?;
-            let versioned = self.read_or_write_version(&file, sample, stands_after).await;
-            opened = Some(versioned.map_err(at(Phase::Prepare))?);
-        } else {
-            let upto = self.stands_after_rows(&file, sample, stands_after).await;
-            let upto = upto.map_err(at(Phase::Prepare))?;
-            self.migrate(Phase::Base, upto).await?;
-            self.load(&file).await.map_err(at(Phase::Prepare))?;
-            self.note_version(upto.last().map(|migration| migration.version.clone()));
-            is_there |= upto.len() == track.base.len();
+/// A whole sample's ledger says where it stands; where it has none, one is written that says what is configured. The
+/// session in which that was done comes back.
+async fn read_or_write_version(
+    context: &UnitContext<'_>,
+    record: &mut UnitRecord,
+    file: &SampleFile,
+    sample: &Sample,
+    stands_after: Option<&[Migration]>,
+) -> Result<Session, Failure> {
+    let format = context.track.chosen.format;
+    let ledger = &context.unit.ledger;
+    let mut session = context.owner_session().await?;
+    let rows = session.ledger(ledger, &format.ledger_rows(ledger)).await?.unwrap_or_default();
+    let version = if let Some(row) = rows.last() {
+        Some(row.version.clone())
+    } else {
+        let assumed = sample.version.is_none();
+        if let Some(failure) = file.other_ledger(ledger).filter(|_| assumed) {
+            return Err(failure);
         }
-        is_there |= self.is_ahead_of_base();
-        match opened {
-            Some(session) if is_there => session.close().await,
-            // Nothing but the ledger has been looked at in it.
-            Some(session) => {
-                self.enter(Phase::Base);
-                self.migrate_in(session, Phase::Base, &track.base).await?;
-            }
-            None if is_there => {}
-            None => self.migrate(Phase::Base, &track.base).await?,
-        }
-        Ok(())
-    }
+        record.sample.get_or_insert_with(SampleLoad::default).assumed = assumed;
+        let applied = stands_after.ok_or_else(|| unknown_version(&sample.path))?;
+        ensure_ledger(context, &mut session).await?;
+        let applied: Vec<&Migration> = applied.iter().collect();
+        session.execute(format.stamp(&applied, ledger)).await?;
+        applied.last().map(|migration| migration.version.clone())
+    };
+    note_version(record, version);
+    Ok(session)
+}
 
-    async fn load(&mut self, file: &SampleFile) -> Result<(), Failure> {
-        let (schema, ledger) = (self.schema(), &self.unit.ledger);
-        // An extension is one for the whole database, and two samples may well bring the same.
-        let reach = Reach::of(file.effects_beyond(schema), self.own());
-        let _turn = self.home.acquire_if_needed(reach).await;
-        let mut session = self.admin_session().await?;
-        let target = SampleTarget { role: self.replay.server.role_name(), schema, ledger };
-        self.record.sample = Some(load_sample(&mut session, file, target).await?);
-        session.close().await;
-        Ok(())
-    }
+fn note_version(record: &mut UnitRecord, version: Option<String>) {
+    record.sample.get_or_insert_with(SampleLoad::default).version = version;
+}
 
-    fn schema(&self) -> &str {
-        self.own().schema
-    }
-
-    /// Where data alone stands: its rows of the ledger come first, if it has any (`pg_dump --data-only` has).
-    async fn stands_after_rows<'t>(
-        &self,
-        file: &SampleFile,
-        sample: &Sample,
-        otherwise: Option<&'t [Migration]>,
-    ) -> Result<&'t [Migration], Failure>
-    where
-        Self: 't,
-    {
-        let mut version = None;
-        if file.has_ledger_rows(&self.unit.ledger, self.schema()) {
-            let (format, ledger) = (self.track.chosen.format, &self.unit.ledger);
-            let mut session = self.owner_session().await?;
-            version = file.ledger_version(&mut session, format, ledger, self.schema()).await?;
-            session.close().await;
-        }
-        let Some(version) = version else {
-            return otherwise.ok_or_else(|| unknown_version(&sample.path));
-        };
-        let told = Sample { version: Some(version.clone()), ..sample.clone() };
-        stands_after(&told, self.track).ok_or_else(|| no_such_version(&sample.path, &version))
-    }
-
-    /// A whole sample's ledger says where it stands; where it has none, one is written that says what is configured. The
-    /// session in which that was done comes back.
-    async fn read_or_write_version(
-        &mut self,
-        file: &SampleFile,
-        sample: &Sample,
-        stands_after: Option<&[Migration]>,
-    ) -> Result<Session, Failure> {
-        let format = self.track.chosen.format;
-        let ledger = &self.unit.ledger;
-        let mut session = self.owner_session().await?;
-        let rows = session.ledger(ledger, &format.ledger_rows(ledger)).await?.unwrap_or_default();
-        let version = if let Some(row) = rows.last() {
-            Some(row.version.clone())
-        } else {
-            let assumed = sample.version.is_none();
-            if let Some(failure) = file.other_ledger(ledger).filter(|_| assumed) {
-                return Err(failure);
-            }
-            self.record.sample.get_or_insert_with(SampleLoad::default).assumed = assumed;
-            let applied = stands_after.ok_or_else(|| unknown_version(&sample.path))?;
-            self.ensure_ledger(&mut session).await?;
-            let applied: Vec<&Migration> = applied.iter().collect();
-            session.execute(format.stamp(&applied, ledger)).await?;
-            applied.last().map(|migration| migration.version.clone())
-        };
-        self.note_version(version);
-        Ok(session)
-    }
-
-    fn note_version(&mut self, version: Option<String>) {
-        self.record.sample.get_or_insert_with(SampleLoad::default).version = version;
-    }
-
-    /// Taken from a branch that is further than the base: there is nothing to bring it to.
-    fn is_ahead_of_base(&self) -> bool {
-        let Some(version) = self.record.sample.as_ref().and_then(|load| load.version.as_ref())
-        else {
-            return false;
-        };
-        let has = |list: &[Migration]| list.iter().any(|migration| migration.version == *version);
-        has(&self.track.head) && !has(&self.track.base)
-    }
+/// Taken from a branch that is further than the base: there is nothing to bring it to.
+fn is_ahead_of_base(track: &TrackPlan, record: &UnitRecord) -> bool {
+    let Some(version) = record.sample.as_ref().and_then(|load| load.version.as_ref()) else {
+        return false;
+    };
+    let has = |list: &[Migration]| list.iter().any(|migration| migration.version == *version);
+    has(&track.head) && !has(&track.base)
 }
 
 fn no_such_version(path: &Utf8Path, version: &str) -> Failure {

@@ -1,51 +1,53 @@
 //! Pending migrations that a unit's head did not apply: those that its sample had already, and those that the tool passes
 //! over for good.
 
-use super::UnitRun;
+use super::context::UnitContext;
 use crate::formats::{Decision, LedgerRow};
-use crate::model::{AppliedBefore, Migration, SkippedMigration};
-use crate::replay::plan::StartingState;
+use crate::model::{AppliedBefore, Migration, SkippedMigration, UnitRecord};
+use crate::replay::plan::{StartingState, TrackPlan};
 
-impl UnitRun<'_> {
-    /// `rows` are the ledger's before the first of the head's migrations.
-    pub(crate) fn note_what_stays_unapplied(&mut self, rows: &[LedgerRow], decision: &Decision) {
-        let pending = |index: &usize| self.track.is_pending(&self.track.head[*index]);
-        let stands_in_head = self.stands_at_a_pending_one(rows);
-        let passed_over: Vec<usize> = match stands_in_head {
-            // Its one row says that it has been brought to a migration of this pull request: what lies below counts as
-            // applied there, as it does for the tool.
-            true => Vec::new(),
-            false => decision.passed_over.iter().copied().filter(pending).collect(),
-        };
-        let is_left = |index: &usize| {
-            pending(index) && !decision.apply.contains(index) && !passed_over.contains(index)
-        };
-        let left: Vec<usize> = match (&self.unit.start, &decision.refusal) {
-            (StartingState::Sample(_), None) => {
-                (0..self.track.head.len()).filter(is_left).collect()
-            }
-            _ => Vec::new(),
-        };
-        let migration = |index: &usize| -> &Migration { &self.track.head[*index] };
-        // Without a base it is not known what is new: an older sample is no reason for a word then, but one to which nothing
-        // was applied is.
-        let is_told = !self.track.base.is_empty() || decision.apply.is_empty();
-        let already = left.iter().filter(|_| is_told).map(migration).map(applied_before).collect();
-        let passed = match self.track.base.is_empty() {
-            true => Vec::new(),
-            false => passed_over.iter().map(migration).map(skipped).collect(),
-        };
-        (self.record.already_applied, self.record.skipped_migrations) = (already, passed);
-    }
+/// `rows` are the ledger's before the first of the head's migrations.
+pub(super) fn note_unapplied(
+    context: &UnitContext<'_>,
+    record: &mut UnitRecord,
+    rows: &[LedgerRow],
+    decision: &Decision,
+) {
+    let UnitContext { track, unit, .. } = context;
+    let pending = |index: &usize| track.is_pending(&track.head[*index]);
+    let stands_in_head = stands_at_a_pending_one(track, rows);
+    let passed_over: Vec<usize> = match stands_in_head {
+        // Its one row says that it has been brought to a migration of this pull request: what lies below counts as
+        // applied there, as it does for the tool.
+        true => Vec::new(),
+        false => decision.passed_over.iter().copied().filter(pending).collect(),
+    };
+    let is_left = |index: &usize| {
+        pending(index) && !decision.apply.contains(index) && !passed_over.contains(index)
+    };
+    let left: Vec<usize> = match (&unit.start, &decision.refusal) {
+        (StartingState::Sample(_), None) => (0..track.head.len()).filter(is_left).collect(),
+        _ => Vec::new(),
+    };
+    let migration = |index: &usize| -> &Migration { &track.head[*index] };
+    // Without a base it is not known what is new: an older sample is no reason for a word then, but one to which nothing
+    // was applied is.
+    let is_told = !track.base.is_empty() || decision.apply.is_empty();
+    let already = left.iter().filter(|_| is_told).map(migration).map(applied_before).collect();
+    let passed = match track.base.is_empty() {
+        true => Vec::new(),
+        false => passed_over.iter().map(migration).map(skipped).collect(),
+    };
+    (record.already_applied, record.skipped_migrations) = (already, passed);
+}
 
-    /// The current version of a ledger with one row is a migration that the base does not have.
-    fn stands_at_a_pending_one(&self, rows: &[LedgerRow]) -> bool {
-        let current = rows.last().filter(|_| self.track.chosen.format.keeps_one_row());
-        current.is_some_and(|row| {
-            let mut head = self.track.head.iter();
-            head.any(|known| known.version == row.version && self.track.is_pending(known))
-        })
-    }
+/// The current version of a ledger with one row is a migration that the base does not have.
+fn stands_at_a_pending_one(track: &TrackPlan, rows: &[LedgerRow]) -> bool {
+    let current = rows.last().filter(|_| track.chosen.format.keeps_one_row());
+    current.is_some_and(|row| {
+        let mut head = track.head.iter();
+        head.any(|known| known.version == row.version && track.is_pending(known))
+    })
 }
 
 fn applied_before(migration: &Migration) -> AppliedBefore {

@@ -1,0 +1,90 @@
+//! What a unit works with: its plan, its database, its sessions. Nothing in it changes while the unit runs.
+
+use std::sync::Arc;
+
+use super::database_gate::{OwnObjects, ScratchDatabase};
+use crate::model::{Failure, Phase, RunEvent, UnitEnd, UnitName};
+use crate::postgres::{Session, as_client};
+use crate::replay::inconclusive::REPLAYED_LATER;
+use crate::replay::plan::{DatabasePlan, PlannedUnit, TrackPlan};
+use crate::replay::{Replay, SERVER_LOST};
+
+/// One track on one target of a replay.
+pub(crate) struct UnitContext<'a> {
+    pub(super) replay: &'a Replay<'a>,
+    pub(super) database: &'a DatabasePlan,
+    pub(super) track: &'a TrackPlan,
+    pub(super) unit: &'a PlannedUnit,
+    /// The database on our server in which it lives.
+    pub(super) home: ScratchDatabase,
+}
+
+impl UnitContext<'_> {
+    pub(super) fn name(&self) -> UnitName {
+        UnitName {
+            database: Arc::clone(&self.database.name),
+            track: self.unit.track,
+            name: Arc::clone(&self.unit.name),
+        }
+    }
+
+    /// The span of the log for what happens in this unit.
+    pub(super) fn span(&self) -> tracing::Span {
+        self.name().span(&self.unit.target)
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        tracing::debug!(%phase, "phase started");
+        self.replay.tell(RunEvent::UnitStarted { unit: self.name(), phase });
+    }
+
+    /// What of the database is its own.
+    pub(super) fn own(&self) -> OwnObjects<'_> {
+        let schema = self.unit.search_path.first().map_or("public", String::as_str);
+        OwnObjects { schema, names: &self.track.made_names }
+    }
+
+    pub(super) async fn owner_session(&self) -> Result<Session, Failure> {
+        let options = self.replay.server.owner(&self.home.name);
+        // Whatever the project's settings, the role or the database say: checks read notices.
+        let options = options.options([("client_min_messages", "notice")]);
+        let client = self.track.chosen.format.client();
+        let options = as_client(options, client);
+        let mut session = self.replay.session(options, Some(&self.unit.search_path)).await?;
+        let settings = client.settings(self.replay.server.session_settings());
+        if !settings.is_empty() {
+            session.execute(settings.join("; ")).await?;
+        }
+        Ok(session)
+    }
+
+    /// The administrator's session, in which `mig_ci.tenant` and `mig_ci.target` say whom it is about.
+    pub(super) async fn admin_session(&self) -> Result<Session, Failure> {
+        let options = self
+            .replay
+            .server
+            .admin_in(&self.home.name)
+            .options([("mig_ci.tenant", &*self.unit.name), ("mig_ci.target", &self.unit.target)]);
+        self.replay.session(options, Some(&self.unit.search_path)).await
+    }
+
+    /// Whether it makes sense to go on.
+    pub(super) fn check_server(&self) -> Result<(), UnitEnd> {
+        let reason = if self.replay.is_lost() {
+            SERVER_LOST
+        } else if self.replay.doubts.is_about(&self.database.name) {
+            REPLAYED_LATER
+        } else {
+            return Ok(());
+        };
+        Err(UnitEnd::NotRun { reason: reason.to_owned() })
+    }
+
+    /// A failure that others may have caused: the results of the database do not count.
+    pub(super) fn doubt(&self, phase: Phase, failure: &Failure) {
+        // The head's migrations have run in the first empty tenant, with all that they bring. Before that, one unit can need
+        // what another one brings.
+        let others_change = phase != Phase::Head || self.track.takes_away;
+        self.replay.doubts.consider(&self.name(), others_change, failure);
+    }
+}
