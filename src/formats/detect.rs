@@ -1,6 +1,14 @@
 //! Which format a migration directory has: what the configuration says, else what only one format can be right about.
 
-use super::{DetectedFormat, Detection, Directory, FORMATS, FormatError, unsupported};
+use super::{Detection, Directory, FORMATS, Format, FormatError, unsupported};
+
+/// The format of a directory, and how it was found out.
+#[derive(Debug, Clone)]
+pub(crate) struct DetectedFormat {
+    pub(crate) format: &'static dyn Format,
+    /// Reads after "because".
+    pub(crate) reason: String,
+}
 
 /// The format of a directory.
 ///

@@ -10,7 +10,7 @@ use crate::formats::LedgerRow;
 pub(crate) const COLUMNS: &str = "l.version::pg_catalog.text AS version, pg_catalog.encode(l.checksum, 'hex') AS checksum, \
     CASE WHEN l.complete THEN 'yes' WHEN NOT l.complete THEN 'no' END AS complete";
 
-/// The query of a format (`Format::ledger_rows`), to be read with [`row`].
+/// The query of a format (`LedgerRules::ledger_rows`), to be read with [`row`].
 pub(crate) fn select(rows_query: &str) -> String {
     format!("SELECT {COLUMNS} FROM ({rows_query}) AS l")
 }

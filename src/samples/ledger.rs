@@ -4,7 +4,7 @@ use camino::Utf8Path;
 
 use super::file::{SampleFile, file_failure};
 use super::run::{FileRun, at};
-use crate::formats::{Format, LEDGERS, Ledger};
+use crate::formats::{LEDGERS, Ledger, LedgerRules};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
 use crate::sql::{Piece, SqlWord, quote_identifier, words};
@@ -18,7 +18,7 @@ impl SampleFile {
     pub(crate) async fn ledger_version(
         &self,
         session: &mut Session,
-        format: &dyn Format,
+        format: &dyn LedgerRules,
         ledger: &Ledger,
         schema: &str,
     ) -> Result<Option<String>, Failure> {

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::in_ledger;
+use super::ledger::in_ledger;
 use crate::formats::step::{LIB_PQ, in_transaction};
 use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
@@ -83,9 +83,9 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::formats::Format as _;
     use crate::formats::dbmate::Dbmate;
     use crate::formats::testing::{directory, rows, texts};
+    use crate::formats::{DirectoryRules as _, ExecutionRules as _};
     use crate::model::MemoryFiles;
 
     const DOWN: &str = "-- migrate:up\n-- migrate:down\nselect 1;\n";

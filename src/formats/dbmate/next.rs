@@ -6,7 +6,7 @@
 
 use std::time::SystemTime;
 
-use super::version;
+use super::file::version;
 use crate::formats::next::{next_number, no_number};
 use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 

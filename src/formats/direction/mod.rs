@@ -17,7 +17,7 @@ use marker::{Marker, MarkerKind, turning_point};
 use name::FileName;
 use words::Heading;
 
-use super::{Directory, Format, FormatError};
+use super::{Directory, DirectoryRules, FormatError};
 use crate::model::{Migration, Script};
 use crate::sql::LineIndex;
 
@@ -40,9 +40,9 @@ pub(crate) struct LoadedDirectory {
 /// Reads the migrations of a directory.
 ///
 /// # Errors
-/// As [`Format::load`], and [`FormatError::Direction`] where something would run in the wrong direction.
+/// As [`DirectoryRules::load`], and [`FormatError::Direction`] where something would run in the wrong direction.
 pub(crate) fn load(
-    format: &dyn Format,
+    format: &dyn DirectoryRules,
     directory: &Directory<'_>,
 ) -> Result<LoadedDirectory, FormatError> {
     let folder = folder(directory);
@@ -97,7 +97,7 @@ struct Suspicion {
 }
 
 impl Suspicion {
-    fn to_error(&self, format: &dyn Format) -> FormatError {
+    fn to_error(&self, format: &dyn DirectoryRules) -> FormatError {
         let tool = format.name();
         let problem = match self.kind {
             MarkerKind::Turns => format!(
@@ -129,7 +129,7 @@ impl Suspicion {
     }
 }
 
-fn file_name<'n>(format: &dyn Format, whole: &'n str) -> Option<FileName<'n>> {
+fn file_name<'n>(format: &dyn DirectoryRules, whole: &'n str) -> Option<FileName<'n>> {
     Some(FileName { whole, stem: format.stem(whole)? })
 }
 
@@ -144,7 +144,11 @@ fn folder(directory: &Directory<'_>) -> Option<Suspicion> {
     })
 }
 
-fn by_name(format: &dyn Format, script: &Script, beside: &[FileName<'_>]) -> Option<Suspicion> {
+fn by_name(
+    format: &dyn DirectoryRules,
+    script: &Script,
+    beside: &[FileName<'_>],
+) -> Option<Suspicion> {
     let name = script.file_name();
     // A version with a down file alone: it does nothing on the way up.
     if script.text().is_empty() {

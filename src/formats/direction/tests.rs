@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::formats::testing::directory;
-use crate::formats::{FORMATS, detect_format};
+use crate::formats::{FORMATS, Format, detect_format};
 use crate::model::MemoryFiles;
 
 fn format(name: &str) -> &'static dyn Format {

@@ -78,9 +78,9 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::formats::Format as _;
     use crate::formats::golang_migrate::GolangMigrate;
     use crate::formats::testing::{directory, rows, texts};
+    use crate::formats::{DirectoryRules as _, ExecutionRules as _};
     use crate::model::MemoryFiles;
 
     fn load() -> Vec<Migration> {

@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use super::GolangFile;
+use super::file::GolangFile;
 use crate::formats::next::{next_number, no_number};
 use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 

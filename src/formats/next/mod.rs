@@ -4,65 +4,22 @@
 //! Nothing is written here. What would be written is looked at as if it were there: the format has to read the directory
 //! with it, and has to have the new migration last.
 
+mod new_file;
+
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Directory, Format, FormatError, detect, detect_format, direction};
+use super::{Directory, DirectoryRules, FormatError, detect, detect_format, direction};
 use crate::model::{Files, FilesError};
+
+pub(crate) use new_file::{MigrationName, NewFile, NextError};
+
+use new_file::shown;
 
 /// What a file system takes for one name, in bytes.
 const LONGEST_NAME: usize = 255;
-
-/// A file that is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewFile {
-    /// Relative to the project's root.
-    pub(crate) path: Utf8PathBuf,
-    pub(crate) text: String,
-}
-
-/// Why there is no next migration.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NextError {
-    #[error("the message {message} cannot be part of a file name: {problem}")]
-    Message { message: String, problem: String, help: &'static str },
-    #[error(transparent)]
-    Format(#[from] FormatError),
-}
-
-/// A message as a part of a file's name: a `_` for each space, as sqlx has it, and nothing that a shell, a file system or a
-/// tool could read as anything else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MigrationName(String);
-
-impl MigrationName {
-    pub(crate) fn new(message: &str) -> Result<Self, NextError> {
-        let text = message.trim_matches(' ');
-        let is_fit = |c: char| c.is_alphanumeric() || " _-".contains(c);
-        let (problem, help) = if text.is_empty() {
-            ("it is empty".to_owned(), "describe the migration, as in -m \"add table\"")
-        } else if let Some(unfit) = text.chars().find(|c| !is_fit(*c)) {
-            (format!("it contains {unfit:?}"), "use letters, digits, spaces, `_` and `-`")
-        } else {
-            return Ok(Self(text.replace(' ', "_")));
-        };
-        Err(NextError::Message { message: shown(message), problem, help })
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// As much of a message as an error message takes.
-fn shown(message: &str) -> String {
-    const SHOWN: usize = 40;
-    let begin: String = message.chars().take(SHOWN).collect();
-    let more = if begin.len() < message.len() { "…" } else { "" };
-    format!("{begin:?}{more}")
-}
 
 /// The files of a directory's next migration, the first of them being the one that is applied. `wanted` is the format that
 /// the configuration names.
@@ -102,7 +59,7 @@ pub(crate) fn next_files(
 
 /// Whether the format, reading the directory with these files in it, has them as the last migration.
 fn would_be_last(
-    format: &dyn Format,
+    format: &dyn DirectoryRules,
     directory: &Directory<'_>,
     new: &[NewFile],
 ) -> Result<(), FormatError> {

@@ -50,7 +50,7 @@ fn times_are_never_a_sequence_nor_before_the_newest() {
 
 #[test]
 fn a_message_is_words() {
-    let slug = |message: &str| MigrationName::new(message).map(|slug| slug.0);
+    let slug = |message: &str| MigrationName::new(message).map(|slug| slug.as_str().to_owned());
     assert_eq!(slug("add table").unwrap(), "add_table");
     assert_eq!(slug(" Prüfung  der-2 ").unwrap(), "Prüfung__der-2");
     for (message, expected) in [

@@ -1,6 +1,6 @@
 //! Plain SQL files are up alone: nothing of them can be undone. What can be said is which of them that is about.
 
-use super::refusal_of_ledger;
+use super::refusal::refusal_of_ledger;
 use crate::formats::ledger::by_version;
 use crate::formats::{DownDecision, DownRefusal, DownTo, LedgerRow};
 use crate::model::Migration;
@@ -42,7 +42,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::formats::Format as _;
+    use crate::formats::DirectoryRules as _;
     use crate::formats::plain::Plain;
     use crate::formats::testing::{directory, rows};
     use crate::model::MemoryFiles;

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::refusal_of_ledger;
+use super::refusal::refusal_of_ledger;
 use crate::formats::ledger::by_version;
 use crate::formats::step::{PLAIN, in_transaction};
 use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, QueryBatch};
@@ -93,9 +93,9 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::formats::Format as _;
     use crate::formats::sqlx::Sqlx;
     use crate::formats::testing::{directory, rows, texts};
+    use crate::formats::{DirectoryRules as _, ExecutionRules as _};
     use crate::model::MemoryFiles;
 
     const FILES: [(&str, &str); 7] = [

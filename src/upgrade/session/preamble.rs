@@ -3,7 +3,7 @@
 //! as it should be fails, and nothing of the message has had an effect.
 
 use super::session_setup::{arrival, on_the_path};
-use crate::formats::{Format, Fragment, LedgerRow, QueryBatch};
+use crate::formats::{Fragment, LedgerRow, LedgerRules, QueryBatch};
 use crate::sql::{Dialect, quote_literal, split};
 use crate::upgrade::target::Target;
 
@@ -21,7 +21,7 @@ impl Preamble {
     /// With `watched`, code of the project's may see the statements; else that is asked here.
     pub(crate) fn new(
         target: &Target,
-        format: &dyn Format,
+        format: &dyn LedgerRules,
         seen: Option<&str>,
         watched: bool,
     ) -> Option<Self> {
@@ -90,7 +90,7 @@ pub(crate) fn ledger_literal(rows: &[LedgerRow]) -> String {
 }
 
 /// A query for one value: true if the ledger has the rows of these words.
-fn ledger_unchanged(format: &dyn Format, target: &Target, words: &str) -> String {
+fn ledger_unchanged(format: &dyn LedgerRules, target: &Target, words: &str) -> String {
     format!(
         "SELECT pg_catalog.string_agg(pg_catalog.concat(l.version, ' ', \
          COALESCE(pg_catalog.encode(l.checksum, 'hex'), '-'), ' ', \

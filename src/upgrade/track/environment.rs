@@ -9,7 +9,7 @@ use super::directed_track::DirectedTrack;
 use super::not_applied::BatchNotApplied;
 use super::progress::{TargetOutcome, TargetProgress};
 use crate::execution::batch_failure::BatchFailure;
-use crate::formats::{Format, LedgerRow};
+use crate::formats::{LedgerRow, LedgerRules};
 use crate::model::{EnvironmentCause, Failure, FailureKind};
 use crate::upgrade::reconnect::{AWAY, READ_ONLY, Reconnect, of_own_sql, read_only};
 use crate::upgrade::session::worker_session::WorkerSession;
@@ -21,7 +21,7 @@ const IS_READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery() \
 
 /// The ledger's rows, if there is one. A server that is being restarted is there again after a moment.
 pub(crate) async fn read_ledger(
-    format: &dyn Format,
+    format: &dyn LedgerRules,
     session: &mut WorkerSession,
     target: &Target,
     interrupted: &CancellationToken,

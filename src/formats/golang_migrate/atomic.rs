@@ -6,8 +6,8 @@
 //! as the tool has it is a script with transaction commands of its own, or with what is local to a transaction, and a lone
 //! statement that may refuse a transaction or commit by itself, such as `CREATE INDEX CONCURRENTLY`.
 
-use super::down;
 use super::version::{NIL_VERSION, in_doubt, no_version, number, set_version, version_is};
+use super::{down, up};
 use crate::formats::step::{
     LIB_PQ, does_the_same_in_a_transaction, in_transaction, tool_transaction,
 };
@@ -17,7 +17,7 @@ use crate::sql::effects;
 
 pub(super) fn apply(migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
     if !does_the_same_in_a_transaction(&migration.up) {
-        return super::apply(migration, ledger);
+        return up::apply(migration, ledger);
     }
     in_transaction(&LIB_PQ, &migration.up, version_is(&migration.version, false, ledger))
 }
@@ -96,9 +96,9 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::formats::Format as _;
     use crate::formats::golang_migrate::GolangMigrate;
     use crate::formats::testing::{directory, texts};
+    use crate::formats::{DirectoryRules as _, ExecutionRules as _, LedgerRules as _};
     use crate::model::MemoryFiles;
 
     const CONCURRENTLY: &str = "CREATE INDEX CONCURRENTLY i ON a (b)";
@@ -135,7 +135,7 @@ mod tests {
         // No semicolon at its end: four messages, and one transaction still.
         let four = ["BEGIN READ WRITE", "create table b(); create table c()", &set("2"), "COMMIT"];
         assert_eq!(sent(1), four);
-        assert_eq!(sent(2), texts(&super::super::apply(&migrations[2], &ledger)), "as the tool");
+        assert_eq!(sent(2), texts(&up::apply(&migrations[2], &ledger)), "as the tool");
         assert_eq!(sent(2).len(), 3);
         assert_eq!(sent(3), fused("", &set("4")), "there is no up file");
     }

@@ -1,0 +1,35 @@
+//! Why a directory cannot be used.
+
+use camino::Utf8PathBuf;
+
+use crate::model::FilesError;
+
+/// A directory that the tool itself could not use, or that mig-ci does not understand.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FormatError {
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// One file is wrong.
+    #[error("{path}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
+    File { path: Utf8PathBuf, line: Option<usize>, problem: String, help: Option<String> },
+    /// The directory as a whole is wrong.
+    #[error("{path}: {problem}")]
+    Directory { path: Utf8PathBuf, problem: String, help: Option<String> },
+    /// A part of it would run in the wrong direction, or so it seems.
+    #[error("{path}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Direction { path: Utf8PathBuf, line: Option<usize>, problem: String, help: String },
+    /// There is nothing in it to run.
+    #[error("no migrations found in {path}: {found}")]
+    NoMigrations { path: Utf8PathBuf, found: String },
+}
+
+impl FormatError {
+    /// How to fix it, if the message does not say so.
+    pub(crate) fn help(&self) -> Option<&str> {
+        match self {
+            Self::Files(_) | Self::NoMigrations { .. } => None,
+            Self::Direction { help, .. } => Some(help),
+            Self::File { help, .. } | Self::Directory { help, .. } => help.as_deref(),
+        }
+    }
+}
