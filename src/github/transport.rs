@@ -202,7 +202,8 @@ mod tests {
     ) -> Result<serde_json::Value, GithubError> {
         let crab = connect_trusting(machine, base, &TOKEN.into(), proxies)?;
         let answer = crab.get("/repos/shop/app/issues/7/comments", None::<&()>).await;
-        answer.map_err(|error| GithubError::of(Operation::ListComments, &error, TOKEN))
+        answer
+            .map_err(|error| crate::github::error::classify(Operation::ListComments, &error, TOKEN))
     }
 
     /// As in an image `FROM scratch`.

@@ -32,7 +32,7 @@ impl RepositoryHost for GitHub {
 
     fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, HostAnswer<Option<HostCommit>>> {
         async {
-            let found = self.client()?.commit(revision).await.map_err(in_words)?;
+            let found = self.client()?.commits().find(revision).await.map_err(in_words)?;
             Ok(found.map(|commit| HostCommit {
                 hash: commit.sha,
                 parents: commit.parents.into_iter().map(|parent| parent.sha).collect(),
@@ -47,7 +47,7 @@ impl RepositoryHost for GitHub {
         head: &'a str,
     ) -> BoxFuture<'a, HostAnswer<Option<CommitComparison>>> {
         async {
-            let found = self.client()?.compare(base, head).await.map_err(in_words)?;
+            let found = self.client()?.commits().compare(base, head).await.map_err(in_words)?;
             Ok(found.map(|found| CommitComparison {
                 base: found.base_commit.sha,
                 merge_base: found.merge_base_commit.sha,
@@ -58,7 +58,7 @@ impl RepositoryHost for GitHub {
     }
 
     fn default_branch(&self) -> BoxFuture<'_, HostAnswer<String>> {
-        async { self.client()?.default_branch().await.map_err(in_words) }.boxed()
+        async { self.client()?.commits().default_branch().await.map_err(in_words) }.boxed()
     }
 
     fn tree<'a>(
@@ -68,7 +68,7 @@ impl RepositoryHost for GitHub {
     ) -> BoxFuture<'a, HostAnswer<TreeListing>> {
         async move {
             let client::Tree { entries, truncated } =
-                self.client()?.tree(hash, recursive).await.map_err(in_words)?;
+                self.client()?.files().tree(hash, recursive).await.map_err(in_words)?;
             let entries = entries.into_iter().map(|entry| ListingEntry {
                 path: entry.path,
                 mode: entry.mode,
@@ -80,7 +80,7 @@ impl RepositoryHost for GitHub {
     }
 
     fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, HostAnswer<Vec<u8>>> {
-        async { self.client()?.blob(hash).await.map_err(in_words) }.boxed()
+        async { self.client()?.files().blob(hash).await.map_err(in_words) }.boxed()
     }
 }
 

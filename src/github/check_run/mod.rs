@@ -102,7 +102,7 @@ pub(crate) async fn begin(
             annotations: &[],
         },
     };
-    client.create_check_run(&new).await
+    client.check_runs().create(&new).await
 }
 
 /// Concludes it. Annotations come first, in batches, and the conclusion with the last of them; without them if GitHub does
@@ -159,7 +159,8 @@ pub(crate) async fn cancel(
     identity: &Identity<'_>,
 ) -> Result<(), GithubError> {
     let Identity { head_sha, .. } = *identity;
-    let found = client.find_check_run(head_sha, &identity.name(), &identity.external_id()).await?;
+    let found =
+        client.check_runs().find(head_sha, &identity.name(), &identity.external_id()).await?;
     let Some(CheckRun { id, .. }) = found.filter(|run| run.status != "completed") else {
         return Ok(());
     };
@@ -184,7 +185,7 @@ pub(crate) async fn end_without_result(
     ending: &Ending<'_>,
 ) -> Result<(), GithubError> {
     let (name, external_id) = (identity.name(), identity.external_id());
-    let found = client.find_check_run(identity.head_sha, &name, &external_id).await?;
+    let found = client.check_runs().find(identity.head_sha, &name, &external_id).await?;
     if found.as_ref().is_some_and(|run| run.status == "completed") {
         return Ok(());
     }
@@ -211,7 +212,7 @@ pub(crate) async fn end_without_result(
         conclusion: ended.1,
         output,
     };
-    client.create_check_run(&new).await.map(drop)
+    client.check_runs().create(&new).await.map(drop)
 }
 
 /// Updates add annotations to those that are there (`there`): one that may have arrived is looked for before it is sent
@@ -224,7 +225,7 @@ async fn send(
 ) -> Result<CheckRun, GithubError> {
     let mut failed = 0;
     loop {
-        let error = match client.update_check_run_once(id, update).await {
+        let error = match client.check_runs().update_once(id, update).await {
             Ok(run) => return Ok(run),
             Err(error) => error,
         };
@@ -232,7 +233,7 @@ async fn send(
         let again = client.wait_after(&error, failed).await;
         let new = update.output.annotations.len();
         if error.problem.is_unclear() && new > 0 {
-            match client.check_run(id).await {
+            match client.check_runs().get(id).await {
                 Ok(run) if has_arrived(&run, update, there + new) => return Ok(run),
                 Ok(_) => {}
                 Err(_) => return Err(error),

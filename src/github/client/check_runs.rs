@@ -33,7 +33,7 @@ pub(crate) struct Counted {
 }
 
 #[derive(Deserialize)]
-struct CheckRuns {
+struct CheckRunPage {
     check_runs: Vec<CheckRun>,
 }
 
@@ -102,49 +102,45 @@ pub(crate) struct WireAnnotation {
     pub(crate) title: String,
 }
 
-impl GithubClient {
+/// Requests on check runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CheckRuns<'a>(pub(super) &'a GithubClient);
+
+impl CheckRuns<'_> {
     /// Makes one, or finds the one with this `external_id` if it is unclear whether it was made.
-    pub(crate) async fn create_check_run(
-        &self,
-        new: &NewCheckRun<'_>,
-    ) -> Result<CheckRun, GithubError> {
+    pub(crate) async fn create(self, new: &NewCheckRun<'_>) -> Result<CheckRun, GithubError> {
         check_hash(Operation::CreateCheckRun, new.head_sha)?;
-        let route = self.route("check-runs");
-        let body = self.outgoing(Operation::CreateCheckRun, new)?;
-        let post = || self.crab.post(&route, Some(&body));
-        let find = || self.find_check_run(new.head_sha, new.name, new.external_id);
-        self.create(Operation::CreateCheckRun, post, find).await
+        let route = self.0.route("check-runs");
+        let body = self.0.outgoing(Operation::CreateCheckRun, new)?;
+        let post = || self.0.crab.post(&route, Some(&body));
+        let find = || self.find(new.head_sha, new.name, new.external_id);
+        self.0.create(Operation::CreateCheckRun, post, find).await
     }
 
     /// One try: whether it can be repeated depends on the annotations in it.
-    pub(in crate::github) async fn update_check_run_once(
-        &self,
+    pub(in crate::github) async fn update_once(
+        self,
         id: u64,
         update: &CheckUpdate<'_>,
     ) -> Result<CheckRun, GithubError> {
-        let route = self.route(&format!("check-runs/{id}"));
-        let body = self.outgoing(Operation::UpdateCheckRun, update)?;
-        self.once(Operation::UpdateCheckRun, self.crab.patch(&route, Some(&body))).await
+        let route = self.0.route(&format!("check-runs/{id}"));
+        let body = self.0.outgoing(Operation::UpdateCheckRun, update)?;
+        self.0.once(Operation::UpdateCheckRun, self.0.crab.patch(&route, Some(&body))).await
     }
 
-    /// Waits before the next try of an update. `false` if there should be none.
-    pub(in crate::github) async fn wait_after(&self, error: &GithubError, failed: u32) -> bool {
-        self.patience.wait(&error.problem, failed).await
-    }
-
-    pub(crate) async fn check_run(&self, id: u64) -> Result<CheckRun, GithubError> {
-        self.get(Operation::ReadCheckRuns, &self.route(&format!("check-runs/{id}"))).await
+    pub(crate) async fn get(self, id: u64) -> Result<CheckRun, GithubError> {
+        self.0.get(Operation::ReadCheckRuns, &self.0.route(&format!("check-runs/{id}"))).await
     }
 
     /// The check run of this commit with this name and `external_id`.
-    pub(crate) async fn find_check_run(
-        &self,
+    pub(crate) async fn find(
+        self,
         head_sha: &str,
         name: &str,
         external_id: &str,
     ) -> Result<Option<CheckRun>, GithubError> {
         check_hash(Operation::ReadCheckRuns, head_sha)?;
-        let route = self.route(&format!("commits/{head_sha}/check-runs"));
+        let route = self.0.route(&format!("commits/{head_sha}/check-runs"));
         for page in 1..=MOST_PAGES {
             let query = [
                 ("check_name", name),
@@ -153,8 +149,8 @@ impl GithubClient {
                 ("page", &page.to_string()),
             ];
             // octocrab's pages do not know lists that are called check_runs.
-            let get = || self.crab.get(&route, Some(&query));
-            let CheckRuns { check_runs } = self.repeat(Operation::ReadCheckRuns, get).await?;
+            let get = || self.0.crab.get(&route, Some(&query));
+            let CheckRunPage { check_runs } = self.0.repeat(Operation::ReadCheckRuns, get).await?;
             let is_last = check_runs.len() < PAGE;
             let found =
                 check_runs.into_iter().find(|run| run.external_id.as_deref() == Some(external_id));

@@ -42,71 +42,71 @@ struct Body<'a> {
     body: &'a str,
 }
 
-impl GithubClient {
+/// Requests on comments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Comments<'a>(pub(super) &'a GithubClient);
+
+impl Comments<'_> {
     /// All of them, the oldest first.
-    pub(crate) async fn comments(
-        &self,
+    pub(crate) async fn of_pull_request(
+        self,
         pull_request: u64,
     ) -> Result<Vec<IssueComment>, GithubError> {
-        let route = self.route(&format!("issues/{pull_request}/comments?per_page=100"));
-        self.list(Operation::ListComments, &route).await
+        let route = self.0.route(&format!("issues/{pull_request}/comments?per_page=100"));
+        self.0.list(Operation::ListComments, &route).await
     }
 
     /// `is_it` tells the comment from others if it is unclear whether it was made.
-    pub(crate) async fn create_comment(
-        &self,
+    pub(crate) async fn create(
+        self,
         pull_request: u64,
         body: &str,
         is_it: impl Fn(&IssueComment) -> bool,
     ) -> Result<IssueComment, GithubError> {
-        let route = self.route(&format!("issues/{pull_request}/comments"));
-        let body = self.outgoing(Operation::CreateComment, &Body { body })?;
-        let post = || self.crab.post(&route, Some(&body));
-        let find = async || Ok(self.comments(pull_request).await?.into_iter().find(&is_it));
-        self.create(Operation::CreateComment, post, find).await
+        let route = self.0.route(&format!("issues/{pull_request}/comments"));
+        let body = self.0.outgoing(Operation::CreateComment, &Body { body })?;
+        let post = || self.0.crab.post(&route, Some(&body));
+        let find = async || Ok(self.of_pull_request(pull_request).await?.into_iter().find(&is_it));
+        self.0.create(Operation::CreateComment, post, find).await
     }
 
-    pub(crate) async fn update_comment(
-        &self,
-        id: u64,
-        body: &str,
-    ) -> Result<IssueComment, GithubError> {
-        let route = self.route(&format!("issues/comments/{id}"));
+    pub(crate) async fn update(self, id: u64, body: &str) -> Result<IssueComment, GithubError> {
+        let route = self.0.route(&format!("issues/comments/{id}"));
         // octocrab's own update_comment sends POST, where GitHub's description has PATCH.
-        let body = self.outgoing(Operation::UpdateComment, &Body { body })?;
-        let patch = || self.crab.patch(&route, Some(&body));
-        self.repeat(Operation::UpdateComment, patch).await
+        let body = self.0.outgoing(Operation::UpdateComment, &Body { body })?;
+        let patch = || self.0.crab.patch(&route, Some(&body));
+        self.0.repeat(Operation::UpdateComment, patch).await
     }
 
-    pub(crate) async fn delete_comment(&self, id: u64) -> Result<(), GithubError> {
-        let route = self.route(&format!("issues/comments/{id}"));
+    pub(crate) async fn delete(self, id: u64) -> Result<(), GithubError> {
+        let route = self.0.route(&format!("issues/comments/{id}"));
         let delete = async || {
-            let answer = self.crab._delete(route.as_str(), None::<&()>).await?;
+            let answer = self.0.crab._delete(route.as_str(), None::<&()>).await?;
             map_github_error(answer).await.map(drop)
         };
-        self.repeat(Operation::DeleteComment, delete).await
+        self.0.repeat(Operation::DeleteComment, delete).await
     }
 
     /// The login of the person whose token this is. GitHub answers this for persons alone.
-    pub(crate) async fn own_login(&self) -> Result<String, GithubError> {
-        let user: CommentAuthor = self.get(Operation::ReadUser, "/user").await?;
+    pub(crate) async fn own_login(self) -> Result<String, GithubError> {
+        let user: CommentAuthor = self.0.get(Operation::ReadUser, "/user").await?;
         Ok(user.login)
     }
 
     /// The login of the App whose token this is: REST does not say it, GraphQL does.
-    pub(crate) async fn app_login(&self) -> Result<String, GithubError> {
+    pub(crate) async fn app_login(self) -> Result<String, GithubError> {
         let operation = Operation::ReadUser;
-        let base = self.graphql_url.strip_suffix("/graphql").and_then(|base| base.parse().ok());
+        let base = self.0.graphql_url.strip_suffix("/graphql").and_then(|base| base.parse().ok());
         let no_base = || {
             let reason = "GITHUB_GRAPHQL_URL is not an address that ends with /graphql".to_owned();
             GithubError::new(operation, GithubProblem::Setup { reason })
         };
         // On a GitHub Enterprise Server it is beside the REST API and not below, where octocrab would look.
         let base: Uri = base.ok_or_else(no_base)?;
-        let crab = transport::connect(&base, &self.token, &self.proxies)?;
+        let crab = transport::connect(&base, &self.0.token, &self.0.proxies)?;
         let query = serde_json::json!({ "query": "{ viewer { login } }" });
         // A question, for all that it is a POST.
-        let data: Data = self.repeat(operation, || crab.graphql(&query)).await?;
+        let data: Data = self.0.repeat(operation, || crab.graphql(&query)).await?;
         Ok(data.viewer.login)
     }
 }

@@ -38,34 +38,35 @@ struct CommitRepository {
     default_branch: String,
 }
 
-impl GithubClient {
+/// Requests on commits and branches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RepositoryCommits<'a>(pub(super) &'a GithubClient);
+
+impl RepositoryCommits<'_> {
     /// The commit of a full hash, a branch or a tag; `None` if there is none.
-    pub(crate) async fn commit(
-        &self,
-        revision: &str,
-    ) -> Result<Option<CommitResponse>, GithubError> {
+    pub(crate) async fn find(self, revision: &str) -> Result<Option<CommitResponse>, GithubError> {
         let route = match is_hash(revision) {
             // Its answer is small, where the other one lists what the commit has changed.
             true => format!("git/commits/{revision}"),
             false => format!("commits/{}?per_page=1", segment(revision)),
         };
-        found(self.get(Operation::ReadCommit, &self.route(&route)).await)
+        found(self.0.get(Operation::ReadCommit, &self.0.route(&route)).await)
     }
 
     /// `None` if one of them is not known, or if they have no commit in common.
     pub(crate) async fn compare(
-        &self,
+        self,
         base: &str,
         head: &str,
     ) -> Result<Option<CompareResponse>, GithubError> {
         let (base, head) = (segment(base), segment(head));
-        let route = self.route(&format!("compare/{base}...{head}?per_page=1"));
-        found(self.get(Operation::ReadCommit, &route).await)
+        let route = self.0.route(&format!("compare/{base}...{head}?per_page=1"));
+        found(self.0.get(Operation::ReadCommit, &route).await)
     }
 
-    pub(crate) async fn default_branch(&self) -> Result<String, GithubError> {
-        let route = format!("/repos/{}", self.repository);
-        let repository: CommitRepository = self.get(Operation::ReadRepository, &route).await?;
+    pub(crate) async fn default_branch(self) -> Result<String, GithubError> {
+        let route = format!("/repos/{}", self.0.repository);
+        let repository: CommitRepository = self.0.get(Operation::ReadRepository, &route).await?;
         Ok(repository.default_branch)
     }
 }

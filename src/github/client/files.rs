@@ -34,21 +34,25 @@ struct BlobResponse {
     encoding: String,
 }
 
-impl GithubClient {
+/// Requests on the files of a commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RepositoryFiles<'a>(pub(super) &'a GithubClient);
+
+impl RepositoryFiles<'_> {
     /// The entries of a commit or a tree, those in its folders too if `recursive`.
-    pub(crate) async fn tree(&self, sha: &str, recursive: bool) -> Result<Tree, GithubError> {
+    pub(crate) async fn tree(self, sha: &str, recursive: bool) -> Result<Tree, GithubError> {
         check_hash(Operation::ReadTree, sha)?;
         // Any value means yes, `0` and `false` as well.
         let query = if recursive { "?recursive=1" } else { "" };
-        self.get(Operation::ReadTree, &self.route(&format!("git/trees/{sha}{query}"))).await
+        self.0.get(Operation::ReadTree, &self.0.route(&format!("git/trees/{sha}{query}"))).await
     }
 
     /// The content of a file, up to GitHub's limit of 100 MB.
-    pub(crate) async fn blob(&self, sha: &str) -> Result<Vec<u8>, GithubError> {
+    pub(crate) async fn blob(self, sha: &str) -> Result<Vec<u8>, GithubError> {
         let operation = Operation::ReadFile;
         check_hash(operation, sha)?;
         let blob: BlobResponse =
-            self.get(operation, &self.route(&format!("git/blobs/{sha}"))).await?;
+            self.0.get(operation, &self.0.route(&format!("git/blobs/{sha}"))).await?;
         let not = |reason: String| GithubError::new(operation, GithubProblem::NotJson { reason });
         match blob.encoding.as_str() {
             "base64" => {

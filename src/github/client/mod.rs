@@ -1,4 +1,5 @@
-//! One repository at GitHub: each request that mig-ci makes, and how requests are repeated.
+//! One repository at GitHub, and how requests are repeated. The requests themselves are in a file for each kind of thing:
+//! `client.comments().update(…)`, `client.pulls().open()`.
 //!
 //! Reading, PATCH and DELETE are tried again. A POST is not: after an unclear failure the caller's way to find what it may
 //! have made is taken first ([`GithubClient::create`]).
@@ -20,14 +21,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::check_runs::Conclusion;
 pub(super) use self::check_runs::{
     CheckRun, CheckRunOutput, CheckUpdate, NewCheckRun, Status, WireAnnotation,
 };
-pub(crate) use self::comments::IssueComment;
-pub(crate) use self::files::Tree;
-pub(crate) use self::pulls::PullResponse;
-use super::error::{GithubError, GithubProblem, Operation, quoted};
+pub(crate) use self::check_runs::{CheckRuns, Conclusion};
+pub(crate) use self::comments::{Comments, IssueComment};
+pub(crate) use self::commits::RepositoryCommits;
+pub(crate) use self::files::{RepositoryFiles, Tree};
+pub(crate) use self::pulls::{PullResponse, Pulls};
+use super::error::{GithubError, GithubProblem, Operation, classify, quoted};
 use super::retry::{CAP, Clock, RetryBudget, System};
 use super::transport::{self, Proxies};
 use crate::secrets;
@@ -101,6 +103,26 @@ impl GithubClient {
         &self.repository
     }
 
+    pub(crate) fn check_runs(&self) -> CheckRuns<'_> {
+        CheckRuns(self)
+    }
+
+    pub(crate) fn comments(&self) -> Comments<'_> {
+        Comments(self)
+    }
+
+    pub(crate) fn commits(&self) -> RepositoryCommits<'_> {
+        RepositoryCommits(self)
+    }
+
+    pub(crate) fn files(&self) -> RepositoryFiles<'_> {
+        RepositoryFiles(self)
+    }
+
+    pub(crate) fn pulls(&self) -> Pulls<'_> {
+        Pulls(self)
+    }
+
     /// Whether the token is a person's, by the prefixes of docs.github.com, "GitHub's token formats".
     pub(super) fn is_a_persons(&self) -> bool {
         let token = self.token.expose_secret();
@@ -129,6 +151,11 @@ impl GithubClient {
         self.patience.spend(Duration::from_secs(1)).await
     }
 
+    /// Waits before the next try of an update. `false` if there should be none.
+    pub(super) async fn wait_after(&self, error: &GithubError, failed: u32) -> bool {
+        self.patience.wait(&error.problem, failed).await
+    }
+
     /// One try.
     async fn once<T>(
         &self,
@@ -142,7 +169,7 @@ impl GithubClient {
         let started = Instant::now();
         let outcome = match tokio::time::timeout(within, request).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => GithubError::of(operation, &error, self.token.expose_secret()),
+            Ok(Err(error)) => classify(operation, &error, self.token.expose_secret()),
             Err(_) => GithubError::new(operation, GithubProblem::Timeout { within }),
         };
         self.patience.lost(started.elapsed());

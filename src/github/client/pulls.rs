@@ -49,24 +49,25 @@ impl PullResponse {
     }
 }
 
-impl GithubClient {
-    pub(crate) async fn pull_request(&self, number: u64) -> Result<PullResponse, GithubError> {
-        self.get(Operation::ReadPullRequest, &self.route(&format!("pulls/{number}"))).await
+/// Requests on pull requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pulls<'a>(pub(super) &'a GithubClient);
+
+impl Pulls<'_> {
+    pub(crate) async fn get(self, number: u64) -> Result<PullResponse, GithubError> {
+        self.0.get(Operation::ReadPullRequest, &self.0.route(&format!("pulls/{number}"))).await
     }
 
     /// All that have this commit, in whatever way and state.
-    pub(crate) async fn pulls_of_commit(
-        &self,
-        sha: &str,
-    ) -> Result<Vec<PullResponse>, GithubError> {
+    pub(crate) async fn of_commit(self, sha: &str) -> Result<Vec<PullResponse>, GithubError> {
         let operation = Operation::FindPullRequests;
         check_hash(operation, sha)?;
-        self.list(operation, &self.route(&format!("commits/{sha}/pulls?per_page=100"))).await
+        self.0.list(operation, &self.0.route(&format!("commits/{sha}/pulls?per_page=100"))).await
     }
 
-    pub(crate) async fn open_pulls(&self) -> Result<Vec<PullResponse>, GithubError> {
-        let route = self.route("pulls?state=open&sort=updated&direction=desc&per_page=100");
-        self.list(Operation::FindPullRequests, &route).await
+    pub(crate) async fn open(self) -> Result<Vec<PullResponse>, GithubError> {
+        let route = self.0.route("pulls?state=open&sort=updated&direction=desc&per_page=100");
+        self.0.list(Operation::FindPullRequests, &route).await
     }
 }
 

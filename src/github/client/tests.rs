@@ -21,7 +21,7 @@ async fn all_pages_are_read_by_githubs_own_links() {
         }
         fake.comment(8, "somebody", "on another pull request");
         let (client, _) = client(&fake);
-        let comments = client.comments(7).await.unwrap();
+        let comments = client.comments().of_pull_request(7).await.unwrap();
         assert_eq!(comments.len(), 250);
         assert_eq!(comments[249].text(), "comment 249");
         assert_eq!(fake.count("GET"), 3);
@@ -35,9 +35,9 @@ async fn no_request_holds_a_known_secret() {
     crate::secrets::learn(SECRET);
     let fake = Fake::start();
     let (client, _) = client(&fake);
-    let made = client.create_comment(7, &format!("a {SECRET} b"), |_| false).await.unwrap();
+    let made = client.comments().create(7, &format!("a {SECRET} b"), |_| false).await.unwrap();
     assert_eq!(made.text(), "a *** b");
-    let updated = client.update_comment(made.id, &format!("{SECRET} c")).await.unwrap();
+    let updated = client.comments().update(made.id, &format!("{SECRET} c")).await.unwrap();
     assert_eq!(updated.text(), "*** c");
 }
 
@@ -46,10 +46,10 @@ async fn a_comment_is_updated_with_patch() {
     let fake = Fake::start();
     let id = fake.comment(7, ACTIONS, "old");
     let (client, _) = client(&fake);
-    let updated = client.update_comment(id, "new").await.unwrap();
+    let updated = client.comments().update(id, "new").await.unwrap();
     assert_eq!((updated.id, updated.text(), updated.author()), (id, "new", ACTIONS));
     assert_eq!(fake.requests(), [format!("PATCH /repos/shop/app/issues/comments/{id}")]);
-    client.delete_comment(id).await.unwrap();
+    client.comments().delete(id).await.unwrap();
     assert_eq!(fake.comments(), []);
 }
 
@@ -63,11 +63,11 @@ async fn the_files_of_a_commit_are_read() {
     let content: Vec<u8> = (0..=255).collect();
     fake.state().blobs.insert(blob.clone(), content.clone());
     let (client, _) = client(&fake);
-    let tree = client.tree(HEAD, true).await.unwrap();
+    let tree = client.files().tree(HEAD, true).await.unwrap();
     assert!(!tree.truncated);
     assert_eq!(tree.entries[0].path, "migrations/1 ä.sql");
-    assert_eq!(client.blob(&tree.entries[0].sha).await.unwrap(), content);
-    let nothing = client.blob("../../secret").await.unwrap_err();
+    assert_eq!(client.files().blob(&tree.entries[0].sha).await.unwrap(), content);
+    let nothing = client.files().blob("../../secret").await.unwrap_err();
     assert!(matches!(nothing.problem, GithubProblem::Setup { .. }), "{nothing}");
     assert_eq!(fake.count("GET"), 2, "what is no hash is not asked for");
 }
@@ -85,7 +85,7 @@ async fn what_passes_is_tried_four_times() {
         fake.comment(7, "somebody", "hello");
         fake.fail(fault.clone().times(3));
         let (client, clock) = hasty_client(&fake);
-        assert_eq!(client.comments(7).await.unwrap().len(), 1, "{fault:?}");
+        assert_eq!(client.comments().of_pull_request(7).await.unwrap().len(), 1, "{fault:?}");
         assert_eq!(clock.sleeps(), [1, 4, 16], "{fault:?}");
     }
 }
@@ -95,7 +95,7 @@ async fn a_fifth_time_is_not_tried() {
     let fake = Fake::start();
     fake.fail(Fault::new("GET", ANY, refusal("bad gateway")).always());
     let (client, _) = client(&fake);
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot list the pull request's comments: GitHub failed (502): Bad Gateway"
@@ -121,7 +121,7 @@ async fn github_says_how_long_to_wait() {
         let fake = Fake::start();
         fake.fail(fault);
         let (client, clock) = client(&fake);
-        client.comments(7).await.unwrap();
+        client.comments().of_pull_request(7).await.unwrap();
         assert_eq!(clock.sleeps(), [expected]);
     }
 }
@@ -136,7 +136,7 @@ async fn a_limit_that_outlasts_the_run_is_not_waited_for() {
             .header("x-ratelimit-reset", reset),
     );
     let (client, clock) = client(&fake);
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert!(
         matches!(error.problem, GithubProblem::RateLimited { secondary: false, .. }),
         "{error:?}"
@@ -151,7 +151,7 @@ async fn all_waiting_of_a_run_is_capped() {
     let (client, clock) = client(&fake);
     let mut errors = Vec::new();
     for _ in 0..40 {
-        errors.push(client.comments(7).await.unwrap_err().problem);
+        errors.push(client.comments().of_pull_request(7).await.unwrap_err().problem);
     }
     assert!(clock.slept() <= CAP && clock.slept() > Duration::from_secs(80), "{:?}", clock.slept());
     assert!(matches!(errors[0], GithubProblem::Server { .. }));
@@ -163,7 +163,7 @@ async fn the_time_of_tries_that_failed_counts_as_waiting() {
     let fake = Fake::start();
     fake.fail(Fault::hang("GET", ANY).always());
     let (client, clock) = hasty_client(&fake);
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert!(matches!(error.problem, GithubProblem::Timeout { .. }), "{error:?}");
     let tries = client.answer_within * 4;
     assert!(client.patience.left() <= CAP - clock.slept() - tries, "{:?}", client.patience.left());
@@ -174,7 +174,7 @@ async fn when_there_is_no_patience_left_nothing_is_sent() {
     let fake = Fake::start();
     let (client, _) = client(&fake);
     client.patience.lost(CAP);
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert_eq!(error.problem, GithubProblem::OutOfPatience { cap: CAP });
     assert_eq!(fake.requests(), Vec::<String>::new());
 }
@@ -228,7 +228,7 @@ async fn each_refusal_is_told_apart_and_not_repeated() {
         let fake = Fake::start();
         fake.fail(fault);
         let (client, clock) = client(&fake);
-        let error = client.create_comment(7, "hello", |_| false).await.unwrap_err();
+        let error = client.comments().create(7, "hello", |_| false).await.unwrap_err();
         assert_eq!(error.problem, expected);
         assert_eq!((fake.requests().len(), clock.slept()), (1, Duration::ZERO), "{error}");
         assert!(!error.advice().is_empty());
@@ -255,7 +255,11 @@ async fn a_post_that_was_refused_for_its_rate_is_sent_again() {
     let fake = Fake::start();
     fake.fail(Fault::new("POST", ANY, refusal("secondary")).header("retry-after", 3));
     let (client, clock) = client(&fake);
-    client.create_comment(7, "hello", |_| panic!("it is clear that there is none")).await.unwrap();
+    client
+        .comments()
+        .create(7, "hello", |_| panic!("it is clear that there is none"))
+        .await
+        .unwrap();
     assert_eq!((fake.comments().len(), clock.sleeps()), (1, vec![4]));
 }
 
@@ -270,7 +274,7 @@ async fn a_post_that_may_have_happened_is_looked_up_first() {
         let fake = Fake::start();
         fake.fail(fault.clone());
         let (client, _) = hasty_client(&fake);
-        let made = client.create_comment(7, "hello", |comment| comment.text() == "hello").await;
+        let made = client.comments().create(7, "hello", |comment| comment.text() == "hello").await;
         assert_eq!(made.unwrap().text(), "hello", "{fault:?}");
         assert_eq!(fake.comments().len(), 1, "{fault:?}");
         assert_eq!((fake.count("POST"), fake.count("GET")), (1, 1), "{fault:?}");
@@ -282,7 +286,7 @@ async fn a_post_that_did_not_happen_is_sent_again() {
     let fake = Fake::start();
     fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).times(3));
     let (client, _) = client(&fake);
-    client.create_comment(7, "hello", |comment| comment.text() == "hello").await.unwrap();
+    client.comments().create(7, "hello", |comment| comment.text() == "hello").await.unwrap();
     assert_eq!(fake.comments().len(), 1);
     assert_eq!((fake.count("POST"), fake.count("GET")), (4, 3));
 }
@@ -293,7 +297,7 @@ async fn nothing_is_sent_again_while_it_is_unclear() {
     fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).but_done());
     fake.fail(Fault::new("GET", ANY, refusal("integration")));
     let (client, _) = client(&fake);
-    let error = client.create_comment(7, "hello", |_| true).await.unwrap_err();
+    let error = client.comments().create(7, "hello", |_| true).await.unwrap_err();
     assert_eq!(error.operation, Operation::CreateComment);
     assert_eq!((fake.count("POST"), fake.comments().len()), (1, 1));
 }
@@ -303,7 +307,7 @@ async fn an_answer_that_is_not_githubs_is_said_so() {
     let fake = Fake::start();
     fake.fail(Fault::text("GET", ANY, 200, "<html>please log in</html>").always());
     let (client, _) = client(&fake);
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert!(matches!(error.problem, GithubProblem::NotJson { .. }), "{error:?}");
     assert!(error.advice().contains("GITHUB_API_URL"), "{}", error.advice());
 }
@@ -315,7 +319,7 @@ async fn no_connection_is_told_from_one_that_broke() {
     let settings = ClientSettings { api_url: format!("http://{closed}"), ..settings(&fake) };
     let (client, clock) = client_with(settings);
     let error =
-        client.create_comment(7, "hello", |_| panic!("nothing was sent")).await.unwrap_err();
+        client.comments().create(7, "hello", |_| panic!("nothing was sent")).await.unwrap_err();
     let GithubProblem::NoConnection { reason } = &error.problem else { panic!("{error:?}") };
     assert!(reason.contains("refused"), "{reason}");
     assert_eq!(clock.sleeps(), [1, 4, 16]);
@@ -328,13 +332,13 @@ async fn the_token_goes_to_github_alone_and_into_no_message() {
     let link = format!("<{}/repositories/1/x>; rel=\"next\"", stranger.url());
     fake.fail(Fault::text("GET", ANY, 200, "[]").header("link", link));
     let (client, _) = client(&fake);
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert!(error.to_string().contains("another server"), "{error}");
     assert_eq!(stranger.requests(), Vec::<String>::new());
 
     let echo = format!("what is {TOKEN}? {}{TOKEN}", "x".repeat(270));
     fake.fail(Fault::text("GET", ANY, 403, echo));
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     let all = format!("{error} {error:?} {client:?} {}", error.advice());
     assert!(!all.contains(&TOKEN[..12]), "{all}");
 }
@@ -345,7 +349,7 @@ async fn a_list_that_leads_in_a_circle_ends() {
     let link = format!("<{}/repositories/186853002/issues/7/comments>; rel=\"next\"", fake.url());
     fake.fail(Fault::text("GET", ANY, 200, "[]").header("link", link).always());
     let (client, _) = client(&fake);
-    let error = client.comments(7).await.unwrap_err();
+    let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert!(error.to_string().contains("does not end"), "{error}");
     assert_eq!(fake.count("GET"), MOST_PAGES);
 }
@@ -381,7 +385,7 @@ async fn proxies_are_used_unless_they_are_excepted() {
     };
     let proxies = Proxies::from(variables("example.org,10.0.0.0/8"));
     let (client, _) = client_with(ClientSettings { proxies, ..settings(&fake) });
-    client.comments(7).await.unwrap();
+    client.comments().of_pull_request(7).await.unwrap();
     let heads = seen.lock().unwrap().clone();
     let host = fake.url().replace("http://", "");
     assert!(heads[0].starts_with(&format!("CONNECT {host} ")), "{heads:?}");
@@ -394,7 +398,7 @@ async fn proxies_are_used_unless_they_are_excepted() {
 
     let proxies = Proxies::from(variables("127.0.0.1"));
     let (client, _) = client_with(ClientSettings { proxies, ..settings(&fake) });
-    client.comments(7).await.unwrap();
+    client.comments().of_pull_request(7).await.unwrap();
     assert_eq!((seen.lock().unwrap().len(), fake.count("GET")), (1, 2));
 }
 
@@ -462,7 +466,7 @@ async fn a_refusal_that_github_has_sent_is_understood() {
     let Some(mut answers) = recorded(&fake, "fixtures/errors.json") else { return };
     fake.fail(answers.remove(0));
     let (client, _) = client(&fake);
-    let error = client.create_comment(7, "hello", |_| false).await.unwrap_err();
+    let error = client.comments().create(7, "hello", |_| false).await.unwrap_err();
     let GithubProblem::Invalid { message } = error.problem else { panic!("{error:?}") };
     assert!(message.starts_with("Validation Failed") && message.contains("color"), "{message}");
 }
@@ -490,17 +494,17 @@ async fn commits_lie_to_each_other_as_git_says() {
 
     let release = git(&["rev-parse", "release/1.0-ä#%"]);
     let first = git(&["rev-parse", "main~1"]);
-    let commit = client.commit("release/1.0-ä#%").await.unwrap().unwrap();
+    let commit = client.commits().find("release/1.0-ä#%").await.unwrap().unwrap();
     assert_eq!((commit.sha.as_str(), commit.parents[0].sha.as_str()), (&*release, &*first));
-    assert_eq!(client.commit(&release).await.unwrap().unwrap(), commit);
-    let comparison = client.compare("main", &release).await.unwrap().unwrap();
+    assert_eq!(client.commits().find(&release).await.unwrap().unwrap(), commit);
+    let comparison = client.commits().compare("main", &release).await.unwrap().unwrap();
     assert_eq!((comparison.merge_base_commit.sha, comparison.behind_by), (first, 1));
-    assert_eq!(client.default_branch().await.unwrap(), "main");
+    assert_eq!(client.commits().default_branch().await.unwrap(), "main");
     // GitHub has a 422 for a name, and a 404 for a hash.
-    assert_eq!(client.commit("nowhere").await.unwrap(), None);
-    assert_eq!(client.commit(&"0".repeat(40)).await.unwrap(), None);
-    assert_eq!(client.compare("main", &"0".repeat(40)).await.unwrap(), None);
+    assert_eq!(client.commits().find("nowhere").await.unwrap(), None);
+    assert_eq!(client.commits().find(&"0".repeat(40)).await.unwrap(), None);
+    assert_eq!(client.commits().compare("main", &"0".repeat(40)).await.unwrap(), None);
     fake.fail(Fault::new("GET", "/commits/", refusal("integration")).always());
-    let error = client.commit("main").await.unwrap_err();
+    let error = client.commits().find("main").await.unwrap_err();
     assert!(error.advice().contains("contents: read"), "{}", error.advice());
 }

@@ -154,7 +154,7 @@ impl Sticky<'_> {
     /// Ours on this pull request, the oldest first.
     async fn find(&self) -> Result<Vec<IssueComment>, GithubError> {
         let author = author(self.client).await;
-        let all = self.client.comments(self.wanted.pull_request).await?;
+        let all = self.client.comments().of_pull_request(self.wanted.pull_request).await?;
         // The token may be another App's. Who that is needs to be known only where there is a comment that may be its.
         let is_an_apps = |comment: &IssueComment| {
             comment.author().ends_with(BOT) && marker::has_key(comment.text(), self.wanted.key)
@@ -162,7 +162,7 @@ impl Sticky<'_> {
         let others = all.iter().any(|comment| is_an_apps(comment) && comment.author() != ACTIONS);
         if author == ACTIONS
             && others
-            && let Ok(login) = self.client.app_login().await
+            && let Ok(login) = self.client.comments().app_login().await
         {
             let login = format!("{}{BOT}", login.trim_end_matches(BOT));
             return Ok(self.own(all, &login));
@@ -204,19 +204,19 @@ impl Sticky<'_> {
         if as_compared(comment.text()) == as_compared(&self.body) {
             return Ok(Posted::new(Outcome::Unchanged, Some(comment)));
         }
-        let updated = self.client.update_comment(comment.id, &self.body).await?;
+        let updated = self.client.comments().update(comment.id, &self.body).await?;
         Ok(Posted::new(Outcome::Updated, Some(&updated)))
     }
 
     async fn create(&self) -> Result<IssueComment, GithubError> {
         let is_it = |comment: &IssueComment| as_compared(comment.text()) == as_compared(&self.body);
-        self.client.create_comment(self.wanted.pull_request, &self.body, is_it).await
+        self.client.comments().create(self.wanted.pull_request, &self.body, is_it).await
     }
 
     async fn create_and_look_again(&self) -> Result<Posted, GithubError> {
         let made = self.create().await?;
         // Now it is known for certain who we are, also where nobody could say it before.
-        let mut own = match self.client.comments(self.wanted.pull_request).await {
+        let mut own = match self.client.comments().of_pull_request(self.wanted.pull_request).await {
             Ok(all) => self.own(all, made.author()),
             Err(error) => {
                 return Ok(Posted {
@@ -258,7 +258,7 @@ impl Sticky<'_> {
     async fn remove(&self, duplicates: &[IssueComment]) -> Option<GithubError> {
         let mut problem = None;
         for comment in duplicates {
-            match self.client.delete_comment(comment.id).await {
+            match self.client.comments().delete(comment.id).await {
                 // The other run was faster.
                 Ok(()) | Err(GithubError { problem: GithubProblem::NotFound, .. }) => {}
                 Err(error) => problem = Some(error),
@@ -281,7 +281,7 @@ impl Posted {
 
 /// Who we are, most likely.
 async fn author(client: &GithubClient) -> String {
-    let login = if client.is_a_persons() { client.own_login().await.ok() } else { None };
+    let login = if client.is_a_persons() { client.comments().own_login().await.ok() } else { None };
     login.filter(|login| !login.is_empty()).unwrap_or_else(|| ACTIONS.to_owned())
 }
 

@@ -7,52 +7,47 @@ use octocrab::GitHubError;
 
 use super::{GithubError, GithubProblem, Operation, TokenKind, quoted};
 
-impl GithubError {
-    /// `secret` is the token, which nobody may read.
-    pub(in crate::github) fn of(
-        operation: Operation,
-        error: &octocrab::Error,
-        secret: &str,
-    ) -> Self {
-        let problem = match error {
-            octocrab::Error::GitHub { source, .. } => GithubProblem::of(source, secret),
-            octocrab::Error::Json { .. } | octocrab::Error::Serde { .. } => {
-                GithubProblem::NotJson { reason: quoted(&chain(error), secret) }
-            }
-            octocrab::Error::Service { source, .. } if is_untrusted(source.as_ref()) => {
-                GithubProblem::Untrusted { reason: quoted(&chain(source.as_ref()), secret) }
-            }
-            octocrab::Error::Service { source, .. } if never_connected(source.as_ref()) => {
-                GithubProblem::NoConnection { reason: quoted(&chain(source.as_ref()), secret) }
-            }
-            octocrab::Error::Service { .. } | octocrab::Error::Hyper { .. } => {
-                GithubProblem::Cut { reason: quoted(&chain(error), secret) }
-            }
-            _ => GithubProblem::Setup { reason: quoted(&chain(error), secret) },
-        };
-        Self { operation, problem }
-    }
+/// The error of a request. `secret` is the token: it is not in the text.
+pub(in crate::github) fn classify(
+    operation: Operation,
+    error: &octocrab::Error,
+    secret: &str,
+) -> GithubError {
+    let problem = match error {
+        octocrab::Error::GitHub { source, .. } => problem_of(source, secret),
+        octocrab::Error::Json { .. } | octocrab::Error::Serde { .. } => {
+            GithubProblem::NotJson { reason: quoted(&chain(error), secret) }
+        }
+        octocrab::Error::Service { source, .. } if is_untrusted(source.as_ref()) => {
+            GithubProblem::Untrusted { reason: quoted(&chain(source.as_ref()), secret) }
+        }
+        octocrab::Error::Service { source, .. } if never_connected(source.as_ref()) => {
+            GithubProblem::NoConnection { reason: quoted(&chain(source.as_ref()), secret) }
+        }
+        octocrab::Error::Service { .. } | octocrab::Error::Hyper { .. } => {
+            GithubProblem::Cut { reason: quoted(&chain(error), secret) }
+        }
+        _ => GithubProblem::Setup { reason: quoted(&chain(error), secret) },
+    };
+    GithubError { operation, problem }
 }
 
-impl GithubProblem {
-    fn of(error: &GitHubError, secret: &str) -> Self {
-        let status = error.status_code;
-        let headers = error.headers.clone().unwrap_or_default();
-        let message = quoted(&error.message, secret);
-        match status {
-            StatusCode::UNAUTHORIZED => Self::BadCredentials,
-            StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
-                rate_limit(status, &headers, &message)
-                    .unwrap_or_else(|| forbidden(&headers, message))
-            }
-            StatusCode::NOT_FOUND => Self::NotFound,
-            StatusCode::CONFLICT => Self::Conflict { message },
-            StatusCode::GONE => Self::Gone { message },
-            StatusCode::UNPROCESSABLE_ENTITY => invalid(error, secret),
-            _ if status.is_redirection() => Self::Moved,
-            _ if status.is_server_error() => Self::Server { status: status.as_u16(), message },
-            _ => Self::Unexpected { status: status.as_u16(), message },
+fn problem_of(error: &GitHubError, secret: &str) -> GithubProblem {
+    let status = error.status_code;
+    let headers = error.headers.clone().unwrap_or_default();
+    let message = quoted(&error.message, secret);
+    match status {
+        StatusCode::UNAUTHORIZED => GithubProblem::BadCredentials,
+        StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+            rate_limit(status, &headers, &message).unwrap_or_else(|| forbidden(&headers, message))
         }
+        StatusCode::NOT_FOUND => GithubProblem::NotFound,
+        StatusCode::CONFLICT => GithubProblem::Conflict { message },
+        StatusCode::GONE => GithubProblem::Gone { message },
+        StatusCode::UNPROCESSABLE_ENTITY => invalid(error, secret),
+        _ if status.is_redirection() => GithubProblem::Moved,
+        _ if status.is_server_error() => GithubProblem::Server { status: status.as_u16(), message },
+        _ => GithubProblem::Unexpected { status: status.as_u16(), message },
     }
 }
 

@@ -7,6 +7,8 @@ mod words;
 
 use std::time::Duration;
 
+pub(super) use classify::classify;
+
 /// Bytes of GitHub's own words; a proxy answers with whole pages.
 const LONGEST: usize = 300;
 

@@ -35,7 +35,7 @@ pub(crate) async fn of_commit(
     client: &GithubClient,
     head_sha: &str,
 ) -> Result<FoundPullRequest, GithubError> {
-    let pulls = client.pulls_of_commit(head_sha).await?;
+    let pulls = client.pulls().of_commit(head_sha).await?;
     Ok(choose(client, head_sha, pulls))
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn of_workflow_run(
 ) -> Result<FoundPullRequest, GithubError> {
     match of_commit(client, head_sha).await? {
         FoundPullRequest::None => {
-            let pulls = client.open_pulls().await?;
+            let pulls = client.pulls().open().await?;
             Ok(choose(client, head_sha, pulls))
         }
         found => Ok(found),
@@ -59,7 +59,7 @@ pub(crate) async fn by_number(
     client: &GithubClient,
     number: u64,
 ) -> Result<PullResponse, GithubError> {
-    client.pull_request(number).await
+    client.pulls().get(number).await
 }
 
 /// A report that comes from elsewhere may be shown on a pull request only if that still stands at the report's commit. The
@@ -69,7 +69,7 @@ pub(crate) async fn at_head(
     number: u64,
     head_sha: &str,
 ) -> Result<PullResponse, Mismatch> {
-    let pull = client.pull_request(number).await?;
+    let pull = client.pulls().get(number).await?;
     if !pull.goes_into(client.repository()) {
         let repository = client.repository().to_owned();
         return Err(Mismatch::OtherRepository { number, repository });
