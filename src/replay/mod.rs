@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::postgres::Session;
 use crate::samples::{run_file, run_file_in_transaction};
-use crate::server::{EventSink, Server};
+use crate::server::{EventSink, Server, begin_prepare, end_prepare};
 use crate::sql::{Certainty, effects};
 use inconclusive::InconclusiveResults;
 use plan::DatabasePlan;
@@ -80,11 +80,11 @@ pub(crate) async fn prepare_server(
     }
     let mut session = Session::open_plain(server.admin()).await?;
     if server.notes_roles() {
-        let before = server.begin_prepare(&mut session).await?;
+        let before = begin_prepare(&mut session).await?;
         for path in paths {
             run_file_in_transaction(&mut session, files, path).await?;
         }
-        server.end_prepare(&mut session, &before).await?;
+        end_prepare(&mut session, &server.run, &before).await?;
     } else {
         for path in paths {
             run_file(&mut session, files, path).await?;

@@ -8,8 +8,7 @@
 use sqlx::postgres::PgConnection;
 
 use super::error::ProviderError;
-use super::instance::Server;
-use super::run_id::run_of_label;
+use super::run_id::{RunId, run_of_label};
 use crate::model::Failure;
 use crate::postgres::Session;
 use crate::postgres::connect;
@@ -20,44 +19,31 @@ const LOCK: i64 = 0x6d69_672d_6369;
 /// A run that ends does not wait longer for one that prepares.
 const LOCK_WITHIN: &str = "3s";
 
-impl Server {
-    /// Whether `prepare` SQL has to run in one transaction here, between [`Server::begin_prepare`] and
-    /// [`Server::end_prepare`].
-    pub(crate) fn notes_roles(&self) -> bool {
-        !self.own
-    }
+/// Begins the transaction. Returns the roles (by number) that are there.
+pub(crate) async fn begin_prepare(session: &mut Session) -> Result<Vec<String>, Failure> {
+    session.execute(format!("SELECT pg_catalog.pg_advisory_lock({LOCK})")).await?;
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    session.column("SELECT oid::text FROM pg_catalog.pg_roles").await
+}
 
-    /// Begins the transaction. Returns the roles (by number) that are there.
-    pub(crate) async fn begin_prepare(
-        &self,
-        session: &mut Session,
-    ) -> Result<Vec<String>, Failure> {
-        session.execute(format!("SELECT pg_catalog.pg_advisory_lock({LOCK})")).await?;
-        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-        session.column("SELECT oid::text FROM pg_catalog.pg_roles").await
+/// Marks the roles that are not among those of `before`, and commits.
+pub(crate) async fn end_prepare(
+    session: &mut Session,
+    run: &RunId,
+    before: &[String],
+) -> Result<(), Failure> {
+    // Whatever the SQL has changed about its session.
+    session.execute("RESET SESSION AUTHORIZATION; RESET ROLE").await?;
+    let new = format!(
+        "SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid NOT IN ({}) ORDER BY 1",
+        before.join(", ")
+    );
+    for role in session.column(&new).await? {
+        let label = quote_literal(&run.role_label());
+        session.execute(format!("COMMENT ON ROLE {} IS {label}", quote_identifier(&role))).await?;
     }
-
-    /// Marks the roles that are not among those of `before`, and commits.
-    pub(crate) async fn end_prepare(
-        &self,
-        session: &mut Session,
-        before: &[String],
-    ) -> Result<(), Failure> {
-        // Whatever the SQL has changed about its session.
-        session.execute("RESET SESSION AUTHORIZATION; RESET ROLE").await?;
-        let new = format!(
-            "SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid NOT IN ({}) ORDER BY 1",
-            before.join(", ")
-        );
-        for role in session.column(&new).await? {
-            let label = quote_literal(&self.run.role_label());
-            session
-                .execute(format!("COMMENT ON ROLE {} IS {label}", quote_identifier(&role)))
-                .await?;
-        }
-        session.execute("COMMIT").await?;
-        session.execute(format!("SELECT pg_catalog.pg_advisory_unlock({LOCK})")).await
-    }
+    session.execute("COMMIT").await?;
+    session.execute(format!("SELECT pg_catalog.pg_advisory_unlock({LOCK})")).await
 }
 
 /// Waits until nobody prepares.

@@ -173,6 +173,11 @@ impl Server {
         self.role.options.clone().database(database).options(&self.settings.settings)
     }
 
+    /// Whether `prepare` SQL has to run in one transaction here, between [`super::begin_prepare`] and [`super::end_prepare`].
+    pub(crate) fn notes_roles(&self) -> bool {
+        !self.own
+    }
+
     /// The extensions that each database gets.
     pub(crate) fn extensions(&self) -> &[String] {
         &self.settings.extensions

@@ -25,6 +25,7 @@ pub(crate) mod run_id;
 #[cfg(test)]
 pub(crate) mod sigkill_tests;
 
+pub(crate) use borrowed_roles::{begin_prepare, end_prepare};
 pub(crate) use clean_report::CleanReport;
 pub(crate) use cleanup::{clean, cleanup_run};
 pub(crate) use error::ProviderError;

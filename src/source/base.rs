@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::branch_line::newest_on_line;
 use super::change::{HostQueries, base_by_git};
 use super::git::Git;
 use super::git_queries::DefaultBranchRef;
@@ -168,7 +169,7 @@ async fn default(git: &Git, head: &str) -> Result<Result<FoundRevision, String>,
         bases = remote::deepen_to_merge_base(git, head, &branch).await?;
     }
     let reason = reason(&branch, &branches, bases.len());
-    let own = git.newest_on_line(head, &branch.commit, &bases).await?;
+    let own = newest_on_line(git, head, &branch.commit, &bases).await?;
     let Some(commit) = own.or_else(|| bases.into_iter().next()) else {
         return Err(SourceError::Unrelated { branch: branch.name });
     };

@@ -1,4 +1,4 @@
-//! What HEAD contains: a commit, by git, and where it cannot tell, by the repository's host; and how much of a branch.
+//! Whether HEAD contains a commit: by git, and where git cannot tell, by the repository's host.
 
 use camino::Utf8Path;
 
@@ -38,32 +38,6 @@ async fn by_git(root: &Utf8Path, commit: &str) -> Result<Option<bool>, SourceErr
     }
     // In a part of the history, what is not found may be beyond its end.
     Ok((!git.is_shallow().await?).then_some(false))
-}
-
-impl Git {
-    /// The newest commit of a branch's own line (its first parents) that `head` contains; `None` where they have one
-    /// merge base, and where the line is cut off before.
-    ///
-    /// Each of `bases`, the merge bases of the two, has what the other lacks, and the first that git names is any of them. Where
-    /// one lies on the line, it is the answer: a newer commit of the line that `head` contains would be the merge base itself.
-    pub(super) async fn newest_on_line(
-        &self,
-        head: &str,
-        branch: &str,
-        bases: &[String],
-    ) -> Result<Option<String>, SourceError> {
-        if bases.len() < 2 {
-            return Ok(None);
-        }
-        let line = self.text(&["rev-list", "--first-parent", branch]).await?;
-        if let Some(base) = line.lines().find(|commit| bases.iter().any(|base| base == commit)) {
-            return Ok(Some(base.to_owned()));
-        }
-        // What `head` does not contain of the line is its beginning, and what follows is all contained.
-        let not_in_head = format!("^{head}");
-        let lacking = self.text(&["rev-list", "--first-parent", branch, &not_in_head]).await?;
-        Ok(line.lines().nth(lacking.lines().count()).map(str::to_owned))
-    }
 }
 
 #[cfg(test)]

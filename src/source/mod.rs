@@ -16,6 +16,7 @@
 //! Nothing here changes a branch, a tag, the index or the worktree; a fetch adds objects alone.
 
 mod base;
+mod branch_line;
 mod change;
 mod checkout;
 mod contains;

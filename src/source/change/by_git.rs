@@ -1,6 +1,7 @@
 //! The base of a change, by git.
 
 use super::{ChangeRequest, Moved, Position};
+use crate::source::branch_line::newest_on_line;
 use crate::source::git::Git;
 use crate::source::git_queries::DefaultBranchRef;
 use crate::source::revisions::{FoundRevision, Revision};
@@ -195,7 +196,7 @@ impl MergeBase<'_> {
             }
             bases = remote::deepen_to_merge_base(git, head, branch).await?;
         }
-        let own = git.newest_on_line(head, &branch.commit, &bases).await?;
+        let own = newest_on_line(git, head, &branch.commit, &bases).await?;
         own.or_else(|| bases.into_iter().next())
             .ok_or_else(|| SourceError::Unrelated { branch: branch.name.clone() })
     }

@@ -132,6 +132,7 @@ fn a_cycle_is_found_through_what_a_module_hands_on() {
         test_files: Vec::new(),
         names: names.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
         types: Vec::new(),
+        impls: Vec::new(),
     };
     let sources = [
         source("a/mod.rs", &[], &[("Thing", "one::Thing")]),

@@ -1,6 +1,7 @@
 //! The shape of the source: who may use whom, what a file looks like. `src/lib.rs` draws the map; this holds it.
 
 mod cycles;
+mod impls;
 mod names;
 
 use std::collections::BTreeSet;
@@ -49,6 +50,8 @@ struct Source {
     names: Vec<(String, String)>,
     /// Types that it defines outside of tests.
     types: Vec<String>,
+    /// Types of which it has an `impl` block that is not a trait's, outside of tests.
+    impls: Vec<String>,
 }
 
 #[test]
@@ -180,8 +183,9 @@ fn sources() -> Vec<Source> {
     let read = |path: Utf8PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         let relative = path.strip_prefix(&root).unwrap().to_owned();
-        let Collector { found: uses, test_files, names, types, .. } = collect(&relative, &text);
-        Source { path: relative, text, uses, test_files, names, types }
+        let Collector { found: uses, test_files, names, types, impls, .. } =
+            collect(&relative, &text);
+        Source { path: relative, text, uses, test_files, names, types, impls }
     };
     let sources: Vec<Source> = paths.into_iter().map(read).collect();
     let for_tests: Vec<String> =
@@ -227,6 +231,7 @@ struct Collector {
     test_files: Vec<String>,
     names: Vec<(String, String)>,
     types: Vec<String>,
+    impls: Vec<String>,
 }
 
 impl Collector {
@@ -282,6 +287,7 @@ impl<'ast> Visit<'ast> for Collector {
     fn visit_item(&mut self, item: &'ast Item) {
         if !is_test(attributes(item)) {
             self.types.extend(type_name(item));
+            self.impls.extend(inherent_impl(item));
             visit::visit_item(self, item);
         } else if let Item::Mod(item) = item
             && item.content.is_none()
@@ -334,6 +340,14 @@ fn type_name(item: &Item) -> Option<String> {
         _ => return None,
     };
     Some(name.to_string())
+}
+
+/// The name of the type of an `impl` block without a trait.
+fn inherent_impl(item: &Item) -> Option<String> {
+    let Item::Impl(item) = item else { return None };
+    let syn::Type::Path(path) = &*item.self_ty else { return None };
+    let name = path.path.segments.last()?.ident.to_string();
+    item.trait_.is_none().then_some(name)
 }
 
 /// Of those items that tests are kept in.

@@ -1,0 +1,28 @@
+//! How far HEAD contains a branch.
+
+use super::SourceError;
+use super::git::Git;
+
+/// The newest commit of a branch's own line (its first parents) that `head` contains; `None` where they have one
+/// merge base, and where the line is cut off before.
+///
+/// Each of `bases`, the merge bases of the two, has what the other lacks, and the first that git names is any of them. Where
+/// one lies on the line, it is the answer: a newer commit of the line that `head` contains would be the merge base itgit.
+pub(super) async fn newest_on_line(
+    git: &Git,
+    head: &str,
+    branch: &str,
+    bases: &[String],
+) -> Result<Option<String>, SourceError> {
+    if bases.len() < 2 {
+        return Ok(None);
+    }
+    let line = git.text(&["rev-list", "--first-parent", branch]).await?;
+    if let Some(base) = line.lines().find(|commit| bases.iter().any(|base| base == commit)) {
+        return Ok(Some(base.to_owned()));
+    }
+    // What `head` does not contain of the line is its beginning, and what follows is all contained.
+    let not_in_head = format!("^{head}");
+    let lacking = git.text(&["rev-list", "--first-parent", branch, &not_in_head]).await?;
+    Ok(line.lines().nth(lacking.lines().count()).map(str::to_owned))
+}
