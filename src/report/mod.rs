@@ -1,7 +1,7 @@
 //! The report: the run as versioned data, and one file (or folder) a renderer. A renderer reads [`verify::v1::Report`] and nothing
 //! else, returns a string, and writes nowhere.
 //!
-//! To add a renderer: a file with a function like [`verify::terminal::render`], and a variant in [`format`].
+//! To add a renderer: a file with a function like [`verify::terminal::render`], and a line in [`format`].
 //!
 //! A report may come from a file that somebody else wrote (`publish REPORT`), and holds text out of databases: every string
 //! in it is hostile. The text renderers show it through [`text::visible`]; Markdown through `markdown::escape` besides.
@@ -15,7 +15,7 @@ mod text;
 pub(crate) mod upgrade;
 pub(crate) mod verify;
 
-pub(crate) use format::{StatusFormat, UpgradeFormat, VerifyFormat};
+pub(crate) use format::{Rendered, ReportFormat};
 pub(crate) use json::json;
 pub(crate) use schema::{Described, schema};
 pub(crate) use text::{grouped, visible};

@@ -6,7 +6,8 @@ use clap::Args;
 use super::heading;
 use super::values::{ReportOutput, output};
 use crate::model::{Partition, ProviderChoice, Severity};
-use crate::report::VerifyFormat;
+use crate::report::ReportFormat;
+use crate::report::verify::v1::Report;
 
 /// Which part of the project, and compared with what.
 #[derive(Debug, Args)]
@@ -77,11 +78,11 @@ pub(crate) struct VerifyArgs {
 
     /// Format of the report on stdout
     #[arg(long, value_name = "FORMAT", default_value = "terminal", help_heading = heading::OUTPUT)]
-    pub(crate) format: VerifyFormat,
+    pub(crate) format: ReportFormat<Report>,
 
     /// Also write the report to a file, and replace its content (repeatable)
-    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output::<VerifyFormat>, help_heading = heading::OUTPUT)]
-    pub(crate) outputs: Vec<ReportOutput<VerifyFormat>>,
+    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output::<Report>, help_heading = heading::OUTPUT)]
+    pub(crate) outputs: Vec<ReportOutput<Report>>,
 
     /// Show how long each phase took
     #[arg(long, help_heading = heading::OUTPUT)]

@@ -9,7 +9,7 @@ use super::heading;
 use super::values::{ReportOutput, down_to, duration_or_zero, output};
 use crate::formats::DownTo;
 use crate::model::Partition;
-use crate::report::{StatusFormat, UpgradeFormat};
+use crate::report::{ReportFormat, status, tenants, upgrade};
 
 #[derive(Debug, Args)]
 pub(crate) struct UpgradeArgs {
@@ -168,11 +168,11 @@ pub(crate) struct ExecutionArgs {
 
     /// Format of the report on stdout
     #[arg(long, value_name = "FORMAT", default_value = "terminal", help_heading = heading::OUTPUT)]
-    pub(crate) format: UpgradeFormat,
+    pub(crate) format: ReportFormat<upgrade::Report>,
 
     /// Also write the report to a file, and replace its content (repeatable)
-    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output::<UpgradeFormat>, help_heading = heading::OUTPUT)]
-    pub(crate) outputs: Vec<ReportOutput<UpgradeFormat>>,
+    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output::<upgrade::Report>, help_heading = heading::OUTPUT)]
+    pub(crate) outputs: Vec<ReportOutput<upgrade::Report>>,
 }
 
 #[derive(Debug, Args)]
@@ -207,11 +207,11 @@ pub(crate) struct StatusArgs {
 
     /// Format of the report on stdout
     #[arg(long, value_name = "FORMAT", default_value = "terminal", help_heading = heading::OUTPUT)]
-    pub(crate) format: StatusFormat,
+    pub(crate) format: ReportFormat<status::Report>,
 
     /// Also write the report to a file, and replace its content (repeatable)
-    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output::<StatusFormat>, help_heading = heading::OUTPUT)]
-    pub(crate) outputs: Vec<ReportOutput<StatusFormat>>,
+    #[arg(long = "output", value_name = "FORMAT=PATH", value_parser = output::<status::Report>, help_heading = heading::OUTPUT)]
+    pub(crate) outputs: Vec<ReportOutput<status::Report>>,
 }
 
 #[derive(Debug, Args)]
@@ -226,5 +226,5 @@ pub(crate) struct TenantsArgs {
 
     /// Output format on stdout
     #[arg(long, value_name = "FORMAT", default_value = "terminal", help_heading = heading::OUTPUT)]
-    pub(crate) format: StatusFormat,
+    pub(crate) format: ReportFormat<tenants::Report>,
 }

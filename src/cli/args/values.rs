@@ -8,30 +8,29 @@ use clap::builder::PossibleValue;
 
 use crate::formats::DownTo;
 use crate::model::{ProviderChoice, Severity, TrackKind};
-use crate::report::{StatusFormat, UpgradeFormat, VerifyFormat};
+use crate::report::{Rendered, ReportFormat};
 
 /// One `--output FORMAT=PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReportOutput<F> {
-    pub(crate) format: F,
+#[derive(Debug, Clone)]
+pub(crate) struct ReportOutput<R> {
+    pub(crate) format: ReportFormat<R>,
     pub(crate) path: Utf8PathBuf,
 }
 
-pub(super) fn output<F: ValueEnum>(text: &str) -> Result<ReportOutput<F>, String> {
+pub(super) fn output<R: Rendered>(text: &str) -> Result<ReportOutput<R>, String> {
     let (format, path) =
         text.split_once('=').ok_or("the format is FORMAT=PATH, as in json=report.json")?;
     if path.is_empty() {
         return Err("there is no path after `=`".to_owned());
     }
-    let format = F::from_str(format, false).map_err(|_| {
-        let values = F::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let names: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
+    let known = R::FORMATS.iter().find(|known| known.name == format).ok_or_else(|| {
+        let names: Vec<_> = R::FORMATS.iter().map(|known| known.name).collect();
         format!("the format `{format}` is unknown; possible values: {}", names.join(", "))
     })?;
-    Ok(ReportOutput { format, path: path.into() })
+    Ok(ReportOutput { format: *known, path: path.into() })
 }
 
-/// Words of `model` and `report`, which do not depend on clap.
+/// Words of `model`, which does not depend on clap.
 macro_rules! value_enum {
     ($name:ty { $($variant:ident: $word:literal, $help:literal;)* }) => {
         impl ValueEnum for $name {
@@ -66,23 +65,15 @@ value_enum!(TrackKind {
     Tenant: "tenant", "The migrations of each tenant";
 });
 
-value_enum!(VerifyFormat {
-    Terminal: "terminal", "Text for terminals and job logs";
-    Json: "json", "JSON, schema mig-ci.report/1";
-    Markdown: "markdown", "Markdown for comments and job summaries";
-    Junit: "junit", "JUnit XML for test reporters";
-});
+impl<R: Rendered> ValueEnum for ReportFormat<R> {
+    fn value_variants<'a>() -> &'a [Self] {
+        R::FORMATS
+    }
 
-value_enum!(UpgradeFormat {
-    Terminal: "terminal", "Text for terminals and job logs";
-    Json: "json", "JSON, schema mig-ci.upgrade/1";
-    Junit: "junit", "JUnit XML for test reporters";
-});
-
-value_enum!(StatusFormat {
-    Terminal: "terminal", "Text for terminals and job logs";
-    Json: "json", "JSON, with a schema of its own (see `mig-ci schema`)";
-});
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name).help(self.help))
+    }
+}
 
 /// `5s`, `1h 30m`, or 0.
 pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
@@ -112,13 +103,14 @@ mod tests {
     use std::fmt::Display;
     use std::str::FromStr;
 
-    use strum::{VariantArray as _, VariantNames as _};
+    use strum::VariantNames as _;
 
     use super::*;
+    use crate::report::verify::v1::Report;
 
     #[test]
     fn an_output_names_its_format_and_its_path() {
-        let output = |text| output::<VerifyFormat>(text);
+        let output = |text| output::<Report>(text);
         assert_eq!(output("json=a=b.json").unwrap().path, "a=b.json");
         assert!(output("json").unwrap_err().contains("FORMAT=PATH"));
         assert!(output("json=").unwrap_err().contains("no path"));
@@ -139,8 +131,5 @@ mod tests {
         compare::<ProviderChoice>(ProviderChoice::VARIANTS.len());
         compare::<Severity>(Severity::VARIANTS.len());
         compare::<TrackKind>(TrackKind::VARIANTS.len());
-        compare::<VerifyFormat>(VerifyFormat::VARIANTS.len());
-        compare::<UpgradeFormat>(UpgradeFormat::VARIANTS.len());
-        compare::<StatusFormat>(StatusFormat::VARIANTS.len());
     }
 }

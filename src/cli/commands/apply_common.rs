@@ -19,9 +19,9 @@ use crate::config::{Connect, Overrides, process_environment};
 use crate::model::FailureKind;
 use crate::project::Scope;
 use crate::replay::plan::Selection;
+use crate::report::RenderOptions;
 use crate::report::upgrade::Report;
 use crate::report::verify::v1::Verdict;
-use crate::report::{RenderOptions, UpgradeFormat};
 use crate::server::EventSink;
 use crate::source::BaseRequest;
 use crate::tenants::{ResolveError, TenantSelector};
@@ -184,7 +184,7 @@ fn exit_of(error: &UpgradeError) -> Exit {
 
 /// The SQL goes to stdout, where that is not another report's.
 pub(crate) fn rehearsal(tenants: &TenantArgs, execution: &ExecutionArgs) -> Option<DryRun> {
-    let prints = execution.format == UpgradeFormat::Terminal;
+    let prints = execution.format.is_terminal();
     tenants.dry_run.then(|| {
         DryRun::new(move |sql| {
             if prints {

@@ -12,7 +12,7 @@ use crate::cli::stream::Streams;
 use crate::postgres::Url;
 use crate::project::load_project;
 use crate::report::status::Report;
-use crate::report::{RenderOptions, StatusFormat};
+use crate::report::{RenderOptions, ReportFormat};
 use crate::status::{StatusRequest, status};
 use crate::tenants::TenantSelector;
 use crate::upgrade::{Direction, Order, TargetVersion, UpgradeError, UpgradeRequest};
@@ -25,7 +25,7 @@ pub(crate) async fn run(
     output::probe(&args.outputs)?;
     let interrupted = watch_signals();
     let names = names(global, args)?;
-    if names.len() > 1 && (!args.outputs.is_empty() || args.format != StatusFormat::Terminal) {
+    if names.len() > 1 && (!args.outputs.is_empty() || !args.format.is_terminal()) {
         streams.complain("a report covers one database: choose one with -n");
         return Ok(Exit::Usage);
     }
@@ -97,7 +97,7 @@ fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, CommandError
 }
 
 fn show(args: &StatusArgs, report: &Report, streams: &Streams) -> Result<(), CommandError> {
-    let render = |format: StatusFormat| format.render(report, &RenderOptions::default());
+    let render = |format: ReportFormat<Report>| format.render(report, &RenderOptions::default());
     streams.print(&render(args.format))?;
     args.outputs.iter().try_for_each(|each| output::write(&each.path, &render(each.format)))
 }

@@ -1,7 +1,5 @@
 //! `mig-ci tenants`: who the real tenants are, and where each lives.
 
-use std::fmt::Write as _;
-
 use super::apply_common;
 use super::verify::watch_signals;
 use crate::cli::args::{Global, TenantsArgs};
@@ -9,8 +7,8 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::postgres::Url;
+use crate::report::RenderOptions;
 use crate::report::tenants::{Report, SCHEMA, Tenant};
-use crate::report::{self, StatusFormat, visible};
 use crate::status::{ListedTenant, TenantList, TenantListRequest, tenants};
 
 pub(crate) async fn run(
@@ -29,33 +27,8 @@ pub(crate) async fn run(
         Err(error) => return apply_common::refused(error, streams),
     };
     let is_nowhere = listed.tenants.iter().any(|tenant| tenant.address.is_err());
-    streams.print(&match args.format {
-        StatusFormat::Terminal => as_text(&listed),
-        StatusFormat::Json => report::json(&report_of(listed)),
-    })?;
+    streams.print(&args.format.render(&report_of(listed), &RenderOptions::default()))?;
     Ok(if is_nowhere { Exit::Failed } else { Exit::Passed })
-}
-
-fn as_text(listed: &TenantList) -> String {
-    let width = |texts: &mut dyn Iterator<Item = &String>| {
-        texts.map(|text| text.chars().count()).max().unwrap_or(0)
-    };
-    let names = width(&mut listed.tenants.iter().map(|tenant| &tenant.name));
-    let targets = width(&mut listed.tenants.iter().map(|tenant| &tenant.target));
-    let mut text = String::new();
-    for tenant in &listed.tenants {
-        let address = tenant.address.as_ref().map_or_else(
-            |reason| format!("error: {}", reason.message),
-            |address| format!("at {address}"),
-        );
-        let line = format!(
-            "{:<names$}  {} {:<targets$}  {address}",
-            tenant.name, listed.tenancy, tenant.target
-        );
-        // A name may hold a line end, and is on one line all the same.
-        let _ = writeln!(text, "{}", visible(&line.replace('\n', "␊")));
-    }
-    text
 }
 
 fn report_of(listed: TenantList) -> Report {

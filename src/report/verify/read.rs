@@ -89,11 +89,9 @@ fn numbers(report: &Report) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use strum::VariantArray as _;
-
     use super::*;
     use crate::report::verify::test_fixtures;
-    use crate::report::{Links, RenderOptions, VerifyFormat, comment, headline};
+    use crate::report::{Links, RenderOptions, Rendered as _, comment, headline};
 
     #[test]
     fn what_was_written_is_read() {
@@ -149,7 +147,7 @@ mod tests {
         }
         report.findings[0].units = vec!["nobody".into(); 2];
         let report = read(&serde_json::to_string(&report).unwrap()).unwrap();
-        for format in VerifyFormat::VARIANTS {
+        for format in Report::FORMATS {
             assert!(!format.render(&report, &RenderOptions::default()).is_empty());
         }
         assert!(!headline(&report).is_empty() && !comment(&report, &Links::default()).is_empty());

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use super::sources;
 
 /// The data structures of reports have the names of what they report.
-const REPORTS: [&str; 4] =
-    ["report/verify/v1.rs", "report/upgrade/mod.rs", "report/status/mod.rs", "report/tenants.rs"];
+const REPORTS: [&str; 4] = [
+    "report/verify/v1.rs",
+    "report/upgrade/mod.rs",
+    "report/status/mod.rs",
+    "report/tenants/mod.rs",
+];
 
 #[test]
 fn type_names_are_unique() {

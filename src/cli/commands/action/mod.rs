@@ -26,8 +26,9 @@ use crate::github::commands::{self, StoppedCommands};
 use crate::github_action::{ActionJob, Asked, JobError};
 use crate::model::ProviderChoice;
 use crate::project::load_project;
+use crate::report::RenderOptions;
+use crate::report::verify::terminal;
 use crate::report::verify::v1::Report;
-use crate::report::{RenderOptions, VerifyFormat};
 use crate::secrets;
 use crate::server;
 use crate::source;
@@ -220,7 +221,7 @@ async fn verify_aloud(
         ..RenderOptions::default()
     };
     let text = match &outcome {
-        Ok(report) => VerifyFormat::Terminal.render(report, &options),
+        Ok(report) => terminal::render(report, &options),
         Err(error) => streams.explanation(error),
     };
     tell_foreign(streams, &text);

@@ -1,5 +1,7 @@
 //! Who the real tenants of a database are, and where each lives. Its own schema.
 
+pub(super) mod terminal;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
