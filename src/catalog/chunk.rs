@@ -1,4 +1,4 @@
-//! Some schemas, read in one transaction.
+//! A chunk of schemas, read in one transaction.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::kinds;
+use super::schema_scan::SchemaScan;
 use super::statement::{CatalogOutput, CatalogScope, NameRendering};
-use super::survey::Survey;
 use crate::model::{Catalog, Digests, Failure, Item, ItemKind, LeaveOut, SEPARATOR};
 use crate::postgres::Session;
 use crate::postgres::failure;
 use crate::sql::without_own_schema;
 
-/// How many things that lock others are rendered before their locks are given back.
-const LOCKING_AT_ONCE: i64 = 200;
+/// The number of items that take locks while they are rendered, before their locks are released.
+const LOCKING_ITEMS_PER_BATCH: i64 = 200;
 
-/// What the transaction begins with. The planner takes nested loops over catalogs of which nobody has gathered statistics,
-/// and that costs minutes; a merge join would
-/// mix the schemas, and the search path would change with each row. The rest makes constants look the same in every session.
+/// The start of the transaction. Without statistics on the catalogs the planner chooses nested loops, which take minutes; a
+/// merge join would mix the schemas, so that the search path changes with each row. The other settings make rendered
+/// constants equal in every session.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
     SET LOCAL search_path = ''; SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; \
      SET LOCAL jit = off; SET LOCAL work_mem = '32MB'; \
@@ -32,11 +32,11 @@ pub(crate) struct Chunk<'c> {
     session: &'c mut Session,
     major: u32,
     naming: NameRendering,
-    survey: Survey,
+    scan: SchemaScan,
 }
 
 impl<'c> Chunk<'c> {
-    /// Begins it. It has to be ended, whatever happens.
+    /// Begins the transaction. [`Chunk::end`] must be called in any case.
     pub(crate) async fn begin(
         session: &'c mut Session,
         major: u32,
@@ -45,8 +45,8 @@ impl<'c> Chunk<'c> {
         left_out: &LeaveOut,
     ) -> Result<Self, Failure> {
         session.execute(BEGIN).await?;
-        match Survey::of(session, major, schemas, left_out).await {
-            Ok(survey) => Ok(Self { session, major, naming, survey }),
+        match SchemaScan::of(session, major, schemas, left_out).await {
+            Ok(scan) => Ok(Self { session, major, naming, scan }),
             Err(failure) => {
                 let _ = session.execute("ROLLBACK").await;
                 Err(failure)
@@ -54,48 +54,48 @@ impl<'c> Chunk<'c> {
         }
     }
 
-    /// Nothing has been written; what is given back are the locks.
+    /// Ends the transaction and releases its locks. It has written nothing.
     pub(crate) async fn end(self) -> Result<(), Failure> {
         self.session.execute("ROLLBACK").await
     }
 
-    /// For each schema that is there, the digests of what it holds. Under its name, or, where all names are rendered
-    /// without it, under none.
+    /// The digests of each existing schema's items, by the schema's name; if all names are rendered with their schema, under
+    /// that name.
     pub(crate) async fn digests(&mut self) -> Result<Vec<(String, Digests)>, Failure> {
         let rewritten = self.rewritten();
         let plain: Vec<u32> =
-            self.survey.schemas.keys().copied().filter(|oid| !rewritten.contains(oid)).collect();
-        let mut told: BTreeMap<u32, Digests> = BTreeMap::new();
+            self.scan.schemas.keys().copied().filter(|oid| !rewritten.contains(oid)).collect();
+        let mut results: BTreeMap<u32, Digests> = BTreeMap::new();
         for row in self.rows(&plain, CatalogOutput::Digests).await? {
             let (oid, kind) = head(&row)?;
             let digest = row.try_get("digest").map_err(|error| failure::of_own(&error))?;
-            told.entry(oid).or_default().add(self.shown(oid), kind, digest);
+            results.entry(oid).or_default().add(self.shown(oid), kind, digest);
         }
         for (oid, items) in self.items(&rewritten).await? {
-            told.insert(oid, Catalog::new(items).digests());
+            results.insert(oid, Catalog::new(items).digests());
         }
-        Ok(told.into_iter().map(|(oid, digests)| (self.name(oid).to_owned(), digests)).collect())
+        Ok(results.into_iter().map(|(oid, digests)| (self.name(oid).to_owned(), digests)).collect())
     }
 
-    /// For each schema that is there, all that it holds.
+    /// All items of each existing schema.
     pub(crate) async fn catalogs(&mut self) -> Result<Vec<(String, Vec<Item>)>, Failure> {
-        let all: Vec<u32> = self.survey.schemas.keys().copied().collect();
+        let all: Vec<u32> = self.scan.schemas.keys().copied().collect();
         let items = self.items(&all).await?;
         Ok(items.into_iter().map(|(oid, items)| (self.name(oid).to_owned(), items)).collect())
     }
 
-    /// The schemas whose items name them, and should not.
+    /// The schemas whose items are rendered with the schema's name, which is then removed.
     fn rewritten(&self) -> Vec<u32> {
         if self.naming == NameRendering::OfAllSchemas {
             return Vec::new();
         }
-        let shadowed = self.survey.schemas.iter().filter(|(_, found)| found.shadowed);
+        let shadowed = self.scan.schemas.iter().filter(|(_, found)| found.shadowed);
         shadowed.map(|(oid, _)| *oid).collect()
     }
 
     async fn items(&mut self, schemas: &[u32]) -> Result<BTreeMap<u32, Vec<Item>>, Failure> {
         let rewritten = self.rewritten();
-        let mut told: BTreeMap<u32, Vec<Item>> = BTreeMap::new();
+        let mut results: BTreeMap<u32, Vec<Item>> = BTreeMap::new();
         for row in self.rows(schemas, CatalogOutput::Items).await? {
             let (oid, kind) = head(&row)?;
             let text = |column: &str| -> Result<Option<String>, Failure> {
@@ -105,7 +105,7 @@ impl<'c> Chunk<'c> {
                 true => rewritten_parts(&text, self.name(oid)),
                 false => text,
             };
-            told.entry(oid).or_default().push(Item {
+            results.entry(oid).or_default().push(Item {
                 schema: self.shown(oid).to_owned(),
                 kind,
                 name: code(text("name")?.unwrap_or_default()),
@@ -113,7 +113,7 @@ impl<'c> Chunk<'c> {
                 text: text("raw")?,
             });
         }
-        Ok(told)
+        Ok(results)
     }
 
     async fn rows(
@@ -124,12 +124,12 @@ impl<'c> Chunk<'c> {
         if schemas.is_empty() && self.naming == NameRendering::OfOneSchema {
             return Ok(Vec::new());
         }
-        let Self { session, major, naming, survey } = self;
+        let Self { session, major, naming, scan } = self;
         let scope = |schemas: &[u32]| CatalogScope {
             major: *major,
             naming: *naming,
             schemas: schemas.to_owned(),
-            left_out: &survey.left_out,
+            left_out: &scan.left_out,
         };
         let mut plain = kinds::PLAIN.to_vec();
         if *naming == NameRendering::OfAllSchemas {
@@ -137,8 +137,8 @@ impl<'c> Chunk<'c> {
         }
         let mut message =
             format!("SET LOCAL search_path = ''; {};", scope(schemas).statement(&plain, wanted));
-        // What has been locked since a savepoint is given back with it.
-        for batch in survey.batches(schemas, LOCKING_AT_ONCE) {
+        // A rollback to a savepoint releases the locks taken since.
+        for batch in scan.batches(schemas, LOCKING_ITEMS_PER_BATCH) {
             message.push_str("SAVEPOINT locks; SET LOCAL search_path = ''; ");
             message.push_str(&scope(&batch).statement(&kinds::LOCKING, wanted));
             message.push_str("; ROLLBACK TO SAVEPOINT locks; ");
@@ -147,10 +147,10 @@ impl<'c> Chunk<'c> {
     }
 
     fn name(&self, oid: u32) -> &str {
-        self.survey.schemas.get(&oid).map_or("", |found| &found.name)
+        self.scan.schemas.get(&oid).map_or("", |found| &found.name)
     }
 
-    /// The schema as the items have it.
+    /// The schema's name in items.
     fn shown(&self, oid: u32) -> &str {
         match self.naming {
             NameRendering::OfOneSchema => "",
@@ -159,7 +159,7 @@ impl<'c> Chunk<'c> {
     }
 }
 
-/// Part by part: a quote that is open in one of them is not closed in another.
+/// Rewrites each part separately, so that an open quote in one part does not affect the next.
 fn rewritten_parts(text: &str, schema: &str) -> String {
     let parts: Vec<String> = text
         .split(SEPARATOR)

@@ -1,4 +1,4 @@
-//! Reading catalogs of one database: many schemas in few transactions, and each schema's failure its own.
+//! Reads catalogs of one database: many schemas in few transactions, with a separate failure for each schema.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,13 @@ use crate::model::{
 };
 use crate::postgres::Session;
 
-/// Schemas in one transaction. Each looks through the whole catalog once, and keeps what has been dropped since from being
-/// vacuumed away.
+/// Schemas in one transaction. Each transaction scans the whole catalog once, and keeps dropped rows from being vacuumed.
 const CHUNK: usize = 500;
 
-/// How often a chunk is read in which somebody drops things meanwhile, before it is halved.
+/// Attempts to read a chunk during concurrent drops, before it is halved.
 const TRIES: u32 = 3;
 
-/// A session that reads catalogs, and changes nothing.
+/// A read-only session for catalogs.
 #[derive(Debug)]
 pub(crate) struct CatalogReader {
     session: Session,
@@ -26,8 +25,8 @@ pub(crate) struct CatalogReader {
     pub(crate) major: u32,
 }
 
-/// What was read, or why not, by the schema's name.
-type Told<T> = Vec<(String, Result<T, Failure>)>;
+/// By the schema's name: what was read, or why it was not.
+type Results<T> = Vec<(String, Result<T, Failure>)>;
 
 /// How a chunk's schemas are read.
 #[derive(Debug, Clone, Copy)]
@@ -36,15 +35,15 @@ enum ReadStrategy {
     Items,
 }
 
-/// What came of a schema.
+/// The result for one schema.
 #[derive(Debug)]
-enum Read {
+enum SchemaContent {
     Digests(Digests),
     Items(Vec<Item>),
 }
 
 impl CatalogReader {
-    /// Connects to the database that is to be read. Any role may read catalogs; see `survey.rs` for what USAGE is good for.
+    /// Connects to the database to read. Any role may read catalogs; `schema_scan.rs` explains the effect of USAGE.
     pub(crate) async fn open(options: &PgConnectOptions) -> Result<Self, Failure> {
         let mut session = Session::open_patiently(options).await?;
         let number = session
@@ -53,7 +52,7 @@ impl CatalogReader {
         Ok(Self { session, major: number.unsigned_abs() / 10_000 })
     }
 
-    /// The schemas that are not PostgreSQL's own, by name.
+    /// The names of all schemas except PostgreSQL's own.
     pub(crate) async fn schemas(&mut self) -> Result<Vec<String>, Failure> {
         self.session
             .column(
@@ -63,12 +62,12 @@ impl CatalogReader {
             .await
     }
 
-    /// The fingerprints of many schemas, in their order. The server makes them: nothing else is sent.
+    /// The fingerprints of many schemas, in their order. The server computes them, so only digests are transferred.
     pub(crate) async fn fingerprints(
         &mut self,
         schemas: &[String],
         left_out: &LeaveOut,
-    ) -> Told<Fingerprint> {
+    ) -> Results<Fingerprint> {
         let mut found = BTreeMap::new();
         for (name, read) in self.read(schemas, left_out, ReadStrategy::Digests).await {
             found.insert(name, read.map(|read| read.digests().fingerprint()));
@@ -80,7 +79,7 @@ impl CatalogReader {
             .collect()
     }
 
-    /// All that one schema holds, without its name.
+    /// All items of one schema, without its name.
     pub(crate) async fn catalog(
         &mut self,
         schema: &str,
@@ -93,22 +92,22 @@ impl CatalogReader {
         }
     }
 
-    /// All that each of some schemas holds, in any order. Those that are not there are left out.
+    /// All items of each schema, in any order. Schemas that do not exist are omitted.
     pub(crate) async fn catalogs(
         &mut self,
         schemas: &[String],
         left_out: &LeaveOut,
-    ) -> Told<Catalog> {
+    ) -> Results<Catalog> {
         let read = self.read(schemas, left_out, ReadStrategy::Items).await;
-        let catalog = |(name, read): (String, Result<Read, Failure>)| {
+        let catalog = |(name, read): (String, Result<SchemaContent, Failure>)| {
             let read = read.map(|read| Catalog::new(read.items()).named(&name));
             (name, read)
         };
         read.into_iter().map(catalog).collect()
     }
 
-    /// The fingerprint of the whole database: all schemas that are not PostgreSQL's own, with their names, and what is in
-    /// none.
+    /// The fingerprint of the whole database: all schemas except PostgreSQL's own, with their names, and objects outside of
+    /// schemas.
     pub(crate) async fn database_fingerprint(
         &mut self,
         left_out: &LeaveOut,
@@ -120,7 +119,7 @@ impl CatalogReader {
         Ok(all.fingerprint())
     }
 
-    /// All that the whole database holds.
+    /// All items of the whole database.
     pub(crate) async fn database_catalog(
         &mut self,
         left_out: &LeaveOut,
@@ -128,10 +127,10 @@ impl CatalogReader {
         let read = self.database(left_out, ReadStrategy::Items).await?;
         let name = "SELECT pg_catalog.current_database()::pg_catalog.text";
         let name: String = self.session.fetch_one(name).await?;
-        Ok(Catalog::new(read.into_iter().flat_map(Read::items).collect()).named(&name))
+        Ok(Catalog::new(read.into_iter().flat_map(SchemaContent::items).collect()).named(&name))
     }
 
-    /// All that the database holds outside of `schemas`: in its other schemas, with their names, and in none.
+    /// All items of the database outside of `schemas`: in its other schemas, with their names, and outside of schemas.
     pub(crate) async fn catalog_without(
         &mut self,
         schemas: &[String],
@@ -140,7 +139,7 @@ impl CatalogReader {
         let mut others = self.schemas().await?;
         others.retain(|schema| !schemas.contains(schema));
         let read = self
-            .patiently(NameRendering::OfAllSchemas, &others, left_out, ReadStrategy::Items)
+            .read_with_retries(NameRendering::OfAllSchemas, &others, left_out, ReadStrategy::Items)
             .await?;
         Ok(Catalog::new(read.into_iter().flat_map(|(_, read)| read.items()).collect()))
     }
@@ -152,27 +151,30 @@ impl CatalogReader {
     async fn database(
         &mut self,
         left_out: &LeaveOut,
-        way: ReadStrategy,
-    ) -> Result<Vec<Read>, Failure> {
+        strategy: ReadStrategy,
+    ) -> Result<Vec<SchemaContent>, Failure> {
         let schemas = self.schemas().await?;
-        let read = self.patiently(NameRendering::OfAllSchemas, &schemas, left_out, way).await?;
+        let read = self
+            .read_with_retries(NameRendering::OfAllSchemas, &schemas, left_out, strategy)
+            .await?;
         Ok(read.into_iter().map(|(_, read)| read).collect())
     }
 
-    /// Those that are there, in any order. What fails together is tried in halves, until it is clear whose failure it is.
+    /// Reads the existing schemas, in any order. A chunk that fails is halved until the failing schema is found.
     async fn read(
         &mut self,
         schemas: &[String],
         left_out: &LeaveOut,
-        way: ReadStrategy,
-    ) -> Told<Read> {
-        let mut told: Told<Read> = Vec::with_capacity(schemas.len());
+        strategy: ReadStrategy,
+    ) -> Results<SchemaContent> {
+        let mut results: Results<SchemaContent> = Vec::with_capacity(schemas.len());
         let mut left: Vec<&[String]> = schemas.chunks(CHUNK).rev().collect();
         while let Some(part) = left.pop() {
-            match self.patiently(NameRendering::OfOneSchema, part, left_out, way).await {
-                Ok(read) => told.extend(read.into_iter().map(|(name, read)| (name, Ok(read)))),
-                Err(failure) if part.len() == 1 || is_of_all(&failure) => {
-                    told.extend(part.iter().map(|name| (name.clone(), Err(failure.clone()))));
+            match self.read_with_retries(NameRendering::OfOneSchema, part, left_out, strategy).await
+            {
+                Ok(read) => results.extend(read.into_iter().map(|(name, read)| (name, Ok(read)))),
+                Err(failure) if part.len() == 1 || affects_all_schemas(&failure) => {
+                    results.extend(part.iter().map(|name| (name.clone(), Err(failure.clone()))));
                 }
                 Err(_) => {
                     let (first, second) = part.split_at(part.len() / 2);
@@ -180,21 +182,21 @@ impl CatalogReader {
                 }
             }
         }
-        told
+        results
     }
 
-    async fn patiently(
+    async fn read_with_retries(
         &mut self,
         naming: NameRendering,
         schemas: &[String],
         left_out: &LeaveOut,
-        way: ReadStrategy,
-    ) -> Result<Vec<(String, Read)>, Failure> {
+        strategy: ReadStrategy,
+    ) -> Result<Vec<(String, SchemaContent)>, Failure> {
         let mut tries = 1;
         loop {
-            match self.chunk(naming, schemas, left_out, way).await {
-                Err(failure) if tries < TRIES && is_of_the_moment(&failure) => tries += 1,
-                answered => return answered,
+            match self.chunk(naming, schemas, left_out, strategy).await {
+                Err(failure) if tries < TRIES && is_concurrent_drop(&failure) => tries += 1,
+                result => return result,
             }
         }
     }
@@ -204,13 +206,17 @@ impl CatalogReader {
         naming: NameRendering,
         schemas: &[String],
         left_out: &LeaveOut,
-        way: ReadStrategy,
-    ) -> Result<Vec<(String, Read)>, Failure> {
+        strategy: ReadStrategy,
+    ) -> Result<Vec<(String, SchemaContent)>, Failure> {
         let mut chunk =
             Chunk::begin(&mut self.session, self.major, naming, schemas, left_out).await?;
-        let read = match way {
-            ReadStrategy::Digests => chunk.digests().await.map(|all| wrapped(all, Read::Digests)),
-            ReadStrategy::Items => chunk.catalogs().await.map(|all| wrapped(all, Read::Items)),
+        let read = match strategy {
+            ReadStrategy::Digests => {
+                chunk.digests().await.map(|all| wrapped(all, SchemaContent::Digests))
+            }
+            ReadStrategy::Items => {
+                chunk.catalogs().await.map(|all| wrapped(all, SchemaContent::Items))
+            }
         };
         let ended = chunk.end().await;
         let read = read?;
@@ -218,11 +224,14 @@ impl CatalogReader {
     }
 }
 
-fn wrapped<T>(all: Vec<(String, T)>, wrap: impl Fn(T) -> Read) -> Vec<(String, Read)> {
+fn wrapped<T>(
+    all: Vec<(String, T)>,
+    wrap: impl Fn(T) -> SchemaContent,
+) -> Vec<(String, SchemaContent)> {
     all.into_iter().map(|(name, one)| (name, wrap(one))).collect()
 }
 
-impl Read {
+impl SchemaContent {
     fn digests(self) -> Digests {
         match self {
             Self::Digests(digests) => digests,
@@ -238,15 +247,15 @@ impl Read {
     }
 }
 
-/// It would be no other for any part of the schemas.
-fn is_of_all(failure: &Failure) -> bool {
+/// Whether every part of the chunk would fail in the same way.
+fn affects_all_schemas(failure: &Failure) -> bool {
     !matches!(failure.kind, FailureKind::Sql { .. })
 }
 
-/// Something was dropped while it was rendered. A lock or too little memory is none of that: the same would happen again.
-/// Source of the codes: PostgreSQL's Appendix A; `XX000` is how "cache lookup failed" and "could not open relation" come,
-/// and `22P02` how `{gone}` of `statement.rs` does.
-fn is_of_the_moment(failure: &Failure) -> bool {
+/// Whether an item was dropped while it was rendered. A lock timeout or too little memory would recur, so they do not count.
+/// Source of the codes: PostgreSQL, Appendix A; `XX000` is the code of "cache lookup failed" and "could not open relation",
+/// and `22P02` that of `{gone}` in `statement.rs`.
+fn is_concurrent_drop(failure: &Failure) -> bool {
     let FailureKind::Sql { sqlstate } = &failure.kind else { return false };
     matches!(sqlstate.as_str(), "XX000" | "40001" | "40P01")
         || sqlstate == "22P02" && failure.message.contains(crate::catalog::statement::GONE)

@@ -1,17 +1,20 @@
-//! From the queries of `kinds/` to statements.
+//! Creates statements from the queries of `kinds/`.
 //!
-//! In a query, braces hold what all of them need:
+//! In a query, braces stand for common expressions:
 //!
 //! | | |
 //! | --- | --- |
-//! | `{at:x}` | true, and from here on the search path is `x.path`. First in a `CASE`, so that what renders code comes after it |
-//! | `{gone:oid}` | an error, as PostgreSQL's own functions raise one for some things that have been dropped meanwhile; for others they give null |
-//! | `{grants:acl:kind:owner}` | the grants, sorted; without any, those that PostgreSQL gives by default, since `GRANT` and `REVOKE` leave them written down |
+//! | `{at:x}` | true; sets the search path to `x.path`. First in a `CASE`, so that it is evaluated before the code that
+//! follows |
+//! | `{gone:oid}` | raises an error, as PostgreSQL's functions do for some concurrently dropped objects; for others they
+//! return NULL |
+//! | `{grants:acl:kind:owner}` | the privileges, sorted; without an ACL, PostgreSQL's default privileges, because `GRANT`
+//! and `REVOKE` make them explicit |
 //! | `{list:array}` | its values, sorted |
-//! | `{own:catalog:oid}` | it has not been made by an extension |
+//! | `{own:catalog:oid}` | no extension has created it |
 //! | `{sep}`, `{placeholder}`, `{left_out}` | see there |
 //!
-//! `-- since 14` and `-- before 17` at the end of a line are about the server's major version.
+//! `-- since 14` and `-- before 17` at the end of a line limit it to the server's major versions.
 
 use super::kinds;
 use crate::model::SEPARATOR;
@@ -20,38 +23,38 @@ use crate::sql::{OWN_SCHEMA, quote_literal};
 /// How names are rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NameRendering {
-    /// Without the schema that they are in.
+    /// Without their schema.
     OfOneSchema,
-    /// All with their schema: the catalog of a database.
+    /// With their schema: for the catalog of a database.
     OfAllSchemas,
 }
 
-/// Whose things are asked for.
+/// The schemas of a query.
 #[derive(Debug, Clone)]
 pub(crate) struct CatalogScope<'s> {
     /// The server's major version.
     pub(crate) major: u32,
     pub(crate) naming: NameRendering,
     pub(crate) schemas: Vec<u32>,
-    /// Relations that are left out.
+    /// OIDs of relations that are omitted.
     pub(crate) left_out: &'s [u32],
 }
 
-/// What comes back.
+/// The columns of a statement's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CatalogOutput {
-    /// `schema`, `kind`, and `digest` as [`crate::model::Digests`] has it.
+    /// `schema`, `kind`, and `digest` as in [`crate::model::Digests`].
     Digests,
     /// `schema`, `kind`, `name`, `code`, `raw`.
     Items,
 }
 
 impl CatalogScope<'_> {
-    /// One statement with all of `queries`. It sets the search path: set it back to nothing before the next one is parsed.
+    /// One statement for all `queries`. It changes the search path, which must be reset before the next statement is parsed.
     pub(crate) fn statement(&self, queries: &[&str], wanted: CatalogOutput) -> String {
         let union = queries.iter().map(|query| format!("({query})")).collect::<Vec<_>>();
         let union = union.join("\nUNION ALL\n");
-        // OFFSET 0 keeps the planner from computing a hash where it is read, and then more than once.
+        // OFFSET 0 keeps the planner from inlining the hash, which would compute it several times.
         let select = match wanted {
             CatalogOutput::Items => {
                 format!("SELECT schema::text, kind, name, code, raw FROM ({union}) AS items")
@@ -65,7 +68,7 @@ impl CatalogScope<'_> {
         self.expand(&of_major(&format!("{}\n{select}", kinds::COMMON), self.major))
     }
 
-    /// Fills in the braces.
+    /// Replaces the braces.
     fn expand(&self, template: &str) -> String {
         let mut sql = String::with_capacity(template.len() * 2);
         let mut rest = template;
@@ -89,7 +92,7 @@ impl CatalogScope<'_> {
             ["grants", acl, kind, owner] => {
                 self.filled(&["list", &format!("coalesce({acl}, acldefault('{kind}', {owner}))")])
             }
-            // The condition spares most rows a subquery.
+            // The condition avoids the subquery for most rows.
             ["list", array] => format!(
                 "CASE WHEN {array} IS NOT NULL THEN (SELECT string_agg(one::text, ', ' ORDER BY one::text COLLATE \"C\") \
                  FROM unnest({array}) AS one) END"
@@ -110,7 +113,7 @@ impl CatalogScope<'_> {
     }
 }
 
-/// What the error of `{gone:…}` says.
+/// The start of the error message of `{gone:…}`.
 pub(crate) const GONE: &str = "gone meanwhile: ";
 
 fn oids(oids: &[u32]) -> String {
@@ -118,7 +121,7 @@ fn oids(oids: &[u32]) -> String {
     format!("'{{{}}}'::oid[]", oids.join(","))
 }
 
-/// Leaves out the lines that are for other majors, and comments.
+/// Removes comments, and lines for other major versions.
 pub(crate) fn of_major(template: &str, major: u32) -> String {
     let fits = |comment: &str| match comment.trim().split_once(' ') {
         Some(("since", version)) => version.parse().map_or(true, |version: u32| major >= version),
@@ -142,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_for_the_majors_that_they_name() {
+    fn lines_are_limited_to_their_major_versions() {
         let template = "-- a comment\nx, -- since 14\ny, -- since 15 -- before 17\nz -- note\n";
         assert_eq!(of_major(template, 13), "z\n");
         assert_eq!(of_major(template, 14), "x,\nz\n");
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_brace_is_known() {
+    fn all_placeholders_are_replaced() {
         let scope = CatalogScope {
             major: 18,
             naming: NameRendering::OfOneSchema,

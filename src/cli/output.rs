@@ -110,6 +110,8 @@ mod tests {
     use camino::Utf8PathBuf;
 
     use super::*;
+    use crate::report::verify::v1::Report;
+    use crate::report::{Rendered as _, ReportFormat};
 
     fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
         let holder = tempfile::tempdir().unwrap();
@@ -125,8 +127,12 @@ mod tests {
         names
     }
 
+    fn json_format() -> ReportFormat<Report> {
+        *Report::FORMATS.iter().find(|format| format.name == "json").unwrap()
+    }
+
     fn probed(path: Utf8PathBuf) -> Result<(), String> {
-        let output = ReportOutput { format: "json".to_owned(), path };
+        let output = ReportOutput { format: json_format(), path };
         probe(&[output]).map_err(|error| error.to_string())
     }
 

@@ -1,5 +1,6 @@
-//! Which migrations go to the server together: those that are proven not to notice, as many as a message takes, so that a
-//! server far away costs little. Each keeps its transaction, and with that its locks, to itself.
+//! Groups migrations into batches that are sent together, to save round trips to a distant server. Only migrations that
+//! provably cannot observe the grouping share a message, up to a size limit. Each keeps its own transaction and its own
+//! locks.
 
 use crate::formats::{
     Fragment, QueryBatch, is_one_transaction, keeps_the_session, scripts, separated,
@@ -7,37 +8,37 @@ use crate::formats::{
 use crate::model::Script;
 use crate::sql::{Observation, effects};
 
-/// A message that is longer than this does not get another migration; in bytes.
+/// In bytes. A message that is longer than this gets no further migration.
 const LONG: usize = 256 * 1024;
 
-/// What one migration sends.
+/// The messages of one migration.
 #[derive(Debug, Clone)]
 pub(crate) struct BatchStep {
     pub(crate) messages: Vec<QueryBatch>,
-    /// An SQL expression, true if the ledger shows it.
-    pub(crate) recorded: String,
+    /// An SQL expression: true if the ledger shows the migration.
+    pub(crate) is_applied_expr: String,
 }
 
-/// Some migrations, one after the other, that are sent and looked at together.
+/// Consecutive migrations that are sent together and verified together.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
-    /// How many migrations these are.
+    /// The number of migrations.
     pub(crate) steps: usize,
     pub(crate) messages: Vec<QueryBatch>,
-    /// True if the ledger shows all of them.
-    pub(crate) recorded: String,
-    /// Each of them is a transaction of the tool's own, in one message or in several, so that one that fails has had no
-    /// effect.
+    /// An SQL expression: true if the ledger shows all of them.
+    pub(crate) is_applied_expr: String,
+    /// Each migration is one transaction of the tool, in one or several messages, so a failed migration has no effect.
     pub(crate) is_whole: bool,
-    /// Another migration may go in its message.
+    /// Another migration may be added to its message.
     may_share: bool,
 }
 
 /// Divides steps into batches, in their order.
-/// `check` is SQL that fails where the session is not what it was; it stands between two migrations, so that what one of
-/// them has moved without a word of it in its text does not move the next one. `watched` says that code of the project's
-/// sees each statement or the ledger's rows (event triggers, triggers of the ledger): then no message has more than its
-/// tool would send. The same counts for what follows a migration that may make such a trigger on the table `ledger`.
+///
+/// `check` is SQL that fails if the session state has changed. It runs between two migrations of a message, so that a side
+/// effect that is not visible in a migration's text does not reach the next one. `watched` is true if code of the project
+/// observes each statement or the ledger's rows (event triggers, triggers on the ledger): a message then contains no more
+/// than the tool would send. The same applies after a migration that may create such a trigger on the table `ledger`.
 pub(crate) fn batches(steps: &[BatchStep], check: &str, watched: bool, ledger: &str) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut watched = watched;
@@ -46,12 +47,13 @@ pub(crate) fn batches(steps: &[BatchStep], check: &str, watched: bool, ledger: &
         let batch = Batch::of(step, watched);
         match batches.last_mut() {
             Some(last) if batch.may_share && last.may_share && length(&last.messages) < LONG => {
-                let mut segments = last.messages[0].segments().to_vec();
-                segments.push(Fragment::Tool(check.to_owned()));
-                segments.extend_from_slice(step.messages[0].segments());
-                let demand = last.messages[0].demand();
-                last.messages = vec![QueryBatch::new(segments).demanding(demand)];
-                last.recorded = format!("{} AND {}", last.recorded, step.recorded);
+                let mut fragments = last.messages[0].fragments().to_vec();
+                fragments.push(Fragment::Tool(check.to_owned()));
+                fragments.extend_from_slice(step.messages[0].fragments());
+                let precondition = last.messages[0].precondition();
+                last.messages = vec![QueryBatch::new(fragments).with_precondition(precondition)];
+                last.is_applied_expr =
+                    format!("{} AND {}", last.is_applied_expr, step.is_applied_expr);
                 last.steps += 1;
             }
             _ => batches.push(batch),
@@ -61,7 +63,7 @@ pub(crate) fn batches(steps: &[BatchStep], check: &str, watched: bool, ledger: &
 }
 
 impl Batch {
-    /// One step by itself.
+    /// A batch of one step.
     pub(crate) fn of(step: &BatchStep, watched: bool) -> Self {
         let is_whole = is_one_transaction(&step.messages) && keeps_the_session(&step.messages);
         let sees_nothing = scripts(&step.messages)
@@ -72,14 +74,14 @@ impl Batch {
             steps: 1,
             may_share: is_whole && sees_nothing && !watched && messages.len() == 1,
             messages,
-            recorded: step.recorded.clone(),
+            is_applied_expr: step.is_applied_expr.clone(),
             is_whole,
         }
     }
 }
 
 impl Batch {
-    /// The files of its migrations, each once.
+    /// The files of its migrations, without duplicates.
     pub(crate) fn files(&self) -> Vec<&str> {
         let mut files: Vec<&str> = scripts(&self.messages).map(Script::file_name).collect();
         files.dedup();
@@ -88,7 +90,7 @@ impl Batch {
 }
 
 fn length(messages: &[QueryBatch]) -> usize {
-    messages.iter().flat_map(QueryBatch::segments).map(|segment| segment.text().len()).sum()
+    messages.iter().flat_map(QueryBatch::fragments).map(|fragment| fragment.text().len()).sum()
 }
 
 #[cfg(test)]
@@ -111,7 +113,7 @@ mod tests {
         });
         let step = |migration: Migration| BatchStep {
             messages: sqlx.apply(&migration, &ledger),
-            recorded: format!("r{}", migration.version),
+            is_applied_expr: format!("r{}", migration.version),
         };
         migrations.map(step).collect()
     }
@@ -121,11 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn transactions_go_together_and_stay_transactions() {
+    fn transactions_share_a_message_and_keep_their_commits() {
         let batches =
             batches(&steps(&["select 1;", "select 2;", "select 3;"]), "select 0", false, "l");
         let [batch] = batches.as_slice() else { panic!("{batches:?}") };
-        assert_eq!((batch.steps, batch.recorded.as_str()), (3, "r0 AND r1 AND r2"));
+        assert_eq!((batch.steps, batch.is_applied_expr.as_str()), (3, "r0 AND r1 AND r2"));
         let text = batch.messages[0].text();
         assert_eq!(text.matches("BEGIN").count(), 3);
         assert_eq!(text.matches("COMMIT").count(), 3);
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_the_session_otherwise_goes_alone() {
+    fn migrations_that_change_the_session_are_sent_alone() {
         let alone = "-- no-transaction\ncreate index concurrently i on t (a)";
         assert_eq!(sizes(&["select 1;", alone, "select 2;", "select 3;"]), [1, 1, 2]);
         assert_eq!(sizes(&["select 1;", "set search_path = x;", "select 2;"]), [1, 1, 1]);
@@ -143,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_its_limits() {
+    fn a_long_message_gets_no_further_migration() {
         let long = format!("select '{}';", "x".repeat(LONG));
         assert_eq!(sizes(&[&long, "select 1;", "select 2;"]), [1, 2]);
     }
 
     #[test]
-    fn what_may_notice_goes_alone() {
+    fn migrations_that_may_observe_the_batch_are_sent_alone() {
         let ddl = "create table a (at timestamptz default now());";
         let time = "alter table a add column b timestamptz default now();";
         assert_eq!(sizes(&[ddl, ddl, time, ddl, ddl]), [2, 1, 2]);
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unknown_is_sent_as_the_tool_sends_it() {
+    fn unclassified_statements_are_sent_as_the_tool_sends_them() {
         let script = "insert into a default values;";
         let batches = batches(&steps(&[script]), "select 0", false, "l");
         let messages: Vec<_> = batches[0].messages.iter().map(QueryBatch::text).collect();
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_shared_where_the_ledger_or_each_statement_is_watched() {
+    fn observed_migrations_are_sent_in_separate_messages() {
         let ddl = "create table a ();";
         let of = |scripts: &[&str], watched| -> Vec<(usize, usize)> {
             let batches = batches(&steps(scripts), "select 0", watched, "l");

@@ -1,4 +1,4 @@
-//! What a failed batch has left on the server, and whether it can be run again.
+//! What a failed batch left on the server, and whether it can be retried.
 
 use super::batch::Batch;
 use super::concurrent_index::{Leftovers, is_lone_index_command};
@@ -7,41 +7,42 @@ use crate::formats::{self, is_one_transaction, rolls_back_whole};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::StepFailure;
 
-/// A failed batch.
 #[derive(Debug)]
 pub(crate) struct BatchFailure {
     pub(crate) failure: Failure,
-    /// The message that failed, and how many of its statements were completed before. None where nothing was sent.
+    /// The index of the message that failed, and the number of its statements that completed before. `None` if nothing was
+    /// sent.
     pub(crate) at: Option<(usize, usize)>,
-    /// All of it was in transactions: nothing of it is applied in part.
+    /// The whole batch was in transactions: no part of it is applied.
     pub(crate) is_whole: bool,
-    /// Something that its scripts did before the failure stays applied.
+    /// Some of its statements before the failure remain applied.
     pub(crate) is_partly_applied: bool,
-    /// Another session caused the failure. None where a part of the batch may stay, too: it is not run again then.
+    /// Another session caused the failure. `None` also if a part of the batch may remain applied, because it is not retried
+    /// then.
     pub(crate) race: Option<Race>,
-    /// The failed try had no effect at all, apart from the format's mark that it was begun.
+    /// The failed attempt had no effect, apart from the format's mark that the migration has started.
     pub(crate) had_no_effect: bool,
-    /// The command that failed builds or drops an index, and nothing before it stays.
+    /// The failed command builds or drops an index, and nothing before it remains applied.
     pub(crate) is_index_command: bool,
-    /// Invalid indexes that it left.
+    /// Invalid indexes that the batch left.
     pub(crate) leftovers: Leftovers,
-    /// The first of several migrations that shared its message.
+    /// The index of the first migration in the failed message, if several migrations shared it.
     pub(crate) first_of_several: Option<usize>,
 }
 
 impl BatchFailure {
-    /// Nothing has been sent. Where the connection broke, it can be tried again.
-    pub(crate) fn before_any(failure: Failure) -> Self {
+    /// Nothing was sent. A broken connection can be retried.
+    pub(crate) fn before_start(failure: Failure) -> Self {
         let race = race::of(&failure);
-        Self { race, is_whole: true, had_no_effect: true, ..Self::permanent(failure, true) }
+        Self { race, is_whole: true, had_no_effect: true, ..Self::with_scope(failure, true) }
     }
 
-    /// Another try would not help.
-    pub(crate) fn for_good(failure: Failure, batch: &Batch) -> Self {
-        Self::permanent(failure, batch.is_whole)
+    /// A failure that a retry would not fix.
+    pub(crate) fn permanent(failure: Failure, batch: &Batch) -> Self {
+        Self::with_scope(failure, batch.is_whole)
     }
 
-    fn permanent(failure: Failure, is_whole: bool) -> Self {
+    fn with_scope(failure: Failure, is_whole: bool) -> Self {
         Self {
             failure,
             at: None,
@@ -55,13 +56,13 @@ impl BatchFailure {
         }
     }
 
-    /// By the message that failed, and by how far the server came in it.
+    /// Classifies a failure by the message that failed and the number of its completed statements.
     pub(crate) fn classify(batch: &Batch, failed: StepFailure) -> Self {
         let StepFailure { message, completed, failure } = failed;
         let is_lost = failure.kind == FailureKind::ConnectionLost;
         let rolls_back = rolls_back_whole(&batch.messages, message);
-        // Where the server has not said how a message ended, it may have ended well: the ledger tells, if its row is in the
-        // same transaction.
+        // If the connection broke before the server reported the result, the message may have succeeded. The ledger tells,
+        // if its row is in the same transaction.
         let had_no_effect =
             batch.is_whole || (rolls_back && (!is_lost || is_one_transaction(&batch.messages)));
         let is_partly_applied = formats::leaves_something(&batch.messages, message, completed);
@@ -75,11 +76,11 @@ impl BatchFailure {
             race,
             had_no_effect,
             is_index_command,
-            ..Self::for_good(failure, batch)
+            ..Self::permanent(failure, batch)
         }
     }
 
-    /// Adds what to do on a real database about what the failure may have left.
+    /// Adds a hint for real databases: how to handle effects that the failure may have left.
     pub(crate) fn explain_effect(&mut self) {
         let is_lost = self.failure.kind == FailureKind::ConnectionLost;
         if is_lost && !self.had_no_effect {
@@ -99,7 +100,7 @@ impl BatchFailure {
     }
 }
 
-/// For each message of a batch: if that is cancelled, a part of a migration stays.
+/// For each message of a batch: whether its cancellation would leave a part of a migration.
 pub(crate) fn leaves_something(batch: &Batch) -> Vec<bool> {
     let messages = &batch.messages;
     // What an index command leaves is cleaned up.

@@ -1,28 +1,32 @@
-//! Whether the ledger shows a migration, asked before its transaction ends. A function can move the search path or the role
-//! without a word in the migration's text: the tool's row is in another ledger then, or in none, and once that is committed
-//! somebody has to mend it by hand.
+//! Checks before the commit that the ledger shows the migration. A function can change the search path or the role without a
+//! trace in the migration's text. The tool's row is then in another ledger or in none, and once committed this needs a
+//! manual fix.
 
 use crate::formats::{Fragment, QueryBatch};
 use crate::model::{Failure, FailureKind};
 use crate::sql::effects;
 
-/// Where our own question begins.
+/// The start of the guard query. [`guard_failure`] recognizes it.
 const GUARD: &str = "SELECT 1 / (/* does the ledger show it? */ ";
-/// The messages of a step, with a question before their `COMMIT` that fails unless `recorded` is true there. Where no
-/// statement calls for it, and where the tool has no transaction around script and row, they are as they were.
-pub(crate) fn with_commit_guard(mut messages: Vec<QueryBatch>, recorded: &str) -> Vec<QueryBatch> {
-    let is_commit = |segment: &Fragment| matches!(segment, Fragment::Tool(sql) if sql == "COMMIT");
+/// Adds a guard query before the `COMMIT` of a step, which fails unless `is_applied_expr` is true. The messages stay
+/// unchanged if no statement needs the guard, or if the tool does not put script and ledger row into one transaction.
+pub(crate) fn with_commit_guard(
+    mut messages: Vec<QueryBatch>,
+    is_applied_expr: &str,
+) -> Vec<QueryBatch> {
+    let is_commit =
+        |fragment: &Fragment| matches!(fragment, Fragment::Tool(sql) if sql == "COMMIT");
     let Some(last) = messages.last() else { return messages };
-    let ends = last.segments().last().is_some_and(is_commit);
-    if !ends || !messages.iter().flat_map(QueryBatch::segments).any(may_move_unseen) {
+    let ends = last.fragments().last().is_some_and(is_commit);
+    if !ends || !messages.iter().flat_map(QueryBatch::fragments).any(may_move_unseen) {
         return messages;
     }
-    let asks = format!("{GUARD}{recorded})::pg_catalog.int4");
-    match last.segments() {
-        [_commit] => messages.insert(messages.len() - 1, QueryBatch::tool(asks)),
+    let guard = format!("{GUARD}{is_applied_expr})::pg_catalog.int4");
+    match last.fragments() {
+        [_commit] => messages.insert(messages.len() - 1, QueryBatch::tool(guard)),
         [rest @ .., commit] => {
-            let segments = [rest, &[Fragment::Tool(asks), commit.clone()]].concat();
-            let fused = QueryBatch::new(segments).demanding(last.demand());
+            let fragments = [rest, &[Fragment::Tool(guard), commit.clone()]].concat();
+            let fused = QueryBatch::new(fragments).with_precondition(last.precondition());
             messages.pop();
             messages.push(fused);
         }
@@ -31,12 +35,13 @@ pub(crate) fn with_commit_guard(mut messages: Vec<QueryBatch>, recorded: &str) -
     messages
 }
 
-/// It runs code that its text does not show. What a trigger or a default does is seen after the transaction.
-fn may_move_unseen(segment: &Fragment) -> bool {
-    matches!(segment, Fragment::Script(script) if effects(script).may_run_code())
+/// Whether a script runs code that its text does not show. Effects of triggers and defaults are checked after the
+/// transaction.
+fn may_move_unseen(fragment: &Fragment) -> bool {
+    matches!(fragment, Fragment::Script(script) if effects(script).may_run_code())
 }
 
-/// The division by zero is ours: see [`with_commit_guard`].
+/// Translates the division by zero of the guard query: see [`with_commit_guard`].
 pub(crate) fn guard_failure(failure: Failure) -> Failure {
     let is_ours = failure.kind == FailureKind::Sql { sqlstate: "22012".to_owned() }
         && failure.statement.as_deref().is_some_and(|sql| sql.contains(GUARD));
@@ -63,22 +68,22 @@ mod tests {
     use super::*;
     use crate::model::Script;
 
-    fn proven(script: &str, fused: bool) -> Vec<String> {
+    fn guarded(script: &str, fused: bool) -> Vec<String> {
         let tool = |sql: &str| Fragment::Tool(sql.to_owned());
         let script = Fragment::Script(Script::whole("1.sql", script));
-        let segments = [tool("BEGIN"), script, tool("ROW"), tool("COMMIT")];
+        let fragments = [tool("BEGIN"), script, tool("ROW"), tool("COMMIT")];
         let messages = match fused {
-            true => vec![QueryBatch::new(segments.to_vec())],
-            false => segments.map(|segment| QueryBatch::new(vec![segment])).to_vec(),
+            true => vec![QueryBatch::new(fragments.to_vec())],
+            false => fragments.map(|fragment| QueryBatch::new(vec![fragment])).to_vec(),
         };
-        let proven = with_commit_guard(messages, "r");
-        let segments = proven.iter().flat_map(QueryBatch::segments);
-        segments.map(|segment| segment.text().to_owned()).collect()
+        let guarded = with_commit_guard(messages, "r");
+        let fragments = guarded.iter().flat_map(QueryBatch::fragments);
+        fragments.map(|fragment| fragment.text().to_owned()).collect()
     }
 
     #[test]
-    fn a_call_is_asked_about_and_a_definition_is_not() {
-        let asks = "SELECT 1 / (/* does the ledger show it? */ r)::pg_catalog.int4";
+    fn calls_are_guarded_and_definitions_are_not() {
+        let guard = "SELECT 1 / (/* does the ledger show it? */ r)::pg_catalog.int4";
         for fused in [true, false] {
             for script in [
                 "select f();",
@@ -87,20 +92,20 @@ mod tests {
                 "INSERT INTO a SELECT f();",
                 "create table b as select f();",
             ] {
-                assert_eq!(proven(script, fused), ["BEGIN", script, "ROW", asks, "COMMIT"]);
+                assert_eq!(guarded(script, fused), ["BEGIN", script, "ROW", guard, "COMMIT"]);
             }
             for script in [
                 "",
                 "create table a(); comment on table a is 'select';",
                 "INSERT INTO a VALUES (1)",
             ] {
-                assert_eq!(proven(script, fused), ["BEGIN", script, "ROW", "COMMIT"]);
+                assert_eq!(guarded(script, fused), ["BEGIN", script, "ROW", "COMMIT"]);
             }
         }
     }
 
     #[test]
-    fn without_a_transaction_there_is_nothing_to_ask_in() {
+    fn a_script_without_a_transaction_gets_no_guard() {
         let script = QueryBatch::script(Script::whole("1.sql", "select f()"));
         assert_eq!(with_commit_guard(vec![script, QueryBatch::tool("ROW")], "r").len(), 2);
     }

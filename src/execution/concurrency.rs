@@ -1,21 +1,23 @@
-//! Which failures may come of what ran at the same time.
+//! Which failures concurrent units may have caused.
 //!
-//! In production the tool goes through the tenants one after the other. A failure that others may have caused says nothing
-//! until it has come without them; so this list rather has too much in it than too little. What is not in it the server finds
-//! in the text of a statement alone, or in the rows of a table while it scans that.
+//! In production the tool processes one tenant after the other. A failure that concurrent units may have caused is
+//! conclusive only if it also occurs without them, so this list prefers false positives. The server detects the failures
+//! that are not listed from the text of a statement alone, or from the rows of a table while it scans them.
 
 use crate::model::{Failure, FailureKind};
 use crate::sql::{SqlWord, words};
 
-/// Whether a failure can be caused by units that run at the same time. `others_change` says that these may drop, rename or
-/// revoke what they share, or bring what others rely on.
+/// Whether concurrent units can have caused a failure. `others_change`: these may drop, rename or revoke shared objects, or
+/// add objects that others depend on.
 ///
-/// Source of the codes: PostgreSQL's Appendix A.
+/// Source of the codes: PostgreSQL, Appendix A.
 pub(crate) fn can_come_of_concurrency(failure: &Failure, others_change: bool) -> bool {
     match &failure.kind {
-        FailureKind::Sql { sqlstate } if is_of_value(sqlstate) => !reads_own_rows(failure),
-        FailureKind::Sql { sqlstate } => code_can(sqlstate, &failure.message, others_change),
-        // Another one ended the session, took a schema away, or changed the ledger.
+        FailureKind::Sql { sqlstate } if is_value_error(sqlstate) => !reads_own_rows(failure),
+        FailureKind::Sql { sqlstate } => {
+            code_can_come_of_concurrency(sqlstate, &failure.message, others_change)
+        }
+        // Another unit terminated the session, dropped the schema, or changed the ledger.
         FailureKind::ConnectionLost | FailureKind::SearchPath | FailureKind::Ledger => true,
         FailureKind::Refused
         | FailureKind::File
@@ -25,13 +27,13 @@ pub(crate) fn can_come_of_concurrency(failure: &Failure, others_change: bool) ->
     }
 }
 
-/// What a value is not good for: `1 / (SELECT …)`, a cast, a `LIMIT`. The value may come of what others have written, or of
-/// a lock that they hold. Class 22: data exceptions; 44000: a view's check option; 55000: no state for this.
-fn is_of_value(sqlstate: &str) -> bool {
+/// A value was unsuitable: `1 / (SELECT …)`, a cast, a `LIMIT`. It may depend on rows that others wrote, or on a lock that
+/// they hold. Class 22: data exceptions; 44000: a view's check option; 55000: object not in prerequisite state.
+fn is_value_error(sqlstate: &str) -> bool {
     sqlstate.starts_with("22") || matches!(sqlstate, "44000" | "55000")
 }
 
-/// `ALTER TABLE … TYPE int USING …`, `CREATE INDEX … ((a / b))`: values of rows that were in the table before.
+/// `ALTER TABLE … TYPE int USING …`, `CREATE INDEX … ((a / b))`: values of rows that existed before.
 fn reads_own_rows(failure: &Failure) -> bool {
     let statement = failure.statement.as_deref().unwrap_or_default();
     let mut words = words(statement);
@@ -40,27 +42,27 @@ fn reads_own_rows(failure: &Failure) -> bool {
     first.is("ALTER") || (first.is("CREATE") && words.next().as_ref().is_some_and(of_index))
 }
 
-fn code_can(sqlstate: &str, message: &str, others_change: bool) -> bool {
+fn code_can_come_of_concurrency(sqlstate: &str, message: &str, others_change: bool) -> bool {
     match sqlstate {
-        // A limit of time, or of locks: the lock table is one for the whole server.
+        // A time limit, or the lock table, which is shared by the whole server.
         "55P03" | "57014" | "53200" => true,
-        // Another session uses the object, or has put something on it.
+        // Another session uses the object, or has added a dependency on it.
         "55006" | "2BP01" => true,
-        // `INSERT … WHERE NOT EXISTS` into a shared table, a counter, a marker row: all lose against a tenant beside them.
-        // What the server finds while it scans the rows of a table for ALTER TABLE was in them before.
+        // `INSERT … WHERE NOT EXISTS` into a shared table, a counter, a marker row: all can conflict with a concurrent
+        // tenant. Rows that fail the table scan of `ALTER TABLE` existed before.
         "23502" => !message.contains("contains null values"),
         "23514" => !message.contains("is violated by some row"),
-        // `CREATE … IF NOT EXISTS`, or a look before it, is no lock.
+        // `CREATE … IF NOT EXISTS`, or a check before it, takes no lock.
         "42P04" | "42P06" | "42P07" | "42701" | "42710" | "42723" => true,
-        // The text alone.
+        // Depends on the text alone.
         "42601" => false,
         "0A000" => message.contains("cached plan"),
-        // More rows than one where a look before an INSERT should have left one.
+        // Several rows where a check before an INSERT should have left one.
         "21000" => true,
-        // Class 23: constraints; 40: deadlocks and serialization; P0: what a script raises by its own decision; XX: "tuple
-        // concurrently updated", "cache lookup failed", "could not open relation".
+        // Class 23: constraints; 40: deadlocks and serialization; P0: raised by a script; XX: "tuple concurrently updated",
+        // "cache lookup failed", "could not open relation".
         state if ["23", "40", "P0", "XX"].iter().any(|class| state.starts_with(class)) => true,
-        // Names, kinds and rights. Where the server names an object by number, or says so, it has found it and lost it.
+        // Names, kinds and privileges. If the message contains an OID or "concurrently", the object existed and disappeared.
         state if ["3D", "3F", "42", "55"].iter().any(|class| state.starts_with(class)) => {
             others_change || message.contains("OID") || message.contains("concurrently")
         }
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_sessions_can_do_to_each_other_counts() {
+    fn conflicts_between_sessions_can_come_of_concurrency() {
         for (sqlstate, message) in [
             ("40P01", "deadlock detected"),
             ("40001", "could not serialize access due to concurrent update"),
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_text_or_in_the_rows_does_not() {
+    fn errors_in_the_text_or_in_old_rows_cannot_come_of_concurrency() {
         for (sqlstate, message) in [
             ("42601", "syntax error at or near \"creat\""),
             ("42804", "column \"x\" cannot be cast automatically to type integer"),
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_counts_unless_it_is_of_the_units_own_rows() {
+    fn bad_values_can_come_of_concurrency_unless_from_own_rows() {
         let can = |sqlstate: &str, statement: Option<&str>| {
             let kind = FailureKind::Sql { sqlstate: sqlstate.to_owned() };
             let failure = Failure::new(kind, "division by zero");
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_take_away_counts_where_they_may() {
+    fn missing_objects_count_only_if_other_units_change_objects() {
         for (sqlstate, message) in [
             ("42P01", "relation \"public.countries\" does not exist"),
             ("42883", "function public.f() does not exist"),

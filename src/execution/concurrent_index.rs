@@ -1,9 +1,9 @@
-//! Commands that build indexes without blocking anybody (`CREATE INDEX CONCURRENTLY`, `REINDEX … CONCURRENTLY`): no lock
-//! timeout cuts them, and an invalid index that this run has left is dropped.
+//! Commands that build indexes without blocking writes (`CREATE INDEX CONCURRENTLY`, `REINDEX … CONCURRENTLY`). They run
+//! without a lock timeout, and an invalid index that this run left is dropped.
 //!
-//! Such a command waits until transactions that could see the old state have ended, all over the database, and nobody waits
-//! for it meanwhile. PostgreSQL counts that as waiting for a lock. (`DETACH PARTITION … CONCURRENTLY` takes a strong lock in
-//! its second phase, which others do wait for.)
+//! Such a command waits until all transactions of the database that could see the old state have ended. No other session
+//! waits for it meanwhile, but PostgreSQL counts this as waiting for a lock. (`DETACH PARTITION … CONCURRENTLY` takes a
+//! strong lock in its second phase, which does block others.)
 
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -14,21 +14,21 @@ use crate::model::{EnvironmentCause, Failure, FailureKind, Script};
 use crate::postgres::Session;
 use crate::sql::{Certainty, ConcurrentCommand, ObjectName, ReindexKind, effects, quote_literal};
 
-/// Keeps the session's lock timeout, whoever has set it, and switches it off.
+/// Saves the session's current lock timeout, and disables it.
 const UNLIMITED: &str = "SELECT pg_catalog.set_config('mig_ci.lock_timeout', pg_catalog.current_setting('lock_timeout'), \
     false); SET lock_timeout TO 0";
 const LIMITED: &str = "SELECT pg_catalog.set_config('lock_timeout', pg_catalog.current_setting('mig_ci.lock_timeout'), false)";
 
-/// The messages of a step of this script: what builds or drops an index concurrently is not subject to a lock timeout, unless
-/// the script sets one itself.
+/// Wraps each message that builds or drops an index concurrently, so that no lock timeout applies to it, unless the script
+/// sets one itself.
 pub(crate) fn without_lock_timeout(messages: Vec<QueryBatch>, script: &Script) -> Vec<QueryBatch> {
     if effects(script).sets_lock_timeout() == Certainty::Yes {
         return messages;
     }
     let mut all = Vec::with_capacity(messages.len());
     for message in messages {
-        let is_such = commands(&message).any(ConcurrentCommand::is_of_indexes);
-        let around = |sql: &str| is_such.then(|| QueryBatch::tool(sql));
+        let is_concurrent = commands(&message).any(ConcurrentCommand::is_of_indexes);
+        let around = |sql: &str| is_concurrent.then(|| QueryBatch::tool(sql));
         let after = around(LIMITED);
         all.extend(around(UNLIMITED));
         all.push(message);
@@ -38,46 +38,46 @@ pub(crate) fn without_lock_timeout(messages: Vec<QueryBatch>, script: &Script) -
 }
 
 fn commands(message: &QueryBatch) -> impl Iterator<Item = &ConcurrentCommand> {
-    let scripts = message.segments().iter().filter_map(|segment| match segment {
+    let scripts = message.fragments().iter().filter_map(|fragment| match fragment {
         Fragment::Script(script) => Some(script),
         Fragment::Tool(_) => None,
     });
     scripts.flat_map(|script| effects(script).concurrent_commands())
 }
 
-/// The command that is all of a message's script.
+/// Whether one such command is the whole script of a message.
 pub(crate) fn is_lone_index_command(message: &QueryBatch) -> bool {
-    let [Fragment::Script(script)] = message.segments() else { return false };
+    let [Fragment::Script(script)] = message.fragments() else { return false };
     let all = effects(script);
     all.statements().len() == 1 && all.concurrent_commands().any(ConcurrentCommand::is_of_indexes)
 }
 
-/// Whether a batch can leave an invalid index that is no good for anything. One that `DROP INDEX CONCURRENTLY` leaves is
-/// what the next try drops.
-pub(crate) fn builds(batch: &Batch) -> bool {
+/// Whether a batch can leave an invalid index that has to be dropped. An index that `DROP INDEX CONCURRENTLY` leaves is
+/// dropped by the next attempt.
+pub(crate) fn may_leave_invalid_index(batch: &Batch) -> bool {
     let makes = |command: &ConcurrentCommand| {
         matches!(command, ConcurrentCommand::CreateIndex { .. } | ConcurrentCommand::Reindex { .. })
     };
     batch.messages.iter().flat_map(commands).any(makes)
 }
 
-/// An index that nothing uses.
+/// An index with `indisvalid = false`.
 #[derive(Debug, Clone)]
 pub(crate) struct InvalidIndex {
     pub(crate) oid: i64,
     pub(crate) schema: String,
     pub(crate) name: String,
     pub(crate) table: String,
-    /// The schema of that table. Of an index of a TOAST table, `table` is the one whose values that keeps.
+    /// The schema of that table. For an index of a TOAST table, `table` is the table that owns it.
     pub(crate) table_schema: String,
-    /// With its schema, quoted.
+    /// Schema and name, quoted.
     pub(crate) qualified: String,
-    /// A process of the server builds or drops it.
+    /// A backend is building or dropping it.
     pub(crate) is_in_use: bool,
 }
 
-/// All of the database. Locks tell whether a process works on one: an index that is built is a matter of a process that
-/// reports that it builds one and has locked the table; who drops or rebuilds one has locked the index.
+/// All invalid indexes of the database. Locks tell whether a backend uses one: a build is reported in
+/// `pg_stat_progress_create_index` and locks the table; a drop or a rebuild locks the index.
 const INVALID: &str = "SELECT c.oid::pg_catalog.int8 AS oid, n.nspname::pg_catalog.text AS schema, \
     c.relname::pg_catalog.text AS name, t.relname::pg_catalog.text AS of_table, \
     m.nspname::pg_catalog.text AS of_schema, \
@@ -93,7 +93,7 @@ const INVALID: &str = "SELECT c.oid::pg_catalog.int8 AS oid, n.nspname::pg_catal
     JOIN pg_catalog.pg_namespace AS m ON m.oid = t.relnamespace \
     WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY n.nspname, c.relname";
 
-/// The invalid indexes of the session's database.
+/// Reads the invalid indexes of the session's database.
 pub(crate) async fn invalid_indexes(session: &mut Session) -> Result<Vec<InvalidIndex>, Failure> {
     let rows = session.query(INVALID).await?;
     let read = |row: &PgRow| -> Result<InvalidIndex, sqlx::Error> {
@@ -113,7 +113,7 @@ pub(crate) async fn invalid_indexes(session: &mut Session) -> Result<Vec<Invalid
     })
 }
 
-/// Indexes of a schema that a failed `CREATE INDEX CONCURRENTLY` has left, quoted and with their schema.
+/// Invalid indexes of a schema, left by a failed `CREATE INDEX CONCURRENTLY`: quoted, with their schema.
 pub(crate) async fn invalid_in_schema(
     session: &mut Session,
     schema: &str,
@@ -128,7 +128,7 @@ pub(crate) async fn invalid_in_schema(
     session.column(&query).await
 }
 
-/// Partitions of a schema whose `DETACH … CONCURRENTLY` was interrupted, as statements that complete it.
+/// Statements that complete the interrupted `DETACH … CONCURRENTLY` of a schema's partitions.
 pub(crate) async fn pending_detaches(
     session: &mut Session,
     schema: &str,
@@ -147,21 +147,23 @@ pub(crate) async fn pending_detaches(
 }
 
 impl InvalidIndex {
-    /// Whether this command, with this search path, can have left it.
-    fn is_of(&self, command: &ConcurrentCommand, search_path: &[String]) -> bool {
-        let is_there = |name: &ObjectName| match &name.schema {
+    /// Whether this command, with this search path, can have left the index.
+    fn may_be_left_by(&self, command: &ConcurrentCommand, search_path: &[String]) -> bool {
+        let is_in_schema = |name: &ObjectName| match &name.schema {
             Some(schema) => self.table_schema == *schema,
             None => search_path.contains(&self.table_schema),
         };
         match command {
             ConcurrentCommand::CreateIndex { index, table: Some(table) } => {
-                let is_it = |index: &ObjectName| index.name == self.name;
-                is_there(table) && self.table == table.name && index.as_ref().is_none_or(is_it)
+                let has_name = |index: &ObjectName| index.name == self.name;
+                is_in_schema(table)
+                    && self.table == table.name
+                    && index.as_ref().is_none_or(has_name)
             }
             ConcurrentCommand::Reindex { kind, name: Some(name) } => match kind {
-                ReindexKind::Index => is_there(name) && self.is_copy(Some(&name.name)),
+                ReindexKind::Index => is_in_schema(name) && self.is_copy(Some(&name.name)),
                 ReindexKind::Table => {
-                    is_there(name) && self.table == name.name && self.is_copy(None)
+                    is_in_schema(name) && self.table == name.name && self.is_copy(None)
                 }
                 ReindexKind::Schema => self.table_schema == name.name && self.is_copy(None),
                 ReindexKind::Database => self.is_copy(None),
@@ -173,8 +175,8 @@ impl InvalidIndex {
         }
     }
 
-    /// What `REINDEX CONCURRENTLY` calls an index that is to take the place of another one, or was in it. Long names are
-    /// cut, and a number stands behind a name that is taken.
+    /// Whether the name is one that `REINDEX CONCURRENTLY` gives to the new or the old copy of an index. Long names are
+    /// truncated, and a number is appended if the name is taken.
     fn is_copy(&self, of: Option<&str>) -> bool {
         let name = self.name.trim_end_matches(|last: char| last.is_ascii_digit());
         let rest = ["_ccnew", "_ccold"].iter().find_map(|end| name.strip_suffix(end));
@@ -182,31 +184,31 @@ impl InvalidIndex {
     }
 }
 
-/// What has become of the indexes that a batch left invalid.
+/// The invalid indexes that a batch left.
 #[derive(Debug)]
 pub(crate) struct Leftovers {
     pub(crate) dropped: Vec<String>,
-    /// These are there still.
+    /// They could not be dropped.
     pub(crate) left: Vec<String>,
-    /// It was possible to look.
+    /// The catalog could be read.
     pub(crate) is_known: bool,
 }
 
 impl Default for Leftovers {
-    /// Of a batch that can leave none.
+    /// For a batch that cannot leave any.
     fn default() -> Self {
         Self { dropped: Vec::new(), left: Vec::new(), is_known: true }
     }
 }
 
 impl Leftovers {
-    /// It was not possible to look.
+    /// The catalog could not be read.
     pub(crate) fn unknown() -> Self {
         Self { is_known: false, ..Self::default() }
     }
 }
 
-/// Drops what a batch has left that was absent or valid before. `limit` is how long that may wait for other transactions.
+/// Drops indexes that a batch left invalid and that were absent or valid before. `limit` is the lock timeout for the drop.
 pub(crate) async fn clean_up(
     session: &mut Session,
     search_path: &[String],
@@ -217,13 +219,13 @@ pub(crate) async fn clean_up(
     let mut leftovers = Leftovers::default();
     let Ok(after) = invalid_indexes(session).await else { return Leftovers::unknown() };
     if let Some(limit) = limit {
-        // If that fails, so does the drop, or it takes longer.
+        // If this fails, the drop also fails, or takes longer.
         let _ = session.execute(format!("SET lock_timeout TO '{limit}'")).await;
     }
     let all: Vec<&ConcurrentCommand> = batch.messages.iter().flat_map(commands).collect();
     for index in after {
         let was_before = before.iter().any(|one| one.oid == index.oid);
-        if was_before || !all.iter().any(|command| index.is_of(command, search_path)) {
+        if was_before || !all.iter().any(|command| index.may_be_left_by(command, search_path)) {
             continue;
         }
         let drop = format!("DROP INDEX CONCURRENTLY {}", index.qualified);

@@ -1,17 +1,17 @@
-//! One execution core for `verify` and `upgrade`: it runs a batch of steps on a target, reads back what the server shows
-//! afterwards, classifies a failure, decides on a retry, and makes the records of steps.
+//! One execution core for `verify` and `upgrade`: it runs a batch of steps on a target, reads back the server's state,
+//! classifies a failure, decides on a retry, and creates step records.
 //!
 //! ```text
 //! steps ─▶ Batch ─▶ BatchRunner ─▶ Postcondition ─▶ step records
 //!                       └─ failure ─▶ BatchFailure ─▶ retry::decide
 //! ```
 //!
-//! **How a batch is run** is the [`BatchRunner`]'s: natively, as messages of a SQL format in a session. A runner for steps
-//! that are not SQL text (a driver, a command) implements the same trait, and brings back the same [`Postcondition`].
+//! **How a batch is run** is up to the [`BatchRunner`]: natively, as messages of a SQL format in a session. A runner for
+//! steps that are not SQL text (a driver, a command) implements the same trait and returns the same [`Postcondition`].
 //!
-//! **What differs** between `verify` and `upgrade` stands at the edge of this room: `verify` sends each step by itself and
-//! records what it sees, for checks to judge; `upgrade` has a lease on the target, may send several steps at once, and treats
-//! a postcondition that does not hold as a failure. Which messages a step sends is [`Deploy`]'s.
+//! **The differences** between `verify` and `upgrade` are explicit at the edge of this module. `verify` sends each step
+//! separately and records the postcondition for checks. `upgrade` holds a lease on the target, may send several steps at
+//! once, and treats an unmet postcondition as a failure. [`Deploy`] selects the messages of a step.
 
 pub(crate) mod batch;
 pub(crate) mod batch_failure;
@@ -35,42 +35,41 @@ use commit_guard::guard_failure;
 use crate::model::Notice;
 use crate::postgres::{Postcondition, Session, StepFailure, collecting};
 
-/// Runs a batch on the target that it was made for.
+/// Runs a batch on the target that it was planned for.
 pub(crate) trait BatchRunner {
-    /// Runs all steps of a batch, and reads back what the target's session shows afterwards.
+    /// Runs all steps of a batch, and reads back the state of the target's session.
     ///
     /// # Errors
-    /// What kept it from its end: see [`RunError`].
+    /// Why the batch was not completed: see [`RunError`].
     async fn run(&mut self, batch: &Batch) -> Result<Postcondition, RunError>;
 }
 
-/// Why a batch did not come to its end.
+/// Why a batch was not completed.
 #[derive(Debug)]
 pub(crate) enum RunError {
-    /// The target is not as it was when the batch was planned. Nothing has been done.
+    /// The target has changed since the batch was planned. Nothing was executed.
     TargetChanged,
     Failed(Box<StepFailure>),
 }
 
-/// The native runner: the messages of a SQL format, in a session that is at the target.
+/// The native runner: sends the messages of a SQL format in a session whose search path is set to the target.
 impl BatchRunner for Session {
     async fn run(&mut self, batch: &Batch) -> Result<Postcondition, RunError> {
-        let sent = self.step(&batch.messages, &batch.recorded).await;
+        let sent = self.step(&batch.messages, &batch.is_applied_expr).await;
         sent.map_err(|failed| RunError::Failed(Box::new(failed)))
     }
 }
 
-/// What has become of a batch.
+/// The result of running a batch.
 #[derive(Debug)]
 pub(crate) struct Execution {
-    /// From the first message to the last answer.
+    /// From the first message sent to the last response.
     pub(crate) duration: Duration,
-    /// What the server said meanwhile.
+    /// Notices of the server during the run.
     pub(crate) notices: Vec<Notice>,
     pub(crate) result: Result<Postcondition, NotExecuted>,
 }
 
-/// Why a batch was not executed.
 #[derive(Debug)]
 pub(crate) enum NotExecuted {
     /// See [`RunError::TargetChanged`].
@@ -78,7 +77,7 @@ pub(crate) enum NotExecuted {
     Failed(Box<BatchFailure>),
 }
 
-/// Runs a batch. The one place where steps are executed, for `verify` and `upgrade`.
+/// Runs a batch. All steps of `verify` and `upgrade` are executed here.
 pub(crate) async fn execute(runner: &mut impl BatchRunner, batch: &Batch) -> Execution {
     let started = Instant::now();
     tracing::debug!(migrations = ?batch.files(), messages = batch.messages.len(), "sending");
@@ -86,7 +85,7 @@ pub(crate) async fn execute(runner: &mut impl BatchRunner, batch: &Batch) -> Exe
     let duration = started.elapsed();
     let result = match ran {
         Ok(seen) => {
-            let (recorded, schemas) = (seen.recorded, &seen.schemas);
+            let (recorded, schemas) = (seen.is_applied, &seen.schemas);
             tracing::debug!(recorded, ?schemas, ?duration, "postcondition read");
             Ok(seen)
         }

@@ -1,27 +1,27 @@
-//! What has to be true after a batch. An exit code is no evidence: the ledger and the session are.
+//! What must hold after a batch. A completed command is not sufficient evidence: the ledger and the session are checked.
 //!
-//! `verify` records what it sees, and checks judge that; `upgrade` ends the target with [`require`].
+//! `verify` records the postcondition for checks; `upgrade` fails the target with [`require`].
 
 use crate::model::{Failure, FailureKind, Place};
 use crate::postgres::Postcondition;
 
 impl Postcondition {
-    /// The schemas that the session sees now, where these are not the ones of `search_path`.
+    /// The schemas of the session's search path, if they differ from `search_path`.
     pub(crate) fn moved_search_path(self, search_path: &[String]) -> Option<Vec<String>> {
         (self.schemas != search_path).then_some(self.schemas)
     }
 }
 
-/// The ledger shows the batch, and the session sees the schemas of `search_path`.
+/// Requires that the ledger shows the batch, and that the session's schemas are those of `search_path`.
 ///
 /// # Errors
-/// What does not hold, at `place`.
+/// The condition that does not hold, at `place`.
 pub(crate) fn require(
     seen: Postcondition,
     search_path: &[String],
     place: Option<Place>,
 ) -> Result<(), Failure> {
-    if !seen.recorded {
+    if !seen.is_applied {
         let words = "the migration ran, but the ledger does not show it: the migration changed the ledger, the search path \
                      or the role, or left a transaction open";
         return Err(Failure { place, ..Failure::new(FailureKind::Ledger, words) });

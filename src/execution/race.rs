@@ -1,12 +1,12 @@
-//! Which failures of a rolled-back migration come from what ran beside it, so that another try can succeed.
+//! Which failures of a rolled-back migration were caused by a concurrent session, so that a retry can succeed.
 //!
-//! Sequences advance in transactions that are rolled back, too. A retry is therefore only for failures that *are* a race: a
-//! lock, a deadlock, or a row of a system catalog that two sessions wrote. A duplicate in a table of the user's is none.
+//! Sequences advance even in transactions that are rolled back. Therefore only failures that *are* a race are retried: a
+//! lock, a deadlock, or a row of a system catalog that two sessions wrote. A duplicate key in a user's table is not one.
 
 use crate::model::{Failure, FailureKind, FailureOrigin, Script};
 use crate::sql::effects;
 
-/// Why a try lost.
+/// The cause of a race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Race {
@@ -14,14 +14,15 @@ pub(crate) enum Race {
     Lock,
     /// The connection broke.
     Connection,
-    /// Another session wrote the same row of a system catalog, or the server chose this transaction as a deadlock's victim.
+    /// Another session wrote the same row of a system catalog, or the server chose this transaction as the deadlock victim.
     Catalog,
-    /// The object exists already, or no more, because another target of this run executed the same migration meanwhile.
+    /// The object already exists, or no longer exists, because another target of this run executed the same migration
+    /// concurrently.
     SameMigration,
 }
 
 impl Race {
-    /// What to do when all tries have lost.
+    /// What to do when all attempts have failed.
     pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::Lock => {
@@ -38,8 +39,8 @@ impl Race {
     }
 }
 
-/// What exists already, or no more: after a check (`IF NOT EXISTS (SELECT …)`) only a race can cause it, but an ordinary
-/// mistake causes it as well.
+/// The object already exists, or does not exist. After a check (`IF NOT EXISTS (SELECT …)`) only a race can cause this, but
+/// so can an ordinary mistake in the migration.
 const CHECKED_BEFORE: [&str; 11] = [
     "42701", "42704", "42710", "42723", "42883", "42P01", "42P04", "42P06", "42P07", "3F000",
     "42703",
@@ -55,7 +56,7 @@ const INTERNAL: [&str; 5] = [
     "could not open relation with OID ",
 ];
 
-/// A failure that can only come from another session. Source of the codes: PostgreSQL's Appendix A.
+/// Classifies a failure that only another session can cause. Source of the codes: PostgreSQL, Appendix A.
 pub(crate) fn of(failure: &Failure) -> Option<Race> {
     if is_raised(failure) {
         return None;
@@ -71,20 +72,20 @@ pub(crate) fn of(failure: &Failure) -> Option<Race> {
         "XX000" if INTERNAL.iter().any(|text| failure.message.starts_with(text)) => {
             Some(Race::Catalog)
         }
-        // The server names the schema of the index's table; a user's index can have such a name, too.
+        // The server names the schema of the index's table; a user's index can have the same name.
         "23505" if failure.in_catalog => Some(Race::Catalog),
         _ => None,
     }
 }
 
-/// A script that raises a code itself (`RAISE … USING ERRCODE`) does so without anything beside it, and at the next try a
-/// sequence may let it pass.
+/// A script that raises a code itself (`RAISE … USING ERRCODE`) does so without a concurrent session. A retry could even
+/// succeed, because sequences have advanced.
 fn is_raised(failure: &Failure) -> bool {
     failure.origin == Some(FailureOrigin::Script)
 }
 
-/// Whether a failure can come from another target that executed the same migration after this one had checked for its
-/// objects. What advances a sequence, or works on another server, is not the same migration at the next try.
+/// Whether another target can have caused a failure by executing the same migration after this one had checked for its
+/// objects. A migration that advances a sequence or uses another server is not the same at the next attempt.
 pub(crate) fn may_be_of_same_migration<'s>(
     failure: &Failure,
     mut scripts: impl Iterator<Item = &'s Script>,
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_race_is_told_by_code_and_internal_message() {
+    fn races_are_classified_by_code_and_internal_message() {
         assert_eq!(of(&sql("55P03", "Sperre")), Some(Race::Lock));
         for (code, message) in [
             ("40P01", "Verklemmung"),
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_no_race() {
+    fn mistakes_in_a_migration_are_not_races() {
         let words = "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"";
         for failure in [
             sql("23505", words),
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sequence_decides_is_not_repeatable() {
+    fn migrations_that_depend_on_a_sequence_are_not_retried() {
         let exists = sql("42P07", "relation \"a1\" already exists");
         let may = |failure: &Failure, text: &str| {
             may_be_of_same_migration(failure, [&Script::whole("1.sql", text)].into_iter())

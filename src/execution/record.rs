@@ -1,11 +1,11 @@
-//! The records of steps that were executed.
+//! Records of executed steps.
 
 use super::Execution;
 use crate::model::{StepOutcome, StepRecord};
 
 impl Execution {
-    /// The records of steps that were applied, from records of the same steps that say that they were not run. The time is
-    /// divided evenly, and what the server said is the first one's: the server does not tell one from another.
+    /// Turns records of steps that were not run into records of applied steps. The duration is divided evenly, and the first
+    /// record gets all notices, because the server does not attribute them to a step.
     pub(crate) fn applied(
         &mut self,
         steps: impl ExactSizeIterator<Item = StepRecord>,

@@ -1,10 +1,10 @@
-//! Whether what failed is run again, and how. The one place that decides it, for `verify` and `upgrade`.
+//! Decides whether and how a failure is retried, for `verify` and `upgrade`.
 //!
-//! - `upgrade` runs a batch again in place, where the failure comes from another session and the try had no effect: a number
-//!   of times, with growing pauses, and at last with no other migration of the run beside it.
-//! - `verify` never runs a step again in place, since sequences do not roll back, and a new session lacks what the old one
-//!   had. Where other units may have caused a failure, the results of its database do not count, and it is replayed again
-//!   from nothing, one unit at a time.
+//! - `upgrade` retries a batch in place if another session caused the failure and the attempt had no effect: up to
+//!   [`RETRIES`] times, with growing pauses. After a catalog race the last attempt runs without other migrations of the run.
+//! - `verify` never retries in place, since sequences do not roll back and a new session lacks the state of the old one. If
+//!   other units may have caused a failure, the results of its database are discarded, and it is replayed from scratch, one
+//!   unit at a time.
 
 use std::time::Duration;
 
@@ -12,32 +12,31 @@ use super::can_come_of_concurrency;
 use super::race::Race;
 use crate::model::Failure;
 
-/// Tries after the first one.
+/// Attempts after the first one.
 pub(crate) const RETRIES: u32 = 5;
-/// Before the first of them; each next one waits twice as long.
+/// The pause before the first retry; it doubles with each retry.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Who decides.
+/// Which command decides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RetryRule {
-    /// `upgrade`, after so many retries.
+    /// `upgrade`, after this many retries.
     InPlace { retries: u32, race: Option<Race> },
-    /// `verify`. `others_change`: what other units do can change the result of this one.
+    /// `verify`. `others_change`: changes of other units can change the result of this one.
     FromNothing { others_change: bool },
 }
 
-/// What is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryDecision {
-    /// The failure counts.
+    /// The failure is final.
     Final,
-    /// The batch is run again after a pause; with `alone`, no other migration of the run executes meanwhile.
+    /// The batch is run again after a pause. `alone`: no other migration of the run executes meanwhile.
     Again { pause: Duration, alone: bool },
-    /// The results of the database do not count, and a second run decides.
+    /// The results of the database are discarded, and a second run decides.
     Inconclusive,
 }
 
-/// Decides what is done about a failure.
+/// Decides how a failure is handled.
 pub(crate) fn decide(rule: RetryRule, failure: &Failure) -> RetryDecision {
     match rule {
         RetryRule::FromNothing { others_change } => {
@@ -52,7 +51,7 @@ pub(crate) fn decide(rule: RetryRule, failure: &Failure) -> RetryDecision {
             let pause = PAUSE * 2_u32.pow(retries);
             RetryDecision::Again {
                 pause: pause.mul_f64(0.5 + fastrand::f64()),
-                // The last one has no other migration of this run beside it, so that only its own outcome counts.
+                // The last attempt runs without other migrations of this run, so that its result is conclusive.
                 alone: match race {
                     Race::SameMigration => true,
                     Race::Catalog => retries + 1 == RETRIES,
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_try_after_a_catalog_race_runs_alone() {
+    fn the_last_attempt_after_a_catalog_race_runs_alone() {
         let alone = |retries, race| match in_place(retries, Some(race)) {
             RetryDecision::Again { alone, .. } => alone,
             other => panic!("{other:?}"),
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_is_inconclusive_where_other_units_may_have_a_part() {
+    fn a_replay_is_inconclusive_if_other_units_may_have_caused_the_failure() {
         let failed = |sqlstate: &str, others_change| {
             let failure = Failure::new(FailureKind::Sql { sqlstate: sqlstate.to_owned() }, "x");
             decide(RetryRule::FromNothing { others_change }, &failure)

@@ -1,4 +1,4 @@
-//! What one migration sends, and what has to be true afterwards.
+//! The messages of one migration, and its postcondition.
 
 use super::batch::BatchStep;
 use super::commit_guard::with_commit_guard;
@@ -8,38 +8,39 @@ use crate::model::{Deploy, Migration};
 
 /// The step that applies a migration.
 ///
-/// - [`Deploy::Tool`]: what the format's tool sends.
-/// - [`Deploy::MigCi`]: what `mig-ci upgrade` sends. Script and ledger row are one transaction where the script allows that,
-///   the ledger is asked before the commit where the script runs code that its text does not show, and commands that build
-///   indexes concurrently have no lock timeout.
+/// - [`Deploy::Tool`]: the messages of the format's tool.
+/// - [`Deploy::MigCi`]: the messages of `mig-ci upgrade`. Script and ledger row are in one transaction if the script allows
+///   it; the ledger is checked before the commit if the script runs code that its text does not show; and commands that
+///   build indexes concurrently have no lock timeout.
 pub(crate) fn apply(
     format: &dyn Format,
     migration: &Migration,
     ledger: &Ledger,
     deploy: Deploy,
 ) -> BatchStep {
-    let recorded = format.is_applied_expr(migration, ledger);
+    let is_applied_expr = format.is_applied_expr(migration, ledger);
     let messages = match deploy {
         Deploy::Tool => format.apply(migration, ledger),
         Deploy::MigCi => {
-            let messages = with_commit_guard(format.apply_atomic(migration, ledger), &recorded);
+            let messages =
+                with_commit_guard(format.apply_atomic(migration, ledger), &is_applied_expr);
             without_lock_timeout(messages, &migration.up)
         }
     };
-    BatchStep { messages, recorded }
+    BatchStep { messages, is_applied_expr }
 }
 
-/// The step that undoes a migration, as `mig-ci downgrade` sends it. `below` is the migration before it in the tool's order.
+/// The step that reverts a migration, as `mig-ci downgrade` sends it. `below` is the previous migration in the tool's order.
 pub(crate) fn revert(
     format: &dyn Format,
     migration: &Migration,
     below: Option<&Migration>,
     ledger: &Ledger,
 ) -> BatchStep {
-    let recorded = format!("NOT ({})", format.is_applied_expr(migration, ledger));
+    let is_applied_expr = format!("NOT ({})", format.is_applied_expr(migration, ledger));
     let messages = format.revert_atomic(migration, below, ledger);
-    let messages = with_commit_guard(messages, &recorded);
-    // What cannot be undone is refused by its own file.
+    let messages = with_commit_guard(messages, &is_applied_expr);
+    // A migration without a down script is refused by its own file.
     let script = migration.down.as_ref().unwrap_or(&migration.up);
-    BatchStep { messages: without_lock_timeout(messages, script), recorded }
+    BatchStep { messages: without_lock_timeout(messages, script), is_applied_expr }
 }

@@ -96,8 +96,9 @@ pub(super) fn names() -> String {
 }
 
 fn ambiguous(directory: &Directory<'_>, claims: &[DetectedFormat]) -> FormatError {
-    let claim =
-        |chosen: &DetectedFormat| format!("{}, because {}", chosen.format.name(), chosen.reason);
+    let claim = |detected: &DetectedFormat| {
+        format!("{}, because {}", detected.format.name(), detected.reason)
+    };
     let all: Vec<_> = claims.iter().map(claim).collect();
     FormatError::Directory {
         path: directory.path.to_owned(),
@@ -116,8 +117,8 @@ mod tests {
 
     fn choose_in(files: &[(&str, &str)], wanted: Option<&str>) -> Result<String, FormatError> {
         let files = MemoryFiles::new(files.iter().copied());
-        let chosen = detect_format(&directory(&files, "m"), wanted)?;
-        Ok(format!("{}, because {}", chosen.format.name(), chosen.reason))
+        let detected = detect_format(&directory(&files, "m"), wanted)?;
+        Ok(format!("{}, because {}", detected.format.name(), detected.reason))
     }
 
     fn error(files: &[(&str, &str)], wanted: Option<&str>) -> String {

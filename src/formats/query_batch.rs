@@ -9,8 +9,8 @@ use crate::sql::{Dialect, split};
 /// One simple-protocol query: all its statements share an implicit transaction, as PostgreSQL has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueryBatch {
-    segments: Vec<Fragment>,
-    demand: Option<TxnPrecondition>,
+    fragments: Vec<Fragment>,
+    precondition: Option<TxnPrecondition>,
 }
 
 /// A part of a message, by whose words it is.
@@ -67,28 +67,28 @@ impl QueryBatch {
         Self::new(vec![Fragment::Script(script)])
     }
 
-    pub(crate) fn new(segments: Vec<Fragment>) -> Self {
-        Self { segments, demand: None }
+    pub(crate) fn new(fragments: Vec<Fragment>) -> Self {
+        Self { fragments, precondition: None }
     }
 
     /// The same message, from a driver that looks at the session first.
-    pub(crate) fn demanding(mut self, demand: Option<TxnPrecondition>) -> Self {
-        self.demand = demand;
+    pub(crate) fn with_precondition(mut self, precondition: Option<TxnPrecondition>) -> Self {
+        self.precondition = precondition;
         self
     }
 
     /// What has to be looked at before it is sent.
-    pub(crate) fn demand(&self) -> Option<TxnPrecondition> {
-        self.demand
+    pub(crate) fn precondition(&self) -> Option<TxnPrecondition> {
+        self.precondition
     }
 
-    pub(crate) fn segments(&self) -> &[Fragment] {
-        &self.segments
+    pub(crate) fn fragments(&self) -> &[Fragment] {
+        &self.fragments
     }
 
     /// The text that goes over the wire.
     pub(crate) fn text(&self) -> Cow<'_, str> {
-        match self.segments.as_slice() {
+        match self.fragments.as_slice() {
             [single] => single.text().into(),
             several => {
                 several.iter().map(Fragment::text).collect::<Vec<_>>().join(SEPARATOR).into()
@@ -116,8 +116,8 @@ impl QueryBatch {
             .nth(position.checked_sub(1)?)?;
         // What stands between two segments belongs to the first, as does the place behind its last character: there the
         // server points for "at end of input".
-        let (span, segment) = self.spans().take_while(|(span, _)| span.start <= at).last()?;
-        Some(match segment {
+        let (span, fragment) = self.spans().take_while(|(span, _)| span.start <= at).last()?;
+        Some(match fragment {
             Fragment::Tool(sql) => Located::Tool { sql },
             Fragment::Script(script) => {
                 let at = (at - span.start).min(script.text().len());
@@ -132,9 +132,9 @@ impl QueryBatch {
 
     fn after_statements(&self, completed: usize) -> Option<Located<'_>> {
         let mut before = completed;
-        for segment in &self.segments {
-            let statements = split(segment.text(), Dialect::Server).pieces;
-            match (statements.get(before), segment) {
+        for fragment in &self.fragments {
+            let statements = split(fragment.text(), Dialect::Server).pieces;
+            match (statements.get(before), fragment) {
                 (None, _) => before -= statements.len(),
                 (Some(_), Fragment::Tool(sql)) => return Some(Located::Tool { sql }),
                 (Some(piece), Fragment::Script(script)) => {
@@ -149,10 +149,10 @@ impl QueryBatch {
     /// Each segment with the bytes of [`QueryBatch::text`] that it takes.
     fn spans(&self) -> impl Iterator<Item = (Range<usize>, &Fragment)> {
         let mut start = 0;
-        self.segments.iter().map(move |segment| {
-            let span = start..start + segment.text().len();
+        self.fragments.iter().map(move |fragment| {
+            let span = start..start + fragment.text().len();
             start = span.end + SEPARATOR.len();
-            (span, segment)
+            (span, fragment)
         })
     }
 }
@@ -258,18 +258,18 @@ mod tests {
             before in "[a-zé;'\n ]{0,10}",
             texts in prop::collection::vec(("[a-zé𐐷;'\n ]{0,10}", any::<bool>()), 1..5),
         ) {
-            let segments = texts.iter().map(|(text, tool)| {
+            let fragments = texts.iter().map(|(text, tool)| {
                 if *tool {
                     return Fragment::Tool(text.clone());
                 }
                 let file = Script::whole("m/1.sql", format!("{before}{text}--"));
                 Fragment::Script(file.section(before.len()..before.len() + text.len()))
             });
-            let message = QueryBatch::new(segments.collect());
+            let message = QueryBatch::new(fragments.collect());
             let sent = message.text().into_owned();
-            for (span, segment) in message.spans() {
-                prop_assert_eq!(&sent[span.clone()], segment.text());
-                let Fragment::Script(script) = segment else { continue };
+            for (span, fragment) in message.spans() {
+                prop_assert_eq!(&sent[span.clone()], fragment.text());
+                let Fragment::Script(script) = fragment else { continue };
                 for (at, character) in sent[span.clone()].char_indices() {
                     let position = sent[..span.start + at].chars().count() + 1;
                     let Some(Located::Script { script: found, offset: Some(offset), .. }) =

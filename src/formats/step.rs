@@ -53,36 +53,37 @@ pub(crate) const LIB_PQ: Driver = Driver {
 pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -> Vec<QueryBatch> {
     let effects = effects(script);
     if effects.is_closed() && effects.observes() < Observation::Anything {
-        let segments = vec![
+        let fragments = vec![
             Fragment::Tool(driver.begin.to_owned()),
             Fragment::Script(script.clone()),
             Fragment::Tool(ledger),
             Fragment::Tool(COMMIT.to_owned()),
         ];
-        return vec![QueryBatch::new(segments).demanding(driver.before_begin)];
+        return vec![QueryBatch::new(fragments).with_precondition(driver.before_begin)];
     }
     // Nothing but a transaction command can end the transaction: where there is none, there is nothing to look at.
     let may_end = !effects.is_closed() || effects.controls_transactions();
     vec![
-        QueryBatch::tool(driver.begin).demanding(driver.before_begin),
+        QueryBatch::tool(driver.begin).with_precondition(driver.before_begin),
         QueryBatch::script(script.clone()),
         QueryBatch::tool(ledger),
-        QueryBatch::tool(COMMIT).demanding(driver.before_commit.filter(|_| may_end)),
+        QueryBatch::tool(COMMIT).with_precondition(driver.before_commit.filter(|_| may_end)),
     ]
 }
 
 /// The same messages with each script in a message of its own, as the tools send them.
 pub(crate) fn separated(messages: Vec<QueryBatch>) -> Vec<QueryBatch> {
     let separate = |message: QueryBatch| {
-        let demand = message.demand();
+        let precondition = message.precondition();
         let has_script =
-            message.segments().iter().any(|segment| matches!(segment, Fragment::Script(_)));
+            message.fragments().iter().any(|fragment| matches!(fragment, Fragment::Script(_)));
         if !has_script {
             return vec![message];
         }
-        let segments = message.segments().iter().enumerate();
-        let alone = segments.map(|(index, segment)| {
-            QueryBatch::new(vec![segment.clone()]).demanding(demand.filter(|_| index == 0))
+        let fragments = message.fragments().iter().enumerate();
+        let alone = fragments.map(|(index, fragment)| {
+            QueryBatch::new(vec![fragment.clone()])
+                .with_precondition(precondition.filter(|_| index == 0))
         });
         alone.collect()
     };
@@ -91,14 +92,15 @@ pub(crate) fn separated(messages: Vec<QueryBatch>) -> Vec<QueryBatch> {
 
 /// The messages of a step are one transaction of the tool's, from its `BEGIN` to its `COMMIT`.
 pub(crate) fn is_one_transaction(step: &[QueryBatch]) -> bool {
-    let mut segments = step.iter().flat_map(QueryBatch::segments);
-    let begins = matches!(segments.next(), Some(Fragment::Tool(sql)) if [PLAIN.begin, LIB_PQ.begin].contains(&sql.as_str()));
-    begins && matches!(segments.last(), Some(Fragment::Tool(sql)) if sql == COMMIT)
+    let mut fragments = step.iter().flat_map(QueryBatch::fragments);
+    let begins = matches!(fragments.next(), Some(Fragment::Tool(sql)) if [PLAIN.begin, LIB_PQ.begin].contains(&sql.as_str()));
+    begins && matches!(fragments.last(), Some(Fragment::Tool(sql)) if sql == COMMIT)
 }
 
 /// The tool's own SQL in a transaction of its own.
 pub(crate) fn tool_transaction(driver: &Driver, sql: &str) -> QueryBatch {
-    QueryBatch::tool(format!("{}; {sql}; COMMIT", driver.begin)).demanding(driver.before_begin)
+    QueryBatch::tool(format!("{}; {sql}; COMMIT", driver.begin))
+        .with_precondition(driver.before_begin)
 }
 
 /// Whether a script that a tool sends as one message, without a transaction of its own, does the same within one. Several
@@ -141,7 +143,7 @@ pub(crate) fn rolls_back_whole(step: &[QueryBatch], failed: usize) -> bool {
                 _ => {}
             }
         }
-        let has_script = message.segments().iter().any(|part| matches!(part, Fragment::Script(_)));
+        let has_script = message.fragments().iter().any(|part| matches!(part, Fragment::Script(_)));
         let committed = !began_in_transaction && !in_transaction && index < failed;
         if has_script && committed {
             return false;
@@ -240,7 +242,7 @@ pub(crate) fn keeps_the_session(step: &[QueryBatch]) -> bool {
 
 /// The project's part of a step.
 pub(crate) fn scripts(step: &[QueryBatch]) -> impl Iterator<Item = &Script> {
-    step.iter().flat_map(QueryBatch::segments).filter_map(|segment| match segment {
+    step.iter().flat_map(QueryBatch::fragments).filter_map(|fragment| match fragment {
         Fragment::Script(script) => Some(script),
         Fragment::Tool(_) => None,
     })
@@ -259,8 +261,8 @@ fn places(
 
 /// All statements of a message, and whether they are a script's.
 fn statements(message: &QueryBatch) -> Vec<(bool, AnalysedStatement)> {
-    let of = |segment: &Fragment| -> Vec<(bool, AnalysedStatement)> {
-        match segment {
+    let of = |fragment: &Fragment| -> Vec<(bool, AnalysedStatement)> {
+        match fragment {
             Fragment::Script(script) => {
                 effects(script).statements().iter().map(|one| (true, one.clone())).collect()
             }
@@ -269,7 +271,7 @@ fn statements(message: &QueryBatch) -> Vec<(bool, AnalysedStatement)> {
             }
         }
     };
-    message.segments().iter().flat_map(of).collect()
+    message.fragments().iter().flat_map(of).collect()
 }
 
 #[cfg(test)]
@@ -294,7 +296,7 @@ mod tests {
                 texts(&step),
                 [format!("BEGIN READ WRITE\n;\n{script}\n;\nINSERT\n;\nCOMMIT")]
             );
-            assert_eq!(step[0].demand(), LIB_PQ.before_begin);
+            assert_eq!(step[0].precondition(), LIB_PQ.before_begin);
         }
     }
 
@@ -313,7 +315,7 @@ mod tests {
         ] {
             let step = step(script);
             assert_eq!(texts(&step), ["BEGIN READ WRITE", script, "INSERT", "COMMIT"]);
-            let demands: Vec<_> = step.iter().map(QueryBatch::demand).collect();
+            let demands: Vec<_> = step.iter().map(QueryBatch::precondition).collect();
             let is_certain =
                 ["copy", "insert", "do ", "select f"].iter().any(|begin| script.starts_with(begin));
             let may_end = !is_certain;

@@ -1,6 +1,6 @@
-//! Where a real database is: a URL as libpq's, in which a tenant's name can stand.
+//! The address of a real database: a URL as for libpq, which may contain a placeholder for the tenant.
 //!
-//! Passwords come from the URL, from `PGPASSWORD`, or from `.pgpass`. No error and no description holds one.
+//! Passwords come from the URL, from `PGPASSWORD`, or from `.pgpass`. No error or description contains one.
 
 use std::str::FromStr as _;
 
@@ -11,15 +11,15 @@ use sqlx::postgres::PgConnectOptions;
 use crate::model::MAX_IDENTIFIER_BYTES;
 use crate::secrets;
 
-/// Stands for the tenant's schema or database.
+/// The placeholder for the tenant's schema or database.
 const TARGET: &str = "{target}";
-/// Stands for the tenant's name.
+/// The placeholder for the tenant's name.
 const TENANT: &str = "{tenant}";
 
-/// All but what stands for itself anywhere in a URL, in the name of a host as well: RFC 3986, section 2.3.
+/// All characters except those that are unreserved everywhere in a URL, including the host: RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What any role may set for itself, and what reads could depend on. Source: pg_settings, the contexts `user`.
+/// Settings that any role may set, and that results of reads could depend on. Source: pg_settings, context `user`.
 const READING: [(&str, &str); 17] = [
     ("bytea_output", "hex"),
     ("DateStyle", "ISO, MDY"),
@@ -40,7 +40,7 @@ const READING: [(&str, &str); 17] = [
     ("default_transaction_deferrable", "off"),
 ];
 
-/// A database's URL as it is configured.
+/// A database's URL as configured.
 #[derive(Clone)]
 pub(crate) struct Url(String);
 
@@ -49,11 +49,11 @@ pub(crate) struct Url(String);
 pub(crate) struct Address {
     options: PgConnectOptions,
     database: String,
-    /// What stands behind the `?` of its URL.
+    /// The part of its URL after the `?`.
     parameters: Vec<(String, String)>,
 }
 
-/// Why a text leads to no database.
+/// Why a text is not a valid address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressError {
     #[error("it is not the URL of a PostgreSQL server: it does not begin with postgres://")]
@@ -76,7 +76,7 @@ impl std::fmt::Debug for Url {
 }
 
 impl Url {
-    /// Its password is masked from now on, in all that leaves.
+    /// Registers the password, so that all output masks it.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         secrets::learn_address(&text);
@@ -88,7 +88,7 @@ impl Url {
         self.0.contains(TARGET) || self.0.contains(TENANT)
     }
 
-    /// The database that it names.
+    /// The database that the URL names.
     pub(crate) fn address(&self) -> Result<Address, AddressError> {
         if self.is_template() {
             return Err(AddressError::Template);
@@ -96,8 +96,8 @@ impl Url {
         Address::parse(&self.0)
     }
 
-    /// The database of a tenant that has one to itself: by the template, or by the database's name in the URL, which the
-    /// target's takes the place of.
+    /// The database of a tenant that has one of its own: by the template, or with the target instead of the URL's database
+    /// name.
     pub(crate) fn of_tenant(&self, tenant: &str, target: &str) -> Result<Address, AddressError> {
         let encoded = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
         if !self.is_template() {
@@ -114,15 +114,15 @@ impl Url {
 impl Address {
     fn parse(url: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = url.split_once("://").ok_or(AddressError::NoUrl)?;
-        // SQLAlchemy writes the driver there: postgresql+psycopg2.
+        // SQLAlchemy adds the driver to the scheme: postgresql+psycopg2.
         if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) {
             return Err(AddressError::NoUrl);
         }
-        // libpq takes a user without a host; the host is in a parameter then, or the usual one.
+        // libpq accepts a user without a host; the host is then in a parameter, or the default one.
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let host = if rest[..end].ends_with('@') { "localhost" } else { "" };
         let rest = format!("{}{host}{}", &rest[..end], &rest[end..]);
-        // The driver's own error quotes a part of the URL, which may be the password.
+        // The driver's error quotes a part of the URL, which may be the password.
         let options = PgConnectOptions::from_str(&format!("postgres://{rest}"))
             .map_err(|_| AddressError::Unreadable)?
             .disable_statement_logging();
@@ -135,13 +135,13 @@ impl Address {
         Self { options: self.options.database(name), database: name.to_owned(), ..self }
     }
 
-    /// The database's name as the server keeps it: it cuts one that is too long for it (`ProcessStartupPacket`).
+    /// The database's name, truncated as the server truncates it (`ProcessStartupPacket`).
     pub(crate) fn database(&self) -> &str {
         let bytes = self.database.floor_char_boundary(MAX_IDENTIFIER_BYTES);
         &self.database[..bytes]
     }
 
-    /// Host and port. Two texts may lead to one server, by an alias.
+    /// Host and port. Different endpoints may be aliases of one server.
     pub(crate) fn endpoint(&self) -> String {
         let port = self.options.get_port();
         match self.options.get_socket() {
@@ -152,19 +152,19 @@ impl Address {
         }
     }
 
-    /// Equal for texts that certainly lead to the same database.
+    /// Equal only for addresses of the same database.
     pub(crate) fn key(&self) -> String {
         format!("{}/{}", self.endpoint(), self.database())
     }
 
-    /// For a session with these settings, as `-c name=value`.
+    /// Options for a session with these settings, as `-c name=value`.
     pub(crate) fn options(&self, settings: &[(String, String)]) -> PgConnectOptions {
         let settings = settings.iter().map(|(name, value)| (name, value));
         self.options.clone().options(settings)
     }
 
-    /// For a session that reads for mig-ci itself: its results depend on no default of the role or of the database. No migration
-    /// runs in it. `settings` win over these.
+    /// Options for a session in which mig-ci itself reads: results do not depend on defaults of the role or the database. No
+    /// migration runs in it. `settings` override these defaults.
     pub(crate) fn reading(&self, settings: &[(String, String)]) -> PgConnectOptions {
         let settings = settings.iter().map(|(name, value)| (name, value));
         self.options.clone().options(READING).options(settings)
@@ -175,7 +175,7 @@ impl Address {
         &self.parameters
     }
 
-    /// Whether the server is on this machine: nobody else's is put at risk.
+    /// Whether the server is on this machine, so that no confirmation is needed.
     pub(crate) fn is_local(&self) -> bool {
         let host = self.options.get_host();
         self.options.get_socket().is_some()
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_leads_to_a_database() {
+    fn urls_are_parsed_and_invalid_ones_are_rejected() {
         let found = address("postgresql+psycopg2://u:p%40ss@db.example:6543/users?sslmode=require");
         let found = found.unwrap();
         assert_eq!(found.describe(), "db.example:6543/users");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenants_database_is_named_in_its_place_or_by_the_template() {
+    fn a_tenants_database_replaces_the_urls_or_comes_from_the_template() {
         let of = |url: &str| Url::new(url).of_tenant("We'ird/Ténant", "c_We'ird/Ténant").unwrap();
         let replaced = of("postgres://u@h:1/base?application_name=x");
         assert_eq!(replaced.describe(), "h:1/c_We'ird/Ténant");
@@ -245,10 +245,10 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_in_no_words() {
+    fn descriptions_and_errors_contain_no_password() {
         let url = Url::new("postgres://u:hunter2@h:port/d");
         assert!(!format!("{url:?} {}", url.address().unwrap_err()).contains("hunter2"));
-        let fine = address("postgres://u:hunter2@h/d").unwrap();
-        assert!(!fine.describe().contains("hunter2"));
+        let valid = address("postgres://u:hunter2@h/d").unwrap();
+        assert!(!valid.describe().contains("hunter2"));
     }
 }

@@ -1,4 +1,4 @@
-//! How we open sessions: one way, with the run's name on them and sqlx's statement log off.
+//! Opens sessions, with the run's name as `application_name` and sqlx's statement log off.
 
 use std::time::Duration;
 
@@ -11,32 +11,33 @@ use crate::server::ProviderError;
 use crate::server::RunId;
 use crate::server::error::describe;
 
-/// PostgreSQL's own default: the number in the name of a local server's socket, and the port in a container.
+/// PostgreSQL's default port: part of the socket's name of a local server, and the port in a container.
 const PORT: u16 = 5432;
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
 
-/// What every session of a run has in common.
-pub(crate) fn dressed(options: PgConnectOptions, run: &RunId) -> PgConnectOptions {
+/// Options that all sessions of a run have in common.
+pub(crate) fn with_run_name(options: PgConnectOptions, run: &RunId) -> PgConnectOptions {
     options.application_name(&run.application_name()).disable_statement_logging()
 }
 
-/// For a session in which migrations of a tool with this client run. What else it has is [`ClientLibrary::settings`]'s.
+/// Options for a session that runs migrations of a tool with this client. Its other settings are
+/// [`ClientLibrary::settings`].
 pub(crate) fn as_client(options: PgConnectOptions, client: ClientLibrary) -> PgConnectOptions {
     if client.keeps_float_digits() { options.extra_float_digits(None) } else { options }
 }
 
-/// Options for a server of our own; the caller adds the address. Nothing of the environment (`PGHOST`, `PGPORT`,
-/// `PGUSER`, `PGSSLMODE` …) has a say, except `PGOPTIONS`, which sqlx gives no way to take out (the server's start notes it).
+/// Options for a server that mig-ci starts; the caller adds the address. No variable of the environment (`PGHOST`, `PGPORT`,
+/// `PGUSER`, `PGSSLMODE` …) has an effect, except `PGOPTIONS`, which sqlx cannot ignore (the server's start detects it).
 pub(crate) fn own_server(run: &RunId, user: &str) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass()
         .username(user)
         .port(PORT)
         .database("postgres")
         .ssl_mode(PgSslMode::Disable);
-    dressed(options, run)
+    with_run_name(options, run)
 }
 
-/// Connects once. `within` bounds the whole: name look-up, TLS, log-in.
+/// Connects once. `within` limits the total time: name resolution, TLS, authentication.
 pub(crate) async fn connect(
     options: &PgConnectOptions,
     within: Duration,
@@ -50,15 +51,15 @@ pub(crate) async fn connect(
     }
 }
 
-/// Whether a server of our own, which has no settings yet, refuses a session for good: for what `PGOPTIONS` says. Class 42
-/// is an unknown name, class 22 a value that does not fit (PostgreSQL's Appendix A).
+/// Whether a server that mig-ci started, which has no settings yet, rejects sessions because of `PGOPTIONS`. Class 42: an
+/// unknown name; class 22: an invalid value (PostgreSQL, Appendix A).
 pub(crate) fn refused_for_options(error: &sqlx::Error) -> Option<ProviderError> {
     let code = error.as_database_error()?.code()?;
     (code.starts_with("42") || code.starts_with("22"))
         .then(|| ProviderError::Options { reason: describe(error) })
 }
 
-/// Opens a session with the project's settings, so that a wrong one is told once, and as what it is.
+/// Opens a session with the project's settings, so that an invalid one is reported once, with its cause.
 pub(crate) async fn try_settings(
     options: &PgConnectOptions,
     settings: &IndexMap<String, String>,
@@ -75,7 +76,7 @@ pub(crate) async fn try_settings(
     }
 }
 
-/// Connects for a statement of ours; `doing` reads after "could not".
+/// Connects for a statement of mig-ci; `doing` completes "could not …" in the error.
 pub(crate) async fn open(
     options: &PgConnectOptions,
     doing: &str,
@@ -85,7 +86,7 @@ pub(crate) async fn open(
         .map_err(|error| ProviderError::Sql { doing: doing.to_owned(), reason: describe(&error) })
 }
 
-/// Sends statements of our own making.
+/// Sends statements of mig-ci.
 pub(crate) async fn execute(
     connection: &mut PgConnection,
     sql: impl Into<String>,
@@ -98,7 +99,7 @@ pub(crate) async fn execute(
         .map_err(|error| ProviderError::sql(doing, &error))
 }
 
-/// Ends a session politely; that it could not be ended politely is of no interest.
+/// Closes a session. A failure to close it is ignored.
 pub(crate) async fn close(connection: PgConnection) {
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
 }

@@ -1,4 +1,4 @@
-//! From what the driver says to a [`Failure`]: the server's words, and the place in the file.
+//! Converts an error of the driver to a [`Failure`]: the server's message, and the location in the file.
 
 use std::ops::Range;
 
@@ -9,21 +9,21 @@ use crate::model::{Failure, FailureKind, FailureOrigin, Place, Script};
 use crate::secrets;
 use crate::sql::{do_block_line, do_block_offset, excerpt_at, place_in};
 
-/// Statements are shown up to this many characters; the place says where the rest is.
+/// Characters of a statement in a failure; its location shows where the rest is.
 const MAX_STATEMENT: usize = 2_000;
-/// The server's texts are kept up to this many characters: a migration can raise megabytes.
+/// Characters of a server text in a failure: a migration can raise megabytes.
 const MAX_TEXT: usize = 8_000;
 
-/// An error in answer to `message`, of whose statements the server had completed `completed`.
+/// An error in the response to `message`, after `completed` of its statements.
 pub(crate) fn of_message(error: &sqlx::Error, message: &QueryBatch, completed: usize) -> Failure {
     let mut failure = of_own(error);
-    // The server tells at a message's end what it has completed: where a connection broke, nobody knows.
+    // The server reports completed statements with its responses: unknown if the connection broke.
     if failure.kind == FailureKind::ConnectionLost && server_error(error).is_none() {
         return failure;
     }
     let position = server_error(error).and_then(|error| match error.position() {
         Some(PgErrorPosition::Original(position)) => Some(position),
-        // A position inside a function's own query says nothing about the file.
+        // A position inside a function's own query is not a position in the file.
         Some(PgErrorPosition::Internal { .. }) | None => None,
     });
     match message.locate(position, completed) {
@@ -48,7 +48,7 @@ pub(crate) fn of_message(error: &sqlx::Error, message: &QueryBatch, completed: u
     failure
 }
 
-/// The place of the script's statement behind the first `completed` of a message; `None` for the tool's own SQL.
+/// The location of the script's statement after the first `completed` of a message; `None` for the tool's own SQL.
 pub(crate) fn place_of(message: &QueryBatch, completed: usize) -> Option<Place> {
     match message.locate(None, completed)? {
         Located::Script { script, statement, .. } => Some(place_in(script, statement.start)),
@@ -56,13 +56,14 @@ pub(crate) fn place_of(message: &QueryBatch, completed: usize) -> Option<Place> 
     }
 }
 
-/// The driver has met a notification (`LISTEN`, `NOTIFY`) between the answers to a message, and given up on those.
+/// Whether the driver has met a notification (`LISTEN`, `NOTIFY`) within the responses to a message, and stopped reading
+/// them.
 pub(crate) fn is_notification(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Protocol(reason) if reason.contains("NotificationResponse"))
 }
 
-/// A failure of what the tool itself sends around a script says little of the script, whose doing it is.
-pub(crate) fn beside_script(failure: Failure) -> Failure {
+/// Adds a hint to a failure of the tool's own SQL around a script, which the script causes but the error does not explain.
+pub(crate) fn explain_tool_sql(failure: Failure) -> Failure {
     let is_sql = matches!(failure.kind, FailureKind::Sql { .. });
     if !is_sql || failure.place.is_some() || failure.hint.is_some() {
         return failure;
@@ -80,11 +81,11 @@ pub(crate) fn beside_script(failure: Failure) -> Failure {
     Failure { hint: Some(hint.to_owned()), ..failure }
 }
 
-/// An error in answer to something that no file of the project holds.
+/// An error in the response to SQL that is in no file of the project.
 pub(crate) fn of_own(error: &sqlx::Error) -> Failure {
     if let Some(error) = server_error(error) {
         let origin = is_raised(error).then_some(FailureOrigin::Script);
-        // Class 57P: the server ends sessions because it is ending itself (shutdown, crash, starting up).
+        // Class 57P: the server terminates sessions because it is shutting down, has crashed, or is starting up.
         let kind = if error.code().starts_with("57P0") && origin.is_none() {
             FailureKind::ConnectionLost
         } else {
@@ -105,7 +106,7 @@ pub(crate) fn of_own(error: &sqlx::Error) -> Failure {
             FailureKind::ConnectionLost,
             format!("the connection to the server broke: {error}"),
         ),
-        // The server asked for COPY data, or sent some: no migration tool of these speaks that.
+        // The server requested COPY data, or sent some: none of the supported tools implements that.
         sqlx::Error::Protocol(reason) => Failure {
             hint: Some(
                 "`COPY … FROM stdin` and `COPY … TO stdout` need a client such as psql; in a migration write INSERT"
@@ -114,7 +115,7 @@ pub(crate) fn of_own(error: &sqlx::Error) -> Failure {
             ..Failure::new(FailureKind::File, format!("the driver cannot decode the server's answer: \
                                                        {reason}"))
         },
-        // The answer has come, and is not what was asked for: a NULL in a ledger, a column of another type.
+        // The response has another form than expected: a NULL in a ledger, a column of another type.
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::Decode(_)
@@ -125,17 +126,17 @@ pub(crate) fn of_own(error: &sqlx::Error) -> Failure {
     }
 }
 
-/// Whether a script's own statement raised the error, with a code of its choice. The routine's name is the server's, and is
-/// never translated. Sources: `pl_exec.c` (`RAISE`) and `plpy_plpymodule.c` (`plpy.error`). Where a block raises again what
-/// it has caught, the routine is that of the error itself.
+/// Whether a script itself raised the error, with a code of its choice. The routine's name comes from the server, and is
+/// never translated. Sources: `pl_exec.c` (`RAISE`) and `plpy_plpymodule.c` (`plpy.error`). If a block re-raises an error
+/// that it caught, the routine is that of the original error.
 fn is_raised(error: &PgDatabaseError) -> bool {
     matches!(error.routine(), Some("exec_stmt_raise" | "PLy_output"))
 }
 
-/// An error while connecting: refused by the server (too many connections, no such role), or not reached.
+/// An error while connecting: rejected by the server (too many connections, no such role), or unreachable.
 pub(crate) fn of_connection(error: &sqlx::Error) -> Failure {
     let failure = match error {
-        // A server that cannot make a process for the session says so in the form of an older protocol.
+        // A server that cannot start a process for the session reports this in the format of an older protocol version.
         sqlx::Error::Protocol(reason) => Failure::new(
             FailureKind::ConnectionLost,
             format!("unexpected answer of the server: {reason}"),
@@ -150,7 +151,7 @@ fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error().and_then(|error| error.try_downcast_ref())
 }
 
-/// Secrets are masked before: what is left of one that was cut would not be recognised.
+/// Masks secrets before truncation, since a truncated secret would not be recognized.
 fn cut(text: &str, characters: usize) -> String {
     let text = secrets::mask(text);
     match text.char_indices().nth(characters) {
@@ -159,7 +160,7 @@ fn cut(text: &str, characters: usize) -> String {
     }
 }
 
-/// The session sees other schemas than it should.
+/// The session's search path is not the expected one.
 pub(crate) fn wrong_search_path(wanted: &[String], seen: &[String]) -> Failure {
     let missing: Vec<String> = wanted
         .iter()
@@ -196,7 +197,7 @@ pub(crate) fn ledger_unreadable(ledger: &Ledger, cause: &Failure) -> Failure {
     }
 }
 
-/// An error while COPY data was sent: the server names the line of the data in its context (`COPY users, line 3, …`).
+/// An error during COPY: the server names the line of the data in its context (`COPY users, line 3, …`).
 pub(crate) fn copy_failure(
     error: &sqlx::Error,
     script: &Script,
@@ -234,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_text_shows_that_it_is_cut() {
+    fn a_truncated_text_ends_with_an_ellipsis() {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöü", 2), "äö…");
     }

@@ -1,9 +1,10 @@
-//! That two runs never work on one target: advisory locks, asked for and never waited for.
+//! Advisory locks that keep two runs from processing one target at the same time. They are requested without waiting.
 //!
-//! A key is of a ledger, in the database that the session is in (PostgreSQL keeps advisory locks apart by database). There
-//! are two for each ledger. The *claim* is held by a session that does nothing else and is in no transaction, so that
-//! `CREATE INDEX CONCURRENTLY` waits for nobody who waits for it. The *mark* is held by the session that works: when its client dies in the middle of a message, the server goes on to the message's end, without the claim.
-//! Whoever claims a ledger asks for the mark, too.
+//! The keys are derived from a ledger's name; PostgreSQL scopes advisory locks to a database. Each ledger has two locks. The
+//! *lease* (key name `claim`) is held by a session that does nothing else and has no open transaction, so that `CREATE INDEX
+//! CONCURRENTLY` does not wait for it. The *execution lock* (key name `mark`) is held by the session that executes: if its
+//! client dies during a message, the backend executes the message to its end, while the lease is released at once. Therefore
+//! acquiring a lease also checks the execution lock.
 
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
@@ -13,7 +14,7 @@ use super::session::Session;
 use crate::formats::Ledger;
 use crate::model::Failure;
 
-/// The keys of one ledger.
+/// The lock keys of one ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AdvisoryLockKeys {
     lease: i64,
@@ -34,14 +35,15 @@ impl AdvisoryLockKeys {
         Self { lease: key("claim"), execution: key("mark") }
     }
 
-    /// For the session that works on the ledger, before it reads that: SQL that takes the mark until the session ends or
-    /// gives up its locks; one row, one boolean, false if somebody else has it, or looks at it in this moment.
+    /// SQL for the session that executes on the ledger, before it reads the ledger: acquires the execution lock until the
+    /// session ends or releases its locks. Returns one row with one boolean: false if another session holds the lock, or is
+    /// just checking it.
     pub(crate) fn try_execution_lock(self) -> String {
         format!("SELECT pg_catalog.pg_try_advisory_lock({})", self.execution)
     }
 }
 
-/// The session that holds claims.
+/// The session that holds leases.
 #[derive(Debug)]
 pub(crate) struct LeaseHolder {
     session: Session,
@@ -52,38 +54,36 @@ impl LeaseHolder {
         Ok(Self { session: Session::open_patiently(&options).await? })
     }
 
-    /// Claims all of these that nobody works on, and gives others back, in one round trip. Tells, for each of `keys`,
-    /// whether it has it.
+    /// Acquires the leases of all `keys` that no other run holds, and releases those of `to_release`, in one round trip.
+    /// Returns for each of `keys` whether it was acquired.
     pub(crate) async fn acquire(
         &mut self,
         keys: &[AdvisoryLockKeys],
-        give_back: &[AdvisoryLockKeys],
+        to_release: &[AdvisoryLockKeys],
     ) -> Result<Vec<bool>, Failure> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        // The mark is asked for and given back at once; without it the claim is given back, too.
-        let rows = keys.iter().enumerate().map(
-            |(index, AdvisoryLockKeys { lease: claim, execution: mark })| {
-                format!("({index}, {claim}::bigint, {mark}::bigint)")
-            },
-        );
+        // The execution lock is acquired and released at once; if that fails, the lease is released, too.
+        let rows = keys.iter().enumerate().map(|(index, AdvisoryLockKeys { lease, execution })| {
+            format!("({index}, {lease}::bigint, {execution}::bigint)")
+        });
         let query = format!(
             "{}SELECT CASE WHEN NOT pg_catalog.pg_try_advisory_lock(claim) THEN false \
              WHEN pg_catalog.pg_try_advisory_lock(mark) THEN pg_catalog.pg_advisory_unlock(mark) \
              ELSE NOT pg_catalog.pg_advisory_unlock(claim) END AS mine \
              FROM (VALUES {}) AS one (index, claim, mark) ORDER BY index",
-            release(give_back).map(|sql| sql + "; ").unwrap_or_default(),
+            release(to_release).map(|sql| sql + "; ").unwrap_or_default(),
             rows.collect::<Vec<_>>().join(", ")
         );
         let rows = self.session.query(&query).await?;
-        let of_release = usize::from(!give_back.is_empty());
-        let mine: Result<Vec<bool>, _> =
+        let of_release = usize::from(!to_release.is_empty());
+        let acquired: Result<Vec<bool>, _> =
             rows.iter().skip(of_release).map(|row| row.try_get("mine")).collect();
-        mine.map_err(|error| super::failure::of_own(&error))
+        acquired.map_err(|error| super::failure::of_own(&error))
     }
 
-    /// Gives claims back.
+    /// Releases leases.
     pub(crate) async fn release(&mut self, keys: &[AdvisoryLockKeys]) -> Result<(), Failure> {
         match release(keys) {
             Some(query) => self.session.execute(query).await,
@@ -91,7 +91,7 @@ impl LeaseHolder {
         }
     }
 
-    /// Sends a statement of another kind. If that fails, so will the next claim.
+    /// Sends another statement. If that fails, so does the next lease request.
     pub(crate) async fn send(&mut self, sql: &str) {
         if let Err(failure) = self.session.query(sql).await {
             tracing::debug!(message = failure.message, "a statement was not sent");
@@ -103,7 +103,7 @@ impl LeaseHolder {
     }
 }
 
-/// SQL that gives claims back; one row.
+/// SQL that releases leases; returns one row.
 fn release(keys: &[AdvisoryLockKeys]) -> Option<String> {
     let calls = keys.iter().map(|keys| format!("pg_catalog.pg_advisory_unlock({})", keys.lease));
     (!keys.is_empty()).then(|| format!("SELECT {}", calls.collect::<Vec<_>>().join(", ")))

@@ -1,4 +1,4 @@
-//! One connection to PostgreSQL: addresses, sessions, failures with their place in a file, notices, advisory locks.
+//! Connections to PostgreSQL: addresses, sessions, failures with their location in a file, notices, advisory locks.
 
 mod address;
 pub(crate) mod connect;

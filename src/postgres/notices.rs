@@ -1,7 +1,7 @@
-//! The server's NOTICEs and WARNINGs, brought to the step that caused them.
+//! Assigns the server's NOTICEs and WARNINGs to the step that caused them.
 //!
-//! sqlx 0.9 hands them out in one way alone: as tracing events of the target `sqlx::postgres::notice`, raised in the
-//! task that reads the connection. A layer takes them from there into a collector of that task.
+//! sqlx 0.9 exposes them only as tracing events of the target `sqlx::postgres::notice`, emitted in the task that reads the
+//! connection. A layer moves them into a collector of that task.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::model::{Notice, NoticeLevel, Place};
 use crate::secrets;
 
 const TARGET: &str = "sqlx::postgres::notice";
-/// More than a person reads; a `RAISE NOTICE` in a loop over rows must not fill the report.
+/// A `RAISE NOTICE` in a loop over rows must not fill the report.
 const MAX_NOTICES: usize = 100;
 /// Characters of one message.
 const MAX_MESSAGE: usize = 1_000;
@@ -29,14 +29,14 @@ tokio::task_local! {
 #[derive(Default)]
 struct Collected {
     notices: Vec<Notice>,
-    /// For each of those that came in answer to the message that is under way: how many statements were completed.
+    /// For each notice of the current message: the number of statements completed before it.
     statements: Vec<usize>,
     completed: usize,
     left_out: usize,
 }
 
-/// The layer that fills the collectors, with its filter. It has to be part of the process's one subscriber, and no other
-/// filter may stand over it: a global `EnvFilter` (one that is not a `with_filter` of its own layer) would cut it off.
+/// The layer that fills the collectors, with its filter. It must be part of the process's only subscriber, without a global
+/// filter: an `EnvFilter` that is not a `with_filter` of its own layer would suppress the notices.
 pub(crate) fn layer<S>() -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -44,10 +44,10 @@ where
     NoticeLayer.with_filter(OnlyNotices)
 }
 
-/// Runs `future`, and returns besides its output the notices of all connections that it read from, in their order.
+/// Runs `future`. Returns its output and the notices of all connections that it read from, in their order.
 ///
-/// At most 100, of at most 1,000 characters; what was left out is counted in a last one. Tasks that the future spawns
-/// have no part in it. Where collections are nested, the innermost gets the notice.
+/// At most 100 notices, of at most 1,000 characters; a last one counts the omitted ones. Tasks that the future spawns are
+/// not included. In nested collections the innermost receives the notice.
 pub(crate) async fn collecting<F: Future>(future: F) -> (F::Output, Vec<Notice>) {
     COLLECTOR
         .scope(RefCell::default(), async {
@@ -57,24 +57,24 @@ pub(crate) async fn collecting<F: Future>(future: F) -> (F::Output, Vec<Notice>)
         .await
 }
 
-/// A statement of the message that is under way is completed.
+/// A statement of the current message was completed.
 pub(crate) fn statement_completed() {
     with_collector(|collected| collected.completed += 1);
 }
 
-/// The message is over. `place` tells the place of its statement behind so many completed ones.
+/// The current message has ended. `place` returns the location of the statement after a number of completed ones.
 pub(crate) fn message_over(place: impl Fn(usize) -> Option<Place>) {
     with_collector(|collected| {
         let first = collected.notices.len() - collected.statements.len();
-        let mut known: Option<(usize, Option<Place>)> = None;
+        let mut last: Option<(usize, Option<Place>)> = None;
         for (index, statement) in std::mem::take(&mut collected.statements).into_iter().enumerate()
         {
-            // A statement can raise a hundred.
-            let place = match &known {
+            // A statement can raise a hundred notices.
+            let place = match &last {
                 Some((before, place)) if *before == statement => place.clone(),
                 _ => place(statement),
             };
-            known = Some((statement, place.clone()));
+            last = Some((statement, place.clone()));
             collected.notices[first + index].place = place;
         }
         collected.completed = 0;
@@ -82,7 +82,7 @@ pub(crate) fn message_over(place: impl Fn(usize) -> Option<Place>) {
 }
 
 fn with_collector(act: impl FnOnce(&mut Collected)) {
-    // Outside of a collection there is nobody who asked.
+    // Notices outside of a collection are dropped.
     let _ = COLLECTOR.try_with(|collected| {
         if let Ok(mut collected) = collected.try_borrow_mut() {
             act(&mut collected);
@@ -92,7 +92,7 @@ fn with_collector(act: impl FnOnce(&mut Collected)) {
 
 impl Collected {
     fn push(&mut self, level: NoticeLevel, message: &str) {
-        // Checks read these, so a flood of others must not push them out.
+        // Checks read these, so other notices must not displace them.
         let most = if is_skip(message) { 10 * MAX_NOTICES } else { MAX_NOTICES };
         if self.notices.len() >= most {
             self.left_out += 1;
@@ -111,7 +111,7 @@ impl Collected {
     }
 }
 
-/// The server's words for what `IF NOT EXISTS` has found.
+/// The server's message for `IF NOT EXISTS` on an existing object.
 fn is_skip(message: &str) -> bool {
     message.ends_with("already exists, skipping")
 }
@@ -130,7 +130,7 @@ impl<S: Subscriber> Layer<S> for NoticeLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let level = match *event.metadata().level() {
             Level::INFO => NoticeLevel::Notice,
-            // Severities above WARNING come as errors, not as notices; if one does not, it is at least a warning.
+            // Severities above WARNING arrive as errors, not as notices; any other event is treated as a warning.
             _ => NoticeLevel::Warning,
         };
         let mut message = NoticeText(String::new());
@@ -139,7 +139,7 @@ impl<S: Subscriber> Layer<S> for NoticeLayer {
     }
 }
 
-/// Lets through NOTICE and above, from sqlx's notices alone.
+/// Passes NOTICE and above, of sqlx's notices only.
 struct OnlyNotices;
 
 fn is_notice(metadata: &Metadata<'_>) -> bool {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn notices_reach_the_collection_that_is_open() {
+    async fn notices_reach_the_open_collection() {
         let _guard = tracing::subscriber::set_default(Registry::default().with(layer()));
         tracing::info!(target: "sqlx::postgres::notice", message = "to nobody");
         let (output, notices) = collecting(async {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_filter_that_is_off_changes_nothing() {
+    async fn notices_are_collected_while_the_log_is_off() {
         let log = tracing_subscriber::fmt::layer().with_filter(EnvFilter::new("off"));
         let _guard = tracing::subscriber::set_default(Registry::default().with(log).with(layer()));
         let ((), notices) = collecting(async {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_notice_has_the_place_of_its_statement() {
+    async fn a_notice_has_the_location_of_its_statement() {
         let _guard = tracing::subscriber::set_default(Registry::default().with(layer()));
         let ((), notices) = collecting(async {
             for said in ["a", "b"] {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_bounded_and_counted() {
+    fn notices_are_limited_and_omitted_ones_are_counted() {
         let mut collected = Collected::default();
         for _ in 0..150 {
             collected.push(NoticeLevel::Notice, &"é".repeat(2_000));

@@ -1,15 +1,15 @@
-//! One named database: what is made for it, and the order in which its units are worked through.
+//! Replays one named database: creates its scratch databases, and runs its units in order.
 //!
 //! ```text
 //! main database ─▶ shared track to base ─▶ tenants to base ─▶ shared track to head ─▶ tenants to head
 //!                                          (in parallel)                              (the first empty one,
 //!                                                                                      then in parallel)
-//! another database ─▶ shared track from zero, beside all that (with one job: after it)
+//! another database ─▶ shared track from zero, concurrently (with one job: afterwards)
 //! ```
 //!
-//! Production stands at the base in both tracks when the pull request is deployed; so the tenants' samples are loaded, and
-//! brought to the base, while the shared track is still there. Only where the base has no shared migrations at all does
-//! the shared track go to the head first: a sample can refer to nothing else then.
+//! In production both tracks are at the base when the pull request is deployed. Therefore the tenants' samples are loaded,
+//! and migrated to the base, while the shared track is at the base. Only if the base has no shared migrations does the
+//! shared track go to the head first, because a sample cannot refer to anything else then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 
 use super::Replay;
 use super::plan::{DatabasePlan, PlannedUnit, StartingState};
-use super::shape::{Surroundings, compare_shapes, first_fresh};
+use super::shape::{OutsideCatalog, compare_shapes, first_fresh};
 use super::unit::{ScratchDatabase, UnitRun};
 use crate::model::{
     EnvironmentCause, Failure, FailureKind, Phase, RunEvent, Tenancy, TrackKind, UnitRecord,
@@ -28,17 +28,17 @@ use crate::model::{
 use crate::samples::run_file;
 use crate::sql::quote_identifier;
 
-/// Schemas made in one message: each takes locks until its end.
+/// Schemas created in one message. Each takes locks until its end.
 const SCHEMAS_A_MESSAGE: usize = 200;
 
-/// Replays one database. The records come in plan order.
+/// Replays one database. The records are in plan order.
 pub(crate) async fn replay_database(
     replay: &Replay<'_>,
     database: &DatabasePlan,
 ) -> Vec<UnitRecord> {
     let started = Instant::now();
     let name = || Arc::clone(&database.name);
-    replay.tell(RunEvent::DatabaseStarted { database: name(), units: database.units.len() });
+    replay.emit(RunEvent::DatabaseStarted { database: name(), units: database.units.len() });
     let is_fresh =
         |unit: &&PlannedUnit| unit.track == TrackKind::Shared && unit.start == StartingState::Fresh;
     let (fresh, main): (Vec<&PlannedUnit>, Vec<&PlannedUnit>) =
@@ -51,18 +51,18 @@ pub(crate) async fn replay_database(
     } else {
         futures::join!(in_main, in_fresh)
     };
-    replay.tell(RunEvent::DatabaseFinished { database: name(), took: started.elapsed() });
+    replay.emit(RunEvent::DatabaseFinished { database: name(), took: started.elapsed() });
     in_plan_order(database, fresh.into_iter().chain(main))
 }
 
-/// A shared track that starts empty has a database to itself.
+/// Replays a shared track that starts empty, in a database of its own.
 async fn replay_fresh(
     replay: &Replay<'_>,
     database: &DatabasePlan,
     unit: &PlannedUnit,
 ) -> UnitRecord {
-    let home = make_home(replay, database).await;
-    let mut run = begin(replay, database, unit, &home);
+    let scratch = create_scratch_database(replay, database).await;
+    let mut run = begin(replay, database, unit, &scratch);
     run_half(&mut run, Half::Base).await;
     run_half(&mut run, Half::Head).await;
     run.finish()
@@ -75,16 +75,16 @@ async fn replay_main(
 ) -> Vec<UnitRecord> {
     let (shared, tenants): (Vec<&PlannedUnit>, Vec<&PlannedUnit>) =
         units.iter().partition(|unit| unit.track == TrackKind::Shared);
-    let home = if shared.is_empty() && database.tenancy == Tenancy::Database {
-        // Nothing would ever live in it.
+    let scratch = if shared.is_empty() && database.tenancy == Tenancy::Database {
+        // No unit would use it.
         None
     } else {
-        Some(make_main_home(replay, database, &tenants).await)
+        Some(create_main_scratch_database(replay, database, &tenants).await)
     };
     let mut shared: Vec<UnitRun<'_>> = shared
         .into_iter()
-        .zip(&home)
-        .map(|(unit, home)| begin(replay, database, unit, home))
+        .zip(&scratch)
+        .map(|(unit, scratch)| begin(replay, database, unit, scratch))
         .collect();
     run_each(&mut shared, 1, Half::Base).await;
     let mut reason = "the shared track failed before the base was reached";
@@ -92,28 +92,28 @@ async fn replay_main(
         run_each(&mut shared, 1, Half::Head).await;
         reason = "the shared track failed";
     }
-    let mut runs = begin_tenants(replay, database, &tenants, home.as_ref()).await;
-    hold_back(&mut runs, &shared, reason);
+    let mut runs = begin_tenants(replay, database, &tenants, scratch.as_ref()).await;
+    skip_after_shared(&mut runs, &shared, reason);
     run_each(&mut runs, replay.jobs, Half::Base).await;
     run_each(&mut shared, 1, Half::Head).await;
-    hold_back(&mut runs, &shared, "the shared track failed");
+    skip_after_shared(&mut runs, &shared, "the shared track failed");
     run_tenants_to_head(replay, database, &mut runs).await;
     shared.into_iter().chain(runs).map(UnitRun::finish).collect()
 }
 
-/// The first empty tenant goes alone, then all others side by side: `shape.rs` says why.
+/// The first empty tenant runs alone, then all others concurrently: `shape.rs` explains why.
 async fn run_tenants_to_head<'a>(
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
     runs: &mut [UnitRun<'a>],
 ) {
-    let mut surroundings = Surroundings::read(replay, database, runs).await;
+    let mut outside = OutsideCatalog::read(replay, database, runs).await;
     let first = first_fresh(runs);
     let (first, others) = runs.split_at_mut(first);
     for part in [first, others] {
         run_each(part, replay.jobs, Half::Head).await;
-        if let Some(surroundings) = &mut surroundings {
-            surroundings.note_changes(part).await;
+        if let Some(outside) = &mut outside {
+            outside.note_changes(part).await;
         }
     }
     compare_shapes(replay, database, runs).await;
@@ -125,7 +125,7 @@ enum Half {
     Head,
 }
 
-/// The one place where units run side by side.
+/// Runs units concurrently. No other code does.
 async fn run_each(runs: &mut [UnitRun<'_>], jobs: usize, half: Half) {
     stream::iter(runs.iter_mut())
         .for_each_concurrent(jobs, async |run| run_half(run, half).await)
@@ -140,7 +140,7 @@ async fn run_half(run: &mut UnitRun<'_>, half: Half) {
     }
 }
 
-fn hold_back(tenants: &mut [UnitRun<'_>], shared: &[UnitRun<'_>], reason: &str) {
+fn skip_after_shared(tenants: &mut [UnitRun<'_>], shared: &[UnitRun<'_>], reason: &str) {
     let Some(stopped) = shared.iter().find(|run| run.is_stopped()) else { return };
     let reason = if stopped.is_judged() { reason } else { "the shared track has no result" };
     tenants.iter_mut().for_each(|run| run.not_run(reason));
@@ -150,13 +150,13 @@ fn begin<'a>(
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
     unit: &'a PlannedUnit,
-    home: &Result<ScratchDatabase, Failure>,
+    scratch: &Result<ScratchDatabase, Failure>,
 ) -> UnitRun<'a> {
     let Some(track) = database.track(unit.track) else {
         unreachable!("internal error: a unit of `{}` without its track", database.name);
     };
-    match home {
-        Ok(home) => UnitRun::new(replay, database, track, unit, home.clone()),
+    match scratch {
+        Ok(scratch) => UnitRun::new(replay, database, track, unit, scratch.clone()),
         Err(failure) => {
             let mut run = UnitRun::new(
                 replay,
@@ -178,22 +178,22 @@ async fn begin_tenants<'a>(
     main: Option<&Result<ScratchDatabase, Failure>>,
 ) -> Vec<UnitRun<'a>> {
     match (database.tenancy, main) {
-        // That there is no database is the shared track's failure, and the tenants are not run.
+        // A missing database is the shared track's failure, and the tenants are not run.
         (Tenancy::Schema, Some(Err(_))) if database.shared.is_some() => {
             let nowhere = Ok(ScratchDatabase::new("", &replay.cluster));
             tenants.iter().map(|unit| begin(replay, database, unit, &nowhere)).collect()
         }
-        (Tenancy::Schema, Some(home)) => {
-            tenants.iter().map(|unit| begin(replay, database, unit, home)).collect()
+        (Tenancy::Schema, Some(scratch)) => {
+            tenants.iter().map(|unit| begin(replay, database, unit, scratch)).collect()
         }
         _ => {
             stream::iter(tenants)
                 .map(async |unit| {
-                    let home = {
+                    let scratch = {
                         let _permit = replay.permit().await;
-                        make_home(replay, database).await
+                        create_scratch_database(replay, database).await
                     };
-                    begin(replay, database, unit, &home)
+                    begin(replay, database, unit, &scratch)
                 })
                 .buffered(replay.jobs)
                 .collect()
@@ -202,8 +202,8 @@ async fn begin_tenants<'a>(
     }
 }
 
-/// A database of our own, as the configuration wants each database of this name: prepared, with the shared schema.
-async fn make_home(
+/// Creates a scratch database as configured for this named database: prepared, with the shared schema.
+async fn create_scratch_database(
     replay: &Replay<'_>,
     database: &DatabasePlan,
 ) -> Result<ScratchDatabase, Failure> {
@@ -219,7 +219,7 @@ async fn make_home(
         })?;
         let mut session = replay.session(replay.server.admin_in(&name), None).await?;
         if !database.prepare.is_empty() {
-            // The database is not in use yet, so there is no gate to wait for first.
+            // The database is not in use yet, so no gate is needed.
             let _one_by_one = replay.cluster.lock().await;
             for path in &database.prepare {
                 run_file(&mut session, replay.files, path).await?;
@@ -232,23 +232,23 @@ async fn make_home(
         Ok(ScratchDatabase::new(&name, &replay.cluster))
     };
     match made.await {
-        Ok(home) => Ok(home),
+        Ok(scratch) => Ok(scratch),
         Err(failure) => Err(replay.settle(failure).await),
     }
 }
 
-/// The same, with a schema for each tenant where tenants are schemas.
-async fn make_main_home(
+/// The same, with a schema for each tenant if tenants are schemas.
+async fn create_main_scratch_database(
     replay: &Replay<'_>,
     database: &DatabasePlan,
     tenants: &[&PlannedUnit],
 ) -> Result<ScratchDatabase, Failure> {
-    let home = make_home(replay, database).await?;
+    let scratch = create_scratch_database(replay, database).await?;
     if database.tenancy == Tenancy::Database {
-        return Ok(home);
+        return Ok(scratch);
     }
     let made = async {
-        let mut session = replay.session(replay.server.admin_in(&home.name), None).await?;
+        let mut session = replay.session(replay.server.admin_in(&scratch.name), None).await?;
         for part in tenants.chunks(SCHEMAS_A_MESSAGE) {
             let sql: Vec<String> =
                 part.iter().map(|unit| create_schema(replay, &unit.target)).collect();
@@ -258,7 +258,7 @@ async fn make_main_home(
         Ok(())
     };
     match made.await {
-        Ok(()) => Ok(home),
+        Ok(()) => Ok(scratch),
         Err(failure) => Err(replay.settle(failure).await),
     }
 }
@@ -271,7 +271,7 @@ fn create_schema(replay: &Replay<'_>, schema: &str) -> String {
     )
 }
 
-/// The shared track's schema, if it is not the one that every database has.
+/// The shared track's schema, unless it is `public`.
 fn own_schema(database: &DatabasePlan) -> Option<String> {
     let shared = database.units.iter().find(|unit| unit.track == TrackKind::Shared)?;
     shared.search_path.first().filter(|schema| *schema != "public").cloned()

@@ -1,7 +1,8 @@
-//! When the results of a database do not count: a failure that may come of what ran beside it. With one job there is none.
-//! The database is replayed from nothing then, one unit at a time, on a fresh server, and that run alone counts.
+//! Decides when the results of a database are discarded: after a failure that concurrent units may have caused. The database
+//! is then replayed from scratch, one unit at a time, on a fresh server, and only that run counts. With one job there are no
+//! such failures.
 //!
-//! Nothing is tried again in place: sequences do not roll back, and a new session lacks what the old one had.
+//! Nothing is retried in place: sequences do not roll back, and a new session lacks the state of the old one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,19 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::execution::retry::{RetryDecision, RetryRule, decide};
 use crate::model::{Failure, FailureKind, UnitName};
 
-/// Said of units that are not begun, or go no further, since nothing that they do would count.
+/// The reason of units that are not started or not continued, since their results would be discarded.
 pub(crate) const REPLAYED_LATER: &str = "the database is replayed again from an empty state";
 
-/// Whether a run may be followed by another one.
+/// Whether a run may be followed by a second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempt {
     First,
-    /// Its results count, whatever they are.
+    /// Its results are final.
     Last,
 }
 
 impl Attempt {
-    /// For the log.
+    /// The number for the log.
     pub(crate) fn number(self) -> u32 {
         match self {
             Self::First => 1,
@@ -30,20 +31,20 @@ impl Attempt {
     }
 }
 
-/// Why the results of a database do not count.
+/// Why the results of a database are discarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InconclusiveReason {
-    /// In words: what failed where, and what that can come of.
+    /// Text: what failed where, and the possible cause.
     pub(crate) reason: String,
 }
 
-/// The doubts of a run, by database.
+/// The databases of a run whose results are discarded.
 #[derive(Debug)]
 pub(crate) struct InconclusiveResults {
     attempt: Attempt,
-    /// Units run beside each other.
+    /// Units run concurrently.
     concurrent: bool,
-    /// What one database does can be seen in the others: a doubt about one is a doubt about all.
+    /// One database can affect the others: if one is inconclusive, all are.
     linked: bool,
     found: Mutex<BTreeMap<Arc<str>, InconclusiveReason>>,
 }
@@ -53,12 +54,12 @@ impl InconclusiveResults {
         Self { attempt, concurrent, linked, found: Mutex::default() }
     }
 
-    /// Whether a second run may judge what happens in this one.
+    /// Whether a second run may follow this one.
     pub(crate) fn may_follow(&self) -> bool {
         self.attempt == Attempt::First && self.concurrent
     }
 
-    /// Looks at a failure of a unit. The first doubt about a database stays.
+    /// Checks a failure of a unit. Only the first reason for a database is kept.
     pub(crate) fn consider(&self, unit: &UnitName, others_change: bool, failure: &Failure) {
         let decision = decide(RetryRule::FromNothing { others_change }, failure);
         let cause = match &failure.kind {
@@ -66,11 +67,11 @@ impl InconclusiveResults {
             FailureKind::ConnectionLost => "the server is still there",
             _ => "concurrent units can cause this",
         };
-        // Which of several units that fail alike is the first, is chance: its name would differ from run to run.
-        self.add(&unit.database, format!("{}, and {cause}", told(failure)));
+        // The reason names no unit: which of several similar failures comes first differs from run to run.
+        self.add(&unit.database, format!("{}, and {cause}", summary_of(failure)));
     }
 
-    /// Tenants with the same start have come to different shapes.
+    /// Tenants with the same starting state ended with different schemas.
     pub(crate) fn consider_shapes(&self, database: &Arc<str>) {
         if self.may_follow() {
             let words = "tenants with the same starting state end with different schemas, and concurrent \
@@ -84,17 +85,17 @@ impl InconclusiveResults {
         found.entry(Arc::clone(database)).or_insert(InconclusiveReason { reason });
     }
 
-    /// Whether the results of this database count no more.
-    pub(crate) fn is_about(&self, database: &str) -> bool {
+    /// Whether the results of this database are discarded.
+    pub(crate) fn is_inconclusive(&self, database: &str) -> bool {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if self.linked { !found.is_empty() } else { found.contains_key(database) }
     }
 
-    /// Why this database is to be replayed again.
-    pub(crate) fn about(&self, database: &str) -> Option<InconclusiveReason> {
+    /// Why this database is replayed again.
+    pub(crate) fn reason_for(&self, database: &str) -> Option<InconclusiveReason> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(doubt) = found.get(database) {
-            return Some(doubt.clone());
+        if let Some(reason) = found.get(database) {
+            return Some(reason.clone());
         }
         let (other, _) = found.iter().next().filter(|_| self.linked)?;
         Some(InconclusiveReason {
@@ -106,8 +107,8 @@ impl InconclusiveResults {
     }
 }
 
-/// `SQLSTATE 23505 at m/2.sql:1`. No words of the server's: they may hold values.
-fn told(failure: &Failure) -> String {
+/// `SQLSTATE 23505 at m/2.sql:1`. Without the server's message, which may contain values.
+fn summary_of(failure: &Failure) -> String {
     let what = match &failure.kind {
         FailureKind::Sql { sqlstate } => format!("SQLSTATE {sqlstate}"),
         FailureKind::ConnectionLost => "the connection broke".to_owned(),
@@ -133,13 +134,13 @@ mod tests {
         Failure::new(kind, "duplicate key value violates unique constraint")
     }
 
-    fn considered(doubts: &InconclusiveResults, failure: &Failure) -> bool {
-        doubts.consider(&unit("app"), false, failure);
-        doubts.is_about("app")
+    fn considered(inconclusive: &InconclusiveResults, failure: &Failure) -> bool {
+        inconclusive.consider(&unit("app"), false, failure);
+        inconclusive.is_inconclusive("app")
     }
 
     #[test]
-    fn with_one_job_no_failure_is_put_down_to_concurrency() {
+    fn with_one_job_no_failure_is_inconclusive() {
         assert!(considered(&InconclusiveResults::new(Attempt::First, true, false), &sql("23505")));
         assert!(!considered(
             &InconclusiveResults::new(Attempt::First, false, false),
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_third_attempt() {
+    fn the_second_attempt_is_final() {
         assert!(!considered(&InconclusiveResults::new(Attempt::Last, true, false), &sql("23505")));
         let broken = Failure::new(FailureKind::ConnectionLost, "gone");
         assert!(!considered(&InconclusiveResults::new(Attempt::Last, false, false), &broken));
@@ -158,15 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn databases_that_share_the_server_are_doubted_together() {
-        let apart = InconclusiveResults::new(Attempt::First, true, false);
-        assert!(considered(&apart, &sql("23505")) && !apart.is_about("users"));
-        assert_eq!(apart.about("users"), None);
+    fn linked_databases_are_inconclusive_together() {
+        let unlinked = InconclusiveResults::new(Attempt::First, true, false);
+        assert!(considered(&unlinked, &sql("23505")) && !unlinked.is_inconclusive("users"));
+        assert_eq!(unlinked.reason_for("users"), None);
         let linked = InconclusiveResults::new(Attempt::First, true, true);
-        assert!(considered(&linked, &sql("23505")) && linked.is_about("users"));
+        assert!(considered(&linked, &sql("23505")) && linked.is_inconclusive("users"));
         assert!(
-            linked.about("app").unwrap().reason.starts_with("SQLSTATE 23505, and concurrent units")
+            linked
+                .reason_for("app")
+                .unwrap()
+                .reason
+                .starts_with("SQLSTATE 23505, and concurrent units")
         );
-        assert!(linked.about("users").unwrap().reason.contains("`app`"));
+        assert!(linked.reason_for("users").unwrap().reason.contains("`app`"));
     }
 }

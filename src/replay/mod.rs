@@ -1,4 +1,4 @@
-//! Replaying migrations on a server, and writing down what happened. It tells [`RunEvent`]s, and never prints or judges.
+//! Replays migrations on a server and records what happened. Emits [`RunEvent`]s; does not print or judge.
 
 mod database;
 mod inconclusive;
@@ -29,47 +29,47 @@ use plan::DatabasePlan;
 pub(crate) use inconclusive::{Attempt, InconclusiveReason};
 
 const SERVER_LOST: &str = "the server was lost";
-/// After one of its processes has crashed, a server still takes new sessions for a moment, and then ends all of them.
+/// After a backend has crashed, the server still accepts new sessions for a moment, and then terminates all of them.
 const CRASH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
 
-/// What a replay works with.
+/// The context of a replay.
 #[derive(Debug)]
 pub(crate) struct Replay<'a> {
     server: &'a Server,
-    /// The head: samples and `prepare` files are read from it.
+    /// The head revision, from which samples and `prepare` files are read.
     files: &'a dyn Files,
-    /// Units at work at one time, over all databases.
+    /// The maximum number of units that run at one time, over all databases.
     jobs: usize,
     permits: Semaphore,
-    /// Held by what changes the server as a whole, such as a role: the server does not let two sessions change the same at
-    /// once.
+    /// Held while something server-wide, such as a role, is changed: the server rejects concurrent changes of the same
+    /// object.
     cluster: Arc<Mutex<()>>,
     events: EventSink,
     lost: AtomicBool,
-    doubts: InconclusiveResults,
+    inconclusive: InconclusiveResults,
 }
 
-/// How a replay goes about it.
+/// How a replay runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mode {
-    /// Units at work at one time, over all databases (at least one). With one, databases and units go one after the other,
-    /// in plan order.
+    /// The maximum number of units that run at one time, over all databases (at least one). With one, databases and units
+    /// run sequentially, in plan order.
     pub(crate) jobs: usize,
     pub(crate) attempt: Attempt,
 }
 
-/// What a replay found out.
+/// The results of a replay.
 #[derive(Debug)]
 pub(crate) struct Evidence {
-    /// Of each database that was replayed, in the order of the plan: its units in plan order.
+    /// The units of each replayed database, both in plan order.
     pub(crate) databases: Vec<Vec<UnitRecord>>,
-    /// Of each database: why these results do not count.
-    pub(crate) doubts: Vec<Option<InconclusiveReason>>,
-    /// The server went away, and did not come back.
+    /// For each database: why its results are discarded.
+    pub(crate) inconclusive: Vec<Option<InconclusiveReason>>,
+    /// The server was lost for the rest of the run.
     pub(crate) server_lost: bool,
 }
 
-/// Runs the SQL files that stand before everything else: what the server as a whole provides, such as roles.
+/// Runs the SQL files that prepare the server as a whole, for example its roles.
 pub(crate) async fn prepare_server(
     server: &Server,
     files: &dyn Files,
@@ -79,7 +79,7 @@ pub(crate) async fn prepare_server(
         return Ok(());
     }
     let mut session = Session::open_plain(server.admin()).await?;
-    if server.notes_roles() {
+    if server.labels_new_roles() {
         let before = begin_prepare(&mut session).await?;
         for path in paths {
             run_file_in_transaction(&mut session, files, path).await?;
@@ -113,7 +113,7 @@ pub(crate) async fn replay(
         cluster: Arc::default(),
         events,
         lost: AtomicBool::new(false),
-        doubts: InconclusiveResults::new(mode.attempt, concurrent, are_linked(plans)),
+        inconclusive: InconclusiveResults::new(mode.attempt, concurrent, are_linked(plans)),
     };
     let each = stream::iter(plans).map(|plan| {
         let span = database_span(&plan.name);
@@ -124,12 +124,13 @@ pub(crate) async fn replay(
     } else {
         futures::future::join_all(each.collect::<Vec<_>>().await).await
     };
-    let doubts = plans.iter().map(|plan| replay.doubts.about(&plan.name)).collect();
-    Evidence { databases, doubts, server_lost: replay.is_lost() }
+    let inconclusive =
+        plans.iter().map(|plan| replay.inconclusive.reason_for(&plan.name)).collect();
+    Evidence { databases, inconclusive, server_lost: replay.is_lost() }
 }
 
-/// Whether the result of one database can depend on what another one does: through what all databases of a server share,
-/// roles above all. That no script changes any of that has to be proven. Samples and `prepare` files count as scripts that may.
+/// Whether databases can affect each other's results through objects that a server shares, roles above all. Assumed unless
+/// it is proven that no script changes such objects. Samples and `prepare` files count as scripts that may.
 fn are_linked(plans: &[&DatabasePlan]) -> bool {
     let may_change =
         |migration: &Migration| effects(&migration.up).changes_cluster() != Certainty::No;
@@ -146,13 +147,13 @@ fn are_linked(plans: &[&DatabasePlan]) -> bool {
 }
 
 impl Replay<'_> {
-    fn tell(&self, event: RunEvent) {
-        // Nobody listening is no reason to stop.
+    fn emit(&self, event: RunEvent) {
+        // A run does not stop if no one receives its events.
         let _ = self.events.send(event);
     }
 
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed; without it a unit would only run earlier than it should.
+        // The semaphore is never closed; without a permit a unit would only start too early.
         self.permits.acquire().await.ok()
     }
 
@@ -160,7 +161,7 @@ impl Replay<'_> {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Tells a broken connection from a lost server.
+    /// Distinguishes a broken connection from a lost server.
     async fn settle(&self, mut failure: Failure) -> Failure {
         let lost =
             matches!(failure.kind, FailureKind::ConnectionLost | FailureKind::Environment(_));
@@ -172,7 +173,7 @@ impl Replay<'_> {
             failure.kind = FailureKind::ServerLost;
             failure.message = format!("server lost: {}", failure.message);
         } else if failure.kind == FailureKind::ConnectionLost
-            && !self.doubts.may_follow()
+            && !self.inconclusive.may_follow()
             && self.server.has_come_back().await
         {
             failure.kind = FailureKind::Environment(EnvironmentCause::ServerRestarted);

@@ -1,5 +1,5 @@
-//! Sessions of a replay. A server that takes none just now is waited for: it may have no room, or be coming back after a
-//! crash. Nothing of a migration has been sent then, so that it cannot be opened says nothing about one.
+//! Sessions of a replay. Opening one is retried for a while: the server may have no free connection, or be recovering from a
+//! crash. No migration has been sent yet, so such a failure is not a migration's.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use super::Replay;
 use crate::model::{EnvironmentCause, Failure, FailureKind};
 use crate::postgres::Session;
 
-/// For one session, all attempts together.
+/// The time limit for opening one session, over all attempts.
 const WITHIN: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Replay<'_> {
-    /// Opens a session, with this search path or the server's own.
+    /// Opens a session, with this search path or the server's default one.
     pub(crate) async fn session(
         &self,
         options: PgConnectOptions,
@@ -38,7 +38,7 @@ impl Replay<'_> {
                 ))
             });
             match opened {
-                Err(failure) if is_for_now(&failure) => {
+                Err(failure) if is_temporary(&failure) => {
                     if self.is_lost() || Instant::now() + PAUSE > deadline {
                         let cause = failure.environment_cause();
                         let cause = cause.unwrap_or(EnvironmentCause::SessionNotOpened);
@@ -54,8 +54,9 @@ impl Replay<'_> {
     }
 }
 
-/// Not reached, coming back, or full. Source of the code: PostgreSQL's Appendix A: `too_many_connections`.
-fn is_for_now(failure: &Failure) -> bool {
+/// The server is unreachable, recovering, or has no free connection. Source of the code: PostgreSQL, Appendix A:
+/// `too_many_connections`.
+fn is_temporary(failure: &Failure) -> bool {
     match &failure.kind {
         FailureKind::ConnectionLost => true,
         FailureKind::Sql { sqlstate } => sqlstate == "53300",

@@ -1,10 +1,10 @@
-//! Catalogs that are read during a replay: tenants with the same start must end in the same shape, and what the tenants'
-//! migrations change outside of the tenants' schemas is recorded.
+//! Compares catalogs during a replay: tenants with the same starting state must end with the same shape, and changes outside
+//! of the tenants' schemas are recorded.
 //!
-//! The first tenant that starts empty runs its head before all others, alone in its database. So a guard that has an effect
-//! for the first tenant only (an object that is looked up by its bare name, an extension) has it for this one, however many
-//! tenants run side by side afterwards; and what is different outside of the schemas then is what one tenant's migrations
-//! alone have changed.
+//! The first tenant that starts empty runs its head before all others, alone in its database. A guard that takes effect for
+//! the first tenant only (an object that is looked up by its unqualified name, an extension) therefore takes effect for this
+//! one, regardless of the number of concurrent tenants afterwards. Changes outside of the schemas at that point come from
+//! one tenant's migrations alone.
 
 use super::Replay;
 use super::plan::{DatabasePlan, PlannedUnit, StartingState, TrackPlan};
@@ -16,10 +16,10 @@ use crate::model::{
 };
 use crate::sql::{first_mention, place_in};
 
-/// Differences that are kept of one comparison; more than this tell nothing new.
+/// The maximum number of differences that are kept of one comparison.
 const KEPT: usize = 100;
 
-/// Compares the tenants that have the same start and completed, each with the first of them.
+/// Compares each completed tenant with the first one that has the same starting state.
 pub(crate) async fn compare_shapes(
     replay: &Replay<'_>,
     database: &DatabasePlan,
@@ -44,7 +44,7 @@ pub(crate) async fn compare_shapes(
             let differs =
                 matches!(&outcome, CatalogComparison::Compared(found) if !found.is_empty());
             if differs {
-                replay.doubts.consider_shapes(&database.name);
+                replay.inconclusive.consider_shapes(&database.name);
             }
             runs[*index].set_shape(ShapeComparison { other: other.clone(), outcome });
         }
@@ -58,7 +58,7 @@ async fn shape(
 ) -> Result<Catalog, Failure> {
     let left_out = ledgers([run.unit()]);
     let read = async {
-        let mut reader = open(replay, run.home_name()).await?;
+        let mut reader = open(replay, run.scratch_name()).await?;
         let catalog = match database.tenancy {
             Tenancy::Schema => reader.catalog(schema_of(run.unit()), &left_out).await,
             Tenancy::Database => reader.database_catalog(&left_out).await,
@@ -69,9 +69,9 @@ async fn shape(
     settled(replay, read.await).await
 }
 
-/// Without the project's session settings: they are for migrations, and could stop a query on the catalogs.
-async fn open(replay: &Replay<'_>, home: &str) -> Result<CatalogReader, Failure> {
-    CatalogReader::open(&replay.server.admin().database(home)).await
+/// Without the project's session settings, which are for migrations and could interrupt a catalog query.
+async fn open(replay: &Replay<'_>, scratch: &str) -> Result<CatalogReader, Failure> {
+    CatalogReader::open(&replay.server.admin().database(scratch)).await
 }
 
 async fn settled<T>(replay: &Replay<'_>, read: Result<T, Failure>) -> Result<T, Failure> {
@@ -81,37 +81,37 @@ async fn settled<T>(replay: &Replay<'_>, read: Result<T, Failure>) -> Result<T, 
     }
 }
 
-/// The database around the tenants' schemas, as it was when it was last read.
-pub(crate) struct Surroundings<'a> {
+/// The objects of the database outside of the tenants' schemas, as last read.
+pub(crate) struct OutsideCatalog<'a> {
     replay: &'a Replay<'a>,
     database: &'a DatabasePlan,
-    home: String,
+    scratch: String,
     tenants: Vec<&'a PlannedUnit>,
     last: Result<Catalog, Failure>,
 }
 
-impl<'a> Surroundings<'a> {
-    /// Reads them before the first tenant's head migrations. `None` where each tenant is a database: nothing is around it.
+impl<'a> OutsideCatalog<'a> {
+    /// Reads them before the first tenant's head migrations. `None` if each tenant is a database.
     pub(crate) async fn read(
         replay: &'a Replay<'a>,
         database: &'a DatabasePlan,
         runs: &[UnitRun<'a>],
     ) -> Option<Self> {
-        let home = match runs.iter().find(|run| run.is_completed()) {
-            Some(run) if database.tenancy == Tenancy::Schema => run.home_name().to_owned(),
+        let scratch = match runs.iter().find(|run| run.is_completed()) {
+            Some(run) if database.tenancy == Tenancy::Schema => run.scratch_name().to_owned(),
             _ => return None,
         };
         let tenants: Vec<&PlannedUnit> = runs.iter().map(|run| run.unit()).collect();
-        let last = around(replay, &home, &tenants).await;
-        Some(Self { replay, database, home, tenants, last })
+        let last = read_outside(replay, &scratch, &tenants).await;
+        Some(Self { replay, database, scratch, tenants, last })
     }
 
-    /// Records in each of `runs` that applied something what has changed since they were last read.
+    /// Records in each of `runs` that applied a migration what has changed since the last read.
     pub(crate) async fn note_changes(&mut self, runs: &mut [UnitRun<'_>]) {
         if !runs.iter().any(UnitRun::has_run_head) {
             return;
         }
-        let now = around(self.replay, &self.home, &self.tenants).await;
+        let now = read_outside(self.replay, &self.scratch, &self.tenants).await;
         let outcome = match (&self.last, &now) {
             (Ok(before), Ok(now)) => compared(self.database, now, before, Difference::as_change),
             (Err(failure), _) | (_, Err(failure)) => {
@@ -125,15 +125,15 @@ impl<'a> Surroundings<'a> {
     }
 }
 
-async fn around(
+async fn read_outside(
     replay: &Replay<'_>,
-    home: &str,
+    scratch: &str,
     tenants: &[&PlannedUnit],
 ) -> Result<Catalog, Failure> {
     let schemas: Vec<String> = tenants.iter().map(|unit| schema_of(unit).to_owned()).collect();
     let left_out = ledgers(tenants.iter().copied());
     let read = async {
-        let mut reader = open(replay, home).await?;
+        let mut reader = open(replay, scratch).await?;
         let catalog = reader.catalog_without(&schemas, &left_out).await;
         reader.close().await;
         catalog
@@ -169,7 +169,7 @@ fn compared(
     CatalogComparison::Compared(placed.chain(rest).collect())
 }
 
-/// The first statement that names the object: of what is pending, else of all.
+/// The first statement that names the object, preferably of a pending migration.
 fn place_of(track: &TrackPlan, difference: &Difference) -> Option<Place> {
     let names = difference.spoken_names();
     let (pending, old): (Vec<&Migration>, Vec<&Migration>) =
@@ -180,7 +180,7 @@ fn place_of(track: &TrackPlan, difference: &Difference) -> Option<Place> {
     })
 }
 
-/// The first tenant that starts empty goes before all others, wherever it stands in the plan.
+/// Moves the first tenant that starts empty to the front.
 pub(crate) fn first_fresh(runs: &mut [UnitRun<'_>]) -> usize {
     let at = runs.iter().position(|run| run.unit().start == StartingState::Fresh);
     at.map_or(0, |at| {

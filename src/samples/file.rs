@@ -1,4 +1,4 @@
-//! A sample as a file: plain SQL or gzip, hand-written or as `pg_dump` wrote it.
+//! A sample file: plain SQL or gzip, written manually or by `pg_dump`.
 
 use std::io::Read as _;
 
@@ -6,14 +6,14 @@ use camino::Utf8Path;
 use flate2::read::MultiGzDecoder;
 
 use super::run::at;
-use super::statement::stays_within;
+use super::statement::affects_only;
 use crate::model::{Failure, FailureKind, Files, Place, Script};
 use crate::sql::{self, Dialect, Effects, Piece, Split};
 
-/// Every gzip file begins so (RFC 1952, section 2.3.1).
+/// The first bytes of every gzip file (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// What dumps can be besides text in UTF-8: how it begins, what it is, and what to do about it.
+/// Dumps that are not UTF-8 text: their first bytes, a description, and the solution.
 const FOREIGN: [(&[u8], &str, &str); 3] = [
     // pg_dump's `pg_backup_archiver.c`, WriteHead.
     (
@@ -27,14 +27,14 @@ const FOREIGN: [(&[u8], &str, &str); 3] = [
 const UTF16: &str =
     "save it as UTF-8; PowerShell's `>` writes UTF-16, `pg_dump --file=sample.sql` does not";
 
-/// The lines by which a dump begins and ends, and whose they are: `pg_dump` and `pg_restore` (RestoreArchive in their
-/// `pg_backup_archiver.c`), and `pg_dumpall`.
+/// The first and last lines of a dump, by `pg_dump` and `pg_restore` (RestoreArchive in their `pg_backup_archiver.c`), and
+/// by `pg_dumpall`.
 const BOUNDS: [(&str, &str); 2] = [
     ("-- PostgreSQL database dump", "-- PostgreSQL database dump complete"),
     ("-- PostgreSQL database cluster dump", "-- PostgreSQL database cluster dump complete"),
 ];
 
-/// A sample, read and split.
+/// A sample, read and split into statements.
 #[derive(Debug)]
 pub(crate) struct SampleFile {
     pub(crate) script: Script,
@@ -53,21 +53,21 @@ impl SampleFile {
         Ok(Self { script, split })
     }
 
-    /// Whether it is a whole state, as a dump is, and not data alone that lies over what the migrations make: it makes
-    /// tables of its own.
+    /// Whether the sample is a complete state, like a dump: it creates tables. Otherwise it only adds data to the tables of
+    /// the migrations.
     pub(crate) fn is_whole(&self) -> bool {
         self.statements().any(crate::samples::statement::creates_table)
     }
 
-    /// What its statements do, without those about this schema, which is its target's, and without those that are left out
-    /// or bring rows alone.
+    /// The effects of its statements, except those on this schema (that of its target), skipped ones, and ones that only
+    /// insert rows.
     pub(crate) fn effects_beyond<'s>(&'s self, schema: &'s str) -> impl Iterator<Item = Effects> {
         let statements = self.statements();
-        let statements = statements.filter(|statement| !stays_within(statement, schema));
+        let statements = statements.filter(|statement| !affects_only(statement, schema));
         statements.map(Effects::of)
     }
 
-    /// How many rows it writes as they stand in it (`COPY`, `VALUES`), and how many other statements it has that make something.
+    /// The number of rows that it writes literally (`COPY`, `VALUES`), and of its other statements that create something.
     pub(crate) fn amount(&self) -> (usize, usize) {
         let (mut rows, mut others) = (0, 0);
         for piece in &self.split.pieces {
@@ -77,7 +77,11 @@ impl SampleFile {
                 }
                 Piece::Sql { range } => match inserted_rows(&self.script.text()[range.clone()]) {
                     Some(inserted) => rows += inserted,
-                    None => others += usize::from(!is_trimming(&self.script.text()[range.clone()])),
+                    None => {
+                        others += usize::from(!depends_on_dump_options(
+                            &self.script.text()[range.clone()],
+                        ))
+                    }
                 },
                 Piece::Meta { .. } => {}
             }
@@ -93,42 +97,42 @@ impl SampleFile {
     }
 }
 
-/// A statement that another version of `pg_dump`, or another of its options, writes or leaves out for the same tenant: settings,
-/// transactions, owners, grants, comments, and what `--clean` drops before.
-fn is_trimming(statement: &str) -> bool {
-    const TRIMMINGS: [&str; 9] =
+/// A statement that depends on the version and the options of `pg_dump`, not on the tenant: settings, transactions, owners,
+/// grants, comments, and the drops of `--clean`.
+fn depends_on_dump_options(statement: &str) -> bool {
+    const DUMP_DEPENDENT: [&str; 9] =
         ["SET", "RESET", "BEGIN", "COMMIT", "START", "COMMENT", "GRANT", "REVOKE", "DROP"];
     let words: Vec<_> = sql::words(statement).collect();
     let has = |text: &str| words.iter().any(|word| word.is(text));
     let Some(first) = words.first() else { return true };
-    TRIMMINGS.iter().any(|word| first.is(word))
+    DUMP_DEPENDENT.iter().any(|word| first.is(word))
         || (first.is("ALTER") && has("OWNER"))
         || (first.is("SELECT") && has("set_config"))
 }
 
-/// The rows of `INSERT INTO … VALUES (…), (…)`; `None` for any other statement.
+/// The number of rows in `INSERT INTO … VALUES (…), (…)`; `None` for any other statement.
 fn inserted_rows(statement: &str) -> Option<usize> {
     let mut words = sql::words(statement);
     words.next().filter(|word| word.is("INSERT"))?;
-    let (mut depth, mut rows, mut is_behind_values) = (0_usize, 0, false);
+    let (mut depth, mut rows, mut is_after_values) = (0_usize, 0, false);
     for word in words {
         match word.text() {
             "(" => {
-                rows += usize::from(is_behind_values && depth == 0);
+                rows += usize::from(is_after_values && depth == 0);
                 depth += 1;
             }
             ")" => depth = depth.saturating_sub(1),
-            _ if depth == 0 && word.is("VALUES") => is_behind_values = true,
+            _ if depth == 0 && word.is("VALUES") => is_after_values = true,
             // `ON CONFLICT (…)`, `RETURNING (…)`
             _ if depth == 0 && (word.is("ON") || word.is("RETURNING")) => break,
             _ => {}
         }
     }
-    is_behind_values.then_some(rows)
+    is_after_values.then_some(rows)
 }
 
-/// A dump that was cut short between two statements is good SQL, and most of its tenant is missing. Only comments are
-/// looked at: what stands in a statement, or in its data, may be anything.
+/// A dump that was truncated between two statements is valid SQL, but incomplete. Only comments are checked, since
+/// statements and data may contain any text.
 pub(crate) fn check_end(script: &Script, split: &Split) -> Result<(), Failure> {
     for (begin, end) in BOUNDS {
         let mut open = None;
@@ -151,7 +155,7 @@ pub(crate) fn check_end(script: &Script, split: &Split) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The lines that lie outside of statements and data, each with its offset.
+/// The lines outside of statements and data, with their offsets.
 fn lines_between<'t>(text: &'t str, split: &Split) -> impl Iterator<Item = (usize, &'t str)> {
     let starts = split.pieces.iter().map(|piece| piece.range().start).chain([text.len()]);
     let ends = [0].into_iter().chain(split.pieces.iter().map(|piece| match piece {
@@ -179,7 +183,7 @@ fn nothing_in_it(path: &Utf8Path) -> Failure {
     }
 }
 
-/// The text of an SQL file, unpacked if need be.
+/// The text of an SQL file, decompressed if necessary.
 pub(crate) fn read_text(files: &dyn Files, path: &Utf8Path) -> Result<String, Failure> {
     let bytes = files
         .read(path)
@@ -208,7 +212,7 @@ fn unpack(path: &Utf8Path, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(unpacked)
 }
 
-/// A failure that is about a file as a whole.
+/// A failure of a file as a whole.
 pub(crate) fn file_failure(path: &Utf8Path, message: impl Into<String>) -> Failure {
     let place = Place { path: path.to_owned(), line: 1, column: None, excerpt: None };
     Failure { place: Some(place), ..Failure::new(FailureKind::File, message) }
@@ -226,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_that_was_cut_between_statements_has_no_end() {
+    fn a_dump_truncated_between_statements_has_no_end() {
         let begin =
             "--\n-- PostgreSQL database dump\n--\n\n\\restrict x\nCREATE TABLE a (b int);\n";
         let end = "--\n-- PostgreSQL database dump complete\n--\n";
@@ -235,13 +239,13 @@ mod tests {
         assert_eq!(ends(&format!("{begin}{end}").replace('\n', "\r\n")), None);
         assert_eq!(ends(&format!("{begin}{end}{begin}")), Some(11));
         assert_eq!(ends(&format!("{begin}{begin}{end}")), Some(2), "the first of two");
-        // Tools that tidy up a dump cut off the comments at its top.
+        // Tools that clean up dumps remove the comments at its start.
         assert_eq!(ends(&format!("SELECT 1;\n{end}")), None);
         assert_eq!(ends(&begin.replace("database dump", "database cluster dump")), Some(2));
     }
 
     #[test]
-    fn data_is_no_bound_of_a_dump() {
+    fn data_does_not_begin_or_end_a_dump() {
         let begin = "-- PostgreSQL database dump\n";
         assert_eq!(ends(&format!("COPY a FROM stdin;\n{begin}\\.\nSELECT '\n{begin}';\n")), None);
         let end = "-- PostgreSQL database dump complete\n";

@@ -1,14 +1,14 @@
-//! Kinds of objects that belong to a whole database: most of them only an administrator makes, changes or comments on.
+//! Kinds of objects that belong to the whole database. Only an administrator creates, changes or comments on most of them.
 
 use super::treatment::Treatment;
 use crate::sql::SqlWord;
 
-/// What only an administrator may do, whatever the object. Sources: the notes on privileges in PostgreSQL's reference of
+/// Kinds of objects that only an administrator may create. Sources: the notes on privileges in PostgreSQL's reference of
 /// each statement.
 ///
-/// Besides the words that name the kind: whether an object of it may belong to the role that runs the migrations. Event
-/// triggers and foreign-data wrappers belong to superusers alone (`AlterEventTriggerOwner`,
-/// `AlterForeignDataWrapperOwner`), as subscriptions do before 16; extensions and access methods cannot be given away.
+/// The keywords of the kind, and whether the migration role may own such an object. Event triggers and foreign-data wrappers
+/// must be owned by superusers (`AlterEventTriggerOwner`, `AlterForeignDataWrapperOwner`), as subscriptions before 16;
+/// extensions and access methods cannot change their owner.
 const KINDS: [(&[&str], bool); 9] = [
     (&["EXTENSION"], false),
     (&["SUBSCRIPTION"], false),
@@ -21,7 +21,7 @@ const KINDS: [(&[&str], bool); 9] = [
     (&["SERVER"], true),
 ];
 
-/// The treatment of a statement that makes, changes, removes or comments on an object of such a kind.
+/// The treatment of a statement that creates, changes, removes or comments on an object of such a kind.
 pub(crate) fn treat_database_wide(words: &[SqlWord<'_>]) -> Option<Treatment> {
     let verb = words.first()?;
     let makes = verb.is("CREATE");
@@ -35,27 +35,28 @@ pub(crate) fn treat_database_wide(words: &[SqlWord<'_>]) -> Option<Treatment> {
     } else {
         return None;
     };
-    let (kind, goes_to_owner) = KINDS.iter().find(|(kind, _)| begin(named, kind))?;
+    let (kind, owner_may_own) = KINDS.iter().find(|(kind, _)| begins_with(named, kind))?;
     let is_publication = kind[0] == "PUBLICATION";
     if is_publication && !verb.is("DROP") && !publishes_what_others_have(words) {
         return Some(Treatment::AsOwner);
     }
-    if !(makes && *goes_to_owner) {
+    if !(makes && *owner_may_own) {
         return Some(Treatment::AsAdmin);
     }
     let name = &named[kind.len()..];
-    let name = if begin(name, &["IF", "NOT", "EXISTS"]) { name.get(3) } else { name.first() }?;
+    let name =
+        if begins_with(name, &["IF", "NOT", "EXISTS"]) { name.get(3) } else { name.first() }?;
     Some(Treatment::AsAdminForOwner(format!("{} {}", kind[0], name.text())))
 }
 
-/// All tables, or all of a schema: more than an owner may publish.
+/// Publishes all tables, or all of a schema, which an owner may not do.
 fn publishes_what_others_have(words: &[SqlWord<'_>]) -> bool {
     let all = |what: &str| words.windows(2).any(|two| two[0].is("ALL") && two[1].is(what));
     let schemas = words.windows(2).any(|two| two[0].is("IN") && two[1].is("SCHEMA"));
     schemas || all("TABLES") || all("SEQUENCES")
 }
 
-fn begin(words: &[SqlWord<'_>], keywords: &[&str]) -> bool {
+fn begins_with(words: &[SqlWord<'_>], keywords: &[&str]) -> bool {
     words.len() >= keywords.len()
         && keywords.iter().zip(words).all(|(keyword, word)| word.is(keyword))
 }
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_an_administrator_may_do() {
+    fn database_wide_statements_run_as_the_administrator() {
         for statement in [
             "CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;",
             "COMMENT ON EXTENSION pg_trgm IS 'x';",
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_administrator_makes_and_an_owner_may_have() {
+    fn ownable_objects_are_given_to_the_owner() {
         let made = |name: &str| Some(Treatment::AsAdminForOwner(name.to_owned()));
         assert_eq!(
             treated("CREATE PUBLICATION \"P q\" FOR ALL TABLES;"),
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publication_of_single_tables_is_its_owners() {
+    fn a_publication_of_single_tables_runs_as_the_owner() {
         for statement in [
             "CREATE PUBLICATION p WITH (publish = 'insert');",
             "CREATE PUBLICATION p FOR TABLE a;",

@@ -1,4 +1,4 @@
-//! The ledger in a sample's text: its rows in data alone, and tables that may be a ledger and are not this one.
+//! The ledger in a sample: its rows in data-only samples, and other tables that may be a ledger.
 
 use camino::Utf8Path;
 
@@ -9,12 +9,12 @@ use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
 use crate::sql::{Piece, SqlWord, quote_identifier, words};
 
-/// A table's name in a statement: the schema, if it says one, and the table.
+/// A table's name in a statement: the schema, if given, and the table.
 type Name = (Option<String>, String);
 
 impl SampleFile {
-    /// The version that the ledger's rows in it tell, if it has any. They are written to a ledger as the tool makes it and
-    /// read back from there, in a transaction of `session` (the owner's, in the tenant's search path) that is rolled back.
+    /// The version of the ledger's rows in the sample, if it has any. They are written to the tool's ledger and read back,
+    /// in a transaction of `session` (the owner's, with the tenant's search path) that is rolled back.
     pub(crate) async fn ledger_version(
         &self,
         session: &mut Session,
@@ -49,14 +49,14 @@ impl SampleFile {
         self.split.pieces.iter().any(|piece| self.writes_ledger(piece, ledger, schema))
     }
 
-    /// Whether this piece writes rows of the ledger. A name without a schema is looked for in `schema`.
+    /// Whether this piece writes rows of the ledger. A name without a schema refers to `schema`.
     pub(crate) fn writes_ledger(&self, piece: &Piece, ledger: &Ledger, schema: &str) -> bool {
         let written = match piece {
             Piece::Sql { range } => {
-                name_behind(&self.script.text()[range.clone()], &["INSERT", "INTO"])
+                name_after(&self.script.text()[range.clone()], &["INSERT", "INTO"])
             }
             Piece::Copy { statement, .. } => {
-                name_behind(&self.script.text()[statement.clone()], &["COPY"])
+                name_after(&self.script.text()[statement.clone()], &["COPY"])
             }
             Piece::Meta { .. } => None,
         };
@@ -65,8 +65,8 @@ impl SampleFile {
         })
     }
 
-    /// A table that it makes and that may well say where it stands: one with the ledger's name in another schema, or
-    /// the ledger of another tool. Where the ledger itself says nothing, that is no whole state of unknown age by chance.
+    /// A failure if the sample creates a table that may contain its version: a table with the ledger's name in another
+    /// schema, or the ledger of another tool. Without rows in the ledger itself, the version would otherwise be assumed.
     pub(crate) fn other_ledger(&self, ledger: &Ledger) -> Option<Failure> {
         self.split.pieces.iter().find_map(|piece| {
             let Piece::Sql { range } = piece else { return None };
@@ -122,7 +122,7 @@ fn created_table(statement: &str) -> Option<Name> {
     name(words)
 }
 
-fn name_behind(statement: &str, keywords: &[&str]) -> Option<Name> {
+fn name_after(statement: &str, keywords: &[&str]) -> Option<Name> {
     let mut words = words(statement);
     keywords
         .iter()
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_the_ledger_are_told_by_its_name() {
+    fn rows_of_the_ledger_are_recognized_by_its_name() {
         for text in [
             "INSERT INTO tenant_acme.schema_migrations VALUES ('1');",
             "insert into \"tenant_acme\".Schema_Migrations (version) values ('1');",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_elsewhere_or_of_another_tool_is_found() {
+    fn a_ledger_in_another_schema_or_of_another_tool_is_detected() {
         let found = |text: &str| {
             let failure = sample(text).other_ledger(&ledger())?;
             Some((failure.place.unwrap().line, failure.message))

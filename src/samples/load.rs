@@ -1,4 +1,4 @@
-//! What happens to each piece of a sample, and of a file of `prepare`.
+//! Runs the statements of a sample, and of a `prepare` file.
 
 use std::ops::Range;
 
@@ -17,13 +17,13 @@ use crate::sql::{
     transaction_control,
 };
 
-/// Why a `\connect` is left out: `pg_dump --create` writes one, to the database that it has just made.
+/// Why a `\connect` is skipped: `pg_dump --create` writes one, to the database that it has just created.
 const CONNECT: &str = "connection to the database itself";
 
-/// Why rows of the ledger are left out of data alone: those of the migrations are there already.
+/// Why rows of the ledger are skipped in a data-only sample: the migrations have already written them.
 const LEDGER_ROWS: &str = "rows of the version table, which the migrations have written";
 
-/// Runs a `prepare` file, all of it as the session's own user.
+/// Runs a `prepare` file completely as the session's user.
 pub(crate) async fn run_file(
     session: &mut Session,
     files: &dyn Files,
@@ -32,7 +32,7 @@ pub(crate) async fn run_file(
     run_whole(session, files, path, false).await
 }
 
-/// The same, in a transaction that the caller has begun and will end, and that the file may not end itself.
+/// The same, in a transaction of the caller, which the file must not end.
 pub(crate) async fn run_file_in_transaction(
     session: &mut Session,
     files: &dyn Files,
@@ -54,8 +54,10 @@ async fn run_whole(
     let mut run = FileRun::of(session, &script);
     for piece in &split.pieces {
         match piece {
-            Piece::Sql { range } if in_transaction && is_unbound(&script.text()[range.clone()]) => {
-                return Err(at(&script, range.start, unbound()));
+            Piece::Sql { range }
+                if in_transaction && breaks_transaction(&script.text()[range.clone()]) =>
+            {
+                return Err(at(&script, range.start, breaks_transaction_failure()));
             }
             Piece::Sql { range } => run.add(range.clone()).await?,
             Piece::Copy { statement, data, problem } => {
@@ -67,14 +69,14 @@ async fn run_whole(
     run.finish().await
 }
 
-/// It begins or ends transactions, or runs in none.
-fn is_unbound(statement: &str) -> bool {
+/// Whether a statement begins or ends a transaction, or cannot run in one.
+fn breaks_transaction(statement: &str) -> bool {
     let control = transaction_control(statement);
     matches!(control, Some(TransactionEffect::Begin | TransactionEffect::End))
         || refuses_transaction(statement)
 }
 
-fn unbound() -> Failure {
+fn breaks_transaction_failure() -> Failure {
     Failure {
         hint: Some(
             "the server's `prepare` files run in one transaction there, so that mig-ci can remove the roles that they \
@@ -88,10 +90,10 @@ fn unbound() -> Failure {
     }
 }
 
-/// Where a sample goes.
+/// The target of a sample.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SampleTarget<'a> {
-    /// To whom everything in it comes to belong.
+    /// The owner of all objects of the sample.
     pub(crate) role: &'a str,
     /// The first schema of the search path.
     pub(crate) schema: &'a str,
@@ -104,25 +106,25 @@ pub(crate) async fn load_sample(
     sample: &SampleFile,
     target: SampleTarget<'_>,
 ) -> Result<SampleLoad, Failure> {
-    let known = known(session).await?;
+    let existing = existing(session).await?;
     let owner = format!("SET ROLE {}", quote_identifier(target.role));
     session.execute(&owner).await?;
     let load = SampleLoad { path: sample.script.path().to_owned(), ..SampleLoad::default() };
     let run = FileRun::of(session, &sample.script);
     let is_whole = sample.is_whole();
-    let mut loading = Loading { run, sample, known, owner, load, skipped: IndexMap::new() };
+    let mut loader = SampleLoader { run, sample, existing, owner, load, skipped: IndexMap::new() };
     for piece in &sample.split.pieces {
         if !is_whole && sample.writes_ledger(piece, target.ledger, target.schema) {
-            loading.skip(LEDGER_ROWS.to_owned()).await?;
+            loader.skip(LEDGER_ROWS.to_owned()).await?;
         } else {
-            loading.piece(piece, target.role).await?;
+            loader.piece(piece, target.role).await?;
         }
     }
-    loading.run.finish().await?;
-    let (mut load, skipped) = (loading.load, loading.skipped);
-    // In `public` a dump may well have nothing, and all in schemas of the product's own.
+    loader.run.finish().await?;
+    let (mut load, skipped) = (loader.load, loader.skipped);
+    // A dump for `public` may contain nothing there, and everything in schemas of the product.
     if is_whole && target.schema != "public" {
-        landed(session, sample, target.schema).await?;
+        check_tables_created(session, sample, target.schema).await?;
     }
     load.skipped =
         skipped.into_iter().map(|(reason, count)| SkippedStatements { reason, count }).collect();
@@ -130,17 +132,17 @@ pub(crate) async fn load_sample(
 }
 
 /// A sample that is being loaded.
-struct Loading<'a> {
+struct SampleLoader<'a> {
     run: FileRun<'a>,
     sample: &'a SampleFile,
-    known: ExistingObjects,
-    /// The statement by which the session comes back to the owner.
+    existing: ExistingObjects,
+    /// The statement that switches the session back to the owner.
     owner: String,
     load: SampleLoad,
     skipped: IndexMap<String, usize>,
 }
 
-impl Loading<'_> {
+impl SampleLoader<'_> {
     async fn piece(&mut self, piece: &Piece, role: &str) -> Result<(), Failure> {
         match piece {
             Piece::Sql { range } => self.statement(range, role).await,
@@ -155,7 +157,7 @@ impl Loading<'_> {
 
     async fn statement(&mut self, range: &Range<usize>, role: &str) -> Result<(), Failure> {
         let range = range.clone();
-        match treat(&self.sample.script.text()[range.clone()], &self.known) {
+        match treat(&self.sample.script.text()[range.clone()], &self.existing) {
             Treatment::AsOwner => self.run.add(range).await?,
             Treatment::AsAdmin => self.run.alone("RESET ROLE", range, &self.owner).await?,
             Treatment::AsAdminForOwner(object) => {
@@ -175,7 +177,7 @@ impl Loading<'_> {
         Ok(())
     }
 
-    /// A command to psql.
+    /// Handles a psql command.
     async fn command(&mut self, range: &Range<usize>) -> Result<(), Failure> {
         let script = &self.sample.script;
         match tolerated(&script.text()[range.clone()]) {
@@ -195,7 +197,7 @@ impl Loading<'_> {
     }
 }
 
-async fn known(session: &mut Session) -> Result<ExistingObjects, Failure> {
+async fn existing(session: &mut Session) -> Result<ExistingObjects, Failure> {
     let roles = session.column("SELECT rolname::text FROM pg_catalog.pg_roles").await?;
     let schemas = session.column("SELECT nspname::text FROM pg_catalog.pg_namespace").await?;
     Ok(ExistingObjects {
@@ -204,8 +206,8 @@ async fn known(session: &mut Session) -> Result<ExistingObjects, Failure> {
     })
 }
 
-/// What `pg_dump` itself writes as a command to psql: `None` is an error, an inner `None` needs no mention.
-/// `\restrict` came with the releases of August 2025; it only guards psql against commands hidden in data.
+/// psql commands that `pg_dump` writes. `None`: an error; an inner `None`: ignored without a report. `\restrict` was added
+/// in the releases of August 2025; it only protects psql from commands hidden in data.
 fn tolerated(command: &str) -> Option<Option<&'static str>> {
     match command.split_whitespace().next().unwrap_or_default() {
         "\\restrict" | "\\unrestrict" => Some(None),
@@ -214,8 +216,13 @@ fn tolerated(command: &str) -> Option<Option<&'static str>> {
     }
 }
 
-/// A dump of another schema would load without an error, and the tenant would be as empty as before.
-async fn landed(session: &mut Session, sample: &SampleFile, schema: &str) -> Result<(), Failure> {
+/// Checks that the sample created tables in its schema: a dump of another schema would load without an error, and leave the
+/// tenant empty.
+async fn check_tables_created(
+    session: &mut Session,
+    sample: &SampleFile,
+    schema: &str,
+) -> Result<(), Failure> {
     let tables = format!(
         "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p') AND n.nspname = {}",

@@ -1,4 +1,4 @@
-//! Samples: the starting states of tenants, and how a file of SQL is run as `psql` would run it.
+//! Samples, the starting states of tenants, and running SQL files as `psql` does.
 
 pub(crate) mod file;
 pub(crate) mod kind;

@@ -1,4 +1,4 @@
-//! Running an SQL file on a session as `psql` would: statement by statement, with the data of its COPY blocks.
+//! Runs an SQL file in a session as `psql` does: statement by statement, with the data of its COPY blocks.
 
 use std::ops::Range;
 
@@ -8,16 +8,17 @@ use crate::model::{Failure, FailureKind, Place, Script};
 use crate::postgres::{Session, copy_failure};
 use crate::sql::{CopyProblem, excerpt_at, is_transaction_control, refuses_transaction};
 
-/// Statements go in messages of about this many bytes: a round trip each would be most of the time of a large sample.
+/// In bytes. Statements are sent in messages of about this size, because single round trips would take most of the time of a
+/// large sample.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
-/// A file on its way through a session.
+/// The run of a file in a session.
 pub(crate) struct FileRun<'a> {
     session: &'a mut Session,
     script: &'a Script,
-    /// Where its last transaction command stands.
+    /// The offset of its last transaction command.
     control: Option<usize>,
-    /// Statements that go with the next message: one stretch of the file.
+    /// Statements of the next message: one range of the file.
     batch: Option<Range<usize>>,
 }
 
@@ -46,7 +47,7 @@ impl<'a> FileRun<'a> {
         }
     }
 
-    /// The end of the file: nothing may be left that the end of the session would undo.
+    /// Ends the file: no transaction may be open, which the end of the session would roll back.
     pub(crate) async fn finish(&mut self) -> Result<(), Failure> {
         self.flush().await?;
         let Some(offset) = self.control else { return Ok(()) };
@@ -79,8 +80,7 @@ impl<'a> FileRun<'a> {
         self.session.execute(after).await
     }
 
-    /// A dump sets what its own server knows. A setting that this one does not know, or a tablespace that it does not have,
-    /// is the reason that comes back.
+    /// Runs a `SET` of a dump. Returns the reason for skipping it if this server lacks the setting or the tablespace.
     pub(crate) async fn setting(&mut self, range: Range<usize>) -> Result<Option<String>, Failure> {
         self.flush().await?;
         let storage = storage_setting(&self.script.text()[range.clone()]);
@@ -126,7 +126,7 @@ impl<'a> FileRun<'a> {
     }
 }
 
-/// The failure, at the place `offset` bytes into the script.
+/// The failure, at `offset` bytes into the script.
 pub(crate) fn at(script: &Script, offset: usize, failure: Failure) -> Failure {
     let spot = excerpt_at(script.file_text(), script.range().start + offset);
     Failure {

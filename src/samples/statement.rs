@@ -1,4 +1,4 @@
-//! What is to be done with a statement of a sample: `pg_dump` writes for a server with all roles, run by its administrator.
+//! How a statement of a sample is run: `pg_dump` writes for a server that has all roles, and for its administrator.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::kind::treat_database_wide;
 use super::treatment::Treatment;
 use crate::sql::{self, SqlWord, words};
 
-/// What the server already has.
+/// The roles and schemas that the server already has.
 #[derive(Debug, Default)]
 pub(crate) struct ExistingObjects {
     pub(crate) roles: BTreeSet<String>,
@@ -19,16 +19,16 @@ impl ExistingObjects {
     }
 }
 
-/// Sources: the statements that `pg_dump` writes (its `pg_backup_archiver.c` and `pg_dump.c`), and PostgreSQL's privilege
-/// rules for each of them.
-pub(crate) fn treat(statement: &str, known: &ExistingObjects) -> Treatment {
+/// Classifies a statement. Sources: the statements that `pg_dump` writes (its `pg_backup_archiver.c` and `pg_dump.c`), and
+/// PostgreSQL's privileges for each of them.
+pub(crate) fn treat(statement: &str, existing: &ExistingObjects) -> Treatment {
     let words: Vec<SqlWord<'_>> = words(statement).collect();
     let is = |index: usize, text: &str| words.get(index).is_some_and(|word| word.is(text));
     if changes_role(&words) {
         return Treatment::Skip("change of role".to_owned());
     }
     if let Some(setting) = setting(&words) {
-        // With its value `replica`, an owner could pass over foreign keys and triggers.
+        // The value `replica` disables foreign keys and triggers, which an owner may not do.
         return if setting.is("session_replication_role") {
             Treatment::AsAdmin
         } else if is(0, "SET") {
@@ -42,22 +42,22 @@ pub(crate) fn treat(statement: &str, known: &ExistingObjects) -> Treatment {
     }
     if is(0, "CREATE") && is(1, "SCHEMA") {
         let name = if is(2, "IF") { words.get(5) } else { words.get(2) };
-        let there = name.is_some_and(|name| known.has_schema(name));
-        // The target's own schema is there before its sample; a dump makes it again.
+        let there = name.is_some_and(|name| existing.has_schema(name));
+        // The target's schema exists before its sample, and a dump creates it again.
         return if there { Treatment::Ignore } else { Treatment::AsOwner };
     }
-    if is(0, "DROP") && is(1, "SCHEMA") && words[2..].iter().any(|name| known.has_schema(name)) {
-        // `pg_dump --clean` writes it; what it would take away was not made by this sample.
+    if is(0, "DROP") && is(1, "SCHEMA") && words[2..].iter().any(|name| existing.has_schema(name)) {
+        // From `pg_dump --clean`; the schema does not come from this sample.
         return Treatment::Skip("removal of a schema that existed before the sample".to_owned());
     }
     if is(0, "GRANT") || is(0, "REVOKE") {
-        return grant(&words, known, "grant");
+        return grant(&words, existing, "grant");
     }
     if is(0, "ALTER") && is(1, "DEFAULT") && is(2, "PRIVILEGES") {
-        return grant(&words, known, "default privileges");
+        return grant(&words, existing, "default privileges");
     }
     if is(0, "ALTER")
-        && let Some(left_out) = new_owner(&words, known)
+        && let Some(left_out) = new_owner(&words, existing)
     {
         return left_out;
     }
@@ -68,13 +68,13 @@ pub(crate) fn treat(statement: &str, known: &ExistingObjects) -> Treatment {
     {
         return Treatment::AsAdmin;
     }
-    if let Some(role) = unknown_user(&words, known) {
+    if let Some(role) = unknown_user(&words, existing) {
         return Treatment::Skip(role);
     }
     treat_database_wide(&words).unwrap_or(Treatment::AsOwner)
 }
 
-/// `SET ROLE`, `SET SESSION AUTHORIZATION`, and their `RESET`: what comes after them would belong to somebody else.
+/// `SET ROLE`, `SET SESSION AUTHORIZATION`, and their `RESET`: objects of later statements would have another owner.
 fn changes_role(words: &[SqlWord<'_>]) -> bool {
     let mut words = words.iter().peekable();
     if words.next_if(|word| word.is("SET") || word.is("RESET")).is_none() {
@@ -89,7 +89,7 @@ fn changes_role(words: &[SqlWord<'_>]) -> bool {
     }
 }
 
-/// The name in a `SET` or `RESET`; the words are not those of [`changes_role`].
+/// The name in a `SET` or `RESET`, after [`changes_role`] returned false.
 fn setting<'w, 't>(words: &'w [SqlWord<'t>]) -> Option<&'w SqlWord<'t>> {
     let verb = words.first()?;
     if !(verb.is("SET") || verb.is("RESET")) {
@@ -98,8 +98,8 @@ fn setting<'w, 't>(words: &'w [SqlWord<'t>]) -> Option<&'w SqlWord<'t>> {
     words[1..].iter().find(|word| !(word.is("SESSION") || word.is("LOCAL")))
 }
 
-/// Settings that say where and how rows are stored, and change nothing else: `pg_dump` writes them for tablespaces and
-/// access methods that another server may not have.
+/// Settings that only affect how rows are stored: `pg_dump` writes them for tablespaces and access methods that another
+/// server may not have.
 pub(crate) fn storage_setting(statement: &str) -> Option<&'static str> {
     let words: Vec<SqlWord<'_>> = words(statement).collect();
     let setting = setting(&words)?;
@@ -108,8 +108,8 @@ pub(crate) fn storage_setting(statement: &str) -> Option<&'static str> {
         .find(|name| setting.is(name))
 }
 
-/// `ALTER TABLE … DISABLE TRIGGER ALL` (and `ENABLE`), as `pg_dump --disable-triggers` writes them: those of foreign keys,
-/// too, which are the server's.
+/// `ALTER TABLE … DISABLE TRIGGER ALL` (and `ENABLE`), as `pg_dump --disable-triggers` writes them: they include the
+/// internal triggers of foreign keys.
 fn switches_all_triggers(words: &[SqlWord<'_>]) -> bool {
     words.first().is_some_and(|word| word.is("ALTER"))
         && words.windows(3).any(|three| {
@@ -119,16 +119,16 @@ fn switches_all_triggers(words: &[SqlWord<'_>]) -> bool {
         })
 }
 
-/// `CREATE USER MAPPING FOR app`, where nobody is called so.
-fn unknown_user(words: &[SqlWord<'_>], known: &ExistingObjects) -> Option<String> {
+/// `CREATE USER MAPPING FOR app` for a role that does not exist.
+fn unknown_user(words: &[SqlWord<'_>], existing: &ExistingObjects) -> Option<String> {
     if !(words.get(1)?.is("USER") && words.get(2)?.is("MAPPING")) {
         return None;
     }
     let user = words.iter().skip_while(|word| !word.is("FOR")).nth(1)?;
-    (!user.is("USER")).then(|| skip_unknown(user, known, "user mapping"))?
+    (!user.is("USER")).then(|| skip_unknown(user, existing, "user mapping"))?
 }
 
-/// `CREATE TABLE` in any of its forms.
+/// Whether it is a `CREATE TABLE` in any form.
 pub(crate) fn creates_table(statement: &str) -> bool {
     let mut words = words(statement);
     if !words.next().is_some_and(|word| word.is("CREATE")) {
@@ -138,7 +138,7 @@ pub(crate) fn creates_table(statement: &str) -> bool {
     words.find(|word| !kinds.iter().any(|kind| word.is(kind))).is_some_and(|word| word.is("TABLE"))
 }
 
-/// Statements about the database as a whole: a sample lives in one that is made for it.
+/// Statements about the database as a whole, which is created for the sample.
 fn database_statement(words: &[SqlWord<'_>]) -> Option<String> {
     let first = words.first()?;
     let at = if first.is("COMMENT") || first.is("GRANT") || first.is("REVOKE") {
@@ -151,8 +151,8 @@ fn database_statement(words: &[SqlWord<'_>]) -> Option<String> {
     words.get(at)?.is("DATABASE").then(|| "statement about the database itself".to_owned())
 }
 
-/// A statement about this schema itself, about the database, or about rows: nothing that other samples share.
-pub(crate) fn stays_within(statement: &str, schema: &str) -> bool {
+/// Whether a statement only affects this schema, the database or rows, which other samples do not share.
+pub(crate) fn affects_only(statement: &str, schema: &str) -> bool {
     if sql::begins_with(statement, &["INSERT"]) {
         return true;
     }
@@ -173,13 +173,12 @@ pub(crate) fn stays_within(statement: &str, schema: &str) -> bool {
     !is_listed && name_of(&words[name]) == schema
 }
 
-/// Owners are never taken over, whether this server has them or not: the role that runs migrations in production owns
-/// what it migrates, and here another role does that.
-fn new_owner(words: &[SqlWord<'_>], known: &ExistingObjects) -> Option<Treatment> {
+/// Changes of owners are always skipped: in production the migration role owns what it migrates, and here another role does.
+fn new_owner(words: &[SqlWord<'_>], existing: &ExistingObjects) -> Option<Treatment> {
     let role = words
         .windows(3)
         .find_map(|three| (three[0].is("OWNER") && three[1].is("TO")).then_some(&three[2]))?;
-    let reason = skip_unknown(role, known, "owner").unwrap_or_else(|| {
+    let reason = skip_unknown(role, existing, "owner").unwrap_or_else(|| {
         format!(
             "owner \"{}\": all objects of a sample belong to the migrations' role",
             name_of(role)
@@ -188,8 +187,8 @@ fn new_owner(words: &[SqlWord<'_>], known: &ExistingObjects) -> Option<Treatment
     Some(Treatment::Skip(reason))
 }
 
-/// A grant runs as the administrator if it names only roles that are there.
-fn grant(words: &[SqlWord<'_>], known: &ExistingObjects, what: &str) -> Treatment {
+/// A grant runs as the administrator if all its roles exist.
+fn grant(words: &[SqlWord<'_>], existing: &ExistingObjects, what: &str) -> Treatment {
     let revokes = words.iter().any(|word| word.is("REVOKE"));
     let (to, stop) =
         if revokes { ("FROM", ["CASCADE", "RESTRICT"]) } else { ("TO", ["WITH", "GRANTED"]) };
@@ -202,21 +201,21 @@ fn grant(words: &[SqlWord<'_>], known: &ExistingObjects, what: &str) -> Treatmen
     receivers
         .chain(for_role)
         .filter(|word| word.identifier().is_some())
-        .find_map(|role| skip_unknown(role, known, what))
+        .find_map(|role| skip_unknown(role, existing, what))
         .map_or(Treatment::AsAdmin, Treatment::Skip)
 }
 
-/// The reason to leave out a statement that names a role, if nobody is called so.
-fn skip_unknown(role: &SqlWord<'_>, known: &ExistingObjects, what: &str) -> Option<String> {
+/// The reason to skip a statement that names a role that does not exist.
+fn skip_unknown(role: &SqlWord<'_>, existing: &ExistingObjects, what: &str) -> Option<String> {
     const NOT_A_NAME: [&str; 5] =
         ["PUBLIC", "GROUP", "CURRENT_USER", "CURRENT_ROLE", "SESSION_USER"];
-    if NOT_A_NAME.iter().any(|word| role.is(word)) || known.roles.contains(&name_of(role)) {
+    if NOT_A_NAME.iter().any(|word| role.is(word)) || existing.roles.contains(&name_of(role)) {
         return None;
     }
     Some(format!("{what} of unknown role \"{}\"", name_of(role)))
 }
 
-/// The name as the server reads it.
+/// The name as the server parses it.
 fn name_of(word: &SqlWord<'_>) -> String {
     word.identifier().map_or_else(|| word.text().to_owned(), Into::into)
 }
@@ -225,7 +224,7 @@ fn name_of(word: &SqlWord<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn known() -> ExistingObjects {
+    fn existing() -> ExistingObjects {
         ExistingObjects {
             roles: BTreeSet::from(["reader".to_owned(), "We'ird".to_owned()]),
             schemas: BTreeSet::from(["public".to_owned(), "tenant_acme".to_owned()]),
@@ -234,14 +233,14 @@ mod tests {
 
     #[track_caller]
     fn skipped(statement: &str) -> String {
-        match treat(statement, &known()) {
+        match treat(statement, &existing()) {
             Treatment::Skip(reason) => reason,
             other => panic!("{statement}: {other:?}"),
         }
     }
 
     #[test]
-    fn owners_are_left_out() {
+    fn changes_of_owners_are_skipped() {
         assert_eq!(
             skipped("ALTER TABLE tenant_acme.users OWNER TO app;"),
             "owner of unknown role \"app\""
@@ -254,11 +253,11 @@ mod tests {
             skipped("ALTER TABLE x OWNER TO \"We'ird\";"),
             "owner \"We'ird\": all objects of a sample belong to the migrations' role"
         );
-        assert_eq!(treat("ALTER TABLE x ADD PRIMARY KEY (id);", &known()), Treatment::AsOwner);
+        assert_eq!(treat("ALTER TABLE x ADD PRIMARY KEY (id);", &existing()), Treatment::AsOwner);
     }
 
     #[test]
-    fn nobody_else_takes_over_the_session() {
+    fn changes_of_the_role_are_skipped() {
         for statement in [
             "SET SESSION AUTHORIZATION 'app';",
             "SET SESSION AUTHORIZATION DEFAULT;",
@@ -269,21 +268,24 @@ mod tests {
         ] {
             assert_eq!(skipped(statement), "change of role");
         }
-        assert_eq!(treat("SET row_security = off;", &known()), Treatment::Setting);
-        assert_eq!(treat("RESET work_mem;", &known()), Treatment::AsOwner);
+        assert_eq!(treat("SET row_security = off;", &existing()), Treatment::Setting);
+        assert_eq!(treat("RESET work_mem;", &existing()), Treatment::AsOwner);
     }
 
     #[test]
-    fn grants_run_only_if_everybody_is_here() {
+    fn grants_run_only_if_all_roles_exist() {
         assert_eq!(
             skipped("GRANT SELECT ON TABLE x TO reader, app;"),
             "grant of unknown role \"app\""
         );
         assert_eq!(
-            treat("GRANT SELECT ON x TO reader WITH GRANT OPTION;", &known()),
+            treat("GRANT SELECT ON x TO reader WITH GRANT OPTION;", &existing()),
             Treatment::AsAdmin
         );
-        assert_eq!(treat("REVOKE ALL ON SCHEMA public FROM PUBLIC;", &known()), Treatment::AsAdmin);
+        assert_eq!(
+            treat("REVOKE ALL ON SCHEMA public FROM PUBLIC;", &existing()),
+            Treatment::AsAdmin
+        );
         assert_eq!(
             skipped(
                 "ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA x GRANT SELECT ON TABLES TO reader;"
@@ -293,13 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_already_or_about_the_database_is_left_out() {
-        assert_eq!(treat("CREATE SCHEMA tenant_acme;", &known()), Treatment::Ignore);
-        assert_eq!(treat("CREATE SCHEMA audit;", &known()), Treatment::AsOwner);
+    fn existing_schemas_and_database_statements_are_skipped() {
+        assert_eq!(treat("CREATE SCHEMA tenant_acme;", &existing()), Treatment::Ignore);
+        assert_eq!(treat("CREATE SCHEMA audit;", &existing()), Treatment::AsOwner);
         let removal = "removal of a schema that existed before the sample";
         assert_eq!(skipped("DROP SCHEMA IF EXISTS tenant_acme;"), removal);
         assert_eq!(skipped("DROP SCHEMA audit, \"public\" CASCADE;"), removal);
-        assert_eq!(treat("DROP SCHEMA IF EXISTS audit;", &known()), Treatment::AsOwner);
+        assert_eq!(treat("DROP SCHEMA IF EXISTS audit;", &existing()), Treatment::AsOwner);
         assert_eq!(
             skipped("CREATE DATABASE shop WITH TEMPLATE = template0;"),
             "statement about the database itself"
@@ -315,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_an_administrator_may_do() {
+    fn privileged_statements_run_as_the_administrator() {
         for statement in [
             "COMMENT ON EXTENSION pg_trgm IS 'x';",
             "COMMENT ON SCHEMA public IS 'x';",
@@ -327,11 +329,11 @@ mod tests {
             "SET LOCAL session_replication_role TO 'replica';",
             "RESET session_replication_role;",
         ] {
-            assert_eq!(treat(statement, &known()), Treatment::AsAdmin, "{statement}");
+            assert_eq!(treat(statement, &existing()), Treatment::AsAdmin, "{statement}");
         }
-        assert_eq!(treat("SET transaction_timeout = 0;", &known()), Treatment::Setting);
+        assert_eq!(treat("SET transaction_timeout = 0;", &existing()), Treatment::Setting);
         for statement in ["COMMENT ON TABLE x IS 'x';", "ALTER TABLE x DISABLE TRIGGER USER;"] {
-            assert_eq!(treat(statement, &known()), Treatment::AsOwner, "{statement}");
+            assert_eq!(treat(statement, &existing()), Treatment::AsOwner, "{statement}");
         }
         assert_eq!(
             skipped("CREATE USER MAPPING FOR app SERVER s OPTIONS (\"user\" 'x');"),
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_about_the_own_schema_concern_no_other_sample() {
+    fn statements_about_the_own_schema_affect_no_other_sample() {
         for statement in [
             "CREATE SCHEMA tenant_acme;",
             "create schema if not exists \"tenant_acme\" authorization app;",
@@ -351,7 +353,7 @@ mod tests {
             "ALTER DATABASE shop OWNER TO app;",
             "INSERT INTO notes VALUES ('CREATE ROLE app');",
         ] {
-            assert!(stays_within(statement, "tenant_acme"), "{statement}");
+            assert!(affects_only(statement, "tenant_acme"), "{statement}");
         }
         for statement in [
             "CREATE SCHEMA shared;",
@@ -361,12 +363,12 @@ mod tests {
             "GRANT reader TO app;",
             "CREATE ROLE tenant_acme;",
         ] {
-            assert!(!stays_within(statement, "tenant_acme"), "{statement}");
+            assert!(!affects_only(statement, "tenant_acme"), "{statement}");
         }
     }
 
     #[test]
-    fn a_table_makes_a_whole_sample() {
+    fn a_created_table_makes_a_sample_complete() {
         assert!(creates_table("-- x\nCREATE TABLE a (b int);"));
         assert!(creates_table("create unlogged table a (b int);"));
         assert!(!creates_table("CREATE TYPE mood AS ENUM ('TABLE');"));

@@ -1,18 +1,17 @@
 //! How a statement of a sample is run.
 
-/// How a statement of a sample is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// As the role that owns everything else.
+    /// As the role that owns all objects.
     AsOwner,
-    /// As the server's administrator: an owner may not do it.
+    /// As the server's administrator, because an owner may not do it.
     AsAdmin,
-    /// The same; afterwards the object (its kind and its name, as in SQL) is given to the owner.
+    /// The same; afterwards the owner of the object (its kind and name, as in SQL) is changed.
     AsAdminForOwner(String),
-    /// As the owner; if this server does not know the setting, it is left out.
+    /// As the owner; skipped if this server does not have the setting.
     Setting,
-    /// Left out; there is nothing to say about it.
+    /// Skipped without a report.
     Ignore,
-    /// Left out, and counted under this reason.
+    /// Skipped, and counted under this reason.
     Skip(String),
 }

@@ -1,9 +1,8 @@
-//! Roles that the project's `prepare` SQL makes on a server that stays: they go with the run, and no other role does.
+//! Roles that the project's `prepare` SQL creates on a shared server: they are removed with the run, and no other role is.
 //!
-//! The SQL runs in one transaction, at an isolation level that shows the roles of its beginning and those that it makes
-//! itself, and nobody else's. The new ones get a comment with the run's name before it commits: so there is no moment at
-//! which one of them exists and could not be found by a sweep, and none that somebody else makes meanwhile is taken for
-//! ours.
+//! The SQL runs in one transaction, at an isolation level that shows the roles of its start and its own new ones, but no
+//! concurrent changes. The new roles get a comment with the run's name before it commits. So cleanup can always find such a
+//! role, and never removes a role that another session created meanwhile.
 
 use sqlx::postgres::PgConnection;
 
@@ -14,25 +13,25 @@ use crate::postgres::Session;
 use crate::postgres::connect;
 use crate::sql::{quote_identifier, quote_literal};
 
-/// Held while a run prepares the server, and while one takes roles away. The letters `mig-ci`.
+/// Held while a run prepares the server, and while a run removes roles. The letters `mig-ci`.
 const LOCK: i64 = 0x6d69_672d_6369;
-/// A run that ends does not wait longer for one that prepares.
+/// The maximum wait of an ending run for one that prepares.
 const LOCK_WITHIN: &str = "3s";
 
-/// Begins the transaction. Returns the roles (by number) that are there.
+/// Begins the transaction. Returns the OIDs of the existing roles.
 pub(crate) async fn begin_prepare(session: &mut Session) -> Result<Vec<String>, Failure> {
     session.execute(format!("SELECT pg_catalog.pg_advisory_lock({LOCK})")).await?;
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
     session.column("SELECT oid::text FROM pg_catalog.pg_roles").await
 }
 
-/// Marks the roles that are not among those of `before`, and commits.
+/// Labels the roles that are not in `before`, and commits.
 pub(crate) async fn end_prepare(
     session: &mut Session,
     run: &RunId,
     before: &[String],
 ) -> Result<(), Failure> {
-    // Whatever the SQL has changed about its session.
+    // Reverts session changes of the SQL.
     session.execute("RESET SESSION AUTHORIZATION; RESET ROLE").await?;
     let new = format!(
         "SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid NOT IN ({}) ORDER BY 1",
@@ -46,7 +45,7 @@ pub(crate) async fn end_prepare(
     session.execute(format!("SELECT pg_catalog.pg_advisory_unlock({LOCK})")).await
 }
 
-/// Waits until nobody prepares.
+/// Waits until no other run prepares.
 pub(crate) async fn lock(connection: &mut PgConnection) -> Result<(), ProviderError> {
     let sql =
         format!("SET lock_timeout = '{LOCK_WITHIN}'; SELECT pg_catalog.pg_advisory_lock({LOCK})");
@@ -54,13 +53,13 @@ pub(crate) async fn lock(connection: &mut PgConnection) -> Result<(), ProviderEr
         .await
 }
 
-/// Lets others prepare. The end of the session would do it too.
+/// Releases the lock, as the end of the session would.
 pub(crate) async fn unlock(connection: &mut PgConnection) {
     let sql = format!("SELECT pg_catalog.pg_advisory_unlock({LOCK})");
     let _ = connect::execute(connection, sql, "unlock").await;
 }
 
-/// The roles that `prepare` SQL of any run has made, with the run.
+/// The roles that `prepare` SQL of any run has created, with the run.
 pub(crate) async fn labelled(
     connection: &mut PgConnection,
 ) -> Result<Vec<(String, String)>, ProviderError> {

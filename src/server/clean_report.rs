@@ -1,53 +1,50 @@
-//! Whose leftovers a sweep removes, and what it did.
+//! The scope and the result of a cleanup.
 
 use super::note::Note;
 use super::run_id::RunId;
 
-/// Whose things are to go.
+/// Whose leftovers are removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CleanupScope {
     /// Those of runs that are known to have ended.
     Stale,
-    /// Those of one run, whether it has ended or not.
+    /// Those of one run, whether or not it has ended.
     Run(RunId),
-    /// Those of all runs, also of running ones.
+    /// Those of all runs, including running ones.
     Everything,
 }
 
-/// What kind of thing was removed.
+/// The kind of a removed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum RemovedKind {
     Container,
-    /// A cluster's folder, with the server that still ran in it.
+    /// A cluster's data directory, with a server that still ran in it.
     Directory,
     Database,
     Role,
 }
 
-/// One thing that was removed.
+/// One removed object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Removed {
     pub(crate) kind: RemovedKind,
     pub(crate) name: String,
-    /// The run that had made it.
+    /// The run that created it.
     pub(crate) run: String,
 }
 
-/// What a sweep did.
+/// The result of a cleanup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CleanReport {
     pub(crate) removed: Vec<Removed>,
-    /// Things of runs that still live, or of which nothing can be known yet; they stay.
+    /// Objects that remain, because their run still lives, or its state is unknown.
     pub(crate) kept: usize,
-    /// What could not be removed, or looked at, in words.
+    /// What could not be removed or checked, as text.
     pub(crate) problems: Vec<String>,
-    /// Who did not answer, and may have something: no Docker engine runs, for one.
+    /// Sources that did not respond and may have leftovers, for example without a running Docker engine.
     pub(crate) unasked: Vec<String>,
 }
-
-/// The name that providers know it by.
-pub(crate) type Swept = CleanReport;
 
 impl CleanReport {
     pub(crate) fn removed(&mut self, kind: RemovedKind, name: &str, run: &str) {
@@ -62,7 +59,7 @@ impl CleanReport {
         self
     }
 
-    /// One line for the report of the run that swept, if there is something to tell.
+    /// One line for the report of the run that cleaned up, if there is something to report.
     pub(crate) fn note(&self) -> Option<Note> {
         if let Some(problem) = self.problems.first() {
             return Some(Note::warning(format!(
@@ -87,7 +84,7 @@ mod tests {
     use crate::model::Severity;
 
     #[test]
-    fn the_note_counts_and_prefers_problems() {
+    fn the_note_counts_objects_and_prefers_problems() {
         let mut report = CleanReport::default();
         assert_eq!(report.note(), None);
         report.removed(RemovedKind::Directory, "/dev/shm/mig-ci-x", "x");

@@ -1,5 +1,5 @@
-//! Taking away what runs left: at each start what belongs to nobody any more, after an interrupted start what belongs to
-//! that run, and for `mig-ci clean` whatever is asked.
+//! Removes what runs left: at each start the leftovers of ended runs, after an interrupted start those of that run, and for
+//! `mig-ci clean` those that were requested.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use super::provider::{self, Provider};
 use super::run_id::RunId;
 use crate::model::{PostgresSettings, ProviderChoice};
 
-/// An interrupted process has 7.5 s from a runner; the rest of the way out needs some of them too.
+/// A CI runner gives an interrupted process 7.5 s, of which the rest of the shutdown needs a part.
 const RUN_WITHIN: Duration = Duration::from_secs(4);
-/// A start does not wait longer for other runs' rubbish.
+/// The maximum delay of a start by leftovers of other runs.
 const STALE_WITHIN: Duration = Duration::from_secs(5);
 const CLEAN_WITHIN: Duration = Duration::from_secs(120);
 
-/// Before a start: what runs that have ended left with this provider.
+/// Before a start: removes what ended runs left with this provider.
 pub(crate) async fn stale(provider: &dyn Provider, settings: &PostgresSettings) -> CleanReport {
-    within(STALE_WITHIN, provider.sweep(settings, &CleanupScope::Stale)).await
+    within(STALE_WITHIN, provider.clean_up(settings, &CleanupScope::Stale)).await
 }
 
-/// After the future of a start, or a server, was dropped on the way out: removes whatever exists of that run, within 4 s.
+/// After the future of a start, or a server, was dropped: removes everything of that run, within 4 s.
 pub(crate) async fn cleanup_run(settings: &PostgresSettings, run: &RunId) -> CleanReport {
     let scope = CleanupScope::Run(run.clone());
-    within(RUN_WITHIN, provider::of(settings.provider).sweep(settings, &scope)).await
+    within(RUN_WITHIN, provider::of(settings.provider).clean_up(settings, &scope)).await
 }
 
-/// `mig-ci clean`: what runs that have ended left with this provider, or (`everything`) also what running ones use. `auto`
-/// is all of them, the server of `postgres.url` only if there is one.
+/// `mig-ci clean`: removes what ended runs left with this provider, and with `everything` also what running ones use. `auto`
+/// covers all providers, the server of `postgres.url` only if it is set.
 pub(crate) async fn clean(
     settings: &PostgresSettings,
     with: ProviderChoice,
@@ -42,14 +42,14 @@ pub(crate) async fn clean(
         }
         one => vec![one],
     };
-    let sweeps = choices
+    let cleanups = choices
         .into_iter()
-        .map(|choice| within(CLEAN_WITHIN, provider::of(choice).sweep(settings, &scope)));
-    join_all(sweeps).await.into_iter().fold(CleanReport::default(), CleanReport::join)
+        .map(|choice| within(CLEAN_WITHIN, provider::of(choice).clean_up(settings, &scope)));
+    join_all(cleanups).await.into_iter().fold(CleanReport::default(), CleanReport::join)
 }
 
-async fn within(limit: Duration, sweep: impl Future<Output = CleanReport>) -> CleanReport {
-    match tokio::time::timeout(limit, sweep).await {
+async fn within(limit: Duration, clean_up: impl Future<Output = CleanReport>) -> CleanReport {
+    match tokio::time::timeout(limit, clean_up).await {
         Ok(report) => report,
         Err(_) => CleanReport {
             problems: vec![format!(
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_sweep_that_hangs_is_a_problem_not_a_hang() {
+    async fn a_cleanup_that_hangs_is_reported_as_a_problem() {
         let report = within(Duration::from_millis(20), std::future::pending()).await;
         assert_eq!(report.problems.len(), 1);
     }

@@ -1,4 +1,4 @@
-//! Databases of a run: made for the migration role, named after the run, and dropped by that name.
+//! Databases of a run: owned by the migration role, named after the run, and dropped by that name.
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -9,16 +9,16 @@ use super::instance::Server;
 use crate::postgres::connect;
 use crate::sql::quote_identifier;
 
-/// `CREATE DATABASE … STRATEGY` exists from here on.
+/// The first version with `CREATE DATABASE … STRATEGY`.
 const STRATEGY_FROM: u32 = 150_000;
-/// `DROP DATABASE … WITH (FORCE)` exists from here on.
+/// The first version with `DROP DATABASE … WITH (FORCE)`.
 const FORCE_FROM: u32 = 130_000;
-/// Drops at a time: each is a checkpoint and a folder to remove, so more only wait for each other.
+/// Concurrent drops: each needs a checkpoint and removes a directory, so more would only wait for each other.
 const DROPS_AT_A_TIME: usize = 4;
 
 impl Server {
-    /// Makes an empty database (UTF-8, from `template0`) that the migration role owns, with the configured extensions,
-    /// and returns its name.
+    /// Creates an empty database (UTF-8, from `template0`) that the migration role owns, with the configured extensions, and
+    /// returns its name.
     pub(crate) async fn create_database(&self) -> Result<String, ProviderError> {
         let name = self.create_empty().await?;
         if !self.extensions().is_empty() {
@@ -29,7 +29,8 @@ impl Server {
 
     async fn create_empty(&self) -> Result<String, ProviderError> {
         let name = self.next_database();
-        // On a server of our own a checkpoint costs nothing, and copying files is half of copying through the WAL.
+        // On a server without durability a checkpoint is cheap, and copying files takes half as long as copying through the
+        // WAL.
         let strategy =
             if self.own && self.version_num >= STRATEGY_FROM { " STRATEGY file_copy" } else { "" };
         let locale = self.locale_options();
@@ -61,13 +62,13 @@ impl Server {
     }
 }
 
-/// Drops databases with all their sessions, some at a time. Returns the outcome for each, in the order of `names`.
+/// Drops databases with all their sessions, some at a time. Returns the result for each, in the order of `names`.
 pub(crate) async fn drop_databases(
     admin: &PgConnectOptions,
     names: &[String],
     version_num: u32,
 ) -> Vec<Result<(), ProviderError>> {
-    // Owned, because a borrow in such a stream keeps the whole future from being `Send`.
+    // Owned, because a borrow in such a stream would make the whole future not `Send`.
     stream::iter(names.to_vec())
         .map(|name| {
             let admin = admin.clone();
@@ -104,8 +105,7 @@ async fn drop_one(
     Ok(())
 }
 
-/// Drops a role of a run, whose databases are gone. What it was granted besides, in the maintenance database or on the
-/// server, goes with it.
+/// Drops a role of a run whose databases are gone, with its privileges in the maintenance database and on the server.
 pub(crate) async fn drop_role(
     connection: &mut PgConnection,
     name: &str,

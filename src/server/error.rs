@@ -1,13 +1,13 @@
-//! What can go wrong between a project and a server of its own: what, why, and what to do about it.
+//! Errors of starting and using a server: what failed, why, and how to fix it.
 //!
-//! No message holds a password or the URL of `postgres.url`; the server's own words may name a user or a database.
+//! No message contains a password or the URL of `postgres.url`; the server's own messages may contain a user or a database.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secrets;
 
-/// No server, or a server that does not do what it must.
+/// No server is available, or it does not work as required.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProviderError {
     #[error(
@@ -127,7 +127,7 @@ pub(crate) enum ProviderError {
 }
 
 impl ProviderError {
-    /// An SQL failure of our own statements; `doing` reads after "could not".
+    /// An SQL failure of a statement of mig-ci; `doing` completes "could not …".
     pub(crate) fn sql(doing: impl Into<String>, error: &sqlx::Error) -> Self {
         Self::Sql { doing: doing.into(), reason: describe(error) }
     }
@@ -141,8 +141,8 @@ impl ProviderError {
     }
 }
 
-/// An error of sqlx's in one line, with the server's SQLSTATE, detail and hint. It holds no password: sqlx keeps
-/// connection options out of its errors, and the server never sends one back.
+/// An sqlx error in one line, with the server's SQLSTATE, detail and hint. It contains no password: sqlx does not put
+/// connection options into errors, and the server never returns one.
 pub(crate) fn describe(error: &sqlx::Error) -> String {
     let sqlx::Error::Database(database) = error else {
         return one_line(&error.to_string());
@@ -164,7 +164,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The end of a log: at most `lines` lines and 4,000 bytes of it.
+/// The end of a log: at most `lines` lines and 4,000 bytes.
 pub(crate) fn tail(log: &str, lines: usize) -> String {
     const MOST: usize = 4_000;
     let log = secrets::mask(log);
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_is_shown_by_its_end() {
+    fn the_tail_of_a_log_is_limited() {
         let log = (1..=50).map(|line| format!("line {line}\n\n")).collect::<String>();
         assert_eq!(tail(&log, 2), "line 49\nline 50");
         assert_eq!(tail("", 2), "");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_say_what_to_do() {
+    fn error_messages_contain_a_solution() {
         let error = ProviderError::Neither {
             docker: Box::new(ProviderError::NoEngine {
                 address: "unix:///x".into(),

@@ -1,11 +1,10 @@
-//! What a running server says of itself: its version, and when it was started.
+//! Facts of a running server: its version, and its start time.
 
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::error::ProviderError;
 
-/// What it says.
 pub(crate) struct ServerFacts {
     pub(crate) version: String,
     /// `server_version_num`.
@@ -14,7 +13,7 @@ pub(crate) struct ServerFacts {
     pub(crate) incarnation: String,
 }
 
-/// When the server was started, and (for those who may see it) when the process that every recovery begins anew.
+/// The server's start time, and (for roles that may see it) that of the checkpointer, which every recovery restarts.
 pub(crate) const INCARNATION: &str = "SELECT pg_catalog.concat(extract(epoch FROM pg_catalog.pg_postmaster_start_time()), ' ', \
                            (SELECT extract(epoch FROM min(backend_start)) FROM pg_catalog.pg_stat_activity \
                             WHERE backend_type = 'checkpointer'))";
@@ -34,7 +33,7 @@ impl ServerFacts {
         Ok(Self {
             incarnation: incarnation
                 .map_err(|error| ProviderError::sql("query the server's start time", &error))?,
-            // Debian writes `15.18 (Debian 15.18-0+deb12u1)`.
+            // Debian reports `15.18 (Debian 15.18-0+deb12u1)`.
             version: version.split_whitespace().next().unwrap_or_default().to_owned(),
             version_num: version_num.unsigned_abs(),
         })

@@ -18,19 +18,20 @@ use super::{cleanup, locale};
 use crate::model::{PostgresSettings, ProviderChoice, RunEvent};
 use crate::postgres::connect;
 
-/// How long [`Server::is_alive`] waits for an answer of a server of our own; then for one that others may restart.
+/// How long [`Server::is_alive`] waits for a response: of a server that mig-ci started, and of one that others may restart.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 const BACK_WITHIN: Duration = Duration::from_secs(12);
 
-/// A running Postgres. End it with [`Server::stop`]. Dropped instead (within the runtime, and not in a task that is being
-/// aborted with it), it takes itself away as far as that goes without waiting; [`crate::server::cleanup_run`] does the rest.
+/// A running server. Stop it with [`Server::stop`]. If it is dropped instead (within the runtime, and not in a task that is
+/// being aborted with it), it removes itself as far as possible without waiting; [`crate::server::cleanup_run`] removes the
+/// rest.
 pub(crate) struct Server {
     pub(crate) run: RunId,
     provider: ProviderChoice,
     description: String,
     version: String,
     pub(crate) version_num: u32,
-    /// Another one after a restart, or after a crash of one of the server's processes.
+    /// Changes with a restart, and with a crash recovery.
     incarnation: String,
     notes: Vec<Note>,
     locale: DatabaseLocale,
@@ -43,34 +44,37 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Sweeps what dead runs left, and starts a server (or connects to the one of `postgres.url`).
+    /// Removes leftovers of ended runs, and starts a server (or connects to the one of `postgres.url`).
     ///
     /// # Errors
-    /// No provider works, the server does not answer, or the migration role cannot be made. Nothing is left then. After
+    /// No provider works, the server does not respond, or the migration role cannot be created. Nothing remains then. After
     /// *dropping* the future, call [`crate::server::cleanup_run`].
     pub(crate) async fn start(
         request: &ServerRequest,
         events: &EventSink,
     ) -> Result<Self, ProviderError> {
-        let begun = Instant::now();
+        let start_time = Instant::now();
         let provider = provider::of(request.settings.provider);
         let start = ProviderStart { request, events };
-        let (started, swept) =
+        let (started, report) =
             tokio::join!(provider.start(&start), cleanup::stale(provider, &request.settings));
         let mut started = started?;
-        started.notes.extend(swept.note());
-        let server = Self::settle(request, started).await?;
+        started.notes.extend(report.note());
+        let server = Self::inspect_or_stop(request, started).await?;
         let _ = events.send(RunEvent::ServerReady {
             description: server.description.clone(),
             version: server.version.clone(),
-            took: begun.elapsed(),
+            took: start_time.elapsed(),
         });
         Ok(server)
     }
 
-    /// Looks at the server that has been started, and makes the migration role.
-    async fn settle(request: &ServerRequest, started: Started) -> Result<Self, ProviderError> {
-        match Self::introduce(request, &started).await {
+    /// Reads the facts of the started server, and creates the migration role.
+    async fn inspect_or_stop(
+        request: &ServerRequest,
+        started: Started,
+    ) -> Result<Self, ProviderError> {
+        match Self::inspect(request, &started).await {
             Ok((facts, locale, role, notes)) => Ok(Self {
                 locale,
                 run: request.run.clone(),
@@ -94,7 +98,7 @@ impl Server {
         }
     }
 
-    async fn introduce(
+    async fn inspect(
         request: &ServerRequest,
         started: &Started,
     ) -> Result<(ServerFacts, DatabaseLocale, MigrationRole, Vec<Note>), ProviderError> {
@@ -109,7 +113,7 @@ impl Server {
         }
         let (settings, own) = (&request.settings, started.own);
         let (locale, of_locale) =
-            locale::settle(&mut connection, settings, facts.version_num, own).await?;
+            locale::check(&mut connection, settings, facts.version_num, own).await?;
         notes.extend(of_locale);
         let (role, note) = roles::prepare(&mut connection, request, started).await?;
         notes.extend(note);
@@ -118,12 +122,12 @@ impl Server {
         Ok((facts, locale, role, notes))
     }
 
-    /// Which provider made it: `docker`, `local` or `url`.
+    /// The provider that started it: `docker`, `local` or `url`.
     pub(crate) fn provider(&self) -> ProviderChoice {
         self.provider
     }
 
-    /// What was started, and why. Holds no address and no password.
+    /// What was started, and why. Contains no address and no password.
     pub(crate) fn description(&self) -> &str {
         &self.description
     }
@@ -138,12 +142,12 @@ impl Server {
         &self.locale
     }
 
-    /// What `CREATE DATABASE` is told of the locale.
+    /// The locale options of `CREATE DATABASE`.
     pub(crate) fn locale_options(&self) -> String {
         locale::create_options(&self.settings)
     }
 
-    /// What the reader of the report should know about it.
+    /// Remarks about the server for the report.
     pub(crate) fn notes(&self) -> &[Note] {
         &self.notes
     }
@@ -153,12 +157,12 @@ impl Server {
         &self.role.name
     }
 
-    /// The administrator, on the maintenance database, without the project's session settings.
+    /// Connection options of the administrator, for the maintenance database, without the project's session settings.
     pub(crate) fn admin(&self) -> PgConnectOptions {
         self.admin.clone()
     }
 
-    /// The administrator in a database of the run, with the project's session settings.
+    /// Connection options of the administrator for a database of the run, with the project's session settings.
     pub(crate) fn admin_in(&self, database: &str) -> PgConnectOptions {
         self.admin.clone().database(database).options(&self.settings.settings)
     }
@@ -168,17 +172,17 @@ impl Server {
         self.settings.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The migration role in a database of the run, with the project's session settings.
+    /// Connection options of the migration role for a database of the run, with the project's session settings.
     pub(crate) fn owner(&self, database: &str) -> PgConnectOptions {
         self.role.options.clone().database(database).options(&self.settings.settings)
     }
 
-    /// Whether `prepare` SQL has to run in one transaction here, between [`super::begin_prepare`] and [`super::end_prepare`].
-    pub(crate) fn notes_roles(&self) -> bool {
+    /// Whether `prepare` SQL must run in one transaction, between [`super::begin_prepare`] and [`super::end_prepare`].
+    pub(crate) fn labels_new_roles(&self) -> bool {
         !self.own
     }
 
-    /// The extensions that each database gets.
+    /// The extensions that are created in each database.
     pub(crate) fn extensions(&self) -> &[String] {
         &self.settings.extensions
     }
@@ -188,8 +192,8 @@ impl Server {
         self.run.database(self.databases.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether the server still answers a new connection, within about two seconds (one that is not ours: twelve). One that
-    /// is recovering from a crash of one of its processes gets that long to come back; one that has no free slot is alive.
+    /// Whether the server accepts a new connection within about two seconds (twelve for a server that mig-ci did not start).
+    /// A server in crash recovery has that long to return; one without a free connection is alive.
     pub(crate) async fn is_alive(&self) -> bool {
         let deadline = Instant::now() + if self.own { ALIVE_WITHIN } else { BACK_WITHIN };
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
@@ -210,7 +214,7 @@ impl Server {
         false
     }
 
-    /// Whether it was restarted since the run began, or has recovered from a crash. `false` where it cannot be asked.
+    /// Whether the server was restarted, or recovered from a crash, since the run started. `false` if it cannot be queried.
     pub(crate) async fn has_come_back(&self) -> bool {
         let Ok(mut connection) = connect::connect(&self.admin, ALIVE_WITHIN).await else {
             return false;
@@ -221,7 +225,7 @@ impl Server {
         now.is_ok_and(|now| now != self.incarnation)
     }
 
-    /// Takes away everything that the run made, in order.
+    /// Removes everything that the run created, in order.
     pub(crate) async fn stop(self) -> StoppedServer {
         self.running.stop().await
     }
@@ -256,7 +260,7 @@ mod tests {
     use crate::model::Severity;
 
     #[test]
-    fn another_major_is_a_warning_that_names_both() {
+    fn another_major_version_is_a_warning_with_both_versions() {
         let (version, incarnation) = ("15.18".to_owned(), String::new());
         let facts = ServerFacts { version, version_num: 150_018, incarnation };
         let note = other_major(Some(17), &facts).unwrap();

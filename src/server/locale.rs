@@ -1,5 +1,5 @@
-//! The locale of a run's databases: which letters `lower()` and `upper()` know, and how text is sorted. Unique indexes and
-//! checks on them depend on it.
+//! The locale of a run's databases: which letters `lower()` and `upper()` convert, and how text is sorted. Unique indexes
+//! and checks on such expressions depend on it.
 
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -10,12 +10,12 @@ use crate::model::{LocaleProvider, PostgresSettings};
 use crate::postgres::connect;
 use crate::sql::quote_literal;
 
-/// `pg_database.datlocprovider` exists from here on; so do ICU locales of databases.
+/// The first version with `pg_database.datlocprovider` and ICU locales of databases.
 const PROVIDER_FROM: u32 = 150_000;
-/// `datlocale` in place of `daticulocale`.
+/// The first version with `datlocale` instead of `daticulocale`.
 const LOCALE_FROM: u32 = 170_000;
 
-/// What the databases of a run have.
+/// The encoding and locale of a run's databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DatabaseLocale {
     pub(crate) encoding: String,
@@ -29,9 +29,9 @@ pub(crate) struct DatabaseLocale {
     pub(crate) locale: Option<String>,
 }
 
-/// Tries the configured locale, so that one that the server does not have is an error before anything is run, and tells
-/// what the databases will have: they are made from `template0`.
-pub(crate) async fn settle(
+/// Checks the configured locale, so that one that the server lacks is an error before anything runs. Returns the locale of
+/// the databases, which are created from `template0`.
+pub(crate) async fn check(
     connection: &mut PgConnection,
     settings: &PostgresSettings,
     version_num: u32,
@@ -40,7 +40,7 @@ pub(crate) async fn settle(
     let of_template = of_template(connection, version_num).await?;
     let letters = match &settings.locale {
         Some(locale) => try_out(connection, locale, settings.locale_provider).await?,
-        None => knows_letters(connection, "", &of_template.ctype).await?,
+        None => has_letters(connection, "", &of_template.ctype).await?,
     };
     let found = configured(of_template, settings);
     let note = (!letters && (own || settings.locale.is_some())).then(|| {
@@ -54,7 +54,7 @@ pub(crate) async fn settle(
     Ok((found, note.into_iter().collect()))
 }
 
-/// What `CREATE DATABASE` is told; empty where it takes `template0`'s.
+/// The locale options of `CREATE DATABASE`; empty for the locale of `template0`.
 pub(crate) fn create_options(settings: &PostgresSettings) -> String {
     let Some(locale) = &settings.locale else { return String::new() };
     let locale = quote_literal(locale);
@@ -66,7 +66,7 @@ pub(crate) fn create_options(settings: &PostgresSettings) -> String {
 }
 
 impl DatabaseLocale {
-    /// As people speak of it: `en_US.utf8`, `icu de-DE`.
+    /// A short name: `en_US.utf8`, `icu de-DE`.
     pub(crate) fn name(&self) -> String {
         match &self.locale {
             Some(locale) => format!("{} {locale}", self.provider),
@@ -93,7 +93,7 @@ async fn of_template(
     let read = |row: PgRow| -> Result<DatabaseLocale, sqlx::Error> {
         let provider: String = row.try_get("provider")?;
         Ok(DatabaseLocale {
-            // As `create_database` makes them.
+            // The encoding that `create_database` uses.
             encoding: "UTF8".to_owned(),
             collate: row.try_get("collate")?,
             ctype: row.try_get("ctype")?,
@@ -124,7 +124,8 @@ fn configured(of_template: DatabaseLocale, settings: &PostgresSettings) -> Datab
     }
 }
 
-/// Whether the locale has letters beyond ASCII. A collation takes the same names as a database, and costs nothing.
+/// Whether the locale converts letters beyond ASCII. Tested with a temporary collation, which accepts the same names as a
+/// database.
 async fn try_out(
     connection: &mut PgConnection,
     locale: &str,
@@ -145,13 +146,13 @@ async fn try_out(
         let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
         return Err(refused(&error, known(connection).await));
     }
-    let letters = knows_letters(connection, "COLLATE pg_temp.mig_ci_locale", locale).await;
+    let letters = has_letters(connection, "COLLATE pg_temp.mig_ci_locale", locale).await;
     connect::execute(connection, "ROLLBACK", "try the locale of postgres.locale").await?;
     letters
 }
 
-/// A database of another encoding than UTF8 cannot be asked for these letters; there the locale's name tells.
-async fn knows_letters(
+/// In a database with another encoding than UTF8 the letters cannot be tested, so the locale's name decides.
+async fn has_letters(
     connection: &mut PgConnection,
     collate: &str,
     name: &str,
@@ -168,7 +169,7 @@ async fn knows_letters(
     sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(connection).await.map_err(refused)
 }
 
-/// Some of the locales that the server has.
+/// Some of the server's locales.
 async fn known(connection: &mut PgConnection) -> Vec<String> {
     const QUERY: &str = "SELECT DISTINCT collname::text COLLATE \"C\" FROM pg_catalog.pg_collation \
                          WHERE collprovider IN ('c', 'b') ORDER BY 1 LIMIT 12";
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn databases_get_what_is_configured() {
+    fn create_options_contain_the_configured_locale() {
         let settings = |provider| PostgresSettings {
             locale: Some("de'x".to_owned()),
             locale_provider: provider,

@@ -1,11 +1,11 @@
-//! Servers for a run: what starts one (a provider), what is made on one (databases, the migration role), and how all of it
-//! is removed, also after a crash.
+//! Servers for a run: providers that start one, the objects on it (databases, the migration role), and their removal, also
+//! after a crash.
 //!
-//! The life of a run: [`Server::start`] (which removes what dead runs left) → databases → [`Server::stop`]. A caller that
-//! drops the future of `start`, or loses the server's value on the way out, calls [`cleanup_run`] before the process ends.
-//! What SIGKILL leaves, the next start removes, or `mig-ci clean`.
+//! The lifecycle of a run: [`Server::start`] (which removes leftovers of ended runs) → databases → [`Server::stop`]. A
+//! caller that drops the future of `start`, or the server, calls [`cleanup_run`] before the process ends. The next start, or
+//! `mig-ci clean`, removes what SIGKILL leaves.
 //!
-//! To add a provider: one file in `provider/`, one line in `PROVIDERS` of `provider/mod.rs`, one word in
+//! To add a provider: one file in `provider/`, one line in `PROVIDERS` of `provider/mod.rs`, one value in
 //! `model::ProviderChoice`.
 
 pub(crate) mod borrowed_roles;

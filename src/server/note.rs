@@ -1,8 +1,8 @@
-//! Notes on the server for the reader of the report.
+//! Remarks about the server for the report.
 
 use crate::model::Severity;
 
-/// Something about the server that the reader of the report should know.
+/// A remark about the server for the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Note {
     pub(crate) severity: Severity,

@@ -1,26 +1,26 @@
-//! To whom a leftover belongs, and whether its owner still lives: a process by its number *and* its start time, on one
-//! boot of one machine, in one PID namespace. A number alone means another process after a while, or in a container.
+//! The process that owns a leftover, and whether it is alive: identified by its PID *and* its start time, on one boot of one
+//! machine, in one PID namespace. A PID alone may be reused, and differs between containers.
 
 use std::fmt;
 
-/// A process that can be found again.
+/// A process that can be identified later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessIdentity {
-    /// Which boot of which machine (on Linux), or the machine's name.
+    /// The boot ID (on Linux), or the machine's name.
     pub(crate) boot: String,
-    /// The PID namespace that `pid` counts in.
+    /// The PID namespace of `pid`.
     pub(crate) namespace: String,
     pub(crate) pid: u32,
-    /// When it began, in the system's own words; only compared.
+    /// Its start time in the system's format; only compared.
     pub(crate) started: String,
 }
 
-/// What is known of an owner.
+/// Whether an owner is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Liveness {
     Alive,
     Dead,
-    /// It runs (or ran) where its process numbers mean nothing here: in a container, on another machine, before a reboot.
+    /// It runs (or ran) where its PID has no meaning here: in a container, on another machine, before a reboot.
     Elsewhere,
 }
 
@@ -36,7 +36,7 @@ impl ProcessIdentity {
         }
     }
 
-    /// Reads what `Display` wrote.
+    /// Parses the `Display` format.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let mut words = line.trim().splitn(4, ' ');
         let boot = words.next()?.to_owned();
@@ -46,7 +46,7 @@ impl ProcessIdentity {
         Some(Self { boot, namespace, pid, started })
     }
 
-    /// Whether the process still lives.
+    /// Whether the process is alive.
     pub(crate) fn liveness(&self) -> Liveness {
         if self.boot != system::boot() || self.namespace != system::pid_namespace() {
             return Liveness::Elsewhere;
@@ -79,16 +79,16 @@ mod system {
             .map_or_else(|_| "unknown".to_owned(), |link| link.to_string_lossy().into_owned())
     }
 
-    /// Clock ticks from boot to the process's start, or `None` if there is no such process (a zombie is none).
+    /// Clock ticks from boot to the process's start; `None` if there is no such process, or it is a zombie.
     pub(crate) fn started(pid: u32) -> Option<String> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the command in parentheses, and may itself hold spaces and parentheses.
+        // The second field is the command in parentheses, and may contain spaces and parentheses.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?;
         if matches!(state, "Z" | "X") {
             return None;
         }
-        // Field 22 of proc(5); the state was field 3.
+        // Field 22 of proc(5); the state is field 3.
         fields.nth(18).map(str::to_owned)
     }
 }
@@ -118,14 +118,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_lives_and_survives_writing_down() {
+    fn the_current_process_is_alive_after_a_round_trip() {
         let owner = ProcessIdentity::current();
         assert_eq!(owner.liveness(), Liveness::Alive);
         assert_eq!(ProcessIdentity::parse(&owner.to_string()), Some(owner));
     }
 
     #[test]
-    fn a_reused_number_is_not_the_owner() {
+    fn a_process_with_a_reused_pid_is_dead() {
         let owner = ProcessIdentity { started: "1".to_owned(), ..ProcessIdentity::current() };
         assert_eq!(owner.liveness(), Liveness::Dead);
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_other_namespaces_and_boots() {
+    fn processes_of_other_namespaces_and_boots_are_elsewhere() {
         let elsewhere =
             ProcessIdentity { namespace: "pid:[1]".to_owned(), ..ProcessIdentity::current() };
         assert_eq!(elsewhere.liveness(), Liveness::Elsewhere);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_no_owner() {
+    fn an_incomplete_line_is_not_parsed() {
         assert_eq!(ProcessIdentity::parse(""), None);
         assert_eq!(ProcessIdentity::parse("boot ns x"), None);
     }

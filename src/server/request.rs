@@ -1,18 +1,18 @@
-//! What a run wants a server for, and where the progress of its start is told.
+//! The requirements of a run for a server, and the events of its start.
 
 use tokio::sync::mpsc;
 
 use super::run_id::RunId;
 use crate::model::{PostgresSettings, RunEvent};
 
-/// What a server is wanted for.
+/// The requirements for a server.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerRequest {
     pub(crate) settings: PostgresSettings,
     pub(crate) run: RunId,
-    /// How many workers will use it at a time.
+    /// The number of units that will use it concurrently.
     pub(crate) jobs: usize,
 }
 
-/// Where the progress of a start is told.
+/// Receives the progress events of a start.
 pub(crate) type EventSink = mpsc::UnboundedSender<RunEvent>;

@@ -1,5 +1,5 @@
-//! The role that migrations run as: by default a plain owner, as on managed Postgres. What a superuser may do and an owner
-//! may not is a failure that has to show here, not in production.
+//! The role that runs migrations: by default an owner without superuser privileges, as on managed PostgreSQL. A migration
+//! that needs a superuser must fail here, not in production.
 
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -12,50 +12,50 @@ use crate::model::Role;
 use crate::postgres::connect;
 use crate::sql::{quote_identifier, quote_literal};
 
-/// Its name on a server of our own. Always the same, so that reports of two runs are.
+/// Its name on a server that mig-ci starts. Constant, so that reports of two runs are comparable.
 const OWN_SERVER_ROLE: &str = "mig_ci_owner";
 
-/// Who runs the migrations.
+/// The role that runs the migrations.
 pub(crate) struct MigrationRole {
     pub(crate) name: String,
-    /// The caller adds the database.
+    /// Without a database, which the caller adds.
     pub(crate) options: PgConnectOptions,
 }
 
-/// What the administrator may do.
-struct Rights {
+/// The privileges of the administrator.
+struct Privileges {
     user: String,
     superuser: bool,
     create_role: bool,
     bypass_rls: bool,
 }
 
-/// Makes the migration role, or finds that the administrator has to be it.
+/// Creates the migration role, or uses the administrator if it cannot create roles.
 pub(crate) async fn prepare(
     connection: &mut PgConnection,
     request: &ServerRequest,
     started: &Started,
 ) -> Result<(MigrationRole, Option<Note>), ProviderError> {
-    let rights = Rights::of(connection).await?;
-    let admin = MigrationRole { name: rights.user.clone(), options: started.admin.clone() };
+    let privileges = Privileges::of(connection).await?;
+    let admin = MigrationRole { name: privileges.user.clone(), options: started.admin.clone() };
     match request.settings.role {
-        Role::Superuser if rights.superuser => Ok((admin, None)),
-        Role::Superuser => Err(ProviderError::NoSuperuser { user: rights.user }),
-        Role::Owner if rights.superuser || rights.create_role => {
+        Role::Superuser if privileges.superuser => Ok((admin, None)),
+        Role::Superuser => Err(ProviderError::NoSuperuser { user: privileges.user }),
+        Role::Owner if privileges.superuser || privileges.create_role => {
             let name =
                 if started.own { OWN_SERVER_ROLE.to_owned() } else { request.run.owner_role() };
-            let role = make(connection, &name, &rights, &started.admin).await?;
+            let role = make(connection, &name, &privileges, &started.admin).await?;
             log_in(&role).await?;
             Ok((role, None))
         }
-        Role::Owner => Ok((admin, Some(rights.note()))),
+        Role::Owner => Ok((admin, Some(privileges.note()))),
     }
 }
 
 async fn make(
     connection: &mut PgConnection,
     name: &str,
-    rights: &Rights,
+    privileges: &Privileges,
     admin: &PgConnectOptions,
 ) -> Result<MigrationRole, ProviderError> {
     let password = random_password();
@@ -64,8 +64,8 @@ async fn make(
         "CREATE ROLE {quoted} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION PASSWORD {}",
         quote_literal(&password)
     );
-    if !rights.superuser {
-        // Only a member can make databases that the role owns. From 16 on its maker has ADMIN, but not SET.
+    if !privileges.superuser {
+        // Only a member of the role can create databases that it owns. Since version 16 its creator has ADMIN, but not SET.
         sql.push_str(&format!("; GRANT {quoted} TO CURRENT_USER"));
     }
     connect::execute(connection, sql, "create the role that migrations run as").await?;
@@ -85,7 +85,7 @@ async fn log_in(role: &MigrationRole) -> Result<(), ProviderError> {
     }
 }
 
-impl Rights {
+impl Privileges {
     async fn of(connection: &mut PgConnection) -> Result<Self, ProviderError> {
         let row = sqlx::query(
             "SELECT rolname::text, rolsuper, rolcreaterole, rolbypassrls FROM pg_catalog.pg_roles \
@@ -120,7 +120,7 @@ impl Rights {
     }
 }
 
-/// 122 random bits, in letters and digits that no shell, URL or SQL text has to escape.
+/// 122 random bits as letters and digits, which need no escaping in a shell, a URL or SQL.
 pub(crate) fn random_password() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }

@@ -1,10 +1,10 @@
-//! The name of a run, and the names of all that a run makes. They are how a later start knows what an earlier one left.
+//! The name of a run, and the names of all its objects, by which a later run finds leftovers.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-/// Milliseconds since 1970 in eight digits of base 36; they begin anew in 2059.
+/// Milliseconds since 1970 in eight digits of base 36; they wrap around in 2059.
 const TIME_DIGITS: usize = 8;
 const RANDOM_DIGITS: usize = 4;
 
@@ -23,7 +23,7 @@ pub(crate) struct RunId {
 
 impl RunId {
     pub(crate) fn new() -> Self {
-        // A clock before 1970 costs the order, nothing else.
+        // A clock before 1970 affects only the order.
         let millis =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
         let mut text = base36(millis, TIME_DIGITS);
@@ -40,12 +40,12 @@ impl RunId {
         format!("{APPLICATION_PREFIX}{}", self.text)
     }
 
-    /// The `application_name` of the one session that is open as long as the run lives.
+    /// The `application_name` of the session that stays open for the whole run.
     pub(crate) fn anchor_name(&self) -> String {
         format!("{APPLICATION_PREFIX}{}{ANCHOR_SUFFIX}", self.text)
     }
 
-    /// The comment on a role that the project's own `prepare` SQL has made for the run, on a server that others use too.
+    /// The comment on a role that the project's `prepare` SQL created for the run, on a shared server.
     pub(crate) fn role_label(&self) -> String {
         format!("{APPLICATION_PREFIX}{}{LABEL_SUFFIX}", self.text)
     }
@@ -55,12 +55,12 @@ impl RunId {
         format!("{DATABASE_PREFIX}{}_{number}", self.text)
     }
 
-    /// The migration role of the run, on a server that others use too.
+    /// The migration role of the run on a shared server.
     pub(crate) fn owner_role(&self) -> String {
         format!("{DATABASE_PREFIX}{}{OWNER_SUFFIX}", self.text)
     }
 
-    /// The folder of the run's own cluster.
+    /// The name of the directory of the run's cluster.
     pub(crate) fn directory(&self) -> String {
         format!("{DIRECTORY_PREFIX}{}", self.text)
     }
@@ -72,20 +72,20 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The run that a database belongs to, if its name is one that [`RunId::database`] makes.
+/// The run that a database belongs to, if [`RunId::database`] can have created its name.
 pub(crate) fn run_of_database(name: &str) -> Option<&str> {
     let (run, number) = split_run(name.strip_prefix(DATABASE_PREFIX)?)?;
     let number = number.strip_prefix('_')?;
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(run)
 }
 
-/// The run that a role belongs to, if its name is one that [`RunId::owner_role`] makes.
+/// The run that a role belongs to, if [`RunId::owner_role`] can have created its name.
 pub(crate) fn run_of_role(name: &str) -> Option<&str> {
     let (run, rest) = split_run(name.strip_prefix(DATABASE_PREFIX)?)?;
     (rest == OWNER_SUFFIX).then_some(run)
 }
 
-/// The run that a folder belongs to, if its name is one that [`RunId::directory`] makes.
+/// The run that a directory belongs to, if [`RunId::directory`] can have created its name.
 pub(crate) fn run_of_directory(name: &str) -> Option<&str> {
     let (run, rest) = split_run(name.strip_prefix(DIRECTORY_PREFIX)?)?;
     rest.is_empty().then_some(run)
@@ -97,7 +97,7 @@ pub(crate) fn run_of_application(name: &str) -> Option<(&str, bool)> {
     (rest.is_empty() || rest == ANCHOR_SUFFIX).then_some((run, rest == ANCHOR_SUFFIX))
 }
 
-/// The run that a role was made for, by the comment on it, if that is one that [`RunId::role_label`] makes.
+/// The run that a role was created for, if [`RunId::role_label`] can have created its comment.
 pub(crate) fn run_of_label(comment: &str) -> Option<&str> {
     let (run, rest) = split_run(comment.strip_prefix(APPLICATION_PREFIX)?)?;
     (rest == LABEL_SUFFIX).then_some(run)
@@ -111,8 +111,8 @@ fn split_run(text: &str) -> Option<(&str, &str)> {
 /// The last `digits` digits of `value`.
 fn base36(mut value: u128, digits: usize) -> String {
     let mut text = vec![b'0'; digits];
-    for place in text.iter_mut().rev() {
-        *place = DIGITS[(value % 36) as usize];
+    for digit in text.iter_mut().rev() {
+        *digit = DIGITS[(value % 36) as usize];
         value /= 36;
     }
     text.into_iter().map(char::from).collect()
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_back_to_their_run() {
+    fn names_are_mapped_to_their_run() {
         let run = RunId::new();
         assert_eq!(run_of_database(&run.database(12)), Some(run.as_str()));
         assert_eq!(run_of_role(&run.owner_role()), Some(run.as_str()));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_look_alike_are_nobodys() {
+    fn similar_names_belong_to_no_run() {
         for name in [
             "mig_ci_",
             "mig_ci_app",
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn later_runs_sort_later() {
+    fn run_ids_sort_by_time() {
         assert!(base36(1_000, TIME_DIGITS) < base36(1_001, TIME_DIGITS));
         assert!(base36(35, 2) < base36(36, 2));
         assert_ne!(RunId::new(), RunId::new());

@@ -1,5 +1,5 @@
-//! What SIGKILL leaves, tried with a process of its own: this test binary, running one test of it that starts a server and
-//! waits to be killed.
+//! What SIGKILL leaves, tested with another process: this test binary, running a test that starts a server and waits to be
+//! killed.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ fn settings(provider: ProviderChoice) -> PostgresSettings {
     PostgresSettings { provider, image, ..PostgresSettings::default() }
 }
 
-/// Not a test by itself: the process that is killed.
+/// Not a test: the process that is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "no test: the process that the tests of this file start and kill"]
 #[expect(clippy::print_stdout, reason = "the test reads the run's name from here")]
@@ -33,13 +33,13 @@ async fn helper() {
     let request = ServerRequest { settings, run: RunId::new(), jobs: 1 };
     let (events, _events) = mpsc::unbounded_channel();
     let server = Server::start(&request, &events).await.unwrap();
-    // A local server's folder is its socket's.
+    // The directory of a local server is that of its socket.
     let folder = server.admin().get_socket().cloned().unwrap_or_default();
     println!("\nready {} {}", request.run, folder.display());
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
-/// Starts the helper, and returns it with its run and its server's folder.
+/// Starts the helper. Returns it with its run and its server's directory.
 fn start(provider: &str) -> (Child, String, PathBuf) {
     // libtest names tests without the crate.
     let (_, module) = module_path!().split_once("::").unwrap();
@@ -57,26 +57,26 @@ fn start(provider: &str) -> (Child, String, PathBuf) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_local_server_ends_with_us_and_its_folder_is_swept() {
+async fn a_local_server_ends_with_its_run_and_its_folder_is_removed() {
     let (mut child, _, folder) = start("local");
     let lock = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
     let server = PathBuf::from(format!("/proc/{}", lock.lines().next().unwrap()));
     assert!(server.exists());
     child.kill().unwrap();
     child.wait().unwrap();
-    let begun = Instant::now();
-    while server.exists() && begun.elapsed() < Duration::from_secs(5) {
+    let start_time = Instant::now();
+    while server.exists() && start_time.elapsed() < Duration::from_secs(5) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(!server.exists(), "the server outlived us");
+    assert!(!server.exists(), "the server outlived its run");
     let report =
         cleanup::clean(&settings(ProviderChoice::Local), ProviderChoice::Local, false).await;
-    // Or another test's start has swept it before.
+    // Another test's start may have removed it already.
     assert!(!folder.exists(), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_container_that_outlives_us_is_swept() {
+async fn a_container_that_outlives_its_run_is_removed() {
     let image = Command::new("docker").args(["image", "inspect", IMAGE]).output();
     let image = image.ok().filter(|output| output.status.success()).ok_or("no engine has it");
     if have("MIG_CI_REQUIRE_DOCKER", &format!("image {IMAGE}"), image).is_none() {

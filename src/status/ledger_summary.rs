@@ -1,4 +1,4 @@
-//! What a ledger means, in a report's terms. Most tenants have the same: that is thought of once.
+//! The meaning of a ledger in the terms of a report. Most tenants have equal ledgers, so summaries are cached.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,20 +11,19 @@ use crate::upgrade::preflight::ledger_state::LedgerState;
 use crate::upgrade::target::Target;
 use crate::upgrade::track::progress::newest;
 
-/// Ledgers of one track that have been seen.
+/// Cached summaries of the ledgers of one track.
 pub(crate) struct LedgerSummaries<'a> {
     plan: &'a TrackPlan,
-    /// The versions of all migrations, once.
+    /// The versions of all migrations, shared by all summaries.
     versions: Vec<Arc<str>>,
     ledgers: HashMap<Arc<[LedgerRow]>, LedgerSummary>,
 }
 
-/// What one ledger means.
 #[derive(Debug, Clone)]
 struct LedgerSummary {
     /// The versions of all rows.
     state: Arc<[String]>,
-    /// Of those that are whole, the newest and the number.
+    /// The newest version of the complete rows, and their number.
     version: Option<String>,
     applied: usize,
     pending: Arc<[Arc<str>]>,
@@ -37,7 +36,7 @@ impl<'a> LedgerSummaries<'a> {
         Self { plan, versions: versions.collect(), ledgers: HashMap::new() }
     }
 
-    pub(crate) fn unit(&mut self, target: &Target, stand: LedgerState) -> Unit {
+    pub(crate) fn unit(&mut self, target: &Target, ledger: LedgerState) -> Unit {
         let blank = Unit {
             track: track_kind(target.track),
             name: target.name.to_string(),
@@ -52,7 +51,7 @@ impl<'a> LedgerSummaries<'a> {
             looks_like: None,
             state: Arc::default(),
         };
-        let rows = match stand {
+        let rows = match ledger {
             LedgerState::Absent => return Unit { standing: Standing::Absent, ..blank },
             LedgerState::Unreadable(failure) => {
                 let standing = match failure.is_environmental() {
@@ -64,7 +63,7 @@ impl<'a> LedgerSummaries<'a> {
             LedgerState::New => Arc::default(),
             LedgerState::Rows(rows) => rows,
         };
-        let LedgerSummary { state, version, applied, pending, refusal } = self.meaning(&rows);
+        let LedgerSummary { state, version, applied, pending, refusal } = self.summary(&rows);
         let standing = match (&refusal, pending.is_empty()) {
             (Some(_), _) => Standing::Refused,
             (None, true) => Standing::AtHead,
@@ -72,19 +71,19 @@ impl<'a> LedgerSummaries<'a> {
         };
         let failure = refusal.map(|reason| {
             let hint =
-                self.plan.chosen.format.recovery_hint(&rows, &self.plan.head, &target.ledger);
+                self.plan.detected.format.recovery_hint(&rows, &self.plan.head, &target.ledger);
             failure_of(&Failure { hint, ..Failure::new(FailureKind::Refused, reason) })
         });
         Unit { standing, version, applied, pending, failure, state, ..blank }
     }
 
-    fn meaning(&mut self, rows: &Arc<[LedgerRow]>) -> LedgerSummary {
-        if let Some(known) = self.ledgers.get(rows) {
-            return known.clone();
+    fn summary(&mut self, rows: &Arc<[LedgerRow]>) -> LedgerSummary {
+        if let Some(cached) = self.ledgers.get(rows) {
+            return cached.clone();
         }
-        let decision = self.plan.chosen.format.decide(rows, &self.plan.head);
-        let history = self.plan.chosen.format.history(rows, &self.plan.head);
-        let meaning = LedgerSummary {
+        let decision = self.plan.detected.format.decide(rows, &self.plan.head);
+        let history = self.plan.detected.format.history(rows, &self.plan.head);
+        let summary = LedgerSummary {
             state: history.iter().map(|row| row.version.clone()).collect(),
             version: newest(&history),
             applied: history.iter().filter(|row| row.complete).count(),
@@ -95,7 +94,7 @@ impl<'a> LedgerSummaries<'a> {
                 .collect(),
             refusal: decision.refusal,
         };
-        self.ledgers.insert(Arc::clone(rows), meaning.clone());
-        meaning
+        self.ledgers.insert(Arc::clone(rows), summary.clone());
+        summary
     }
 }

@@ -1,4 +1,4 @@
-//! What real databases and their tenants look like now: `status` and `tenants`. Read-only.
+//! The current state of real databases and their tenants: `status` and `tenants`. Read-only.
 
 pub(crate) mod ledger_summary;
 pub(crate) mod same_shape;

@@ -1,28 +1,28 @@
-//! Fingerprints take texts as they are, so a tenant whose functions, defaults or comments hold its own name has one of its
-//! own. Here tenants that differ in nothing but that get one shape.
+//! Merges shapes that differ only in the tenant's own name. Fingerprints use texts verbatim, so a tenant whose functions,
+//! defaults or comments contain its name has a fingerprint of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
 
-use super::tenant_status::{Look, TenantPlace, ledgers, options};
+use super::tenant_status::{StatusReader, TenantEndpoint, ledgers, options};
 use crate::catalog::CatalogReader;
 use crate::model::{Catalog, EnvironmentCause, Failure, FailureKind, Fingerprint, Tenancy};
 use crate::report::status::Unit;
 
-/// Catalogs in memory at one time.
+/// The maximum number of catalogs in memory.
 const TOGETHER: usize = 100;
 
-/// The units that have one shape, by index.
+/// The indices of units that have the same shape.
 type Group = Vec<usize>;
 
-impl Look<'_> {
-    /// Gives the units of each ledger state that hold the same, but for their own names, the most frequent of their shapes.
-    /// `places` are those of the units from index `first` on.
+impl StatusReader<'_> {
+    /// Gives units of one ledger state that differ only in their own names the most frequent of their shapes. `endpoints` are
+    /// those of the units from index `first` on.
     pub(crate) async fn merge_equal_shapes(
         &self,
         units: &mut [Unit],
-        places: &[TenantPlace],
+        endpoints: &[TenantEndpoint],
         first: usize,
     ) {
         for groups in groups(units) {
@@ -30,64 +30,71 @@ impl Look<'_> {
                 continue;
             }
             let of_group =
-                |group: &Group| group.iter().map(|index| &places[index - first]).collect();
-            let members: Vec<Vec<&TenantPlace>> = groups.iter().map(of_group).collect();
+                |group: &Group| group.iter().map(|index| &endpoints[index - first]).collect();
+            let members: Vec<Vec<&TenantEndpoint>> = groups.iter().map(of_group).collect();
             let read = self.nameless(&members).await;
-            let shared = of_several(&read);
+            let common = in_several_groups(&read);
             let mut nameless: BTreeMap<Fingerprint, Vec<Group>> = BTreeMap::new();
             let mut others = Vec::new();
             for (fingerprints, group) in read.into_iter().zip(groups) {
                 match fingerprints {
-                    Ok(fingerprints) if fingerprints.iter().any(|one| shared.contains(one)) => {
-                        for (fingerprint, part) in divided(units, &fingerprints, group) {
+                    Ok(fingerprints) if fingerprints.iter().any(|one| common.contains(one)) => {
+                        for (fingerprint, part) in split_by_fingerprint(units, &fingerprints, group)
+                        {
                             nameless.entry(fingerprint).or_default().push(part);
                         }
                     }
-                    // The names that these texts hold are data to all of them.
+                    // These texts contain names that are the same data for all of them.
                     Ok(_) | Err(_) => others.push(vec![group]),
                 }
             }
-            let mut merged: Vec<Group> =
-                nameless.into_values().chain(others).map(|same| give_one(units, same)).collect();
+            let mut merged: Vec<Group> = nameless
+                .into_values()
+                .chain(others)
+                .map(|same| assign_one_shape(units, same))
+                .collect();
             merged.sort_by_key(|group| std::cmp::Reverse(group.len()));
             let [most, rest @ ..] = merged.as_slice() else { continue };
             for group in rest {
-                let place = |index: usize| &places[index - first];
-                if self.differing_from(place(group[0]), most, place).await.1.is_empty() {
-                    give_one(units, vec![most.clone(), group.clone()]);
+                let endpoint = |index: usize| &endpoints[index - first];
+                if self.differing_from(endpoint(group[0]), most, endpoint).await.1.is_empty() {
+                    assign_one_shape(units, vec![most.clone(), group.clone()]);
                 }
             }
         }
     }
 
-    /// How a unit differs from a group of equal ones, and from which of them. A text that names one of the group equals that
-    /// one's own text, where each of the others has its own name: so a second one is asked.
+    /// How a unit differs from a group of equal units, and from which of them. A text that names one member of the group
+    /// equals that member's own text, while the other members use their own names. Therefore a second member is compared if
+    /// the first shows no difference.
     pub(crate) async fn differing_from<'p>(
         &self,
-        odd: &TenantPlace,
+        odd: &TenantEndpoint,
         group: &[usize],
-        place: impl Fn(usize) -> &'p TenantPlace,
+        endpoint: impl Fn(usize) -> &'p TenantEndpoint,
     ) -> (usize, Vec<String>) {
-        let mut asked = (group[0], Vec::new());
+        let mut compared = (group[0], Vec::new());
         for index in group.iter().take(2) {
-            asked = (*index, self.differing(odd, place(*index)).await);
-            if !asked.1.is_empty() {
+            compared = (*index, self.differing(odd, endpoint(*index)).await);
+            if !compared.1.is_empty() {
                 break;
             }
         }
-        asked
+        compared
     }
 
-    /// For each group of units that hold the same texts, what these are to each of its members: the catalog of one is read.
+    /// For each group of units with equal texts: the name-independent fingerprint for each member. Only one catalog of the
+    /// group is read.
     async fn nameless(
         &self,
-        groups: &[Vec<&TenantPlace>],
+        groups: &[Vec<&TenantEndpoint>],
     ) -> Vec<Result<Vec<Fingerprint>, Failure>> {
         if self.tenancy() == Some(Tenancy::Database) {
-            let one = async |group: &Vec<&TenantPlace>| {
+            let one = async |group: &Vec<&TenantEndpoint>| {
                 let catalog = self.read_catalog(group[0]).await?;
-                let names =
-                    group.iter().filter_map(|place| Some(place.address.as_ref().ok()?.database()));
+                let names = group
+                    .iter()
+                    .filter_map(|endpoint| Some(endpoint.address.as_ref().ok()?.database()));
                 Ok(to_each(&catalog, names))
             };
             let jobs = self.jobs();
@@ -102,7 +109,7 @@ impl Look<'_> {
 
     async fn nameless_schemas(
         &self,
-        groups: &[Vec<&TenantPlace>],
+        groups: &[Vec<&TenantEndpoint>],
     ) -> Vec<Result<Vec<Fingerprint>, Failure>> {
         let schemas: Vec<String> =
             groups.iter().map(|group| group[0].target.search_path[0].clone()).collect();
@@ -124,9 +131,11 @@ impl Look<'_> {
                         "it no longer exists",
                     )
                 };
-                let one = |(schema, group): (&String, &Vec<&TenantPlace>)| match read.get(schema) {
+                let one = |(schema, group): (&String, &Vec<&TenantEndpoint>)| match read.get(schema)
+                {
                     Some(Ok(catalog)) => {
-                        let names = group.iter().map(|place| place.target.search_path[0].as_str());
+                        let names =
+                            group.iter().map(|endpoint| endpoint.target.search_path[0].as_str());
                         Ok(to_each(catalog, names))
                     }
                     Some(Err(failure)) => Err(failure.clone()),
@@ -138,13 +147,13 @@ impl Look<'_> {
     }
 }
 
-/// One catalog, as that of each of these tenants.
+/// The fingerprint of one catalog for each of these tenant names.
 fn to_each<'n>(catalog: &Catalog, names: impl Iterator<Item = &'n str>) -> Vec<Fingerprint> {
     names.map(|name| catalog.clone().named(name).nameless_fingerprint()).collect()
 }
 
-/// The fingerprints that units of more than one group have.
-fn of_several(groups: &[Result<Vec<Fingerprint>, Failure>]) -> BTreeSet<Fingerprint> {
+/// The fingerprints that occur in more than one group.
+fn in_several_groups(groups: &[Result<Vec<Fingerprint>, Failure>]) -> BTreeSet<Fingerprint> {
     let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
     for fingerprints in groups.iter().flatten() {
         let of_group: BTreeSet<Fingerprint> = fingerprints.iter().copied().collect();
@@ -154,10 +163,10 @@ fn of_several(groups: &[Result<Vec<Fingerprint>, Failure>]) -> BTreeSet<Fingerpr
     found
 }
 
-/// The units of a group by what the texts that they share are to each of them: a name in these is one's own, and another
-/// tenant's to the others. Each part gets a shape of its own: the one that they shared is that of a part whose own name is not
-/// in the texts.
-fn divided(
+/// Splits a group by the name-independent fingerprints of its units: a name in their common texts is the own name of one
+/// unit, and another tenant's for the others. Each part gets a shape of its own, because the common shape is that of the
+/// part whose own name is not in the texts.
+fn split_by_fingerprint(
     units: &mut [Unit],
     fingerprints: &[Fingerprint],
     group: Group,
@@ -174,7 +183,7 @@ fn divided(
     parts
 }
 
-/// The units of each ledger state by shape.
+/// Groups the units of each ledger state by shape.
 fn groups(units: &[Unit]) -> Vec<Vec<Group>> {
     let mut states: BTreeMap<&[String], BTreeMap<&str, Group>> = BTreeMap::new();
     for (index, unit) in units.iter().enumerate() {
@@ -187,8 +196,8 @@ fn groups(units: &[Unit]) -> Vec<Vec<Group>> {
     states.into_values().map(|shapes| shapes.into_values().collect()).collect()
 }
 
-/// The shape of the largest group for all of them.
-fn give_one(units: &mut [Unit], mut groups: Vec<Group>) -> Group {
+/// Assigns the shape of the largest group to all groups.
+fn assign_one_shape(units: &mut [Unit], mut groups: Vec<Group>) -> Group {
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
     let all: Group = groups.concat();
     let shape = all.first().and_then(|index| units[*index].shape.clone());

@@ -1,4 +1,4 @@
-//! Who the tenants of a database are, and where each lives: found as an upgrade finds them.
+//! Lists the tenants of a database and their targets, resolved as for an upgrade.
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,11 +10,11 @@ use crate::upgrade::UpgradeError;
 use crate::upgrade::preflight::database_target::DatabaseTarget;
 use crate::upgrade::preflight::endpoint;
 
-/// Whose tenants are asked for.
+/// Which tenants are listed.
 #[derive(Debug)]
 pub(crate) struct TenantListRequest {
     pub(crate) scope: Scope,
-    /// In place of the configured address.
+    /// Replaces the configured address.
     pub(crate) url: Option<Url>,
     pub(crate) partition: Option<Partition>,
 }
@@ -27,43 +27,44 @@ pub(crate) struct TenantList {
     pub(crate) tenants: Vec<ListedTenant>,
 }
 
-/// One of them.
 #[derive(Debug)]
 pub(crate) struct ListedTenant {
     pub(crate) name: String,
-    /// Its schema, or its database.
+    /// The name of its schema or database.
     pub(crate) target: String,
-    /// Server and database, without a password; or why that cannot be told.
+    /// Server and database, without the password; or why it cannot be determined.
     pub(crate) address: Result<String, Failure>,
 }
 
-/// Asks for all of them, or for a part.
+/// Lists all tenants, or those of a partition.
 pub(crate) async fn tenants(
-    listing: &TenantListRequest,
+    request: &TenantListRequest,
     interrupted: &CancellationToken,
 ) -> Result<TenantList, UpgradeError> {
-    let scope = &listing.scope;
+    let scope = &request.scope;
     let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
-    let whom = TenantSelector::All;
-    let site = DatabaseTarget::of(&scope.selection, listing.url.as_ref(), Some(&whom), &project)?;
-    let database = site.database;
+    let selector = TenantSelector::All;
+    let database_target =
+        DatabaseTarget::of(&scope.selection, request.url.as_ref(), Some(&selector), &project)?;
+    let database = database_target.database;
     let Some(track) = &database.tenants else {
         return Err(UpgradeError::Usage(format!("`{}` has no tenants", database.name)));
     };
-    let asking = TenantResolver {
+    let resolver = TenantResolver {
         database: &database.name,
         track,
         shared: database.shared.as_ref(),
         files: &files,
         root: &project.root,
     };
-    let seats = endpoint::resolve_tenants(&site, &asking, &whom, listing.partition);
-    let seats = interrupted.run_until_cancelled(seats).await;
-    let seats = seats.ok_or(UpgradeError::Interrupted)??;
-    let found = seats.into_iter().map(|seat| ListedTenant {
-        name: seat.tenant.name,
-        target: seat.tenant.target,
-        address: seat.address.as_ref().map(Address::describe).map_err(Failure::clone),
+    let tenants =
+        endpoint::resolve_tenants(&database_target, &resolver, &selector, request.partition);
+    let tenants = interrupted.run_until_cancelled(tenants).await;
+    let tenants = tenants.ok_or(UpgradeError::Interrupted)??;
+    let found = tenants.into_iter().map(|tenant| ListedTenant {
+        name: tenant.tenant.name,
+        target: tenant.tenant.target,
+        address: tenant.address.as_ref().map(Address::describe).map_err(Failure::clone),
     });
     let (tenancy, tenants) = (track.tenancy, found.collect());
     Ok(TenantList { database: database.name.clone(), tenancy, tenants })

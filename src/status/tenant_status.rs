@@ -1,4 +1,4 @@
-//! Where a database and its tenants stand: their ledgers and their catalogs, each read together. Nothing is changed.
+//! Reads the state of a database and its tenants: their ledgers and catalogs, in few queries. Read-only.
 
 use std::sync::Arc;
 
@@ -28,12 +28,11 @@ use crate::upgrade::rollout::pool_scan::SESSION_MARKER_ARRIVED;
 use crate::upgrade::target::Target;
 use crate::upgrade::{UpgradeError, UpgradeRequest};
 
-/// Shapes that are explained, item by item.
+/// The maximum number of differing shapes that are explained item by item.
 const EXPLAINED: usize = 10;
-/// Items of each.
+/// The maximum number of items shown for each.
 const ITEMS: usize = 20;
 
-/// What is asked for.
 #[derive(Debug)]
 pub(crate) struct StatusRequest {
     pub(crate) request: UpgradeRequest,
@@ -41,34 +40,34 @@ pub(crate) struct StatusRequest {
     pub(crate) shapes: bool,
 }
 
-/// Where a tenant is.
-pub(crate) struct TenantPlace {
+/// A tenant's target and address.
+pub(crate) struct TenantEndpoint {
     pub(crate) target: Target,
     pub(crate) address: Result<Address, Failure>,
 }
 
-/// Looks at one database.
+/// Reads the state of one database.
 pub(crate) async fn status(
-    inquiry: &StatusRequest,
+    request: &StatusRequest,
     interrupted: &CancellationToken,
 ) -> Result<status::Report, UpgradeError> {
-    let scope = &inquiry.request.scope;
+    let scope = &request.request.scope;
     let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
-    let job = RequestScope::new(&inquiry.request, &project, &files)?;
-    let look = Look { inquiry, job: &job, files: &files };
-    let looked = async {
-        let (history, shared) = look.shared().await?;
+    let scope = RequestScope::new(&request.request, &project, &files)?;
+    let reader = StatusReader { request, scope: &scope, files: &files };
+    let built = async {
+        let (history, shared) = reader.shared().await?;
         let mut units: Vec<Unit> = shared.into_iter().collect();
         let first = units.len();
-        let (tenants, places) = look.tenants(&project.root).await?;
+        let (tenants, endpoints) = reader.tenants(&project.root).await?;
         units.extend(tenants);
-        look.merge_equal_shapes(&mut units, &places, first).await;
+        reader.merge_equal_shapes(&mut units, &endpoints, first).await;
         let odd = status::odd_ones(&mut units);
         let mut differences = Vec::new();
         for odd in odd.iter().take(EXPLAINED) {
             let Some(rule) = odd.rule else { continue };
             let names = odd.units.iter().map(|index| units[*index].name.clone());
-            let place = |index: usize| &places[index - first];
+            let endpoint = |index: usize| &endpoints[index - first];
             let like_rule = |index: &usize| {
                 *index != rule
                     && units[*index].shape == units[rule].shape
@@ -76,7 +75,8 @@ pub(crate) async fn status(
             };
             let group: Vec<usize> =
                 [rule].into_iter().chain((first..units.len()).filter(like_rule).take(1)).collect();
-            let (rule, items) = look.differing_from(place(odd.units[0]), &group, place).await;
+            let (rule, items) =
+                reader.differing_from(endpoint(odd.units[0]), &group, endpoint).await;
             differences.push(status::Difference {
                 tenants: names.collect(),
                 expected: units[rule].name.clone(),
@@ -84,105 +84,109 @@ pub(crate) async fn status(
                 items: items.into_iter().take(ITEMS).collect(),
             });
         }
-        let report = status::build(&job.database.database.name, history, units, differences);
-        Ok(status::Report { notes: job.notes(), ..report })
+        let report = status::build(&scope.database.database.name, history, units, differences);
+        Ok(status::Report { notes: scope.notes(), ..report })
     };
-    let looked = interrupted.run_until_cancelled(looked).await;
-    looked.ok_or(UpgradeError::Interrupted)?
+    let built = interrupted.run_until_cancelled(built).await;
+    built.ok_or(UpgradeError::Interrupted)?
 }
 
-/// One database, and what it is looked at with.
-pub(crate) struct Look<'a> {
-    inquiry: &'a StatusRequest,
-    job: &'a RequestScope<'a>,
+/// One database, and the request for its status.
+pub(crate) struct StatusReader<'a> {
+    request: &'a StatusRequest,
+    scope: &'a RequestScope<'a>,
     files: &'a Worktree,
 }
 
-impl Look<'_> {
+impl StatusReader<'_> {
     async fn shared(&self) -> Result<(Vec<Entry>, Option<Unit>), UpgradeError> {
-        let site = &self.job.database;
-        let (Some(track), Some(plan)) = (&site.database.shared, &self.job.shared) else {
+        let database_target = &self.scope.database;
+        let (Some(track), Some(plan)) = (&database_target.database.shared, &self.scope.shared)
+        else {
             return Ok((Vec::new(), None));
         };
-        let target = targets::shared_target(site, track, plan, self.files)?;
-        let address = main_address(site)?;
-        let stand = async {
+        let target = targets::shared_target(database_target, track, plan, self.files)?;
+        let address = main_address(database_target)?;
+        let ledger = async {
             let mut session = open(&address).await?;
-            let stand = ledger_scan::scan_one(&mut session, plan.chosen.format, &target).await?;
+            let ledger = ledger_scan::scan_one(&mut session, plan.detected.format, &target).await?;
             session.close().await;
-            Ok(stand)
+            Ok(ledger)
         };
-        let stand = stand.await.map_err(|failure| unreachable(site, &address, failure))?;
-        let rows = match &stand {
+        let ledger =
+            ledger.await.map_err(|failure| unreachable(database_target, &address, failure))?;
+        let rows = match &ledger {
             LedgerState::Rows(rows) => Arc::clone(rows),
             _ => Arc::default(),
         };
-        let unit = LedgerSummaries::new(plan).unit(&target, stand);
+        let unit = LedgerSummaries::new(plan).unit(&target, ledger);
         Ok((history(plan, &rows), Some(unit)))
     }
 
-    /// With the place of each.
+    /// The tenants' units, and the endpoint of each.
     async fn tenants(
         &self,
         root: &Utf8Path,
-    ) -> Result<(Vec<Unit>, Vec<TenantPlace>), UpgradeError> {
-        let (site, request) = (&self.job.database, &self.inquiry.request);
-        let (Some(plan), Some(whom), Some(track)) =
-            (&self.job.tenants, &request.tenants, &site.database.tenants)
+    ) -> Result<(Vec<Unit>, Vec<TenantEndpoint>), UpgradeError> {
+        let (database_target, request) = (&self.scope.database, &self.request.request);
+        let (Some(plan), Some(selector), Some(track)) =
+            (&self.scope.tenants, &request.tenants, &database_target.database.tenants)
         else {
             return Ok((Vec::new(), Vec::new()));
         };
-        let asking = TenantResolver {
-            database: &site.database.name,
+        let resolver = TenantResolver {
+            database: &database_target.database.name,
             track,
-            shared: site.database.shared.as_ref(),
+            shared: database_target.database.shared.as_ref(),
             files: self.files,
             root,
         };
-        let mut seats = endpoint::resolve_tenants(site, &asking, whom, request.partition).await?;
-        let targets = targets::tenant_targets(site, plan, &mut seats, self.files)?;
+        let mut tenants =
+            endpoint::resolve_tenants(database_target, &resolver, selector, request.partition)
+                .await?;
+        let targets = targets::tenant_targets(database_target, plan, &mut tenants, self.files)?;
         let units = match track.tenancy {
             Tenancy::Schema => {
-                let address = main_address(site)?;
-                let units = self.schemas(plan, &address, &seats, &targets).await;
-                units.map_err(|failure| unreachable(site, &address, failure))?
+                let address = main_address(database_target)?;
+                let units = self.schemas(plan, &address, &tenants, &targets).await;
+                units.map_err(|failure| unreachable(database_target, &address, failure))?
             }
-            Tenancy::Database => self.databases(plan, &seats, &targets).await,
+            Tenancy::Database => self.databases(plan, &tenants, &targets).await,
         };
-        let place = |(seat, target): (ResolvedTenant, Target)| TenantPlace {
+        let endpoint = |(tenant, target): (ResolvedTenant, Target)| TenantEndpoint {
             target,
-            address: seat.address,
+            address: tenant.address,
         };
-        Ok((units, seats.into_iter().zip(targets).map(place).collect()))
+        Ok((units, tenants.into_iter().zip(targets).map(endpoint).collect()))
     }
 
-    /// All ledgers in a few queries, and all catalogs.
+    /// Tenants with a schema each: reads all ledgers and all catalogs in a few queries.
     async fn schemas(
         &self,
         plan: &TrackPlan,
         address: &Address,
-        seats: &[ResolvedTenant],
+        tenants: &[ResolvedTenant],
         targets: &[Target],
     ) -> Result<Vec<Unit>, Failure> {
         let mut session = open(address).await?;
-        let mut known = LedgerSummaries::new(plan);
+        let mut summaries = LedgerSummaries::new(plan);
         let mut units: Vec<Option<Unit>> = vec![None; targets.len()];
-        let surveyed =
-            ledger_scan::scan(&mut session, plan.chosen.format, targets, |index, stand| {
-                // Whatever is there by that name is not this tenant's.
-                let unfit = seats[index].address.as_ref().err();
-                let stand = unfit
-                    .map_or(stand, |failure| LedgerState::Unreadable(Box::new(failure.clone())));
-                units[index] = Some(known.unit(&targets[index], stand));
+        let scanned =
+            ledger_scan::scan(&mut session, plan.detected.format, targets, |index, ledger| {
+                // A schema of that name does not belong to this tenant.
+                let ineligible = tenants[index].address.as_ref().err();
+                let ledger = ineligible
+                    .map_or(ledger, |failure| LedgerState::Unreadable(Box::new(failure.clone())));
+                units[index] = Some(summaries.unit(&targets[index], ledger));
             });
-        surveyed.await?;
+        scanned.await?;
         session.close().await;
         let mut units: Vec<Unit> = units.into_iter().flatten().collect();
-        if !self.inquiry.shapes {
+        if !self.request.shapes {
             return Ok(units);
         }
         let there: Vec<usize> =
-            (0..units.len()).filter(|index| is_there(&units[*index], &seats[*index])).collect();
+            (0..units.len()).filter(|index| is_there(&units[*index], &tenants[*index])).collect();
         let names: Vec<String> =
             there.iter().map(|index| targets[*index].search_path[0].clone()).collect();
         let mut reader = CatalogReader::open(&options(address)).await?;
@@ -194,21 +198,22 @@ impl Look<'_> {
         Ok(units)
     }
 
-    /// A session for each, several at a time.
+    /// Tenants with a database each: opens a session for each, several at a time.
     async fn databases(
         &self,
         plan: &TrackPlan,
-        seats: &[ResolvedTenant],
+        tenants: &[ResolvedTenant],
         targets: &[Target],
     ) -> Vec<Unit> {
-        let one = async |(seat, target): (&ResolvedTenant, &Target)| {
-            let looked = async {
-                let address = seat.address.as_ref().map_err(Failure::clone)?;
+        let one = async |(tenant, target): (&ResolvedTenant, &Target)| {
+            let read = async {
+                let address = tenant.address.as_ref().map_err(Failure::clone)?;
                 let mut session = open(address).await?;
-                let stand = ledger_scan::scan_one(&mut session, plan.chosen.format, target).await?;
+                let ledger =
+                    ledger_scan::scan_one(&mut session, plan.detected.format, target).await?;
                 session.close().await;
-                let mut unit = LedgerSummaries::new(plan).unit(target, stand);
-                if self.inquiry.shapes {
+                let mut unit = LedgerSummaries::new(plan).unit(target, ledger);
+                if self.request.shapes {
                     let mut reader = CatalogReader::open(&options(address)).await?;
                     let left_out = ledgers([target]);
                     let shape = reader.database_fingerprint(&left_out).await;
@@ -217,17 +222,21 @@ impl Look<'_> {
                 }
                 Ok(unit)
             };
-            looked.await.unwrap_or_else(|failure: Failure| {
+            read.await.unwrap_or_else(|failure: Failure| {
                 LedgerSummaries::new(plan)
                     .unit(target, LedgerState::Unreadable(Box::new(of_own_sql(failure))))
             })
         };
         let jobs = self.jobs();
-        stream::iter(seats.iter().zip(targets)).map(one).buffered(jobs).collect().await
+        stream::iter(tenants.iter().zip(targets)).map(one).buffered(jobs).collect().await
     }
 
-    /// In words; one line that says why if they cannot be read.
-    pub(crate) async fn differing(&self, odd: &TenantPlace, rule: &TenantPlace) -> Vec<String> {
+    /// The differences as text; one line with the reason if they cannot be read.
+    pub(crate) async fn differing(
+        &self,
+        odd: &TenantEndpoint,
+        rule: &TenantEndpoint,
+    ) -> Vec<String> {
         match (self.read_catalog(odd).await, self.read_catalog(rule).await) {
             (Ok(odd), Ok(rule)) => odd.differences(&rule).iter().map(ToString::to_string).collect(),
             (Err(failure), _) | (_, Err(failure)) => {
@@ -236,32 +245,32 @@ impl Look<'_> {
         }
     }
 
-    pub(crate) async fn read_catalog(&self, place: &TenantPlace) -> Result<Catalog, Failure> {
-        let address = place.address.as_ref().map_err(Failure::clone)?;
+    pub(crate) async fn read_catalog(&self, endpoint: &TenantEndpoint) -> Result<Catalog, Failure> {
+        let address = endpoint.address.as_ref().map_err(Failure::clone)?;
         let mut reader = CatalogReader::open(&options(address)).await?;
-        let left_out = ledgers([&place.target]);
+        let left_out = ledgers([&endpoint.target]);
         let catalog = match self.tenancy() {
             Some(Tenancy::Database) => reader.database_catalog(&left_out).await,
-            _ => reader.catalog(&place.target.search_path[0], &left_out).await,
+            _ => reader.catalog(&endpoint.target.search_path[0], &left_out).await,
         };
         reader.close().await;
         catalog
     }
 
     pub(crate) fn tenancy(&self) -> Option<Tenancy> {
-        self.job.database.database.tenants.as_ref().map(|track| track.tenancy)
+        self.scope.database.database.tenants.as_ref().map(|track| track.tenancy)
     }
 
     pub(crate) fn jobs(&self) -> usize {
-        self.inquiry.request.limits.jobs.max(1)
+        self.request.request.limits.jobs.max(1)
     }
 }
 
-fn is_there(unit: &Unit, seat: &ResolvedTenant) -> bool {
-    unit.standing != Standing::Absent && seat.address.is_ok()
+fn is_there(unit: &Unit, tenant: &ResolvedTenant) -> bool {
+    unit.standing != Standing::Absent && tenant.address.is_ok()
 }
 
-/// A session whose end the server notices, also where it waits for a lock.
+/// Opens a session whose end the server detects even while it waits for a lock.
 async fn open(address: &Address) -> Result<Session, Failure> {
     let mut session = Session::open_patiently(&options(address)).await?;
     session.query(SESSION_MARKER_ARRIVED).await?;
@@ -272,7 +281,7 @@ pub(crate) fn options(address: &Address) -> PgConnectOptions {
     address.reading(&[("application_name".to_owned(), "mig-ci status".to_owned())])
 }
 
-/// They differ by tool, and by the time of each upgrade.
+/// Ledgers are left out of fingerprints: they differ by tool, and by the time of each upgrade.
 pub(crate) fn ledgers<'t>(targets: impl IntoIterator<Item = &'t Target>) -> LeaveOut {
     LeaveOut::tables(
         targets
@@ -291,16 +300,16 @@ fn put(unit: &mut Unit, shape: Result<String, Failure>) {
     }
 }
 
-/// What the ledger shows in its order, and what the files have besides.
+/// The entries of the ledger in its order, then the migrations that are only in files.
 fn history(plan: &TrackPlan, rows: &[LedgerRow]) -> Vec<Entry> {
-    let rows = plan.chosen.format.history(rows, &plan.head);
+    let rows = plan.detected.format.history(rows, &plan.head);
     let path = |version: &str| {
         let file = plan.head.iter().find(|migration| migration.version == version);
         file.map(|migration| migration.up.path().to_string())
     };
     let applied = rows.iter().map(|row| Entry {
         version: row.version.clone(),
-        // One that was begun and has not ended is neither.
+        // A migration that started and did not complete is neither applied nor pending.
         applied: row.complete,
         path: path(&row.version),
     });

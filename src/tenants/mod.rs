@@ -1,4 +1,4 @@
-//! Tenants: which ones production has, where each of them lives, and which of them a command selects.
+//! Production's tenants: which ones exist, their targets, and which of them a command selects.
 
 mod resolve_error;
 mod resolver;

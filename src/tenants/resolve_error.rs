@@ -1,10 +1,9 @@
-//! Why it is not known who the tenants are, or where.
+//! Why the tenants cannot be resolved.
 
 use camino::Utf8PathBuf;
 
 use crate::model::{Failure, FailureKind, FilesError, Tenancy};
 
-/// Why it is not known who the tenants are.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error(
@@ -13,7 +12,7 @@ pub(crate) enum ResolveError {
     )]
     NoSource(String),
     #[error("{from} of `{database}` returned no tenants")]
-    Nobody { database: String, from: &'static str },
+    NoTenants { database: String, from: &'static str },
     #[error("`{database}` has no tenant {pattern:?}; its tenants are {known}")]
     NoMatch { database: String, pattern: String, known: String },
     #[error("{pattern:?} is not a valid pattern: {reason}")]
@@ -44,8 +43,8 @@ pub(crate) enum ResolveError {
     NoTarget { database: String, tenancy: Tenancy, target: String, template: String },
 }
 
-/// On a new database the table of the tenants is not there before the shared track has made it.
-/// Source of the codes: PostgreSQL's Appendix A.
+/// On a new database the table of the tenants does not exist before the shared track's migrations. Source of the codes:
+/// PostgreSQL, Appendix A.
 fn after_shared(failure: &Failure) -> &'static str {
     match &failure.kind {
         FailureKind::Sql { sqlstate } if matches!(sqlstate.as_str(), "42P01" | "3F000") => {

@@ -1,5 +1,5 @@
-//! The real tenants, as their source gives them: a list, a file, a command's output, a query's rows, or the names that a
-//! pattern fits.
+//! Resolves production's tenants from their source: a list, a file, a command's output, a query's rows, or the targets that
+//! match a pattern.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Stdio;
@@ -18,23 +18,23 @@ use crate::model::{
 use crate::postgres::{Session, Url};
 use crate::sql::quote_literal;
 
-/// What a name comes from that `--tenant` or a command's argument gives.
+/// The source of a name from `--tenant` or a command's argument.
 pub(crate) const COMMAND_LINE: &str = "the command line";
 
-/// For a program that lists tenants.
+/// The time limit of a command that lists tenants.
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
-/// A name as a source gives it, and what else it says.
+/// A name from a source, with its address if the source has one.
 pub(crate) type SourceName = (String, Option<Url>);
 
-/// How the tenants of a database are found.
+/// What resolving the tenants of a database needs.
 pub(crate) struct TenantResolver<'a> {
     pub(crate) database: &'a str,
     pub(crate) track: &'a TenantTrack,
-    /// The shared track of the same database, whose schemas are no tenants'.
+    /// The shared track of the same database, whose schemas cannot be tenants'.
     pub(crate) shared: Option<&'a Track>,
     pub(crate) files: &'a dyn Files,
-    /// The project's folder, for commands.
+    /// The root directory of the project, in which commands run.
     pub(crate) root: &'a Utf8Path,
 }
 
@@ -45,8 +45,8 @@ impl std::fmt::Debug for TenantResolver<'_> {
 }
 
 impl TenantResolver<'_> {
-    /// All that it gives, in its order.
-    pub(crate) async fn given(
+    /// All tenants of a source, in its order.
+    pub(crate) async fn from_source(
         &self,
         source: &TenantSource,
         session: Option<&mut Session>,
@@ -61,7 +61,7 @@ impl TenantResolver<'_> {
                 let targets = targets.iter().map(|(target, _)| target.as_str());
                 let tenants = targets.filter(|target| !self.is_reserved(target));
                 let tenants = tenants.map(|target| self.at_target(target)).collect();
-                return Ok(each_once(tenants, name_of(source)));
+                return Ok(deduplicated(tenants, name_of(source)));
             }
         };
         let from = name_of(source);
@@ -74,10 +74,10 @@ impl TenantResolver<'_> {
             },
             _ => self.tenant((name, url), from),
         });
-        Ok(each_once(tenants.collect(), from))
+        Ok(deduplicated(tenants.collect(), from))
     }
 
-    /// The tenant of this name, which `from` gives.
+    /// The tenant of this name, which `from` returned.
     pub(crate) fn tenant(&self, (name, url): SourceName, from: &'static str) -> Tenant {
         let expanded = match name.as_str() {
             "" => Err(TargetError::Empty),
@@ -86,7 +86,7 @@ impl TenantResolver<'_> {
         match expanded {
             Ok(target) => Tenant { name, target, url, ineligible: None },
             Err(problem) => {
-                // As `target` would have it.
+                // The target that the template would produce.
                 let target = self.track.target.to_string().replace("{tenant}", &name);
                 let ineligible = Some(Ineligible::BadName { from, problem });
                 Tenant { name, target, url, ineligible }
@@ -94,7 +94,7 @@ impl TenantResolver<'_> {
         }
     }
 
-    /// The tenant that lives there. One whose target the template would not make has the target's name.
+    /// The tenant of a target. If the template cannot produce the target, the target is also the name.
     pub(crate) fn at_target(&self, target: &str) -> Tenant {
         let name = self.track.target.tenant_at(target).unwrap_or(target).to_owned();
         let from = self.track.from.as_ref().map_or(COMMAND_LINE, name_of);
@@ -103,7 +103,7 @@ impl TenantResolver<'_> {
         Tenant { name, target: target.to_owned(), url: None, ineligible }
     }
 
-    /// A pattern is about schemas that may be tenants'.
+    /// Whether a pattern skips this target, because a schema is reserved.
     fn is_reserved(&self, target: &str) -> bool {
         let is_schema = self.track.tenancy == Tenancy::Schema;
         let reserved = ReservedSchemas::new(self.shared, &self.track.track.search_path);
@@ -116,7 +116,7 @@ impl TenantResolver<'_> {
             Tenancy::Schema => format!(
                 "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname LIKE {pattern} ORDER BY 1"
             ),
-            // The server's own database, templates, and the database that holds the shared track are no tenants'.
+            // PostgreSQL's default database, templates, and the database with the shared track are not tenants'.
             Tenancy::Database => {
                 let shared =
                     self.shared.map_or("", |_| "AND datname <> pg_catalog.current_database()");
@@ -134,13 +134,13 @@ impl TenantResolver<'_> {
         session: Option<&mut Session>,
     ) -> Result<Vec<SourceName>, ResolveError> {
         let database = || self.database.to_owned();
-        // Whoever calls without one has not asked whether it is needed.
+        // An error of the caller: see `needs_session`.
         let session = session.ok_or_else(|| ResolveError::NoSource(database()))?;
         let failed =
             |failure| ResolveError::Query { database: database(), failure: Box::new(failure) };
         let rows = session.query(query).await.map_err(failed)?;
         let named = rows.iter().map(|row| {
-            // By the simple protocol all values are text, a number's too.
+            // In the simple protocol all values are text, including numbers.
             let name: Option<String> = row.try_get_unchecked(0).ok().flatten();
             let url: Option<String> = row.try_get_unchecked("url").ok().flatten();
             (name.unwrap_or_default(), url.filter(|url| !url.is_empty()).map(Url::new))
@@ -179,7 +179,7 @@ impl TenantResolver<'_> {
     }
 }
 
-/// As the configuration calls it.
+/// The name of the source in the configuration.
 pub(crate) fn name_of(source: &TenantSource) -> &'static str {
     match source {
         TenantSource::Query(_) => "`from.query`",
@@ -194,16 +194,15 @@ pub(crate) fn plain(name: impl ToString) -> SourceName {
     (name.to_string(), None)
 }
 
-/// A name on each line, exactly as it stands there: blanks and `#` are a part of it. Empty lines are none, and a byte order
-/// mark is none either.
+/// A name on each line, verbatim: spaces and `#` are part of it. Empty lines and a byte order mark are ignored.
 fn lines(text: &str) -> Vec<SourceName> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines().filter(|line| !line.is_empty()).map(plain).collect()
 }
 
-/// A name that is given more than once is one tenant, and which entry is meant is not known; so is an address that several
-/// tenants have.
-fn each_once(tenants: Vec<Tenant>, from: &'static str) -> Vec<Tenant> {
+/// Merges entries of one name, and marks them as ineligible, because it is unclear which entry is valid; also marks tenants
+/// that have the same address.
+fn deduplicated(tenants: Vec<Tenant>, from: &'static str) -> Vec<Tenant> {
     let mut times: HashMap<String, usize> = HashMap::new();
     let mut by_address: HashMap<String, Vec<String>> = HashMap::new();
     for tenant in &tenants {
@@ -214,7 +213,7 @@ fn each_once(tenants: Vec<Tenant>, from: &'static str) -> Vec<Tenant> {
     }
     let mut seen = HashSet::new();
     let first = tenants.into_iter().filter(|tenant| seen.insert(tenant.name.clone()));
-    let marked = first.map(|mut tenant| {
+    let deduplicated = first.map(|mut tenant| {
         let times = times.get(&tenant.name).copied().unwrap_or_default();
         let address = tenant.url.as_ref().and_then(|url| url.address().ok());
         let same = address.and_then(|address| by_address.get(&address.key()));
@@ -228,5 +227,5 @@ fn each_once(tenants: Vec<Tenant>, from: &'static str) -> Vec<Tenant> {
         tenant.ineligible = tenant.ineligible.or(problem);
         tenant
     });
-    marked.collect()
+    deduplicated.collect()
 }

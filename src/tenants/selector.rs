@@ -1,4 +1,4 @@
-//! Which of the real tenants a command is about.
+//! Selects the tenants of a command.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,25 +10,25 @@ use super::tenant::{Ineligible, Tenant};
 use crate::model::{Tenancy, TenantSource};
 use crate::postgres::Session;
 
-/// A tenant as a saved report knows it.
+/// A tenant of a saved report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SavedTenant {
     pub(crate) name: String,
-    /// Its schema, or its database.
+    /// The name of its schema or database.
     pub(crate) target: String,
 }
 
-/// Which tenants a command is about.
+/// The tenants that a command selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TenantSelector {
     All,
-    /// By their names, or by patterns of them (`acme-*`).
+    /// By name, or by pattern (`acme-*`).
     Named(Vec<String>),
-    /// By their names, and no name is a pattern: those that are new.
+    /// New tenants by name; no patterns.
     New(Vec<String>),
-    /// Those that a saved report has left.
-    Recorded(Vec<SavedTenant>),
-    /// By its schema (`TENANT_SCHEMA`) or its database (`TENANT_DB`), whether a source knows it or not.
+    /// The unfinished tenants of a saved report.
+    Saved(Vec<SavedTenant>),
+    /// By schema (`TENANT_SCHEMA`) or database (`TENANT_DB`), whether or not a source has it.
     Target {
         schema: Option<String>,
         database: Option<String>,
@@ -36,66 +36,66 @@ pub(crate) enum TenantSelector {
 }
 
 impl TenantResolver<'_> {
-    /// Whether the database has to be asked.
-    pub(crate) fn needs_session(&self, whom: &TenantSelector) -> bool {
+    /// Whether a query is needed.
+    pub(crate) fn needs_session(&self, selector: &TenantSelector) -> bool {
         let from = &self.track.from;
-        let asks = matches!(from, Some(TenantSource::Query(_) | TenantSource::Pattern(_)));
-        let all = match whom {
-            // Whom a report has left may be gone since.
-            TenantSelector::All | TenantSelector::Recorded(_) => true,
+        let queries = matches!(from, Some(TenantSource::Query(_) | TenantSource::Pattern(_)));
+        let all = match selector {
+            // A tenant of a saved report may no longer exist.
+            TenantSelector::All | TenantSelector::Saved(_) => true,
             TenantSelector::Named(names) => names.iter().any(|name| is_pattern(name)),
             TenantSelector::New(_) | TenantSelector::Target { .. } => false,
         };
-        asks && (all || self.may_tell_addresses())
+        queries && (all || self.may_return_addresses())
     }
 
-    /// Where a tenant lives can be in the query's answer, for those who are named as well.
-    fn may_tell_addresses(&self) -> bool {
+    /// Whether the query may return addresses, which are needed for named tenants as well.
+    fn may_return_addresses(&self) -> bool {
         let is_query = matches!(self.track.from, Some(TenantSource::Query(_)));
         is_query && self.track.tenancy == Tenancy::Database
     }
 
-    /// All that the source knows, if where they live is known from there alone.
-    async fn known(
+    /// All tenants of the source, if only the source has their addresses.
+    async fn all_with_addresses(
         &self,
         session: Option<&mut Session>,
     ) -> Result<Option<Vec<Tenant>>, ResolveError> {
-        let Some(source) = self.track.from.as_ref().filter(|_| self.may_tell_addresses()) else {
+        let Some(source) = self.track.from.as_ref().filter(|_| self.may_return_addresses()) else {
             return Ok(None);
         };
-        let all = self.given(source, session).await?;
+        let all = self.from_source(source, session).await?;
         Ok(Some(all).filter(|all| all.iter().any(|tenant| tenant.url.is_some())))
     }
 
-    /// The tenants in question, in the order of their source. `session` is one in the database that the query is for, if
+    /// The selected tenants, in the order of their source. `session` is in the query's database, if
     /// [`TenantResolver::needs_session`].
     pub(crate) async fn tenants(
         &self,
-        whom: &TenantSelector,
+        selector: &TenantSelector,
         session: Option<&mut Session>,
     ) -> Result<Vec<Tenant>, ResolveError> {
-        let tenants = match whom {
+        let tenants = match selector {
             TenantSelector::Target { schema, database } => {
-                let target = self.of_tenancy(schema.as_ref(), database.as_ref())?;
-                match self.known(session).await? {
-                    Some(all) => self.each(&[target], &all, |tenant| &tenant.target)?,
-                    None => vec![self.made_target(target)?],
+                let target = self.target_of_tenancy(schema.as_ref(), database.as_ref())?;
+                match self.all_with_addresses(session).await? {
+                    Some(all) => self.select(&[target], &all, |tenant| &tenant.target)?,
+                    None => vec![self.tenant_of_target(target)?],
                 }
             }
             TenantSelector::Named(patterns) if patterns.iter().any(|name| is_pattern(name)) => {
                 self.matching(patterns, self.all(session).await?)?
             }
             TenantSelector::Named(names) | TenantSelector::New(names) => {
-                let names = once(names);
-                match self.known(session).await? {
-                    Some(all) => self.each(&names, &all, |tenant| &tenant.name)?,
+                let names = unique(names);
+                match self.all_with_addresses(session).await? {
+                    Some(all) => self.select(&names, &all, |tenant| &tenant.name)?,
                     None => {
                         let named = names.into_iter();
                         named.map(|name| self.tenant(plain(name), COMMAND_LINE)).collect()
                     }
                 }
             }
-            TenantSelector::Recorded(recorded) => self.still(recorded, session).await?,
+            TenantSelector::Saved(saved_tenants) => self.saved(saved_tenants, session).await?,
             TenantSelector::All => self.all(session).await?,
         };
         let is_schema = self.track.tenancy == Tenancy::Schema;
@@ -105,8 +105,8 @@ impl TenantResolver<'_> {
         Ok(tenants)
     }
 
-    /// Those that the source knows by these names, or targets.
-    fn each(
+    /// The tenants of the source with these names or targets.
+    fn select(
         &self,
         wanted: &[&String],
         all: &[Tenant],
@@ -121,7 +121,7 @@ impl TenantResolver<'_> {
 
     fn no_match(&self, pattern: &str, all: &[Tenant]) -> ResolveError {
         const SHOWN: usize = 20;
-        // A name may hold a line end.
+        // A name may contain a line break.
         let names = all.iter().take(SHOWN).map(|tenant| tenant.name.replace('\n', "␊"));
         ResolveError::NoMatch {
             database: self.database.to_owned(),
@@ -130,19 +130,19 @@ impl TenantResolver<'_> {
         }
     }
 
-    /// Those that a report has left: as the source has them now, if there is one.
-    async fn still(
+    /// The tenants of a saved report, with the source's current data, if there is a source.
+    async fn saved(
         &self,
-        recorded: &[SavedTenant],
+        saved_tenants: &[SavedTenant],
         session: Option<&mut Session>,
     ) -> Result<Vec<Tenant>, ResolveError> {
         let Some(source) = &self.track.from else {
-            let named = recorded
+            let named = saved_tenants
                 .iter()
                 .map(|one| Tenant { name: one.name.clone(), ..self.at_target(&one.target) });
             return Ok(named.collect());
         };
-        let all = self.given(source, session).await?;
+        let all = self.from_source(source, session).await?;
         let all: HashMap<&str, &Tenant> = all.iter().map(|one| (one.name.as_str(), one)).collect();
         let gone = |SavedTenant { name, target }: &SavedTenant| Tenant {
             name: name.clone(),
@@ -154,22 +154,22 @@ impl TenantResolver<'_> {
             Some(known) => (*known).clone(),
             None => gone(one),
         };
-        Ok(recorded.iter().map(one).collect())
+        Ok(saved_tenants.iter().map(one).collect())
     }
 
-    /// All of them, and there has to be one.
+    /// All tenants of the source. An empty list is an error.
     async fn all(&self, session: Option<&mut Session>) -> Result<Vec<Tenant>, ResolveError> {
         let database = || self.database.to_owned();
         let source = self.track.from.as_ref().ok_or_else(|| ResolveError::NoSource(database()))?;
-        let tenants = self.given(source, session).await?;
+        let tenants = self.from_source(source, session).await?;
         if tenants.is_empty() {
-            return Err(ResolveError::Nobody { database: database(), from: name_of(source) });
+            return Err(ResolveError::NoTenants { database: database(), from: name_of(source) });
         }
         Ok(tenants)
     }
 
-    /// The variable that this database's tenants go by.
-    fn of_tenancy<'v>(
+    /// The variable that applies to this database's tenancy.
+    fn target_of_tenancy<'v>(
         &self,
         schema: Option<&'v String>,
         database: Option<&'v String>,
@@ -185,8 +185,8 @@ impl TenantResolver<'_> {
         })
     }
 
-    /// A target that a tenant's name makes: any other schema or database is somebody else's.
-    fn made_target(&self, target: &str) -> Result<Tenant, ResolveError> {
+    /// The tenant of a target that the template can produce. Any other schema or database may belong to someone else.
+    fn tenant_of_target(&self, target: &str) -> Result<Tenant, ResolveError> {
         if self.track.target.tenant_at(target).is_none() {
             return Err(ResolveError::NoTarget {
                 database: self.database.to_owned(),
@@ -218,8 +218,8 @@ impl TenantResolver<'_> {
     }
 }
 
-/// Each of them once, in their order.
-fn once(names: &[String]) -> Vec<&String> {
+/// The names without duplicates, in their order.
+fn unique(names: &[String]) -> Vec<&String> {
     let mut seen = HashSet::new();
     names.iter().filter(|name| seen.insert(*name)).collect()
 }

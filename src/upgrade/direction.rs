@@ -1,4 +1,4 @@
-//! Which way, and how far, as people ask for it.
+//! The direction of a run and its target version.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,16 +7,15 @@ use crate::formats::DownTo;
 use crate::model::{Migration, TrackKind};
 use crate::report::upgrade as report;
 
-/// What is wanted.
 #[derive(Debug, Clone)]
 pub(crate) enum Direction {
     Up(TargetVersion),
     Down(DownTo),
-    /// What a run before has applied is undone, and nothing else.
+    /// Reverts what a previous run applied, and nothing else.
     RollbackRun(Arc<AppliedRun>),
 }
 
-/// What a run has applied, by its units.
+/// What a run applied, by unit.
 #[derive(Debug, Default)]
 pub(crate) struct AppliedRun {
     pub(crate) versions: HashMap<(TrackKind, String), AppliedVersions>,
@@ -25,14 +24,14 @@ pub(crate) struct AppliedRun {
 /// What a run has applied to one unit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AppliedVersions {
-    /// In their order.
+    /// In the order of their application.
     pub(crate) versions: Vec<String>,
-    /// How many rows the ledger had before.
+    /// The number of ledger rows before the run.
     pub(crate) rows_before: Option<usize>,
 }
 
 impl Direction {
-    /// As the report names it.
+    /// The direction in the report's terms.
     pub(crate) fn reported(&self) -> report::Direction {
         match self {
             Self::Up(_) => report::Direction::Up,
@@ -40,9 +39,9 @@ impl Direction {
         }
     }
 
-    /// Whether the shared track has a part in it: tenants need it at its head, and none of them alone says that it is to go
-    /// down.
-    pub(crate) fn is_about_shared(&self, with_tenants: bool) -> bool {
+    /// Whether the run includes the shared track. Tenants need it at its head for an upgrade; a downgrade of tenants does
+    /// not include it.
+    pub(crate) fn includes_shared_track(&self, with_tenants: bool) -> bool {
         match self {
             Self::Up(_) => true,
             Self::Down(_) => !with_tenants,
@@ -52,13 +51,13 @@ impl Direction {
         }
     }
 
-    /// Whether tenants go first: they stand on the shared track.
-    pub(crate) fn begins_with_tenants(&self) -> bool {
+    /// Whether tenants are processed first, because they depend on the shared track.
+    pub(crate) fn tenants_first(&self) -> bool {
         matches!(self, Self::RollbackRun(_))
     }
 
-    /// As it was asked for, where that can be asked for again.
-    pub(crate) fn asked(&self) -> Option<String> {
+    /// The requested version as a command-line argument, if there is one.
+    pub(crate) fn requested_version(&self) -> Option<String> {
         match self {
             Self::Up(TargetVersion::Head) => Some(String::new()),
             Self::Up(TargetVersion::Version(version)) | Self::Down(DownTo::Version(version)) => {
@@ -70,7 +69,7 @@ impl Direction {
         }
     }
 
-    /// What is done to the databases, for whoever is asked for a yes.
+    /// The verb for the confirmation prompt.
     pub(crate) fn verb(&self) -> &'static str {
         match self.reported() {
             report::Direction::Up => "upgrade",
@@ -79,7 +78,7 @@ impl Direction {
     }
 }
 
-/// How far.
+/// How far to upgrade.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum TargetVersion {
     /// All migrations.
@@ -90,7 +89,7 @@ pub(crate) enum TargetVersion {
 }
 
 impl TargetVersion {
-    /// How many of the migrations that is.
+    /// The number of migrations up to this version. `None` if no migration has it.
     pub(crate) fn limit(&self, migrations: &[Migration]) -> Option<usize> {
         match self {
             Self::Head => Some(migrations.len()),
@@ -102,7 +101,7 @@ impl TargetVersion {
     }
 }
 
-/// `1` is `0001`, for whoever types it.
+/// Compares a version with one that a user typed: `1` equals `0001`.
 pub(crate) fn same(version: &str, typed: &str) -> bool {
     let digits = |text: &str| text.trim_start_matches('0').to_owned();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_those_that_people_type() {
+    fn typed_versions_match_without_leading_zeros() {
         assert!(same("0001", "1") && same("1", "0001") && same("a", "a"));
         assert!(!same("0010", "1") && !same("a1", "1") && !same("0", ""));
     }

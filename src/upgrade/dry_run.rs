@@ -1,4 +1,4 @@
-//! What would be done, as the SQL that would be sent: nothing is leased, and nothing is sent but queries.
+//! A dry run: prints the SQL that would be sent. It leases nothing, and sends only queries.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::preflight::ledger_state::LedgerState;
 use super::rollout::outcomes::Outcomes;
 use super::rollout::pool_scan::{LedgerScan, PoolScan};
-use super::session::session_setup::set_path;
+use super::session::session_setup::set_search_path;
 use super::target::Target;
 use super::track::executor::TrackExecutor;
 use super::track::progress::{TargetOutcome, TargetProgress};
@@ -15,7 +15,7 @@ use crate::formats::QueryBatch;
 use crate::model::{Failure, TrackKind, UnitEnd};
 use crate::report::visible;
 
-/// Takes the SQL of a target, as a text by itself.
+/// Receives the SQL of each target as a separate text.
 #[derive(Clone)]
 pub(crate) struct DryRun(Arc<dyn Fn(&str) + Send + Sync>);
 
@@ -32,13 +32,13 @@ impl DryRun {
 }
 
 impl DryRun {
-    /// In place of a pool's run: what would be done on each target, with every step that would be run as one that was not.
+    /// Replaces a pool's run: the planned steps of each target, recorded as not run.
     ///
     /// # Errors
-    /// The server cannot be reached.
+    /// The server is unreachable.
     pub(crate) async fn run(&self, scan: &PoolScan<'_>) -> Result<Vec<TargetOutcome>, Failure> {
-        let LedgerScan { done, waiting, seen } = scan.run().await?;
-        let mut outcomes = Outcomes::from(done);
+        let LedgerScan { outcomes, waiting, seen } = scan.run().await?;
+        let mut outcomes = Outcomes::from(outcomes);
         for index in waiting {
             let target = &scan.targets[index];
             let planned = match &seen[index] {
@@ -57,7 +57,7 @@ impl DryRun {
         target: &Target,
         state: &LedgerState,
     ) -> TargetOutcome {
-        if let Some(outcome) = executor.done_without_session(target, state) {
+        if let Some(outcome) = executor.outcome_without_session(target, state) {
             return outcome;
         }
         let track = &executor.track;
@@ -68,7 +68,7 @@ impl DryRun {
         let steps: Vec<_> = wanted.map(|migration| track.unrun_step(migration)).collect();
         let mut messages = Vec::new();
         if matches!(state, LedgerState::New) && track.direction.is_up() {
-            messages.extend(track.plan.chosen.format.ensure_ledger(&target.ledger));
+            messages.extend(track.plan.detected.format.ensure_ledger(&target.ledger));
         }
         let apply = decision.apply.iter();
         apply.for_each(|index| messages.extend(track.step(*index, target).messages));
@@ -82,7 +82,7 @@ impl DryRun {
     }
 }
 
-/// A script for `psql`, which sends each statement by itself, as good as what is sent.
+/// A script for `psql`, which sends each statement separately, with the same effect.
 fn script(target: &Target, steps: usize, messages: &[QueryBatch]) -> String {
     let whose = match target.track {
         TrackKind::Shared => format!("{}, shared track", target.name),
@@ -92,7 +92,7 @@ fn script(target: &Target, steps: usize, messages: &[QueryBatch]) -> String {
     };
     let whose = visible(&whose).replace('\n', "␊");
     let number = if steps == 1 { "1 migration".to_owned() } else { format!("{steps} migrations") };
-    let mut text = format!("-- {whose}: {number}\n{};\n", set_path(target));
+    let mut text = format!("-- {whose}: {number}\n{};\n", set_search_path(target));
     for message in messages {
         let sql = message.text();
         let end = if sql.trim_end().ends_with(';') { "" } else { "\n;" };

@@ -1,4 +1,4 @@
-//! Why an upgrade did not begin.
+//! Why an upgrade did not start.
 
 use crate::config::ConfigErrors;
 use crate::formats::FormatError;
@@ -7,7 +7,6 @@ use crate::postgres::AddressError;
 use crate::project::ProjectError;
 use crate::tenants::ResolveError;
 
-/// Why nothing was begun.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpgradeError {
     #[error(transparent)]
@@ -15,7 +14,7 @@ pub(crate) enum UpgradeError {
     #[error("interrupted")]
     Interrupted,
     #[error(transparent)]
-    Who(#[from] ResolveError),
+    Tenants(#[from] ResolveError),
     #[error("database `{database}`: {source}")]
     Format { database: String, source: FormatError },
     #[error(
@@ -31,7 +30,7 @@ pub(crate) enum UpgradeError {
          applied for the others: set its name without a schema"
     )]
     OneLedger { database: String, ledger: String },
-    /// The address, or the environment, and the configuration do not agree.
+    /// The address or the environment contradicts the configuration.
     #[error("the address of `{database}`: {}; {}", .failure.message, .failure.hint.as_deref().unwrap_or_default())]
     Contradiction { database: String, failure: Box<Failure> },
     #[error("no migration of `{database}` has the version {version}")]

@@ -1,8 +1,8 @@
-//! What a signal ends at once: pauses, and waits for locks. A migration that really executes is allowed to finish.
+//! Interruption by a signal: pauses and waits for locks end at once, while a migration that is executing is allowed to
+//! finish.
 //!
-//! A statement that waits for a lock is cancelled by another session, which the server allows to the same role: the
-//! transaction rolls back, and the migration counts as not run. Whether a statement waits is known to the server alone, so
-//! that it is asked and told in one statement.
+//! A statement that waits for a lock is cancelled by another session of the same role. Its transaction rolls back, and the
+//! migration counts as not run. Only the server knows whether a statement waits, so one statement checks and cancels.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -16,32 +16,32 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Failure, FailureKind};
 use crate::postgres::Session;
 
-/// Between two looks at statements that may wait for a lock.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// For the session that cancels.
+/// The interval of the checks for statements that wait for a lock.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// The time limit for opening the session that cancels.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Requests from outside to stop.
+/// Requests to stop the run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interruption {
     /// The first signal.
     pub(crate) requested: CancellationToken,
-    /// A second one, a moment later: also ends lock waits that leave a migration half-done.
+    /// A second signal, a moment later: also ends lock waits whose cancellation leaves a migration partly applied.
     pub(crate) repeated: CancellationToken,
 }
 
-/// The server's processes that execute something for sessions of this run.
+/// The backends that execute statements for this run's sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Backends {
     busy: Mutex<BTreeMap<i32, Exchange>>,
 }
 
-/// What a process executes.
+/// The batch that a backend executes.
 #[derive(Debug)]
 struct Exchange {
-    /// For each of its messages: a cancellation would leave a part of a migration. None are given where none would.
+    /// For each message: whether its cancellation would leave a part of a migration. Empty if none would.
     leaves_something: Vec<bool>,
-    /// The message that the session sends now.
+    /// The index of the message that the session currently sends.
     message: Arc<AtomicUsize>,
     is_cancelled: bool,
 }
@@ -53,14 +53,14 @@ impl Backends {
         }
     }
 
-    /// Whether it may have been cancelled meanwhile: if its failure is `query_canceled`, it was.
+    /// Whether it may have been cancelled: a failure `query_canceled` then comes from this run.
     pub(crate) fn end(&self, pid: i32) -> bool {
         let ended = self.busy.lock().ok().and_then(|mut busy| busy.remove(&pid));
         ended.is_some_and(|exchange| exchange.is_cancelled)
     }
 
-    /// Once the interruption comes: cancels what waits for a lock, for as long as it is polled. Where the server has no room
-    /// for a session that does that, `spare` sends the statement in one that is there.
+    /// After an interruption: cancels statements that wait for a lock, for as long as the future is polled. If the server
+    /// has no connection left for another session, `spare` sends the statement in an existing one.
     pub(crate) async fn cancel_lock_waits(
         &self,
         options: &PgConnectOptions,
@@ -85,29 +85,29 @@ impl Backends {
                     }
                 };
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Their answer can come before that of the session that cancels.
+    /// The flag is set before the request is sent: the cancelled session can report before the cancelling one.
     fn to_cancel(&self, all: bool) -> Vec<i32> {
         let Ok(mut busy) = self.busy.lock() else { return Vec::new() };
         let may = |exchange: &Exchange| {
             let message = exchange.message.load(Ordering::Relaxed);
             all || !exchange.leaves_something.get(message).is_some_and(|leaves| *leaves)
         };
-        let chosen = busy.iter_mut().filter(|(_, exchange)| may(exchange));
-        let chosen = chosen.map(|(pid, exchange)| {
+        let cancelled_pids = busy.iter_mut().filter(|(_, exchange)| may(exchange));
+        let cancelled_pids = cancelled_pids.map(|(pid, exchange)| {
             exchange.is_cancelled = true;
             *pid
         });
-        chosen.collect()
+        cancelled_pids.collect()
     }
 }
 
 fn cancel(pids: &[i32]) -> String {
     let list: Vec<String> = pids.iter().map(ToString::to_string).collect();
-    // `OFFSET 0` keeps the planner from calling the function for a row before it looks at the other conditions.
+    // `OFFSET 0` keeps the planner from calling the function before it has checked the other conditions.
     format!(
         "SELECT waiting.pid FROM (SELECT a.pid FROM pg_catalog.pg_stat_activity AS a WHERE a.pid IN ({}) \
          AND a.wait_event_type OPERATOR(pg_catalog.=) 'Lock' OFFSET 0) AS waiting \
@@ -121,19 +121,19 @@ async fn open(options: &PgConnectOptions) -> Option<Session> {
     tokio::time::timeout(OPEN_WITHIN, opened).await.ok()?.ok()
 }
 
-/// What the server says of a statement that was cancelled. Source of the code: PostgreSQL's Appendix A.
+/// The error of a cancelled statement. Source of the code: PostgreSQL, Appendix A.
 pub(crate) fn is_cancellation(failure: &Failure) -> bool {
     failure.kind == FailureKind::Sql { sqlstate: "57014".to_owned() }
 }
 
-/// Drives `work` to its end, and `beside` as long as that takes.
+/// Runs `operation` to completion, and polls `cancel` meanwhile.
 pub(crate) async fn while_cancelling<T>(
-    beside: impl Future<Output = Infallible>,
-    work: impl Future<Output = T>,
+    cancel: impl Future<Output = Infallible>,
+    operation: impl Future<Output = T>,
 ) -> T {
     tokio::select! {
-        ended = work => ended,
-        never = beside => match never {},
+        ended = operation => ended,
+        never = cancel => match never {},
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_leave_something_is_spared_at_first() {
+    fn a_message_that_leaves_a_partial_migration_is_cancelled_only_by_the_second_signal() {
         let backends = Backends::default();
         let message = Arc::new(AtomicUsize::new(0));
         backends.begin(1, Vec::new(), Arc::clone(&message));

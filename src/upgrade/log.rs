@@ -1,4 +1,4 @@
-//! What the log says of a target besides its migrations. docs/logging.md has the whole story of one.
+//! Log events of a target, in addition to those of its migrations. docs/logging.md describes the complete log of one target.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The twin of `verify`, on real servers: load, find the tenants, the shared track first, then all tenants, report.
+//! `upgrade` and `downgrade` on real servers: load the project, resolve the tenants, run the shared track, then all tenants,
+//! and build the report.
 //!
 //! ```text
 //! preflight: targets, ledger scan ─▶ rollout: lease, worker ─▶ track: decide, batch ─▶ execution: send, read back ─▶ outcome
@@ -32,7 +33,7 @@ pub(crate) mod stop_reason;
 pub(crate) mod target;
 pub(crate) mod track;
 
-pub(crate) use create::IfThere;
+pub(crate) use create::IfExists;
 pub(crate) use error::UpgradeError;
 pub(crate) use interruption::Interruption;
 pub(crate) use rollout::limits::RolloutLimits;
@@ -46,63 +47,65 @@ use preflight::request_scope::RequestScope;
 use report_record::parts;
 use rollout::coordinator::Coordinator;
 
-/// Of what only reads.
+/// Attempts of read-only operations.
 const TRIES: u32 = 10;
 
-/// What is to be upgraded, and how.
+/// What to upgrade, and how.
 #[derive(Debug)]
 pub(crate) struct UpgradeRequest {
     pub(crate) scope: Scope,
-    /// The one database's address, in place of the configured one.
+    /// The address of the selected database; replaces the configured one.
     pub(crate) url: Option<Url>,
-    /// `None` leaves tenants alone, and has to be asked for where there are some.
+    /// `None`: no tenants. A database that has tenants then requires `shared_only`.
     pub(crate) tenants: Option<TenantSelector>,
-    /// Where the report is of that says whom: nowhere else is anything done.
+    /// The server of the report that selects the tenants: the run is refused on any other server.
     pub(crate) reported_at: Option<String>,
-    pub(crate) shared_alone: bool,
-    /// They are new, and their schemas or databases are made first.
-    pub(crate) create: Option<IfThere>,
+    pub(crate) shared_only: bool,
+    /// Creates the schemas or databases of new tenants first.
+    pub(crate) create: Option<IfExists>,
     pub(crate) partition: Option<Partition>,
     pub(crate) order: Order,
     pub(crate) direction: Direction,
     pub(crate) limits: RolloutLimits,
-    /// Nothing is done, and what would be is told.
+    /// Prints the SQL instead of executing it.
     pub(crate) dry_run: Option<DryRun>,
-    /// Settings of the sessions that work: `lock_timeout` and `statement_timeout`.
+    /// Settings of the worker sessions: `lock_timeout` and `statement_timeout`.
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// Asked before anything is changed on a server that is not this machine's.
+/// Confirms changes on a server that is not on this machine.
 pub(crate) type Confirm<'a> = dyn Fn(&str) -> bool + 'a;
 
-/// Runs it all. Once `interrupted` is cancelled nothing more is begun; what has been begun comes to its end.
+/// Runs an upgrade or downgrade. After `interruption` no migration starts; migrations already in flight are allowed to
+/// finish.
 pub(crate) async fn upgrade(
     request: &UpgradeRequest,
     confirm: &Confirm<'_>,
     events: EventSink,
     interruption: &Interruption,
 ) -> Result<report::Report, UpgradeError> {
-    let (begun, started_at) = (Instant::now(), SystemTime::now());
+    let (started, started_at) = (Instant::now(), SystemTime::now());
     let scope = &request.scope;
     let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
-    let job = RequestScope::new(request, &project, &files)?;
+    let scope = RequestScope::new(request, &project, &files)?;
     let (files, root, events) = (&files, &*project.root, &events);
-    let fleet = Coordinator { request, job: &job, files, root, confirm, events, interruption };
-    let span = database_span(&job.database.database.name);
-    let units = fleet.run().instrument(span).await?;
+    let coordinator =
+        Coordinator { request, scope: &scope, files, root, confirm, events, interruption };
+    let span = database_span(&scope.database.database.name);
+    let units = coordinator.run().instrument(span).await?;
     let (records, upgraded): (Vec<UnitRecord>, Vec<_>) = units.into_iter().map(parts).unzip();
     let findings = checks::judge(&records, &project.checks);
     let report = report::build(report::Run {
         direction: request.direction.reported(),
-        is_rehearsal: request.dry_run.is_some(),
-        address: job.database.url.address().ok().map(|address| address.describe()),
-        asked: request.direction.asked(),
+        is_dry_run: request.dry_run.is_some(),
+        address: scope.database.url.address().ok().map(|address| address.describe()),
+        asked: request.direction.requested_version(),
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
-        duration: begun.elapsed(),
+        duration: started.elapsed(),
         interrupted: interruption.requested.is_cancelled(),
         units: upgraded,
         records: &records,
         findings: &findings,
     });
-    Ok(report::Report { notes: job.notes(), ..report })
+    Ok(report::Report { notes: scope.notes(), ..report })
 }

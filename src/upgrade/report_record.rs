@@ -1,20 +1,20 @@
-//! A target with what has become of it, in the terms of checks and reports.
+//! A target with its outcome, in the terms of checks and reports.
 
 use super::target::Target;
 use super::track::progress::TargetOutcome;
 use crate::model::UnitRecord;
 use crate::report::upgrade::Upgraded;
 
-/// A target and what has become of it.
+/// A target and its outcome.
 pub(crate) struct FinishedTarget {
     pub(crate) target: Target,
-    pub(crate) done: TargetOutcome,
+    pub(crate) outcome: TargetOutcome,
 }
 
-/// What checks read, and what the report has besides.
+/// Splits a finished target into the record for checks and the additional data of the report.
 pub(crate) fn parts(unit: FinishedTarget) -> (UnitRecord, Upgraded) {
-    let FinishedTarget { target, done } = unit;
-    let TargetOutcome { before, after, rows_before, versions, steps, took, end, retries } = done;
+    let FinishedTarget { target, outcome } = unit;
+    let TargetOutcome { before, after, rows_before, versions, steps, took, end, retries } = outcome;
     let record = UnitRecord {
         database: target.database.to_string(),
         track: target.track,

@@ -1,9 +1,9 @@
-//! Why targets are not run, in the words of reports.
+//! Why targets are not run, as texts of reports.
 
-/// A signal has ended the run.
+/// A signal ended the run.
 pub(crate) const INTERRUPTED: &str = "the run was interrupted";
 
-/// The same where an index that was being built could not be dropped.
+/// The same if an index that was being built could not be dropped.
 pub(crate) fn interrupted_with(invalid: &[String]) -> String {
     let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
     let drops = drops.collect::<Vec<_>>().join(" ");
@@ -15,7 +15,7 @@ pub(crate) fn after_failures(most: usize) -> String {
     format!("more than {most} (--max-failures) targets failed")
 }
 
-/// The server went away for good.
+/// The server was lost for the rest of the run.
 pub(crate) fn server_lost(why: &str) -> String {
     format!("the server was lost: {why}")
 }

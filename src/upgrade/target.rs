@@ -1,4 +1,4 @@
-//! What is worked on: one track in one schema or database.
+//! A target: one track in one schema or database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,35 +7,35 @@ use crate::formats::Ledger;
 use crate::model::{Failure, FailureKind, TargetCause, TrackKind, UnitName};
 use crate::postgres::AdvisoryLockKeys;
 
-/// One track at one place.
+/// One track in one schema or database.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) database: Arc<str>,
     pub(crate) track: TrackKind,
-    /// The tenant; the database, for a shared track.
+    /// The tenant's name; the database's for a shared track.
     pub(crate) name: Arc<str>,
-    /// The schema or the database.
+    /// The name of the schema or database.
     pub(crate) target: String,
-    /// What its sessions see.
+    /// The search path of its sessions.
     pub(crate) search_path: Vec<String>,
     pub(crate) ledger: Ledger,
     pub(crate) keys: AdvisoryLockKeys,
-    /// Ledgers beside its own that contradict nothing.
+    /// Other ledgers that do not contradict its own.
     pub(crate) other_ledgers: Arc<OtherLedgers>,
-    /// The tool would work where the connection's own search path leads, so that has to be this target's.
+    /// The tool would use the connection's default search path, so it must be this target's.
     pub(crate) owns_connection: bool,
-    /// SQL that gives a session what it would have with the tool's own client.
+    /// SQL that gives a session the settings of the tool's own client.
     pub(crate) session_settings: Arc<[String]>,
 }
 
-/// Ledgers that may be where a target is.
+/// Ledgers that may exist next to a target's own.
 #[derive(Debug, Default)]
 pub(crate) struct OtherLedgers {
     /// `other-ledgers` of the configuration: `table` or `schema.table`.
     pub(crate) allowed: Vec<String>,
-    /// Schema and table of those that other tracks use.
+    /// Schema and table of the ledgers of other tracks.
     pub(crate) used: Vec<(String, String)>,
-    /// The same of the project's other named databases, wherever these are.
+    /// The same for the project's other named databases, in any real database.
     pub(crate) of_project: Vec<(String, String)>,
 }
 
@@ -55,7 +55,7 @@ impl OtherLedgers {
 }
 
 impl Target {
-    /// The span of the log for what happens to it.
+    /// The log span of the target.
     pub(crate) fn span(&self) -> tracing::Span {
         self.unit().span(&self.target)
     }
@@ -68,7 +68,7 @@ impl Target {
         }
     }
 
-    /// Its schema is not there.
+    /// The failure of a target whose schema does not exist.
     pub(crate) fn absent(&self) -> Failure {
         Failure {
             hint: Some(
@@ -82,7 +82,7 @@ impl Target {
         }
     }
 
-    /// Another run of mig-ci has held its lease for all of `wait`.
+    /// The failure of a target whose lease another run has held for all of `wait`.
     pub(crate) fn lock_not_acquired(&self, wait: Duration) -> Failure {
         Failure {
             hint: Some(

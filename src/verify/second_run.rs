@@ -29,7 +29,7 @@ pub(super) async fn replay_again_in_doubt(
     ran: &mut Ran,
     watch: &mut Stopwatch,
 ) -> Result<Vec<Replayed>, VerifyError> {
-    let doubts: Vec<(usize, InconclusiveReason)> = std::mem::take(&mut ran.evidence.doubts)
+    let doubts: Vec<(usize, InconclusiveReason)> = std::mem::take(&mut ran.evidence.inconclusive)
         .into_iter()
         .enumerate()
         .filter_map(|(index, doubt)| Some((index, doubt?)))

@@ -1,13 +1,13 @@
-//! The queries, one for each kind of thing.
+//! The queries, one for each kind of item.
 //!
-//! Each gives `schema` (its oid), `kind` (a word of `model::ItemKind`), `name`, `code` (properties that PostgreSQL renders)
-//! and `raw` (properties that are text to it). `statement.rs` says what the braces and the comments at the ends of lines
-//! mean. No two queries of different lists give items of the same kind in the same schema.
+//! Each returns `schema` (its OID), `kind` (a value of `model::ItemKind`), `name`, `code` (properties that PostgreSQL
+//! renders) and `raw` (properties that are plain text). `statement.rs` explains the braces and the comments at the ends of
+//! lines. No two queries of different lists return items of the same kind in the same schema.
 
-/// What each statement begins with.
+/// The common table expressions at the start of each statement.
 pub(crate) const COMMON: &str = include_str!("common.sql");
 
-/// Those that lock nothing, or only as long as they look at it.
+/// Queries that take no locks, or release them at once.
 pub(crate) const PLAIN: [&str; 19] = [
     include_str!("collations.sql"),
     include_str!("columns.sql"),
@@ -30,9 +30,9 @@ pub(crate) const PLAIN: [&str; 19] = [
     include_str!("types.sql"),
 ];
 
-/// Those that lock (ACCESS SHARE) what the code that they render reads, until their transaction ends.
+/// Queries that lock (ACCESS SHARE) the objects used by the code that they render, until the end of the transaction.
 pub(crate) const LOCKING: [&str; 3] =
     [include_str!("functions.sql"), include_str!("rules.sql"), include_str!("views.sql")];
 
-/// What is in a database and in no schema of it.
+/// Items of a database that are in no schema.
 pub(crate) const DATABASE: [&str; 1] = [include_str!("database.sql")];

@@ -1,11 +1,11 @@
-//! What changes a fingerprint, and what does not.
+//! Changes that affect a fingerprint, and changes that do not.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::Room;
+use super::CatalogTest;
 
-/// A change, what it says of itself, and how it is undone; nothing where SQL cannot.
+/// A change, the difference it causes, and SQL that reverts it; empty if SQL cannot.
 const CHANGES: &[(&str, &str, &str)] = &[
     // Tables.
     ("CREATE TABLE more (a int)", "table more exists, and is not expected", "DROP TABLE more"),
@@ -518,48 +518,48 @@ fn in_schema(sql: &str, schema: &str) -> String {
     sql.replace("{own}", schema)
 }
 
-/// Each on its own, told in words; where it is undone, nothing is left of it.
+/// Applies each change separately. Its difference is reported, and after its reversal none is left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_change_is_told_and_undone() {
-    let mut room = Room::new().await;
-    room.tenant("expected").await;
-    room.tenant("acme").await;
-    let before = room.fingerprint("acme").await;
+async fn each_change_is_reported_and_reversible() {
+    let mut test = CatalogTest::new().await;
+    test.tenant("expected").await;
+    test.tenant("acme").await;
+    let before = test.fingerprint("acme").await;
     let mut wrong = Vec::new();
     for (change, words, undo) in CHANGES {
-        if let Err(failure) = room.try_in("acme", &in_schema(change, "acme")).await {
+        if let Err(failure) = test.try_in("acme", &in_schema(change, "acme")).await {
             wrong.push(format!("{change}\n    {}", failure.message));
             continue;
         }
-        let told = room.differences("acme", "expected").await;
-        if !told.iter().any(|line| line.starts_with(words)) {
-            wrong.push(format!("{change}\n    told: {told:#?}\n    not: {words}"));
+        let results = test.differences("acme", "expected").await;
+        if !results.iter().any(|line| line.starts_with(words)) {
+            wrong.push(format!("{change}\n    told: {results:#?}\n    not: {words}"));
         }
         if undo.is_empty() {
-            room.sql("DROP SCHEMA acme CASCADE").await;
-            room.tenant("acme").await;
+            test.sql("DROP SCHEMA acme CASCADE").await;
+            test.tenant("acme").await;
         } else {
-            let undone = room.try_in("acme", &in_schema(undo, "acme")).await;
+            let undone = test.try_in("acme", &in_schema(undo, "acme")).await;
             wrong.extend(undone.err().map(|failure| format!("{undo}\n    {}", failure.message)));
         }
-        let left = room.differences("acme", "expected").await;
-        if !left.is_empty() || room.fingerprint("acme").await != before {
+        let left = test.differences("acme", "expected").await;
+        if !left.is_empty() || test.fingerprint("acme").await != before {
             wrong.push(format!("{undo}\n    leaves {left:#?}"));
-            room.sql("DROP SCHEMA acme CASCADE").await;
-            room.tenant("acme").await;
+            test.sql("DROP SCHEMA acme CASCADE").await;
+            test.tenant("acme").await;
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    room.end().await;
+    test.end().await;
 }
 
-/// The data's business, and the machine's.
+/// Changes of data, statistics and files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn data_changes_nothing() {
-    let mut room = Room::new().await;
-    room.tenant("acme").await;
-    let before = room.fingerprint("acme").await;
-    room.sql("INSERT INTO shared.plans VALUES (1)").await;
+async fn data_does_not_affect_the_fingerprint() {
+    let mut test = CatalogTest::new().await;
+    test.tenant("acme").await;
+    let before = test.fingerprint("acme").await;
+    test.sql("INSERT INTO shared.plans VALUES (1)").await;
     for change in [
         "INSERT INTO users (email, plan) SELECT 'x' || i, 1 FROM generate_series(1, 500) AS i",
         "UPDATE users SET state = 'off' WHERE id < 200",
@@ -573,18 +573,18 @@ async fn data_changes_nothing() {
         "ALTER TABLE base ALTER a SET STATISTICS 5; ALTER TABLE base ALTER a SET STATISTICS -1",
         "CREATE TEMPORARY TABLE users (a int)",
     ] {
-        room.sql_in("acme", change).await;
-        assert_eq!(room.fingerprint("acme").await, before, "{change}");
+        test.sql_in("acme", change).await;
+        assert_eq!(test.fingerprint("acme").await, before, "{change}");
     }
-    room.sql("VACUUM FULL acme.users").await;
-    assert_eq!(room.fingerprint("acme").await, before);
-    room.end().await;
+    test.sql("VACUUM FULL acme.users").await;
+    assert_eq!(test.fingerprint("acme").await, before);
+    test.end().await;
 }
 
-/// A column that was dropped leaves a gap, and nothing of it is seen; one that came back stands last.
+/// The gap of a dropped column is invisible; a column that was added again is last.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn columns_have_an_order_and_no_past() {
-    let mut room = Room::new().await;
+async fn the_order_of_columns_counts_and_dropped_columns_do_not() {
+    let mut test = CatalogTest::new().await;
     let tables = [
         ("straight", "CREATE TABLE t (a int, b int, c int)"),
         (
@@ -598,54 +598,56 @@ async fn columns_have_an_order_and_no_past() {
         ),
     ];
     for (schema, script) in tables {
-        room.tenant_of(schema, script).await;
+        test.tenant_of(schema, script).await;
     }
-    assert_eq!(room.differences("gaps", "straight").await, [""; 0]);
+    assert_eq!(test.differences("gaps", "straight").await, [""; 0]);
     assert_eq!(
-        room.differences("moved", "straight").await,
+        test.differences("moved", "straight").await,
         ["column t.b: position is `3`, expected `2`", "column t.c: position is `2`, expected `3`"]
     );
-    room.end().await;
+    test.end().await;
 }
 
-/// Any changes, on any tenants, in any order: each changes its own tenant's fingerprint and no other one's, and what is undone
-/// in the opposite order leaves nothing. Tenants with the same changes have the same fingerprint.
+/// Random changes to random tenants: each affects only the fingerprint of its own tenant, and reverting them in reverse
+/// order restores all. Tenants with the same changes have the same fingerprint.
 #[test]
-fn any_changes_show_where_they_were_made_and_nowhere_else() {
+fn random_changes_affect_only_their_own_tenant() {
     const TENANTS: [&str; 4] = ["acme", "beta", "We'ird-Ténant\"", "select"];
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut room = runtime.block_on(async {
-        let mut room = Room::new().await;
+    let mut test = runtime.block_on(async {
+        let mut test = CatalogTest::new().await;
         for tenant in TENANTS {
-            room.tenant(tenant).await;
+            test.tenant(tenant).await;
         }
-        room
+        test
     });
     let undoable: Vec<_> = CHANGES.iter().filter(|(_, _, undo)| !undo.is_empty()).collect();
     let plan = proptest::collection::vec((0..TENANTS.len(), 0..undoable.len()), 1..6);
     let mut runner =
         TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
-    let room = std::cell::RefCell::new(&mut room);
+    let test = std::cell::RefCell::new(&mut test);
     let run = |plan: Vec<(usize, usize)>| -> Result<(), TestCaseError> {
-        let mut room = room.borrow_mut();
+        let mut test = test.borrow_mut();
         runtime.block_on(async {
-            let start = room.fingerprints(&TENANTS).await;
+            let start = test.fingerprints(&TENANTS).await;
             prop_assert!(start.iter().all(|one| *one == start[0]));
             let mut before = vec![start.clone()];
             let mut done = Vec::new();
             for (tenant, change) in plan {
                 let (change, _, undo) = undoable[change];
                 let own = crate::sql::quote_identifier(TENANTS[tenant]);
-                // One change can be in the way of another.
-                if room.try_in(TENANTS[tenant], &in_schema(change, &own)).await.is_err() {
+                // A change may conflict with an earlier one.
+                if test.try_in(TENANTS[tenant], &in_schema(change, &own)).await.is_err() {
                     continue;
                 }
-                let now = room.fingerprints(&TENANTS).await;
+                let now = test.fingerprints(&TENANTS).await;
                 let last = before.last().unwrap();
                 for (at, name) in TENANTS.iter().enumerate() {
                     let is_same = now[at] == last[at];
-                    // The same change twice: nothing may be new.
-                    let again = done.iter().any(|(who, _, what)| *who == tenant && *what == change);
+                    // The same change again may have no effect.
+                    let again = done
+                        .iter()
+                        .any(|(at_tenant, _, what)| *at_tenant == tenant && *what == change);
                     prop_assert!(
                         is_same == (at != tenant) || again,
                         "{change} of {tenant}: {name}"
@@ -655,13 +657,14 @@ fn any_changes_show_where_they_were_made_and_nowhere_else() {
                 done.push((tenant, undo, change));
             }
             while let Some((tenant, undo, change)) = done.pop() {
-                let again = done.iter().any(|(who, _, what)| *who == tenant && *what == change);
+                let again =
+                    done.iter().any(|(at_tenant, _, what)| *at_tenant == tenant && *what == change);
                 let own = crate::sql::quote_identifier(TENANTS[tenant]);
-                let undone = room.try_in(TENANTS[tenant], &in_schema(undo, &own)).await;
+                let undone = test.try_in(TENANTS[tenant], &in_schema(undo, &own)).await;
                 before.pop();
                 prop_assert!(undone.is_ok() || again, "{undo}: {undone:?}");
             }
-            let end = room.fingerprints(&TENANTS).await;
+            let end = test.fingerprints(&TENANTS).await;
             for (at, name) in TENANTS.iter().enumerate() {
                 prop_assert_eq!(end[at], start[at], "{}", name);
             }

@@ -1,4 +1,4 @@
-//! Against a real server: the PostgreSQL of this machine, or the one of `MIG_CI_PG_BIN`.
+//! Tests with a real server: the PostgreSQL of this machine, or of `MIG_CI_PG_BIN`.
 
 mod changes;
 mod names;
@@ -15,15 +15,15 @@ use crate::server::RunId;
 use crate::server::{Server, ServerRequest};
 use crate::sql::quote_identifier;
 
-/// A database with the schema that all tenants share, and who works in it.
-struct Room {
+/// A database with the schema that all tenants share, with sessions for changes and reads.
+struct CatalogTest {
     server: Server,
     database: String,
     session: Session,
     reader: CatalogReader,
 }
 
-impl Room {
+impl CatalogTest {
     async fn new() -> Self {
         let settings =
             PostgresSettings { provider: ProviderChoice::Local, ..PostgresSettings::default() };
@@ -33,9 +33,9 @@ impl Room {
         let database = server.create_database().await.unwrap();
         let session = Session::open_plain(server.admin_in(&database)).await.unwrap();
         let reader = CatalogReader::open(&server.admin_in(&database)).await.unwrap();
-        let mut room = Self { server, database, session, reader };
-        room.sql(schema::SHARED).await;
-        room
+        let mut test = Self { server, database, session, reader };
+        test.sql(schema::SHARED).await;
+        test
     }
 
     fn options(&self) -> PgConnectOptions {
@@ -48,7 +48,7 @@ impl Room {
         }
     }
 
-    /// Makes a tenant's schema.
+    /// Creates a tenant's schema.
     async fn tenant(&mut self, schema: &str) {
         let script = schema::of(self.reader.major);
         self.tenant_of(schema, &script).await;
@@ -66,7 +66,7 @@ impl Room {
         }
     }
 
-    /// The same, all of it or nothing.
+    /// The same in one transaction.
     async fn try_in(&mut self, schema: &str, sql: &str) -> Result<(), Failure> {
         let schema = quote_identifier(schema);
         self.session
@@ -80,8 +80,8 @@ impl Room {
         assert_eq!(read.len(), schemas.len());
         read.into_iter()
             .zip(schemas)
-            .map(|((name, read), asked)| {
-                assert_eq!(name, asked);
+            .map(|((name, read), requested)| {
+                assert_eq!(name, requested);
                 read.unwrap_or_else(|failure| panic!("{name}: {failure:?}"))
             })
             .collect()
@@ -91,7 +91,7 @@ impl Room {
         self.fingerprints(&[schema]).await[0]
     }
 
-    /// What differs, in words; the fingerprints, made in both ways, have to say the same.
+    /// The differences as text. Both ways to compute fingerprints must agree.
     async fn differences(&mut self, schema: &str, expected: &str) -> Vec<String> {
         let made = self.fingerprints(&[schema, expected]).await;
         let is = self.reader.catalog(schema, &LeaveOut::nothing()).await.unwrap();

@@ -1,6 +1,6 @@
-//! The name of a schema is nobody's property.
+//! Fingerprints do not depend on the name of a schema.
 
-use super::{Room, schema};
+use super::{CatalogTest, schema};
 use crate::catalog::CatalogReader;
 use crate::model::{LeaveOut, MAX_IDENTIFIER_BYTES};
 use crate::sql::quote_identifier;
@@ -18,48 +18,48 @@ const HOSTILE: [&str; 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_its_name_a_schema_of_the_same_script_has_the_same_fingerprint() {
-    let mut room = Room::new().await;
-    room.tenant("acme").await;
-    let expected = room.fingerprint("acme").await;
+async fn schemas_of_one_script_have_the_same_fingerprint_under_any_name() {
+    let mut test = CatalogTest::new().await;
+    test.tenant("acme").await;
+    let expected = test.fingerprint("acme").await;
     let long = "x".repeat(MAX_IDENTIFIER_BYTES);
     for name in HOSTILE.iter().copied().chain([long.as_str()]) {
-        room.tenant(name).await;
-        assert_eq!(room.differences(name, "acme").await, [""; 0], "{name}");
-        assert_eq!(room.fingerprint(name).await, expected);
+        test.tenant(name).await;
+        assert_eq!(test.differences(name, "acme").await, [""; 0], "{name}");
+        assert_eq!(test.fingerprint(name).await, expected);
     }
-    room.end().await;
+    test.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renamed_schema_keeps_its_fingerprint() {
-    let mut room = Room::new().await;
-    room.tenant("acme").await;
-    room.tenant("v").await;
-    let with_path = room.fingerprint("acme").await;
-    room.sql("ALTER SCHEMA v RENAME TO \"Or\"").await;
-    // A setting is text to PostgreSQL: the function looks for a schema that is there no more, and that is a difference.
+    let mut test = CatalogTest::new().await;
+    test.tenant("acme").await;
+    test.tenant("v").await;
+    let with_path = test.fingerprint("acme").await;
+    test.sql("ALTER SCHEMA v RENAME TO \"Or\"").await;
+    // PostgreSQL treats a setting as text: the function refers to a schema that no longer exists, which is a difference.
     assert_eq!(
-        room.differences("Or", "acme").await,
+        test.differences("Or", "acme").await,
         ["function audit(): settings is `search_path=v`, expected `search_path={schema}`"]
     );
-    room.sql("ALTER SCHEMA \"Or\" RENAME TO v").await;
-    assert_eq!(room.fingerprint("v").await, with_path);
+    test.sql("ALTER SCHEMA \"Or\" RENAME TO v").await;
+    assert_eq!(test.fingerprint("v").await, with_path);
     for schema in ["acme", "v"] {
-        room.sql_in(schema, "ALTER FUNCTION audit() RESET search_path").await;
+        test.sql_in(schema, "ALTER FUNCTION audit() RESET search_path").await;
     }
-    let expected = room.fingerprint("acme").await;
+    let expected = test.fingerprint("acme").await;
     let mut name = "v".to_owned();
     for new in HOSTILE {
         let (from, to) = (quote_identifier(&name), quote_identifier(new));
-        room.sql(&format!("ALTER SCHEMA {from} RENAME TO {to}")).await;
-        assert_eq!(room.fingerprint(new).await, expected, "{new}");
+        test.sql(&format!("ALTER SCHEMA {from} RENAME TO {to}")).await;
+        assert_eq!(test.fingerprint(new).await, expected, "{new}");
         name = new.to_owned();
     }
-    room.end().await;
+    test.end().await;
 }
 
-/// Types, tables and functions that have the names of PostgreSQL's own hide behind these.
+/// Types, tables and functions with names of PostgreSQL's own objects, which hide them.
 const SHADOWED: &str = r#"
     CREATE TABLE path (id int, "text" text);
     CREATE TABLE pg_class (relname text, next bigint REFERENCES users);
@@ -70,7 +70,7 @@ const SHADOWED: &str = r#"
     CREATE INDEX by_low ON users (lower(state));
 "#;
 
-/// With the schema where only that tells a thing from PostgreSQL's.
+/// Uses the schema's name where an object would be hidden otherwise.
 fn shadowed(schema: &str, major: u32) -> String {
     let (quoted, all) = (quote_identifier(schema), schema::of(major));
     let literal = quoted.replace('\'', "''");
@@ -83,15 +83,15 @@ fn shadowed(schema: &str, major: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_hides_behind_postgresql_itself_is_named_without_its_schema_too() {
-    let mut room = Room::new().await;
-    let major = room.reader.major;
-    room.tenant_of("acme", &shadowed("acme", major)).await;
+async fn hidden_objects_are_rendered_without_their_schema() {
+    let mut test = CatalogTest::new().await;
+    let major = test.reader.major;
+    test.tenant_of("acme", &shadowed("acme", major)).await;
     for name in ["beta", "We'ird-Ténant\"", "select"] {
-        room.tenant_of(name, &shadowed(name, major)).await;
-        assert_eq!(room.differences(name, "acme").await, [""; 0], "{name}");
+        test.tenant_of(name, &shadowed(name, major)).await;
+        assert_eq!(test.differences(name, "acme").await, [""; 0], "{name}");
     }
-    let catalog = room.reader.catalog("acme", &LeaveOut::nothing()).await.unwrap();
+    let catalog = test.reader.catalog("acme", &LeaveOut::nothing()).await.unwrap();
     let code = |name: &str| {
         let item = catalog.items().iter().find(|item| item.name == name);
         item.and_then(|item| item.code.clone()).unwrap_or_else(|| panic!("no {name}"))
@@ -100,14 +100,14 @@ async fn what_hides_behind_postgresql_itself_is_named_without_its_schema_too() {
     assert!(code("users.kind").contains("'users'::{schema}.text"), "{}", code("users.kind"));
     assert!(code("path.id").contains("nextval('{schema}.pg_index'::regclass)"));
     assert!(code("low").contains("'acme.x'"));
-    room.sql("DROP FUNCTION beta.way(beta.path)").await;
-    assert_eq!(room.differences("beta", "acme").await, ["function way({schema}.path) is missing"]);
-    room.end().await;
+    test.sql("DROP FUNCTION beta.way(beta.path)").await;
+    assert_eq!(test.differences("beta", "acme").await, ["function way({schema}.path) is missing"]);
+    test.end().await;
 }
 
-/// The own name in bodies, defaults, arguments and other names; each hostile name with the same template.
+/// The own name in bodies, defaults, arguments and other names; with each hostile name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn own_names_in_texts_are_no_difference() {
+async fn own_names_in_texts_are_not_a_difference() {
     const OWN: &str = r#"
         CREATE TABLE users (id int, kind text DEFAULT 'users');
         DO $do$ BEGIN
@@ -118,42 +118,43 @@ async fn own_names_in_texts_are_no_difference() {
             EXECUTE format('CREATE TRIGGER noted AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION note(%L)', current_schema());
         END $do$;
     "#;
-    let mut room = Room::new().await;
-    room.tenant_of("acme", OWN).await;
-    // In a string a backslash is written in another way.
+    let mut test = CatalogTest::new().await;
+    test.tenant_of("acme", OWN).await;
+    // A backslash is escaped in a string.
     for name in HOSTILE.into_iter().filter(|name| !name.contains('\\')) {
-        room.tenant_of(name, OWN).await;
-        let is = room.reader.catalog(name, &LeaveOut::nothing()).await.unwrap();
-        let expected = room.reader.catalog("acme", &LeaveOut::nothing()).await.unwrap();
-        let told: Vec<String> = is.differences(&expected).iter().map(ToString::to_string).collect();
-        assert_eq!(told, [""; 0], "{name}");
+        test.tenant_of(name, OWN).await;
+        let is = test.reader.catalog(name, &LeaveOut::nothing()).await.unwrap();
+        let expected = test.reader.catalog("acme", &LeaveOut::nothing()).await.unwrap();
+        let results: Vec<String> =
+            is.differences(&expected).iter().map(ToString::to_string).collect();
+        assert_eq!(results, [""; 0], "{name}");
         assert_ne!(is.fingerprint(), expected.fingerprint(), "{name}: texts are as they are");
     }
-    room.sql(
+    test.sql(
         "ALTER TABLE select.users ALTER tenant SET DEFAULT 'acme'"
             .replace("select.", "\"select\".")
             .as_str(),
     )
     .await;
-    let is = room.reader.catalog("select", &LeaveOut::nothing()).await.unwrap();
-    let expected = room.reader.catalog("u", &LeaveOut::nothing()).await.unwrap();
-    let told: Vec<String> = is.differences(&expected).iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["column users.tenant: default is `'acme'::text`, expected `'u'::text`"]);
-    room.end().await;
+    let is = test.reader.catalog("select", &LeaveOut::nothing()).await.unwrap();
+    let expected = test.reader.catalog("u", &LeaveOut::nothing()).await.unwrap();
+    let results: Vec<String> = is.differences(&expected).iter().map(ToString::to_string).collect();
+    assert_eq!(results, ["column users.tenant: default is `'acme'::text`, expected `'u'::text`"]);
+    test.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_without_rights_reads_the_same() {
-    let mut room = Room::new().await;
+async fn a_role_without_privileges_reads_the_same_fingerprints() {
+    let mut test = CatalogTest::new().await;
     for schema in ["acme", "beta"] {
-        room.tenant(schema).await;
+        test.tenant(schema).await;
     }
-    room.sql("CREATE ROLE guest LOGIN PASSWORD 'guest'").await;
-    let options = room.options().username("guest").password("guest");
+    test.sql("CREATE ROLE guest LOGIN PASSWORD 'guest'").await;
+    let options = test.options().username("guest").password("guest");
     let mut reader = CatalogReader::open(&options).await.unwrap();
     let schemas = ["acme".to_owned(), "beta".to_owned()];
     let read = reader.fingerprints(&schemas, &LeaveOut::nothing()).await;
     assert_eq!(read[0].1.as_ref().unwrap(), read[1].1.as_ref().unwrap());
     reader.close().await;
-    room.end().await;
+    test.end().await;
 }

@@ -1,6 +1,6 @@
-//! A tenant's schema with one of everything.
+//! The schema of a tenant with objects of all kinds.
 
-/// Made once for all of them.
+/// Created once, for all tenants.
 pub(crate) const SHARED: &str = "
     CREATE ROLE app; CREATE ROLE other;
     CREATE SCHEMA shared;

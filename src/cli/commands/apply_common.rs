@@ -171,13 +171,13 @@ fn exit_of(error: &UpgradeError) -> Exit {
         | UpgradeError::Address { .. }
         | UpgradeError::Contradiction { .. }
         | UpgradeError::NoUrl(_) => Exit::Project,
-        UpgradeError::Who(ResolveError::Nobody { .. }) => Exit::Nothing,
-        UpgradeError::Who(ResolveError::Query { failure, .. })
+        UpgradeError::Tenants(ResolveError::NoTenants { .. }) => Exit::Nothing,
+        UpgradeError::Tenants(ResolveError::Query { failure, .. })
             if failure.is_environmental() || failure.kind == FailureKind::ConnectionLost =>
         {
             Exit::Environment
         }
-        UpgradeError::Who(_) => Exit::Project,
+        UpgradeError::Tenants(_) => Exit::Project,
         UpgradeError::Connect { .. } => Exit::Environment,
     }
 }

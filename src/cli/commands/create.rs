@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::postgres::Url;
 use crate::tenants::TenantSelector;
-use crate::upgrade::{Direction, IfThere, Order, TargetVersion, UpgradeRequest, upgrade};
+use crate::upgrade::{Direction, IfExists, Order, TargetVersion, UpgradeRequest, upgrade};
 
 pub(crate) async fn run(
     global: &Global,
@@ -28,8 +28,8 @@ fn request(global: &Global, args: &CreateArgs) -> UpgradeRequest {
         scope: apply_common::scope(global, &global.databases, args.connection.url.is_some()),
         url: args.connection.url.clone().map(Url::new),
         tenants: Some(TenantSelector::New(args.tenants.clone())),
-        create: Some(if args.if_not_exists { IfThere::GoOn } else { IfThere::Refuse }),
-        shared_alone: false,
+        create: Some(if args.if_not_exists { IfExists::Continue } else { IfExists::Fail }),
+        shared_only: false,
         partition: None,
         direction: Direction::Up(TargetVersion::Head),
         order: Order::Source,

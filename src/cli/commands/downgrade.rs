@@ -54,7 +54,7 @@ fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> UpgradeRequest 
         url: args.connection.url.clone().map(Url::new),
         tenants: apply_common::whom(&args.tenants),
         reported_at: None,
-        shared_alone: args.tenants.shared,
+        shared_only: args.tenants.shared,
         partition: args.tenants.partition,
         order: apply_common::order(&args.tenants),
         dry_run: apply_common::rehearsal(&args.tenants, &args.execution),
@@ -69,9 +69,9 @@ fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> UpgradeRequest 
 fn back(global: &Global, args: &DowngradeArgs, applied: AppliedBy) -> UpgradeRequest {
     let databases: Vec<String> = applied.database.into_iter().collect();
     let tenants = applied.units.iter().filter(|unit| unit.is_tenant);
-    let recorded =
+    let saved_tenant =
         |unit: &AppliedTo| SavedTenant { name: unit.name.clone(), target: unit.target.clone() };
-    let tenants: Vec<SavedTenant> = tenants.map(recorded).collect();
+    let tenants: Vec<SavedTenant> = tenants.map(saved_tenant).collect();
     let versions = applied.units.into_iter().map(|unit| {
         let track = if unit.is_tenant { TrackKind::Tenant } else { TrackKind::Shared };
         let AppliedTo { name, versions, rows_before, .. } = unit;
@@ -79,8 +79,8 @@ fn back(global: &Global, args: &DowngradeArgs, applied: AppliedBy) -> UpgradeReq
     });
     UpgradeRequest {
         scope: apply_common::scope(global, &databases, args.connection.url.is_some()),
-        shared_alone: tenants.is_empty(),
-        tenants: (!tenants.is_empty()).then_some(TenantSelector::Recorded(tenants)),
+        shared_only: tenants.is_empty(),
+        tenants: (!tenants.is_empty()).then_some(TenantSelector::Saved(tenants)),
         reported_at: applied.address,
         direction: Direction::RollbackRun(Arc::new(AppliedRun { versions: versions.collect() })),
         ..request(global, args, DownTo::Base)

@@ -58,8 +58,8 @@ fn write_track(text: &mut String, track: &TrackPlan) {
         "  {} track   {} ({}, because {})",
         track.kind,
         track.directory,
-        track.chosen.format.name(),
-        track.chosen.reason
+        track.detected.format.name(),
+        track.detected.reason
     );
     for allowed in track.allowed_directions() {
         let _ = writeln!(text, "    warning: {allowed}");
@@ -105,8 +105,8 @@ fn as_json(loaded: &Loaded) -> Value {
         json!({
             "kind": track.kind.to_string(),
             "directory": track.directory,
-            "format": track.chosen.format.name(),
-            "format_reason": track.chosen.reason,
+            "format": track.detected.format.name(),
+            "format_reason": track.detected.reason,
             "migrations": migrations,
         })
     };

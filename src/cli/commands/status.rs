@@ -67,7 +67,7 @@ async fn one(
     let request = UpgradeRequest {
         scope: apply_common::scope(global, &[name.to_owned()], args.connection.url.is_some()),
         url: args.connection.url.clone().map(Url::new),
-        shared_alone: whom.is_none(),
+        shared_only: whom.is_none(),
         tenants: whom,
         partition: args.partition,
         order: Order::Source,

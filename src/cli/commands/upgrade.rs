@@ -46,7 +46,7 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<RemainingUnits>) ->
         None => global.databases.clone(),
     };
     let reported_at = left.as_ref().and_then(|left| left.address.clone());
-    let (whom, shared_alone) = match left {
+    let (whom, shared_only) = match left {
         Some(left) => (whom_of(&left), left.tenants.is_empty()),
         None => (apply_common::whom(&args.tenants), args.tenants.shared),
     };
@@ -55,7 +55,7 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<RemainingUnits>) ->
         url: args.connection.url.clone().map(Url::new),
         tenants: whom,
         reported_at,
-        shared_alone,
+        shared_only,
         create: None,
         partition: args.tenants.partition,
         direction: Direction::Up(match args.to.as_str() {
@@ -71,10 +71,10 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<RemainingUnits>) ->
 
 /// `None` if the report has left the shared track alone.
 fn whom_of(left: &RemainingUnits) -> Option<TenantSelector> {
-    let recorded = |(name, target): &(String, String)| SavedTenant {
+    let saved_tenant = |(name, target): &(String, String)| SavedTenant {
         name: name.clone(),
         target: target.clone(),
     };
-    let tenants: Vec<SavedTenant> = left.tenants.iter().map(recorded).collect();
-    (!tenants.is_empty()).then_some(TenantSelector::Recorded(tenants))
+    let tenants: Vec<SavedTenant> = left.tenants.iter().map(saved_tenant).collect();
+    (!tenants.is_empty()).then_some(TenantSelector::Saved(tenants))
 }

@@ -120,13 +120,16 @@ fn the_driver_looks_at_the_session() {
     let insert = "insert into \"t\".\"schema_migrations\" (version) values ('1')";
     let commits = Dbmate.apply(&migrations[0], &ledger);
     assert_eq!(texts(&commits), ["BEGIN READ WRITE", "-- migrate:up\ncommit;\n", insert, "COMMIT"]);
-    assert_eq!(commits[3].demand().unwrap().refusal, "pq: unexpected transaction status idle");
+    assert_eq!(
+        commits[3].precondition().unwrap().refusal,
+        "pq: unexpected transaction status idle"
+    );
     let outside = Dbmate.apply(&migrations[1], &ledger);
     assert_eq!(texts(&outside), ["-- migrate:up transaction:false\nvacuum;\n", insert]);
-    assert!(outside.iter().all(|message| message.demand().is_none()));
+    assert!(outside.iter().all(|message| message.precondition().is_none()));
     let fused = Dbmate.apply(&migrations[2], &ledger);
     assert_eq!(fused.len(), 1);
-    assert!(!fused[0].demand().unwrap().in_transaction);
+    assert!(!fused[0].precondition().unwrap().in_transaction);
 }
 
 #[test]

@@ -493,8 +493,8 @@ fn detection_leads_to_the_same_question() {
     ] {
         let files = MemoryFiles::new(files.iter().copied());
         let directory = directory(&files, "m");
-        let chosen = detect_format(&directory, None);
-        let error = chosen.and_then(|chosen| load(chosen.format, &directory)).unwrap_err();
+        let detected = detect_format(&directory, None);
+        let error = detected.and_then(|detected| load(detected.format, &directory)).unwrap_err();
         assert!(
             error.to_string().contains(expected) || error.to_string().contains("ambiguous"),
             "{error}"

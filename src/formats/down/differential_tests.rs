@@ -290,10 +290,10 @@ async fn ours<T: Tool>(
     for index in decision.undo {
         let below = index.checked_sub(1).map(|below| &migrations[below]);
         let messages = T::FORMAT.revert(&migrations[index], below, &ledger);
-        let recorded = T::FORMAT.is_applied_expr(&migrations[index], &ledger);
-        let aftermath = session.step(&messages, &recorded).await;
-        let aftermath = aftermath.map_err(|failed| failed.failure.message)?;
-        assert!(!aftermath.recorded, "{index} is still recorded");
+        let is_applied_expr = T::FORMAT.is_applied_expr(&migrations[index], &ledger);
+        let postcondition = session.step(&messages, &is_applied_expr).await;
+        let postcondition = postcondition.map_err(|failed| failed.failure.message)?;
+        assert!(!postcondition.is_applied, "{index} is still recorded");
     }
     session.close().await;
     Ok(())

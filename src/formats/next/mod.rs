@@ -31,7 +31,7 @@ pub(crate) fn next_files(
 ) -> Result<Vec<NewFile>, NextError> {
     let slug = MigrationName::new(message)?;
     let format = match detect_format(directory, wanted) {
-        Ok(chosen) => chosen.format,
+        Ok(detected) => detected.format,
         Err(FormatError::NoMigrations { path, found }) => {
             return Err(NextError::Format(FormatError::Directory {
                 path,

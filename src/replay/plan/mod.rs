@@ -1,7 +1,7 @@
-//! The plan: databases × tracks × units, worked out before anything starts. Pure: `mig-ci list` prints it without a server.
+//! The plan: databases × tracks × units, determined before anything starts. Pure: `mig-ci list` prints it without a server.
 
+mod sample_version;
 mod selection;
-mod stand;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+pub(crate) use sample_version::applied_in_sample;
 pub(crate) use selection::Selection;
-pub(crate) use stand::stands_after;
 pub(crate) use track::{MigrationState, TrackPlan, directory};
 pub(crate) use units::{PlannedUnit, StartingState};
 
@@ -21,12 +21,12 @@ use crate::formats::FormatError;
 use crate::model::{Database, Files, Partition, Project, TargetError, Tenancy, TrackKind};
 use units::{shared_units, tenant_units};
 
-/// All that a run will do.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplayPlan {
     /// In the order of the configuration.
     pub(crate) databases: Vec<DatabasePlan>,
-    /// The part of the whole that this is.
+    /// The partition that this plan is limited to.
     pub(crate) partition: Option<Partition>,
 }
 
@@ -38,13 +38,13 @@ pub(crate) struct DatabasePlan {
     pub(crate) shared: Option<TrackPlan>,
     pub(crate) tenants: Option<TrackPlan>,
     pub(crate) tenancy: Tenancy,
-    /// SQL files for each tenant.
+    /// SQL files that run for each tenant.
     pub(crate) tenant_prepare: Vec<Utf8PathBuf>,
     /// In plan order: the shared track's starting states, then the samples by name, `fresh_1`, `fresh_2`, `base`.
     pub(crate) units: Vec<PlannedUnit>,
 }
 
-/// Why there is no plan.
+/// Why no plan could be created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     #[error("database `{database}`, {kind} track: {source}")]
@@ -63,7 +63,7 @@ pub(crate) enum PlanError {
         path: Utf8PathBuf,
         version: String,
         directory: Utf8PathBuf,
-        /// The newest first.
+        /// Newest first.
         known: Vec<String>,
     },
     #[error(
@@ -85,14 +85,14 @@ pub(crate) enum PlanError {
 }
 
 impl PlanError {
-    /// A part of a directory would run in the wrong direction.
+    /// A file of a directory would run in the wrong direction.
     pub(crate) fn is_about_direction(&self) -> bool {
         matches!(self, Self::Format { source: FormatError::Direction { .. }, .. })
     }
 }
 
 impl ReplayPlan {
-    /// Reads the migrations of both revisions and lays out the units. `base` is absent where there is no base revision.
+    /// Reads the migrations of both revisions and creates the units. `base` is `None` if there is no base revision.
     pub(crate) fn new(
         project: &Project,
         head: &dyn Files,
@@ -103,12 +103,12 @@ impl ReplayPlan {
         for database in selection.databases(&project.databases)? {
             databases.push(DatabasePlan::new(database, head, base)?);
         }
-        selection.keep_tenants(&mut databases)?;
-        selection.keep_partition(&mut databases)?;
+        selection.retain_tenants(&mut databases)?;
+        selection.retain_partition(&mut databases)?;
         Ok(Self { databases, partition: selection.partition })
     }
 
-    /// Every unit with its database, in plan order: the order of all results.
+    /// Every unit with its database, in plan order, which is the order of all results.
     pub(crate) fn units(&self) -> impl Iterator<Item = (&DatabasePlan, &PlannedUnit)> {
         self.databases
             .iter()
@@ -141,7 +141,7 @@ impl DatabasePlan {
                 let track = &tenants.track;
                 let plan = TrackPlan::new(&database.name, TrackKind::Tenant, track, head, base)?;
                 let of_tenants = tenant_units(database, tenants, &plan, head)?;
-                each_has_a_ledger(database, &plan, &units, &of_tenants)?;
+                check_ledgers_are_distinct(database, &plan, &units, &of_tenants)?;
                 units.extend(of_tenants);
                 Some(plan)
             }
@@ -152,7 +152,9 @@ impl DatabasePlan {
         });
         for (kind, sample) in samples {
             let track = if kind == TrackKind::Shared { &shared } else { &tenants };
-            track.as_ref().map_or(Ok(()), |track| stand::check(&database.name, sample, track))?;
+            track
+                .as_ref()
+                .map_or(Ok(()), |track| sample_version::check(&database.name, sample, track))?;
         }
         Ok(Self {
             name: database.name.as_str().into(),
@@ -173,8 +175,8 @@ impl DatabasePlan {
     }
 }
 
-/// Tenants in schemas share a database: a ledger that is named with its schema is one for all of them.
-fn each_has_a_ledger(
+/// Tenants that are schemas share a database. A ledger name with a schema would be one ledger for all of them.
+fn check_ledgers_are_distinct(
     database: &Database,
     track: &TrackPlan,
     shared: &[PlannedUnit],
@@ -191,7 +193,7 @@ fn each_has_a_ledger(
             database: database.name.clone(),
             directory: track.directory.clone(),
             ledger: unit.ledger.qualified(),
-            format: track.chosen.format.name(),
+            format: track.detected.format.name(),
         }),
     }
 }

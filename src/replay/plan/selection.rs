@@ -1,14 +1,14 @@
-//! What of a project a run is about: `-n`, `--tenant` and `--partition`.
+//! Selects databases, tenants and a partition of a project: `-n`, `--tenant` and `--partition`.
 
 use super::{DatabasePlan, PlanError, PlannedUnit, StartingState};
 use crate::model::{Database, Partition, TrackKind};
 
-/// What of the project is wanted. Empty lists mean all.
+/// The selection. Empty lists select everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
     pub(crate) databases: Vec<String>,
     pub(crate) tenants: Vec<String>,
-    /// Of what is left after that.
+    /// A partition of the selected tenants.
     pub(crate) partition: Option<Partition>,
 }
 
@@ -29,7 +29,10 @@ impl Selection {
         Ok(all.iter().filter(wanted).collect())
     }
 
-    pub(crate) fn keep_tenants(&self, databases: &mut Vec<DatabasePlan>) -> Result<(), PlanError> {
+    pub(crate) fn retain_tenants(
+        &self,
+        databases: &mut Vec<DatabasePlan>,
+    ) -> Result<(), PlanError> {
         if self.tenants.is_empty() {
             return Ok(());
         }
@@ -48,15 +51,15 @@ impl Selection {
                     || self.tenants.iter().any(|name| **name == *unit.name)
             });
         }
-        // A database none of whose tenants were asked for has nothing to say about them.
+        // A database without selected tenants is omitted.
         databases.retain(|d| d.units.iter().any(|unit| unit.track == TrackKind::Tenant));
         Ok(())
     }
 
-    /// Deals out the tenants of each database, and databases without tenants, in plan order. The tenants that are made up
-    /// stay together, because the second empty one is there to show what the first one hides. Shared tracks are in each
-    /// part that has tenants who stand on them.
-    pub(crate) fn keep_partition(
+    /// Distributes the tenants of each database, and databases without tenants, in plan order. Generated tenants stay
+    /// together, because the second empty one reveals what the first one hides. A shared track is in each partition that has
+    /// tenants depending on it.
+    pub(crate) fn retain_partition(
         &self,
         databases: &mut Vec<DatabasePlan>,
     ) -> Result<(), PlanError> {
@@ -70,10 +73,12 @@ impl Selection {
             if database.tenants.is_none() {
                 return next();
             }
-            let mut of_made_up = None;
+            let mut of_generated = None;
             database.units.retain(|unit| match unit.track {
                 TrackKind::Shared => true,
-                TrackKind::Tenant if is_made_up(unit) => *of_made_up.get_or_insert_with(&mut next),
+                TrackKind::Tenant if is_generated(unit) => {
+                    *of_generated.get_or_insert_with(&mut next)
+                }
                 TrackKind::Tenant => next(),
             });
             database.units.iter().any(|unit| unit.track == TrackKind::Tenant)
@@ -85,6 +90,6 @@ impl Selection {
     }
 }
 
-fn is_made_up(unit: &PlannedUnit) -> bool {
+fn is_generated(unit: &PlannedUnit) -> bool {
     !matches!(unit.start, StartingState::Sample(_))
 }

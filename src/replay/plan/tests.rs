@@ -82,7 +82,7 @@ fn names(plan: &ReplayPlan) -> Vec<String> {
 }
 
 #[test]
-fn every_track_has_its_starting_states_in_order() {
+fn tracks_have_their_starting_states_in_plan_order() {
     let project = project(vec![sample("acme", None), sample("We'ird", None)]);
     let plan = plan(&project, &Selection::default()).unwrap();
     assert_eq!(
@@ -104,7 +104,7 @@ fn every_track_has_its_starting_states_in_order() {
 }
 
 #[test]
-fn states_tell_what_the_pull_request_changes() {
+fn migration_states_show_the_changes_of_the_pull_request() {
     let plan = plan(&project(Vec::new()), &Selection::default()).unwrap();
     let tenants = plan.databases[0].tenants.as_ref().unwrap();
     let states: Vec<String> = tenants
@@ -120,18 +120,18 @@ fn states_tell_what_the_pull_request_changes() {
 }
 
 #[test]
-fn without_a_base_all_is_pending() {
+fn without_a_base_all_migrations_are_pending() {
     let head = MemoryFiles::new(HEAD);
     let plan = ReplayPlan::new(&project(Vec::new()), &head, None, &Selection::default()).unwrap();
     assert_eq!(plan.tracks().map(TrackPlan::pending).sum::<usize>(), HEAD.len());
 }
 
 #[test]
-fn a_selection_keeps_the_shared_track_that_tenants_stand_on() {
+fn a_tenant_selection_keeps_the_shared_track() {
     let project = project(vec![sample("acme", None)]);
     let selection = Selection { tenants: vec!["acme".into()], ..Selection::default() };
-    let chosen = plan(&project, &selection).unwrap();
-    assert_eq!(names(&chosen), ["shared base", "shared fresh", "tenant acme"]);
+    let selected = plan(&project, &selection).unwrap();
+    assert_eq!(names(&selected), ["shared base", "shared fresh", "tenant acme"]);
 
     let unknown = Selection { tenants: vec!["acne".into()], ..Selection::default() };
     let error = plan(&project, &unknown).unwrap_err().to_string();
@@ -145,7 +145,7 @@ fn a_selection_keeps_the_shared_track_that_tenants_stand_on() {
 }
 
 #[test]
-fn partitions_are_the_whole_and_no_tenant_is_in_two() {
+fn partitions_cover_all_tenants_without_overlap() {
     let samples = ["acme", "globex", "hooli", "initech"].map(|name| sample(name, None));
     let mut project = project(samples.to_vec());
     let users = Database { name: "users".into(), tenants: None, ..project.databases[0].clone() };
@@ -159,7 +159,7 @@ fn partitions_are_the_whole_and_no_tenant_is_in_two() {
             let part = plan(&project, &Selection { partition, ..Selection::default() }).unwrap();
             assert_eq!(part.partition, partition);
             let names: Vec<_> = part.units().map(unit_name).collect();
-            // Whoever stands on a shared track has it, and the second empty tenant is where the first is.
+            // A partition with tenants has their shared track, and both empty tenants are in one partition.
             let has = |wanted: &str| names.iter().any(|name| name.ends_with(wanted));
             assert_eq!(has("app shared base"), names.iter().any(|name| name.contains("tenant")));
             assert!(has("fresh_1") == has("fresh_2") && has("fresh_1") == has("tenant base"));
@@ -182,13 +182,13 @@ fn unit_name((database, unit): (&DatabasePlan, &PlannedUnit)) -> String {
 }
 
 #[test]
-fn a_sample_cannot_stand_at_a_version_that_nobody_has() {
+fn a_sample_version_without_a_migration_is_an_error() {
     let error = plan(&project(vec![sample("acme", Some("7"))]), &Selection::default());
     assert_eq!(
         error.unwrap_err().to_string(),
         "database `app`: the sample samples/acme.sql is configured with version `7`, which no migration of \
          tenant has; the newest are `4`, `2`, `1`"
     );
-    // One that only the base has is a place to stand at too.
+    // A version that only the base has is valid.
     assert!(plan(&project(vec![sample("acme", Some("3"))]), &Selection::default()).is_ok());
 }

@@ -1,4 +1,4 @@
-//! A migration directory at both revisions, and what became of each migration between them.
+//! A migration directory at both revisions, and the state of each migration between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,28 +11,27 @@ use crate::formats::{
 use crate::model::{ChangedMigration, Deploy, Files, Migration, MigrationChange, Track, TrackKind};
 use crate::sql::{Certainty, effects, first_difference, place_in};
 
-/// One migration directory, read at both revisions.
 #[derive(Debug, Clone)]
 pub(crate) struct TrackPlan {
     pub(crate) kind: TrackKind,
     pub(crate) directory: Utf8PathBuf,
-    pub(crate) chosen: DetectedFormat,
+    pub(crate) detected: DetectedFormat,
     /// Who runs it in production.
     pub(crate) deploy: Deploy,
-    /// Empty where there is no base, or where the base has no such directory.
+    /// Empty if there is no base, or if the base has no such directory.
     pub(crate) base: Vec<Migration>,
     pub(crate) head: Vec<Migration>,
-    /// A migration, or a function that it makes, speaks of advisory locks of the session.
+    /// A migration, or a function that it creates, uses session-level advisory locks.
     pub(crate) takes_session_locks: bool,
-    /// A migration may drop or rename something that another unit looks for, or take a right away.
+    /// A migration may drop or rename an object that another unit uses, or revoke a privilege.
     pub(crate) takes_away: bool,
-    /// Names of objects that migrations make in the first schema of the search path.
+    /// Names of objects that migrations create in the first schema of the search path.
     pub(crate) made_names: BTreeSet<String>,
-    /// What the head changed in the base's migrations and the tool does not notice, since it keeps no checksum.
+    /// Edits of the base's migrations that the tool does not detect, since it stores no checksum.
     pub(crate) unnoticed: Vec<ChangedMigration>,
-    /// What looks like a down migration in the head's files, and runs forwards since `forward-only` names it.
+    /// Files of the head that look like down migrations, and run forwards since `forward-only` lists them.
     allowed_directions: Vec<AllowedDirection>,
-    /// Names in `forward-only` that no file of the head has.
+    /// Names in `forward-only` that match no file of the head.
     unknown_names: Vec<String>,
 }
 
@@ -40,13 +39,13 @@ pub(crate) struct TrackPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum MigrationState {
-    /// In both, the same.
+    /// In both revisions, unchanged.
     Base,
-    /// In both, with another text in the head.
+    /// In both revisions, with different text.
     Edited,
-    /// In the head alone.
+    /// Only in the head.
     Pending,
-    /// In the base alone.
+    /// Only in the base.
     Removed,
 }
 
@@ -60,12 +59,12 @@ impl TrackPlan {
     ) -> Result<Self, PlanError> {
         let in_head = directory(track, head);
         let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
-        let chosen = formats::detect_format(&in_head, track.format.as_deref()).map_err(failed)?;
+        let detected = formats::detect_format(&in_head, track.format.as_deref()).map_err(failed)?;
         let LoadedDirectory { migrations: head, allowed: allowed_directions } =
-            formats::load(chosen.format, &in_head).map_err(failed)?;
+            formats::load(detected.format, &in_head).map_err(failed)?;
         let unknown_names = formats::unknown_names(&in_head).map_err(failed)?;
         let base = match base {
-            Some(files) => load_base(&chosen, &directory(track, files)),
+            Some(files) => load_base(&detected, &directory(track, files)),
             None => Ok(Vec::new()),
         }
         .map_err(|source| PlanError::BaseFormat {
@@ -80,7 +79,7 @@ impl TrackPlan {
         let plan = Self {
             kind,
             directory: track.migrations.clone(),
-            chosen,
+            detected,
             deploy: track.deploy,
             base,
             head,
@@ -94,22 +93,24 @@ impl TrackPlan {
         Ok(Self { unnoticed: plan.unnoticed_changes(), ..plan })
     }
 
-    /// The ledger where the search path begins with `schema`.
+    /// The ledger if the search path begins with `schema`.
     pub(crate) fn ledger(
         &self,
         track: &Track,
         files: &dyn Files,
         schema: &str,
     ) -> Result<Ledger, FormatError> {
-        self.chosen.format.ledger(&directory(track, files), schema)
+        self.detected.format.ledger(&directory(track, files), schema)
     }
 
     /// All migrations of both revisions with their states: the head's in its order, then the removed ones.
     pub(crate) fn states(&self) -> Vec<(&Migration, MigrationState)> {
-        let (head, removed) = self.twins();
-        let state = |(migration, twin): (&Migration, Option<&Migration>)| match twin {
+        let (head, removed) = self.counterparts();
+        let state = |(migration, counterpart): (&Migration, Option<&Migration>)| match counterpart {
             None => MigrationState::Pending,
-            Some(twin) if twin.up.text() == migration.up.text() => MigrationState::Base,
+            Some(counterpart) if counterpart.up.text() == migration.up.text() => {
+                MigrationState::Base
+            }
             Some(_) => MigrationState::Edited,
         };
         let head = head.into_iter().map(|pair| (pair.0, state(pair)));
@@ -117,16 +118,16 @@ impl TrackPlan {
         head.chain(removed).collect()
     }
 
-    /// The head's migrations with what the base has for them, and those of the base that the head has no more.
-    fn twins(&self) -> (Vec<(&Migration, Option<&Migration>)>, Vec<&Migration>) {
+    /// The head's migrations with their counterparts in the base, and the base's migrations that the head lacks.
+    fn counterparts(&self) -> (Vec<(&Migration, Option<&Migration>)>, Vec<&Migration>) {
         let mut in_base: BTreeMap<&str, Vec<&Migration>> = BTreeMap::new();
         for migration in self.base.iter().rev() {
             in_base.entry(&migration.version).or_default().push(migration);
         }
-        let twin = |migration| -> (&Migration, Option<&Migration>) {
+        let counterpart = |migration| -> (&Migration, Option<&Migration>) {
             (migration, in_base.get_mut(migration.version.as_str()).and_then(Vec::pop))
         };
-        let head = self.head.iter().map(twin).collect();
+        let head = self.head.iter().map(counterpart).collect();
         let removed = |migration: &&Migration| {
             in_base.get(migration.version.as_str()).is_some_and(|left| {
                 left.iter().any(|other| std::ptr::eq::<Migration>(*other, *migration))
@@ -135,9 +136,9 @@ impl TrackPlan {
         (head, self.base.iter().filter(removed).collect())
     }
 
-    /// Edits of comments and spaces alone are none.
+    /// Undetected edits and removals. Edits of comments and whitespace do not count.
     fn unnoticed_changes(&self) -> Vec<ChangedMigration> {
-        let (head, removed) = self.twins();
+        let (head, removed) = self.counterparts();
         let changed = |base: &Migration, change| ChangedMigration {
             version: base.version.clone(),
             path: base.up.path().to_owned(),
@@ -156,12 +157,12 @@ impl TrackPlan {
         edited.chain(removed.map(|old| changed(old, MigrationChange::Removed))).collect()
     }
 
-    /// The base does not have it: an empty target takes those of the base from the head too.
+    /// The base does not contain it. An empty target takes the base's migrations from the head, too.
     pub(crate) fn is_pending(&self, migration: &Migration) -> bool {
         self.base.iter().all(|known| known.version != migration.version)
     }
 
-    /// What `forward-only` lets run, and the names in it that allow nothing: a sentence each.
+    /// A sentence for each file that `forward-only` allows, and for each of its names that matches no file.
     pub(crate) fn allowed_directions(&self) -> impl Iterator<Item = String> {
         let allowed = self.allowed_directions.iter().map(|allowed| {
             format!(
@@ -193,7 +194,7 @@ fn may_take_away(migration: &Migration) -> bool {
     effects(&migration.up).takes_away() != Certainty::No
 }
 
-/// The directory of a track, in one tree of files.
+/// The directory of a track in one file tree.
 pub(crate) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory<'a> {
     Directory {
         files,
@@ -204,13 +205,13 @@ pub(crate) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory
     }
 }
 
-/// A directory that the base does not have yet has no migrations there; that is no error.
+/// A directory that does not exist in the base has no migrations there; this is not an error.
 fn load_base(
-    chosen: &DetectedFormat,
+    detected: &DetectedFormat,
     directory: &Directory<'_>,
 ) -> Result<Vec<Migration>, FormatError> {
     if directory.files.list(directory.path)?.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(formats::load(chosen.format, directory)?.migrations)
+    Ok(formats::load(detected.format, directory)?.migrations)
 }

@@ -1,4 +1,4 @@
-//! The units of a database: from which states its tracks are replayed.
+//! The units of a database: the starting states of its tracks.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use super::track::{TrackPlan, directory};
 use crate::formats::Ledger;
 use crate::model::{Database, Files, Sample, TenantTrack, Track, TrackKind};
 
-/// The synthetic tenants that every tenant track gets besides its samples: two that start empty (the second is what
-/// shows an object made outside of the tenant's own target), and one that starts from the base.
+/// The generated tenants of every tenant track, in addition to its samples: two that start empty (the second reveals objects
+/// created outside of the tenant's own target), and one that starts from the base.
 pub(crate) const FRESH_TENANTS: [&str; 2] = ["fresh_1", "fresh_2"];
 pub(crate) const BASE_TENANT: &str = "base";
 
-/// The shared track's starting states.
+/// Names of the shared track's starting states.
 const SHARED_BASE: &str = "base";
 const SHARED_SAMPLE: &str = "sample";
 const SHARED_FRESH: &str = "fresh";
 
-/// A schema that every tool can work in.
+/// A placeholder schema that every tool supports.
 const ANY_SCHEMA: &str = "any_schema";
 
 /// One track on one target.
@@ -28,29 +28,29 @@ pub(crate) struct PlannedUnit {
     pub(crate) track: TrackKind,
     /// The tenant, or the starting state of a shared track.
     pub(crate) name: Arc<str>,
-    /// The schema or database that it stands for.
+    /// The schema or database of the tenant.
     pub(crate) target: String,
     pub(crate) start: StartingState,
-    /// What its sessions must see: every one of these schemas exists, in this order.
+    /// The search path of its sessions: each of these schemas must exist.
     pub(crate) search_path: Vec<String>,
     pub(crate) ledger: Ledger,
-    /// Why the tool cannot work in this target at all.
+    /// Why the tool does not support this target.
     pub(crate) refused: Option<String>,
 }
 
-/// Where a unit starts from.
+/// The state that a unit starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StartingState {
-    /// Empty: all of the head's migrations, from zero.
+    /// Empty: all migrations of the head are applied.
     Fresh,
-    /// What the base's migrations make.
+    /// The state after the base's migrations.
     Base,
-    /// A file.
+    /// Loaded from a file.
     Sample(Sample),
 }
 
 impl StartingState {
-    /// In words, for lists.
+    /// A description for lists.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Fresh => "empty".to_owned(),
@@ -67,7 +67,7 @@ impl StartingState {
     }
 }
 
-/// The state that tenants will stand on (a sample's, else the base's), and an empty one that takes all migrations.
+/// The state that tenants depend on (a sample's, else the base's), and an empty one to which all migrations are applied.
 pub(crate) fn shared_units(
     database: &Database,
     track: &Track,
@@ -77,7 +77,7 @@ pub(crate) fn shared_units(
     let failed =
         |source| PlanError::Format { database: database.name.clone(), kind: plan.kind, source };
     let schema = track.search_path.first().unwrap_or(&track.schema);
-    let ledger = plan.chosen.format.ledger(&directory(track, head), schema).map_err(failed)?;
+    let ledger = plan.detected.format.ledger(&directory(track, head), schema).map_err(failed)?;
     let main = match &track.sample {
         Some(sample) => (SHARED_SAMPLE, StartingState::Sample(sample.clone())),
         None => (SHARED_BASE, StartingState::Base),
@@ -96,7 +96,7 @@ pub(crate) fn shared_units(
         .collect())
 }
 
-/// The samples, two that start empty, and one that the base's migrations make.
+/// The samples, two tenants that start empty, and one that starts from the base.
 pub(crate) fn tenant_units(
     database: &Database,
     tenants: &TenantTrack,
@@ -105,9 +105,9 @@ pub(crate) fn tenant_units(
 ) -> Result<Vec<PlannedUnit>, PlanError> {
     let ledger_in = |schema: &str| {
         let directory = directory(&tenants.track, head);
-        plan.chosen.format.ledger(&directory, schema)
+        plan.detected.format.ledger(&directory, schema)
     };
-    // What is wrong with the ledger of a plain name is wrong for all.
+    // An error in the ledger of a plain name is an error for all tenants.
     let failed =
         |source| PlanError::Format { database: database.name.clone(), kind: plan.kind, source };
     let elsewhere = ledger_in(ANY_SCHEMA).map_err(failed)?;
@@ -128,7 +128,7 @@ pub(crate) fn tenant_units(
             let schema = search_path.first().map_or("public", String::as_str);
             let (ledger, refused) = match ledger_in(schema) {
                 Ok(ledger) => (ledger, None),
-                // With a plain name it is the template's fault, and that of all tenants.
+                // With a plain name it is an error of the template, for all tenants.
                 Err(source) if start.sample_path().is_none() => return Err(failed(source)),
                 Err(problem) => {
                     let help = problem.help().map_or_else(String::new, |help| format!("; {help}"));

@@ -16,7 +16,7 @@ pub(crate) struct UnitContext<'a> {
     pub(super) track: &'a TrackPlan,
     pub(super) unit: &'a PlannedUnit,
     /// The database on our server in which it lives.
-    pub(super) home: ScratchDatabase,
+    pub(super) scratch: ScratchDatabase,
 }
 
 impl UnitContext<'_> {
@@ -35,7 +35,7 @@ impl UnitContext<'_> {
 
     pub(super) fn enter(&self, phase: Phase) {
         tracing::debug!(%phase, "phase started");
-        self.replay.tell(RunEvent::UnitStarted { unit: self.name(), phase });
+        self.replay.emit(RunEvent::UnitStarted { unit: self.name(), phase });
     }
 
     /// What of the database is its own.
@@ -45,10 +45,10 @@ impl UnitContext<'_> {
     }
 
     pub(super) async fn owner_session(&self) -> Result<Session, Failure> {
-        let options = self.replay.server.owner(&self.home.name);
+        let options = self.replay.server.owner(&self.scratch.name);
         // Whatever the project's settings, the role or the database say: checks read notices.
         let options = options.options([("client_min_messages", "notice")]);
-        let client = self.track.chosen.format.client();
+        let client = self.track.detected.format.client();
         let options = as_client(options, client);
         let mut session = self.replay.session(options, Some(&self.unit.search_path)).await?;
         let settings = client.settings(self.replay.server.session_settings());
@@ -63,7 +63,7 @@ impl UnitContext<'_> {
         let options = self
             .replay
             .server
-            .admin_in(&self.home.name)
+            .admin_in(&self.scratch.name)
             .options([("mig_ci.tenant", &*self.unit.name), ("mig_ci.target", &self.unit.target)]);
         self.replay.session(options, Some(&self.unit.search_path)).await
     }
@@ -72,7 +72,7 @@ impl UnitContext<'_> {
     pub(super) fn check_server(&self) -> Result<(), UnitEnd> {
         let reason = if self.replay.is_lost() {
             SERVER_LOST
-        } else if self.replay.doubts.is_about(&self.database.name) {
+        } else if self.replay.inconclusive.is_inconclusive(&self.database.name) {
             REPLAYED_LATER
         } else {
             return Ok(());
@@ -81,10 +81,10 @@ impl UnitContext<'_> {
     }
 
     /// A failure that others may have caused: the results of the database do not count.
-    pub(super) fn doubt(&self, phase: Phase, failure: &Failure) {
+    pub(super) fn check_conclusive(&self, phase: Phase, failure: &Failure) {
         // The head's migrations have run in the first empty tenant, with all that they bring. Before that, one unit can need
         // what another one brings.
         let others_change = phase != Phase::Head || self.track.takes_away;
-        self.replay.doubts.consider(&self.name(), others_change, failure);
+        self.replay.inconclusive.consider(&self.name(), others_change, failure);
     }
 }

@@ -117,7 +117,7 @@ impl Reach {
     /// Of a step. What cannot be rolled back whole has the database for itself.
     pub(crate) fn of_step(messages: &[QueryBatch], own: OwnObjects<'_>) -> Self {
         let scripts =
-            messages.iter().flat_map(QueryBatch::segments).filter_map(|part| match part {
+            messages.iter().flat_map(QueryBatch::fragments).filter_map(|part| match part {
                 Fragment::Script(script) => Some(effects(script)),
                 Fragment::Tool(_) => None,
             });
@@ -134,7 +134,7 @@ impl Reach {
 /// Whether all scripts of a step are rolled back whole when they fail.
 fn rolls_back(messages: &[QueryBatch]) -> bool {
     let has_script = |message: &QueryBatch| {
-        message.segments().iter().any(|segment| matches!(segment, Fragment::Script(_)))
+        message.fragments().iter().any(|fragment| matches!(fragment, Fragment::Script(_)))
     };
     let mut scripts = (0..messages.len()).filter(|index| has_script(&messages[*index]));
     scripts.all(|index| rolls_back_whole(messages, index))

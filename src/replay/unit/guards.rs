@@ -28,7 +28,7 @@ impl GuardWatch {
         if !track.is_pending(migration) {
             return None;
         }
-        let mut scripts = messages.iter().flat_map(QueryBatch::segments).filter_map(script_of);
+        let mut scripts = messages.iter().flat_map(QueryBatch::fragments).filter_map(script_of);
         let script = scripts.next()?.clone();
         let script = if scripts.next().is_some() { migration.up.clone() } else { script };
         let guards = guards(script.text());
@@ -43,7 +43,7 @@ impl GuardWatch {
         Some(Self { script, guards, before, hidden })
     }
 
-    /// Records what was skipped, as the server would say it, and what cannot be told.
+    /// Records what was skipped, as the server would say it, and what cannot be at_version.
     pub(crate) async fn finish(
         self,
         session: &mut Session,
@@ -76,8 +76,8 @@ impl GuardWatch {
     }
 }
 
-fn script_of(segment: &Fragment) -> Option<&Script> {
-    match segment {
+fn script_of(fragment: &Fragment) -> Option<&Script> {
+    match fragment {
         Fragment::Script(script) => Some(script),
         Fragment::Tool(_) => None,
     }

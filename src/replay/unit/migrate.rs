@@ -43,7 +43,7 @@ pub(super) async fn migrate_in(
     phase: Phase,
     migrations: &[Migration],
 ) -> Result<(), UnitEnd> {
-    let format = context.track.chosen.format;
+    let format = context.track.detected.format;
     let ledger = &context.unit.ledger;
     let looked = async {
         ensure_ledger(context, &mut session).await?;
@@ -60,7 +60,7 @@ pub(super) async fn migrate_in(
     let mut kept = None;
     if alone {
         let scripts = decision.apply.iter().map(|index| effects(&migrations[*index].up));
-        kept = Some(context.home.acquire(Reach::of(scripts, context.own()).alone()).await);
+        kept = Some(context.scratch.acquire(Reach::of(scripts, context.own()).alone()).await);
     }
     for (done, index) in decision.apply.iter().enumerate() {
         let rest = decision.apply[done..].iter().map(|index| &migrations[*index]);
@@ -93,7 +93,7 @@ pub(super) async fn migrate_in(
         None => Ok(()),
         Some(reason) => Err(at(phase)(Failure {
             place: decision.refused.map(|index| file_of(&migrations[index])),
-            hint: decision.refused.and_then(|index| twin(migrations, index)),
+            hint: decision.refused.and_then(|index| counterpart(migrations, index)),
             ..Failure::new(FailureKind::Refused, reason)
         })),
     }
@@ -104,9 +104,9 @@ pub(super) async fn ensure_ledger(
     context: &UnitContext<'_>,
     session: &mut Session,
 ) -> Result<(), Failure> {
-    let messages = context.track.chosen.format.ensure_ledger(&context.unit.ledger);
+    let messages = context.track.detected.format.ensure_ledger(&context.unit.ledger);
     let own = messages.iter().map(|message| Effects::of(&message.text()));
-    let _turn = context.home.acquire_if_needed(Reach::of(own, context.own())).await;
+    let _turn = context.scratch.acquire_if_needed(Reach::of(own, context.own())).await;
     for message in &messages {
         session.send(message).await?;
     }
@@ -123,10 +123,10 @@ async fn run_step(
     kept: Option<GatePermit>,
 ) -> (StepRecord, GatePermit) {
     let (unit, migration_name) = (context.name(), migration.file_name().into());
-    context.replay.tell(RunEvent::StepStarted { unit, migration: migration_name });
+    context.replay.emit(RunEvent::StepStarted { unit, migration: migration_name });
     let permit = match kept {
         Some(permit) => permit,
-        None => context.home.acquire(Reach::of_step(&batch.messages, context.own())).await,
+        None => context.scratch.acquire(Reach::of_step(&batch.messages, context.own())).await,
     };
     let was_open = session.is_left_in_transaction();
     let watch = GuardWatch::begin(context.track, session, migration, &batch.messages).await;
@@ -137,7 +137,7 @@ async fn run_step(
             if let Some(watch) = watch {
                 watch.finish(session, &seen, &context.unit.search_path, &mut step).await;
             }
-            step.recorded = Some(seen.recorded);
+            step.recorded = Some(seen.is_applied);
             if let Some(moved) = seen.moved_search_path(&context.unit.search_path) {
                 step.moved_search_path = Some(moved);
                 step.moved_at = search_path_command(&batch.messages);
@@ -150,7 +150,7 @@ async fn run_step(
             let mut failure = context.replay.settle(failed.failure).await;
             // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
             failure.place.get_or_insert_with(|| file_of(migration));
-            context.doubt(phase, &failure);
+            context.check_conclusive(phase, &failure);
             step.outcome = StepOutcome::Failed(Box::new(failure));
         }
     }
@@ -180,7 +180,7 @@ fn record_of(
 }
 
 /// Says that another file has the version of this one, if one has.
-fn twin(migrations: &[Migration], index: usize) -> Option<String> {
+fn counterpart(migrations: &[Migration], index: usize) -> Option<String> {
     let one = &migrations[index];
     let mut others = migrations.iter().enumerate().filter(|(other, _)| *other != index);
     let (_, other) = others.find(|(_, other)| other.version == one.version)?;

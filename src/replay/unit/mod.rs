@@ -40,10 +40,10 @@ impl<'a> UnitRun<'a> {
         database: &'a DatabasePlan,
         track: &'a TrackPlan,
         unit: &'a PlannedUnit,
-        home: ScratchDatabase,
+        scratch: ScratchDatabase,
     ) -> Self {
         let record = UnitRecord::new(&database.name, unit.track, &unit.name, &unit.target);
-        let context = UnitContext { replay, database, track, unit, home };
+        let context = UnitContext { replay, database, track, unit, scratch };
         Self { context, record, end: None, announced: false }
     }
 
@@ -101,7 +101,7 @@ impl<'a> UnitRun<'a> {
 
     /// Ends it because of something outside of any step: its target could not be made, its sample not be loaded.
     pub(crate) fn fail(&mut self, phase: Phase, failure: Failure) {
-        self.context.doubt(phase, &failure);
+        self.context.check_conclusive(phase, &failure);
         self.end.get_or_insert(UnitEnd::Failed { phase, failure: Some(Box::new(failure)) });
     }
 
@@ -122,8 +122,8 @@ impl<'a> UnitRun<'a> {
             .any(|step| step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun))
     }
 
-    pub(crate) fn home_name(&self) -> &str {
-        &self.context.home.name
+    pub(crate) fn scratch_name(&self) -> &str {
+        &self.context.scratch.name
     }
 
     pub(crate) fn set_shape(&mut self, shape: ShapeComparison) {
@@ -164,7 +164,7 @@ impl<'a> UnitRun<'a> {
         let (unit, took) = (self.context.name(), self.record.duration);
         let steps = self.record.steps.len();
         tracing::debug!(%verdict, steps, duration = ?took, "finished");
-        self.context.replay.tell(RunEvent::UnitFinished { unit, verdict, took });
+        self.context.replay.emit(RunEvent::UnitFinished { unit, verdict, took });
     }
 
     async fn try_reach_base(&mut self) -> Result<(), UnitEnd> {

@@ -8,7 +8,7 @@ use super::database_gate::Reach;
 use super::migrate::{ensure_ledger, migrate, migrate_in};
 use crate::model::{Failure, Migration, Phase, Sample, SampleLoad, TrackKind, UnitEnd, UnitRecord};
 use crate::postgres::Session;
-use crate::replay::plan::{TrackPlan, stands_after};
+use crate::replay::plan::{TrackPlan, applied_in_sample};
 use crate::samples::{SampleFile, SampleTarget, file_failure, load_sample, run_file};
 
 /// The tenant's own `prepare` files: what the platform provides to each.
@@ -18,7 +18,7 @@ pub(super) async fn run_prepare(context: &UnitContext<'_>) -> Result<(), Failure
     }
     // What the platform provides to each tenant may be one for the whole database or the server, such as an extension or
     // a membership in a role.
-    let _alone = context.home.acquire(Reach::WHOLE_SERVER).await;
+    let _alone = context.scratch.acquire(Reach::WHOLE_SERVER).await;
     let mut session = context.admin_session().await?;
     for path in &context.database.tenant_prepare {
         run_file(&mut session, context.replay.files, path).await?;
@@ -36,16 +36,16 @@ pub(super) async fn start_from(
 ) -> Result<(), UnitEnd> {
     record.sample = Some(SampleLoad { path: sample.path.clone(), ..SampleLoad::default() });
     let file = SampleFile::read(context.replay.files, &sample.path).map_err(at(Phase::Prepare))?;
-    let stands_after = stands_after(sample, context.track);
+    let applied_in_sample = applied_in_sample(sample, context.track);
     let track = context.track;
     let mut opened = None;
     let mut is_there = track.base.is_empty();
     if file.is_whole() {
         load(context, record, &file).await.map_err(at(Phase::Prepare))?;
-        let versioned = read_or_write_version(context, record, &file, sample, stands_after).await;
+        let versioned = read_or_write_version(context, record, &file, sample, applied_in_sample).await;
         opened = Some(versioned.map_err(at(Phase::Prepare))?);
     } else {
-        let upto = stands_after_rows(context, &file, sample, stands_after).await;
+        let upto = stands_after_rows(context, &file, sample, applied_in_sample).await;
         let upto = upto.map_err(at(Phase::Prepare))?;
         migrate(context, record, Phase::Base, upto).await?;
         load(context, record, &file).await.map_err(at(Phase::Prepare))?;
@@ -74,7 +74,7 @@ async fn load(
     let (schema, ledger) = (context.own().schema, &context.unit.ledger);
     // An extension is one for the whole database, and two samples may well bring the same.
     let reach = Reach::of(file.effects_beyond(schema), context.own());
-    let _turn = context.home.acquire_if_needed(reach).await;
+    let _turn = context.scratch.acquire_if_needed(reach).await;
     let mut session = context.admin_session().await?;
     let target = SampleTarget { role: context.replay.server.role_name(), schema, ledger };
     record.sample = Some(load_sample(&mut session, file, target).await?);
@@ -91,7 +91,7 @@ async fn stands_after_rows<'t>(
 ) -> Result<&'t [Migration], Failure> {
     let mut version = None;
     if file.has_ledger_rows(&context.unit.ledger, context.own().schema) {
-        let (format, ledger) = (context.track.chosen.format, &context.unit.ledger);
+        let (format, ledger) = (context.track.detected.format, &context.unit.ledger);
         let mut session = context.owner_session().await?;
         version = file.ledger_version(&mut session, format, ledger, context.own().schema).await?;
         session.close().await;
@@ -99,8 +99,8 @@ async fn stands_after_rows<'t>(
     let Some(version) = version else {
         return otherwise.ok_or_else(|| unknown_version(&sample.path));
     };
-    let told = Sample { version: Some(version.clone()), ..sample.clone() };
-    stands_after(&told, context.track).ok_or_else(|| no_such_version(&sample.path, &version))
+    let at_version = Sample { version: Some(version.clone()), ..sample.clone() };
+    applied_in_sample(&at_version, context.track).ok_or_else(|| no_such_version(&sample.path, &version))
 }
 
 /// A whole sample's ledger says where it stands; where it has none, one is written that says what is configured. The
@@ -110,9 +110,9 @@ async fn read_or_write_version(
     record: &mut UnitRecord,
     file: &SampleFile,
     sample: &Sample,
-    stands_after: Option<&[Migration]>,
+    applied_in_sample: Option<&[Migration]>,
 ) -> Result<Session, Failure> {
-    let format = context.track.chosen.format;
+    let format = context.track.detected.format;
     let ledger = &context.unit.ledger;
     let mut session = context.owner_session().await?;
     let rows = session.ledger(ledger, &format.ledger_rows(ledger)).await?.unwrap_or_default();
@@ -124,7 +124,7 @@ async fn read_or_write_version(
             return Err(failure);
         }
         record.sample.get_or_insert_with(SampleLoad::default).assumed = assumed;
-        let applied = stands_after.ok_or_else(|| unknown_version(&sample.path))?;
+        let applied = applied_in_sample.ok_or_else(|| unknown_version(&sample.path))?;
         ensure_ledger(context, &mut session).await?;
         let applied: Vec<&Migration> = applied.iter().collect();
         session.execute(format.stamp(&applied, ledger)).await?;

@@ -43,7 +43,7 @@ pub(super) fn note_unapplied(
 
 /// The current version of a ledger with one row is a migration that the base does not have.
 fn stands_at_a_pending_one(track: &TrackPlan, rows: &[LedgerRow]) -> bool {
-    let current = rows.last().filter(|_| track.chosen.format.keeps_one_row());
+    let current = rows.last().filter(|_| track.detected.format.keeps_one_row());
     current.is_some_and(|row| {
         let mut head = track.head.iter();
         head.any(|known| known.version == row.version && track.is_pending(known))

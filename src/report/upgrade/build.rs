@@ -14,7 +14,7 @@ use crate::report::verify::v1::{Finding, Tool, Verdict};
 pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
     let nothing = Run {
         direction: Direction::Up,
-        is_rehearsal: false,
+        is_dry_run: false,
         address: None,
         asked: None,
         started_at,
@@ -69,7 +69,7 @@ pub(crate) fn build(run: Run<'_>) -> Report {
         schema: SCHEMA.to_owned(),
         tool: Tool { name: "mig-ci".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         direction: run.direction,
-        dry_run: run.is_rehearsal,
+        dry_run: run.is_dry_run,
         address: run.address,
         verdict,
         summary: headline(&counts, run.interrupted),

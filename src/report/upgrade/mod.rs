@@ -168,7 +168,7 @@ pub(crate) struct Upgraded {
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     pub(crate) direction: Direction,
-    pub(crate) is_rehearsal: bool,
+    pub(crate) is_dry_run: bool,
     pub(crate) address: Option<String>,
     /// What was asked for, for whoever asks again: `-1`, a version.
     pub(crate) asked: Option<String>,

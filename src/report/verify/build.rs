@@ -160,8 +160,8 @@ fn track(plan: &TrackPlan) -> v1::Track {
     v1::Track {
         kind: track_kind(plan.kind),
         directory: plan.directory.to_string(),
-        format: plan.chosen.format.name().to_owned(),
-        format_reason: plan.chosen.reason.clone(),
+        format: plan.detected.format.name().to_owned(),
+        format_reason: plan.detected.reason.clone(),
         deploy: match plan.deploy {
             Deploy::Tool => v1::Deploy::Tool,
             Deploy::MigCi => v1::Deploy::MigCi,

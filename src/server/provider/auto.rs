@@ -1,5 +1,5 @@
-//! The provider `auto`: Docker if it works, because it can bring the version that production runs; else local binaries.
-//! What was chosen and why stands in the server's description.
+//! The provider `auto`: Docker if it works, because it can run production's version; otherwise local binaries. The server's
+//! description contains the choice and its reason.
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -8,11 +8,10 @@ use super::docker::Docker;
 use super::local::Local;
 use super::{Provider, ProviderStart, Started};
 use crate::model::{PostgresSettings, ProviderChoice};
-use crate::server::clean_report::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanReport, CleanupScope};
 use crate::server::error::ProviderError;
 use crate::server::note::Note;
 
-/// See the file's head.
 pub(crate) struct Auto;
 
 impl Provider for Auto {
@@ -27,14 +26,14 @@ impl Provider for Auto {
         choose(start, &Docker, &Local).boxed()
     }
 
-    fn sweep<'a>(
+    fn clean_up<'a>(
         &'a self,
         settings: &'a PostgresSettings,
         scope: &'a CleanupScope,
-    ) -> BoxFuture<'a, Swept> {
+    ) -> BoxFuture<'a, CleanReport> {
         async move {
             let (docker, local) =
-                futures::join!(Docker.sweep(settings, scope), Local.sweep(settings, scope));
+                futures::join!(Docker.clean_up(settings, scope), Local.clean_up(settings, scope));
             docker.join(local)
         }
         .boxed()
@@ -67,7 +66,7 @@ fn explained(mut started: Started, why: &str) -> Started {
     started
 }
 
-/// A machine without Docker is nothing special; an engine that fails is something to look after.
+/// A machine without Docker is normal; a failing engine deserves a warning.
 fn why_not_docker(refused: &ProviderError) -> Note {
     let text = format!("local binaries were used, because Docker does not work here: {refused}");
     match refused {
@@ -123,12 +122,12 @@ mod tests {
             .boxed()
         }
 
-        fn sweep<'a>(
+        fn clean_up<'a>(
             &'a self,
             _: &'a PostgresSettings,
             _: &'a CleanupScope,
-        ) -> BoxFuture<'a, Swept> {
-            async { Swept::default() }.boxed()
+        ) -> BoxFuture<'a, CleanReport> {
+            async { CleanReport::default() }.boxed()
         }
     }
 
@@ -144,7 +143,7 @@ mod tests {
         ProviderError::ImageUnknown { image: "postgrs:17".to_owned(), reason: "denied".to_owned() }
     }
 
-    async fn chosen(
+    async fn choose_from(
         docker: Option<fn() -> ProviderError>,
         local: Option<fn() -> ProviderError>,
     ) -> Result<Started, ProviderError> {
@@ -158,26 +157,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn docker_comes_first() {
-        let started = chosen(None, None).await.unwrap_or_else(|error| panic!("{error}"));
+    async fn docker_is_preferred() {
+        let started = choose_from(None, None).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(started.provider, ProviderChoice::Docker);
         assert_eq!(started.description, "a docker server (auto: Docker works)");
         assert_eq!(started.notes, []);
     }
 
     #[tokio::test]
-    async fn without_docker_local_binaries_serve_and_the_reason_is_told() {
-        let started = chosen(Some(no_engine), None).await.unwrap_or_else(|error| panic!("{error}"));
+    async fn without_docker_local_binaries_are_used_with_a_note() {
+        let started =
+            choose_from(Some(no_engine), None).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(started.provider, ProviderChoice::Local);
         assert_eq!(started.notes[0].severity, Severity::Info);
         assert!(started.notes[0].message.contains("nobody"));
-        let started = chosen(Some(no_image), None).await.unwrap_or_else(|error| panic!("{error}"));
+        let started =
+            choose_from(Some(no_image), None).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(started.notes[0].severity, Severity::Warning);
     }
 
     #[tokio::test]
-    async fn with_neither_both_reasons_are_told() {
-        let text = match chosen(Some(no_engine), Some(no_binaries)).await {
+    async fn without_any_provider_both_reasons_are_reported() {
+        let text = match choose_from(Some(no_engine), Some(no_binaries)).await {
             Err(error) => error.to_string(),
             Ok(_) => panic!("something was started"),
         };

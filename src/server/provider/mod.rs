@@ -1,4 +1,4 @@
-//! The providers: one file each, and the one list of them.
+//! The providers: one file each, and the list of all.
 
 mod auto;
 mod docker;
@@ -12,37 +12,38 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 
-use super::clean_report::{CleanupScope, Swept};
+use super::clean_report::{CleanReport, CleanupScope};
 use super::error::ProviderError;
 use super::note::Note;
 use super::request::{EventSink, ServerRequest};
 use crate::model::{PostgresSettings, ProviderChoice, RunEvent};
 
-/// Something that can make a server.
+/// A way to get a server.
 pub(crate) trait Provider: Sync {
-    /// The word for it in the configuration.
+    /// Its name in the configuration.
     fn choice(&self) -> ProviderChoice;
 
-    /// Makes one that answers. Dropping the future must leave nothing that `sweep` with the run's scope does not remove.
+    /// Starts a server and waits until it responds. After dropping the future, `clean_up` with the run's scope must remove
+    /// everything.
     fn start<'a>(
         &'a self,
         start: &'a ProviderStart<'a>,
     ) -> BoxFuture<'a, Result<Started, ProviderError>>;
 
-    /// Removes what runs have left with this provider. Never fails: what cannot be done is a line in the result, and a
-    /// provider that this machine does not have has nothing to remove.
-    fn sweep<'a>(
+    /// Removes leftovers of runs with this provider. Never fails: problems are lines in the result, and a provider that is
+    /// not available here has no leftovers.
+    fn clean_up<'a>(
         &'a self,
         settings: &'a PostgresSettings,
         scope: &'a CleanupScope,
-    ) -> BoxFuture<'a, Swept>;
+    ) -> BoxFuture<'a, CleanReport>;
 }
 
-/// All of them.
+/// All providers.
 const PROVIDERS: [&dyn Provider; 4] =
     [&auto::Auto, &docker::Docker, &local::Local, &url::UrlProvider];
 
-/// The one that a configuration names.
+/// The provider of a configured choice.
 pub(crate) fn of(choice: ProviderChoice) -> &'static dyn Provider {
     PROVIDERS
         .into_iter()
@@ -50,7 +51,7 @@ pub(crate) fn of(choice: ProviderChoice) -> &'static dyn Provider {
         .expect("internal error: a provider is missing in PROVIDERS")
 }
 
-/// What a provider may know of the run.
+/// The request and the event sink of a start.
 pub(crate) struct ProviderStart<'a> {
     pub(crate) request: &'a ServerRequest,
     pub(crate) events: &'a EventSink,
@@ -58,48 +59,47 @@ pub(crate) struct ProviderStart<'a> {
 
 impl ProviderStart<'_> {
     pub(crate) fn tell(&self, description: impl Into<String>) {
-        // Nobody listening is no reason not to work.
+        // A start does not fail if no one receives its events.
         let _ = self.events.send(RunEvent::ProviderStarting { description: description.into() });
     }
 }
 
-/// A server that answers.
+/// A server that responds.
 pub(crate) struct Started {
-    /// Which provider made it: never `auto`.
+    /// The provider that started it: never `auto`.
     pub(crate) provider: ProviderChoice,
-    /// What was started, and why. No address, no password.
+    /// What was started, and why. Without address and password.
     pub(crate) description: String,
     pub(crate) notes: Vec<Note>,
-    /// The administrator, on the maintenance database.
+    /// The administrator, for the maintenance database.
     pub(crate) admin: PgConnectOptions,
-    /// Nobody else uses the server, and it goes away with the run.
+    /// Only this run uses the server, and it is removed with the run.
     pub(crate) own: bool,
     pub(crate) running: Box<dyn RunningServer>,
 }
 
-/// The part of a server that has to be taken away again. Dropping it is the net: it removes what it can without waiting
-/// for anybody.
+/// The part of a server that must be removed. Dropping it without `stop` removes as much as possible without waiting.
 pub(crate) trait RunningServer: Send + Sync {
     fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer>;
 }
 
-/// How a stop went.
+/// The result of a stop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StoppedServer {
-    /// User and system time of the server's processes, where the provider can tell.
+    /// User and system time of the server's processes, if the provider knows it.
     pub(crate) server_cpu: Option<Duration>,
-    /// The end of the server's log, where the provider can tell; of interest if the server was lost.
+    /// The end of the server's log, if the provider has it, for the case that the server was lost.
     pub(crate) log: String,
-    /// What could not be removed, in words.
+    /// What could not be removed, as text.
     pub(crate) problems: Vec<String>,
-    /// Roles that the server got during the run, and that nothing says to be the run's: they stay.
+    /// New roles on the server that are not labelled as the run's: they remain.
     pub(crate) roles_left: Vec<String>,
 }
 
-/// How a server of our own is set up: nothing on it is worth a disk write. `max_locks_per_transaction` and all else that
-/// migrations can run into stay as production has them by default.
+/// Settings of a server that mig-ci starts: without durability, since its data are discarded. `max_locks_per_transaction`
+/// and other limits that migrations can reach keep PostgreSQL's defaults, as in production.
 pub(crate) fn own_server_settings(jobs: usize) -> Vec<(&'static str, String)> {
-    // A worker may hold a few sessions (its own, a probe's, an administrator's).
+    // A unit may use several sessions (its own, a probe's, an administrator's).
     let max_connections = (jobs * 4 + 20).max(100);
     let mut settings: Vec<(&'static str, String)> = [
         ("fsync", "off"),
@@ -119,7 +119,7 @@ pub(crate) fn own_server_settings(jobs: usize) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// How often a server that is not ready yet is asked again.
+/// The interval of connection attempts while a server starts.
 pub(crate) const POLL: Duration = Duration::from_millis(25);
 
 #[cfg(test)]
@@ -127,10 +127,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_choice_has_its_provider() {
+    fn each_choice_has_a_provider() {
         use ProviderChoice::{Auto, Docker, Local, Url};
         for choice in [Auto, Docker, Local, Url] {
-            // An exhaustive match, so that a new choice makes somebody look here.
+            // An exhaustive match: a new choice does not compile without a provider here.
             match choice {
                 Auto | Docker | Local | Url => assert_eq!(of(choice).choice(), choice),
             }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_migrations_can_run_into_stays_as_in_production() {
+    fn limits_of_the_server_keep_their_defaults() {
         let settings = own_server_settings(2);
         assert!(!settings.iter().any(|(name, _)| name.contains("locks") || *name == "wal_level"));
         assert!(settings.contains(&("max_connections", "100".to_owned())));

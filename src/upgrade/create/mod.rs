@@ -1,4 +1,4 @@
-//! The place of a new tenant: its schema, or its database. What was made stays, whatever becomes of its migrations.
+//! Creates the schema or database of a new tenant. It remains, even if the tenant's migrations fail.
 
 mod preflight;
 
@@ -22,119 +22,119 @@ use crate::report::upgrade_of;
 use crate::sql::{quote_identifier, quote_literal};
 use preflight::NewTenants;
 
-/// What becomes of a new tenant whose schema or database is there already.
+/// How to handle a new tenant whose schema or database already exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IfThere {
-    Refuse,
-    GoOn,
+pub(crate) enum IfExists {
+    Fail,
+    Continue,
 }
 
-/// PostgreSQL's own database, on every server: where another one can be made from.
-const MAINTENANCE: &str = "postgres";
-/// While somebody is connected to the template that databases are copied from.
+/// PostgreSQL's default database, which every server has. Other databases are created from a session in it.
+const MAINTENANCE_DATABASE: &str = "postgres";
+/// Retries while another session is connected to the template database.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Codes of PostgreSQL's Appendix A: a schema, a database, and the row of either that somebody else writes meanwhile.
-const THERE_ALREADY: [&str; 3] = ["42P06", "42P04", "23505"];
+/// Codes of PostgreSQL's Appendix A: duplicate schema, duplicate database, and a concurrent insert of the same catalog row.
+const ALREADY_EXISTS: [&str; 3] = ["42P06", "42P04", "23505"];
 const TEMPLATE_IN_USE: &str = "55006";
-const NOT_ALLOWED: &str = "42501";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
-/// New tenants of one command, whose schemas or databases are made first.
+/// The new tenants of a command, whose schemas or databases are created first.
 pub(crate) struct Creation<'a> {
-    pub(crate) if_there: IfThere,
+    pub(crate) if_exists: IfExists,
     pub(crate) scope: &'a RequestScope<'a>,
-    /// Settings of the sessions that make them.
+    /// Settings of the sessions that create them.
     pub(crate) settings: &'a [(String, String)],
     pub(crate) interruption: &'a Interruption,
 }
 
 impl Creation<'_> {
-    /// New tenants that cannot be made, by their indices: they have failed before anything is begun.
+    /// The new tenants that cannot be created, by their indices. They fail before anything is changed.
     ///
     /// # Errors
-    /// Nothing can be found out, or the run was interrupted.
-    pub(crate) async fn look(
+    /// The server is unreachable, or the run was interrupted.
+    pub(crate) async fn check(
         &self,
         tenants: &[ResolvedTenant],
         targets: &[Target],
     ) -> Result<Vec<(usize, TargetOutcome)>, UpgradeError> {
         let Some(plan) = &self.scope.tenants else { return Ok(Vec::new()) };
-        let (site, format) = (&self.scope.database, plan.chosen.format);
-        let new = NewTenants { site, format, seats: tenants, targets };
-        let looked = new.look(self.if_there, self.settings);
-        let looked = self.interruption.requested.run_until_cancelled(looked).await;
-        let looked = looked.ok_or(UpgradeError::Interrupted)??;
+        let (database_target, format) = (&self.scope.database, plan.detected.format);
+        let new = NewTenants { database_target, format, resolved_tenants: tenants, targets };
+        let checked = new.check(self.if_exists, self.settings);
+        let checked = self.interruption.requested.run_until_cancelled(checked).await;
+        let checked = checked.ok_or(UpgradeError::Interrupted)??;
         let failed = |(index, failure): (usize, Option<Failure>)| {
             Some((index, TargetOutcome::failed(failure?)))
         };
-        Ok(looked.into_iter().enumerate().filter_map(failed).collect())
+        Ok(checked.into_iter().enumerate().filter_map(failed).collect())
     }
 
-    /// Makes the schemas or databases of these tenants. Those that are not made, by their indices, have failed, or are not
-    /// run.
+    /// Creates the schemas or databases of these tenants. Returns those that were not created, by their indices: failed or
+    /// not run.
     pub(crate) async fn create(
         &self,
         tenants: impl Iterator<Item = (usize, &ResolvedTenant)>,
     ) -> Vec<(usize, TargetOutcome)> {
-        let mut not_made = Vec::new();
-        for (index, seat) in tenants {
-            let making = Making { site: &self.scope.database, seat };
-            let made = making.make(self.if_there, self.settings, self.interruption).await;
-            let outcome = match made {
+        let mut not_created = Vec::new();
+        for (index, resolved) in tenants {
+            let new_target = NewTarget { database_target: &self.scope.database, resolved };
+            let created = new_target.make(self.if_exists, self.settings, self.interruption).await;
+            let outcome = match created {
                 Ok(()) => continue,
-                Err(NotMade::Interrupted) => TargetOutcome::not_run(INTERRUPTED),
-                Err(NotMade::Failed(failure)) => TargetOutcome::failed(of_own_sql(*failure)),
+                Err(CreateError::Interrupted) => TargetOutcome::not_run(INTERRUPTED),
+                Err(CreateError::Failed(failure)) => TargetOutcome::failed(of_own_sql(*failure)),
             };
-            not_made.push((index, outcome));
+            not_created.push((index, outcome));
         }
-        not_made
+        not_created
     }
 }
 
-/// Why a place was not made.
-enum NotMade {
+/// Why a schema or database was not created.
+enum CreateError {
     Interrupted,
     Failed(Box<Failure>),
 }
 
-impl From<Failure> for NotMade {
+impl From<Failure> for CreateError {
     fn from(failure: Failure) -> Self {
         Self::Failed(Box::new(failure))
     }
 }
 
-struct Making<'a> {
-    site: &'a DatabaseTarget<'a>,
-    seat: &'a ResolvedTenant,
+struct NewTarget<'a> {
+    database_target: &'a DatabaseTarget<'a>,
+    resolved: &'a ResolvedTenant,
 }
 
-impl Making<'_> {
-    /// A pause, and a wait for a lock, end where the run is interrupted.
+impl NewTarget<'_> {
+    /// An interruption ends a pause and a wait for a lock.
     async fn make(
         &self,
-        if_there: IfThere,
+        if_exists: IfExists,
         settings: &[(String, String)],
         interruption: &Interruption,
-    ) -> Result<(), NotMade> {
+    ) -> Result<(), CreateError> {
         let requested = &interruption.requested;
         let opened = requested.run_until_cancelled(self.session(settings)).await;
-        let mut session = opened.ok_or(NotMade::Interrupted)??;
-        let address = self.made_from()?;
+        let mut session = opened.ok_or(CreateError::Interrupted)??;
+        let address = self.admin_address()?;
         let pid = session.fetch_one("SELECT pg_catalog.pg_backend_pid()").await?;
         let backends = Backends::default();
         backends.begin(pid, Vec::new(), session.sending());
         let options = address.options(&[]);
         let cancel = backends.cancel_lock_waits(&options, interruption, async |_: &str| {});
-        let made = while_cancelling(cancel, self.run(&mut session, if_there, requested)).await;
+        let created = while_cancelling(cancel, self.run(&mut session, if_exists, requested)).await;
         let is_cancelled = backends.end(pid);
         session.close().await;
-        made.map_err(|failure| {
+        created.map_err(|failure| {
             let gave_up = failure.kind == FailureKind::Sql { sqlstate: TEMPLATE_IN_USE.to_owned() };
             match (is_cancelled && is_cancellation(&failure))
                 || (gave_up && requested.is_cancelled())
             {
-                true => NotMade::Interrupted,
+                true => CreateError::Interrupted,
                 false => failure.into(),
             }
         })
@@ -143,31 +143,31 @@ impl Making<'_> {
     async fn session(&self, settings: &[(String, String)]) -> Result<Session, Failure> {
         let named = ("application_name".to_owned(), "mig-ci create".to_owned());
         let settings = [settings, &[named]].concat();
-        Session::open_patiently(&self.made_from()?.options(&settings)).await
+        Session::open_patiently(&self.admin_address()?.options(&settings)).await
     }
 
-    /// A schema in its database; a database in the one that the URL names, or else in the server's own.
-    fn made_from(&self) -> Result<Address, Failure> {
-        let is_database = self.site.tenancy() == Tenancy::Database;
-        let url = &self.site.url;
-        if is_database && self.seat.tenant.url.is_none() && !url.is_template() {
+    /// A schema is created in its database; a database from the one that the URL names, or from the server's default one.
+    fn admin_address(&self) -> Result<Address, Failure> {
+        let is_database = self.database_target.tenancy() == Tenancy::Database;
+        let url = &self.database_target.url;
+        if is_database && self.resolved.tenant.url.is_none() && !url.is_template() {
             let error = |error: UpgradeError| {
                 Failure::new(FailureKind::Target(TargetCause::InvalidAddress), error.to_string())
             };
-            return main_address(self.site).map_err(error);
+            return main_address(self.database_target).map_err(error);
         }
-        let address = self.seat.address.clone()?;
-        Ok(if is_database { address.with_database(MAINTENANCE) } else { address })
+        let address = self.resolved.address.clone()?;
+        Ok(if is_database { address.with_database(MAINTENANCE_DATABASE) } else { address })
     }
 
     async fn run(
         &self,
         session: &mut Session,
-        if_there: IfThere,
+        if_exists: IfExists,
         interrupted: &CancellationToken,
     ) -> Result<(), Failure> {
-        // Whoever may not make any would be told that, and not that this one is there.
-        if if_there == IfThere::GoOn && self.is_there(session).await? {
+        // Checked first: without the privilege to create one, the error would not be that it already exists.
+        if if_exists == IfExists::Continue && self.exists(session).await? {
             return Ok(());
         }
         let make =
@@ -179,44 +179,44 @@ impl Making<'_> {
                 FailureKind::Sql { sqlstate } => sqlstate.clone(),
                 _ => String::new(),
             };
-            match (code.as_str(), if_there) {
-                (code, IfThere::GoOn) if THERE_ALREADY.contains(&code) => return Ok(()),
-                (code, IfThere::Refuse) if THERE_ALREADY.contains(&code) => {
-                    return Err(self.there("has just been created by another session"));
+            match (code.as_str(), if_exists) {
+                (code, IfExists::Continue) if ALREADY_EXISTS.contains(&code) => return Ok(()),
+                (code, IfExists::Fail) if ALREADY_EXISTS.contains(&code) => {
+                    return Err(self.exists_already("has just been created by another session"));
                 }
                 (TEMPLATE_IN_USE, _) if tries < TRIES && !interrupted.is_cancelled() => {
                     interrupted.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
                     tries += 1;
                 }
-                (NOT_ALLOWED, _) => return Err(self.not_allowed(failure)),
+                (INSUFFICIENT_PRIVILEGE, _) => return Err(self.insufficient_privilege(failure)),
                 _ => return Err(failure),
             }
         }
     }
 
-    async fn is_there(&self, session: &mut Session) -> Result<bool, Failure> {
+    async fn exists(&self, session: &mut Session) -> Result<bool, Failure> {
         let target = quote_literal(self.target());
-        let all = match self.site.tenancy() {
+        let all = match self.database_target.tenancy() {
             Tenancy::Schema => "pg_catalog.pg_namespace WHERE nspname",
             Tenancy::Database => "pg_catalog.pg_database WHERE datname",
         };
         session.fetch_one(&format!("SELECT EXISTS (SELECT FROM {all} = {target})")).await
     }
 
-    fn there(&self, how: &str) -> Failure {
+    fn exists_already(&self, problem: &str) -> Failure {
         let hint = format!(
             "upgrade it with `{}`; --if-not-exists accepts an existing one",
-            upgrade_of(&self.site.database.name, &self.seat.tenant.name)
+            upgrade_of(&self.database_target.database.name, &self.resolved.tenant.name)
         );
-        let words = format!("the {} \"{}\" {how}", self.kind(), self.target());
+        let words = format!("the {} \"{}\" {problem}", self.kind(), self.target());
         Failure {
             hint: Some(hint),
             ..Failure::new(FailureKind::Target(TargetCause::AlreadyExists), words)
         }
     }
 
-    fn not_allowed(&self, failure: Failure) -> Failure {
-        let needed = match self.site.tenancy() {
+    fn insufficient_privilege(&self, failure: Failure) -> Failure {
+        let needed = match self.database_target.tenancy() {
             Tenancy::Schema => "the role of the URL needs the privilege CREATE on this database",
             Tenancy::Database => "the role of the URL needs CREATEDB",
         };
@@ -224,18 +224,18 @@ impl Making<'_> {
     }
 
     fn kind(&self) -> String {
-        self.site.tenancy().to_string()
+        self.database_target.tenancy().to_string()
     }
 
     fn target(&self) -> &str {
-        &self.seat.tenant.target
+        &self.resolved.tenant.target
     }
 }
 
-/// What was made is there, also where its migrations fail: says so, and how to go on.
-pub(crate) fn with_way_on(
-    site: &DatabaseTarget<'_>,
-    seat: &ResolvedTenant,
+/// The created schema or database remains if migrations fail. Adds that, and how to continue, to the hint.
+pub(crate) fn with_recovery_hint(
+    database_target: &DatabaseTarget<'_>,
+    resolved: &ResolvedTenant,
     mut done: TargetOutcome,
 ) -> TargetOutcome {
     let of_end = match &mut done.end {
@@ -247,12 +247,15 @@ pub(crate) fn with_way_on(
         StepOutcome::Applied | StepOutcome::NotRun => None,
     });
     if let Some(failure) = of_end.or(of_step) {
-        let way = format!(
+        let recovery = format!(
             "the {} was created and remains; fix the cause, then continue with `{}`",
-            site.tenancy(),
-            upgrade_of(&site.database.name, &seat.tenant.name)
+            database_target.tenancy(),
+            upgrade_of(&database_target.database.name, &resolved.tenant.name)
         );
-        let hint = failure.hint.take().map_or_else(|| way.clone(), |hint| format!("{hint}; {way}"));
+        let hint = failure
+            .hint
+            .take()
+            .map_or_else(|| recovery.clone(), |hint| format!("{hint}; {recovery}"));
         failure.hint = Some(hint);
     }
     done

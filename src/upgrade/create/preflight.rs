@@ -1,6 +1,6 @@
-//! What is known of new tenants before anything is made for them: nothing is left behind where their migrations would not begin.
+//! Checks new tenants before anything is created, so that nothing remains if their migrations could not start.
 
-use super::{IfThere, Making};
+use super::{IfExists, NewTarget};
 use crate::formats::Format;
 use crate::model::{Failure, Tenancy};
 use crate::postgres::Session;
@@ -12,69 +12,75 @@ use crate::upgrade::preflight::resolved_tenant::ResolvedTenant;
 use crate::upgrade::reconnect::of_own_sql;
 use crate::upgrade::target::Target;
 
-/// What `CREATE DATABASE` copies.
+/// The database that `CREATE DATABASE` copies.
 const TEMPLATE: &str = "template1";
 
-/// Where new tenants are to live.
+/// The new tenants and their targets.
 pub(crate) struct NewTenants<'a> {
-    pub(crate) site: &'a DatabaseTarget<'a>,
+    pub(crate) database_target: &'a DatabaseTarget<'a>,
     pub(crate) format: &'a dyn Format,
-    pub(crate) seats: &'a [ResolvedTenant],
+    pub(crate) resolved_tenants: &'a [ResolvedTenant],
     pub(crate) targets: &'a [Target],
 }
 
 impl NewTenants<'_> {
-    /// Looks before anything is changed: those that are there already are refused, and those that could not be upgraded once
-    /// they are made. One failure, or none, for each seat.
-    pub(crate) async fn look(
+    /// Checks before anything is changed. Refuses tenants that already exist, and those that could not be upgraded after
+    /// their creation. Returns a failure or `None` for each tenant.
+    pub(crate) async fn check(
         &self,
-        if_there: IfThere,
+        if_exists: IfExists,
         settings: &[(String, String)],
     ) -> Result<Vec<Option<Failure>>, UpgradeError> {
-        let site = self.site;
-        let mut looked = vec![None; self.seats.len()];
-        for ((seat, target), looked) in self.seats.iter().zip(self.targets).zip(&mut looked) {
-            if seat.address.is_err() {
+        let database_target = self.database_target;
+        let mut checked = vec![None; self.resolved_tenants.len()];
+        for ((resolved, target), checked) in
+            self.resolved_tenants.iter().zip(self.targets).zip(&mut checked)
+        {
+            if resolved.address.is_err() {
                 continue;
             }
-            let making = Making { site, seat };
-            let mut session = match making.session(settings).await {
+            let new_target = NewTarget { database_target, resolved };
+            let mut session = match new_target.session(settings).await {
                 Ok(session) => session,
-                Err(failure) if site.tenancy() == Tenancy::Schema => {
-                    return Err(unreachable(site, &main_address(site)?, failure));
+                Err(failure) if database_target.tenancy() == Tenancy::Schema => {
+                    return Err(unreachable(
+                        database_target,
+                        &main_address(database_target)?,
+                        failure,
+                    ));
                 }
                 Err(failure) => {
-                    *looked = Some(of_own_sql(failure));
+                    *checked = Some(of_own_sql(failure));
                     continue;
                 }
             };
-            let refused = self.refusal(&making, target, &mut session, if_there).await;
+            let refused = self.refusal(&new_target, target, &mut session, if_exists).await;
             session.close().await;
-            *looked = refused.unwrap_or_else(|failure| Some(of_own_sql(failure)));
+            *checked = refused.unwrap_or_else(|failure| Some(of_own_sql(failure)));
         }
-        Ok(looked)
+        Ok(checked)
     }
 
     async fn refusal(
         &self,
-        making: &Making<'_>,
+        new_target: &NewTarget<'_>,
         target: &Target,
         session: &mut Session,
-        if_there: IfThere,
+        if_exists: IfExists,
     ) -> Result<Option<Failure>, Failure> {
-        let is_there = making.is_there(session).await?;
-        if is_there && if_there == IfThere::Refuse {
-            return Ok(Some(making.there("already exists")));
+        let exists = new_target.exists(session).await?;
+        if exists && if_exists == IfExists::Fail {
+            return Ok(Some(new_target.exists_already("already exists")));
         }
-        if is_there {
-            // Nothing is made, and it is looked at with its ledger.
+        if exists {
+            // Nothing is created. The existing target is checked together with its ledger.
             return Ok(None);
         }
-        if self.site.tenancy() == Tenancy::Schema {
+        if self.database_target.tenancy() == Tenancy::Schema {
             return self.contradiction(target, session).await;
         }
-        // A new database is a copy of this one. A role that may not connect to it is told so by the new one.
-        let address = making.seat.address.clone()?.with_database(TEMPLATE);
+        // A new database is a copy of this one. A role that may not connect to it gets the error from the new database.
+        let address = new_target.resolved.address.clone()?.with_database(TEMPLATE);
         let Ok(mut template) = Session::open_plain(address.reading(&[])).await else {
             return Ok(None);
         };
@@ -88,7 +94,7 @@ impl NewTenants<'_> {
         target: &Target,
         session: &mut Session,
     ) -> Result<Option<Failure>, Failure> {
-        let there = ExistingLedgers::read(session, std::slice::from_ref(target)).await?;
-        Ok(there.contradiction(self.format, target))
+        let exists_already = ExistingLedgers::read(session, std::slice::from_ref(target)).await?;
+        Ok(exists_already.contradiction(self.format, target))
     }
 }

@@ -1,5 +1,5 @@
-//! What an address and the environment tell the migration tool, held against the configuration: where the two differ, the
-//! tool works in one place and mig-ci would work in another, and apply everything there a second time.
+//! Compares the address and the environment of the migration tool with the configuration. If they differ, the tool and
+//! mig-ci would use different ledgers, and mig-ci would apply every migration a second time.
 
 use std::fmt::Write as _;
 
@@ -8,15 +8,15 @@ use crate::model::{Database, Failure, FailureKind, Tenancy, TrackKind};
 use crate::postgres::Address;
 use crate::upgrade::target::Target;
 
-/// What is used, and what the parameters have to agree with.
+/// The target, and the values that the parameters must agree with.
 pub(crate) struct ExpectedLedger<'a> {
     format: &'a str,
     target: &'a Target,
-    /// Schemas that a search path may begin with.
+    /// Schemas that a search path may start with.
     schemas: Vec<&'a str>,
 }
 
-/// Why a target must not be worked on at this address, if there is a reason.
+/// Why a target must not be processed at this address, if there is a contradiction.
 pub(crate) fn of_address(
     database: &Database,
     format: &str,
@@ -27,7 +27,7 @@ pub(crate) fn of_address(
     let environment = [("PGOPTIONS", "options"), ("DBMATE_MIGRATIONS_TABLE", "migrations-table")];
     let has_options = address.parameters().iter().any(|(name, _)| name == "options");
     let from_environment = environment.into_iter().filter_map(|(variable, name)| {
-        // As with libpq, the URL's options take the place of the variable's.
+        // As with libpq, the URL's options override those of the variable.
         let counts = name != "options" || !has_options;
         let counts = counts && (variable != "DBMATE_MIGRATIONS_TABLE" || format == "dbmate");
         let value = process_environment(variable).filter(|value| counts && !value.is_empty())?;
@@ -43,7 +43,7 @@ pub(crate) fn of_address(
 impl<'a> ExpectedLedger<'a> {
     pub(crate) fn of(database: &'a Database, format: &'a str, target: &'a Target) -> Self {
         let mut schemas = vec![target.search_path[0].as_str()];
-        // Tenants that are schemas share an address: it can name the schema that they share, and none of theirs.
+        // Tenants with a schema each share an address. It can name the shared schema, but not a tenant's.
         let tenants = database.tenants.as_ref();
         if tenants.is_some_and(|tenants| tenants.tenancy == Tenancy::Schema) {
             let shared = database.shared.as_ref().and_then(|track| track.search_path.first());
@@ -53,9 +53,9 @@ impl<'a> ExpectedLedger<'a> {
         Self { format, target, schemas }
     }
 
-    /// `shown` is how the parameter is written.
+    /// `shown` is the parameter as it is written.
     pub(crate) fn contradiction(&self, shown: &str, name: &str, value: &str) -> Option<Failure> {
-        // PostgreSQL reads the names of settings in any case.
+        // PostgreSQL ignores the case of setting names.
         match &*name.to_ascii_lowercase() {
             "search_path" | "currentschema" | "schema" => self.path(shown, &schemas(value)),
             "options" => {
@@ -74,7 +74,7 @@ impl<'a> ExpectedLedger<'a> {
                     ..Failure::new(FailureKind::Refused, said)
                 })
             }
-            // It says how the table's name is to be read.
+            // It only tells how the table's name is parsed.
             "x-migrations-table-quoted" => None,
             "x-multi-statement" | "x-statement-timeout" | "x-lock-strategy" | "x-lock-table"
                 if !matches!(value, "" | "0" | "false" | "advisory") =>
@@ -161,7 +161,7 @@ fn list(names: &[String]) -> String {
     format!("[{text}]")
 }
 
-/// The schemas of a search path as it is written in a setting; the role's own is not known here.
+/// The schemas of a search path as it is written in a setting, without `$user`, since the role is unknown here.
 fn schemas(value: &str) -> Vec<String> {
     let names = value.split(',').map(str::trim);
     let names =
@@ -172,7 +172,7 @@ fn schemas(value: &str) -> Vec<String> {
     names.filter(|name| !name.is_empty() && name != "$user").collect()
 }
 
-/// The search path in libpq's `options`: `-c search_path=a,b` or `--search-path=a,b`; the last one counts.
+/// The search path in libpq's `options`: `-c search_path=a,b` or `--search-path=a,b`; the last one wins.
 fn path_of_options(options: &str) -> Option<Vec<String>> {
     let text = options.replace("\\ ", "\u{1}");
     let mut words = text.split_whitespace().map(|word| word.replace('\u{1}', " "));

@@ -1,4 +1,4 @@
-//! The one real database that a command works on, its address, and the settings of its sessions.
+//! The real database of a command, its address, and the settings of its sessions.
 
 use secrecy::ExposeSecret as _;
 
@@ -10,25 +10,24 @@ use crate::replay::plan::Selection;
 use crate::tenants::TenantSelector;
 use crate::upgrade::UpgradeError;
 
-/// A real database.
 pub(crate) struct DatabaseTarget<'a> {
     pub(crate) database: &'a Database,
     /// The other named databases of the project.
     pub(crate) others: Vec<&'a Database>,
     pub(crate) url: Url,
-    /// `[postgres.settings]`, for the sessions that migrations run in.
+    /// `[postgres.settings]`, for the sessions that run migrations.
     pub(crate) settings: Vec<(String, String)>,
 }
 
 impl<'a> DatabaseTarget<'a> {
-    /// The one database that was asked for. With `whom`, one that has tenants.
+    /// Selects the one database of a command. With `selector`, one that has tenants.
     pub(crate) fn of(
         selection: &Selection,
         url: Option<&Url>,
-        whom: Option<&TenantSelector>,
+        selector: Option<&TenantSelector>,
         project: &'a Project,
     ) -> Result<Self, UpgradeError> {
-        let database = the_one(selection, whom, project)?;
+        let database = select_database(selection, selector, project)?;
         let from_environment = || {
             let url = process_environment("DATABASE_URL");
             url.filter(|url| !url.is_empty()).map(Url::new)
@@ -42,12 +41,13 @@ impl<'a> DatabaseTarget<'a> {
         Ok(Self { database, others, url, settings })
     }
 
-    /// Of the sessions that migrations run in: they read `[postgres.settings]`, as they do in `verify`. What a flag sets wins.
+    /// Settings of the sessions that run migrations: `[postgres.settings]`, as in `verify`, then those of flags, which win.
     pub(crate) fn working_settings(&self, flags: Vec<(String, String)>) -> Vec<(String, String)> {
         [self.settings.clone(), flags].concat()
     }
 
-    /// Whether both have the same configured address, or neither has one: then the flag or `DATABASE_URL` is that of both.
+    /// Whether both have the same configured address, or neither has one, so that the flag or `DATABASE_URL` applies to
+    /// both.
     pub(crate) fn shares_address_with(&self, other: &Database) -> bool {
         let key = |url: Url| url.address().ok().map(|address| address.key());
         match configured_url(other) {
@@ -62,44 +62,44 @@ impl<'a> DatabaseTarget<'a> {
     }
 }
 
-/// The address that the project's configuration gives it.
+/// The address in the project's configuration.
 pub(crate) fn configured_url(database: &Database) -> Option<Url> {
     database.url.as_ref().map(|url| Url::new(url.expose_secret()))
 }
 
-fn the_one<'a>(
+fn select_database<'a>(
     selection: &Selection,
-    whom: Option<&TenantSelector>,
+    selector: Option<&TenantSelector>,
     project: &'a Project,
 ) -> Result<&'a Database, UpgradeError> {
-    let asked = selection.databases(&project.databases).map_err(ProjectError::from)?;
-    let fits = |database: &&&Database| whom.is_none() || database.tenants.is_some();
-    let fitting: Vec<&Database> = asked.iter().filter(fits).copied().collect();
-    if let [one] = fitting.as_slice() {
+    let selected = selection.databases(&project.databases).map_err(ProjectError::from)?;
+    let has_tenants = |database: &&&Database| selector.is_none() || database.tenants.is_some();
+    let candidates: Vec<&Database> = selected.iter().filter(has_tenants).copied().collect();
+    if let [one] = candidates.as_slice() {
         return Ok(one);
     }
     let names = |databases: &[&Database]| {
         let names: Vec<_> = databases.iter().map(|database| database.name.as_str()).collect();
         names.join(", ")
     };
-    Err(UpgradeError::Usage(match (fitting.as_slice(), whom) {
-        ([], Some(whom)) if !selection.databases.is_empty() => format!(
+    Err(UpgradeError::Usage(match (candidates.as_slice(), selector) {
+        ([], Some(selector)) if !selection.databases.is_empty() => format!(
             "`{}` has no tenants, but {}: choose another database with -n, or omit that",
-            names(&asked),
-            named_by(whom)
+            names(&selected),
+            selected_by(selector)
         ),
         ([], _) => "no database of this project has tenants".to_owned(),
         (several, _) => format!("choose a database with -n: {}", names(several)),
     }))
 }
 
-/// What has said that tenants are meant.
-fn named_by(whom: &TenantSelector) -> &'static str {
-    match whom {
+/// The option that selects tenants.
+fn selected_by(selector: &TenantSelector) -> &'static str {
+    match selector {
         TenantSelector::All => "--all-tenants is set",
         TenantSelector::Named(_) => "a tenant is selected",
         TenantSelector::New(_) => "a tenant should be created",
-        TenantSelector::Recorded(_) => "the report contains some",
+        TenantSelector::Saved(_) => "the report contains some",
         TenantSelector::Target { .. } => "TENANT_SCHEMA or TENANT_DB in the environment names one",
     }
 }

@@ -1,5 +1,5 @@
-//! What the migration tool's own files say about its ledger, held against the configuration: `.env`, which the tools read, and the
-//! schema dump that dbmate keeps, which holds its ledger's rows.
+//! Compares the migration tool's own files with the configuration: `.env`, which the tools read, and dbmate's schema dump,
+//! which contains the rows of its ledger.
 
 use camino::Utf8PathBuf;
 
@@ -16,10 +16,11 @@ const DUMP: &str = "db/schema.sql";
 const DUMP_VARIABLE: &str = "DBMATE_SCHEMA_FILE";
 const TABLE_VARIABLE: &str = "DBMATE_MIGRATIONS_TABLE";
 const URL_VARIABLE: &str = "DATABASE_URL";
-/// What dbmate writes above its ledger's rows. Source: dbmate 2, `pkg/driver/postgres/postgres.go`, `schemaMigrationsDump`.
+/// The comment that dbmate writes above its ledger's rows. Source: dbmate 2, `pkg/driver/postgres/postgres.go`,
+/// `schemaMigrationsDump`.
 const DUMPED_ROWS: &str = "-- Dbmate schema migrations";
 
-/// Why a target must not be worked on, by the files beside its migrations.
+/// Why a target must not be processed, according to the files next to its migrations.
 pub(crate) fn of_files(
     (database, is_only_one): (&Database, bool),
     format: &str,
@@ -30,7 +31,7 @@ pub(crate) fn of_files(
     let expected = ExpectedLedger::of(database, format, target);
     let by_schema = database.tenants.as_ref();
     let by_schema = by_schema.is_some_and(|tenants| tenants.tenancy == Tenancy::Schema);
-    // With several databases, or a schema for each tenant, it is not known which of them the variable is for.
+    // With several databases, or a schema for each tenant, it is unknown which of them the variable is for.
     if is_only_one
         && !by_schema
         && let Some((shown, value)) = settings.value(URL_VARIABLE)
@@ -47,7 +48,7 @@ pub(crate) fn of_files(
     if format != "dbmate" {
         return Ok(None);
     }
-    // The environment's own is held against the configuration with the address.
+    // A variable of the environment is checked together with the address.
     if process_environment(TABLE_VARIABLE).is_none()
         && let Some((shown, value)) = settings.value(TABLE_VARIABLE)
         && let Some(failure) = expected.contradiction(&shown, "migrations-table", &value)
@@ -61,7 +62,7 @@ pub(crate) fn of_files(
     Ok(dumped_ledger(&text).and_then(|dumped| of_dump(&path, &dumped, by_schema, target)))
 }
 
-/// A dump names the ledger that its tool has used.
+/// Compares the ledger in a dump, which its tool has used, with the configured one.
 fn of_dump(
     path: &Utf8PathBuf,
     dumped: &[String],
@@ -70,7 +71,7 @@ fn of_dump(
 ) -> Option<Failure> {
     let ledger = &target.ledger;
     let (table, schema) = (dumped.last()?, dumped.len().checked_sub(2).map(|at| &dumped[at]));
-    // A tenant's dump has the schema of one tenant.
+    // A tenant's dump contains the schema of that tenant.
     let counts = !by_schema && target.track == TrackKind::Shared;
     let is_same =
         *table == ledger.table && schema.is_none_or(|schema| !counts || *schema == ledger.schema);
@@ -88,7 +89,7 @@ fn of_dump(
     ))
 }
 
-/// The table that the rows at the end of dbmate's dump are for: its name's parts.
+/// The parts of the table name for which dbmate's dump inserts ledger rows.
 fn dumped_ledger(text: &str) -> Option<Vec<String>> {
     let (_, rows) = text.split_once(DUMPED_ROWS)?;
     let lines = rows.lines().map(str::trim_start);
@@ -99,7 +100,7 @@ fn dumped_ledger(text: &str) -> Option<Vec<String>> {
     parts.filter(|parts| !parts.is_empty())
 }
 
-/// The nearest `.env` above the migrations. A variable of the environment takes the place of the file's, as with the tools.
+/// The nearest `.env` above the migrations. As with the tools, a variable of the environment overrides the file's.
 struct DotEnv {
     path: Option<Utf8PathBuf>,
     text: String,
@@ -112,7 +113,7 @@ impl DotEnv {
         Ok(Self { path, text })
     }
 
-    /// How the variable is shown, and its value.
+    /// The description of the variable's origin, and its value.
     fn value(&self, name: &str) -> Option<(String, String)> {
         if let Some(value) = process_environment(name) {
             return (!value.is_empty()).then(|| (name.to_owned(), value));
@@ -123,7 +124,7 @@ impl DotEnv {
     }
 }
 
-/// The value that a line of a `.env` gives a variable: `NAME=value`, `export NAME="value" # why`.
+/// The value that a line of a `.env` assigns to a variable: `NAME=value`, `export NAME="value" # why`.
 fn assignment(line: &str, name: &str) -> Option<String> {
     let line = line.trim_start_matches('\u{feff}').trim();
     let line = line.strip_prefix("export ").map_or(line, str::trim_start);
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_a_file_are_read() {
+    fn variables_of_an_env_file_are_parsed() {
         for (line, expected) in [
             ("A=b", Some("b")),
             ("export A = \"b c\" # d", Some("b c")),
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_of_a_dump_is_read() {
+    fn the_ledger_table_of_a_dump_is_parsed() {
         let dump = |name: &str| {
             format!(
                 "CREATE TABLE a ();\n\n{DUMPED_ROWS}\n--\n\nINSERT INTO {name} (version) VALUES\n    ('1');\n"

@@ -1,4 +1,4 @@
-//! Where the work is: addresses, first sessions, and what is said where there is none.
+//! Addresses, first sessions, and errors if a database is unreachable.
 
 use super::database_target::DatabaseTarget;
 use super::eligibility::refuse_taken_targets;
@@ -9,18 +9,20 @@ use crate::postgres::{Address, Session};
 use crate::tenants::{Ineligible, ResolveError, Tenant, TenantResolver, TenantSelector};
 use crate::upgrade::{TRIES, UpgradeError};
 
-/// For the query that tells who the tenants are. A list that takes longer hangs.
-const ASKED_WITHIN: &str = "60s";
+/// The time limit of the query that returns the tenants.
+const TENANT_QUERY_TIMEOUT: &str = "60s";
 
-/// What is asked before servers are changed that are not on this machine; `None` if all are.
-pub(crate) fn question(
-    job: &RequestScope<'_>,
-    seats: &[ResolvedTenant],
+/// The confirmation prompt before servers are changed that are not on this machine; `None` if all are local.
+pub(crate) fn confirmation_prompt(
+    scope: &RequestScope<'_>,
+    resolved_tenants: &[ResolvedTenant],
     verb: &str,
 ) -> Option<String> {
     const SHOWN: usize = 3;
-    let main = job.shared.as_ref().and_then(|_| job.database.url.address().ok());
-    let all = main.iter().chain(seats.iter().filter_map(|seat| seat.address.as_ref().ok()));
+    let main = scope.shared.as_ref().and_then(|_| scope.database.url.address().ok());
+    let all = main
+        .iter()
+        .chain(resolved_tenants.iter().filter_map(|resolved| resolved.address.as_ref().ok()));
     let mut remote: Vec<String> =
         all.filter(|one| !one.is_local()).map(Address::describe).collect();
     remote.sort();
@@ -28,8 +30,8 @@ pub(crate) fn question(
     if remote.is_empty() {
         return None;
     }
-    let name = &job.database.database.name;
-    let what = match (seats.len(), job.tenants.is_some(), verb) {
+    let name = &scope.database.database.name;
+    let what = match (resolved_tenants.len(), scope.tenants.is_some(), verb) {
         (_, false, _) => format!("{verb} `{name}`"),
         (1, _, "create") => format!("create a tenant of `{name}`"),
         (number, _, "create") => format!("create {number} tenants of `{name}`"),
@@ -42,71 +44,77 @@ pub(crate) fn question(
     Some(format!("{what} at {}{more}?", remote.join(", ")))
 }
 
-pub(crate) fn main_address(site: &DatabaseTarget<'_>) -> Result<Address, UpgradeError> {
-    let database = || site.database.name.clone();
-    site.url.address().map_err(|source| UpgradeError::Address { database: database(), source })
+pub(crate) fn main_address(database_target: &DatabaseTarget<'_>) -> Result<Address, UpgradeError> {
+    let database = || database_target.database.name.clone();
+    database_target
+        .url
+        .address()
+        .map_err(|source| UpgradeError::Address { database: database(), source })
 }
 
-/// The tenants in question, or a part of them, in the order of their source.
+/// The selected tenants, or those of a partition, in the order of their source.
 pub(crate) async fn resolve_tenants(
-    site: &DatabaseTarget<'_>,
-    asking: &TenantResolver<'_>,
-    whom: &TenantSelector,
+    database_target: &DatabaseTarget<'_>,
+    resolver: &TenantResolver<'_>,
+    selector: &TenantSelector,
     part: Option<Partition>,
 ) -> Result<Vec<ResolvedTenant>, UpgradeError> {
-    let tenants = tenants(site, asking, whom).await?;
-    let main = match site.tenancy() {
-        Tenancy::Schema => Some(main_address(site)?),
+    let tenants = tenants(database_target, resolver, selector).await?;
+    let main = match database_target.tenancy() {
+        Tenancy::Schema => Some(main_address(database_target)?),
         Tenancy::Database => None,
     };
-    let seat =
-        |tenant: Tenant| ResolvedTenant { address: address(site, main.as_ref(), &tenant), tenant };
-    let mut seats: Vec<ResolvedTenant> = tenants.into_iter().map(seat).collect();
-    // Before they are divided: two tenants with one target may be in different parts.
-    refuse_taken_targets(site, &mut seats).await;
-    // By their names: another order of the source, or a new tenant, moves no tenant to another part.
-    seats.retain(|seat| part.is_none_or(|part| part.has_name(&seat.tenant.name)));
-    Ok(seats)
+    let resolved = |tenant: Tenant| ResolvedTenant {
+        address: address(database_target, main.as_ref(), &tenant),
+        tenant,
+    };
+    let mut resolved_tenants: Vec<ResolvedTenant> = tenants.into_iter().map(resolved).collect();
+    // Before they are partitioned: two tenants with one target may be in different partitions.
+    refuse_taken_targets(database_target, &mut resolved_tenants).await;
+    // By name: another order of the source, or a new tenant, moves no tenant to another partition.
+    resolved_tenants
+        .retain(|resolved| part.is_none_or(|part| part.has_name(&resolved.tenant.name)));
+    Ok(resolved_tenants)
 }
 
-/// Who they are; asked again if the connection breaks, since nothing has been begun.
+/// Resolves the selected tenants. Retried if the connection breaks, since nothing has been changed.
 async fn tenants(
-    site: &DatabaseTarget<'_>,
-    asking: &TenantResolver<'_>,
-    whom: &TenantSelector,
+    database_target: &DatabaseTarget<'_>,
+    resolver: &TenantResolver<'_>,
+    selector: &TenantSelector,
 ) -> Result<Vec<Tenant>, UpgradeError> {
-    if !asking.needs_session(whom) {
-        return Ok(asking.tenants(whom, None).await?);
+    if !resolver.needs_session(selector) {
+        return Ok(resolver.tenants(selector, None).await?);
     }
     let mut tries = 0;
     loop {
-        let mut session = main_session(site).await?;
-        let asked = asking.tenants(whom, Some(&mut session)).await;
+        let mut session = main_session(database_target).await?;
+        let found = resolver.tenants(selector, Some(&mut session)).await;
         session.close().await;
-        match asked {
+        match found {
             Err(ResolveError::Query { failure, .. })
                 if failure.kind == FailureKind::ConnectionLost && tries < TRIES =>
             {
                 tries += 1;
             }
-            asked => return Ok(asked?),
+            found => return Ok(found?),
         }
     }
 }
 
-/// `main` is that of all tenants that have none of their own.
+/// `main` is the address of all tenants that have none of their own.
 fn address(
-    site: &DatabaseTarget<'_>,
+    database_target: &DatabaseTarget<'_>,
     main: Option<&Address>,
     tenant: &Tenant,
 ) -> Result<Address, Failure> {
     if let Some(ineligible) = &tenant.ineligible {
-        return Err(failure_of(ineligible, &site.database.name));
+        return Err(failure_of(ineligible, &database_target.database.name));
     }
     let address = match (&tenant.url, main) {
         (Some(url), _) => url.address(),
         (None, Some(main)) => Ok(main.clone()),
-        (None, None) => site.url.of_tenant(&tenant.name, &tenant.target),
+        (None, None) => database_target.url.of_tenant(&tenant.name, &tenant.target),
     };
     address.map_err(|error| {
         Failure::new(
@@ -151,33 +159,33 @@ fn failure_of(ineligible: &Ineligible, database: &str) -> Failure {
     Failure { hint: Some(hint.to_owned()), ..Failure::new(FailureKind::Target(cause), message) }
 }
 
-/// A session for the query that tells who the tenants are.
-async fn main_session(site: &DatabaseTarget<'_>) -> Result<Session, UpgradeError> {
-    let address = main_address(site)?;
+/// A session for the query that returns the tenants.
+async fn main_session(database_target: &DatabaseTarget<'_>) -> Result<Session, UpgradeError> {
+    let address = main_address(database_target)?;
     let settings = [
         ("application_name", "mig-ci asks for tenants"),
-        ("statement_timeout", ASKED_WITHIN),
-        // To look is not to change anything.
+        ("statement_timeout", TENANT_QUERY_TIMEOUT),
+        // The query must not change anything.
         ("default_transaction_read_only", "on"),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let session = Session::open_patiently(&address.reading(&settings)).await;
-    session.map_err(|failure| unreachable(site, &address, failure))
+    session.map_err(|failure| unreachable(database_target, &address, failure))
 }
 
 pub(crate) fn unreachable(
-    site: &DatabaseTarget<'_>,
+    database_target: &DatabaseTarget<'_>,
     address: &Address,
     failure: Failure,
 ) -> UpgradeError {
     UpgradeError::Connect {
-        database: site.database.name.clone(),
+        database: database_target.database.name.clone(),
         address: address.describe(),
         failure: Box::new(with_advice(failure)),
     }
 }
 
-/// A pooler hands each transaction to another session: neither a search path nor a lock would stay.
+/// PgBouncer with transaction pooling changes the session between transactions, so neither search path nor locks persist.
 fn with_advice(failure: Failure) -> Failure {
     let is_pooler = failure.message.contains("unsupported startup parameter");
     if !is_pooler {

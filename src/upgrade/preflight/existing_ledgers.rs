@@ -1,5 +1,5 @@
-//! What there is of the schemas and ledgers of some targets, in one query: their own ledgers, and those of any known tool
-//! that say something else.
+//! The existing schemas and ledgers of some targets, read in one query: their own ledgers, and ledgers of any known tool
+//! that contradict these.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,30 +14,29 @@ use crate::postgres::Session;
 use crate::sql::{quote_identifier, quote_literal};
 use crate::upgrade::target::Target;
 
-/// See the file's head.
 #[derive(Default)]
 pub(crate) struct ExistingLedgers {
     schemas: BTreeSet<String>,
     /// By schema and table.
     ledgers: BTreeMap<(String, String), FoundTable>,
-    /// The schemas that the connection sees by itself.
+    /// The schemas of the connection's default search path.
     own_path: Vec<String>,
-    /// What has set its search path, as `pg_settings` says it.
+    /// The source of that search path, as in `pg_settings`.
     path_source: String,
 }
 
 /// A table that may be a ledger.
 struct FoundTable {
-    /// What `pg_class` says of its kind.
+    /// `pg_class.relkind`.
     kind: String,
     columns: Vec<String>,
-    /// Row-level security keeps rows from this role, without a word.
+    /// Row-level security silently hides rows from this role.
     is_filtered: bool,
 }
 
 impl ExistingLedgers {
     pub(crate) async fn read(session: &mut Session, targets: &[Target]) -> Result<Self, Failure> {
-        let mut there = Self::default();
+        let mut existing = Self::default();
         for row in session.query(&query(targets)).await? {
             let (schema, ledger, kind): (String, Option<String>, Option<String>) =
                 read(&row, |row| {
@@ -45,8 +44,8 @@ impl ExistingLedgers {
                 })?;
             let columns: Option<Vec<String>> = read(&row, |row| row.try_get("columns"))?;
             let is_filtered: Option<bool> = read(&row, |row| row.try_get("is_filtered"))?;
-            there.own_path = read(&row, |row| row.try_get("own_path"))?;
-            there.path_source = read(&row, |row| row.try_get("path_source"))?;
+            existing.own_path = read(&row, |row| row.try_get("own_path"))?;
+            existing.path_source = read(&row, |row| row.try_get("path_source"))?;
             let found = ledger.zip(kind).map(|(ledger, kind)| {
                 let table = FoundTable {
                     kind,
@@ -55,10 +54,10 @@ impl ExistingLedgers {
                 };
                 ((schema.clone(), ledger), table)
             });
-            there.ledgers.extend(found);
-            there.schemas.insert(schema);
+            existing.ledgers.extend(found);
+            existing.schemas.insert(schema);
         }
-        Ok(there)
+        Ok(existing)
     }
 
     fn has_schema(&self, target: &Target) -> bool {
@@ -77,7 +76,7 @@ impl ExistingLedgers {
         matches!(self.kind_of_ledger(target), Some("r" | "p"))
     }
 
-    /// Where one stands that has no ledger.
+    /// The state of a target that has no ledger table.
     pub(crate) fn without_ledger(&self, target: &Target) -> LedgerState {
         let what = match self.kind_of_ledger(target) {
             Some("v") => "a view",
@@ -99,7 +98,7 @@ impl ExistingLedgers {
         }))
     }
 
-    /// Why the ledger that is configured may not be the one that tells what has been applied to a target.
+    /// Why the configured ledger may not be the one that shows the target's applied migrations.
     pub(crate) fn contradiction(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
         let own = self.own_ledger(target).and_then(|own| ledger_shape(&own.columns));
         if let Some(tool) = own.filter(|tool| *tool != format.name()) {
@@ -117,7 +116,7 @@ impl ExistingLedgers {
             .or_else(|| if self.has_ledger(target) { None } else { self.elsewhere(format, target) })
     }
 
-    /// A ledger that shows this role some of its rows alone: what it hides would be applied once more.
+    /// A ledger whose rows are partly hidden from this role: hidden migrations would be applied again.
     fn filtered(&self, target: &Target) -> Option<Failure> {
         self.own_ledger(target).filter(|own| own.is_filtered)?;
         let message = format!(
@@ -129,8 +128,8 @@ impl ExistingLedgers {
         Some(refused(message, hint.to_owned()))
     }
 
-    /// A ledger of the same tool in a schema that neither the target nor the connection sees, while the target's own has no row:
-    /// tools can keep their ledger apart from what they migrate.
+    /// A ledger of the same tool in a schema outside of the search paths of target and connection, while the target's own
+    /// has no rows. Tools can keep their ledger in another schema than their migrations.
     pub(crate) fn elsewhere(&self, format: &dyn Format, target: &Target) -> Option<Failure> {
         if !target.owns_connection {
             return None;
@@ -144,7 +143,7 @@ impl ExistingLedgers {
                 || target.other_ledgers.is_of_project(schema, table);
             (is_same_tool && !is_explained).then_some((&**schema, &**table, format.name()))
         });
-        beside(&found.collect::<Vec<_>>(), target)
+        other_ledgers_failure(&found.collect::<Vec<_>>(), target)
     }
 
     /// The schemas in which another ledger contradicts the target's own.
@@ -162,18 +161,18 @@ impl ExistingLedgers {
                 self.ledgers.range(first..).take_while(move |((of, _), _)| of == schema);
             of_schema.map(|((schema, table), found)| (schema, table, found)).filter_map(
                 move |(schema, table, found)| {
-                    let is_known =
+                    let is_expected =
                         (schema, table) == own || target.other_ledgers.has(schema, table);
                     let same = (table == own.1).then(|| format.name());
                     let tool = ledger_owner(schema, table, &found.columns).or(same)?;
-                    (!is_known).then_some((&**schema, &**table, tool))
+                    (!is_expected).then_some((&**schema, &**table, tool))
                 },
             )
         });
-        beside(&found.collect::<Vec<_>>(), target)
+        other_ledgers_failure(&found.collect::<Vec<_>>(), target)
     }
 
-    /// The role's or the database's settings, or the environment, may lead the tool to another schema.
+    /// Settings of the role, the database or the environment may lead the tool to another schema.
     fn other_path(&self, target: &Target) -> Option<Failure> {
         let whose = match self.path_source.as_str() {
             "database" => "the database's settings (ALTER DATABASE … SET search_path)",
@@ -202,8 +201,9 @@ impl ExistingLedgers {
     }
 }
 
-/// Ledgers (schema, table and tool) that contradict a target's own: the first is named, and all are in the line that allows them.
-fn beside(found: &[(&str, &str, &str)], target: &Target) -> Option<Failure> {
+/// A failure for ledgers (schema, table and tool) that contradict a target's own: it names the first, and its hint allows
+/// all.
+fn other_ledgers_failure(found: &[(&str, &str, &str)], target: &Target) -> Option<Failure> {
     let (schema, table, tool) = found.first()?;
     let name = format!("{}.{}", quote_identifier(schema), quote_identifier(table));
     let more = match found.len() - 1 {
@@ -216,7 +216,7 @@ fn beside(found: &[(&str, &str, &str)], target: &Target) -> Option<Failure> {
         target.ledger.qualified()
     );
     let names = found.iter().map(|(schema, table, _)| {
-        // The name alone would allow a ledger of the target's own tool everywhere.
+        // The name alone would allow a ledger of the target's own tool in every schema.
         let is_plain = *table != target.ledger.table && !TOOL_SCHEMAS.contains(schema);
         let name = if is_plain { (*table).to_owned() } else { format!("{schema}.{table}") };
         toml::Value::String(name).to_string()
@@ -234,7 +234,7 @@ fn refused(message: String, hint: String) -> Failure {
     Failure { hint: Some(hint), ..Failure::new(FailureKind::Refused, message) }
 }
 
-/// A database's name as a part of a table's header.
+/// A database's name as a part of a TOML table header.
 fn toml_key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !name.is_empty() && name.chars().all(is_bare) {
@@ -243,8 +243,8 @@ fn toml_key(name: &str) -> String {
     toml::Value::String(name.to_owned()).to_string()
 }
 
-/// For the schemas that targets, the connection and migration tools see, and the tables in them that are ledgers or may be. Where
-/// a target has the database to itself, such tables in all schemas.
+/// The query for the schemas that targets, the connection and migration tools use, and the tables in them that are or may be
+/// ledgers. For a target that has the database to itself, such tables in all schemas.
 fn query(targets: &[Target]) -> String {
     let schemas: BTreeSet<&str> = targets
         .iter()
@@ -254,7 +254,7 @@ fn query(targets: &[Target]) -> String {
         .collect();
     let mut tables: BTreeSet<&str> = ledger_names().collect();
     tables.extend(targets.iter().map(|target| target.ledger.table.as_str()));
-    // For many schemas one pass over the tables is faster than the index, which PostgreSQL's planner prefers for any number.
+    // For many schemas one pass over the tables is faster than the index, which the planner prefers for any number.
     let owns_all = targets.iter().any(|target| target.owns_connection);
     let of_schema = match owns_all || schemas.len() > ONE_PASS_FROM {
         true => "pg_catalog.int8(c.relnamespace) = pg_catalog.int8(n.oid)",
@@ -279,14 +279,15 @@ fn query(targets: &[Target]) -> String {
     )
 }
 
-/// The number of schemas: with 1,000 tenants of 11 tables each, the index takes 3 ms for a schema, and one pass 140 ms.
+/// The number of schemas from which one pass is used. With 1,000 tenants of 11 tables each, the index takes 3 ms for a
+/// schema, and one pass 140 ms.
 const ONE_PASS_FROM: usize = 40;
 
-/// Liquibase's has 14; some of a table's may have been dropped.
+/// Liquibase's ledger has 14 columns; dropped columns count, too.
 const MOST_COLUMNS: usize = 24;
 
-/// Whether row-level security applies to this role, and no policy lets it see all rows. Source: CREATE POLICY, "Policies Applied
-/// by Command Type": one permissive policy that applies is enough, and each restrictive one has to be met.
+/// Whether row-level security applies to this role without a policy that shows all rows. Source: CREATE POLICY, "Policies
+/// Applied by Command Type": one applicable permissive policy is sufficient, and each restrictive one must be met.
 const FILTERED: &str = "(pg_catalog.row_security_active(c.oid) AND NOT (EXISTS (SELECT FROM pg_catalog.pg_policy AS p \
      WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('*', 'r') \
      AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true' \

@@ -1,5 +1,5 @@
-//! Where all targets of a database stand, in one pass: their ledgers are read together, since a round trip for each would
-//! take longer than most upgrades.
+//! Reads the ledgers of all targets of a database together, since a round trip for each would take longer than most
+//! upgrades.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -13,46 +13,46 @@ use crate::model::{Failure, FailureKind};
 use crate::postgres::{Session, ledger_rows};
 use crate::upgrade::target::Target;
 
-/// Ledgers in one query: each is a part of a plan that the server has to make.
-const TOGETHER: usize = 200;
+/// Ledgers in one query: each is a part of the plan that the server has to create.
+const LEDGERS_PER_QUERY: usize = 200;
 
-/// Reads where targets stand, and hands that on in their order.
+/// Reads the ledger states of targets, and passes them to `each` in their order.
 pub(crate) async fn scan(
     session: &mut Session,
     format: &dyn Format,
     targets: &[Target],
     mut each: impl FnMut(usize, LedgerState),
 ) -> Result<(), Failure> {
-    let mut known = HashSet::new();
-    for (chunk, first) in targets.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
-        let there = ExistingLedgers::read(session, chunk).await?;
-        let mut fine = Vec::new();
+    let mut interned = HashSet::new();
+    for (chunk, first) in targets.chunks(LEDGERS_PER_QUERY).zip((0..).step_by(LEDGERS_PER_QUERY)) {
+        let existing = ExistingLedgers::read(session, chunk).await?;
+        let mut consistent = Vec::new();
         for (index, target) in chunk.iter().enumerate() {
-            match there.contradiction(format, target) {
+            match existing.contradiction(format, target) {
                 Some(failure) => each(first + index, LedgerState::Unreadable(Box::new(failure))),
-                None => fine.push((index, target)),
+                None => consistent.push((index, target)),
             }
         }
         let (with, without): (Vec<_>, Vec<_>) =
-            fine.into_iter().partition(|(_, target)| there.has_ledger(target));
+            consistent.into_iter().partition(|(_, target)| existing.has_ledger(target));
         for (index, target) in without {
-            each(first + index, there.without_ledger(target));
+            each(first + index, existing.without_ledger(target));
         }
-        match together(session, format, &with).await {
+        match read_together(session, format, &with).await {
             Ok(mut rows) => {
                 for (index, target) in with {
                     let rows = rows.remove(&index).unwrap_or_default();
-                    let elsewhere = rows.is_empty().then(|| there.elsewhere(format, target));
+                    let elsewhere = rows.is_empty().then(|| existing.elsewhere(format, target));
                     each(
                         first + index,
                         match elsewhere.flatten() {
                             Some(failure) => LedgerState::Unreadable(Box::new(failure)),
-                            None => LedgerState::Rows(shared(&mut known, rows)),
+                            None => LedgerState::Rows(intern(&mut interned, rows)),
                         },
                     );
                 }
             }
-            // One of them may not be read, or is not what it should be: the others are all the same.
+            // One ledger may be unreadable or invalid. The others are read one by one.
             Err(failure)
                 if matches!(failure.kind, FailureKind::Sql { .. } | FailureKind::Ledger) =>
             {
@@ -66,31 +66,31 @@ pub(crate) async fn scan(
     Ok(())
 }
 
-/// The same rows once.
-fn shared(known: &mut HashSet<Arc<[LedgerRow]>>, rows: Vec<LedgerRow>) -> Arc<[LedgerRow]> {
-    if let Some(same) = known.get(rows.as_slice()) {
+/// Interns equal rows.
+fn intern(interned: &mut HashSet<Arc<[LedgerRow]>>, rows: Vec<LedgerRow>) -> Arc<[LedgerRow]> {
+    if let Some(same) = interned.get(rows.as_slice()) {
         return Arc::clone(same);
     }
     let rows: Arc<[LedgerRow]> = rows.into();
-    known.insert(Arc::clone(&rows));
+    interned.insert(Arc::clone(&rows));
     rows
 }
 
-/// Where one stands.
+/// The ledger state of one target.
 pub(crate) async fn scan_one(
     session: &mut Session,
     format: &dyn Format,
     target: &Target,
 ) -> Result<LedgerState, Failure> {
-    let there = ExistingLedgers::read(session, std::slice::from_ref(target)).await?;
-    if let Some(failure) = there.contradiction(format, target) {
+    let existing = ExistingLedgers::read(session, std::slice::from_ref(target)).await?;
+    if let Some(failure) = existing.contradiction(format, target) {
         return Ok(LedgerState::Unreadable(Box::new(failure)));
     }
-    if !there.has_ledger(target) {
-        return Ok(there.without_ledger(target));
+    if !existing.has_ledger(target) {
+        return Ok(existing.without_ledger(target));
     }
     match session.ledger(&target.ledger, &format.ledger_rows(&target.ledger)).await {
-        Ok(Some(rows)) if rows.is_empty() => Ok(match there.elsewhere(format, target) {
+        Ok(Some(rows)) if rows.is_empty() => Ok(match existing.elsewhere(format, target) {
             Some(failure) => LedgerState::Unreadable(Box::new(failure)),
             None => LedgerState::Rows(rows.into()),
         }),
@@ -100,7 +100,7 @@ pub(crate) async fn scan_one(
     }
 }
 
-async fn together(
+async fn read_together(
     session: &mut Session,
     format: &dyn Format,
     targets: &[(usize, &Target)],

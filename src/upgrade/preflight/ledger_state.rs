@@ -1,4 +1,4 @@
-//! What the ledger of a target says.
+//! The state of a target's ledger.
 
 use std::sync::Arc;
 
@@ -7,22 +7,21 @@ use sqlx::postgres::PgRow;
 use crate::formats::LedgerRow;
 use crate::model::{Failure, FailureKind};
 
-/// Where a target stands.
 #[derive(Debug, Clone)]
 pub(crate) enum LedgerState {
-    /// Its schema is not there.
+    /// The schema does not exist.
     Absent,
-    /// There is no ledger: nothing has ever been applied by this tool.
+    /// There is no ledger: the tool has never applied anything.
     New,
-    /// The ledger's rows, the oldest first. Most targets have the same.
+    /// The ledger's rows, oldest first. Shared, since most targets have equal rows.
     Rows(Arc<[LedgerRow]>),
     Unreadable(Box<Failure>),
 }
 
-/// A value of a ledger's row.
+/// Reads a value of a ledger's row.
 ///
 /// # Errors
-/// [`FailureKind::Ledger`]: the row is not what it should be.
+/// [`FailureKind::Ledger`]: the row has an unexpected shape.
 pub(crate) fn read<T>(
     row: &PgRow,
     get: impl Fn(&PgRow) -> Result<T, sqlx::Error>,

@@ -1,5 +1,5 @@
-//! What is known before anything is changed: the request on one database, its targets, and what their ledgers and
-//! addresses say.
+//! The checks before anything is changed: the request for one database, its targets, and the state of their ledgers and
+//! addresses.
 
 pub(crate) mod contradiction;
 pub(crate) mod database_target;

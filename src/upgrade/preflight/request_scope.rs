@@ -1,4 +1,4 @@
-//! What is to be done, and in which database. Nothing is connected to yet.
+//! The scope of a request: its database and tracks. Nothing is connected to yet.
 
 use super::database_target::DatabaseTarget;
 use super::{contradiction, declared, targets};
@@ -11,7 +11,7 @@ use crate::upgrade::direction::{Direction, TargetVersion};
 use crate::upgrade::target::Target;
 use crate::upgrade::{UpgradeError, UpgradeRequest};
 
-/// What is to be done there.
+/// The database and the tracks of a request.
 pub(crate) struct RequestScope<'a> {
     pub(crate) database: DatabaseTarget<'a>,
     pub(crate) shared: Option<TrackPlan>,
@@ -24,29 +24,31 @@ impl<'a> RequestScope<'a> {
         project: &'a Project,
         files: &Worktree,
     ) -> Result<Self, UpgradeError> {
-        let (url, whom) = (request.url.as_ref(), request.tenants.as_ref());
-        let site = DatabaseTarget::of(&request.scope.selection, url, whom, project)?;
-        let database = site.database;
+        let (url, selector) = (request.url.as_ref(), request.tenants.as_ref());
+        let database_target = DatabaseTarget::of(&request.scope.selection, url, selector, project)?;
+        let database = database_target.database;
         let of = |kind, track: &Track| targets::track(database, kind, track, files);
-        let shared =
-            database.shared.as_ref().filter(|_| request.direction.is_about_shared(whom.is_some()));
+        let shared = database
+            .shared
+            .as_ref()
+            .filter(|_| request.direction.includes_shared_track(selector.is_some()));
         let shared = shared.map(|track| of(TrackKind::Shared, track)).transpose()?;
-        let tenants = database.tenants.as_ref().filter(|_| whom.is_some());
+        let tenants = database.tenants.as_ref().filter(|_| selector.is_some());
         let tenants = tenants.map(|tenants| of(TrackKind::Tenant, &tenants.track)).transpose()?;
-        let job = Self { database: site, shared, tenants };
-        job.check(request)?;
-        job.check_address(files)?;
-        Ok(job)
+        let scope = Self { database: database_target, shared, tenants };
+        scope.check(request)?;
+        scope.check_address(files)?;
+        Ok(scope)
     }
 
-    /// Whether the address, and what the tool reads beside the migrations, agree with what is configured.
+    /// Checks that the address, and the tool's files next to the migrations, agree with the configuration.
     fn check_address(&self, files: &Worktree) -> Result<(), UpgradeError> {
         let database = self.database.database;
         let address = self.database.url.address().ok();
         let is_only_one = self.database.others.is_empty();
         let check =
             |of_address: Option<&Address>, track: &Track, plan: &TrackPlan, target: &Target| {
-                let format = plan.chosen.format.name();
+                let format = plan.detected.format.name();
                 let of_address = of_address.and_then(|address| {
                     contradiction::of_address(database, format, target, address)
                 });
@@ -72,7 +74,7 @@ impl<'a> RequestScope<'a> {
         }
         if let (Some(tenants), Some(plan)) = (&database.tenants, &self.tenants) {
             let target = targets::shared_target(&self.database, &tenants.track, plan, files)?;
-            // Tenants that have databases have addresses of their own.
+            // Tenants with a database each have addresses of their own.
             let of_address =
                 address.as_ref().filter(|_| self.database.tenancy() == Tenancy::Schema);
             check(
@@ -85,13 +87,13 @@ impl<'a> RequestScope<'a> {
         Ok(())
     }
 
-    /// What a reader of the report should know of the directories.
+    /// Notes for the report about the migration directories.
     pub(crate) fn notes(&self) -> Vec<String> {
         let tracks = self.shared.iter().chain(&self.tenants);
         tracks.flat_map(TrackPlan::allowed_directions).collect()
     }
 
-    /// Whether enough was said, and can be done.
+    /// Checks that the request is complete and can be executed.
     fn check(&self, request: &UpgradeRequest) -> Result<(), UpgradeError> {
         let database = self.database.database;
         if self.shared.is_none() && self.tenants.is_none() {
@@ -100,7 +102,7 @@ impl<'a> RequestScope<'a> {
                 database.name
             )));
         }
-        if database.tenants.is_some() && request.tenants.is_none() && !request.shared_alone {
+        if database.tenants.is_some() && request.tenants.is_none() && !request.shared_only {
             return Err(UpgradeError::Usage(format!(
                 "`{}` has tenants: use --shared for its shared track only, --tenant NAME, or --all-tenants",
                 database.name

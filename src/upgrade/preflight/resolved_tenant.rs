@@ -4,7 +4,7 @@ use crate::model::Failure;
 use crate::postgres::Address;
 use crate::tenants::Tenant;
 
-/// A tenant, and where its database is, or why it cannot be worked on: known before anything is begun.
+/// A selected tenant with the address of its database, or the reason why it cannot be processed.
 pub(crate) struct ResolvedTenant {
     pub(crate) tenant: Tenant,
     pub(crate) address: Result<Address, Failure>,

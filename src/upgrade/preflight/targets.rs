@@ -1,4 +1,4 @@
-//! From the project and the tenants to targets: what is to be worked on, before anything is.
+//! Maps the project and the tenants to targets.
 
 use std::sync::Arc;
 
@@ -12,33 +12,33 @@ use crate::replay::plan::{TrackPlan, directory};
 use crate::upgrade::UpgradeError;
 use crate::upgrade::target::{OtherLedgers, Target};
 
-/// A schema that every tool can work in.
+/// A placeholder schema that every tool supports.
 const ANY_SCHEMA: &str = "any_schema";
 
-/// In which order tenants are begun.
+/// The order in which tenants are processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Order {
-    /// As their source gives them.
+    /// The order of their source.
     #[default]
     Source,
     /// By the bytes of their names.
     Name,
-    /// Another one in each run, so that the first few are a fair sample.
+    /// A new order in each run, so that the first few are a fair sample.
     Random,
 }
 
 impl Order {
-    /// Brings them into this order; `name` tells the name of each.
-    pub(crate) fn bring<'n>(self, turns: &mut [usize], name: impl Fn(usize) -> &'n str) {
+    /// Sorts `order`; `name` returns the name of each.
+    pub(crate) fn bring<'n>(self, order: &mut [usize], name: impl Fn(usize) -> &'n str) {
         match self {
             Self::Source => {}
-            Self::Name => turns.sort_by_key(|turn| name(*turn)),
-            Self::Random => fastrand::shuffle(turns),
+            Self::Name => order.sort_by_key(|index| name(*index)),
+            Self::Random => fastrand::shuffle(order),
         }
     }
 }
 
-/// The migrations of one track, as they are in the worktree.
+/// The migrations of one track in the worktree.
 pub(crate) fn track(
     database: &Database,
     kind: TrackKind,
@@ -50,12 +50,12 @@ pub(crate) fn track(
 }
 
 pub(crate) fn shared_target(
-    site: &DatabaseTarget<'_>,
+    database_target: &DatabaseTarget<'_>,
     track: &Track,
     plan: &TrackPlan,
     files: &dyn Files,
 ) -> Result<Target, UpgradeError> {
-    let database = site.database;
+    let database = database_target.database;
     let schema = track.search_path.first().unwrap_or(&track.schema);
     let ledger = plan.ledger(track, files, schema).map_err(|source| of_format(database, source))?;
     Ok(Target {
@@ -66,26 +66,26 @@ pub(crate) fn shared_target(
         search_path: track.search_path.clone(),
         keys: AdvisoryLockKeys::of(&ledger),
         ledger,
-        other_ledgers: Arc::new(other_ledgers(site, &[], files)),
+        other_ledgers: Arc::new(other_ledgers(database_target, &[], files)),
         owns_connection: database
             .tenants
             .as_ref()
             .is_none_or(|tenants| tenants.tenancy == Tenancy::Database),
-        session_settings: session_settings(site, plan),
+        session_settings: session_settings(database_target, plan),
     })
 }
 
-/// One for each seat. A tenant whose schema the tool cannot work in loses its address for that reason; the others do not.
+/// One target for each tenant. A tenant whose schema the tool does not support gets a failure instead of its address.
 pub(crate) fn tenant_targets(
-    site: &DatabaseTarget<'_>,
+    database_target: &DatabaseTarget<'_>,
     plan: &TrackPlan,
-    seats: &mut [ResolvedTenant],
+    resolved_tenants: &mut [ResolvedTenant],
     files: &dyn Files,
 ) -> Result<Vec<Target>, UpgradeError> {
-    let database = site.database;
+    let database = database_target.database;
     let Some(track) = &database.tenants else { return Ok(Vec::new()) };
     let name: Arc<str> = database.name.as_str().into();
-    // What is wrong with the ledger of a plain name is wrong for all.
+    // An error in the ledger of a plain name is an error for all tenants.
     let elsewhere = plan
         .ledger(&track.track, files, ANY_SCHEMA)
         .map_err(|source| of_format(database, source))?;
@@ -93,17 +93,17 @@ pub(crate) fn tenant_targets(
         let (database, ledger) = (database.name.clone(), elsewhere.qualified());
         return Err(UpgradeError::OneLedger { database, ledger });
     }
-    // So is a template with which it can work for no name at all.
+    // The same applies to a template that the tool supports for no name.
     if let Ok(target) = track.target.expand(ANY_SCHEMA) {
         let schema = track.track.search_path[0].replace("{target}", &target);
         let ledger = plan.ledger(&track.track, files, &schema);
         ledger.map_err(|source| of_format(database, source))?;
     }
     let shared: Vec<&Track> = database.shared.iter().collect();
-    let other_ledgers = Arc::new(other_ledgers(site, &shared, files));
-    let session_settings = session_settings(site, plan);
-    let target = |seat: &mut ResolvedTenant| {
-        let tenant = &seat.tenant;
+    let other_ledgers = Arc::new(other_ledgers(database_target, &shared, files));
+    let session_settings = session_settings(database_target, plan);
+    let target = |resolved: &mut ResolvedTenant| {
+        let tenant = &resolved.tenant;
         let path = track.track.search_path.iter();
         let search_path: Vec<String> =
             path.map(|schema| schema.replace("{target}", &tenant.target)).collect();
@@ -112,8 +112,8 @@ pub(crate) fn tenant_targets(
                 hint: source.help().map(str::to_owned),
                 ..Failure::new(FailureKind::Refused, source.to_string())
             };
-            if seat.address.is_ok() {
-                seat.address = Err(failure);
+            if resolved.address.is_ok() {
+                resolved.address = Err(failure);
             }
             Ledger::new(search_path[0].clone(), elsewhere.table.clone())
         });
@@ -129,35 +129,40 @@ pub(crate) fn tenant_targets(
             owns_connection: track.tenancy == Tenancy::Database,
             session_settings: Arc::clone(&session_settings),
         };
-        let format = plan.chosen.format.name();
-        let address = seat.address.as_ref().ok();
+        let format = plan.detected.format.name();
+        let address = resolved.address.as_ref().ok();
         let contradiction = address
             .and_then(|address| contradiction::of_address(database, format, &target, address));
         if let Some(failure) = contradiction {
-            seat.address = Err(failure);
+            resolved.address = Err(failure);
         }
         target
     };
-    Ok(seats.iter_mut().map(target).collect())
+    Ok(resolved_tenants.iter_mut().map(target).collect())
 }
 
-fn session_settings(site: &DatabaseTarget<'_>, plan: &TrackPlan) -> Arc<[String]> {
-    plan.chosen.format.client().settings_on_real_server(&site.settings).into()
+fn session_settings(database_target: &DatabaseTarget<'_>, plan: &TrackPlan) -> Arc<[String]> {
+    plan.detected.format.client().settings_on_real_server(&database_target.settings).into()
 }
 
-/// The ledgers that may lie where a target is: those that the configuration allows, those of `tracks`, and those of other
-/// named databases in the same real database.
-fn other_ledgers(site: &DatabaseTarget<'_>, tracks: &[&Track], files: &dyn Files) -> OtherLedgers {
-    let shared = site.others.iter().filter_map(|other| other.shared.as_ref());
+/// The ledgers that may exist next to a target's own: those that the configuration allows, those of `tracks`, and those of
+/// other named databases in the same real database.
+fn other_ledgers(
+    database_target: &DatabaseTarget<'_>,
+    tracks: &[&Track],
+    files: &dyn Files,
+) -> OtherLedgers {
+    let shared = database_target.others.iter().filter_map(|other| other.shared.as_ref());
     let mut found = OtherLedgers {
-        allowed: site.database.other_ledgers.clone(),
+        allowed: database_target.database.other_ledgers.clone(),
         used: Vec::new(),
         of_project: shared.filter_map(|track| ledger_of(track, files)).collect(),
     };
-    let others = site.others.iter().filter(|other| site.shares_address_with(other));
+    let others =
+        database_target.others.iter().filter(|other| database_target.shares_address_with(other));
     for other in others {
         found.used.extend(other.shared.iter().filter_map(|track| ledger_of(track, files)));
-        // Each of its tenants has one, in the tenant's own schema.
+        // Each of its tenants has a ledger in its own schema.
         let of_tenants = other.tenants.iter().filter_map(|track| ledger_of(&track.track, files));
         found.allowed.extend(of_tenants.map(|(_, table)| table));
     }
@@ -165,12 +170,12 @@ fn other_ledgers(site: &DatabaseTarget<'_>, tracks: &[&Track], files: &dyn Files
     found
 }
 
-/// Schema and table of a track's ledger. What is wrong with the track is told where it is run.
+/// Schema and table of a track's ledger. Errors of the track are reported when it runs.
 fn ledger_of(track: &Track, files: &dyn Files) -> Option<(String, String)> {
     let directory = directory(track, files);
-    let chosen = formats::detect_format(&directory, track.format.as_deref()).ok()?;
+    let detected = formats::detect_format(&directory, track.format.as_deref()).ok()?;
     let schema = track.search_path.first().unwrap_or(&track.schema);
-    let ledger = chosen.format.ledger(&directory, schema).ok()?;
+    let ledger = detected.format.ledger(&directory, schema).ok()?;
     Some((ledger.schema, ledger.table))
 }
 

@@ -1,4 +1,4 @@
-//! One database from its tenants' names to what has become of them: the shared track first, and then all tenants.
+//! Runs an upgrade of one database: the shared track first, then all tenants.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,10 +16,10 @@ use crate::replay::plan::TrackPlan;
 use crate::server::EventSink;
 use crate::source::Worktree;
 use crate::tenants::TenantResolver;
-use crate::upgrade::create::{Creation, with_way_on};
+use crate::upgrade::create::{Creation, with_recovery_hint};
 use crate::upgrade::direction::{Direction, TargetVersion};
 use crate::upgrade::interruption::Interruption;
-use crate::upgrade::preflight::endpoint::{self, main_address, question, unreachable};
+use crate::upgrade::preflight::endpoint::{self, confirmation_prompt, main_address, unreachable};
 use crate::upgrade::preflight::request_scope::RequestScope;
 use crate::upgrade::preflight::resolved_tenant::ResolvedTenant;
 use crate::upgrade::preflight::targets;
@@ -35,12 +35,12 @@ use crate::upgrade::{Confirm, UpgradeError, UpgradeRequest};
 /// Why tenants are not run after their shared track.
 const NOT_READY: &str = "the shared track is not at the version that the tenants need";
 
-/// A run on one database, and what it has at hand.
+/// A run on one database, and its context.
 pub(crate) struct Coordinator<'a> {
     pub(crate) request: &'a UpgradeRequest,
-    pub(crate) job: &'a RequestScope<'a>,
+    pub(crate) scope: &'a RequestScope<'a>,
     pub(crate) files: &'a Worktree,
-    /// The project's folder.
+    /// The root directory of the project.
     pub(crate) root: &'a Utf8Path,
     pub(crate) confirm: &'a Confirm<'a>,
     pub(crate) events: &'a EventSink,
@@ -49,71 +49,77 @@ pub(crate) struct Coordinator<'a> {
 
 impl Coordinator<'_> {
     pub(crate) async fn run(&self) -> Result<Vec<FinishedTarget>, UpgradeError> {
-        let (job, started) = (self.job, Instant::now());
-        let database = job.database.database;
-        if job.shared.is_some() {
-            main_address(&job.database)?;
+        let (scope, started) = (self.scope, Instant::now());
+        let database = scope.database.database;
+        if scope.shared.is_some() {
+            main_address(&scope.database)?;
         }
-        let mut seats = self.seats().await?;
-        let targets = match &job.tenants {
-            Some(plan) => targets::tenant_targets(&job.database, plan, &mut seats, self.files)?,
+        let mut resolved_tenants = self.resolved_tenants().await?;
+        let targets = match &scope.tenants {
+            Some(plan) => {
+                targets::tenant_targets(&scope.database, plan, &mut resolved_tenants, self.files)?
+            }
             None => Vec::new(),
         };
-        self.ask(&seats)?;
+        self.confirm_remote(&resolved_tenants)?;
         let name: Arc<str> = database.name.as_str().into();
-        let units = seats.len() + usize::from(job.shared.is_some());
-        self.tell(RunEvent::DatabaseStarted { database: Arc::clone(&name), units });
-        // A tenant that cannot be reached for a reason that is known has failed before anything is begun.
-        let unseated = |(seat, target): (&ResolvedTenant, &Target)| {
-            let failure = seat.address.as_ref().err()?;
-            self.tell_end(target, Verdict::Failed);
+        let units = resolved_tenants.len() + usize::from(scope.shared.is_some());
+        self.emit(RunEvent::DatabaseStarted { database: Arc::clone(&name), units });
+        // A tenant that cannot be reached for a known reason fails before anything is changed.
+        let ineligible = |(resolved, target): (&ResolvedTenant, &Target)| {
+            let failure = resolved.address.as_ref().err()?;
+            self.emit_finished(target, Verdict::Failed);
             Some(TargetOutcome::failed(failure.clone()))
         };
-        let mut done: Vec<Option<TargetOutcome>> =
-            seats.iter().zip(&targets).map(unseated).collect();
+        let mut outcomes: Vec<Option<TargetOutcome>> =
+            resolved_tenants.iter().zip(&targets).map(ineligible).collect();
         let creation = self.creation();
         if let Some(creation) = &creation {
-            let failed = creation.look(&seats, &targets).await?;
-            self.note(&targets, failed, &mut done);
+            let failed = creation.check(&resolved_tenants, &targets).await?;
+            self.note(&targets, failed, &mut outcomes);
         }
-        let reason = self.why_not(&done);
-        let shared_last = self.request.direction.begins_with_tenants();
+        let reason = self.skip_reason(&outcomes);
+        let shared_last = self.request.direction.tenants_first();
         let mut units = Vec::new();
         if !shared_last {
             units.extend(self.shared(reason.as_deref()).await?);
         }
-        if let Some(plan) = &job.tenants {
-            let is_ready = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
+        if let Some(plan) = &scope.tenants {
+            let is_ready = units.iter().all(|unit| matches!(unit.outcome.end, UnitEnd::Completed));
             match reason.or_else(|| (!is_ready).then(|| NOT_READY.to_owned())) {
-                Some(reason) => self.skip_all(&reason, &targets, &mut done),
+                Some(reason) => self.skip_all(&reason, &targets, &mut outcomes),
                 None => {
                     if let Some(creation) = &creation {
-                        let left =
-                            seats.iter().enumerate().filter(|(index, _)| done[*index].is_none());
+                        let left = resolved_tenants
+                            .iter()
+                            .enumerate()
+                            .filter(|(index, _)| outcomes[*index].is_none());
                         let not_made = creation.create(left).await;
-                        self.note(&targets, not_made, &mut done);
+                        self.note(&targets, not_made, &mut outcomes);
                     }
-                    self.tenants(plan, &seats, &targets, &mut done).await?;
+                    self.tenants(plan, &resolved_tenants, &targets, &mut outcomes).await?;
                 }
             }
-            let done = Outcomes::from(done).finish("it was not reached");
-            let finished = |(target, done)| FinishedTarget { target, done };
-            units.extend(targets.into_iter().zip(done).map(finished));
+            let outcomes = Outcomes::from(outcomes).finish("it was not reached");
+            let finished = |(target, outcome)| FinishedTarget { target, outcome };
+            units.extend(targets.into_iter().zip(outcomes).map(finished));
         }
         if shared_last {
-            let all = units.iter().all(|unit| matches!(unit.done.end, UnitEnd::Completed));
+            let all = units.iter().all(|unit| matches!(unit.outcome.end, UnitEnd::Completed));
             let reason = (!all).then_some("not all of its tenants were reverted");
             units.extend(self.shared(reason).await?);
         }
-        self.tell(RunEvent::DatabaseFinished { database: name, took: started.elapsed() });
+        self.emit(RunEvent::DatabaseFinished { database: name, took: started.elapsed() });
         Ok(units)
     }
 
-    /// Asks for a confirmation where servers are changed that are not on this machine.
-    fn ask(&self, seats: &[ResolvedTenant]) -> Result<(), UpgradeError> {
+    /// Asks for confirmation if servers are changed that are not on this machine.
+    fn confirm_remote(&self, resolved_tenants: &[ResolvedTenant]) -> Result<(), UpgradeError> {
         let what = self.request.create.map_or(self.request.direction.verb(), |_| "create");
-        let asked = question(self.job, seats, what).filter(|_| self.request.dry_run.is_none());
-        let is_declined = asked.is_some_and(|question| !(self.confirm)(&question));
+        let resolved_tenants = confirmation_prompt(self.scope, resolved_tenants, what)
+            .filter(|_| self.request.dry_run.is_none());
+        let is_declined = resolved_tenants
+            .is_some_and(|confirmation_prompt| !(self.confirm)(&confirmation_prompt));
         if self.interruption.requested.is_cancelled() {
             return Err(UpgradeError::Interrupted);
         }
@@ -121,103 +127,114 @@ impl Coordinator<'_> {
     }
 
     /// The selected tenants, in the order of their source.
-    async fn seats(&self) -> Result<Vec<ResolvedTenant>, UpgradeError> {
-        let database = self.job.database.database;
-        let (Some(whom), Some(track)) = (&self.request.tenants, &database.tenants) else {
+    async fn resolved_tenants(&self) -> Result<Vec<ResolvedTenant>, UpgradeError> {
+        let database = self.scope.database.database;
+        let (Some(selector), Some(track)) = (&self.request.tenants, &database.tenants) else {
             return Ok(Vec::new());
         };
-        let asking = TenantResolver {
+        let resolver = TenantResolver {
             database: &database.name,
             track,
             shared: database.shared.as_ref(),
             files: self.files,
             root: self.root,
         };
-        let asked =
-            endpoint::resolve_tenants(&self.job.database, &asking, whom, self.request.partition);
-        let asked = self.interruption.requested.run_until_cancelled(asked).await;
-        asked.ok_or(UpgradeError::Interrupted)?
+        let resolved_tenants = endpoint::resolve_tenants(
+            &self.scope.database,
+            &resolver,
+            selector,
+            self.request.partition,
+        );
+        let resolved_tenants =
+            self.interruption.requested.run_until_cancelled(resolved_tenants).await;
+        resolved_tenants.ok_or(UpgradeError::Interrupted)?
     }
 
-    /// Why nothing is begun at all, where that is known beforehand.
-    fn why_not(&self, done: &[Option<TargetOutcome>]) -> Option<String> {
-        let failed = done.iter().flatten().count();
+    /// Why no migration is started, if known in advance.
+    fn skip_reason(&self, outcomes: &[Option<TargetOutcome>]) -> Option<String> {
+        let failed = outcomes.iter().flatten().count();
         let most = self.request.limits.max_failures.filter(|most| failed > *most);
-        let nobody = failed > 0 && failed == done.len();
+        let all_failed = failed > 0 && failed == outcomes.len();
         most.map(after_failures)
-            .or_else(|| nobody.then(|| "there is no tenant to start with".to_owned()))
+            .or_else(|| all_failed.then(|| "there is no tenant to start with".to_owned()))
     }
 
-    async fn shared(&self, why_not: Option<&str>) -> Result<Option<FinishedTarget>, UpgradeError> {
-        let job = self.job;
-        let (Some(track), Some(plan)) = (&job.database.database.shared, &job.shared) else {
+    async fn shared(
+        &self,
+        skip_reason: Option<&str>,
+    ) -> Result<Option<FinishedTarget>, UpgradeError> {
+        let scope = self.scope;
+        let (Some(track), Some(plan)) = (&scope.database.database.shared, &scope.shared) else {
             return Ok(None);
         };
-        let target = targets::shared_target(&job.database, track, plan, self.files)?;
-        if let Some(reason) = why_not {
-            self.tell_end(&target, Verdict::NotRun);
-            return Ok(Some(FinishedTarget { target, done: TargetOutcome::not_run(reason) }));
+        let target = targets::shared_target(&scope.database, track, plan, self.files)?;
+        if let Some(reason) = skip_reason {
+            self.emit_finished(&target, Verdict::NotRun);
+            return Ok(Some(FinishedTarget { target, outcome: TargetOutcome::not_run(reason) }));
         }
-        // Tenants need all of it; a version that was asked for is theirs.
+        // Tenants need the head of the shared track; a requested version applies to the tenants.
         let head = Direction::Up(TargetVersion::Head);
-        let is_for_tenants = job.tenants.is_some() && !self.request.direction.begins_with_tenants();
-        let way = if is_for_tenants { &head } else { &self.request.direction };
-        let work = self.executor(plan, way);
-        let address = main_address(&job.database)?;
+        let is_for_tenants = scope.tenants.is_some() && !self.request.direction.tenants_first();
+        let direction = if is_for_tenants { &head } else { &self.request.direction };
+        let executor = self.executor(plan, direction);
+        let address = main_address(&scope.database)?;
         let targets = [target];
-        let is_first = !self.request.direction.begins_with_tenants();
-        let done = self.on_main(is_first, &work, &targets, &address).await?;
-        let unit = |(target, done)| FinishedTarget { target, done };
-        Ok(targets.into_iter().zip(done).map(unit).next())
+        let is_first = !self.request.direction.tenants_first();
+        let outcomes = self.on_main(is_first, &executor, &targets, &address).await?;
+        let unit = |(target, outcome)| FinishedTarget { target, outcome };
+        Ok(targets.into_iter().zip(outcomes).map(unit).next())
     }
 
-    /// Those that are not done yet.
+    /// Runs the tenants that have no outcome yet.
     async fn tenants(
         &self,
         plan: &TrackPlan,
-        seats: &[ResolvedTenant],
+        resolved_tenants: &[ResolvedTenant],
         targets: &[Target],
-        done: &mut [Option<TargetOutcome>],
+        outcomes: &mut [Option<TargetOutcome>],
     ) -> Result<(), UpgradeError> {
-        let site = &self.job.database;
-        let work = self.executor(plan, &self.request.direction);
-        let mut turns: Vec<usize> =
-            (0..seats.len()).filter(|index| done[*index].is_none()).collect();
-        self.request.order.bring(&mut turns, |turn| &seats[turn].tenant.name);
-        let in_turn: Vec<Target> = turns.iter().map(|index| targets[*index].clone()).collect();
-        let ended = if site.tenancy() == Tenancy::Schema {
-            let address = main_address(site)?;
-            let has_shared =
-                self.job.shared.is_some() && !self.request.direction.begins_with_tenants();
+        let database_target = &self.scope.database;
+        let executor = self.executor(plan, &self.request.direction);
+        let mut order: Vec<usize> =
+            (0..resolved_tenants.len()).filter(|index| outcomes[*index].is_none()).collect();
+        self.request.order.bring(&mut order, |index| &resolved_tenants[index].tenant.name);
+        let ordered: Vec<Target> = order.iter().map(|index| targets[*index].clone()).collect();
+        let ended = if database_target.tenancy() == Tenancy::Schema {
+            let address = main_address(database_target)?;
+            let has_shared = self.scope.shared.is_some() && !self.request.direction.tenants_first();
             let is_first = !has_shared && self.request.create.is_none();
-            self.on_main(is_first, &work, &in_turn, &address).await?
+            self.on_main(is_first, &executor, &ordered, &address).await?
         } else {
-            let of = |turn: &usize| seats[*turn].address.as_ref().ok();
-            let addresses: Vec<&Address> = turns.iter().filter_map(of).collect();
-            let failed = done.iter().flatten().count();
-            self.per_database(&work, &in_turn, &addresses, failed).await
+            let of = |index: &usize| resolved_tenants[*index].address.as_ref().ok();
+            let addresses: Vec<&Address> = order.iter().filter_map(of).collect();
+            let failed = outcomes.iter().flatten().count();
+            self.per_database(&executor, &ordered, &addresses, failed).await
         };
         let is_new = self.request.create.is_some();
-        for (index, ended) in turns.into_iter().zip(ended) {
-            let ended = if is_new { with_way_on(site, &seats[index], ended) } else { ended };
-            done[index] = Some(ended);
+        for (index, ended) in order.into_iter().zip(ended) {
+            let ended = if is_new {
+                with_recovery_hint(database_target, &resolved_tenants[index], ended)
+            } else {
+                ended
+            };
+            outcomes[index] = Some(ended);
         }
         Ok(())
     }
 
-    /// All of them, in the main database. If that cannot be reached, the run is refused where it has not done anything yet;
-    /// later the report says of whom nothing is known.
+    /// Runs all targets in the main database. If it is unreachable, the run is refused if nothing was done before; otherwise
+    /// the targets fail.
     async fn on_main(
         &self,
         is_first: bool,
-        work: &TrackExecutor<'_>,
+        executor: &TrackExecutor<'_>,
         targets: &[Target],
         address: &Address,
     ) -> Result<Vec<TargetOutcome>, UpgradeError> {
-        let patience = if is_first { FIRST_CONTACT } else { AWAY };
-        let pool = WorkerPool { patience, ..self.worker_pool(work, targets, address) };
+        let connect_budget = if is_first { FIRST_CONTACT } else { AWAY };
+        let pool = WorkerPool { connect_budget, ..self.worker_pool(executor, targets, address) };
         match self.run_pool(&pool).await {
-            Err(failure) if is_first => Err(unreachable(&self.job.database, address, failure)),
+            Err(failure) if is_first => Err(unreachable(&self.scope.database, address, failure)),
             Err(failure) => Ok(vec![pool.unreachable(failure); targets.len()]),
             Ok(outcomes) => Ok(outcomes),
         }
@@ -230,7 +247,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// A pool for each of them.
+    /// Runs a pool for each target.
     async fn per_database(
         &self,
         executor: &TrackExecutor<'_>,
@@ -247,20 +264,21 @@ impl Coordinator<'_> {
             let one_target = &targets[index..=index];
             self.worker_pool(executor, one_target, addresses[index])
         };
-        // One that cannot be looked at is not settled: it fails where it is run.
-        let look = async |index: usize| {
+        // A target that cannot be scanned is not settled: it fails when it is run.
+        let scan = async |index: usize| {
             let pool = pool(index);
             let scanned = requested.run_until_cancelled(pool.scan().run()).await;
-            scanned?.ok()?.done.into_iter().next().flatten()
+            scanned?.ok()?.outcomes.into_iter().next().flatten()
         };
         let run = async |index: usize, skip: Option<String>| {
             let server = addresses[index].endpoint();
             if let Some(reason) = skip.or_else(|| slots.lost(&server)) {
-                self.tell_end(&targets[index], Verdict::NotRun);
+                self.emit_finished(&targets[index], Verdict::NotRun);
                 return TargetOutcome::not_run(reason);
             }
             let (slots, stop) = (Some(&slots), Some(&stop));
-            let pool = WorkerPool { limits: &one, patience: AWAY, slots, stop, ..pool(index) };
+            let pool =
+                WorkerPool { limits: &one, connect_budget: AWAY, slots, stop, ..pool(index) };
             let outcome = match self.run_pool(&pool).await {
                 Ok(outcomes) => outcomes.into_iter().next(),
                 Err(failure) => Some(pool.unreachable(failure)),
@@ -271,7 +289,7 @@ impl Coordinator<'_> {
             }
             outcome
         };
-        PerDatabase::new(limits, &slots, &stop, look, run).all(targets.len()).await
+        PerDatabase::new(limits, &slots, &stop, scan, run).all(targets.len()).await
     }
 
     fn executor<'w>(&'w self, plan: &'w TrackPlan, direction: &Direction) -> TrackExecutor<'w> {
@@ -296,52 +314,54 @@ impl Coordinator<'_> {
             executor,
             targets,
             session_options: as_client(
-                address.options(&self.job.database.working_settings(with("at work"))),
-                executor.track.plan.chosen.format.client(),
+                address.options(&self.scope.database.working_settings(with("at work"))),
+                executor.track.plan.detected.format.client(),
             ),
             lease_options: address.reading(&with("claims")),
             limits: &self.request.limits,
             interruption: self.interruption,
-            patience: FIRST_CONTACT,
+            connect_budget: FIRST_CONTACT,
             slots: None,
             stop: None,
         }
     }
 
-    /// New tenants are made first.
+    /// The creation of new tenants, if requested.
     fn creation(&self) -> Option<Creation<'_>> {
-        let (scope, interruption) = (self.job, self.interruption);
+        let (scope, interruption) = (self.scope, self.interruption);
         let settings = &*self.request.settings;
-        self.request.create.map(|if_there| Creation { if_there, scope, settings, interruption })
+        self.request.create.map(|if_exists| Creation { if_exists, scope, settings, interruption })
     }
 
-    /// These have come to their end before anything was begun on them.
+    /// Notes targets that ended before they were started.
     fn note(
         &self,
         targets: &[Target],
         ended: Vec<(usize, TargetOutcome)>,
-        done: &mut [Option<TargetOutcome>],
+        outcomes: &mut [Option<TargetOutcome>],
     ) {
         for (index, outcome) in ended {
-            self.tell_end(&targets[index], outcome.verdict());
-            done[index] = Some(outcome);
+            self.emit_finished(&targets[index], outcome.verdict());
+            outcomes[index] = Some(outcome);
         }
     }
 
-    /// None of them is begun.
-    fn skip_all(&self, reason: &str, targets: &[Target], done: &mut [Option<TargetOutcome>]) {
-        for (target, done) in targets.iter().zip(done).filter(|(_, done)| done.is_none()) {
-            self.tell_end(target, Verdict::NotRun);
-            *done = Some(TargetOutcome::not_run(reason));
+    /// Skips all targets that have no outcome.
+    fn skip_all(&self, reason: &str, targets: &[Target], outcomes: &mut [Option<TargetOutcome>]) {
+        for (target, outcome) in
+            targets.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_none())
+        {
+            self.emit_finished(target, Verdict::NotRun);
+            *outcome = Some(TargetOutcome::not_run(reason));
         }
     }
 
-    pub(crate) fn tell_end(&self, target: &Target, verdict: Verdict) {
-        self.tell(RunEvent::UnitFinished { unit: target.unit(), verdict, took: Duration::ZERO });
+    pub(crate) fn emit_finished(&self, target: &Target, verdict: Verdict) {
+        self.emit(RunEvent::UnitFinished { unit: target.unit(), verdict, took: Duration::ZERO });
     }
 
-    fn tell(&self, event: RunEvent) {
-        // Nobody listening is no reason to stop.
+    fn emit(&self, event: RunEvent) {
+        // A run does not stop if no one receives its events.
         let _ = self.events.send(event);
     }
 }

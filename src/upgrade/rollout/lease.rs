@@ -1,5 +1,5 @@
-//! Leases: which of several runs works on a target. The owner leases a few targets at a time from the server, workers take
-//! them one by one, and leases of targets that are done are given back along with the next request.
+//! Leases of targets, so that concurrent runs do not process the same target. The pool owner acquires a few leases at a
+//! time, workers take the targets one by one, and leases of finished targets are released with the next request.
 
 use super::pool_owner::PoolOwner;
 use crate::model::Failure;
@@ -7,12 +7,12 @@ use crate::postgres::{AdvisoryLockKeys, LeaseHolder};
 use crate::upgrade::log;
 use crate::upgrade::reconnect::{AWAY, Reconnect, of_own_sql};
 
-/// Targets that are leased together, at most. More would keep other machines from helping near the end.
+/// The maximum number of leases acquired together. More would keep other machines from helping near the end.
 const TOGETHER: usize = 16;
 
 impl PoolOwner<'_> {
-    /// Leases the next few targets that no other run works on, and gives back the leases of those that are done. Targets of
-    /// which that cannot be found out have failed.
+    /// Leases the next few targets that no other run processes, and releases the leases of finished targets. Targets whose
+    /// lease cannot be requested fail.
     pub(super) async fn lease_next(&mut self) {
         let release = std::mem::take(&mut self.held);
         let number = portion(self.waiting.len(), self.pool.limits.jobs.max(1));
@@ -38,7 +38,7 @@ impl PoolOwner<'_> {
         }
     }
 
-    /// A session that has broken has lost its leases, and another one can have new ones: a worker has an execution lock, too.
+    /// A broken session has lost its leases. It is safe to acquire new ones, because workers also hold an execution lock.
     async fn acquire(
         &mut self,
         keys: &[AdvisoryLockKeys],
@@ -53,7 +53,7 @@ impl PoolOwner<'_> {
                     None => {
                         let open = LeaseHolder::open(self.pool.lease_options.clone());
                         let opened = requested.run_until_cancelled(open).await;
-                        // Nothing is leased, and nothing more is begun.
+                        // Interrupted: nothing is leased, and no target starts.
                         let Some(opened) = opened else { return Ok(vec![false; keys.len()]) };
                         self.leases.insert(opened?)
                     }
@@ -64,7 +64,7 @@ impl PoolOwner<'_> {
                 Ok(acquired) => return Ok(acquired),
                 Err(failure) => failure,
             };
-            // With the end of the session the server has been given back all that it held.
+            // The server released all leases when the session ended.
             (self.leases, release) = (None, &[]);
             let pause = reconnect.after(&failure).ok_or_else(|| of_own_sql(failure))?;
             requested.run_until_cancelled(tokio::time::sleep(pause)).await;
@@ -74,20 +74,20 @@ impl PoolOwner<'_> {
         }
     }
 
-    /// Gives back the leases of targets that are done.
+    /// Releases the leases of finished targets.
     pub(super) async fn release_held(&mut self) {
         let held = std::mem::take(&mut self.held);
         if let Some(leases) = self.leases.as_mut()
             && leases.release(&held).await.is_err()
         {
-            // With the end of the session the server gives back what it held.
+            // The server releases the leases when the session ends.
             self.leases = None;
         }
     }
 }
 
-/// How many of those that wait are leased together: few enough that all machines end at about one time, and enough that the
-/// round trip is not felt.
+/// How many waiting targets are leased together: few enough that all machines end at about the same time, and enough that
+/// the round trip is negligible.
 fn portion(waiting: usize, jobs: usize) -> usize {
     const LEAST: usize = 4;
     let fair = waiting.div_ceil(jobs).min(LEAST);

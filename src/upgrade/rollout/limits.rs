@@ -1,4 +1,4 @@
-//! How much is risked at once: canary, failures, waiting. The one place that says when no more targets are begun.
+//! Limits of a rollout: canary, failures, waiting. Only this module decides when no more targets are started.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,36 +14,36 @@ use crate::upgrade::track::progress::TargetOutcome;
 /// The limits of a rollout.
 #[derive(Debug, Clone)]
 pub(crate) struct RolloutLimits {
-    /// Targets at work at one time.
+    /// The number of targets processed at one time.
     pub(crate) jobs: usize,
-    /// The first targets that have work go first, and the others only if none of these fails.
+    /// The first N targets that have pending work run first; the others continue only if all of them succeed.
     pub(crate) canary: Option<usize>,
-    /// No more targets are begun once more than this have failed.
+    /// No more targets are started once more than this number have failed.
     pub(crate) max_failures: Option<usize>,
-    /// How long a target that another run works on is waited for.
+    /// The maximum time to wait for a target that another run holds.
     pub(crate) wait: Duration,
 }
 
 impl RolloutLimits {
-    /// Why the others are not begun, after `failed` of the `first` targets have failed.
+    /// Why the other targets are not started, after `failed` of the `first` targets have failed.
     pub(crate) fn after_canary(&self, failed: usize, first: usize) -> Option<String> {
         (self.canary.is_some() && failed > 0).then(|| after_canary(failed, first))
     }
 }
 
-/// Why no more targets are begun: an interruption, a lost server, or too many failures.
+/// Why no more targets are started: an interruption, a lost server, or too many failures.
 #[derive(Debug)]
 pub(crate) struct StopRule<'a> {
     max_failures: Option<usize>,
     interrupted: &'a CancellationToken,
     failures: Cell<usize>,
     lost: RefCell<Option<String>>,
-    /// The rule of the rollout that this one is a part of.
+    /// The rule of the rollout that contains this one.
     outer: Option<&'a StopRule<'a>>,
 }
 
 impl<'a> StopRule<'a> {
-    /// `failures` have failed before.
+    /// `failures` is the number of previous failures.
     pub(crate) fn new(
         limits: &RolloutLimits,
         interrupted: &'a CancellationToken,
@@ -53,14 +53,14 @@ impl<'a> StopRule<'a> {
         Self { max_failures, interrupted, failures, lost: RefCell::default(), outer: None }
     }
 
-    /// For a part of a rollout: its own server, and all other limits of the whole.
+    /// A rule for a part of a rollout: it has a server of its own, and shares the other limits.
     pub(crate) fn part_of(outer: &'a StopRule<'a>) -> Self {
         let (failures, lost) = Default::default();
         let interrupted = outer.interrupted;
         Self { max_failures: None, interrupted, failures, lost, outer: Some(outer) }
     }
 
-    /// Why no more targets are begun, if that is so.
+    /// Why no more targets are started, or `None`.
     pub(crate) fn reason(&self) -> Option<String> {
         if self.interrupted.is_cancelled() {
             return Some(INTERRUPTED.to_owned());
@@ -72,7 +72,7 @@ impl<'a> StopRule<'a> {
         too_many.map(after_failures).or_else(|| self.outer?.reason())
     }
 
-    /// Counts a target that has come to its end.
+    /// Counts a finished target.
     pub(crate) fn note(&self, outcome: &TargetOutcome) {
         self.failures.set(self.failures.get() + usize::from(outcome.is_failed()));
         let lost = outcome.failure().filter(|failure| failure.kind == FailureKind::ServerLost);
@@ -82,7 +82,7 @@ impl<'a> StopRule<'a> {
         }
     }
 
-    /// Counts a target of a part: that a server is lost is a matter of that part.
+    /// Counts a finished target of a part: a lost server affects that part only.
     pub(crate) fn note_of_part(&self, outcome: &TargetOutcome) {
         self.failures.set(self.failures.get() + usize::from(outcome.is_failed()));
     }
@@ -92,12 +92,12 @@ impl<'a> StopRule<'a> {
     }
 }
 
-/// How many targets that have a database each are at work at one time, and which servers are lost.
+/// Limits how many targets with a database each are processed at one time, and tracks lost servers.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlots {
-    /// Fair: a target that comes back after a pause stands behind all that have not been begun.
+    /// Fair: a target that is retried after a pause queues behind all that have not been started.
     free: Semaphore,
-    /// By host and port, with the reason why no more targets are begun there.
+    /// By host and port, with the reason why no more targets are started there.
     lost: RefCell<BTreeMap<String, String>>,
 }
 
@@ -107,9 +107,9 @@ impl ConnectionSlots {
     }
 
     pub(crate) async fn enter(&self) {
-        // It is never closed.
-        if let Ok(place) = self.free.acquire().await {
-            place.forget();
+        // The semaphore is never closed.
+        if let Ok(permit) = self.free.acquire().await {
+            permit.forget();
         }
     }
 
@@ -117,7 +117,7 @@ impl ConnectionSlots {
         self.free.add_permits(1);
     }
 
-    /// Why no more targets are begun on a server.
+    /// Why no more targets are started on a server.
     pub(crate) fn lost(&self, server: &str) -> Option<String> {
         self.lost.borrow().get(server).cloned()
     }

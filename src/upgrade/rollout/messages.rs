@@ -1,4 +1,4 @@
-//! What the workers of a pool and its owner tell each other.
+//! Messages between the workers of a pool and its owner.
 
 use std::time::{Duration, Instant};
 
@@ -8,38 +8,39 @@ use tokio::sync::oneshot;
 use crate::upgrade::preflight::ledger_state::LedgerState;
 use crate::upgrade::track::attempt::{Attempted, PendingRetry};
 
-/// What a worker tells the owner.
+/// A worker's message to the owner.
 pub(crate) enum Request {
-    /// It is free. The answer comes at once.
+    /// The worker is free. The owner replies at once.
     Next(oneshot::Sender<Answer>),
-    /// A target that was assigned to it has been tried.
+    /// An attempt on the assigned target has ended.
     Ended { index: usize, attempted: Attempted, took: Duration },
-    /// Its session is closed, and it holds no lock any more.
+    /// The worker's session is closed, and it holds no lock.
     Closed,
-    /// Send this in the session that holds the leases.
+    /// Send this SQL in the session that holds the leases.
     Send { sql: String, sent: oneshot::Sender<()> },
 }
 
 /// The owner's answer to [`Request::Next`].
 pub(crate) enum Answer {
     Assigned(Assignment),
-    /// The assignment follows. Meanwhile the worker's execution lock would keep other runs from its last target.
+    /// The assignment follows. Meanwhile the worker releases its execution lock, which would block other runs from its last
+    /// target.
     Later(oneshot::Receiver<Assignment>),
 }
 
-/// What a worker is to do.
+/// What a worker does next.
 pub(crate) enum Assignment {
-    Work(Box<Work>),
-    /// Leave the slot to other targets until then.
+    Process(Box<AssignedTarget>),
+    /// Release the slot to other targets until then.
     PauseUntil(Instant),
-    /// There is nothing left for it.
+    /// No target is left.
     Stop,
 }
 
-/// A target to work on.
-pub(crate) struct Work {
+/// A target that is assigned to a worker.
+pub(crate) struct AssignedTarget {
     pub(crate) index: usize,
-    /// Where it was seen, if no other run has been there since, as far as is known.
+    /// Its scanned state, unless another run may have changed it since.
     pub(crate) seen: Option<LedgerState>,
     pub(crate) retry: Option<Box<PendingRetry>>,
 }
@@ -49,7 +50,7 @@ impl Request {
     pub(crate) async fn send_sql(requests: &UnboundedSender<Self>, sql: &str) {
         let (sent, done) = oneshot::channel();
         if requests.send(Self::Send { sql: sql.to_owned(), sent }).is_ok() {
-            // The owner has gone: nothing waits for a lock any more.
+            // An error means that the owner has ended: no statement waits for a lock any more.
             let _ = done.await;
         }
     }

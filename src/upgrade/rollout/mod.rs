@@ -1,4 +1,4 @@
-//! How an upgrade goes over all targets: order, workers, leases, limits, retries.
+//! The rollout of an upgrade to all targets: order, workers, leases, limits, retries.
 
 pub(crate) mod coordinator;
 pub(crate) mod lease;

@@ -1,8 +1,8 @@
-//! What has become of targets, in their order.
+//! The outcomes of targets, in their order.
 
 use crate::upgrade::track::progress::TargetOutcome;
 
-/// The outcomes of some targets, of which some may not have one yet.
+/// The outcomes of some targets. Some may be missing.
 #[derive(Debug)]
 pub(crate) struct Outcomes(Vec<Option<TargetOutcome>>);
 
@@ -30,7 +30,7 @@ impl Outcomes {
         self.0.iter().enumerate().filter(|(_, outcome)| outcome.is_none()).map(|(index, _)| index)
     }
 
-    /// All of them. Those that have no outcome were not run, for this reason.
+    /// The outcomes of all targets. Those without one were not run, for this reason.
     pub(crate) fn finish(self, reason: &str) -> Vec<TargetOutcome> {
         let outcomes = self.0.into_iter();
         outcomes.map(|outcome| outcome.unwrap_or_else(|| TargetOutcome::not_run(reason))).collect()

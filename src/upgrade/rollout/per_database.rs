@@ -1,4 +1,4 @@
-//! Targets that have a database each: a worker pool for each of them, several at a time, under the same limits.
+//! Targets with a database each: a worker pool for each target, several at a time, under common limits.
 
 use futures::future::join_all;
 
@@ -6,54 +6,54 @@ use super::limits::{ConnectionSlots, RolloutLimits, StopRule};
 use super::outcomes::Outcomes;
 use crate::upgrade::track::progress::TargetOutcome;
 
-/// See the file's head.
-pub(crate) struct PerDatabase<'a, Look, Run> {
+pub(crate) struct PerDatabase<'a, Scan, Run> {
     limits: &'a RolloutLimits,
     slots: &'a ConnectionSlots,
     stop: &'a StopRule<'a>,
-    /// Gives the outcome of a target that has nothing to do.
-    look: Look,
-    /// Brings one to its end, or skips it for a reason.
+    /// Returns the outcome of a target that has no pending work.
+    scan: Scan,
+    /// Runs a target to completion, or skips it for a reason.
     run: Run,
 }
 
-impl<'a, Look, Run> PerDatabase<'a, Look, Run>
+impl<'a, Scan, Run> PerDatabase<'a, Scan, Run>
 where
-    Look: AsyncFn(usize) -> Option<TargetOutcome>,
+    Scan: AsyncFn(usize) -> Option<TargetOutcome>,
     Run: AsyncFn(usize, Option<String>) -> TargetOutcome,
 {
     pub(crate) fn new(
         limits: &'a RolloutLimits,
         slots: &'a ConnectionSlots,
         stop: &'a StopRule<'a>,
-        look: Look,
+        scan: Scan,
         run: Run,
     ) -> Self {
-        Self { limits, slots, stop, look, run }
+        Self { limits, slots, stop, scan, run }
     }
 
-    /// What has become of each of so many, in their order.
+    /// The outcomes of `targets` targets, in their order.
     pub(crate) async fn all(&self, targets: usize) -> Vec<TargetOutcome> {
         let mut outcomes = Outcomes::new(targets);
         let mut skip = None;
         if let Some(canary) = self.limits.canary {
             let first = self.canaries(canary, &mut outcomes).await;
             let before = self.stop.failures();
-            self.work(&first, None, &mut outcomes).await;
+            self.run_all(&first, None, &mut outcomes).await;
             skip = self.limits.after_canary(self.stop.failures() - before, first.len());
         }
         let others: Vec<usize> = outcomes.missing().collect();
-        self.work(&others, skip, &mut outcomes).await;
+        self.run_all(&others, skip, &mut outcomes).await;
         outcomes.finish("it was not reached")
     }
 
-    /// The first few that have something to do: the others show nothing of what is to be expected. They are done.
+    /// The first `canary` targets that have pending work; the others give no evidence. Targets without pending work get
+    /// their outcome.
     async fn canaries(&self, canary: usize, outcomes: &mut Outcomes) -> Vec<usize> {
         let (mut first, mut seen) = (Vec::new(), 0);
         while first.len() < canary && seen < outcomes.len() && self.stop.reason().is_none() {
             let some = seen..outcomes.len().min(seen + self.limits.jobs.max(1));
-            let looks = some.clone().map(async |index| (self.look)(index).await);
-            for (index, settled) in some.clone().zip(join_all(looks).await) {
+            let scans = some.clone().map(async |index| (self.scan)(index).await);
+            for (index, settled) in some.clone().zip(join_all(scans).await) {
                 match settled {
                     Some(outcome) => {
                         self.stop.note_of_part(&outcome);
@@ -68,11 +68,11 @@ where
         first
     }
 
-    async fn work(&self, indices: &[usize], skip: Option<String>, outcomes: &mut Outcomes) {
+    async fn run_all(&self, indices: &[usize], skip: Option<String>, outcomes: &mut Outcomes) {
         let one = async |index: usize| {
             self.slots.enter().await;
             let skip = skip.clone().or_else(|| self.stop.reason());
-            // On the heap once it works: there are thousands that wait.
+            // On the heap only while it runs: thousands may be waiting.
             let outcome = Box::pin((self.run)(index, skip)).await;
             self.stop.note_of_part(&outcome);
             self.slots.leave();
@@ -102,7 +102,7 @@ mod tests {
         TargetOutcome { end: UnitEnd::Completed, ..TargetOutcome::not_run("") }
     }
 
-    /// What becomes of tenants that have nothing to do (`=`), have work (`+`), or fail (`x`).
+    /// The outcomes of tenants that have no pending work (`=`), have pending work (`+`), or fail (`x`).
     async fn run(
         tenants: &str,
         canary: Option<usize>,
@@ -112,7 +112,7 @@ mod tests {
         let limits = RolloutLimits { jobs: 2, canary, max_failures: most, wait: Duration::ZERO };
         let interrupted = CancellationToken::new();
         let kinds: Vec<char> = tenants.chars().collect();
-        let look = async |index: usize| (kinds[index] == '=').then(done);
+        let scan = async |index: usize| (kinds[index] == '=').then(done);
         let run = async |index: usize, skip: Option<String>| match skip {
             Some(reason) => TargetOutcome::not_run(reason),
             None if kinds[index] == 'x' => failed(),
@@ -120,7 +120,7 @@ mod tests {
         };
         let slots = ConnectionSlots::new(&limits);
         let stop = StopRule::new(&limits, &interrupted, before);
-        let all = PerDatabase::new(&limits, &slots, &stop, look, run);
+        let all = PerDatabase::new(&limits, &slots, &stop, scan, run);
         let sign = |done: TargetOutcome| match done.end {
             UnitEnd::Completed => '.',
             UnitEnd::Failed { .. } => 'x',
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn canaries_are_the_first_that_have_work() {
+    async fn canaries_are_the_first_targets_with_pending_work() {
         assert_eq!(
             run("==+x++", Some(1), None, 0).await,
             "...x..",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_before_count() {
+    async fn previous_failures_count_towards_the_limit() {
         assert_eq!(run("+x++++", None, Some(1), 0).await, ".x....");
         let stopped = run("+x++++", None, Some(1), 1).await;
         assert!(stopped.starts_with(".x") && stopped.ends_with("---"), "{stopped}");

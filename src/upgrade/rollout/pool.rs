@@ -1,4 +1,4 @@
-//! A pool of workers: what works on targets in one database, and with which options.
+//! A pool of workers in one database, with its options.
 
 use std::time::Duration;
 
@@ -13,36 +13,36 @@ use crate::upgrade::target::Target;
 use crate::upgrade::track::executor::TrackExecutor;
 use crate::upgrade::track::progress::TargetOutcome;
 
-/// What works on targets in one database.
+/// A pool of workers that process targets in one database.
 pub(crate) struct WorkerPool<'a> {
     pub(crate) executor: &'a TrackExecutor<'a>,
     pub(crate) targets: &'a [Target],
-    /// For the sessions of workers.
+    /// Options of worker sessions.
     pub(crate) session_options: PgConnectOptions,
-    /// For the session that holds leases, which does not time out.
+    /// Options of the session that holds leases, which has no timeouts.
     pub(crate) lease_options: PgConnectOptions,
     pub(crate) limits: &'a RolloutLimits,
     pub(crate) interruption: &'a Interruption,
-    /// How long a server is waited for at the first look.
-    pub(crate) patience: Duration,
-    /// Where each target has a pool: what they share.
+    /// The maximum time to wait for the server at the first connection.
+    pub(crate) connect_budget: Duration,
+    /// Limits that are shared between pools, if each target has a pool.
     pub(crate) slots: Option<&'a ConnectionSlots>,
-    /// The rule of the rollout that the pool is a part of.
+    /// The stop rule of the rollout that contains the pool.
     pub(crate) stop: Option<&'a StopRule<'a>>,
 }
 
 impl WorkerPool<'_> {
-    /// The first look at its targets.
+    /// The first scan of the pool's targets.
     pub(crate) fn scan(&self) -> PoolScan<'_> {
         PoolScan {
             executor: self.executor,
             targets: self.targets,
             options: &self.lease_options,
-            patience: self.patience,
+            connect_budget: self.connect_budget,
         }
     }
 
-    /// The outcome of each target of a database that cannot be reached.
+    /// Fails all targets of a database that is unreachable.
     pub(crate) fn unreachable(&self, failure: Failure) -> TargetOutcome {
         let outcome = TargetOutcome::failed(of_own_sql(failure));
         for target in self.targets {

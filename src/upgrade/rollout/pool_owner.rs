@@ -1,5 +1,5 @@
-//! The owner of a worker pool's state: which targets wait, which are leased, what has become of each. It answers workers one
-//! request after the other, so that nothing of it needs a lock.
+//! The owner of a worker pool's state: waiting targets, leased targets, and outcomes. It handles the workers' requests one
+//! after the other, so that the state needs no lock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use super::limits::StopRule;
-use super::messages::{Answer, Assignment, Request, Work};
+use super::messages::{Answer, AssignedTarget, Assignment, Request};
 use super::outcomes::Outcomes;
 use super::pool::WorkerPool;
 use super::pool_scan::LedgerScan;
@@ -20,39 +20,38 @@ use crate::upgrade::preflight::ledger_state::LedgerState;
 use crate::upgrade::track::attempt::{Attempted, PendingRetry};
 use crate::upgrade::track::progress::TargetOutcome;
 
-/// Between two looks at targets that another run works on, on average.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// The mean interval of the attempts to lease targets that another run holds.
+const BUSY_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// See the file's head.
 pub(crate) struct PoolOwner<'a> {
     pub(super) pool: &'a WorkerPool<'a>,
-    /// Targets that have work.
+    /// Targets that have pending work.
     pub(super) waiting: VecDeque<usize>,
-    /// Those that are leased and that no worker has begun.
+    /// Leased targets that no worker has started.
     pub(super) leased: VecDeque<usize>,
-    /// The leases of targets that are done. They are given back along with the next request, which saves a round trip.
+    /// The leases of finished targets. They are released with the next request, which saves a round trip.
     pub(super) held: Vec<AdvisoryLockKeys>,
-    /// Those that another run works on.
+    /// Targets that another run holds.
     pub(super) busy: Vec<usize>,
-    /// Since when there is nothing but these to do, and when they are looked at again.
+    /// Since when only busy targets are left, and when their leases are requested again.
     busy_since: Option<Instant>,
-    look_again: Option<Instant>,
+    next_busy_retry: Option<Instant>,
     pub(super) leases: Option<LeaseHolder>,
     outcomes: Outcomes,
-    /// Where targets were seen, as long as no other run has been there since, as far as is known.
+    /// The scanned states of targets, unless another run may have changed them since.
     pub(super) seen: Vec<Option<LedgerState>>,
     retries: RetryQueue,
     stop: StopRule<'a>,
-    /// Workers that wait for an assignment, the first to be served first.
+    /// Workers that wait for an assignment, first come, first served.
     idle: VecDeque<oneshot::Sender<Assignment>>,
 }
 
-/// What there is to do for a worker.
+/// The next action for a worker.
 enum Next {
     Assignment(Assignment),
-    /// Targets wait that have to be leased first.
+    /// Waiting targets must be leased first.
     Lease,
-    /// Nothing before that time.
+    /// Nothing to do before that time.
     NotBefore(Instant),
 }
 
@@ -66,9 +65,9 @@ impl<'a> PoolOwner<'a> {
             held,
             busy,
             busy_since: None,
-            look_again: None,
+            next_busy_retry: None,
             leases: None,
-            outcomes: scan.done.into(),
+            outcomes: scan.outcomes.into(),
             seen: scan.seen,
             retries,
             stop,
@@ -80,7 +79,7 @@ impl<'a> PoolOwner<'a> {
         self.stop.failures()
     }
 
-    /// Serves workers until each of these targets has come to an end.
+    /// Serves workers until each of these targets has an outcome.
     pub(crate) async fn serve(
         &mut self,
         indices: &[usize],
@@ -133,12 +132,12 @@ impl<'a> PoolOwner<'a> {
                         Answer::Later(assignment)
                     }
                 };
-                // A worker waits for its answer.
+                // The worker waits for the reply, so the channel is open.
                 let _ = reply.send(answer);
             }
             Request::Ended { index, attempted, took } => {
                 match attempted {
-                    Attempted::Done(outcome) => self.set(index, outcome, took),
+                    Attempted::Ended(outcome) => self.set(index, outcome, took),
                     Attempted::Retry(retry) => self.retries.push(index, retry),
                 }
                 self.held.push(self.pool.targets[index].keys);
@@ -153,7 +152,7 @@ impl<'a> PoolOwner<'a> {
         }
     }
 
-    /// Gives assignments to idle workers, and tells when to do so again at the latest.
+    /// Gives assignments to idle workers. Returns when it must be called again at the latest.
     async fn serve_idle(&mut self) -> Option<Instant> {
         while !self.idle.is_empty() {
             match self.next() {
@@ -165,7 +164,7 @@ impl<'a> PoolOwner<'a> {
                         self.held.clear();
                     }
                     if let Some(worker) = self.idle.pop_front() {
-                        // A worker waits for its assignment.
+                        // The worker waits for its assignment, so the channel is open.
                         let _ = worker.send(assignment);
                     }
                 }
@@ -176,7 +175,7 @@ impl<'a> PoolOwner<'a> {
         None
     }
 
-    /// A target that is leased, or the end.
+    /// The next leased target, or the stop of the worker.
     fn next_leased(&mut self) -> Option<Assignment> {
         if self.stop.reason().is_some() {
             return Some(Assignment::Stop);
@@ -184,7 +183,7 @@ impl<'a> PoolOwner<'a> {
         let index = self.leased.pop_front()?;
         let (seen, retry) = (self.seen[index].take(), self.retries.take(index));
         self.busy_since = None;
-        Some(Assignment::Work(Box::new(Work { index, seen, retry })))
+        Some(Assignment::Process(Box::new(AssignedTarget { index, seen, retry })))
     }
 
     fn next(&mut self) -> Next {
@@ -197,7 +196,7 @@ impl<'a> PoolOwner<'a> {
         let now = Instant::now();
         let next_retry = self.retries.next_due();
         if self.busy.is_empty() {
-            (self.busy_since, self.look_again) = (None, None);
+            (self.busy_since, self.next_busy_retry) = (None, None);
             return match next_retry {
                 None => Next::Assignment(Assignment::Stop),
                 Some(due) if due <= now => self.lease_due(now),
@@ -209,28 +208,28 @@ impl<'a> PoolOwner<'a> {
         }
         let since = *self.busy_since.get_or_insert(now);
         if since.elapsed() > self.pool.limits.wait {
-            self.give_up_busy(since.elapsed());
+            self.fail_busy(since.elapsed());
             return self.next();
         }
-        let pause = LOOK_AGAIN.mul_f64(0.5 + fastrand::f64());
-        let look_again = *self.look_again.get_or_insert(now + pause);
-        if look_again > now {
-            return Next::NotBefore(look_again);
+        let pause = BUSY_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64());
+        let next_busy_retry = *self.next_busy_retry.get_or_insert(now + pause);
+        if next_busy_retry > now {
+            return Next::NotBefore(next_busy_retry);
         }
-        self.look_again = None;
+        self.next_busy_retry = None;
         let due = self.lease_due(now);
         self.waiting.extend(self.busy.drain(..));
         due
     }
 
-    /// Targets whose next try is due wait for a lease again.
+    /// Targets whose retry is due wait for a lease again.
     fn lease_due(&mut self, now: Instant) -> Next {
         self.waiting.extend(self.retries.due(now));
         Next::Lease
     }
 
-    /// Other runs have held their leases for longer than is waited.
-    fn give_up_busy(&mut self, waited: Duration) {
+    /// Fails the targets whose leases other runs have held for longer than the maximum wait.
+    fn fail_busy(&mut self, waited: Duration) {
         for index in std::mem::take(&mut self.busy) {
             let failure = self.pool.targets[index].lock_not_acquired(self.pool.limits.wait);
             self.fail(index, failure, waited);
@@ -242,7 +241,7 @@ impl<'a> PoolOwner<'a> {
         self.set(index, PendingRetry::failed(retry, track, failure), took);
     }
 
-    /// None of these is begun, or tried again.
+    /// Skips these targets: none of them is started or retried.
     pub(crate) fn skip_remaining(&mut self, indices: &[usize], reason: &str) {
         let track = &self.pool.executor.track;
         for index in indices {

@@ -1,4 +1,4 @@
-//! The first look at all targets of a worker pool: those that have nothing to do are done with that.
+//! The first scan of all targets of a worker pool. Targets without pending work are finished by it.
 
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use crate::upgrade::target::Target;
 use crate::upgrade::track::executor::TrackExecutor;
 use crate::upgrade::track::progress::TargetOutcome;
 
-/// A setting that every session of a run brings along. Where it has not arrived, neither have the time limits, and whoever
-/// keeps them back pools sessions (PgBouncer: `ignore_startup_parameters = options`).
+/// A setting that every session of a run sends at its start. If it is missing, the time limits are missing too, because a
+/// pooler drops startup options (PgBouncer: `ignore_startup_parameters = options`).
 pub(crate) const SESSION_MARKER: (&str, &str) = ("mig_ci.session", "direct");
-/// The second column makes the server look from time to time whether we are there still, also where it waits for a lock:
-/// nothing is left of a look that is interrupted. Older servers, and such as do not run on Linux, have no such setting.
+/// The second column sets `client_connection_check_interval`, so that the server detects a closed client connection even
+/// while it waits for a lock, and an interrupted read leaves no backend. Older servers, and servers that do not run on
+/// Linux, do not have this setting.
 pub(crate) const SESSION_MARKER_ARRIVED: &str = "SELECT COALESCE(pg_catalog.current_setting('mig_ci.session', true), '') \
     OPERATOR(pg_catalog.=) 'direct', (SELECT pg_catalog.set_config(s.name, '500', false) FROM pg_catalog.pg_settings AS s \
     WHERE s.name OPERATOR(pg_catalog.=) 'client_connection_check_interval' \
@@ -27,31 +28,31 @@ const BEHIND_A_POOLER: &str = "the session's settings have no effect: there is a
                                server. Connect to PostgreSQL directly, because search paths and locks do not persist with \
                                transaction pooling";
 
-/// What has been seen of them.
+/// The result of scanning the ledgers.
 pub(crate) struct LedgerScan {
-    pub(crate) done: Vec<Option<TargetOutcome>>,
-    /// Indices of those that have something to do.
+    pub(crate) outcomes: Vec<Option<TargetOutcome>>,
+    /// Indices of targets that have pending work.
     pub(crate) waiting: Vec<usize>,
-    /// Where those stand.
+    /// The ledger states of those targets.
     pub(crate) seen: Vec<Option<LedgerState>>,
 }
 
-/// The first look at all targets of a pool.
+/// The first scan of all targets of a pool.
 pub(crate) struct PoolScan<'a> {
     pub(crate) executor: &'a TrackExecutor<'a>,
     pub(crate) targets: &'a [Target],
     pub(crate) options: &'a PgConnectOptions,
-    /// How long a server that is away is waited for.
-    pub(crate) patience: Duration,
+    /// The maximum time to wait for an unreachable server.
+    pub(crate) connect_budget: Duration,
 }
 
 impl PoolScan<'_> {
-    /// Reads the ledgers of all targets: those that have nothing to do are done.
+    /// Reads the ledgers of all targets. Targets without pending work are finished.
     ///
     /// # Errors
-    /// The server cannot be reached, or its ledgers cannot be read together.
+    /// The server is unreachable, or its ledgers cannot be read together.
     pub(crate) async fn run(&self) -> Result<LedgerScan, Failure> {
-        let mut reconnect = Reconnect::new(self.patience);
+        let mut reconnect = Reconnect::new(self.connect_budget);
         loop {
             let failure = match self.scan().await {
                 Ok(scan) => return Ok(scan),
@@ -70,17 +71,17 @@ impl PoolScan<'_> {
                 BEHIND_A_POOLER,
             ));
         }
-        let format = self.executor.track.plan.chosen.format;
-        let mut done: Vec<Option<TargetOutcome>> = vec![None; self.targets.len()];
+        let format = self.executor.track.plan.detected.format;
+        let mut outcomes: Vec<Option<TargetOutcome>> = vec![None; self.targets.len()];
         let mut waiting = Vec::new();
         let mut seen = vec![None; self.targets.len()];
         let scanned = ledger_scan::scan(&mut session, format, self.targets, |index, state| {
             log::scanned(&self.targets[index], &state);
-            // What the tool refuses may be the work of another run: it is looked at again with the lease.
-            let settled = self.executor.done_without_session(&self.targets[index], &state);
+            // A refused ledger may be in use by another run: it is read again with the lease.
+            let settled = self.executor.outcome_without_session(&self.targets[index], &state);
             let is_final = matches!(state, LedgerState::Absent | LedgerState::Unreadable(_));
-            done[index] = settled.filter(|done| is_final || !done.is_failed());
-            if done[index].is_none() {
+            outcomes[index] = settled.filter(|outcome| is_final || !outcome.is_failed());
+            if outcomes[index].is_none() {
                 waiting.push(index);
                 seen[index] = Some(state);
             }
@@ -88,11 +89,11 @@ impl PoolScan<'_> {
         scanned.await?;
         session.close().await;
         waiting.sort_unstable();
-        for (target, outcome) in self.targets.iter().zip(&done) {
+        for (target, outcome) in self.targets.iter().zip(&outcomes) {
             if let Some(outcome) = outcome {
                 self.executor.announce(target, outcome, Duration::ZERO);
             }
         }
-        Ok(LedgerScan { done, waiting, seen })
+        Ok(LedgerScan { outcomes, waiting, seen })
     }
 }

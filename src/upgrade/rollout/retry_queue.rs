@@ -1,11 +1,11 @@
-//! Targets between two tries. Other targets are worked on first.
+//! Targets between two attempts. Other targets are processed first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::upgrade::track::attempt::PendingRetry;
 
-/// Targets that wait for their next try. They are worked on once no other target waits.
+/// Targets that wait for a retry. They are processed once no other target waits.
 #[derive(Debug, Default)]
 pub(crate) struct RetryQueue {
     waiting: BTreeSet<(Instant, usize)>,
@@ -18,7 +18,7 @@ impl RetryQueue {
         self.states.insert(index, retry);
     }
 
-    /// The targets whose time has come, the earliest first. What is known of them stays here until it is taken.
+    /// The targets whose retry is due, the earliest first. Their progress stays here until it is taken.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<usize> {
         let mut due = Vec::new();
         while let Some(first) = self.waiting.first()
@@ -33,12 +33,12 @@ impl RetryQueue {
         self.waiting.first().map(|(due, _)| *due)
     }
 
-    /// What is known of a target that was tried before.
+    /// The progress of a target after previous attempts.
     pub(crate) fn take(&mut self, index: usize) -> Option<Box<PendingRetry>> {
         self.states.remove(&index)
     }
 
-    /// All that are left. What is known of them stays here until it is taken.
+    /// All waiting targets. Their progress stays here until it is taken.
     pub(crate) fn drain(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.waiting).into_iter().map(|(_, index)| index).collect()
     }

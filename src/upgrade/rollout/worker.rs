@@ -1,4 +1,4 @@
-//! A worker: asks the pool's owner for a target that the run has leased, works on it in its session, and tells how that ended.
+//! A worker: requests a leased target from the pool's owner, processes it in its session, and reports the result.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-use super::messages::{Answer, Assignment, Request, Work};
+use super::messages::{Answer, AssignedTarget, Assignment, Request};
 use super::pool::WorkerPool;
 use crate::model::{Failure, FailureKind, Phase, RunEvent, attempt_span};
 use crate::upgrade::preflight::ledger_state::LedgerState;
@@ -16,7 +16,6 @@ use crate::upgrade::target::Target;
 use crate::upgrade::track::attempt::{Attempted, PendingRetry};
 use crate::upgrade::track::progress::TargetOutcome;
 
-/// See the file's head.
 pub(crate) struct Worker<'a> {
     pub(crate) pool: &'a WorkerPool<'a>,
     pub(crate) session: WorkerSession,
@@ -27,7 +26,7 @@ impl Worker<'_> {
     pub(crate) async fn run(mut self) {
         loop {
             match self.next().await {
-                Assignment::Work(work) => self.work_on(*work).await,
+                Assignment::Process(assigned) => self.process(*assigned).await,
                 Assignment::PauseUntil(due) => self.pause_until(due).await,
                 Assignment::Stop => break,
             }
@@ -39,7 +38,7 @@ impl Worker<'_> {
 
     async fn next(&mut self) -> Assignment {
         let (reply, answer) = oneshot::channel();
-        // Without an owner there is nothing to do.
+        // Without an owner there is no work.
         if self.requests.send(Request::Next(reply)).is_err() {
             return Assignment::Stop;
         }
@@ -53,53 +52,57 @@ impl Worker<'_> {
         }
     }
 
-    async fn work_on(&mut self, work: Work) {
-        let (index, started) = (work.index, Instant::now());
+    async fn process(&mut self, assigned: AssignedTarget) {
+        let (index, started) = (assigned.index, Instant::now());
         let target = &self.pool.targets[index];
         let unit = target.unit();
         let executor = self.pool.executor;
-        // Without a listener the run goes on.
+        // A run does not stop if no one receives its events.
         let _ = executor.events.send(RunEvent::UnitStarted { unit, phase: Phase::Head });
-        let attempt = work.retry.as_ref().map_or(0, |retry| retry.progress.retries) + 1;
+        let attempt = assigned.retry.as_ref().map_or(0, |retry| retry.progress.retries) + 1;
         let span = target.span().in_scope(|| attempt_span(attempt));
-        let attempted = self.upgrade(target, work).instrument(span).await;
+        let attempted = self.upgrade(target, assigned).instrument(span).await;
         if matches!(attempted, Attempted::Retry(_)) {
-            // The next try, also that of another run, asks for its lock.
+            // The next attempt acquires the lock again; another run may do so before.
             self.session.leave().await;
         }
         let took = started.elapsed();
         let _ = self.requests.send(Request::Ended { index, attempted, took });
     }
 
-    /// By what was seen of it, or by another look.
-    async fn upgrade(&mut self, target: &Target, work: Work) -> Attempted {
+    /// Processes a target by its scanned state, or by a new read of its ledger.
+    async fn upgrade(&mut self, target: &Target, assigned: AssignedTarget) -> Attempted {
         let executor = self.pool.executor;
-        let Work { seen, retry, .. } = work;
+        let AssignedTarget { seen, retry, .. } = assigned;
         let session = &mut self.session;
-        session.keep_apart(executor.track.may_change_session(target, seen.as_ref())).await;
+        session
+            .set_needs_own_session(executor.track.may_change_session(target, seen.as_ref()))
+            .await;
         let seen = seen.filter(|_| retry.is_none());
         let with_preamble =
             seen.and_then(|state| executor.preamble(target, &state).map(|it| (state, it)));
         if let Some((state, preamble)) = with_preamble {
             return executor.upgrade(session, target, state, Some(preamble), None).await;
         }
-        // Another run may have been there since the first look.
+        // Another run may have changed it since the first scan.
         let state = executor.read_ledger(session, target).await;
         let state = state.map(|rows| match rows {
             Some(rows) => LedgerState::Rows(rows.into()),
             None => LedgerState::New,
         });
         match state {
-            Ok(state) if retry.is_none() => match executor.done_without_session(target, &state) {
-                Some(outcome) => outcome.into(),
-                None => executor.upgrade(session, target, state, None, None).await,
-            },
+            Ok(state) if retry.is_none() => {
+                match executor.outcome_without_session(target, &state) {
+                    Some(outcome) => outcome.into(),
+                    None => executor.upgrade(session, target, state, None, None).await,
+                }
+            }
             Ok(state) => executor.upgrade(session, target, state, None, retry).await,
             Err(failure) => self.not_read(retry, failure).await.into(),
         }
     }
 
-    /// Its ledger could not be read.
+    /// The outcome of a target whose ledger could not be read.
     async fn not_read(
         &mut self,
         retry: Option<Box<PendingRetry>>,
@@ -116,7 +119,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes room for other targets until then, or until the run is interrupted.
+    /// Releases the slot to other targets until `due`, or until the run is interrupted.
     async fn pause_until(&mut self, due: Instant) {
         self.session.close().await;
         if let Some(slots) = self.pool.slots {

@@ -1,5 +1,6 @@
-//! All targets of one track in one database, several at a time. One owner holds what is known of them ([`PoolOwner`]) and
-//! assigns targets; workers ask it by a channel. Other runs may work on the same targets from other machines: see `lease.rs`.
+//! Processes all targets of one track in one database, several at a time. One owner ([`PoolOwner`]) holds the state and
+//! assigns targets; workers send it requests through a channel. Other runs may process the same targets from other machines:
+//! see `lease.rs`.
 
 use std::sync::Arc;
 
@@ -18,10 +19,10 @@ use crate::upgrade::stop_reason::INTERRUPTED;
 use crate::upgrade::track::progress::TargetOutcome;
 
 impl WorkerPool<'_> {
-    /// What has become of each target, in their order.
+    /// The outcome of each target, in their order.
     ///
     /// # Errors
-    /// The server cannot be reached at the first look.
+    /// The server is unreachable at the first scan.
     pub(crate) async fn run(&self) -> Result<Vec<TargetOutcome>, Failure> {
         let requested = &self.interruption.requested;
         let scanned = requested.run_until_cancelled(self.scan().run()).await;
@@ -29,7 +30,7 @@ impl WorkerPool<'_> {
             return Ok(self.targets.iter().map(|_| TargetOutcome::not_run(INTERRUPTED)).collect());
         };
         let scan = scanned?;
-        let failures = scan.done.iter().flatten().filter(|outcome| outcome.is_failed()).count();
+        let failures = scan.outcomes.iter().flatten().filter(|outcome| outcome.is_failed()).count();
         let stop = match self.stop {
             Some(outer) => StopRule::part_of(outer),
             None => StopRule::new(self.limits, requested, failures),
@@ -40,7 +41,7 @@ impl WorkerPool<'_> {
         Ok(owner.finish().await)
     }
 
-    /// The canaries, and then the others.
+    /// Runs the canaries, then the others.
     async fn all(&self, owner: &mut PoolOwner<'_>, waiting: &[usize]) {
         let first = self.limits.canary.unwrap_or_default().min(waiting.len());
         let (canary, others) = waiting.split_at(first);
@@ -52,7 +53,7 @@ impl WorkerPool<'_> {
         }
     }
 
-    /// Works on some of the targets until each has come to an end.
+    /// Processes some of the targets until each has an outcome.
     async fn run_batch(&self, owner: &mut PoolOwner<'_>, indices: &[usize]) {
         let (requests, received) = mpsc::unbounded_channel();
         let backends = Arc::new(Backends::default());
@@ -64,7 +65,7 @@ impl WorkerPool<'_> {
                 Worker { pool: self, session, requests: requests.clone() }.run()
             })
             .collect();
-        // The owner ends when no worker can ask any more.
+        // The owner ends when no worker can send requests any more.
         let spare = requests.downgrade();
         drop(requests);
         let send_in_lease_session = async |sql: &str| {
@@ -77,7 +78,7 @@ impl WorkerPool<'_> {
             self.interruption,
             send_in_lease_session,
         );
-        let work = async { tokio::join!(owner.serve(indices, received), join_all(workers)) };
-        while_cancelling(cancel, work).await;
+        let run = async { tokio::join!(owner.serve(indices, received), join_all(workers)) };
+        while_cancelling(cancel, run).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The session that works on targets one after the other, and what is sent in it together.
+//! The worker's session, and the SQL that is sent together with a target's first batch.
 
 pub(crate) mod preamble;
 pub(crate) mod session_effects;

@@ -1,24 +1,22 @@
-//! What stands before a target's first migrations where all goes to the server in one message: the way to the target, the
-//! mark, and a look whether its ledger is still what it was when all ledgers were read together. Any of that which is not
-//! as it should be fails, and nothing of the message has had an effect.
+//! The SQL before a target's first batch, in the same message: session setup, the execution lock, and a check that the
+//! ledger has not changed since all ledgers were read together. If any of it fails, nothing in the message has an effect.
 
-use super::session_setup::{arrival, on_the_path};
+use super::session_setup::{check_search_path, setup_sql};
 use crate::formats::{Fragment, LedgerRow, LedgerRules, QueryBatch};
 use crate::sql::{Dialect, quote_literal, split};
 use crate::upgrade::target::Target;
 
-/// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Preamble {
-    /// After the session is at the target.
+    /// The statements after the session setup.
     statements: Vec<String>,
     watched: bool,
 }
 
 impl Preamble {
-    /// For a target whose ledger has been seen with rows of these [`ledger_literal`], or has not been seen. `None` where what makes
-    /// the ledger is not all the tool's own SQL.
-    /// With `watched`, code of the project's may see the statements; else that is asked here.
+    /// For a target whose scanned ledger has the rows of this [`ledger_literal`], or has no ledger. `None` if the ledger is
+    /// not created by SQL of the tool alone. `watched`: code of the project may observe the statements; otherwise the
+    /// preamble checks that.
     pub(crate) fn new(
         target: &Target,
         format: &dyn LedgerRules,
@@ -26,7 +24,7 @@ impl Preamble {
         watched: bool,
     ) -> Option<Self> {
         let mut statements =
-            vec![on_the_path(target), fail_unless(&target.keys.try_execution_lock())];
+            vec![check_search_path(target), fail_unless(&target.keys.try_execution_lock())];
         if !watched {
             statements.push(fail_unless(&format!("SELECT NOT ({})", target.ledger.is_watched())));
         }
@@ -37,8 +35,8 @@ impl Preamble {
                 statements
                     .push(fail_unless(&format!("SELECT pg_catalog.to_regclass({name}) IS NULL")));
                 for message in format.ensure_ledger(&target.ledger) {
-                    for segment in message.segments() {
-                        let Fragment::Tool(sql) = segment else { return None };
+                    for fragment in message.fragments() {
+                        let Fragment::Tool(sql) = fragment else { return None };
                         statements.push(sql.clone());
                     }
                 }
@@ -47,37 +45,37 @@ impl Preamble {
         Some(Self { statements, watched })
     }
 
-    /// Code of the project's may see the statements.
+    /// Code of the project may observe the statements.
     pub(crate) fn watched(&self) -> bool {
         self.watched
     }
 
-    /// The message that it opens. Its own part is a transaction by itself, so that a migration's begins where the tool's
-    /// does.
+    /// The message with the preamble in front. The preamble is a transaction of its own, so that a migration's transaction
+    /// begins where the tool's does.
     pub(crate) fn before(&self, target: &Target, is_new: bool, message: &QueryBatch) -> QueryBatch {
-        let segments = self.segments(target, is_new).chain(message.segments().iter().cloned());
-        QueryBatch::new(segments.collect()).demanding(message.demand())
+        let fragments = self.fragments(target, is_new).chain(message.fragments().iter().cloned());
+        QueryBatch::new(fragments.collect()).with_precondition(message.precondition())
     }
 
-    /// How many of the message's statements are its own.
+    /// The number of the preamble's statements in the message.
     pub(crate) fn length(&self, target: &Target, is_new: bool) -> usize {
-        let pieces = |segment: Fragment| split(segment.text(), Dialect::Server).pieces.len();
-        self.segments(target, is_new).map(pieces).sum()
+        let pieces = |fragment: Fragment| split(fragment.text(), Dialect::Server).pieces.len();
+        self.fragments(target, is_new).map(pieces).sum()
     }
 
-    fn segments(&self, target: &Target, is_new: bool) -> impl Iterator<Item = Fragment> {
-        let begin = ["BEGIN".to_owned(), arrival(target, is_new)];
+    fn fragments(&self, target: &Target, is_new: bool) -> impl Iterator<Item = Fragment> {
+        let begin = ["BEGIN".to_owned(), setup_sql(target, is_new)];
         let rest = self.statements.iter().cloned().chain(["COMMIT".to_owned()]);
         begin.into_iter().chain(rest).map(Fragment::Tool)
     }
 }
 
-/// SQL that fails, by a division by zero, unless the query's one value is true.
+/// SQL that fails with a division by zero unless the query returns true.
 fn fail_unless(query: &str) -> String {
     format!("SELECT 1 / ({query})::pg_catalog.int4")
 }
 
-/// What the database makes of rows in [`ledger_unchanged`], as a literal.
+/// Ledger rows as the literal that [`ledger_unchanged`] compares.
 pub(crate) fn ledger_literal(rows: &[LedgerRow]) -> String {
     if rows.is_empty() {
         return "NULL".to_owned();
@@ -89,7 +87,7 @@ pub(crate) fn ledger_literal(rows: &[LedgerRow]) -> String {
     quote_literal(&rows.iter().map(word).collect::<Vec<_>>().join(","))
 }
 
-/// A query for one value: true if the ledger has the rows of these words.
+/// A query for one value: true if the ledger has the rows of this literal.
 fn ledger_unchanged(format: &dyn LedgerRules, target: &Target, words: &str) -> String {
     format!(
         "SELECT pg_catalog.string_agg(pg_catalog.concat(l.version, ' ', \

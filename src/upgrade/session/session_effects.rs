@@ -1,10 +1,9 @@
-//! What a migration may leave behind in the session that it ran in: where there is such a thing, no two targets share a
-//! session.
+//! Session state that a migration may leave behind. If it may leave any, its target gets a session of its own.
 
 use crate::model::Script;
 use crate::sql::{Certainty, effects};
 
-/// Anything that outlives a transaction, or could as far as the text tells, would be there for the next target.
+/// Session state that outlives, or may outlive, the transaction would affect the next target.
 pub(crate) fn need_own_session<'s>(mut scripts: impl Iterator<Item = &'s Script>) -> bool {
     scripts.any(|script| effects(script).leaves_in_session() > Certainty::No)
 }
@@ -18,7 +17,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_outlive_a_transaction_keeps_a_session_apart() {
+    fn state_that_may_outlive_a_transaction_needs_an_own_session() {
         for text in [
             "select 1; set statement_timeout = 1;",
             "RESET ALL",

@@ -1,5 +1,5 @@
-//! A session that works on one target after the other. PostgreSQL's processes grow with what they have seen, so that a
-//! session is replaced from time to time; and it is replaced where a migration could leave something behind in it.
+//! A session that processes one target after the other. It is replaced from time to time, because a backend's memory grows
+//! with the objects that it has used, and if a migration may have left session state.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::preamble::Preamble;
-use super::session_setup::{arrival, off_the_path, on_the_path};
+use super::session_setup::{check_search_path, search_path_failure, setup_sql};
 use crate::execution::batch::Batch;
 use crate::execution::batch_failure::leaves_something;
 use crate::execution::{BatchRunner, RunError};
@@ -20,36 +20,35 @@ use crate::upgrade::interruption::Backends;
 use crate::upgrade::stop_reason::INTERRUPTED;
 use crate::upgrade::target::Target;
 
-/// A process of the server's grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
-const TARGETS: u32 = 50;
-/// For the server's end of a message whose client is gone.
-const END_WITHIN: Duration = Duration::from_secs(600);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Targets for each session. A backend grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
+const TARGETS_PER_SESSION: u32 = 50;
+/// The time limit for a backend whose client is gone to finish its message.
+const TERMINATED_CLIENT_TIMEOUT: Duration = Duration::from_secs(600);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(50);
 const RELEASE_ALL_LOCKS: &str = "SELECT pg_catalog.pg_advisory_unlock_all()";
 const PID: &str = "SELECT pg_catalog.pg_backend_pid() AS pid";
 
-/// See the file's head.
 #[derive(Debug)]
 pub(crate) struct WorkerSession {
     options: PgConnectOptions,
-    /// The target has a session to itself.
-    apart: bool,
+    /// The target needs a session of its own.
+    needs_own_session: bool,
     session: Option<Session>,
-    /// The session was opened for one target, and is not used for another.
+    /// The session was opened for one target, and is not reused for another.
     is_own: bool,
-    /// Targets that the session has seen.
+    /// The number of targets that the session has processed.
     seen: u32,
-    /// Where the session is.
-    at: Option<String>,
-    /// The server's process of the session.
+    /// The ledger of the target that the session is set up for.
+    at_target: Option<String>,
+    /// The process ID of the backend.
     pid: Option<i32>,
     backends: Arc<Backends>,
     interrupted: CancellationToken,
-    /// An interruption has ended a wait of it since it was last asked.
+    /// An interruption has ended a wait of the session since the last call of `take_interruption`.
     was_interrupted: bool,
 }
 
-/// Runs batches at one target in a worker's session.
+/// Runs batches on one target in a worker's session.
 pub(crate) struct TargetRunner<'r> {
     pub(crate) session: &'r mut WorkerSession,
     pub(crate) target: &'r Target,
@@ -62,7 +61,7 @@ impl BatchRunner for TargetRunner<'_> {
         let (session, target) = (&mut *self.session, self.target);
         let sent = match self.preamble.take() {
             Some(preamble) if batch.is_whole => {
-                let sent = session.send_at_once(target, &preamble, batch).await;
+                let sent = session.send_with_preamble(target, &preamble, batch).await;
                 sent.ok_or(RunError::TargetChanged)?
             }
             Some(_) => return Err(RunError::TargetChanged),
@@ -80,11 +79,11 @@ impl WorkerSession {
     ) -> Self {
         Self {
             options,
-            apart: false,
+            needs_own_session: false,
             session: None,
             is_own: false,
             seen: 0,
-            at: None,
+            at_target: None,
             pid: None,
             backends,
             interrupted,
@@ -92,30 +91,30 @@ impl WorkerSession {
         }
     }
 
-    /// From now on the target has a session to itself, or one that it shares with others.
-    pub(crate) async fn keep_apart(&mut self, apart: bool) {
-        self.apart = apart;
-        if apart != self.is_own {
+    /// Whether the next target needs a session of its own.
+    pub(crate) async fn set_needs_own_session(&mut self, needs_own_session: bool) {
+        self.needs_own_session = needs_own_session;
+        if needs_own_session != self.is_own {
             self.close().await;
         }
     }
 
-    /// Sessions are opened also after an interruption: what was begun is brought to its end.
-    pub(crate) fn close_out(&mut self) {
+    /// Allows new sessions after an interruption, because migrations in flight are brought to an end.
+    pub(crate) fn allow_new_sessions(&mut self) {
         self.interrupted = CancellationToken::new();
     }
 
-    /// Whether an interruption, and nothing else, is why something failed since this was last asked.
+    /// Whether an interruption has caused a failure since the last call.
     pub(crate) fn take_interruption(&mut self) -> bool {
         std::mem::take(&mut self.was_interrupted)
     }
 
-    /// A session that may be anywhere, for reading by qualified names.
+    /// A session in any setup, for reads by qualified names.
     async fn session(&mut self) -> Result<&mut Session, Failure> {
         let session = match self.session.take() {
             Some(session) => session,
             None => {
-                (self.seen, self.at, self.pid, self.is_own) = (0, None, None, false);
+                (self.seen, self.at_target, self.pid, self.is_own) = (0, None, None, false);
                 let options = self.options.clone();
                 self.unless_interrupted(Session::open_patiently(&options)).await?
             }
@@ -123,19 +122,19 @@ impl WorkerSession {
         Ok(self.session.insert(session))
     }
 
-    /// Something that leaves nothing on the server when it is not waited for any more.
+    /// Runs an operation that leaves nothing on the server when it is dropped; an interruption ends it.
     async fn unless_interrupted<T>(
         &mut self,
-        work: impl Future<Output = Result<T, Failure>>,
+        operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let ended = self.interrupted.clone().run_until_cancelled_owned(work).await;
+        let ended = self.interrupted.clone().run_until_cancelled_owned(operation).await;
         ended.unwrap_or_else(|| {
             self.was_interrupted = true;
             Err(Failure::new(FailureKind::Environment(EnvironmentCause::Interrupted), INTERRUPTED))
         })
     }
 
-    /// One exchange with the server, which an interruption ends where it waits for a lock.
+    /// One exchange with the server. An interruption ends it while it waits for a lock.
     async fn watched<T>(
         &mut self,
         leaves_something: Vec<bool>,
@@ -163,135 +162,137 @@ impl WorkerSession {
             .await?
     }
 
-    /// Sends the tool's own SQL at a target, as it does before its first migration.
+    /// Sends the tool's own SQL on a target, as the tool does before its first migration.
     pub(crate) async fn prepare(
         &mut self,
         target: &Target,
         messages: &[QueryBatch],
     ) -> Result<(), Failure> {
-        self.arrive(target).await?;
+        self.set_up(target).await?;
         for message in messages {
             self.watched(Vec::new(), async |session| session.send(message).await).await??;
         }
         Ok(())
     }
 
-    /// Sends a batch at a target, and reads back what it has left.
+    /// Sends a batch on a target, and reads the postcondition back.
     async fn send(&mut self, target: &Target, batch: &Batch) -> Result<Postcondition, StepFailure> {
         let early = |failure| StepFailure { message: 0, completed: 0, failure };
-        self.arrive(target).await.map_err(early)?;
+        self.set_up(target).await.map_err(early)?;
         let sent = self
             .watched(leaves_something(batch), async |session| {
-                session.step(&batch.messages, &batch.recorded).await
+                session.step(&batch.messages, &batch.is_applied_expr).await
             })
             .await
             .map_err(early)?;
         sent.map_err(|failed| StepFailure {
-            failure: off_the_path(target, failed.failure),
+            failure: search_path_failure(target, failed.failure),
             ..failed
         })
     }
 
-    /// Whether code of the project's sees what is sent at the target beside a script.
+    /// Whether code of the project observes statements other than the script.
     pub(crate) async fn is_watched(&mut self, target: &Target) -> Result<bool, Failure> {
         let query = format!("SELECT {}", target.ledger.is_watched());
-        self.arrive(target).await?;
+        self.set_up(target).await?;
         self.session().await?.fetch_one(&query).await
     }
 
-    /// Goes to a target and sends it a batch. `None` if the target is not as it was seen, or somebody else
-    /// is there: nothing has been done.
-    async fn send_at_once(
+    /// Sets the session up for a target and sends it a batch in one message. `None` if the target's ledger has changed since
+    /// the scan, or another session holds the execution lock: nothing was done.
+    async fn send_with_preamble(
         &mut self,
         target: &Target,
-        opening: &Preamble,
+        preamble: &Preamble,
         batch: &Batch,
     ) -> Option<Result<Postcondition, StepFailure>> {
-        if self.seen >= TARGETS {
+        if self.seen >= TARGETS_PER_SESSION {
             self.close().await;
         }
         let is_new = self.session.is_none();
-        self.at = None;
+        self.at_target = None;
         let mut messages = batch.messages.clone();
-        messages[0] = opening.before(target, is_new, &batch.messages[0]);
-        let step = async |session: &mut Session| session.step(&messages, &batch.recorded).await;
-        // What keeps a session from being opened is told by whoever tries again.
+        messages[0] = preamble.before(target, is_new, &batch.messages[0]);
+        let step =
+            async |session: &mut Session| session.step(&messages, &batch.is_applied_expr).await;
+        // The retry reports why no session can be opened.
         let sent = self.watched(Vec::new(), step).await.ok()?;
         self.seen += 1;
         match sent {
-            Ok(aftermath) => {
-                self.at = Some(target.ledger.qualified());
-                Some(Ok(aftermath))
+            Ok(postcondition) => {
+                self.at_target = Some(target.ledger.qualified());
+                Some(Ok(postcondition))
             }
             Err(failed) if failed.failure.kind == FailureKind::ConnectionLost => Some(Err(failed)),
             Err(failed)
-                if failed.message == 0 && failed.completed < opening.length(target, is_new) =>
+                if failed.message == 0 && failed.completed < preamble.length(target, is_new) =>
             {
                 None
             }
             Err(failed) => {
-                let failure = off_the_path(target, failed.failure);
+                let failure = search_path_failure(target, failed.failure);
                 Some(Err(StepFailure { failure, ..failed }))
             }
         }
     }
 
-    /// Brings the session to the target, alone there: another one's is replaced or made like new, and whoever works there
-    /// still, such as a session whose client is gone, is waited for. What is read of the target's ledger before is not to
-    /// be relied on.
-    pub(crate) async fn arrive(&mut self, target: &Target) -> Result<(), Failure> {
-        if self.session.is_some() && self.at.as_deref() == Some(&target.ledger.qualified()) {
+    /// Sets the session up for the target, and acquires its execution lock. A session of another target is reset or
+    /// replaced. Waits for a backend that still executes for a terminated client. Ledger rows that were read before may be
+    /// outdated.
+    pub(crate) async fn set_up(&mut self, target: &Target) -> Result<(), Failure> {
+        if self.session.is_some() && self.at_target.as_deref() == Some(&target.ledger.qualified()) {
             return Ok(());
         }
-        if self.seen >= TARGETS || (self.is_own && self.seen > 0) {
+        if self.seen >= TARGETS_PER_SESSION || (self.is_own && self.seen > 0) {
             self.close().await;
         }
         let is_new = self.session.is_none();
-        if is_new && self.apart {
-            // As the tool has it: the path is the session's own default.
+        if is_new && self.needs_own_session {
+            // As in the tool: the search path is the session's default.
             let options = self.options.clone();
             let open = Session::open_at_patiently(&options, &target.search_path);
             self.session = Some(self.unless_interrupted(open).await?);
             (self.is_own, self.pid) = (true, None);
         }
-        self.at = None;
+        self.at_target = None;
         self.seen += 1;
-        let arrival = format!("{}; {}; {PID}", arrival(target, is_new), on_the_path(target));
-        let arrived = self.session().await?.send(&QueryBatch::tool(arrival)).await;
-        let row = arrived.map_err(|failure| off_the_path(target, failure))?;
+        let setup_sql =
+            format!("{}; {}; {PID}", setup_sql(target, is_new), check_search_path(target));
+        let result = self.session().await?.send(&QueryBatch::tool(setup_sql)).await;
+        let row = result.map_err(|failure| search_path_failure(target, failure))?;
         self.pid = row.and_then(|row| row.try_get("pid").ok());
         self.take_execution_lock(target).await?;
-        self.at = Some(target.ledger.qualified());
+        self.at_target = Some(target.ledger.qualified());
         Ok(())
     }
 
-    /// The session at the target, for SQL of our own.
-    pub(crate) async fn at(&mut self, target: &Target) -> Result<&mut Session, Failure> {
-        self.arrive(target).await?;
+    /// A session set up for the target, for SQL of mig-ci.
+    pub(crate) async fn at_target(&mut self, target: &Target) -> Result<&mut Session, Failure> {
+        self.set_up(target).await?;
         self.session().await
     }
 
     async fn take_execution_lock(&mut self, target: &Target) -> Result<(), Failure> {
-        let asked = Instant::now();
-        let ask = target.keys.try_execution_lock();
-        while !self.session().await?.fetch_one::<bool>(&ask).await? {
-            if asked.elapsed() > END_WITHIN {
+        let started = Instant::now();
+        let query = target.keys.try_execution_lock();
+        while !self.session().await?.fetch_one::<bool>(&query).await? {
+            if started.elapsed() > TERMINATED_CLIENT_TIMEOUT {
                 let words = "a session of a terminated client is still executing on it (see pg_stat_activity)";
                 return Err(Failure::new(FailureKind::Target(TargetCause::LockNotAcquired), words));
             }
             let pause = async {
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(LOCK_POLL_INTERVAL).await;
                 Ok(())
             };
-            tracing::debug!(pause = ?LOOK_AGAIN, "execution lock is held: asking again");
+            tracing::debug!(pause = ?LOCK_POLL_INTERVAL, "execution lock is held: asking again");
             self.unless_interrupted(pause).await?;
         }
         Ok(())
     }
 
-    /// Gives back the mark of where it is.
+    /// Releases the execution lock of the current target.
     pub(crate) async fn leave(&mut self) {
-        if self.at.take().is_none() {
+        if self.at_target.take().is_none() {
             return;
         }
         let left = match &mut self.session {
@@ -303,9 +304,9 @@ impl WorkerSession {
         }
     }
 
-    /// What is in the session is not to be trusted any more.
+    /// Closes the session, whose state is not reliable any more.
     pub(crate) async fn close(&mut self) {
-        (self.at, self.seen, self.pid, self.is_own) = (None, 0, None, false);
+        (self.at_target, self.seen, self.pid, self.is_own) = (None, 0, None, false);
         if let Some(session) = self.session.take() {
             session.close().await;
         }

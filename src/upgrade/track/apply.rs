@@ -1,4 +1,4 @@
-//! The migrations of one target, a batch after the other, until one of them is not applied.
+//! Applies the migrations of one target, batch by batch, until one is not applied.
 
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 use tracing::Instrument as _;
@@ -10,22 +10,22 @@ use super::not_applied::BatchNotApplied;
 use super::progress::TargetProgress;
 use crate::execution::batch::{Batch, batches};
 use crate::execution::batch_failure::BatchFailure;
-use crate::execution::concurrent_index::builds;
+use crate::execution::concurrent_index::may_leave_invalid_index;
 use crate::execution::{NotExecuted, execute, postcondition};
 use crate::model::{Migration, RunEvent, StepRecord, step_span};
 use crate::upgrade::session::preamble::Preamble;
-use crate::upgrade::session::session_setup::on_the_path;
+use crate::upgrade::session::session_setup::check_search_path;
 use crate::upgrade::session::worker_session::{TargetRunner, WorkerSession};
 use crate::upgrade::target::Target;
 
-/// Held while a migration executes: beside others of this run, or alone.
+/// Held while a migration executes: concurrently with others of this run, or alone.
 enum GatePass<'a> {
     Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'a, ()>),
     Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'a, ()>),
 }
 
 impl TrackExecutor<'_> {
-    /// Sends what is to be applied, a batch after the other. Between two of them an interruption ends it.
+    /// Sends the pending migrations, batch by batch. An interruption stops between two batches.
     pub(super) async fn apply(
         &self,
         session: &mut WorkerSession,
@@ -36,13 +36,13 @@ impl TrackExecutor<'_> {
     ) -> Result<(), BatchNotApplied> {
         let steps: Vec<_> = indices.iter().map(|index| self.track.step(*index, target)).collect();
         let mut rest = indices;
-        session.keep_apart(self.track.need_own_session(indices)).await;
+        session.set_needs_own_session(self.track.need_own_session(indices)).await;
         let watched = match &preamble {
             Some(preamble) => preamble.watched(),
             None => self.is_watched(session, target).await?,
         };
         let watched = watched || progress.is_separate;
-        for batch in batches(&steps, &on_the_path(target), watched, &target.ledger.table) {
+        for batch in batches(&steps, &check_search_path(target), watched, &target.ledger.table) {
             let (of_batch, others) = rest.split_at(batch.steps);
             rest = others;
             let gate = self.pass(progress.is_alone).await.ok_or(BatchNotApplied::Interrupted)?;
@@ -57,7 +57,7 @@ impl TrackExecutor<'_> {
         Ok(())
     }
 
-    /// The records of a batch that was applied.
+    /// Runs a batch and returns the records of its steps.
     async fn apply_batch(
         &self,
         session: &mut WorkerSession,
@@ -72,7 +72,7 @@ impl TrackExecutor<'_> {
         self.tell(target, migrations[0]);
         let of_batch = BatchMigrations { track, target, batch, migrations: &migrations };
         let before = of_batch.invalid_before(session).await?;
-        let invalid = match builds(batch) {
+        let invalid = match may_leave_invalid_index(batch) {
             true => Some(of_batch.invalid(session).await?),
             false => None,
         };
@@ -96,13 +96,13 @@ impl TrackExecutor<'_> {
         in_flight.committed();
         let last = migrations.last().map(|migration| track.file_of(migration));
         postcondition::require(seen, &target.search_path, last)
-            .map_err(|failure| BatchFailure::for_good(failure, batch))?;
+            .map_err(|failure| BatchFailure::permanent(failure, batch))?;
         of_batch.check_after(session, &before).await?;
         let recorded = |step| StepRecord { recorded: Some(true), ..step };
         Ok(records.into_iter().map(recorded).collect())
     }
 
-    /// `None` if the run was interrupted.
+    /// Waits for the gate. `None` if the run was interrupted.
     async fn pass(&self, alone: bool) -> Option<GatePass<'_>> {
         if self.interruption.requested.is_cancelled() {
             return None;
@@ -118,7 +118,7 @@ impl TrackExecutor<'_> {
 
     fn tell(&self, target: &Target, migration: &Migration) {
         let migration = self.track.script(migration).file_name().into();
-        // Without a listener the run goes on.
+        // A run does not stop if no one receives its events.
         let _ = self.events.send(RunEvent::StepStarted { unit: target.unit(), migration });
     }
 }

@@ -1,4 +1,4 @@
-//! One try of a target: it has come to an end, or is to be tried again.
+//! One attempt on a target: it has ended, or is to be retried.
 
 use std::time::Instant;
 
@@ -8,21 +8,21 @@ use crate::execution::race::Race;
 use crate::execution::retry::{RetryDecision, RetryRule, decide};
 use crate::model::{Failure, Phase, UnitEnd};
 
-/// How a try ended.
+/// The result of an attempt.
 #[derive(Debug)]
 pub(crate) enum Attempted {
-    Done(TargetOutcome),
-    /// The target is to be tried again, not before a time.
+    Ended(TargetOutcome),
+    /// The target is to be retried, not before a time.
     Retry(Box<PendingRetry>),
 }
 
 impl From<TargetOutcome> for Attempted {
     fn from(outcome: TargetOutcome) -> Self {
-        Self::Done(outcome)
+        Self::Ended(outcome)
     }
 }
 
-/// A target between two tries.
+/// A target between two attempts.
 #[derive(Debug)]
 pub(crate) struct PendingRetry {
     pub(crate) progress: TargetProgress,
@@ -30,7 +30,7 @@ pub(crate) struct PendingRetry {
 }
 
 impl TargetProgress {
-    /// Another try, if there is one left; else the progress comes back.
+    /// The next attempt, if one is left; otherwise returns the progress.
     pub(crate) fn retry(
         mut self,
         race: Option<Race>,
@@ -50,7 +50,7 @@ impl TargetProgress {
 }
 
 impl PendingRetry {
-    /// A target that is not worked on any more. What an earlier try has applied stays in its record.
+    /// The outcome of a target that is not retried. Steps applied by earlier attempts stay in its record.
     pub(crate) fn not_run(
         retry: Option<Box<Self>>,
         track: &DirectedTrack<'_>,
@@ -62,7 +62,7 @@ impl PendingRetry {
         }
     }
 
-    /// The same for a target that has failed.
+    /// The same for a target that failed.
     pub(crate) fn failed(
         retry: Option<Box<Self>>,
         track: &DirectedTrack<'_>,

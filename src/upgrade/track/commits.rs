@@ -1,6 +1,6 @@
-//! Which migrations targets of this run execute and commit, and when. A failure that an object's existence explains can be a
-//! race if another target executed the same migration meanwhile: one after the other, it would have seen the object. What
-//! fails for a reason of its own fails again when it is tried alone.
+//! Tracks which migrations the targets of this run execute and commit, and when. A failure because an object exists can be a
+//! race if another target executed the same migration concurrently: run one after the other, the check would have found the
+//! object. A failure with another cause recurs when the migration is retried alone.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::execution::batch_failure::BatchFailure;
 use crate::execution::race::{Race, may_be_of_same_migration};
 use crate::model::Script;
 
-/// By the migration's index in its track.
+/// Executions by the migration's index in its track.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
     migrations: RefCell<HashMap<usize, Executions>>,
@@ -46,7 +46,7 @@ impl InFlight<'_> {
         self.commits.each(self.indices, |one| one.last_commit = Some(Instant::now()));
     }
 
-    /// Whether they failed, without any effect, because of what another target did meanwhile.
+    /// Classifies a failure without effect as a race if a concurrent target can have caused it.
     pub(crate) fn judge<'s>(
         &self,
         stopped: &mut BatchFailure,
@@ -58,7 +58,8 @@ impl InFlight<'_> {
         }
     }
 
-    /// The answer to another one's commit may not have been read yet.
+    /// Whether another target executed the same migration concurrently. It may have committed although its response has not
+    /// been read yet.
     fn was_beside(&self) -> bool {
         let mut was_beside = false;
         self.commits.each(self.indices, |one| {
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_migration_meanwhile_is_a_race() {
+    fn only_a_concurrent_execution_of_the_same_migration_is_a_race() {
         let commits = Commits::default();
         commits.begin(&[3]).committed();
         std::thread::sleep(std::time::Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! A track and the direction in which it goes: what is to be done with a ledger, and what each step sends.
+//! A track with a direction: decides what to do with a ledger, and creates the messages of each step.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -17,20 +17,20 @@ use crate::upgrade::session::preamble::ledger_literal;
 use crate::upgrade::session::session_effects::need_own_session;
 use crate::upgrade::target::Target;
 
-/// Which way, and how far.
+/// The direction of a track and its target version.
 #[derive(Debug, Clone)]
 pub(crate) enum TrackDirection {
-    /// To the head, or as many of the track's migrations from the first.
+    /// Up to this number of the track's migrations, counted from the first.
     Up { limit: usize },
-    /// Migrations are undone, the newest first.
+    /// Reverts migrations, the newest first.
     Down(DownTo),
-    /// Those that a run before has applied.
+    /// Reverts the migrations that a previous run applied.
     RollbackRun(Arc<AppliedRun>),
 }
 
 impl TrackDirection {
-    pub(crate) fn of(way: &Direction, migrations: &[Migration]) -> Self {
-        match way {
+    pub(crate) fn of(direction: &Direction, migrations: &[Migration]) -> Self {
+        match direction {
             Direction::Up(to) => Self::Up { limit: to.limit(migrations).unwrap_or(0) },
             Direction::Down(to) => Self::Down(to.clone()),
             Direction::RollbackRun(applied) => Self::RollbackRun(Arc::clone(applied)),
@@ -48,26 +48,26 @@ impl AppliedRun {
     }
 }
 
-/// The decision for a ledger that many targets have.
+/// The cached decision for a ledger that many targets share.
 #[derive(Debug)]
 pub(crate) struct CachedDecision {
-    /// Kept, so that their address stays theirs.
+    /// Kept alive, since their address is the cache key.
     rows: Arc<[LedgerRow]>,
     pub(crate) decision: Decision,
-    /// The rows as SQL compares them.
+    /// The rows as the literal that SQL compares.
     pub(crate) words: String,
 }
 
-/// A track, the direction in which it goes, and what is the same for many of its targets.
+/// A track, its direction, and caches that its targets share.
 #[derive(Debug)]
 pub(crate) struct DirectedTrack<'a> {
     pub(crate) plan: &'a TrackPlan,
     pub(crate) direction: TrackDirection,
     /// Decisions for ledgers that many targets share, by the addresses of their rows.
     decisions: RefCell<HashMap<usize, Arc<CachedDecision>>>,
-    /// Which versions "the last N" are, by the targets' names.
+    /// The versions that "the last N" resolved to, by target name.
     resolved_steps: RefCell<HashMap<Arc<str>, AppliedVersions>>,
-    /// Version lists of reports: most targets have the same.
+    /// Version lists of reports, which are equal for most targets.
     interner: RefCell<Interner>,
 }
 
@@ -77,35 +77,35 @@ impl<'a> DirectedTrack<'a> {
         Self { plan, direction, decisions, resolved_steps, interner }
     }
 
-    /// A list of versions, kept once for all targets that have the same.
+    /// A list of versions, stored once for all targets that have the same.
     pub(crate) fn intern<'v>(&self, versions: impl Iterator<Item = &'v str>) -> Versions {
         self.interner.borrow_mut().list(versions)
     }
 }
 
 impl DirectedTrack<'_> {
-    /// What the tool would do with a ledger like this. The rows of targets that were seen together are the same ones.
+    /// The cached decision for these rows. Targets with equal ledgers share one allocation of rows.
     pub(crate) fn cached_decision(
         &self,
         target: &Target,
         rows: &Arc<[LedgerRow]>,
     ) -> Arc<CachedDecision> {
-        let think = || {
+        let decide = || {
             let (rows, decision) = (Arc::clone(rows), self.decide(target, rows));
             Arc::new(CachedDecision { words: ledger_literal(&rows), rows, decision })
         };
-        // Rows that nobody else has are not kept, and neither is what differs by target.
+        // Not cached: rows that only one target has, and decisions that differ by target.
         let is_one_for_all = !matches!(
             self.direction,
             TrackDirection::RollbackRun(_) | TrackDirection::Down(DownTo::Steps(_))
         );
         let is_shared = Arc::strong_count(rows) > 1 && is_one_for_all;
         if !is_shared {
-            return think();
+            return decide();
         }
         let address = Arc::as_ptr(rows).cast::<LedgerRow>().addr();
         let mut decisions = self.decisions.borrow_mut();
-        let decision = decisions.entry(address).or_insert_with(think);
+        let decision = decisions.entry(address).or_insert_with(decide);
         debug_assert!(
             Arc::ptr_eq(&decision.rows, rows),
             "rows are kept as long as their address is known"
@@ -113,9 +113,9 @@ impl DirectedTrack<'_> {
         Arc::clone(decision)
     }
 
-    /// What the tool would do with a ledger like this.
+    /// The tool's decision for a ledger with these rows.
     pub(crate) fn decide(&self, target: &Target, rows: &[LedgerRow]) -> Decision {
-        let (format, migrations) = (self.plan.chosen.format, &self.plan.head);
+        let (format, migrations) = (self.plan.detected.format, &self.plan.head);
         match &self.direction {
             TrackDirection::Up { limit } => {
                 let mut decision = format.decide(rows, migrations);
@@ -124,17 +124,17 @@ impl DirectedTrack<'_> {
             }
             TrackDirection::Down(to @ DownTo::Steps(_)) => self.decide_steps(target, rows, to),
             TrackDirection::Down(to) => self.down(rows, to),
-            TrackDirection::RollbackRun(applied) => self.back(rows, applied.of(target)),
+            TrackDirection::RollbackRun(applied) => self.revert_versions(rows, applied.of(target)),
         }
     }
 
-    /// What the tool would undo; and nothing at all where it would pass over a migration, or forget one that stays, without
-    /// a word.
+    /// The migrations that the tool would revert. Reverts nothing if the tool would silently skip a migration, or delete the
+    /// ledger row of one that remains applied.
     fn down(&self, rows: &[LedgerRow], to: &DownTo) -> Decision {
         if self.is_below(rows, to) {
             return Decision::default();
         }
-        let decided = self.plan.chosen.format.decide_down(rows, &self.plan.head, to);
+        let decided = self.plan.detected.format.decide_down(rows, &self.plan.head, to);
         let DownDecision { undo, irreversible, empty, .. } = match decided {
             Ok(decision) => decision,
             Err(DownRefusal { reason, refused }) => {
@@ -157,27 +157,28 @@ impl DirectedTrack<'_> {
         }
     }
 
-    /// Of many tenants some may not have come so far. A tool that is asked for one alone may call that a mistake.
+    /// Whether the target is already below that version, as some of many tenants may be. A tool that runs for one target may
+    /// treat that as an error.
     fn is_below(&self, rows: &[LedgerRow], to: &DownTo) -> bool {
         let DownTo::Version(version) = to else { return false };
-        let place = |version: &str| {
+        let position = |version: &str| {
             let mut all = self.plan.head.iter();
             all.rposition(|migration| same(&migration.version, version))
         };
-        let Some(stays) = place(version) else { return false };
-        rows.iter().all(|row| row.complete && place(&row.version).is_some_and(|at| at <= stays))
+        let Some(stays) = position(version) else { return false };
+        rows.iter().all(|row| row.complete && position(&row.version).is_some_and(|at| at <= stays))
     }
 
-    /// "The last one" is the one that was the last when it was first looked: somebody else may undo it meanwhile, and then it
-    /// is undone, and not the next one, too.
+    /// "The last N" is resolved at the first attempt: if another session reverts the same migrations meanwhile, the next
+    /// older ones stay.
     fn decide_steps(&self, target: &Target, rows: &[LedgerRow], to: &DownTo) -> Decision {
         let mut resolved = self.resolved_steps.borrow_mut();
         if let Some(versions) = resolved.get(&target.name) {
-            return self.back(rows, Some(versions));
+            return self.revert_versions(rows, Some(versions));
         }
         let decision = self.down(rows, to);
         if decision.refusal.is_none() {
-            // The first that is undone was applied last.
+            // The first to be reverted was applied last.
             let versions =
                 decision.apply.iter().rev().map(|index| self.plan.head[*index].version.clone());
             let rows_before = Some(self.history(rows).len() - decision.apply.len());
@@ -187,25 +188,25 @@ impl DirectedTrack<'_> {
         decision
     }
 
-    /// Exactly these, whatever else is there with a higher number; but nothing that came later is left without its ground.
-    fn back(&self, rows: &[LedgerRow], applied: Option<&AppliedVersions>) -> Decision {
+    /// Reverts exactly these versions, even if others have higher numbers, unless a later migration may depend on them.
+    fn revert_versions(&self, rows: &[LedgerRow], applied: Option<&AppliedVersions>) -> Decision {
         let Some(AppliedVersions { versions, rows_before }) = applied else {
             return Decision::default();
         };
         let rows = self.history(rows);
-        let is_there = |version: &&String| rows.iter().any(|row| row.version == **version);
-        let there: Vec<&String> = versions.iter().filter(is_there).collect();
-        if there.is_empty() {
+        let is_applied = |version: &&String| rows.iter().any(|row| row.version == **version);
+        let present: Vec<&String> = versions.iter().filter(is_applied).collect();
+        if present.is_empty() {
             return Decision::default();
         }
         let refused = |reason: String| Decision { refusal: Some(reason), ..Decision::default() };
-        let came_later = match self.plan.chosen.format.keeps_one_row() {
-            true => rows.last().is_some_and(|current| !there.contains(&&current.version)),
-            false => rows_before.is_some_and(|before| rows.len() > before + there.len()),
+        let is_followed = match self.plan.detected.format.keeps_one_row() {
+            true => rows.last().is_some_and(|current| !present.contains(&&current.version)),
+            false => rows_before.is_some_and(|before| rows.len() > before + present.len()),
         };
-        if came_later {
+        if is_followed {
             let mut others =
-                rows.iter().map(|row| &row.version).filter(|version| !there.contains(version));
+                rows.iter().map(|row| &row.version).filter(|version| !present.contains(version));
             let last = others
                 .next_back()
                 .map(|version| format!(" ({version}, perhaps)"))
@@ -214,15 +215,16 @@ impl DirectedTrack<'_> {
                 "a migration was applied{last} after those to revert: revert it first, or downgrade to a version"
             ));
         }
-        // As the tool would see it if nothing had a higher number.
-        let place = |version: &str| self.plan.head.iter().position(|one| one.version == version);
-        let first = there.iter().filter_map(|version| place(version)).min();
+        // The ledger as the tool would see it without rows of higher numbers.
+        let position = |version: &str| self.plan.head.iter().position(|one| one.version == version);
+        let first = present.iter().filter_map(|version| position(version)).min();
         let is_seen = |row: &&LedgerRow| {
-            there.contains(&&row.version) || place(&row.version).is_none_or(|at| Some(at) < first)
+            present.contains(&&row.version)
+                || position(&row.version).is_none_or(|at| Some(at) < first)
         };
         let seen: Vec<LedgerRow> = rows.iter().filter(is_seen).cloned().collect();
-        let mut decision = self.down(&seen, &DownTo::Steps(there.len()));
-        // The last that was applied first.
+        let mut decision = self.down(&seen, &DownTo::Steps(present.len()));
+        // In reverse order of their application.
         let order = |index: &usize| {
             let version = &self.plan.head[*index].version;
             versions.iter().position(|one| one == version).map(std::cmp::Reverse)
@@ -237,32 +239,37 @@ impl DirectedTrack<'_> {
         }
     }
 
-    /// What is left of what was to be done. "The last two" are other ones once the last is undone: what is to be undone is
-    /// what was meant at first.
-    pub(crate) fn left(&self, target: &Target, wanted: &[usize], rows: &[LedgerRow]) -> Decision {
+    /// The remaining work after a partial run. For a downgrade these are the versions that were resolved at first, since
+    /// "the last two" change once the last is reverted.
+    pub(crate) fn remaining(
+        &self,
+        target: &Target,
+        wanted: &[usize],
+        rows: &[LedgerRow],
+    ) -> Decision {
         match &self.direction {
             TrackDirection::Up { .. } => self.decide(target, rows),
             TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
-                let doubtful = self.plan.chosen.format.in_doubt(rows, &self.plan.head);
+                let doubtful = self.plan.detected.format.in_doubt(rows, &self.plan.head);
                 let rows = self.history(rows);
-                let is_there = |index: &&usize| {
+                let is_applied = |index: &&usize| {
                     let version = &self.plan.head[**index].version;
                     doubtful.contains(index) || rows.iter().any(|row| row.version == *version)
                 };
-                let apply = wanted.iter().filter(is_there).copied().collect();
+                let apply = wanted.iter().filter(is_applied).copied().collect();
                 Decision { apply, ..Decision::default() }
             }
         }
     }
 
-    /// What a ledger's rows show: one row for each migration.
+    /// The ledger's history: one row for each migration.
     pub(crate) fn history<'r>(&self, rows: &'r [LedgerRow]) -> Cow<'r, [LedgerRow]> {
-        self.plan.chosen.format.history(rows, &self.plan.head)
+        self.plan.detected.format.history(rows, &self.plan.head)
     }
 
-    /// What is sent for the track's migration of this index, and what has to be true afterwards.
+    /// The messages and the postcondition of the track's migration of this index.
     pub(crate) fn step(&self, index: usize, target: &Target) -> BatchStep {
-        let (format, ledger) = (self.plan.chosen.format, &target.ledger);
+        let (format, ledger) = (self.plan.detected.format, &target.ledger);
         let migration = &self.plan.head[index];
         match &self.direction {
             TrackDirection::Up { .. } => step::apply(format, migration, ledger, Deploy::MigCi),
@@ -273,19 +280,19 @@ impl DirectedTrack<'_> {
         }
     }
 
-    /// What is run of a migration.
+    /// The script of a migration in this direction.
     pub(crate) fn script<'m>(&self, migration: &'m Migration) -> &'m Script {
         match &self.direction {
             TrackDirection::Up { .. } => &migration.up,
-            // What cannot be undone is refused by its own file.
+            // A migration without a down script is refused by its own file.
             TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
                 migration.down.as_ref().unwrap_or(&migration.up)
             }
         }
     }
 
-    /// Whether migrations that are to be applied need a session to themselves: anything that outlives a transaction, or could
-    /// as far as the text tells, would be there for the next target. With an unknown ledger they could be any.
+    /// Whether the pending migrations need a session of their own, because session state outlives, or may outlive, their
+    /// transactions. With an unknown ledger any migration may be pending.
     pub(crate) fn may_change_session(&self, target: &Target, seen: Option<&LedgerState>) -> bool {
         let rows = match seen {
             Some(LedgerState::Rows(rows)) => rows,
@@ -295,12 +302,12 @@ impl DirectedTrack<'_> {
         self.need_own_session(&self.cached_decision(target, rows).decision.apply)
     }
 
-    /// The same of migrations by their indices.
+    /// The same for migrations by their indices.
     pub(crate) fn need_own_session(&self, indices: &[usize]) -> bool {
         need_own_session(indices.iter().map(|index| self.script(&self.plan.head[*index])))
     }
 
-    /// The file that is run of a migration, as a place.
+    /// The location of a migration's script in this direction.
     pub(crate) fn file_of(&self, migration: &Migration) -> Place {
         let path = self.script(migration).path().to_owned();
         Place { path, line: 1, column: None, excerpt: None }
@@ -312,8 +319,8 @@ impl DirectedTrack<'_> {
         StepRecord { path, ..StepRecord::not_run(migration, Phase::Head) }
     }
 
-    /// What to do about a ledger that says of a step that it was begun.
+    /// The recovery hint for a ledger that shows a step as started.
     pub(crate) fn recovery_hint(&self, target: &Target, rows: &[LedgerRow]) -> Option<String> {
-        self.plan.chosen.format.recovery_hint(rows, &self.plan.head, &target.ledger)
+        self.plan.detected.format.recovery_hint(rows, &self.plan.head, &target.ledger)
     }
 }

@@ -1,5 +1,5 @@
-//! Failures of the environment while targets are worked on: how long a server that is away is waited for, and what is no
-//! failure of a migration although its code alone does not tell.
+//! Failures of the environment while targets are processed: how long an unreachable server is waited for, and which failures
+//! are not a migration's although their code does not tell.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::upgrade::reconnect::{AWAY, READ_ONLY, Reconnect, of_own_sql, read_onl
 use crate::upgrade::session::worker_session::WorkerSession;
 use crate::upgrade::target::Target;
 
-/// What the sessions of this role can write by themselves, whatever a script has set.
+/// Whether sessions of this role are read-only by default, regardless of settings in a script.
 const IS_READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery() \
     OR pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool";
 
-/// The ledger's rows, if there is one. A server that is being restarted is there again after a moment.
+/// The ledger's rows, if there is a ledger. Waits while the server restarts.
 pub(crate) async fn read_ledger(
     format: &dyn LedgerRules,
     session: &mut WorkerSession,
@@ -30,7 +30,7 @@ pub(crate) async fn read_ledger(
     let mut reconnect = Reconnect::new(AWAY);
     loop {
         let looked = async {
-            session.arrive(target).await?;
+            session.set_up(target).await?;
             session.ledger(target, &query).await
         };
         let failure = match looked.await {
@@ -46,7 +46,7 @@ pub(crate) async fn read_ledger(
     }
 }
 
-/// The ledger could not be read after a batch that was not applied: `failure` says why.
+/// The outcome if the ledger could not be read after a batch that was not applied, because of `failure`.
 pub(super) fn unknown_outcome(
     track: &DirectedTrack<'_>,
     progress: TargetProgress,
@@ -59,7 +59,7 @@ pub(super) fn unknown_outcome(
             return progress.failed_at_first_missing(track, failure);
         }
     };
-    // What the server has said of a migration holds, whatever became of the server.
+    // An error that the server reported for a migration is conclusive, even if the server was lost afterwards.
     if cause.kind != FailureKind::ConnectionLost {
         return progress.failed_at_first_missing(track, cause);
     }
@@ -68,7 +68,7 @@ pub(super) fn unknown_outcome(
     TargetOutcome { after: None, ..progress.failed_at_first_missing(track, failure) }
 }
 
-/// Finds out what the code of a failure leaves open: whether the server takes writes at all, and whether it was there.
+/// Determines what the code of a failure leaves open: whether the server accepts writes, and whether it was restarted.
 pub(super) async fn find_origin(
     session: &mut WorkerSession,
     target: &Target,
@@ -78,13 +78,13 @@ pub(super) async fn find_origin(
     let failure = &mut failed.failure;
     let is_read_only = failure.kind == FailureKind::Sql { sqlstate: READ_ONLY.to_owned() };
     if failure.origin.is_none() && is_read_only {
-        if ask(session, target, IS_READ_ONLY).await == Some(true) {
+        if query_anew(session, target, IS_READ_ONLY).await == Some(true) {
             *failure = read_only(failure.clone());
         }
     } else if failure.kind == FailureKind::ConnectionLost {
         let Some(sent) = progress.sent else { return };
-        if ask(session, target, &has_come_back(sent.elapsed())).await == Some(true) {
-            // It is there again, and others can go on.
+        if query_anew(session, target, &has_come_back(sent.elapsed())).await == Some(true) {
+            // It is reachable again, and other targets can continue.
             failure.kind = FailureKind::Environment(EnvironmentCause::ServerRestarted);
             failure.message = format!(
                 "the server was restarted, or recovered from a crash, during this run: {}",
@@ -94,14 +94,14 @@ pub(super) async fn find_origin(
     }
 }
 
-/// `None` where the server does not answer.
-async fn ask(session: &mut WorkerSession, target: &Target, question: &str) -> Option<bool> {
+/// The result of a query; `None` if the server does not respond.
+async fn query_anew(session: &mut WorkerSession, target: &Target, query: &str) -> Option<bool> {
     session.close().await;
-    session.at(target).await.ok()?.fetch_one(question).await.ok()
+    session.at_target(target).await.ok()?.fetch_one(query).await.ok()
 }
 
-/// Whether the server was started, or (for roles that may see it) has recovered from a crash, within this time. Every recovery
-/// starts the checkpointer again.
+/// A query: was the server started, or (for roles that may see it) recovered from a crash, within this time? Every recovery
+/// restarts the checkpointer.
 fn has_come_back(within: Duration) -> String {
     format!(
         "SELECT GREATEST(pg_catalog.pg_postmaster_start_time(), (SELECT pg_catalog.min(a.backend_start) \

@@ -1,5 +1,5 @@
-//! Indexes that `CREATE INDEX CONCURRENTLY` has left invalid. `IF NOT EXISTS` takes one for the index that it should be, and
-//! then the ledger shows a migration whose index nothing uses.
+//! Indexes that `CREATE INDEX CONCURRENTLY` has left invalid. `IF NOT EXISTS` accepts an invalid index of the same name, and
+//! the ledger then shows a migration whose index is never used.
 
 use super::directed_track::DirectedTrack;
 use crate::execution::batch::Batch;
@@ -10,7 +10,7 @@ use crate::sql::{ConcurrentCommand, IndexChange, ObjectName, effects};
 use crate::upgrade::session::worker_session::WorkerSession;
 use crate::upgrade::target::Target;
 
-/// A batch, and the migrations in it.
+/// A batch and its migrations.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchMigrations<'b> {
     pub(crate) track: &'b DirectedTrack<'b>,
@@ -20,7 +20,7 @@ pub(crate) struct BatchMigrations<'b> {
 }
 
 impl<'b> BatchMigrations<'b> {
-    /// The invalid indexes before a batch that can leave some, or can take one for its own: then it is not begun.
+    /// The invalid indexes before a batch that can leave some. Fails if the batch would accept an invalid one as its own.
     pub(crate) async fn invalid_before(
         self,
         session: &mut WorkerSession,
@@ -39,7 +39,7 @@ impl<'b> BatchMigrations<'b> {
         }
     }
 
-    /// After the batch: an index that it has left invalid although the server has said nothing of it.
+    /// Checks after the batch that it has left no invalid index without an error.
     pub(crate) async fn check_after(
         self,
         session: &mut WorkerSession,
@@ -51,7 +51,7 @@ impl<'b> BatchMigrations<'b> {
         let changes = self.index_changes();
         let path = &self.target.search_path;
         let after = self.invalid(session).await?;
-        // In the other schemas others may be at work.
+        // In the other schemas other runs may be active.
         let is_of_batch = |index: &&InvalidIndex| {
             index.schema == path[0] && before.iter().all(|one| one.oid != index.oid)
                 || changes.iter().any(|change| makes(change, index, path))
@@ -67,12 +67,12 @@ impl<'b> BatchMigrations<'b> {
         self,
         session: &mut WorkerSession,
     ) -> Result<Vec<InvalidIndex>, BatchFailure> {
-        let read = async { invalid_indexes(session.at(self.target).await?).await };
+        let read = async { invalid_indexes(session.at_target(self.target).await?).await };
         read.await.map_err(|failure| self.failed(failure))
     }
 
     fn failed(self, failure: Failure) -> BatchFailure {
-        BatchFailure::for_good(failure, self.batch)
+        BatchFailure::permanent(failure, self.batch)
     }
 
     fn scripts(self) -> impl Iterator<Item = &'b Script> {
@@ -83,7 +83,7 @@ impl<'b> BatchMigrations<'b> {
         self.scripts().flat_map(|script| effects(script).index_changes()).collect()
     }
 
-    /// They make or rebuild indexes outside of a transaction.
+    /// Whether they create or rebuild indexes outside of a transaction.
     fn builds_concurrently(self) -> bool {
         self.scripts().any(|script| {
             effects(script).concurrent_commands().any(ConcurrentCommand::is_of_indexes)
@@ -106,7 +106,7 @@ impl<'b> BatchMigrations<'b> {
     }
 }
 
-/// The batch makes an index of this name, and does not remove or rebuild the invalid one before.
+/// Whether the batch creates an index of this name without removing or rebuilding the invalid one first.
 fn is_taken(index: &InvalidIndex, path: &[String], changes: &[&IndexChange]) -> bool {
     let mut changes = changes.iter();
     let first = changes.find(|change| creates(change, index, path) || repairs(change, index, path));
@@ -116,8 +116,8 @@ fn is_taken(index: &InvalidIndex, path: &[String], changes: &[&IndexChange]) -> 
 fn creates(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
     let IndexChange::Create { index: Some(name), table, .. } = change else { return false };
     // An index is in the schema of its table.
-    let is_there = table.schema.is_some() || index.schema == path[0] || index.table == table.name;
-    is_there && is_it(name, &index.schema, &index.name, path)
+    let exists = table.schema.is_some() || index.schema == path[0] || index.table == table.name;
+    exists && is_it(name, &index.schema, &index.name, path)
 }
 
 fn makes(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
@@ -126,7 +126,7 @@ fn makes(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
     rebuilds || creates(change, index, path)
 }
 
-/// The invalid index is gone or valid afterwards.
+/// The invalid index is removed or valid afterwards.
 fn repairs(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
     let is_index = |name: &ObjectName| is_it(name, &index.schema, &index.name, path);
     let is_table = |name: &ObjectName| is_it(name, &index.schema, &index.table, path);
@@ -139,7 +139,7 @@ fn repairs(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool 
     }
 }
 
-/// Without a schema a name is that of an object in the search path.
+/// An unqualified name refers to an object in the search path.
 fn is_it(name: &ObjectName, schema: &str, own: &str, path: &[String]) -> bool {
     name.name == own
         && match &name.schema {
@@ -171,7 +171,7 @@ mod tests {
     const CREATE: &str = "CREATE INDEX CONCURRENTLY IF NOT EXISTS by_email ON orders (email);";
 
     #[test]
-    fn only_a_statement_about_that_index_repairs_it() {
+    fn only_a_statement_for_the_same_index_repairs_it() {
         for before in [
             "",
             "-- drop index by_email; reindex\n",
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_as_the_server_reads_them() {
+    fn index_names_are_compared_as_the_server_parses_them() {
         assert!(!taken(CREATE, "email"), "a part of a name");
         assert!(!taken(CREATE, "by_email_2"));
         let quoted = "CREATE INDEX CONCURRENTLY IF NOT EXISTS \"By \"\"E\" ON t.orders (email)";

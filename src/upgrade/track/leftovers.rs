@@ -1,4 +1,4 @@
-//! What a batch outside of a transaction has left: invalid indexes, which are dropped, and partitions whose detach is pending.
+//! What a batch outside of a transaction has left: invalid indexes, which are dropped, and partitions with a pending detach.
 
 use crate::execution::batch::Batch;
 use crate::execution::batch_failure::BatchFailure;
@@ -10,10 +10,10 @@ use crate::model::{Failure, FailureKind};
 use crate::upgrade::session::worker_session::WorkerSession;
 use crate::upgrade::target::Target;
 
-/// How long a drop may wait for transactions that use the table, once the run is interrupted.
+/// The lock timeout of a drop once the run is interrupted.
 const INTERRUPTED_LIMIT: &str = "2s";
 
-/// After a failure: drops the invalid indexes that were not `before`. A command that has left nothing can be tried again.
+/// After a failure: drops the invalid indexes that did not exist `before`. A command that has left nothing can be retried.
 pub(super) async fn clean_up_after(
     session: &mut WorkerSession,
     target: &Target,
@@ -25,10 +25,10 @@ pub(super) async fn clean_up_after(
     if let Some(before) = before {
         session.close().await;
         if is_interrupted {
-            session.close_out();
+            session.allow_new_sessions();
         }
         let limit = is_interrupted.then_some(INTERRUPTED_LIMIT);
-        failed.leftovers = match session.at(target).await {
+        failed.leftovers = match session.at_target(target).await {
             Ok(session) => clean_up(session, &target.search_path, batch, &before, limit).await,
             Err(_) => Leftovers::unknown(),
         };
@@ -46,7 +46,7 @@ pub(super) async fn clean_up_after(
     }
 }
 
-/// Names what a step outside of a transaction has left half-done, and what to do about it.
+/// Adds to a failure what a step outside of a transaction has left, and how to fix it.
 pub(super) async fn with_leftovers(
     session: &mut WorkerSession,
     target: &Target,
@@ -85,10 +85,10 @@ enum InSchema {
     PendingDetaches,
 }
 
-/// Of the target's schema, as far as the server answers.
+/// Reads from the target's schema; empty if the server does not respond.
 async fn in_schema(session: &mut WorkerSession, target: &Target, what: InSchema) -> Vec<String> {
     let schema = &target.search_path[0];
-    let Ok(session) = session.at(target).await else { return Vec::new() };
+    let Ok(session) = session.at_target(target).await else { return Vec::new() };
     let read = match what {
         InSchema::InvalidIndexes => invalid_in_schema(session, schema).await,
         InSchema::PendingDetaches => pending_detaches(session, schema).await,

@@ -1,4 +1,4 @@
-//! One track on one target: what the tool would do, sending it, and what the ledger shows afterwards.
+//! One track on one target: decide as the tool would, send, and read the ledger back.
 
 pub(crate) mod apply;
 pub(crate) mod attempt;

@@ -3,17 +3,16 @@
 use crate::execution::batch_failure::BatchFailure;
 use crate::upgrade::interruption::is_cancellation;
 
-/// Why a batch was not applied.
 pub(crate) enum BatchNotApplied {
-    /// The target is not as it was seen, and nothing has been done.
+    /// The target has changed since it was read. Nothing was done.
     TargetChanged,
-    /// It was not begun.
+    /// It was not started.
     Interrupted,
     Failed(Box<BatchFailure>),
 }
 
 impl BatchNotApplied {
-    /// Whether an interruption is why, where one may have ended the exchange with the server.
+    /// Whether an interruption is the cause, given that it may have ended the exchange with the server.
     pub(crate) fn is_interruption(&self, was_interrupted: bool) -> bool {
         match self {
             Self::Interrupted => true,

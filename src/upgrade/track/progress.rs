@@ -1,4 +1,4 @@
-//! What has become of a target, told by its ledger before and after.
+//! The outcome of a target, determined from its ledger before and after.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use crate::report::upgrade::Versions;
 use crate::upgrade::session::worker_session::WorkerSession;
 use crate::upgrade::target::Target;
 
-/// What has become of a target.
+/// The outcome of a target.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetOutcome {
-    /// The newest version of its ledger before and after, if there was any.
+    /// The newest version of its ledger before and after, if any.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
-    /// How many rows the ledger had before; none where that is not known.
+    /// The number of ledger rows before; `None` if unknown.
     pub(crate) rows_before: Option<usize>,
-    /// The versions that were applied, or undone.
+    /// The versions that were applied or reverted.
     pub(crate) versions: Versions,
-    /// What there is to say of steps: those of which the server said something, the one that failed, and those that were not
-    /// run because of it. Thousands of tenants with a whole history each would be felt.
+    /// Only steps with notices, the failed step, and those that were not run because of it: the whole history of thousands
+    /// of tenants would need much memory.
     pub(crate) steps: Vec<StepRecord>,
-    /// All steps together.
+    /// The total duration of all steps.
     pub(crate) took: Duration,
     pub(crate) end: UnitEnd,
-    /// How often something was tried again.
+    /// The number of retries.
     pub(crate) retries: u32,
 }
 
@@ -60,7 +60,7 @@ impl TargetOutcome {
         matches!(self.end, UnitEnd::Failed { .. })
     }
 
-    /// Why it failed.
+    /// The failure, if it failed.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         let of_end = match &self.end {
             UnitEnd::Failed { failure, .. } => failure.as_deref(),
@@ -77,7 +77,7 @@ impl TargetOutcome {
     pub(crate) fn verdict(&self) -> Verdict {
         match self.end {
             UnitEnd::Completed => Verdict::Passed,
-            // What the environment did is no verdict on a migration.
+            // A failure of the environment is no verdict on a migration.
             UnitEnd::Failed { .. } if self.failure().is_some_and(Failure::is_environmental) => {
                 Verdict::NotRun
             }
@@ -87,25 +87,25 @@ impl TargetOutcome {
     }
 }
 
-/// Where a target stood when the work on it began, and what was to be done.
+/// The state of a target when its processing started, and the planned steps.
 #[derive(Debug)]
 pub(crate) struct TargetProgress {
-    /// The ledger's rows, the oldest first.
+    /// The ledger's rows, oldest first.
     rows: Arc<[LedgerRow]>,
     pub(crate) wanted: Vec<usize>,
-    /// Steps that have come to an end.
+    /// Completed steps.
     pub(crate) steps: Vec<StepRecord>,
     pub(crate) retries: u32,
-    /// No other migration of this run may execute beside the next try.
+    /// The next attempt runs without other migrations of this run.
     pub(crate) is_alone: bool,
-    /// When something of it was last sent.
+    /// The time of the last message sent.
     pub(crate) sent: Option<Instant>,
-    /// No two migrations of it may share a message.
+    /// Each migration is sent in separate messages.
     pub(crate) is_separate: bool,
 }
 
 impl TargetProgress {
-    /// Nothing has been done yet.
+    /// The progress before anything is done.
     pub(crate) fn new(
         track: &DirectedTrack<'_>,
         rows: &Arc<[LedgerRow]>,
@@ -126,33 +126,32 @@ impl TargetProgress {
         }
     }
 
-    /// Records what the ledger shows now and did not show before (or the other way round), in the order in which it was to
-    /// be done.
+    /// Records the changes that the ledger shows since the start, in the planned order.
     pub(crate) fn record_applied(
         &mut self,
         track: &DirectedTrack<'_>,
         target: &Target,
         rows: &[LedgerRow],
     ) {
-        let missing = track.left(target, &self.wanted, rows).apply;
+        let missing = track.remaining(target, &self.wanted, rows).apply;
         let history = track.history(rows);
-        // A tool that refuses a ledger has nothing to apply, and that is no sign of what was.
+        // A tool that refuses a ledger has nothing to apply; this does not mean that the migrations were applied.
         let is_shown = |migration: &Migration| {
             let is_it = |row: &LedgerRow| row.complete && row.version == migration.version;
             !track.direction.is_up() || history.iter().any(is_it)
         };
         for index in &self.wanted {
             let migration = &track.plan.head[*index];
-            let is_done = !missing.contains(index) && is_shown(migration);
-            if is_done && !is_among(track, &self.steps, migration) {
+            let is_applied = !missing.contains(index) && is_shown(migration);
+            if is_applied && !has_step(track, &self.steps, migration) {
                 let outcome = StepOutcome::Applied;
-                let done = StepRecord { outcome, ..track.unrun_step(migration) };
-                self.steps.push(StepRecord { recorded: Some(true), ..done });
+                let record = StepRecord { outcome, ..track.unrun_step(migration) };
+                self.steps.push(StepRecord { recorded: Some(true), ..record });
             }
         }
     }
 
-    /// Clears the format's mark of a step that was begun, had no effect, and can be begun again.
+    /// Clears the format's mark of a step that was started, had no effect, and can be started again.
     pub(crate) async fn clear_begun_mark(
         &self,
         track: &DirectedTrack<'_>,
@@ -162,8 +161,8 @@ impl TargetProgress {
     ) {
         let head = &track.plan.head;
         let mut wanted = self.wanted.iter();
-        let begun = wanted.find(|index| !is_among(track, &self.steps, &head[**index]));
-        let Some(index) = begun else { return };
+        let started = wanted.find(|index| !has_step(track, &self.steps, &head[**index]));
+        let Some(index) = started else { return };
         let version = head[*index].version.as_str();
         let (mark, before) = match track.direction {
             TrackDirection::Up { .. } => {
@@ -175,26 +174,26 @@ impl TargetProgress {
                 (below, Some(version.to_owned()))
             }
         };
-        let format = track.plan.chosen.format;
+        let format = track.plan.detected.format;
         let mark = BegunMark { rows, version: mark, before: before.as_deref() };
         if let Some(message) = format.clear_begun_mark(&mark, &target.ledger) {
-            // If it stays, the next look refuses it, with what there is to do.
+            // If this fails, the next run refuses the ledger with a recovery hint.
             let _ = session.prepare(target, &[message]).await;
         }
     }
 
-    /// All that was to be done is done.
+    /// The outcome after all planned steps.
     pub(crate) fn completed(self, track: &DirectedTrack<'_>) -> TargetOutcome {
         let Self { rows, mut steps, retries, .. } = self;
         let before = newest(&rows);
         let after = match track.direction {
             TrackDirection::Up { .. } => {
-                // A late migration may be older than what was there.
-                let place = |version: &String| {
+                // A late migration may have a lower version than those applied before.
+                let position = |version: &String| {
                     track.plan.head.iter().position(|migration| migration.version == *version)
                 };
                 let applied = steps.iter().map(|step| step.version.clone());
-                applied.chain(before.clone()).max_by_key(place)
+                applied.chain(before.clone()).max_by_key(position)
             }
             TrackDirection::Down(_) | TrackDirection::RollbackRun(_) => {
                 let is_left =
@@ -205,13 +204,13 @@ impl TargetProgress {
         let took = steps.iter().map(|step| step.duration).sum();
         let versions = track.intern(steps.iter().map(|step| &*step.version));
         steps.retain(|step| !step.notices.is_empty());
-        // The room of a whole history, ten thousand times, is a hundred megabytes.
+        // Unused capacity for a whole history takes a hundred megabytes for ten thousand tenants.
         steps.shrink_to_fit();
         let (rows_before, end) = (Some(rows.len()), UnitEnd::Completed);
         TargetOutcome { before, after, rows_before, versions, steps, took, end, retries }
     }
 
-    /// Nothing is left that the tool would apply: it is done, or the tool refuses to go on.
+    /// The outcome if the tool would apply nothing more: completed or refused.
     pub(crate) fn ended(
         self,
         track: &DirectedTrack<'_>,
@@ -232,14 +231,14 @@ impl TargetProgress {
         outcome
     }
 
-    /// What is missing has not been run: the first of it because of the failure, the others because of the first.
+    /// The outcome of a failure: the first missing step failed, and the others were not run because of it.
     pub(crate) fn failed_at_first_missing(
         self,
         track: &DirectedTrack<'_>,
         mut failure: Failure,
     ) -> TargetOutcome {
         let wanted = self.wanted.iter().map(|index| &track.plan.head[*index]);
-        let is_missing = |migration: &&Migration| !is_among(track, &self.steps, migration);
+        let is_missing = |migration: &&Migration| !has_step(track, &self.steps, migration);
         let missing: Vec<&Migration> = wanted.filter(is_missing).collect();
         let mut missing = missing.into_iter();
         let mut outcome = self.completed(track);
@@ -259,7 +258,7 @@ impl TargetProgress {
         outcome
     }
 
-    /// It is not worked on any more. What it has applied stays in its record.
+    /// The outcome of a target that is not processed further. Applied steps stay in its record.
     pub(crate) fn stopped(
         self,
         track: &DirectedTrack<'_>,
@@ -270,13 +269,13 @@ impl TargetProgress {
     }
 }
 
-/// Two files can have one version.
-fn is_among(track: &DirectedTrack<'_>, steps: &[StepRecord], migration: &Migration) -> bool {
+/// Compares version and path, since two files can have the same version.
+fn has_step(track: &DirectedTrack<'_>, steps: &[StepRecord], migration: &Migration) -> bool {
     let path = track.script(migration).path();
     steps.iter().any(|step| step.version == migration.version && step.path == path)
 }
 
-/// A version that was begun and has not ended is not where a target stands.
+/// The newest complete version. A started version that did not complete does not count.
 pub(crate) fn newest(rows: &[LedgerRow]) -> Option<String> {
     rows.iter().rfind(|row| row.complete).map(|row| row.version.clone())
 }

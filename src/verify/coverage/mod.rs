@@ -186,12 +186,12 @@ impl<'a> ProjectComparison<'a> {
     ) {
         let Some(base) = database.track(kind) else { return };
         // What a format is told by may lie elsewhere, and is not read at the base: the head's files stand for it there.
-        let chosen = |format: Option<&str>| {
+        let detected = |format: Option<&str>| {
             let format = detect_format(&directory(head, self.files), format).ok()?.format;
             Some(format.name())
         };
-        let of_base = base.format.as_deref().or_else(|| chosen(None));
-        let of_head = chosen(head.format.as_deref());
+        let of_base = base.format.as_deref().or_else(|| detected(None));
+        let of_head = detected(head.format.as_deref());
         if let (Some(before), Some(after)) = (of_base, of_head)
             && before != after
         {

@@ -1,4 +1,4 @@
-//! How the container is asked for.
+//! Creates and starts the container.
 
 use std::collections::VecDeque;
 use std::env;
@@ -19,41 +19,41 @@ use crate::server::error::{ProviderError, tail};
 use crate::server::process_identity::ProcessIdentity;
 use crate::server::run_id::RunId;
 
-/// The superuser that the image makes; the same name as with local binaries.
+/// The superuser that the image creates; the same name as with local binaries.
 pub(crate) const ADMINISTRATOR: &str = "mig_ci";
 
-/// The labels of every container. `run` is what sweeps look for.
+/// The labels of every container. Cleanup searches for `run`.
 pub(crate) mod label {
     pub(in crate::server::provider::docker) const RUN: &str = "org.mig-ci.run";
     pub(in crate::server::provider::docker) const PID: &str = "org.mig-ci.pid";
-    /// When that process began; a number alone is used again.
+    /// The start time of that process, since PIDs are reused.
     pub(in crate::server::provider::docker) const PID_STARTED: &str = "org.mig-ci.pid-started";
-    /// The boot and the PID namespace that the number counts in.
+    /// The boot ID and the PID namespace of that PID.
     pub(in crate::server::provider::docker) const HOST: &str = "org.mig-ci.host";
     pub(in crate::server::provider::docker) const PID_NAMESPACE: &str = "org.mig-ci.pid-namespace";
-    /// The container that mig-ci itself ran in, if it did.
+    /// The container that mig-ci itself ran in, if any.
     pub(in crate::server::provider::docker) const CONTAINER: &str = "org.mig-ci.container";
     /// Seconds since 1970.
     pub(in crate::server::provider::docker) const STARTED: &str = "org.mig-ci.started";
-    /// Seconds after which it ends by itself.
+    /// Seconds after which the container ends by itself.
     pub(in crate::server::provider::docker) const LIFETIME: &str = "org.mig-ci.lifetime";
 }
 
-/// The entrypoint ends the server after this long, whatever happened to us. GitHub's jobs may take six hours; a replay
-/// that takes three has other problems. `MIG_CI_LIFETIME` (seconds) changes it.
+/// The entrypoint stops the server after this time, even if mig-ci was killed. GitHub limits jobs to six hours; no replay
+/// should take three. `MIG_CI_LIFETIME` (seconds) overrides it.
 const LIFETIME: Duration = Duration::from_secs(3 * 60 * 60);
 const LIFETIME_VARIABLE: &str = "MIG_CI_LIFETIME";
 
-/// Outside of the image's own volume, wherever that is in this version.
+/// Outside of the image's own volume, whose path depends on the version.
 const MEMORY: &str = "/pgtmp";
 const DATA: &str = "/pgtmp/data";
-/// For parallel index builds; Docker gives 64 MB.
+/// For parallel index builds; Docker's default is 64 MB.
 const SHARED_MEMORY: u64 = 256 << 20;
-/// After create; pulling is not part of it.
+/// Starts after the container was created; does not include pulling the image.
 const START_WITHIN: Duration = Duration::from_secs(120);
 const LOG_LINES: usize = 20;
 
-/// All that makes the container.
+/// The specification of a container.
 pub(crate) struct ContainerSpec<'a> {
     pub(crate) image: &'a ImageName,
     pub(crate) run: &'a RunId,
@@ -64,20 +64,20 @@ pub(crate) struct ContainerSpec<'a> {
     pub(crate) own_container: Option<&'a str>,
 }
 
-/// Starts that the engine is working on. One whose future was dropped ends here, so that what it makes is removed: the
-/// engine finishes what it was asked for, whether anybody waits or not.
+/// Starts in progress. A start whose future was dropped completes here, so that its container is removed: the engine
+/// finishes a request even if the client no longer waits.
 static STARTS: LazyLock<TaskTracker> = LazyLock::new(|| {
     let tracker = TaskTracker::new();
     tracker.close();
     tracker
 });
 
-/// Waits until no start is under way in this process.
-pub(crate) async fn no_start_under_way() {
+/// Waits until no start is in progress in this process.
+pub(crate) async fn wait_for_starts() {
     STARTS.wait().await;
 }
 
-/// Creates the container from an image that is there, and starts it. The server in it need not answer yet.
+/// Creates the container from a local image and starts it. The server in it may not respond yet.
 pub(crate) async fn start(
     wanted: ContainerSpec<'_>,
 ) -> Result<ContainerAsync<GenericImage>, ProviderError> {
@@ -85,7 +85,7 @@ pub(crate) async fn start(
     let request = request(wanted)?;
     let (outcome, started) = oneshot::channel();
     STARTS.spawn(async move {
-        // With nobody left to take it, the container comes back here, and is removed by being dropped.
+        // If the receiver is gone, the container is returned here, and dropping it removes it.
         drop(outcome.send(request.start().await));
     });
     let error = match started.await {
@@ -94,7 +94,7 @@ pub(crate) async fn start(
         Err(_) => return Err(ProviderError::Interrupted { doing: "starting the container" }),
     };
     let log = log.end().await;
-    // It ended so soon that the engine has forgotten it.
+    // It ended before the engine could inspect it.
     if error.contains("No such container") || !log.is_empty() {
         return Err(ProviderError::ContainerDied { image: image.to_string(), log });
     }
@@ -148,7 +148,7 @@ fn command(lifetime: u64, settings: &[(&'static str, String)]) -> Vec<String> {
         .collect()
 }
 
-/// testcontainers would publish on all addresses of the machine.
+/// By default testcontainers publishes on all addresses of the machine.
 fn publish(host: &mut HostConfig, address: Option<&str>) {
     host.auto_remove = Some(true);
     host.publish_all_ports = Some(false);
@@ -174,13 +174,13 @@ fn lifetime(configured: Option<String>) -> Result<Duration, ProviderError> {
     }
 }
 
-/// Since 1970.
+/// The time since 1970.
 pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The last lines of a container's log. They are followed while it runs, because one that removes itself takes its log
-/// with it.
+/// The last lines of a container's log. They are read while it runs, because a container with auto-remove takes its log with
+/// it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogTail(Arc<Mutex<VecDeque<String>>>);
 
@@ -196,13 +196,13 @@ impl LogTail {
         }
     }
 
-    /// What has come, after a moment for what is still on its way.
+    /// The lines received, after a short wait for pending output.
     pub(crate) async fn end(&self) -> String {
         tokio::time::sleep(Duration::from_millis(200)).await;
         self.so_far()
     }
 
-    /// What has come.
+    /// The lines received so far.
     pub(crate) fn so_far(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -215,13 +215,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_is_ended_by_its_own_entrypoint() {
+    fn the_entrypoint_limits_the_servers_lifetime() {
         let command = command(60, &[("fsync", "off".to_owned())]);
         assert_eq!(command.join(" "), "-s INT 60 docker-entrypoint.sh postgres -c fsync=off");
     }
 
     #[test]
-    fn a_port_is_published_where_it_is_wanted_and_nowhere_else() {
+    fn the_port_is_published_only_on_the_given_address() {
         let mut host = HostConfig { publish_all_ports: Some(true), ..HostConfig::default() };
         publish(&mut host, Some("127.0.0.1"));
         assert_eq!((host.publish_all_ports, host.auto_remove), (Some(false), Some(true)));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lifetime_is_a_number_or_an_error() {
+    fn the_lifetime_must_be_a_positive_number() {
         assert_eq!(lifetime(None).unwrap(), LIFETIME);
         assert_eq!(lifetime(Some(String::new())).unwrap(), LIFETIME);
         assert_eq!(lifetime(Some("90".to_owned())).unwrap(), Duration::from_secs(90));

@@ -1,5 +1,5 @@
-//! The Docker engine: reaching it (with an error that says why not), and the few questions that testcontainers does not
-//! ask it.
+//! The Docker engine: connecting to it (with an error that explains a failure), and requests that testcontainers does not
+//! provide.
 
 use std::collections::{BTreeMap, HashMap};
 use std::env;
@@ -21,20 +21,20 @@ use super::image::ImageName;
 use crate::server::error::ProviderError;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-/// For questions that an engine answers in milliseconds.
+/// The time limit for requests that an engine normally answers in milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often, and how many times, a container that is being removed is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-const REMOVAL_LOOKS: usize = 60;
+/// The interval and the maximum number of checks for a container that is being removed.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+const REMOVAL_CHECKS: usize = 60;
 
-/// A connection to an engine that has answered.
+/// A connection to a responding engine.
 pub(crate) struct Engine {
     client: bollard::Docker,
 }
 
 impl Engine {
-    /// Connects, and waits for an answer.
+    /// Connects, and checks that the engine responds.
     pub(crate) async fn connect() -> Result<Self, ProviderError> {
         let client =
             docker_client_instance().await.map_err(|error| diagnose(&error.to_string()))?;
@@ -47,49 +47,49 @@ impl Engine {
         }
     }
 
-    /// Whether the image is on the engine's machine, so that no registry is needed.
+    /// Whether the image is local, so that no registry is needed.
     pub(crate) async fn has_image(&self, image: &ImageName) -> bool {
         let reference = image.to_string();
-        let question = self.client.inspect_image(&reference);
-        matches!(tokio::time::timeout(ANSWER_WITHIN, question).await, Ok(Ok(_)))
+        let request = self.client.inspect_image(&reference);
+        matches!(tokio::time::timeout(ANSWER_WITHIN, request).await, Ok(Ok(_)))
     }
 
-    /// What the engine knows of a container; `None` if there is none, or the engine does not say.
+    /// The engine's data of a container; `None` if there is none, or the engine does not respond.
     pub(crate) async fn inspect(&self, id: &str) -> Option<ContainerInspectResponse> {
-        let question = self.client.inspect_container(id, None::<InspectContainerOptions>);
-        tokio::time::timeout(ANSWER_WITHIN, question).await.ok()?.ok()
+        let request = self.client.inspect_container(id, None::<InspectContainerOptions>);
+        tokio::time::timeout(ANSWER_WITHIN, request).await.ok()?.ok()
     }
 
-    /// Whether a container is known to have ended, or not to be there at all. An engine that is too busy to say so has said
-    /// nothing: what belongs to a living container must not be taken from it for that.
+    /// Whether a container is known to have ended, or not to exist. `false` if the engine does not respond, so that nothing
+    /// is removed that belongs to a running container.
     pub(crate) async fn has_ended(&self, id: &str) -> bool {
-        let question = self.client.inspect_container(id, None::<InspectContainerOptions>);
-        match tokio::time::timeout(ANSWER_WITHIN, question).await {
+        let request = self.client.inspect_container(id, None::<InspectContainerOptions>);
+        match tokio::time::timeout(ANSWER_WITHIN, request).await {
             Ok(Ok(container)) => container.state.and_then(|state| state.running) == Some(false),
             Ok(Err(DockerError::DockerResponseServerError { status_code: 404, .. })) => true,
             Ok(Err(_)) | Err(_) => false,
         }
     }
 
-    /// All containers, in any state, that carry the label.
+    /// All containers with the label, in any state.
     pub(crate) async fn labelled(&self, label: &str) -> Result<Vec<ContainerSummary>, DockerError> {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         self.client.list_containers(Some(options)).await
     }
 
-    /// Ends and removes a container with its anonymous volumes. One that is gone is as good as removed; one that somebody
-    /// else is removing (the engine itself, after its end) is waited for.
+    /// Stops and removes a container with its anonymous volumes. Succeeds if it is already gone; waits if it is already
+    /// being removed (by the engine itself, after its end).
     pub(crate) async fn remove(&self, id: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         match self.client.remove_container(id, Some(options)).await {
             Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
             Err(error @ DockerError::DockerResponseServerError { status_code: 409, .. }) => {
-                for _ in 0..REMOVAL_LOOKS {
+                for _ in 0..REMOVAL_CHECKS {
                     if self.is_gone(id).await {
                         return Ok(());
                     }
-                    tokio::time::sleep(LOOK_EVERY).await;
+                    tokio::time::sleep(CHECK_INTERVAL).await;
                 }
                 Err(error)
             }
@@ -98,8 +98,8 @@ impl Engine {
     }
 
     async fn is_gone(&self, id: &str) -> bool {
-        let question = self.client.inspect_container(id, None::<InspectContainerOptions>);
-        let answer = tokio::time::timeout(ANSWER_WITHIN, question).await;
+        let request = self.client.inspect_container(id, None::<InspectContainerOptions>);
+        let answer = tokio::time::timeout(ANSWER_WITHIN, request).await;
         matches!(answer, Ok(Err(DockerError::DockerResponseServerError { status_code: 404, .. })))
     }
 
@@ -112,7 +112,7 @@ impl Engine {
     }
 }
 
-/// Where the engine is looked for: the same rule as testcontainers'.
+/// The address of the engine, by the same rule as in testcontainers.
 pub(crate) fn address() -> String {
     if let Some(host) = env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
         return host;
@@ -129,7 +129,7 @@ pub(crate) fn address() -> String {
     format!("unix://{}", found.as_deref().unwrap_or(DEFAULT_SOCKET))
 }
 
-/// Says why there is no engine. The client's own error hides the cause, so the socket is tried once more by hand.
+/// Explains why there is no engine. The client's error hides the cause, so this connects to the socket directly.
 fn diagnose(said: &str) -> ProviderError {
     let address = address();
     let shown = without_password(&address);
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_its_password() {
+    fn an_engine_address_is_shown_without_its_password() {
         assert_eq!(without_password("ssh://u:p/w@h:22"), "ssh://***@h:22");
         for plain in ["unix:///home/a@b/docker.sock", "tcp://h:2375"] {
             assert_eq!(without_password(plain), plain);
@@ -187,9 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_found_where_the_client_hides_it() {
-        let room = tempfile::tempdir().unwrap();
-        let socket = room.path().join("docker.sock");
+    fn the_reason_is_determined_by_connecting_to_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("docker.sock");
         let address = format!("unix://{}", socket.display());
         let reason = |said| match diagnose_at(address.clone(), said) {
             ProviderError::NoEngine { reason, .. } => reason,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_engine_is_named_with_what_it_said() {
+    fn the_error_of_a_remote_engine_contains_its_message() {
         let error = diagnose_at("tcp://10.0.0.1:2375".to_owned(), "timeout");
         assert!(
             error

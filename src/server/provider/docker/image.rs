@@ -1,4 +1,4 @@
-//! The image of the server: its name, and what it means when it cannot be had.
+//! The server's image: its name, and the errors if it is not available.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use testcontainers::runners::AsyncRunner as _;
 use crate::model::PostgresSettings;
 use crate::server::error::ProviderError;
 
-/// What production most likely runs, where the configuration does not say.
+/// The version if neither an image nor a version is configured.
 const DEFAULT_VERSION: u32 = 17;
 
-/// A name as the engine takes it, split where testcontainers wants it split.
+/// An image name, split as testcontainers requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ImageName {
-    /// `postgis/postgis`, `registry.example.com:5000/db`; for a digest `postgres@sha256`.
+    /// `postgis/postgis`, `registry.example.com:5000/db`; with a digest `postgres@sha256`.
     pub(crate) name: String,
-    /// `17-3.5`; for a digest its hexadecimal digits.
+    /// `17-3.5`; with a digest its hexadecimal digits.
     pub(crate) tag: String,
 }
 
@@ -46,7 +46,7 @@ impl ImageName {
         // A colon before the last slash belongs to the registry's port.
         let (name, tag) = match image.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => (name, tag),
-            // The engine would take `latest`; that another major comes one morning is worth knowing beforehand.
+            // Without a tag the engine would use `latest`, whose major version can change without notice.
             _ => return Err(malformed("it has no tag, so its version is undefined")),
         };
         if name.is_empty() || tag.is_empty() {
@@ -62,13 +62,13 @@ impl fmt::Display for ImageName {
     }
 }
 
-/// Brings the image here from its registry. May be dropped at any time: the engine stops pulling when nobody listens.
+/// Pulls the image from its registry. Safe to drop at any time: the engine stops pulling when the client disconnects.
 pub(crate) async fn pull(image: &ImageName) -> Result<(), ProviderError> {
     let request = GenericImage::new(image.name.clone(), image.tag.clone());
     request.pull_image().await.map(drop).map_err(|error| failure(image, &error.to_string()))
 }
 
-/// What a failure to start means, by the engine's words (they have no codes for it).
+/// Classifies a failure to start by the engine's message, since it has no error codes for it.
 pub(crate) fn failure(image: &ImageName, said: &str) -> ProviderError {
     let text = said.to_lowercase();
     let any = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_split_at_the_tag() {
+    fn image_names_are_split_at_the_tag() {
         let pair = |name: &str, tag: &str| Some((name.to_owned(), tag.to_owned()));
         assert_eq!(parse("postgis/postgis:17-3.5"), pair("postgis/postgis", "17-3.5"));
         assert_eq!(parse("registry:5000/a/pg:1"), pair("registry:5000/a/pg", "1"));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_makes_the_image() {
+    fn the_default_image_has_the_configured_version() {
         let image = |version| {
             let settings = PostgresSettings { version, ..PostgresSettings::default() };
             ImageName::of(&settings).unwrap().to_string()
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_has_its_own_text() {
+    fn failures_are_classified_by_the_engines_message() {
         let image = ImageName { name: "postgrs".to_owned(), tag: "17".to_owned() };
         let failure = |said: &str| failure(&image, said);
         let lookup = "failed to pull the image 'postgrs:17', error: Docker responded with status code 500: Get \

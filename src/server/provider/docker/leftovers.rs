@@ -1,38 +1,40 @@
-//! Containers whose run has ended without taking them away, found by their labels.
+//! Containers of ended runs, found by their labels.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use testcontainers::bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 
-use super::container::{label, no_start_under_way, now};
+use super::container::{label, now, wait_for_starts};
 use super::engine::{Engine, labels};
-use crate::server::clean_report::{CleanupScope, RemovedKind, Swept};
+use crate::server::clean_report::{CleanReport, CleanupScope, RemovedKind};
 use crate::server::error::ProviderError;
 use crate::server::process_identity::{Liveness, ProcessIdentity};
 
-/// Beyond its lifetime: the engine's clock is not ours.
+/// Added to the lifetime, because the engine's clock may differ.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// Removes the containers in `scope`. Where no engine answers, that is told.
-pub(crate) async fn sweep(scope: &CleanupScope) -> Swept {
+/// Removes the containers in `scope`. Reports if no engine responds.
+pub(crate) async fn clean_up(scope: &CleanupScope) -> CleanReport {
     let engine = match Engine::connect().await {
         Ok(engine) => engine,
-        // Where there was a permission to leave something, there still is one; the start itself tells of it.
+        // A missing permission existed when a container could have been left, too; the start itself reports it.
         Err(error @ (ProviderError::NoEngine { .. } | ProviderError::EngineDenied { .. })) => {
-            return Swept { unasked: vec![error.to_string()], ..Swept::default() };
+            return CleanReport { unasked: vec![error.to_string()], ..CleanReport::default() };
         }
-        Err(error) => return Swept { problems: vec![error.to_string()], ..Swept::default() },
+        Err(error) => {
+            return CleanReport { problems: vec![error.to_string()], ..CleanReport::default() };
+        }
     };
     if matches!(scope, CleanupScope::Run(_)) {
-        // What is still being made cannot be found yet.
-        no_start_under_way().await;
+        // A container that is still being created cannot be found yet.
+        wait_for_starts().await;
     }
-    sweep_labelled(&engine, scope).await
+    remove_labelled(&engine, scope).await
 }
 
-async fn sweep_labelled(engine: &Engine, scope: &CleanupScope) -> Swept {
-    let mut swept = Swept::default();
+async fn remove_labelled(engine: &Engine, scope: &CleanupScope) -> CleanReport {
+    let mut report = CleanReport::default();
     let filter = match scope {
         CleanupScope::Run(run) => format!("{}={run}", label::RUN),
         CleanupScope::Stale | CleanupScope::Everything => label::RUN.to_owned(),
@@ -40,23 +42,25 @@ async fn sweep_labelled(engine: &Engine, scope: &CleanupScope) -> Swept {
     let containers = match engine.labelled(&filter).await {
         Ok(containers) => containers,
         Err(error) => {
-            swept.problems.push(format!("cannot list containers: {error}"));
-            return swept;
+            report.problems.push(format!("cannot list containers: {error}"));
+            return report;
         }
     };
     for container in &containers {
         let Some(id) = container.id.as_deref() else { continue };
         if *scope == CleanupScope::Stale && !is_stale(engine, container).await {
-            swept.kept += 1;
+            report.kept += 1;
             continue;
         }
         let run = labels(container).get(label::RUN).copied().unwrap_or_default();
         match engine.remove(id).await {
-            Ok(()) => swept.removed(RemovedKind::Container, id.get(..12).unwrap_or(id), run),
-            Err(error) => swept.problems.push(format!("cannot remove the container {id}: {error}")),
+            Ok(()) => report.removed(RemovedKind::Container, id.get(..12).unwrap_or(id), run),
+            Err(error) => {
+                report.problems.push(format!("cannot remove the container {id}: {error}"))
+            }
         }
     }
-    swept
+    report
 }
 
 async fn is_stale(engine: &Engine, container: &ContainerSummary) -> bool {
@@ -71,7 +75,7 @@ async fn is_stale(engine: &Engine, container: &ContainerSummary) -> bool {
 enum Judgement {
     Stale,
     Living,
-    /// Its maker ran in this container, and has ended if that has.
+    /// As the container that the owner ran in: stale if that has ended.
     AsItsMaker(String),
 }
 
@@ -90,7 +94,7 @@ fn judge(
     match owner.map(|owner| owner.liveness()) {
         Some(Liveness::Alive) => return Judgement::Living,
         Some(Liveness::Dead) => return Judgement::Stale,
-        // The engine may be another machine's too, so that another boot says nothing of the owner.
+        // The engine may serve other machines, too, so another boot ID tells nothing about the owner.
         Some(Liveness::Elsewhere) | None => {}
     }
     let seconds = |name: &str| get(name).parse().ok().map(Duration::from_secs);
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_here_decides() {
+    fn a_local_owner_decides() {
         assert_eq!(
             judged(&ProcessIdentity::current(), &[(label::STARTED, "1")]),
             Judgement::Living
@@ -143,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_elsewhere_is_judged_by_its_container_or_by_age() {
+    fn a_remote_owner_is_judged_by_its_container_or_by_age() {
         assert_eq!(judged(&elsewhere(), &[]), Judgement::Living);
         assert_eq!(judged(&elsewhere(), &[(label::STARTED, "1799980000")]), Judgement::Stale);
         assert_eq!(

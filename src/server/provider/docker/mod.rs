@@ -1,8 +1,8 @@
-//! The provider `docker`: a container of the configured image, with its data in memory, gone with the run.
+//! The provider `docker`: a container of the configured image, with its data in memory, removed with the run.
 //!
-//! testcontainers has no reaper, and a signal or a failed start can leave a container. So: every container carries labels
-//! that say whose it is; a stop removes it by name; a dropped server removes it on the way out; a sweep finds by label what
-//! was left; and its own entrypoint ends it after some hours, whatever happened to us.
+//! testcontainers has no reaper, and a signal or a failed start can leave a container. Therefore every container has labels
+//! with its owner, a stop removes it by ID, a dropped server removes it, cleanup finds leftovers by label, and its own
+//! entrypoint ends it after some hours, even if mig-ci was killed.
 
 mod container;
 mod engine;
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
-use crate::server::clean_report::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanReport, CleanupScope};
 use crate::server::error::{ProviderError, describe};
 use crate::server::note::Note;
 use crate::server::roles::random_password;
@@ -31,17 +31,16 @@ use engine::Engine;
 use image::ImageName;
 use network::ServerAddress;
 
-/// From the container's start to the first answer. On tmpfs it takes 2 s; an image that does much at first, on a loaded
-/// machine, takes a minute.
+/// The time from the container's start to the first response. With tmpfs it takes 2 s; an image with a long initialization,
+/// on a loaded machine, a minute.
 const READY_WITHIN: Duration = Duration::from_secs(120);
-/// One attempt to connect; the next address gets its turn then.
+/// The time limit of one attempt to connect, before the next address is tried.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
-/// How often the engine is asked whether the container still runs.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Removing takes 0.3 s; the way out as a whole has 5 s.
+/// The interval of the checks whether the container still runs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// The time limit for removing the container: it takes 0.3 s, and the whole shutdown has 5 s.
 const REMOVE_WITHIN: Duration = Duration::from_secs(4);
 
-/// See the file's head.
 pub(crate) struct Docker;
 
 impl Provider for Docker {
@@ -56,12 +55,12 @@ impl Provider for Docker {
         begin(start).boxed()
     }
 
-    fn sweep<'a>(
+    fn clean_up<'a>(
         &'a self,
         _: &'a PostgresSettings,
         scope: &'a CleanupScope,
-    ) -> BoxFuture<'a, Swept> {
-        leftovers::sweep(scope).boxed()
+    ) -> BoxFuture<'a, CleanReport> {
+        leftovers::clean_up(scope).boxed()
     }
 }
 
@@ -88,7 +87,7 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
         own_container: own_container.as_deref(),
     };
     let container = container::start(wanted).await?;
-    let run = Contained { container, engine, log: log.clone() };
+    let run = RunningContainer { container, engine, log: log.clone() };
     let addresses = network::addresses(&run.engine, run.container.id(), &network).await?;
     let options =
         connect::own_server(&start.request.run, container::ADMINISTRATOR).password(&password);
@@ -103,15 +102,15 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
     })
 }
 
-struct Contained {
+struct RunningContainer {
     container: ContainerAsync<GenericImage>,
     engine: Engine,
     log: LogTail,
 }
 
-impl Contained {
-    /// Waits for the real server: the temporary one that the image's entrypoint runs first listens on a socket alone, so
-    /// who answers over TCP is the real one.
+impl RunningContainer {
+    /// Waits for the real server. The image's entrypoint first runs a temporary one, which listens only on a socket, so a
+    /// response over TCP comes from the real one.
     async fn first_answer(
         &self,
         image: &ImageName,
@@ -119,14 +118,14 @@ impl Contained {
         addresses: &[ServerAddress],
         log: &LogTail,
     ) -> Result<PgConnectOptions, ProviderError> {
-        let begun = Instant::now();
-        let mut looked = begun;
-        let mut turns = addresses.iter().cycle();
+        let start_time = Instant::now();
+        let mut checked = start_time;
+        let mut candidates = addresses.iter().cycle();
         let mut reason = "it has no address".to_owned();
-        while begun.elapsed() < READY_WITHIN {
-            if let Some(address) = turns.next() {
+        while start_time.elapsed() < READY_WITHIN {
+            if let Some(address) = candidates.next() {
                 let options = options.clone().host(&address.host).port(address.port);
-                // Any error may be Docker's proxy speaking, or a server that is still starting.
+                // Any error may come from Docker's proxy, or from a server that is still starting.
                 match connect::connect(&options, ATTEMPT_WITHIN).await {
                     Ok(connection) => {
                         connect::close(connection).await;
@@ -140,8 +139,8 @@ impl Contained {
                     }
                 }
             }
-            if looked.elapsed() > LOOK_EVERY {
-                looked = Instant::now();
+            if checked.elapsed() > CHECK_INTERVAL {
+                checked = Instant::now();
                 if self.engine.has_ended(self.container.id()).await {
                     let log = log.end().await;
                     return Err(ProviderError::ContainerDied { image: image.to_string(), log });
@@ -160,7 +159,7 @@ impl Contained {
     }
 }
 
-impl RunningServer for Contained {
+impl RunningServer for RunningContainer {
     fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer> {
         async move {
             let id = self.container.id().to_owned();
@@ -172,8 +171,8 @@ impl RunningServer for Contained {
                 Ok(Err(error)) => vec![format!("cannot remove the container {id}: {error}")],
                 Err(_) => vec![format!("the container {id} could not be removed in time")],
             };
-            // Dropped, the handle would try once more and block, with a hanging engine for minutes. What has not been
-            // removed here is a problem that is told, and the next start's sweep's affair.
+            // Dropping the handle would try again and block, with a hanging engine for minutes. A container that was not
+            // removed here is reported, and the next start's cleanup removes it.
             std::mem::forget(self.container);
             StoppedServer { server_cpu, log, problems, ..StoppedServer::default() }
         }

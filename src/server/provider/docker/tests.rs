@@ -1,4 +1,4 @@
-//! Against a real engine, with the image that `.ci/make-postgres-image` makes. Without them the tests are listed as skipped;
+//! Tests with a real engine and the image of `.ci/make-postgres-image`. Without them the tests are listed as skipped;
 //! `MIG_CI_REQUIRE_DOCKER=1` makes that a failure.
 
 use std::process::Command;
@@ -16,7 +16,7 @@ use crate::skipped::have;
 
 const IMAGE: &str = "mig-ci-test/postgres:15";
 
-/// Whether the tests can run here.
+/// Whether the requirements of these tests are met.
 fn usable() -> bool {
     let image = docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE])
         .ok_or("no Docker engine has it (.ci/make-postgres-image)");
@@ -48,7 +48,7 @@ async fn start(request: &ServerRequest) -> Result<Server, ProviderError> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_container_comes_serves_and_goes() {
+async fn a_container_is_started_used_and_removed() {
     if !usable() {
         return;
     }
@@ -87,7 +87,7 @@ async fn a_container_comes_serves_and_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_start_and_a_dropped_server_leave_nothing() {
+async fn a_cancelled_start_leaves_no_container() {
     if !usable() {
         return;
     }
@@ -95,16 +95,16 @@ async fn a_cancelled_start_and_a_dropped_server_leave_nothing() {
         let request = request(IMAGE);
         let cut = tokio::time::timeout(Duration::from_millis(after), start(&request)).await;
         drop(cut);
-        let begun = Instant::now();
+        let start_time = Instant::now();
         let report = cleanup::cleanup_run(&request.settings, &request.run).await;
         assert_eq!(report.problems, Vec::<String>::new());
         assert_eq!(containers_of(&request.run), "", "after {after} ms");
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        assert!(start_time.elapsed() < Duration::from_secs(4), "{:?}", start_time.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_dead_run_left_is_swept_and_a_living_run_is_not() {
+async fn only_containers_of_dead_runs_are_removed() {
     if !usable() {
         return;
     }
@@ -124,16 +124,16 @@ async fn what_a_dead_run_left_is_swept_and_a_living_run_is_not() {
     arguments.extend(["--entrypoint", "sleep", IMAGE, "60"]);
     docker(&arguments).unwrap();
 
-    let swept = Docker.sweep(&living.settings, &CleanupScope::Stale).await;
+    let report = Docker.clean_up(&living.settings, &CleanupScope::Stale).await;
 
-    assert!(swept.removed.iter().any(|removed| removed.run == dead.as_str()), "{swept:?}");
+    assert!(report.removed.iter().any(|removed| removed.run == dead.as_str()), "{report:?}");
     assert_eq!(containers_of(&dead), "");
-    assert!(swept.kept >= 1 && server.is_alive().await);
+    assert!(report.kept >= 1 && server.is_alive().await);
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_container_that_dies_at_once_shows_its_log() {
+async fn the_error_of_a_container_that_dies_contains_its_log() {
     if !usable() {
         return;
     }
@@ -153,11 +153,11 @@ async fn a_container_that_dies_at_once_shows_its_log() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_image_that_cannot_be_had_is_told_apart() {
+async fn unavailable_and_malformed_images_are_distinguished() {
     if !usable() {
         return;
     }
-    // A registry on a name that no resolver knows, so that it is unreachable everywhere.
+    // A registry whose host name cannot be resolved anywhere.
     let absent = request("registry.invalid/mig-ci-test/none:1");
     let error = start(&absent).await.unwrap_err();
     assert!(matches!(error, ProviderError::RegistryUnreachable { .. }), "{error}");
@@ -175,14 +175,14 @@ fn inside(arguments: &[&str]) -> Result<String, String> {
     command.args(["run", "--rm", "--entrypoint", "/test", "--volume", &exe, "--volume", &cli]);
     command.args(["--volume", "/var/run/docker.sock:/var/run/docker.sock"]);
     command.args(["--env", "MIG_CI_REQUIRE_DOCKER=1"]).args(arguments).arg(IMAGE);
-    let name = "server::provider::docker::tests::a_container_comes_serves_and_goes";
+    let name = "server::provider::docker::tests::a_container_is_started_used_and_removed";
     let output = command.args(["--exact", name, "--nocapture"]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     if output.status.success() && text.contains("1 passed") { Ok(text) } else { Err(text) }
 }
 
-/// Lets the engine be reached over TCP, as one on another machine is, and returns the port.
+/// Makes the engine reachable over TCP, as on another machine. Returns the port.
 fn engine_over_tcp() -> u16 {
     use std::net::{Shutdown, TcpListener};
     use std::os::unix::net::UnixStream;
@@ -215,7 +215,7 @@ fn docker_cli() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_works_from_inside_every_kind_of_container() {
+async fn a_server_is_reached_from_each_kind_of_container() {
     if !usable() || network::own_container().is_some() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Finding `initdb` and `postgres`: in one folder, of the major version that the configuration asks for, else the newest.
+//! Finds `initdb` and `postgres` in one folder: of the configured major version, else the newest.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,11 +9,11 @@ use std::process::Command;
 
 use crate::server::error::ProviderError;
 
-/// Names the one folder to use; nothing else is looked at then.
+/// The variable that names the folder to use, without a search.
 const OVERRIDE: &str = "MIG_CI_PG_BIN";
 
-/// Where packages put a folder per version: the parent, and what the version stands between.
-const PLACES: [(&str, &str, &str); 8] = [
+/// Folders with a subfolder for each version: the parent, and the text before and after the version.
+const LOCATIONS: [(&str, &str, &str); 8] = [
     ("/usr/lib/postgresql", "", "bin"),         // Debian, Ubuntu
     ("/usr", "pgsql-", "bin"),                  // PGDG on RHEL
     ("/usr/libexec", "postgresql", ""),         // Alpine
@@ -33,14 +33,15 @@ pub(crate) struct Binaries {
     pub(crate) version: String,
 }
 
-/// The binaries to use. `asked` is a major version; where it is not there, the newest is taken (the server's start tells).
-pub(crate) fn find(asked: Option<u32>) -> Result<Binaries, ProviderError> {
+/// The binaries to use. `requested` is a major version; if it is not installed, the newest is used (the server's start reports
+/// that).
+pub(crate) fn find(requested: Option<u32>) -> Result<Binaries, ProviderError> {
     if let Some(folder) = env::var_os(OVERRIDE).filter(|value| !value.is_empty()) {
         return overridden(&PathBuf::from(folder));
     }
     let found: Vec<Binaries> =
         candidates(env::var_os("PATH")).iter().filter_map(|folder| inspect(folder).ok()).collect();
-    choose(found, asked).ok_or_else(|| ProviderError::NoBinaries {
+    choose(found, requested).ok_or_else(|| ProviderError::NoBinaries {
         searched: "PATH, /usr/lib/postgresql/*/bin, /usr/local/pgsql/bin, and the folders of Homebrew and EDB".to_owned(),
     })
 }
@@ -50,21 +51,21 @@ fn overridden(folder: &Path) -> Result<Binaries, ProviderError> {
         .map_err(|reason| ProviderError::BadBinaries { folder: folder.to_owned(), reason })
 }
 
-/// The first of the asked-for major, in the order found; else the first of the newest.
-fn choose(found: Vec<Binaries>, asked: Option<u32>) -> Option<Binaries> {
-    let wanted = asked
-        .filter(|asked| found.iter().any(|binaries| binaries.major == *asked))
+/// The first of the requested major version, in the order found; else the first of the newest.
+fn choose(found: Vec<Binaries>, requested: Option<u32>) -> Option<Binaries> {
+    let wanted = requested
+        .filter(|requested| found.iter().any(|binaries| binaries.major == *requested))
         .or_else(|| found.iter().map(|binaries| binaries.major).max())?;
     found.into_iter().find(|binaries| binaries.major == wanted)
 }
 
-/// Folders that hold both programs, each once, in the order of preference.
+/// Folders that contain both programs, without duplicates, in the order of preference.
 fn candidates(path: Option<OsString>) -> Vec<PathBuf> {
     let mut seen = BTreeSet::new();
     let from_path = path.iter().flat_map(env::split_paths).collect::<Vec<_>>();
     from_path
         .into_iter()
-        .chain(PLACES.iter().flat_map(versioned))
+        .chain(LOCATIONS.iter().flat_map(versioned))
         .filter_map(|folder| resolve(&folder))
         .filter(|folder| seen.insert(folder.clone()))
         .collect()
@@ -81,15 +82,15 @@ fn versioned((parent, prefix, last): &(&str, &str, &str)) -> Vec<PathBuf> {
     folders
 }
 
-/// The folder in which `initdb` really lies, if `postgres` lies there too. A link in `/usr/local/bin` leads to the
-/// folder of its package, where the server finds its libraries and its `share`.
+/// The folder that contains `initdb` after resolving links, if `postgres` is in it, too. A link in `/usr/local/bin` leads to
+/// the folder of its package, in which the server finds its libraries and its `share`.
 fn resolve(folder: &Path) -> Option<PathBuf> {
     let initdb = fs::canonicalize(folder.join("initdb")).ok()?;
     let real = initdb.parent()?.to_owned();
     real.join("postgres").is_file().then_some(real)
 }
 
-/// Reads the version; the error reads after "but".
+/// Reads the version; the error completes "…, but".
 fn inspect(folder: &Path) -> Result<Binaries, String> {
     let folder =
         resolve(folder).ok_or("that folder does not contain both `initdb` and `postgres`")?;
@@ -125,9 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn the_asked_major_wins_over_the_newest() {
+    fn the_requested_major_version_is_preferred_to_the_newest() {
         let found = vec![binaries("/a", "15.18"), binaries("/b", "17.2"), binaries("/c", "15.1")];
-        let folder = |asked| choose(found.clone(), asked).unwrap().folder;
+        let folder = |requested| choose(found.clone(), requested).unwrap().folder;
         assert_eq!(folder(Some(15)), PathBuf::from("/a"));
         assert_eq!(folder(None), PathBuf::from("/b"));
         assert_eq!(folder(Some(16)), PathBuf::from("/b"));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_read_as_servers_print_them() {
+    fn version_output_of_servers_is_parsed() {
         let parse = |text: &str| parse_version(text);
         assert_eq!(
             parse("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
@@ -146,9 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn a_link_leads_to_the_folder_that_holds_both() {
-        let room = tempfile::tempdir().unwrap();
-        let (package, links) = (room.path().join("package"), room.path().join("links"));
+    fn links_are_resolved_to_the_folder_with_both_programs() {
+        let root = tempfile::tempdir().unwrap();
+        let (package, links) = (root.path().join("package"), root.path().join("links"));
         fs::create_dir_all(&package).unwrap();
         fs::create_dir_all(&links).unwrap();
         fs::write(package.join("initdb"), "").unwrap();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_override_is_an_error_not_a_search() {
+    fn an_invalid_override_is_an_error() {
         let error = overridden(Path::new("/nonexistent")).unwrap_err().to_string();
         assert!(error.contains("MIG_CI_PG_BIN") && error.contains("/nonexistent"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Where a cluster lives, and as whom it runs.
+//! The directory of a cluster, and the account it runs as.
 
 use std::env;
 use std::fs;
@@ -15,27 +15,27 @@ use crate::server::run_id::RunId;
 
 /// In memory; a replay there is five times as fast as on disk.
 const MEMORY: &str = "/dev/shm";
-/// A cluster takes 40 MB, a thousand tenants 1.5 GB; with less than this, disk is the safer place.
-const ENOUGH_MEMORY: u64 = 1 << 30;
-/// With less than this not even the empty cluster and its first WAL would find room.
-const ENOUGH_DISK: u64 = 100 << 20;
-/// `sun_path` without its end: 108 bytes on Linux, 104 elsewhere.
+/// A cluster takes 40 MB, a thousand tenants 1.5 GB; with less than this, disk is used.
+const MIN_MEMORY: u64 = 1 << 30;
+/// With less than this, an empty cluster with its first WAL does not fit.
+const MIN_DISK: u64 = 100 << 20;
+/// The size of `sun_path` without the terminating zero: 108 bytes on Linux, 104 elsewhere.
 const MAX_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// The file that says whose folder it is.
+/// The file that identifies the owner of the directory.
 pub(crate) const MARKER: &str = "owner";
-/// The data folder within it.
+/// The data directory in it.
 pub(crate) const DATA: &str = "data";
 
-/// An unprivileged user to run the server as.
+/// An unprivileged account to run the server as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) uid: Uid,
     pub(crate) gid: Gid,
 }
 
-/// The folder of a cluster. It holds the data, the socket, the logs and the marker.
+/// The directory of a cluster, with the data, the socket, the logs and the marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClusterFolder {
     pub(crate) directory: PathBuf,
@@ -50,7 +50,7 @@ impl ClusterFolder {
         self.directory.join(format!("{program}.log"))
     }
 
-    /// Makes the folder, for us and `account` alone, and marks it as ours.
+    /// Creates the directory, accessible only to mig-ci's user and `account`, and writes the marker.
     pub(crate) fn create(&self, account: Option<&Account>) -> Result<(), ProviderError> {
         let make = |directory: &Path| fs::DirBuilder::new().mode(0o700).create(directory);
         make(&self.directory).map_err(|e| ProviderError::file("make", &self.directory, &e))?;
@@ -64,13 +64,13 @@ impl ClusterFolder {
         Ok(())
     }
 
-    /// Removes the folder and all that is in it; one that is not there is as good as removed.
+    /// Removes the directory and its content; succeeds if it does not exist.
     pub(crate) fn remove(&self) -> io::Result<()> {
         remove_all(&self.directory)
     }
 }
 
-/// Removes a folder, also while a process that is about to end still writes to it.
+/// Removes a directory, even while an ending process still writes to it.
 pub(crate) fn remove_all(directory: &Path) -> io::Result<()> {
     let mut outcome = Ok(());
     for _ in 0..5 {
@@ -86,7 +86,7 @@ pub(crate) fn remove_all(directory: &Path) -> io::Result<()> {
     outcome
 }
 
-/// As whom to run: as ourselves, or, where we are root, as somebody whom PostgreSQL accepts.
+/// The account for the server: `None` for the current user; as root, an account that PostgreSQL accepts.
 pub(crate) fn account() -> Result<Option<Account>, ProviderError> {
     if !Uid::effective().is_root() {
         return Ok(None);
@@ -98,7 +98,7 @@ pub(crate) fn account() -> Result<Option<Account>, ProviderError> {
         .ok_or(ProviderError::NoUser)
 }
 
-/// The first good place for a run: memory, the temporary folder, `/tmp`.
+/// The first suitable location: memory, the temporary folder, `/tmp`.
 pub(crate) fn choose(
     run: &RunId,
     account: Option<&Account>,
@@ -114,7 +114,7 @@ pub(crate) fn choose(
     Err(ProviderError::NoPlace { reason: reasons.join("; ") })
 }
 
-/// Where clusters may be, each once. Sweeps look here too.
+/// Locations of clusters, without duplicates. Cleanup searches them, too.
 pub(crate) fn bases() -> Vec<PathBuf> {
     let mut bases = vec![PathBuf::from(MEMORY), env::temp_dir(), PathBuf::from("/tmp")];
     let mut seen = std::collections::BTreeSet::new();
@@ -127,10 +127,10 @@ fn suits(base: &Path, directory: &Path, account: Option<&Account>) -> Result<(),
     if socket > MAX_SOCKET_PATH {
         return Err(format!("the socket's path would have {socket} bytes of {MAX_SOCKET_PATH}"));
     }
-    let enough = if base == Path::new(MEMORY) { ENOUGH_MEMORY } else { ENOUGH_DISK };
+    let minimum = if base == Path::new(MEMORY) { MIN_MEMORY } else { MIN_DISK };
     let free = free_bytes(base).map_err(|error| error.to_string())?;
-    if free < enough {
-        return Err(format!("only {} MiB are free, of {} MiB", free >> 20, enough >> 20));
+    if free < minimum {
+        return Err(format!("only {} MiB are free, of {} MiB", free >> 20, minimum >> 20));
     }
     nix::unistd::access(base, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK)
         .map_err(|error| error.to_string())?;
@@ -142,11 +142,11 @@ fn suits(base: &Path, directory: &Path, account: Option<&Account>) -> Result<(),
 
 // The fields are 32 bits wide on some systems.
 fn free_bytes(base: &Path) -> Result<u64, nix::Error> {
-    let room = statvfs(base)?;
-    Ok((room.blocks_available() as u64).saturating_mul(room.fragment_size() as u64))
+    let statistics = statvfs(base)?;
+    Ok((statistics.blocks_available() as u64).saturating_mul(statistics.fragment_size() as u64))
 }
 
-/// Whether another user gets to `base`: every folder above must let them through.
+/// Whether another user can access `base`: all folders above must permit it.
 fn enters(base: &Path, account: &Account) -> Result<(), String> {
     for folder in base.ancestors() {
         let metadata = fs::metadata(folder).map_err(|error| error.to_string())?;
@@ -167,31 +167,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_temporary_folder_is_passed_over() {
+    fn a_folder_with_a_long_path_is_not_used() {
         let base = PathBuf::from(format!("/tmp/{}", "x".repeat(80)));
         let reason = suits(&base, &base.join("mig-ci-0123456789ab"), None).unwrap_err();
         assert!(reason.contains("bytes"), "{reason}");
     }
 
     #[test]
-    fn a_place_is_ours_alone_marked_and_removable() {
-        let room = tempfile::tempdir().unwrap();
-        let place = ClusterFolder { directory: room.path().join("mig-ci-0123456789ab") };
-        place.create(None).unwrap();
-        assert_eq!(fs::metadata(&place.directory).unwrap().permissions().mode() & 0o777, 0o700);
-        let marker = fs::read_to_string(place.directory.join(MARKER)).unwrap();
+    fn a_cluster_folder_is_private_marked_and_removable() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = ClusterFolder { directory: root.path().join("mig-ci-0123456789ab") };
+        folder.create(None).unwrap();
+        assert_eq!(fs::metadata(&folder.directory).unwrap().permissions().mode() & 0o777, 0o700);
+        let marker = fs::read_to_string(folder.directory.join(MARKER)).unwrap();
         assert_eq!(ProcessIdentity::parse(&marker), Some(ProcessIdentity::current()));
-        place.remove().unwrap();
-        place.remove().unwrap();
-        assert!(!place.directory.exists());
+        folder.remove().unwrap();
+        folder.remove().unwrap();
+        assert!(!folder.directory.exists());
     }
 
     #[test]
-    fn a_closed_folder_above_is_noticed() {
-        let room = tempfile::tempdir().unwrap();
-        fs::set_permissions(room.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    fn an_inaccessible_parent_folder_is_detected() {
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let stranger = Account { uid: Uid::from_raw(54_321), gid: Gid::from_raw(54_321) };
-        assert!(enters(room.path(), &stranger).is_err());
+        assert!(enters(root.path(), &stranger).is_err());
         assert_eq!(enters(Path::new("/tmp"), &stranger), Ok(()));
     }
 }

@@ -1,5 +1,5 @@
-//! Files with credentials that a server of this provider could read: those of the job's user and of the machine, and those by
-//! which the steps of a job tell each other something.
+//! Files with credentials that a server of this provider could read: those of the job's user and of the machine, and those
+//! through which the steps of a job exchange data.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,8 +12,8 @@ use nix::unistd::{Uid, User};
 use super::cluster_folder::{Account, account};
 use crate::secrets;
 
-/// Below the home of a user.
-const AT_HOME: [&str; 16] = [
+/// Files in a user's home directory.
+const HOME_FILES: [&str; 16] = [
     ".gitconfig",
     ".config/git/config",
     ".config/git/credentials",
@@ -31,7 +31,7 @@ const AT_HOME: [&str; 16] = [
     ".ssh/id_ed25519",
     ".ssh/id_dsa",
 ];
-/// Variables with the path of a file, in place of the usual one.
+/// Variables with the path of a file that replaces the default one.
 const FILES: [&str; 6] = [
     "GIT_CONFIG_GLOBAL",
     "NETRC",
@@ -40,8 +40,8 @@ const FILES: [&str; 6] = [
     "AWS_SHARED_CREDENTIALS_FILE",
     "KUBECONFIG",
 ];
-/// Variables with the path of one of the runner's files; beside it are those of other steps.
-const OF_THE_RUNNER: [&str; 6] = [
+/// Variables with the path of one of the runner's files; the files of other steps are in the same folder.
+const RUNNER_FILES: [&str; 6] = [
     "GITHUB_ENV",
     "GITHUB_STATE",
     "GITHUB_OUTPUT",
@@ -49,14 +49,14 @@ const OF_THE_RUNNER: [&str; 6] = [
     "GITHUB_STEP_SUMMARY",
     "GITHUB_EVENT_PATH",
 ];
-/// So much of a file is read: a folder of the runner can hold large archives.
+/// The number of bytes read of each file: a folder of the runner can contain large archives.
 const READ_BYTES: u64 = 1 << 20;
 
 /// A file with a credential that the user of a local server could read.
 pub(crate) fn file_with_secret(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let account = account().ok()?;
-    // It holds words of a pull request, which can have examples of addresses and keys in them; what the workflow passes on of
-    // them is in variables, too.
+    // The event contains texts of a pull request, which may have examples of addresses and keys; those that the workflow
+    // passes on are also in variables.
     let event = environment("GITHUB_EVENT_PATH").map(PathBuf::from);
     let has_secret = |path: &Path, bytes: &[u8]| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -66,7 +66,7 @@ pub(crate) fn file_with_secret(environment: &dyn Fn(&str) -> Option<String>) -> 
         }
     };
     candidates(environment).into_iter().find(|path| {
-        // A pipe would wait for its writer.
+        // Opening a pipe would block.
         fs::metadata(path).is_ok_and(|there| there.is_file())
             && account.as_ref().is_none_or(|account| is_readable_by(path, account))
             && beginning(path).is_ok_and(|bytes| has_secret(path, &bytes))
@@ -84,7 +84,7 @@ fn candidates(environment: &dyn Fn(&str) -> Option<String>) -> BTreeSet<PathBuf>
     let own = User::from_uid(Uid::effective()).ok().flatten().map(|user| user.dir);
     let homes = path("HOME").into_iter().chain(own);
     let mut found: BTreeSet<PathBuf> =
-        homes.flat_map(|home| AT_HOME.iter().map(move |file| home.join(file))).collect();
+        homes.flat_map(|home| HOME_FILES.iter().map(move |file| home.join(file))).collect();
     found.insert("/etc/gitconfig".into());
     found.extend(FILES.iter().filter_map(|name| path(name)));
     found.extend(path("DOCKER_CONFIG").map(|folder| folder.join("config.json")));
@@ -92,7 +92,7 @@ fn candidates(environment: &dyn Fn(&str) -> Option<String>) -> BTreeSet<PathBuf>
     if let Some(folder) = path("XDG_CONFIG_HOME") {
         found.extend(configurations.iter().map(|file| folder.join(file)));
     }
-    let folders = OF_THE_RUNNER.iter().filter_map(|name| Some(path(name)?.parent()?.to_owned()));
+    let folders = RUNNER_FILES.iter().filter_map(|name| Some(path(name)?.parent()?.to_owned()));
     let folders: BTreeSet<PathBuf> = folders.chain(path("RUNNER_TEMP")).collect();
     for folder in folders {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -101,7 +101,7 @@ fn candidates(environment: &dyn Fn(&str) -> Option<String>) -> BTreeSet<PathBuf>
     found
 }
 
-/// By the modes of the file and of all folders above it. Lists of access rights beyond them are not looked at.
+/// Checks the modes of the file and of all folders above it. ACLs are ignored.
 fn is_readable_by(path: &Path, account: &Account) -> bool {
     let Ok(real) = path.canonicalize() else { return false };
     let may = |path: &Path, bit: u32| {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_modes_of_all_folders_decide() {
+    fn readability_depends_on_the_modes_of_all_folders() {
         let holder = tempfile::tempdir().unwrap();
         let folder = holder.path().join("home");
         fs::create_dir(&folder).unwrap();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_many_files_nor_a_long_one_hide_a_credential() {
+    fn credentials_are_found_among_many_files_and_in_a_long_one() {
         let holder = tempfile::tempdir().unwrap();
         let folder = holder.path();
         for number in 0..300 {

@@ -1,5 +1,5 @@
-//! What a server of this provider could read of other processes: the arguments of all, and the environment of those that are
-//! its own user's.
+//! Data of other processes that a server of this provider could read: the arguments of all, and the environment of its own
+//! user's.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,9 +9,9 @@ use nix::unistd::Uid;
 use super::cluster_folder::account;
 use crate::secrets;
 
-/// A process that shows a known secret to the user that a local server would run as: its name and number.
+/// A process that exposes a known secret to the user that a local server would run as: its name and PID.
 ///
-/// Where mig-ci is root the server runs as another user, and reads no environment of the job.
+/// If mig-ci is root, the server runs as another user, and cannot read the environment of the job.
 pub(crate) fn process_with_secret() -> Option<String> {
     let account = account().ok()?;
     let uid = account.map_or_else(Uid::effective, |account| account.uid).as_raw();

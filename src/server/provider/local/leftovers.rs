@@ -1,4 +1,4 @@
-//! Clusters whose run has ended without taking them away: their folder, and the server if it still runs in it.
+//! Clusters of ended runs: their directory, and a server that still runs in it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,54 +11,54 @@ use nix::unistd::{Pid, Uid};
 
 use super::cluster_folder::{DATA, MARKER, bases, remove_all};
 use super::leftover_processes;
-use crate::server::clean_report::{CleanupScope, RemovedKind, Swept};
+use crate::server::clean_report::{CleanReport, CleanupScope, RemovedKind};
 use crate::server::process_identity::{Liveness, ProcessIdentity};
 use crate::server::run_id::run_of_directory;
 
-/// A folder of a run in another PID namespace (a container that shares the folder) or from before a reboot cannot be judged
-/// by its owner; no run lasts this long.
+/// The owner of a directory cannot be checked if it is from another PID namespace (a container that shares the folder) or
+/// from before a reboot; no run lasts this long.
 const SURELY_OVER: Duration = Duration::from_secs(24 * 60 * 60);
-/// A folder without a marker: between being made and being marked lies no more than this.
+/// The age of a directory without a marker at which it is stale: the marker is written right after the directory is created.
 const UNMARKED_FOR: Duration = Duration::from_secs(60);
 
-/// Removes the clusters in `scope`, in all places where clusters may be.
-pub(crate) fn sweep(scope: &CleanupScope) -> Swept {
-    bases().iter().fold(Swept::default(), |swept, base| swept.join(sweep_base(base, scope)))
+/// Removes the clusters in `scope`, in all locations of clusters.
+pub(crate) fn clean_up(scope: &CleanupScope) -> CleanReport {
+    bases().iter().fold(CleanReport::default(), |report, base| report.join(clean_base(base, scope)))
 }
 
-fn sweep_base(base: &Path, scope: &CleanupScope) -> Swept {
-    let mut swept = Swept::default();
-    let Ok(entries) = fs::read_dir(base) else { return swept };
+fn clean_base(base: &Path, scope: &CleanupScope) -> CleanReport {
+    let mut report = CleanReport::default();
+    let Ok(entries) = fs::read_dir(base) else { return report };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(run) = name.to_str().and_then(run_of_directory) else { continue };
-        // A link of that name is somebody's trick; what it leads to is not ours.
+        // A link of that name may have been planted; its target does not belong to mig-ci.
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
         let directory = entry.path();
-        if !takes(&directory, run, scope) {
-            swept.kept += usize::from(*scope == CleanupScope::Stale);
+        if !is_removed(&directory, run, scope) {
+            report.kept += usize::from(*scope == CleanupScope::Stale);
             continue;
         }
         end_server(&directory);
-        // Whoever may write to the place could have made the folder, and named a stranger's memory in it.
+        // Other users may write to the location, and could have created a directory that refers to another process's memory.
         if is_of_our_user(&directory) {
             leftover_processes::end(&directory.join(DATA));
         }
         match remove_all(&directory) {
-            Ok(()) => swept.removed(RemovedKind::Directory, &directory.to_string_lossy(), run),
-            // Another user's; they will sweep it themselves.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => swept.kept += 1,
+            Ok(()) => report.removed(RemovedKind::Directory, &directory.to_string_lossy(), run),
+            // Another user's directory; their own runs remove it.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => report.kept += 1,
             Err(error) => {
-                swept.problems.push(format!("cannot remove {}: {error}", directory.display()))
+                report.problems.push(format!("cannot remove {}: {error}", directory.display()))
             }
         }
     }
-    swept
+    report
 }
 
-fn takes(directory: &Path, run: &str, scope: &CleanupScope) -> bool {
+fn is_removed(directory: &Path, run: &str, scope: &CleanupScope) -> bool {
     match scope {
         CleanupScope::Run(wanted) => run == wanted.as_str(),
         CleanupScope::Everything => true,
@@ -74,7 +74,7 @@ fn takes(directory: &Path, run: &str, scope: &CleanupScope) -> bool {
     }
 }
 
-/// The marker is written by mig-ci's own user, also where the server runs as another.
+/// mig-ci's own user writes the marker, even if the server runs as another.
 fn is_of_our_user(directory: &Path) -> bool {
     fs::metadata(directory.join(MARKER))
         .is_ok_and(|metadata| metadata.uid() == Uid::effective().as_raw())
@@ -88,22 +88,22 @@ fn age(directory: &Path) -> Duration {
         .unwrap_or_default()
 }
 
-/// Ends the server of a cluster, if one runs: at once, since nobody needs its data.
+/// Stops the server of a cluster, if one runs. Immediate shutdown, since the data are not needed.
 fn end_server(directory: &Path) {
     let data = directory.join(DATA);
     let Some(pid) = postmaster(&data) else { return };
-    for (signal, patience) in
+    for (signal, limit) in
         [(Signal::SIGQUIT, Duration::from_secs(1)), (Signal::SIGKILL, Duration::from_secs(1))]
     {
-        if kill(pid, signal) == Err(Errno::ESRCH) || gone_within(&data, patience) {
+        if kill(pid, signal) == Err(Errno::ESRCH) || gone_within(&data, limit) {
             return;
         }
     }
 }
 
-fn gone_within(data: &Path, patience: Duration) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < patience {
+fn gone_within(data: &Path, limit: Duration) -> bool {
+    let start_time = Instant::now();
+    while start_time.elapsed() < limit {
         if postmaster(data).is_none() {
             return true;
         }
@@ -112,12 +112,12 @@ fn gone_within(data: &Path, patience: Duration) -> bool {
     false
 }
 
-/// The server's process, if the number in its lock file still is that: anybody could have written the file, and numbers
-/// are used again.
+/// The postmaster's PID, if the process in the lock file still is a server of this data directory: the file could be forged,
+/// and PIDs are reused.
 fn postmaster(data: &Path) -> Option<Pid> {
     let lock = fs::read_to_string(data.join("postmaster.pid")).ok()?;
     let pid: i32 = lock.lines().next()?.trim().parse().ok()?;
-    (pid > 1 && leftover_processes::works_in(pid, data)).then(|| Pid::from_raw(pid))
+    (pid > 1 && leftover_processes::is_process_of(pid, data)).then(|| Pid::from_raw(pid))
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_owns_goes() {
+    fn only_clusters_of_dead_runs_are_removed() {
         let base = tempfile::tempdir().unwrap();
         let alive = leave(base.path(), &RunId::new(), &ProcessIdentity::current());
         let reused = ProcessIdentity { started: "0".to_owned(), ..ProcessIdentity::current() };
@@ -149,27 +149,27 @@ mod tests {
         fs::create_dir(&stranger).unwrap();
         std::os::unix::fs::symlink(&stranger, base.path().join(RunId::new().directory())).unwrap();
 
-        let swept = sweep_base(base.path(), &CleanupScope::Stale);
+        let report = clean_base(base.path(), &CleanupScope::Stale);
 
-        assert_eq!(swept.removed.len(), 1, "{swept:?}");
-        assert_eq!(swept.kept, 3);
+        assert_eq!(report.removed.len(), 1, "{report:?}");
+        assert_eq!(report.kept, 3);
         assert!(!dead.exists());
         assert!(alive.exists() && elsewhere.exists() && unmarked.exists() && stranger.exists());
     }
 
     #[test]
-    fn a_run_takes_its_own_alone() {
+    fn cleanup_of_a_run_removes_only_its_own_cluster() {
         let base = tempfile::tempdir().unwrap();
         let (mine, other) = (RunId::new(), RunId::new());
         let my_folder = leave(base.path(), &mine, &ProcessIdentity::current());
         let other_folder = leave(base.path(), &other, &ProcessIdentity::current());
-        sweep_base(base.path(), &CleanupScope::Run(mine));
+        clean_base(base.path(), &CleanupScope::Run(mine));
         assert!(!my_folder.exists() && other_folder.exists());
-        assert_eq!(sweep_base(base.path(), &CleanupScope::Everything).removed.len(), 1);
+        assert_eq!(clean_base(base.path(), &CleanupScope::Everything).removed.len(), 1);
     }
 
     #[test]
-    fn a_lock_file_that_names_a_stranger_kills_nobody() {
+    fn a_lock_file_with_a_foreign_pid_is_ignored() {
         let data = tempfile::tempdir().unwrap();
         fs::write(data.path().join("postmaster.pid"), format!("{}\n", std::process::id())).unwrap();
         assert_eq!(postmaster(data.path()), None);

@@ -1,5 +1,5 @@
-//! The provider `local`: a cluster of our own from the PostgreSQL binaries of this machine, in a folder that only we can
-//! enter, reached through a Unix socket alone, gone with the run.
+//! The provider `local`: a cluster of this machine's PostgreSQL binaries, in a private directory, reached only through a
+//! Unix socket, and removed with the run.
 
 mod binaries;
 mod cluster_folder;
@@ -25,20 +25,19 @@ use super::{
 };
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
-use crate::server::clean_report::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanReport, CleanupScope};
 use crate::server::error::{ProviderError, describe};
 use crate::server::note::Note;
 use binaries::Binaries;
-use postmaster::Keeper;
+use postmaster::PostmasterHandle;
 use postmaster_plan::PostmasterPlan;
 
-/// The cluster's superuser; the same name as in containers, so that samples and grants meet the same roles.
+/// The cluster's superuser; the same name as in containers, so that samples and grants refer to the same role.
 pub(crate) const ADMINISTRATOR: &str = "mig_ci";
 
-/// From `postgres` running to the first answer. It takes 0.1 s; a machine that swaps gets its time.
+/// The time from the start of `postgres` to the first response. It takes 0.1 s, longer on a machine that swaps.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// See the file's head.
 pub(crate) struct Local;
 
 impl Provider for Local {
@@ -53,16 +52,18 @@ impl Provider for Local {
         begin(start).boxed()
     }
 
-    fn sweep<'a>(
+    fn clean_up<'a>(
         &'a self,
         _: &'a PostgresSettings,
         scope: &'a CleanupScope,
-    ) -> BoxFuture<'a, Swept> {
+    ) -> BoxFuture<'a, CleanReport> {
         let scope = scope.clone();
         async move {
-            match tokio::task::spawn_blocking(move || leftovers::sweep(&scope)).await {
-                Ok(swept) => swept,
-                Err(error) => Swept { problems: vec![error.to_string()], ..Swept::default() },
+            match tokio::task::spawn_blocking(move || leftovers::clean_up(&scope)).await {
+                Ok(report) => report,
+                Err(error) => {
+                    CleanReport { problems: vec![error.to_string()], ..CleanReport::default() }
+                }
             }
         }
         .boxed()
@@ -70,56 +71,56 @@ impl Provider for Local {
 }
 
 async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
-    let asked = start.request.settings.version;
-    let binaries = tokio::task::spawn_blocking(move || binaries::find(asked))
+    let requested = start.request.settings.version;
+    let binaries = tokio::task::spawn_blocking(move || binaries::find(requested))
         .await
         .map_err(|_| ProviderError::Interrupted { doing: "searching for PostgreSQL binaries" })??;
     let description =
         format!("PostgreSQL {} binaries in {}", binaries.version, binaries.folder.display());
     start.tell(description.clone());
-    let (keeper, admin) = run(start, &binaries).await?;
+    let (handle, admin) = run(start, &binaries).await?;
     Ok(Started {
         provider: ProviderChoice::Local,
         description,
         notes: start.request.settings.image.iter().map(|image| image_unused(image)).collect(),
         admin,
         own: true,
-        running: Box::new(Cluster(keeper)),
+        running: Box::new(Cluster(handle)),
     })
 }
 
 async fn run(
     start: &ProviderStart<'_>,
     binaries: &Binaries,
-) -> Result<(Keeper, PgConnectOptions), ProviderError> {
+) -> Result<(PostmasterHandle, PgConnectOptions), ProviderError> {
     let account = cluster_folder::account()?;
-    let place = cluster_folder::choose(&start.request.run, account.as_ref())?;
-    let admin = connect::own_server(&start.request.run, ADMINISTRATOR).socket(&place.directory);
+    let cluster = cluster_folder::choose(&start.request.run, account.as_ref())?;
+    let admin = connect::own_server(&start.request.run, ADMINISTRATOR).socket(&cluster.directory);
     let plan = PostmasterPlan {
         folder: binaries.folder.clone(),
-        place,
+        cluster,
         account,
         settings: settings(start.request.jobs),
     };
-    let mut keeper = Keeper::start(plan)?;
-    keeper.running().await?;
-    answers(&keeper, &admin, binaries).await?;
-    Ok((keeper, admin))
+    let mut handle = PostmasterHandle::start(plan)?;
+    handle.running().await?;
+    answers(&handle, &admin, binaries).await?;
+    Ok((handle, admin))
 }
 
 fn settings(jobs: usize) -> Vec<(&'static str, String)> {
     let mut settings = own_server_settings(jobs);
-    // In the data folder, so that it goes with it: a killed server leaves what it has in `/dev/shm`.
+    // In the data directory, so that it is removed with it: a killed server leaves its files in `/dev/shm`.
     settings.push(("dynamic_shared_memory_type", "mmap".to_owned()));
     settings
 }
 
 async fn answers(
-    keeper: &Keeper,
+    handle: &PostmasterHandle,
     admin: &PgConnectOptions,
     binaries: &Binaries,
 ) -> Result<(), ProviderError> {
-    let begun = Instant::now();
+    let start_time = Instant::now();
     loop {
         let error = match connect::connect(admin, READY_WITHIN).await {
             Ok(connection) => {
@@ -131,15 +132,15 @@ async fn answers(
         if let Some(refused) = connect::refused_for_options(&error) {
             return Err(refused);
         }
-        if let Some(log) = keeper.ended() {
+        if let Some(log) = handle.ended() {
             return Err(ProviderError::ServerDied { folder: binaries.folder.clone(), log });
         }
-        if begun.elapsed() > READY_WITHIN {
+        if start_time.elapsed() > READY_WITHIN {
             return Err(ProviderError::ServerSilent {
                 folder: binaries.folder.clone(),
                 within: READY_WITHIN,
                 reason: describe(&error),
-                log: keeper.log(),
+                log: handle.log(),
             });
         }
         tokio::time::sleep(POLL).await;
@@ -153,7 +154,7 @@ fn image_unused(image: &str) -> Note {
     ))
 }
 
-struct Cluster(Keeper);
+struct Cluster(PostmasterHandle);
 
 impl RunningServer for Cluster {
     fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer> {

@@ -1,8 +1,9 @@
-//! The thread that keeps a cluster: it makes the folder, runs `initdb` and `postgres`, ends them, removes the folder.
+//! The thread that manages a cluster: it creates the directory, runs `initdb` and `postgres`, stops them, and removes the
+//! directory.
 //!
-//! It is one thread for the whole life of the server because Linux ties `PR_SET_PDEATHSIG` to the *thread* that made the
-//! child: tokio's threads may end while the process goes on, and the server would end with them. And because it can be
-//! waited for in `Drop`, where nothing async can.
+//! One thread exists for the whole life of the server, because Linux ties `PR_SET_PDEATHSIG` to the *thread* that created
+//! the child: tokio's threads may end before the process does, and the server would end with them. Also, `Drop` can wait for
+//! a thread, but not for a future.
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,39 +26,39 @@ use super::process::{program, spawn};
 use crate::server::error::{ProviderError, tail};
 use crate::server::provider::StoppedServer;
 
-/// How often the children are looked after, and how soon an order is seen at the latest.
+/// The interval of checks on the children, and the maximum delay of a stop request.
 const TICK: Duration = Duration::from_millis(10);
 const LOG_LINES: usize = 20;
-/// That of the official image, what most machines have, and what every one has.
+/// The locale of the official image, one that most machines have, and one that all have.
 const LOCALES: [&str; 3] = ["en_US.UTF-8", "C.UTF-8", "C"];
 
-/// A handle on the thread. Dropping it ends the server, removes the folder, and waits until that is done.
-pub(crate) struct Keeper {
-    /// Dropped as the order to stop.
+/// A handle to the thread. Dropping it stops the server, removes the directory, and waits for that.
+pub(crate) struct PostmasterHandle {
+    /// Dropping the sender requests the stop.
     orders: Option<Sender<()>>,
     thread: Option<JoinHandle<StoppedServer>>,
     running: Option<oneshot::Receiver<Result<(), ProviderError>>>,
-    /// The end of the server's log, once it has ended by itself.
+    /// The end of the server's log, once the server has ended without a request.
     ended: watch::Receiver<Option<String>>,
     log: PathBuf,
 }
 
-impl Keeper {
-    /// Starts the thread, which starts the rest.
+impl PostmasterHandle {
+    /// Starts the thread, which starts the server.
     pub(crate) fn start(plan: PostmasterPlan) -> Result<Self, ProviderError> {
         let (orders, orders_in) = channel();
         let (running_out, running) = oneshot::channel();
         let (ended_out, ended) = watch::channel(None);
-        let log = plan.place.log("postgres");
-        let directory = plan.place.directory.clone();
+        let log = plan.cluster.log("postgres");
+        let directory = plan.cluster.directory.clone();
         let thread = std::thread::Builder::new()
             .name("postgres-keeper".to_owned())
-            .spawn(move || keep(&plan, &orders_in, running_out, &ended_out))
+            .spawn(move || manage(&plan, &orders_in, running_out, &ended_out))
             .map_err(|error| ProviderError::file("start a thread for", directory, &error))?;
         Ok(Self { orders: Some(orders), thread: Some(thread), running: Some(running), ended, log })
     }
 
-    /// Waits until `postgres` has been started (it need not answer yet).
+    /// Waits until `postgres` has been started (it may not respond yet).
     pub(crate) async fn running(&mut self) -> Result<(), ProviderError> {
         match self.running.take() {
             Some(running) => running
@@ -67,7 +68,7 @@ impl Keeper {
         }
     }
 
-    /// The end of the server's log, if it has ended by itself.
+    /// The end of the server's log, if the server has ended without a request.
     pub(crate) fn ended(&self) -> Option<String> {
         self.ended.borrow().clone()
     }
@@ -77,7 +78,7 @@ impl Keeper {
         tail(&fs::read_to_string(&self.log).unwrap_or_default(), LOG_LINES)
     }
 
-    /// Ends the server and removes the folder.
+    /// Stops the server and removes the directory.
     pub(crate) async fn stop(mut self) -> StoppedServer {
         self.orders = None;
         let Some(thread) = self.thread.take() else { return StoppedServer::default() };
@@ -92,17 +93,17 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for PostmasterHandle {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // It has nothing more to say: what it could not remove, the next start's sweep will.
+            // The result is not needed: the next start's cleanup removes what remains.
             let _ = thread.join();
         }
     }
 }
 
-fn keep(
+fn manage(
     plan: &PostmasterPlan,
     orders: &Receiver<()>,
     running: oneshot::Sender<Result<(), ProviderError>>,
@@ -112,7 +113,7 @@ fn keep(
     match begin(plan, orders) {
         Ok((mut server, cpu_before)) => {
             let _ = running.send(Ok(()));
-            attend(plan, &mut server, orders, ended);
+            wait_for_stop(plan, &mut server, orders, ended);
             stopped.log = log_end(plan, "postgres");
             stopped.server_cpu = children_cpu().and_then(|now| now.checked_sub(cpu_before?));
         }
@@ -120,51 +121,54 @@ fn keep(
             let _ = running.send(Err(error));
         }
     }
-    leftover_processes::end(&plan.place.data());
-    if let Err(error) = plan.place.remove() {
-        stopped.problems.push(format!("cannot remove {}: {error}", plan.place.directory.display()));
+    leftover_processes::end(&plan.cluster.data());
+    if let Err(error) = plan.cluster.remove() {
+        stopped
+            .problems
+            .push(format!("cannot remove {}: {error}", plan.cluster.directory.display()));
     }
     stopped
 }
 
-/// Makes the cluster and starts its server. Returns it with the CPU time of all children before it.
+/// Creates the cluster and starts its server. Returns it with the CPU time of all earlier children.
 fn begin(
     plan: &PostmasterPlan,
     orders: &Receiver<()>,
 ) -> Result<(Child, Option<Duration>), ProviderError> {
-    plan.place.create(plan.account.as_ref())?;
+    plan.cluster.create(plan.account.as_ref())?;
     make_cluster(plan, orders)?;
     let mut postgres = program(plan, "postgres")?;
-    postgres.arg("-D").arg(plan.place.data());
+    postgres.arg("-D").arg(plan.cluster.data());
     postgres.args(["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c"]);
     let mut sockets = OsString::from("unix_socket_directories=");
-    sockets.push(&plan.place.directory);
+    sockets.push(&plan.cluster.directory);
     postgres.arg(sockets);
     for (name, value) in &plan.settings {
         postgres.arg("-c").arg(format!("{name}={value}"));
     }
     let cpu_before = children_cpu();
-    // SIGQUIT ends a server at once and in order, also one that is in the middle of something.
+    // SIGQUIT: immediate shutdown, even while the server is busy.
     let server = spawn(plan, postgres, "postgres", Signal::SIGQUIT)?;
     Ok((server, cpu_before))
 }
 
-/// In the first of the locales that this machine has. `initdb` looks at the locale before it makes anything.
+/// Creates the cluster in the first of the locales that this machine has. `initdb` checks the locale before it creates
+/// anything.
 fn make_cluster(plan: &PostmasterPlan, orders: &Receiver<()>) -> Result<(), ProviderError> {
     let mut locales = LOCALES.iter();
     while let Some(locale) = locales.next() {
         let mut initdb = program(plan, "initdb")?;
-        // The server's messages are read by people, and by checks.
+        // English messages: people and checks read them.
         initdb.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--lc-messages=C"]);
         initdb.args(["--locale", locale, "--username", ADMINISTRATOR]);
-        initdb.arg("--pgdata").arg(plan.place.data());
+        initdb.arg("--pgdata").arg(plan.cluster.data());
         let mut child = spawn(plan, initdb, "initdb", Signal::SIGKILL)?;
         let Some(status) = wait(&mut child, orders) else {
             end_initdb(&mut child);
             return Err(ProviderError::Interrupted { doing: "creating the cluster" });
         };
         let log = log_end(plan, "initdb");
-        let is_unknown = log.contains("invalid locale") && !plan.place.data().exists();
+        let is_unknown = log.contains("invalid locale") && !plan.cluster.data().exists();
         match status.success() {
             true => return Ok(()),
             false if is_unknown && locales.len() > 0 => {}
@@ -174,8 +178,8 @@ fn make_cluster(plan: &PostmasterPlan, orders: &Receiver<()>) -> Result<(), Prov
     unreachable!("internal error: the last locale is tried without another one")
 }
 
-/// Waits for the order to stop, and stops.
-fn attend(
+/// Waits for the stop request, and stops the server.
+fn wait_for_stop(
     plan: &PostmasterPlan,
     server: &mut Child,
     orders: &Receiver<()>,
@@ -185,40 +189,39 @@ fn attend(
         None => end(server),
         Some(_) => {
             ended.send_replace(Some(log_end(plan, "postgres")));
-            // The order to clean up is still to come.
+            // The request to clean up follows.
             let _ = orders.recv();
         }
     }
 }
 
-/// Ends the server: in order, then at once, then by force.
+/// Stops the server: fast shutdown, then immediate shutdown, then SIGKILL.
 fn end(server: &mut Child) {
-    for (signal, patience) in [
+    for (signal, limit) in [
         (Signal::SIGINT, Duration::from_secs(2)),
         (Signal::SIGQUIT, Duration::from_secs(1)),
         (Signal::SIGKILL, Duration::from_secs(1)),
     ] {
         let _ = kill(pid(server), signal);
-        if ends_within(server, patience) {
+        if ends_within(server, limit) {
             return;
         }
     }
 }
 
-/// Ends `initdb`. It ends in order at SIGTERM, once the `postgres` that it runs has come to its own end; killed, that
-/// would leave shared memory behind, which no folder holds.
+/// Stops `initdb`. At SIGTERM it ends in order, after the `postgres` that it runs; SIGKILL would leave shared memory behind.
 fn end_initdb(initdb: &mut Child) {
     let _ = kill(pid(initdb), Signal::SIGTERM);
     if !ends_within(initdb, Duration::from_secs(3)) {
-        // Its own children are in its process group, as it is not a shell's job.
+        // Its children are in its process group, since no shell started it.
         let _ = killpg(pid(initdb), Signal::SIGKILL);
         let _ = initdb.wait();
     }
 }
 
-fn ends_within(child: &mut Child, patience: Duration) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < patience {
+fn ends_within(child: &mut Child, limit: Duration) -> bool {
+    let start_time = Instant::now();
+    while start_time.elapsed() < limit {
         if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
             return true;
         }
@@ -227,7 +230,7 @@ fn ends_within(child: &mut Child, patience: Duration) -> bool {
     false
 }
 
-/// Waits for the end of a child, or, `None`, for an order.
+/// Waits for the end of a child; `None` at a stop request.
 fn wait(child: &mut Child, orders: &Receiver<()>) -> Option<ExitStatus> {
     loop {
         if let Ok(Some(status)) = child.try_wait() {
@@ -245,10 +248,10 @@ fn pid(child: &Child) -> Pid {
 }
 
 fn log_end(plan: &PostmasterPlan, program: &str) -> String {
-    tail(&fs::read_to_string(plan.place.log(program)).unwrap_or_default(), LOG_LINES)
+    tail(&fs::read_to_string(plan.cluster.log(program)).unwrap_or_default(), LOG_LINES)
 }
 
-/// User and system time of all children that have ended and been waited for, with theirs.
+/// User and system time of all children that have ended and been waited for, including their own children.
 fn children_cpu() -> Option<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();

@@ -1,15 +1,15 @@
-//! What a local server is made of.
+//! The specification of a local server.
 
 use std::path::PathBuf;
 
 use super::cluster_folder::{Account, ClusterFolder};
 
-/// What to make.
+/// The specification of a cluster.
 #[derive(Debug)]
 pub(crate) struct PostmasterPlan {
-    /// With `initdb` and `postgres`.
+    /// The folder with `initdb` and `postgres`.
     pub(crate) folder: PathBuf,
-    pub(crate) place: ClusterFolder,
+    pub(crate) cluster: ClusterFolder,
     pub(crate) account: Option<Account>,
     /// Server settings, each as `-c name=value`.
     pub(crate) settings: Vec<(&'static str, String)>,

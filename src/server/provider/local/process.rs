@@ -1,4 +1,4 @@
-//! How `initdb` and `postgres` are run: as whom, with what environment, and so that they end with us.
+//! Runs `initdb` and `postgres`: the account, the environment, and their end with mig-ci's process.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,9 +11,9 @@ use nix::unistd::Pid;
 use super::postmaster_plan::PostmasterPlan;
 use crate::server::error::ProviderError;
 
-/// A program of the folder, with its output in its log, and with nothing of our environment that PostgreSQL would heed.
+/// A command for a program of the folder: output to its log, and no variables of the environment that affect PostgreSQL.
 pub(crate) fn program(plan: &PostmasterPlan, name: &str) -> Result<Command, ProviderError> {
-    let log = plan.place.log(name);
+    let log = plan.cluster.log(name);
     let file = File::create(&log).map_err(|error| ProviderError::file("write", &log, &error))?;
     let second = file.try_clone().map_err(|error| ProviderError::file("write", &log, &error))?;
     let mut command = Command::new(plan.folder.join(name));
@@ -21,11 +21,11 @@ pub(crate) fn program(plan: &PostmasterPlan, name: &str) -> Result<Command, Prov
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| keeps(name)))
         .env("LC_ALL", "C")
-        .current_dir(&plan.place.directory)
+        .current_dir(&plan.cluster.directory)
         .stdin(Stdio::null())
         .stdout(file)
         .stderr(second)
-        // A terminal's Ctrl-C goes to a whole process group. The order of the end is ours.
+        // Keeps a terminal's Ctrl-C from the server, because mig-ci stops it in order.
         .process_group(0);
     if let Some(account) = &plan.account {
         command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
@@ -43,9 +43,9 @@ pub(crate) fn spawn(
     plan: &PostmasterPlan,
     mut command: Command,
     name: &str,
-    when_we_die: Signal,
+    death_signal: Signal,
 ) -> Result<Child, ProviderError> {
-    end_with_us(&mut command, when_we_die);
+    die_with_parent(&mut command, death_signal);
     command.spawn().map_err(|error| ProviderError::File {
         doing: "run",
         path: plan.folder.join(name),
@@ -59,25 +59,25 @@ pub(crate) fn spawn(
     })
 }
 
-/// Has the kernel end the child when this thread ends, by whatever: SIGKILL included.
+/// Makes the kernel send `signal` to the child when this thread ends, even by SIGKILL.
 #[cfg(target_os = "linux")]
 #[expect(
     unsafe_code,
     reason = "code between fork and exec is unsafe by its nature; these are three bare system calls"
 )]
-fn end_with_us(command: &mut Command, signal: Signal) {
+fn die_with_parent(command: &mut Command, signal: Signal) {
     let parent = Pid::this();
-    // SAFETY: only async-signal-safe calls (prctl, getppid), no allocation, no lock. std changes the user before it runs
-    // this, as it must be: a change of the user clears the setting.
+    // SAFETY: only async-signal-safe calls (prctl, getppid), no allocation, no lock. std changes the user before this, as
+    // required: a change of the user clears the setting.
     unsafe {
         command.pre_exec(move || {
             nix::sys::prctl::set_pdeathsig(signal)?;
-            // The parent may have ended before the setting was made.
+            // The parent may have ended before the call of prctl.
             if Pid::parent() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
         });
     }
 }
 
-/// Elsewhere the next start's sweep has to do it.
+/// On other systems the next start's cleanup does this.
 #[cfg(not(target_os = "linux"))]
-fn end_with_us(_: &mut Command, _: Signal) {}
+fn die_with_parent(_: &mut Command, _: Signal) {}

@@ -1,4 +1,4 @@
-//! Against the PostgreSQL binaries of this machine.
+//! Tests with the PostgreSQL binaries of this machine.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ async fn start(request: &ServerRequest) -> Server {
     Server::start(request, &events).await.unwrap()
 }
 
-/// The folder of a run, wherever it is.
+/// The directory of a run, in any location.
 fn folder(run: &RunId) -> Option<PathBuf> {
     cluster_folder::bases()
         .into_iter()
@@ -39,9 +39,9 @@ fn lives(pid: u32) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_comes_serves_and_goes() {
+async fn a_server_is_started_used_and_removed() {
     let request = request(PostgresSettings::default());
-    let (events, mut heard) = mpsc::unbounded_channel();
+    let (events, mut receiver) = mpsc::unbounded_channel();
     let server = Server::start(&request, &events).await.unwrap();
     let folder = folder(&request.run).unwrap();
     let pid = postmaster(&folder);
@@ -73,14 +73,14 @@ async fn a_server_comes_serves_and_goes() {
     assert!(stopped.server_cpu.is_some_and(|cpu| cpu > Duration::ZERO), "{stopped:?}");
     assert!(!folder.exists() && !lives(pid));
 
-    let told: Vec<String> =
-        std::iter::from_fn(|| heard.try_recv().ok()).map(|e| format!("{e:?}")).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("ProviderStarting") && told[1].starts_with("ServerReady"));
+    let received: Vec<String> =
+        std::iter::from_fn(|| receiver.try_recv().ok()).map(|e| format!("{e:?}")).collect();
+    assert_eq!(received.len(), 2, "{received:?}");
+    assert!(received[0].starts_with("ProviderStarting") && received[1].starts_with("ServerReady"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings_extensions_and_the_superuser_are_as_configured() {
+async fn settings_extensions_and_role_are_as_configured() {
     let mut settings = PostgresSettings {
         version: Some(9),
         role: crate::model::Role::Superuser,
@@ -112,7 +112,7 @@ async fn settings_extensions_and_the_superuser_are_as_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dropped_server_leaves_nothing() {
+async fn a_dropped_server_leaves_no_process_or_folder() {
     let request = request(PostgresSettings::default());
     let server = start(&request).await;
     let folder = folder(&request.run).unwrap();
@@ -122,12 +122,12 @@ async fn a_dropped_server_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_start_leaves_nothing() {
-    // Within initdb, about at its end, and within the wait for the first answer.
+async fn a_cancelled_start_leaves_no_folder() {
+    // During initdb, near its end, and during the wait for the first response.
     for after in [50, 300, 700] {
         let request = request(PostgresSettings::default());
         let (events, _events) = mpsc::unbounded_channel();
-        let begun = Instant::now();
+        let start_time = Instant::now();
         let cut =
             tokio::time::timeout(Duration::from_millis(after), Server::start(&request, &events))
                 .await;
@@ -135,12 +135,12 @@ async fn a_cancelled_start_leaves_nothing() {
         assert_eq!(report.problems, Vec::<String>::new());
         drop(cut);
         assert_eq!(folder(&request.run), None);
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        assert!(start_time.elapsed() < Duration::from_secs(4), "{:?}", start_time.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_server_is_noticed_and_cleaned_up() {
+async fn a_crashed_server_is_detected_and_cleaned_up() {
     let request = request(PostgresSettings::default());
     let server = start(&request).await;
     let folder = folder(&request.run).unwrap();
@@ -152,8 +152,8 @@ async fn a_killed_server_is_noticed_and_cleaned_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_initdb_says_is_shown() {
-    let room = tempfile::tempdir().unwrap();
+async fn the_error_contains_the_output_of_initdb() {
+    let programs = tempfile::tempdir().unwrap();
     for (name, text) in [
         (
             "initdb",
@@ -161,21 +161,21 @@ async fn what_initdb_says_is_shown() {
         ),
         ("postgres", "#!/bin/sh\necho 'postgres (PostgreSQL) 15.18'\n"),
     ] {
-        let file = room.path().join(name);
+        let file = programs.path().join(name);
         std::fs::write(&file, text).unwrap();
         set_mode(&file, 0o755);
     }
-    set_mode(room.path(), 0o755);
+    set_mode(programs.path(), 0o755);
     let run = RunId::new();
     let account = cluster_folder::account().unwrap();
-    let place = cluster_folder::choose(&run, account.as_ref()).unwrap();
-    let folder = room.path().to_owned();
-    let plan = PostmasterPlan { folder, place: place.clone(), account, settings: Vec::new() };
-    let mut keeper = Keeper::start(plan).unwrap();
-    let error = keeper.running().await.unwrap_err().to_string();
+    let cluster = cluster_folder::choose(&run, account.as_ref()).unwrap();
+    let folder = programs.path().to_owned();
+    let plan = PostmasterPlan { folder, cluster: cluster.clone(), account, settings: Vec::new() };
+    let mut handle = PostmasterHandle::start(plan).unwrap();
+    let error = handle.running().await.unwrap_err().to_string();
     assert!(error.contains("No space left on device"), "{error}");
-    assert_eq!(keeper.stop().await.problems, Vec::<String>::new());
-    assert!(!place.directory.exists());
+    assert_eq!(handle.stop().await.problems, Vec::<String>::new());
+    assert!(!cluster.directory.exists());
 }
 
 fn set_mode(path: &std::path::Path, mode: u32) {
@@ -183,9 +183,9 @@ fn set_mode(path: &std::path::Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// On one thread, because the subscriber of a test is its thread's.
+/// On one thread, because the subscriber of a test is bound to its thread.
 #[tokio::test]
-async fn notices_come_from_a_real_server() {
+async fn notices_of_a_server_are_collected() {
     use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
     let log =
         tracing_subscriber::fmt::layer().with_filter(tracing_subscriber::EnvFilter::new("off"));
@@ -200,8 +200,12 @@ async fn notices_come_from_a_real_server() {
         connect::execute(&mut owner, sql, "test").await.unwrap();
     })
     .await;
-    let told: Vec<String> = notices.iter().map(|n| format!("{}: {}", n.level, n.message)).collect();
-    assert_eq!(told, ["notice: relation \"t\" already exists, skipping", "warning: careful"]);
+    let roles_problem: Vec<String> =
+        notices.iter().map(|n| format!("{}: {}", n.level, n.message)).collect();
+    assert_eq!(
+        roles_problem,
+        ["notice: relation \"t\" already exists, skipping", "warning: careful"]
+    );
     owner.close().await.unwrap();
     server.stop().await;
 }

@@ -1,10 +1,10 @@
-//! The provider `url`: a server that exists, and that others may use. Only databases and one role with our prefix are made
-//! on it, besides the roles that the project's `prepare` SQL makes, and all of them are removed.
+//! The provider `url`: an existing server that others may use. mig-ci creates only databases and one role with its prefix
+//! there, in addition to the roles of the project's `prepare` SQL, and removes all of them.
 //!
 //! A session with the run's name in `application_name` (the anchor) stays open from before the first database until after
-//! the last drop. A run without its anchor has ended, whatever its machine was: that is what sweeps go by. The anchor never
-//! works, so that the server sees at once when its client is gone; a session that is in the middle of a statement may go on
-//! for hours without one.
+//! the last drop. Cleanup treats a run without its anchor as ended, on any machine. The anchor is always idle, so that the
+//! server detects at once when its client is gone; a session that is executing a statement may continue for hours without
+//! one.
 
 mod leftovers;
 
@@ -23,14 +23,13 @@ use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
 use crate::secrets;
 use crate::server::borrowed_roles;
-use crate::server::clean_report::{CleanupScope, Swept};
+use crate::server::clean_report::{CleanReport, CleanupScope};
 use crate::server::error::{ProviderError, describe};
 use crate::server::run_id::{RunId, run_of_role};
-use leftovers::{ROLES, SWEEPER, names, remove};
+use leftovers::{CLEANUP_APPLICATION, ROLES, names, remove};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
-/// See the file's head.
 pub(crate) struct UrlProvider;
 
 impl Provider for UrlProvider {
@@ -45,15 +44,17 @@ impl Provider for UrlProvider {
         begin(start).boxed()
     }
 
-    fn sweep<'a>(
+    fn clean_up<'a>(
         &'a self,
         settings: &'a PostgresSettings,
         scope: &'a CleanupScope,
-    ) -> BoxFuture<'a, Swept> {
+    ) -> BoxFuture<'a, CleanReport> {
         async move {
-            match sweep(settings, scope).await {
-                Ok(swept) => swept,
-                Err(error) => Swept { problems: vec![error.to_string()], ..Swept::default() },
+            match clean_up(settings, scope).await {
+                Ok(report) => report,
+                Err(error) => {
+                    CleanReport { problems: vec![error.to_string()], ..CleanReport::default() }
+                }
             }
         }
         .boxed()
@@ -90,7 +91,7 @@ fn options(settings: &PostgresSettings, run: &RunId) -> Result<PgConnectOptions,
             reason: "it does not begin with postgres://".to_owned(),
         });
     }
-    // The error may quote a part of the URL, and that part may be the password.
+    // The error may quote a part of the URL, such as the password.
     let options = PgConnectOptions::from_str(url).map_err(|_| ProviderError::BadUrl {
         reason: "its host, port or parameters cannot be read (a password with special characters must be percent-encoded)"
             .to_owned(),
@@ -99,10 +100,10 @@ fn options(settings: &PostgresSettings, run: &RunId) -> Result<PgConnectOptions,
         Some(_) => options,
         None => options.database("postgres"),
     };
-    Ok(connect::dressed(options, run))
+    Ok(connect::with_run_name(options, run))
 }
 
-/// Makes the session one that the server does not end for being idle, and returns `server_version_num`.
+/// Disables the idle timeout of the session, and returns `server_version_num`.
 async fn hold(anchor: &mut PgConnection) -> Result<u32, ProviderError> {
     let version_num: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
         .fetch_one(&mut *anchor)
@@ -113,7 +114,7 @@ async fn hold(anchor: &mut PgConnection) -> Result<u32, ProviderError> {
     if version_num >= 140_000 {
         connect::execute(anchor, "SET idle_session_timeout = 0", "keep a session open").await?;
     }
-    // Whatever lies between here and there forgets connections on which nothing is said.
+    // Firewalls and NAT drop idle connections.
     let keep_alive = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 20; SET tcp_keepalives_count = 6";
     connect::execute(anchor, keep_alive, "keep a session open").await?;
     Ok(version_num.unsigned_abs())
@@ -132,13 +133,13 @@ async fn may_create_databases(anchor: &mut PgConnection) -> Result<(), ProviderE
     if may { Ok(()) } else { Err(ProviderError::NoCreateDb { user }) }
 }
 
-/// A server that stays; what we made on it goes.
+/// A shared server, on which only the run's own objects are removed.
 struct Borrowed {
     admin: PgConnectOptions,
     anchor: PgConnection,
     run: RunId,
     version_num: u32,
-    /// Those that were there before.
+    /// The roles that existed before the run.
     roles: BTreeSet<String>,
 }
 
@@ -146,9 +147,9 @@ impl RunningServer for Borrowed {
     fn stop(mut self: Box<Self>) -> BoxFuture<'static, StoppedServer> {
         async move {
             let scope = CleanupScope::Run(self.run.clone());
-            let mut swept = match remove(&mut self.anchor, &self.admin, self.version_num, &scope).await {
-                Ok(swept) => swept,
-                // The anchor may have been cut; a new session can still do it.
+            let mut report = match remove(&mut self.anchor, &self.admin, self.version_num, &scope).await {
+                Ok(report) => report,
+                // If the anchor's connection broke, a new session removes them.
                 Err(_) => match connect::connect(&self.admin, CONNECT_WITHIN).await {
                     Ok(mut fresh) => remove(&mut fresh, &self.admin, self.version_num, &scope)
                         .await
@@ -160,19 +161,19 @@ impl RunningServer for Borrowed {
                     )),
                 },
             };
-            let roles_left = self.strange_roles().await.unwrap_or_default();
-            swept.problems.extend(told(&roles_left));
+            let roles_left = self.unlabelled_roles().await.unwrap_or_default();
+            report.problems.extend(roles_problem(&roles_left));
             connect::close(self.anchor).await;
-            StoppedServer { problems: swept.problems, roles_left, ..StoppedServer::default() }
+            StoppedServer { problems: report.problems, roles_left, ..StoppedServer::default() }
         }
         .boxed()
     }
 }
 
 impl Borrowed {
-    /// Roles that are new, and that nobody has said anything about. They may be somebody else's, and stay.
-    async fn strange_roles(&mut self) -> Option<Vec<String>> {
-        // A server that is gone has been told of.
+    /// New roles without a label. They may belong to another user, and remain.
+    async fn unlabelled_roles(&mut self) -> Option<Vec<String>> {
+        // An unreachable server is already reported.
         let now = names(&mut self.anchor, ROLES).await.ok()?;
         let labelled = borrowed_roles::labelled(&mut self.anchor).await.ok()?;
         let is_strange = |name: &&String| {
@@ -183,8 +184,8 @@ impl Borrowed {
     }
 }
 
-fn told(strange: &[String]) -> Option<String> {
-    let names: Vec<String> = strange.iter().map(|name| format!("`{name}`")).collect();
+fn roles_problem(foreign: &[String]) -> Option<String> {
+    let names: Vec<String> = foreign.iter().map(|name| format!("`{name}`")).collect();
     (!names.is_empty()).then(|| {
         format!(
             "these roles were created on the server of postgres.url during the run: {}; if this project's \
@@ -194,20 +195,23 @@ fn told(strange: &[String]) -> Option<String> {
     })
 }
 
-fn problem(text: String) -> Swept {
-    Swept { problems: vec![text], ..Swept::default() }
+fn problem(text: String) -> CleanReport {
+    CleanReport { problems: vec![text], ..CleanReport::default() }
 }
 
-async fn sweep(settings: &PostgresSettings, scope: &CleanupScope) -> Result<Swept, ProviderError> {
-    // The sweeper is no run: its session must not make a dead run look alive, nor a new one for others.
-    let admin = options(settings, &RunId::new())?.application_name(SWEEPER);
+async fn clean_up(
+    settings: &PostgresSettings,
+    scope: &CleanupScope,
+) -> Result<CleanReport, ProviderError> {
+    // The cleanup session must not count as a session of a run.
+    let admin = options(settings, &RunId::new())?.application_name(CLEANUP_APPLICATION);
     let mut connection = connect::connect(&admin, CONNECT_WITHIN)
         .await
         .map_err(|error| ProviderError::Unreachable { reason: describe(&error) })?;
     let version_num = hold(&mut connection).await?;
-    let swept = remove(&mut connection, &admin, version_num, scope).await;
+    let report = remove(&mut connection, &admin, version_num, scope).await;
     connect::close(connection).await;
-    swept
+    report
 }
 
 #[cfg(test)]

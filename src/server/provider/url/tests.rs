@@ -1,4 +1,4 @@
-//! Against an existing server: one that the provider `local` makes for the test.
+//! Tests with an existing server, started by the provider `local`.
 
 use sqlx::Connection as _;
 use tokio::sync::mpsc;
@@ -24,7 +24,6 @@ async fn start(settings: PostgresSettings) -> Result<Server, ProviderError> {
     Server::start(&ServerRequest { settings, run: RunId::new(), jobs: 2 }, &events).await
 }
 
-/// The existing server.
 struct ExistingServer(Server);
 
 impl ExistingServer {
@@ -45,22 +44,25 @@ impl ExistingServer {
         connection.close().await.unwrap();
     }
 
-    /// Waits until the server has noticed that the sessions of a run are gone.
+    /// Waits until the server has ended all sessions of a run.
     async fn until_no_session_of(&self, run: &RunId) {
-        let begun = std::time::Instant::now();
+        let start_time = std::time::Instant::now();
         let mut connection = connect::open(&self.0.admin(), "test").await.unwrap();
         loop {
             let all = names(&mut connection, "SELECT application_name FROM pg_stat_activity").await;
             if !all.unwrap().iter().any(|name| name.contains(&run.to_string())) {
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "sessions of {run} are still there");
+            assert!(
+                start_time.elapsed() < Duration::from_secs(60),
+                "sessions of {run} are still there"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         connection.close().await.unwrap();
     }
 
-    /// Databases and roles with our prefix.
+    /// Databases and roles with mig-ci's prefix.
     async fn ours(&self) -> Vec<String> {
         let mut connection = connect::open(&self.0.admin(), "test").await.unwrap();
         let sql = "SELECT datname::text FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles ORDER BY 1";
@@ -84,7 +86,7 @@ async fn database_owner(server: &Server, database: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_run_makes_it_removes_whoever_the_user_is() {
+async fn a_run_removes_its_objects_for_each_kind_of_user() {
     let host = ExistingServer::start().await;
     host.run("CREATE ROLE maker LOGIN CREATEDB CREATEROLE; CREATE ROLE plain LOGIN CREATEDB").await;
     for (user, own_role) in [("mig_ci", true), ("maker", true), ("plain", false)] {
@@ -110,14 +112,14 @@ async fn what_a_run_makes_it_removes_whoever_the_user_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_run_is_swept_and_a_living_one_is_not() {
+async fn only_objects_of_dead_runs_are_removed() {
     let host = ExistingServer::start().await;
     host.run("CREATE DATABASE mig_ci_notes").await;
     let living = start(settings(&host.url("mig_ci"))).await.unwrap();
     let dead = start(settings(&host.url("mig_ci"))).await.unwrap();
     let database = living.create_database().await.unwrap();
     let leftover = dead.create_database().await.unwrap();
-    // As after SIGKILL: its sessions are gone, its databases are not.
+    // As after SIGKILL: its sessions are gone, but its databases remain.
     let run = dead.run.clone();
     drop(dead);
     host.until_no_session_of(&run).await;
@@ -142,7 +144,7 @@ async fn a_dead_run_is_swept_and_a_living_one_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_who_may_not_is_told_what_is_missing() {
+async fn a_missing_privilege_is_named_in_the_error() {
     let host = ExistingServer::start().await;
     host.run("CREATE ROLE nobody LOGIN; CREATE ROLE plain LOGIN CREATEDB").await;
     let refused = start(settings(&host.url("nobody"))).await.unwrap_err();
@@ -163,7 +165,7 @@ async fn a_user_who_may_not_is_told_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_not_there_is_told_without_its_url() {
+async fn the_error_of_an_unreachable_server_hides_the_url() {
     let text =
         start(settings("postgres://u:hunter2@127.0.0.1:1/db")).await.unwrap_err().to_string();
     assert!(text.contains("postgres.url") && text.contains("refused"), "{text}");
@@ -171,7 +173,7 @@ async fn a_server_that_is_not_there_is_told_without_its_url() {
 }
 
 #[test]
-fn a_url_that_cannot_be_read_is_not_shown() {
+fn the_error_of_an_invalid_url_hides_it() {
     for url in [
         "postgres://u:hunter2@h:port/db",
         "mysql://u:hunter2@h/db",
@@ -186,7 +188,7 @@ fn a_url_that_cannot_be_read_is_not_shown() {
 }
 
 #[test]
-fn the_maintenance_database_has_a_default() {
+fn the_maintenance_database_is_postgres_by_default() {
     let run = RunId::new();
     let options = |url| options(&settings(url), &run).unwrap();
     assert_eq!(options("postgresql://u@h").get_database(), Some("postgres"));
@@ -196,7 +198,7 @@ fn the_maintenance_database_has_a_default() {
 }
 
 #[test]
-fn a_living_run_is_stale_for_nobody() {
+fn a_living_run_is_never_stale() {
     let run = RunId::new();
     let living = BTreeSet::from([run.as_str().to_owned()]);
     assert!(!in_scope(run.as_str(), &CleanupScope::Stale, &living));

@@ -1,7 +1,7 @@
-//! How a container is reached, from a desk or from inside another container.
+//! How a container is reached, from the host or from inside another container.
 //!
-//! testcontainers' own `get_host()` is right in one of these situations only, so that this is our own algorithm. Each row
-//! was tried:
+//! The `get_host()` of testcontainers is correct in only one of these situations, so mig-ci determines the address itself.
+//! Each row is tested:
 //!
 //! | mig-ci runs | the server's container | reached at |
 //! | --- | --- | --- |
@@ -9,7 +9,7 @@
 //! | in a container, user-defined network | put on the same network | its address there, 5432 |
 //! | in a container, default bridge | put on `bridge` | its address there, 5432 |
 //! | `--network container:X` | as for X | as for X |
-//! | remote engine, or an engine that does not know us | published on all addresses | first that answers |
+//! | remote engine, or an engine that does not know mig-ci's container | published on all addresses | first that responds |
 
 use std::fmt;
 use std::fs;
@@ -23,17 +23,18 @@ use crate::server::error::ProviderError;
 /// The server's port in the container.
 pub(crate) const PORT: u16 = 5432;
 
-/// `container:X` of `container:Y` of …: nobody nests deeper.
+/// Limit for chains of `--network container:X`.
 const MAX_HOPS: usize = 8;
 
-/// What the container gets, so that we reach it.
+/// How the container is made reachable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NetworkPlan {
-    /// Its port, on this machine's loopback alone.
+    /// Its port is published on this machine's loopback address only.
     Loopback,
-    /// A place on our own network; nothing is published.
+    /// It joins mig-ci's own network; nothing is published.
     Join { network: String },
-    /// Its port on all addresses of the engine's machine, which is one of `hosts`. The random password guards it.
+    /// Its port is published on all addresses of the engine's machine, which is one of `hosts`. A random password protects
+    /// it.
     Everywhere { hosts: Vec<String> },
 }
 
@@ -47,7 +48,7 @@ impl NetworkPlan {
         }
     }
 
-    /// The network to put the container on.
+    /// The network that the container joins.
     pub(crate) fn join(&self) -> Option<&str> {
         match self {
             Self::Join { network } => Some(network),
@@ -55,7 +56,7 @@ impl NetworkPlan {
         }
     }
 
-    /// What the reader of the report should know.
+    /// A remark for the report.
     pub(crate) fn note(&self) -> Option<&'static str> {
         match self {
             Self::Loopback | Self::Join { .. } => None,
@@ -67,7 +68,7 @@ impl NetworkPlan {
     }
 }
 
-/// Where a server may be.
+/// A possible address of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerAddress {
     pub(crate) host: String,
@@ -80,14 +81,14 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-/// Looks at where we are.
+/// Determines the plan from the engine's address and mig-ci's own container.
 pub(crate) async fn plan(engine: &Engine) -> NetworkPlan {
     if let Some(host) = remote_host(&engine::address()) {
         return everywhere(Some(host));
     }
     let Some(mut id) = own_container() else { return NetworkPlan::Loopback };
     for _ in 0..MAX_HOPS {
-        // An engine that does not know us (Docker in Docker) does not run on our machine.
+        // An engine that does not know mig-ci's container (Docker in Docker) runs on another machine.
         let Some(container) = engine.inspect(&id).await else { return everywhere(None) };
         match attached(&container) {
             Attached::Host => return NetworkPlan::Loopback,
@@ -99,13 +100,13 @@ pub(crate) async fn plan(engine: &Engine) -> NetworkPlan {
     everywhere(None)
 }
 
-/// The addresses at which the started container may be, the likeliest first.
+/// The possible addresses of the started container, the most likely first.
 pub(crate) async fn addresses(
     engine: &Engine,
     id: &str,
     plan: &NetworkPlan,
 ) -> Result<Vec<ServerAddress>, ProviderError> {
-    // A container that has just ended has no addresses; who waits for its answer finds that out.
+    // A container that has just ended has no addresses; waiting for its response detects that.
     let Some(container) = engine.inspect(id).await else { return Ok(Vec::new()) };
     let missing = |what: &str| ProviderError::Docker {
         doing: "find the address of the new container".to_owned(),
@@ -143,7 +144,7 @@ fn everywhere(url_host: Option<String>) -> NetworkPlan {
     NetworkPlan::Everywhere { hosts: hosts.into_iter().flatten().collect() }
 }
 
-/// The host of an engine that is reached over the network; one on this machine's loopback is not remote.
+/// The host of an engine that is reached over the network; `None` for this machine's loopback address.
 fn remote_host(address: &str) -> Option<String> {
     let rest =
         ["tcp://", "http://", "https://"].iter().find_map(|scheme| address.strip_prefix(scheme))?;
@@ -156,12 +157,12 @@ fn remote_host(address: &str) -> Option<String> {
     (!local).then(|| host.to_owned())
 }
 
-/// How a container is connected.
+/// The network of a container.
 #[derive(Debug, PartialEq, Eq)]
 enum Attached {
     Host,
     Network(String),
-    /// As this other container.
+    /// The network of this other container.
     Like(String),
     Nowhere,
 }
@@ -183,7 +184,7 @@ fn attached(container: &ContainerInspectResponse) -> Attached {
         .map(|(name, _)| name.as_str())
         .filter(|name| *name != "none" && *name != "host")
         .collect();
-    // A user-defined network before the bridge; the one that it was started on before those it joined later.
+    // A user-defined network before the bridge; the one it was started with before those it joined later.
     names.sort_by_key(|name| (*name == "bridge", *name != mode, *name));
     names.first().map_or(Attached::Nowhere, |name| Attached::Network((*name).to_owned()))
 }
@@ -203,13 +204,13 @@ fn published(container: &ContainerInspectResponse) -> Option<u16> {
     bindings.iter().find_map(|binding| binding.host_port.as_deref()?.parse().ok())
 }
 
-/// The id of the container that we run in, if we do.
+/// The ID of the container that mig-ci runs in, if any.
 pub(crate) fn own_container() -> Option<String> {
     own_id(&fs::read_to_string("/proc/self/mountinfo").ok()?).map(str::to_owned)
 }
 
-/// Docker puts `/etc/hosts` and its like into every container from `…/containers/<id>/`. The root of the mount counts,
-/// not the mount point: on a host the folders of *other* containers can be mount points.
+/// Docker mounts `/etc/hosts` and other files into every container from `…/containers/<id>/`. The root of the mount is
+/// decisive, not the mount point: on a host the folders of *other* containers can be mount points.
 fn own_id(mountinfo: &str) -> Option<&str> {
     const FILES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
     mountinfo.lines().find_map(|line| {
@@ -227,7 +228,7 @@ fn default_gateway(table: &str) -> Option<Ipv4Addr> {
         let mut fields = line.split_whitespace().skip(1);
         let (destination, gateway) = (fields.next()?, fields.next()?);
         let gateway = u32::from_str_radix(gateway, 16).ok()?;
-        // Written as the machine's own integer over network order: reversed on little-endian machines.
+        // The network-order bytes are printed as a native integer: reversed on little-endian machines.
         (destination == "00000000" && gateway != 0).then(|| Ipv4Addr::from(gateway.to_ne_bytes()))
     })
 }

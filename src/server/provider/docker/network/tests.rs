@@ -1,4 +1,4 @@
-//! What is decided from what an engine and a kernel say; the situations themselves are tried with a real engine.
+//! Decisions from an engine's data and the kernel's files; tests with a real engine cover the situations themselves.
 
 use testcontainers::bollard::models::{EndpointSettings, HostConfig, NetworkSettings, PortBinding};
 
@@ -27,7 +27,7 @@ fn container(mode: &str, networks: &[(&str, &str)]) -> ContainerInspectResponse 
 }
 
 #[test]
-fn every_mode_has_its_way() {
+fn each_network_mode_is_recognized() {
     let network = |name: &str| Attached::Network(name.to_owned());
     assert_eq!(attached(&container("host", &[("host", "")])), Attached::Host);
     assert_eq!(attached(&container("default", &[("bridge", "172.17.0.2")])), network("bridge"));
@@ -44,7 +44,7 @@ fn every_mode_has_its_way() {
 }
 
 #[test]
-fn of_several_networks_the_first_own_one_is_taken() {
+fn a_user_defined_network_is_preferred() {
     let joined = container("b", &[("bridge", "172.17.0.2"), ("a", "10.0.0.2"), ("b", "10.0.1.2")]);
     assert_eq!(attached(&joined), Attached::Network("b".to_owned()));
     let later = container("bridge", &[("bridge", "172.17.0.2"), ("z", "10.0.0.2")]);
@@ -66,12 +66,12 @@ fn addresses_come_from_the_network_or_the_published_port() {
 }
 
 #[test]
-fn our_own_container_is_known_by_its_hosts_file() {
+fn the_own_container_is_identified_by_its_mounted_files() {
     let inside = format!(
         "89 72 0:21 / /proc rw - proc proc rw\n91 72 254:0 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw,relatime - ext4 /dev/vda rw\n"
     );
     assert_eq!(own_id(&inside), Some(ID));
-    // A host sees the shared memory of its containers.
+    // On a host the shared memory of its containers is visible.
     let host =
         format!("91 72 0:50 / /var/lib/docker/containers/{ID}/mounts/shm rw - tmpfs shm rw\n");
     assert_eq!(own_id(&host), None);
@@ -88,7 +88,7 @@ fn engines_on_the_loopback_are_not_remote() {
 }
 
 #[test]
-fn a_remote_engine_is_tried_at_its_own_host_first() {
+fn the_host_of_a_remote_engine_is_tried_first() {
     let NetworkPlan::Everywhere { hosts } = everywhere(Some("docker".to_owned())) else { panic!() };
     assert_eq!(hosts.first().map(String::as_str), Some("docker"));
     assert_eq!(hosts.last().map(String::as_str), Some("localhost"));
@@ -96,7 +96,7 @@ fn a_remote_engine_is_tried_at_its_own_host_first() {
 }
 
 #[test]
-fn the_gateway_is_that_of_the_default_route() {
+fn the_gateway_of_the_default_route_is_parsed() {
     let table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n\
                  eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n\
                  eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\n";

@@ -1,10 +1,10 @@
-//! The first look at a chunk: which of its schemas are there, and how their things have to be asked for.
+//! The first query of a chunk: which of its schemas exist, and how their items must be rendered.
 //!
-//! A thing that has the name of one of `pg_catalog`'s (a table `path`, a function `lower`) is hidden behind that even where
-//! its own schema is the search path, and so PostgreSQL names the schema with it. The own schema could be put first; but
-//! then its operators would take part in what PostgreSQL asks itself while it renders a view, with the rights of whoever
-//! reads. Such a schema is *shadowed*: its items come in full, and `sql::without_own_schema` does the rest. So is one that the
-//! reader's role may not use, since PostgreSQL leaves that out of the search path.
+//! An item with the name of an object in `pg_catalog` (a table `path`, a function `lower`) is hidden by that object even if
+//! its own schema is the search path, so PostgreSQL renders it with its schema. With the own schema before `pg_catalog`,
+//! PostgreSQL would use the schema's operators while it renders a view, with the privileges of the reader. Such a schema is
+//! *shadowed*: its items are transferred in full, and `sql::without_own_schema` removes the name. The same applies to a
+//! schema without USAGE for the reader's role, because PostgreSQL ignores it in the search path.
 
 use std::collections::BTreeMap;
 
@@ -16,27 +16,27 @@ use crate::postgres::Session;
 use crate::postgres::failure;
 use crate::sql::quote_literal;
 
-const QUERY: &str = include_str!("kinds/survey.sql");
+const QUERY: &str = include_str!("kinds/schema_scan.sql");
 
-/// A schema that is there.
+/// An existing schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FoundSchema {
     pub(crate) name: String,
     pub(crate) shadowed: bool,
-    /// How many things of it lock others while they are rendered.
+    /// The number of its items that take locks while they are rendered.
     pub(crate) weight: i64,
 }
 
-/// What the first look has shown.
+/// The result of the first query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Survey {
-    /// By oid.
+pub(crate) struct SchemaScan {
+    /// By OID.
     pub(crate) schemas: BTreeMap<u32, FoundSchema>,
-    /// Relations to leave out.
+    /// OIDs of relations to omit.
     pub(crate) left_out: Vec<u32>,
 }
 
-impl Survey {
+impl SchemaScan {
     pub(crate) async fn of(
         session: &mut Session,
         major: u32,
@@ -47,7 +47,7 @@ impl Survey {
             .replace("{names}", &texts(schemas.iter().map(String::as_str)))
             .replace("{left_out_schemas}", &texts(left_out.iter().map(|(schema, _)| schema)))
             .replace("{left_out_tables}", &texts(left_out.iter().map(|(_, table)| table)));
-        let mut survey = Self::default();
+        let mut scan = Self::default();
         for row in session.query(&query).await? {
             let read = || -> Result<_, sqlx::Error> {
                 let oid: String = row.try_get("oid")?;
@@ -63,14 +63,14 @@ impl Survey {
                 Ok((oid, found))
             };
             match read().map_err(|error| failure::of_own(&error))? {
-                (oid, Some(found)) => drop(survey.schemas.insert(oid, found)),
-                (oid, None) => survey.left_out.push(oid),
+                (oid, Some(found)) => drop(scan.schemas.insert(oid, found)),
+                (oid, None) => scan.left_out.push(oid),
             }
         }
-        Ok(survey)
+        Ok(scan)
     }
 
-    /// The schemas in parts of which none locks much: the server's table of locks is everybody's.
+    /// Splits the schemas into batches that take few locks, because all sessions of the server share the lock table.
     pub(crate) fn batches(&self, oids: &[u32], most: i64) -> Vec<Vec<u32>> {
         let mut batches: Vec<Vec<u32>> = Vec::new();
         let mut weight = 0;
@@ -99,14 +99,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_keep_the_weight_low_and_leave_nobody_out() {
+    fn batches_limit_the_weight_and_contain_all_schemas() {
         let weights = [3, 3, 3, 20, 0, 0, 9, 1];
         let found = |weight| FoundSchema { name: String::new(), shadowed: false, weight };
-        let survey =
-            Survey { schemas: (1..).zip(weights.map(found)).collect(), left_out: Vec::new() };
-        let oids: Vec<u32> = survey.schemas.keys().copied().collect();
-        let batches = survey.batches(&oids, 10);
+        let scan =
+            SchemaScan { schemas: (1..).zip(weights.map(found)).collect(), left_out: Vec::new() };
+        let oids: Vec<u32> = scan.schemas.keys().copied().collect();
+        let batches = scan.batches(&oids, 10);
         assert_eq!(batches, [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8]]);
-        assert_eq!(survey.batches(&[], 10), Vec::<Vec<u32>>::new());
+        assert_eq!(scan.batches(&[], 10), Vec::<Vec<u32>>::new());
     }
 }
