@@ -1,4 +1,4 @@
-//! `mig-ci action` as a runner runs it: inputs and event in, log, files and exit code out.
+//! `mig-ci action` as a runner executes it: inputs and event in, log, files and exit code out.
 
 use std::fs;
 
@@ -71,7 +71,7 @@ fn one_failing_tenant_is_shown_everywhere() {
     assert_eq!(step.state.keys().collect::<Vec<_>>(), ["finished", "started"]);
 }
 
-/// Nothing was tried on a sample that stands at the head: it is none of those that passed.
+/// A sample that is already at the head tests nothing, and does not count as passed.
 #[test]
 fn a_sample_at_the_head_is_not_counted_as_passed() {
     let shop = shop()
@@ -90,7 +90,7 @@ fn a_sample_at_the_head_is_not_counted_as_passed() {
 }
 
 #[test]
-fn a_green_run_says_so() {
+fn a_passed_run_is_reported() {
     let shop = shop().file("migrations/2_note.sql", "ALTER TABLE members ADD note text;\n");
     let shop = shop.git_commit("head");
     let job = Job::of_event("pull_request.opened.json");
@@ -105,9 +105,9 @@ fn a_green_run_says_so() {
     assert_eq!(step.stderr, "", "all of the log is in one stream");
 }
 
-/// With the head itself checked out, and nobody to ask what the base branch is now.
+/// The head itself is checked out, and the current base branch cannot be queried.
 #[test]
-fn the_events_base_is_compared_with() {
+fn the_base_of_the_event_is_used() {
     let shop = shop();
     let base = shop.git(&["rev-parse", "HEAD"]);
     let shop = shop.file("migrations/2_note.sql", "SELECT 1;\n").git_commit("first");
@@ -122,7 +122,7 @@ fn the_events_base_is_compared_with() {
     let elsewhere = "1".repeat(40);
     assert_eq!(pending(&parent, &elsewhere), 1);
     assert_eq!(pending(&base, &elsewhere), 2);
-    // Other tools that imitate the runner give the event the head itself.
+    // Other tools that imitate the runner pass the head itself in the event.
     assert_eq!(pending(&parent, &head), 1);
 }
 
@@ -135,9 +135,9 @@ fn pull_request(head: &str, base: &str) -> Job {
     Job::of_payload("pull_request", &payload.to_string())
 }
 
-/// `ref: ${{ github.event.pull_request.head.sha }}`, and the base branch has got a migration since.
+/// `ref: ${{ github.event.pull_request.head.sha }}`, while the base branch has a new migration.
 #[test]
-fn the_head_is_not_compared_with_what_it_lacks() {
+fn the_head_is_compared_with_the_merge_base() {
     let shop = shop();
     let fork = shop.git(&["rev-parse", "HEAD"]);
     let shop = shop.file("migrations/3_note.sql", "SELECT 1;\n").git_commit("head");
@@ -172,7 +172,7 @@ fn the_head_is_not_compared_with_what_it_lacks() {
 }
 
 #[test]
-fn nothing_that_a_database_says_is_a_command() {
+fn database_messages_are_not_workflow_commands() {
     let nasty = "DO $$ BEGIN\n\
         RAISE WARNING E'a\\n::set-output name=result::passed\\n##[error]one\\n::add-mask::e\\n';\n\
         RAISE EXCEPTION E'x\\n::error file=y::two\\n::stop-commands::t\\n b ##[add-mask]three\\n::endgroup::'\n\
@@ -189,7 +189,7 @@ fn nothing_that_a_database_says_is_a_command() {
 }
 
 #[test]
-fn an_event_that_cannot_be_verified_is_a_shown_error() {
+fn an_unsupported_event_is_a_reported_error() {
     let shop = shop().file("mig-ci.toml", "[databses]\n");
     let job = Job::of_event("pull_request.opened.json");
     let step = job.read(&job.step(&shop).run().exit(3));
@@ -213,7 +213,7 @@ fn a_pull_request_target_is_refused() {
 }
 
 #[test]
-fn a_deleted_branch_is_no_failure_and_no_verdict() {
+fn a_deleted_branch_is_not_run() {
     let job = Job::of_event("push.tag.deleted.json");
     let step = job.read(&job.step(&shop()).run().success());
     assert_eq!(step.outputs["result"], "not-run");
@@ -222,7 +222,7 @@ fn a_deleted_branch_is_no_failure_and_no_verdict() {
 }
 
 #[test]
-fn inputs_that_are_not_understood_are_named() {
+fn invalid_inputs_are_named() {
     let job = Job::of_event("pull_request.opened.json");
     let refused = |name: &str, value: &str, exit| {
         let shop = shop();
@@ -235,16 +235,16 @@ fn inputs_that_are_not_understood_are_named() {
         "the input `comment` is \"on\": possible values: update, new, off"
     );
     assert!(refused("INPUT_PARTITION", "3/2", 2).contains("INDEX/COUNT"));
-    // Two samples, and the tenants that are made up.
+    // Two samples and the generated tenants.
     let text = refused("INPUT_PARTITION", "4/4", 3);
     assert!(text.contains("nothing in partition 4/4") && text.contains("at most 3 jobs"), "{text}");
     assert!(refused("INPUT_WORKING-DIRECTORY", "nowhere", 4).contains("actions/checkout"));
     assert!(refused("GITHUB_RUN_ID", "", 4).contains("GITHUB_RUN_ID is not set"));
 }
 
-/// Green for the wrong commit is worse than red.
+/// A passed verdict for the wrong commit would be worse than an error.
 #[test]
-fn a_workspace_with_another_commit_is_told() {
+fn a_workspace_with_another_commit_is_reported() {
     let shop = shop().file("migrations/2_note.sql", "SELECT 1;\n").git_commit("head");
     let job = Job::of_event("pull_request.opened.json");
     let step = job.step(&shop).env("INPUT_BASE", "main").env("GITHUB_SHA", "1".repeat(40));
@@ -255,9 +255,9 @@ fn a_workspace_with_another_commit_is_told() {
     assert!(warning.contains(&format!("event is about {HEAD}: ")), "{warning}");
 }
 
-/// A push is about its commit, and about nothing that lacks it.
+/// A push verifies its commit, or a descendant of it.
 #[test]
-fn a_push_verifies_what_was_pushed_or_what_contains_it() {
+fn a_push_verifies_its_commit_or_a_descendant() {
     let shop = shop();
     let pushed = shop.git(&["rev-parse", "HEAD"]);
     let shop = shop.file("migrations/2_note.sql", "SELECT 1;\n").git_commit("made by the job");
@@ -269,11 +269,11 @@ fn a_push_verifies_what_was_pushed_or_what_contains_it() {
         });
         (Job::of_payload("push", &payload.to_string()), after.to_owned())
     };
-    // A commit of the job's own on top of it is verified, and told.
+    // A commit that the job adds on top is verified, and reported.
     let (job, after) = push(&pushed, "main");
     let step = job.read(&job.step(&shop).env("GITHUB_SHA", after).run().success());
     assert!(step.commands("warning")[0].contains(&format!("the workspace is at commit {head}")));
-    // The branch has gone another way, or an older commit was checked out.
+    // The branch has diverged, or an older commit is checked out.
     shop.git(&["checkout", "--quiet", "--detach", &pushed]);
     for branch in ["main", "feature"] {
         let (job, after) = push(&head, branch);
@@ -287,13 +287,13 @@ fn a_push_verifies_what_was_pushed_or_what_contains_it() {
         );
         assert_eq!(step.outputs["result"], "error");
     }
-    // A person has said what to compare with.
+    // The base is configured explicitly.
     let (job, after) = push(&head, "main");
     let step = job.step(&shop).env("GITHUB_SHA", after).env("INPUT_BASE", &pushed);
     job.read(&step.run().success());
 }
 
-/// The exit code is `verify`'s, whatever else does not work.
+/// The exit code is that of `verify`, regardless of other failures.
 #[test]
 fn an_unwritable_runner_file_is_a_warning() {
     let job = Job::of_event("pull_request.opened.json");
@@ -313,7 +313,7 @@ fn an_unwritable_runner_file_is_a_warning() {
 }
 
 #[test]
-fn a_project_below_the_workspace_has_its_paths_from_the_repositorys_root() {
+fn paths_of_a_project_in_a_subfolder_start_at_the_repository_root() {
     let broken = "CREATE TABLE a (id int);\nSELECT nothing;\n";
     let workspace = project().file("services/shop/migrations/1_a.sql", broken).git_commit("base");
     let job = Job::of_event("workflow_dispatch.json");
@@ -336,7 +336,7 @@ fn a_project_below_the_workspace_has_its_paths_from_the_repositorys_root() {
 }
 
 #[test]
-fn annotations_can_be_left_out() {
+fn annotations_can_be_disabled() {
     let shop = shop().file("migrations/2_email.sql", NOT_NULL).git_commit("head");
     let job = Job::of_event("pull_request.opened.json");
     let run = job.step(&shop).env("INPUT_BASE", "main").env("INPUT_ANNOTATIONS", "false").run();
@@ -358,7 +358,7 @@ async fn leftovers_of_a_killed_run_are_removed_once_by_the_post_step() {
     wait_for_sleepers(&url, "pg_sleep(600)", 2).await;
     running.signal(Signal::SIGKILL);
     running.wait();
-    // The server needs a moment to see that its client is gone.
+    // The server detects after a moment that its client is gone.
     let anchors =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mig-ci % anchor'";
     wait_for(&url, anchors, 0).await;
@@ -366,7 +366,7 @@ async fn leftovers_of_a_killed_run_are_removed_once_by_the_post_step() {
     assert!(state.contains("started<<") && !state.contains("finished<<"), "{state}");
     assert_ne!(server.sql(databases).await, ["0"]);
 
-    // Without the state of a run that has begun there is nothing to do, and the databases stay.
+    // Without the state of a started run nothing is removed, and the databases remain.
     let idle = step(&["--post"]).run().success();
     assert_eq!(idle.stdout, "nothing to remove\n");
     assert_ne!(server.sql(databases).await, ["0"]);
@@ -401,7 +401,7 @@ async fn a_cancelled_job_ends_in_order() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// GitHub's wrapper of the image says what the program reads, and says nothing else.
+/// The inputs and outputs of action.yml are exactly those that the program uses.
 #[test]
 fn action_yml_has_the_outputs_that_a_step_has() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();

@@ -1,4 +1,4 @@
-//! The binary as such.
+//! The binary starts and ends.
 
 use crate::common::project;
 

@@ -1,22 +1,22 @@
-//! Somebody breaks a migration of the demo by hand: is the report enough to mend it, for one who has never seen it?
+//! A developer breaks a migration of the demo: is the report sufficient to fix it without prior knowledge?
 //!
-//! The snapshots are to be read as that person would: what is wrong, where, for whom, and what to do.
+//! Review the snapshots from that point of view: what is wrong, where, for which tenants, and how to fix it.
 
 use crate::common::{Project, demo};
 
-/// The demo in a checkout whose main branch has all of it.
+/// The demo in a checkout whose main branch contains all of it.
 fn checkout() -> Project {
     demo().git_commit("all is well")
 }
 
-/// What the report says from its first finding on.
+/// The report from its first finding on.
 fn findings(demo: &Project, database: &str) -> String {
     let run = demo.verify().args(["-n", database]).run().exit(1);
     let from = run.stdout.find("error[").unwrap_or_else(|| panic!("{}", run.stdout));
     run.stdout[from..].to_owned()
 }
 
-/// Replaces `old` in a file by `new`, and snapshots what is then said of `database`.
+/// Replaces `old` in a file by `new`, and takes a snapshot of the findings of `database`.
 fn edited(name: &str, database: &str, path: &str, old: &str, new: &str) {
     let demo = checkout();
     let text = demo.read(path);
@@ -26,7 +26,7 @@ fn edited(name: &str, database: &str, path: &str, old: &str, new: &str) {
     demo.redactions().bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// Adds a migration, and snapshots what is then said of `database`.
+/// Adds a migration, and takes a snapshot of the findings of `database`.
 fn added(name: &str, database: &str, path: &str, sql: &str) {
     let demo = checkout().file(path, sql);
     let text = findings(&demo, database);
@@ -46,7 +46,7 @@ fn a_missing_comma() {
 }
 
 #[test]
-fn not_null_where_there_are_nulls() {
+fn not_null_on_a_column_with_nulls() {
     added(
         "not_null",
         "app",
@@ -56,7 +56,7 @@ fn not_null_where_there_are_nulls() {
 }
 
 #[test]
-fn a_reference_to_what_is_not_there() {
+fn a_reference_to_a_missing_table() {
     let path = "migrations/tenant/20240115091500_create_subscription.sql";
     edited("wrong_reference", "app", path, "REFERENCES shared.plans", "REFERENCES shared.plan");
 }
@@ -74,7 +74,7 @@ fn a_missing_semicolon() {
 }
 
 #[test]
-fn a_table_that_is_there_already() {
+fn a_table_that_already_exists() {
     added(
         "duplicate_table",
         "analytics",
@@ -108,7 +108,7 @@ fn an_unknown_role() {
 }
 
 #[test]
-fn a_quote_without_its_end() {
+fn an_unterminated_quote() {
     let path = "migrations/customer/000004_log_invoice_states.up.sql";
     edited("open_quote", "customer", path, "END;\n$$;", "END;");
 }
@@ -126,7 +126,7 @@ fn an_error_in_the_body_of_a_function() {
 }
 
 #[test]
-fn a_migration_that_is_gone() {
+fn a_removed_migration() {
     let demo = checkout().without("migrations/users/20240311083000_add_account_status.sql");
     let text = findings(&demo, "users");
     demo.redactions().bind(|| insta::assert_snapshot!("gone", text));

@@ -1,5 +1,5 @@
-//! What a database or a server has once is changed by one session at a time: two that change the same row of a system catalog
-//! make one of them fail, and in production there is one.
+//! Changes of shared objects of a database or a server are serialized: concurrent changes of the same catalog row fail,
+//! which cannot happen in production, where one session runs at a time.
 
 use std::fmt::Write as _;
 
@@ -8,8 +8,8 @@ use crate::common::{Postgres, Project, Report, project, random_rounds};
 const DATABASES: [&str; 2] = ["app", "users"];
 const SAMPLES: [&str; 3] = ["acme", "bolt", "coil"];
 
-/// Statements that can be run again and again, and fail where two sessions run them at once. `{member}` and `{group}` are
-/// roles of the test's own.
+/// Statements that can be repeated, and fail if two sessions run them at the same time. `{member}` and `{group}` are roles
+/// of the test.
 const STATEMENTS: [&str; 14] = [
     "ALTER ROLE {member} SET work_mem = '8MB'",
     "ALTER ROLE {member} CONNECTION LIMIT 40",
@@ -28,7 +28,7 @@ const STATEMENTS: [&str; 14] = [
     "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {member}",
 ];
 
-/// The same for objects of a schema that all tenants have together, named with it or found by the search path.
+/// The same for objects of a schema that all tenants share, qualified or found through the search path.
 const SHARED_OBJECTS: [&str; 20] = [
     "CREATE OR REPLACE FUNCTION shared.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "CREATE OR REPLACE VIEW shared.all_plans AS SELECT id FROM shared.plans",
@@ -57,15 +57,15 @@ const SHARED_OBJECTS: [&str; 20] = [
 const SHARED: &str = "CREATE TABLE shared.plans (id int PRIMARY KEY);\n\
     CREATE FUNCTION shared.fixed() RETURNS int LANGUAGE sql AS 'SELECT 1';\nCREATE PUBLICATION standing;\n";
 
-/// Long enough for others to come to the same statement before this transaction ends.
+/// Long enough for other sessions to reach the same statement before this transaction ends.
 const PAUSE: &str = "SELECT pg_sleep(0.03)";
 
-/// Roles are the server's, and tests run at the same time.
+/// Roles are server-wide, and tests run concurrently.
 fn with_roles(sql: &str, name: &str) -> String {
     sql.replace("{member}", &format!("{name}_member")).replace("{group}", &format!("{name}_group"))
 }
 
-/// Two databases with the same tracks. `base` is in both before the pull request, which brings `pending`.
+/// Two databases with the same tracks. `base` is in both before the pull request, which adds `pending`.
 fn products(name: &str, base: &[&str], pending: &[&str]) -> Project {
     let mut config =
         "[prepare]\nserver = \"roles.sql\"\n[postgres]\nrole = \"superuser\"\n".to_owned();
@@ -116,7 +116,7 @@ fn products(name: &str, base: &[&str], pending: &[&str]) -> Project {
 }
 
 #[track_caller]
-fn passes_at_once(project: &Project, what: &str) {
+fn passes_concurrently(project: &Project, what: &str) {
     let report: Report = project.verify().args(["--base=HEAD", "--jobs=8"]).report(0);
     for database in report.json["databases"].as_array().unwrap() {
         assert_eq!(database["replayed"]["reason"].as_str(), None, "{what}");
@@ -130,7 +130,7 @@ fn passes_at_once(project: &Project, what: &str) {
 fn each_catalog_statement_runs_alone() {
     for (number, statement) in STATEMENTS.iter().enumerate() {
         let project = products(&format!("kind_{number}"), &[statement], &[statement]);
-        passes_at_once(&project, statement);
+        passes_concurrently(&project, statement);
     }
 }
 
@@ -138,7 +138,7 @@ fn each_catalog_statement_runs_alone() {
 fn changes_to_objects_of_all_tenants_are_serialized() {
     for (number, statements) in SHARED_OBJECTS.chunks(4).enumerate() {
         let project = products(&format!("object_{number}"), &[], statements);
-        passes_at_once(&project, &format!("{statements:#?}"));
+        passes_concurrently(&project, &format!("{statements:#?}"));
     }
 }
 
@@ -147,7 +147,7 @@ const THIRTY: &str = "[prepare]\nserver = \"roles.sql\"\n[postgres]\nrole = \"su
     [databases.app.tenants]\nmigrations = \"tenant\"\ntarget = \"tenant_{tenant}\"\nformat = \"plain\"\n\
     search_path = [\"{target}\", \"shared\", \"public\"]\nsamples = \"samples/*\"\n";
 
-/// Thirty tenants, eight at a time: as one after the other, and as psql in a loop.
+/// Thirty tenants, eight at a time: the result must equal sequential runs with psql.
 #[tokio::test]
 async fn many_tenants_end_in_the_same_state_as_with_psql() {
     let (mut random, rounds) = random_rounds(20_261_201, 1, 20);
@@ -203,11 +203,11 @@ fn mixed_catalog_statements_do_not_race() {
         random.shuffle(&mut statements);
         let (base, pending) = statements.split_at(STATEMENTS.len() / 2);
         let project = products(&format!("mixed_{round}"), base, pending);
-        passes_at_once(&project, &format!("{statements:#?}"));
+        passes_concurrently(&project, &format!("{statements:#?}"));
     }
 }
 
-/// `prepare` files of one database, beside migrations of another one.
+/// `prepare` files of one database run concurrently with migrations of another.
 #[test]
 fn prepare_scripts_do_not_race_with_migrations() {
     for (number, statement) in STATEMENTS[..4].iter().enumerate() {
@@ -222,6 +222,6 @@ fn prepare_scripts_do_not_race_with_migrations() {
             .replace("[databases.users]\n", "[databases.users]\nprepare = [\"database.sql\"]\n");
         let project =
             project.file("mig-ci.toml", config).file("tenant.sql", &sql).file("database.sql", &sql);
-        passes_at_once(&project, statement);
+        passes_concurrently(&project, statement);
     }
 }

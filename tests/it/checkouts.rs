@@ -1,4 +1,4 @@
-//! Checkouts of unusual kinds: what is pending in them is what is pending in a plain one, or nothing is said.
+//! Unusual kinds of checkouts: the same migrations are pending as in a plain checkout, or an error is reported.
 
 use std::process::Command as Process;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::common::{Project, is_root, project};
 use crate::skipped::have;
 
-/// `feature` left `main` after its first migration; since then each has got one more. Two samples.
+/// `feature` left `main` after its first migration; since then each has one more. Two samples.
 fn shop() -> Project {
     let config = "[databases.app.tenants]\nmigrations = \"db/m\"\nformat = \"sqlx\"\nsamples = \"db/samples/*.sql\"\n\
         prepare = \"db/prepare/roles.sql\"\n";
@@ -53,9 +53,9 @@ fn expected(shop: &Project) -> (String, Vec<String>, usize) {
     (fork, vec!["1 base".to_owned(), "3 pending".to_owned()], 2)
 }
 
-/// What git sets for its hooks, and what people set to see what it does.
+/// Variables that git sets for its hooks, and variables for debugging git.
 #[test]
-fn variables_of_git_change_nothing() {
+fn git_variables_have_no_effect() {
     let shop = shop();
     assert_eq!(listed(&shop, "", &[]), expected(&shop));
     for variable in [
@@ -78,7 +78,7 @@ fn variables_of_git_change_nothing() {
         ("GIT_QUARANTINE_PATH", "/nowhere"),
     ] {
         assert_eq!(listed(&shop, "", &[variable]), expected(&shop), "{variable:?}");
-        // A question whose answer is "there is none" besides: no branch that could be the default one.
+        // Also a query without a result: no branch is the default one.
         shop.git(&["checkout", "--quiet", "--detach"]);
         assert_eq!(listed(&shop, "", &[variable]), expected(&shop), "{variable:?}");
         shop.git(&["checkout", "--quiet", "feature"]);
@@ -107,7 +107,7 @@ fn a_linked_worktree_a_partial_clone_and_line_ends_have_the_same_base() {
     clone(&["--config=core.symlinks=false"], "plain");
 }
 
-/// A submodule is a repository of its own, also where `.git` is a file.
+/// A submodule is a repository of its own, even if `.git` is a file.
 #[test]
 fn a_submodule_is_compared_with_its_own_base() {
     let shop = shop();
@@ -129,7 +129,7 @@ fn a_submodule_is_compared_with_its_own_base() {
 }
 
 #[test]
-fn a_folder_of_migrations_that_is_a_symlink_is_what_it_leads_to_in_both() {
+fn a_symlinked_migration_folder_is_followed_in_base_and_head() {
     let shop = shop();
     for branch in ["main", "feature"] {
         shop.git(&["checkout", "--quiet", branch]);
@@ -138,16 +138,16 @@ fn a_folder_of_migrations_that_is_a_symlink_is_what_it_leads_to_in_both() {
         shop.git(&["add", "--all"]);
         shop.git(&["commit", "--quiet", "-m", "link"]);
     }
-    // The base lies before the link.
+    // The base is from before the link.
     assert_eq!(listed(&shop, "", &[]), expected(&shop));
     shop.git(&["merge", "--quiet", "-m", "merge", "-s", "ours", "main"]);
     let main = shop.git(&["rev-parse", "main"]);
     assert_eq!(listed(&shop, "", &[]).0, main);
 }
 
-/// What is not checked out is not gone: neither migrations nor samples, `prepare` files and the configuration.
+/// Files outside of a sparse checkout do not count as removed: migrations, samples, `prepare` files and the configuration.
 #[test]
-fn a_sparse_checkout_says_what_it_leaves_out() {
+fn a_sparse_checkout_reports_missing_files() {
     for (kept, lacks) in [
         ("db/m db/prepare", "db/samples"),
         ("db/m db/samples", "db/prepare"),
@@ -173,20 +173,20 @@ fn a_sparse_checkout_says_what_it_leaves_out() {
             }
         }
     }
-    // One sample of two, by a pattern: the folder is there.
+    // One of two samples, by a pattern: the folder exists.
     let shop = shop();
     shop.git(&["sparse-checkout", "set", "--no-cone", "/*", "!/db/samples/zeta.sql"]);
     let failed = shop.mig_ci(["list"]).run().exit(4);
     assert!(failed.stderr.contains("db/samples/zeta.sql"), "{}", failed.stderr);
-    // What nothing reads may be left out.
+    // Files that are not read may be missing.
     shop.git(&["sparse-checkout", "set", "--cone", "db"]);
     assert!(!shop.path().join("other/x.sql").exists());
     assert_eq!(listed(&shop, "", &[]), expected(&shop));
 }
 
-/// A container's step is root, and the checkout is the runner's.
+/// The step of a container runs as root, and the checkout belongs to the runner.
 #[test]
-fn a_checkout_of_another_user_is_read_in_ci_alone() {
+fn a_checkout_of_another_user_is_read_only_in_ci() {
     if !is_root() {
         return;
     }

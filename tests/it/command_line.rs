@@ -1,10 +1,10 @@
-//! The command line as scripts use it: outputs, variables that are set to nothing, names with commas.
+//! The command line in scripts: outputs, empty variables, names with commas.
 
 use std::os::unix::fs::{FileTypeExt as _, symlink};
 
 use crate::common::{Project, project};
 
-/// One migration, which works.
+/// One migration, which succeeds.
 fn plain() -> Project {
     project().file("migrations/1.sql", "CREATE TABLE a (id int);")
 }
@@ -25,7 +25,7 @@ fn globex() -> Project {
 }
 
 #[test]
-fn an_output_leaves_what_is_no_file_as_it_is() {
+fn an_output_does_not_replace_a_device() {
     let plain = plain();
     symlink("kept.json", plain.path().join("link.json")).unwrap();
     symlink("/dev/null", plain.path().join("null")).unwrap();
@@ -45,7 +45,7 @@ fn an_output_leaves_what_is_no_file_as_it_is() {
 }
 
 #[test]
-fn an_output_that_cannot_be_is_known_before_the_run() {
+fn an_impossible_output_is_an_error_before_the_run() {
     let plain = plain().file("file", "");
     for output in ["json=migrations", "json=file/report.json"] {
         let run = plain.verify().args(["--output", output, "--output=junit=x.xml"]).run().exit(4);
@@ -69,7 +69,7 @@ fn a_failed_output_does_not_prevent_the_others() {
 }
 
 #[test]
-fn the_line_that_reproduces_does() {
+fn the_reproduction_command_reproduces_the_failure() {
     let globex = globex();
     let flags = ["--config=other.toml", "--base=HEAD~1"];
     let report = globex.verify().args(flags).report(1);
@@ -85,7 +85,7 @@ fn the_line_that_reproduces_does() {
 }
 
 #[test]
-fn commas_separate_names_in_the_variables_alone() {
+fn commas_separate_names_only_in_variables() {
     let globex = globex();
     let list = || globex.mig_ci(["list", "--config=other.toml", "--json"]);
     let units = |json: serde_json::Value| -> Vec<String> {
@@ -96,13 +96,13 @@ fn commas_separate_names_in_the_variables_alone() {
     assert_eq!(units(flags.run().success().json()), ["Globex, Inc.", "base"]);
     let variables = list().env("MIG_CI_TENANTS", "fresh_1, base").env("MIG_CI_DATABASES", "app,");
     assert_eq!(units(variables.run().success().json()), ["fresh_1", "base"]);
-    // A flag wins over the variable, wherever it stands.
+    // A flag overrides the variable, in any position.
     let both = list().env("MIG_CI_DATABASES", "a,b").args(["-n", "app", "--tenant=base"]);
     assert_eq!(units(both.run().success().json()), ["base"]);
 }
 
 #[test]
-fn a_variable_that_is_set_to_nothing_is_not_set() {
+fn an_empty_variable_counts_as_unset() {
     let names = [
         "MIG_CI_CONFIG",
         "MIG_CI_DATABASES",
@@ -149,7 +149,7 @@ fn file_names_are_escaped_in_terminal_output() {
 }
 
 #[test]
-fn a_folder_that_explains_itself_need_not_lie_at_the_top() {
+fn a_project_without_configuration_is_found_in_a_subfolder() {
     let files = [
         &["db/shared/1.sql", "db/tenant/1.sql"][..],
         &["internal/db/migrations/1.sql"],
@@ -166,7 +166,7 @@ fn a_folder_that_explains_itself_need_not_lie_at_the_top() {
 }
 
 #[test]
-fn a_name_that_is_no_text_is_not_a_matter_of_permissions() {
+fn a_file_name_that_is_not_utf_8_is_reported() {
     use std::os::unix::ffi::OsStrExt as _;
     let plain = plain();
     let name = std::ffi::OsStr::from_bytes(b"migrations/\xff.sql");
@@ -179,7 +179,7 @@ fn a_name_that_is_no_text_is_not_a_matter_of_permissions() {
     );
 }
 
-/// What a platform brings is not the sample's fault, even before anything of it has reached the server.
+/// An error of a `prepare` file is not attributed to the sample, even before the sample has reached the server.
 #[test]
 fn a_broken_prepare_file_is_not_a_broken_sample() {
     let broken = globex().file("ci/prepare.sql", "\\connect other\n");
@@ -188,13 +188,13 @@ fn a_broken_prepare_file_is_not_a_broken_sample() {
         "migrations = \"migrations\"\nprepare = \"ci/prepare.sql\"\n",
     );
     let report = broken.file("other.toml", config).verify().arg("--config=other.toml").report(1);
-    // That the file is new is told besides.
+    // In addition, the file is reported as new.
     assert_eq!(report.codes(), ["base-not-reached", "coverage-reduced"]);
     let help = report.finding("base-not-reached")["help"].as_str().unwrap().to_owned();
     assert!(help.contains("`prepare`") && !help.contains("pg_dump"), "{help}");
 }
 
-/// A mistyped word of a closed set is a usage error that lists the set, in options and in variables.
+/// A mistyped enumerated value is a usage error that lists the valid ones, in options and in variables.
 #[test]
 fn a_mistyped_value_is_a_usage_error() {
     let plain = plain();

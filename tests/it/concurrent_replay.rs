@@ -1,5 +1,5 @@
-//! Tenants are replayed beside each other, and the verdict is that of production, where the tool goes through them one by
-//! one: whatever they do to each other is nobody's failure, and no two of them wait for each other for ever.
+//! Tenants are replayed concurrently, with the verdict of a sequential run as in production: conflicts between tenants are
+//! no failure, and no two of them wait for each other indefinitely.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::common::{Command, Project, Report, project};
 const CONFIG: &str = "[databases.app]\nshared = { migrations = \"migrations/shared\", schema = \"shared\" }\n\
                       [databases.app.tenants]\nmigrations = \"migrations/tenant\"\ntarget = \"tenant_{tenant}\"\nformat = \"sqlx\"\n";
 
-/// Far more than any of these takes, and less than the limit that ends a circle.
+/// Far longer than any of these runs, and shorter than the limit that ends a deadlock.
 const LONG: Duration = Duration::from_secs(15);
 
 fn app() -> Project {
@@ -22,7 +22,7 @@ fn app() -> Project {
         .file("migrations/tenant/1_members.sql", "CREATE TABLE members (id int);\n")
 }
 
-/// A limit of the server's, so that a circle ends as a failure and not as a test that hangs.
+/// With a lock timeout on the server, so that a deadlock is a failure instead of a test that hangs.
 fn limited(project: &Project) -> Command {
     let url = crate::common::postgres().url("postgres");
     let config = format!("[postgres]\nsettings = {{ statement_timeout = \"20s\" }}\n{CONFIG}");
@@ -38,7 +38,7 @@ fn passes(project: &Project) -> Report {
 }
 
 #[test]
-fn an_open_transaction_does_not_block_forever() {
+fn an_open_transaction_blocks_no_other_tenant() {
     let project = app()
         .file(
             "migrations/tenant/2_open.sql",
@@ -48,12 +48,12 @@ fn an_open_transaction_does_not_block_forever() {
     let begun = Instant::now();
     let report = limited(&project).report(1);
     assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
-    // Its row was written into the open transaction.
+    // Its ledger row was written in the open transaction.
     assert_eq!(report.units_of("ledger-not-written"), ["fresh_1", "fresh_2", "base"]);
 }
 
 #[test]
-fn a_session_advisory_lock_does_not_block_forever() {
+fn a_session_advisory_lock_blocks_no_other_tenant() {
     let project = app()
         .file(
             "migrations/tenant/2_lock.sql",
@@ -67,7 +67,7 @@ fn a_session_advisory_lock_does_not_block_forever() {
 }
 
 #[test]
-fn what_another_tenant_has_just_put_into_a_shared_table_is_no_failure() {
+fn concurrent_inserts_into_a_shared_table_are_not_a_failure() {
     let project = app().file(
         "migrations/tenant/2_setting.sql",
         "INSERT INTO shared.settings SELECT 'flag' WHERE NOT EXISTS (SELECT FROM shared.settings)\n    \
@@ -79,7 +79,7 @@ fn what_another_tenant_has_just_put_into_a_shared_table_is_no_failure() {
 }
 
 #[test]
-fn preparations_that_meet_in_the_database_do_not_fail() {
+fn concurrent_prepare_files_do_not_fail() {
     let project =
         app().file("prepare.sql", "CREATE SCHEMA IF NOT EXISTS platform;\nSELECT pg_sleep(0.2);\n");
     let url = crate::common::postgres().url("postgres");
@@ -90,7 +90,7 @@ fn preparations_that_meet_in_the_database_do_not_fail() {
         .report(0);
 }
 
-/// The second tenant would be told that it has everything, and stay empty; which of them is first would be chance.
+/// The tool would find everything applied for the second tenant, which would stay empty.
 #[test]
 fn one_ledger_for_all_tenants_is_refused() {
     let project = app()
@@ -109,9 +109,9 @@ fn one_ledger_for_all_tenants_is_refused() {
     }
 }
 
-/// dbmate names the schema without quotes, so the server folds it.
+/// dbmate writes the schema without quotes, so the server folds its case.
 #[test]
-fn dbmate_is_not_run_where_it_would_work_in_another_schema() {
+fn a_schema_that_dbmate_would_fold_is_refused() {
     let project = app()
         .without("migrations/tenant/1_members.sql")
         .file(

@@ -1,4 +1,4 @@
-//! A pull request that checks less than its base, and files that nothing reads.
+//! A pull request that tests less than its base, and files that are not read.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ migrations = "migrations/users"
 format = "sqlx"
 "#;
 
-/// Two tenants; the pull request's migration fails for `acme` alone.
+/// Two tenants; the pull request's migration fails only for `acme`.
 fn base() -> Project {
     project()
         .file("mig-ci.toml", CONFIG)
@@ -55,7 +55,7 @@ fn ack(project: Project, entry: &str) -> Project {
 }
 
 #[test]
-fn the_sample_of_the_only_failing_tenant_cannot_go_without_a_word() {
+fn removing_the_sample_of_the_failing_tenant_is_a_finding() {
     let whole = pull_request().verify().report(1);
     assert_eq!(whole.units_of("migration-failed"), ["acme"]);
     assert!(reduced(&whole).is_empty(), "{}", whole.json);
@@ -73,7 +73,7 @@ fn the_sample_of_the_only_failing_tenant_cannot_go_without_a_word() {
     let comment = gone.mig_ci(["verify", "--format=markdown"]).run().exit(1).stdout;
     assert!(comment.contains("was removed"), "{comment}");
 
-    // Narrowing the pattern is the same, and so is giving a file another tenant's name.
+    // The same for a narrower pattern, and for a file that gets another tenant's name.
     let narrowed =
         with_config(pull_request(), |config| config.replace("samples/*.sql", "samples/g*.sql"));
     assert!(messages(&narrowed.verify().report(1)).contains("tenant `acme`"));
@@ -89,7 +89,7 @@ fn an_acknowledged_reduction_is_a_warning_with_its_reason() {
     let [finding] = reduced(&report)[..] else { panic!("{}", report.json) };
     assert_eq!(finding["severity"], "warning");
     assert!(messages(&report).ends_with("Acknowledged: no customer any more"));
-    // A warning that the base lets fail is none of those.
+    // Warnings that the base allows are not affected.
     let strict = base()
         .file("mig-ci.toml", format!("{CONFIG}[checks]\nfail-on = \"warning\"\n"))
         .git_commit("base")
@@ -108,7 +108,7 @@ fn an_acknowledged_reduction_is_a_warning_with_its_reason() {
 }
 
 #[test]
-fn tracks_databases_and_the_file_itself_are_missed() {
+fn removed_tracks_databases_and_configuration_are_findings() {
     let no_tenants = with_config(pull_request(), |config| {
         let (before, after) = config.split_once("[databases.app.tenants]").unwrap();
         let (_, users) = after.split_once("[databases.users]").unwrap();
@@ -126,7 +126,7 @@ fn tracks_databases_and_the_file_itself_are_missed() {
     let report = no_users.verify().report(1);
     assert!(messages(&report).contains("database `users` (migrations/users)"), "{}", report.json);
 
-    // Without the file the folders are understood, and `users` beside `shared` and `tenant` is one more.
+    // Without the file the project is discovered, and `users` next to `shared` and `tenant` is another database.
     let no_file = base()
         .file("other/1_o.sql", "CREATE TABLE o ();")
         .file(
@@ -163,9 +163,9 @@ fn moved_samples_do_not_reduce_coverage() {
         assert_eq!(messages(&part.verify().args(args).report(0)), "", "{args:?}");
     }
     let no_base = pull_request().without("samples/acme.sql");
-    // Without a base nothing says where the other sample stands.
+    // Without a base the other sample's version is unknown.
     assert_eq!(messages(&no_base.verify().arg("--no-base").report(1)), "");
-    // The first pull request that brings a configuration, and nothing before it.
+    // The first pull request with a configuration, and no earlier one.
     let adopted = project().file("README.md", "").git_commit("base").git_branch("feature");
     let adopted =
         adopted.file("mig-ci.toml", "[databases.a]\nmigrations = \"a\"\nformat = \"sqlx\"\n");
@@ -173,7 +173,7 @@ fn moved_samples_do_not_reduce_coverage() {
 }
 
 #[test]
-fn weights_and_settings_are_the_bases_business() {
+fn weights_and_settings_come_from_the_base() {
     let base = base()
         .file(
             "mig-ci.toml",
@@ -208,7 +208,7 @@ fn weights_and_settings_are_the_bases_business() {
 }
 
 #[test]
-fn a_sample_that_says_less_is_one_that_is_missed() {
+fn a_sample_without_statements_counts_as_removed() {
     let emptied = pull_request().file("samples/acme.sql", "-- nothing\n").verify().report(1);
     let words = "the sample samples/acme.sql of `acme` no longer contains a statement";
     assert_eq!(messages(&emptied), words);
@@ -230,7 +230,7 @@ fn a_sample_that_says_less_is_one_that_is_missed() {
 }
 
 #[test]
-fn a_base_that_is_not_understood_is_said() {
+fn an_invalid_base_configuration_is_reported() {
     let broken = base().file("mig-ci.toml", "[databases").git_commit("base").git_branch("feature");
     let report = broken.file("mig-ci.toml", CONFIG).verify().report(0);
     let said = messages(&report);
@@ -242,7 +242,7 @@ fn a_base_that_is_not_understood_is_said() {
 }
 
 #[test]
-fn files_that_nothing_reads_are_named() {
+fn files_that_are_not_read_are_reported() {
     let project = pull_request()
         .without("migrations/tenant/2_n.sql")
         .file("migrations/tenant/v2/2_x.sql", "SELECT 1;")
@@ -273,11 +273,11 @@ fn files_that_nothing_reads_are_named() {
     );
 }
 
-/// One that is shorter is stated, and fails nothing: a customer may well have less.
+/// A shorter sample is reported, but not a failure: the tenant may have fewer rows.
 #[test]
-fn a_sample_that_was_cut_short_is_stated() {
+fn a_shorter_sample_is_reported() {
     let data = "INSERT INTO t VALUES (1), (2), (NULL);\nCREATE VIEW v AS SELECT * FROM t;\nCOPY t (id) FROM stdin;\n4\n5\n\\.\n";
-    // What another version of `pg_dump` leaves out, or a dump without owners and grants.
+    // Statements that other versions of `pg_dump`, or dumps without owners and grants, omit.
     let trimmings = "SET statement_timeout = 0;\nSELECT pg_catalog.set_config('search_path', current_schema(), false);\n\
         BEGIN;\nDROP TABLE IF EXISTS old;\nCOMMENT ON TABLE t IS 'x';\nGRANT SELECT ON t TO PUBLIC;\n\
         ALTER TABLE t OWNER TO CURRENT_USER;\nCOMMIT;\n";
@@ -308,15 +308,15 @@ fn a_sample_that_was_cut_short_is_stated() {
     }
     let report = base().file("samples/acme.sql", data).verify().report(1);
     assert_eq!(messages(&report), "");
-    // Other rows, in other statements, and more of them.
+    // More rows, in other statements.
     let other = "INSERT INTO t VALUES (1); INSERT INTO t SELECT 2;\nINSERT INTO t (id) VALUES (3), (4), (5), (6) ON CONFLICT DO NOTHING;";
     let report = base().file("samples/acme.sql", other).verify().report(0);
     assert_eq!(messages(&report), "");
 }
 
-/// The file may get another name or another folder: what the base says is not forgotten by that.
+/// After a renamed or moved file, the base's configuration still counts.
 #[test]
-fn a_configuration_that_moves_is_compared_all_the_same() {
+fn a_moved_configuration_is_still_compared() {
     let narrowed = |project: Project, to: &str| {
         let config = project.read("mig-ci.toml").replace("samples/*.sql", "samples/g*.sql");
         project.without("mig-ci.toml").file(to, config)
@@ -349,9 +349,9 @@ fn a_configuration_that_moves_is_compared_all_the_same() {
     assert!(up.contains("configuration of the base is sub/mig-ci.toml"), "{up}");
 }
 
-/// What lets more pass, or prepares less.
+/// Changes that allow more or prepare less.
 #[test]
-fn exceptions_and_preparations_are_stated() {
+fn changed_exceptions_and_preparations_are_reported() {
     let config = CONFIG.replace("target =", "prepare = [\"p.sql\"]\ntarget =");
     let project = base()
         .file("mig-ci.toml", config)

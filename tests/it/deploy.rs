@@ -1,8 +1,8 @@
-//! `deploy`: who runs a track in production decides what `verify` sends.
+//! `deploy`: who runs a track in production determines the messages of `verify`.
 
 use crate::common::{Project, project};
 
-/// golang-migrate marks its ledger as dirty before a script, and `mig-ci upgrade` writes the row in the script's transaction.
+/// golang-migrate marks its ledger as dirty before a script; `mig-ci upgrade` writes the row in the script's transaction.
 const SEES_ITS_MARK: &str = "DO $$ BEGIN IF EXISTS (SELECT FROM schema_migrations WHERE dirty) THEN \
     RAISE EXCEPTION 'the ledger is dirty'; END IF; END $$;\n";
 
@@ -34,7 +34,7 @@ fn verify_sends_what_the_tool_sends_by_default() {
 }
 
 #[test]
-fn verify_sends_what_mig_ci_upgrade_sends_where_that_is_configured() {
+fn verify_sends_what_mig_ci_upgrade_sends_if_configured() {
     let report = golang("deploy = \"mig-ci\"\n").verify().report(0);
     assert_eq!(report.json["databases"][0]["tracks"][0]["deploy"], "mig-ci");
     assert!(
@@ -45,7 +45,7 @@ fn verify_sends_what_mig_ci_upgrade_sends_where_that_is_configured() {
 }
 
 #[test]
-fn a_pull_request_that_changes_who_runs_a_track_says_so() {
+fn a_change_of_deploy_is_reported() {
     let changed = golang("")
         .git_commit("base")
         .git_branch("feature")
@@ -58,7 +58,7 @@ fn a_pull_request_that_changes_who_runs_a_track_says_so() {
 }
 
 #[test]
-fn an_unknown_word_is_an_error_of_the_configuration() {
+fn an_unknown_value_is_a_configuration_error() {
     let run = golang("deploy = \"migci\"\n").verify().run().exit(3);
     assert!(run.stderr.contains("deploy") && run.stderr.contains("mig-ci"), "{}", run.stderr);
 }

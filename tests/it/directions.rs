@@ -1,4 +1,4 @@
-//! Nothing runs in the wrong direction: files of tools that mig-ci does not know, in every command.
+//! No file runs in the wrong direction: files of tools that mig-ci does not support, in all commands.
 
 use std::fmt::Write as _;
 
@@ -16,9 +16,9 @@ fn shop(file: &str, text: &str, more: &str) -> Project {
         .file(file, text)
 }
 
-/// Every command that reads migrations refuses them: exit code 3, the place, and what to set.
+/// Every command that reads migrations refuses them: exit code 3, the location, and the setting to use.
 #[tokio::test]
-async fn every_command_asks_instead_of_running_a_down_section() {
+async fn every_command_refuses_a_file_with_a_down_section() {
     let database = postgres().database().await;
     database.sql("CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id").await;
     for more in ["", "format = \"plain\"", "format = \"sqlx\""] {
@@ -47,7 +47,7 @@ async fn every_command_asks_instead_of_running_a_down_section() {
 }
 
 #[tokio::test]
-async fn create_asks_too() {
+async fn create_refuses_a_file_with_a_down_section() {
     let database = postgres().database().await;
     let shop = project()
         .file("mig-ci.toml", "[databases.app]\nurl = \"${APP_URL}\"\ntenants.migrations = \"m\"\n")
@@ -61,9 +61,9 @@ async fn create_asks_too() {
     );
 }
 
-/// Folders for both directions would be two databases, one of which goes back.
+/// Folders for both directions would be two databases, one of which would be reverted.
 #[test]
-fn folders_of_two_directions_are_no_databases() {
+fn up_and_down_folders_are_not_two_databases() {
     for (up, down) in [("up", "down"), ("deploy", "revert"), ("apply", "undo")] {
         let shop = project()
             .file(&format!("migrations/{up}/1_a.sql"), "CREATE TABLE a ();")
@@ -78,9 +78,9 @@ fn folders_of_two_directions_are_no_databases() {
     }
 }
 
-/// A pull request may bring the file, or the base may have it.
+/// The file may come with the pull request, or be in the base.
 #[test]
-fn base_and_head_are_both_compared() {
+fn base_and_head_are_both_checked() {
     let shop = project()
         .file("mig-ci.toml", "[databases.app]\nmigrations = \"m\"\n")
         .file("m/1_a.sql", "CREATE TABLE a ();")
@@ -96,7 +96,7 @@ fn base_and_head_are_both_compared() {
     assert_eq!(allowed.mig_ci(["list"]).run().status.code(), Some(0));
 }
 
-/// What is wrongly recognised runs once it is named, and each report says so.
+/// A file that is recognized by mistake runs once it is listed, and each report says so.
 #[tokio::test]
 async fn an_allowed_file_runs_and_the_reports_show_it() {
     let database = postgres().database().await;
@@ -118,9 +118,9 @@ async fn an_allowed_file_runs_and_the_reports_show_it() {
     assert_eq!(database.sql("SELECT to_regclass('b')::text").await, ["b"]);
 }
 
-/// Files as the real tools' documents have them.
+/// Files as in the documentation of the real tools.
 #[test]
-fn no_format_runs_another_tools_sections() {
+fn each_format_refuses_the_sections_of_other_tools() {
     let mut passed = String::new();
     for (format, file, text) in [
         ("sqlx", "1_a.sql", "-- migrate:up\nCREATE TABLE a ();\n-- migrate:down\nDROP TABLE a;\n"),

@@ -1,4 +1,4 @@
-//! The documents say what is so: their commands, keys, links, and the output that the README shows.
+//! The documents are correct: their commands, keys, links, and the output in the README.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn root() -> &'static Utf8Path {
     Utf8Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The documents for users, and those for developers.
+/// The documents for users and for developers.
 fn documents() -> Vec<(Utf8PathBuf, String)> {
     let here = root().read_dir_utf8().unwrap();
     let docs = root().join("docs");
@@ -26,7 +26,7 @@ fn documents() -> Vec<(Utf8PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
-/// The blocks of a language, without their fences. An indented block counts too.
+/// The code blocks of a language, without their fences. Indented blocks count, too.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut open: Option<(bool, Vec<&str>)> = None;
@@ -47,7 +47,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_page_of_all_keys_is_the_commented_file() {
+fn the_page_of_all_keys_equals_the_example_file() {
     let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let file = fs::read_to_string(root().join("src/config/mig-ci.example.toml")).unwrap();
     assert!(
@@ -84,7 +84,7 @@ fn add_files(folder: &Utf8Path, found: &mut Vec<Utf8PathBuf>) {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_have_existing_targets() {
     let link = Regex::new(r"\]\(([^)#\s]+)(#[^)\s]*)?\)").unwrap();
     for (path, text) in documents() {
         for found in link.captures_iter(&text) {
@@ -95,9 +95,9 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Every `mig-ci …` in a block of commands is one that `--help` knows, with its flags.
+/// Every `mig-ci …` in a code block is a valid command with valid flags.
 #[test]
-fn commands_are_understood() {
+fn commands_are_valid() {
     let nowhere = project();
     let mut seen = 0;
     for (path, text) in documents() {
@@ -137,7 +137,7 @@ fn environment_variables_are_those_of_the_help() {
     assert_eq!(of_page, of_help.into_iter().flatten().collect());
 }
 
-/// The inputs and outputs of `docs/action.md` are those of action.yml, in its words.
+/// The inputs and outputs in `docs/action.md` are those of action.yml, with the same text.
 #[test]
 fn the_page_of_the_action_has_its_inputs_and_outputs() {
     let text = fs::read_to_string(root().join("action.yml")).unwrap();
@@ -162,15 +162,15 @@ fn the_page_of_the_action_has_its_inputs_and_outputs() {
     assert!(outputs.lines().count() == 10 && page.contains(&outputs), "not in it:\n{outputs}");
 }
 
-/// What the workflows of `docs/action.md` run and set is what there is.
+/// The workflows in `docs/action.md` use existing commands and inputs.
 #[test]
-fn the_workflows_of_the_page_set_inputs_that_there_are() {
+fn workflows_of_the_page_use_existing_inputs() {
     let page = fs::read_to_string(root().join("docs/action.md")).unwrap();
     let action = fs::read_to_string(root().join("action.yml")).unwrap();
     let workflows = blocks(&page, "yaml");
     let steps = workflows.iter().flat_map(|workflow| workflow.split("\n      - "));
     let steps = steps.filter(|step| step.contains("mig-ci/mig-action@"));
-    // `with: { comment: "off" }`, or a line each. Variables have capitals.
+    // `with: { comment: "off" }`, or one in each line. Variables are in capitals.
     let input = Regex::new(r"(?m)(?:^ {10}|[{,] )([a-z-]+): ").unwrap();
     let mut inputs: BTreeSet<_> =
         steps.flat_map(|step| input.captures_iter(step)).map(|found| found[1].to_owned()).collect();
@@ -187,7 +187,7 @@ fn the_workflows_of_the_page_set_inputs_that_there_are() {
     assert_eq!(commands, ["publish", "action"]);
 }
 
-/// There is one quick start, wherever it is shown.
+/// The quick start is the same in all documents.
 #[test]
 fn the_quick_start_is_the_same_everywhere() {
     let quick_start = |path: &str| {
@@ -200,9 +200,9 @@ fn the_quick_start_is_the_same_everywhere() {
     assert_eq!(quick_start("docs/getting-started.md"), of_page);
 }
 
-/// What the page quotes of mig-ci is what mig-ci says: each part of a message, between what differs.
+/// Quoted messages exist in the source: each part between the variable ones.
 #[test]
-fn the_page_quotes_messages_that_there_are() {
+fn quoted_messages_exist() {
     let page = fs::read_to_string(root().join("docs/action.md")).unwrap();
     let (_, section) = page.split_once("\n## Troubleshooting\n").unwrap();
     let source = source();
@@ -222,7 +222,7 @@ fn the_page_quotes_messages_that_there_are() {
     assert!(seen > 30, "{seen}");
 }
 
-/// The program's own text: without tests, and with each literal in one line.
+/// The program's source without tests, with each literal in one line.
 fn source() -> String {
     let continued = Regex::new(r"\\\n\s*").unwrap();
     let mut folders = vec![root().join("src")];
@@ -242,9 +242,9 @@ fn source() -> String {
     source
 }
 
-/// Fragments lack what is required; but what they have has to be right.
+/// Fragments may lack required keys, but the existing ones must be valid.
 #[test]
-fn configurations_fit_the_schema() {
+fn configurations_match_the_schema() {
     let schema = fs::read_to_string(root().join("docs/mig-ci.schema.json")).unwrap();
     let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     let mut seen = 0;
@@ -264,9 +264,9 @@ fn configurations_fit_the_schema() {
     assert!(seen > 10, "{seen}");
 }
 
-/// The migration that the README shows, on the demo, gives the output that the README shows.
+/// The migration in the README produces the output in the README with the demo.
 #[test]
-fn the_readme_shows_a_real_run() {
+fn the_readme_shows_actual_output() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let migration = &blocks(&readme, "sql")[0];
     let console = &blocks(&readme, "console")[0];
@@ -284,7 +284,7 @@ fn the_readme_shows_a_real_run() {
     assert_eq!(timeless(&run.stdout), timeless(shown));
 }
 
-/// Without what differs from run to run and from machine to machine.
+/// Without values that differ between runs and machines.
 fn timeless(text: &str) -> String {
     [
         (r"\b[0-9a-f]{7}\b", "[COMMIT]"),

@@ -1,5 +1,4 @@
-//! Failures of the server or of the machine: they say nothing about a migration, so the tenants that they strike are not
-//! judged, and the exit code is 4.
+//! Failures of the server or of the machine are not a migration's: affected tenants are not judged, and the exit code is 4.
 
 use nix::sys::signal::Signal;
 
@@ -13,7 +12,7 @@ fn app(pending: &str) -> Project {
     configured("", pending)
 }
 
-/// With this before the rest of its configuration, which the base has, too.
+/// With this before the rest of its configuration, also in the base.
 fn configured(postgres: &str, pending: &str) -> Project {
     project()
         .file("mig-ci.toml", format!("{postgres}{CONFIG}"))
@@ -23,7 +22,7 @@ fn configured(postgres: &str, pending: &str) -> Project {
 }
 
 #[test]
-fn an_extension_that_the_server_lacks_is_not_the_migrations_failure() {
+fn a_missing_configured_extension_is_an_environment_failure() {
     let project = configured("[postgres]\nextensions = [\"no_such_extension\"]\n", "SELECT 1;");
     let report = project.verify().report(4);
     assert_eq!((report.verdict(), report.codes()), ("not-run", vec!["environment-failed"]));
@@ -34,16 +33,16 @@ fn an_extension_that_the_server_lacks_is_not_the_migrations_failure() {
     assert!(project.verify().arg("--format=junit").run().exit(4).stdout.contains("<skipped"));
 }
 
-/// The servers of managed services and of CI images lack different ones; what to change is said.
+/// Servers of managed services and CI images lack different extensions; the error contains the solution.
 #[test]
-fn an_extension_that_a_migration_wants_is_the_migrations_affair() {
+fn a_missing_extension_of_a_migration_is_its_failure() {
     let project = configured(SUPERUSER, "CREATE EXTENSION no_such_extension;");
     let report = project.verify().report(1);
     let help = report.finding("migration-failed")["help"].as_str().unwrap();
     assert!(help.contains("set `image` in `[postgres]`"), "{help}");
 }
 
-/// A limit of the server's own configuration stands for all that it can run out of.
+/// One limit of the server's configuration represents all resources.
 #[test]
 fn exhausted_server_resources_are_an_environment_failure() {
     let full = "SET temp_file_limit = '1MB'; SET work_mem = '64kB';\n\
@@ -65,7 +64,7 @@ fn exhausted_server_resources_are_an_environment_failure() {
     let ended = project.verify().arg("--base=HEAD").run().exit(4);
     assert!(ended.stdout.contains("no result for 1 of 3 tenants"), "{}", ended.stdout);
 
-    // A failure beside it is one all the same.
+    // Another failure at the same time still counts.
     let both = format!(
         "{only_base}\nDO $$ BEGIN IF current_schema() = 'tenant_fresh_2' THEN PERFORM 1/0; END IF; END $$;"
     );
@@ -79,7 +78,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Each code can be raised by a script.
+/// Each of these codes can be raised by a script.
 #[test]
 fn a_sqlstate_raised_by_a_script_is_a_migration_failure() {
     for sqlstate in ["53100", "57P01", "XX001"] {
@@ -93,7 +92,7 @@ fn a_sqlstate_raised_by_a_script_is_a_migration_failure() {
 
 /// Production has that limit, too.
 #[test]
-fn too_many_locks_are_the_migrations_failure() {
+fn too_many_locks_are_a_migration_failure() {
     let many = "DO $$ BEGIN FOR i IN 1..30000 LOOP EXECUTE format('CREATE TABLE l%s ()', i); END LOOP; END $$;";
     let report = app(many).verify().args(["--base=HEAD", "--jobs=1", "--tenant=base"]).report(1);
     assert_eq!(report.finding("migration-failed")["failure"]["sqlstate"], "53200");
@@ -102,7 +101,7 @@ fn too_many_locks_are_the_migrations_failure() {
 
 #[test]
 fn a_server_with_few_connections_is_retried() {
-    let server = Postgres::start_with_room_for(6);
+    let server = Postgres::start_with_connection_limit(6);
     let config = format!("{CONFIG}samples = \"samples/*.sql\"\n");
     let project = app("SELECT pg_sleep(0.2);").file("mig-ci.toml", config);
     let names = ["a", "b", "c", "d", "e", "f", "g"];
@@ -118,7 +117,7 @@ fn a_server_with_few_connections_is_retried() {
     assert_eq!(report.json["counts"]["tenants"]["passed"], 10);
 }
 
-/// It answers nothing for some seconds, and goes on then.
+/// The server does not respond for some seconds, and then continues.
 #[tokio::test]
 async fn a_server_that_hangs_temporarily_is_retried() {
     let server = Postgres::start();
@@ -135,7 +134,7 @@ async fn a_server_that_hangs_temporarily_is_retried() {
     run.wait().exit(0);
 }
 
-/// The sessions go on without their server, and none can be opened.
+/// The sessions continue without their postmaster, and no new ones can be opened.
 #[tokio::test]
 async fn a_lost_server_is_not_a_migration_failure() {
     let project = app("SELECT pg_sleep(100) /* goes */;");
@@ -151,7 +150,7 @@ async fn a_lost_server_is_not_a_migration_failure() {
     assert_eq!(report["verdict"], "not-run");
 }
 
-/// A session that a migration ends itself is its failure, also after a second look.
+/// A session that a migration terminates itself is its failure, also in the second run.
 #[test]
 fn a_migration_that_ends_its_own_session_has_failed() {
     for jobs in ["--jobs=1", "--jobs=4"] {

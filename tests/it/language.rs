@@ -1,4 +1,4 @@
-//! The language of the tests, tested: see `common`.
+//! Tests of the test framework: see `common`.
 
 use std::io::Write as _;
 use std::process::Command as Process;
@@ -29,7 +29,7 @@ fn version(project: &Project) -> Command {
 }
 
 #[test]
-fn a_project_is_files_and_commits() {
+fn a_project_has_files_and_commits() {
     let project = project()
         .file("migrations/1_a.sql", "a")
         .git_commit("base")
@@ -45,7 +45,7 @@ fn a_project_is_files_and_commits() {
 }
 
 #[test]
-fn the_binary_runs_in_the_project_or_below_it() {
+fn the_binary_runs_in_the_project_or_a_subfolder() {
     let project = project().file("a/b", "");
     let ended: Outcome = version(&project).run().success();
     let running: Running = version(&project).in_folder("a").arg("--version").start();
@@ -53,7 +53,7 @@ fn the_binary_runs_in_the_project_or_below_it() {
 }
 
 #[test]
-fn the_demo_is_copied_whole() {
+fn the_demo_is_copied_completely() {
     let demo = demo();
     let config: toml::Table = demo.read("mig-ci.toml").parse().unwrap();
     let mut directories = Vec::new();
@@ -80,7 +80,7 @@ fn the_demo_is_copied_whole() {
 }
 
 #[test]
-fn snapshots_show_nothing_of_the_machine() {
+fn snapshots_do_not_depend_on_the_machine() {
     let project = project();
     let text = format!(
         "{}/m/1.sql in 12 ms (1.5s), /tmp/x.9/log\nPostgreSQL 15.18, postgres:17\n\
@@ -102,14 +102,14 @@ fn snapshots_show_nothing_of_the_machine() {
 #[test]
 fn test_requirements_are_detected() {
     assert!(peer("sh").unwrap().ends_with("sh"));
-    // Where it is required, this is the test that says first that it is not there.
+    // If Docker is required, this is the first test to fail without it.
     let required = std::env::var("MIG_CI_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
     let answer = docker_answers();
     assert!(answer.is_ok() || !required, "{answer:?}");
 }
 
-/// Sleeps outside of `common`, by file: polls with a deadline, and samples of what has to hold at every moment. A test that
-/// sleeps and then expects something to have happened fails on a slow machine, or passes without having tested it.
+/// Sleeps outside of `common`, by file: polls with a deadline, and samples of conditions that must always hold. A test that
+/// sleeps and then expects an event fails on a slow machine, or passes without having tested it.
 const SLEEPS: [(&str, usize, &str); 5] = [
     (
         "environment.rs",
@@ -146,8 +146,8 @@ fn no_test_sleeps_and_hopes() {
     }
 }
 
-/// Under cargo-nextest this test prints the list, and runs after all others. Under libtest it sees to it that there is one,
-/// even if no test is skipped.
+/// Under cargo-nextest this test prints the list, and runs after all others. Under libtest it registers the list, even if no
+/// test is skipped.
 #[test]
 fn skipped_tests_are_listed_at_the_end() {
     if skipped::is_nextest() {
@@ -155,7 +155,7 @@ fn skipped_tests_are_listed_at_the_end() {
     } else {
         skipped::list_at_exit();
     }
-    // A run of its own, of one test that needs pgbouncer, where there is none.
+    // A separate run of one test that needs pgbouncer, without pgbouncer.
     let folder = tempfile::tempdir().unwrap();
     let test = "upgrade::pooler::pgbouncer_is_detected_and_refused";
     let run = |required: &str| {
@@ -178,7 +178,7 @@ fn skipped_tests_are_listed_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_database_is_a_tests_own_and_its_owner_is_nothing_else() {
+async fn each_test_has_a_database_with_an_unprivileged_owner() {
     let database: Database = postgres().database().await;
     database.sql("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL)").await;
     assert_eq!(database.sql("SELECT a, b FROM t ORDER BY a").await, ["1|x", "2|"]);
@@ -189,7 +189,7 @@ async fn a_database_is_a_tests_own_and_its_owner_is_nothing_else() {
 }
 
 #[tokio::test]
-async fn two_schemas_with_the_same_in_them_have_one_fingerprint() {
+async fn schemas_with_the_same_content_have_one_fingerprint() {
     let database = postgres().database().await;
     let names = ["one", "o'ne \"two\""];
     for (name, quoted) in names.into_iter().zip(["one", "\"o'ne \"\"two\"\"\""]) {

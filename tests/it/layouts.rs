@@ -2,12 +2,12 @@
 
 use crate::common::{Project, project};
 
-/// How many lines of a configuration are not empty.
+/// The number of non-empty lines of a configuration.
 fn lines(config: &str) -> usize {
     config.lines().filter(|line| !line.trim().is_empty()).count()
 }
 
-/// Passes from nothing, passes again as the base, and finds what the next pull request breaks.
+/// Passes without a base, passes again as the base, and finds the failure of the next pull request.
 fn verifies(layout: Project, next: &str, broken: &str, place: &str) {
     let migrations = layout.verify().report(0).json["counts"]["migrations"].as_u64().unwrap();
     assert!(migrations >= 3, "{migrations}");
@@ -113,9 +113,9 @@ create index article_tags_gin on article using gin (tag_list);
     );
 }
 
-/// sqlx again, as in "Zero to Production in Rust": timestamps, and a migration with a transaction of its own.
+/// sqlx, as in "Zero to Production in Rust": timestamps, and a migration with a transaction of its own.
 #[test]
-fn migrations_with_their_own_transaction_pass_as_they_do_in_sqlx() {
+fn migrations_with_their_own_transaction_pass_as_in_sqlx() {
     let newsletter = project()
         .file("Cargo.toml", "[package]\nname = \"zero2prod\"\n\n[dependencies.sqlx]\nversion = \"0.6\"\ndefault-features = false\nfeatures = [\"migrate\"]\n")
         .file(
@@ -142,7 +142,7 @@ fn migrations_with_their_own_transaction_pass_as_they_do_in_sqlx() {
     );
 }
 
-/// dbmate, as `dbmate new` and `dbmate up` leave a project: `db/migrations`, and `db/schema.sql` beside it.
+/// dbmate, with the layout of `dbmate new` and `dbmate up`: `db/migrations`, and `db/schema.sql` next to it.
 #[test]
 fn a_project_with_dbmate_needs_no_configuration() {
     let shop = project()
@@ -168,9 +168,9 @@ fn a_project_with_dbmate_needs_no_configuration() {
     );
 }
 
-/// golang-migrate, as in techschool/simplebank: six digits, up and down, in a folder of its own name.
+/// golang-migrate, as in techschool/simplebank: six digits, up and down, in a folder with a different name.
 #[test]
-fn a_bank_in_go_needs_two_lines() {
+fn a_golang_migrate_project_needs_two_lines() {
     let config = "[databases.bank]\nmigrations = \"db/migration\"\n";
     assert!(lines(config) < 10);
     let bank = project()
@@ -215,9 +215,9 @@ COMMENT ON COLUMN "entries"."amount" IS 'can be negative or positive';
     );
 }
 
-/// Plain SQL on a platform, as Supabase's: the platform's roles and its `auth` schema stand before the migrations.
+/// Plain SQL on a platform such as Supabase: the platform's roles and its `auth` schema exist before the migrations.
 #[test]
-fn migrations_on_a_platform_need_what_the_platform_provides() {
+fn objects_of_a_platform_come_from_prepare_files() {
     let config = "[prepare]\nserver = \"supabase/ci/roles.sql\"\n\n[databases.app]\n\
                   migrations = \"supabase/migrations\"\nformat = \"plain\"\nprepare = \"supabase/ci/platform.sql\"\n";
     assert!(lines(config) < 10);

@@ -1,7 +1,7 @@
-//! Everything that is tested from outside: the real binary on real projects, and the shape of the source itself.
+//! Tests from outside: the real binary on real projects, and the structure of the source.
 //!
-//! One test binary, so that it links once and shares one PostgreSQL. `common` is the language that the tests are
-//! written in; the other files mirror `src/`.
+//! One test binary, so that it links once and shares one PostgreSQL. `common` is the test framework; the other files mirror
+//! `src/`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, helpers included")]
 

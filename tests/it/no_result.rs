@@ -1,4 +1,4 @@
-//! Runs of the action that end without a result: what the pull request shows then is never an older commit's green.
+//! Runs of the action that end without a result: the pull request must not show the passed verdict of an older commit.
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -19,12 +19,12 @@ fn opened() -> Job {
     Job::of_event("pull_request.opened.json")
 }
 
-/// A second run, after one that was green.
+/// A second run, after one that passed.
 fn step(job: &Job, fake: &Fake, shop: &Project) -> Command {
     job.step_at(fake, shop).arg("--no-base").env("GITHUB_RUN_ID", "9876543299")
 }
 
-/// The step after the job, with the state that the run has left.
+/// The step after the job, with the state that the run saved.
 fn after(job: &Job, fake: &Fake, shop: &Project, left: &Step) -> Step {
     let command = step(job, fake, shop).arg("--post");
     let state = left.state.iter().map(|(name, value)| (format!("STATE_{name}"), value));
@@ -32,7 +32,7 @@ fn after(job: &Job, fake: &Fake, shop: &Project, left: &Step) -> Step {
     job.read(&command.run().success())
 }
 
-/// A pull request whose comment is green, from an earlier run.
+/// A pull request whose comment shows a passed verdict of an earlier run.
 fn green() -> Fake {
     let fake = Fake::start();
     let shop = shop(GOOD);
@@ -42,7 +42,7 @@ fn green() -> Fake {
     fake
 }
 
-/// The one comment that is there.
+/// The only comment.
 fn comment(fake: &Fake) -> String {
     let comments = fake.comments();
     let [comment] = &comments[..] else { panic!("{comments:?}") };
@@ -56,7 +56,7 @@ fn assert_no_result(fake: &Fake, why: &str) {
     assert!(body.contains(&format!("<!-- mig-ci:run id=9876543299 attempt=1 sha={HEAD} -->")));
 }
 
-/// Status and conclusion of the check runs, the earlier run's left out.
+/// Status and conclusion of the check runs, except that of the earlier run.
 fn checks(fake: &Fake) -> Vec<(Value, Value)> {
     let runs = fake.check_runs();
     let ends = runs.iter().skip(1).map(|run| (run["status"].clone(), run["conclusion"].clone()));
@@ -68,7 +68,7 @@ fn ended(conclusion: &str) -> (Value, Value) {
 }
 
 #[test]
-fn inputs_that_are_not_understood_replace_an_older_result() {
+fn invalid_inputs_replace_an_older_result() {
     for (name, value) in [
         ("INPUT_FAIL-ON", "never"),
         ("INPUT_COMMENT", "on"),
@@ -88,9 +88,9 @@ fn inputs_that_are_not_understood_replace_an_older_result() {
     }
 }
 
-/// The check run stays in progress, and a required check would be waited for.
+/// The check run would stay in progress and block the merge.
 #[test]
-fn a_refused_end_of_the_check_run_is_made_up_for_after_the_job() {
+fn the_post_step_completes_a_check_run_after_a_refusal() {
     for times in [1, usize::MAX] {
         let (fake, job, shop) = (green(), opened(), shop(GOOD));
         fake.fail(Fault::new("PATCH", "/check-runs/", refusal("integration")).times(times));
@@ -102,13 +102,13 @@ fn a_refused_end_of_the_check_run_is_made_up_for_after_the_job() {
         let last = all.last().unwrap();
         assert_eq!(*last, ended("failure"), "{all:?}");
         assert_eq!(all.len(), if times == 1 { 1 } else { 2 });
-        // The comment is this run's own.
+        // The comment is that of this run.
         assert!(comment(&fake).contains(GREEN) && comment(&fake).contains("id=9876543299"));
     }
 }
 
 #[test]
-fn a_comment_that_github_did_not_take_is_replaced_after_the_job() {
+fn the_post_step_replaces_a_comment_after_a_refusal() {
     for fault in [
         Fault::new("PATCH", "/comments/", refusal("bad gateway")).times(4),
         Fault::new("GET", "/issues/2/comments", refusal("server error")).times(4),
@@ -127,7 +127,7 @@ fn a_comment_that_github_did_not_take_is_replaced_after_the_job() {
 #[tokio::test]
 async fn a_run_that_is_killed_or_cancelled_has_no_result() {
     for signal in [Signal::SIGKILL, Signal::SIGINT, Signal::SIGTERM] {
-        // One for each: the sessions of a killed run may be at work on its server for a while.
+        // A server for each case: the sessions of a killed run may execute for a while.
         let server = Postgres::start();
         let url = server.url("postgres");
         let (fake, job, slow) = (green(), opened(), shop(SLOW));
@@ -136,7 +136,7 @@ async fn a_run_that_is_killed_or_cancelled_has_no_result() {
         running.signal(signal);
         let mut outcome = running.wait();
         if signal == Signal::SIGKILL {
-            // Its log ends in the middle.
+            // Its log is truncated.
             outcome.stdout.clear();
         }
         let left = job.read(&outcome);
@@ -146,16 +146,16 @@ async fn a_run_that_is_killed_or_cancelled_has_no_result() {
         assert!(comment(&fake).contains(HEAD), "it says for which commit");
         assert_eq!(checks(&fake), [ended("cancelled")], "{signal}");
         assert!(post.summary.contains(NONE), "{signal}: {}", post.summary);
-        // Once more: nothing changes.
+        // Running it again changes nothing.
         let body = comment(&fake);
         after(&job, &fake, &slow, &left);
         assert_eq!((comment(&fake), checks(&fake)), (body, vec![ended("cancelled")]));
     }
 }
 
-/// A newer push cancels a run: there is no need for a comment that says so, and the newer run's comment stays.
+/// A newer push cancels a run: no comment is needed, and the newer run's comment stays.
 #[tokio::test]
-async fn a_cancelled_run_makes_no_comment_and_overwrites_no_later_one() {
+async fn a_cancelled_run_does_not_overwrite_a_later_comment() {
     let server = Postgres::start();
     let url = server.url("postgres");
     for later in [false, true] {
@@ -177,9 +177,9 @@ async fn a_cancelled_run_makes_no_comment_and_overwrites_no_later_one() {
     }
 }
 
-/// It has crashed before it could leave any state, or its image did not start.
+/// It crashed before it could save any state, or its image did not start.
 #[test]
-fn a_run_that_left_nothing_has_no_result() {
+fn a_run_without_state_has_no_result() {
     let (fake, job, shop) = (green(), opened(), shop(GOOD));
     let nothing = job.read(&step(&job, &fake, &shop).arg("--help").run().success());
     assert!(nothing.state.is_empty() && nothing.outputs.is_empty());
@@ -188,7 +188,7 @@ fn a_run_that_left_nothing_has_no_result() {
     assert_eq!(checks(&fake), [ended("cancelled")]);
 }
 
-/// What a run says about another commit leaves the head without a result.
+/// A verdict on another commit leaves the head without a result.
 #[test]
 fn a_workspace_with_another_commit_replaces_an_older_result() {
     let (fake, job, shop) = (green(), opened(), shop(GOOD));
@@ -198,7 +198,7 @@ fn a_workspace_with_another_commit_replaces_an_older_result() {
     assert_no_result(&fake, &format!("This run verified commit {commit}, which is not"));
     assert_eq!(checks(&fake), [], "no check run is made of another commit's result");
     assert_eq!(left.outputs["result"], "passed", "the job itself is about that commit");
-    // Where there was no comment, none is made.
+    // Without a comment, none is created.
     let fake = Fake::start();
     let job = opened();
     let other = step(&job, &fake, &shop).env("GITHUB_SHA", "1".repeat(40));
@@ -206,16 +206,16 @@ fn a_workspace_with_another_commit_replaces_an_older_result() {
     assert!(fake.comments().is_empty() && fake.check_runs().is_empty());
 }
 
-/// A summary and outputs also where not even the job can be understood.
+/// Summary and outputs are written even if the job is invalid.
 #[test]
-fn a_job_that_is_not_understood_says_so_in_its_outputs() {
+fn an_unreadable_event_is_reported_in_the_outputs() {
     let (job, shop) = (opened(), shop(GOOD));
     let left = job.read(&job.step(&shop).env("GITHUB_RUN_ID", "").run().exit(4));
     assert_eq!(left.outputs["result"], "error");
     assert!(left.summary.contains(NONE) && left.summary.contains("GITHUB_RUN_ID is not set"));
 }
 
-/// The environment says which pull request it is, also where the payload does not.
+/// The environment identifies the pull request even if the payload does not.
 #[test]
 fn an_event_that_cannot_be_read_replaces_an_older_result() {
     for payload in ["", "{\"pull_request\": 7}", "{}", "<html>"] {
@@ -228,21 +228,21 @@ fn an_event_that_cannot_be_read_replaces_an_older_result() {
         assert_eq!(left.outputs["result"], "error");
         assert_eq!(left.state["finished"], "true");
     }
-    // Neither does: nothing is known, and nobody's comment is touched.
+    // Without both the pull request is unknown, and no comment is changed.
     let (fake, job, shop) = (green(), Job::of_payload("pull_request", "{}"), shop(GOOD));
     let left = job.read(&step(&job, &fake, &shop).run().exit(4));
     assert!(comment(&fake).contains(GREEN) && left.summary.contains(NONE), "{}", left.summary);
 }
 
-/// The token ends in the middle, loses a right, or has asked too often: the step after the job makes up for it, and what it may
-/// not do either, the log says.
+/// The token expires during the run, loses a permission, or reaches its rate limit: the step after the job repeats the
+/// requests, and the log reports those that still fail.
 #[test]
-fn a_token_that_fails_in_the_middle_is_made_up_for_after_the_job() {
+fn the_post_step_repeats_requests_after_a_token_failure() {
     for answer in ["bad credentials", "integration", "primary"] {
         for path in ["/comments/", "/check-runs/"] {
             let (fake, job, shop) = (green(), opened(), shop(GOOD));
             let fault = Fault::new("PATCH", path, refusal(answer));
-            // A limit that lasts for longer than anybody waits.
+            // A rate limit longer than the maximum wait.
             let limits = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9999999999")];
             fake.fail(match answer {
                 "primary" => {
@@ -252,7 +252,7 @@ fn a_token_that_fails_in_the_middle_is_made_up_for_after_the_job() {
             });
             let left = job.read(&step(&job, &fake, &shop).run().success());
             assert_eq!(left.outputs["result"], "passed", "the verdict is that of the migrations");
-            // A refused comment is made anew, and in order by the end of the run.
+            // A refused comment is created again, and correct at the end of the run.
             let is_made_up_for = path == "/comments/" && answer != "primary";
             let wanted = if is_made_up_for { "true" } else { "not-shown" };
             assert_eq!(left.state["finished"], wanted, "{answer} {path}");
@@ -271,7 +271,7 @@ fn is_older(body: &str) -> bool {
     !body.contains("<!-- mig-ci:run id=9876543299 ")
 }
 
-/// Killed by the kernel for its memory, or by the runner's limit of time: there was no time for a word.
+/// Killed by the kernel for its memory, or by the runner's time limit, without a message.
 #[test]
 fn a_run_that_ends_silently_has_no_result() {
     for state in [&[][..], &[("started", "true")]] {

@@ -1,5 +1,5 @@
-//! Checks that the server's notices tell of say the same where a script switches the notices off, or say that they could not
-//! be made.
+//! Checks that depend on the server's notices have the same results if a script disables notices, or report that they were
+//! not possible.
 
 use crate::common::{Project, Report, project};
 
@@ -8,7 +8,7 @@ fn app() -> Project {
     configured("[databases.app]\nmigrations = \"m\"\nformat = \"plain\"\n", "")
 }
 
-/// With this configuration, and a file `quiet.sql`, at the base as well.
+/// With this configuration, and a file `quiet.sql`, also in the base.
 fn configured(config: &str, quiet: &str) -> Project {
     project()
         .file("mig-ci.toml", config)
@@ -38,9 +38,9 @@ const GUARDED: &str = "CREATE TABLE IF NOT EXISTS users (id bigint, name text);\
     ALTER TABLE users ADD COLUMN IF NOT EXISTS email int, ADD COLUMN IF NOT EXISTS fresh int;\n\
     CREATE TABLE IF NOT EXISTS fresh (id int);\n";
 
-/// Each way to switch notices off, and what the server itself says without: psql's oracle is the run that has none.
+/// Each way to disable notices, compared with the run that does not.
 #[test]
-fn what_if_not_exists_skipped_does_not_depend_on_notices() {
+fn skipped_objects_are_found_without_notices() {
     let with = |before: &str| {
         let report = app().file("m/2_guarded.sql", format!("{before}{GUARDED}")).verify().report(0);
         (told(&report, "already-exists-skipped"), report)
@@ -74,7 +74,7 @@ fn what_if_not_exists_skipped_does_not_depend_on_notices() {
 }
 
 #[test]
-fn settings_of_project_role_and_database_switch_nothing_off() {
+fn settings_of_project_role_and_database_disable_no_check() {
     let config = "[postgres]\nrole = \"superuser\"\nsettings = { client_min_messages = \"error\" }\n\
                   [databases.app]\nmigrations = \"m\"\nformat = \"plain\"\nprepare = \"quiet.sql\"\n";
     let block = "DO $$ BEGIN CREATE TABLE IF NOT EXISTS users (id int); END $$;\n";
@@ -88,9 +88,9 @@ fn settings_of_project_role_and_database_switch_nothing_off() {
     assert!(told(&report, "notices-hidden").is_empty());
 }
 
-/// Only a notice tells what a block has skipped: where there is none, it is not known.
+/// Only a notice shows what a block has skipped; without it the result is unknown.
 #[test]
-fn what_cannot_be_told_is_not_checked_in_every_format() {
+fn blocks_without_notices_are_reported_as_not_checked() {
     let block = "DO $$ BEGIN CREATE TABLE IF NOT EXISTS users (id int); END $$;\n";
     let quiet = app().file("m/2_block.sql", format!("SET client_min_messages = error;\n{block}"));
     let report = quiet.verify().report(0);
@@ -103,7 +103,7 @@ fn what_cannot_be_told_is_not_checked_in_every_format() {
         let text = quiet.verify().args(["--format", format]).run().exit(0).stdout;
         assert!(text.contains("not checked: already-exists-skipped"), "{format}: {text}");
     }
-    // The session keeps it for the next file.
+    // The session keeps the setting for the next file.
     let later = app()
         .file("m/2_quiet.sql", "SET client_min_messages = error;\n")
         .file("m/3_block.sql", block);
@@ -123,7 +123,7 @@ fn what_cannot_be_told_is_not_checked_in_every_format() {
 }
 
 #[test]
-fn a_block_that_is_not_quiet_is_told_by_its_notice() {
+fn a_skip_in_a_block_is_found_by_its_notice() {
     let block = "DO $$ BEGIN CREATE TABLE IF NOT EXISTS users (id int); END $$;\n";
     let report = app().file("m/2_block.sql", block).verify().report(0);
     assert_eq!(
@@ -133,9 +133,9 @@ fn a_block_that_is_not_quiet_is_told_by_its_notice() {
     assert!(told(&report, "notices-hidden").is_empty());
 }
 
-/// A flood of other notices does not push it out.
+/// Many other notices do not displace it.
 #[test]
-fn a_flood_of_notices_hides_nothing() {
+fn many_other_notices_do_not_hide_a_skip() {
     let flood = "DO $$ BEGIN FOR i IN 1..500 LOOP RAISE NOTICE 'row %', i; END LOOP; END $$;\n";
     let block = "DO $$ BEGIN CREATE TABLE IF NOT EXISTS users (id int); END $$;\n";
     let report = app().file("m/2_flood.sql", format!("{flood}{block}")).verify().report(0);
@@ -145,7 +145,7 @@ fn a_flood_of_notices_hides_nothing() {
     );
 }
 
-/// What is made again is new, although something was there before.
+/// A recreated object is new, although one existed before.
 #[test]
 fn recreated_objects_are_not_reported_as_skipped() {
     let script = "SET client_min_messages = error;\nDROP INDEX by_id;\nCREATE INDEX IF NOT EXISTS by_id ON users (id);\n\
@@ -154,7 +154,7 @@ fn recreated_objects_are_not_reported_as_skipped() {
     assert!(told(&report, "already-exists-skipped").is_empty(), "{:#}", report.json["findings"]);
 }
 
-/// The warnings of the server itself are the oracle: the same scripts, loud and quiet.
+/// The same scripts with and without the server's warnings, which are the reference.
 #[test]
 fn transaction_commands_are_found_without_the_servers_warnings() {
     let config = "[databases.app]\nmigrations = \"m\"\nformat = \"sqlx\"\n";

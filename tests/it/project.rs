@@ -1,4 +1,4 @@
-//! What a project is, from outside: `list`, `init`, `schema`, `explain`, discovery, configuration errors, the base.
+//! Projects from outside: `list`, `init`, `schema`, `explain`, discovery, configuration errors, the base.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::common::{Project, demo, project};
 
 const SQLX: &str = "[dependencies]\nsqlx = { version = \"0.9\", features = [\"migrate\"] }\n";
 
-/// The lines of `list` that are about databases: what stands before is about the folder and the revision.
+/// The lines of `list` about databases, without those about the folder and the revision.
 fn listed(project: &Project) -> String {
     let text = project.mig_ci(["list"]).run().success().stdout;
     text.split_once("\n\n").unwrap().1.to_owned()
@@ -35,12 +35,12 @@ fn one_folder_of_migrations_is_a_project() {
     let plain = project().file("migrations/1.sql", "CREATE TABLE a (id int);");
     assert!(listed(&plain).contains("shared track   migrations (plain"), "{}", listed(&plain));
     plain.verify().run().success();
-    // From a folder below it too, as cargo does.
+    // Also from a subfolder, as with cargo.
     plain.verify().in_folder("migrations").run().success();
 }
 
 #[test]
-fn folders_for_shared_and_tenants_are_a_project() {
+fn folders_for_shared_and_tenant_tracks_are_a_project() {
     let folders = project()
         .file("Cargo.toml", SQLX)
         .file("migrations/shared/1_plans.sql", "CREATE TABLE plans (id int PRIMARY KEY);")
@@ -55,7 +55,7 @@ fn folders_for_shared_and_tenants_are_a_project() {
 }
 
 #[test]
-fn init_writes_what_list_then_shows_again() {
+fn the_file_of_init_lists_the_same_project() {
     let folders = project()
         .file("Cargo.toml", SQLX)
         .file("migrations/shared/1_plans.sql", "CREATE TABLE plans (id int);")
@@ -66,7 +66,7 @@ fn init_writes_what_list_then_shows_again() {
     let run = folders.mig_ci(["init"]).run().success();
     assert!(run.stderr.contains("wrote "), "{}", run.stderr);
     assert_eq!(folders.read("mig-ci.toml"), printed);
-    // The same, up to the reason: now the file says the format.
+    // The same except for the reason: now the file sets the format.
     let without_reasons = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.split(", because").next().unwrap().to_owned()).collect()
     };
@@ -113,7 +113,7 @@ fn two_tenants_with_one_target_are_refused() {
 }
 
 #[test]
-fn the_configuration_is_found_above_and_by_its_flag() {
+fn the_configuration_is_found_in_a_parent_folder_and_by_its_flag() {
     let project = project()
         .file("ci/own.toml", "[databases.own]\nmigrations = \"../migrations\"\n")
         .file("mig-ci.toml", "[databases.root]\nmigrations = \"migrations\"\n")
@@ -123,13 +123,13 @@ fn the_configuration_is_found_above_and_by_its_flag() {
     assert!(run.stdout.contains("database root"), "{}", run.stdout);
     let run = project.mig_ci(["list", "--config", "nowhere.toml"]).run().exit(3);
     assert!(run.stderr.contains("nowhere.toml"), "{}", run.stderr);
-    // Paths are the project's: they do not lead out of the folder of the file.
+    // Paths are relative to the project, and must not leave the folder of the file.
     let run = project.mig_ci(["list"]).env("MIG_CI_CONFIG", "ci/own.toml").run().exit(3);
     assert!(run.stderr.contains("../migrations"), "{}", run.stderr);
 }
 
 #[test]
-fn the_schema_of_the_configuration_takes_the_demos() {
+fn the_demo_configuration_matches_the_schema() {
     let schema = project().mig_ci(["schema"]).run().success().json();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let demo: toml::Value = toml::from_str(&demo().read("mig-ci.toml")).unwrap();
@@ -177,14 +177,14 @@ fn states(project: &Project, args: [&str; 2]) -> Vec<String> {
 }
 
 #[test]
-fn the_base_is_the_merge_base_or_what_was_asked_for() {
+fn the_base_is_the_merge_base_or_the_given_revision() {
     let branched = branched();
     let quiet = ["--color", "never"];
     assert_eq!(states(&branched, quiet), ["1 base", "2 pending"]);
     assert_eq!(states(&branched, ["--base", "HEAD"]), ["1 base", "2 base"]);
     assert_eq!(states(&branched, ["--base", "main"]), ["1 base", "2 pending"]);
     assert_eq!(states(&branched, ["--no-base", "--quiet"]), ["1 pending", "2 pending"]);
-    // main goes on; the pull request still begins where it began.
+    // main gets another commit; the merge base stays the same.
     branched.git(&["checkout", "--quiet", "main"]);
     let branched = branched.file("migrations/3.sql", "SELECT 1;").git_commit("three");
     branched.git(&["checkout", "--quiet", "feature"]);
@@ -194,9 +194,9 @@ fn the_base_is_the_merge_base_or_what_was_asked_for() {
 }
 
 #[test]
-fn a_shallow_clone_fetches_what_it_needs_or_fails_loudly() {
+fn a_shallow_clone_fetches_the_base_or_fails() {
     let origin = branched();
-    // What stands checked out there is the default branch here.
+    // The branch checked out there is the default branch here.
     origin.git(&["checkout", "--quiet", "main"]);
     let clone = project();
     let url = format!("file://{}", origin.path());
@@ -214,7 +214,7 @@ fn a_shallow_clone_fetches_what_it_needs_or_fails_loudly() {
     let single = project();
     single.git(&["clone", "--quiet", "--depth=1", "--branch=feature", &url, "."]);
     assert_eq!(states(&single, ["--base", "origin/main"]), ["1 base", "2 pending"]);
-    // Twice: the first run fetches what the second then has, and stores no ref of it.
+    // Twice: the first run fetches objects for the second, and stores no ref.
     for _ in 0..2 {
         assert_eq!(states(&single, ["--color", "never"]), ["1 base", "2 pending"]);
     }
@@ -243,7 +243,7 @@ fn a_symlink_out_of_the_project_is_not_read() {
 }
 
 #[test]
-fn a_damaged_repository_is_no_empty_one() {
+fn a_damaged_repository_is_an_error() {
     let project = branched();
     let objects = project.path().join(".git/objects");
     std::fs::remove_dir_all(&objects).unwrap();
@@ -253,7 +253,7 @@ fn a_damaged_repository_is_no_empty_one() {
 }
 
 #[test]
-fn line_ends_that_git_converts_are_no_edit() {
+fn line_endings_that_git_converts_are_not_an_edit() {
     for (attributes, autocrlf) in [("*.sql text eol=crlf\n", "false"), ("* text=auto\n", "true")] {
         let origin = project()
             .file(".gitattributes", attributes)
@@ -278,7 +278,7 @@ fn line_ends_that_git_converts_are_no_edit() {
 }
 
 #[test]
-fn a_clone_of_one_branch_asks_for_the_default_one() {
+fn a_single_branch_clone_fetches_the_default_branch() {
     let origin = branched();
     origin.git(&["checkout", "--quiet", "main"]);
     let clone = project();
@@ -291,9 +291,9 @@ fn a_clone_of_one_branch_asks_for_the_default_one() {
     assert!(run.stderr.contains("--no-base"), "{}", run.stderr);
 }
 
-/// The action's image has no git; whoever wants no base does not need one.
+/// The action's image has no git, which is needed only for a base.
 #[test]
-fn without_git_there_is_no_base_or_an_error() {
+fn without_git_a_configured_base_is_an_error() {
     let project =
         project().file("migrations/1_a.sql", "CREATE TABLE a (id int);").git_commit("base");
     let list =

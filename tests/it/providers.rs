@@ -1,4 +1,4 @@
-//! Which server a run gets, and what it says when it gets none.
+//! The server of a run, and the errors if there is none.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -30,7 +30,7 @@ fn one_error(ended: Outcome) -> String {
     ended.stderr
 }
 
-/// A folder with programs that only look like a server's.
+/// A folder with programs that only have the names of a server's.
 fn broken_binaries(project: &Project, script: &str) -> String {
     let folder = project.path().join("bin");
     fs::create_dir_all(&folder).unwrap();
@@ -43,7 +43,7 @@ fn broken_binaries(project: &Project, script: &str) -> String {
 }
 
 #[test]
-fn auto_takes_docker_where_it_works() {
+fn auto_uses_docker_if_it_works() {
     let Some(image) = docker_image() else { return };
     let ended =
         small().mig_ci(["verify", "--format", "json", "--postgres-image", &image]).run().success();
@@ -55,7 +55,7 @@ fn auto_takes_docker_where_it_works() {
 }
 
 #[test]
-fn auto_takes_local_binaries_where_docker_does_not_work_and_says_why() {
+fn auto_falls_back_to_local_binaries_with_a_reason() {
     let ended = small()
         .mig_ci(["verify", "--format", "json", "--postgres-version", "99"])
         .env("DOCKER_HOST", NO_ENGINE)
@@ -70,13 +70,13 @@ fn auto_takes_local_binaries_where_docker_does_not_work_and_says_why() {
         "{notes}"
     );
     assert!(notes.contains("/nowhere/docker.sock: there is no such socket"), "{notes}");
-    // Another major than the one that production runs.
+    // Another major version than production's.
     assert!(notes.contains("\"warning\": \"the migrations ran on PostgreSQL 1"), "{notes}");
     assert!(notes.contains("but postgres.version is 99"), "{notes}");
 }
 
 #[test]
-fn auto_without_either_says_both_reasons() {
+fn auto_without_both_reports_both_reasons() {
     let project = small().file("empty/file", "");
     let ended = project
         .mig_ci(["verify"])
@@ -105,7 +105,7 @@ fn explicit_docker_does_not_fall_back_to_local() {
     );
 }
 
-/// sqlx reads all of libpq's variables, and a server of our own is none of their business.
+/// sqlx reads all variables of libpq, which must not affect a server that mig-ci starts.
 #[test]
 fn libpq_variables_for_other_servers_are_ignored() {
     let ended = small()
@@ -120,7 +120,7 @@ fn libpq_variables_for_other_servers_are_ignored() {
 }
 
 #[test]
-fn settings_that_the_server_does_not_take_are_named_as_such() {
+fn invalid_server_settings_are_reported() {
     let ended = small()
         .mig_ci(["verify", "--provider", "local"])
         .env("PGOPTIONS", "-c no_such_setting=1")
@@ -138,7 +138,7 @@ fn settings_that_the_server_does_not_take_are_named_as_such() {
     }
 }
 
-/// `clean` says whom it could not ask, needs no project, and looks at nothing but what it is told to.
+/// `clean` reports sources that did not respond, needs no project, and checks only the requested providers.
 #[test]
 fn clean_reports_what_it_skipped() {
     let outside = project();
@@ -155,7 +155,7 @@ fn clean_reports_what_it_skipped() {
 }
 
 #[test]
-fn images_that_cannot_be_had_are_told_apart() {
+fn unavailable_and_malformed_images_are_distinguished() {
     if docker_image().is_none() {
         return;
     }
@@ -163,7 +163,7 @@ fn images_that_cannot_be_had_are_told_apart() {
         ("No Such:1", "is not the name of an image"),
         ("postgres", "it has no tag"),
         ("UPPER/case:1", "is not the name of an image"),
-        // On a name that no resolver knows, so that it is unreachable everywhere.
+        // A host name that cannot be resolved anywhere.
         ("registry.invalid/mig-ci-test/none:1", "its registry cannot be reached"),
     ] {
         let ended =
@@ -201,10 +201,10 @@ fn broken_binaries_are_named() {
     assert!(error.contains("`initdb` of") && error.contains("no such luck"), "{error}");
 }
 
-/// In a mount namespace of its own, with memory and the temporary folders as small as told (in MiB). What is left in them
-/// is on stderr.
-fn with_little_room(project: &Project, mebibytes: u32) -> Outcome {
-    // The project itself may lie under what is mounted over, and so may the program.
+/// In a mount namespace, with `/dev/shm` and the temporary folders limited to this size (in MiB). Leftovers in them are on
+/// stderr.
+fn with_limited_space(project: &Project, mebibytes: u32) -> Outcome {
+    // The project and the program may be in folders that the mounts hide.
     fs::copy(env!("CARGO_BIN_EXE_mig-ci"), project.path().join("mig-ci")).unwrap();
     let script = format!(
         "mkdir small && mount --bind . /mnt && cd /mnt || exit 99; \
@@ -220,12 +220,12 @@ fn with_little_room(project: &Project, mebibytes: u32) -> Outcome {
 }
 
 #[test]
-fn a_full_disk_is_told_with_its_place() {
+fn a_full_disk_is_reported_with_its_path() {
     if !is_root() {
         return;
     }
     let project = small();
-    let ended = with_little_room(&project, 8);
+    let ended = with_limited_space(&project, 8);
     let error = ended.stderr.clone();
     ended.exit(4);
     for part in
@@ -237,7 +237,7 @@ fn a_full_disk_is_told_with_its_place() {
 }
 
 #[test]
-fn a_disk_that_fills_up_fails_the_run_and_leaves_nothing() {
+fn a_disk_that_fills_up_ends_the_run_without_leftovers() {
     if !is_root() {
         return;
     }
@@ -245,9 +245,9 @@ fn a_disk_that_fills_up_fails_the_run_and_leaves_nothing() {
         "migrations/1_big.sql",
         "CREATE TABLE big AS SELECT repeat(i::text, 300) AS t FROM generate_series(1, 300000) AS i;",
     );
-    let ended = with_little_room(&project, 120);
+    let ended = with_limited_space(&project, 120);
     let code = ended.status.code();
-    // It says nothing about the migration.
+    // This is not the migration's failure.
     assert_eq!(code, Some(4), "{}\n{}", ended.stdout, ended.stderr);
     assert!(!ended.stdout.contains("✘ failed"), "{}", ended.stdout);
     let full =
@@ -265,7 +265,7 @@ fn an_ordinary_user_needs_nothing_special() {
     for path in [project.path().to_owned(), project.path().join("migrations")] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // Where the tests were built may be closed to others.
+    // The build folder of the tests may be inaccessible to other users.
     let program = project.path().join("mig-ci");
     let built = Path::new(env!("CARGO_BIN_EXE_mig-ci"));
     fs::copy(built, &program).unwrap();
@@ -289,7 +289,7 @@ fn an_ordinary_user_needs_nothing_special() {
 mod locale {
     use super::*;
 
-    /// Two addresses that differ in the case of a letter beyond ASCII, and an index on them without case.
+    /// Two addresses that differ in the case of a letter beyond ASCII, and a case-insensitive index.
     fn two_eves(postgres: &str) -> Project {
         project()
             .file("mig-ci.toml", format!("[postgres]\n{postgres}\n[databases.app]\nmigrations = \"m\"\nsample = \"app.sql\"\n"))
@@ -317,7 +317,7 @@ mod locale {
         let text = verify(&two_eves(""), "local").run().exit(1).stdout;
         let name = locale["name"].as_str().unwrap();
         assert!(text.lines().next().unwrap().contains(&format!("UTF8, locale {name}")), "{text}");
-        // The same for regular expressions without case.
+        // The same for case-insensitive regular expressions.
         let project = two_eves("").file(
             "m/2_unique.sql",
             "DO $$ BEGIN IF (SELECT count(*) FROM users WHERE email ~* '^éva') = 1 OR upper('é') <> 'É' THEN\n\

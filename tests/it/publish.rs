@@ -1,4 +1,4 @@
-//! What a run shows on a pull request, at a GitHub of the tests' own: by the action itself, and by `mig-ci publish`.
+//! Results on a pull request, with the fake GitHub: published by the action itself, and by `mig-ci publish`.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ fn opened() -> Job {
     Job::of_event("pull_request.opened.json")
 }
 
-/// The one comment that is there.
+/// The only comment.
 fn comment(fake: &Fake) -> String {
     let comments = fake.comments();
     let [comment] = &comments[..] else { panic!("{comments:?}") };
@@ -38,7 +38,7 @@ fn comment(fake: &Fake) -> String {
 }
 
 #[test]
-fn a_comment_is_made_and_then_rewritten() {
+fn a_comment_is_created_and_then_updated() {
     let fake = Fake::start();
     let job = opened();
     let bad = shop(BAD);
@@ -73,9 +73,9 @@ fn a_comment_is_made_and_then_rewritten() {
     );
 }
 
-/// What was green must not stay so where nothing is known any more.
+/// A passed verdict must not remain if there is no result any more.
 #[test]
-fn a_run_without_a_report_rewrites_the_comment_as_well() {
+fn a_run_without_a_report_updates_the_comment() {
     let fake = Fake::start();
     let job = opened();
     let shop = shop(GOOD);
@@ -90,7 +90,7 @@ fn a_run_without_a_report_rewrites_the_comment_as_well() {
 }
 
 #[test]
-fn a_token_that_may_not_write_changes_no_verdict() {
+fn a_read_only_token_does_not_affect_the_verdict() {
     for (migration, code, result) in [(GOOD, 0, "passed"), (BAD, 1, "failed")] {
         let fake = Fake::start();
         let permission = "x-accepted-github-permissions";
@@ -134,7 +134,7 @@ fn without_a_token_nothing_is_sent() {
 }
 
 #[test]
-fn a_github_that_is_broken_is_left_alone_in_the_end() {
+fn requests_stop_after_repeated_failures_of_github() {
     let fake = Fake::start();
     fake.fail(Fault::text("", "/repos/", 403, "<html>no</html>").always());
     fake.fail(Fault::cut("POST", "/comments").always());
@@ -176,9 +176,9 @@ fn a_push_finds_its_pull_request() {
     assert!(comment(&fake).contains(GREEN));
 }
 
-/// A comment is a verdict on what is to be merged, or there is none.
+/// A comment is a verdict on the commit to be merged; otherwise there is none.
 #[test]
-fn a_pull_request_that_was_not_checked_out_gets_no_comment() {
+fn a_different_checkout_gets_no_comment() {
     let fake = Fake::start();
     let shop = shop(GOOD);
     let head = shop.git(&["rev-parse", "HEAD"]);
@@ -189,14 +189,14 @@ fn a_pull_request_that_was_not_checked_out_gets_no_comment() {
     let [notice] = step.commands("notice")[..] else { panic!("{:?}", step.log) };
     assert!(notice.contains(&format!("its head is {HEAD}, and the workspace is at {head}")));
     assert!(fake.comments().is_empty() && fake.check_runs().is_empty());
-    // GitHub's merge commit is one that may be verified.
+    // GitHub's merge commit may be verified.
     fake.state().pulls[0]["merge_commit_sha"] = json!(head);
     run();
     assert!(comment(&fake).contains(GREEN));
     assert_eq!(fake.check_runs()[0]["head_sha"], HEAD);
 }
 
-/// A check run that nobody ends would hold up the pull request; and a GitHub that is silent must not hold up the end.
+/// An unfinished check run would block the pull request, and a GitHub that does not respond must not delay the end.
 #[tokio::test]
 async fn a_cancelled_job_ends_its_check_run() {
     let server = Postgres::start();
@@ -221,7 +221,7 @@ async fn a_cancelled_job_ends_its_check_run() {
     }
 }
 
-/// A check run that nobody ends holds up the pull request.
+/// An unfinished check run blocks the pull request.
 #[tokio::test]
 async fn a_check_run_is_completed_after_its_response_was_lost() {
     let server = Postgres::start();
@@ -229,7 +229,7 @@ async fn a_check_run_is_completed_after_its_response_was_lost() {
     let slow = shop("SELECT pg_sleep(600);\n");
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         let fake = Fake::start();
-        fake.fail(Fault::hang("POST", "/check-runs").but_done());
+        fake.fail(Fault::hang("POST", "/check-runs").but_executed());
         let job = opened();
         let running = step(&job, &fake, &slow).env("MIG_CI_POSTGRES_URL", &url).start();
         wait_for_sleepers(&url, "pg_sleep(600)", 2).await;
@@ -252,7 +252,7 @@ fn report(migration: &str) -> Value {
     job.read(&step).report()
 }
 
-/// `mig-ci publish` in a job of `on: workflow_run`, for a fork's run.
+/// `mig-ci publish` in a job of `on: workflow_run`, for a run of a fork.
 fn publish(fake: &Fake, report: &str, args: &[&str]) -> (Job, Outcome) {
     publish_with(fake, report, args, &[])
 }
@@ -289,7 +289,7 @@ fn a_saved_report_becomes_a_comment_on_a_forks_pull_request() {
     let ended = job.read(&ended.success());
     assert!(ended.text().contains("the comment on pull request #2: https://"), "{:?}", ended.log);
     let body = comment(&fake);
-    // The run that has verified is meant, not the one that publishes.
+    // The link is that of the run that verified, not of the one that publishes.
     assert!(body.contains(&format!("<!-- mig-ci:run id=289782451 attempt=1 sha={FORK_HEAD} -->")));
     assert!(body.contains("/actions/runs/289782451") && body.contains(RED), "{body}");
     assert_eq!(fake.check_runs()[0]["head_sha"], FORK_HEAD);
@@ -300,7 +300,7 @@ fn a_saved_report_becomes_a_comment_on_a_forks_pull_request() {
 }
 
 #[test]
-fn a_head_that_has_moved_is_not_commented_on() {
+fn a_pull_request_with_a_new_head_gets_no_comment() {
     let fake = Fake::start();
     fake.fork_pull_request(NUMBER, HEAD);
     let (job, ended) = publish(&fake, &report(GOOD).to_string(), &[]);
@@ -308,7 +308,7 @@ fn a_head_that_has_moved_is_not_commented_on() {
     let [notice] = ended.commands("notice")[..] else { panic!("{:?}", ended.log) };
     assert!(notice.contains("no open pull request has 3484a3fb816e0859fd6e1cea078d76385ff50625"));
 
-    // Between the two questions.
+    // Between the two requests.
     let fake = Fake::start();
     fake.fork_pull_request(NUMBER, FORK_HEAD);
     fake.before("GET", "/pulls/2", |state| state.pulls[0]["head"]["sha"] = json!(HEAD));
@@ -348,9 +348,9 @@ fn a_hostile_report_is_refused_or_shown_as_text() {
     assert!(job.read(&ended.exit(4)).commands("error")[0].contains("it is not a file"));
 }
 
-/// The words around the facts are this program's, and the comment says whose run it was.
+/// The texts come from this program, and the comment names the run.
 #[test]
-fn a_saved_report_speaks_in_this_programs_words() {
+fn a_saved_report_is_rendered_with_this_programs_texts() {
     let fake = Fake::start();
     fake.fork_pull_request(NUMBER, FORK_HEAD);
     let mut hostile = report(BAD);
@@ -375,9 +375,9 @@ fn a_saved_report_speaks_in_this_programs_words() {
     assert!(!check.to_string().contains("evil"), "{check:#}");
 }
 
-/// An older comment is about an older commit: it must not stay green where the newest report cannot be shown.
+/// A comment on an older commit must not show a passed verdict if the newest report is invalid.
 #[test]
-fn a_report_that_cannot_be_shown_takes_an_older_ones_place() {
+fn an_invalid_report_replaces_an_older_comment() {
     let good = report(GOOD);
     let mut lies = report(BAD);
     lies["verdict"] = json!("passed");
@@ -400,7 +400,7 @@ fn a_report_that_cannot_be_shown_takes_an_older_ones_place() {
         assert!(body.contains(why) && !body.contains(GREEN), "{body}");
         assert_eq!(fake.check_runs()[0]["conclusion"], "failure");
     }
-    // A run that has left none.
+    // A run that saved no report.
     let fake = Fake::start();
     fake.fork_pull_request(NUMBER, FORK_HEAD);
     publish(&fake, &good.to_string(), &[]).1.success();
@@ -410,7 +410,7 @@ fn a_report_that_cannot_be_shown_takes_an_older_ones_place() {
 }
 
 #[test]
-fn publish_says_what_it_lacks() {
+fn publish_reports_missing_inputs() {
     let fake = Fake::start();
     fake.fork_pull_request(NUMBER, FORK_HEAD);
     let report = report(GOOD).to_string();
@@ -426,7 +426,7 @@ fn publish_says_what_it_lacks() {
     assert!(ended.commands("error")[0].contains("pull-requests: write"), "{:?}", ended.log);
 }
 
-/// Jobs that share the tenants of one pull request do not overwrite each other's results.
+/// Jobs with partitions of one pull request's tenants do not overwrite each other's results.
 #[test]
 fn each_partition_has_a_comment_and_a_check_run_of_its_own() {
     let fake = Fake::start();
@@ -453,9 +453,9 @@ fn each_partition_has_a_comment_and_a_check_run_of_its_own() {
     assert_eq!(names, ["\"mig-ci (partition-1-of-2)\"", "\"mig-ci (partition-2-of-2)\""]);
 }
 
-/// The comment of another part of the tenants says nothing about this one, and stays.
+/// The comment of another partition is not affected.
 #[test]
-fn a_partitions_report_that_cannot_be_shown_takes_the_place_of_the_same_part() {
+fn an_invalid_report_of_a_partition_replaces_only_its_comment() {
     let mut good = report(GOOD);
     good["partition"] = json!("2/4");
     let mut lies = good.clone();

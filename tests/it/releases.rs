@@ -1,4 +1,4 @@
-//! Which release the documents, the action and the release's own workflow name: one version, and the major tag that exists.
+//! The release that documents, the action and the release workflow name: one version, and its major tag.
 
 use std::fs;
 use std::process::Command;
@@ -15,7 +15,7 @@ fn major() -> String {
     format!("v{}", env!("CARGO_PKG_VERSION_MAJOR"))
 }
 
-/// All files that people read or that print text: documents, the source, workflows, the tests' own.
+/// All files with text for readers or output: documents, the source, workflows, tests.
 fn texts() -> Vec<(String, String)> {
     let mut folders: Vec<_> =
         [".ci", ".github", "docs", "src", "tests"].iter().map(|name| root().join(name)).collect();
@@ -39,7 +39,7 @@ fn texts() -> Vec<(String, String)> {
 }
 
 #[test]
-fn workflows_use_the_tag_that_a_release_of_this_version_moves() {
+fn workflows_use_the_major_tag_of_this_version() {
     let uses = Regex::new(r"mig-ci/mig-action@(\$?[A-Za-z0-9][A-Za-z0-9._-]*)").unwrap();
     let (version, major) = (format!("v{}", env!("CARGO_PKG_VERSION")), major());
     let mut found = 0;
@@ -53,7 +53,7 @@ fn workflows_use_the_tag_that_a_release_of_this_version_moves() {
 }
 
 #[test]
-fn images_are_those_of_this_version() {
+fn images_have_this_version() {
     let image = Regex::new(r"ghcr\.io/mig-ci/mig-ci:(v[0-9][A-Za-z0-9._-]*)").unwrap();
     let mut found = 0;
     for (path, text) in texts() {
@@ -65,9 +65,9 @@ fn images_are_those_of_this_version() {
     assert!(found > 1, "{found}");
 }
 
-/// The release's workflow takes the tag apart in bash: this runs its own line.
+/// The release workflow splits the tag in bash: this runs its command.
 #[test]
-fn a_release_of_this_version_moves_that_tag() {
+fn a_release_of_this_version_moves_the_major_tag() {
     let workflow = fs::read_to_string(root().join(".github/workflows/release.yml")).unwrap();
     let (_, job) = workflow.split_once("\n  major:\n").unwrap();
     let line = job.lines().map(str::trim).find(|line| line.starts_with("major=")).unwrap();
@@ -79,7 +79,7 @@ fn a_release_of_this_version_moves_that_tag() {
     assert_eq!(String::from_utf8(moved.stdout).unwrap(), major());
 }
 
-/// A copy of the repository as far as the script reads it, with one text in place of another.
+/// A copy of the files that the script reads, with one text replaced.
 fn check(file: &str, text: &str, other: &str, tag: Option<&str>) -> (bool, String) {
     let copy = tempfile::tempdir().unwrap();
     let folder = Utf8Path::from_path(copy.path()).unwrap();
@@ -101,7 +101,7 @@ fn check(file: &str, text: &str, other: &str, tag: Option<&str>) -> (bool, Strin
 }
 
 #[test]
-fn the_check_of_a_release_finds_each_place_that_was_forgotten() {
+fn the_release_check_finds_each_outdated_version() {
     let (version, major) = (env!("CARGO_PKG_VERSION"), major());
     let action = format!("mig-action@{major}");
     assert_eq!(check("README.md", &action, &action, None), (true, String::new()));

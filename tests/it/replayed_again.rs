@@ -1,5 +1,5 @@
-//! A failure that units beside it may have caused is judged by a second run: from nothing, with one job, on a fresh server.
-//! Whatever the number of jobs, the outcome is that of `--jobs 1`, and of the real tools (see `differential`) and psql.
+//! A failure that concurrent units may have caused is decided by a second run: from scratch, with one job, on a fresh
+//! server. For any number of jobs the result equals that of `--jobs 1`, of the real tools (see `differential`) and of psql.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -27,12 +27,12 @@ fn migration(format: &str, number: usize, sql: &str) -> (String, String) {
     (format!("migrations/{name}"), text)
 }
 
-/// Tenants in schemas, with migrations that the base has, and others that are pending.
+/// Tenants in schemas, with migrations of the base, and pending ones.
 fn tenants(format: &str, base: &[&str], pending: &[&str]) -> Project {
     configured("", format, base, pending)
 }
 
-/// With this before the rest of the configuration, which the base has, too.
+/// With this before the rest of the configuration, also in the base.
 fn configured(postgres: &str, format: &str, base: &[&str], pending: &[&str]) -> Project {
     let config = format!(
         "{postgres}[databases.app]\nprepare = \"shared.sql\"\n[databases.app.tenants]\nmigrations = \"migrations\"\n\
@@ -54,7 +54,7 @@ fn verify(project: &Project, jobs: usize) -> Command {
     project.verify().arg("--base=HEAD").arg(format!("--jobs={jobs}"))
 }
 
-/// `tenant name verdict: step outcome sqlstate, …` for each unit: all that does not depend on the clock.
+/// `tenant name verdict: step outcome sqlstate, …` for each unit: everything that does not depend on the time.
 fn outcomes(report: &Report) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let step = |step: &Value| {
@@ -79,7 +79,7 @@ fn reason(report: &Report, database: usize) -> Option<&str> {
     report.json["databases"][database]["replayed"]["reason"].as_str()
 }
 
-/// The same outcome with one job, where nothing is replayed again, and with many.
+/// The same result with one job, where nothing is replayed again, and with many.
 #[track_caller]
 fn same_with_many_jobs(project: &Project, exit: i32) -> [Report; 2] {
     let one = verify(project, 1).report(exit);
@@ -93,9 +93,9 @@ const PLANS: &str = "CREATE TABLE plans (id serial PRIMARY KEY, name text);\n\
                      INSERT INTO plans (id, name) VALUES (1, 'free');";
 const PRO: &str = "INSERT INTO plans (name) VALUES ('pro');";
 
-/// A sequence does not roll back: a second attempt would get the next number.
+/// A sequence does not roll back: a retry would get the next number.
 #[test]
-fn a_step_is_not_tried_again_behind_its_sequence() {
+fn a_step_that_uses_a_sequence_is_not_retried_in_place() {
     for format in FORMATS {
         let project = tenants(format, &[PLANS], &[PRO]);
         let [_, many] = same_with_many_jobs(&project, 1);
@@ -107,9 +107,9 @@ fn a_step_is_not_tried_again_behind_its_sequence() {
     }
 }
 
-/// A session keeps its temporary tables: a second attempt in another session would not find the first one's.
+/// A session keeps its temporary tables: a retry in another session would not find them.
 #[test]
-fn a_step_is_not_tried_again_in_another_session() {
+fn a_step_is_not_retried_in_another_session() {
     let once = "CREATE TEMP TABLE old_ids (id int);";
     let then = "CREATE TEMP TABLE old_ids (id int);\nCREATE TABLE kept (id int);";
     for format in FORMATS {
@@ -120,7 +120,7 @@ fn a_step_is_not_tried_again_in_another_session() {
     }
 }
 
-/// psql as a judge: both files in one session, as the tools send them.
+/// psql as the reference: both files in one session, as the tools send them.
 #[tokio::test]
 async fn psql_gives_the_same_result() {
     for (files, sqlstate) in [
@@ -146,11 +146,11 @@ async fn psql_gives_the_same_result() {
     }
 }
 
-/// What one tenant does to another is nobody's failure where the tool goes through them one by one.
+/// Conflicts between tenants are not failures, because the tool processes them sequentially.
 #[test]
 fn conflicts_between_tenants_are_not_failures() {
     let pause = "PERFORM pg_sleep(0.2)";
-    // The first empty tenant goes before all others.
+    // The first empty tenant runs before all others.
     let other = "current_schema() <> 'tenant_fresh_1'";
     for (name, sql) in [
         (
@@ -184,7 +184,7 @@ fn conflicts_between_tenants_are_not_failures() {
         ),
         ("a table that a function looks for", "SELECT shared.make_twice();".to_owned()),
     ] {
-        // Who drops the table has to own it.
+        // The role that drops the table must own it.
         let project = configured(SUPERUSER, "sqlx", &["CREATE TABLE a (id int);"], &[&sql]);
         let add = "CREATE TABLE shared.old (); ALTER TABLE shared.old OWNER TO CURRENT_USER;\n\
                    ALTER SCHEMA shared OWNER TO CURRENT_USER;";
@@ -196,18 +196,18 @@ fn conflicts_between_tenants_are_not_failures() {
         let project = project.file("shared.sql", format!("{shared}{add}{function}"));
         let report = verify(&project, 8).report(0);
         assert_eq!(outcomes(&verify(&project, 1).report(0)), outcomes(&report), "{name}");
-        // What commits in its midst, or defines or drops what all have, has the database for itself from the first.
+        // Scripts that commit in between, or define or drop shared objects, run alone in the database from the start.
         let is_beside = !["COMMIT", "CREATE TABLE", "DROP TABLE"].iter().any(|one| sql.contains(one));
         assert_eq!(reason(&report, 0).is_some(), is_beside, "{name}: {:#}", report.json);
     }
 }
 
-/// A sample that fails because of another one is judged again, too; so are the `prepare` files of tenants.
+/// A sample that fails because of another one is loaded again; so are the `prepare` files of tenants.
 #[test]
 fn conflicting_samples_are_loaded_serially() {
     let code = "BEGIN IF to_regclass('shared.countries') IS NULL THEN PERFORM pg_sleep(0.3); \
                 CREATE TABLE shared.countries (); END IF; END";
-    // What the text shows runs alone from the first, and what a function does is judged again.
+    // Effects that are visible in the text run alone from the start, and effects of functions are decided by the second run.
     for (make, meets) in
         [(format!("DO $$ {code} $$"), false), ("SELECT shared.make()".into(), true)]
     {
@@ -250,9 +250,9 @@ fn every_report_format_shows_the_reason() {
     assert!(again.is_some_and(|line| line.contains("\"database\":\"app\"")), "{}", ended.stderr);
 }
 
-/// Roles are the server's: what the second run needs of `prepare` is made again, and nothing stays.
+/// Roles are server-wide: the second run creates those of `prepare` again, and nothing remains.
 #[tokio::test]
-async fn the_second_run_prepares_its_server_and_leaves_nothing() {
+async fn the_second_run_prepares_its_server_without_leftovers() {
     let server = Postgres::start();
     let roles = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' UNION ALL SELECT datname FROM pg_database ORDER BY 1";
     let before = server.sql(roles).await;
@@ -272,7 +272,7 @@ async fn the_second_run_prepares_its_server_and_leaves_nothing() {
     assert_eq!(server.sql(roles).await, before);
 }
 
-/// What is interrupted in its second run is removed like any other. That holds at every moment: these are samples.
+/// An interrupted second run is cleaned up like any other. Must hold at every moment; these are samples.
 #[tokio::test]
 async fn the_second_run_can_be_interrupted() {
     let server = Postgres::start();
@@ -292,7 +292,7 @@ async fn the_second_run_can_be_interrupted() {
     }
 }
 
-/// Without a second server nothing is known, whatever the first one showed.
+/// Without a second server there is no result, regardless of the first run.
 #[test]
 fn a_second_server_that_does_not_start_is_a_failure_of_the_environment() {
     let real = postgres().program("initdb");
@@ -327,7 +327,7 @@ fn a_second_server_that_does_not_start_is_a_failure_of_the_environment() {
     }
 }
 
-/// Databases of one server share its roles: what one makes, another may need.
+/// Databases of one server share its roles: a role that one creates may be needed by another.
 #[test]
 fn databases_that_share_the_server_are_replayed_together() {
     let project = project()
@@ -348,13 +348,13 @@ fn databases_that_share_the_server_are_replayed_together() {
     let (one, many) = (run("--jobs=1"), run("--jobs=8"));
     assert_eq!(outcomes(&one), outcomes(&many));
     assert_eq!(many.finding("migration-failed")["failure"]["sqlstate"], "23505");
-    // Its own reason, where the two that make the role have met.
+    // Its own reason, because the two that create the role conflicted.
     assert!(reason(&many, 0).is_some() && reason(&many, 1).unwrap().contains("SQLSTATE 23505"));
 }
 
-/// Definitions alone prove that no database can see another one's: only the one that has failed is replayed.
+/// Only definitions: proof that the databases do not affect each other, so only the failed one is replayed.
 #[test]
-fn a_database_that_no_other_one_can_touch_is_replayed_by_itself() {
+fn an_unlinked_database_is_replayed_alone() {
     let tenants = |name: &str| {
         format!(
             "[databases.{name}.tenants]\nmigrations = \"{name}\"\ntarget = \"tenant_{{tenant}}\"\nformat = \"plain\"\n"
@@ -379,9 +379,9 @@ fn a_database_that_no_other_one_can_touch_is_replayed_by_itself() {
     }
 }
 
-/// A role that a migration has made stays on a server that others use, too: a second run there would meet it.
+/// A role of a migration remains on a shared server, where a second run would find it.
 #[tokio::test]
-async fn a_server_with_a_role_of_the_first_run_cannot_judge_again() {
+async fn a_role_of_the_first_run_prevents_a_second_run() {
     let server = Postgres::start();
     let project = configured(SUPERUSER, "plain", &[PLANS], &[PRO]);
     let role = "DO $$ BEGIN IF to_regrole('stray') IS NULL THEN CREATE ROLE stray; END IF; END $$;";
@@ -395,9 +395,9 @@ async fn a_server_with_a_role_of_the_first_run_cannot_judge_again() {
     assert!(reason.contains("`stray`") && reason.contains("`--jobs 1`"), "{reason}");
 }
 
-/// A value may come of a lock that another tenant holds, and of rows that it writes.
+/// A value may depend on another tenant's lock or rows.
 #[test]
-fn a_value_that_others_have_a_part_in_is_judged_alone() {
+fn values_that_depend_on_other_tenants_are_decided_by_the_second_run() {
     let busy = "SELECT 1 / pg_try_advisory_xact_lock(7)::int; SELECT pg_sleep(0.3);";
     let project = tenants("plain", &["CREATE TABLE a (id int);"], &[busy]);
     let [_, many] = same_with_many_jobs(&project, 0);

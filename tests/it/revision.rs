@@ -1,5 +1,4 @@
-//! `mig-ci revision`: what it writes is what the real tool would have written, what mig-ci finds last, and what the real
-//! tool takes.
+//! `mig-ci revision`: its files equal those of the real tool, mig-ci finds them last, and the real tool accepts them.
 
 use std::path::Path;
 use std::process::Command as Process;
@@ -11,7 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::common::{Outcome, Project, peer, postgres, project, scrub, until};
 
-/// A database for each format, and one with two tracks. None of the folders is there.
+/// A database for each format, and one with two tracks. The folders do not exist.
 fn empty() -> Project {
     let plain_database = |name: &str, format: &str| {
         format!("[databases.{name}]\nmigrations = \"migrations/{name}\"\nformat = \"{format}\"\n")
@@ -40,7 +39,7 @@ fn written(run: &Outcome) -> Vec<String> {
     run.stdout.lines().map(|line| time.replace(line, "[TIME]_").into_owned()).collect()
 }
 
-/// The path of the last migration of each track, as `list` has it.
+/// The path of the last migration of each track in `list`.
 fn last(project: &Project, name: &str) -> Vec<String> {
     let run = project.mig_ci(["list", "--json", "--no-base", "-n", name]).run().success();
     let json = run.json();
@@ -67,7 +66,7 @@ fn the_next_file_is_printed_and_found_last() {
         ),
         ("notes", vec!["migrations/notes/[TIME]_add_table.sql"]),
     ] {
-        // Both ways round, and twice within a second or so.
+        // In both orders, and twice within a second or so.
         let first = revision(&project, ["-n", name, "-m", "add table"]).success();
         let second = project.mig_ci(["-n", name, "revision", "--message=add table"]);
         let second = second.run().success();
@@ -82,7 +81,7 @@ fn the_next_file_is_printed_and_found_last() {
     }
 }
 
-/// The same folder, with a configuration that has this database alone: the others have no migrations yet.
+/// The same folder, with a configuration of only this database, since the others have no migrations yet.
 fn project_of(whole: &Project, name: &str) -> Project {
     let text = whole.read("mig-ci.toml");
     let (_, rest) = text.split_once(&format!("[databases.{name}]\n")).unwrap();
@@ -93,7 +92,7 @@ fn project_of(whole: &Project, name: &str) -> Project {
 }
 
 #[test]
-fn a_sequence_goes_on() {
+fn a_number_sequence_is_continued() {
     let project = empty()
         .file("migrations/users/0008_a.up.sql", "SELECT 1;")
         .file("migrations/users/0008_a.down.sql", "SELECT 1;")
@@ -116,7 +115,7 @@ fn a_sequence_goes_on() {
 }
 
 #[test]
-fn a_database_with_two_directories_is_told_which() {
+fn a_database_with_two_tracks_needs_a_choice() {
     let project = empty();
     let run = revision(&project, ["-n", "app", "-m", "x"]).exit(2);
     assert_eq!(
@@ -161,7 +160,7 @@ fn a_hostile_message_writes_nothing() {
 }
 
 #[test]
-fn without_migrations_the_format_has_to_be_named() {
+fn without_migrations_the_format_must_be_given() {
     let project = project().file("mig-ci.toml", "[databases.app]\nmigrations = \"m\"\n");
     let run = revision(&project, ["-m", "x"]).exit(3);
     assert_eq!(
@@ -175,7 +174,7 @@ fn without_migrations_the_format_has_to_be_named() {
 }
 
 #[test]
-fn the_path_is_one_from_here() {
+fn the_printed_path_is_relative_to_the_current_folder() {
     let project = empty().file("migrations/users/1_a.sql", "SELECT 1;").file("web/x", "");
     let inside = project.mig_ci(["revision", "-n", "users", "-m", "b"]).in_folder("migrations");
     assert_eq!(inside.run().success().stdout, "users/0002_b.sql\n");
@@ -196,16 +195,16 @@ fn nothing_is_written_outside_of_the_project() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_left_alone() {
+fn an_existing_file_is_not_overwritten() {
     let project = empty().file("migrations/users/1_a.sql", "SELECT 1;");
     std::fs::create_dir(project.path().join("migrations/users/0002_b.sql")).unwrap();
     let run = revision(&project, ["-n", "users", "-m", "b"]).exit(4);
     assert!(run.stderr.contains("0002_b.sql: it already exists"), "{}", run.stderr);
 }
 
-/// sqlx-cli in a copy of the same folder names the file as mig-ci does, and writes the same into it.
+/// sqlx-cli in a copy of the same folder uses the same file name and content.
 #[test]
-fn sqlx_cli_would_have_written_the_same() {
+fn sqlx_cli_writes_the_same_file() {
     let Some(sqlx) = peer("sqlx") else { return };
     for files in [
         &[][..],
@@ -230,7 +229,7 @@ fn sqlx_cli_would_have_written_the_same() {
         revision(&ours, ["-n", "users", "-m", "add Table"]).success();
         let mut add = Process::new(&sqlx);
         add.args(["migrate", "add", "--source", "migrations/users", "add Table"]);
-        // This version of it has to be told.
+        // This version of it needs a flag.
         if files.last().is_some_and(|name| name.ends_with(".down.sql")) {
             add.arg("-r");
         }
@@ -257,7 +256,7 @@ fn folder(project: &Project) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn sqlx_runs_what_was_written() {
+async fn sqlx_runs_the_written_file() {
     let project = empty();
     for message in ["one", "two", "three"] {
         let run = revision(&project, ["-n", "users", "-m", message]).success();
@@ -275,7 +274,7 @@ async fn sqlx_runs_what_was_written() {
 }
 
 #[tokio::test]
-async fn dbmate_would_have_written_the_same_and_runs_it() {
+async fn dbmate_writes_and_runs_the_same_file() {
     let Some(dbmate) = peer("dbmate") else { return };
     let database = postgres().database().await;
     let project = empty();
@@ -294,7 +293,7 @@ async fn dbmate_would_have_written_the_same_and_runs_it() {
     let status = run(&["status"]);
     assert!(status.contains("_add_table.sql\n\nApplied: 0\nPending: 1\n"), "{status}");
     run(&["migrate"]);
-    // dbmate does not look whether the second is taken, and two files of one second are one version.
+    // dbmate does not check whether the second is taken, and two files of one second have the same version.
     let second = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let now = second();
     until("the next second", || (second() > now).then_some(()));

@@ -1,4 +1,4 @@
-//! Samples as they come: real dumps, files by hand, and files that are not what they seem.
+//! Samples in practice: real dumps, manual files, and invalid files.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,10 +8,10 @@ use flate2::write::GzEncoder;
 
 use crate::common::{Database, Project, at, postgres, project};
 
-/// The first migration of the tenants, as it stands in the file.
+/// The first migration of the tenants, as in the file.
 const FIRST: &str = "CREATE TABLE members (\n    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    email text NOT NULL UNIQUE,\n    note text\n);\n";
 const SECOND: &str = "ALTER TABLE members ADD COLUMN plan int REFERENCES shared.plans;\n";
-/// What the pull request brings: it fails for who has a plan that is too big.
+/// The migration of the pull request: it fails for tenants whose plan is too large.
 const THIRD: &str = "ALTER TABLE members ADD CHECK (plan < 9);\n";
 
 const CONFIG: &str = r#"
@@ -28,7 +28,7 @@ fn dbmate(up: &str) -> String {
     format!("-- migrate:up\n{up}-- migrate:down\n")
 }
 
-/// A tenant stands at 1 or 2; the pull request brings 3.
+/// A tenant is at version 1 or 2; the pull request adds 3.
 fn app() -> Project {
     project()
         .file("mig-ci.toml", CONFIG)
@@ -49,7 +49,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-/// Production, as the real tools left it: plans, and the tenants' schemas at different versions.
+/// Production, created by the real tools: plans, and the tenants' schemas at different versions.
 async fn production() -> Database {
     let database = postgres().database().await;
     let shared = "CREATE SCHEMA shared; CREATE TABLE shared.plans (id int PRIMARY KEY); \
@@ -78,7 +78,7 @@ async fn production() -> Database {
 }
 
 #[tokio::test]
-async fn dumps_are_samples_as_they_come() {
+async fn unmodified_dumps_are_valid_samples() {
     let production = production().await;
     let dump = |args: &[&str]| production.pg_dump(args);
     let app = app()
@@ -96,7 +96,7 @@ async fn dumps_are_samples_as_they_come() {
     );
     let old = &report.unit("old")["sample"];
     assert_eq!((&old["version"], &old["copied_rows"]), (&"1".into(), &3.into()));
-    // This server happens to have the role that owns all in production; here another one runs the migrations.
+    // This server has the role that owns everything in production, but another one runs the migrations.
     assert_eq!(
         report.unit("old")["sample"]["skipped"][0]["reason"],
         "owner \"plain\": all objects of a sample belong to the migrations' role"
@@ -105,7 +105,7 @@ async fn dumps_are_samples_as_they_come() {
 }
 
 #[tokio::test]
-async fn a_dump_of_a_whole_database_is_a_tenant_with_its_own() {
+async fn a_dump_of_a_database_is_a_tenant_with_its_own_database() {
     let production = postgres().database().await;
     let sql = format!(
         "{FIRST} INSERT INTO members (email) VALUES ('a@b'); CREATE SCHEMA audit; CREATE TABLE audit.log (at date); \
@@ -134,13 +134,13 @@ async fn a_dump_of_a_whole_database_is_a_tenant_with_its_own() {
     let reasons: Vec<_> = skipped.iter().map(|each| each["reason"].as_str().unwrap()).collect();
     assert!(reasons.contains(&"statement about the database itself"), "{reasons:?}");
     assert!(reasons.contains(&"connection to the database itself"), "{reasons:?}");
-    // The migrations do not make that schema: only the samples have it.
+    // The migrations do not create that schema: only the samples contain it.
     assert_eq!(report.units_of("migration-failed"), ["fresh_1", "fresh_2", "base"]);
 }
 
-/// Each tenant is a schema, which is there before its sample.
+/// Each tenant is a schema, which exists before its sample.
 #[tokio::test]
-async fn a_dump_that_cleans_up_first_leaves_the_tenants_schema_alone() {
+async fn a_dump_with_clean_does_not_drop_the_tenants_schema() {
     let production = production().await;
     let app = app().file(
         "samples/old.sql",
@@ -155,9 +155,9 @@ async fn a_dump_that_cleans_up_first_leaves_the_tenants_schema_alone() {
     assert!(left_out.is_some(), "{skipped:#?}");
 }
 
-/// What belongs to the database as a whole, as `pg_dump` writes it; and a migration may go on with what an owner may have.
+/// Database-wide objects as `pg_dump` writes them; a migration can use those that an owner may have.
 #[tokio::test]
-async fn publications_and_foreign_servers_come_to_belong_to_the_migrations_role() {
+async fn the_migration_role_owns_publications_and_foreign_servers() {
     let production = postgres().database().await;
     let ledger = "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); \
                   INSERT INTO schema_migrations VALUES (1, false);";
@@ -167,7 +167,7 @@ async fn publications_and_foreign_servers_come_to_belong_to_the_migrations_role(
              ALTER PUBLICATION pub SET (publish = 'insert');"
         ))
         .await;
-    // Only an administrator makes these.
+    // Only an administrator creates these.
     let by_hand = format!(
         "{FIRST}{ledger}
         CREATE PUBLICATION \"all\" FOR ALL TABLES;
@@ -219,7 +219,7 @@ async fn publications_and_foreign_servers_come_to_belong_to_the_migrations_role(
 }
 
 #[test]
-fn data_by_hand_lies_over_the_migrations_up_to_its_version() {
+fn manual_data_is_loaded_after_the_migrations_of_its_version() {
     let app = app()
         .file("samples/at_one.sql", "INSERT INTO members (email) VALUES ('a@b');\n")
         .file("samples/at_base.sql", "INSERT INTO members (email, plan) VALUES ('a@b', 9);\n")
@@ -232,7 +232,7 @@ fn data_by_hand_lies_over_the_migrations_up_to_its_version() {
 }
 
 #[test]
-fn a_whole_state_without_a_ledger_stands_where_the_configuration_or_the_base_says() {
+fn a_complete_sample_without_a_ledger_has_the_configured_or_base_version() {
     let by_hand = format!("{FIRST}INSERT INTO members (email) VALUES ('a@b');\n");
     let app = app()
         .file("samples/told.sql", &by_hand)
@@ -245,7 +245,7 @@ fn a_whole_state_without_a_ledger_stands_where_the_configuration_or_the_base_say
     let message = report.finding("sample-version-assumed")["message"].as_str().unwrap();
     assert!(message.contains("assumed version \"2\""), "{message}");
 
-    // Without a base, and without a word, nobody knows.
+    // Without a base and a configured version it is unknown.
     let report = app.verify().arg("--no-base").report(1);
     assert_eq!(report.steps("told"), ["head 2 applied", "head 3 applied"]);
     assert_eq!(report.units_of("sample-not-loaded"), ["untold"]);
@@ -256,7 +256,7 @@ fn a_whole_state_without_a_ledger_stands_where_the_configuration_or_the_base_say
 }
 
 #[test]
-fn a_whole_state_with_its_ledger_elsewhere_is_refused() {
+fn a_complete_sample_with_another_ledger_is_refused() {
     let state = format!("{FIRST}INSERT INTO members (email) VALUES ('a@b');\n");
     let legacy = "CREATE SCHEMA legacy;\nCREATE TABLE legacy.schema_migrations (version varchar PRIMARY KEY);\n\
                   INSERT INTO legacy.schema_migrations VALUES ('1');\n";
@@ -284,9 +284,9 @@ fn a_whole_state_with_its_ledger_elsewhere_is_refused() {
     assert_eq!(report.steps("told"), ["base 2 applied", "head 3 applied"]);
 }
 
-/// The ledger's rows come along, in each of the shapes that `pg_dump` writes; they say where the data stand.
+/// The dumped rows of the ledger, in all forms that `pg_dump` writes, determine the version of the data.
 #[tokio::test]
-async fn dumped_data_stand_where_their_ledger_says() {
+async fn dumped_data_has_the_version_of_its_ledger_rows() {
     let production = production().await;
     let dump = |schema: &str, args: &[&str]| {
         production.pg_dump(&[&["--data-only", schema], args].concat())
@@ -324,20 +324,20 @@ async fn dumped_data_stand_where_their_ledger_says() {
     assert_eq!(report.units_of("sample-not-loaded"), ["unknown"]);
     let message = report.unit("unknown")["failure"]["message"].as_str().unwrap();
     assert!(message.contains("contains 7"), "{message}");
-    // Even without a base: the data say it themselves.
+    // Even without a base, because the data contain the version.
     let report = app.verify().args(["--no-base", "--tenant=old"]).report(0);
     assert_eq!(report.steps("old"), ["base 1 applied", "head 2 applied", "head 3 applied"]);
 }
 
 #[test]
-fn a_version_that_no_migration_has_is_told_before_anything_starts() {
+fn a_version_without_a_migration_is_an_error_before_the_run() {
     let app = app()
         .file("samples/acme.sql", "SELECT 1;")
         .file("mig-ci.toml", format!("{CONFIG}sample.acme.version = \"7\"\n"));
     let run = app.verify().run().exit(3);
     app.redactions().bind(|| insta::assert_snapshot!("sample_version", run.stderr));
 
-    // A version of the head alone is one that a sample can be ahead at.
+    // A sample can be at a version that only the head has.
     let ahead = app.file("mig-ci.toml", format!("{CONFIG}sample.acme.version = \"3\"\n"));
     assert_eq!(
         ahead.verify().report(0).steps("acme"),
@@ -345,9 +345,9 @@ fn a_version_that_no_migration_has_is_told_before_anything_starts() {
     );
 }
 
-/// dbmate folds the name: the tables would land in the next schema.
+/// dbmate folds the name: the tables would be created in the next schema.
 #[test]
-fn a_tenant_that_the_tool_cannot_work_with_fails_alone() {
+fn an_unsupported_tenant_fails_alone() {
     let members = "INSERT INTO members (email) VALUES ('a@b');";
     let project = app()
         .file("mig-ci.toml", CONFIG.replace("tenant_{tenant}", "{tenant}"))
@@ -363,7 +363,7 @@ fn a_tenant_that_the_tool_cannot_work_with_fails_alone() {
 }
 
 #[test]
-fn a_sample_that_is_ahead_of_the_base_takes_what_is_left() {
+fn a_sample_ahead_of_the_base_gets_the_remaining_migrations() {
     let ahead = format!(
         "{FIRST}{SECOND}{THIRD}CREATE TABLE schema_migrations (version varchar PRIMARY KEY);\n\
          INSERT INTO schema_migrations VALUES ('1'), ('2'), ('3');\n"
@@ -377,7 +377,7 @@ fn a_sample_that_is_ahead_of_the_base_takes_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_dump_of_another_schema_is_not_this_tenants() {
+async fn a_dump_of_another_schema_is_refused() {
     let production = production().await;
     let app = app().file("samples/acme.sql", production.pg_dump(&["--schema=tenant_old"]));
     let report = app.verify().report(1);
@@ -387,9 +387,9 @@ async fn a_dump_of_another_schema_is_not_this_tenants() {
     assert!(failure["hint"].as_str().unwrap().contains("sample"), "{failure:#}");
 }
 
-/// `pg_dump | head`, or a disk that was full: what is left is good SQL.
+/// `pg_dump | head`, or a full disk: the rest is valid SQL.
 #[tokio::test]
-async fn a_dump_that_was_cut_short_is_no_sample() {
+async fn a_truncated_dump_is_refused() {
     let production = production().await;
     let dump = production.pg_dump(&["--schema=tenant_old"]);
     let dump = String::from_utf8(dump).unwrap();
@@ -411,10 +411,10 @@ async fn a_dump_that_was_cut_short_is_no_sample() {
     assert_eq!(report.unit("old")["verdict"], "passed");
 }
 
-/// Each with the place, and the words that tell what is wrong. The tenants beside them go on.
+/// Each with its location and its message. The other tenants continue.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
-fn a_sample_that_cannot_be_loaded_is_its_tenants_failure_with_its_place() {
+fn an_invalid_sample_fails_its_tenant_with_a_location() {
     let copy = "COPY members (email, note) FROM stdin;\n";
     let cases: [(&str, Vec<u8>, &str, &str); 14] = [
         ("unterminated", format!("{copy}a\tb\n").into(), "samples/unterminated.sql:1", "truncated"),
@@ -492,7 +492,7 @@ fn a_sample_that_cannot_be_loaded_is_its_tenants_failure_with_its_place() {
 }
 
 #[test]
-fn a_sample_that_breaks_off_in_a_transaction_is_a_failure() {
+fn a_sample_that_ends_in_a_transaction_is_a_failure() {
     let app = app()
         .file("samples/open.sql", "SELECT 1;\nBEGIN;\nINSERT INTO members (email) VALUES ('x');\n");
     let report = app.verify().report(1);
@@ -502,7 +502,7 @@ fn a_sample_that_breaks_off_in_a_transaction_is_a_failure() {
 }
 
 #[test]
-fn roles_that_are_not_here_are_left_out_and_counted() {
+fn statements_with_unknown_roles_are_skipped_and_counted() {
     let reader = format!("reader_{}", std::process::id());
     let sample = format!(
         "{FIRST}{SECOND}SET SESSION AUTHORIZATION 'app_owner';\nALTER TABLE members OWNER TO app_owner;\n\
@@ -513,7 +513,7 @@ fn roles_that_are_not_here_are_left_out_and_counted() {
     );
     let app = app()
         .file("samples/acme.sql", sample)
-        // On a server that others use too it is there after the first run.
+        // On a shared server it still exists after the first run.
         .file("roles.sql", format!("DO $$ BEGIN\n  IF to_regrole('{reader}') IS NULL THEN CREATE ROLE {reader}; END IF;\nEND $$;\n"))
         .file("mig-ci.toml", format!("prepare.server = \"roles.sql\"\n{CONFIG}sample.acme.version = \"2\"\n"))
         .file(
@@ -543,7 +543,7 @@ fn roles_that_are_not_here_are_left_out_and_counted() {
             "1 \"setting that this server does not know\"".to_owned(),
         ]
     );
-    // The `prepare` file is new, and is named besides.
+    // The new `prepare` file is reported, too.
     assert_eq!(report.codes()[0], "coverage-reduced");
     assert_eq!(report.codes()[1..], ["sample-statements-skipped"; 6]);
 }
@@ -570,7 +570,7 @@ fn twenty_megabytes_load_quickly() {
 }
 
 #[test]
-fn preparations_stand_before_everything_and_know_the_tenant() {
+fn prepare_files_run_first_and_have_the_tenants_name() {
     let app = app()
         .file(
             "mig-ci.toml",
@@ -607,7 +607,7 @@ fn preparations_stand_before_everything_and_know_the_tenant() {
 }
 
 #[test]
-fn a_shared_track_can_start_from_a_sample_too() {
+fn a_shared_track_can_start_from_a_sample() {
     let users = project()
         .file(
             "mig-ci.toml",

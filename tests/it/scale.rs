@@ -1,12 +1,12 @@
-//! What must hold however many tenants there are: memory, and the number of round trips.
+//! Properties for any number of tenants: memory, and the number of round trips.
 
 use crate::common::{ManyTenants, Sent, Wire, postgres};
 
-/// The promise of the documents, `docs/performance.md`.
+/// The figure in `docs/performance.md`.
 const MEMORY_KIB: u64 = 100 * 1024;
 
 #[test]
-fn a_thousand_tenants_fit_into_little_memory() {
+fn a_thousand_tenants_stay_below_the_documented_memory() {
     let project = ManyTenants { tenants: 1_000, base: 1, head: 2 }.project();
     let run = project
         .mig_ci(["verify", "--quiet", "--provider", "local", "--format", "json", "--timings"])
@@ -15,14 +15,14 @@ fn a_thousand_tenants_fit_into_little_memory() {
         .run()
         .success();
     let report = run.json();
-    // With the two empty ones, and the one from the base.
+    // With the two empty ones and the one from the base.
     assert_eq!(report["counts"]["tenants"]["passed"], 1_003, "{}", report["counts"]);
     let peak = report["timings"]["tool_peak_rss_kib"].as_u64().unwrap();
     assert!(peak < MEMORY_KIB, "{peak} KiB");
 }
 
-/// A migration in a transaction is one round trip, with its ledger row and the look at what it left. What a session costs
-/// besides is the same however many migrations there are.
+/// A migration in a transaction is one round trip, with its ledger row and the postcondition. A session's other round trips
+/// do not depend on the number of migrations.
 #[test]
 fn a_migration_is_one_round_trip() {
     let project = ManyTenants { tenants: 1, base: 2, head: 4 }.project();
@@ -64,7 +64,7 @@ fn a_migration_is_one_round_trip() {
     "#);
 }
 
-/// What was sent in a short line; the log-in itself is the server's business.
+/// A short line for each message; authentication is omitted.
 fn line(sent: &Sent) -> Option<String> {
     let short = |text: &str| {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! A server that dies in the middle of a run: the run says so, of whom it knows what it knows, and nothing is left.
+//! A server that is lost during a run: the run reports it, keeps the known results, and leaves nothing.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -70,8 +70,8 @@ fn verdicts(report: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What is known when the server goes while tenants a and c are asleep: the first empty tenant has gone before all others,
-/// and tenant a has taken its place.
+/// The known results if the server is lost while tenants a and c sleep: the first empty tenant has run before all others,
+/// and then tenant a.
 fn is_lost_with_a_and_c(project: &Project, ended: Outcome) {
     let ended = ended.exit(4);
     assert!(
@@ -100,7 +100,7 @@ fn is_lost_with_a_and_c(project: &Project, ended: Outcome) {
     );
     let findings = report["findings"].as_array().unwrap();
     let finding = findings.iter().find(|finding| finding["code"] == "server-lost").unwrap();
-    // What the server had done of the file, nobody knows; that the tool's own BEGIN failed is wrong.
+    // It is unknown what the server had executed of the file; a failure of the tool's BEGIN would be wrong.
     assert!(!finding.to_string().contains("BEGIN"), "{finding}");
     assert!(finding.to_string().contains("migrations/tenant/2_pending.sql"), "{finding}");
 }
@@ -116,9 +116,9 @@ async fn local() {
     cluster.is_gone();
 }
 
-/// Its sessions do not see the end of their server before they are done.
+/// Its sessions do not detect the end of the postmaster before they finish.
 #[tokio::test]
-async fn local_with_sessions_that_compute() {
+async fn local_with_busy_sessions() {
     let project = project().file(
         "migrations/1_long.sql",
         "DO $$ BEGIN PERFORM pg_sleep(1) /* lost-computing */; PERFORM count(*) FROM generate_series(1, 1e12::bigint); END $$;",
@@ -157,13 +157,13 @@ async fn url() {
     let project = six_tenants(&asleep_in("'tenant_a', 'tenant_c'", "lost-url"));
     let run = start(&project, &["--provider", "url", "--postgres-url", &url]);
     wait_for_sleepers(&url, "lost-url", 2).await;
-    // As `pg_ctl stop -m immediate`.
+    // As with `pg_ctl stop -m immediate`.
     server.signal(Signal::SIGQUIT);
     is_lost_with_a_and_c(&project, run.wait());
 }
 
 #[tokio::test]
-async fn in_the_middle_of_a_sample() {
+async fn while_a_sample_is_loaded() {
     let project = six_tenants("SELECT 1;").file(
         "samples/b.sql",
         "INSERT INTO users VALUES (1);\nSELECT pg_sleep(100) /* lost-sample */;",
@@ -175,7 +175,7 @@ async fn in_the_middle_of_a_sample() {
     run.wait().exit(4);
     let report = report(&project);
     assert_eq!(report["server"]["lost"], true);
-    // Its log goes with it, so the report has the end.
+    // Its log is removed with it, so the report has the end of the log.
     let notes = report["notes"].to_string();
     assert!(
         notes.contains("the end of the server's log: LOG:  received immediate shutdown request"),
@@ -184,7 +184,7 @@ async fn in_the_middle_of_a_sample() {
     let verdicts = verdicts(&report);
     assert!(verdicts.contains(&"tenant b not-run server-lost".to_owned()), "{verdicts:?}");
     let passed: Vec<&String> = verdicts.iter().filter(|line| line.contains("passed")).collect();
-    // Nobody else had come to an end; the shared track's other database may have.
+    // No other unit had ended, except perhaps the shared track's other database.
     assert!(passed.iter().all(|line| *line == "shared fresh passed"), "{verdicts:?}");
     cluster.is_gone();
 }
@@ -207,9 +207,9 @@ async fn while_the_server_is_prepared() {
     cluster.is_gone();
 }
 
-/// A session that ends is its unit's failure, and nobody else's.
+/// A session that ends is the failure of its unit only.
 #[test]
-fn one_session_alone() {
+fn one_terminated_session() {
     let pending = "DO $$ BEGIN IF current_schema() = 'tenant_c' THEN PERFORM pg_terminate_backend(pg_backend_pid()); \
                    END IF; END $$;";
     let project = six_tenants(pending);
@@ -232,9 +232,9 @@ fn one_session_alone() {
     );
 }
 
-/// The crash of one session ends all others, and the server is back after a moment: what was cut off is judged by a second run.
+/// The crash of one session ends all others, and the server recovers: interrupted units are decided by a second run.
 #[tokio::test]
-async fn a_crash_that_the_server_survives() {
+async fn a_crash_with_recovery() {
     let server = Postgres::start();
     let url = server.url("postgres");
     let asleep = asleep_in("'tenant_a', 'tenant_c'", "lost-crash").replace("100", "3");
@@ -252,7 +252,7 @@ async fn a_crash_that_the_server_survives() {
     for line in verdicts(&report) {
         assert!(line.ends_with(" passed"), "{line}");
     }
-    // The run's anchor has gone in the crash too; it cleans up all the same.
+    // The run's anchor is lost in the crash, too; the run cleans up anyway.
     let left = "SELECT datname FROM pg_database WHERE datname LIKE 'mig%' \
                 UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE 'mig%'";
     assert_eq!(server.sql(left).await, [""; 0]);

@@ -1,4 +1,4 @@
-//! Tenants with the same start must end in the same shape, and what tenants change around their schemas is reported.
+//! Tenants with the same starting state must end with the same shape, and changes outside of their schemas are reported.
 
 use crate::common::{Project, Report, at, project};
 
@@ -14,7 +14,7 @@ fn app() -> Project {
     configured(CONFIG)
 }
 
-/// With this configuration, at the base as well.
+/// With this configuration, also in the base.
 fn configured(config: &str) -> Project {
     project()
         .file("mig-ci.toml", config)
@@ -29,7 +29,7 @@ fn verified(project: &Project, jobs: usize, exit: i32) -> Report {
 }
 
 #[test]
-fn a_guard_that_looks_at_all_tenants_gives_only_the_first_its_constraint() {
+fn a_guard_across_tenants_affects_only_the_first() {
     let app = app().file("m/2_email.sql", GUARD);
     for jobs in [1, 4] {
         let report = verified(&app, jobs, 1);
@@ -49,9 +49,9 @@ fn a_guard_that_looks_at_all_tenants_gives_only_the_first_its_constraint() {
     }
 }
 
-/// The same text, restricted to the own table.
+/// The same script, limited to the own table.
 #[test]
-fn a_guard_for_the_own_table_is_no_difference() {
+fn a_guard_for_the_own_table_causes_no_difference() {
     let own = GUARD.replace("WHERE conname", "WHERE conrelid = 'users'::regclass AND conname");
     let report = verified(&app().file("m/2_email.sql", own), 4, 0);
     assert_eq!(report.unit("fresh_2")["shape"]["result"], "same");
@@ -60,7 +60,7 @@ fn a_guard_for_the_own_table_is_no_difference() {
 }
 
 #[test]
-fn an_extension_that_lands_in_the_first_tenants_schema_is_named() {
+fn an_extension_in_the_first_tenants_schema_is_reported() {
     let app = app().file("m/2_crypto.sql", "CREATE EXTENSION IF NOT EXISTS pgcrypto;\n");
     let report = verified(&app, 2, 1);
     let finding = report.finding("shape-differs");
@@ -69,7 +69,7 @@ fn an_extension_that_lands_in_the_first_tenants_schema_is_named() {
 }
 
 #[test]
-fn a_function_in_public_that_every_tenant_replaces_is_told() {
+fn a_function_in_public_that_each_tenant_replaces_is_reported() {
     let app = app().file(
         "m/2_next.sql",
         "CREATE OR REPLACE FUNCTION public.next_number() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
@@ -91,9 +91,9 @@ fn a_function_in_public_that_every_tenant_replaces_is_told() {
     assert_eq!(report.unit("fresh_1")["outside"]["result"], "different");
 }
 
-/// What only the second does is told of those that came second.
+/// A change of the second tenant only is attributed to the later ones.
 #[test]
-fn what_a_later_tenant_changes_is_not_the_first_ones() {
+fn changes_of_later_tenants_are_not_attributed_to_the_first() {
     let app = app().file(
         "m/2_registry.sql",
         "DO $$ BEGIN\n    IF to_regclass('public.registry') IS NULL THEN\n        CREATE TABLE public.registry ();\n    \
@@ -107,7 +107,7 @@ fn what_a_later_tenant_changes_is_not_the_first_ones() {
     }
 }
 
-/// A database for each tenant: what they share is the server, here a setting of the run's own role.
+/// A database for each tenant: they share the server, here a setting of the run's role.
 #[test]
 fn status_compares_tenant_databases() {
     let config = CONFIG.replace("format", "tenancy = \"database\"\nformat");
@@ -131,9 +131,9 @@ fn status_compares_tenant_databases() {
     assert!(report.unit("fresh_1").get("outside").is_none(), "nothing is around a database");
 }
 
-/// Read with rights and a connection that the migrations have taken away: that is not green.
+/// The migrations revoke the privileges and the connection that reading needs: the tenant does not pass.
 #[test]
-fn a_catalog_that_cannot_be_read_is_no_pass() {
+fn an_unreadable_catalog_does_not_pass() {
     let app =
         app().file("mig-ci.toml", format!("[postgres]\nrole = \"superuser\"\n{CONFIG}")).file(
             "m/2_closed.sql",
@@ -147,9 +147,9 @@ fn a_catalog_that_cannot_be_read_is_no_pass() {
     assert!(report.units_of("catalog-not-read").contains(&"fresh_1"));
 }
 
-/// The tenant's own schema, in what PostgreSQL takes as text.
+/// The tenant's own schema, in properties that PostgreSQL treats as text.
 #[test]
-fn an_own_name_in_texts_is_no_difference() {
+fn the_own_name_in_texts_is_not_a_difference() {
     let app = app().file(
         "m/2_own.sql",
         "DO $do$ BEGIN\n\
@@ -176,9 +176,9 @@ fn session_settings_do_not_break_catalog_reads() {
     assert_eq!(report.unit("fresh_2")["shape"]["result"], "same");
 }
 
-/// Its ledger's timing and checksums differ between tenants.
+/// Times and checksums in the ledger differ between tenants.
 #[test]
-fn every_format_compares_without_its_ledger() {
+fn ledgers_of_all_formats_are_not_compared() {
     for (format, file, text) in [
         (
             "dbmate",
@@ -224,7 +224,7 @@ mod at_head {
         configured(config).file("m/2_name.sql", TWO).file("m/3_phone.sql", THREE)
     }
 
-    /// The sample's tenant was not tested, and nothing says that it was.
+    /// The sample's tenant was not tested, and the report does not claim that it was.
     fn says_so(project: &Project) -> Report {
         let report = verified(project, 2, 0);
         assert_eq!(report.unit("acme")["nothing_applied"], true);
@@ -239,7 +239,7 @@ mod at_head {
     }
 
     #[test]
-    fn a_sample_with_everything_is_never_shown_as_tested() {
+    fn a_sample_at_the_head_is_not_shown_as_tested() {
         let sample = format!(
             "{SQLX_LEDGER}ALTER TABLE users ADD name text, ADD phone text;\n{}{}{}",
             row(1, ONE),
@@ -261,7 +261,7 @@ mod at_head {
     }
 
     #[test]
-    fn a_sample_with_a_part_is_said_to_be_tested_in_part() {
+    fn a_sample_with_some_pending_migrations_is_partly_tested() {
         let sample = format!(
             "{SQLX_LEDGER}ALTER TABLE users ADD name text;\n{}{}",
             row(1, ONE),
@@ -274,9 +274,9 @@ mod at_head {
         assert!(message.starts_with("not everything was tested"), "{message}");
     }
 
-    /// golang-migrate keeps one row, so the ledger cannot tell what lies below it: that is no "never applied".
+    /// golang-migrate keeps one row, so the ledger does not show earlier migrations: they do not count as never applied.
     #[test]
-    fn a_ledger_of_one_row_at_the_head_is_not_called_skipped() {
+    fn a_single_row_ledger_at_the_head_has_no_skipped_migrations() {
         let config = CONFIG.replace("\"sqlx\"", "\"golang-migrate\"");
         let project = project()
             .file("mig-ci.toml", config)
@@ -296,17 +296,17 @@ mod at_head {
     }
 
     #[test]
-    fn data_that_stands_at_the_head_was_laid_over_what_is_pending() {
+    fn data_at_the_head_was_loaded_after_pending_migrations() {
         says_so(&two_pending_in(&format!("{CONFIG}sample.acme.version = 3\n")));
     }
 
     #[test]
-    fn a_database_of_its_own_makes_no_difference() {
+    fn a_tenant_database_is_reported_in_the_same_way() {
         let config = CONFIG.replace("format", "tenancy = \"database\"\nformat");
         says_so(&two_pending_in(&format!("{config}sample.acme.version = 3\n")));
     }
 
-    /// Without anything pending there is nothing that could be tested, and the headline says that.
+    /// Without pending migrations nothing can be tested, and the headline says so.
     #[test]
     fn with_nothing_pending_no_sample_is_at_the_head() {
         let report = verified(&app(), 2, 0);
@@ -314,9 +314,9 @@ mod at_head {
         assert!(report.json["summary"].as_str().unwrap().starts_with("Nothing is pending"));
     }
 
-    /// There everything is pending, and a sample that stands somewhere below the head is the usual one.
+    /// Without a base all migrations are pending, and samples below the head are normal.
     #[test]
-    fn without_a_base_only_a_sample_to_which_nothing_is_applied_is_told() {
+    fn without_a_base_only_samples_at_the_head_are_reported() {
         let sample = format!("{SQLX_LEDGER}{}", row(1, ONE));
         let project = two_pending().file("samples/acme.sql", sample);
         let report = project.verify().arg("--no-base").report(0);

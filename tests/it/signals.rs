@@ -1,5 +1,4 @@
-//! A run that is ended from outside, at any moment, by any signal: it ends in time, and nothing is left of it, at once or
-//! after the next sweep.
+//! A run that a signal ends at any moment: it ends in time, and leaves nothing, at once or after the next cleanup.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::thread::sleep;
@@ -12,7 +11,7 @@ use crate::common::{
     containers_of, docker_image, postgres, project, until, wait_for_sleepers,
 };
 
-/// What whoever interrupts may count on.
+/// The time limit after an interruption.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 const LOCAL: [&str; 3] = ["verify", "--provider", "local"];
@@ -41,7 +40,7 @@ fn sleeping_sample(mark: &str) -> Project {
         )
 }
 
-/// Sends the signal, and waits for the end that it must bring.
+/// Sends the signal, and waits for the end.
 fn end_by(signal: Signal, run: Running) -> Outcome {
     let sent = Instant::now();
     run.signal(signal);
@@ -65,7 +64,7 @@ fn ended_by(signal: Signal, run: Running, sent: Instant) -> Outcome {
     ended
 }
 
-/// What SIGKILL leaves, another run takes away. Other tests' runs may have done so before.
+/// Another run removes what SIGKILL leaves. Runs of other tests may have done so before.
 fn clean(project: &Project) {
     project.mig_ci(["clean"]).run().success();
 }
@@ -80,7 +79,7 @@ async fn asleep(project: &Project, mark: &str, sleepers: usize) -> (Running, Clu
 }
 
 #[tokio::test]
-async fn local_interrupted_replay_leaves_nothing() {
+async fn local_interrupted_replay_has_no_leftovers() {
     let project = sleeper("local-in-replay");
     // SIGHUP: the terminal was closed.
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
@@ -133,7 +132,7 @@ async fn local_repeated_and_group_signals_are_handled_like_one() {
     ended_by(Signal::SIGINT, run, sent);
     cluster.is_gone();
 
-    let run = project.mig_ci(LOCAL).in_a_job().start();
+    let run = project.mig_ci(LOCAL).in_process_group().start();
     let cluster = Cluster::ready(&run);
     wait_for_sleepers(&cluster.url(), "local-impatience", 2).await;
     let sent = Instant::now();
@@ -142,10 +141,11 @@ async fn local_repeated_and_group_signals_are_handled_like_one() {
     cluster.is_gone();
 }
 
-/// The stages of a start, each by the file that appears last in it.
+/// The stages of a start, each by the file that appears last.
 #[test]
 fn local_start_can_be_interrupted_at_any_stage() {
-    // initdb has begun; its bootstrap session, and then others, have the lock file; the server's own configuration is read.
+    // initdb has started; its bootstrap session, and then others, have the lock file; the server's own configuration is
+    // read.
     const BEGUN: &str = "data/PG_VERSION";
     const BOOTSTRAP: &str = "data/global/pg_control";
     const CATALOGS: &str = "data/base/4/PG_VERSION";
@@ -177,7 +177,7 @@ fn local_start_can_be_interrupted_at_any_stage() {
     }
 }
 
-/// What has to hold holds at every moment: these are samples, and no moment is waited for.
+/// The conditions must hold at every moment; these are samples.
 #[test]
 fn local_run_can_be_terminated_during_startup() {
     let project = sleeper("first-moments");
@@ -187,7 +187,7 @@ fn local_run_can_be_terminated_during_startup() {
         sleep(Duration::from_millis(after));
         run.signal(Signal::SIGTERM);
         let ended = run.wait();
-        // Before it listens to signals it has made nothing, and ends as any program does.
+        // Before it handles signals it has created nothing, and ends like any program.
         let ended_well = ended.status.code() == Some(130) || ended.status.signal() == Some(15);
         assert!(ended_well, "{:?}: {}", ended.status, ended.stderr);
         assert!(ended.took < IN_TIME);
@@ -202,7 +202,7 @@ fn in_docker(project: &Project, image: &str) -> Running {
 }
 
 #[test]
-fn docker_terminated_replay_leaves_nothing() {
+fn docker_terminated_replay_has_no_leftovers() {
     let Some(image) = docker_image() else { return };
     let project = sleeper("docker-in-replay");
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
@@ -233,7 +233,7 @@ fn docker_replay_is_interrupted_while_a_sample_loads() {
     assert!(!container.is_there());
 }
 
-/// What has to hold holds at every moment: these are samples, and no moment is waited for.
+/// The conditions must hold at every moment; these are samples.
 #[test]
 fn docker_start_can_be_interrupted_at_any_moment() {
     let Some(image) = docker_image() else { return };
@@ -251,8 +251,8 @@ fn docker_start_can_be_interrupted_at_any_moment() {
         sleep(Duration::from_millis(after));
         end_by(signal, run);
         if signal == Signal::SIGKILL {
-            // The engine finishes what it was asked for, and does not tell whether it was asked for something: a container
-            // that comes later than this is removed by the start after it.
+            // The engine finishes its requests, and does not tell whether it has one: a container that appears later is
+            // removed by the next start.
             let killed = Instant::now();
             while containers_of(pid).is_empty() && killed.elapsed() < Duration::from_secs(3) {
                 sleep(Duration::from_millis(50));
@@ -261,7 +261,7 @@ fn docker_start_can_be_interrupted_at_any_moment() {
         }
         assert_eq!(containers_of(pid), "", "{signal} after {after} ms");
     }
-    // Between the container's start and the server's first answer.
+    // Between the container's start and the server's first response.
     let run = in_docker(&project, &image);
     let container = Container::begun(&run);
     end_by(Signal::SIGTERM, run);
@@ -284,7 +284,7 @@ async fn as_guest<'a>(
 }
 
 #[tokio::test]
-async fn url_interrupted_replay_leaves_nothing() {
+async fn url_interrupted_replay_has_no_leftovers() {
     let server = postgres();
     let other = server.database().await;
     other.sql("CREATE TABLE mine AS SELECT 1 AS n").await;
@@ -304,7 +304,7 @@ async fn url_interrupted_replay_leaves_nothing() {
 
 #[tokio::test]
 async fn url_leftovers_of_a_killed_replay_are_removed_while_its_sessions_sleep() {
-    // Its own server: what is swept here is told in the report of whoever sweeps.
+    // On a separate server: its cleanup is reported by the run that does it.
     let server = Postgres::start();
     server.sql("CREATE TABLE mine AS SELECT 1 AS n").await;
     let project = sleeper("url-killed");
@@ -327,7 +327,7 @@ async fn url_leftovers_of_a_killed_replay_are_removed_while_its_sessions_sleep()
     assert_eq!(server.sql("SELECT n FROM mine").await, ["1"]);
 }
 
-/// Waits until the server has seen that the client is gone.
+/// Waits until the server has detected that the client is gone.
 async fn without_anchor(guest: &Guest<'_>) {
     let begun = Instant::now();
     while guest.things().await.iter().any(|thing| thing.ends_with(" anchor")) {

@@ -1,10 +1,9 @@
-//! Tests that did not run on this machine, or only in part, each with its reason: recorded when a test finds out, listed at
-//! the end of the run.
+//! Tests that did not run on this machine, or only partly, with their reasons: recorded during the run, listed at its end.
 //!
-//! A test that has started cannot tell libtest or cargo-nextest that it is skipped; both count it as passed. The list says
-//! which of those did not pass. libtest: the list is printed when the process exits, and holds all test binaries of the same
-//! `cargo test`. cargo-nextest: `language::skipped_tests_are_listed_at_the_end` runs last (`.config/nextest.toml`) and prints
-//! it. The record is a file, because nextest runs each test in a process of its own.
+//! A running test cannot tell libtest or cargo-nextest that it is skipped; both count it as passed. The list shows which of
+//! those did not run. libtest: the list is printed when the process exits, and contains all test binaries of the same `cargo
+//! test`. cargo-nextest: `language::skipped_tests_are_listed_at_the_end` runs last (`.config/nextest.toml`) and prints it.
+//! The record is a file, because nextest runs each test in a separate process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
@@ -14,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
 
-/// Names the file of the record, for a script that reads it afterwards.
+/// The file of the record, for a script that reads it afterwards.
 const FILE: &str = "MIG_CI_SKIPPED_TESTS";
 
-/// Records of runs that ended long ago are removed.
+/// Records of old runs are removed.
 const KEPT: Duration = Duration::from_hours(24);
 
-/// What `found` holds. If it is an error, the current test is recorded as skipped, and has to return.
+/// The value of `found`. If it is an error, the current test is recorded as skipped, and must return.
 ///
 /// # Panics
 /// If it is an error and the environment variable `required` is `1`.
@@ -43,14 +42,14 @@ fn skip(test: &str, reason: &str) {
     let line = format!("{}\t{test}\n", one_line(reason));
     let path = record();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    // One write per line: other tests append to the same file.
+    // One write for each line: other tests append to the same file.
     let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
     file.write_all(line.as_bytes()).unwrap();
-    // Not by a macro: the test harness keeps back what those print.
+    // Not by a macro: the test harness captures the output of macros.
     let _ = writeln!(io::stderr(), "SKIPPED: {test}: {}", one_line(reason));
 }
 
-/// Prints the list when this process exits, if libtest runs it. The order is then: results, summary, this list.
+/// Prints the list when this process exits, if libtest runs it: results, summary, this list.
 pub(crate) fn list_at_exit() {
     static REGISTERED: Once = Once::new();
     if is_nextest() {
@@ -62,7 +61,7 @@ pub(crate) fn list_at_exit() {
             unsafe_code,
             reason = "libtest has no hook for the end; the function may run at any time"
         )]
-        // SAFETY: `print_at_exit` uses nothing that is gone when the process exits, and does not unwind.
+        // SAFETY: `print_at_exit` uses nothing that is dropped before the process exits, and does not unwind.
         let failed = unsafe { libc::atexit(print_at_exit) };
         assert_eq!(failed, 0, "atexit");
     });
@@ -84,7 +83,7 @@ pub(crate) fn list() -> String {
     text(&lines.collect::<BTreeSet<_>>())
 }
 
-/// As it is printed: the number, then the tests by reason.
+/// The printed form: the number, then the tests by reason.
 pub(crate) fn text(skipped: &BTreeSet<(&str, &str)>) -> String {
     let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (reason, test) in skipped {
@@ -120,12 +119,12 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp/skipped-tests")
 }
 
-/// The `cargo test` that has started this process, by number and start time.
+/// The `cargo test` that started this process, by PID and start time.
 fn cargo_above() -> Option<String> {
     let parent = std::os::unix::process::parent_id();
     let stat = fs::read_to_string(format!("/proc/{parent}/stat")).ok()?;
     let (name, fields) = stat.split_once('(')?.1.rsplit_once(") ")?;
-    // proc(5): the start time is field 22; `fields` begins with field 3.
+    // proc(5): the start time is field 22; `fields` starts with field 3.
     let started = fields.split(' ').nth(19)?;
     (name == "cargo").then(|| format!("cargo-{parent}-{started}"))
 }

@@ -1,11 +1,11 @@
-//! Tenants are kept apart: hostile names, and what a replay of one tenant alone would not show (the rows of
-//! `postgres-facts`: what PostgreSQL really does, which a second tenant brings to light).
+//! Tenants are isolated: hostile names, and effects that only a replay of several tenants shows (the rows of
+//! `postgres-facts`: PostgreSQL's behaviour that a second tenant reveals).
 
 use std::fmt::Write as _;
 
 use crate::common::{Project, at, project};
 
-/// Names that break whatever quotes, splits or formats them by hand.
+/// Names that break manual quoting, splitting or formatting.
 const HOSTILE: [&str; 14] = [
     "We'ird-\"Ténant\"",
     "select",
@@ -43,7 +43,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Each migration checks by itself that it is where it should be: an error fails the tenant.
+/// Each migration checks its own schema: an error fails the tenant.
 fn checking(expected: &str) -> String {
     format!(
         "CREATE TABLE here (id int PRIMARY KEY, name text);\n\
@@ -57,13 +57,13 @@ fn checking(expected: &str) -> String {
 }
 
 #[test]
-fn each_hostile_tenant_lands_in_its_own_schema_and_nowhere_else() {
+fn each_hostile_tenant_uses_only_its_own_schema() {
     let longest = "ü".repeat(31) + "x";
     let names: Vec<&str> = HOSTILE.into_iter().chain([longest.as_str()]).collect();
     let mut config = format!("{SCHEMAS}prepare = \"tenant.sql\"\nsamples = \"samples/*.sql\"\n");
     let mut app = app();
     for name in &names {
-        // A name with `$` is not for the configuration, whose variables begin so; its file's name will do.
+        // A name with `$` cannot be in the configuration, whose variables start with it; the name of its file is used.
         if !name.contains('$') {
             let _ = writeln!(
                 config,
@@ -78,7 +78,7 @@ fn each_hostile_tenant_lands_in_its_own_schema_and_nowhere_else() {
     }
     let app = app
         .file("mig-ci.toml", config)
-        // What the tenant is called, by the administrator's settings, for the migrations to compare with.
+        // The tenant's name in the administrator's settings, for the comparison in migrations.
         .file(
             "tenant.sql",
             "CREATE TABLE who AS SELECT current_setting('mig_ci.tenant') AS tenant, \
@@ -113,7 +113,7 @@ fn each_hostile_tenant_lands_in_its_own_schema_and_nowhere_else() {
             app.verify().args(["--format", format, "--tenant", HOSTILE[0]]).run().success().stdout;
         assert!(text.contains("Ténant"), "{text}");
     }
-    // The command that a report gives works as it is in a shell.
+    // The command in a report works unchanged in a shell.
     let broken = app.file("migrations/tenant/3.sql", "SELECT 1/0;");
     let report = broken.verify().args(["--tenant", HOSTILE[8]]).report(1);
     assert_eq!(
@@ -149,9 +149,9 @@ fn each_hostile_tenant_has_a_database_of_its_own() {
     }
 }
 
-/// Row 8: PostgreSQL would cut both to the same 63 bytes.
+/// Row 8: PostgreSQL would truncate both to the same 63 bytes.
 #[test]
-fn a_name_that_is_too_long_is_refused_before_anything_starts() {
+fn a_name_that_is_too_long_is_refused_before_the_run() {
     let long = "ü".repeat(32);
     let app = app()
         .file("mig-ci.toml", format!("{SCHEMAS}samples = \"samples/*.sql\"\n"))
@@ -163,9 +163,9 @@ fn a_name_that_is_too_long_is_refused_before_anything_starts() {
     assert!(!run.stderr.contains("database app"), "nothing was started: {}", run.stderr);
 }
 
-/// Row 4: the first tenant "succeeds", because it alters what all have in common.
+/// Row 4: the first tenant "succeeds", because it alters the shared table.
 #[test]
-fn an_unqualified_alter_that_reaches_public_is_not_green() {
+fn an_unqualified_alter_of_a_table_in_public_does_not_pass() {
     let app = app()
         .file("migrations/shared/2.sql", "CREATE TABLE public.users (id int);")
         .file("migrations/tenant/1.sql", "ALTER TABLE users ADD COLUMN phone text;");
@@ -184,9 +184,10 @@ fn an_unqualified_alter_that_reaches_public_is_not_green() {
     );
 }
 
-/// Row 5: the extension goes into the first tenant's schema; the second one is told that it is there, and cannot see it.
+/// Row 5: the extension is created in the first tenant's schema; the second one finds it existing, but not in its search
+/// path.
 #[test]
-fn an_extension_in_a_tenants_schema_is_not_green() {
+fn an_extension_in_a_tenants_schema_does_not_pass() {
     let app = app().file(
         "migrations/tenant/1.sql",
         "CREATE EXTENSION IF NOT EXISTS pg_trgm;\nCREATE TABLE notes (body text);\n\
@@ -197,15 +198,15 @@ fn an_extension_in_a_tenants_schema_is_not_green() {
     assert_eq!(finding["failure"]["sqlstate"], "42704", "{finding:#}");
     assert_eq!(at(&finding["place"])[..25], *"migrations/tenant/1.sql:3");
     assert!(finding["help"].as_str().unwrap().contains("`extensions`"), "{finding:#}");
-    // Listed, it is made once, where all see it.
+    // A configured extension is created once, visible for all.
     let listed =
         app.file("mig-ci.toml", format!("[postgres]\nextensions = [\"pg_trgm\"]\n{SCHEMAS}"));
     listed.verify().report(0);
 }
 
-/// Row 6: roles are the server's, publications the database's.
+/// Row 6: roles are server-wide, publications database-wide.
 #[test]
-fn what_belongs_to_the_server_or_the_database_cannot_be_made_for_each_tenant() {
+fn server_and_database_wide_objects_cannot_be_created_for_each_tenant() {
     let app = app()
         .file("mig-ci.toml", format!("[postgres]\nrole = \"superuser\"\n{SCHEMAS}"))
         .file("migrations/tenant/1.sql", "CREATE PUBLICATION changes;");
@@ -221,10 +222,10 @@ fn what_belongs_to_the_server_or_the_database_cannot_be_made_for_each_tenant() {
     assert!(finding["help"].as_str().unwrap().contains("`prepare`"), "{finding:#}");
 }
 
-/// Row 9: the tenant's rows would take their numbers from the shared table's sequence. Each tenant passes, and the
-/// second one's numbers go on where the first one's ended: a migration that relies on them fails.
+/// Row 9: the tenant's rows would get their numbers from the shared table's sequence. Each tenant passes, and the second
+/// one's numbers continue after the first one's: a migration that relies on them fails.
 #[test]
-fn a_copied_serial_takes_its_numbers_from_public() {
+fn a_copied_serial_uses_the_sequence_in_public() {
     let app = app()
         .file("migrations/shared/2.sql", "CREATE TABLE public.template (id serial PRIMARY KEY, name text);")
         .file(
@@ -237,9 +238,9 @@ fn a_copied_serial_takes_its_numbers_from_public() {
     assert_eq!(report.units_of("migration-failed").len(), 2, "all but the first");
 }
 
-/// Row 14: PostgreSQL passes over a schema that is not there, and everything lands in the next one.
+/// Row 14: PostgreSQL ignores a missing schema, and creates everything in the next one.
 #[test]
-fn a_schema_of_the_search_path_that_is_not_there_is_not_green() {
+fn a_missing_schema_of_the_search_path_does_not_pass() {
     let app = app()
         .file(
             "mig-ci.toml",
@@ -272,9 +273,9 @@ fn a_schema_of_the_search_path_that_is_not_there_is_not_green() {
     made.verify().report(0);
 }
 
-/// A migration that drops its own schema has nowhere to go on.
+/// A migration that drops its own schema cannot continue.
 #[test]
-fn a_tenant_that_reaches_for_another_is_not_green() {
+fn a_tenant_that_changes_another_does_not_pass() {
     let app = app()
         .file("migrations/tenant/1.sql", "CREATE TABLE a (id int);")
         .file("migrations/tenant/2.sql", "DROP SCHEMA fresh_2 CASCADE;");

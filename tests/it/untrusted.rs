@@ -1,4 +1,4 @@
-//! The files of a pull request are another person's: what they cannot read, choose, or send away in the action.
+//! The files of a pull request are untrusted: what they cannot read, choose, or send in the action.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::skipped::have;
 
 const DATABASE: &str = "[databases.app]\nmigrations = \"migrations\"\nformat = \"sqlx\"\n";
 
-/// A migration that raises what a setting holds.
+/// A migration that raises the value of a setting.
 const RAISE: &str = "DO $$ BEGIN RAISE EXCEPTION 'here' USING DETAIL = \
     coalesce(current_setting('app.x', true), 'nothing'); END $$;\n";
 
@@ -31,7 +31,7 @@ fn job() -> Job {
 }
 
 #[test]
-fn variables_are_read_by_permission_alone() {
+fn variables_are_readable_only_with_permission() {
     let shop = with_config("[postgres.settings]\n\"app.x\" = \"${PLANTED}\"\n");
     let job = job();
     let step = job.read(&job.step(&shop).env("PLANTED", "planted-value-1").run().exit(3));
@@ -45,7 +45,7 @@ fn variables_are_read_by_permission_alone() {
     let step = job.read(&step.run().exit(1));
     assert!(step.summary.contains("DETAIL:  public"), "{}", step.summary);
 
-    // At a desk, and in CI without the action, the file reads all of it.
+    // Outside of CI, and in CI without the action, the file can read all variables.
     let verify = shop.mig_ci(["verify", "--provider", "url", "--no-base"]);
     let url = crate::common::postgres().url("postgres");
     let verify = verify.env("CI", "true").env("MIG_CI_POSTGRES_URL", url).env("PLANTED", "public");
@@ -60,7 +60,7 @@ fn credentials_are_not_readable_even_if_an_input_allows_them() {
     for name in names {
         let shop = with_config(&format!("[postgres.settings]\n\"app.x\" = \"${{{name}}}\"\n"));
         let step = || job.step(&shop).env("ACTIONS_RUNTIME_TOKEN", "planted-runtime-token");
-        // With a token, and without anything that would be sent to GitHub.
+        // With a token, and without a request to GitHub.
         let step = || step().env("INPUT_GITHUB_TOKEN", "planted-input-token");
         let step = || step().env("INPUT_COMMENT", "off").env("INPUT_CHECK-RUN", "never");
         let denied = job.read(&step().run().exit(3));
@@ -73,7 +73,7 @@ fn credentials_are_not_readable_even_if_an_input_allows_them() {
 }
 
 #[test]
-fn the_file_chooses_neither_server_nor_role() {
+fn the_configuration_file_cannot_choose_server_or_role() {
     let refused = |config: &str, inputs: &[(&str, &str)]| {
         let (shop, job) = (with_config(config), job());
         let step = job.command(&shop, ["action"]);
@@ -105,8 +105,8 @@ fn an_input_allows_a_superuser() {
     assert_eq!(job.read(&step).outputs["result"], "failed");
 }
 
-/// A `prepare` file that a superuser of the server runs, with what it can find of a word that it does not hold itself. An
-/// error with `OPEN` in its code position tells that the memory of mig-ci can be read.
+/// A `prepare` file that a superuser of the server runs, which returns all occurrences of a word that it does not contain
+/// itself. An error with `OPEN` at its code position means that the memory of mig-ci is readable.
 const SEARCH: &str = r"
 CREATE TEMP TABLE found (line text);
 COPY found FROM PROGRAM $sh$
@@ -133,12 +133,12 @@ DO $$ BEGIN
 END $$;
 ";
 
-/// A token of one test alone: tests run beside each other, and each sees the processes of all.
+/// A unique token for each test: tests run concurrently, and each sees the processes of all.
 fn token(word: &str) -> String {
     format!("ghs_planted-{word}-0123456789")
 }
 
-/// A project whose `prepare` file searches for what was planted.
+/// A project whose `prepare` file searches for the planted word.
 fn searching(job: &Job, word: &str) -> Project {
     let shop = project()
         .file("mig-ci.toml", format!("prepare.server = \"search.sql\"\n{DATABASE}"))
@@ -164,7 +164,7 @@ fn planted(command: Command, word: &str) -> Command {
     .env("INPUT_BASE", "HEAD")
 }
 
-/// Another user than root, who owns all of the job; `None` where nobody can become one.
+/// Another user than root, who owns all of the job; `None` if the user cannot be changed.
 fn another_user(folders: [&camino::Utf8Path; 2]) -> Option<User> {
     if !is_root() {
         return None;
@@ -193,10 +193,10 @@ fn sql_finds_no_secret_on_the_machine() {
     assert_eq!(step.outputs["result"], "passed");
 }
 
-/// Root reads what `PR_SET_DUMPABLE` closes to others: what is left there is what a process of the same user would find if that
-/// call was not made, or not yet.
+/// Root reads what `PR_SET_DUMPABLE` hides from others: what it finds is what a process of the same user would find without,
+/// or before, that call.
 #[test]
-fn the_environment_of_the_process_holds_no_secret() {
+fn the_environment_of_the_process_contains_no_secret() {
     if !is_root() {
         return;
     }
@@ -225,7 +225,7 @@ fn the_environment_of_the_process_holds_no_secret() {
     }
 }
 
-/// Of the processes in a folder that were started again, what `/proc` shows.
+/// The `/proc` environments of the processes in a folder that have replaced themselves.
 fn isolated_environments(folder: &camino::Utf8Path) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let folder = folder.canonicalize_utf8().unwrap();
@@ -238,13 +238,13 @@ fn isolated_environments(folder: &camino::Utf8Path) -> Vec<String> {
     environments.collect()
 }
 
-/// The server is then of the same user as mig-ci itself.
+/// The server then runs as the same user as mig-ci.
 #[test]
-fn sql_finds_no_secret_as_the_user_of_the_job_either() {
+fn sql_finds_no_secret_as_the_user_of_the_job() {
     let job = job();
     let shop = searching(&job, "in-a-user-job");
     let step = planted(job.command(&shop, ["action"]), "in-a-user-job");
-    // Without the action it is there to be found: the search can fail.
+    // Without the action the secret is found, so the search works.
     let verify =
         planted(shop.mig_ci(["verify", "--provider", "local", "--no-base"]), "in-a-user-job");
     let verify = verify.env("MIG_CI_POSTGRES_URL", "");
@@ -257,10 +257,10 @@ fn sql_finds_no_secret_as_the_user_of_the_job_either() {
 }
 
 #[test]
-fn a_local_server_is_refused_where_its_user_could_read_a_credential() {
+fn a_local_server_is_refused_if_its_user_can_read_a_credential() {
     let job = job();
     let shop = searching(&job, "in-a-refused-job");
-    // What actions/checkout keeps unless it is told otherwise.
+    // The credentials that actions/checkout keeps by default.
     let header = format!(
         "AUTHORIZATION: basic {}",
         STANDARD.encode(format!("x-access-token:{}", token("in-a-refused-job")))
@@ -272,7 +272,7 @@ fn a_local_server_is_refused_where_its_user_could_read_a_credential() {
     assert!(error.contains("persist-credentials: false"), "{error}");
     shop.git(&["config", "--unset", "http.https://github.com/.extraheader"]);
 
-    // A shell that has the environment of the job, and waits.
+    // A shell with the environment of the job, which waits.
     let step = planted(job.command(&shop, ["action"]), "in-a-refused-job");
     let by_argument = planted(job.command(&shop, ["action"]), "in-a-refused-job");
     let by_argument = by_argument.arg(format!("--postgres-url={}", token("in-a-refused-job")));
@@ -285,9 +285,9 @@ fn a_local_server_is_refused_where_its_user_could_read_a_credential() {
     assert!(step.stdout.contains("the process `sh` ("), "{}", step.stdout);
 }
 
-/// What earlier steps and the user's programs have left, where the user of the server can read it.
+/// Files of earlier steps and of the user's programs that the user of the server can read.
 #[test]
-fn a_local_server_is_refused_where_its_user_could_read_a_file_with_a_credential() {
+fn a_local_server_is_refused_if_its_user_can_read_a_file_with_a_credential() {
     let word = "in-a-file-of-a-job";
     let (job, home) = (job(), tempfile::tempdir().unwrap());
     let home = camino::Utf8Path::from_path(home.path()).unwrap();
@@ -332,7 +332,7 @@ fn a_local_server_is_refused_where_its_user_could_read_a_file_with_a_credential(
         );
         std::fs::remove_file(path).unwrap();
     }
-    // Its owner's alone: where mig-ci is root, the server is another user's, and the search finds nothing.
+    // Readable only for its owner: if mig-ci is root, the server is another user's, and nothing is found.
     let (path, text) = &files[0];
     std::fs::write(path, text).unwrap();
     mode(path, 0o600);
@@ -342,10 +342,10 @@ fn a_local_server_is_refused_where_its_user_could_read_a_file_with_a_credential(
     }
 }
 
-/// An event with an example of an address in it, an earlier step's database for tests, a dump of the event, and variables whose
-/// names alone say that they are secrets.
+/// An event with an example of an address, an earlier step's test database, a dump of the event, and variables whose names
+/// only look like secrets.
 #[test]
-fn everyday_values_neither_refuse_a_local_server_nor_hide_words() {
+fn harmless_values_do_not_refuse_a_local_server_or_mask_words() {
     let body = "Try it with `postgres://app:hunter2@localhost/app`.\n-----BEGIN PRIVATE KEY-----";
     let shop = project()
         .file("mig-ci.toml", DATABASE)
@@ -376,7 +376,7 @@ fn everyday_values_neither_refuse_a_local_server_nor_hide_words() {
         .into_iter()
         .fold(job.command(&shop, ["action"]), |step, (name, value)| step.env(name, value))
     };
-    // The second finds the report of the first.
+    // The second run finds the report of the first.
     for _ in 0..2 {
         let step = job.read(&step().run().success());
         assert_eq!(step.outputs["result"], "passed");
@@ -388,9 +388,9 @@ fn everyday_values_neither_refuse_a_local_server_nor_hide_words() {
     }
 }
 
-/// Every encoding of a secret that a line of SQL makes, in all that a run leaves.
+/// All encodings of a secret that SQL can produce, in all output of a run.
 #[test]
-fn nothing_that_leaves_holds_a_known_secret() {
+fn no_output_contains_a_known_secret() {
     const SECRET: &str = "pl4nted/Secret+'wörd_0123456789abcdef";
     let halves = SECRET.replace('\'', "''");
     let (first, second) = halves.split_at(10);
@@ -435,7 +435,7 @@ fn nothing_that_leaves_holds_a_known_secret() {
         ("check runs", json!(fake.check_runs()).to_string()),
     ];
     let shown = ["summary", "report", "comments", "check runs"];
-    // Base64 of what follows an `a` shares its first character with that.
+    // Base64 of a text after an `a` shares its first character with that.
     let encoded = STANDARD.encode(SECRET);
     for (name, text) in &places {
         let text = text.to_lowercase();
@@ -458,9 +458,9 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A job's log takes commands from any program: what `mig-ci verify` and `upgrade --dry-run` write is none.
+/// A job's log accepts commands from any program: the output of `mig-ci verify` and `upgrade --dry-run` must not be one.
 #[test]
-fn no_command_reaches_the_log_of_a_job() {
+fn no_workflow_command_reaches_the_log_of_a_job() {
     let nasty = "##[error]a";
     let sql = format!("SELECT '{nasty}\r::error::b\n::stop-commands::c\n  ##[group]d';\n");
     let shop = project()
@@ -480,22 +480,23 @@ fn no_command_reaches_the_log_of_a_job() {
         assert_eq!(commands(&ended.stderr), [""; 0], "{format}");
     }
     let plan = ["upgrade", "-n", "app", "--dry-run", "--url", &database];
-    let in_a_job = shop.mig_ci(plan).env("GITHUB_ACTIONS", "true").run();
+    let in_process_group = shop.mig_ci(plan).env("GITHUB_ACTIONS", "true").run();
     assert!(
-        in_a_job.stdout.contains("::error::b") || in_a_job.stdout.contains(":error::b"),
+        in_process_group.stdout.contains("::error::b")
+            || in_process_group.stdout.contains(":error::b"),
         "{}",
-        in_a_job.stdout
+        in_process_group.stdout
     );
-    assert_eq!(commands(&in_a_job.stdout), [""; 0]);
-    assert_eq!(commands(&in_a_job.stderr), [""; 0]);
-    // At a desk it is SQL that can be run.
+    assert_eq!(commands(&in_process_group.stdout), [""; 0]);
+    assert_eq!(commands(&in_process_group.stderr), [""; 0]);
+    // Outside of CI it is SQL that can be run.
     let at_a_desk = shop.mig_ci(plan).run();
     assert!(at_a_desk.stdout.contains(sql.trim_end()), "{}", at_a_desk.stdout);
 }
 
-/// Not even a name, a note or a message of the database, whatever stands before it on its line.
+/// Not even a name, a note or a message of the database, with any text before it in its line.
 #[tokio::test]
-async fn no_command_of_a_real_database_reaches_the_log_of_a_job() {
+async fn no_workflow_command_of_a_real_database_reaches_the_log() {
     const TOKENS: [&str; 9] = [
         "::error::a",
         "\r::set-output name=a::b",
@@ -543,9 +544,9 @@ async fn no_command_of_a_real_database_reaches_the_log_of_a_job() {
     }
 }
 
-/// The password of a real database, in whatever is said of it.
+/// The password of a real database, in any message.
 #[test]
-fn the_password_of_a_real_database_is_in_nothing_that_leaves() {
+fn the_password_of_a_real_database_is_in_no_output() {
     const PASSWORD: &str = "pl4nted-real-password";
     let server = crate::common::postgres();
     let sql = format!("DO $$ BEGIN RAISE EXCEPTION 'x {PASSWORD} y'; END $$;\n");
@@ -574,14 +575,14 @@ fn the_password_of_a_real_database_is_in_nothing_that_leaves() {
             }
         }
     }
-    // Arguments that are not understood are quoted.
+    // Invalid arguments are quoted.
     let ended = shop.mig_ci(["schema", &right]).run().exit(2);
     assert!(!ended.stderr.contains(PASSWORD) && ended.stderr.contains("***"), "{}", ended.stderr);
     let failed = shop.mig_ci(["upgrade", "-n", "app", "--yes", "--url", &right]).run().exit(1);
     assert!(format!("{}{}", failed.stdout, failed.stderr).contains("x *** y"), "{}", failed.stdout);
     let text = std::fs::read_to_string(&report).unwrap();
     assert!(text.contains("x *** y") && !text.contains(PASSWORD), "{text}");
-    // SQL that somebody is going to run is as it is.
+    // SQL for execution is unchanged.
     let plan = shop.mig_ci(["upgrade", "-n", "app", "--dry-run", "--url", &right]).run();
     assert!(plan.stdout.contains(&sql), "{}", plan.stdout);
 }

@@ -1,5 +1,5 @@
-//! The provider `url`: whoever the user is, on a server that others use too, nothing of theirs is touched, nothing of ours
-//! stays, and nobody reads the password.
+//! The provider `url`: with any user, on a shared server, it changes nothing of others, leaves nothing, and shows no
+//! password.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn small() -> Project {
     project().file("migrations/1_table.sql", "CREATE TABLE t (id int);")
 }
 
-/// Everything that a server is known to have beyond what `initdb` makes.
+/// All known objects of a server beyond those of `initdb`.
 async fn inventory(server: &Postgres) -> Vec<String> {
     let sql = "SELECT 'database ' || datname FROM pg_database \
                UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' \
@@ -30,7 +30,7 @@ async fn inventory(server: &Postgres) -> Vec<String> {
     server.sql(sql).await
 }
 
-// who -----------------------------------------------------------------------------------------------------------------
+// users ---------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn a_role_with_createdb_is_sufficient() {
@@ -79,7 +79,7 @@ async fn a_role_with_createdb_is_sufficient() {
 }
 
 #[tokio::test]
-async fn the_demo_leaves_nothing() {
+async fn the_demo_has_no_leftovers() {
     let server = Postgres::start();
     let before = inventory(&server).await;
     let ended = verify(&demo(), &server.url("postgres")).run().success();
@@ -93,7 +93,7 @@ async fn the_demo_leaves_nothing() {
 
 // roles ---------------------------------------------------------------------------------------------------------------
 
-/// Makes roles in all the ways that people do, one of them over one that is there.
+/// Creates roles in all common ways, one of them over an existing one.
 const ROLES: &str = "
     DO $$ BEGIN CREATE ROLE app_user; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
     DO $$ BEGIN
@@ -125,7 +125,7 @@ async fn new_roles(server: &Postgres) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn roles_of_prepare_go_with_the_run_and_no_others() {
+async fn only_roles_of_prepare_are_removed_with_the_run() {
     let server = Postgres::start();
     server
         .sql("CREATE ROLE maker LOGIN CREATEDB CREATEROLE; CREATE ROLE theirs; COMMENT ON ROLE theirs IS 'ours since 2019'; CREATE ROLE app_other")
@@ -158,7 +158,7 @@ async fn roles_of_prepare_go_with_the_run_and_no_others() {
     }
 }
 
-/// A database that was granted on once spells out the rights that it had by default.
+/// After a GRANT, a database lists its default privileges explicitly.
 fn without_access(inventory: Vec<String>) -> Vec<String> {
     inventory
         .into_iter()
@@ -179,7 +179,7 @@ async fn a_run_killed_during_prepare_is_cleaned_up() {
         run.signal(signal);
         run.wait();
         if signal == Signal::SIGKILL {
-            // It waits for nobody, also not for the session that still prepares.
+            // The cleanup waits for no other session, including the one that still prepares.
             let next = verify(&small(), &url).run().success();
             assert!(!next.stdout.contains("could not"), "{}", next.stdout);
         }
@@ -200,7 +200,7 @@ async fn roles_that_another_run_uses_stay_until_it_ends() {
     verify(&with_roles(&prepare), &url).run().success();
     assert_eq!(new_roles(&server).await, NEW);
 
-    // The second is still there when the first, who made the roles, ends.
+    // The second is still running when the first, which created the roles, ends.
     let second = verify(&sleeper, &url).start();
     wait_for_sleepers(&url, "url-both", 4).await;
     first.signal(Signal::SIGINT);
@@ -235,7 +235,7 @@ async fn prepare_stays_within_its_transaction() {
 }
 
 #[tokio::test]
-async fn roles_that_migrations_make_stay_and_are_told() {
+async fn roles_that_migrations_create_remain_and_are_reported() {
     let server = Postgres::start();
     let project = project()
         .file(
@@ -261,8 +261,8 @@ async fn roles_that_migrations_make_stay_and_are_told() {
 
 const OUTPUTS: [&str; 4] = ["json", "markdown", "junit", "terminal"];
 
-/// Runs it as talkative as it can be, and looks for secrets in all that it wrote.
-fn nothing_shows(project: &Project, url: &str, secrets: &[&str]) -> Outcome {
+/// Runs it with the most verbose output, and searches all output for secrets.
+fn output_without_secrets(project: &Project, url: &str, secrets: &[&str]) -> Outcome {
     let mut command =
         verify(project, url).env("MIG_CI_LOG", "trace").env("RUST_BACKTRACE", "1").arg("--timings");
     for format in OUTPUTS {
@@ -286,11 +286,11 @@ fn nothing_shows(project: &Project, url: &str, secrets: &[&str]) -> Outcome {
 fn a_password_is_never_shown() {
     let good = postgres().tcp_url("postgres");
     let address = good.split('@').nth(1).unwrap().to_owned();
-    nothing_shows(&small(), &good, &[PASSWORD]).success();
+    output_without_secrets(&small(), &good, &[PASSWORD]).success();
     let failing = small().file("migrations/2_no.sql", "SELECT current_setting('no.such'), 1/0;");
-    nothing_shows(&failing, &good, &[PASSWORD]).exit(1);
+    output_without_secrets(&failing, &good, &[PASSWORD]).exit(1);
 
-    // Not the right one; with what has to be escaped; where nobody is; what cannot be read.
+    // A wrong one; with characters to escape; with an unreachable server; an invalid URL.
     let secrets = ["hunter2", "hünter", "h%C3%BCnter", "hun/ter", "hun%2Fter"];
     for (url, code) in [
         (format!("postgres://admin:hunter2@{address}"), 4),
@@ -306,7 +306,7 @@ fn a_password_is_never_shown() {
         ("mysql://admin:hunter2@h/postgres".to_owned(), 4),
         (format!("postgres://admin:hunter2@{address}?sslmode=hunter2"), 4),
     ] {
-        let ended = nothing_shows(&small(), &url, &secrets);
+        let ended = output_without_secrets(&small(), &url, &secrets);
         assert!(
             ended.status.code() == Some(code) || ended.status.code() == Some(3),
             "{url}: {}",
@@ -317,8 +317,9 @@ fn a_password_is_never_shown() {
 }
 
 #[test]
-fn the_passwords_of_our_own_roles_are_not_shown_either() {
-    // A role of a run has a random one of 32 digits, which its CREATE ROLE holds.
-    let ended = nothing_shows(&small(), &postgres().tcp_url("postgres"), &["PASSWORD '"]).success();
+fn passwords_of_generated_roles_are_not_shown() {
+    // A role of a run has a random password of 32 digits, which its CREATE ROLE contains.
+    let ended = output_without_secrets(&small(), &postgres().tcp_url("postgres"), &["PASSWORD '"])
+        .success();
     assert!(ended.stdout.contains("passed"));
 }

@@ -1,4 +1,4 @@
-//! `mig-ci verify` from outside: what it replays, what it says, how it ends.
+//! `mig-ci verify` from outside: what it replays, its output, and its exit codes.
 
 use std::collections::BTreeSet;
 
@@ -50,14 +50,14 @@ fn plain() -> Project {
     project().file("migrations/01.sql", "CREATE TABLE a (id int);\n")
 }
 
-/// The terminal's report without its first line, which is about the server.
+/// The terminal report without its first line, which describes the server.
 fn terminal(project: &Project, exit: i32) -> String {
     let run = project.verify().run().exit(exit);
     run.stdout.split_once('\n').unwrap().1.to_owned()
 }
 
 #[test]
-fn a_failing_migration_is_shown_with_its_place_and_all_that_the_server_said() {
+fn a_failed_migration_is_shown_with_location_and_server_messages() {
     let app = app_with_samples().file(
         "migrations/tenant/2_email.sql",
         "-- everybody has one by now\nALTER TABLE members\n    ALTER COLUMN email SET NOT NULL;\n",
@@ -97,7 +97,7 @@ fn detail_hint_and_context_come_from_the_server() {
 }
 
 #[test]
-fn the_caret_stands_under_the_place() {
+fn the_caret_is_below_the_location() {
     let app = app().file(
         "migrations/tenant/2_é.sql",
         "-- Straße, 東京, 👍\nCREATE INDEX ON members (lower(/* é */ emial));\n",
@@ -189,7 +189,7 @@ fn results_are_in_plan_order_for_any_number_of_jobs() {
     assert_eq!(one.verdicts().last().unwrap(), "ant shared fresh: passed");
     let same = |report: &Value| {
         let mut report = report.clone();
-        // Notes tell what other tests do on the server that all share.
+        // Notes may contain results of other tests on the shared server.
         report.as_object_mut().unwrap().remove("notes");
         let text = serde_json::to_string_pretty(&report).unwrap();
         let varies = |line: &&str| ["_ms\":", "started_at"].iter().all(|key| !line.contains(key));
@@ -199,7 +199,7 @@ fn results_are_in_plan_order_for_any_number_of_jobs() {
 }
 
 #[test]
-fn several_databases_are_told_apart() {
+fn several_databases_are_shown_separately() {
     let project = project()
         .file(
             "mig-ci.toml",
@@ -224,7 +224,7 @@ fn several_databases_are_told_apart() {
 }
 
 #[test]
-fn stdout_holds_the_report_alone_and_stderr_the_progress() {
+fn stdout_has_only_the_report_and_stderr_the_progress() {
     let app = app();
     let json = app.verify().arg("--format=json").run().success();
     assert_eq!(json.json()["schema"], "mig-ci.report/1");
@@ -266,7 +266,7 @@ fn several_output_files_are_written_in_addition_to_stdout() {
 }
 
 #[test]
-fn colours_go_where_they_are_wanted() {
+fn colours_follow_the_flag_and_the_terminal() {
     let plain = plain();
     let colourful = |args: [&str; 1], variable: (&str, &str)| {
         let run = plain.verify().args(args).env(variable.0, variable.1).run().success();
@@ -366,7 +366,7 @@ fn required_but_missing_work_exits_with_5() {
 }
 
 #[test]
-fn one_tenant_can_be_asked_for() {
+fn one_tenant_can_be_selected() {
     let app = app_with_samples().file(
         "migrations/tenant/2_email.sql",
         "ALTER TABLE members ALTER COLUMN email SET NOT NULL;",
@@ -382,7 +382,7 @@ fn one_tenant_can_be_asked_for() {
 }
 
 #[test]
-fn the_json_report_fits_its_schema() {
+fn the_json_report_matches_its_schema() {
     let schema = project().mig_ci(["schema", "report"]).run().success().json();
     let committed = include_str!("../../docs/report.schema.json");
     assert_eq!(schema, serde_json::from_str::<Value>(committed).unwrap());
@@ -419,13 +419,13 @@ fn migrations_have_their_state_between_base_and_head() {
     assert_eq!(report.json["counts"]["pending_migrations"], 1);
     let notes = report.notes();
     assert!(notes.contains("migrations/02.sql (edited), migrations/03.sql (removed)"), "{notes}");
-    // From zero all is well; on what stands at the base the tool would refuse.
+    // From zero all migrations pass; after the base the tool would refuse.
     assert_eq!(report.unit("shared fresh")["verdict"], "passed");
     assert_eq!(report.units_of("ledger-refused"), ["base"]);
 }
 
 #[test]
-fn a_named_base_that_went_on_is_a_note() {
+fn a_given_base_with_newer_commits_is_a_note() {
     let plain = plain().git_commit("base").git_branch("feature");
     plain.git(&["checkout", "--quiet", "main"]);
     let plain = plain.file("migrations/02.sql", "CREATE TABLE b (id int);").git_commit("two");
@@ -450,7 +450,7 @@ fn a_named_base_that_went_on_is_a_note() {
 }
 
 #[test]
-fn a_folder_of_migrations_that_the_base_does_not_have_is_a_note() {
+fn a_migration_folder_that_is_missing_in_the_base_is_a_note() {
     let plain = plain().git_commit("base").git_branch("feature");
     assert!(!plain.verify().report(0).notes().contains("was moved"));
     plain.git(&["mv", "migrations", "db"]);
@@ -481,7 +481,7 @@ fn sqlx_refuses_an_applied_migration_that_was_edited() {
 }
 
 #[test]
-fn golang_migrate_passes_over_a_late_migration_and_that_is_an_error() {
+fn a_late_migration_that_golang_migrate_skips_is_an_error() {
     let late = project()
         .file(
             "mig-ci.toml",
@@ -499,7 +499,7 @@ fn golang_migrate_passes_over_a_late_migration_and_that_is_an_error() {
     assert_eq!(at(&report.finding("migration-skipped")["place"]), "migrations/000002_b.up.sql:1");
     assert_eq!(report.verdicts(), ["db shared base: failed", "db shared fresh: passed"]);
 
-    // Nor does it see that an applied one was edited, or that one below the newest is gone.
+    // It does not detect an edited applied migration, or a removed one below the newest, either.
     let edited = late
         .without("migrations/000002_b.up.sql")
         .file("migrations/000001_a.up.sql", "-- ids are large\nCREATE TABLE a (id bigint);");
@@ -521,7 +521,7 @@ fn golang_migrate_passes_over_a_late_migration_and_that_is_an_error() {
 }
 
 #[test]
-fn a_place_far_to_the_right_is_shown_with_its_column() {
+fn a_location_far_to_the_right_is_shown_with_its_column() {
     let values = "(1), ".repeat(500);
     let sql = format!("INSERT INTO a VALUES {values}(nobody), {values}(1);\n");
     let column = sql.find("nobody").unwrap() + 1;
@@ -566,7 +566,7 @@ fn transaction_commands_inside_of_the_tools_transaction_are_a_warning() {
         .file("m/2_b.up.sql", "CREATE TABLE b (id int);\nCOMMIT;\n");
     let report = golang.verify().report(0);
     assert_eq!(at(&report.finding("transaction-control")["place"]), "m/2_b.up.sql:2:1");
-    // It is harmless there, and the server says nothing.
+    // It is harmless there, and the server issues no warning.
     let golang = golang.file("m/2_b.up.sql", wrapped);
     assert!(golang.verify().report(0).codes().is_empty());
 }
@@ -588,7 +588,7 @@ fn objects_left_by_a_failed_migration_are_reported() {
 }
 
 #[test]
-fn a_version_that_two_files_have_is_told() {
+fn a_version_of_two_files_is_reported() {
     let empty = "-- migrate:up\nSELECT 1;\n-- migrate:down\n";
     let dbmate = of("dbmate", "1_a.sql", empty).file("m/1_b.sql", empty);
     let report = dbmate.verify().report(1);
@@ -598,7 +598,7 @@ fn a_version_that_two_files_have_is_told() {
     let hint = finding["failure"]["hint"].as_str().unwrap();
     assert!(hint.contains("the ledger already has this version"), "{hint}");
 
-    // There the tool compares the new file with what it knows of the old one.
+    // There the tool compares the new file with the checksum of the old one.
     let sqlx = of("sqlx", "1_a.sql", "SELECT 1;").file("m/1_b.sql", "SELECT 2;");
     let report = sqlx.verify().report(1);
     let finding = report.finding("ledger-refused");
@@ -607,8 +607,8 @@ fn a_version_that_two_files_have_is_told() {
 }
 
 #[test]
-fn another_owner_works_with_the_lines_of_the_page() {
-    // Roles are the server's: on the shared one other runs would see them come.
+fn another_owner_works_with_the_documented_statements() {
+    // Roles are server-wide: on the shared server other runs would detect them.
     let server = Postgres::start();
     let report = |project: &Project, exit| {
         let url = server.url("postgres");
@@ -639,7 +639,7 @@ fn notify_messages_are_ignored() {
         .file("m/2_b.sql", up("LISTEN news;\nNOTIFY news, 'now';\nCREATE TABLE b (id int);"))
         .file("m/3_c.sql", up("NOTIFY news;\nALTER TABLE b ADD COLUMN c int;"));
     assert!(project.verify().report(0).codes().is_empty());
-    // What fails after one is still seen.
+    // A failure after one is still detected.
     let failing = project.file("m/4_d.sql", up("NOTIFY news;\nALTER TABLE nothing ADD c int;"));
     let report = failing.verify().report(1);
     let finding = report.finding("migration-failed");
@@ -647,14 +647,14 @@ fn notify_messages_are_ignored() {
     assert_eq!(at(&finding["place"]), "m/4_d.sql:3");
 }
 
-/// The line that begins with this, and the next that has a caret.
+/// The line that starts with this text, and the next one with a caret.
 fn below<'t>(text: &'t str, start: &str) -> (&'t str, &'t str) {
     let mut lines = text.lines().skip_while(|line| !line.starts_with(start));
     (lines.next().unwrap(), lines.find(|line| line.contains('^')).unwrap())
 }
 
 #[test]
-fn a_notice_stays_with_its_step_and_a_skipped_object_is_a_warning() {
+fn a_notice_belongs_to_its_step_and_a_skipped_object_is_a_warning() {
     let app = app().git_commit("base").git_branch("feature").file(
         "migrations/tenant/2_again.sql",
         "SELECT 1;\nCREATE TABLE IF NOT EXISTS members (id int, name text);",
@@ -673,19 +673,19 @@ fn a_notice_stays_with_its_step_and_a_skipped_object_is_a_warning() {
         "mig-ci.toml",
         format!("{CONFIG}[checks]\nfail-on = \"warning\"\nalready-exists-skipped = {{ severity = \"off\" }}\n"),
     );
-    // Beside a base it would be told that less is checked.
+    // With a base, the reduced coverage would be reported, too.
     assert!(off.verify().arg("--no-base").report(0).codes().is_empty());
 }
 
 #[test]
 fn a_moved_search_path_is_an_error() {
-    // Its ledger is found by its qualified name, so that all goes on, elsewhere.
+    // Its ledger has a qualified name, so the run continues in another schema.
     let app = app()
         .file("mig-ci.toml", CONFIG.replace("\"sqlx\"", "\"plain\""))
         .file("migrations/tenant/2_moves.sql", "SELECT 1;\nSET search_path = public;")
         .file("migrations/tenant/3_lost.sql", "SELECT 1;");
     let report = app.verify().report(1);
-    // The one that moves it, not those that then run elsewhere.
+    // The migration that moves it, not those that then run in another schema.
     let finding = report.finding("search-path-moved");
     assert_eq!(at(&finding["place"]), "migrations/tenant/2_moves.sql:2:1");
     assert!(
@@ -693,7 +693,7 @@ fn a_moved_search_path_is_an_error() {
         "{finding:#}"
     );
 
-    // sqlx addresses its ledger by its bare name, and fails itself.
+    // sqlx uses an unqualified name for its ledger, and fails itself.
     let sqlx = app.file("mig-ci.toml", CONFIG).file(
         "migrations/tenant/2_moves.sql",
         "SELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE public.t (id int);\n",
@@ -709,7 +709,7 @@ fn a_moved_search_path_is_an_error() {
 
 #[test]
 fn a_migration_that_the_ledger_does_not_show_is_an_error() {
-    // dbmate says "Applied" and exits with 0; nothing has happened.
+    // dbmate prints "Applied" and exits with 0, although nothing happened.
     let open = project()
         .file(
             "db/migrations/1_a.sql",
@@ -733,7 +733,7 @@ fn a_migration_that_the_ledger_does_not_show_is_an_error() {
 }
 
 #[test]
-fn a_plain_owner_may_not_make_what_needs_a_superuser() {
+fn an_owner_cannot_create_objects_that_need_a_superuser() {
     let extension =
         plain().file("migrations/02.sql", "CREATE EXTENSION IF NOT EXISTS postgres_fdw;\n");
     let report = extension.verify().report(1);
@@ -765,7 +765,7 @@ fn a_plain_owner_may_not_make_what_needs_a_superuser() {
 }
 
 #[test]
-fn row_security_holds_the_owner_as_in_production() {
+fn row_level_security_applies_to_the_owner() {
     let forced = plain().file(
         "migrations/02.sql",
         "ALTER TABLE a ENABLE ROW LEVEL SECURITY;\nALTER TABLE a FORCE ROW LEVEL SECURITY;\n\
@@ -819,7 +819,7 @@ fn a_failure_of_the_commit_points_to_the_migration() {
     deferred.redactions().bind(|| insta::assert_snapshot!("deferred", text));
 }
 
-/// In production the tool goes through the tenants one by one, so none of this can happen there.
+/// In production the tool processes the tenants sequentially, so this cannot happen there.
 #[test]
 fn a_deadlock_between_tenants_is_not_their_failure() {
     let crossing = app()
@@ -834,14 +834,14 @@ fn a_deadlock_between_tenants_is_not_their_failure() {
              EXECUTE format('LOCK TABLE shared.%I', names[1]);\n    PERFORM pg_sleep(0.4);\n    \
              EXECUTE format('LOCK TABLE shared.%I', names[2]);\nEND $$;\n",
         );
-    // The first empty tenant goes before these two.
+    // The first empty tenant runs before these two.
     let report = crossing.verify().arg("--jobs=4").report(0);
     let reason = report.json["databases"][0]["replayed"]["reason"].as_str().unwrap();
     assert!(reason.contains("SQLSTATE 40P01"), "{reason}");
 }
 
 #[test]
-fn indexes_can_be_made_concurrently_for_many_tenants() {
+fn indexes_can_be_built_concurrently_for_many_tenants() {
     let app = app().file(
         "migrations/tenant/2_index.sql",
         "-- no-transaction\nCREATE INDEX CONCURRENTLY members_email_idx ON members (email);\n",
@@ -860,7 +860,7 @@ fn indexes_can_be_made_concurrently_for_many_tenants() {
 }
 
 #[test]
-fn nothing_is_left_on_a_server_that_is_not_ours() {
+fn a_shared_server_has_no_leftovers() {
     let names = "SELECT datname FROM pg_database WHERE datname LIKE 'mig%' UNION ALL \
                  SELECT rolname FROM pg_roles WHERE rolname LIKE 'mig%'";
     let ours = |run: &str| {
@@ -869,7 +869,7 @@ fn nothing_is_left_on_a_server_that_is_not_ours() {
         let left: BTreeSet<String> = runtime.block_on(database.sql(names)).into_iter().collect();
         left.into_iter().filter(|name| name.contains(run)).collect::<Vec<_>>()
     };
-    // Its role's name is the run's.
+    // Its role is named after the run.
     let named =
         plain().file("migrations/02.sql", "DO $$ BEGIN RAISE 'I am %', current_user; END $$;");
     let report = named.verify().report(1);
@@ -880,7 +880,7 @@ fn nothing_is_left_on_a_server_that_is_not_ours() {
 }
 
 #[test]
-fn secrets_are_in_no_output() {
+fn no_output_contains_secrets() {
     let app = plain().file(
         "mig-ci.toml",
         "[postgres]\nprovider = \"url\"\nurl = \"${CI_SERVER}\"\n\

@@ -1,5 +1,4 @@
-//! The base where there is no git, as in the action's image: from a GitHub of the tests' own, which has the commits of a real
-//! repository.
+//! The base without git, as in the action's image: from the fake GitHub, with the commits of a real repository.
 
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use crate::common::{Command, Job, Project, project};
 
 const MEMBERS: &str = "CREATE TABLE members (id int PRIMARY KEY, email text);\n";
 
-/// GitHub's merge of a pull request is checked out. `main` has moved on since the pull request was opened.
+/// GitHub's merge commit of a pull request is checked out. `main` has moved since the pull request was opened.
 fn merged() -> Project {
     let shop = project()
         .file("migrations/1_members.sql", MEMBERS)
@@ -70,13 +69,13 @@ fn a_pull_request_is_compared_with_the_first_parent_of_its_merge() {
     let head = &report["revisions"]["head"];
     assert_eq!(head["commit"], shop.git(&["rev-parse", "HEAD"]));
     assert!(head.get("dirty").is_none(), "only git can tell");
-    // The merge commit, whether the base branch has moved, and one listing: all files are here.
+    // The merge commit, the current base branch, and one listing: all files are local.
     let merge = format!("git/commits/{}", shop.git(&["rev-parse", "HEAD"]));
     let listing = format!("git/trees/{}", shop.git(&["rev-parse", "main"]));
     let moved = format!("compare/main...{}", shop.git(&["rev-parse", "HEAD"]));
     assert_eq!(git_data(&fake), [merge, moved, listing]);
     assert_eq!(fake.comments().len(), 1, "the checked out commit is known without git");
-    // Git finds the same.
+    // Git finds the same base.
     let by_git = job.step_at(&Fake::start(), &shop).env("INPUT_BASE", "main").run().success();
     let by_git = job.read(&by_git).report();
     assert_eq!(by_git["revisions"]["base"]["commit"], commit);
@@ -84,7 +83,7 @@ fn a_pull_request_is_compared_with_the_first_parent_of_its_merge() {
 }
 
 #[test]
-fn an_edited_migration_is_the_one_file_that_is_read() {
+fn only_an_edited_migration_is_read() {
     let shop = merged().file("migrations/2_note.sql", "ALTER TABLE members ADD notes text;\n");
     let (fake, job) = (Fake::start(), payload(&shop));
     let step = job.read(&without_git(&job, &fake, &shop).run().exit(1));
@@ -96,7 +95,7 @@ fn an_edited_migration_is_the_one_file_that_is_read() {
 }
 
 #[test]
-fn each_event_has_the_base_that_it_names() {
+fn each_event_has_its_base() {
     let shop = merged();
     let hash = |revision: &str| shop.git(&["rev-parse", revision]);
     let (main, first) = (hash("main"), hash("feature~1"));
@@ -104,7 +103,7 @@ fn each_event_has_the_base_that_it_names() {
     let base = |event: &str, payload: Value, input: &str| {
         let (fake, job) = (Fake::start(), Job::of_payload(event, &payload.to_string()));
         let command = without_git(&job, &fake, &shop).env("INPUT_BASE", input);
-        // Compared with what it lacks, the pull request has lost a migration.
+        // Compared with a commit that it does not contain, the pull request would have lost a migration.
         let exit = i32::from(input == "main");
         base_of(&job.read(&command.run().exit(exit)).report()).0.to_owned()
     };
@@ -115,19 +114,19 @@ fn each_event_has_the_base_that_it_names() {
         "repository": {"default_branch": "main"},
     });
     assert_eq!(base("push", push, ""), first);
-    // Nothing names one: where the branch left the default one.
+    // No base is given: the merge base with the default branch.
     assert_eq!(base("workflow_dispatch", json!({}), ""), first);
     assert_eq!(base("workflow_dispatch", json!({}), "main"), main);
 }
 
-/// With the head checked out: the merge base, and what the branch has got since.
+/// With the head checked out: the merge base, and the newer commits of the base branch.
 #[test]
 fn the_head_of_a_pull_request_is_compared_with_the_merge_base() {
     let shop = merged();
     let hash = |revision: &str| shop.git(&["rev-parse", revision]);
     let (merge, head, main) = (hash("HEAD"), hash("feature"), hash("main"));
     shop.git(&["checkout", "--quiet", "--detach", "feature"]);
-    // Before the event `main` had moved on already, or it moves after it.
+    // `main` had moved before the event, or moves after it.
     for tip in ["main", "feature~1"] {
         let payload = json!({"pull_request": {
             "number": 7,
@@ -147,13 +146,13 @@ fn the_head_of_a_pull_request_is_compared_with_the_merge_base() {
         assert_eq!(reason, expected);
         assert_eq!(report["counts"]["pending_migrations"], 1);
     }
-    // A commit that is not the pull request's is no base to be green with.
+    // A commit outside of the pull request must not become the base of a passed verdict.
     shop.git(&["checkout", "--quiet", "--detach", "main"]);
     let (fake, job) = (Fake::start(), payload(&shop));
     let command = without_git(&job, &fake, &shop).env("GITHUB_SHA", &merge);
     let step = job.read(&command.run().exit(4));
     assert!(step.commands("error")[0].contains("a result would not be about pull request #7"));
-    // Nor is one whose relation to the pull request cannot be had.
+    // The same for a commit whose relation to the pull request is not available.
     shop.git(&["checkout", "--quiet", "--detach", "feature"]);
     let (fake, job) = (Fake::start(), payload(&shop));
     fake.fail(Fault::new("GET", "/compare/", refusal("integration")).always());
@@ -162,9 +161,9 @@ fn the_head_of_a_pull_request_is_compared_with_the_merge_base() {
     assert!(step.commands("error")[0].contains("contents: read"), "{:?}", step.log);
 }
 
-/// Never green by comparing with nothing.
+/// A missing base must not lead to a passed verdict.
 #[test]
-fn a_base_that_cannot_be_had_is_an_error_with_the_permission() {
+fn a_base_without_permission_is_an_error() {
     let shop = merged();
     let failed = |fault: Option<Fault>, token: bool| {
         let (fake, job) = (Fake::start(), payload(&shop));
@@ -191,9 +190,9 @@ fn a_base_that_cannot_be_had_is_an_error_with_the_permission() {
     assert!(failed(None, false).contains("the input `github-token` is empty"));
 }
 
-/// What git has asked for in vain, GitHub may still have: no credentials are left in the checkout.
+/// If git's fetch fails, GitHub's API may still work: the checkout keeps no credentials.
 #[test]
-fn a_shallow_clone_that_cannot_fetch_asks_github() {
+fn a_shallow_clone_that_cannot_fetch_uses_the_github_api() {
     let shop = merged();
     let (fake, job) = (Fake::start(), payload(&shop));
     fake.serve_repository(shop.path());

@@ -1,4 +1,4 @@
-//! The wording of everything that users read: plain technical English. Words that a reader would stumble over are rejected.
+//! The wording of all user-visible texts: plain technical English. Non-standard words are rejected.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use syn::{Attribute, Item, Lit, Macro, Meta};
 
 use crate::common::project;
 
-/// Patterns, without regard to case, and what to write instead.
+/// Case-insensitive patterns, and the suggested replacements.
 const REJECTED: &[(&str, &str)] = &[
     (r"\b(who|what|whom)ever\b", "name the thing"),
     (r"\b(no|some|any)body\b", "no one, or the passive voice"),
@@ -44,8 +44,8 @@ impl Rejected {
         Self(REJECTED.iter().map(rule).collect())
     }
 
-    /// What is wrong with a text, each with where it is. Code between backquotes may be anything: the user `nobody`.
-    fn find(&self, place: &str, text: &str) -> Vec<String> {
+    /// The violations of a text, with their locations. Code between backquotes is exempt: the user `nobody`.
+    fn find(&self, location: &str, text: &str) -> Vec<String> {
         let code = Regex::new(r#"`[^`\n]*`|^"?nobody"?$"#).unwrap();
         let prose = code.replace_all(text, "``");
         let rejected = self.0.iter();
@@ -55,7 +55,7 @@ impl Rejected {
         let found = found.map(|(range, better)| {
             let from = prose[..range.start].char_indices().rev().nth(40).map_or(0, |(at, _)| at);
             let context = prose[from..range.end].replace('\n', " ");
-            format!("{place}: …{context}: write {better}")
+            format!("{location}: …{context}: write {better}")
         });
         found.collect()
     }
@@ -118,7 +118,7 @@ fn documents_use_standard_terms() {
 }
 
 #[test]
-fn what_is_rejected_is_found() {
+fn rejected_words_are_found() {
     let rejected = Rejected::new();
     let text = |text: &str| rejected.find("here", text).len();
     assert_eq!(text("Whoever mends it,\nand nobody besides"), 4);
@@ -178,7 +178,7 @@ impl<'ast> Visit<'ast> for Texts {
         }
     }
 
-    /// Its tokens are no syntax yet: all of them are one text.
+    /// The tokens of a macro are not parsed: all of them are one text.
     fn visit_macro(&mut self, item: &'ast Macro) {
         self.0.push(item.tokens.to_string());
     }

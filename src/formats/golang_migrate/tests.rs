@@ -117,9 +117,7 @@ fn the_script_stands_between_two_rows() {
     };
     let messages = GolangMigrate.apply(&migrations[0], &ledger);
     assert_eq!(texts(&messages), [row(1, true), "1_a.up.sql".into(), row(1, false)]);
-    assert!(
-        messages[2].precondition().is_some_and(|precondition| !precondition.in_transaction)
-    );
+    assert!(messages[2].precondition().is_some_and(|precondition| !precondition.in_transaction));
     assert_eq!(texts(&GolangMigrate.apply(&migrations[1], &ledger)), [row(2, true), row(2, false)]);
     let all: Vec<_> = migrations.iter().collect();
     assert!(GolangMigrate.stamp(&all, &ledger).ends_with("VALUES (2, false);"));

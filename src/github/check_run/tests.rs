@@ -96,7 +96,7 @@ async fn there_is_a_most_of_annotations() {
 #[tokio::test]
 async fn annotations_that_have_arrived_are_not_sent_again() {
     for fault in [
-        Fault::new("PATCH", "check-runs", refusal("bad gateway")).but_done(),
+        Fault::new("PATCH", "check-runs", refusal("bad gateway")).but_executed(),
         Fault::cut("PATCH", "check-runs"),
     ] {
         let fake = Fake::start();
@@ -145,7 +145,7 @@ async fn a_lost_answer_makes_no_second_check_run() {
         let other = json!({ "name": "mig-ci", "head_sha": HEAD, "external_id": external_id });
         fake.state().check_run(&other);
     }
-    fake.fail(Fault::new("POST", "check-runs", refusal("bad gateway")).but_done());
+    fake.fail(Fault::new("POST", "check-runs", refusal("bad gateway")).but_executed());
     let (_, id) = begun(&fake).await;
     assert_eq!(fake.check_runs().len(), 131);
     assert_eq!(fake.check_runs()[130]["id"], id);
@@ -157,7 +157,7 @@ async fn legs_of_a_matrix_have_a_check_run_each() {
     let fake = Fake::start();
     let (client, _) = client(&fake);
     let leg = Identity { key: "pg 17 & más", ..IDENTITY };
-    fake.fail(Fault::new("POST", "check-runs", refusal("bad gateway")).but_done());
+    fake.fail(Fault::new("POST", "check-runs", refusal("bad gateway")).but_executed());
     begin(&client, &leg).await.unwrap();
     assert_eq!(fake.check_runs().len(), 1, "a name with special characters is found again");
     assert_eq!(fake.check_runs()[0]["name"], "mig-ci (pg 17 & más)");

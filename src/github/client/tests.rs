@@ -266,10 +266,10 @@ async fn a_post_that_was_refused_for_its_rate_is_sent_again() {
 #[tokio::test]
 async fn a_post_that_may_have_happened_is_looked_up_first() {
     for fault in [
-        Fault::new("POST", ANY, refusal("bad gateway")).but_done(),
-        Fault::hang("POST", ANY).but_done(),
+        Fault::new("POST", ANY, refusal("bad gateway")).but_executed(),
+        Fault::hang("POST", ANY).but_executed(),
         Fault::cut("POST", ANY),
-        Fault::text("POST", ANY, 200, "<html>welcome to the proxy</html>").but_done(),
+        Fault::text("POST", ANY, 200, "<html>welcome to the proxy</html>").but_executed(),
     ] {
         let fake = Fake::start();
         fake.fail(fault.clone());
@@ -294,7 +294,7 @@ async fn a_post_that_did_not_happen_is_sent_again() {
 #[tokio::test]
 async fn nothing_is_sent_again_while_it_is_unclear() {
     let fake = Fake::start();
-    fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).but_done());
+    fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).but_executed());
     fake.fail(Fault::new("GET", ANY, refusal("integration")));
     let (client, _) = client(&fake);
     let error = client.comments().create(7, "hello", |_| true).await.unwrap_err();

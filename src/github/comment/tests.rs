@@ -216,9 +216,9 @@ async fn one_that_somebody_removes_meanwhile_is_made_anew() {
 #[tokio::test]
 async fn a_lost_answer_makes_no_second_comment() {
     for fault in [
-        Fault::new("POST", "", refusal("bad gateway")).but_done(),
+        Fault::new("POST", "", refusal("bad gateway")).but_executed(),
         Fault::cut("POST", ""),
-        Fault::hang("POST", "").but_done(),
+        Fault::hang("POST", "").but_executed(),
     ] {
         let fake = Fake::start();
         fake.fail(fault);

@@ -42,7 +42,8 @@ pub(super) async fn start_from(
     let mut is_there = track.base.is_empty();
     if file.is_whole() {
         load(context, record, &file).await.map_err(at(Phase::Prepare))?;
-        let versioned = read_or_write_version(context, record, &file, sample, applied_in_sample).await;
+        let versioned =
+            read_or_write_version(context, record, &file, sample, applied_in_sample).await;
         opened = Some(versioned.map_err(at(Phase::Prepare))?);
     } else {
         let upto = stands_after_rows(context, &file, sample, applied_in_sample).await;
@@ -100,7 +101,8 @@ async fn stands_after_rows<'t>(
         return otherwise.ok_or_else(|| unknown_version(&sample.path));
     };
     let at_version = Sample { version: Some(version.clone()), ..sample.clone() };
-    applied_in_sample(&at_version, context.track).ok_or_else(|| no_such_version(&sample.path, &version))
+    applied_in_sample(&at_version, context.track)
+        .ok_or_else(|| no_such_version(&sample.path, &version))
 }
 
 /// A whole sample's ledger says where it stands; where it has none, one is written that says what is configured. The

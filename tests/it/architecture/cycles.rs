@@ -1,12 +1,12 @@
-//! No import cycles between files: a reader can begin at the bottom. A `mod.rs` and the files below it are left aside, since a
-//! `mod.rs` declares and hands on what is below it.
+//! Modules have no import cycles, so that they can be read from the bottom up. Imports between a `mod.rs` and the files
+//! below it are exempt, since a `mod.rs` declares and re-exports them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Source, module_of, sources};
 
 #[test]
-fn files_do_not_import_each_other_in_a_cycle() {
+fn modules_have_no_import_cycles() {
     let imports = imports(&sources());
     let found = cycles(&imports);
     let shown: Vec<String> = found.iter().map(|cycle| edges(cycle, &imports)).collect();
@@ -32,7 +32,7 @@ fn imports(sources: &[Source]) -> Imports {
     for source in sources {
         let module = module_of(&source.path).join("::");
         for (name, path) in &source.names {
-            // A path without `crate::` begins at a module below, or at another crate.
+            // A path without `crate::` starts at a module below, or at another crate.
             let inside = join(&module, path);
             let path = path.strip_prefix("crate::").unwrap_or(&inside).to_owned();
             handed_on.insert(join(&module, name), path);
@@ -49,7 +49,7 @@ fn imports(sources: &[Source]) -> Imports {
     imports
 }
 
-/// The module in which the item of a path is defined.
+/// The module that defines the item of a path.
 fn home_of(
     path: &str,
     modules: &BTreeSet<String>,
@@ -72,7 +72,7 @@ fn home_of(
         .map(str::to_owned)
 }
 
-/// A path's beginnings, the longest first, each with the rest.
+/// The prefixes of a path, longest first, each with the rest.
 fn prefixes(path: &str) -> impl Iterator<Item = (&str, &str)> {
     let ends = std::iter::once(path.len()).chain(path.rmatch_indices("::").map(|(at, _)| at));
     ends.map(|end| (&path[..end], path[end..].trim_start_matches("::")))
@@ -86,7 +86,7 @@ fn join(start: &str, rest: &str) -> String {
     }
 }
 
-/// One is the module that the other is in, or both are the same.
+/// One module contains the other, or both are the same.
 fn is_family(one: &str, other: &str) -> bool {
     let is_in = |inner: &str, outer: &str| {
         outer.is_empty()
@@ -124,7 +124,7 @@ fn reachable<'i>(imports: &'i Imports, from: &str) -> BTreeSet<&'i String> {
 }
 
 #[test]
-fn a_cycle_is_found_through_what_a_module_hands_on() {
+fn a_cycle_through_a_reexport_is_found() {
     let source = |path: &str, uses: &[&str], names: &[(&str, &str)]| Source {
         path: path.into(),
         text: String::new(),

@@ -1,4 +1,5 @@
-//! The shape of the source: who may use whom, what a file looks like. `src/lib.rs` draws the map; this holds it.
+//! The structure of the source: dependencies between modules, and the form of files. `src/lib.rs` describes it; these tests
+//! enforce it.
 
 mod cycles;
 mod impls;
@@ -11,21 +12,22 @@ use camino::{Utf8Path, Utf8PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Macro, UseTree};
 
-/// Known without a server: pure functions over plain data. Each may use those above it and in its own line.
+/// Modules that work without a server: pure functions over plain data. Each may use those before it and those in its own
+/// line.
 const CORE: [&[&str]; 3] =
     [&["model"], &["sql", "secrets"], &["formats", "checks", "report", "replay::plan"]];
 
-/// What only the edge may touch.
+/// Crates and modules that only the outer modules may use.
 const OUTSIDE: [&str; 7] =
     ["octocrab", "sqlx", "std::env", "std::fs", "std::process", "testcontainers", "tokio"];
 
-/// Above all rooms: they know everybody, and nobody knows them but the later ones.
+/// The outermost modules, in order: each may use all others, but only later ones may use it.
 const TOP: [&str; 7] = ["project", "verify", "upgrade", "status", "github_action", "cli", "main"];
 
-/// Lines before the tests.
+/// The maximum number of lines before the tests.
 const LONGEST: usize = 300;
 
-/// Longer files, with the reason. An entry that is not needed any more fails too.
+/// Longer files, with the reason. An unneeded entry fails, too.
 const LONGER: [(&str, &str); 5] = [
     (
         "report/verify/v1.rs",
@@ -37,25 +39,25 @@ const LONGER: [(&str, &str); 5] = [
     ("upgrade/track/directed_track.rs", "up, down and the rollback of a run are decided here"),
 ];
 
-/// One file of `src`.
+/// A file of `src`.
 struct Source {
     /// Relative to `src`.
     path: Utf8PathBuf,
     text: String,
-    /// Paths that it uses outside of tests: `crate::model::Files`, `std::fs::read`.
+    /// The paths that it uses outside of tests: `crate::model::Files`, `std::fs::read`.
     uses: BTreeSet<String>,
-    /// The files that it declares for tests alone: `#[cfg(test)] mod testing;`.
+    /// The modules that it declares for tests only: `#[cfg(test)] mod testing;`.
     test_files: Vec<String>,
     /// Names that its `use` lines bring into it, with their paths. Files below it reach private ones too.
     names: Vec<(String, String)>,
-    /// Types that it defines outside of tests.
+    /// The types that it defines outside of tests.
     types: Vec<String>,
     /// Types of which it has an `impl` block that is not a trait's, outside of tests.
     impls: Vec<String>,
 }
 
 #[test]
-fn core_rooms_do_no_io_and_know_no_edge() {
+fn core_modules_do_no_io_and_import_no_outer_modules() {
     let mut wrong = Vec::new();
     for source in sources() {
         let Some(level) = CORE.iter().position(|rooms| rooms.iter().any(|room| source.is_in(room)))
@@ -78,7 +80,7 @@ fn core_rooms_do_no_io_and_know_no_edge() {
 }
 
 #[test]
-fn the_model_uses_nothing_of_ours() {
+fn the_model_imports_no_other_module() {
     for source in sources().iter().filter(|source| source.is_in("model")) {
         let ours = source
             .uses
@@ -89,9 +91,9 @@ fn the_model_uses_nothing_of_ours() {
 }
 
 #[test]
-fn nobody_reaches_up() {
+fn no_module_imports_an_outer_module() {
     for source in sources() {
-        // `lib.rs` hands the work to the command line; `main.rs` calls the library.
+        // `lib.rs` calls the command line; `main.rs` calls the library.
         let level = TOP.iter().position(|top| source.is_in(top));
         if source.path == "lib.rs" {
             continue;
@@ -104,9 +106,9 @@ fn nobody_reaches_up() {
     }
 }
 
-/// What GitHub is told comes from the report; what it tells is handed on as the model's values.
+/// Data for GitHub come from the report; data from GitHub are passed on as values of the model.
 #[test]
-fn github_knows_the_model_and_the_report_alone() {
+fn github_imports_only_the_model_and_the_report() {
     let sources = sources();
     let github: Vec<_> = sources.iter().filter(|source| source.is_in("github")).collect();
     assert!(!github.is_empty());
@@ -133,7 +135,7 @@ fn only_one_file_runs_git() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn each_file_starts_with_a_module_comment() {
     for source in sources() {
         assert!(source.text.starts_with("//! "), "src/{} does not begin with //!", source.path);
     }
@@ -170,7 +172,7 @@ impl Source {
     }
 }
 
-/// Whether a path is this one or leads through it.
+/// Whether a path equals this one, or starts with it.
 fn begins(path: &str, with: &str) -> bool {
     path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
@@ -216,14 +218,14 @@ fn collect(path: &Utf8Path, text: &str) -> Collector {
     collector
 }
 
-/// The module that a file is, from the crate's root: `replay::plan` for `replay/plan.rs` and `replay/plan/mod.rs`.
+/// The module path of a file: `replay::plan` for `replay/plan.rs` and `replay/plan/mod.rs`.
 fn module_of(path: &Utf8Path) -> Vec<String> {
     let stem = path.with_extension("");
     let parts = stem.components().map(|part| part.as_str().to_owned());
     parts.filter(|part| !["mod", "lib", "main"].contains(&part.as_str())).collect()
 }
 
-/// Gathers paths, leaves tests out, and turns `self::` and `super::` into `crate::…`.
+/// Collects paths outside of tests, with `self::` and `super::` resolved to `crate::…`.
 #[derive(Default)]
 struct Collector {
     module: Vec<String>,
@@ -240,7 +242,7 @@ impl Collector {
         self.found.insert(path);
     }
 
-    /// `self::…` and `super::…` as `crate::…`.
+    /// Resolves `self::…` and `super::…` to `crate::…`.
     fn absolute(&self, parts: &[String]) -> String {
         let own = usize::from(parts.len() > 1 && parts[0] == "self");
         let supers = parts[own..].iter().take_while(|part| *part == "super").count();
@@ -309,7 +311,7 @@ impl<'ast> Visit<'ast> for Collector {
         visit::visit_path(self, path);
     }
 
-    /// What stands inside of a macro is no syntax yet; its words are looked through for paths.
+    /// The tokens of a macro are not parsed; they are searched for paths.
     fn visit_macro(&mut self, item: &'ast Macro) {
         visit::visit_macro(self, item);
         let text = item.tokens.to_string().replace(" :: ", "::");
@@ -350,7 +352,7 @@ fn inherent_impl(item: &Item) -> Option<String> {
     item.trait_.is_none().then_some(name)
 }
 
-/// Of those items that tests are kept in.
+/// The attributes of items that can contain tests.
 fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Mod(item) => &item.attrs,
@@ -363,7 +365,7 @@ fn attributes(item: &Item) -> &[Attribute] {
 }
 
 #[test]
-fn paths_are_found_wherever_they_stand() {
+fn paths_are_found_in_all_positions() {
     let text = "
         use std::{fmt, fs::{self, File}};
         use super::super::edge::*;

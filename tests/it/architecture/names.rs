@@ -1,10 +1,10 @@
-//! A type's name means one thing in the crate, so that a search for it finds one definition.
+//! A type name is unique in the crate, so that a search for it finds one definition.
 
 use std::collections::BTreeMap;
 
 use super::sources;
 
-/// The data structures of reports have the names of what they report.
+/// The data structures of reports are named after their content.
 const REPORTS: [&str; 4] = [
     "report/verify/v1.rs",
     "report/upgrade/mod.rs",
@@ -29,7 +29,7 @@ fn type_names_are_unique() {
 }
 
 #[test]
-fn the_reports_that_are_left_out_are_there() {
+fn the_exempt_report_files_exist() {
     let sources = sources();
     for path in REPORTS {
         assert!(sources.iter().any(|source| source.path == path), "src/{path} is gone");

@@ -1,12 +1,12 @@
-//! The catalog of a schema as text: equal for two schemas that hold the same, whatever they are called.
+//! The catalog of a schema as text: equal for two schemas with the same content and different names.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 const QUERY: &str = include_str!("fingerprint.sql");
 
-/// All schemas that are not the server's, one after the other, and the rows of their tables. What differs from run to run
-/// in the ledgers (when, and for how long) is left out.
+/// All schemas except the server's own, and the rows of their tables. Values of the ledgers that differ between runs (times
+/// and durations) are omitted.
 pub(super) async fn read_all(connection: &mut PgConnection) -> String {
     let schemas: Vec<String> = sqlx::query_scalar(
         "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' ORDER BY 1",
@@ -38,7 +38,7 @@ pub(super) async fn read_all(connection: &mut PgConnection) -> String {
     text
 }
 
-/// Reads it. The schema's name becomes `{schema}`.
+/// Reads one schema; its name becomes `{schema}`.
 pub(super) async fn read(connection: &mut PgConnection, schema: &str, without: &[&str]) -> String {
     sqlx::query("SET search_path = ''").execute(&mut *connection).await.unwrap();
     let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)")

@@ -1,8 +1,8 @@
-//! A socket between the binary and the server at which a test stops all traffic after a chosen number of messages. When the
-//! binary is killed or signalled is then a point in the protocol, and not a time.
+//! A socket between the binary and the server at which a test stops all traffic after a chosen number of messages. A kill or
+//! a signal then happens at a point in the protocol, not at a time.
 //!
-//! What a run changes, it changes by messages to servers. What a kill leaves is therefore decided by the messages that have
-//! reached a server, and by nothing else: stopping before and after each of them covers every moment.
+//! A run changes data only through messages to servers. Therefore only the messages that have reached a server determine
+//! what a kill leaves: stopping before and after each of them covers every case.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -17,20 +17,20 @@ use tempfile::TempDir;
 use super::wire::{body, framed, is_request};
 use super::{Database, Running};
 
-/// For the server's answer to the last message: it may wait for a lock of a session that is stopped.
+/// The time limit for the server's response to the last message, which may wait for a lock of a stopped session.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the last message is when all traffic has stopped.
+/// The position of the last message when all traffic has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopPoint {
     /// It has not reached the server.
     BeforeServer,
-    /// The server has answered, and the answer has not reached the binary.
+    /// The server has responded, and the response has not reached the binary.
     BeforeBinary,
 }
 
-/// The socket. It is gone with the value; its threads end with their sessions.
+/// The socket. It is removed with the value; its threads end with their sessions.
 #[derive(Debug)]
 pub(crate) struct Interceptor {
     folder: TempDir,
@@ -47,16 +47,16 @@ struct Shared {
 
 #[derive(Debug)]
 struct Traffic {
-    /// Messages that are let through before all traffic stops. `None`: it does not stop.
+    /// The number of messages that pass before all traffic stops. `None`: no stop.
     left: Option<usize>,
     point: StopPoint,
     /// Messages that the binary has waited for since the last [`Interceptor::stop_after`].
     seen: usize,
-    /// The session of the last message, and when that was.
+    /// The session and the time of the last message.
     last: Option<(u64, Instant)>,
-    /// The server has answered the last message.
+    /// The server has responded to the last message.
     is_answered: bool,
-    /// A message has come after the last one that is let through.
+    /// A message has arrived after the last one that may pass.
     is_one_held: bool,
     sessions: u64,
     /// Sessions up to this number are closed instead of released.
@@ -86,7 +86,7 @@ impl Interceptor {
             for client in listener.incoming().flatten() {
                 let shared = Arc::clone(&of_all);
                 thread::spawn(move || {
-                    // Either side may hang up at any time, and that is all that can go wrong.
+                    // Either side may disconnect at any time; no other error is possible.
                     let _ = shared.session(client);
                 });
             }
@@ -94,21 +94,20 @@ impl Interceptor {
         Self { folder, url, shared }
     }
 
-    /// The database's address through this socket, as its owner.
+    /// The database's URL through this socket, as its owner.
     pub(crate) fn url(&self) -> &str {
         assert!(self.folder.path().is_dir());
         &self.url
     }
 
-    /// Another database of the server, as this role.
+    /// The URL of another database of the server, as this role.
     pub(crate) fn url_of(&self, role: &str, database: &str) -> String {
         let (_, rest) = self.url().split_once('@').unwrap();
         let (host, query) = (rest.split_once('/').unwrap().0, rest.split_once('?').unwrap().1);
         format!("postgres://{role}@{host}/{database}?{query}")
     }
 
-    /// From now on lets so many messages through, those of all sessions together, and stops all traffic then. Traffic that
-    /// has stopped goes on.
+    /// Lets this number of messages of all sessions pass from now on, then stops all traffic. Resumes stopped traffic.
     pub(crate) fn stop_after(&self, messages: usize, point: StopPoint) {
         let mut traffic = self.shared.lock();
         traffic.left = Some(messages);
@@ -118,7 +117,7 @@ impl Interceptor {
         self.shared.changed.notify_all();
     }
 
-    /// Waits until all traffic has stopped. `false` if the run has ended before.
+    /// Waits until all traffic has stopped. `false` if the run ends before.
     pub(crate) fn is_stopped(&self, run: &mut Running) -> bool {
         let begun = Instant::now();
         loop {
@@ -159,7 +158,7 @@ impl Traffic {
         self.left == Some(0)
             && match self.point {
                 StopPoint::BeforeServer => self.is_one_held,
-                // Of no message at all there is no answer.
+                // Without a message there is no response.
                 StopPoint::BeforeBinary if self.last.is_none() => self.is_one_held,
                 StopPoint::BeforeBinary => self.is_answered || waited,
             }
@@ -180,7 +179,7 @@ impl Shared {
         let mut messages = io::BufReader::new(client.try_clone()?);
         let first = body(&mut messages)?;
         self.admit(number)?;
-        // Not before: a process that waits for its first packet keeps a server from recovering.
+        // Not before: a backend that waits for its first packet keeps a server from recovering.
         let server = UnixStream::connect(&self.server)?;
         let answers = server.try_clone()?;
         let shared = Arc::clone(&self);
@@ -210,7 +209,7 @@ impl Shared {
             let mut kind = [0];
             client.read_exact(&mut kind)?;
             let body = body(client)?;
-            // The binary waits after a simple query and after Sync; what it sends before Sync belongs to that.
+            // The binary waits after a simple query and after Sync; messages before Sync belong to it.
             if matches!(kind[0], b'Q' | b'S') {
                 self.admit(session)?;
             }

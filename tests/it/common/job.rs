@@ -1,4 +1,4 @@
-//! A job of GitHub's as a step of it sees it, and the runner's side: what it reads out of a step's log and files.
+//! A GitHub job as a step sees it, and the runner's part: reading a step's log and files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::github::{Fake, TOKEN};
 use super::{Command, Outcome, Project, postgres};
 
-/// The files that a runner makes for a step, and the payload of its event.
+/// The files that a runner creates for a step, and the payload of its event.
 #[derive(Debug)]
 pub(crate) struct Job {
     folder: TempDir,
     event: String,
 }
 
-/// A step that has ended.
+/// A finished step.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) log: Vec<Line>,
@@ -27,7 +27,7 @@ pub(crate) struct Step {
     pub(crate) stderr: String,
 }
 
-/// A line of a step's log as the runner takes it.
+/// A line of a step's log as the runner parses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
     Text(String),
@@ -38,7 +38,7 @@ pub(crate) enum Line {
 pub(crate) const HEAD: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
 
 impl Job {
-    /// Started by an event of GitHub's examples, as in `pull_request.opened.json`.
+    /// Triggered by an event of GitHub's examples, as in `pull_request.opened.json`.
     pub(crate) fn of_event(file: &str) -> Self {
         let payload = Utf8Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/github/events")
@@ -85,19 +85,19 @@ impl Job {
             .env("RUNNER_TEMP", self.path("temp"))
     }
 
-    /// With a token for a GitHub of the tests' own, and that job's repository.
+    /// With a token for the fake GitHub, and that job's repository.
     pub(crate) fn step_at(&self, fake: &Fake, project: &Project) -> Command {
         at(fake, self.step(project)).env("INPUT_GITHUB-TOKEN", TOKEN)
     }
 
-    /// Reads what a step has left.
+    /// Reads the results of a step.
     pub(crate) fn read(&self, ended: &Outcome) -> Step {
         Step::read(ended, |name| fs::read_to_string(self.path(name)).unwrap())
     }
 }
 
 impl Step {
-    /// `file` is what the runner's file `output`, `state` or `summary` holds.
+    /// `file` returns the content of the runner's file `output`, `state` or `summary`.
     pub(crate) fn read(ended: &Outcome, file: impl Fn(&str) -> String) -> Self {
         Self {
             log: log(&ended.stdout),
@@ -132,7 +132,7 @@ impl Step {
     }
 }
 
-/// Where the API is, and which repository.
+/// Sets the address of the API and the repository.
 pub(crate) fn at(fake: &Fake, command: Command) -> Command {
     command
         .env("GITHUB_API_URL", fake.url())
@@ -141,7 +141,7 @@ pub(crate) fn at(fake: &Fake, command: Command) -> Command {
         .env("NO_PROXY", "127.0.0.1")
 }
 
-/// The merge commit of the event is what actions/checkout checks out where nothing else is said.
+/// By default actions/checkout checks out the merge commit of the event.
 fn checked_out(project: &Project) -> String {
     match project.path().join(".git").exists() {
         true => project.git(&["rev-parse", "HEAD"]),
@@ -159,8 +159,8 @@ impl Line {
     }
 }
 
-/// As `ActionCommandManager.TryProcessCommand` does: `::name key=value,…::data` after blanks, `##[name]` anywhere; and
-/// nothing but its own end in a part that `stop-commands` began.
+/// Parses as `ActionCommandManager.TryProcessCommand` does: `::name key=value,…::data` after spaces, `##[name]` anywhere;
+/// after `stop-commands` only its end.
 fn log(text: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut stopped: Option<String> = None;
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_found_as_the_runner_finds_them() {
+    fn commands_are_parsed_as_by_the_runner() {
         let text = "a\n  ::error file=a%2Cb,line=1::x%0Ay\nb ##[add-mask]c\n::stop-commands::tok\n\
                     ::error::no\nx ##[error]no\n::tok::\n::notice::yes";
         let lines = log(text);

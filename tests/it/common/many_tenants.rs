@@ -1,18 +1,18 @@
-//! Projects with very many tenants, for what depends on their number.
+//! Projects with many tenants, for behaviour that depends on their number.
 
 use std::fmt::Write as _;
 
 use super::Project;
 use super::project::project;
 
-/// A schema per tenant beside a shared schema: like a product of some years, with about three statements a migration and
-/// a table in most of them. Each tenant has a sample of one row.
+/// A schema for each tenant and a shared schema: similar to an established product, with about three statements in a
+/// migration and a table in most of them. Each tenant has a sample of one row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ManyTenants {
     pub(crate) tenants: usize,
-    /// Migrations that the base has; at least one.
+    /// The number of migrations in the base; at least one.
     pub(crate) base: usize,
-    /// Migrations that the head has.
+    /// The number of migrations in the head.
     pub(crate) head: usize,
 }
 
@@ -37,7 +37,7 @@ fn with_migrations(project: Project, numbers: std::ops::RangeInclusive<usize>) -
     })
 }
 
-/// The text of one migration of a tenant. Each refers to what those before it have made.
+/// The text of one migration of a tenant. Each refers to objects of earlier ones.
 pub(crate) fn migration(number: usize) -> String {
     let mut sql = format!("-- Migration {number}.\n");
     let before = (1..number).rev().find(|other| makes_a_table(*other));
@@ -69,7 +69,7 @@ fn makes_a_table(number: usize) -> bool {
 }
 
 fn table(number: usize, parent: &str) -> String {
-    // Tables that refer to a shared one take a lock on it, as they do in any product of this shape.
+    // Tables that refer to a shared one lock it, as in any product of this kind.
     let plan =
         if number.is_multiple_of(10) { ", plan bigint REFERENCES shared.plans (id)" } else { "" };
     format!(

@@ -1,4 +1,4 @@
-//! The language of the tests.
+//! The test framework.
 //!
 //! ```ignore
 //! let shop = project()
@@ -9,9 +9,9 @@
 //! shop.redactions().bind(|| insta::assert_snapshot!(run.stdout, @""));
 //! ```
 //!
-//! The binary runs with a scrubbed environment. Tests that need a server say `postgres()` and share one; those that
-//! need Docker or another tool ask `docker_image()` or `peer("dbmate")` first, and return if it is not there: they are
-//! listed as skipped at the end of the run.
+//! The binary runs with a cleaned environment. Tests that need a server call `postgres()` and share one; those that need
+//! Docker or another tool call `docker_image()` or `peer("dbmate")` first, and return if it is missing: they are listed as
+//! skipped at the end of the run.
 
 mod fingerprint;
 #[expect(dead_code, reason = "the client's own tests use the whole of it")]

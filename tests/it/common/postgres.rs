@@ -1,7 +1,7 @@
-//! One PostgreSQL for all tests of the process: started when the first test asks, gone with the process.
+//! One PostgreSQL for all tests of the process: started at its first use, stopped with the process.
 //!
-//! The server is the child of a small shell that reads from a pipe which this process holds. Whatever way the process
-//! ends, SIGKILL included, the pipe closes, and the shell stops the server and removes its folder.
+//! The server is a child of a small shell that reads from a pipe of this process. However the process ends, SIGKILL
+//! included, the pipe closes, and the shell stops the server and removes its folder.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -22,8 +22,8 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, ValueRef as _};
 use super::{fingerprint, until};
 use crate::skipped::have;
 
-/// `$1` the binaries, `$2` the folder, the rest options of the server. Makes the cluster too, so that nothing is left if
-/// the process ends meanwhile. SIGINT is a fast shutdown for the server; SIGTERM to the group is for initdb.
+/// `$1` is the binaries, `$2` the folder, the rest options of the server. Also creates the cluster, so that nothing remains
+/// if the process ends meanwhile. SIGINT is a fast shutdown of the server; SIGTERM to the group is for initdb.
 const KEEPER: &str = r#"
 binaries=$1; folder=$2; shift 2
 {
@@ -41,7 +41,7 @@ wait "$child"
 rm -rf "$folder" || { sleep 1; rm -rf "$folder"; }
 "#;
 
-/// The administrator's, over TCP.
+/// The administrator's password, over TCP.
 pub(crate) const PASSWORD: &str = "only-for-tests";
 
 static SERVER: LazyLock<Postgres> = LazyLock::new(Postgres::start);
@@ -53,11 +53,11 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Postgres {
     folder: PathBuf,
     port: u16,
-    /// Its standard input is the pipe. Never dropped, as statics are not.
+    /// Its standard input is the pipe. Never dropped, since it is in a static.
     _keeper: Child,
 }
 
-/// A database of a test's own, owned by a role that is nothing else.
+/// A database of one test, owned by a role without other privileges.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) name: String,
@@ -72,13 +72,13 @@ pub(crate) fn postgres() -> &'static Postgres {
     &SERVER
 }
 
-/// Another one, for tests that leave things on it which a run elsewhere would find and report.
+/// Another server, for tests whose leftovers other runs would find and report.
 pub(crate) fn second_postgres() -> &'static Postgres {
     &SECOND
 }
 
 impl Drop for Postgres {
-    /// Waits until it has gone. The shared one is never dropped.
+    /// Waits until it has stopped. The shared one is never dropped.
     fn drop(&mut self) {
         drop(self._keeper.stdin.take());
         let _ = self._keeper.wait();
@@ -86,15 +86,15 @@ impl Drop for Postgres {
 }
 
 impl Postgres {
-    /// One of a test's own, gone with the value.
+    /// A server of one test, stopped when the value is dropped.
     pub(crate) fn start() -> Self {
         Self::start_with(&[], &[])
     }
 
-    /// One of another major version, where `.ci/run` has installed it. It stays until the process ends.
+    /// A server of another major version, if `.ci/run` has installed it. It runs until the process ends.
     ///
     /// # Panics
-    /// If it is not there and `MIG_CI_REQUIRE_PEERS=1`.
+    /// If it is not installed and `MIG_CI_REQUIRE_PEERS=1`.
     pub(crate) fn of_version(major: u32) -> Option<&'static Self> {
         let binaries = PathBuf::from(format!("/opt/mig-ci-peers/postgres-{major}/bin"));
         let found =
@@ -103,25 +103,25 @@ impl Postgres {
         Some(Box::leak(Box::new(Self::start_in(&binaries, &[], &[]))))
     }
 
-    /// One that speaks TLS with this certificate and its key, both as PEM.
+    /// A server with TLS, with this certificate and its key, both as PEM.
     pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
         let files = [("server.crt", certificate), ("server.key", key)];
         Self::start_with(&files, &["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"])
     }
 
-    /// One that has room for a few sessions alone.
-    pub(crate) fn start_with_room_for(sessions: u32) -> Self {
+    /// A server with a low connection limit.
+    pub(crate) fn start_with_connection_limit(sessions: u32) -> Self {
         let room = format!("max_connections={sessions}");
         Self::start_with(&[], &[&room, "superuser_reserved_connections=0", "max_wal_senders=0"])
     }
 
-    /// With files beside its data, and options that name them.
+    /// With files next to its data, and options that refer to them.
     fn start_with(files: &[(&str, &str)], more: &[&str]) -> Self {
         Self::start_in(&find_binaries(), files, more)
     }
 
     fn start_in(binaries: &Path, files: &[(&str, &str)], more: &[&str]) -> Self {
-        // In memory where that is possible. The name is short, because a socket's path may have 107 bytes.
+        // In memory if possible. The name is short, because a socket's path may have 107 bytes.
         let base = Path::new("/dev/shm");
         let base = if base.is_dir() { base.to_owned() } else { std::env::temp_dir() };
         let folder = tempfile::Builder::new().prefix("mct").tempdir_in(base).unwrap().keep();
@@ -132,7 +132,7 @@ impl Postgres {
         for (name, text) in files {
             let path = folder.join(name);
             fs::write(&path, text).unwrap();
-            // PostgreSQL takes no key that others may read.
+            // PostgreSQL rejects a key that other users can read.
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             all.push(path);
         }
@@ -146,7 +146,7 @@ impl Postgres {
             "fsync=off",
             "synchronous_commit=off",
             "full_page_writes=off",
-            // The database, for [`Database::logged`].
+            // The database's name, for [`Database::logged`].
             "log_line_prefix=%m [%p] %d ",
             "max_connections=200",
             "listen_addresses=127.0.0.1",
@@ -161,7 +161,7 @@ impl Postgres {
             .args(more.iter().flat_map(|option| ["-c".to_owned(), placed(option, &folder)]))
             .current_dir(&folder)
             .env("LC_ALL", "C")
-            // Of its own, so that Ctrl-C reaches the tests alone.
+            // A process group of its own, so that Ctrl-C reaches only the tests.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -174,22 +174,22 @@ impl Postgres {
         Self { folder, port, _keeper: keeper }
     }
 
-    /// As the administrator, over the socket, to one of its databases.
+    /// The URL of one of its databases, as the administrator, through the socket.
     pub(crate) fn url(&self, database: &str) -> String {
         self.socket_url("admin", database)
     }
 
-    /// As the administrator, over TCP and with a password.
+    /// The URL as the administrator, over TCP and with a password.
     pub(crate) fn tcp_url(&self, database: &str) -> String {
         self.tcp_url_through(self.port, database)
     }
 
-    /// One of the programs that belong to it.
+    /// One of the programs of its installation.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         find_binaries().join(name)
     }
 
-    /// The same through another port, on which somebody listens who passes everything on to this server's.
+    /// The same with another port, whose listener forwards everything to this server's.
     pub(crate) fn tcp_url_through(&self, port: u16, database: &str) -> String {
         format!("postgres://admin:{PASSWORD}@127.0.0.1:{port}/{database}")
     }
@@ -198,7 +198,7 @@ impl Postgres {
         self.port
     }
 
-    /// Over the socket, as a role that is let in without a password.
+    /// The URL through the socket, as a role that needs no password.
     pub(crate) fn url_as(&self, role: &str, database: &str) -> String {
         self.socket_url(role, database)
     }
@@ -208,14 +208,14 @@ impl Postgres {
         self.sql_in("postgres", sql).await
     }
 
-    /// The number of the process that every recovery from a crash starts again. `None` where the server does not answer.
+    /// The PID of the checkpointer, which every crash recovery restarts. `None` if the server does not respond.
     pub(crate) async fn checkpointer(&self) -> Option<i32> {
         let mut connection = PgConnection::connect(&self.url("postgres")).await.ok()?;
         let sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
         sqlx::query_scalar(sql).fetch_optional(&mut connection).await.ok()?
     }
 
-    /// Waits until the server has recovered from a crash, by its checkpointer before.
+    /// Waits until the server has recovered from a crash, given its previous checkpointer.
     pub(crate) async fn until_recovered(&self, before: i32) {
         let begun = Instant::now();
         while self.checkpointer().await.is_none_or(|now| now == before) {
@@ -224,7 +224,7 @@ impl Postgres {
         }
     }
 
-    /// Signals the server's first process.
+    /// Signals the postmaster.
     pub(crate) fn signal(&self, signal: Signal) {
         let lock = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid = lock.lines().next().unwrap().parse().unwrap();
@@ -241,7 +241,7 @@ impl Postgres {
         lines(&self.url(database), sql).await
     }
 
-    /// Everything that the schemas of a database hold, rows included, as text that two databases can be compared by.
+    /// The content of a database's schemas, rows included, as text for comparisons of two databases.
     pub(crate) async fn state(&self, database: &str) -> String {
         let mut connection = PgConnection::connect(&self.url(database)).await.unwrap();
         let text = fingerprint::read_all(&mut connection).await;
@@ -252,7 +252,7 @@ impl Postgres {
     /// A new, empty database.
     pub(crate) async fn database(&'static self) -> Database {
         let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        // Tests run beside each other: two may find that the role is not there.
+        // Tests run concurrently: two may find that the role does not exist.
         let role = "DO $$ BEGIN CREATE ROLE plain LOGIN; \
                     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
         lines(&self.url("postgres"), role).await;
@@ -261,7 +261,7 @@ impl Postgres {
     }
 }
 
-/// An option whose value is the name of a file beside the data.
+/// An option whose value is the path of a file next to the data.
 fn placed(option: &str, folder: &Path) -> String {
     match option.split_once("_file=") {
         Some((name, file)) => format!("{name}_file={}", folder.join(file).display()),
@@ -270,19 +270,19 @@ fn placed(option: &str, folder: &Path) -> String {
 }
 
 impl Database {
-    /// As its owner.
+    /// The URL as its owner.
     pub(crate) fn url(&self) -> String {
         self.server.socket_url("plain", &self.name)
     }
 
-    /// How often the server has logged this text in the database.
+    /// How often the server has logged this text for the database.
     pub(crate) fn logged(&self, text: &str) -> usize {
         let of_database = format!("] {} ", self.name);
         let log = fs::read_to_string(self.server.folder.join("log")).unwrap();
         log.lines().filter(|line| line.contains(&of_database) && line.contains(text)).count()
     }
 
-    /// Waits until the server has logged this text in the database more than so many times.
+    /// Waits until the server has logged this text for the database more than this number of times.
     pub(crate) fn until_logged(&self, text: &str, before: usize) {
         until(text, || (self.logged(text) > before).then_some(()));
     }
@@ -292,25 +292,25 @@ impl Database {
         self.server.folder.join(format!(".s.PGSQL.{}", self.server.port))
     }
 
-    /// As its owner, by a socket of the same name in another folder.
+    /// The URL as its owner, with a socket of the same name in another folder.
     pub(super) fn url_in(&self, folder: &Path) -> String {
         let Self { name, server } = self;
         format!("postgres://plain@localhost:{}/{name}?host={}", server.port, folder.display())
     }
 
-    /// The same as Go's `lib/pq` reads it: there the socket's folder and the port are parameters.
+    /// The same for Go's `lib/pq`, where the socket's folder and the port are parameters.
     pub(crate) fn go_url(&self) -> String {
         let Postgres { folder, port, .. } = self.server;
         let folder = folder.display();
         format!("postgres://plain@/{}?socket={folder}&port={port}&sslmode=disable", self.name)
     }
 
-    /// Runs SQL as its owner, in one message. Each row is a line: values with `|` between them, null as nothing.
+    /// Runs SQL as its owner, in one message. Each row is a line: values separated by `|`, NULL as empty text.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<String> {
         lines(&self.url(), sql).await
     }
 
-    /// What `pg_dump` writes of it, run by its owner.
+    /// The output of `pg_dump`, run by its owner.
     pub(crate) fn pg_dump(&self, args: &[&str]) -> Vec<u8> {
         let binary = self.server.program("pg_dump");
         let output = Command::new(binary).args(args).arg(self.url()).output().unwrap();
@@ -319,7 +319,7 @@ impl Database {
         output.stdout
     }
 
-    /// What a schema holds, as text that two schemas can be compared by. `without` names tables to leave out.
+    /// The content of a schema as text for comparisons of two schemas. `without`: tables that are omitted.
     pub(crate) async fn fingerprint(&self, schema: &str, without: &[&str]) -> String {
         let mut connection = PgConnection::connect(&self.url()).await.unwrap();
         let text = fingerprint::read(&mut connection, schema, without).await;
@@ -346,7 +346,7 @@ pub(super) async fn lines(url: &str, sql: &str) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// The newest major that is here: in PATH, or in the folders of Debian and Homebrew.
+/// The newest installed major version: in PATH, or in the folders of Debian and Homebrew.
 fn find_binaries() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
@@ -393,13 +393,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn over_tcp_it_wants_its_password() {
+    async fn tcp_connections_need_the_password() {
         let url = postgres().tcp_url("postgres");
         assert_eq!(lines(&url, "SELECT current_user").await, ["admin"]);
         assert!(PgConnection::connect(&url.replace(PASSWORD, "wrong")).await.is_err());
     }
 
-    /// Kept on a server of its own: the others still need theirs.
+    /// With another server, because other tests need the shared one.
     #[test]
     fn the_server_ends_with_the_pipe() {
         let mut server = Postgres::start();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::run::Command;
 use super::{postgres, redact, scrub};
 
-/// A folder with a project in it, gone after the test.
+/// A folder with a project, removed after the test.
 #[derive(Debug)]
 pub(crate) struct Project {
     folder: TempDir,
@@ -32,7 +32,7 @@ pub(crate) fn demo() -> Project {
 }
 
 impl Project {
-    /// Writes a file, and the folders that it needs.
+    /// Writes a file, and creates its parent folders.
     pub(crate) fn file(self, path: &str, text: impl AsRef<[u8]>) -> Self {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -40,19 +40,19 @@ impl Project {
         self
     }
 
-    /// Takes a file away.
+    /// Removes a file.
     pub(crate) fn without(self, path: &str) -> Self {
         fs::remove_file(self.path().join(path)).unwrap();
         self
     }
 
-    /// Copies a file, or a folder with all that is in it.
+    /// Copies a file, or a folder with its content.
     pub(crate) fn copy(self, from: &Utf8Path, to: &str) -> Self {
         copy_all(from.as_std_path(), self.path().join(to).as_std_path());
         self
     }
 
-    /// Commits everything. The first commit makes the repository, with the branch `main`.
+    /// Commits everything. The first commit creates the repository, with the branch `main`.
     pub(crate) fn git_commit(self, message: &str) -> Self {
         if !self.path().join(".git").exists() {
             self.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -62,13 +62,13 @@ impl Project {
         self
     }
 
-    /// Begins a branch; what is committed from now on is what a pull request brings.
+    /// Creates a branch; later commits are those of a pull request.
     pub(crate) fn git_branch(self, name: &str) -> Self {
         self.git(&["checkout", "--quiet", "-b", name]);
         self
     }
 
-    /// Any git command in the project's folder, free of the user's configuration.
+    /// Runs git in the project's folder, without the user's configuration.
     pub(crate) fn git(&self, args: &[&str]) -> String {
         let mut git = Process::new("git");
         git.current_dir(self.path()).args(args).envs([
@@ -97,14 +97,14 @@ impl Project {
         Command::new(self.path(), args)
     }
 
-    /// `mig-ci verify` on the server that all tests share, over its socket: there nobody has to prove a password, which
-    /// is most of the time of a short run that is not optimised.
+    /// `mig-ci verify` on the server that all tests share, through its socket: no password needs to be hashed, which takes
+    /// most of the time of a short unoptimized run.
     pub(crate) fn verify(&self) -> Command {
         let url = postgres().url("postgres");
         self.mig_ci(["verify", "--provider=url"]).env("MIG_CI_POSTGRES_URL", url)
     }
 
-    /// Hides in snapshots what differs from run to run and from machine to machine.
+    /// Replaces values in snapshots that differ between runs and machines.
     pub(crate) fn redactions(&self) -> insta::Settings {
         redact::settings(self.path())
     }

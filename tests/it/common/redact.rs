@@ -1,10 +1,10 @@
-//! What snapshots must not show: everything that differs from run to run and from machine to machine.
+//! Values that snapshots must not contain, since they differ between runs and machines.
 
 use camino::Utf8Path;
 
-/// Patterns, and what stands in their place. The order counts: a hash in a path is gone with the path.
+/// Patterns and their replacements. The order matters: a hash in a path is replaced with the path.
 const FILTERS: [(&str, &str); 13] = [
-    // What other tests do on the server that all share.
+    // Results of other tests on the shared server.
     (
         r"(?m)^\w+: (?:removed leftovers of an earlier run|these roles were created on the server of postgres\.url).*\n",
         "",
@@ -24,7 +24,7 @@ const FILTERS: [(&str, &str); 13] = [
     (r"\bmig_?ci_[0-9a-z]{6,}\b", "[RUN]"),
 ];
 
-/// Settings with these filters, and with the project's own folder as `[PROJECT]`.
+/// Settings with these filters, and with `[PROJECT]` for the project's folder.
 pub(super) fn settings(project: &Utf8Path) -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     // On macOS the temporary folder is a symlink, and the binary may show either name.

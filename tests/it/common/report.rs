@@ -1,8 +1,8 @@
-//! The report of a run, as machines read it, and what tests ask of it.
+//! The JSON report of a run, with queries for tests.
 
 use serde_json::Value;
 
-/// What `verify --format json` printed.
+/// The output of `verify --format json`.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) json: Value,
@@ -23,12 +23,12 @@ impl Report {
         lines
     }
 
-    /// The verdict of the whole.
+    /// The verdict of the whole run.
     pub(crate) fn verdict(&self) -> &str {
         self.json["verdict"].as_str().unwrap()
     }
 
-    /// The one tenant of this name; of a shared track the starting state, as in `shared base`.
+    /// The tenant of this name; for a shared track its starting state, as in `shared base`.
     #[track_caller]
     pub(crate) fn unit(&self, name: &str) -> &Value {
         let (track, name) = match name.strip_prefix("shared ") {
@@ -42,7 +42,7 @@ impl Report {
         unit.unwrap_or_else(|| panic!("no unit {track} {name} in {:?}", self.verdicts()))
     }
 
-    /// What became of each migration of a unit: `base 1 applied`.
+    /// The result of each migration of a unit: `base 1 applied`.
     pub(crate) fn steps(&self, unit: &str) -> Vec<String> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let line =
@@ -55,7 +55,7 @@ impl Report {
         list(&self.json["findings"]).iter().map(|each| each["code"].as_str().unwrap()).collect()
     }
 
-    /// The one finding with this code.
+    /// The only finding with this code.
     #[track_caller]
     pub(crate) fn finding(&self, code: &str) -> &Value {
         let mut found = list(&self.json["findings"]).iter().filter(|each| each["code"] == code);
@@ -64,19 +64,19 @@ impl Report {
         finding.unwrap_or_else(|| panic!("no finding {code}: {:#}", self.json["findings"]))
     }
 
-    /// The units that a finding is about.
+    /// The units of a finding.
     pub(crate) fn units_of(&self, code: &str) -> Vec<&str> {
         list(&self.finding(code)["units"]).iter().map(|name| name.as_str().unwrap()).collect()
     }
 
-    /// Notes on the run as a whole, one a line.
+    /// Notes on the whole run, one in each line.
     pub(crate) fn notes(&self) -> String {
         let notes = list(&self.json["notes"]).iter();
         notes.map(|note| note["message"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// `path:line:column` of a place, as far as it is known.
+/// `path:line:column` of a location, as far as known.
 pub(crate) fn at(place: &Value) -> String {
     let path = place["path"].as_str().unwrap_or("nowhere");
     let numbers = ["line", "column"].map(|key| place[key].as_u64());

@@ -1,4 +1,4 @@
-//! What a test needs and a machine may lack: see [`crate::skipped`] for what happens then.
+//! Requirements of tests that a machine may lack; [`crate::skipped`] explains the handling.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,21 +12,20 @@ use nix::unistd::Uid;
 use super::docker;
 use crate::skipped::have;
 
-/// Whether a Docker engine answers, or why not.
+/// Whether a Docker engine responds, or why not.
 pub(crate) fn docker_answers() -> Result<(), String> {
     ping(&std::env::var("DOCKER_HOST").unwrap_or_default())
 }
 
-/// The image that `.ci/make-postgres-image` makes, or the one that `MIG_CI_TEST_IMAGE` names, where an engine has it.
+/// The image of `.ci/make-postgres-image`, or that of `MIG_CI_TEST_IMAGE`, if an engine has it.
 ///
 /// # Panics
-/// If it is not there and `MIG_CI_REQUIRE_DOCKER=1`.
+/// If it is not available and `MIG_CI_REQUIRE_DOCKER=1`.
 pub(crate) fn docker_image() -> Option<String> {
     image("MIG_CI_TEST_IMAGE", "mig-ci-test/postgres:15")
 }
 
-/// The image of mig-ci itself, made of the static binary: see `.ci/lib.sh`. One that is older than the source is not the
-/// one under test.
+/// The image of mig-ci with the static binary: see `.ci/lib.sh`. An image older than the source does not count.
 ///
 /// # Panics
 /// As for [`docker_image`].
@@ -45,7 +44,7 @@ pub(crate) fn action_image() -> Option<String> {
     have("MIG_CI_REQUIRE_DOCKER", &format!("image {image} of this source"), fresh)
 }
 
-/// The file in a folder, or itself, that was changed last.
+/// The most recently changed file in a folder, or the file itself.
 fn newest(path: &Path) -> (SystemTime, PathBuf) {
     if path.is_file() {
         return (path.metadata().unwrap().modified().unwrap(), path.to_owned());
@@ -55,7 +54,7 @@ fn newest(path: &Path) -> (SystemTime, PathBuf) {
     newest.unwrap_or_else(|| (SystemTime::UNIX_EPOCH, path.to_owned()))
 }
 
-/// The image that act takes for a job's machine, made by `.ci/make-runner-image`.
+/// The image that act uses as the machine of a job, created by `.ci/make-runner-image`.
 ///
 /// # Panics
 /// As for [`docker_image`].
@@ -75,18 +74,18 @@ fn image(variable: &str, default: &str) -> Option<String> {
     have("MIG_CI_REQUIRE_DOCKER", &format!("image {image}"), known)
 }
 
-/// Whether this process may do what only root may: mount, or run something as somebody else.
+/// Whether this process is root, which may mount, and run programs as other users.
 pub(crate) fn is_root() -> bool {
     let answer =
         if Uid::effective().is_root() { Ok(()) } else { Err("these tests run as somebody else") };
     have("MIG_CI_REQUIRE_ROOT", "root", answer).is_some()
 }
 
-/// Another program that a test needs: what `MIG_CI_PEER_<NAME>` says, else from `target/peers` (where `.ci/run`
-/// installs them), else from PATH.
+/// Another program that a test needs: from `MIG_CI_PEER_<NAME>`, else from `target/peers` (where `.ci/run` installs it),
+/// else from PATH.
 ///
 /// # Panics
-/// If it is not there and `MIG_CI_REQUIRE_PEERS=1`.
+/// If it is not available and `MIG_CI_REQUIRE_PEERS=1`.
 pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -100,7 +99,7 @@ pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     have("MIG_CI_REQUIRE_PEERS", name, found.ok_or("neither in PATH nor in target/peers"))
 }
 
-/// Docker's own question whether it is there. `host` as in DOCKER_HOST; empty for the usual socket.
+/// Docker's ping. `host` as in DOCKER_HOST; empty for the default socket.
 fn ping(host: &str) -> Result<(), String> {
     const REQUEST: &[u8] = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n";
     let limit = Some(Duration::from_secs(5));

@@ -1,16 +1,16 @@
-//! How long random tests run: a slice with a fixed seed by default, many rounds with a new seed in `.ci/full`.
+//! The number of rounds of random tests: few with a fixed seed by default, many with a new seed in `.ci/full`.
 
 use fastrand::Rng;
 
-/// Set to `whole`, random tests run all of their rounds.
+/// With `whole`, random tests run all of their rounds.
 const VARIABLE: &str = "MIG_CI_TEST_ROUNDS";
 
-/// A random number generator, and for how many rounds to use it.
+/// A random number generator, and the number of rounds.
 ///
 /// The seed is printed, so that a failure shows it. `MIG_CI_TEST_SEED` sets it.
 ///
 /// # Panics
-/// If one of the two variables has a value that it cannot have.
+/// If one of the two variables has an invalid value.
 #[expect(clippy::print_stdout, reason = "a failure has to show its seed")]
 pub(crate) fn random_rounds(seed: u64, slice: usize, whole: usize) -> (Rng, usize) {
     let is_whole = match std::env::var(VARIABLE).as_deref() {

@@ -1,4 +1,4 @@
-//! The binary under test, and what came of it.
+//! Runs of the binary under test, and their results.
 
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -13,10 +13,10 @@ use nix::unistd::Pid;
 
 use super::Report;
 
-/// Long enough for the slowest test on the slowest machine; a hang must not become CI's.
+/// Long enough for the slowest test on the slowest machine; a test that hangs must not block CI.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What the binary and its helpers read, and what would make a test depend on where it runs.
+/// Variables that the binary and its child processes read, which would make a test depend on the environment.
 const SCRUBBED: [&str; 15] = [
     "ACTIONS_",
     "CI",
@@ -42,7 +42,7 @@ pub(crate) struct Command {
     stdin: Vec<u8>,
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: ExitStatus,
@@ -51,7 +51,7 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
 }
 
-/// A run that has not.
+/// A run in progress.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
@@ -60,14 +60,14 @@ pub(crate) struct Running {
     started: Instant,
 }
 
-/// What it writes, as it comes.
+/// The output of a stream so far.
 #[derive(Debug)]
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
 }
 
-/// Takes out of a process's environment what a test must not depend on.
+/// Removes variables from a process's environment that a test must not depend on.
 pub(crate) fn scrub(process: &mut Process) {
     let set: Vec<_> = process.get_envs().map(|(name, _)| name.to_owned()).collect();
     for (name, _) in std::env::vars_os() {
@@ -77,7 +77,7 @@ pub(crate) fn scrub(process: &mut Process) {
             process.env_remove(&name);
         }
     }
-    // Whoever runs the tests may sign commits or rewrite URLs.
+    // The user's git configuration may sign commits or rewrite URLs.
     process.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
 }
 
@@ -88,7 +88,7 @@ impl Command {
         Self::of(process)
     }
 
-    /// Another program: the one that runs the binary in a container.
+    /// Another program that runs the binary in a container.
     pub(crate) fn of(mut process: Process) -> Self {
         scrub(&mut process);
         Self { process, stdin: Vec::new() }
@@ -114,19 +114,19 @@ impl Command {
         self
     }
 
-    /// Runs it by way of another program: `unshare`, `runuser`.
+    /// Runs it through another program: `unshare`, `runuser`.
     pub(crate) fn through(self, program: &str, args: &[&str]) -> Self {
         let mut process = Process::new(program);
         process.args(args).arg(self.process.get_program());
-        self.in_the_place_of(process)
+        self.replacing(process)
     }
 
     /// Runs a copy of it.
     pub(crate) fn of_program(self, path: &Utf8Path) -> Self {
-        self.in_the_place_of(Process::new(path))
+        self.replacing(Process::new(path))
     }
 
-    fn in_the_place_of(mut self, mut process: Process) -> Self {
+    fn replacing(mut self, mut process: Process) -> Self {
         process.args(self.process.get_args());
         process.current_dir(self.process.get_current_dir().unwrap());
         for (name, value) in self.process.get_envs() {
@@ -140,7 +140,7 @@ impl Command {
     }
 
     /// Gives it a process group of its own, as a shell does, for [`Running::signal_group`].
-    pub(crate) fn in_a_job(mut self) -> Self {
+    pub(crate) fn in_process_group(mut self) -> Self {
         self.process.process_group(0);
         self
     }
@@ -152,18 +152,18 @@ impl Command {
         self
     }
 
-    /// Runs it to its end.
+    /// Runs it to completion.
     pub(crate) fn run(self) -> Outcome {
         self.start().wait()
     }
 
-    /// Runs `verify` to its end and reads its report.
+    /// Runs `verify` to completion and reads its report.
     pub(crate) fn report(self, exit: i32) -> Report {
         let run = self.arg("--format=json").run().exit(exit);
         Report { json: run.json() }
     }
 
-    /// Starts it, to be signalled or looked at while it works.
+    /// Starts it, to be signalled or observed while it runs.
     pub(crate) fn start(mut self) -> Running {
         let mut child = self
             .process
@@ -174,7 +174,7 @@ impl Command {
             .unwrap();
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        // One that does not read its input may be gone already.
+        // A process that does not read its input may have ended.
         let _ = child.stdin.take().unwrap().write_all(&self.stdin);
         Running { child, stdout, stderr, started: Instant::now() }
     }
@@ -185,7 +185,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits until it has written this to stderr.
+    /// Waits until it has written this text to stderr.
     pub(crate) fn says(&self, text: &str) {
         let begun = Instant::now();
         while self.said(text) == 0 {
@@ -194,7 +194,7 @@ impl Running {
         }
     }
 
-    /// How often it has written this to stderr.
+    /// How often it has written this text to stderr.
     pub(crate) fn said(&self, text: &str) -> usize {
         self.stderr.so_far().matches(text).count()
     }
@@ -207,7 +207,7 @@ impl Running {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
-    /// The same for one that may have ended.
+    /// The same for a run that may have ended.
     pub(crate) fn try_signal(&self, signal: Signal) {
         let _ = kill(Pid::from_raw(self.child.id().cast_signed()), signal);
     }
@@ -220,7 +220,7 @@ impl Running {
     /// Waits for its end.
     ///
     /// # Panics
-    /// If that takes longer than three minutes; it is killed then.
+    /// If that takes longer than three minutes; the process is then killed.
     pub(crate) fn wait(mut self) -> Outcome {
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -239,7 +239,7 @@ impl Running {
 }
 
 impl Outcome {
-    /// The exit code has to be this one.
+    /// Requires this exit code.
     pub(crate) fn exit(self, code: i32) -> Self {
         let Self { status, stdout, stderr, .. } = &self;
         let got = status.code();
@@ -278,7 +278,7 @@ impl Stream {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 
-    /// All of it, once it has ended.
+    /// All output, once the stream has ended.
     fn whole(self) -> String {
         self.reader.join().unwrap();
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
@@ -289,7 +289,7 @@ impl Stream {
 mod tests {
     use super::*;
 
-    /// A shell in the place of the binary, to see what it sees.
+    /// A shell instead of the binary, to test its environment.
     fn shell(script: &str) -> Command {
         let folder = Utf8Path::new("/");
         let mut command = Command::new(folder, []);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_holds_both_streams_and_the_code() {
+    fn an_outcome_contains_both_streams_and_the_exit_code() {
         let run = shell("cat; echo '{\"a\": 1}'; echo no >&2; exit 3").stdin(" ").run().exit(3);
         assert_eq!(run.json()["a"], 1);
         assert_eq!(run.stderr, "no\n");
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_the_tests_own() {
+    fn the_environment_is_cleaned() {
         let seen = shell("env").env("MIG_CI_X", "mine").run().success().stdout;
         let ours = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "MIG_CI_X"];
         for line in seen.lines() {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_one_can_be_signalled() {
+    fn a_running_process_can_be_signalled() {
         let running = shell("exec sleep 100").start();
         assert!(running.id() > 1);
         running.signal(Signal::SIGTERM);

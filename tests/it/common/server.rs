@@ -1,4 +1,4 @@
-//! What a run under test has made, looked at from outside: its cluster, its container, or its part of a server.
+//! Objects of a run under test, observed from outside: its cluster, its container, or its part of a server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use nix::unistd::Pid;
 use super::postgres::lines;
 use super::{Postgres, Running};
 
-/// For what takes a moment on a machine with time, and a while on one without.
+/// The time limit for conditions that take a moment on an idle machine, and longer on a busy one.
 const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Waits until there is an answer.
+/// Waits until `ask` returns a value.
 ///
 /// # Panics
 /// If there is none within three minutes.
@@ -31,18 +31,18 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Waits until `count` sessions of the server are asleep in a statement that holds `mark`.
+/// Waits until `count` sessions of the server sleep in a statement that contains `mark`.
 pub(crate) async fn wait_for_sleepers(url: &str, mark: &str, count: usize) {
     wait_for(url, &sleepers("count(*)", mark), count).await;
 }
 
-/// Waits until `count` sessions of the server execute a statement that holds `mark`, and wait for nothing.
+/// Waits until `count` sessions of the server execute a statement that contains `mark`, and do not wait for anything.
 pub(crate) async fn wait_for_computing(url: &str, mark: &str, count: usize) {
     let sql = sleepers("count(*)", mark).replace("= 'PgSleep'", "IS NULL AND state = 'active'");
     wait_for(url, &sql, count).await;
 }
 
-/// Waits until a query counts so many.
+/// Waits until a query returns this count.
 pub(crate) async fn wait_for(url: &str, sql: &str, count: usize) {
     let begun = Instant::now();
     while lines(url, sql).await != [count.to_string()] {
@@ -58,10 +58,10 @@ fn sleepers(what: &str, mark: &str) -> String {
     )
 }
 
-/// Whether a process is there.
+/// Whether a process exists.
 fn exists(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // A dead one whose parent has not looked yet is none.
+    // A zombie does not count.
     !stat.is_empty() && !stat.contains(") Z ")
 }
 
@@ -69,12 +69,12 @@ fn exists(pid: i32) -> bool {
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) folder: PathBuf,
-    /// The number of its System V segment, once there is one.
+    /// The ID of its System V segment, once it exists.
     pub(crate) segment: Option<String>,
 }
 
 impl Cluster {
-    /// Waits for its folder.
+    /// Waits for its directory.
     pub(crate) fn begun(run: &Running) -> Self {
         let folder = until("a folder with the run's marker", || Self::folder_of(run.id()));
         Self { folder, segment: None }
@@ -89,7 +89,7 @@ impl Cluster {
         cluster
     }
 
-    /// The folder whose marker names this process.
+    /// The directory whose marker names this process.
     pub(crate) fn folder_of(pid: u32) -> Option<PathBuf> {
         let bases =
             [Path::new("/dev/shm"), &std::env::temp_dir(), Path::new("/tmp")].map(Path::to_owned);
@@ -105,7 +105,7 @@ impl Cluster {
         fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()
     }
 
-    /// Remembers the segment, if one is there by now.
+    /// Stores the ID of the segment, if it exists by now.
     pub(crate) fn note_segment(&mut self) {
         let line = self.lock().and_then(|lock| lock.lines().nth(6).map(str::to_owned));
         let number = line.and_then(|line| line.split_whitespace().nth(1).map(str::to_owned));
@@ -120,12 +120,12 @@ impl Cluster {
         kill(Pid::from_raw(self.postmaster()), signal).unwrap();
     }
 
-    /// As its administrator.
+    /// The URL as its administrator.
     pub(crate) fn url(&self) -> String {
         format!("postgres://mig_ci@localhost/postgres?host={}", self.folder.display())
     }
 
-    /// Every process that works in it, or names it on its command line.
+    /// All processes that work in it, or name it on their command line.
     pub(crate) fn processes(&self) -> Vec<i32> {
         let folder = self.folder.to_str().unwrap();
         let mut found = Vec::new();
@@ -143,10 +143,10 @@ impl Cluster {
         found
     }
 
-    /// No process, and no shared memory: what the next start's sweep could not find.
+    /// No process and no shared memory remains: leftovers that the next start's cleanup could not find.
     ///
     /// # Panics
-    /// If there is some after a while.
+    /// If something remains after a while.
     pub(crate) fn is_dead(&self) {
         until(&format!("the end of {:?}", self.processes()), || {
             self.processes().is_empty().then_some(())
@@ -156,7 +156,7 @@ impl Cluster {
         assert!(!numbers.any(|number| Some(number) == self.segment.as_deref()), "{self:?}");
     }
 
-    /// Nothing at all.
+    /// Nothing remains.
     pub(crate) fn is_gone(&self) {
         assert!(!self.folder.exists(), "{self:?}");
         self.is_dead();
@@ -176,7 +176,7 @@ impl Container {
         Self::labelled(label(run.id()))
     }
 
-    /// Waits until the one runs that was made from within another container.
+    /// Waits for the container that was created from within another container.
     pub(crate) fn beside(container: &str) -> Self {
         Self::labelled(made_in(container))
     }
@@ -189,7 +189,7 @@ impl Container {
         Self { label, id }
     }
 
-    /// Waits until `count` sessions are asleep in a statement that holds `mark`.
+    /// Waits until `count` sessions sleep in a statement that contains `mark`.
     pub(crate) fn wait_for_sleepers(&self, mark: &str, count: usize) {
         let sql = sleepers("count(*)", mark);
         let psql =
@@ -201,13 +201,13 @@ impl Container {
             if seen == count.to_string() {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "waited in vain: {}", self.told(&output));
+            assert!(begun.elapsed() < PATIENCE, "waited in vain: {}", self.describe(&output));
             sleep(LOOK_AGAIN);
         }
     }
 
-    /// The whole story, for whoever has waited in vain.
-    fn told(&self, output: &Output) -> String {
+    /// The complete output, for the message of a failed wait.
+    fn describe(&self, output: &Output) -> String {
         let logs = Process::new("docker").args(["logs", "--tail", "30", &self.id]).output();
         format!("{output:?}\n{logs:?}\n{}", docker(&["ps", "--all"]))
     }
@@ -222,12 +222,12 @@ impl Container {
     }
 }
 
-/// The containers that a process has made, running or not.
+/// The containers that a process has created, running or not.
 pub(crate) fn containers_of(pid: u32) -> String {
     docker(&["ps", "--all", "--quiet", "--filter", &label(pid)])
 }
 
-/// The containers that were made from within another container, running or not.
+/// The containers that were created from within another container, running or not.
 pub(crate) fn containers_beside(container: &str) -> String {
     docker(&["ps", "--all", "--quiet", "--filter", &made_in(container)])
 }
@@ -240,7 +240,7 @@ fn label(pid: u32) -> String {
     format!("label=org.mig-ci.pid={pid}")
 }
 
-/// What the Docker command says, without the line's end.
+/// The output of a Docker command, without the line break.
 pub(crate) fn docker(args: &[&str]) -> String {
     let output = Process::new("docker").args(args).output().unwrap();
     assert!(
@@ -255,12 +255,12 @@ pub(crate) fn docker(args: &[&str]) -> String {
 #[derive(Debug)]
 pub(crate) struct Guest<'a> {
     server: &'a Postgres,
-    /// The name that all it makes carries.
+    /// The run's name, which all its objects have.
     pub(crate) run: String,
 }
 
 impl<'a> Guest<'a> {
-    /// The run whose session is asleep in a statement that holds `mark`.
+    /// The run whose session sleeps in a statement that contains `mark`.
     pub(crate) async fn of_sleeper(server: &'a Postgres, mark: &str) -> Self {
         let name = server.sql(&sleepers("application_name", mark)).await.remove(0);
         Self { server, run: name.strip_prefix("mig-ci ").unwrap().to_owned() }
@@ -278,7 +278,7 @@ impl<'a> Guest<'a> {
         self.server.sql(&sql).await
     }
 
-    /// The same, after the end of the run: the server ends a session a moment after its client has.
+    /// The same after the end of the run: the server ends a session a moment after its client.
     pub(crate) async fn is_gone(&self) {
         let begun = Instant::now();
         loop {

@@ -1,5 +1,5 @@
-//! The report of `upgrade`, `downgrade` and `create` as machines read it, `mig-ci.upgrade/1`: written from the documented
-//! schema, not from the source, so that a field that is added, renamed or left out breaks the tests.
+//! The report of `upgrade`, `downgrade` and `create`, `mig-ci.upgrade/1`: written from the documented schema, not from the
+//! source, so that an added, renamed or removed field breaks the tests.
 
 use std::fmt;
 
@@ -86,7 +86,7 @@ pub(crate) struct UnitReport {
     pub(crate) reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<FailureReport>,
-    /// Absent, not zero, where nothing was tried again.
+    /// Absent, not zero, without retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retries: Option<u64>,
     pub(crate) duration_ms: u64,
@@ -179,7 +179,7 @@ pub(crate) struct FindingReport {
 }
 
 impl UpgradeReport {
-    /// Reads it. What it does not know, or leaves out, is an error.
+    /// Parses the report. Unknown or missing fields are an error.
     #[track_caller]
     pub(crate) fn parse(text: &str) -> Self {
         let report: Self =
@@ -189,7 +189,7 @@ impl UpgradeReport {
         report
     }
 
-    /// The one unit of this name.
+    /// The only unit of this name.
     #[track_caller]
     pub(crate) fn unit(&self, name: &str) -> &UnitReport {
         let mut found = self.units.iter().filter(|unit| unit.name == name);
@@ -198,7 +198,7 @@ impl UpgradeReport {
         unit
     }
 
-    /// How often migrations were tried again, in all units.
+    /// The number of retries of all units.
     pub(crate) fn retries(&self) -> u64 {
         self.units.iter().filter_map(|unit| unit.retries).sum()
     }
@@ -215,7 +215,7 @@ impl UnitReport {
         self.reason.as_deref().unwrap_or_else(|| panic!("no reason: {self:?}"))
     }
 
-    /// The versions, none if the field is absent.
+    /// The versions; none if the field is absent.
     pub(crate) fn applied(&self) -> &[String] {
         self.applied.as_deref().unwrap_or_default()
     }

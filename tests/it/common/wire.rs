@@ -1,4 +1,4 @@
-//! A listener between the binary and the server that writes down what the binary sends: the exact messages, by session.
+//! A listener between the binary and the server that records the binary's messages, by session.
 //!
 //! PostgreSQL's frontend protocol, version 3: after the start-up packets, a byte for the kind, four for the length.
 
@@ -17,7 +17,7 @@ pub(crate) struct Wire {
     sessions: Arc<Mutex<Vec<Vec<Sent>>>>,
 }
 
-/// Something that the binary sent and waited for: one round trip.
+/// One round trip: a message that the binary sent and waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// The start-up packet's parameters, `name=value`, separated by spaces.
@@ -26,12 +26,12 @@ pub(crate) enum Sent {
     Query(String),
     /// Messages of the extended protocol up to `Sync`: the texts that were parsed, if any.
     Extended(Vec<String>),
-    /// A part of a COPY, or of the log-in.
+    /// A part of a COPY, or of the authentication.
     Other(char),
 }
 
 impl Wire {
-    /// Passes everything on to this port of this machine.
+    /// Forwards everything to this port of this machine.
     pub(crate) fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -46,7 +46,7 @@ impl Wire {
                 };
                 let all = Arc::clone(&all);
                 thread::spawn(move || {
-                    // Either side may hang up at any time, and that is all that can go wrong.
+                    // Either side may disconnect at any time; no other error is possible.
                     let _ = pass(client, server, |sent| all.lock().unwrap()[index].push(sent));
                 });
             }
@@ -58,7 +58,7 @@ impl Wire {
         self.port
     }
 
-    /// What has been sent so far, a list for each session, in the order in which they were opened.
+    /// The messages so far, as a list for each session, in the order in which they were opened.
     pub(crate) fn sessions(&self) -> Vec<Vec<Sent>> {
         self.sessions.lock().unwrap().clone()
     }
@@ -113,7 +113,7 @@ pub(super) fn is_request(packet: &[u8]) -> bool {
     REQUESTS.contains(&u32::from_be_bytes(packet[..4].try_into().unwrap()))
 }
 
-/// What follows a length, which counts itself.
+/// The bytes after a length, which includes itself.
 pub(super) fn body(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
@@ -127,7 +127,7 @@ pub(super) fn framed(kind: Option<u8>, body: &[u8]) -> Vec<u8> {
     kind.into_iter().chain(length).chain(body.iter().copied()).collect()
 }
 
-/// The zero-terminated texts at the beginning of a message; those behind binary data mean nothing.
+/// The zero-terminated texts at the start of a message; those after binary data are invalid.
 fn texts(body: &[u8]) -> Vec<String> {
     body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned()).collect()
 }

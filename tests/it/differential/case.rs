@@ -1,10 +1,10 @@
-//! A case: a migration directory, what was there before, and what is expected of the tool and of mig-ci.
+//! A case: a migration directory, the state before, and the expected results of the tool and of mig-ci.
 
 use camino::Utf8Path;
 
 use crate::common::{Project, project};
 
-/// What a real tool and mig-ci are both given.
+/// The input of a real tool and of mig-ci.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
     pub(super) name: &'static str,
@@ -13,41 +13,41 @@ pub(super) struct Case {
     pub(super) base: Vec<File>,
     head: Vec<File>,
     beside: Vec<File>,
-    /// SQL of the administrator's, before everything.
+    /// SQL of the administrator, run first.
     prepare: String,
     /// The starting state of the tenant `old`.
     pub(super) sample: Option<String>,
     pub(super) expected: Expected,
-    /// What mig-ci finds although the tool is content.
+    /// Findings of mig-ci although the tool succeeds.
     pub(super) found: &'static [&'static str],
 }
 
 type File = (&'static str, Vec<u8>);
 
-/// Where a tenant lives, and what its sessions see.
+/// The target of a tenant, and the search path of its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// A schema of its own, with `shared` and `public` behind it in the search path.
+    /// A schema of its own, followed by `shared` and `public` in the search path.
     Schema,
-    /// A database of its own, with the server's own search path.
+    /// A database of its own, with the server's search path.
     Public,
 }
 
-/// How it goes, for both.
+/// The expected result of both.
 #[derive(Debug, Clone)]
 pub(super) enum Expected {
     Passes,
-    /// The server refuses, with this SQLSTATE.
+    /// The server reports an error with this SQLSTATE.
     Fails(&'static str),
-    /// The tool stops of its own, in these words; mig-ci has the same.
+    /// The tool stops with this message; mig-ci has the same.
     Stops(&'static str),
-    /// Both stop at the same place and leave the same, but say it differently.
+    /// Both stop at the same migration with the same state, but with different messages.
     InOtherWords {
         ours: &'static str,
         theirs: &'static str,
     },
-    /// mig-ci does not begin with such a directory. The tool finds out when it comes to that file, and leaves what it did
-    /// before: that is no state to compare with, and the earlier word is the better one.
+    /// mig-ci refuses the directory. The tool detects the problem when it reaches the file, and has applied the earlier
+    /// migrations by then, so the states are not compared.
     RefusedAtLoad {
         ours: &'static str,
         theirs: &'static str,
@@ -77,14 +77,14 @@ impl Case {
         self
     }
 
-    /// A file of the directory, before the change. There is a tenant then that has been brought to that first.
+    /// A file of the directory, before the change. The tenant is then migrated to that state first.
     pub(super) fn base(mut self, name: &'static str, text: impl AsRef<[u8]>) -> Self {
         self.tenants = &["base"];
         self.base.push((name, text.as_ref().to_vec()));
         self
     }
 
-    /// One that is there before and after.
+    /// A file that exists before and after the change.
     pub(super) fn kept(self, name: &'static str, text: impl AsRef<[u8]> + Copy) -> Self {
         self.base(name, text).file(name, text)
     }
@@ -120,7 +120,7 @@ impl Case {
         self
     }
 
-    /// The tool is content; mig-ci does and leaves the same, and fails it with these findings.
+    /// The tool succeeds; mig-ci leaves the same state, and fails with these findings.
     pub(super) fn found(mut self, codes: &'static [&'static str]) -> Self {
         self.found = codes;
         self
@@ -146,7 +146,7 @@ impl Case {
         self
     }
 
-    /// What the administrator runs in the new database.
+    /// SQL that the administrator runs in the new database.
     pub(super) fn prepare_sql(&self) -> String {
         let shared = match self.layout {
             Layout::Schema => "CREATE SCHEMA shared; GRANT ALL ON SCHEMA shared TO PUBLIC;",
@@ -155,8 +155,8 @@ impl Case {
         format!("{shared}\n{};\n", self.prepare)
     }
 
-    /// The project as mig-ci sees it: the base is committed, the head is the worktree. The tool's directories are
-    /// `head/m` and `base/m`, with what lies beside them.
+    /// The project for mig-ci: the base is committed, the head is the worktree. The tool's directories are `head/m` and
+    /// `base/m`, with the files next to them.
     pub(super) fn project(&self, format: &str, keep: &str) -> Project {
         let (tenancy, target, path) = match self.layout {
             Layout::Schema => ("schema", "{tenant}", r#"["{target}", "shared", "public"]"#),
@@ -184,7 +184,7 @@ impl Case {
         self.commit_base(project)
     }
 
-    /// The base's files have to lie where the head's do, and be gone again.
+    /// The base's files must be at the head's paths for the commit, and are then removed.
     fn commit_base(&self, project: Project) -> Project {
         if self.base.is_empty() {
             return project;

@@ -1,4 +1,4 @@
-//! Runs a case through a real tool and through mig-ci, and compares.
+//! Runs a case with a real tool and with mig-ci, and compares.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use crate::common::{Database, Project, second_postgres};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Makes the database that it is run in a template, and marks it: see the top of `differential.rs`.
+/// Makes the run's database a template, and marks it: see the top of `differential/mod.rs`.
 const KEEP: &str = "DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database());
     EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), '{mark}');
@@ -25,10 +25,10 @@ static MARKS: AtomicU32 = AtomicU32::new(0);
 
 /// A real tool.
 pub(super) trait Peer: Clone + Send + Sync + 'static {
-    /// What mig-ci calls its format.
+    /// The name of its format in mig-ci.
     const FORMAT: &'static str;
 
-    /// One run of the tool, as a team runs it: with the tenant's search path, where there is one, in its URL.
+    /// One run of the tool, as a team runs it: with the tenant's search path, if any, in its URL.
     fn migrate(
         &self,
         database: &Database,
@@ -44,12 +44,12 @@ pub(super) struct Said {
     pub(super) text: String,
 }
 
-/// Each of the cases, some beside each other.
+/// Runs all cases, several at a time.
 ///
 /// # Panics
-/// With all disagreements, if there are any.
+/// With all differences, if there are any.
 pub(super) async fn all_agree<P: Peer>(peer: P, cases: Vec<Case>) {
-    // The other tests of the process need the processors too.
+    // Other tests of the process need the processors, too.
     const BESIDE: usize = 2;
     let only = std::env::var("MIG_CI_TEST_CASE").ok();
     let mut waiting = cases.into_iter().filter(|case| only.as_ref().is_none_or(|o| case.name == o));
@@ -103,7 +103,7 @@ async fn compare<P: Peer>(peer: &P, case: &Case) -> Result<(), String> {
     };
     let (our_state, their_state) = (server.state(home).await, server.state(&database.name).await);
     server.sql(&format!("DROP DATABASE {} WITH (FORCE)", database.name)).await;
-    // Now it is what an earlier run left, and the next one removes it.
+    // The database is now a leftover, which the next run removes.
     server.sql(&format!("ALTER DATABASE {home} IS_TEMPLATE false")).await;
     for (ours, theirs) in ours.iter().zip(&theirs) {
         same_outcome(&case.expected, ours.as_ref(), theirs.as_ref())?;
@@ -116,7 +116,7 @@ async fn compare<P: Peer>(peer: &P, case: &Case) -> Result<(), String> {
     Err(format!("other states (theirs, ours): {}", StrComparison::new(&their_state, &our_state)))
 }
 
-/// The tool's database, as mig-ci makes its own.
+/// Creates the tool's database, as mig-ci creates its own.
 async fn prepared(case: &Case) -> Database {
     let server = second_postgres();
     let database = server.database().await;
@@ -130,7 +130,7 @@ async fn prepared(case: &Case) -> Database {
     database
 }
 
-/// What mig-ci does, with the tool itself: base and head, tenant by tenant.
+/// Does what mig-ci does with the tool itself: base and head, tenant by tenant.
 async fn run_peer<P: Peer>(
     peer: &P,
     case: &Case,
@@ -158,7 +158,7 @@ async fn run_peer<P: Peer>(
     outcomes
 }
 
-/// The outcome for each tenant; an error is what mig-ci says when it does not begin.
+/// The outcome for each tenant; an error is mig-ci's message if it refuses the project.
 fn run_mig_ci(case: &Case, project: &Project) -> Result<Vec<Option<Said>>, String> {
     let base = if case.base.is_empty() { "--no-base" } else { "--base=HEAD" };
     let outcome = project

@@ -1,6 +1,5 @@
-//! A workflow that uses the action, run by nektos/act: the real action.yml, with the image that is here in the place of the
-//! published one; the real image, with its server as a sibling on the job's network; and a step after it that sees what
-//! the action has put out.
+//! A workflow that uses the action, run by nektos/act: the real action.yml with the local image instead of the published
+//! one, which starts its server as a sibling on the job's network; a later step checks the outputs of the action.
 
 use std::process::Command as Process;
 
@@ -14,7 +13,7 @@ use super::runner::Machine;
 use crate::common::github::TOKEN;
 use crate::common::{Command, Outcome, docker, docker_image, peer, project, runner_image};
 
-/// `name` is the workflow's: act calls its containers by it.
+/// `name` is the workflow's, after which act names its containers.
 fn workflow(name: &str, postgres: &str) -> String {
     format!(
         r#"name: {name}
@@ -45,7 +44,7 @@ jobs:
     )
 }
 
-/// What act wrote: a JSON object a line, with the step that it is about.
+/// The output of act: a JSON object in each line, with its step.
 struct Log(Vec<Value>);
 
 impl Log {
@@ -53,7 +52,7 @@ impl Log {
         Self(ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
-    /// The lines of a step's own.
+    /// The lines of a step.
     fn said(&self, step: &str) -> String {
         let of_step = self.0.iter().filter(|line| line["step"] == step);
         of_step
@@ -66,7 +65,7 @@ impl Log {
         self.0.iter().filter(|line| line["command"] == name).collect()
     }
 
-    /// How a step ended, before the job's end and after it.
+    /// The result of a step, before and after the job's end.
     fn result(&self, stage: &str, step: &str) -> &Value {
         let of_step = self.0.iter().filter(|line| line["stage"] == stage && line["step"] == step);
         let mut results =
@@ -75,7 +74,7 @@ impl Log {
     }
 }
 
-/// The action of this repository, of the image that is here.
+/// The action of this repository, with the local image.
 fn action(machine: &Machine, folder: &Utf8Path) {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
     let published = text.lines().find(|line| line.starts_with("  image: docker://")).unwrap();
@@ -88,7 +87,7 @@ fn act(machine: &Machine, program: &std::path::Path, runner: &str, home: &Utf8Pa
     let event = machine.temp().join("_github_workflow/event.json");
     let mut act = Process::new(program);
     act.current_dir(machine.workspace())
-        // What a person has set up for act, and its store, are not this test's.
+        // The user's settings and cache of act must not affect this test.
         .env("HOME", home)
         .env("XDG_CACHE_HOME", home)
         .env("XDG_CONFIG_HOME", home)

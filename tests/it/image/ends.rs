@@ -1,4 +1,4 @@
-//! How a job's step ends before its time, and what the step after the job does.
+//! A job's step that is cancelled or killed, and the step after the job.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::common::{Container, containers_beside};
 
 /// docs.github.com, "Workflow cancellation": SIGTERM comes 7.5 s after SIGINT, and the end 2.5 s after that.
 const IN_TIME: Duration = Duration::from_millis(7_500);
-/// Docker's own code for SIGKILL.
+/// Docker's exit code for SIGKILL.
 const KILLED: i32 = 137;
 
-/// In the middle of a replay, with its server.
+/// During a replay, with its server.
 fn at_work(machine: &Machine) -> (Started, Container) {
     let started = machine.step().start();
     let server = Container::beside(&started.id);
@@ -25,7 +25,7 @@ fn at_work(machine: &Machine) -> (Started, Container) {
 }
 
 #[test]
-fn a_cancelled_job_ends_in_time_and_leaves_nothing() {
+fn a_cancelled_job_ends_in_time_without_leftovers() {
     for network in [Network::bridge, Network::of_a_job] {
         let Some(machine) = Machine::new(sleepy(), network) else { return };
         let (started, server) = at_work(&machine);
@@ -47,19 +47,19 @@ fn a_cancelled_job_ends_in_time_and_leaves_nothing() {
     }
 }
 
-/// What the runner does in the end, if a step does not.
+/// The runner sends SIGKILL if a step does not end.
 #[test]
 fn leftovers_of_a_killed_container_are_removed_after_the_job() {
-    // Whoever starts a server on this engine removes what dead runs have left, other tests as well: then there is nothing
-    // for the step after the job, and it is no proof.
+    // Any start of a server on this engine, also by another test, removes leftovers of dead runs. Then none is left for the
+    // step after the job, and the attempt proves nothing.
     const TRIES: u32 = 8;
     for network in [Network::bridge, Network::of_a_job] {
         let mut is_proven = false;
         for _ in 0..TRIES {
-            // Each run on GitHub has a number of its own.
+            // On GitHub each run has its own number.
             let Some(machine) = Machine::new(sleepy(), network) else { return };
             is_proven = is_removed_after_the_job(&machine);
-            assert_eq!(machine.strange_files(), [""; 0]);
+            assert_eq!(machine.unremovable_files(), [""; 0]);
             if is_proven {
                 break;
             }
@@ -68,16 +68,16 @@ fn leftovers_of_a_killed_container_are_removed_after_the_job() {
     }
 }
 
-/// `false` if somebody else was first.
+/// `false` if another run removed it first.
 fn is_removed_after_the_job(machine: &Machine) -> bool {
     let (started, server) = at_work(machine);
     started.kill_container();
     let ended = started.wait().exit(KILLED);
-    // The log ends in the middle of text that is not mig-ci's own, so that only the files can be read.
+    // The log ends within the output of another program, so only the files can be read.
     let state = machine.state_of(&ended);
     assert_eq!(state.keys().collect::<Vec<_>>(), ["started"]);
 
-    // Without the state of a run that has begun there is nothing to do.
+    // Without the state of a started run nothing is removed.
     let idle = machine.read(&machine.post(&BTreeMap::new()).run().success()).text();
     assert!(!idle.contains(&server.id[..12]), "{idle}");
 
@@ -85,7 +85,7 @@ fn is_removed_after_the_job(machine: &Machine) -> bool {
     let text = machine.read(&post).text();
     let is_ours = text.contains(&format!("removed container {} of run ", &server.id[..12]));
     assert!(!server.is_there(), "{text}");
-    // Otherwise it would hold up the pull request.
+    // Otherwise it would block the pull request.
     assert_eq!(machine.fake.check_runs()[0]["conclusion"], "cancelled");
     let again = machine.read(&machine.post(&state).run().success()).text();
     assert!(!again.contains(&server.id[..12]), "{again}");

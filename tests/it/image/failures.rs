@@ -1,5 +1,5 @@
-//! What a step says where something of the machine is missing: on the pull request too, since nothing else tells the
-//! author why there is no verdict.
+//! The messages of a step if something of the machine is missing: also on the pull request, where the author otherwise sees
+//! no reason for the missing verdict.
 
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::pull_request::{NOT_NULL, adding};
 use super::runner::Machine;
 use super::step::ActionStep;
 
-/// The error of a step that can verify nothing. Code 3 is the configuration's, and 4 the machine's.
+/// The error of a step that cannot verify anything. Exit code 3 is for the configuration, and 4 for the machine.
 fn error_of(machine: &Machine, step: ActionStep<'_>, code: i32) -> String {
     let ended = step.run().exit(code);
     assert!(ended.took() < Duration::from_secs(60), "{:?}", ended.took());
@@ -34,13 +34,13 @@ fn machine() -> Option<Machine> {
     Machine::new(adding(NOT_NULL), Network::bridge)
 }
 
-/// As under container hooks, in a job that has no service container either.
+/// As with container hooks, in a job without a service container.
 #[test]
 fn without_an_engine_and_without_a_server() {
     let Some(machine) = machine() else { return };
     let socket = "/var/run/docker.sock: there is no such socket";
     let error = error_of(&machine, machine.step().input("provider", "").without_socket(), 4);
-    // Binaries of the runner are not a substitute: only the workflow may choose them.
+    // The runner's binaries are not a fallback: only the workflow may choose them.
     says(&error, &["no Docker engine answers at ", socket]);
     let error = error_of(&machine, machine.step().input("provider", "auto").without_socket(), 4);
     says(&error, &["no Docker engine answers at ", socket]);
@@ -61,16 +61,16 @@ fn a_docker_socket_without_listener() {
 }
 
 #[test]
-fn an_image_that_is_nowhere() {
+fn an_image_that_does_not_exist() {
     let Some(machine) = machine() else { return };
-    // A registry that does not answer, wherever these tests run.
+    // A registry that does not respond in any environment.
     let image = "127.0.0.1:1/no-such-image:17";
     let error = error_of(&machine, machine.step().input("postgres-image", image), 4);
     says(&error, &[image, "is not on this machine, and its registry cannot be reached"]);
 }
 
 #[test]
-fn a_server_that_is_not_there() {
+fn an_unreachable_server() {
     let Some(machine) = machine() else { return };
     let step = machine.step().input("provider", "url");
     let step = step.env("MIG_CI_POSTGRES_URL", "postgres://u:hush@localhost:5432/postgres");

@@ -1,4 +1,4 @@
-//! A step of a job as GitHub's runner runs it: what it shows, and what it leaves.
+//! A step of a job as GitHub's runner runs it: its output and its leftovers.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::service::Service;
 use crate::common::github::{ACTIONS, Fault, TOKEN, refusal};
 use crate::common::{Line, Step, containers_beside, docker};
 
-/// The networks of the engine, without those of these tests themselves.
+/// The networks of the engine, without those of these tests.
 fn networks() -> Vec<String> {
     let names = docker(&["network", "ls", "--format", "{{.Name}}"]);
     let mut names: Vec<_> = names.lines().map(str::to_owned).collect();
@@ -18,7 +18,7 @@ fn networks() -> Vec<String> {
     names
 }
 
-/// Where an annotation in the log points.
+/// The locations of annotations in the log.
 fn annotated(step: &Step) -> Vec<(&str, &str)> {
     let errors = step.log.iter().filter_map(|line| match line {
         Line::Command { name, properties, .. } if name == "error" => Some(properties),
@@ -57,7 +57,7 @@ fn one_tenant_fails_and_all_is_shown(network: fn() -> Option<Network>) {
     assert_eq!(step.outputs["tenants-failed"], "1");
     assert_eq!(step.outputs["tenants-not-run"], "0");
     assert!(step.outputs["comment-url"].contains("/pull/2#issuecomment-"), "{:?}", step.outputs);
-    // Other steps know the folder by its name on the machine.
+    // Other steps use the folder's path on the machine.
     assert_eq!(step.outputs["report"], machine.temp().join("mig-ci-report.json"));
     let report = step.report();
     assert_eq!(report["server"]["provider"], "docker");
@@ -69,11 +69,11 @@ fn one_tenant_fails_and_all_is_shown(network: fn() -> Option<Network>) {
     assert!(!step.text().contains(TOKEN));
 
     the_base_was_read_from_github(&machine, &[]);
-    assert_eq!(machine.strange_files(), [""; 0]);
+    assert_eq!(machine.unremovable_files(), [""; 0]);
     assert_eq!((containers_beside(&id), networks()), (String::new(), before));
 }
 
-/// There is no git in the image: the base is the merge commit's parent, one listing, and the files that differ.
+/// The image contains no git: the base is read from the merge commit's parent, one listing, and the files that differ.
 pub(super) fn the_base_was_read_from_github(machine: &Machine, changed: &[&str]) {
     let requests = machine.fake.requests();
     let of_git = requests.iter().filter_map(|each| each.strip_prefix("GET /repos/shop/app/git/"));
@@ -95,7 +95,7 @@ fn in_a_job_with_services() {
 }
 
 #[test]
-fn a_passing_pull_request_is_green() {
+fn a_correct_pull_request_passes() {
     let good = adding("ALTER TABLE members ADD phone text;\n");
     let Some(machine) = Machine::new(good, Network::bridge) else { return };
     let report = "out/mig-ci/report.json";
@@ -108,9 +108,9 @@ fn a_passing_pull_request_is_green() {
     assert!(step.summary.starts_with("### ✅ Migrations pass for all 7 tenants\n"));
     assert!(machine.fake.comments()[0].body.contains("### ✅ Migrations pass"));
     assert_eq!(machine.fake.check_runs()[0]["conclusion"], "success");
-    // In the workspace, which the next checkout has to be able to clean.
+    // In the workspace, which the next checkout must be able to clean.
     assert!(machine.workspace().join(report).is_file());
-    assert_eq!(machine.strange_files(), [""; 0]);
+    assert_eq!(machine.unremovable_files(), [""; 0]);
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn without_a_check_run_annotations_are_in_the_log() {
     assert_eq!(machine.fake.comments().len(), 1, "it is rewritten");
 }
 
-/// A migration that the base has, changed: its text in the base is asked for, and nothing else.
+/// For a changed migration of the base, only its text in the base is requested in addition.
 #[test]
-fn a_changed_migration_costs_one_request_more() {
+fn a_changed_migration_needs_one_more_request() {
     let changed = "ALTER TABLE members ADD remark text;\n";
     let pull_request = PullRequest::of(shop(), |head| head.file("migrations/2_note.sql", changed));
     let Some(machine) = Machine::new(pull_request, Network::bridge) else { return };

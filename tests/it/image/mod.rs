@@ -1,9 +1,8 @@
-//! The image of the action, run as others run it: with the command line of GitHub's own runner ([`line`], [`ends`],
-//! [`failures`]), and by nektos/act from a workflow ([`act`]); and what it says to GitHub, held against GitHub's own
-//! description by Prism ([`prism`]).
+//! The action's image, run by the command line of GitHub's runner ([`line`], [`ends`], [`failures`]), and by nektos/act from
+//! a workflow ([`act`]); Prism validates its requests to GitHub with GitHub's description ([`prism`]).
 //!
-//! The image is the real one, with the static binary and nothing else; the server is a sibling that it starts through the
-//! mounted socket of the engine; GitHub is the fake, at an address that containers reach.
+//! The image is the real one, with only the static binary. The server is a sibling container that it starts through the
+//! mounted socket of the engine. GitHub is the fake, at an address that containers can reach.
 
 mod act;
 mod ends;

@@ -1,4 +1,4 @@
-//! Networks of the Docker engine, and this machine's address on them.
+//! Networks of the Docker engine, and this machine's address in them.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,24 +11,22 @@ use crate::skipped::have;
 
 static NETWORKS: AtomicU32 = AtomicU32::new(0);
 
-/// See the file's head.
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) name: String,
-    /// Where a container on it reaches this machine.
+    /// The address of this machine for containers in the network.
     pub(super) gateway: IpAddr,
-    /// Made for one test, and taken away after it.
+    /// Created for one test, and removed after it.
     own: bool,
 }
 
 impl Network {
-    /// The one that containers are on unless something else is said: a job without `services`. `None` if the engine runs
-    /// elsewhere.
+    /// The default network of containers: for a job without `services`. `None` if the engine runs on another machine.
     pub(super) fn bridge() -> Option<Self> {
         Self::reached("bridge".to_owned(), false)
     }
 
-    /// As the runner makes one for a job with `services`.
+    /// Created as by the runner for a job with `services`.
     pub(super) fn of_a_job() -> Option<Self> {
         let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
         let name = format!("mig-ci-test-{}-{number}", std::process::id());
@@ -43,14 +41,14 @@ impl Network {
         Some(network)
     }
 
-    /// What a step's command line says of it: nothing, where it is the usual one.
+    /// The network argument of a step's command line; `None` for the default network.
     pub(super) fn argument(&self) -> Option<&str> {
         self.own.then_some(self.name.as_str())
     }
 }
 
 impl Drop for Network {
-    /// The engine removes none that a container is still on.
+    /// The engine does not remove a network that has containers.
     fn drop(&mut self) {
         if self.own && !thread::panicking() {
             docker(&["network", "rm", &self.name]);
@@ -64,7 +62,7 @@ impl Drop for Network {
 fn gateway(network: &str) -> IpAddr {
     let text = docker(&["network", "inspect", "--format", "{{json .IPAM.Config}}", network]);
     let config: Value = serde_json::from_str(&text).unwrap();
-    // An engine does not name the one of `bridge` before its second start; it takes the first address.
+    // Before its second start an engine does not return the gateway of `bridge`, which is the first address.
     if let Some(gateway) = config[0]["Gateway"].as_str().filter(|text| !text.is_empty()) {
         return gateway.parse().unwrap();
     }

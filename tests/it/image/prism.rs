@@ -1,6 +1,6 @@
-//! Prism between the action and the fake GitHub: it refuses requests that GitHub's description does not allow, and answers
-//! of the fake's that GitHub would not give. The fake holds both against the description itself ([`crate::common::github`]);
-//! this is somebody else's reading of the same description.
+//! Prism between the action and the fake GitHub: it rejects requests and responses that GitHub's description does not allow.
+//! The fake validates both itself ([`crate::common::github`]); Prism is an independent implementation of the same
+//! description.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -22,7 +22,7 @@ const DESCRIPTION: &str = "github-openapi-subset.prism.json";
 struct Prism {
     fake: Fake,
     url: String,
-    /// The fake's own: GitHub's description is REST's.
+    /// Served by the fake: GitHub's description covers only REST.
     graphql: String,
     running: Option<Running>,
     _folder: TempDir,
@@ -38,7 +38,7 @@ impl Prism {
         let (upstream, graphql) = (fake.url(), fake.graphql_url());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("http://127.0.0.1:{port}");
-        fake.is_known_as(&url);
+        fake.set_public_url(&url);
         let mut prism = Process::new(program);
         prism.arg("proxy").arg(file).args([&upstream, "--errors", "--port", &port.to_string()]);
         let running = Some(Command::of(prism).start());
@@ -47,13 +47,13 @@ impl Prism {
         Some(prism)
     }
 
-    /// A step of the job, which takes Prism for GitHub.
+    /// A step of the job, for which Prism is GitHub.
     fn step(&self, job: &Job, project: &Project) -> Command {
         let step = job.step_at(&self.fake, project).env("GITHUB_GRAPHQL_URL", &self.graphql);
         step.env("GITHUB_API_URL", &self.url)
     }
 
-    /// Ends it; what it found wrong.
+    /// Stops it, and returns the violations that it found.
     fn violations(mut self) -> Vec<String> {
         let running = self.running.take().unwrap();
         running.signal(Signal::SIGTERM);
@@ -72,7 +72,7 @@ impl Drop for Prism {
     }
 }
 
-/// GitHub's own links to further pages have the repository's number, and its description does not have those routes.
+/// GitHub's links to further pages contain the repository's ID, and its description lacks those routes.
 fn with_pages(description: &str) -> String {
     let mut whole: Value = serde_json::from_str(description).unwrap();
     let paths = whole["paths"].as_object_mut().unwrap();
@@ -98,7 +98,7 @@ fn with_pages(description: &str) -> String {
     whole.to_string()
 }
 
-/// As many broken databases, for as many causes.
+/// This number of broken databases with different causes.
 fn broken(count: usize) -> Project {
     let name = |number| format!("d{number:02}");
     (0..count)
@@ -116,8 +116,8 @@ fn broken(count: usize) -> Project {
 }
 
 #[test]
-fn what_is_published_is_as_github_describes_it() {
-    // More than a request takes.
+fn requests_that_publish_match_the_description() {
+    // More than fit into one request.
     const CAUSES: usize = 60;
     let Some(prism) = Prism::start() else { return };
     let fake = &prism.fake;
@@ -128,7 +128,7 @@ fn what_is_published_is_as_github_describes_it() {
     let head = second.git(&["rev-parse", "HEAD"]);
     fake.pull_request(2, &head);
     let push = json!({ "ref": "refs/heads/feature", "after": head, "before": HEAD });
-    // The pull request is in the payload; it is looked for by its head; it is asked for by its number.
+    // The pull request is in the payload; found by its head; or given by its number.
     let jobs = [
         (&first, CAUSES, Job::of_event("pull_request.opened.json")),
         (&second, 1, Job::of_payload("push", &push.to_string())),
@@ -149,7 +149,7 @@ fn what_is_published_is_as_github_describes_it() {
         assert!(own[0].contains(&format!("attempt={attempt} ")), "{}", own[0]);
     }
     let count = |request: &str| fake.requests().iter().filter(|each| *each == request).count();
-    // Two pages each time: what is there is looked for before something is made, and after.
+    // Two pages each time: existing objects are listed before and after a new one is created.
     assert!(count("GET /repos/shop/app/issues/2/comments") >= 2 * jobs.len());
     assert_eq!(count("POST /repos/shop/app/issues/2/comments"), 1);
     assert_eq!(fake.count("POST"), 1 + jobs.len(), "comments and check runs");
@@ -158,7 +158,7 @@ fn what_is_published_is_as_github_describes_it() {
 
 /// The base without git: the merge commit, its parent's listing, and the one file that differs.
 #[test]
-fn what_is_read_is_as_github_describes_it() {
+fn requests_that_read_match_the_description() {
     let Some(prism) = Prism::start() else { return };
     let changed = "ALTER TABLE members ADD remark text;\n";
     let pull_request = PullRequest::of(shop(), |head| head.file("migrations/2_note.sql", changed));
@@ -172,7 +172,7 @@ fn what_is_read_is_as_github_describes_it() {
     let base = |report: &Value| report["revisions"]["base"]["commit"].clone();
     let opened = Job::of_payload("pull_request", &pull_request.event());
     assert_eq!(base(&run(&opened)), pull_request.base);
-    // Nothing says that this is a merge: the default branch is asked for, and where the commit has left it.
+    // The event does not show a merge: the default branch and the merge base are requested.
     workspace.git(&["update-ref", "-d", "refs/remotes/pull/2/merge"]);
     assert_eq!(base(&run(&Job::of_event("workflow_dispatch.json"))), pull_request.base);
     let blob = pull_request.blob_of_base("migrations/2_note.sql");
@@ -185,7 +185,7 @@ fn what_is_read_is_as_github_describes_it() {
     assert_eq!(prism.violations(), [""; 0]);
 }
 
-/// The head of HTTP's answer.
+/// The head of an HTTP response.
 fn ask(prism: &Prism, request: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(prism.url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -200,9 +200,9 @@ fn ask(prism: &Prism, request: &str, body: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-/// That nothing is found wrong means something.
+/// Violations are detected, so their absence is meaningful.
 #[test]
-fn what_is_not_as_github_describes_it_is_found() {
+fn violations_of_the_description_are_detected() {
     let Some(prism) = Prism::start() else { return };
     prism.fake.pull_request(2, HEAD);
     let pull = "GET /repos/shop/app/pulls/2";

@@ -1,4 +1,4 @@
-//! Pull requests as a repository has them, and their checkout as a job has it.
+//! Pull requests of a repository, and their checkout in a job.
 
 use std::process::Command as Process;
 
@@ -11,13 +11,13 @@ use crate::common::{Project, project, scrub};
 /// The number in `pull_request.opened.json`.
 pub(super) const NUMBER: u64 = 2;
 
-/// The repository at GitHub, with a pull request into it.
+/// The repository at GitHub, with a pull request.
 #[derive(Debug)]
 pub(super) struct PullRequest {
     pub(super) origin: Project,
     pub(super) base: String,
     pub(super) head: String,
-    /// GitHub's own merge of the two, which a job verifies.
+    /// GitHub's merge commit of the two, which a job verifies.
     pub(super) merge: String,
 }
 
@@ -34,7 +34,7 @@ initech.version = 2
 umbrella.version = 2
 "#;
 
-/// One of the sample tenants, initech, has a row that this does not allow.
+/// A row of the sample tenant initech violates this.
 pub(super) const NOT_NULL: &str = "ALTER TABLE members\n    ALTER COLUMN email SET NOT NULL;\n";
 
 /// Four sample tenants at the second migration.
@@ -78,7 +78,7 @@ impl PullRequest {
         Self { origin, base, head, merge }
     }
 
-    /// What GitHub knows of it.
+    /// Registers the pull request with the fake GitHub.
     pub(super) fn is_at(&self, fake: &Fake) {
         fake.pull_request(NUMBER, &self.head);
         let mut state = fake.state();
@@ -86,7 +86,7 @@ impl PullRequest {
         state.pulls[0]["base"]["sha"] = json!(self.base);
     }
 
-    /// As actions/checkout does it where nothing else is said: the merge commit and nothing before it.
+    /// As actions/checkout does by default: only the merge commit.
     pub(super) fn check_out(&self, workspace: &Utf8Path) {
         let git = |args: &[&str]| {
             let mut git = Process::new("git");
@@ -103,12 +103,12 @@ impl PullRequest {
         git(&["checkout", "--quiet", "--force", "refs/remotes/pull/2/merge"]);
     }
 
-    /// What a file of the base is called among git's objects.
+    /// The hash of the git blob of a file in the base.
     pub(super) fn blob_of_base(&self, path: &str) -> String {
         self.origin.git(&["rev-parse", &format!("{}:{path}", self.base)])
     }
 
-    /// The payload of the event that its first push is.
+    /// The payload of the event for its first push.
     pub(super) fn event(&self) -> String {
         let example = include_str!(concat!(
             env!("CARGO_MANIFEST_DIR"),

@@ -1,4 +1,4 @@
-//! A machine with GitHub's runner: the folders of a job, and what becomes of them.
+//! A machine with GitHub's runner: the folders of a job, and their content afterwards.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use super::step::{ActionStep, Ended};
 use crate::common::github::Fake;
 use crate::common::{Step, action_image, docker_image, values};
 
-/// The user that the runner is on GitHub's own machines.
+/// The user of the runner on GitHub's machines.
 const RUNNER: u32 = 1001;
 
-/// The machine, with one job on it.
+/// The machine, with one job.
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) fake: Fake,
@@ -27,7 +27,7 @@ pub(super) struct Machine {
     pub(super) network: Network,
     /// A PostgreSQL image that the engine has.
     pub(super) postgres: String,
-    /// The action's own.
+    /// The action's image.
     pub(super) image: String,
     /// The runner's `_work`.
     work: TempDir,
@@ -35,7 +35,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// `None` if something of it is not here.
+    /// `None` if a requirement is missing.
     pub(super) fn new(pull_request: PullRequest, network: fn() -> Option<Network>) -> Option<Self> {
         let (image, postgres, network) = (action_image()?, docker_image()?, network()?);
         let fake = Fake::start_at(network.gateway);
@@ -51,7 +51,7 @@ impl Machine {
         fs::write(machine.temp().join("_github_workflow/event.json"), event).unwrap();
         fs::create_dir_all(machine.workspace()).unwrap();
         machine.pull_request.check_out(&machine.workspace());
-        // The runner is not root, as the container is; if the tests are, somebody else is the runner.
+        // The runner is not root, but the container is; if the tests are root, another user is the runner.
         if Uid::effective().is_root() {
             visit(machine.work.path(), &mut |path| {
                 lchown(path, Some(RUNNER), Some(RUNNER)).unwrap();
@@ -69,7 +69,7 @@ impl Machine {
         self.work().join("_temp")
     }
 
-    /// RUNNER_WORKSPACE: the folder around the workspace.
+    /// RUNNER_WORKSPACE: the parent folder of the workspace.
     pub(super) fn around(&self) -> Utf8PathBuf {
         self.work().join("app")
     }
@@ -78,12 +78,12 @@ impl Machine {
         self.around().join("app")
     }
 
-    /// What the runner makes for a step to write to.
+    /// A file that the runner creates for a step's output.
     pub(super) fn file(&self, name: &str, step: u32) -> Utf8PathBuf {
         self.temp().join(format!("_runner_file_commands/{name}_{step}"))
     }
 
-    /// The host's folder of each mount, and what it is in the container.
+    /// The host's folder of each mount, and its path in the container.
     pub(super) fn mounts(&self) -> [(Utf8PathBuf, &'static str); 5] {
         let temp = self.temp();
         [
@@ -95,7 +95,7 @@ impl Machine {
         ]
     }
 
-    /// `uses: mig-ci/mig-action@v0`, with the provider that takes the engine, and an image that it has.
+    /// `uses: mig-ci/mig-action@v0`, with the provider `docker`, and an image that the engine has.
     pub(super) fn step(&self) -> ActionStep<'_> {
         let number = self.steps.get() + 1;
         self.steps.set(number);
@@ -108,13 +108,13 @@ impl Machine {
         step.input("provider", "docker").input("postgres-image", &self.postgres)
     }
 
-    /// The same step after the job, with what the step has saved in its state.
+    /// The same step after the job, with the state that the step saved.
     pub(super) fn post(&self, state: &BTreeMap<String, String>) -> ActionStep<'_> {
         let step = self.step().entrypoint("/usr/local/bin/mig-ci-post");
         state.iter().fold(step, |step, (name, value)| step.env(&format!("STATE_{name}"), value))
     }
 
-    /// What the runner reads of a step.
+    /// The runner's view of a step.
     pub(super) fn read(&self, ended: &Ended) -> Step {
         Step::read(&ended.outcome, |name| {
             let name = match name {
@@ -126,13 +126,13 @@ impl Machine {
         })
     }
 
-    /// What a step has saved, whatever its log is like.
+    /// The state that a step saved, regardless of its log.
     pub(super) fn state_of(&self, ended: &Ended) -> BTreeMap<String, String> {
         values(&fs::read_to_string(self.file("save_state", ended.number)).unwrap())
     }
 
     /// Files that the runner cannot remove.
-    pub(super) fn strange_files(&self) -> Vec<String> {
+    pub(super) fn unremovable_files(&self) -> Vec<String> {
         let wanted = owner(self.work());
         let mut strange = Vec::new();
         visit(self.work.path(), &mut |path| {
@@ -144,12 +144,12 @@ impl Machine {
     }
 }
 
-/// Who the runner is, as the owner of its folder.
+/// The runner's user, which owns its folder.
 fn owner(folder: &Utf8Path) -> Option<u32> {
     Some(fs::metadata(folder).unwrap().uid())
 }
 
-/// A folder and all that is in it.
+/// Visits a folder and its content.
 fn visit(path: &Path, act: &mut dyn FnMut(&Path)) {
     act(path);
     if path.is_dir() && !path.is_symlink() {

@@ -5,7 +5,7 @@ use crate::common::{docker, until};
 
 const PASSWORD: &str = "only-for-this-service";
 
-/// Gone with the value.
+/// Removed with the value.
 #[derive(Debug)]
 pub(super) struct Service {
     id: String,
@@ -32,7 +32,7 @@ impl Service {
             &machine.postgres,
         ]);
         let service = Self { id };
-        // The first server, which only fills the folder, does not listen here.
+        // The first server, which only initializes the data directory, does not listen here.
         until("the service's server", || {
             let exec = ["exec", &service.id, "pg_isready", "--quiet", "--host", "127.0.0.1"];
             let asked = std::process::Command::new("docker").args(exec).status().unwrap();
@@ -41,7 +41,7 @@ impl Service {
         service
     }
 
-    /// As a workflow writes it.
+    /// As written in a workflow.
     pub(super) fn url(&self) -> String {
         format!("postgres://postgres:{PASSWORD}@postgres:5432/postgres")
     }

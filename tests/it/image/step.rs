@@ -1,4 +1,4 @@
-//! The command line by which GitHub's runner runs a container action.
+//! The command line with which GitHub's runner runs a container action.
 //!
 //! Source: actions/runner 2.336, `Handlers/ContainerActionHandler.cs` and `Container/DockerCommandManager.cs` (`DockerRun`).
 
@@ -15,28 +15,28 @@ use crate::common::{Command, Outcome, Running, docker, until};
 
 const SOCKET: &str = "/var/run/docker.sock";
 
-/// A step that uses the action, before it is run.
+/// A step that uses the action, not yet run.
 #[derive(Debug)]
 pub(super) struct ActionStep<'a> {
     machine: &'a Machine,
-    /// As the runner has them, with the machine's own paths.
+    /// As on the runner, with the machine's own paths.
     environment: BTreeMap<String, String>,
     entrypoint: Option<&'static str>,
-    /// What is mounted as the engine's socket.
+    /// The path that is mounted as the engine's socket.
     socket: Option<Utf8PathBuf>,
     number: u32,
 }
 
-/// One whose container runs.
+/// A step whose container runs.
 #[derive(Debug)]
 pub(super) struct Started {
     running: Running,
-    /// Its container's.
+    /// The name of its container.
     pub(super) id: String,
     number: u32,
 }
 
-/// One that has ended.
+/// A finished step.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
@@ -44,7 +44,7 @@ pub(super) struct Ended {
 }
 
 impl<'a> ActionStep<'a> {
-    /// With all inputs at their defaults.
+    /// With default values for all inputs.
     pub(super) fn new(machine: &'a Machine, number: u32) -> Self {
         let mut environment = inputs();
         environment.extend(variables(machine, number));
@@ -68,17 +68,17 @@ impl<'a> ActionStep<'a> {
         self
     }
 
-    /// Another thing in the place of the engine's socket.
+    /// Another path instead of the engine's socket.
     pub(super) fn socket(self, path: &Utf8Path) -> Self {
         Self { socket: Some(path.to_owned()), ..self }
     }
 
-    /// As under a runner whose containers are Kubernetes' (actions-runner-controller): no engine is promised there.
+    /// As with containers in Kubernetes (actions-runner-controller), where an engine is not guaranteed.
     pub(super) fn without_socket(self) -> Self {
         Self { socket: None, ..self }
     }
 
-    /// Runs it to its end.
+    /// Runs it to completion.
     pub(super) fn run(self) -> Ended {
         let number = self.number;
         let (command, _) = self.command();
@@ -109,7 +109,7 @@ impl<'a> ActionStep<'a> {
         cli.args(["run", "--name", &name, "--label", &random[6..12]]);
         cli.args(["--workdir", "/github/workspace", "--rm"]);
         let mounts = machine.mounts();
-        // Names alone: the values are in the command's own environment.
+        // Only names: the values are in the command's environment.
         for (variable, value) in &environment {
             cli.args(["-e", variable]).env(variable, translated(value, &mounts));
         }
@@ -148,7 +148,7 @@ fn translated(value: &str, mounts: &[(Utf8PathBuf, &str)]) -> String {
 }
 
 #[test]
-fn the_innermost_mount_counts() {
+fn a_path_is_translated_by_the_innermost_mount() {
     let mounts =
         [("/runner/_temp".into(), "/github/runner_temp"), ("/runner/_temp/a".into(), "/github/a")];
     let inside = |value: &str| translated(value, &mounts);
@@ -158,7 +158,7 @@ fn the_innermost_mount_counts() {
 }
 
 impl Started {
-    /// As the runner does: to Docker's command, which hands it on.
+    /// As the runner does: to the Docker command, which forwards it.
     pub(super) fn signal(&self, signal: Signal) {
         self.running.signal(signal);
     }

@@ -1,4 +1,4 @@
-//! What the runner tells a step by its environment.
+//! The environment that the runner gives a step.
 //!
 //! Source: actions/runner 2.336, `GitHubContext.cs`, `RunnerContext.cs`, `Handlers/Handler.cs`
 //! (`AddInputsToEnvironment`), `Handlers/ContainerActionHandler.cs`.
@@ -12,7 +12,7 @@ use super::pull_request::PullRequest;
 use super::runner::Machine;
 use crate::common::github::TOKEN;
 
-/// Every input of action.yml, with its default: capitals, and dashes as they are.
+/// Every input of action.yml with its default: in capitals, with dashes unchanged.
 pub(super) fn inputs() -> BTreeMap<String, String> {
     let text = action_yml();
     let (_, inputs) = text.split_once("\ninputs:\n").unwrap();
@@ -32,7 +32,7 @@ pub(super) fn inputs() -> BTreeMap<String, String> {
     values
 }
 
-/// `runs.args`, which the runner appends to the image, for the step after the job as well.
+/// `runs.args`, which the runner appends to the image, also for the step after the job.
 pub(super) fn arguments() -> Vec<String> {
     let text = action_yml();
     let (_, args) = text.split_once("\n  args:\n").unwrap();
@@ -43,7 +43,7 @@ fn action_yml() -> String {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap()
 }
 
-/// The job's and the step's own, with the paths that they have on the machine.
+/// The variables of the job and the step, with the paths on the machine.
 pub(super) fn variables(machine: &Machine, step: u32) -> Vec<(String, String)> {
     let mut all = fixed();
     all.extend(changing(machine, step));

@@ -1,4 +1,4 @@
-//! A migration reads dates and times as it does with its tool, whose client may leave that to the role and the database.
+//! A migration interprets dates and times as with its tool, whose client may leave that to the role and the database.
 
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
@@ -10,11 +10,11 @@ const MOMENT: &str = "CREATE TABLE moment (m timestamptz DEFAULT '2020-01-01', d
                       INSERT INTO moment (x) VALUES ((0.1::float8 * 3)::text);\n";
 const READ: &str =
     "SELECT concat_ws(' ', extract(epoch FROM m)::bigint, to_char(d, 'YYYY-MM-DD'), x) FROM moment";
-/// Midnight in Tokyo, the first of February, and as few digits as the database says.
+/// Midnight in Tokyo on the first of February, with the digits that the database configures.
 const PSQL: &str = "1577804400 2020-02-01 0.3";
-/// The client sends a `DateStyle` of its own.
+/// The client sets a `DateStyle`.
 const LIB_PQ: &str = "1577804400 2020-01-02 0.3";
-/// It sends all of them.
+/// The client sets all of them.
 const SQLX: &str = "1577836800 2020-01-02 0.30000000000000004";
 
 async fn database() -> Database {
@@ -23,7 +23,7 @@ async fn database() -> Database {
         let set = format!("ALTER DATABASE \"{}\" SET {set}", database.name);
         postgres().sql(&set).await;
     }
-    // What is said of the role in this database counts more.
+    // A setting of the role in this database has precedence.
     let role = format!(
         "ALTER ROLE CURRENT_USER IN DATABASE \"{}\" SET TimeZone = 'Asia/Tokyo'",
         database.name
@@ -60,7 +60,7 @@ async fn dates_and_times_are_read_as_with_the_tools_client() {
 }
 
 #[tokio::test]
-async fn the_real_tools_read_them_so() {
+async fn the_real_tools_read_dates_and_times_in_the_same_way() {
     let (sqlx, database_of_sqlx) = (moment("sqlx", ""), database().await);
     let migrator = Migrator::new(sqlx.path().join("m").into_std_path_buf()).await.unwrap();
     let mut session = PgConnection::connect(&database_of_sqlx.url()).await.unwrap();
@@ -79,9 +79,9 @@ async fn the_real_tools_read_them_so() {
     assert_eq!(database_of_dbmate.sql(READ).await, [LIB_PQ]);
 }
 
-/// A session is made like new for each tenant.
+/// A session is reset for each tenant.
 #[tokio::test]
-async fn they_are_read_so_for_each_tenant() {
+async fn dates_and_times_are_read_in_the_same_way_for_each_tenant() {
     let config = "[databases.app]\nurl = \"${SHOP_URL}\"\n[databases.app.tenants]\nmigrations = \"m\"\nformat = \"plain\"\n\
                   target = \"tenant_{tenant}\"\nfrom = { query = \"SELECT slug FROM audit.tenants ORDER BY id\" }\n";
     let definition = "CREATE TABLE moment (m timestamptz DEFAULT '2020-01-01');";
@@ -98,9 +98,9 @@ async fn they_are_read_so_for_each_tenant() {
     }
 }
 
-/// What the configuration says counts with each tool, and `verify` reads it, too.
+/// The configuration applies to all tools, and `verify` uses it, too.
 #[tokio::test]
-async fn the_configuration_says_it_for_all() {
+async fn configured_settings_apply_to_all_formats() {
     let settings = "[postgres.settings]\ntimezone = \"Asia/Kolkata\"\n";
     for format in ["plain", "dbmate", "golang-migrate", "sqlx"] {
         let seen = with_mig_ci(&moment(format, settings)).await;
@@ -115,9 +115,9 @@ async fn the_configuration_says_it_for_all() {
     }
 }
 
-/// A role that is no superuser does not see the server's own zone, and sees that of its log.
+/// A role without superuser privileges does not see the source of the server's time zone, only that of the log's.
 #[tokio::test]
-async fn the_zone_of_the_servers_file_counts_for_every_role() {
+async fn the_time_zone_of_the_server_applies_to_every_role() {
     let server = Postgres::start();
     for name in ["TimeZone", "log_timezone"] {
         server.sql(&format!("ALTER SYSTEM SET {name} = 'Europe/Berlin'")).await;

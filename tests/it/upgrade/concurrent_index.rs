@@ -1,4 +1,4 @@
-//! Indexes that are built concurrently: nothing waits for them, so that they may wait; and what a failed one leaves goes.
+//! Concurrently built indexes: they block nothing, so no lock timeout applies; a failed build's index is dropped.
 
 use nix::sys::signal::Signal;
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -14,7 +14,7 @@ const BUILT: &str = "SELECT count(*) FROM pg_index JOIN pg_class c ON c.oid = in
 const WAITING: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name LIKE 'mig-ci%' AND wait_event_type = 'Lock'";
 
-/// A script outside of a transaction, as each tool has it: its file's name and text.
+/// A script outside of a transaction for each tool: its file name and text.
 fn file(format: &str, number: usize, sql: &str) -> (String, String) {
     match format {
         "sqlx" => (format!("m/{number}_a.sql"), format!("-- no-transaction\n{sql}\n")),
@@ -77,7 +77,7 @@ async fn concurrent_index_waits_for_an_open_reader() {
     }
 }
 
-/// With several workers one tenant's transaction is the reader of another one's index.
+/// With several workers, one tenant's transaction is the reader that another one's index build waits for.
 #[tokio::test]
 async fn tenants_of_one_run_wait_for_each_other() {
     let (shop, database) = begun("sqlx", 2).await;
@@ -87,7 +87,7 @@ async fn tenants_of_one_run_wait_for_each_other() {
     let shop = shop.file("m/2_waits.sql", computes);
     let shop = with(shop, "sqlx", 3, "CREATE INDEX CONCURRENTLY t_v ON t (v);");
     let args = ["--all-tenants", "--jobs=2", "--lock-timeout=100ms"];
-    // Not in a transaction: an index that is built would wait for that.
+    // Not in a transaction, which an index build would wait for.
     let mut gates = PgConnection::connect(&database.url()).await.unwrap();
     gates.execute("SELECT pg_advisory_lock(1), pg_advisory_lock(2)").await.unwrap();
     let run = upgrade(&shop, &database, args).start();
@@ -99,9 +99,9 @@ async fn tenants_of_one_run_wait_for_each_other() {
     assert_eq!(database.sql(BUILT).await, ["2"]);
 }
 
-/// A limit of the script's own stays. What that leaves is dropped, and the step is tried again.
+/// A lock timeout of the script applies. Its invalid index is dropped, and the step is retried.
 #[tokio::test]
-async fn a_script_can_have_a_limit_of_its_own() {
+async fn a_lock_timeout_of_the_script_applies() {
     let (shop, database) = begun("plain", 2).await;
     let sql =
         "SET lock_timeout = '100ms';\nCREATE INDEX CONCURRENTLY t_v ON t (v);\nRESET lock_timeout;";
@@ -116,7 +116,7 @@ async fn a_script_can_have_a_limit_of_its_own() {
     assert_eq!(database.sql(INVALID).await, ["0"]);
 }
 
-/// A failure of its own is no reason for another try, and nothing is left of it.
+/// A failure of the script itself is not retried, and leaves nothing.
 #[tokio::test]
 async fn a_failed_build_leaves_no_index() {
     for (sql, option, sqlstate) in [
@@ -139,7 +139,7 @@ async fn a_failed_build_leaves_no_index() {
     }
 }
 
-/// An index that was invalid before is somebody's who has to look at it.
+/// An index that was invalid before must be checked by its owner.
 #[tokio::test]
 async fn an_index_that_was_invalid_before_stays() {
     let (shop, database) = begun("sqlx", 1).await;
@@ -154,9 +154,9 @@ async fn an_index_that_was_invalid_before_stays() {
     assert_eq!(database.sql(names).await, ["tenant_t001.t_v"]);
 }
 
-/// Neither an index nor a mark in the ledger is left, and the next run does it.
+/// Neither an index nor a mark in the ledger remains, and the next run applies it.
 #[tokio::test]
-async fn an_interrupted_build_leaves_nothing() {
+async fn an_interrupted_build_leaves_no_index() {
     for (format, sql) in [
         ("sqlx", "CREATE INDEX CONCURRENTLY t_v ON t (v);"),
         ("golang-migrate", "CREATE INDEX CONCURRENTLY t_v ON t (v);"),
@@ -177,22 +177,22 @@ async fn an_interrupted_build_leaves_nothing() {
     }
 }
 
-/// A hint's statements, which mend what is left.
+/// The statements of a hint, which fix the leftovers.
 fn hinted(run: &UpgradeReport, begins: &str) -> String {
     let hint = run.units[0].failure().hint();
     let at = hint.find(begins).unwrap_or_else(|| panic!("no {begins}: {hint}"));
     hint[at..].to_owned()
 }
 
-/// All indexes of what is rebuilt, those of TOAST tables included.
+/// All indexes of the rebuilt object, including those of TOAST tables.
 #[tokio::test]
-async fn an_interrupted_rebuild_leaves_nothing() {
+async fn an_interrupted_rebuild_leaves_no_index() {
     for what in ["TABLE t", "SCHEMA tenant_t001", "DATABASE {database}"] {
         let (shop, database) = begun("sqlx", 1).await;
         database
             .sql("ALTER TABLE tenant_t001.t ADD note text; CREATE INDEX t_old ON tenant_t001.t (v)")
             .await;
-        // Who may not use that schema is told what is left.
+        // A role without access to that schema gets a message about the leftovers.
         let grant = "GRANT USAGE ON SCHEMA pg_toast TO PUBLIC";
         postgres().sql_in(&database.name, grant).await;
         let what = what.replace("{database}", &format!("\"{}\"", database.name));
@@ -211,10 +211,10 @@ async fn an_interrupted_rebuild_leaves_nothing() {
     }
 }
 
-/// Its second phase locks the table, so that it keeps the lock timeout. A partition that is half detached is told, and the
-/// statement is not tried again: it would be refused.
+/// Its second phase locks the table, so the lock timeout applies. A partly detached partition is reported, and the statement
+/// is not retried, because it would be refused.
 #[tokio::test]
-async fn a_detach_that_is_cut_is_told() {
+async fn an_interrupted_detach_is_reported() {
     for format in ["sqlx", "dbmate", "golang-migrate", "plain"] {
         let (shop, database) = begun(format, 1).await;
         database
@@ -239,7 +239,7 @@ async fn a_detach_that_is_cut_is_told() {
     }
 }
 
-/// What was built before stays, so that the script is not begun again from its beginning.
+/// Indexes that were built before remain, so the script is not restarted from its beginning.
 #[tokio::test]
 async fn only_the_failed_of_several_index_builds_is_dropped() {
     let (shop, database) = begun("plain", 1).await;
@@ -252,7 +252,7 @@ async fn only_the_failed_of_several_index_builds_is_dropped() {
     assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["1"], ["0"]]);
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
     assert_eq!(run.units[0].failure().sqlstate(), "42P07", "{run}");
-    // The drivers of these send all statements at once, and the server refuses that.
+    // The drivers of these formats send all statements at once, which the server refuses.
     for format in ["sqlx", "dbmate"] {
         let (shop, database) = begun(format, 1).await;
         let shop = with(shop, format, 2, sql);
@@ -262,9 +262,9 @@ async fn only_the_failed_of_several_index_builds_is_dropped() {
     }
 }
 
-/// `DROP INDEX CONCURRENTLY` that is cut leaves an index that nothing uses, which the next try drops.
+/// An interrupted `DROP INDEX CONCURRENTLY` leaves an unused index, which the next attempt drops.
 #[tokio::test]
-async fn a_drop_that_is_cut_is_tried_again() {
+async fn an_interrupted_drop_is_retried() {
     let (shop, database) = begun("plain", 1).await;
     database.sql("CREATE INDEX t_v ON tenant_t001.t (v)").await;
     let sql = "SET lock_timeout = '100ms';\nDROP INDEX CONCURRENTLY t_v;\nRESET lock_timeout;";
@@ -278,7 +278,7 @@ async fn a_drop_that_is_cut_is_tried_again() {
     assert_eq!([database.sql(BUILT).await, database.sql(INVALID).await], [["0"], ["0"]]);
 }
 
-/// A table with partitions cannot have one. Nothing is left, and nothing is tried again.
+/// A partitioned table cannot have one. Nothing remains, and nothing is retried.
 #[tokio::test]
 async fn an_index_of_a_partitioned_table_is_refused() {
     for format in ["sqlx", "dbmate", "golang-migrate", "plain"] {
@@ -296,8 +296,8 @@ async fn an_index_of_a_partitioned_table_is_refused() {
     }
 }
 
-/// Nobody is left to take back what a killed run has begun: the next one is not green, says what there is to do, and leaves
-/// it to the user, since it cannot know whose the index is.
+/// A killed run cannot clean up: the next run fails with a hint, and leaves the index to the user, since its origin is
+/// unknown.
 #[tokio::test]
 async fn the_run_after_a_kill_reports_invalid_indexes() {
     for (guard, format) in [("", "sqlx"), ("IF NOT EXISTS ", "sqlx"), ("IF NOT EXISTS ", "plain")] {
@@ -310,7 +310,7 @@ async fn the_run_after_a_kill_reports_invalid_indexes() {
         until(&database, WAITING, "t").await;
         run.signal(Signal::SIGKILL);
         drop(run.wait());
-        // The server's process would go on; it ends in the midst of its work, as with a server that is restarted.
+        // The backend would continue; it is terminated during its work, as with a server restart.
         let end = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity \
             WHERE datname = current_database() AND application_name LIKE 'mig-ci%'";
         database.sql(end).await;

@@ -1,4 +1,4 @@
-//! How a real server is reached: passwords that are not in the URL, and TLS.
+//! Connections to a real server: passwords outside of the URL, and TLS.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ fn users() -> Project {
     )
 }
 
-/// A file that nobody else may read, as libpq insists on.
+/// A file that no other user may read, as libpq requires.
 fn private(shop: &Project, name: &str) -> String {
     let path = shop.path().join(name);
     std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
@@ -57,7 +57,7 @@ async fn a_password_comes_from_the_environment_or_the_pgpass_file() {
     assert_eq!(outcome(&report(&run.success()), &tenant.name), "upgraded");
 }
 
-/// A server's certificate for 127.0.0.1 with its key, and the certificate of the CA that has signed it.
+/// A server certificate for 127.0.0.1 with its key, and the certificate of the CA that signed it.
 fn certified() -> (String, String, String) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -71,7 +71,7 @@ fn certified() -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn tls_goes_by_the_sslmode_of_the_url() {
+async fn tls_follows_the_sslmode_of_the_url() {
     let (certificate, key, ca) = certified();
     let (_, _, stranger) = certified();
     let server = Postgres::start_with_tls(&certificate, &key);
@@ -106,17 +106,17 @@ async fn tls_goes_by_the_sslmode_of_the_url() {
     }
     let unknown = run(here, "sslmode=sometimes").exit(3);
     assert!(unknown.stderr.contains("parameters are invalid"), "{unknown:?}");
-    // A server that has no TLS gets no password in clear text where TLS was asked for.
+    // A server without TLS gets no password in clear text if TLS is required.
     let plain = postgres().tcp_url("postgres") + "?sslmode=require";
     let plain = shop.mig_ci(["upgrade"]).env("SHOP_URL", plain).run().exit(4);
     assert!(plain.stderr.contains("server does not support TLS"), "{plain:?}");
 }
 
-/// On a terminal a server that is not this machine's is asked about, and only then. (Nothing answers there: whoever says yes
-/// is told that.)
+/// On a terminal, changes on a server of another machine need a confirmation. (The server does not respond: a confirmed run
+/// reports that.)
 #[test]
-fn a_server_elsewhere_is_asked_about_on_a_terminal() {
-    // It makes a terminal for a command.
+fn a_remote_server_needs_a_confirmation_on_a_terminal() {
+    // It creates a terminal for a command.
     let Some(script) = peer("script") else { return };
     let url = "postgres://app@nowhere.invalid:5999/users";
     let shop = users();
@@ -136,7 +136,7 @@ fn a_server_elsewhere_is_asked_about_on_a_terminal() {
     assert!(yes.stdout.contains(question) && yes.stdout.contains("cannot connect"), "{yes:?}");
     let told = on_a_terminal("--yes", "").exit(4);
     assert!(!told.stdout.contains("[y/N]"), "{told:?}");
-    // A plan changes nothing, and nobody is there to be asked in a job.
+    // A dry run changes nothing, and a job has no terminal for a confirmation.
     let plan = on_a_terminal("--dry-run", "").exit(4);
     assert!(!plan.stdout.contains("[y/N]"), "{plan:?}");
     let job = shop.mig_ci(["upgrade"]).env("SHOP_URL", url).run().exit(4);

@@ -1,4 +1,4 @@
-//! Nothing is applied twice where the address, the role's settings, or what is in the database say something else than the
+//! No migration is applied twice if the address, the role's settings, or the database's content contradict the
 //! configuration.
 
 use super::interruption::until;
@@ -32,7 +32,7 @@ pub(super) fn run<const N: usize>(
 
 pub(super) fn says(outcome: &Outcome, code: i32, words: &[&str]) {
     assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
-    // Lines are broken for a terminal.
+    // Lines are wrapped for a terminal.
     let text = format!("{} {}", outcome.stdout, outcome.stderr).replace("\n-- ", "\n");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {
@@ -40,14 +40,14 @@ pub(super) fn says(outcome: &Outcome, code: i32, words: &[&str]) {
     }
 }
 
-/// What a tool does that succeeds.
+/// The run of a tool that succeeds.
 pub(super) fn ran(mut command: std::process::Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]
-async fn parameters_that_say_something_else_are_refused() {
+async fn contradicting_parameters_are_refused() {
     let database = bank().await;
     let golang = "format = \"golang-migrate\"";
     for (config, file, parameter, words) in [
@@ -96,7 +96,7 @@ async fn parameters_that_say_something_else_are_refused() {
 }
 
 #[tokio::test]
-async fn the_environment_says_something_too() {
+async fn contradicting_variables_are_refused() {
     let database = bank().await;
     let plain = one("format = \"plain\"", "m/1_a.sql", ACCOUNTS);
     let options =
@@ -124,7 +124,7 @@ async fn the_same_value_is_no_contradiction() {
     assert_eq!(database.sql("SELECT version FROM shop.mine").await, ["1"]);
 }
 
-/// A ledger of another tool, by its name or by its columns alone, and a view of that name; nothing is written.
+/// A ledger of another tool, by its name or by its columns, and a view of that name; nothing is written.
 #[tokio::test]
 async fn another_ledger_in_the_target_is_refused_until_it_is_allowed() {
     for (sql, words, allowed) in [
@@ -173,7 +173,7 @@ async fn a_ledger_with_another_tools_columns_is_not_read() {
 }
 
 #[tokio::test]
-async fn settings_of_the_role_and_the_database_are_asked() {
+async fn contradicting_settings_of_role_and_database_are_refused() {
     for settings in [
         "ALTER DATABASE {d} SET search_path = shop",
         "ALTER ROLE CURRENT_USER IN DATABASE {d} SET search_path = shop",
@@ -200,7 +200,7 @@ async fn settings_of_the_role_and_the_database_are_asked() {
 
 /// The same for a whole server.
 #[tokio::test]
-async fn settings_of_the_server_are_asked() {
+async fn contradicting_settings_of_the_server_are_refused() {
     let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
     let database = server.database().await;
     database.sql("CREATE SCHEMA shop").await;
@@ -219,7 +219,7 @@ async fn settings_of_the_server_are_asked() {
     ] {
         server.sql(set).await;
         server.sql("SELECT pg_reload_conf()").await;
-        // The server reads its files in its own time.
+        // The server reloads its files asynchronously.
         until(&database, "SHOW search_path", "shop").await;
         says(&run(&shop, ["upgrade"], database.url()).run(), 1, &[words, "\"shop\""]);
         server.sql(reset).await;
@@ -227,7 +227,7 @@ async fn settings_of_the_server_are_asked() {
     assert_eq!(database.sql("SELECT to_regclass('public.a') IS NULL").await, ["t"]);
 }
 
-/// Tenants: the shared track's ledger is nothing odd; another tenant's, or one from before there were tenants, is.
+/// Tenants: the shared track's ledger is expected; another tenant's, or one from before multi-tenancy, is not.
 #[tokio::test]
 async fn a_tenant_is_refused_next_to_a_ledger_of_another_tool() {
     let names = numbered(3);
@@ -250,9 +250,9 @@ async fn a_tenant_is_refused_next_to_a_ledger_of_another_tool() {
     assert!(all.stdout.contains("other-ledgers = [\\\"public._sqlx_migrations\\\"]"), "{all:?}");
 }
 
-/// The real tools first, then mig-ci from odd folders: its marker files lie above the project.
+/// The real tools first, then mig-ci from other folders: its marker files are above the project.
 #[tokio::test]
-async fn what_sqlx_has_applied_is_not_applied_again_from_a_folder_below() {
+async fn migrations_of_sqlx_are_not_applied_again_from_a_subfolder() {
     let Some(sqlx) = peer("sqlx") else { return };
     let manifest = "[dependencies]\nsqlx = { version = \"0.9\", features = [\"migrate\"] }\n";
     let shop = project()
@@ -284,7 +284,7 @@ async fn what_sqlx_has_applied_is_not_applied_again_from_a_folder_below() {
         upgrade.run().success();
         assert_eq!(database.sql("SELECT cents FROM accounts").await, ["500"]);
     }
-    // Where nothing but the ledger tells it, the ledger counts.
+    // If only the ledger identifies the tool, the ledger decides.
     let shop = shop.without("Cargo.toml");
     let upgrade =
         shop.mig_ci(["upgrade"]).in_folder("services/bank").env("DATABASE_URL", database.url());
@@ -293,7 +293,7 @@ async fn what_sqlx_has_applied_is_not_applied_again_from_a_folder_below() {
 }
 
 #[tokio::test]
-async fn what_dbmate_has_applied_is_not_applied_again_by_another_address() {
+async fn migrations_of_dbmate_are_not_applied_again_through_another_address() {
     let Some(dbmate) = peer("dbmate") else { return };
     let text = format!("-- migrate:up\n{ACCOUNTS}-- migrate:down\n");
     let shop = one("", "m/1_a.sql", &text);

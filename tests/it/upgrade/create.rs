@@ -18,7 +18,7 @@ async fn create_makes_a_tenant_at_head() {
     assert!(run.stdout.contains("✔ app, tenant acme: nothing → 2, 2 migrations in"), "{run:?}");
     let applied = "SELECT tenant, string_agg(version::text, ',' ORDER BY version) FROM audit.applied \
         GROUP BY 1 ORDER BY 1";
-    // Nobody else's tenant is touched.
+    // Other tenants are not changed.
     let expected = ["tenant_acme|1,2", "tenant_globex|1,2"];
     assert_eq!(database.sql(applied).await, expected);
     assert_eq!(database.sql("SELECT count(*) FROM shared.plans").await, ["0"]);
@@ -34,7 +34,7 @@ async fn create_makes_a_tenant_at_head() {
     assert_eq!(both.units[2].applied(), ["1", "2", "3"]);
 }
 
-/// A mistaken name changes nothing at all, and does not keep others from being made.
+/// An invalid name changes nothing, and does not prevent the creation of others.
 #[tokio::test]
 async fn create_refuses_existing_tenants_before_any_change() {
     let shop = shop(1);
@@ -47,9 +47,9 @@ async fn create_refuses_existing_tenants_before_any_change() {
     assert_eq!([outcome(&run, "t001"), outcome(&run, "new")], ["failed", "upgraded"]);
 }
 
-/// As an upgrade says it.
+/// As with `upgrade`.
 #[test]
-fn a_server_that_is_not_there_is_the_environments_fault() {
+fn an_unreachable_server_is_an_environment_failure() {
     let run = |url: &str| shop(1).mig_ci(["create", "acme"]).env("SHOP_URL", url).run();
     let nobody = run("postgres://u:hunter2@127.0.0.1:1/d").exit(4);
     assert!(nobody.stderr.contains("cannot connect to 127.0.0.1:1/d"), "{nobody:?}");
@@ -82,7 +82,7 @@ async fn a_partly_created_tenant_is_kept_and_completed() {
     assert_eq!(database.sql(applied).await, ["tenant_a cme|1", "tenant_a cme|2"]);
 }
 
-/// Killed in the middle, what was made is there, and an upgrade goes on.
+/// If the run is killed, created objects remain, and an upgrade continues.
 #[tokio::test]
 async fn create_that_was_killed_is_completed_by_upgrade() {
     let shop = shop(1).file("tenant/2_waits.sql", migration(2, COMPUTES));
@@ -119,7 +119,7 @@ async fn of_two_concurrent_creates_one_succeeds() {
     }
     let applied = database.sql("SELECT count(*), count(DISTINCT tenant) FROM audit.applied");
     assert_eq!(applied.await, ["6|6"]);
-    // Neither minds where both may find it there.
+    // With --if-not-exists neither fails.
     let args = ["together", "--if-not-exists"];
     let both = [(), ()].map(|()| create(&shop, &database, args).start());
     both.into_iter().for_each(|run| drop(run.wait().success()));
@@ -128,7 +128,7 @@ async fn of_two_concurrent_creates_one_succeeds() {
 }
 
 #[tokio::test]
-async fn hostile_names_are_made_as_they_are() {
+async fn hostile_names_are_created_unchanged() {
     let shop = shop(1);
     let database = with_tenants(&[]).await;
     // With `tenant_` these are 63 bytes.
@@ -153,7 +153,7 @@ async fn hostile_names_are_made_as_they_are() {
     assert!(none.stdout.contains("the name is empty"), "{none:?}");
 }
 
-/// A database each: made from the URL's own, or from the server's.
+/// A database for each, created from the URL's database, or from the server's default one.
 #[tokio::test]
 async fn a_new_tenant_can_have_a_database() {
     let main = postgres().database().await;
@@ -179,7 +179,7 @@ async fn a_new_tenant_can_have_a_database() {
     assert!(again.stdout.contains(&words), "{again:?}");
     assert_eq!(postgres().sql_in(&made("b"), has_it).await, ["t"]);
 
-    // A template has no database but the tenants'.
+    // A template names only the tenants' databases.
     let shop = shop.file("mig-ci.toml", config(&admin.replace(&main.name, "{target}")));
     shop.mig_ci(["create", "c"]).run().success();
     assert_eq!(postgres().sql_in(&made("c"), has_it).await, ["t"]);
@@ -194,9 +194,9 @@ async fn a_new_tenant_can_have_a_database() {
     assert!(plain.stdout.contains("needs CREATEDB"), "{plain:?}");
 }
 
-/// Where each tenant lives only its source can tell.
+/// Only the source has the tenants' addresses.
 #[tokio::test]
-async fn a_tenant_whose_address_its_source_tells_is_known_there_first() {
+async fn a_tenant_must_be_in_a_source_that_returns_addresses() {
     let main = postgres().database().await;
     let target = format!("{}_far", main.name);
     let config = format!(

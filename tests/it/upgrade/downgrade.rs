@@ -1,4 +1,4 @@
-//! The way back: exactly what was meant is undone, by the migrations' own scripts, or nothing at all.
+//! Downgrades: exactly the selected migrations are reverted, by their own scripts, or nothing.
 
 use sqlx::Executor as _;
 
@@ -7,7 +7,7 @@ use super::{any_stop_point, kill_after, migration, numbered, outcome, report, wi
 use crate::common::upgrade_report::UnitOutcome;
 use crate::common::{Command, Database, Interceptor, Project, postgres, project, random_rounds};
 
-/// Each migration makes a table, and its down script drops it; both write down that they ran.
+/// Each migration creates a table, and its down script drops it; both record their execution.
 fn reversible(migrations: usize) -> Project {
     let start = super::shop(0);
     (1..=migrations).fold(start, |shop, number| {
@@ -88,7 +88,7 @@ async fn tenants_go_down_and_their_shared_track_stays() {
     assert!(all.iter().all(|one| one.ends_with(": t1 t2 t3")), "{all:?}");
 }
 
-/// Nothing is undone on a way that does not lead where it should.
+/// Nothing is reverted if a required down script is missing.
 #[tokio::test]
 async fn missing_down_scripts_are_reported_before_any_change() {
     let database = with_tenants(&numbered(2)).await;
@@ -99,11 +99,11 @@ async fn missing_down_scripts_are_reported_before_any_change() {
     assert!(no.stdout.contains("tenant/2_t.down.sql"), "{no:?}");
     let all = tables(&database).await;
     assert!(all.iter().all(|one| one.ends_with(": t1 t2 t3")), "{all:?}");
-    // Above it there is a way.
+    // Above it, down scripts exist.
     run(&empty, &database, ["downgrade", "2", "--all-tenants"]).run().success();
 }
 
-/// A down script that fails takes nothing with it, and the others go on.
+/// A failed down script has no effect, and the other tenants continue.
 #[tokio::test]
 async fn a_failed_downgrade_leaves_the_tenant_at_its_version() {
     let shop = reversible(2);
@@ -121,9 +121,10 @@ async fn a_failed_downgrade_leaves_the_tenant_at_its_version() {
     assert!(command.starts_with("mig-ci downgrade"), "{finding:?}");
 }
 
-/// Killed before or after any message to the server, the next run to the same version goes on, and nothing is undone twice.
+/// If a run is killed before or after any message to the server, the next run to the same version continues, and nothing is
+/// reverted twice.
 #[tokio::test]
-async fn downgrades_that_are_killed_between_messages_undo_each_migration_once() {
+async fn killed_downgrades_revert_each_migration_once() {
     const TENANTS: usize = 100;
     let shop = reversible(4);
     let database = with_tenants(&numbered(TENANTS)).await;
@@ -144,13 +145,13 @@ async fn downgrades_that_are_killed_between_messages_undo_each_migration_once() 
     assert!(all.iter().all(|one| one.ends_with(": t1")), "{all:?}");
 }
 
-/// The undo set: exactly the tenants and steps of one run.
+/// Exactly the tenants and steps of one run are reverted.
 #[tokio::test]
 async fn downgrade_report_undoes_that_run() {
     let shop = reversible(4).file("shared/2_more.up.sql", "CREATE TABLE shared.more ();");
     let shop = shop.file("shared/2_more.down.sql", "DROP TABLE shared.more;");
     let database = with_tenants(&numbered(6)).await;
-    // The first two are further than the others, the third has nothing.
+    // The first two are ahead of the others, the third has no migrations.
     run(&shop, &database, ["upgrade", "3", "--tenant", "t001", "--tenant", "t002"]).run().success();
     run(&shop, &database, ["upgrade", "1", "--tenant", "t00[456]"]).run().success();
     database
@@ -158,7 +159,7 @@ async fn downgrade_report_undoes_that_run() {
         .await;
     let before = tables(&database).await;
     run(&shop, &database, ["upgrade", "--all-tenants", "--output=json=run.json"]).run().success();
-    // A newcomer is none of its business.
+    // A tenant created later is not affected.
     database
         .sql("CREATE SCHEMA tenant_t007; INSERT INTO audit.tenants (slug) VALUES ('t007')")
         .await;
@@ -170,12 +171,12 @@ async fn downgrade_report_undoes_that_run() {
     assert_eq!(after[..6], before);
     assert_eq!(after[6], "tenant_t007: t1 t2 t3 t4");
     assert_eq!(database.sql("SELECT to_regclass('shared.more') IS NULL").await, ["t"]);
-    // Once more there is nothing left to do.
+    // A second time nothing is left to revert.
     let again = run(&shop, &database, ["downgrade", "--report=run.json", "--format=json"]);
     assert_eq!(report(&again.run().success()).counts.up_to_date, 7);
 }
 
-/// What came after the run stands on it.
+/// Later migrations may depend on those of the run.
 #[tokio::test]
 async fn downgrade_report_refuses_when_later_migrations_exist() {
     let shop = reversible(2);
@@ -200,9 +201,9 @@ async fn downgrade_report_refuses_when_later_migrations_exist() {
     assert!(!no.status.success() && no.stderr.contains("mig-ci.toml"), "{no:?}");
 }
 
-/// A migration that was late has a higher one above it that was there before.
+/// A late migration has a higher one above it that was applied before.
 #[tokio::test]
-async fn a_late_migration_is_taken_back_alone() {
+async fn a_late_migration_is_reverted_alone() {
     let database = with_tenants(&numbered(2)).await;
     let early = super::shop(0)
         .file("tenant/1_t.up.sql", "CREATE TABLE t1 ();")
@@ -218,9 +219,9 @@ async fn a_late_migration_is_taken_back_alone() {
     assert_eq!(tables(&database).await, ["tenant_t001: t1 t3", "tenant_t002: t1 t3"]);
 }
 
-/// A report is of one server.
+/// A report belongs to one server.
 #[tokio::test]
-async fn a_report_of_another_server_undoes_nothing_here() {
+async fn a_report_of_another_server_is_refused() {
     let shop = reversible(1);
     let [staging, production] =
         [with_tenants(&numbered(2)).await, with_tenants(&numbered(2)).await];
@@ -240,7 +241,7 @@ async fn a_report_of_another_server_undoes_nothing_here() {
     assert_eq!(tables(&production).await, ["tenant_t001: t1", "tenant_t002: t1"]);
 }
 
-/// "The last one" is one, however many ask for it at once.
+/// "The last one" is one migration, for any number of concurrent runs.
 #[tokio::test]
 async fn concurrent_downgrades_undo_the_last_migration_once() {
     let shop = reversible(3);
@@ -254,7 +255,7 @@ async fn concurrent_downgrades_undo_the_last_migration_once() {
     run(&shop, &database, ["upgrade", "--all-tenants"]).run().success();
     let mut gate = hold(&database, GATE).await;
     let both = [0, 1].map(|_| run(&shop, &database, ["downgrade", "-1", "--all-tenants"]).start());
-    // One is at work, and both have asked for the target.
+    // One is executing, and both have requested the target.
     until(&database, COMPUTING, "1").await;
     let claims = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
         AND application_name = 'mig-ci downgrade claims' AND state = 'idle' \

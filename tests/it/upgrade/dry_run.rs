@@ -1,9 +1,9 @@
-//! `--dry-run`: the SQL that is printed is the SQL that would be sent, and nothing is changed by printing it.
+//! `--dry-run`: the printed SQL is the SQL that would be sent, and printing it changes nothing.
 
 use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants};
 
 #[tokio::test]
-async fn what_is_printed_does_what_the_run_would_do() {
+async fn the_printed_sql_has_the_effect_of_the_run() {
     let names = [numbered(3), vec!["We'ird-Ténant".to_owned(), "a\"b".to_owned()]].concat();
     let database = with_tenants(&names).await;
     let shop = shop(3);
@@ -23,7 +23,7 @@ async fn what_is_printed_does_what_the_run_would_do() {
 }
 
 #[tokio::test]
-async fn a_plan_is_data_and_a_refusal_is_a_failure() {
+async fn a_dry_run_reports_pending_migrations_and_refusals() {
     let database = with_tenants(&numbered(3)).await;
     let first = shop(1);
     upgrade(&first, &database, ["--tenant=t001", "--tenant=t002"]).run().success();
@@ -33,7 +33,7 @@ async fn a_plan_is_data_and_a_refusal_is_a_failure() {
     assert_eq!(plan.dry_run, Some(true));
     assert_eq!(["t001", "t003"].map(|name| outcome(&plan, name)), ["failed", "pending"]);
     assert_eq!(plan.unit("t003").pending(), ["1", "2"]);
-    // The way down has its plan, too.
+    // A downgrade has a dry run, too.
     let down = first.mig_ci(["downgrade", "base", "--all-tenants", "--dry-run"]);
     let down = down.env("SHOP_URL", database.url()).run().exit(1);
     assert!(down.stdout.contains("1 cannot be reverted: it has no down script"), "{}", down.stdout);

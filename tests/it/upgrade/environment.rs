@@ -1,4 +1,4 @@
-//! Failures of the environment on real databases: no failure of a migration, exit code 4, and taken again by `--resume`.
+//! Failures of the environment on real databases: not a failure of a migration, exit code 4, and repeated by `--resume`.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::common::{
     wait_for_sleepers,
 };
 
-/// Needs more temporary files than [`short_of_disk`] leaves.
+/// Needs more temporary files than [`short_of_disk`] permits.
 const SORTS: &str =
     "PERFORM count(*) FROM (SELECT n FROM generate_series(1, 500000) n ORDER BY -n) s;";
 
-/// Failed, struck by the environment, not run.
+/// Failed, affected by the environment, not run.
 fn bad(report: &UpgradeReport) -> [u64; 3] {
     let counts = &report.counts;
     [counts.failed, counts.environment_failed, counts.not_run]
@@ -34,7 +34,7 @@ fn block(statements: &str) -> String {
     migration(2, &format!("DO $$ BEGIN {statements} END $$;"))
 }
 
-/// A limit of the server's configuration (53400) stands for all that it can run out of.
+/// A limit of the server's configuration (53400) represents all resources.
 async fn short_of_disk(database: &Database) {
     let settings = format!(
         "ALTER DATABASE {0} SET temp_file_limit = '1MB'; ALTER DATABASE {0} SET work_mem = '64kB'",
@@ -85,9 +85,9 @@ async fn upgrade_exhausted_server_resources_are_an_environment_failure() {
     assert_eq!((outcome(&rest, "t002"), rest.counts.upgraded), ("upgraded", 1));
 }
 
-/// A failure of a migration will be there the next time, too.
+/// A failure of a migration would recur.
 #[tokio::test]
-async fn a_failure_of_a_migration_outweighs_the_environment() {
+async fn a_migration_failure_has_precedence_over_the_environment() {
     let (shop, database) = begun(3).await;
     short_of_disk(&database).await;
     let both = in_tenant("t001", SORTS) + &in_tenant("t003", "PERFORM 1 / 0;");
@@ -100,7 +100,7 @@ async fn a_failure_of_a_migration_outweighs_the_environment() {
     assert_eq!(codes, ["environment-failed", "migration-failed"]);
 }
 
-/// Going on would strike all others as well.
+/// Continuing would affect all other tenants, too.
 #[tokio::test]
 async fn the_environment_counts_for_canaries_and_the_limit_of_failures() {
     let (shop, database) = begun(4).await;
@@ -116,7 +116,7 @@ async fn the_environment_counts_for_canaries_and_the_limit_of_failures() {
     }
 }
 
-/// Each code can be raised by a script.
+/// Each of these codes can be raised by a script.
 #[tokio::test]
 async fn a_sqlstate_raised_by_a_script_is_a_migration_failure() {
     for sqlstate in ["53100", "53200", "53300", "58030", "XX001", "57P01", "25006"] {
@@ -131,7 +131,7 @@ async fn a_sqlstate_raised_by_a_script_is_a_migration_failure() {
         assert_eq!((failure.kind.as_str(), failure.sqlstate()), ("sql", sqlstate));
         assert_eq!(run.findings[0].code, "migration-failed");
     }
-    // What a handler raises again is what it has caught.
+    // A handler that re-raises an error keeps its origin.
     let (shop, database) = begun(1).await;
     short_of_disk(&database).await;
     let again = format!("BEGIN {SORTS} EXCEPTION WHEN OTHERS THEN RAISE; END;");
@@ -139,9 +139,9 @@ async fn a_sqlstate_raised_by_a_script_is_a_migration_failure() {
     upgrade(&shop, &database, ["--all-tenants"]).run().exit(4);
 }
 
-/// As on a standby, and as an administrator protects a database.
+/// As on a standby, and on a write-protected database.
 #[tokio::test]
-async fn a_database_that_takes_no_writes_is_the_environments_fault() {
+async fn a_read_only_database_is_an_environment_failure() {
     let (shop, database) = begun(2).await;
     let read_only = |on: &str| {
         format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", database.name)
@@ -154,18 +154,18 @@ async fn a_database_that_takes_no_writes_is_the_environments_fault() {
     assert_eq!(run.unit("t001").failure().sqlstate(), "25006");
     let hint = run.unit("t001").failure().hint();
     assert!(hint.contains("default_transaction_read_only"), "{hint}");
-    // A new tenant has no ledger to begin with, or not even a schema.
+    // A new tenant has no ledger, or not even a schema.
     let command = |name: &str| shop.mig_ci([name]).env("SHOP_URL", database.url());
     let create = command("create").args(["new", "--yes", "--format=json"]);
     assert_eq!(outcome(&report(&create.run().exit(4)), "new"), "environment-failed");
     database.sql("BEGIN READ WRITE; CREATE SCHEMA tenant_new; COMMIT").await;
     let new = report(&upgrade(&shop, &database, ["--tenant=new", "--format=json"]).run().exit(4));
     assert_eq!(outcome(&new, "new"), "environment-failed");
-    // Whatever only reads goes on.
+    // Read-only commands continue.
     command("status").args(["--all-tenants"]).run().success();
     postgres().sql(&read_only("off")).await;
     upgrade(&shop, &database, ["--resume=r.json"]).run().success();
-    // A script that asks for it has failed by itself.
+    // A script that sets it has failed by itself.
     let shop = shop.file("tenant/3_y.sql", "SET TRANSACTION READ ONLY; CREATE TABLE y ();");
     let run = report(&upgrade(&shop, &database, ["--all-tenants", "--format=json"]).run().exit(1));
     assert_eq!(bad(&run), [2, 0, 0]);
@@ -175,7 +175,7 @@ fn command_of<const N: usize>(shop: &Project, database: &Database, args: [&str; 
     shop.mig_ci(args).env("SHOP_URL", database.url()).run()
 }
 
-/// The session that claims is there, and there is no room for one that works.
+/// The session for leases is open, and no connection is left for a worker.
 #[tokio::test]
 async fn a_server_without_free_connections_is_an_environment_failure() {
     let (shop, database) = begun(2).await;
@@ -186,7 +186,7 @@ async fn a_server_without_free_connections_is_an_environment_failure() {
     let run = report(&upgrade(&shop, &database, args).run().exit(4));
     assert_eq!(bad(&run), [0, 2, 0]);
     assert_eq!(run.unit("t002").failure().sqlstate(), "53300");
-    // A place that is waited for is no reason not to hear a signal.
+    // A signal ends the wait for a connection.
     let refusal = "too many connections for database";
     let before = database.logged(refusal);
     let run = upgrade(&shop, &database, ["--all-tenants", "--format=json"]).start();
@@ -201,10 +201,10 @@ async fn a_server_without_free_connections_is_an_environment_failure() {
     upgrade(&shop, &database, ["--resume=r.json"]).run().success();
 }
 
-/// Tenants at work when the server goes, and those that come after them.
+/// Tenants that are processed when the server is lost, and later ones.
 #[tokio::test]
 async fn a_lost_server_ends_the_run() {
-    // It has gone when the test ends.
+    // Stopped when the test ends.
     let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
     for (signal, exit) in [(None, 4), (Some(Signal::SIGINT), 130)] {
         let server = if signal.is_some() { Box::leak(Box::new(Postgres::start())) } else { server };
@@ -214,7 +214,7 @@ async fn a_lost_server_ends_the_run() {
         let args = ["--all-tenants", "--jobs=1", "--format=json"];
         let run = upgrade(&shop, &database, args).env(LOG.0, LOG.1).start();
         wait_for_sleepers(&server.url("postgres"), "gone", 1).await;
-        // As `pg_ctl stop -m immediate`.
+        // As with `pg_ctl stop -m immediate`.
         server.signal(Signal::SIGQUIT);
         if let Some(signal) = signal {
             run.says("the server is away: trying again");
@@ -236,8 +236,8 @@ async fn a_lost_server_ends_the_run() {
     }
 }
 
-/// Where the server is back, what may have been applied in part is not tried again; that it was the server is known from its
-/// processes, to those who may see them.
+/// After a recovery, steps that may be partly applied are not retried. Roles that may see the server's processes detect the
+/// recovery.
 #[tokio::test]
 async fn a_server_crash_is_not_a_migration_failure() {
     let server: &'static Postgres = Box::leak(Box::new(Postgres::start()));
@@ -255,7 +255,7 @@ async fn a_server_crash_is_not_a_migration_failure() {
         let sleeper = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
         let pid: i32 = server.sql(sleeper).await[0].parse().unwrap();
         let before = server.checkpointer().await.unwrap();
-        // A session that is opened before the server has noticed would find it as it was.
+        // A session that is opened before the server has detected the crash would find no change.
         interceptor.stop_after(0, StopPoint::BeforeServer);
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
         server.until_recovered(before).await;
@@ -268,7 +268,7 @@ async fn a_server_crash_is_not_a_migration_failure() {
     }
 }
 
-/// One tenant's server is away: the others go on, and what `status` cannot read is not in order.
+/// The server of one tenant is unreachable: the others continue, and `status` reports what it cannot read.
 #[tokio::test]
 async fn an_unreachable_tenant_server_affects_its_tenants_only() {
     let (main, near) = (postgres().database().await, postgres().database().await);
@@ -301,7 +301,7 @@ async fn an_unreachable_tenant_server_affects_its_tenants_only() {
         text.contains("far: no result, the environment failed: cannot open a session"),
         "{text}"
     );
-    // What is behind will be behind the next time, too.
+    // A tenant that is behind has precedence over the environment.
     let shop = shop.file("m/2_b.sql", "CREATE TABLE b ();");
     shop.mig_ci(["status", "--all-tenants", "--check"]).run().exit(1);
     shop.mig_ci(["status", "--all-tenants"]).run().exit(4);
@@ -326,9 +326,9 @@ async fn an_unreachable_tenant_source_is_an_environment_failure() {
     command_of(&shop, &database, ["tenants"]).exit(3);
 }
 
-/// Scripts act on the cause of a failure, and not on its words.
+/// Scripts use the cause of a failure, not its message.
 #[tokio::test]
-async fn the_report_says_what_keeps_a_target_from_being_worked_on() {
+async fn the_report_contains_the_cause_of_an_unprocessed_target() {
     let shop = shop(1);
     let database = with_tenants(&numbered(4)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();

@@ -1,4 +1,4 @@
-//! golang-migrate's ledger of one row: what was applied is all that lies below it, and a dirty one is somebody's to mend.
+//! golang-migrate's ledger of one row: all earlier migrations count as applied, and a dirty one needs a manual fix.
 
 use sqlx::Executor as _;
 
@@ -17,7 +17,7 @@ const CONFIG: &str = "[databases.app]\n\
     target = \"tenant_{tenant}\"\n\
     from = { query = \"SELECT slug FROM audit.tenants ORDER BY id\" }\n";
 
-/// Each migration makes a table and writes down that it ran; so does each way back.
+/// Each migration creates a table and records its execution; so does each down script.
 fn shop(migrations: usize) -> Project {
     (1..=migrations).fold(project().file("mig-ci.toml", CONFIG), |shop, number| {
         let table = format!("CREATE TABLE t{number} (id int PRIMARY KEY);");
@@ -51,7 +51,7 @@ async fn assert_all_once(database: &Database, tenants: usize, migrations: usize)
 }
 
 #[tokio::test]
-async fn tenants_go_up_and_down_by_their_one_row() {
+async fn tenants_are_upgraded_and_downgraded_with_a_single_row_ledger() {
     let (shop, names) = (shop(4), numbered(12));
     let database = with_tenants(&names).await;
     upgrade(&shop, &database, ["2", "--tenant=t00[1-3]"]).run().success();
@@ -70,7 +70,7 @@ async fn tenants_go_up_and_down_by_their_one_row() {
     let status = run(&shop, &database, ["status", "--all-tenants", "--check"]).run().success();
     assert!(status.stdout.contains("12 at 4"), "{}", status.stdout);
 
-    // What the run with the report has applied, and nothing that was there before.
+    // The migrations that the reported run applied, and no earlier ones.
     let back = run(&shop, &database, ["downgrade", "--report=r.json", "--format=json"]);
     let back = report(&back.run().success());
     assert_eq!(back.units[0].undone(), ["4", "3"]);
@@ -89,7 +89,7 @@ fn args_of_all() -> [&'static str; 2] {
     ["--all-tenants", "--format=json"]
 }
 
-/// The tool, killed between its two marks, leaves a dirty row; mig-ci makes no such marks.
+/// The tool, killed between its two marks, leaves a dirty row; mig-ci writes no such marks.
 #[tokio::test]
 async fn a_kill_between_any_two_messages_leaves_no_dirty_row() {
     let (shop, names) = (shop(4), numbered(200));
@@ -106,7 +106,7 @@ async fn a_kill_between_any_two_messages_leaves_no_dirty_row() {
     assert_all_once(&database, 200, 4).await;
 }
 
-/// Whoever else holds a table is waited for, and the step is tried again as if it had never been.
+/// A lock of another session is waited for, and the step is retried without traces of the first attempt.
 #[tokio::test]
 async fn a_lost_lock_race_leaves_no_dirty_row() {
     let (shop, names) = (shop(1), numbered(2));
@@ -124,9 +124,9 @@ async fn a_lost_lock_race_leaves_no_dirty_row() {
     assert_all_once(&database, 2, 2).await;
 }
 
-/// A step that refuses a transaction goes as the tool sends it. Where it fails, its mark stays, and what to do is said.
+/// A step that cannot run in a transaction is sent as by the tool. If it fails, its mark remains, with a recovery hint.
 #[tokio::test]
-async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
+async fn a_failed_step_outside_of_a_transaction_leaves_a_mark_with_a_recovery_hint() {
     let index = "CREATE UNIQUE INDEX CONCURRENTLY once ON t1 (x)";
     let shop = shop(1)
         .file("tenant/2_x.up.sql", migration(2, "ALTER TABLE t1 ADD x int;"))
@@ -145,7 +145,7 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
     let back = "UPDATE \"tenant_t001\".\"schema_migrations\" SET version = 2, dirty = false;";
     assert!(hint.contains(dropped) && hint.contains(back), "{hint}");
 
-    // As long as nobody has done that, the tool's own words are the answer, and the way on stands beside them.
+    // Until that is fixed, the error is the tool's message with the recovery hint.
     let dirty = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
     assert!(dirty.stdout.contains("Dirty database version 3. Fix and force version."), "{dirty:?}");
     assert!(dirty.stdout.contains("failed, now at 2"), "{}", dirty.stdout);
@@ -166,8 +166,8 @@ async fn a_step_outside_of_a_transaction_is_marked_and_its_mark_has_a_way_on() {
     assert_eq!(database.sql(valid).await, ["2"]);
 }
 
-/// A step down that has failed outside of a transaction has undone nothing that anybody knows of, and what can be there is
-/// named with its row.
+/// The effects of a failed down step outside of a transaction are unknown, so the possible states are listed with their
+/// ledger rows.
 #[tokio::test]
 async fn a_failed_down_step_is_not_recorded_as_undone() {
     let shop = shop(2)
@@ -191,7 +191,7 @@ async fn a_failed_down_step_is_not_recorded_as_undone() {
     };
     assert!(hint.contains(&format!("{} {}", stands("3"), stands("2"))), "{hint}");
     database.sql(stands("3").split_once(": ").unwrap().1).await;
-    // Below the first one.
+    // Below the first migration.
     database.sql("DROP INDEX tenant_t001.i").await;
     let shop = shop.file("tenant/3_i.down.sql", "SELECT 1;");
     let args = ["downgrade", "base", "--all-tenants", "--format=json"];
@@ -206,9 +206,9 @@ async fn a_failed_down_step_is_not_recorded_as_undone() {
     assert_eq!(ledgers(&database, &names).await, ["2"]);
 }
 
-/// The row says what is the last, however many files there are below it today.
+/// The row determines the last migration, for any number of earlier files.
 #[tokio::test]
-async fn a_report_is_undone_by_the_one_row() {
+async fn a_report_is_reverted_with_a_single_row_ledger() {
     let names = numbered(1);
     let database = with_tenants(&names).await;
     let reported = ["--all-tenants", "--output=json=r.json"];
@@ -217,12 +217,12 @@ async fn a_report_is_undone_by_the_one_row() {
     let third = first.file("tenant/3_t.up.sql", migration(3, "CREATE TABLE t3 ();"));
     let third = third.file("tenant/3_t.down.sql", "DROP TABLE t3;");
     upgrade(&third, &database, reported).run().success();
-    // A file that comes late is none that was applied later.
+    // A late file does not count as applied later.
     let late = third.file("tenant/0_late.up.sql", "SELECT 1;");
     let dry = ["downgrade", "--report=r.json", "--dry-run"];
     let dry = run(&late, &database, dry).run().success();
     assert!(dry.stdout.contains("would run 1 migration: 3"), "{}", dry.stdout);
-    // One that was, is; also where old files have been squashed.
+    // A later one does, also after old files were squashed.
     let fourth = late.file("tenant/4_t.up.sql", migration(4, "CREATE TABLE t4 ();"));
     let fourth = fourth.file("tenant/4_t.down.sql", "DROP TABLE t4;");
     upgrade(&fourth, &database, ["--all-tenants"]).run().success();
@@ -233,7 +233,7 @@ async fn a_report_is_undone_by_the_one_row() {
     assert_eq!(ledgers(&database, &names).await, ["4"]);
 }
 
-/// What minds our transaction goes without one, as the tool sends it.
+/// A script that conflicts with mig-ci's transaction runs without one, as the tool sends it.
 #[tokio::test]
 async fn steps_that_refuse_a_transaction_run_as_in_golang_migrate() {
     let shop = shop(0)

@@ -1,4 +1,4 @@
-//! Signals end pauses and waits for locks at once, and a locked tenant does not keep the others from their turn.
+//! Signals end pauses and waits for locks at once, and a locked tenant does not delay the others.
 
 use std::time::{Duration, Instant};
 
@@ -10,25 +10,25 @@ use super::{counts, customers, migration, numbered, outcome, report, shop, upgra
 use crate::common::upgrade_report::UnitOutcome;
 use crate::common::{Database, Outcome, Project, Running, peer, postgres, project};
 
-/// For a run that waits for nothing, on a machine with many tests.
+/// The time limit for a run that waits for nothing, on a machine with many tests.
 const AT_ONCE: Duration = Duration::from_secs(5);
 const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name LIKE 'mig-ci%' AND wait_event_type = 'Lock'";
 const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name LIKE 'mig-ci%'";
 
-/// A statement that executes, and waits for no lock, for as long as a session holds [`GATE`].
+/// A statement that executes without waiting for a lock, for as long as a session holds [`GATE`].
 pub(super) const COMPUTES: &str = "DO $$ BEGIN WHILE NOT pg_try_advisory_xact_lock_shared(7) LOOP \
     PERFORM pg_sleep(0.005); END LOOP; END $$;";
 pub(super) const GATE: &str = "SELECT pg_advisory_xact_lock(7)";
 pub(super) const COMPUTING: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE datname = current_database() AND wait_event = 'PgSleep'";
-/// Makes the binary say when it has noticed a signal.
+/// Makes the binary log a received signal.
 pub(super) const LOG: (&str, &str) = ("MIG_CI_LOG", "mig_ci=debug");
-/// What it says then.
+/// The log message.
 pub(super) const NOTICED: &str = "interruption requested";
 
-/// A session in a transaction that has executed this.
+/// A session in a transaction that has executed this SQL.
 pub(super) async fn hold(database: &Database, sql: &str) -> PgConnection {
     let mut session = PgConnection::connect(&database.url()).await.unwrap();
     let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {sql}");
@@ -36,7 +36,7 @@ pub(super) async fn hold(database: &Database, sql: &str) -> PgConnection {
     session
 }
 
-/// Waits until a statement of the run has waited for a lock for so long, by the server's clock.
+/// Waits until a statement of the run has waited for a lock for this interval, by the server's clock.
 pub(super) async fn until_waited(database: &Database, interval: &str) {
     let query = format!(
         "SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity AS a USING (pid) WHERE NOT granted \
@@ -54,7 +54,7 @@ pub(super) async fn until(database: &Database, query: &str, answer: &str) {
     }
 }
 
-/// The run ends in time, and nothing of it is left on the server.
+/// The run ends in time, and leaves no session on the server.
 pub(super) async fn interrupted(database: &Database, run: Running, signal: Signal) -> Outcome {
     let sent = Instant::now();
     run.signal(signal);
@@ -72,7 +72,7 @@ async fn begun(tenants: usize) -> (Project, Database) {
     (shop, database)
 }
 
-/// The run waits for the lock, with a limit or without one; or it has been refused it, and pauses before the next try.
+/// The run waits for the lock, with or without a timeout; or it pauses before a retry.
 #[tokio::test]
 async fn a_signal_ends_waits_for_a_lock() {
     for (signal, timeout, is_refused) in [
@@ -82,7 +82,7 @@ async fn a_signal_ends_waits_for_a_lock() {
     ] {
         let (shop, database) = begun(3).await;
         let mut holder = hold(&database, "LOCK tenant_t002.t1").await;
-        // Another session that waits for the same lock is none of ours.
+        // A session of another client that waits for the same lock is not affected.
         let other = {
             let mut other = hold(&database, "SET application_name = 'other'").await;
             tokio::spawn(async move { other.execute("LOCK tenant_t002.t1").await.map(drop) })
@@ -108,7 +108,7 @@ async fn a_signal_ends_waits_for_a_lock() {
     }
 }
 
-/// There is no room for one more session, which would cancel the wait.
+/// No connection is left for another session, which would cancel the wait.
 #[tokio::test]
 async fn a_signal_ends_a_wait_for_a_lock_on_a_full_server() {
     let (shop, database) = begun(1).await;
@@ -116,7 +116,7 @@ async fn a_signal_ends_a_wait_for_a_lock_on_a_full_server() {
     let args = ["--all-tenants", "--lock-timeout=0", "--format=json"];
     let run = upgrade(&shop, &database, args).start();
     until(&database, WAITING, "1").await;
-    // The holder's, the one that claims, and the one that waits.
+    // For the holder of the lock, the leases, and the worker that waits.
     let limit = |most: i32| format!("ALTER DATABASE {} CONNECTION LIMIT {most}", database.name);
     postgres().sql(&limit(3)).await;
     let sent = Instant::now();
@@ -129,9 +129,9 @@ async fn a_signal_ends_a_wait_for_a_lock_on_a_full_server() {
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
 }
 
-/// What was applied before the wait is in the report.
+/// Migrations that were applied before the wait are in the report.
 #[tokio::test]
-async fn an_interrupted_tenant_says_what_it_has_applied() {
+async fn an_interrupted_tenant_reports_its_applied_migrations() {
     let (shop, database) = begun(1).await;
     let shop = shop
         .file("tenant/2_x.sql", "-- no-transaction\nSELECT 1")
@@ -148,7 +148,7 @@ async fn an_interrupted_tenant_says_what_it_has_applied() {
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
 }
 
-/// A migration that executes is no wait: it comes to its end, and what follows it is not begun.
+/// An executing migration is not a wait: it completes, and the next one is not started.
 #[tokio::test]
 async fn an_executing_migration_finishes_after_a_signal() {
     let shop = shop(1)
@@ -167,7 +167,7 @@ async fn an_executing_migration_finishes_after_a_signal() {
     assert_eq!(outcome(&run, "t001"), "not-run");
 }
 
-/// Reading ledgers waits for locks as well, and so do the ways back and the making of new tenants.
+/// Reading ledgers waits for locks, too, and so do downgrades and the creation of tenants.
 #[tokio::test]
 async fn other_commands_cancel_their_lock_waits() {
     let (shop, database) = begun(2).await;
@@ -192,9 +192,9 @@ async fn other_commands_cancel_their_lock_waits() {
     assert_eq!(database.sql("SELECT to_regnamespace('tenant_new') IS NULL").await, ["t"]);
 }
 
-/// With one worker, the first tenant is locked until all others are done.
+/// With one worker, the first tenant is locked until all others are finished.
 #[tokio::test]
-async fn a_locked_tenant_is_tried_again_after_the_others() {
+async fn a_locked_tenant_is_retried_after_the_others() {
     let (shop, database) = begun(8).await;
     let mut holder = hold(&database, "LOCK tenant_t001.t1").await;
     let args = ["--all-tenants", "--jobs=1", "--lock-timeout=50ms", "--format=json"];
@@ -208,7 +208,7 @@ async fn a_locked_tenant_is_tried_again_after_the_others() {
     assert_eq!(database.sql(last).await, ["tenant_t001"]);
 }
 
-/// More of them are locked than there are workers: all others come first.
+/// More tenants are locked than there are workers: all others are processed first.
 #[tokio::test]
 async fn locked_tenants_do_not_occupy_workers() {
     for jobs in ["--jobs=1", "--jobs=2"] {
@@ -232,9 +232,9 @@ async fn locked_tenants_do_not_occupy_workers() {
     }
 }
 
-/// The same where each tenant has a database.
+/// The same for tenants with a database each.
 #[tokio::test]
-async fn a_locked_database_is_tried_again_after_the_others() {
+async fn a_locked_database_is_retried_after_the_others() {
     let (shop, databases) = customers(4).await;
     shop.mig_ci(["upgrade", "--all-tenants"]).run().success();
     let shop = shop.file("m/2_b.sql", "ALTER TABLE a ADD b int;");
@@ -250,7 +250,7 @@ async fn a_locked_database_is_tried_again_after_the_others() {
     holder.execute("ROLLBACK").await.unwrap();
     let run = report(&run.wait().success());
     assert_eq!(counts(&run), [4, 0, 0, 0]);
-    // Nothing is left where it never gets the lock, and a signal ends that, too.
+    // Nothing remains if it never gets the lock, and a signal ends that wait, too.
     let shop = shop.file("m/3_c.sql", "ALTER TABLE a ADD c int;");
     let _holder = hold(&databases[0], "LOCK a").await;
     let run = shop
@@ -264,7 +264,7 @@ async fn a_locked_database_is_tried_again_after_the_others() {
     assert_eq!(counts(&run), [3, 0, 0, 1]);
 }
 
-/// While a canary is tried again, nothing else is begun; and its last failure stops the others.
+/// While a canary is retried, no other tenant starts; its final failure stops them.
 #[tokio::test]
 async fn a_locked_canary_keeps_the_others_waiting() {
     let (shop, database) = begun(5).await;
@@ -276,7 +276,7 @@ async fn a_locked_canary_keeps_the_others_waiting() {
     assert_eq!(run.unit("t005").reason(), "1 of the first 2 (--canary) failed");
 }
 
-/// A run waits while another one works on its only target, or while the server goes on with what a killed run has sent.
+/// A run waits while another one processes its only target, or while a backend executes the statement of a killed run.
 #[tokio::test]
 async fn a_signal_ends_a_wait_for_another_run() {
     for is_killed in [false, true] {
@@ -294,7 +294,7 @@ async fn a_signal_ends_a_wait_for_another_run() {
         };
         let args = ["--all-tenants", "--wait=1h", "--format=json"];
         let second = upgrade(&shop, &database, args).start();
-        // It has asked for the target, which the other one has.
+        // It has requested the target, which the other one holds.
         let claims = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
             AND application_name = 'mig-ci upgrade claims' AND state = 'idle' \
             AND query LIKE '%pg_try_advisory_lock(claim)%'";
@@ -317,7 +317,7 @@ async fn a_signal_ends_a_wait_for_another_run() {
     }
 }
 
-/// Signals that come together are one: a terminal signals all processes of a job.
+/// Simultaneous signals count as one: a terminal signals all processes of a job.
 #[tokio::test]
 async fn simultaneous_signals_count_as_one() {
     let (shop, database) = begun(2).await;
@@ -329,9 +329,9 @@ async fn simultaneous_signals_count_as_one() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGINT] {
         run.signal(signal);
     }
-    // Two signals of one kind may be one.
+    // Two signals of one kind may be merged.
     crate::common::until("both kinds of signals", || (run.said(NOTICED) > 1).then_some(()));
-    // A part of the migration is committed: the wait goes on, with the lock that it began with.
+    // A part of the migration is committed: the wait continues with its lock timeout.
     until_waited(&database, "1500 ms").await;
     assert_eq!(run.said("interruption repeated"), 0);
     holder.execute("ROLLBACK").await.unwrap();
@@ -341,7 +341,7 @@ async fn simultaneous_signals_count_as_one() {
     until(&database, SESSIONS, "0").await;
 }
 
-/// A second signal, while the first one waits for a migration that would be left half-done, ends that wait, too.
+/// A second signal, while the run waits for a migration that would be partly applied, ends that wait, too.
 #[tokio::test]
 async fn a_second_signal_cancels_the_remaining_lock_waits() {
     let (shop, database) = begun(2).await;
@@ -352,7 +352,7 @@ async fn a_second_signal_cancels_the_remaining_lock_waits() {
     let mut run = upgrade(&shop, &database, args).start();
     until(&database, WAITING, "1").await;
     let sent = Instant::now();
-    // Signals within a second are one. It waits for as long as there is only that one.
+    // Signals within a second count as one. The wait continues while there is only one.
     while !run.has_ended() {
         run.try_signal(Signal::SIGINT);
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -369,7 +369,7 @@ async fn a_second_signal_cancels_the_remaining_lock_waits() {
     holder.execute("ROLLBACK").await.unwrap();
 }
 
-/// While a migration that executes comes to its end, further signals change nothing, and leave nothing behind.
+/// While an executing migration completes, further signals have no effect, and leave nothing behind.
 #[tokio::test]
 async fn repeated_signals_do_not_cancel_an_executing_migration() {
     let (shop, database) = begun(2).await;
@@ -388,10 +388,10 @@ async fn repeated_signals_do_not_cancel_an_executing_migration() {
     until(&database, SESSIONS, "0").await;
 }
 
-/// On a terminal, before anything is done; what is typed afterwards does not count.
+/// On a terminal, before anything is changed; later input is ignored.
 #[test]
 fn a_signal_ends_the_confirmation_prompt() {
-    // It makes a terminal for a command.
+    // It creates a terminal for a command.
     let Some(script) = peer("script") else { return };
     let config =
         "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"sqlx\"\n";

@@ -1,4 +1,4 @@
-//! How much is risked at once: canaries, a number of failures, locks, time.
+//! Limits of a rollout: canaries, a number of failures, locks, time.
 
 use sqlx::Executor as _;
 
@@ -40,7 +40,7 @@ async fn max_failures_stops_the_rollout() {
     assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["100"]);
 }
 
-/// Whoever holds a lock for long costs one tenant, and nothing half-done.
+/// A lock that is held for long fails one tenant, and leaves nothing partly applied.
 #[tokio::test]
 async fn a_held_lock_is_retried_and_then_fails_the_tenant() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
@@ -54,7 +54,7 @@ async fn a_held_lock_is_retried_and_then_fails_the_tenant() {
     assert_eq!(unit.failure().sqlstate(), "55P03");
     assert_eq!(unit.retries, Some(5));
     assert_eq!(run.counts.upgraded, 5);
-    // It lets go while the next run tries.
+    // The holder releases it while the next run waits.
     let next = upgrade(&shop, &database, ["--all-tenants", "--lock-timeout=2s"]).start();
     until_waited(&database, "0").await;
     holder.execute("ROLLBACK").await.unwrap();
@@ -64,7 +64,7 @@ async fn a_held_lock_is_retried_and_then_fails_the_tenant() {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long_is_not_tried_again() {
+async fn a_statement_timeout_is_not_retried() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "SELECT pg_sleep(60);"));
     let database = with_tenants(&numbered(1)).await;
     let args = ["--all-tenants", "--statement-timeout=200ms", "--format=json"];
@@ -75,9 +75,9 @@ async fn a_statement_that_takes_too_long_is_not_tried_again() {
     assert_eq!(unit.after.as_deref(), Some("1"));
 }
 
-/// What was left before this run is named, with what to do about it.
+/// Leftovers of an earlier run are reported, with a hint.
 #[tokio::test]
-async fn an_invalid_index_is_named_with_its_fix() {
+async fn an_invalid_index_is_reported_with_a_hint() {
     let index = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY t1_plan ON t1 (plan);\n";
     let shop = shop(1);
     let database = with_tenants(&numbered(2)).await;
@@ -92,7 +92,7 @@ async fn an_invalid_index_is_named_with_its_fix() {
     let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
     assert!(run.stdout.contains("could not create unique index"), "{run:?}");
     assert!(run.stdout.contains("it left was dropped: tenant_t001.t1_plan"), "{run:?}");
-    // One that was there before is not, and then it is not even begun.
+    // An index that was invalid before is not dropped, and the migration is not started.
     build(&database, "CREATE UNIQUE INDEX CONCURRENTLY t1_plan ON tenant_t001.t1 (plan)").await;
     database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2").await;
     let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
@@ -119,7 +119,7 @@ async fn partitions_cover_all_tenants() {
     assert_all_once(&database, 11, 2).await;
 }
 
-/// Outside of a transaction nothing undoes a second time: two runs do not do it twice, also if one has lost its claims.
+/// Without a transaction a second execution is not undone: two runs execute a step once, even if one has lost its leases.
 #[tokio::test]
 async fn steps_without_a_transaction_run_once() {
     let count = "-- no-transaction\nUPDATE n SET n = n + 1 RETURNING pg_sleep(0.1);\n";
@@ -133,7 +133,7 @@ async fn steps_without_a_transaction_run_once() {
         WHERE datname = current_database() AND application_name = 'mig-ci upgrade claims'";
     let all = (1..=30).map(|number| format!("SELECT n FROM tenant_t{number:03}.n"));
     let all = all.collect::<Vec<_>>().join(" UNION ALL ");
-    // Again and again while they work: after each second tenant.
+    // Repeatedly during the run: after each second tenant.
     for round in 0..10 {
         let enough = format!("SELECT sum(n) >= {} FROM ({all}) AS a", 2 * round);
         until(&database, &enough, "t").await;
@@ -145,7 +145,7 @@ async fn steps_without_a_transaction_run_once() {
     assert_eq!(database.sql(&format!("SELECT min(n), max(n) FROM ({all}) AS a")).await, ["1|1"]);
 }
 
-/// Whoever is not among the first does not count as one of them.
+/// Other tenants do not count as canaries.
 #[tokio::test]
 async fn canary_counts_canary_tenants_only() {
     let shop = shop(1);
@@ -156,9 +156,9 @@ async fn canary_counts_canary_tenants_only() {
     assert_eq!(counts(&run), [6, 0, 1, 0]);
 }
 
-/// With a database each, nobody knows who has work before it is looked. Whoever has none is no canary.
+/// With a database for each, pending work is known only after a scan. A tenant without pending work is no canary.
 #[tokio::test]
-async fn a_canary_with_a_database_has_work() {
+async fn a_canary_with_a_database_has_pending_work() {
     let (shop, databases) = customers(6).await;
     let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
     let first = ["upgrade", "--tenant", &names[0], "--tenant", &names[1], "--tenant", &names[2]];
@@ -178,7 +178,7 @@ async fn a_canary_with_a_database_has_work() {
     assert_eq!(names, databases.iter().map(|database| &database.name).collect::<Vec<_>>());
 }
 
-/// All addresses are looked at before anything is changed.
+/// All addresses are checked before anything is changed.
 #[tokio::test]
 async fn an_invalid_address_is_reported_before_any_change() {
     let main = postgres().database().await;
@@ -211,7 +211,7 @@ async fn an_invalid_address_is_reported_before_any_change() {
     assert_eq!(main.sql(has_it).await, ["t"]);
 }
 
-/// A view could show another tenant's rows.
+/// A view could contain another tenant's rows.
 #[tokio::test]
 async fn a_ledger_that_is_a_view_is_refused() {
     let shop = shop(1);
@@ -227,7 +227,7 @@ async fn a_ledger_that_is_a_view_is_refused() {
     assert!(message.ends_with("is a view, not a table"), "{message}");
 }
 
-/// What runs outside of a transaction may have been applied whole when its connection breaks: it is not run again.
+/// A step outside of a transaction may be completely applied when its connection breaks: it is not retried.
 #[tokio::test]
 async fn steps_without_a_transaction_are_not_retried_after_a_lost_connection() {
     let sql = "-- no-transaction\nINSERT INTO audit.applied VALUES (current_schema(), 2); SELECT pg_sleep(600);";
@@ -244,7 +244,7 @@ async fn steps_without_a_transaction_are_not_retried_after_a_lost_connection() {
     );
 }
 
-/// What a statement outside of a transaction has done before the failure is not forgotten.
+/// Effects of a statement outside of a transaction before the failure are reported.
 #[tokio::test]
 async fn committed_parts_of_a_failed_migration_are_reported() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "COMMIT; SELECT 1 / 0;"));
@@ -253,7 +253,7 @@ async fn committed_parts_of_a_failed_migration_are_reported() {
     assert!(failed.stdout.contains("the statements before the failure stay applied"), "{failed:?}");
 }
 
-/// Nothing of one tenant's session is there for the next one, whatever a function has left in it.
+/// Session state that a function leaves for one tenant does not reach the next one.
 #[tokio::test]
 async fn temporary_tables_do_not_leak_into_other_tenants() {
     let stage = "CREATE FUNCTION shared.stage() RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
@@ -272,9 +272,9 @@ async fn temporary_tables_do_not_leak_into_other_tenants() {
     }
 }
 
-/// `IF NOT EXISTS` takes an index that is half built for a good one.
+/// `IF NOT EXISTS` accepts an invalid index.
 #[tokio::test]
-async fn an_invalid_index_does_not_become_green() {
+async fn an_invalid_index_does_not_pass() {
     let index =
         "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS t1_u ON t1 ((1));";
     let mut shop = shop(1).file("tenant/2_u.sql", index);
@@ -284,7 +284,7 @@ async fn an_invalid_index_does_not_become_green() {
     build(&database, "CREATE UNIQUE INDEX CONCURRENTLY t1_u ON tenant_t001.t1 ((1))").await;
     for before in ["", "", "-- REINDEX, or: drop index t1_u\n", "DROP INDEX IF EXISTS t1_u_2;\n"] {
         let script = index.replace("CREATE", &format!("{before}CREATE"));
-        // Several statements of one message are a transaction, which the server refuses; so the file says nothing else.
+        // Several statements of one message are a transaction, which the server refuses; so the file has only one.
         shop = match before.contains(';') {
             true => shop.file("tenant/2_u.sql", script.replace("CONCURRENTLY ", "")),
             false => shop.file("tenant/2_u.sql", script),
@@ -292,7 +292,7 @@ async fn an_invalid_index_does_not_become_green() {
         let failed = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
         assert!(failed.stdout.contains("DROP INDEX CONCURRENTLY tenant_t001.t1_u;"), "{failed:?}");
     }
-    // Rebuilt by a statement about it, it is a good one.
+    // After a rebuild by a statement for it, the index is valid.
     database.sql("DELETE FROM tenant_t001.t1 WHERE id = 2").await;
     let repairs = "-- no-transaction\nREINDEX INDEX t1_u; CREATE UNIQUE INDEX IF NOT EXISTS t1_u ON t1 ((1));";
     shop = shop.file("tenant/2_u.sql", repairs);
@@ -301,7 +301,7 @@ async fn an_invalid_index_does_not_become_green() {
     assert_eq!(database.sql(valid).await, ["t"]);
 }
 
-/// A row that no tool would write costs the tenant that has it.
+/// A row that no tool would write fails its tenant.
 #[tokio::test]
 async fn a_ledger_with_a_null_fails_that_tenant_only() {
     let shop = shop(1);

@@ -1,4 +1,4 @@
-//! `MIG_CI_LOG=debug`: the story of one tenant, with the fields of its spans, and no secret in it.
+//! `MIG_CI_LOG=debug`: the log of one tenant, with the fields of its spans, and without secrets.
 
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _};
@@ -6,7 +6,7 @@ use sqlx::{Connection as _, Executor as _};
 use super::{migration, numbered, shop, upgrade, with_tenants};
 use crate::common::{Command, postgres, project};
 
-/// What mig-ci itself logs, without progress, and without what libraries log.
+/// The log of mig-ci itself, without progress and without the log of libraries.
 fn log(stderr: &str) -> Vec<Value> {
     let lines = stderr.lines().map(|line| serde_json::from_str(line).unwrap());
     let is_own = |line: &Value| line["module"].as_str().is_some_and(|it| it.starts_with("mig_ci"));
@@ -22,7 +22,7 @@ fn messages<'l>(lines: &[&'l Value]) -> Vec<&'l str> {
 }
 
 #[tokio::test]
-async fn the_log_tells_the_story_of_one_tenant_of_an_upgrade() {
+async fn the_log_shows_all_steps_of_one_tenant_of_an_upgrade() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
     let database = with_tenants(&numbered(2)).await;
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
@@ -47,8 +47,7 @@ async fn the_log_tells_the_story_of_one_tenant_of_an_upgrade() {
     assert!(last > 1);
     let of = |attempt: u64| -> Vec<&Value> {
         let of_attempt = of_tenant.iter().copied().filter(|line| line["attempt"] == attempt);
-        // Sessions are shared: which attempt opens one is not a part of the story. Nor is how fast the server ends the session
-        // of the attempt before.
+        // Sessions are shared: the attempt that opens one, and the time until the server ends the previous one, vary.
         let others = ["connected", "execution lock is held: asking again"];
         of_attempt.filter(|line| !others.iter().any(|other| line["message"] == *other)).collect()
     };
@@ -83,7 +82,7 @@ async fn the_log_tells_the_story_of_one_tenant_of_an_upgrade() {
 }
 
 #[test]
-fn the_log_tells_the_story_of_one_tenant_of_a_verification() {
+fn the_log_shows_all_steps_of_one_tenant_of_a_verification() {
     let app = project()
         .file(
             "mig-ci.toml",
@@ -132,7 +131,7 @@ fn the_log_tells_the_story_of_one_tenant_of_a_verification() {
     assert_eq!(failed["migration"], "2_b.sql");
     assert!(failed["reason"].as_str().unwrap().contains("no_such_column"), "{failed}");
     assert_eq!(of_tenant.last().unwrap()["verdict"], "failed");
-    // Other tenants at work at the same time could have removed the column.
+    // Other concurrent tenants could have removed the column.
     let ended = with_log(app.verify()).arg("--jobs=2").run().exit(1);
     let all = log(&ended.stderr);
     let again = all.iter().find(|line| line["message"] == "replaying again").unwrap();
@@ -142,9 +141,9 @@ fn the_log_tells_the_story_of_one_tenant_of_a_verification() {
     assert_eq!((&end["message"], &end["attempt"]), (&"finished".into(), &2.into()));
 }
 
-/// The reason of a failure quotes SQL text, so what is masked in reports has to be masked here.
+/// The message of a failure quotes SQL text, so the log is masked like reports.
 #[test]
-fn no_secret_is_in_the_log() {
+fn the_log_contains_no_secret() {
     const PASSWORD: &str = "pl4nted-in-the-log";
     let sql = format!("DO $$ BEGIN RAISE EXCEPTION 'x {PASSWORD} y'; END $$;\n");
     let app = project()

@@ -1,4 +1,4 @@
-//! Two hundred tenants, and everything that can go wrong while they are upgraded.
+//! Two hundred tenants, with failures during their upgrade.
 
 use std::time::{Duration, Instant};
 
@@ -16,16 +16,16 @@ use crate::common::{Database, Interceptor, Postgres, Project, Running, StopPoint
 const TENANTS: usize = 200;
 const MIGRATIONS: usize = 4;
 
-/// Killed before or after any message to the server, the next run goes on: each migration is applied once.
+/// If a run is killed before or after any message to the server, the next run continues: each migration is applied once.
 #[tokio::test]
-async fn runs_that_are_killed_between_messages_apply_each_migration_once() {
+async fn killed_runs_apply_each_migration_once() {
     let (mut random, rounds) = random_rounds(20_261_127, 50, 300);
     let shop = shop(MIGRATIONS);
     let database = with_tenants(&numbered(TENANTS)).await;
     let interceptor = Interceptor::to(&database);
     for round in 0..rounds {
         let run = shop.mig_ci(["upgrade", "--all-tenants", "--jobs=4"]);
-        // The beginning of a run takes about twenty messages, one tenant one or two. Far more are left than all rounds do.
+        // The start of a run takes about twenty messages, one tenant one or two. Far more remain than all rounds apply.
         let messages = random.usize(0..if round < 10 { 20 } else { 30 });
         let point = any_stop_point(&mut random);
         kill_after(run.env("SHOP_URL", interceptor.url()), &interceptor, messages, point);
@@ -35,7 +35,7 @@ async fn runs_that_are_killed_between_messages_apply_each_migration_once() {
     assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
-/// Each of them has each migration once, is at the head and in one shape, and nothing is anywhere else.
+/// Each tenant has each migration once, is at the head with the same shape, and no other schema has any.
 async fn assert_all_at_head(shop: &Project, database: &Database, tenants: usize) {
     assert_all_once(database, tenants, MIGRATIONS).await;
     let status = shop.mig_ci(["status", "--all-tenants", "--check"]);
@@ -46,8 +46,8 @@ async fn assert_all_at_head(shop: &Project, database: &Database, tenants: usize)
     assert_eq!(database.sql(elsewhere).await, ["audit shared"], "nothing is anywhere else");
 }
 
-/// Some have rows that a migration cannot live with, and somebody holds a lock on another one: the others go on, and what is
-/// left is done once that is over.
+/// Some have rows that violate a migration, and one is locked: the others continue, and the remaining ones are upgraded
+/// after a fix.
 #[tokio::test]
 async fn resume_repeats_failed_tenants_only() {
     let shop = shop(MIGRATIONS).file(
@@ -66,7 +66,7 @@ async fn resume_repeats_failed_tenants_only() {
     let run = upgrade(&shop, &database, args).arg("--output=json=r.json").run().exit(1);
     let run = report(&run);
     assert_eq!(counts(&run), [193, 1, 7, 0]);
-    // Three causes at most: the lock, and what the rows lead to.
+    // Three causes at most: the lock, and the consequences of the rows.
     assert!(run.findings.len() <= 3, "{run}");
     holder.execute("ROLLBACK").await.unwrap();
     holder.close().await.unwrap();
@@ -78,7 +78,7 @@ async fn resume_repeats_failed_tenants_only() {
     assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
-/// Two and four runs at once, as on several machines: they share the work, and nothing is done twice.
+/// Two and four concurrent runs, as on several machines: they share the work, and nothing is applied twice.
 #[tokio::test]
 async fn concurrent_runs_share_the_work() {
     for runs in [2, 4] {
@@ -94,12 +94,12 @@ async fn concurrent_runs_share_the_work() {
             assert_eq!((counts.failed, counts.not_run), (0, 0));
             upgraded += counts.upgraded;
         }
-        // The shared track is upgraded by one of them, too.
+        // One of them upgrades the shared track, too.
         assert_eq!(upgraded, TENANTS as u64 + 1, "no tenant twice, none left out");
     }
 }
 
-/// Sessions that the server ends in the middle are opened again; what was applied is read from the ledger.
+/// Sessions that the server terminates are reopened; the ledger tells what was applied.
 #[tokio::test]
 async fn terminated_connections_are_reopened() {
     let shop = shop(MIGRATIONS);
@@ -110,14 +110,14 @@ async fn terminated_connections_are_reopened() {
     let running = shop.mig_ci(["upgrade", "--all-tenants", "--jobs=4", "--format=json"]);
     let mut running = running.env("SHOP_URL", interceptor.url()).start();
     step_until_applied(&database, &interceptor, &mut running, 1).await;
-    // One at a time: the one that claims, or one that works.
+    // One session at a time: the one with the leases, or a worker's.
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity \
         WHERE datname = current_database() AND application_name LIKE 'mig-ci upgrade%' \
         ORDER BY random() LIMIT 1) AS one";
     for round in 0..15 {
         loop {
             assert!(interceptor.is_stopped(&mut running), "{round}: {:?}", running.wait());
-            // There may be no session at this moment: the last one was cut before.
+            // There may be no session at this moment: the last one has just been terminated.
             let is_cut = database.sql(cut).await == ["1"];
             interceptor.stop_after(random.usize(5..12), any_stop_point(&mut random));
             if is_cut {
@@ -128,7 +128,7 @@ async fn terminated_connections_are_reopened() {
     interceptor.release();
     let outcome = running.wait();
     let run = report(&outcome);
-    // A run can be unlucky more often than it tries again; the next one is not.
+    // A run can lose more often than it retries; the next one does not.
     if !outcome.status.success() {
         assert!(run.counts.failed > 0, "{run}");
         upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -136,7 +136,7 @@ async fn terminated_connections_are_reopened() {
     assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
-/// Lets a run go on until so many migrations of tenants are applied, and stops it then.
+/// Lets a run continue until this number of tenant migrations is applied, and then stops it.
 async fn step_until_applied(
     database: &Database,
     interceptor: &Interceptor,
@@ -150,16 +150,17 @@ async fn step_until_applied(
     }
 }
 
-/// The server has no room: those that come later get in once there is some.
+/// The server has no free connection: later sessions wait for one.
 #[tokio::test]
 async fn a_full_server_is_retried() {
-    // Eight workers share three places, and one that gets none within all of its retries has failed: a run over many
-    // tenants would take longer than that on a slow machine.
+    // Eight workers share three connections, and one that gets none in all of its attempts fails: more tenants would take
+    // longer than that on a slow machine.
     const FEW: usize = 40;
     let shop = shop(MIGRATIONS);
-    let server: &'static Postgres = Box::leak(Box::new(Postgres::start_with_room_for(5)));
+    let server: &'static Postgres = Box::leak(Box::new(Postgres::start_with_connection_limit(5)));
     let database = with_tenants_on(server, &numbered(FEW)).await;
-    // All of it is somebody else's at first, and a part of it to the end. A session that has ended keeps its place for a moment.
+    // Other sessions use all connections at first, and some until the end. A terminated session keeps its connection for a
+    // moment.
     let (mut sessions, begun) = (Vec::new(), Instant::now());
     while sessions.len() < 5 {
         match PgConnection::connect(&database.url()).await {
@@ -184,7 +185,7 @@ async fn a_full_server_is_retried() {
     assert_all_at_head(&shop, &database, FEW).await;
 }
 
-/// An interrupted run says how far it came, and the next one goes on.
+/// An interrupted run reports its progress, and the next one continues.
 #[tokio::test]
 async fn an_interrupted_run_ends_in_order() {
     let shop = shop(MIGRATIONS);
@@ -206,7 +207,7 @@ async fn an_interrupted_run_ends_in_order() {
     assert_all_at_head(&shop, &database, TENANTS).await;
 }
 
-/// One that takes long keeps nobody waiting but itself.
+/// A slow tenant delays only itself.
 #[tokio::test]
 async fn a_slow_tenant_does_not_delay_others() {
     let names = numbered(12);

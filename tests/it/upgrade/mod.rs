@@ -1,4 +1,4 @@
-//! `mig-ci upgrade` on real databases: one, one tenant, and all of them.
+//! `mig-ci upgrade` on real databases: one database, one tenant, and all tenants.
 
 mod client_settings;
 mod concurrent_index;
@@ -38,7 +38,7 @@ use crate::common::{
     Command, Database, Interceptor, Outcome, Postgres, Project, StopPoint, postgres, project,
 };
 
-/// Each migration writes down that it ran, and where: whatever was applied twice is there twice.
+/// Each migration records its execution and schema: a repeated one is there twice.
 pub(super) fn migration(number: usize, sql: &str) -> String {
     format!("INSERT INTO audit.applied VALUES (current_schema(), {number});\n{sql}\n")
 }
@@ -67,7 +67,7 @@ pub(super) fn shop(migrations: usize) -> Project {
     })
 }
 
-/// A database with schemas for some tenants, and the table of what was applied.
+/// A database with schemas for some tenants, and the table of executions.
 pub(super) async fn with_tenants(names: &[String]) -> Database {
     with_tenants_on(postgres(), names).await
 }
@@ -88,7 +88,7 @@ pub(super) async fn with_tenants_on(server: &'static Postgres, names: &[String])
     database
 }
 
-/// Tenants with a database each, and a project that makes a table `a` in them.
+/// Tenants with a database each, and a project that creates a table `a` in them.
 pub(super) async fn customers(count: usize) -> (Project, Vec<Database>) {
     let main = postgres().database().await;
     let mut databases = Vec::new();
@@ -117,7 +117,7 @@ pub(super) fn upgrade<const N: usize>(
     shop.mig_ci(["upgrade"]).args(args).env("SHOP_URL", database.url())
 }
 
-/// Starts a run, stops it after so many messages, and kills it there. Its address has to be the interceptor's.
+/// Starts a run, stops it after this number of messages, and kills it there. Its address must be the interceptor's.
 ///
 /// # Panics
 /// If it ends before.
@@ -141,14 +141,14 @@ pub(super) fn any_stop_point(random: &mut fastrand::Rng) -> StopPoint {
     if random.bool() { StopPoint::BeforeServer } else { StopPoint::BeforeBinary }
 }
 
-/// The report on stdout, which fits its schema.
+/// The report on stdout, which matches its schema.
 #[track_caller]
 pub(super) fn report(outcome: &Outcome) -> UpgradeReport {
     assert_eq!(json_of(outcome)["schema"], "mig-ci.upgrade/1");
     UpgradeReport::parse(&outcome.stdout)
 }
 
-/// What a command wrote to stdout as JSON, which fits its schema.
+/// The JSON on stdout, which matches its schema.
 #[track_caller]
 pub(super) fn json_of(outcome: &Outcome) -> Value {
     let json = serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome:?}"));
@@ -168,7 +168,7 @@ fn assert_fits(report: &Value) {
     assert_eq!(errors, [""; 0]);
 }
 
-/// What has become of a unit: `upgraded`, `failed` ….
+/// The outcome of a unit: `upgraded`, `failed` ….
 #[track_caller]
 pub(super) fn outcome(report: &UpgradeReport, name: &str) -> &'static str {
     report.unit(name).outcome.into()
@@ -180,13 +180,13 @@ pub(super) fn counts(report: &UpgradeReport) -> [u64; 4] {
     [counts.upgraded, counts.up_to_date, counts.failed, counts.not_run]
 }
 
-/// Each tenant has each migration, once, and no other tenant's.
+/// Each tenant has each migration once, and none of another tenant.
 pub(super) async fn assert_all_once(database: &Database, tenants: usize, migrations: usize) {
     let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
     let number = tenants * migrations;
     assert_eq!(all.await, [format!("{number}|{number}")], "applied, and applied once");
     let ledgers = "SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'";
-    // The shared one besides.
+    // The shared track's one in addition.
     assert_eq!(database.sql(ledgers).await, [(tenants + 1).to_string()]);
     let tables = "SELECT count(*) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
         WHERE relkind = 'r' AND nspname LIKE 'tenant\\_%' AND relname <> '_sqlx_migrations'";

@@ -1,5 +1,5 @@
-//! What migrations can see of how they are sent: each case is run by the real tool and by mig-ci, and has to leave the same
-//! data. Times and numbers differ from run to run; what is compared is which of them are equal.
+//! Effects of the way in which migrations are sent: each case runs with the real tool and with mig-ci, and must leave the
+//! same data. Times and numbers differ between runs, so only their equality is compared.
 
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
@@ -7,14 +7,14 @@ use sqlx::{Connection as _, PgConnection};
 use super::round_trips::queries;
 use crate::common::{Database, Project, Wire, peer, postgres, project};
 
-/// Migrations, and the query that shows what they have left.
+/// Migrations, and the query that shows their effects.
 struct Case<'a> {
     name: &'a str,
     files: &'a [&'a str],
     shows: &'a str,
 }
 
-/// What one statement sees: the message, and the times and the number of its transaction.
+/// The observations of one statement: the message, and the times and the ID of its transaction.
 const SEEN: &str = "CREATE TABLE seen (step int, message text DEFAULT current_query(), begun timestamptz DEFAULT now(), \
     sent timestamptz DEFAULT statement_timestamp(), xid xid8 DEFAULT pg_current_xact_id());\n\
     CREATE FUNCTION note(step int) RETURNS int LANGUAGE sql AS 'INSERT INTO seen (step) VALUES ($1) RETURNING step';\n\
@@ -97,7 +97,7 @@ const CASES: [Case<'static>; 13] = [
     Case {
         name: "an event trigger sees definitions",
         files: &[SEEN, "CREATE TABLE a ();", "CREATE TABLE b ();"],
-        // Making a ledger that is there already is the tool's own affair.
+        // Creating a ledger that exists is specific to the tool.
         shows: "SELECT step, message, dense_rank() OVER (ORDER BY begun), dense_rank() OVER (ORDER BY sent) FROM seen \
                 WHERE message NOT LIKE '%CREATE TABLE IF NOT EXISTS%' ORDER BY xid, step, message",
     },
@@ -109,7 +109,7 @@ const CASES: [Case<'static>; 13] = [
             "CREATE TABLE a ();",
             "CREATE TABLE b ();",
         ],
-        // The tools write a row with parameters, we write one with constants.
+        // The tools write a row with parameters, mig-ci with literals.
         shows: "SELECT step, substr(btrim(message, E' \\n'), 1, 11), dense_rank() OVER (ORDER BY begun), \
                 dense_rank() OVER (ORDER BY sent) FROM seen ORDER BY xid",
     },
@@ -172,7 +172,7 @@ const CASES: [Case<'static>; 13] = [
     },
 ];
 
-/// Only a superuser makes an event trigger.
+/// Only a superuser can create an event trigger.
 const EVENT_TRIGGER: &str = "CREATE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS \
     $$ BEGIN IF to_regproc('public.note') IS NOT NULL THEN PERFORM public.note(2); END IF; END $$; \
     CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.watch();";
@@ -212,7 +212,7 @@ async fn upgrade_leaves_the_data_that_sqlx_leaves() {
         upgrade(&shop, &ours);
         let expected = theirs.sql(case.shows).await;
         assert_eq!(ours.sql(case.shows).await, expected, "{}", case.name);
-        // The second run finds watchers that are there already.
+        // In the second run the triggers already exist.
         let more = ["CREATE TABLE m1 ();", "CREATE TABLE m2 ();", "COMMENT ON TABLE m1 IS 'x';"];
         let next = case.files.len() + 1;
         let shop = more
@@ -229,7 +229,7 @@ async fn upgrade_leaves_the_data_that_sqlx_leaves() {
     }
 }
 
-/// The same scripts by dbmate, whose driver sends them in other words.
+/// The same scripts with dbmate, whose driver sends them differently.
 #[tokio::test]
 async fn upgrade_leaves_the_data_that_dbmate_leaves() {
     let Some(dbmate) = peer("dbmate") else { return };
@@ -263,7 +263,7 @@ async fn upgrade_leaves_the_data_that_dbmate_leaves() {
     }
 }
 
-/// The server parses a message as a whole: what it cannot read keeps nothing of the migrations before from being applied.
+/// The server parses a message as a whole: a syntax error must not prevent earlier migrations from being applied.
 #[tokio::test]
 async fn a_migration_that_cannot_be_parsed_is_the_only_one_that_fails() {
     for (name, wrong) in [
@@ -291,9 +291,9 @@ async fn a_migration_that_cannot_be_parsed_is_the_only_one_that_fails() {
     }
 }
 
-/// `verify` replays the same: a script that fails where it sees more than its tool would have sent passes.
+/// `verify` sends the same messages: a script that would fail in a larger message passes.
 #[tokio::test]
-async fn verify_shows_a_script_what_its_tool_shows_it() {
+async fn verify_sends_observing_scripts_as_their_tool_does() {
     let refuses = "DO $$ BEGIN IF EXISTS (SELECT FROM seen WHERE message LIKE '%COMMIT%' OR message LIKE '%sqlx_migrations%' \
         OR begun = sent) THEN RAISE EXCEPTION 'seen: %', (SELECT string_agg(message, ',') FROM seen); END IF; END $$;";
     let config = "[databases.users]\nmigrations = \"m\"\nformat = \"sqlx\"\n";
@@ -306,9 +306,9 @@ async fn verify_shows_a_script_what_its_tool_shows_it() {
     shop.verify().args(["--no-base"]).run().success();
 }
 
-/// How many messages it takes: definitions go together, and each other migration goes as its tool sends it.
+/// The number of messages: definitions are batched, and each other migration is sent as by its tool.
 #[tokio::test]
-async fn definitions_share_a_message_and_nothing_else_does() {
+async fn only_definitions_share_a_message() {
     let database = postgres().database().await;
     let config =
         "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"sqlx\"\n";

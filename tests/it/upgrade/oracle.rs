@@ -1,4 +1,4 @@
-//! Beside the real tools: what mig-ci has applied is applied for them, and what they have begun mig-ci finishes.
+//! Interoperability with the real tools: migrations of mig-ci count as applied for them, and mig-ci continues after them.
 
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
@@ -16,7 +16,7 @@ async fn by_sqlx(shop: &Project, database: &Database, to: Option<i64>) {
     session.close().await.unwrap();
 }
 
-/// What a tool says that succeeds.
+/// The output of a tool that succeeds.
 fn ran(mut command: std::process::Command) -> String {
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -32,7 +32,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn sqlx_and_mig_ci_go_on_from_each_other() {
+async fn sqlx_and_mig_ci_continue_after_each_other() {
     let config =
         "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"sqlx\"\n";
     let shop = project().file("mig-ci.toml", config);
@@ -43,12 +43,12 @@ async fn sqlx_and_mig_ci_go_on_from_each_other() {
     let upgrade = |database: &Database| {
         shop.mig_ci(["upgrade"]).env("SHOP_URL", database.url()).run().success()
     };
-    // All by mig-ci: sqlx finds nothing to do, and nothing wrong.
+    // All by mig-ci: sqlx finds nothing to do, and no error.
     upgrade(&ours);
     by_sqlx(&shop, &ours, None).await;
     assert_eq!(ours.sql(rows).await, ["1 2 3 4"]);
     assert_eq!(ours.sql("SELECT count(*) FROM a").await, ["2"]);
-    // Half by sqlx: mig-ci does the rest.
+    // Half by sqlx: mig-ci applies the rest.
     by_sqlx(&shop, &theirs, Some(2)).await;
     let rest = upgrade(&theirs);
     assert!(rest.stdout.contains("2 → 4, 2 migrations"), "{rest:?}");
@@ -60,10 +60,10 @@ async fn sqlx_and_mig_ci_go_on_from_each_other() {
     );
 }
 
-/// The command-line tool itself, tenant by tenant, as loops around it do: its own list says "installed" for each migration,
-/// it has nothing to do after mig-ci, and mig-ci does what it has left.
+/// The command-line tool, tenant by tenant, as in a loop: it lists each migration of mig-ci as "installed" and has nothing
+/// to do, and mig-ci applies the rest after it.
 #[tokio::test]
-async fn sqlx_cli_and_mig_ci_go_on_from_each_other() {
+async fn sqlx_cli_and_mig_ci_continue_after_each_other() {
     let Some(sqlx) = peer("sqlx") else { return };
     let names = numbered(6);
     let (shop, database) = (shop(4), with_tenants(&names).await);
@@ -92,7 +92,7 @@ async fn sqlx_cli_and_mig_ci_go_on_from_each_other() {
         assert_eq!(installed(tenant), 4);
     }
     assert_all_once(&database, 6, 4).await;
-    // What it undoes is undone for mig-ci, and the other way round.
+    // Migrations that it reverts are reverted for mig-ci, and vice versa.
     let shop = shop.file("tenant/5_x.up.sql", migration(5, "CREATE TABLE x ();"));
     let shop = shop.file("tenant/5_x.down.sql", "DROP TABLE x;");
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -106,7 +106,7 @@ async fn sqlx_cli_and_mig_ci_go_on_from_each_other() {
 }
 
 #[tokio::test]
-async fn dbmate_and_mig_ci_go_on_from_each_other() {
+async fn dbmate_and_mig_ci_continue_after_each_other() {
     let Some(dbmate) = peer("dbmate") else { return };
     let config =
         "[databases.users]\nurl = \"${SHOP_URL}\"\nmigrations = \"m\"\nformat = \"dbmate\"\n";

@@ -1,4 +1,4 @@
-//! Ledgers outside of all search paths, ledgers that show some rows alone, and files of the tools that name another ledger: nothing
+//! Ledgers outside of all search paths, ledgers with hidden rows, and files of the tools that name another ledger: nothing
 //! is applied a second time, and `create` leaves nothing behind.
 
 use super::contradictions::{ACCOUNTS, bank, one, ran, run, says};
@@ -11,15 +11,15 @@ fn dbmate_text() -> String {
     format!("-- migrate:up\n{ACCOUNTS}-- migrate:down\n")
 }
 
-/// The line that a refusal prints, to be copied.
+/// The line in a refusal that can be copied.
 fn printed_line(text: &str) -> String {
     let begin = text.find("other-ledgers = [").unwrap_or_else(|| panic!("{text}"));
     text[begin..].lines().next().unwrap().to_owned()
 }
 
-/// Each tool's own schema, with the tables that its `CREATE TABLE` makes there.
+/// Each tool's own schema, with the tables of its `CREATE TABLE`.
 #[tokio::test]
-async fn ledgers_in_schemas_of_their_tools_are_seen() {
+async fn ledgers_in_schemas_of_their_tools_are_detected() {
     for (sql, tool) in [
         (
             "CREATE SCHEMA drizzle; CREATE TABLE drizzle.__drizzle_migrations (id serial, hash text, created_at bigint)",
@@ -59,9 +59,9 @@ async fn ledgers_in_schemas_of_their_tools_are_seen() {
     }
 }
 
-/// The tables of other products are no ledgers of these migrations.
+/// Tables of other products are not ledgers of these migrations.
 #[tokio::test]
-async fn schemas_and_tables_of_an_application_are_none() {
+async fn schemas_and_tables_of_an_application_are_not_ledgers() {
     let database = bank().await;
     let sql = "CREATE SCHEMA storage; CREATE TABLE storage.migrations (id int, name text, hash text, executed_at timestamp); \
         CREATE SCHEMA drizzle; CREATE TABLE drizzle.forecasts (id int, hash text); \
@@ -74,9 +74,9 @@ async fn schemas_and_tables_of_an_application_are_none() {
     assert_eq!(database.sql("SELECT cents FROM accounts").await, ["500"]);
 }
 
-/// dbmate itself keeps its ledger in another schema. Without a ledger, or with an empty one, the other counts.
+/// dbmate can keep its ledger in another schema. Without a ledger, or with an empty one, the other is decisive.
 #[tokio::test]
-async fn a_ledger_that_the_tool_keeps_elsewhere_is_seen() {
+async fn a_ledger_in_another_schema_is_detected() {
     let Some(dbmate) = peer("dbmate") else { return };
     let shop = one(DBMATE, "m/1_a.sql", &dbmate_text());
     let database = bank().await;
@@ -96,15 +96,15 @@ async fn a_ledger_that_the_tool_keeps_elsewhere_is_seen() {
     database.sql("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)").await;
     says(&run(&shop, ["upgrade"], database.url()).run(), 1, &[line]);
     assert_eq!(database.sql("SELECT cents FROM accounts").await, ["500"]);
-    // One that has rows of its own is believed.
+    // A ledger with rows of its own is used.
     database.sql("INSERT INTO schema_migrations VALUES ('1')").await;
     run(&shop, ["upgrade"], database.url()).run().success();
     assert_eq!(database.sql("SELECT cents FROM accounts").await, ["500"]);
 }
 
-/// Another named database of the project may live in the same real one, by an address that is spelt otherwise.
+/// Another named database of the project may be in the same real one, with a differently written address.
 #[tokio::test]
-async fn ledgers_of_the_projects_other_databases_contradict_nothing() {
+async fn ledgers_of_the_projects_other_databases_are_no_contradiction() {
     let database = postgres().database().await;
     database.sql("CREATE SCHEMA a; CREATE SCHEMA b").await;
     let of = |name: &str| {
@@ -122,9 +122,9 @@ async fn ledgers_of_the_projects_other_databases_contradict_nothing() {
     }
 }
 
-/// Row-level security shows no rows to a role without a policy, and says nothing.
+/// Row-level security silently hides rows from a role without a policy.
 #[tokio::test]
-async fn a_ledger_that_hides_its_rows_is_not_believed() {
+async fn a_ledger_with_hidden_rows_is_refused() {
     let database = bank().await;
     let shop = one("format = \"plain\"", "m/1_a.sql", ACCOUNTS);
     run(&shop, ["upgrade"], database.url()).run().success();
@@ -144,7 +144,8 @@ async fn a_ledger_that_hides_its_rows_is_not_believed() {
     assert_eq!(database.sql("SELECT cents FROM accounts").await, ["500"]);
 }
 
-/// The tools read `.env` where they are started, unless the environment has the variable; dbmate keeps its rows in a dump.
+/// The tools read `.env` in their working directory, unless the environment has the variable; dbmate's dump contains its
+/// rows.
 #[tokio::test]
 async fn files_of_the_tool_that_name_another_ledger_are_refused() {
     let shared = "search_path=shop";
@@ -182,9 +183,9 @@ async fn files_of_the_tool_that_name_another_ledger_are_refused() {
     }
 }
 
-/// The same values, values that the environment takes the place of, and variables of others.
+/// Equal values, values that the environment overrides, and variables of other programs.
 #[tokio::test]
-async fn files_of_the_tool_that_say_the_same_are_no_contradiction() {
+async fn files_of_the_tool_with_equal_values_are_no_contradiction() {
     for (config, beside, text) in [
         (
             DBMATE,
@@ -220,7 +221,7 @@ async fn files_of_the_tool_that_say_the_same_are_no_contradiction() {
 }
 
 #[tokio::test]
-async fn create_leaves_nothing_behind_where_its_look_refuses() {
+async fn create_leaves_nothing_behind_after_a_refusal() {
     let database = with_tenants(&[]).await;
     database
         .sql("CREATE SCHEMA drizzle; CREATE TABLE drizzle.__drizzle_migrations (id int, hash text)")
@@ -247,9 +248,9 @@ fn customers(url: &str) -> Project {
     project().file("mig-ci.toml", config).file("m/1_a.sql", "CREATE TABLE a ();")
 }
 
-/// The settings of a role hold in every database that it makes.
+/// The settings of a role apply to every database that it creates.
 #[tokio::test]
-async fn create_leaves_no_database_behind_either() {
+async fn create_leaves_no_database_behind_after_a_refusal() {
     let main = postgres().database().await;
     let template = format!("{}_t", main.name);
     let role = "CREATE ROLE {r} LOGIN CREATEDB PASSWORD 'x'; ALTER ROLE {r} SET search_path = information_schema";

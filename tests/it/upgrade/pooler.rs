@@ -1,4 +1,4 @@
-//! A real PgBouncer in front of the server: it is recognised, and nothing is done through it.
+//! A real PgBouncer in front of the server: it is detected, and nothing is done through it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,7 +21,7 @@ impl PgBouncer {
     fn start(program: &PathBuf, more: &str) -> Self {
         let folder = tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        // Whoever it runs as has to read it.
+        // The user that it runs as must be able to read it.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let server = postgres().tcp_url("postgres");
         let (user, rest) = server["postgres://".len()..].split_once(':').unwrap();
@@ -58,7 +58,7 @@ async fn pgbouncer_is_detected_and_refused() {
     let Some(program) = peer("pgbouncer") else { return };
     let database = with_tenants(&numbered(2)).await;
     let shop = shop(1);
-    // As it is set up by default, and as the documents of many drivers say.
+    // With its default configuration, and as in the documentation of many drivers.
     for more in ["", "ignore_startup_parameters = extra_float_digits,options"] {
         let pooler = PgBouncer::start(&program, more);
         let run = shop.mig_ci(["upgrade", "--all-tenants"]).env("SHOP_URL", pooler.url(&database));

@@ -1,4 +1,4 @@
-//! What is told while it works.
+//! The progress output of a run.
 
 use serde_json::Value;
 use sqlx::Executor as _;
@@ -35,7 +35,7 @@ async fn a_log_collector_gets_an_object_for_each_event() {
 }
 
 #[test]
-fn a_replay_is_told_the_same_way() {
+fn a_replay_has_the_same_events() {
     let shop = project().file("migrations/1.sql", "CREATE TABLE a (id int);");
     let all = objects(&shop.verify().arg("--log-format=json").run().success().stderr);
     let events: Vec<_> = all.iter().map(|line| line["event"].as_str().unwrap()).collect();
@@ -45,9 +45,9 @@ fn a_replay_is_told_the_same_way() {
     assert_eq!(objects(&note.success().stderr)[0]["event"], "note");
 }
 
-/// Errors are for the collector, too, and nothing else comes between.
+/// Errors are objects, too, and there is no other output.
 #[test]
-fn an_error_is_an_object_too() {
+fn an_error_is_an_object() {
     let shop = project().file("mig-ci.toml", "[databases.users]\nmigration = \"m\"\n");
     let run = shop.mig_ci(["upgrade", "--log-format", "json", "--color=always"]).run().exit(3);
     let lines = objects(&run.stderr);
@@ -63,7 +63,7 @@ fn an_error_is_an_object_too() {
     assert_eq!(objects(&quiet.stderr).len(), 1);
 }
 
-/// Whoever waits for a lock without end is named, so that somebody can look for whom.
+/// A tenant that waits for a lock without a timeout is reported, so that the holder can be found.
 #[tokio::test]
 async fn a_wait_without_timeout_is_reported() {
     let shop = shop(1).file("tenant/2_x.sql", migration(2, "ALTER TABLE t1 ADD x int;"));
@@ -71,7 +71,7 @@ async fn a_wait_without_timeout_is_reported() {
     upgrade(&shop, &database, ["--all-tenants", "1"]).run().success();
     let mut holder = hold(&database, "LOCK tenant_t002.t1").await;
     let waiting = upgrade(&shop, &database, ["--all-tenants", "--lock-timeout=0"]).start();
-    // This thread may wait: the lock is held by the server.
+    // This thread may block: the server holds the lock.
     waiting.says("2 of 3 done");
     waiting.says("; tenant t002 is at 2_x.sql for ");
     holder.execute("ROLLBACK").await.unwrap();

@@ -1,5 +1,5 @@
-//! Tenants that change the same objects at once: what passes one after the other passes beside each other, and what fails
-//! one after the other fails.
+//! Tenants that change the same objects concurrently: migrations that pass serially pass concurrently, and migrations that
+//! fail serially fail.
 
 use super::{counts, numbered, report, shop, upgrade, with_tenants};
 use crate::common::Database;
@@ -7,9 +7,9 @@ use crate::common::upgrade_report::UpgradeReport;
 
 const TENANTS: usize = 60;
 
-/// Waits until another worker is in the middle of its script as well: it waits here, or for a lock. A session that is young
-/// waits for a second, so that the first tenants meet on a slow machine too; later the pause is short. Where there is one
-/// worker, there is none.
+/// Waits until another worker is in the middle of its script as well: waiting here, or for a lock. A new session waits for a
+/// second, so that the first tenants overlap on a slow machine, too; later the pause is short. With one worker there is
+/// none.
 const MEET: &str = "CREATE FUNCTION public.meet() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE born CONSTANT timestamptz := (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid());
 BEGIN
@@ -25,7 +25,7 @@ BEGIN
     END LOOP;
 END $$";
 
-/// Migrations that many tenants have in common. In the middle of each, tenants meet.
+/// Migrations in whose middle many tenants overlap.
 const SHARED: [(&str, &str); 14] = [
     ("extension", "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;"),
     ("schema", "CREATE SCHEMA IF NOT EXISTS common; SELECT public.meet();"),
@@ -96,7 +96,7 @@ async fn run(script: &str, jobs: &str) -> (UpgradeReport, Database) {
     (report(&run), database)
 }
 
-/// What the database holds apart from times of application.
+/// The content of the database without times of application.
 async fn shape(database: &Database) -> Vec<String> {
     let mut all = Vec::new();
     for query in [
@@ -129,7 +129,7 @@ async fn migrations_that_pass_serially_pass_concurrently() {
     assert!(all >= 5, "{all} retries: the tenants did not meet");
 }
 
-/// These fail for a reason of their own: the first tenant takes what the others want.
+/// These fail by themselves: the first tenant takes what the others need.
 #[tokio::test]
 async fn migrations_that_fail_serially_fail_concurrently() {
     for (script, is_retried) in [
@@ -146,7 +146,7 @@ async fn migrations_that_fail_serially_fail_concurrently() {
     }
 }
 
-/// A sequence advances although its transaction is rolled back: the second try of this would pass.
+/// A sequence advances although its transaction is rolled back: a retry of this would pass.
 #[tokio::test]
 async fn steps_that_depend_on_a_sequence_are_not_retried() {
     for pending in [

@@ -1,4 +1,4 @@
-//! `upgrade --resume`: what a saved report has left, and nobody else. And in which order tenants are begun.
+//! `upgrade --resume`: only the unfinished tenants of a saved report; and the order of tenants.
 
 use super::{migration, numbered, outcome, report, shop, upgrade, with_tenants};
 use crate::common::upgrade_report::UpgradeReport;
@@ -16,7 +16,7 @@ async fn begun(database: &Database) -> Vec<String> {
 #[tokio::test]
 async fn resume_runs_exactly_what_a_report_left() {
     let shop = shop(1);
-    // A name like a pattern is that name.
+    // A name that looks like a pattern is a name.
     let names = ["a*", "ab", "b", "c", "d"].map(str::to_owned);
     let database = with_tenants(&names).await;
     upgrade(&shop, &database, ["--all-tenants", "--jobs=1"]).run().success();
@@ -52,7 +52,7 @@ async fn resume_includes_tenants_that_were_not_run() {
     let run =
         report(&upgrade(&shop, &database, ["--resume=r.json", "--format=json"]).run().success());
     assert_eq!(run.counts.upgraded, 3);
-    // Of a shared track alone.
+    // Of a shared track only.
     let shop = shop.file("shared/3_bad.sql", "SELECT nothing;");
     upgrade(&shop, &database, ["--shared", "--output=json=r.json"]).run().exit(1);
     let shop = shop.file("shared/3_bad.sql", "SELECT 1;");
@@ -113,7 +113,7 @@ async fn unusable_resume_reports_are_refused() {
         let run = upgrade(&shop, &database, args).run().exit(exit);
         assert!(run.stderr.contains(words), "{args:?}: {run:?}");
     }
-    // Without -n it is the report's own database.
+    // Without -n the report's database is used.
     let shop = shop.file("users/1_u.sql", "SELECT 1;");
     upgrade(&shop, &database, ["--resume=users.json"]).run().success();
 }
@@ -152,7 +152,7 @@ async fn tenants_start_in_the_requested_order() {
             }
         }
     }
-    // Canaries are the first of that order.
+    // Canaries are the first in that order.
     let shop = shop.file("tenant/9_x.sql", migration(9, "ALTER TABLE t1 ADD x int NOT NULL;"));
     database.sql("INSERT INTO tenant_t001.t1 VALUES (1)").await;
     let args = ["--all-tenants", "--canary=1", "--order=name", "--format=json"];

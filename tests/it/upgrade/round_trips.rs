@@ -1,4 +1,4 @@
-//! What goes over the wire: a server that is far away costs its round trips.
+//! Messages on the wire: a distant server costs its round trips.
 
 use super::interruption::until;
 use super::{assert_all_once, migration, numbered, outcome, report, shop, upgrade, with_tenants};
@@ -16,7 +16,7 @@ pub(super) fn queries(wire: &Wire) -> Vec<String> {
     wire.sessions().into_iter().flatten().filter_map(text).collect()
 }
 
-/// Definitions alone: what many migrations are made of.
+/// Only definitions, which many migrations consist of.
 fn definitions(migrations: usize) -> Project {
     (1..=migrations).fold(shop(0), |shop, number| {
         let sql = format!(
@@ -33,13 +33,13 @@ async fn tables(database: &Database) -> usize {
     database.sql(tables).await[0].parse().unwrap()
 }
 
-/// All that a tenant needs, from its search path to the look at its ledger, is one message where its migrations are proven not
-/// to notice; what others share comes in addition: the first look, a claim and its end for each sixteen at most.
+/// All SQL of a tenant, from its search path to the postcondition, is one message if its migrations provably cannot observe
+/// that. Shared messages are added: the first scan, and a lease and its release for up to sixteen tenants.
 #[tokio::test]
-async fn a_tenant_is_one_message() {
+async fn a_tenant_needs_one_message() {
     let database = with_tenants(&numbered(TENANTS)).await;
     let through = |wire: &Wire| postgres().tcp_url_through(wire.port(), &database.name);
-    // From nothing, and with one that is new.
+    // From an empty database, and with a new migration.
     for migrations in [MIGRATIONS, MIGRATIONS + 1] {
         let wire = Wire::to(postgres().port());
         let shop = definitions(migrations);
@@ -61,10 +61,10 @@ async fn a_tenant_is_one_message() {
     assert!(all.len() <= 8, "nothing to do: {all:#?}");
 }
 
-/// A migration that changes rows costs its tenant a session and the messages of its tool, and each further one its messages
-/// alone.
+/// The first migration that changes rows costs its tenant a session and the messages of its tool, and each further one only
+/// its messages.
 #[tokio::test]
-async fn a_migration_that_changes_rows_costs_its_tools_messages() {
+async fn a_migration_that_changes_rows_needs_its_tools_messages() {
     const FEW: usize = 16;
     let database = with_tenants(&numbered(FEW)).await;
     let first = shop(1);
@@ -82,25 +82,25 @@ async fn a_migration_that_changes_rows_costs_its_tools_messages() {
         assert_eq!(scripts.count(), FEW * new, "each in a message of its own: {all:#?}");
         messages.push(all.len());
     }
-    // BEGIN, script, row, the question before the end (it calls a function), COMMIT, look.
+    // BEGIN, script, row, the commit guard (it calls a function), COMMIT, postcondition.
     let [one, two] = messages[..] else { unreachable!() };
     assert!(two - one == 6 * FEW, "{one} and then {two} messages");
     assert!(one / FEW <= 13, "{one} messages for {FEW} tenants");
     assert_all_once(&database, FEW, 4).await;
 }
 
-/// Where a tenant stands is read before it is claimed. Whatever becomes of it in between is seen.
+/// The ledger is read before the lease. Changes in between are detected.
 #[tokio::test]
 async fn a_tenant_changed_since_the_scan_is_read_again() {
     let database = with_tenants(&numbered(9)).await;
-    // The last one is not among those that are claimed together with the first.
+    // The last one is not among those that are leased together with the first.
     let first = shop(1);
     upgrade(&first, &database, ["--all-tenants"]).run().success();
     let sleep = "SELECT pg_sleep(CASE current_schema() WHEN 'tenant_t001' THEN 600 ELSE 0 END);";
     let sleepy = shop(2).file("tenant/3_sleep.sql", migration(3, sleep));
     let running = upgrade(&sleepy, &database, ["--all-tenants", "--jobs=1", "--format=json"]);
     let running = running.start();
-    // The text that the server shows of a message is cut before it comes to the sleep.
+    // The message as shown by the server is truncated before the sleep.
     let asleep = "SELECT count(*) FROM pg_stat_activity \
         WHERE wait_event = 'PgSleep' AND datname = current_database()";
     until(&database, asleep, "1").await;

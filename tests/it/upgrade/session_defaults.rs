@@ -1,12 +1,11 @@
-//! What a role or a database sets by default changes nothing about what mig-ci reads, and everything about what a migration
-//! sees, as the tool would have it.
+//! Defaults of a role or a database do not affect what mig-ci reads, and affect migrations as with the tool.
 
 use serde_json::Value;
 
 use super::{json_of, migration, numbered, report, shop, upgrade, with_tenants};
 use crate::common::{Database, Project, project};
 
-/// Settings that a database's owner can give it, each with a value that is not the default.
+/// Settings that the owner of a database can change, each with a value that is not the default.
 const DEFAULTS: [(&str, &str); 31] = [
     ("bytea_output", "escape"),
     ("DateStyle", "German, DMY"),
@@ -41,22 +40,22 @@ const DEFAULTS: [(&str, &str); 31] = [
     ("check_function_bodies", "off"),
 ];
 
-/// Of what is rendered by the server, and of names with backslashes.
+/// For objects that the server renders, and names with backslashes.
 const SHAPE: &str = "CREATE TABLE \"Odd\" (a timestamptz DEFAULT '2024-01-31 23:00+00', b interval DEFAULT '1 day 2:00', \
     c bytea DEFAULT '\\x00ff'::bytea, d float8 DEFAULT 0.1, e text DEFAULT E'a\\\\b', f int[] DEFAULT ARRAY[1, NULL], \
     g money DEFAULT 1.5::money, CHECK (d IS DISTINCT FROM NULL));";
 
-fn odd_shop() -> Project {
+fn unusual_shop() -> Project {
     shop(1).file("tenant/2_shape.sql", migration(2, SHAPE))
 }
 
-async fn odd_tenants() -> Database {
+async fn unusual_tenants() -> Database {
     let mut names = numbered(3);
     names.push("a\\b".to_owned());
     with_tenants(&names).await
 }
 
-/// All that the commands which only read have to say, without what changes from run to run.
+/// The output of all read-only commands, without values that differ between runs.
 fn read(shop: &Project, database: &Database) -> Vec<Value> {
     let said = |args: &[&str]| {
         let command = shop.mig_ci([args[0], args[1], "--format=json"]);
@@ -69,7 +68,7 @@ fn read(shop: &Project, database: &Database) -> Vec<Value> {
 
 #[tokio::test]
 async fn status_does_not_depend_on_session_defaults() {
-    let (shop, database) = (odd_shop(), odd_tenants().await);
+    let (shop, database) = (unusual_shop(), unusual_tenants().await);
     upgrade(&shop, &database, ["--tenant=t001", "--tenant=t002"]).run().success();
     let expected = read(&shop, &database);
     let first = expected[0]["units"].as_array().unwrap();
@@ -80,7 +79,7 @@ async fn status_does_not_depend_on_session_defaults() {
         assert_eq!(read(&shop, &database), expected, "{name} = {value}");
         reset(&database, name).await;
     }
-    // All of them together, but for the two that cut off what the test itself does.
+    // All of them together, except the two that would interrupt the test itself.
     for (name, value) in DEFAULTS.iter().filter(|(name, _)| !name.ends_with("_timeout")) {
         let set =
             format!("ALTER DATABASE \"{}\" SET {name} = {}", database.name, quoted(name, value));
@@ -90,7 +89,7 @@ async fn status_does_not_depend_on_session_defaults() {
 }
 
 fn quoted(name: &str, value: &str) -> String {
-    // A list of names has no quotes around all of it.
+    // A list of names is not quoted as a whole.
     if name == "DateStyle" { value.to_owned() } else { format!("'{value}'") }
 }
 
@@ -99,7 +98,7 @@ async fn reset(database: &Database, name: &str) {
     crate::common::postgres().sql(&reset).await;
 }
 
-/// Migrations run under the defaults, and their ledger is read all the same.
+/// Migrations run with the defaults, and their ledger is still readable.
 #[tokio::test]
 async fn migrations_see_the_defaults_that_the_tool_would_see() {
     let shop = shop(1).file(
@@ -122,9 +121,9 @@ async fn migrations_see_the_defaults_that_the_tool_would_see() {
     assert_eq!(super::counts(&report(&again)), [0, 4, 0, 0]);
 }
 
-/// `verify` reads ledgers in sessions that scripts have changed, and of databases that `prepare` has.
+/// `verify` reads ledgers in sessions that scripts have changed, and in databases that `prepare` has changed.
 #[test]
-fn a_ledger_is_read_in_a_session_that_a_script_has_changed() {
+fn a_ledger_is_readable_in_a_session_that_a_script_has_changed() {
     let all =
         DEFAULTS.iter().filter(|(name, _)| !name.ends_with("_timeout") && *name != "search_path");
     let each = all.map(|(name, value)| {
@@ -143,9 +142,9 @@ fn a_ledger_is_read_in_a_session_that_a_script_has_changed() {
     assert_eq!(project.verify().report(0).verdict(), "passed");
 }
 
-/// The settings that migrations read are the same in `verify` and on real databases.
+/// Migrations read the same settings in `verify` and on real databases.
 #[tokio::test]
-async fn settings_of_the_configuration_are_those_of_the_migrations_everywhere() {
+async fn configured_settings_apply_to_migrations_in_all_commands() {
     let config = "[postgres.settings]\n\"app.region\" = \"eu\"\n";
     let shop = shop(1);
     let config = shop.read("mig-ci.toml") + config;

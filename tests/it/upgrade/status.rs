@@ -1,4 +1,4 @@
-//! `mig-ci status`: who stands where, and who is not like the others.
+//! `mig-ci status`: the versions of tenants, and tenants that differ.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn unit<'r>(report: &'r Value, name: &str) -> &'r Value {
 }
 
 #[tokio::test]
-async fn a_plain_database_shows_its_history_and_what_is_pending() {
+async fn a_plain_database_shows_its_history_and_pending_migrations() {
     let config =
         "[databases.users]\nmigrations = \"m\"\nformat = \"sqlx\"\nurl = \"${SHOP_URL}\"\n";
     let users = project().file("mig-ci.toml", config).file("m/1_a.sql", "CREATE TABLE a ();");
@@ -34,14 +34,14 @@ async fn a_plain_database_shows_its_history_and_what_is_pending() {
     status(&users, &database, ["--check"]).run().exit(1);
     upgrade(&users, &database, ["-n", "users"]).run().success();
     status(&users, &database, ["--check"]).run().success();
-    // One whose file is gone is shown, and the tool refuses.
+    // An applied migration without a file is shown, and the tool refuses.
     let gone = project().file("mig-ci.toml", config).file("m/1_a.sql", "CREATE TABLE a ();");
     let gone = status(&gone, &database, ["-n", "users"]).run().success().stdout;
     assert!(gone.contains("✔ 2  no file has this version"), "{gone}");
     assert!(gone.contains("the tool refuses"), "{gone}");
 }
 
-/// Each that is not as it should be is named, with what is wrong with it.
+/// Each incorrect tenant is named, with its problem.
 #[tokio::test]
 async fn status_names_drifted_tenants() {
     let shop = shop(3);
@@ -79,7 +79,7 @@ async fn status_names_drifted_tenants() {
     assert_eq!(seen("t005"), (json!("absent"), Value::Null));
     assert_eq!(seen("t006").0, "refused");
     assert_eq!(seen("t008"), (json!("behind"), json!("same")));
-    // Its ledger says 3, and it has the shape of 2.
+    // Its ledger shows 3, and its shape is that of 2.
     assert_eq!(seen("t010"), (json!("at-head"), json!("ledger-mismatch")));
     assert_eq!(seen("t011"), (json!("at-head"), json!("same")), "rows are no shape");
     let differences = report["differences"].to_string();
@@ -96,7 +96,7 @@ async fn status_names_drifted_tenants() {
     assert!(!text.contains("t012"), "who is like all others has no line: {text}");
 }
 
-/// The schema's own name is no part of its shape, however it is spelled.
+/// The schema's own name is not part of its shape, in any spelling.
 #[tokio::test]
 async fn hostile_names_have_the_same_shape() {
     let names = ["We'ird-Ténant", "select", "a\"b", "x", &"y".repeat(56)].map(str::to_owned);
@@ -106,24 +106,24 @@ async fn hostile_names_have_the_same_shape() {
     status(&shop, &database, ["--all-tenants", "--check"]).run().success();
 }
 
-/// A template with the tenant's own name in everything that PostgreSQL does not render: it is the tenant's, not a drift.
+/// A template with the tenant's own name in everything that PostgreSQL does not render: this is not drift.
 #[tokio::test]
-async fn an_own_name_in_texts_is_no_drift() {
-    own_names_are_no_drift(postgres()).await;
+async fn the_own_name_in_texts_is_not_drift() {
+    own_names_are_not_drift(postgres()).await;
 }
 
-/// Each major version renders definitions in its own way.
+/// Each major version renders definitions differently.
 #[tokio::test]
-async fn an_own_name_in_texts_is_no_drift_in_newer_versions() {
+async fn the_own_name_in_texts_is_not_drift_in_newer_versions() {
     for major in [16, 17, 18] {
         let Some(server) = Postgres::of_version(major) else { continue };
         let version = server.sql("SHOW server_version_num").await;
         assert!(version[0].starts_with(&major.to_string()), "{version:?}");
-        own_names_are_no_drift(server).await;
+        own_names_are_not_drift(server).await;
     }
 }
 
-async fn own_names_are_no_drift(server: &'static Postgres) {
+async fn own_names_are_not_drift(server: &'static Postgres) {
     let own = "DO $do$ BEGIN\n\
         EXECUTE format('CREATE TABLE %I (id int, tenant text DEFAULT %L, kind text DEFAULT ''users'')', 'of_' || current_schema(), current_schema());\n\
         EXECUTE format('CREATE INDEX %I ON t1 (plan)', current_schema() || '_by_plan');\n\
@@ -146,7 +146,7 @@ async fn own_names_are_no_drift(server: &'static Postgres) {
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     status(&shop, &database, ["--all-tenants", "--check"]).run().success();
 
-    // A body that reads another tenant's rows has the other's name, and not its own.
+    // A body that reads another tenant's rows contains the other's name, and not its own.
     database
         .sql(
             "CREATE OR REPLACE FUNCTION x.note() RETURNS trigger LANGUAGE plpgsql AS \
@@ -162,9 +162,9 @@ async fn own_names_are_no_drift(server: &'static Postgres) {
     assert!(differences.contains("acme.t1"), "{differences}");
 }
 
-/// Where the foreign name is all that tells: the text is that of the tenant whose name it has, and means something else there.
+/// With only the foreign name as evidence: the text equals that of the tenant with this name, but has another meaning here.
 #[tokio::test]
-async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
+async fn another_tenants_name_is_drift_among_few_tenants() {
     let shop = shop(1);
     let database = with_tenants(&numbered(4)).await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
@@ -181,14 +181,14 @@ async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
     assert_eq!(report["counts"]["drifted"], 1, "{report}");
     assert_eq!(unit(&report, "t004")["agreement"], "drifted", "{report}");
     assert!(report["differences"].to_string().contains("tenant_t001.t1"), "{report}");
-    // The same word as data for all is no drift, also where it is a tenant's name.
+    // The same word as data of all tenants is not drift, even if it is a tenant's name.
     let same = ["t001", "t002", "t003", "t004"].map(|name| {
         let replaced = body(name, "t001").replacen("CREATE", "CREATE OR REPLACE", 1);
         replaced + &format!("COMMENT ON FUNCTION tenant_{name}.rows() IS 'tenant_{name}'; ")
     });
     database.sql(&same.concat()).await;
     status(&shop, &database, ["--all-tenants", "--check"]).run().success();
-    // Nor does a difference somewhere else make it one.
+    // A difference elsewhere does not make it drift.
     database.sql("DROP FUNCTION tenant_t004.rows(); COMMENT ON FUNCTION tenant_t002.rows() IS NULL; \
         COMMENT ON FUNCTION tenant_t001.rows() IS NULL; COMMENT ON FUNCTION tenant_t003.rows() IS NULL").await;
     let run = status(&shop, &database, ["--all-tenants", "--format=json"]).run().success();
@@ -197,7 +197,7 @@ async fn a_body_with_another_tenants_name_is_a_drift_among_few() {
     assert_eq!(unit(&report, "t004")["agreement"], "drifted", "{report}");
 }
 
-/// The order in which shapes are compared is that of their hashes, which any text changes.
+/// Shapes are compared in the order of their hashes, which any text changes.
 #[tokio::test]
 async fn a_default_naming_another_tenant_is_drift() {
     let shop = shop(1);
@@ -219,7 +219,7 @@ async fn a_default_naming_another_tenant_is_drift() {
     }
 }
 
-/// However many there are, they are read together.
+/// Any number of tenants is read together.
 #[tokio::test]
 async fn status_of_many_tenants_takes_few_round_trips() {
     let database = with_tenants(&numbered(200)).await;
@@ -252,7 +252,7 @@ async fn databases_are_compared_with_each_other() {
     assert_eq!(report["counts"]["drifted"], 1);
     assert!(report["differences"].to_string().contains("extra"), "{report}");
 
-    // A comment with the own name is none.
+    // A comment with the own name is not drift.
     databases[1].sql("DROP INDEX extra").await;
     for one in &databases {
         one.sql(&format!("COMMENT ON TABLE a IS 'of {}'", one.name)).await;

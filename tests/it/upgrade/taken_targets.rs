@@ -1,4 +1,4 @@
-//! A tenant whose target belongs to PostgreSQL, to a track, or to another tenant is refused, and the others go on.
+//! A tenant whose target belongs to PostgreSQL, to a track, or to another tenant is refused, and the others continue.
 
 use serde_json::json as value;
 
@@ -6,7 +6,7 @@ use super::{counts, json_of, outcome, report, shop, upgrade};
 use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{Database, Project, postgres, project};
 
-/// Tenants are schemas by their own names, from `from`.
+/// Tenants are schemas with the tenants' names, from `from`.
 fn plain_names(from: &str) -> Project {
     let shop = shop(1).file("names.txt", "shared\nt001\n");
     let config = shop.read("mig-ci.toml").replace("\"tenant_{tenant}\"", "\"{tenant}\"");
@@ -28,7 +28,7 @@ fn failure<'r>(report: &'r UpgradeReport, name: &str) -> &'r str {
     &report.unit(name).failure().message
 }
 
-/// The shared schema got tenant migrations 1 to 3 and said that it is at 3.
+/// The shared schema had tenant migrations 1 to 3 applied, with a ledger at 3.
 async fn assert_shared_is_clean(database: &Database) {
     let tables = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class \
         WHERE relkind = 'r' AND relnamespace = 'shared'::regnamespace";
@@ -58,7 +58,7 @@ async fn the_shared_schema_is_refused_from_every_tenant_source() {
 }
 
 #[tokio::test]
-async fn the_shared_schema_is_no_tenants_on_the_command_line() {
+async fn the_shared_schema_is_refused_on_the_command_line() {
     let (shop, database) = (plain_names("{ list = [\"t001\"] }"), two_schemas().await);
     let args = ["--tenant=shared", "--tenant=t001", "--format=json"];
     let run = report(&upgrade(&shop, &database, args).run().exit(1));
@@ -87,20 +87,20 @@ async fn the_shared_schema_is_no_tenants_on_the_command_line() {
 }
 
 #[tokio::test]
-async fn a_pattern_of_all_names_brings_tenants_alone() {
+async fn a_pattern_for_all_names_returns_only_tenants() {
     let (shop, database) = (plain_names("{ pattern = \"%\" }"), two_schemas().await);
     database.sql("CREATE SCHEMA \"Shared\"").await;
     let listed = shop.mig_ci(["tenants", "--format=json"]).env("SHOP_URL", database.url());
     let listed = json_of(&listed.run().success());
     let names = listed["tenants"].as_array().unwrap().iter().map(|tenant| tenant["name"].clone());
-    // PostgreSQL tells another case apart, and a schema of the project's own is one like any other.
+    // PostgreSQL distinguishes case, and the tenants' schemas may have any name.
     let expected = ["Shared", "audit", "t001"].map(|name| value!(name));
     assert_eq!(names.collect::<Vec<_>>(), expected);
 }
 
-/// Every schema of a search path is there for all; one that is in none is a tenant's.
+/// Schemas of a search path are shared; a schema in none of them is a tenant's.
 #[tokio::test]
-async fn schemas_of_the_search_paths_are_no_tenants() {
+async fn schemas_of_the_search_paths_are_refused() {
     let shop = plain_names("{ list = [\"ext\", \"lookup\", \"public\", \"t001\"] }");
     let config = shop
         .read("mig-ci.toml")
@@ -120,7 +120,7 @@ async fn schemas_of_the_search_paths_are_no_tenants() {
 }
 
 #[tokio::test]
-async fn the_schema_of_another_named_database_is_no_tenants() {
+async fn the_schema_of_another_named_database_is_refused() {
     let shop =
         plain_names("{ list = [\"reports\", \"t001\"] }").file("r/1_r.sql", "CREATE TABLE r ();");
     let config = shop.read("mig-ci.toml");
@@ -131,7 +131,7 @@ async fn the_schema_of_another_named_database_is_no_tenants() {
     };
     let other = postgres().database().await;
     let elsewhere = format!("url = \"{}\"\n", other.url());
-    // By the same address, by one that an unset variable hides, and by none.
+    // With the same address, with one from an unset variable, and with none.
     for (url, is_taken) in [
         ("url = \"${SHOP_URL}\"\n", true),
         (elsewhere.as_str(), false),
@@ -159,7 +159,7 @@ fn customers(url: &str, from: &str, more: &str) -> Project {
 }
 
 #[tokio::test]
-async fn databases_of_the_server_or_of_a_track_are_no_tenants() {
+async fn databases_of_the_server_or_of_a_track_are_refused() {
     let [main, own, other] =
         [postgres().database().await, postgres().database().await, postgres().database().await];
     let names = ["postgres", "template0", "template1", &main.name, &other.name, &own.name];
@@ -182,13 +182,13 @@ async fn databases_of_the_server_or_of_a_track_are_no_tenants() {
     assert!(failure(&run, &other.name).ends_with("the named database `stats`"), "{run}");
     assert_eq!(outcome(&run, &own.name), "upgraded");
     assert_eq!(main.sql("SELECT to_regclass('a') IS NULL").await, ["t"]);
-    // A new database of such a name is none either.
+    // A new database with such a name is refused, too.
     let create =
         shop.mig_ci(["create", "template1", "-ncustomer", "--if-not-exists"]).run().exit(1);
     assert!(create.stdout.contains("PostgreSQL's own database"), "{create:?}");
 }
 
-/// Host names are aliases of each other; what tells is the server itself.
+/// Host names may be aliases; only the server's identity is reliable.
 #[tokio::test]
 async fn two_addresses_of_one_database_are_one_target() {
     let [main, first, second] =
@@ -215,7 +215,7 @@ async fn two_addresses_of_one_database_are_one_target() {
     for database in [&main, &first] {
         assert_eq!(database.sql("SELECT to_regclass('a') IS NULL").await, ["t"]);
     }
-    // Two that are refused by their text keep a third one from the database that they name.
+    // Two tenants that are refused by their text still reserve the database that they name.
     let rows = format!("('one', '{}'), ('two', '{by_tcp}'), ('twin', '{by_tcp}')", first.url());
     let shop = customers(&main.url(), &query(&rows), "");
     let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
@@ -223,7 +223,7 @@ async fn two_addresses_of_one_database_are_one_target() {
     let same = "the tenants \"one\", \"two\", \"twin\" have the same target";
     assert!(failure(&run, "one").contains(same), "{run}");
     assert_eq!(first.sql("SELECT to_regclass('a') IS NULL").await, ["t"]);
-    // One alone is as ambiguous as both: by the same text the query tells.
+    // One of them alone is as ambiguous as both: the query shows that the text is the same.
     let rows = format!("('one', '{0}'), ('two', '{0}')", first.url());
     let shop = customers(&main.url(), &query(&rows), "");
     let run = report(&shop.mig_ci(["upgrade", "--tenant=one", "--format=json"]).run().exit(1));
@@ -233,9 +233,9 @@ async fn two_addresses_of_one_database_are_one_target() {
     );
 }
 
-/// An address that says `postgres` is believed: services give each customer a server with that database.
+/// An address with the database `postgres` is accepted: services give each customer a server with that database.
 #[tokio::test]
-async fn an_address_may_name_the_maintenance_database_and_the_main_one_may_be_a_tenants() {
+async fn an_address_may_name_the_maintenance_database_or_the_main_one() {
     let main = postgres().database().await;
     let elsewhere = "postgres://u@127.0.0.1:1/postgres";
     let list = format!("{{ list = [\"{}\"] }}", main.name);
@@ -261,7 +261,7 @@ fn with_dbmate(target: &str, from: &str) -> Project {
 
 /// dbmate folds the name, so that `Acme` would get the tables of `acme`.
 #[tokio::test]
-async fn a_schema_that_the_tool_cannot_work_in_costs_one_tenant() {
+async fn an_unsupported_schema_fails_one_tenant() {
     let shop = with_dbmate("{tenant}", "{ list = [\"Acme\", \"t001\"] }");
     let database = two_schemas().await;
     database.sql("CREATE SCHEMA \"Acme\"; CREATE SCHEMA acme").await;
@@ -273,9 +273,9 @@ async fn a_schema_that_the_tool_cannot_work_in_costs_one_tenant() {
     assert_eq!(database.sql(tables).await, ["0"]);
 }
 
-/// With such a template there is no name with which it can: that is the configuration's fault, and no tenant's.
+/// With such a template no name is supported: this is an error of the configuration, not of a tenant.
 #[tokio::test]
-async fn a_template_that_the_tool_cannot_work_in_is_a_configuration_error() {
+async fn an_unsupported_template_is_a_configuration_error() {
     let shop = with_dbmate("Tenant_{tenant}", "{ list = [\"t001\"] }");
     let database = two_schemas().await;
     database.sql("CREATE SCHEMA \"Tenant_t001\"").await;
@@ -295,7 +295,7 @@ async fn a_template_that_the_tool_cannot_work_in_is_a_configuration_error() {
     assert_eq!(database.sql("SELECT to_regclass('shared.plans') IS NULL").await, ["t"]);
 }
 
-/// Names that PostgreSQL would take for something else, or cut: none of them costs another tenant anything.
+/// Names that PostgreSQL would interpret differently or truncate: none of them affects another tenant.
 #[tokio::test]
 async fn unusual_names_are_refused_or_have_their_own_schema() {
     let long = "x".repeat(64);

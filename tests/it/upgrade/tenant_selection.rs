@@ -1,4 +1,4 @@
-//! `mig-ci tenants`: who they are, and where. By the same way as an upgrade finds them.
+//! `mig-ci tenants`: the tenants and their targets, resolved as for an upgrade.
 
 use super::{counts, json_of, numbered, report, shop, upgrade, with_tenants};
 use crate::common::{Database, Outcome, Project, postgres, project};
@@ -8,7 +8,7 @@ fn tenants<const N: usize>(shop: &Project, database: &Database, args: [&str; N])
 }
 
 #[tokio::test]
-async fn the_tenants_are_shown_with_their_places() {
+async fn tenants_are_listed_with_their_addresses() {
     let shop = shop(1);
     let database = with_tenants(&numbered(3)).await;
     let listed = tenants(&shop, &database, ["-n", "app"]).success().stdout;
@@ -31,7 +31,7 @@ async fn the_tenants_are_shown_with_their_places() {
     assert_eq!(parts, 3);
 }
 
-/// What goes wrong is said in the words that `upgrade` has for it.
+/// Errors have the same messages as with `upgrade`.
 #[tokio::test]
 async fn create_reports_the_same_errors_as_upgrade() {
     let database = with_tenants(&[]).await;
@@ -56,7 +56,7 @@ async fn create_reports_the_same_errors_as_upgrade() {
 }
 
 #[tokio::test]
-async fn addresses_have_no_passwords_and_bad_ones_are_named() {
+async fn addresses_have_no_passwords_and_invalid_ones_are_reported() {
     let database = postgres().database().await;
     let config = format!(
         "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
@@ -77,7 +77,7 @@ async fn addresses_have_no_passwords_and_bad_ones_are_named() {
     assert!(!format!("{text:?}{json}").contains("hunter2"));
 }
 
-/// A query that never ends would keep a deployment waiting without a word.
+/// A query without an end would block a deployment silently.
 #[tokio::test]
 async fn the_query_for_the_tenants_has_a_time_limit() {
     let shop = shop(1);
@@ -91,7 +91,7 @@ async fn the_query_for_the_tenants_has_a_time_limit() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_given_twice_is_one_tenant() {
+async fn a_repeated_name_is_one_ineligible_tenant() {
     let shop = shop(1);
     let database = with_tenants(&numbered(2)).await;
     let args = ["--tenant=t001", "--tenant=t002", "--tenant=t001", "--format=json"];
@@ -103,7 +103,7 @@ async fn a_name_that_is_given_twice_is_one_tenant() {
     assert_eq!(both.units.len(), 2);
 }
 
-/// A variable that is left over from a loop is named where it does not fit.
+/// A variable that is left over from a loop is reported if it does not apply.
 #[tokio::test]
 async fn a_variable_for_a_database_without_tenants_is_the_reason() {
     let shop = shop(1).file("users/1_u.sql", "CREATE TABLE u ();");
@@ -121,7 +121,7 @@ async fn a_variable_for_a_database_without_tenants_is_the_reason() {
     assert_eq!(report(&run.run().success()).units[1].name, "t001");
 }
 
-/// One bad row of the tenants' table does not stop a night's work: it is a failure of its own.
+/// One invalid row of the tenants' table does not stop a run over all tenants: it is a failure of its own.
 #[tokio::test]
 async fn an_invalid_tenant_name_fails_that_tenant_only() {
     let names = numbered(3);
@@ -145,7 +145,7 @@ async fn an_invalid_tenant_name_fails_that_tenant_only() {
     );
     let text = tenants(&shop, &database, []).exit(1).stdout;
     assert_eq!(text.lines().count(), 5, "{text}");
-    // A schema of such a name is not this tenant's.
+    // A schema with such a name does not belong to this tenant.
     let odd = "é".repeat(31);
     database.sql(&format!("INSERT INTO audit.tenants (slug) VALUES ('{odd}'), (E'a\\tb')")).await;
     database.sql(&format!("CREATE SCHEMA \"{odd}\"")).await;
@@ -161,9 +161,9 @@ async fn an_invalid_tenant_name_fails_that_tenant_only() {
     assert_eq!(of("a\tb")["target"], "tenant_a\tb");
 }
 
-/// Where a query tells no addresses, a tenant need not be in its answer to be named.
+/// If a query returns no addresses, a named tenant need not be in its result.
 #[tokio::test]
-async fn a_new_tenant_need_not_be_known_where_its_address_is_made() {
+async fn a_new_tenant_need_not_be_in_a_source_without_addresses() {
     let main = postgres().database().await;
     main.sql("CREATE TABLE tenants (slug text); INSERT INTO tenants VALUES ('a')").await;
     let tenant = postgres().database().await;
@@ -176,7 +176,7 @@ async fn a_new_tenant_need_not_be_known_where_its_address_is_made() {
     let by_variable = shop.mig_ci(["upgrade", "--format=json"]).env("TENANT_DB", &tenant.name);
     let by_variable = report(&by_variable.env("SHOP_URL", main.url()).run().success());
     assert_eq!(counts(&by_variable), [0, 1, 0, 0]);
-    // With addresses in it, whoever is not in it is nowhere.
+    // If it returns addresses, a tenant without a row has none.
     let config = config.replace("SELECT slug", "SELECT slug, 'postgres://u@h/d' AS url");
     let shop = shop.file("mig-ci.toml", config);
     let unknown = shop.mig_ci(["upgrade", "--tenant", &tenant.name]);
@@ -184,7 +184,7 @@ async fn a_new_tenant_need_not_be_known_where_its_address_is_made() {
     assert!(unknown.stderr.contains("`customer` has no tenant"), "{unknown:?}");
 }
 
-/// The query only looks.
+/// The query is read-only.
 #[tokio::test]
 async fn the_query_for_the_tenants_changes_nothing() {
     let database = with_tenants(&numbered(2)).await;

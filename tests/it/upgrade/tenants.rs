@@ -1,4 +1,4 @@
-//! Who is upgraded, how far, and what is said of it.
+//! The selection of tenants, the target version, and the messages.
 
 use super::{
     assert_all_once, counts, migration, numbered, outcome, report, shop, upgrade, with_tenants,
@@ -7,7 +7,7 @@ use crate::common::upgrade_report::UpgradeReport;
 use crate::common::{postgres, project};
 
 #[tokio::test]
-async fn a_plain_database_goes_to_the_head_and_no_further_than_asked() {
+async fn a_plain_database_is_upgraded_to_the_head_or_the_given_version() {
     let shop = project()
         .file(
             "mig-ci.toml",
@@ -26,7 +26,7 @@ async fn a_plain_database_goes_to_the_head_and_no_further_than_asked() {
     let unit = &first.units[0];
     assert_eq!((&unit.before, unit.after.as_deref()), (&None, Some("1")));
     assert_eq!(database.sql(tables).await, ["_sqlx_migrations a"]);
-    // The flag before the command, as other tools have it.
+    // The flag before the command, as with other tools.
     let head = shop.mig_ci(["-n", "users", "upgrade", "head"]).env("SHOP_URL", database.url());
     let head = head.run().success();
     assert!(head.stdout.contains("✔ users, shared track: 1 → 2, 1 migration in"), "{head:?}");
@@ -38,7 +38,7 @@ async fn a_plain_database_goes_to_the_head_and_no_further_than_asked() {
 }
 
 #[tokio::test]
-async fn the_address_is_the_flags_then_the_files_then_the_environments() {
+async fn the_address_comes_from_the_flag_then_the_file_then_the_environment() {
     let shop = project().file("migrations/1_a.sql", "CREATE TABLE a ();").file("sqlx.toml", "");
     let [first, second] = [postgres().database().await, postgres().database().await];
     let has_it = "SELECT to_regclass('public.a') IS NOT NULL";
@@ -52,7 +52,7 @@ async fn the_address_is_the_flags_then_the_files_then_the_environments() {
     let none = shop.mig_ci(["upgrade"]).run().exit(3);
     assert!(none.stderr.contains("DATABASE_URL in the environment, or --url"), "{none:?}");
 
-    // A section's own address is not another one's, whatever the environment says.
+    // A section's own address is used only for it, regardless of the environment.
     let third = postgres().database().await;
     let config = "[databases.users]\nurl = \"${OTHER}\"\nmigrations = \"migrations\"\n\
         [databases.more]\nurl = \"${NOT_SET}\"\nmigrations = \"migrations\"\n";
@@ -62,7 +62,7 @@ async fn the_address_is_the_flags_then_the_files_then_the_environments() {
     assert_eq!(third.sql(has_it).await, ["t"]);
     let which = shop.mig_ci(["upgrade"]).env("OTHER", "x").env("NOT_SET", "x").run().exit(2);
     assert!(which.stderr.contains("choose a database with -n: users, more"), "{which:?}");
-    // What the flag says takes the place of a variable that is not set.
+    // The flag's value replaces an unset variable.
     let by_flag = shop.mig_ci(["upgrade", "-n", "more", "--url", &second.url()]).run().success();
     assert!(by_flag.stdout.contains("already at 1"), "{by_flag:?}");
     let status = shop.mig_ci(["status", "-n", "more", "--url", &second.url()]).run().success();
@@ -76,7 +76,7 @@ async fn the_address_is_the_flags_then_the_files_then_the_environments() {
 }
 
 #[tokio::test]
-async fn one_tenant_is_named_by_flag_pattern_or_variable() {
+async fn one_tenant_is_selected_by_flag_pattern_or_variable() {
     let shop = shop(2);
     let database = with_tenants(&numbered(12)).await;
     let done = "SELECT string_agg(DISTINCT tenant, ' ' ORDER BY tenant) FROM audit.applied";
@@ -100,7 +100,7 @@ async fn one_tenant_is_named_by_flag_pattern_or_variable() {
 }
 
 #[tokio::test]
-async fn hostile_names_are_names() {
+async fn hostile_names_are_valid_names() {
     let names =
         ["We'ird-Ténant", "a\"b", "select", "x y", "ü".repeat(28).as_str()].map(str::to_owned);
     let shop = shop(2);
@@ -118,7 +118,7 @@ async fn hostile_names_are_names() {
 }
 
 #[tokio::test]
-async fn each_source_gives_the_tenants() {
+async fn each_source_returns_the_tenants() {
     let database = with_tenants(&numbered(4)).await;
     let outcomes = |from: &str| {
         let shop = shop(1);
@@ -162,9 +162,9 @@ fn report_failures(report: &UpgradeReport, message: &str) -> u64 {
     failures.filter(|failure| failure.message.contains(message)).count() as u64
 }
 
-/// What is no name costs the tenant that it stands for; a name is what its source says, and nothing else.
+/// An invalid name fails only its tenant; names are used exactly as the source returns them.
 #[tokio::test]
-async fn a_name_that_cannot_be_used_costs_that_tenant_alone() {
+async fn an_unusable_name_fails_only_its_tenant() {
     let long = "x".repeat(64);
     let quoted =
         |names: &[&str]| names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(", ");
@@ -206,7 +206,7 @@ async fn a_name_that_cannot_be_used_costs_that_tenant_alone() {
     assert_eq!(counts(&run), [2, 0, 2, 0], "{run}");
 }
 
-/// A database each: by the name in the URL, by a template, and by the query's own answer.
+/// A database for each: by the name in the URL, by a template, and by the query's result.
 #[tokio::test]
 async fn tenants_with_databases_are_found_by_their_addresses() {
     let main = postgres().database().await;
@@ -285,16 +285,16 @@ async fn a_shared_cause_is_one_finding_and_other_tenants_continue() {
     assert!(text.contains("21 targets: 2 failed, 18 upgraded, 1 up to date"), "{text}");
     let junit = upgrade(&shop, &database, ["--all-tenants", "--format=junit"]).run().exit(1);
     assert!(junit.stdout.contains("tests=\"20\" ") && junit.stdout.contains("failures=\"2\""));
-    // Mended, the next run goes on where it stopped.
+    // After a fix, the next run continues where it stopped.
     database.sql("DELETE FROM tenant_t005.t1; DELETE FROM tenant_t011.t1;").await;
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
     let all = database.sql("SELECT count(*), count(DISTINCT (tenant, version)) FROM audit.applied");
     assert_eq!(all.await, ["40|40"]);
 }
 
-/// What a migration does to the search path behind its own words keeps the next one from running elsewhere.
+/// A change of the search path that is not visible in a migration's text does not affect the next one.
 #[tokio::test]
-async fn a_hidden_change_of_the_path_moves_no_migration() {
+async fn a_hidden_change_of_the_search_path_is_rolled_back() {
     let shop = shop(1)
         .file("tenant/2_go.sql", migration(2, "SELECT audit.go_elsewhere();"))
         .file("tenant/3_t.sql", migration(3, "CREATE TABLE t3 ();"));
@@ -312,19 +312,19 @@ async fn a_hidden_change_of_the_path_moves_no_migration() {
         let run = upgrade(&shop, &database, ["--all-tenants"]).run().exit(1);
         assert!(run.stdout.contains(words), "{run:?}");
         assert!(run.stdout.contains("tenant/2_go.sql"), "{run:?}");
-        // Nothing of it is there, so that there is nothing to mend.
+        // Nothing of it is applied, so nothing needs a fix.
         assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["2"]);
         let elsewhere = "SELECT count(*) FROM pg_class WHERE relname = 't3' \
             AND relnamespace = 'other'::regnamespace";
         assert_eq!(database.sql(elsewhere).await, ["0"]);
-        // A ledger where the path leads to would take the row.
+        // A ledger in the other schema would get the row.
         let ledger = "CREATE TABLE IF NOT EXISTS other._sqlx_migrations (LIKE tenant_t001._sqlx_migrations INCLUDING ALL)";
         database.sql(ledger).await;
     }
     assert_eq!(database.sql("SELECT count(*) FROM other._sqlx_migrations").await, ["0"]);
 }
 
-/// What one tenant leaves in a session is not there for the next one.
+/// Session state of one tenant does not reach the next one.
 #[tokio::test]
 async fn set_role_does_not_leak_into_other_tenants() {
     let set = "DO $$ BEGIN EXECUTE 'SET ROLE plain'; END $$;\nCREATE TABLE t2 ();";
@@ -354,7 +354,7 @@ async fn an_invalid_tenant_address_fails_that_tenant_only() {
     assert_eq!([outcome(&run, &database.name), outcome(&run, "bad")], ["upgraded", "failed"]);
     let unknown = shop.mig_ci(["upgrade", "--tenant", "nobody"]).run().exit(3);
     assert!(unknown.stderr.contains("`customer` has no tenant"), "{unknown:?}");
-    // A template names no database but the tenants'.
+    // A template names only the tenants' databases.
     let template = database.url().replace(&database.name, "{target}");
     let list = format!("{{ list = [\"{}\"] }}", database.name);
     let shop = shop.file("mig-ci.toml", config(&template, &list));
@@ -362,7 +362,7 @@ async fn an_invalid_tenant_address_fails_that_tenant_only() {
     assert!(run.stdout.contains("already at 1"), "{run:?}");
 }
 
-/// A variable that names no tenant's place is no reason to migrate that place.
+/// A variable that names no tenant's target does not lead to migrations there.
 #[tokio::test]
 async fn a_variable_naming_an_unknown_tenant_is_refused() {
     let shop = shop(1);

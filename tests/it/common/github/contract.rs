@@ -1,6 +1,5 @@
-//! GitHub's own description of its API, where it is at hand: `github-jsonschema-subset.json` beside the repository, in
-//! `../shared/github`, or in the folder that `MIG_CI_GITHUB_DESCRIPTION` names. Where it is not, only the fake's own rules
-//! are held.
+//! GitHub's description of its API, if available: `github-jsonschema-subset.json` next to the repository, in
+//! `../shared/github`, or in the folder of `MIG_CI_GITHUB_DESCRIPTION`. Without it only the fake's own rules apply.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use crate::skipped::have;
 
 const FILE: &str = "github-jsonschema-subset.json";
 
-/// A file beside the repository. Without it, the tests that need it are skipped, in whole or in part.
+/// A file next to the repository. Without it, tests that need it are skipped completely or partly.
 pub(crate) fn beside(file: &str) -> Option<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/github");
     let named = std::env::var_os("MIG_CI_GITHUB_DESCRIPTION").map(PathBuf::from);
@@ -28,15 +27,15 @@ pub(crate) struct Contract {
 }
 
 impl Contract {
-    /// `None` if it is not here. The test that asks first is then listed as skipped: it and those after it do not compare
-    /// with GitHub's description.
+    /// `None` if it is not available. The first test that needs it is then listed as skipped: from then on nothing is
+    /// compared with GitHub's description.
     pub(super) fn load() -> Option<Self> {
         static WHOLE: LazyLock<Option<Value>> =
             LazyLock::new(|| Some(serde_json::from_str(&beside(FILE)?).unwrap()));
         Some(Self { whole: WHOLE.as_ref()? })
     }
 
-    /// What is wrong with a request.
+    /// Violations of the description in a request.
     pub(super) fn request(
         &self,
         method: &str,
@@ -66,7 +65,7 @@ impl Contract {
         wrong
     }
 
-    /// What is wrong with an answer of the fake's.
+    /// Violations of the description in a response of the fake.
     pub(super) fn answer(
         &self,
         method: &str,
@@ -76,7 +75,7 @@ impl Contract {
     ) -> Vec<String> {
         let Some((name, operation)) = self.operation(method, path) else { return Vec::new() };
         match operation["responses"].get(status.to_string()) {
-            // Not each operation has all of its refusals described.
+            // Not all operations have all of their errors described.
             None if status >= 400 => Vec::new(),
             None => vec![format!("{name}: never answers {status}")],
             Some(Value::Null) => Vec::new(),
@@ -86,7 +85,7 @@ impl Contract {
 
     fn check(&self, what: &str, schema: &Value, instance: &Value) -> Vec<String> {
         let validator = self.validator(what, schema);
-        // GitHub's own gap: its description has no `null` there, and its payloads have, once a fork has been deleted.
+        // An error in GitHub's description: it has no `null` there, but payloads do after a fork was deleted.
         let is_gone = |place: &str| {
             place.ends_with("/head/repo") && instance.pointer(place).is_some_and(Value::is_null)
         };
@@ -95,7 +94,7 @@ impl Contract {
         errors.map(|error| format!("{what}{}: {error}", error.instance_path())).collect()
     }
 
-    /// Made once for all tests: that takes longer than a request may.
+    /// Created once for all tests, since that takes longer than a request may.
     fn validator(&self, what: &str, schema: &Value) -> Arc<Validator> {
         static KNOWN: LazyLock<Mutex<BTreeMap<String, Arc<Validator>>>> =
             LazyLock::new(Mutex::default);
@@ -109,7 +108,7 @@ impl Contract {
         Arc::clone(known.entry(what.to_owned()).or_insert_with(make))
     }
 
-    /// The operation of a path: the one with the most words of its own, as `git/trees/{tree_sha}` has more than
+    /// The operation of a path: the one with the most literal segments, since `git/trees/{tree_sha}` has more than
     /// `contents/{path}`.
     fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
         let fits = |template: &str| {

@@ -1,16 +1,16 @@
-//! What can go wrong at GitHub, on demand.
+//! Faults of GitHub on demand.
 
 use serde_json::{Value, json};
 
-/// A request that goes wrong.
+/// A request that fails.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     method: &'static str,
-    /// What the path contains.
+    /// A part of the path.
     path: &'static str,
-    /// How often.
+    /// How often it fails.
     pub(super) times: usize,
-    /// The request is carried out all the same.
+    /// The request is executed in spite of the error.
     pub(super) done: bool,
     pub(super) kind: Kind,
 }
@@ -22,9 +22,9 @@ pub(super) enum Kind {
         headers: Vec<(&'static str, String)>,
         body: String,
     },
-    /// No answer, ever.
+    /// No response at all.
     Hang,
-    /// Half of the answer, and the connection is cut.
+    /// Half of the response, then the connection breaks.
     Cut,
 }
 
@@ -35,7 +35,7 @@ impl Fault {
         Self { method, path, times: 1, done: false, kind }
     }
 
-    /// What a proxy says.
+    /// An error page of a proxy.
     pub(crate) fn text(
         method: &'static str,
         path: &'static str,
@@ -69,8 +69,8 @@ impl Fault {
         self.times(usize::MAX)
     }
 
-    /// It has happened, and only the answer is lost.
-    pub(crate) fn but_done(self) -> Self {
+    /// The request is executed, and only the response is lost.
+    pub(crate) fn but_executed(self) -> Self {
         Self { done: true, ..self }
     }
 
@@ -83,8 +83,8 @@ impl Fault {
     }
 }
 
-/// GitHub's own words. Sources: docs.github.com "Troubleshooting the REST API" and "Rate limits for the REST API"; for the
-/// length of comments what others have met.
+/// GitHub's own error messages. Sources: docs.github.com "Troubleshooting the REST API" and "Rate limits for the REST API";
+/// the length limit of comments from reports of users.
 pub(crate) fn refusal(name: &str) -> (u16, Value) {
     let basic = |status: u16, message: &str| {
         let body = json!({

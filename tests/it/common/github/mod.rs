@@ -1,9 +1,8 @@
-//! A GitHub of our own: it remembers comments, check runs and pull requests of one repository, answers in pages, fails on
-//! demand, and holds each request and each of its own answers against GitHub's description ([`contract`]).
+//! A fake GitHub: it stores comments, check runs and pull requests of one repository, responds in pages, fails on demand,
+//! and validates each request and its own responses with GitHub's description ([`contract`]).
 //!
-//! It runs on a thread of its own, bound to the loopback unless containers are to reach it, so that it serves the binary
-//! and tests within a runtime alike.
-//! When it is dropped, the test fails if anything was not as GitHub has it.
+//! It runs on its own thread, bound to the loopback address unless containers must reach it, so that it serves the binary
+//! and tests within a runtime alike. When it is dropped, the test fails if any request or response was invalid.
 
 mod contract;
 mod fault;
@@ -29,17 +28,17 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// As api.github.com is.
+    /// With the paths of api.github.com.
     pub(crate) fn start() -> Self {
         Self::start_below("")
     }
 
-    /// As a GitHub Enterprise Server is: `/api/v3`.
+    /// With the paths of a GitHub Enterprise Server: `/api/v3`.
     pub(crate) fn start_below(prefix: &'static str) -> Self {
         Self::listen(Ipv4Addr::LOCALHOST.into(), prefix)
     }
 
-    /// At another address of this machine's: a container knows the loopback as itself.
+    /// At another address of this machine: the loopback address of a container is its own.
     pub(crate) fn start_at(address: IpAddr) -> Self {
         Self::listen(address, "")
     }
@@ -57,17 +56,17 @@ impl Fake {
         Self { shared }
     }
 
-    /// What GITHUB_API_URL would be.
+    /// The value of GITHUB_API_URL.
     pub(crate) fn url(&self) -> String {
         self.state().url.clone()
     }
 
-    /// The address that clients know, and that stands in its links: that of a proxy in front of it.
-    pub(crate) fn is_known_as(&self, url: &str) {
+    /// The address for its links: that of a proxy in front of it.
+    pub(crate) fn set_public_url(&self, url: &str) {
         url.clone_into(&mut self.state().url);
     }
 
-    /// What GITHUB_GRAPHQL_URL would be: on a GitHub Enterprise Server it is not below the REST API.
+    /// The value of GITHUB_GRAPHQL_URL: on a GitHub Enterprise Server it is not below the REST API.
     pub(crate) fn graphql_url(&self) -> String {
         format!("{}/graphql", self.url().trim_end_matches("/v3"))
     }
@@ -76,12 +75,12 @@ impl Fake {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A comment of somebody's on a pull request; its number.
+    /// Adds a comment of another user to a pull request. Returns its ID.
     pub(crate) fn comment(&self, pull_request: u64, login: &str, body: &str) -> u64 {
         self.state().add_comment(pull_request, login, body).id
     }
 
-    /// The comments that are there, the oldest first.
+    /// The existing comments, oldest first.
     pub(crate) fn comments(&self) -> Vec<Comment> {
         self.state().comments.clone()
     }
@@ -91,7 +90,7 @@ impl Fake {
         self.state().check_runs.clone()
     }
 
-    /// An open pull request into this repository, from this repository.
+    /// An open pull request within this repository.
     pub(crate) fn pull_request(&self, number: u64, head_sha: &str) {
         self.state().add_pull_request(number, head_sha, false);
     }
@@ -101,17 +100,17 @@ impl Fake {
         self.state().add_pull_request(number, head_sha, true);
     }
 
-    /// The commits, trees and files are those of this repository.
+    /// Serves the commits, trees and files of this repository.
     pub(crate) fn serve_repository(&self, folder: impl Into<PathBuf>) {
         self.state().folder = Some(folder.into());
     }
 
-    /// Lets the next requests like this fail.
+    /// Makes the next matching requests fail.
     pub(crate) fn fail(&self, fault: Fault) {
         self.state().faults.push(fault);
     }
 
-    /// Does something right before the next request like this is answered: another run at the same time.
+    /// Does something right before the next matching request is processed, as a concurrent run would.
     pub(crate) fn before(
         &self,
         method: &'static str,
@@ -126,7 +125,7 @@ impl Fake {
         self.state().requests.clone()
     }
 
-    /// How many requests of this method there were.
+    /// The number of requests with this method.
     pub(crate) fn count(&self, method: &str) -> usize {
         let begin = format!("{method} ");
         self.requests().iter().filter(|request| request.starts_with(&begin)).count()

@@ -1,4 +1,4 @@
-//! Commits, trees and files, out of a real repository on this disk.
+//! Commits, trees and files of a real repository on this disk.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use super::state::{PULL_REQUEST, REPOSITORY, State};
 type Answer = (u16, Value);
 
 impl State {
-    /// The answer to a question about revisions, by the parts of its path below the repository's.
+    /// The response to a request for revisions, by the segments of its path below the repository's.
     pub(super) fn revision(&self, parts: &[&str], recursive: &str) -> Answer {
         match parts {
             ["commits", reference] => self.commit(reference),
@@ -23,9 +23,9 @@ impl State {
         }
     }
 
-    /// `commits/{ref}`: what a branch, a tag or a hash leads to.
+    /// `commits/{ref}`: the commit of a branch, a tag or a hash.
     fn commit(&self, reference: &str) -> Answer {
-        match self.known(reference) {
+        match self.resolve(reference) {
             Some(sha) => (200, self.whole_commit(&sha)),
             None => no_commit(reference),
         }
@@ -33,7 +33,7 @@ impl State {
 
     /// `git/commits/{sha}`.
     fn git_commit(&self, sha: &str) -> Answer {
-        let Some(sha) = self.known(sha) else { return refusal("not found") };
+        let Some(sha) = self.resolve(sha) else { return refusal("not found") };
         let whole = self.whole_commit(&sha);
         let mut commit = whole["commit"].clone();
         let fields = commit.as_object_mut().unwrap();
@@ -47,7 +47,7 @@ impl State {
     /// `compare/{base}...{head}`.
     fn comparison(&self, both: &str) -> Answer {
         let (base, head) = both.split_once("...").unwrap_or((both, ""));
-        let (Some(base), Some(head)) = (self.known(base), self.known(head)) else {
+        let (Some(base), Some(head)) = (self.resolve(base), self.resolve(head)) else {
             return refusal("not found");
         };
         let Some(merge_base) = self.git(&["merge-base", &base, &head]) else {
@@ -105,7 +105,7 @@ impl State {
         use base64::Engine as _;
         let Some(content) = self.content(sha) else { return refusal("not found") };
         let text = base64::prelude::BASE64_STANDARD.encode(&content);
-        // As GitHub breaks it.
+        // With GitHub's line breaks.
         let lines: Vec<&str> =
             text.as_bytes().chunks(60).map(|line| std::str::from_utf8(line).unwrap()).collect();
         let blob = json!({
@@ -116,7 +116,7 @@ impl State {
         (200, blob)
     }
 
-    /// What a blob holds.
+    /// The content of a blob.
     fn content(&self, sha: &str) -> Option<Vec<u8>> {
         let stored = || self.run(&["cat-file", "blob", sha]);
         self.blobs.get(sha).cloned().or_else(stored)
@@ -133,8 +133,8 @@ impl State {
         (200, whole)
     }
 
-    /// The commit of a branch, a tag or a full hash. Git knows more than those; GitHub does not.
-    fn known(&self, reference: &str) -> Option<String> {
+    /// The commit of a branch, a tag or a full hash. Git accepts more; GitHub does not.
+    fn resolve(&self, reference: &str) -> Option<String> {
         let name = percent_encoding::percent_decode_str(reference).decode_utf8_lossy();
         let is_hash = name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let names = match is_hash {
@@ -181,7 +181,7 @@ impl State {
         format!("{}/repos/{REPOSITORY}/{rest}", self.url)
     }
 
-    /// What git prints, without the line's end; `None` if it fails, as it does for what it does not know.
+    /// The output of git without the line break; `None` if it fails.
     fn git(&self, args: &[&str]) -> Option<String> {
         Some(String::from_utf8(self.run(args)?).unwrap().trim_end_matches('\n').to_owned())
     }

@@ -1,4 +1,4 @@
-//! The fake's server: from a request to an answer.
+//! The fake's server: from a request to a response.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,7 +20,7 @@ use super::state::{REPOSITORY, REPOSITORY_ID, State, change_check_run, user};
 type Shared = Arc<Mutex<State>>;
 type Answer = Response<BoxBody<Bytes, io::Error>>;
 
-/// A request that has been read.
+/// A parsed request.
 struct Asked {
     method: String,
     /// Below the prefix, with the repository's name.
@@ -36,7 +36,7 @@ pub(super) async fn serve(listener: std::net::TcpListener, prefix: &'static str,
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let answer = service_fn(move |request| answer(request, prefix, Arc::clone(&shared)));
-            // A client may hang up at any time, and a cut is meant.
+            // A client may disconnect at any time, and a broken connection may be intended.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer)
                 .await;
@@ -57,7 +57,7 @@ async fn answer(
     let Some(path) = below else {
         return Ok(whole(404, &[], &format!("no API at {path}")));
     };
-    // GitHub's own links have the repository's number.
+    // GitHub's own links contain the repository's ID.
     let by_number = format!("/repositories/{REPOSITORY_ID}/");
     let asked = Asked {
         method: parts.method.to_string(),
@@ -109,7 +109,7 @@ fn whole(status: u16, headers: &[(&'static str, String)], body: &str) -> Answer 
     response.body(body.map_err(|never| match never {}).boxed()).unwrap()
 }
 
-/// Half of an answer; then the connection breaks.
+/// Half of a response; then the connection breaks.
 fn half(body: &str) -> Answer {
     let bytes = Bytes::copy_from_slice(&body.as_bytes()[..body.len() / 2]);
     let frames = [Ok(Frame::data(bytes)), Err(io::Error::other("cut"))];
@@ -117,16 +117,16 @@ fn half(body: &str) -> Answer {
 }
 
 impl State {
-    /// Writes a request down, with what is wrong with it.
+    /// Records a request, with its violations.
     fn note(&mut self, asked: &Asked, headers: &HeaderMap) {
         let Asked { method, path, query, body } = asked;
         self.requests.push(format!("{method} {path}"));
-        // The description is REST's.
+        // The description covers only REST.
         if let Some(contract) = self.contract.as_ref().filter(|_| path != "/graphql") {
             let wrong = contract.request(method, path, query, body);
             self.violations.extend(wrong);
         }
-        // Source: docs.github.com, "Getting started with the REST API": requests without it are refused.
+        // Source: docs.github.com, "Getting started with the REST API": requests without it are rejected.
         if !headers.contains_key(USER_AGENT) {
             self.violations.push(format!("{method} {path}: without a User-Agent"));
         }
@@ -140,7 +140,7 @@ impl State {
         }
     }
 
-    /// The regular answer: status, body, and the Link header of a page.
+    /// The regular response: status, body, and the Link header of a page.
     fn respond(&mut self, asked: &Asked, headers: &HeaderMap) -> (u16, Value, Option<String>) {
         let bearer = format!("Bearer {}", self.token);
         let knows = headers.get(AUTHORIZATION).is_some_and(|value| value == bearer.as_str());
@@ -289,7 +289,7 @@ impl State {
         whole
     }
 
-    /// A part of a list, with GitHub's own links to the others.
+    /// A page of a list, with GitHub's links to the others.
     fn page(&self, asked: &Asked, all: Vec<Value>) -> (u16, Value, Option<String>) {
         let page = asked.pages();
         let last = all.len().div_ceil(page.size).max(1);
@@ -334,7 +334,7 @@ impl Asked {
     }
 }
 
-/// What GitHub does not tell of a check run.
+/// Removes the fields that GitHub does not return for a check run.
 fn forget(run: &mut Value) {
     run.as_object_mut().unwrap().remove("annotations");
 }

@@ -1,4 +1,4 @@
-//! What the fake GitHub remembers, and how its things look.
+//! The state of the fake GitHub, and the JSON of its objects.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use super::contract::Contract;
 use super::fault::Fault;
 
-/// Who GITHUB_TOKEN is.
+/// The user of GITHUB_TOKEN.
 pub(crate) const ACTIONS: &str = "github-actions[bot]";
-/// The one token that it knows.
+/// The only valid token.
 pub(crate) const TOKEN: &str = "ghs_aTokenThatNobodyMaySee";
 /// A commit.
 pub(crate) const HEAD: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
 /// The repository.
 pub(super) const REPOSITORY: &str = "shop/app";
-/// Its number: GitHub's own links use that in place of the name.
+/// The repository's ID: GitHub's own links contain it instead of the name.
 pub(super) const REPOSITORY_ID: u64 = 186_853_002;
 
 pub(super) const PULL_REQUEST: &str = include_str!(concat!(
@@ -32,11 +32,11 @@ pub(crate) struct State {
     pub(crate) comments: Vec<Comment>,
     pub(crate) check_runs: Vec<Value>,
     pub(crate) pulls: Vec<Value>,
-    /// A repository with the commits, trees and files besides those below.
+    /// A repository with more commits, trees and files than those below.
     pub(super) folder: Option<PathBuf>,
     pub(crate) trees: BTreeMap<String, Value>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
-    /// Who the token is, and for whom `GET /user` answers.
+    /// The user of the token, which `GET /user` returns.
     pub(crate) login: String,
     pub(crate) token: String,
     pub(crate) faults: Vec<Fault>,
@@ -82,7 +82,7 @@ impl State {
         }
     }
 
-    /// Whether requests and answers are held against GitHub's description.
+    /// Whether requests and responses are validated with GitHub's description.
     pub(crate) fn has_description(&self) -> bool {
         self.contract.is_some()
     }
@@ -113,12 +113,12 @@ impl State {
         self.pulls.push(pull);
     }
 
-    /// A check run of somebody else's.
+    /// Adds a check run of another app.
     pub(crate) fn check_run(&mut self, request: &Value) {
         self.add_check_run(request);
     }
 
-    /// Does something right before the next request like this is answered.
+    /// Does something right before the next matching request is processed.
     pub(crate) fn before(
         &mut self,
         method: &'static str,
@@ -150,7 +150,7 @@ impl State {
             },
             "app": null,
             "pull_requests": [],
-            // Not GitHub's: what was sent.
+            // Not part of GitHub's response: the data that were sent.
             "annotations": [],
         });
         change_check_run(&mut run, request);
@@ -176,7 +176,7 @@ impl State {
     }
 }
 
-/// An update, as GitHub does it: what is left out stays, and annotations are added.
+/// An update as on GitHub: omitted fields stay, and annotations are appended.
 pub(super) fn change_check_run(run: &mut Value, request: &Value) {
     for field in ["status", "conclusion"] {
         if !request[field].is_null() {
@@ -198,7 +198,7 @@ pub(super) fn change_check_run(run: &mut Value, request: &Value) {
 }
 
 pub(super) fn user(login: &str) -> Value {
-    // `github-actions%5Bbot%5D`, as GitHub has it: brackets have no place in a path.
+    // `github-actions%5Bbot%5D`, as on GitHub: brackets are not allowed in a path.
     let name = login.replace('[', "%5B").replace(']', "%5D");
     let page = |rest: &str| format!("https://api.github.com/users/{name}{rest}");
     let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };

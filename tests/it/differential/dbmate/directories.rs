@@ -1,4 +1,4 @@
-//! What can lie in a directory, how files are taken apart, and what is in the ledger.
+//! Content of a directory, parsing of files, and rows of the ledger.
 
 #![expect(clippy::too_many_lines, reason = "a list")]
 
@@ -112,7 +112,7 @@ pub(super) fn all() -> Vec<Case> {
             .base("1_a.sql", &a)
             .file("2_b.sql", &b)
             .found(&["applied-migration-edited"]),
-        // It does so for a new tenant; one that has it already would not notice.
+        // It does so for a new tenant; one that already has the migration would not detect it.
         case("an applied one is broken now")
             .base("1_a.sql", &a)
             .file("1_a.sql", "nonsense")

@@ -17,11 +17,11 @@ use crate::common::{Database, peer, scrub};
 #[derive(Debug, Clone)]
 struct Dbmate(PathBuf);
 
-/// The server's code, as `lib/pq` writes it at the end.
+/// The server's code, which `lib/pq` appends to the message.
 static SQLSTATE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([0-9A-Z]{5})\)").unwrap());
 
 impl Dbmate {
-    /// npm's command is a script that finds the program and starts it, which takes longer than all that it does.
+    /// npm's command is a script that finds and starts the program, which takes longer than the program's run.
     fn here() -> Option<Self> {
         let command = peer("dbmate")?;
         let modules = command.parent().and_then(Path::parent);

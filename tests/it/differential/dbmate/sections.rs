@@ -1,4 +1,4 @@
-//! What can stand in a section.
+//! Content of a section.
 
 use super::super::case::{Case, case};
 use super::{outside, up};
@@ -54,7 +54,7 @@ pub(super) fn all() -> Vec<Case> {
             .file("2_b.sql", up("create table c(x int);")),
         case("its own commit, and a failure behind it")
             .file("1_a.sql", up("create table a(x int); commit; select 1/0;"))
-            // dbmate rolls back after the error, and tells that this failed instead.
+            // dbmate rolls back after the error, and reports the failure of that instead.
             .in_other_words("division by zero", IDLE),
         case("a syntax error behind its own rollback")
             .file("1_a.sql", up("create table a(x int); rollback; selec;"))

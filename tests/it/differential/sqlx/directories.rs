@@ -1,4 +1,4 @@
-//! What can lie in a directory, beside it, and in the ledger.
+//! Content of a directory, files next to it, and rows of the ledger.
 
 #![expect(clippy::too_many_lines, reason = "a list")]
 

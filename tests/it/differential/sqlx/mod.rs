@@ -1,4 +1,4 @@
-//! sqlx: the crate's own `Migrator`, which `sqlx migrate run` and `sqlx::migrate!()` use too.
+//! sqlx: the crate's own `Migrator`, which `sqlx migrate run` and `sqlx::migrate!()` use, too.
 
 mod directories;
 mod scripts;
@@ -28,17 +28,17 @@ impl Peer for Sqlx {
             url += &format!("&options=-csearch_path%3D{}", path.replace(',', "%2C"));
         }
         let mut connection = PgConnection::connect(&url).await.unwrap();
-        // What `run` calls, whose signature the compiler does not accept in a future that is sent between threads.
+        // The method behind `run`, whose signature the compiler does not accept in a future that is sent between threads.
         let outcome =
             async { migrator(directory).await?.run_direct(None, &mut connection, false).await };
         let outcome = outcome.await;
-        // One that it left in a transaction is closed just so, as when a process ends.
+        // A session in a transaction is closed without a rollback, as when a process ends.
         let _ = connection.close().await;
         outcome.map_err(|error| said(&error))
     }
 }
 
-/// With what `sqlx.toml` says, as sqlx-cli reads it.
+/// With the settings of `sqlx.toml`, as sqlx-cli reads it.
 async fn migrator(directory: &Utf8Path) -> Result<Migrator, MigrateError> {
     let config = std::fs::read_to_string(directory.with_file_name("sqlx.toml")).unwrap_or_default();
     let config: toml::Table = config.parse().unwrap();
@@ -83,7 +83,7 @@ async fn directories_and_ledgers_are_read_as_sqlx_reads_them() {
     all_agree(Sqlx, directories::all()).await;
 }
 
-/// A ledger with one row, as sqlx makes it.
+/// A ledger with one row, as sqlx creates it.
 fn ledger(schema: &str, row: &str) -> String {
     format!(
         "create table {schema}._sqlx_migrations (version bigint primary key, description text not null, \

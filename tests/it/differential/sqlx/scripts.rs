@@ -1,4 +1,4 @@
-//! What can stand in a file.
+//! Content of a file.
 
 #![expect(clippy::too_many_lines, reason = "a list")]
 
