@@ -1,8 +1,8 @@
-//! Makes the figures of `docs/performance.md` again: `cargo bench --bench tenants -- --tenants 100,1000`.
+//! Reproduces the figures of `docs/performance.md`: `cargo bench --bench tenants -- --tenants 100,1000`.
 //!
-//! Three clients replay the same migrations for the same number of tenants: mig-ci, sqlx's own `Migrator`, and the least
-//! that any client has to send (a message for each migration, on one connection for all tenants of a worker). Besides,
-//! the demo project from process start to verdict. Linux alone: the server's CPU time is read from `/proc`.
+//! Three clients replay the same migrations for the same number of tenants: mig-ci, sqlx's own `Migrator`, and the minimum that
+//! any client has to send (a message for each migration, on one connection for all tenants of a worker). Also measures the demo
+//! project from process start to verdict. Linux only: the server's CPU time is read from `/proc`.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for developers")]
 
@@ -23,13 +23,13 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqlSafeStr as _};
 
-/// As many as the cores of the machine that the documents speak of.
+/// The number of cores of the machine in the documents.
 const WORKERS: usize = 2;
 const MIGRATIONS: usize = 30;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What one client needed.
+/// The resources that one client used.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
     wall: Duration,
@@ -79,8 +79,8 @@ fn verify(project: &Project) -> (Duration, serde_json::Value) {
 }
 
 fn measure_mig_ci(tenants: usize) {
-    let crowd = ManyTenants { tenants, base: MIGRATIONS - 1, head: MIGRATIONS }.project();
-    let (wall, report) = verify(&crowd);
+    let many = ManyTenants { tenants, base: MIGRATIONS - 1, head: MIGRATIONS }.project();
+    let (wall, report) = verify(&many);
     let timings = &report["timings"];
     let ms = |name: &str| Duration::from_millis(timings[name].as_u64().unwrap());
     let (client, server) = (ms("tool_cpu_ms"), ms("server_cpu_ms"));
@@ -98,7 +98,7 @@ fn measure_mig_ci(tenants: usize) {
     println!("    memory: {} MiB", timings["tool_peak_rss_kib"].as_u64().unwrap() / 1024);
 }
 
-/// Whom mig-ci is compared with.
+/// The clients that mig-ci is compared with.
 #[derive(Debug, Clone, Copy)]
 enum Peer {
     Least,
@@ -108,7 +108,7 @@ enum Peer {
 async fn measure_peer(peer: Peer, tenants: usize) -> Result<()> {
     let database = postgres().database().await;
     let admin = postgres().url("postgres");
-    // As mig-ci sets up a server of its own.
+    // The settings of mig-ci's own servers.
     for setting in
         ["autovacuum = off", "jit = off", "bgwriter_lru_maxpages = 0", "checkpoint_timeout = '1h'"]
     {
@@ -122,13 +122,13 @@ async fn measure_peer(peer: Peer, tenants: usize) -> Result<()> {
         database.sql(&some.concat()).await;
     }
     for (what, upto) in [("to the base", MIGRATIONS - 1), ("the new one", MIGRATIONS)] {
-        let begun = (Instant::now(), own_cpu(), server_cpu().await?);
+        let started = (Instant::now(), own_cpu(), server_cpu().await?);
         let workers = (0..WORKERS).map(|worker| work(peer, database.url(), worker, tenants, upto));
         try_join_all(workers).await?;
         let cost = Cost {
-            wall: begun.0.elapsed(),
-            client: own_cpu() - begun.1,
-            server: server_cpu().await? - begun.2,
+            wall: started.0.elapsed(),
+            client: own_cpu() - started.1,
+            server: server_cpu().await? - started.2,
         };
         let name = match peer {
             Peer::Least => "a message a migration",
@@ -139,7 +139,7 @@ async fn measure_peer(peer: Peer, tenants: usize) -> Result<()> {
     execute(&admin, &format!("DROP DATABASE {} WITH (FORCE)", database.name)).await
 }
 
-/// Every second tenant, or whatever the number of workers is.
+/// Every n-th tenant, where n is the number of workers.
 async fn work(peer: Peer, url: String, worker: usize, tenants: usize, upto: usize) -> Result<()> {
     let options: PgConnectOptions = url.parse()?;
     let texts: Vec<String> = (1..=upto).map(common::many_tenants::migration).collect();
@@ -148,7 +148,7 @@ async fn work(peer: Peer, url: String, worker: usize, tenants: usize, upto: usiz
         Peer::Least => {
             let mut connection = options.disable_statement_logging().connect().await?;
             for tenant in mine {
-                send_least(&mut connection, tenant, &texts).await?;
+                send_minimum(&mut connection, tenant, &texts).await?;
             }
             connection.close().await?;
         }
@@ -166,7 +166,11 @@ async fn work(peer: Peer, url: String, worker: usize, tenants: usize, upto: usiz
     Ok(())
 }
 
-async fn send_least(connection: &mut PgConnection, tenant: usize, texts: &[String]) -> Result<()> {
+async fn send_minimum(
+    connection: &mut PgConnection,
+    tenant: usize,
+    texts: &[String],
+) -> Result<()> {
     let open = format!(
         "SET search_path = t{tenant}, shared, public; SET client_min_messages = warning; \
          CREATE TABLE IF NOT EXISTS ledger (version bigint PRIMARY KEY)"
@@ -206,7 +210,7 @@ fn own_cpu() -> Duration {
 
 /// Of the server's sessions that have ended: fields 16 and 17 of `/proc/PID/stat`, in hundredths of a second.
 async fn server_cpu() -> Result<Duration> {
-    // A session's process ends a moment after the session.
+    // A session's process ends shortly after the session.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let mut connection = PgConnection::connect(&postgres().url("postgres")).await?;
     let file: String = sqlx::query_scalar("SELECT pg_read_file('postmaster.pid')")

@@ -1,10 +1,10 @@
-//! A database as each tool wants to be told where it is.
+//! The address of a database in the syntax of each tool.
 
 use anyhow::{Context as _, Result};
 
 use super::common::{PASSWORD, postgres};
 
-/// Over the server's socket, or over TCP through a port that leads to it.
+/// The server's socket, or TCP through a proxy's port.
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
     pub(crate) database: String,
@@ -28,7 +28,7 @@ impl Address {
         self.host.starts_with('/')
     }
 
-    /// For sqlx, and thus for mig-ci.
+    /// For sqlx, and therefore for mig-ci.
     pub(crate) fn url(&self) -> String {
         if self.is_socket() {
             postgres().url(&self.database)
@@ -37,7 +37,7 @@ impl Address {
         }
     }
 
-    /// For sqlx-cli, at a tenant's schema.
+    /// For sqlx-cli, with a tenant's schema.
     pub(crate) fn url_at(&self, schema: &str) -> String {
         let mark = if self.is_socket() { '&' } else { '?' };
         format!("{}{mark}options[search_path]={schema},shared,public", self.url())

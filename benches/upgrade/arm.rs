@@ -1,4 +1,4 @@
-//! Who is compared, and how each of them is started.
+//! The compared programs, and how each of them is started.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,30 +10,30 @@ use super::common::postgres;
 use super::files::Files;
 use super::ledger::Ledger;
 
-/// Who works.
+/// A compared program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arm {
     MigCi,
-    /// The least program, with a message for each tenant.
+    /// The minimal program, with a message for each tenant.
     PerTenant,
-    /// The least program, with a message for each migration.
+    /// The minimal program, with a message for each migration.
     PerMigration,
     Alembic,
     SqlxCli,
     Dbmate,
-    /// mig-ci's look at all shapes.
-    Fleet,
-    /// One query that makes a hash of what each tenant has.
+    /// `mig-ci status` with all shapes.
+    Status,
+    /// One query that hashes the objects of each tenant.
     Query,
     PgDump,
 }
 
-/// What it is to do.
+/// The work of a program.
 #[derive(Debug)]
 pub(crate) struct Task<'a> {
     pub(crate) files: &'a Files,
     pub(crate) address: Address,
-    /// For those that are told each tenant.
+    /// For programs that need the name of each tenant.
     pub(crate) schemas: &'a [String],
     pub(crate) jobs: usize,
 }
@@ -41,22 +41,22 @@ pub(crate) struct Task<'a> {
 impl Arm {
     pub(crate) const PEERS: [Self; 3] = [Self::Alembic, Self::SqlxCli, Self::Dbmate];
 
-    /// What it does, for a table.
+    /// A description for a table.
     pub(crate) fn words(self, jobs: usize) -> String {
         match self {
             Self::MigCi => "mig-ci upgrade --all-tenants".to_owned(),
-            Self::PerTenant => "least program, a message per tenant".to_owned(),
-            Self::PerMigration => "least program, a message per migration".to_owned(),
+            Self::PerTenant => "minimal program, a message per tenant".to_owned(),
+            Self::PerMigration => "minimal program, a message per migration".to_owned(),
             Self::Alembic => "`for t in tenants: alembic upgrade head`".to_owned(),
             Self::SqlxCli => format!("sqlx-cli, a process per tenant, {jobs} at a time"),
             Self::Dbmate => format!("dbmate, a process per tenant, {jobs} at a time"),
-            Self::Fleet => "mig-ci status --all-tenants".to_owned(),
-            Self::Query => "least program, one query".to_owned(),
+            Self::Status => "mig-ci status --all-tenants".to_owned(),
+            Self::Query => "minimal program, one query".to_owned(),
             Self::PgDump => format!("`pg_dump --schema-only -n`, {jobs} at a time"),
         }
     }
 
-    /// As `benches/upgrade/peers` calls it.
+    /// The name in `benches/upgrade/peers`.
     pub(crate) fn package(self) -> &'static str {
         match self {
             Self::Alembic => "alembic",
@@ -66,14 +66,14 @@ impl Arm {
         }
     }
 
-    /// Where it is measured with a few tenants alone.
+    /// Whether it is measured with a few tenants only.
     pub(crate) fn is_peer(self) -> bool {
         Self::PEERS.contains(&self) || self == Self::PgDump
     }
 
-    /// Whom the others are compared with.
+    /// Whether it is the reference of the comparison.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::MigCi | Self::Fleet)
+        matches!(self, Self::MigCi | Self::Status)
     }
 
     pub(crate) fn is_here(self) -> bool {
@@ -91,7 +91,7 @@ impl Arm {
     fn program(self) -> PathBuf {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
         match self {
-            Self::MigCi | Self::Fleet => env!("CARGO_BIN_EXE_mig-ci").into(),
+            Self::MigCi | Self::Status => env!("CARGO_BIN_EXE_mig-ci").into(),
             Self::PerTenant | Self::PerMigration | Self::Query => {
                 std::env::current_exe().unwrap_or_default()
             }
@@ -107,7 +107,7 @@ impl Arm {
         }
     }
 
-    /// The processes that do it, and how many of them at a time.
+    /// The processes of a run, and how many of them run concurrently.
     pub(crate) fn commands(self, task: &Task) -> Result<(Vec<Command>, usize)> {
         let jobs = task.jobs.to_string();
         let mut one = Command::new(self.program());
@@ -117,10 +117,10 @@ impl Arm {
                 one.args(["upgrade", "--all-tenants", "--yes", "--quiet", "--jobs", &jobs]);
             }
             Self::PerTenant => {
-                one.args(["least", "sqlx/tenant", &jobs, "tenant"]);
+                one.args(["minimal", "sqlx/tenant", &jobs, "tenant"]);
             }
             Self::PerMigration => {
-                one.args(["least", "sqlx/tenant", &jobs, "migration"]);
+                one.args(["minimal", "sqlx/tenant", &jobs, "migration"]);
             }
             Self::Alembic => {
                 task.files.put_alembic_ini(&task.address.sqlalchemy())?;
@@ -131,11 +131,11 @@ impl Arm {
                 one.args(["migrate_all.py", &task.schemas.len().to_string()]);
                 one.env("PATH", path).env("BENCH_DSN", task.address.dsn());
             }
-            Self::Fleet => {
+            Self::Status => {
                 one.args(["status", "--all-tenants", "--check", "--quiet"]);
             }
             Self::Query => {
-                one.args(["least", "shapes"]);
+                one.args(["minimal", "shapes"]);
             }
             Self::SqlxCli | Self::Dbmate | Self::PgDump => {
                 let each = task.schemas.iter().map(|schema| self.command_for(task, schema));
@@ -145,7 +145,7 @@ impl Arm {
         Ok((vec![one], 1))
     }
 
-    /// Of those that work on one tenant.
+    /// For programs that process one tenant.
     fn command_for(self, task: &Task, schema: &str) -> Command {
         let mut command = Command::new(self.program());
         command.current_dir(task.files.path());

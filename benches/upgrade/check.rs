@@ -1,4 +1,4 @@
-//! What has to be so after each run: an exit code is no evidence. A figure of a run that has not done its work is none.
+//! Verifies the result of each run: an exit code is not sufficient. A run with an incomplete result has no figures.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,14 @@ use super::history::History;
 use super::ledger::Ledger;
 
 const SHAPE: &str = include_str!("shape.sql");
-/// Ledgers in one query.
+/// The number of ledgers in one query.
 const TOGETHER: usize = 200;
 
-/// What a tenant's schema holds: the number of items, and a hash of them.
+/// The contents of a tenant's schema: the number of items, and a hash of them.
 pub(crate) type Shape = (i64, String);
 
-/// Each of these tenants has its whole history by the tool's ledger, and all of them are of one shape, which is returned.
+/// Checks that each of these tenants has its whole history in the tool's ledger, and that all of them have the same shape,
+/// which is returned.
 pub(crate) async fn is_at_head(
     url: &str,
     history: History,
@@ -34,7 +35,7 @@ pub(crate) async fn is_at_head(
             ensure!(found == expected, "{schema}: its {ledger:?} ledger says {found:?}");
         }
     }
-    // Where the catalogs have grown since they were looked at, loops inside of loops would take minutes.
+    // With outdated statistics of the catalogs, nested loops would take minutes.
     fetch(&mut session, "SET enable_nestloop = off; SET work_mem = '256MB'".to_owned()).await?;
     let mut shapes = BTreeMap::new();
     for row in fetch(&mut session, SHAPE.to_owned()).await? {

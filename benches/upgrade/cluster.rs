@@ -1,4 +1,4 @@
-//! The server that all arms share, and the databases that they start from.
+//! The server that all arms share, and their initial databases.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,16 @@ use super::cost::cpu_of_family;
 use super::history::{History, Step};
 use super::ledger::Ledger;
 
-/// Tenants for which one connection is kept while a database is made.
+/// The number of tenants for which one connection is kept while a database is created.
 const TENANTS: usize = 50;
 const CONNECTIONS: usize = 2;
-/// What planners look at: without figures about them, queries over all tenants take minutes.
+/// Catalogs with statistics for the planner: without them, queries over all tenants take minutes.
 const CATALOGS: &str = "pg_class, pg_namespace, pg_attribute, pg_index, pg_constraint, pg_depend, pg_type, pg_proc, \
     pg_trigger, pg_enum, pg_attrdef";
 
-/// Which database: a history, the number of tenants, and how many migrations each of them has.
+/// The initial database: a history, the number of tenants, and the number of migrations of each.
 type Start = (History, usize, usize);
 
-/// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     /// The server's first process.
@@ -42,7 +41,7 @@ pub(crate) async fn execute(url: &str, sql: impl Into<String>) -> Result<()> {
 
 impl Cluster {
     pub(crate) async fn start() -> Result<Self> {
-        // It would run in one arm and not in the other.
+        // It would run in one arm and not in another.
         for sql in ["ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()"] {
             postgres().sql(sql).await;
         }
@@ -60,7 +59,7 @@ impl Cluster {
         let [version, folder, fsync, buffers, locks] = values[..] else {
             anyhow::bail!("an odd answer: {row}")
         };
-        // Whoever else is at work on the machine is in all figures.
+        // Other load on the machine affects all figures.
         let load = std::fs::read_to_string("/proc/loadavg")?;
         let load = load.split(' ').next().unwrap_or_default();
         let place = if folder.starts_with("/dev/shm") { "in memory" } else { "on disk" };
@@ -71,16 +70,16 @@ impl Cluster {
         ))
     }
 
-    /// CPU time of all of the server's processes so far.
+    /// The total CPU time of all of the server's processes.
     pub(crate) fn cpu(&self) -> Result<std::time::Duration> {
         cpu_of_family(self.id)
     }
 
-    /// A new copy of the database where each tenant has so many migrations.
+    /// A new copy of the database in which each tenant has this number of migrations.
     pub(crate) async fn copy(&mut self, start: Start) -> Result<String> {
         let template = self.template(start).await?;
         let copy = self.copy_of(&template).await?;
-        // Nothing of the copying is left to be written while an arm runs.
+        // Writes of the copy are completed before an arm runs.
         execute(&postgres().url("postgres"), "CHECKPOINT").await?;
         Ok(copy)
     }
@@ -89,7 +88,7 @@ impl Cluster {
         execute(&postgres().url("postgres"), format!("DROP DATABASE {database} WITH (FORCE)")).await
     }
 
-    /// Forgets what takes space and is not needed any more.
+    /// Drops databases that are not needed any more.
     pub(crate) async fn drop_templates(&mut self) -> Result<()> {
         for template in std::mem::take(&mut self.templates).into_values() {
             self.drop(&template).await?;
@@ -105,15 +104,15 @@ impl Cluster {
         Ok(copy)
     }
 
-    /// The database itself, for those who do not change it.
+    /// The database itself, for arms that do not change it.
     pub(crate) async fn template(&mut self, start: Start) -> Result<String> {
         if let Some(made) = self.templates.get(&start) {
             return Ok(made.clone());
         }
         let (history, tenants, applied) = start;
         let before = self.templates.range((history, tenants, 0)..start).next_back();
-        let (begun, database) = match before.map(|(start, name)| (start.2, name.clone())) {
-            Some((begun, name)) => (begun, self.copy_of(&name).await?),
+        let (started, database) = match before.map(|(start, name)| (start.2, name.clone())) {
+            Some((started, name)) => (started, self.copy_of(&name).await?),
             None => {
                 let database = self.copy_of("template0").await?;
                 create(&postgres().url(&database), history, tenants).await?;
@@ -121,7 +120,7 @@ impl Cluster {
             }
         };
         let url = postgres().url(&database);
-        fill(&url, history, tenants, begun..applied).await?;
+        fill(&url, history, tenants, started..applied).await?;
         execute(&url, format!("VACUUM (ANALYZE) {CATALOGS}")).await?;
         self.templates.insert(start, database.clone());
         Ok(database)
@@ -149,7 +148,7 @@ async fn create(url: &str, history: History, tenants: usize) -> Result<()> {
     Ok(())
 }
 
-/// Applies migrations for each tenant, and notes them in the ledgers of all tools.
+/// Applies migrations for each tenant, and records them in the ledgers of all tools.
 async fn fill(
     url: &str,
     history: History,

@@ -1,4 +1,4 @@
-//! What an arm needed: time, its processes' CPU and memory, and the server's CPU.
+//! The resources that an arm used: time, its processes' CPU and memory, and the server's CPU.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -12,40 +12,40 @@ use nix::sys::time::TimeValLike as _;
 
 use super::common::scrub;
 
-/// How often a process is asked for the most memory that it has had.
+/// The interval at which the peak memory of a process is read.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// Of one run.
+/// The resources of one run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
     /// User and system time of the arm's processes.
     pub(crate) client: Duration,
-    /// The same of all of the server's processes.
+    /// The same for all of the server's processes.
     pub(crate) server: Duration,
-    /// Of the arm's one process, if it is one.
+    /// The peak memory, if the arm is a single process.
     pub(crate) peak_kib: Option<u64>,
-    /// Times that the server was spoken to, and sessions, where a proxy has counted them.
-    pub(crate) turns: u64,
+    /// The number of round trips and sessions, if a proxy has counted them.
+    pub(crate) round_trips: u64,
     pub(crate) sessions: u64,
 }
 
-/// Runs processes, so many at a time, each of which has to succeed.
-pub(crate) fn run_all(mut commands: Vec<Command>, at_once: usize) -> Result<Cost> {
+/// Runs processes concurrently, each of which has to succeed.
+pub(crate) fn run_all(mut commands: Vec<Command>, concurrency: usize) -> Result<Cost> {
     commands.iter_mut().for_each(prepare);
     let is_one = commands.len() == 1;
     commands.reverse();
-    let begun = (Instant::now(), cpu_of_children()?);
+    let started = (Instant::now(), cpu_of_children()?);
     let waiting = Mutex::new(commands);
     let peaks = thread::scope(|scope| {
-        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(|| work(&waiting))).collect();
+        let workers: Vec<_> = (0..concurrency).map(|_| scope.spawn(|| work(&waiting))).collect();
         let ends = workers.into_iter().map(|worker| worker.join().expect("a worker panicked"));
         ends.collect::<Result<Vec<u64>>>()
     })?;
     Ok(Cost {
-        wall: begun.0.elapsed(),
-        client: cpu_of_children()? - begun.1,
-        // One that has ended before it could be asked has none.
+        wall: started.0.elapsed(),
+        client: cpu_of_children()? - started.1,
+        // A process that ended before the first reading has none.
         peak_kib: peaks.into_iter().max().filter(|peak| is_one && *peak > 0),
         ..Cost::default()
     })
@@ -66,7 +66,7 @@ fn work(waiting: &Mutex<Vec<Command>>) -> Result<u64> {
     }
 }
 
-/// The most memory that it has had, in KiB.
+/// Its peak memory, in KiB.
 fn wait(child: Child) -> Result<u64> {
     let id = child.id();
     let (done, ended) = std::sync::mpsc::channel::<()>();
@@ -92,21 +92,21 @@ fn peak_of(id: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Of those that have been waited for, and of their own children in turn.
+/// Of terminated children, and of their own children in turn.
 fn cpu_of_children() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Ok(Duration::from_micros(micros.unsigned_abs()))
 }
 
-/// User and system time of a process, of its children that live, and of those that it has waited for: fields 14 to 17 of
+/// User and system time of a process, of its running children, and of those that it has waited for: fields 14 to 17 of
 /// `/proc/PID/stat`, in hundredths of a second.
 pub(crate) fn cpu_of_family(parent: u32) -> Result<Duration> {
     let mut ticks = 0;
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // One that has just ended is in its parent's account.
+        // A process that has just ended is counted by its parent.
         let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
         let (_, fields) = stat.rsplit_once(')').context("an odd /proc/PID/stat")?;
         let fields: Vec<&str> = fields.split_whitespace().collect();

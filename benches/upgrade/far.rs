@@ -1,5 +1,4 @@
-//! A server that is some milliseconds away: a listener that holds all that comes back for a while, both ways, and counts how
-//! often the server is spoken to and waited for.
+//! A distant server: a proxy that delays data in both directions, and counts round trips.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// A client's good-bye, which nobody answers.
+/// A client's Terminate message, which has no answer.
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
 
-/// The listener. Its threads end with the process: ones that sleep keep time better than a runtime's timers, which count
-/// whole milliseconds.
+/// The proxy. Its threads end with the process: sleeping threads are more precise than a runtime's timers, which count whole
+/// milliseconds.
 #[derive(Debug)]
 pub(crate) struct Far {
     pub(crate) port: u16,
@@ -24,12 +23,12 @@ pub(crate) struct Far {
 
 #[derive(Debug, Default)]
 struct Counters {
-    turns: AtomicU64,
+    round_trips: AtomicU64,
     sessions: AtomicU64,
 }
 
 impl Far {
-    /// All that goes to this port of this machine, or comes from it, takes so long.
+    /// Delays everything that is sent to this port of this machine, or comes from it, by this time.
     pub(crate) fn from(server: u16, one_way: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
@@ -38,37 +37,47 @@ impl Far {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 all.sessions.fetch_add(1, Ordering::Relaxed);
-                // Either side may hang up at any time, and that is all that can go wrong.
+                // Either side may close the connection at any time, which is the only possible error.
                 let _ = connect(&client, server, one_way, &all);
             }
         });
         Ok(Self { port, counters })
     }
 
-    /// Turns and sessions since the last time.
+    /// Round trips and sessions since the last call.
     pub(crate) fn take(&self) -> (u64, u64) {
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
-        (take(&self.counters.turns), take(&self.counters.sessions))
+        (take(&self.counters.round_trips), take(&self.counters.sessions))
     }
 }
 
-fn connect(client: &TcpStream, server: u16, way: Duration, all: &Arc<Counters>) -> io::Result<()> {
+fn connect(
+    client: &TcpStream,
+    server: u16,
+    one_way: Duration,
+    all: &Arc<Counters>,
+) -> io::Result<()> {
     let server = TcpStream::connect(("127.0.0.1", server))?;
     server.set_nodelay(true)?;
     client.set_nodelay(true)?;
-    // Whether the server has said something that the client may have waited for.
+    // Whether the server has sent something that the client may have waited for.
     let spoke = Arc::new(AtomicBool::new(true));
     let (counters, asked) = (Arc::clone(all), Arc::clone(&spoke));
-    pass(client.try_clone()?, server.try_clone()?, way, move |bytes| {
+    pass(client.try_clone()?, server.try_clone()?, one_way, move |bytes| {
         if bytes != TERMINATE && asked.swap(false, Ordering::Relaxed) {
-            counters.turns.fetch_add(1, Ordering::Relaxed);
+            counters.round_trips.fetch_add(1, Ordering::Relaxed);
         }
     });
-    pass(server, client.try_clone()?, way, move |_| spoke.store(true, Ordering::Relaxed));
+    pass(server, client.try_clone()?, one_way, move |_| spoke.store(true, Ordering::Relaxed));
     Ok(())
 }
 
-fn pass(mut from: TcpStream, to: TcpStream, way: Duration, note: impl Fn(&[u8]) + Send + 'static) {
+fn pass(
+    mut from: TcpStream,
+    to: TcpStream,
+    one_way: Duration,
+    note: impl Fn(&[u8]) + Send + 'static,
+) {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut part = vec![0; 64 * 1024];
@@ -76,7 +85,7 @@ fn pass(mut from: TcpStream, to: TcpStream, way: Duration, note: impl Fn(&[u8]) 
             && read > 0
         {
             note(&part[..read]);
-            if sender.send((Instant::now() + way, part[..read].to_vec())).is_err() {
+            if sender.send((Instant::now() + one_way, part[..read].to_vec())).is_err() {
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! A project on disk: one history in the dialect of each tool, the same SQL in all of them.
+//! A project on disk: one history in the format of each tool, with the same SQL.
 
 use std::fs;
 use std::path::Path;
@@ -22,8 +22,8 @@ target = "{tenant}"
 from = { query = "SELECT schema_name FROM shared.tenants ORDER BY id" }
 "#;
 
-/// The `env.py` that guides for schemas per tenant show, and one line besides: without the commit, SQLAlchemy 2 has begun a
-/// transaction with `SET search_path` that nobody ends, all is rolled back, and the exit code is 0.
+/// The `env.py` in guides for schemas per tenant, and one more line: without the commit, SQLAlchemy 2 has started a transaction
+/// with `SET search_path` that is never ended, everything is rolled back, and the exit code is 0.
 const ENV: &str = r#"import os
 from alembic import context
 from sqlalchemy import engine_from_config, pool, text
@@ -60,7 +60,7 @@ def run_migrations_online():
 run_migrations_online()
 "#;
 
-/// The loop that those guides show, for the first few tenants.
+/// The loop in those guides, for the first tenants.
 const LOOP: &str = r#"import os
 import subprocess
 import sys
@@ -91,7 +91,7 @@ for schema in get_all_tenant_schemas():
 sys.exit(failed)
 "#;
 
-/// The folder, gone with the value.
+/// The folder, deleted when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Files {
     folder: TempDir,
@@ -122,7 +122,7 @@ impl Files {
         self.folder.path()
     }
 
-    /// Where Alembic finds the database.
+    /// The address of the database for Alembic.
     pub(crate) fn put_alembic_ini(&self, url: &str) -> Result<()> {
         let ini = format!(
             "[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\nsqlalchemy.url = {url}\n"

@@ -1,12 +1,12 @@
-//! The migrations that everybody applies: `history/shared.sql` and `history/tenant.sql`, a product of some years, and a
-//! light history for what depends on the number of tenants alone.
+//! The migrations that all arms apply: `history/shared.sql` and `history/tenant.sql`, a product of some years, and a light
+//! history for scenarios that depend only on the number of tenants.
 
 const SHARED: &str = include_str!("history/shared.sql");
 const TENANT: &str = include_str!("history/tenant.sql");
-/// Begins a migration; the rest of the line is its name.
+/// Starts a migration; the rest of the line is its name.
 const MARK: &str = "---- ";
 
-/// How many migrations a tenant's history has.
+/// The number of migrations in a tenant's history.
 pub(crate) const LENGTH: usize = 30;
 
 /// One migration.
@@ -19,7 +19,7 @@ pub(crate) struct Step {
     pub(crate) statements: Vec<String>,
 }
 
-/// Which history.
+/// The kind of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum History {
     /// Ends in 27 tables, with indexes, foreign keys also to shared tables, views, functions, triggers, and a partition.
@@ -69,7 +69,7 @@ fn light(version: usize) -> Step {
     Step { version, name, statements: vec![sql] }
 }
 
-/// Statements have an empty line between them.
+/// Statements are separated by an empty line.
 fn parse(text: &str) -> Vec<Step> {
     let migrations = text.split(MARK).filter(|part| !part.trim().is_empty());
     migrations

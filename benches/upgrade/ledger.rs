@@ -1,11 +1,10 @@
-//! The version tables of the tools: as a copy of the database has them from the beginning, and what they have to say once a
-//! tool is through.
+//! The version tables of the tools: their initial contents in a copy of the database, and the expected contents after a run.
 
 use sha2::{Digest as _, Sha384};
 
 use super::history::Step;
 
-/// Whose.
+/// The tool of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ledger {
     Sqlx,
@@ -42,7 +41,7 @@ impl Ledger {
         }
     }
 
-    /// SQL that says that a migration is applied, and all before it.
+    /// SQL that records a migration, and all before it, as applied.
     pub(crate) fn note(self, step: &Step) -> String {
         match self {
             Self::Sqlx => note_for_sqlx(step.version, &step.name, step.sql().as_bytes()),
@@ -56,7 +55,7 @@ impl Ledger {
         }
     }
 
-    /// A query for one text: what the ledger of a schema says.
+    /// A query for one text: the contents of a schema's ledger.
     pub(crate) fn read(self, schema: &str) -> String {
         let value = match self {
             Self::Sqlx => "string_agg(version::text, ' ' ORDER BY version) FILTER (WHERE success)",
@@ -66,7 +65,7 @@ impl Ledger {
         format!("SELECT {value} FROM {schema}.{}", self.table())
     }
 
-    /// What that has to be, once these are applied.
+    /// The expected text after these migrations.
     pub(crate) fn expected(self, steps: &[Step]) -> String {
         let versions: Vec<String> = match self {
             Self::Sqlx => steps.iter().map(|step| step.version.to_string()).collect(),

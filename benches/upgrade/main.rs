@@ -1,7 +1,8 @@
-//! Makes the figures of `docs/benchmarks.md` again: `cargo bench --bench upgrade -- --tenants 1000 --runs 5`.
+//! Reproduces the figures of `docs/benchmarks.md`: `cargo bench --bench upgrade -- --tenants 1000 --runs 5`.
 //!
-//! `mig-ci upgrade --all-tenants` beside the least program that sends the same SQL, and beside loops that start a migration
-//! tool for each tenant. Tables go to stdout, progress to stderr. Linux alone: CPU and memory are read from `/proc`.
+//! Compares `mig-ci upgrade --all-tenants` with the minimal program that sends the same SQL, and with loops that start a
+//! migration tool for each tenant. Tables are printed to stdout, progress to stderr. Linux only: CPU and memory are read from
+//! `/proc`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for developers")]
 
@@ -16,16 +17,16 @@ mod common;
 mod cost;
 mod far;
 mod files;
-mod goals;
 mod history;
-mod least;
 mod ledger;
+mod minimal;
 mod options;
 mod scenario;
 #[path = "../../tests/it/skipped.rs"]
 #[expect(clippy::unwrap_used, reason = "as in tests")]
 mod skipped;
 mod summary;
+mod targets;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -36,22 +37,22 @@ use arm::Arm;
 use cluster::Cluster;
 use common::postgres;
 use far::Far;
-use goals::Goals;
 use history::{History, LENGTH};
 use options::Options;
 use scenario::{Compared, Scenario};
 use summary::{Columns, Summary, table};
+use targets::Targets;
 
-/// Half of the round trip to the server that is far.
+/// Half of the round trip to the distant server.
 const ONE_WAY: Duration = Duration::from_millis(2);
-/// The arms that need nothing else.
+/// The arms without other requirements.
 const OURS: [Arm; 3] = [Arm::MigCi, Arm::PerTenant, Arm::PerMigration];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(("least", rest)) = arguments.split_first().map(|(first, rest)| (&**first, rest)) {
-        return least::run(rest).await;
+    if let Some(("minimal", rest)) = arguments.split_first().map(|(first, rest)| (&**first, rest)) {
+        return minimal::run(rest).await;
     }
     let mut options = Options::parse(&arguments)?;
     options.peers.retain(|peer| {
@@ -71,14 +72,14 @@ async fn main() -> Result<()> {
         command.trim_end_matches(" --bench").trim_end_matches(" --"),
         cluster.describe().await?
     );
-    let mut goals = Goals::default();
-    near(&options, &mut cluster, &mut goals).await?;
+    let mut targets = Targets::default();
+    near(&options, &mut cluster, &mut targets).await?;
     if options.wants("far") {
         far(&options, &mut cluster).await?;
     }
-    crowd(&options, &mut cluster, &mut goals).await?;
-    if let Some(table) = goals.table() {
-        println!("### What was promised\n\n{table}");
+    many_tenants(&options, &mut cluster, &mut targets).await?;
+    if let Some(table) = targets.table() {
+        println!("### Targets\n\n{table}");
     }
     Ok(())
 }
@@ -113,7 +114,7 @@ async fn show(
     Ok(summaries)
 }
 
-async fn near(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Result<()> {
+async fn near(options: &Options, cluster: &mut Cluster, targets: &mut Targets) -> Result<()> {
     let all = [
         ("whole", "The whole history", 0, 18.0),
         ("one-new", "One new migration", LENGTH - 1, 150.0),
@@ -124,15 +125,15 @@ async fn near(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Re
             let scenario = scenario(options, title, applied);
             let found = show(options, &scenario, cluster).await?;
             if applied < LENGTH {
-                goals.work(title, &found, loops);
+                targets.work(title, &found, loops);
             }
         }
     }
-    if options.wants("fleet") {
-        let title = "The fleet view";
-        let arms = vec![Arm::Fleet, Arm::Query, Arm::PgDump];
+    if options.wants("status") {
+        let title = "Status of all tenants";
+        let arms = vec![Arm::Status, Arm::Query, Arm::PgDump];
         let scenario = Scenario { arms, ..scenario(options, title, LENGTH) };
-        goals.fleet(title, &show(options, &scenario, cluster).await?);
+        targets.status(title, &show(options, &scenario, cluster).await?);
     }
     cluster.drop_templates().await
 }
@@ -160,23 +161,27 @@ async fn far(options: &Options, cluster: &mut Cluster) -> Result<()> {
     cluster.drop_templates().await
 }
 
-/// What one takes as it is, by the median.
+/// The median of a single round trip.
 async fn round_trip(far: &Far) -> Result<Duration> {
     let mut session =
         PgConnection::connect(&postgres().tcp_url_through(far.port, "postgres")).await?;
     let mut all = Vec::new();
     for _ in 0..51 {
-        let begun = Instant::now();
+        let started = Instant::now();
         session.execute(sqlx::raw_sql("SELECT 1")).await?;
-        all.push(begun.elapsed());
+        all.push(started.elapsed());
     }
     session.close().await?;
     all.sort();
     Ok(all[all.len() / 2])
 }
 
-/// What depends on the number of tenants alone.
-async fn crowd(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> Result<()> {
+/// Scenarios that depend only on the number of tenants.
+async fn many_tenants(
+    options: &Options,
+    cluster: &mut Cluster,
+    targets: &mut Targets,
+) -> Result<()> {
     let light = |title: &str, tenants, applied, arms: &[Arm], runs| Scenario {
         history: History::Light,
         tenants,
@@ -185,9 +190,10 @@ async fn crowd(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> R
         ..scenario(options, title, applied)
     };
     if options.wants("nothing") {
-        let scenario = light("Nothing to do, a crowd", options.crowd, LENGTH, &OURS, options.runs);
+        let scenario =
+            light("Nothing to do, many tenants", options.idle_tenants, LENGTH, &OURS, options.runs);
         let found = show(options, &scenario, cluster).await?;
-        goals.nothing(&format!("Nothing to do, {} tenants", options.crowd), &found);
+        targets.nothing(&format!("Nothing to do, {} tenants", options.idle_tenants), &found);
         cluster.drop_templates().await?;
     }
     if options.wants("memory") {
@@ -199,7 +205,7 @@ async fn crowd(options: &Options, cluster: &mut Cluster, goals: &mut Goals) -> R
         for (title, applied) in all {
             let scenario = light(title, options.memory_tenants, applied, &[Arm::MigCi], 1);
             let found = show(options, &scenario, cluster).await?;
-            goals.memory(&format!("{title}, {} tenants", options.memory_tenants), &found);
+            targets.memory(&format!("{title}, {} tenants", options.memory_tenants), &found);
         }
         cluster.drop_templates().await?;
     }

@@ -9,12 +9,12 @@ cargo bench --bench upgrade -- [FLAGS]
   --tenants N         schemas in the whole history, and with one that is new [1000]
   --runs N            of each arm, interleaved; medians count [5]
   --jobs N            connections, or processes at a time [the number of cores]
-  --only A,B          of whole, one-new, nothing, fleet, far, memory [all]
+  --only A,B          of whole, one-new, nothing, status, far, memory [all]
   --peers A,B         of alembic, sqlx-cli, dbmate; or none [those that benches/upgrade/peers has installed]
   --peer-tenants N    tenants for arms that start a process for each [50]
   --far-tenants N     tenants where the server is far [100]
   --far-peer-tenants N  and for arms that start a process for each [10]
-  --crowd N           tenants that have nothing to do [5000]
+  --idle-tenants N    tenants that have nothing to do [5000]
   --memory-tenants N  tenants where memory is measured [10000]";
 
 /// See [`HELP`].
@@ -28,7 +28,7 @@ pub(crate) struct Options {
     pub(crate) peer_tenants: usize,
     pub(crate) far_tenants: usize,
     pub(crate) far_peer_tenants: usize,
-    pub(crate) crowd: usize,
+    pub(crate) idle_tenants: usize,
     pub(crate) memory_tenants: usize,
 }
 
@@ -38,14 +38,14 @@ impl Options {
             tenants: 1000,
             runs: 5,
             jobs: std::thread::available_parallelism()?.get(),
-            only: ["whole", "one-new", "nothing", "fleet", "far", "memory"]
+            only: ["whole", "one-new", "nothing", "status", "far", "memory"]
                 .map(str::to_owned)
                 .to_vec(),
             peers: Arm::PEERS.to_vec(),
             peer_tenants: 50,
             far_tenants: 100,
             far_peer_tenants: 10,
-            crowd: 5000,
+            idle_tenants: 5000,
             memory_tenants: 10_000,
         };
         let mut rest = arguments.iter();
@@ -66,10 +66,10 @@ impl Options {
                 "--peer-tenants" => options.peer_tenants = value()?.parse()?,
                 "--far-tenants" => options.far_tenants = value()?.parse()?,
                 "--far-peer-tenants" => options.far_peer_tenants = value()?.parse()?,
-                "--crowd" => options.crowd = value()?.parse()?,
+                "--idle-tenants" => options.idle_tenants = value()?.parse()?,
                 "--memory-tenants" => options.memory_tenants = value()?.parse()?,
                 "--help" => bail!("{HELP}"),
-                // From cargo itself.
+                // Passed by cargo itself.
                 "--bench" => {}
                 _ => bail!("{flag}?\n{HELP}"),
             }

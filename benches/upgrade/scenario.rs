@@ -1,4 +1,4 @@
-//! One comparison: the same work for each arm, from the same copy of a database, one after the other and again.
+//! One comparison: the same work for each arm, from the same copy of a database, in rounds.
 
 use std::time::Duration;
 
@@ -15,24 +15,23 @@ use super::files::Files;
 use super::history::{History, LENGTH};
 use super::summary::Summary;
 
-/// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Scenario<'a> {
     pub(crate) title: String,
     pub(crate) history: History,
     pub(crate) tenants: usize,
-    /// Migrations that each tenant has before.
+    /// The number of migrations that each tenant already has.
     pub(crate) applied: usize,
     pub(crate) arms: Vec<Arm>,
-    /// For arms that start a process for each.
+    /// For arms that start a process for each tenant.
     pub(crate) peer_tenants: usize,
     pub(crate) runs: usize,
     pub(crate) jobs: usize,
-    /// Between the arms and the server.
+    /// The proxy between the arms and the server.
     pub(crate) far: Option<&'a Far>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub(crate) struct Compared {
     pub(crate) heading: String,
@@ -46,7 +45,7 @@ impl Scenario<'_> {
         let mut shape = None;
         for run in 0..self.runs {
             for index in 0..self.arms.len() {
-                // Nobody is always the first.
+                // The first arm changes in each round.
                 let index = (index + run) % self.arms.len();
                 let arm = self.arms[index];
                 let measured = self.measure(cluster, &files, arm, &mut shape).await;
@@ -65,7 +64,7 @@ impl Scenario<'_> {
         })
     }
 
-    /// How many tenants an arm works on.
+    /// The number of tenants that an arm processes.
     fn worked_on(&self, arm: Arm) -> usize {
         if arm.is_peer() { self.peer_tenants.min(self.tenants) } else { self.tenants }
     }
@@ -87,14 +86,14 @@ impl Scenario<'_> {
             None => Address::socket(&database)?,
         };
         let task = Task { files, address, schemas: &schemas, jobs: self.jobs };
-        let (commands, at_once) = arm.commands(&task)?;
+        let (commands, concurrency) = arm.commands(&task)?;
         self.far.map(Far::take);
         let before = cluster.cpu()?;
-        let mut cost = run_all(commands, at_once)?;
-        // A session's process ends a moment after the session.
+        let mut cost = run_all(commands, concurrency)?;
+        // A session's process ends shortly after the session.
         std::thread::sleep(Duration::from_millis(100));
         cost.server = cluster.cpu()? - before;
-        (cost.turns, cost.sessions) = self.far.map(Far::take).unwrap_or_default();
+        (cost.round_trips, cost.sessions) = self.far.map(Far::take).unwrap_or_default();
         let url = postgres().url(&database);
         let found = is_at_head(&url, self.history, arm.ledger(), &schemas).await?;
         let first = shape.get_or_insert_with(|| found.clone());
@@ -105,7 +104,7 @@ impl Scenario<'_> {
         Ok(cost)
     }
 
-    /// Its heading, and what all of its arms have in common.
+    /// Its heading, and the common facts of all of its arms.
     fn heading(&self, items: i64) -> String {
         let pending = match LENGTH - self.applied {
             0 => "nothing to do".to_owned(),

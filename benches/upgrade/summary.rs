@@ -5,21 +5,21 @@ use std::time::Duration;
 use super::arm::Arm;
 use super::cost::Cost;
 
-/// What an arm needed, by the median of its runs.
+/// The resources that an arm used, as the median of its runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Summary {
     pub(crate) arm: Arm,
     pub(crate) tenants: usize,
-    /// In seconds: the least, the median, and the most.
+    /// In seconds: the minimum, the median, and the maximum.
     wall: [f64; 3],
     client: f64,
     server: f64,
     pub(crate) peak_mib: Option<f64>,
-    turns: f64,
+    round_trips: f64,
     sessions: f64,
 }
 
-/// Which columns a table has besides the times.
+/// The columns of a table in addition to the times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Columns {
     /// CPU and memory.
@@ -36,7 +36,7 @@ impl Summary {
             [values[0], median(&values), values[values.len() - 1]]
         };
         let seconds = Duration::as_secs_f64;
-        // A loop's own memory says nothing of those that it starts.
+        // A loop's own memory does not include that of the processes that it starts.
         let has_peak = !arm.is_peer() && costs.iter().all(|cost| cost.peak_kib.is_some());
         let mib = |cost: &Cost| cost.peak_kib.unwrap_or_default() as f64 / 1024.0;
         Self {
@@ -45,9 +45,9 @@ impl Summary {
             wall: sorted(&|cost| seconds(&cost.wall)),
             client: sorted(&|cost| seconds(&cost.client))[1],
             server: sorted(&|cost| seconds(&cost.server))[1],
-            // The most of all runs.
+            // The maximum of all runs.
             peak_mib: has_peak.then(|| sorted(&mib)[2]),
-            turns: sorted(&|cost| cost.turns as f64)[1],
+            round_trips: sorted(&|cost| cost.round_trips as f64)[1],
             sessions: sorted(&|cost| cost.sessions as f64)[1],
         }
     }
@@ -61,12 +61,12 @@ impl Summary {
         self.per_tenant(self.wall[1])
     }
 
-    /// Of the server's CPU time, in milliseconds for a tenant.
+    /// The server's CPU time, in milliseconds for a tenant.
     pub(crate) fn server_each(&self) -> f64 {
         self.per_tenant(self.server)
     }
 
-    /// Of the server's CPU time, in percent.
+    /// In percent of the server's CPU time.
     pub(crate) fn client_share(&self) -> f64 {
         100.0 * self.client / self.server
     }
@@ -100,7 +100,12 @@ impl Summary {
                 decimals(self.per_tenant(self.server))
             ),
             Columns::Far => {
-                format!(" {} | {:.0} | {:.0} |", per_tenant(self.turns), self.turns, self.sessions)
+                format!(
+                    " {} | {:.0} | {:.0} |",
+                    per_tenant(self.round_trips),
+                    self.round_trips,
+                    self.sessions
+                )
             }
         };
         head + &tail
@@ -138,7 +143,7 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// Three digits that say something.
+/// Three significant digits.
 pub(crate) fn decimals(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),

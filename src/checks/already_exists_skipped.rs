@@ -1,15 +1,15 @@
-//! `IF NOT EXISTS` found something: the migration changed nothing, whatever shape that something has.
+//! `IF NOT EXISTS` found an existing object: the migration changed nothing, even if the object has another shape.
 
 use crate::model::{Notice, Phase, StepRecord, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct AlreadyExistsSkipped;
 
 const SKIPPED: &str = "already exists, skipping";
 
-/// What has no shape that could differ, and is made before the migrations on purpose (`extensions`, the target itself).
+/// Objects without a shape to compare, which are created before the migrations on purpose (`extensions`, the target itself).
 const EXPECTED: &[&str] = &["extension ", "schema "];
 
 const HELP: &str = "IF NOT EXISTS compares only names: the existing object may be older or broken (an invalid index left by \
@@ -17,8 +17,8 @@ const HELP: &str = "IF NOT EXISTS compares only names: the existing object may b
                     Remove IF NOT EXISTS if the object must be new, or check its definition in the migration";
 
 impl Check for AlreadyExistsSkipped {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Warning,
             "already-exists-skipped",
             "IF NOT EXISTS skipped an object because the name already exists"
@@ -30,7 +30,7 @@ impl Check for AlreadyExistsSkipped {
             .iter()
             .filter(|step| step.phase == Phase::Head)
             .flat_map(|step| {
-                // The catalog tells it whatever the notices say; a notice may tell more: what a block has made.
+                // The catalog shows it even if notices are hidden; a notice may add objects that a DO block skipped.
                 let notices =
                     step.notices.iter().filter(|notice| is_skip(notice) && !is_told(step, notice));
                 step.skipped.iter().chain(notices).map(|notice| {
@@ -46,11 +46,11 @@ impl Check for AlreadyExistsSkipped {
     }
 }
 
-/// The catalog has told it of the same statement.
+/// Whether the catalog already shows it for the same statement.
 fn is_told(step: &StepRecord, notice: &Notice) -> bool {
     let line = |notice: &Notice| notice.place.as_ref().map(|place| place.line);
-    let mut told = step.skipped.iter();
-    told.any(|one| one.message == notice.message && line(one) == line(notice))
+    let mut skipped = step.skipped.iter();
+    skipped.any(|one| one.message == notice.message && line(one) == line(notice))
 }
 
 fn is_skip(notice: &Notice) -> bool {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_schemas_other_notices_and_the_base_are_left_alone() {
+    fn extensions_schemas_other_notices_and_the_base_are_no_problem() {
         assert_eq!(messages(Phase::Head, "extension \"vector\" already exists, skipping"), 0);
         assert_eq!(messages(Phase::Head, "schema \"tenant_acme\" already exists, skipping"), 0);
         assert_eq!(messages(Phase::Head, "table \"x\" does not exist, skipping"), 0);

@@ -1,9 +1,9 @@
-//! A migration that has been applied says something else in the head, or is gone, and the tool does not look.
+//! An applied migration is changed or removed in the head, and the tool does not detect it.
 
 use crate::model::{ChangedMigration, MigrationChange, Phase, UnitRecord};
 
 use super::failed::{FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct AppliedMigrationEdited;
@@ -15,12 +15,12 @@ const EDITED: &str = "restore the file as it is on the base branch, and put the 
 const REMOVED: &str = "restore the files, and revert their changes in a new migration: the tool does not check for files of \
                        applied versions. If you squash old migrations intentionally, set `applied-migration-edited = { \
                        severity = \"off\" }` in `[checks]` for this pull request";
-/// Paths that are named.
+/// The maximum number of paths in a message.
 const SHOWN: usize = 5;
 
 impl Check for AppliedMigrationEdited {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "applied-migration-edited",
             "A migration of the base was edited or removed, and the tool does not detect it"
@@ -38,13 +38,13 @@ impl Check for AppliedMigrationEdited {
             }
             MigrationChange::Removed => None,
         });
-        // Where the tool misses a file after all, its refusal says so.
+        // If the tool does detect a missing file, its refusal is the finding.
         let missed = failed(unit, FailureCategory::Refusal).is_some();
         edited.chain((!missed).then(|| removed(unit)).flatten()).collect()
     }
 }
 
-/// One problem for all: there is no place that would tell them apart.
+/// One problem for all of them: they have no position that would distinguish them.
 fn removed(unit: &UnitRecord) -> Option<UnitProblem<'_>> {
     let removed: Vec<&ChangedMigration> =
         unit.changed.iter().filter(|changed| changed.change == MigrationChange::Removed).collect();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edited_one_is_a_problem_where_it_differs() {
+    fn an_edited_migration_is_a_problem_at_the_first_difference() {
         let mut unit = unit("acme");
         unit.changed.push(changed(3, MigrationChange::Edited(place("m/3.sql", 7))));
         let problems = AppliedMigrationEdited.check(&unit);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn removed_ones_are_one_problem_that_names_some() {
+    fn removed_migrations_are_one_problem_that_names_some() {
         let mut unit = unit("acme");
         unit.changed = (1..=7).map(|version| changed(version, MigrationChange::Removed)).collect();
         let problems = AppliedMigrationEdited.check(&unit);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tool_itself_misses_is_told_once() {
+    fn a_missing_file_that_the_tool_refuses_is_reported_once() {
         let mut unit = unit("acme").ending(Phase::Head, failure(FailureKind::Refused, "no file"));
         unit.changed.push(changed(3, MigrationChange::Removed));
         assert!(AppliedMigrationEdited.check(&unit).is_empty());

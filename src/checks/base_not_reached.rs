@@ -1,16 +1,16 @@
-//! The state from which the pull request's migrations would start cannot be made.
+//! The starting state of the pull request's migrations cannot be created.
 
 use crate::model::{Phase, UnitRecord};
 
 use super::failed::{Failed, FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
+use super::{Check, CheckMeta, UnitProblem, meta, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct BaseNotReached;
 
 impl Check for BaseNotReached {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "base-not-reached",
             "The state of the base branch cannot be reproduced, so the pending migrations were not tested"
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_the_preparations_is_told_apart_and_says_why_it_has_no_place() {
+    fn a_failure_of_prepare_is_reported_separately_with_a_reason_for_no_place() {
         let unit = unit("acme").ending(Phase::Prepare, sql("XX000", "cannot create schema"));
         let problems = BaseNotReached.check(&unit);
         assert!(problems[0].place().is_none());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_step_of_the_head_is_not_its_business() {
+    fn a_failed_step_of_the_head_is_no_problem() {
         let head = step("1", Phase::Head).failing(sql("42P01", "no"));
         assert!(BaseNotReached.check(&unit("a").with_step(head)).is_empty());
     }

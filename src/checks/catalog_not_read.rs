@@ -1,8 +1,8 @@
-//! A catalog could not be read after the replay, so what is compared by it is not known.
+//! A catalog could not be read after the replay, so it was not compared.
 
 use crate::model::{CatalogComparison, Phase, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct CatalogNotRead;
@@ -10,8 +10,8 @@ pub(super) struct CatalogNotRead;
 const NOWHERE: &str = "it concerns the whole catalog";
 
 impl Check for CatalogNotRead {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "catalog-not-read",
             "A catalog could not be read, so schemas were not compared"
@@ -53,7 +53,7 @@ mod tests {
     use crate::model::{FailureKind, ShapeComparison};
 
     #[test]
-    fn what_was_not_read_is_said_and_never_silent() {
+    fn an_unread_catalog_is_a_problem() {
         let lost =
             || CatalogComparison::NotRead(Box::new(failure(FailureKind::ConnectionLost, "gone")));
         let unit = UnitRecord {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_no_problem() {
+    fn a_compared_catalog_is_no_problem() {
         let read = CatalogComparison::Compared([].into());
         let unit = UnitRecord { outside: Some(read), ..unit("acme") };
         assert!(CatalogNotRead.check(&unit).is_empty());

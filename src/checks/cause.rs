@@ -1,7 +1,7 @@
-//! When two problems have one cause. A thousand tenants that fail alike make one finding.
+//! Decides whether two problems have the same cause. A thousand tenants that fail in the same way make one finding.
 //!
-//! Messages differ by what is the tenant's own: its name, its values, its counts. These are taken out before messages
-//! are compared. What is left over-merges at most what one statement at one line of one file says with one SQLSTATE.
+//! Messages differ in what is specific to a tenant: names, values, counts. These are removed before messages are compared.
+//! Problems that are merged wrongly still come from one statement at one line of one file, with one SQLSTATE.
 
 use camino::Utf8PathBuf;
 
@@ -10,21 +10,21 @@ use crate::model::{Phase, TrackKind, UnitRecord};
 use super::failed::sqlstate;
 use super::{CheckMeta, UnitProblem};
 
-/// What of a message is compared, in characters. The rest of a longer one is data.
+/// The number of characters of a message that are compared. The rest of a longer message is data.
 const COMPARED: usize = 2_000;
 
-/// Stands for the tenant's own name or target.
+/// Replaces the tenant's own name or target.
 const OWN_NAME: &str = "‹tenant›";
-/// Stands for a quoted value.
+/// Replaces a quoted value.
 const VALUE: &str = "‹value›";
-/// Stands for a run of digits.
+/// Replaces a run of digits.
 const NUMBER: char = '#';
 
-/// SQLSTATE classes in whose messages double quotes hold the names of objects, which tell causes apart. Elsewhere they
-/// may hold values: `invalid input syntax for type integer: "abc"`.
+/// SQLSTATE classes in whose messages double quotes contain object names, which distinguish causes. Elsewhere they may contain
+/// values: `invalid input syntax for type integer: "abc"`.
 const NAMING_CLASSES: &[&str] = &["23", "2B", "3D", "3F", "42", "55"];
 
-/// Equal for problems of one cause.
+/// Equal for problems with the same cause.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Cause<'a> {
     code: &'static str,
@@ -37,7 +37,7 @@ pub(super) struct Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    pub(super) fn of(about: &CheckMeta, unit: &'a UnitRecord, problem: &UnitProblem<'a>) -> Self {
+    pub(super) fn of(meta: &CheckMeta, unit: &'a UnitRecord, problem: &UnitProblem<'a>) -> Self {
         let sqlstate = problem.failure.and_then(sqlstate);
         let quotes = match sqlstate {
             Some(state) if !NAMING_CLASSES.iter().any(|class| state.starts_with(class)) => {
@@ -46,13 +46,13 @@ impl<'a> Cause<'a> {
             _ => DoubleQuotes::HoldNames,
         };
         Self {
-            code: about.code,
+            code: meta.code,
             database: &unit.database,
             track: unit.track,
             phase: problem.phase,
             place: problem.place().map(|place| (place.path.clone(), place.line)),
             sqlstate,
-            // The target is the longer of the two as a rule (`tenant_acme`), so it goes first.
+            // The target is usually the longer of the two (`tenant_acme`), so it is replaced first.
             message: normalise(&problem.message, &[&unit.target, &unit.name], quotes),
         }
     }
@@ -89,7 +89,7 @@ fn normalise(message: &str, own_names: &[&str], quotes: DoubleQuotes) -> String 
     out
 }
 
-/// Is `name` at the start of `rest`, and not the beginning of a longer word? `_` bounds words: `acme_pkey`.
+/// Whether `rest` starts with `name`, and not with a longer word. `_` bounds words: `acme_pkey`.
 fn begins_with(rest: &str, name: &str) -> bool {
     !name.is_empty()
         && rest
@@ -97,7 +97,7 @@ fn begins_with(rest: &str, name: &str) -> bool {
             .is_some_and(|tail| !tail.chars().next().is_some_and(char::is_alphanumeric))
 }
 
-/// The bytes of the quoted value at the start of `rest`, quotes included. The one in `can't` is none.
+/// The length in bytes of the quoted value at the start of `rest`, quotes included. The apostrophe in `can't` starts none.
 fn quoted_value(rest: &str, after_word: bool, quotes: DoubleQuotes) -> Option<usize> {
     let quote = rest.chars().next()?;
     let opens = match quote {
@@ -120,21 +120,21 @@ mod tests {
     }
 
     #[test]
-    fn the_tenants_own_names_are_taken_out_as_words() {
+    fn the_tenants_own_names_are_replaced_as_words() {
         assert_eq!(names("schema \"tenant_acme\" of acme"), "schema \"‹tenant›\" of ‹tenant›");
         assert_eq!(names("index \"acme_pkey\""), "index \"‹tenant›_pkey\"");
         assert_eq!(names("acmes tacme"), "acmes tacme");
     }
 
     #[test]
-    fn numbers_and_values_are_taken_out() {
+    fn numbers_and_values_are_replaced() {
         assert_eq!(names("row 17 of 400"), "row # of #");
         assert_eq!(names("can't cast 'x y' to 'z'"), "can't cast ‹value› to ‹value›");
         assert_eq!(names("an open 'quote"), "an open 'quote");
     }
 
     #[test]
-    fn names_of_objects_tell_causes_apart_and_values_do_not() {
+    fn object_names_distinguish_causes_and_values_do_not() {
         assert_eq!(names("relation \"a\" does not exist"), "relation \"a\" does not exist");
         assert_eq!(
             normalise("invalid input: \"a\"", NAMES, DoubleQuotes::HoldValues),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_message_is_compared_by_its_beginning() {
+    fn a_long_message_is_compared_by_its_beginning() {
         assert_eq!(names(&"é".repeat(1_000_000)).chars().count(), COMPARED);
     }
 

@@ -1,9 +1,9 @@
-//! A tenant's migrations change something that lies outside of the tenants' schemas.
+//! A tenant's migrations change an object outside of the tenants' schemas.
 
 use crate::model::{CatalogComparison, UnitRecord};
 
 use super::shape_differs::{at, by_place, listed};
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct ChangedOutsideTarget;
@@ -13,8 +13,8 @@ const HELP: &str = "each tenant's upgrade repeats this change of an object that 
                     shared track, or into the tenant's own schema";
 
 impl Check for ChangedOutsideTarget {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Warning,
             "changed-outside-target",
             "A tenant's migration changes objects outside of the tenants' schemas"
@@ -43,7 +43,7 @@ mod tests {
     use crate::checks::test_fixtures::{difference, place, unit};
 
     #[test]
-    fn what_was_changed_is_said_at_its_statement() {
+    fn a_change_is_reported_at_its_statement() {
         let change = difference("function public.f() was created", Some(place("m/2.sql", 1)));
         let outside = Some(CatalogComparison::Compared([change].into()));
         let unit = UnitRecord { outside, ..unit("fresh_1") };

@@ -1,6 +1,6 @@
 //! The pull request checks less than the base does.
 
-use super::{Check, CheckMeta, ProjectProblem, UnitProblem, about};
+use super::{Check, CheckMeta, ProjectProblem, UnitProblem, meta};
 use crate::model::{
     CoverageChange, CoverageReduction, ProjectRecord, Severity, TrackKind, UnitRecord,
 };
@@ -11,8 +11,8 @@ pub(super) struct CoverageReduced;
 const NO_PLACE: &str = "it is not in this revision";
 
 impl Check for CoverageReduced {
-    fn about(&self) -> &'static CheckMeta {
-        about!(Error, "coverage-reduced", "The pull request verifies less than its base")
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(Error, "coverage-reduced", "The pull request verifies less than its base")
     }
 
     fn check<'a>(&self, _: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -96,9 +96,9 @@ mod tests {
         CheckSettings { fail_on: Some(fail_on), severities }
     }
 
-    /// The head switches the check off and fails on nothing: the base's settings count.
+    /// The head disables the check and fails on nothing: the base's settings apply.
     #[test]
-    fn the_base_says_how_much_it_weighs() {
+    fn the_severity_is_that_of_the_bases_settings() {
         let head = settings(Severity::Error, None);
         let mut project = ProjectRecord {
             reductions: vec![removed(None)],
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledged_one_is_shown_and_fails_nothing() {
+    fn an_acknowledged_reduction_is_shown_and_does_not_fail() {
         let project = ProjectRecord {
             reductions: vec![removed(Some("no customer any more"))],
             base_checks: Some(settings(Severity::Info, Some(Severity::Error))),

@@ -1,16 +1,16 @@
-//! The server or the machine failed under a unit: nothing is known about its migrations.
+//! The server or the machine failed during a unit: there is no result for its migrations.
 
 use crate::model::{FailureKind, UnitRecord};
 
 use super::failed::{Failed, FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
+use super::{Check, CheckMeta, UnitProblem, meta, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct EnvironmentFailed;
 
 impl Check for EnvironmentFailed {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "environment-failed",
             "The server or the machine failed, so this unit has no result"
@@ -33,7 +33,7 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
         FailureKind::Sql { .. } => Some(
             "the server cannot read or write its own files: check its disk and its log, and run again on an intact server",
         ),
-        // Our own words say what to do.
+        // Messages of mig-ci already say what to do.
         _ => None,
     }
 }
@@ -45,7 +45,7 @@ mod tests {
     use crate::model::{EnvironmentCause, Phase};
 
     #[test]
-    fn a_full_disk_is_no_failure_of_the_migration_and_says_what_to_change() {
+    fn a_full_disk_is_reported_with_help() {
         let full = sql("53100", "could not extend file \"base/5/1\": No space left on device");
         let unit = unit("acme").with_step(step("7", Phase::Head).failing(full));
         let problems = EnvironmentFailed.check(&unit);
@@ -54,14 +54,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_the_migration_is_not_its_business() {
+    fn a_failure_of_the_migration_is_not_reported_here() {
         let locks = sql("53200", "out of shared memory");
         let unit = unit("acme").with_step(step("7", Phase::Head).failing(locks));
         assert!(EnvironmentFailed.check(&unit).is_empty());
     }
 
     #[test]
-    fn what_mig_ci_could_not_do_has_no_place() {
+    fn a_failed_operation_of_mig_ci_has_no_place() {
         let no = failure(
             FailureKind::Environment(EnvironmentCause::DatabaseNotCreated),
             "could not make the database",

@@ -1,4 +1,4 @@
-//! Whose business a failure is. An exhaustive match, so that no failure is without a finding, and none has two.
+//! Assigns each failure to one check. The match is exhaustive, so that each failure has exactly one finding.
 
 use crate::model::{Failure, FailureKind, Phase, StepRecord, UnitRecord};
 
@@ -7,14 +7,14 @@ use super::UnitProblem;
 /// The failure that ended a unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Failed<'a> {
-    pub(super) business: FailureCategory,
+    pub(super) category: FailureCategory,
     pub(super) phase: Phase,
     pub(super) failure: &'a Failure,
-    /// The step that failed; `None` for a failure outside of any.
+    /// The step that failed; `None` for a failure outside of any step.
     pub(super) step: Option<&'a StepRecord>,
 }
 
-/// The check that a failure belongs to.
+/// The check that reports a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FailureCategory {
     Migration,
@@ -28,13 +28,13 @@ pub(super) enum FailureCategory {
     Target,
 }
 
-/// The failure of this unit, if it is this check's business.
-pub(super) fn failed(unit: &UnitRecord, business: FailureCategory) -> Option<Failed<'_>> {
-    failure_of(unit).filter(|failed| failed.business == business)
+/// The failure of this unit, if it belongs to this category.
+pub(super) fn failed(unit: &UnitRecord, category: FailureCategory) -> Option<Failed<'_>> {
+    failure_of(unit).filter(|failed| failed.category == category)
 }
 
 impl<'a> Failed<'a> {
-    /// The problem that this failure is: in the server's words, at its place, else at its step's file.
+    /// The problem for this failure: in the server's words, at its position, else at its step's file.
     pub(super) fn problem(&self) -> UnitProblem<'a> {
         let message = self.failure.message.as_str();
         let problem = match (&self.failure.place, self.step) {
@@ -49,13 +49,13 @@ impl<'a> Failed<'a> {
         problem.with_failure(self.failure)
     }
 
-    /// The SQLSTATE, where the server gave one.
+    /// The SQLSTATE, if the server reported one.
     pub(super) fn sqlstate(&self) -> Option<&'a str> {
         sqlstate(self.failure)
     }
 }
 
-/// The SQLSTATE of a failure, where the server gave one.
+/// The SQLSTATE of a failure, if the server reported one.
 pub(super) fn sqlstate(failure: &Failure) -> Option<&str> {
     match &failure.kind {
         FailureKind::Sql { sqlstate } => Some(sqlstate),
@@ -65,10 +65,10 @@ pub(super) fn sqlstate(failure: &Failure) -> Option<&str> {
 
 fn failure_of(unit: &UnitRecord) -> Option<Failed<'_>> {
     let (phase, failure, step) = unit.failure()?;
-    Some(Failed { business: business(unit, phase, failure), phase, failure, step })
+    Some(Failed { category: category(unit, phase, failure), phase, failure, step })
 }
 
-fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCategory {
+fn category(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCategory {
     match (&failure.kind, phase) {
         (FailureKind::ServerLost, _) => FailureCategory::Server,
         _ if failure.is_environmental() => FailureCategory::Environment,
@@ -81,7 +81,7 @@ fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCatego
             FailureCategory::Sample
         }
         (FailureKind::SearchPath, Phase::Base | Phase::Head) => FailureCategory::SearchPath,
-        // A schema of the search path that is not there is a matter of the preparations.
+        // A missing schema of the search path is an error of the preparation.
         (
             FailureKind::SearchPath
             | FailureKind::Sql { .. }
@@ -107,8 +107,8 @@ fn business(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCatego
     }
 }
 
-/// With a place, the place decides; without one, a file that cannot be used is the sample. Before a unit has come to its
-/// sample, the files that are run are those of `prepare`.
+/// If the failure has a position, the position decides. Otherwise an unusable file is the sample. Before the sample is loaded,
+/// only `prepare` files run.
 fn is_the_samples(unit: &UnitRecord, failure: &Failure) -> bool {
     match (&unit.sample, &failure.place) {
         (Some(sample), Some(place)) => sample.path == place.path,
@@ -124,7 +124,7 @@ mod tests {
     use crate::model::{EnvironmentCause, TargetCause};
 
     #[test]
-    fn every_failure_is_one_checks_business() {
+    fn every_failure_belongs_to_one_check() {
         let kinds = [
             FailureKind::Sql { sqlstate: "42P01".into() },
             FailureKind::Refused,
@@ -150,7 +150,7 @@ mod tests {
                     let problems: Vec<_> = CHECKS
                         .iter()
                         .flat_map(|check| {
-                            let code = check.about().code;
+                            let code = check.meta().code;
                             check.check(&unit).into_iter().map(move |_| code)
                         })
                         .collect();

@@ -1,19 +1,19 @@
-//! Files that look as if they were migrations or samples, and that nothing reads.
+//! Files that look like migrations or samples, and that are not read.
 
 use std::collections::BTreeMap;
 
-use super::{Check, CheckMeta, ProjectProblem, UnitProblem, about};
+use super::{Check, CheckMeta, ProjectProblem, UnitProblem, meta};
 use crate::model::{Place, ProjectRecord, Severity, TrackKind, UnitRecord, UnreadFile};
 
 #[derive(Debug)]
 pub(super) struct FilesNotRead;
 
-/// Names in one finding.
+/// The maximum number of names in one finding.
 const SHOWN: usize = 10;
 
 impl Check for FilesNotRead {
-    fn about(&self) -> &'static CheckMeta {
-        about!(Warning, "files-not-read", "Files next to migrations or samples are not read")
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(Warning, "files-not-read", "Files next to migrations or samples are not read")
     }
 
     fn check<'a>(&self, _: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -67,17 +67,18 @@ mod tests {
     }
 
     #[test]
-    fn files_are_named_by_reason_and_one_that_the_base_reads_is_an_error() {
+    fn files_are_grouped_by_reason_and_one_that_the_base_reads_is_an_error() {
         let unread = vec![
-            file("m/v2/2.sql", "lies in a folder", false),
+            file("m/v2/2.sql", "is in a subfolder", false),
             file("m/3.sql", "has another name", true),
-            file("m/v2/4.sql", "lies in a folder", false),
+            file("m/v2/4.sql", "is in a subfolder", false),
         ];
         let project = ProjectRecord { unread, ..ProjectRecord::default() };
         let findings = judge_project(&project, &CheckSettings::default());
-        let said = findings.iter().map(|one| (one.severity, one.fails_run, one.message.as_str()));
+        let results =
+            findings.iter().map(|one| (one.severity, one.fails_run, one.message.as_str()));
         assert_eq!(
-            said.collect::<Vec<_>>(),
+            results.collect::<Vec<_>>(),
             [
                 (
                     Severity::Error,
@@ -87,7 +88,7 @@ mod tests {
                 (
                     Severity::Warning,
                     false,
-                    "not read: `m/v2/2.sql`, `m/v2/4.sql`. Each lies in a folder"
+                    "not read: `m/v2/2.sql`, `m/v2/4.sql`. Each is in a subfolder"
                 ),
             ]
         );

@@ -1,4 +1,4 @@
-//! All checks on all units, merged by cause and ordered by weight.
+//! Runs all checks on all units, merges problems by cause and sorts findings by severity.
 
 use std::cmp::Reverse;
 
@@ -11,9 +11,9 @@ use super::cause::Cause;
 use super::problem::Location;
 use super::{CHECKS, Check, UnitProblem};
 
-/// Judges the units of a run. The worst come first, then those of most units, then in plan order.
+/// Checks the units of a run. Findings are sorted by severity, then by number of units, then in plan order.
 ///
-/// Linear in the number of units and steps: problems of one cause meet in a map.
+/// Linear in the number of units and steps: problems with the same cause are merged in a map.
 pub(crate) fn judge(units: &[UnitRecord], settings: &CheckSettings) -> Vec<Finding> {
     let checks: Vec<(&dyn Check, Severity)> =
         CHECKS.iter().filter_map(|check| Some((*check, severity(*check, settings)?))).collect();
@@ -21,7 +21,7 @@ pub(crate) fn judge(units: &[UnitRecord], settings: &CheckSettings) -> Vec<Findi
     for (index, unit) in units.iter().enumerate() {
         for (check, severity) in &checks {
             for problem in check.check(unit) {
-                let cause = Cause::of(check.about(), unit, &problem);
+                let cause = Cause::of(check.meta(), unit, &problem);
                 match causes.entry(cause) {
                     Entry::Occupied(mut finding) => add_unit(finding.get_mut(), index),
                     Entry::Vacant(new) => {
@@ -32,16 +32,16 @@ pub(crate) fn judge(units: &[UnitRecord], settings: &CheckSettings) -> Vec<Findi
         }
     }
     let mut findings: Vec<Finding> = causes.into_values().collect();
-    // What weighs the same keeps plan order, since units are gone through in it.
+    // Equal findings keep plan order, because units are visited in that order.
     sort(&mut findings);
     findings
 }
 
-/// Judges the project as a whole: the findings that no unit has.
+/// Checks the project as a whole, for findings that do not belong to units.
 pub(crate) fn judge_project(project: &ProjectRecord, head: &CheckSettings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for check in CHECKS {
-        // What a pull request takes away is weighed by what it started from.
+        // A reduction by a pull request is weighed by the settings of its base.
         let settings = match &project.base_checks {
             Some(base) if check.is_weighed_by_base() => base,
             _ => head,
@@ -54,7 +54,7 @@ pub(crate) fn judge_project(project: &ProjectRecord, head: &CheckSettings) -> Ve
                 .map_or(severity, |most| severity.min(most))
                 .max(problem.at_least.unwrap_or(Severity::Info));
             findings.push(Finding {
-                code: check.about().code,
+                code: check.meta().code,
                 severity,
                 message: problem.message,
                 database: problem.database,
@@ -72,15 +72,15 @@ pub(crate) fn judge_project(project: &ProjectRecord, head: &CheckSettings) -> Ve
     findings
 }
 
-/// The worst first, then those of most units. The sort is stable: what weighs the same keeps its order.
+/// Sorts by severity, then by number of units. The sort is stable.
 pub(crate) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (Reverse(finding.severity), Reverse(finding.units.len())));
 }
 
-/// The severity that the configuration leaves a check; `None` where it is switched off.
+/// The severity of a check by the configuration; `None` if it is disabled.
 pub(crate) fn severity(check: &dyn Check, settings: &CheckSettings) -> Option<Severity> {
-    let about = check.about();
-    settings.severities.get(about.code).copied().unwrap_or(Some(about.severity))
+    let meta = check.meta();
+    settings.severities.get(meta.code).copied().unwrap_or(Some(meta.severity))
 }
 
 /// A unit can have a problem twice (the same notice in one file); it is named once.
@@ -102,7 +102,7 @@ fn finding(
         Location::Nowhere(why) => (None, Some(why)),
     };
     Finding {
-        code: check.about().code,
+        code: check.meta().code,
         severity,
         message: problem.message.into_owned(),
         database: unit.database.clone(),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn units_that_fail_alike_make_one_finding() {
+    fn units_with_the_same_failure_make_one_finding() {
         let units = [
             failing("acme", "23505", "key of acme: 17 rows"),
             unit("globex").with_step(step("1", Phase::Head)),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn another_place_state_track_or_phase_is_another_cause() {
+    fn a_different_place_state_track_or_phase_is_a_different_cause() {
         let alike = || failing("acme", "23505", "no");
         let mut elsewhere = alike();
         elsewhere.steps[0].path = "m/2.sql".into();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_come_first_then_the_most_frequent_then_plan_order() {
+    fn findings_are_sorted_by_severity_then_frequency_then_plan_order() {
         let skipped = test_fixtures::notice("relation \"x\" already exists, skipping");
         let units = [
             unit("t0").with_step(step("1", Phase::Head).noticing(skipped.clone())),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_change_a_severity_or_switch_a_check_off() {
+    fn settings_change_a_severity_or_disable_a_check() {
         let units = [failing("acme", "42P01", "no")];
         let mut settings = CheckSettings::default();
         settings.severities.insert("migration-failed".into(), Some(Severity::Info));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_has_a_place_or_says_why_not() {
+    fn a_finding_has_a_place_or_a_reason_for_none() {
         let units = [
             failing("acme", "42P01", "no"),
             unit("globex").ending(Phase::Head, sql("42P01", "no")),
@@ -217,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_units_with_a_cause_each_are_judged_at_once() {
+    fn ten_thousand_units_with_different_causes_are_judged_in_seconds() {
         let units: Vec<_> = (0..10_000_u32)
             .map(|n| {
                 let word: String = n.to_string().bytes().map(|b| char::from(b + 49)).collect();
                 failing(&format!("t{n}"), "42P01", &format!("relation {word} is not there"))
             })
             .collect();
-        let begun = Instant::now();
+        let started = Instant::now();
         assert_eq!(judge(&units, &CheckSettings::default()).len(), 10_000);
-        // Generous for an unoptimised build on a busy machine; a quadratic scan takes minutes.
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        // Generous for an unoptimised build on a busy machine; a quadratic algorithm takes minutes.
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
 }

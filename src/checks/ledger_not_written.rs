@@ -1,9 +1,9 @@
-//! A migration ran, and the ledger does not show it: the next run would run it again.
+//! A migration ran, and the ledger does not contain it: the next run would run it again.
 
 use crate::model::{StepOutcome, UnitRecord};
 
 use super::failed::{FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct LedgerNotWritten;
@@ -12,8 +12,8 @@ const HELP: &str = "the tool's row was rolled back, deleted, or written to anoth
                     or ROLLBACK, `search_path`, and statements on the ledger's table";
 
 impl Check for LedgerNotWritten {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "ledger-not-written",
             "The ledger does not show an applied migration, or cannot be used"
@@ -21,11 +21,11 @@ impl Check for LedgerNotWritten {
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
-        let unrecorded = unit.steps.iter().filter(|step| {
-            matches!(step.outcome, StepOutcome::Applied) && step.recorded == Some(false)
+        let missing = unit.steps.iter().filter(|step| {
+            matches!(step.outcome, StepOutcome::Applied) && step.in_ledger == Some(false)
         });
         let failed = failed(unit, FailureCategory::Ledger);
-        unrecorded
+        missing
             .map(|step| {
                 let message = format!(
                     "migration {} was applied, but the ledger of its target does not show it",
@@ -46,16 +46,16 @@ mod tests {
 
     #[test]
     fn an_applied_step_without_its_row_is_a_problem() {
-        let unrecorded = StepRecord { recorded: Some(false), ..step("4", Phase::Head) };
-        let unit = unit("acme").with_step(step("3", Phase::Head)).with_step(unrecorded);
+        let missing = StepRecord { in_ledger: Some(false), ..step("4", Phase::Head) };
+        let unit = unit("acme").with_step(step("3", Phase::Head)).with_step(missing);
         let problems = LedgerNotWritten.check(&unit);
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("m/4.sql"));
     }
 
     #[test]
-    fn what_was_not_looked_up_is_not_judged() {
-        let unknown = StepRecord { recorded: None, ..step("4", Phase::Head) };
+    fn a_step_whose_ledger_row_was_not_read_is_no_problem() {
+        let unknown = StepRecord { in_ledger: None, ..step("4", Phase::Head) };
         assert!(LedgerNotWritten.check(&unit("acme").with_step(unknown)).is_empty());
     }
 

@@ -1,16 +1,16 @@
-//! The migration tool itself would refuse to run against this ledger.
+//! The migration tool itself would refuse to run with this ledger.
 
 use crate::model::{Failure, UnitRecord};
 
 use super::failed::{FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct LedgerRefused;
 
 impl Check for LedgerRefused {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "ledger-refused",
             "The migration tool would refuse to run: its ledger does not match the files"
@@ -25,26 +25,26 @@ impl Check for LedgerRefused {
     }
 }
 
-/// By the words that the tools use; the refusal comes as a sentence of theirs.
+/// Selects by the tool's own wording, in which the refusal is reported.
 fn help(failure: &Failure) -> &'static str {
     let refusal = failure.message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| refusal.contains(word));
+    let contains_any = |words: &[&str]| words.iter().any(|word| refusal.contains(word));
     if failure.hint.as_deref().is_some_and(|hint| hint.contains("two files have this version")) {
         "give the new file a unique version: the tool treats the two files as one migration, so it compares the new file \
          with the ledger row of the other"
-    } else if says(&["transaction status idle in transaction"]) {
+    } else if contains_any(&["transaction status idle in transaction"]) {
         "a file starts a transaction (BEGIN) and does not end it: this file, or with dbmate's `transaction:false` the one \
          before it. Remove BEGIN, or end the transaction in the same file: everything after it is lost when the tool ends"
-    } else if says(&["transaction status idle"]) {
+    } else if contains_any(&["transaction status idle"]) {
         "remove the file's own COMMIT or ROLLBACK: it ends the tool's transaction, and the tool stops. The statements \
          before and after the COMMIT stay applied, and dbmate has already written its row: the next run skips the file"
-    } else if says(&["dirty", "partially applied", "failed migration"]) {
+    } else if contains_any(&["dirty", "partially applied", "failed migration"]) {
         "a migration was started on that tenant and not finished: finish or revert it manually and clear the dirty flag in \
          the ledger (golang-migrate: `force VERSION`), or take the sample from a clean state"
-    } else if says(&["modified", "checksum", "changed", "mismatch", "edited"]) {
+    } else if contains_any(&["modified", "checksum", "changed", "mismatch", "edited"]) {
         "an applied migration must not change by a single byte (including line endings): restore the file as it is on the \
          base branch, and put the change into a new migration"
-    } else if says(&["missing", "not found", "no migration", "no such", "could not find"]) {
+    } else if contains_any(&["missing", "not found", "no migration", "no such", "could not find"]) {
         "a migration that is applied according to the ledger is not in the directory: restore the file; if a sample comes \
          from another branch, use one from this branch's history"
     } else {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_follows_the_tools_words() {
+    fn the_help_depends_on_the_tools_message() {
         let edited = "migration 2 was previously applied but has been modified";
         assert!(help_for(edited).contains("by a single byte"));
         let missing =
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_of_one_version_are_no_edit() {
+    fn two_files_of_one_version_are_not_reported_as_an_edit() {
         let edited = "migration 2 was previously applied but has been modified";
         let hint = Some("two files have this version: m/2_a.sql and m/2_b.sql".to_owned());
         let refused = Failure { hint, ..failure(FailureKind::Refused, edited) };

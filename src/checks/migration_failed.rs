@@ -1,9 +1,9 @@
-//! A migration that the pull request brings does not go through.
+//! A migration of the pull request fails.
 
 use crate::model::{FailureKind, StepOutcome, StepRecord, UnitRecord};
 
 use super::failed::{Failed, FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
+use super::{Check, CheckMeta, UnitProblem, meta, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct MigrationFailed;
@@ -13,17 +13,17 @@ const STAYS: &str = "The statements before this one stay applied, and the ledger
                      so revert them manually, or make the file repeatable";
 
 impl Check for MigrationFailed {
-    fn about(&self) -> &'static CheckMeta {
-        about!(Error, "migration-failed", "A pending migration fails on this tenant")
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(Error, "migration-failed", "A pending migration fails on this tenant")
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         failed(unit, FailureCategory::Migration)
             .map(|failed| {
                 let stays = failed.step.is_some_and(|step| step.partly_applied);
-                let about = twice(unit, &failed).or_else(|| help(&failed).map(str::to_owned));
+                let advice = twice(unit, &failed).or_else(|| help(&failed).map(str::to_owned));
                 let parts: Vec<String> =
-                    [about, stays.then(|| STAYS.to_owned())].into_iter().flatten().collect();
+                    [advice, stays.then(|| STAYS.to_owned())].into_iter().flatten().collect();
                 failed.problem().with_help((!parts.is_empty()).then(|| parts.join(". ")))
             })
             .into_iter()
@@ -31,10 +31,10 @@ impl Check for MigrationFailed {
     }
 }
 
-/// A version that comes twice in the directory: the ledger takes it once.
+/// A version that occurs twice in the directory: the ledger accepts it once.
 fn twice(unit: &UnitRecord, failed: &Failed<'_>) -> Option<String> {
     let step = failed.step.filter(|_| failed.sqlstate() == Some("23505"))?;
-    // The script's own statements have a place with its lines; the tool's are about the file as a whole.
+    // Failures of the script's own statements have an excerpt; those of the tool refer to the file as a whole.
     let is_tools = failed.failure.place.as_ref().is_none_or(|place| place.excerpt.is_none());
     let is_twin = |other: &&StepRecord| {
         other.version == step.version && matches!(other.outcome, StepOutcome::Applied)
@@ -76,7 +76,7 @@ mod tests {
     use crate::model::{Excerpt, Failure, Phase, Place};
 
     #[test]
-    fn a_failed_step_of_the_head_is_reported_where_the_server_points() {
+    fn a_failed_step_of_the_head_is_reported_at_the_servers_position() {
         let error = Failure { place: Some(place("m/7.sql", 12)), ..sql("23502", "nulls") };
         let unit = unit("acme").with_step(step("7", Phase::Head).failing(error));
         let problems = MigrationFailed.check(&unit);
@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_position_the_file_stands_for_the_place() {
+    fn without_a_position_the_file_is_the_place() {
         let unit = unit("acme").with_step(step("7", Phase::Head).failing(sql("XX000", "odd")));
         let problems = MigrationFailed.check(&unit);
         assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("m/7.sql"));
     }
 
     #[test]
-    fn a_step_that_ends_its_own_connection_is_told_so() {
+    fn a_step_that_terminates_its_own_connection_gets_its_own_help() {
         let lost = failure(FailureKind::ConnectionLost, "terminating connection");
         let unit = unit("acme").with_step(step("7", Phase::Head).failing(lost));
         let help = MigrationFailed.check(&unit).remove(0).help;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_comes_twice_is_told_from_rows_that_do() {
+    fn a_duplicate_version_is_distinguished_from_duplicate_rows() {
         let help = |failing: StepRecord| {
             let unit = unit("acme").with_step(step("7", Phase::Head)).with_step(failing);
             MigrationFailed.check(&unit).remove(0).help.unwrap()
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_applied_is_told() {
+    fn a_partly_applied_step_is_reported_as_such() {
         let failing = |partly_applied| {
             let step = step("7", Phase::Head).failing(sql("XX000", "odd"));
             unit("acme").with_step(StepRecord { partly_applied, ..step })
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_well_or_failed_before_is_not_its_business() {
+    fn completed_units_and_failures_before_the_head_are_no_problem() {
         assert!(MigrationFailed.check(&unit("a").with_step(step("1", Phase::Head))).is_empty());
         let base = step("1", Phase::Base).failing(sql("42P01", "no"));
         assert!(MigrationFailed.check(&unit("a").with_step(base)).is_empty());

@@ -1,8 +1,8 @@
-//! A migration of the head that the tool never applies, and never mentions.
+//! A migration of the head that the tool never applies, and never reports.
 
 use crate::model::{Phase, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct MigrationSkipped;
@@ -11,8 +11,8 @@ const HELP: &str = "give the file a version above all versions that are applied 
                     with a higher version first";
 
 impl Check for MigrationSkipped {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "migration-skipped",
             "A migration of the head is never applied, and the tool does not report it"
@@ -22,12 +22,12 @@ impl Check for MigrationSkipped {
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
         unit.skipped_migrations
             .iter()
-            .map(|passed_over| {
+            .map(|skipped| {
                 let message = format!(
                     "migration {} is never applied: the ledger is past its version, and the tool skips it silently",
-                    passed_over.version
+                    skipped.version
                 );
-                UnitProblem::in_file(&passed_over.path, Phase::Head, message).with_help(Some(HELP))
+                UnitProblem::in_file(&skipped.path, Phase::Head, message).with_help(Some(HELP))
             })
             .collect()
     }
@@ -40,7 +40,7 @@ mod tests {
     use crate::model;
 
     #[test]
-    fn each_passed_over_migration_is_a_problem_at_its_file() {
+    fn each_skipped_migration_is_a_problem_at_its_file() {
         let mut unit = unit("acme");
         for version in ["3", "5"] {
             let path = format!("m/{version}.up.sql").into();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_passed_over_is_nothing_to_report() {
+    fn a_unit_without_skipped_migrations_has_no_problem() {
         assert!(MigrationSkipped.check(&unit("acme")).is_empty());
     }
 }

@@ -1,8 +1,8 @@
-//! Checks: pure functions from evidence to findings. A check sees what replay recorded and nothing else.
+//! Checks: pure functions from evidence to findings.
 //!
 //! To add a check: a file here with a type that implements [`Check`], a line in [`CHECKS`], and its page
-//! `docs/checks/<code>.md` (which `mig-ci explain CODE` prints). Its code, title and severity stand in its own file
-//! alone. A failure of a unit belongs to exactly one check: [`failed`] says to which.
+//! `docs/checks/<code>.md` (which `mig-ci explain CODE` prints). Its code, title and severity are only in its own file. A
+//! failure of a unit belongs to exactly one check: [`failed`] assigns it.
 
 mod already_exists_skipped;
 mod applied_migration_edited;
@@ -41,7 +41,7 @@ pub(crate) use project_problem::ProjectProblem;
 
 use crate::model::{ProjectRecord, Severity, UnitRecord};
 
-/// All checks. Within one unit, findings of equal weight keep this order.
+/// All checks. Within one unit, findings of equal severity keep this order.
 pub(crate) static CHECKS: &[&dyn Check] = &[
     &server_lost::ServerLost,
     &environment_failed::EnvironmentFailed,
@@ -67,39 +67,39 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &sample_statements_skipped::SampleStatementsSkipped,
 ];
 
-/// One rule. It looks at one unit at a time, and [`judge()`] merges what units have in common; or at the project.
+/// One rule. It checks one unit at a time, and [`judge()`] merges the problems of units; or it checks the project.
 pub(crate) trait Check: Sync + std::fmt::Debug {
-    fn about(&self) -> &'static CheckMeta;
+    fn meta(&self) -> &'static CheckMeta;
 
-    /// What is wrong with the unit by this rule, in the order in which it happened.
+    /// The unit's problems by this rule, in the order in which they occurred.
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>>;
 
-    /// What is wrong with the project as a whole.
+    /// The problems of the project as a whole.
     fn check_project(&self, _: &ProjectRecord) -> Vec<ProjectProblem> {
         Vec::new()
     }
 
-    /// Its weight is that of the base's settings, where there is a base: the head cannot make it lighter.
+    /// Whether the base's settings, if there is a base, determine the severity, so that the head cannot lower it.
     fn is_weighed_by_base(&self) -> bool {
         false
     }
 }
 
-/// What a check is called, how much it weighs, and the page that explains it.
+/// The name, severity and page of a check.
 #[derive(Debug)]
 pub(crate) struct CheckMeta {
     /// `migration-failed`: the key in `[checks]`, and the argument of `mig-ci explain`.
     pub(crate) code: &'static str,
     /// One line.
     pub(crate) title: &'static str,
-    /// Unless `[checks]` says otherwise.
+    /// The default; `[checks]` can change it.
     pub(crate) severity: Severity,
     /// Markdown: problem, example, fix, configuration.
     pub(crate) docs: &'static str,
 }
 
-/// Writes an [`CheckMeta`]; its page follows from the code.
-macro_rules! about {
+/// Creates a [`CheckMeta`]; the path of its page follows from the code.
+macro_rules! meta {
     ($severity:ident, $code:literal, $title:literal) => {
         &$crate::checks::CheckMeta {
             code: $code,
@@ -109,16 +109,16 @@ macro_rules! about {
         }
     };
 }
-use about;
+use meta;
 
 /// The check with this code.
 pub(crate) fn find(code: &str) -> Option<&'static CheckMeta> {
-    abouts().find(|about| about.code == code)
+    all_meta().find(|meta| meta.code == code)
 }
 
-/// What there is to say of each check, in the order of [`CHECKS`].
-pub(crate) fn abouts() -> impl Iterator<Item = &'static CheckMeta> {
-    CHECKS.iter().map(|check| check.about())
+/// The metadata of each check, in the order of [`CHECKS`].
+pub(crate) fn all_meta() -> impl Iterator<Item = &'static CheckMeta> {
+    CHECKS.iter().map(|check| check.meta())
 }
 
 #[cfg(test)]
@@ -135,30 +135,30 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .filter_map(|name| name.strip_suffix(".md").map(str::to_owned))
             .collect();
-        let codes: BTreeSet<String> = abouts().map(|about| about.code.to_owned()).collect();
+        let codes: BTreeSet<String> = all_meta().map(|meta| meta.code.to_owned()).collect();
         assert_eq!(codes, pages);
         assert_eq!(codes.len(), CHECKS.len(), "two checks share a code");
     }
 
     #[test]
-    fn each_page_says_what_the_check_says_of_itself() {
-        for about in abouts() {
-            let mut lines = about.docs.lines();
-            assert_eq!(lines.next(), Some(format!("# {}", about.code).as_str()));
-            assert_eq!(lines.nth(1), Some(about.title), "title of {}", about.code);
+    fn each_page_has_the_title_and_severity_of_its_check() {
+        for meta in all_meta() {
+            let mut lines = meta.docs.lines();
+            assert_eq!(lines.next(), Some(format!("# {}", meta.code).as_str()));
+            assert_eq!(lines.nth(1), Some(meta.title), "title of {}", meta.code);
             for part in ["## Problem", "## Example", "## Fix", "## Configuration"] {
-                assert!(about.docs.lines().any(|line| line == part), "{} lacks {part}", about.code);
+                assert!(meta.docs.lines().any(|line| line == part), "{} lacks {part}", meta.code);
             }
-            let severity = format!("{} = {{ severity = \"{}\" }}", about.code, about.severity);
-            assert!(about.docs.contains(&severity), "{} lacks `{severity}`", about.code);
+            let severity = format!("{} = {{ severity = \"{}\" }}", meta.code, meta.severity);
+            assert!(meta.docs.contains(&severity), "{} lacks `{severity}`", meta.code);
         }
     }
 
     #[test]
     fn codes_are_kebab_case_and_found() {
-        for about in abouts() {
-            assert!(about.code.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
-            assert_eq!(find(about.code).map(|found| found.title), Some(about.title));
+        for meta in all_meta() {
+            assert!(meta.code.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+            assert_eq!(find(meta.code).map(|found| found.title), Some(meta.title));
         }
         assert!(find("no-such-check").is_none());
     }

@@ -1,8 +1,8 @@
-//! A check needs what only the server's notices tell, and those were switched off.
+//! A check needs the server's notices, and they were disabled.
 
 use crate::model::UnitRecord;
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct NoticesHidden;
@@ -11,8 +11,8 @@ const HELP: &str = "remove the setting from the migration (a dump's first lines 
                     of blocks and dynamic SQL: then the catalog shows whether it was skipped";
 
 impl Check for NoticesHidden {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Warning,
             "notices-hidden",
             "A check was not possible because the server's notices were disabled"
@@ -37,7 +37,7 @@ mod tests {
     use crate::model::{NotChecked, Phase, StepRecord};
 
     #[test]
-    fn what_was_not_checked_is_said_and_why() {
+    fn a_check_that_was_not_possible_is_reported_with_its_reason() {
         let reason = "client_min_messages is error".to_owned();
         let not_checked = Some(NotChecked { check: "already-exists-skipped", reason });
         let quiet = StepRecord { not_checked, ..step("1", Phase::Head) };

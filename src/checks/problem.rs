@@ -1,4 +1,4 @@
-//! What a check says about one unit. It cannot be said without a place, or a reason why there is none.
+//! A problem of one unit. Its constructors require a position, or a reason why there is none.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use camino::Utf8Path;
 
 use crate::model::{Failure, Phase, Place};
 
-/// One thing that is wrong with one unit. It borrows from the evidence: there are thousands of units, and few causes.
+/// One problem of one unit. It borrows from the evidence, because there are thousands of units and few causes.
 #[derive(Debug)]
 pub(crate) struct UnitProblem<'a> {
     pub(super) phase: Phase,
@@ -16,27 +16,27 @@ pub(crate) struct UnitProblem<'a> {
     pub(super) help: Option<Cow<'static, str>>,
 }
 
-/// A place, or why there is none.
+/// A position, or the reason why there is none.
 #[derive(Debug)]
 pub(super) enum Location<'a> {
     Place(Cow<'a, Place>),
-    /// Reads after "no place:".
+    /// Displayed after "no place:".
     Nowhere(&'static str),
 }
 
 impl<'a> UnitProblem<'a> {
-    /// At a place that is known.
+    /// At a known position.
     pub(crate) fn at(place: &'a Place, phase: Phase, message: impl Into<Cow<'a, str>>) -> Self {
         Self::new(Location::Place(Cow::Borrowed(place)), phase, message.into())
     }
 
-    /// About a file as a whole: its first line stands for it.
+    /// For a file as a whole: at its first line.
     pub(crate) fn in_file(path: &Utf8Path, phase: Phase, message: impl Into<Cow<'a, str>>) -> Self {
         let place = Place { path: path.to_owned(), line: 1, column: None, excerpt: None };
         Self::new(Location::Place(Cow::Owned(place)), phase, message.into())
     }
 
-    /// At no place. `why` reads after "no place:".
+    /// Without a position. `why` is displayed after "no place:".
     pub(crate) fn nowhere(
         why: &'static str,
         phase: Phase,
@@ -45,12 +45,12 @@ impl<'a> UnitProblem<'a> {
         Self::new(Location::Nowhere(why), phase, message.into())
     }
 
-    /// The failure that it is about.
+    /// Adds the failure that caused it.
     pub(crate) fn with_failure(self, failure: &'a Failure) -> Self {
         Self { failure: Some(failure), ..self }
     }
 
-    /// What to do about it.
+    /// Adds how to fix it.
     pub(crate) fn with_help(self, help: Option<impl Into<Cow<'static, str>>>) -> Self {
         Self { help: help.map(Into::into), ..self }
     }

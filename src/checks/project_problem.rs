@@ -1,8 +1,7 @@
-//! What a check says about the project, and not about a unit.
+//! A problem of the project as a whole, not of a unit.
 
 use crate::model::{Place, Severity, TrackKind};
 
-/// One thing that is wrong with the project.
 #[derive(Debug)]
 pub(crate) struct ProjectProblem {
     /// Empty for the project as a whole.
@@ -10,13 +9,13 @@ pub(crate) struct ProjectProblem {
     pub(super) track: TrackKind,
     pub(super) message: String,
     pub(super) place: Option<Place>,
-    /// Why there is no place, where there is none.
+    /// Why there is no position, if there is none.
     pub(super) unplaced: Option<&'static str>,
     pub(super) help: Option<String>,
-    /// It weighs no more than this, whatever the check weighs.
+    /// The maximum severity, independent of the check's severity.
     pub(super) at_most: Option<Severity>,
-    /// It weighs no less than this, unless the check is switched off.
+    /// The minimum severity, unless the check is disabled.
     pub(super) at_least: Option<Severity>,
-    /// The head says why it is so: it is shown, and fails nothing.
+    /// The head contains an acknowledgement: the problem is shown and does not fail the run.
     pub(super) is_acknowledged: bool,
 }

@@ -1,21 +1,21 @@
-//! A sample has pending migrations behind it already: on this tenant they were not tested.
+//! A sample already contains pending migrations: they were not tested on this tenant.
 
 use crate::model::{Phase, StepOutcome, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct SampleAtHead;
 
-/// Versions that a message names.
+/// The maximum number of versions in a message.
 const NAMED: usize = 5;
 
 const HELP: &str = "take the sample from a database at production's version, without this pull request's migrations. \
                     According to its version table, it was dumped after they had been applied";
 
 impl Check for SampleAtHead {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Warning,
             "sample-at-head",
             "A sample already contains pending migrations, so they were not tested on it"
@@ -48,7 +48,7 @@ impl Check for SampleAtHead {
     }
 }
 
-/// One of the head's migrations was run on it.
+/// Whether one of the head's migrations was run on it.
 fn has_run_some(unit: &UnitRecord) -> bool {
     let is_run = |step: &crate::model::StepRecord| {
         step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun)
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_to_which_nothing_was_applied_is_told_from_one_with_a_part() {
+    fn a_tenant_with_no_tested_migration_is_distinguished_from_one_with_some() {
         assert_eq!(message(&unit("acme")), "");
         assert_eq!(
             message(&having(&["2"])),
@@ -84,11 +84,14 @@ mod tests {
         let partly = having(&["2"]).with_step(step("3", Phase::Head));
         assert!(message(&partly).starts_with("not everything was tested"), "{}", message(&partly));
         let based = having(&["2"]).with_step(step("1", Phase::Base));
-        assert!(message(&based).starts_with("nothing was tested"), "the base's are no test");
+        assert!(
+            message(&based).starts_with("nothing was tested"),
+            "the base's migrations do not count"
+        );
     }
 
     #[test]
-    fn many_versions_are_cut() {
+    fn a_long_list_of_versions_is_cut() {
         assert!(message(&having(&["1", "2", "3", "4", "5", "6"])).ends_with("(1, 2, 3, 4, 5, …)"));
     }
 }

@@ -1,18 +1,18 @@
-//! A tenant's sample does not load: nothing is known about that tenant.
+//! A tenant's sample cannot be loaded: there is no result for that tenant.
 
 use std::borrow::Cow;
 
 use crate::model::{FailureKind, UnitRecord};
 
 use super::failed::{Failed, FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about, sqlstate};
+use super::{Check, CheckMeta, UnitProblem, meta, sqlstate};
 
 #[derive(Debug)]
 pub(super) struct SampleNotLoaded;
 
 impl Check for SampleNotLoaded {
-    fn about(&self) -> &'static CheckMeta {
-        about!(Error, "sample-not-loaded", "A tenant's sample file cannot be loaded")
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(Error, "sample-not-loaded", "A tenant's sample file cannot be loaded")
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -23,7 +23,7 @@ impl Check for SampleNotLoaded {
     }
 }
 
-/// Where the failure has no place of its own, the sample's file stands for it.
+/// If the failure has no position, the sample's file is used.
 fn problem<'a>(unit: &'a UnitRecord, failed: &Failed<'a>) -> UnitProblem<'a> {
     match (&failed.failure.place, &unit.sample) {
         (None, Some(sample)) => {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn an_sql_error_in_the_samples_file_is_reported_there() {
+    fn an_sql_error_in_a_sample_is_reported_at_its_line() {
         let error = Failure {
             place: Some(place("samples/acme.sql", 40)),
             ..sql("42704", "type \"vector\" does not exist")
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_is_named_even_without_a_place() {
+    fn an_unusable_file_is_named_even_without_a_place() {
         let unit = sampled().ending(Phase::Prepare, failure(FailureKind::File, "not gzip"));
         let problems = SampleNotLoaded.check(&unit);
         assert_eq!(problems[0].place().map(|place| place.path.as_str()), Some("samples/acme.sql"));
@@ -82,10 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn an_error_in_a_prepare_file_is_not_the_samples() {
+    fn an_error_in_a_prepare_file_is_not_reported_for_the_sample() {
         let error = Failure { place: Some(place("ci/prepare.sql", 3)), ..sql("42601", "no") };
         assert!(SampleNotLoaded.check(&sampled().ending(Phase::Prepare, error)).is_empty());
-        // Nor is a file that cannot be used, before the unit has come to its sample.
+        // The same for an unusable file, before the sample is loaded.
         let file = failure(FailureKind::File, "`\\connect` is a psql command");
         let error = Failure { place: Some(place("ci/prepare.sql", 1)), ..file };
         assert!(SampleNotLoaded.check(&unit("acme").ending(Phase::Prepare, error)).is_empty());

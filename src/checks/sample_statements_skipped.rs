@@ -1,8 +1,9 @@
-//! Statements of a sample that were left out on purpose, such as owners and grants of roles that do not exist here.
+//! Statements of a sample that were skipped on purpose, such as ownership and grants of roles that do not exist on the test
+//! server.
 
 use crate::model::{Phase, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct SampleStatementsSkipped;
@@ -12,8 +13,8 @@ const HELP: &str = "no action is needed, unless migrations depend on these roles
                     role that runs the migrations";
 
 impl Check for SampleStatementsSkipped {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Info,
             "sample-statements-skipped",
             "Statements of a sample were skipped intentionally"
@@ -24,7 +25,7 @@ impl Check for SampleStatementsSkipped {
         let skipped = unit.sample.iter().flat_map(|sample| &sample.skipped);
         skipped
             .map(|skipped| {
-                // Without the count and the file, which differ from tenant to tenant: one finding for each reason.
+                // Without the count and the file, which depend on the tenant: one finding for each reason.
                 let message = format!("skipped statements of samples: {}", skipped.reason);
                 UnitProblem::nowhere("each tenant has its own sample", Phase::Prepare, message)
                     .with_help(Some(HELP))
@@ -41,7 +42,7 @@ mod tests {
     use crate::model::{CheckSettings, SampleLoad, SkippedStatements};
 
     #[test]
-    fn one_finding_for_each_reason_however_many_samples() {
+    fn samples_make_one_finding_for_each_reason() {
         let sampled = |name: &str, count| {
             let skipped = ["owner of unknown role \"app\"", "grant to unknown role \"ro\""]
                 .map(|reason| SkippedStatements { reason: reason.into(), count });

@@ -1,8 +1,8 @@
-//! A whole sample does not say at which version it stands: everything that comes of it rests on a guess.
+//! A sample of a whole database does not state its version: all results for it depend on an assumption.
 
 use crate::model::{Phase, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct SampleVersionAssumed;
@@ -11,8 +11,8 @@ const HELP: &str = "create the sample with its version table (`pg_dump` includes
                     `sample.TENANT.version = \"…\"` in mig-ci.toml. Otherwise you have to keep it at the base manually";
 
 impl Check for SampleVersionAssumed {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Info,
             "sample-version-assumed",
             "The version of a sample is unknown, so the base's was assumed"
@@ -42,7 +42,7 @@ mod tests {
     use crate::model::{CheckSettings, SampleLoad};
 
     #[test]
-    fn one_finding_for_all_that_say_nothing() {
+    fn samples_without_a_version_make_one_finding() {
         let sampled = |name: &str, assumed| {
             let path = format!("samples/{name}.sql").into();
             let version = Some("2".to_owned());

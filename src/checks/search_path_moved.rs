@@ -1,10 +1,10 @@
-//! A migration leaves its session with another search path: what follows lands in other schemas.
+//! A migration changes the search path of its session: later migrations create objects in other schemas.
 
 use crate::model::UnitRecord;
 use crate::sql::quote_identifier;
 
 use super::failed::{FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct SearchPathMoved;
@@ -14,8 +14,8 @@ const HELP: &str = "use `SET LOCAL search_path` inside a transaction, or qualify
                     '', false)`: remove that line";
 
 impl Check for SearchPathMoved {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "search-path-moved",
             "A migration leaves the session's search_path changed, so later statements use other schemas"
@@ -26,13 +26,13 @@ impl Check for SearchPathMoved {
         let failed = failed(unit, FailureCategory::SearchPath);
         let failed_step = failed.and_then(|failed| failed.step);
         let moved = unit.steps.iter().enumerate().filter_map(|(index, step)| {
-            // The failure of the same step says the same; and what came before it in the session moved it.
+            // The failure of the same step reports it; otherwise an earlier step of the session changed it.
             let before = index.checked_sub(1).map(|before| &unit.steps[before]);
-            let told = failed_step.is_some_and(|failed| std::ptr::eq(failed, step))
+            let is_reported = failed_step.is_some_and(|failed| std::ptr::eq(failed, step))
                 || before.is_some_and(|before| {
                     before.phase == step.phase && before.moved_search_path == step.moved_search_path
                 });
-            let path = step.moved_search_path.as_ref().filter(|_| !told)?;
+            let path = step.moved_search_path.as_ref().filter(|_| !is_reported)?;
             let problem = match &step.moved_at {
                 Some(place) => UnitProblem::at(place, step.phase, message(path)),
                 None => UnitProblem::in_file(&step.path, step.phase, message(path)),
@@ -65,20 +65,20 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_the_session_sees_now() {
+    fn the_message_names_the_effective_schemas() {
         let unit = unit("acme")
             .with_step(moved(&["public"]))
             .with_step(moved(&["public"]))
             .with_step(moved(&[]));
         let messages: Vec<_> =
             SearchPathMoved.check(&unit).into_iter().map(|p| p.message.into_owned()).collect();
-        assert_eq!(messages.len(), 2, "the second has moved nothing");
+        assert_eq!(messages.len(), 2, "the second step does not change the search path");
         assert!(messages[0].ends_with("it now contains \"public\""));
         assert!(messages[1].ends_with("it now contains no schema"));
     }
 
     #[test]
-    fn a_step_that_failed_for_it_is_told_once() {
+    fn a_step_that_failed_for_it_is_reported_once() {
         let step = moved(&["public"]).failing(failure(FailureKind::SearchPath, "moved"));
         let unit = unit("acme").with_step(step);
         let problems = SearchPathMoved.check(&unit);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unmoved_path_is_nothing_to_report() {
+    fn an_unchanged_search_path_is_no_problem() {
         assert!(SearchPathMoved.check(&unit("a").with_step(step("1", Phase::Head))).is_empty());
     }
 }

@@ -1,9 +1,9 @@
-//! The server went away while a unit ran.
+//! The server became unavailable while a unit ran.
 
 use crate::model::UnitRecord;
 
 use super::failed::{FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct ServerLost;
@@ -13,8 +13,8 @@ const HELP: &str = "check the server's log. Usual reasons: out of memory or disk
                     each time, that statement crashes the server";
 
 impl Check for ServerLost {
-    fn about(&self) -> &'static CheckMeta {
-        about!(Error, "server-lost", "The server was lost during the run")
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(Error, "server-lost", "The server was lost during the run")
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
@@ -32,7 +32,7 @@ mod tests {
     use crate::model::{FailureKind, Phase};
 
     #[test]
-    fn the_step_that_ran_when_the_server_went_is_its_place() {
+    fn the_place_is_the_step_that_ran() {
         let lost = failure(FailureKind::ServerLost, "the server closed the connection");
         let unit = unit("acme").with_step(step("9", Phase::Head).failing(lost));
         let problems = ServerLost.check(&unit);
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_a_step_it_says_why_there_is_no_place() {
+    fn outside_of_a_step_there_is_a_reason_for_no_place() {
         let lost = failure(FailureKind::ServerLost, "the server closed the connection");
         let unit = unit("acme").ending(Phase::Prepare, lost);
         assert!(ServerLost.check(&unit)[0].place().is_none());

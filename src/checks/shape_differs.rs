@@ -1,15 +1,15 @@
-//! Two tenants that start from the same state end in different shapes.
+//! Two tenants with the same starting state end with different catalogs.
 
 use indexmap::IndexMap;
 
 use crate::model::{CatalogComparison, Phase, Place, PlacedDifference, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct ShapeDiffers;
 
-/// Differences named in one message.
+/// The maximum number of differences in one message.
 const NAMED: usize = 10;
 
 const HELP: &str = "the migrations query the whole database instead of the tenant's own schema, or create one object for \
@@ -17,12 +17,12 @@ const HELP: &str = "the migrations query the whole database instead of the tenan
                     current_schema()::regnamespace`); create extensions and shared objects in the shared track or in \
                     `prepare`";
 
-/// By where they come from; an excerpt takes no part in it.
+/// Grouped by position, ignoring the excerpt.
 type ByPlace<'a> = IndexMap<Option<(&'a str, usize)>, Vec<&'a PlacedDifference>>;
 
 impl Check for ShapeDiffers {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "shape-differs",
             "Tenants that start from the same state end with different schemas"
@@ -45,7 +45,7 @@ impl Check for ShapeDiffers {
     }
 }
 
-/// In the order of the catalog, those of one statement together.
+/// In catalog order, with the differences of one statement together.
 pub(super) fn by_place(differences: &[PlacedDifference]) -> ByPlace<'_> {
     let mut found = ByPlace::new();
     for difference in differences {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_statement_names_is_one_problem_at_its_place() {
+    fn differences_of_one_statement_are_one_problem() {
         let statement = Some(place("m/2.sql", 3));
         let unit = compared(CatalogComparison::Compared(
             [
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_shapes_are_no_problem_and_unread_ones_are_another_checks() {
+    fn equal_and_unread_shapes_are_no_problem() {
         assert!(ShapeDiffers.check(&compared(CatalogComparison::Compared([].into()))).is_empty());
         let lost = failure(FailureKind::ConnectionLost, "gone");
         assert!(

@@ -1,18 +1,17 @@
-//! What to do about an SQLSTATE: the one table of advice on the server's errors.
+//! Advice for the server's errors, by SQLSTATE.
 //!
-//! Codes: PostgreSQL manual, appendix A. Advice is for somebody who sees a migration fail for one tenant, knows SQL, and
-//! has not written the migration.
+//! Codes: PostgreSQL manual, appendix A. The advice is for a reader who sees a migration fail for one tenant, can read SQL, and
+//! did not write the migration.
 
-/// One piece of advice.
 struct Advice {
-    /// A whole SQLSTATE, or its first two characters for a class.
+    /// A complete SQLSTATE, or its first two characters for a class.
     state: &'static str,
-    /// Words that the message must hold; empty for any. The more particular stand first in the table.
+    /// Words that the message must contain; empty for any. More specific entries precede general ones in the table.
     words: &'static str,
     help: &'static str,
 }
 
-/// What to do, by SQLSTATE and the words of the message. `None` where the message says it all.
+/// The advice for a SQLSTATE and a message. `None` if the message is sufficient.
 pub(super) fn help(sqlstate: &str, message: &str) -> Option<&'static str> {
     let fits =
         |advice: &&Advice| sqlstate.starts_with(advice.state) && message.contains(advice.words);
@@ -40,7 +39,7 @@ const NOT_A_MEMBER: &str = "the role that runs migrations has to be a member of 
      `mig-ci explain migration-failed` shows the statements for the database's `prepare` file; a new owner also needs \
      CREATE on the schema. Or remove OWNER TO and SET ROLE, so that this role owns the objects that it creates";
 
-/// Particular before general; a class after its states.
+/// Specific entries before general ones; a class after its codes.
 const ADVICE: &[Advice] = &[
     advice("0A000", "extension", EXTENSION_NOT_AVAILABLE),
     advice(
@@ -303,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_particular_goes_before_the_general() {
+    fn specific_advice_precedes_general_advice() {
         let role = help("42704", "role \"app\" does not exist").unwrap();
         assert!(role.contains("CREATE ROLE"));
         let kind = help("42704", "type \"vector\" does not exist").unwrap();
@@ -313,14 +312,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_data_of_the_tenants_is_not_blamed_on_them() {
+    fn errors_without_tenant_data_are_not_blamed_on_it() {
         assert!(help("22012", "division by zero").unwrap().contains("nullif"));
         assert!(help("22023", "role \"nobody\" does not exist").unwrap().contains("CREATE ROLE"));
         assert!(!help("22023", "invalid value for parameter").unwrap().contains("tenants"));
     }
 
     #[test]
-    fn what_is_not_sql_is_named() {
+    fn text_that_is_not_sql_is_named() {
         let near =
             |what: &str| help("42601", &format!("syntax error at or near \"{what}\"")).unwrap();
         assert!(near("\u{feff}create").contains("byte-order mark"));
@@ -330,21 +329,21 @@ mod tests {
     }
 
     #[test]
-    fn another_owner_takes_a_membership() {
+    fn another_owner_requires_a_membership() {
         for message in ["must be member of role \"app\"", "must be able to SET ROLE \"app\""] {
             assert!(help("42501", message).unwrap().contains("member"), "{message}");
         }
     }
 
     #[test]
-    fn a_class_speaks_for_its_states() {
+    fn a_class_covers_its_codes() {
         assert!(help("23P01", "conflicting key value").unwrap().contains("rows"));
         assert!(help("22003", "out of range").is_some());
         assert!(help("99999", "whatever").is_none());
     }
 
     #[test]
-    fn no_advice_hides_behind_a_more_general_one() {
+    fn no_advice_is_unreachable() {
         for (index, later) in ADVICE.iter().enumerate() {
             for earlier in &ADVICE[..index] {
                 let hides =

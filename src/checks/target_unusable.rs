@@ -1,16 +1,16 @@
-//! A real target that cannot be worked on as it is: commands on real databases alone have such.
+//! A real target that cannot be upgraded in its current state; occurs only in commands on real databases.
 
 use crate::model::UnitRecord;
 
 use super::failed::{FailureCategory, failed};
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct TargetUnusable;
 
 impl Check for TargetUnusable {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Error,
             "target-unusable",
             "A tenant's name, address, schema or database cannot be used"
@@ -29,7 +29,7 @@ mod tests {
     use crate::model::{FailureKind, Phase, TargetCause};
 
     #[test]
-    fn what_keeps_a_target_from_being_worked_on_is_its_own_finding() {
+    fn an_unusable_target_is_its_own_finding() {
         let absent = failure(
             FailureKind::Target(TargetCause::MissingSchema),
             "there is no schema \"tenant_acme\"",

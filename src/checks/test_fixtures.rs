@@ -1,4 +1,4 @@
-//! Evidence for tests: a unit that completed, and the ways in which it can go wrong.
+//! Evidence for tests: a completed unit, and functions that add failures to it.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) fn unit(name: &str) -> UnitRecord {
     }
 }
 
-/// A difference of two catalogs.
+/// A difference between two catalogs.
 pub(super) fn difference(text: &str, place: Option<Place>) -> PlacedDifference {
     PlacedDifference { text: text.into(), place }
 }
@@ -48,7 +48,7 @@ pub(super) fn step(version: &str, phase: Phase) -> StepRecord {
         transaction_warnings: Vec::new(),
         transaction_command: None,
         partly_applied: false,
-        recorded: Some(true),
+        in_ledger: Some(true),
     }
 }
 
@@ -88,7 +88,7 @@ impl UnitRecord {
         self
     }
 
-    /// Ends with a failure outside of any step.
+    /// Ends the unit with a failure outside of any step.
     pub(super) fn ending(self, phase: Phase, failure: Failure) -> Self {
         Self { end: UnitEnd::Failed { phase, failure: Some(Box::new(failure)) }, ..self }
     }
@@ -96,7 +96,7 @@ impl UnitRecord {
 
 impl StepRecord {
     pub(super) fn failing(self, failure: Failure) -> Self {
-        Self { outcome: StepOutcome::Failed(Box::new(failure)), recorded: None, ..self }
+        Self { outcome: StepOutcome::Failed(Box::new(failure)), in_ledger: None, ..self }
     }
 
     pub(super) fn noticing(mut self, notice: Notice) -> Self {

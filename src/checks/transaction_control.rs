@@ -1,8 +1,9 @@
-//! A migration begins or ends transactions itself, inside the tool's own: the server warns, and the tool says nothing.
+//! A migration contains transaction commands inside the tool's own transaction: the server warns, and the tool does not report
+//! it.
 
 use crate::model::{FailureKind, Phase, StepOutcome, StepRecord, UnitRecord};
 
-use super::{Check, CheckMeta, UnitProblem, about};
+use super::{Check, CheckMeta, UnitProblem, meta};
 
 #[derive(Debug)]
 pub(super) struct TransactionControl;
@@ -13,8 +14,8 @@ const HELP: &str = "remove BEGIN, COMMIT and ROLLBACK from the file. The tool al
                     applied, or applied and not recorded; after a ROLLBACK it is recorded and not applied";
 
 impl Check for TransactionControl {
-    fn about(&self) -> &'static CheckMeta {
-        about!(
+    fn meta(&self) -> &'static CheckMeta {
+        meta!(
             Warning,
             "transaction-control",
             "A migration begins or ends a transaction inside the tool's transaction"
@@ -22,16 +23,16 @@ impl Check for TransactionControl {
     }
 
     fn check<'a>(&self, unit: &'a UnitRecord) -> Vec<UnitProblem<'a>> {
-        // A tool that refuses to go on for this reason has said it.
+        // A tool that refuses to continue for this reason has reported it.
         let is_told = |step: &StepRecord| matches!(&step.outcome, StepOutcome::Failed(failure) if failure.kind == FailureKind::Refused);
         let heads = unit.steps.iter().filter(|step| step.phase == Phase::Head && !is_told(step));
         heads.filter_map(problem).collect()
     }
 }
 
-/// One for a step: `BEGIN … COMMIT` in a file makes two warnings.
+/// One problem per step: `BEGIN … COMMIT` in a file causes two warnings.
 fn problem(step: &StepRecord) -> Option<UnitProblem<'_>> {
-    // What the base has can no longer be changed.
+    // Migrations of the base can no longer be changed.
     let place = step.transaction_command.as_ref()?;
     let words = &step.transaction_warnings;
     let message = format!(
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn other_notices_the_base_and_refusals_are_left_alone() {
+    fn other_notices_the_base_and_refusals_are_no_problem() {
         let odd = StepRecord {
             notices: vec![notice("odd")],
             transaction_warnings: Vec::new(),

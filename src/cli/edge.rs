@@ -1,8 +1,8 @@
-//! The last step of what leaves by a stream: known secrets are masked, and in a job's log nothing is a command of the
-//! runner but what mig-ci itself makes.
+//! The last step before text is written to a stream: known secrets are masked, and in a job log only mig-ci's own commands are
+//! commands of the runner.
 //!
-//! The runner reads stdout and stderr line by line, where `\r` ends a line too. `::name::` is a command at the start of a
-//! line, after blanks; `##[name]` is one anywhere (`ActionCommand.TryParse`, `TryParseV2` of actions/runner).
+//! The runner reads stdout and stderr line by line, where `\r` also ends a line. `::name::` is a command at the start of a
+//! line, after blanks; `##[name]` is one at any position (`ActionCommand.TryParse`, `TryParseV2` of actions/runner).
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::config::process_environment;
 use crate::secrets;
 
-/// Whether what is written there ends in the log of a job: a file that a step writes to is none.
+/// Whether the stream is written to a job log: a file that a step writes to is not one.
 pub(crate) fn is_job_log(stream: impl AsFd) -> bool {
     let is_job = process_environment("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let is_file = || {
@@ -24,18 +24,18 @@ pub(crate) fn is_job_log(stream: impl AsFd) -> bool {
     is_job && !is_file()
 }
 
-/// Text without known secrets, and without commands if it goes to a job's log.
+/// Text without known secrets, and without commands if it is written to a job log.
 pub(crate) fn harmless(text: &str, is_job_log: bool) -> String {
     let masked = secrets::mask(text);
     if is_job_log { without_commands(&masked) } else { masked.into_owned() }
 }
 
-/// SQL for the user to execute. It is unchanged, unless it is written to the log of a job.
+/// SQL for the user to execute. It is unchanged, unless it is written to a job log.
 pub(crate) fn runnable(sql: &str, is_job_log: bool) -> Cow<'_, str> {
     if is_job_log { harmless(sql, true).into() } else { sql.into() }
 }
 
-/// In JSON and in XML, with an escape that means the same; elsewhere with characters that look the same.
+/// In JSON and in XML, with an equivalent escape; elsewhere with characters that look the same.
 fn without_commands(text: &str) -> String {
     let bracket = match text.trim_start().chars().next() {
         Some('{' | '[') => "\\u005b",
@@ -65,7 +65,7 @@ pub(crate) fn harmless_stderr() -> HarmlessWriter<io::Stderr> {
     HarmlessWriter::new(io::stderr(), is_job_log(io::stderr()))
 }
 
-/// A stream that takes text which is not ours, line by line.
+/// A writer for text from outside of mig-ci, line by line.
 pub(crate) struct HarmlessWriter<W: Write> {
     inner: W,
     is_job_log: bool,
@@ -102,7 +102,7 @@ impl<W: Write> Write for HarmlessWriter<W> {
 impl<W: Write> Drop for HarmlessWriter<W> {
     fn drop(&mut self) {
         let length = self.line.len();
-        // There is nobody left to tell.
+        // An error cannot be reported any more.
         let _ = self.send(length);
     }
 }
@@ -111,14 +111,14 @@ impl<W: Write> Drop for HarmlessWriter<W> {
 mod tests {
     use super::*;
 
-    /// What the runner would take for a command: see the file's head.
+    /// Whether the runner would find a command: see the file's head.
     fn has_command(text: &str) -> bool {
         let mut lines = text.split(['\n', '\r']);
         lines.any(|line| line.contains("##[") || line.trim_start().starts_with("::"))
     }
 
     #[test]
-    fn no_line_is_a_command() {
+    fn no_line_contains_a_command() {
         let texts = [
             "::error::x",
             "a\n  ::error::x",
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_whole_before_it_is_written() {
+    fn lines_are_written_completely() {
         crate::secrets::learn("planted-in-the-edge-test-1");
         let mut out = Vec::new();
         let mut writer = HarmlessWriter::new(&mut out, true);

@@ -1,8 +1,8 @@
-//! Where the `MIG_CI_*` variables are read otherwise than the flags that they stand for.
+//! `MIG_CI_*` variables that are read differently from the flags that they correspond to.
 //!
-//! - An empty one is none: `MIG_CI_BASE: ${{ inputs.base }}` sets it in any case.
-//! - A list has its commas there alone; a flag is given once for each name, and a name may hold a comma.
-//! - `--no-base` wins over `MIG_CI_BASE`, as flags win over variables.
+//! - An empty one counts as absent: `MIG_CI_BASE: ${{ inputs.base }}` sets it in any case.
+//! - Only in a variable are names separated by commas; a flag is repeated for each name, and a name may contain a comma.
+//! - `--no-base` overrides `MIG_CI_BASE`, as flags override variables.
 
 use std::ffi::OsStr;
 
@@ -13,10 +13,10 @@ use clap::{ArgMatches, Command, Error, FromArgMatches as _};
 
 use super::args::{App, command};
 
-/// The command line, and the environment of this process.
+/// Parses the command line and the environment of this process.
 ///
 /// # Errors
-/// What clap has to say: help, the version, or what is wrong.
+/// clap's message: help, the version, or a usage error.
 pub(crate) fn parse<T: Into<std::ffi::OsString> + Clone>(
     words: impl IntoIterator<Item = T>,
 ) -> Result<App, Error> {
@@ -38,7 +38,7 @@ pub(crate) fn parse<T: Into<std::ffi::OsString> + Clone>(
     Ok(app)
 }
 
-/// The definition, but for variables that are set to nothing.
+/// The definition without variables that are empty.
 fn without_empty(command: Command) -> Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
     command
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_and_none_is_a_contradiction() {
+    fn a_base_and_no_base_is_a_usage_error() {
         let error = parse(["mig-ci", "list", "--base", "main", "--no-base"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
     }

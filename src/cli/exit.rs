@@ -1,4 +1,4 @@
-//! Exit codes: a promise to scripts and required checks. `README.md` and `docs/report.md` have the same table.
+//! Exit codes: a stable interface for scripts and required checks. `README.md` and `docs/report.md` contain the same table.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::report::verify::v1::{Report, Verdict};
 use crate::server::ProviderError;
 use crate::verify::VerifyError;
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumIter)]
 pub(crate) enum Exit {
     Passed,
@@ -37,7 +37,7 @@ impl Exit {
         }
     }
 
-    /// The exit of two in one: one that is wrong in itself outweighs the environment.
+    /// Combines two exits: an exit for a wrong result takes precedence over the environment.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Passed, exit) | (Self::Environment, exit @ Self::Failed) => exit,
@@ -45,7 +45,7 @@ impl Exit {
         }
     }
 
-    /// What it says, for the help and the documents.
+    /// The meaning, for the help and the documents.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -74,7 +74,7 @@ impl Exit {
         format!("Exit codes:\n{}", Self::iter().map(line).collect::<String>())
     }
 
-    /// What a finished run means. A failure that was found is one, whatever the environment did afterwards.
+    /// The exit of a completed run. A failure that was found counts, even if the environment failed later.
     pub(crate) fn of_report(report: &Report) -> Self {
         match report.verdict {
             Verdict::Failed => Self::Failed,
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documents_have_this_table() {
+    fn the_documents_contain_the_table() {
         let rows = Exit::iter().map(|exit| format!("| {} | {} |\n", exit.code(), exit.meaning()));
         let table = format!("| code | meaning |\n| --- | --- |\n{}\n", rows.collect::<String>());
         for document in [include_str!("../../README.md"), include_str!("../../docs/report.md")] {

@@ -1,4 +1,4 @@
-//! What to do about an error, said once, at the edge: the rooms say what, where and why.
+//! Advice for errors, added where they are printed: the modules only say what failed, where and why.
 
 use super::error::CommandError;
 use crate::model::Failure;

@@ -1,19 +1,19 @@
-//! `mig-ci action` starts itself again, in the same process, with an environment that holds no secret.
+//! `mig-ci action` executes itself again, in the same process, with an environment without secrets.
 //!
-//! Any process of the same user reads `/proc/PID/environ` and `/proc/PID/cmdline`, and so does SQL that runs as a superuser
-//! of a server on this machine (`COPY … FROM PROGRAM`, `pg_read_file`). Unsetting a variable does not change those files;
-//! only `exec` does. The real environment and the arguments come by an anonymous file in memory as standard input, which is
-//! read and closed before anything else is done. `PR_SET_DUMPABLE` then closes `/proc/PID/mem` and its like.
+//! Any process of the same user can read `/proc/PID/environ` and `/proc/PID/cmdline`, and so can SQL that runs as a superuser
+//! of a server on this machine (`COPY … FROM PROGRAM`, `pg_read_file`). Unsetting a variable does not change those files; only
+//! `exec` does. The real environment and the arguments are passed in an anonymous memory file as standard input, which is read
+//! and closed before anything else. `PR_SET_DUMPABLE` then protects `/proc/PID/mem` and similar files.
 
 use std::ffi::OsString;
 
-/// Set in the second life.
+/// Set in the second execution.
 const MARK: &str = "MIG_CI_ISOLATED";
 
-/// The arguments of the process, once its environment holds no secret.
+/// The arguments of the process, once its environment contains no secret.
 ///
 /// # Errors
-/// If the process cannot be started again, and why. Nothing has been done by then.
+/// Why the process cannot be executed again. Nothing has been done by then.
 pub(crate) fn arguments(given: Vec<OsString>) -> Result<Vec<OsString>, String> {
     if !is_action(&given) {
         return Ok(given);
@@ -27,7 +27,7 @@ fn is_action(arguments: &[OsString]) -> bool {
     arguments.iter().skip(1).any(|argument| argument == "action")
 }
 
-/// What programs need that mig-ci runs, and what it reads by way of libraries. All else is handed over.
+/// Variables for the programs that mig-ci runs, and for its libraries. All others are passed in the memory file.
 fn stays(name: &str, value: &str) -> bool {
     const NAMES: [&str; 24] = [
         "CI",
@@ -56,7 +56,7 @@ fn stays(name: &str, value: &str) -> bool {
         "XDG_RUNTIME_DIR",
     ];
     const PREFIXES: [&str; 6] = ["DOCKER_", "GIT_", "LC_", "MIG_CI_", "PG", "SSH_"];
-    // Git reads these as its configuration, where credentials can stand.
+    // Git reads these as its configuration, which may contain credentials.
     const NEVER: [&str; 4] =
         ["DOCKER_AUTH_CONFIG", "GIT_CONFIG_PARAMETERS", "MIG_CI_POSTGRES_URL", "PGPASSWORD"];
     let upper = name.to_ascii_uppercase();
@@ -84,7 +84,7 @@ mod system {
     use super::{MARK, stays};
     use crate::config;
 
-    /// Before each argument and each variable; a zero byte ends it.
+    /// The prefix of each argument and variable; a zero byte terminates it.
     const ARGUMENT: u8 = b'a';
     const VARIABLE: u8 = b'v';
 
@@ -95,7 +95,7 @@ mod system {
         Err(start_again(&given))
     }
 
-    /// Only returns if it fails.
+    /// Returns only if it fails.
     fn start_again(given: &[OsString]) -> String {
         let file = match handed_over(given) {
             Ok(file) => file,
@@ -107,7 +107,7 @@ mod system {
                 _ => false,
             });
         let mut command = Command::new("/proc/self/exe");
-        // The other arguments can hold a server's address.
+        // The other arguments may contain a server's address.
         command.arg0(given.first().map_or(OsStr::new("mig-ci"), OsString::as_os_str)).arg("action");
         let error = command.env_clear().envs(kept).env(MARK, "1").stdin(file).exec();
         format!("/proc/self/exe: {error}")
@@ -138,8 +138,8 @@ mod system {
         nix::unistd::dup2_stdin(&nothing).map_err(|error| format!("standard input: {error}"))?;
         nix::sys::prctl::set_dumpable(false)
             .map_err(|error| format!("PR_SET_DUMPABLE: {error}"))?;
-        // A process that was started by way of /proc/self/exe is called `exe`: `ps`, `pkill` and logs of the kernel show that.
-        // By its path it could be another program by now, or none.
+        // A process started by /proc/self/exe has the name `exe` in `ps`, `pkill` and kernel logs. Its path could be another
+        // program by now, or not exist.
         let _ = nix::sys::prctl::set_name(c"mig-ci");
         let mut arguments = Vec::new();
         let mut environment = BTreeMap::new();
@@ -162,7 +162,7 @@ mod system {
     }
 }
 
-/// Elsewhere there is no `/proc`, and no file that would show an environment.
+/// Other systems have no `/proc`, and no file that would show an environment.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::ffi::OsString;
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_could_be_a_secret_stays() {
+    fn possible_secrets_are_removed() {
         for (name, value) in [
             ("INPUT_GITHUB-TOKEN", "ghs_x"),
             ("ACTIONS_RUNTIME_TOKEN", "x"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_action_starts_again() {
+    fn only_the_action_is_executed_again() {
         let is = |words: &[&str]| is_action(&words.iter().map(OsString::from).collect::<Vec<_>>());
         assert!(is(&["mig-ci", "action"]) && is(&["mig-ci", "--quiet", "action", "--post"]));
         assert!(!is(&["mig-ci", "verify"]) && !is(&["action"]));

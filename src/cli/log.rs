@@ -1,4 +1,4 @@
-//! What `MIG_CI_LOG` asks for, on stderr: text, or an object on each line with `--log-format json`. docs/logging.md has the
+//! The log of `MIG_CI_LOG` on stderr: text, or one object per line with `--log-format json`. docs/logging.md describes the
 //! spans and the fields.
 
 use std::fmt;
@@ -20,7 +20,7 @@ use super::args::LogFormat;
 use super::edge;
 use crate::postgres;
 
-/// The filter in `MIG_CI_LOG`: levels, and `TARGET=LEVEL`. A lone word would be a target for tracing, which hides a
+/// The filter in `MIG_CI_LOG`: levels, and `TARGET=LEVEL`. tracing would read a single word as a target, which would hide a
 /// mistyped level.
 ///
 /// # Errors
@@ -39,7 +39,7 @@ pub(super) fn filter() -> Result<EnvFilter, String> {
     }
 }
 
-/// Installs the process's one subscriber: the log, and the layer that hands the server's notices to their steps.
+/// Installs the process's only subscriber: the log, and the layer that passes the server's notices to their steps.
 pub(super) fn to_stderr(filter: EnvFilter, format: LogFormat, colour: bool) {
     // Both write to the stream that masks known secrets.
     let log: Box<dyn Layer<Registry> + Send + Sync> = match format {
@@ -54,8 +54,8 @@ pub(super) fn to_stderr(filter: EnvFilter, format: LogFormat, colour: bool) {
         .init();
 }
 
-/// A log line as an object, with the fields of its spans and its own beside each other. An inner span's field replaces an
-/// outer one of the same name.
+/// A log line as an object, with its own fields and those of its spans on one level. An inner span's field replaces an outer
+/// one of the same name.
 struct JsonLines;
 
 #[derive(Clone, Default)]

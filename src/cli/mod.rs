@@ -1,4 +1,4 @@
-//! The edge: the command line ([`args`]), the commands, signals, streams, exit codes.
+//! The command line interface: arguments ([`args`]), commands, signals, streams, exit codes.
 
 mod args;
 mod commands;
@@ -29,7 +29,7 @@ use stream::Streams;
 use crate::config;
 use crate::secrets;
 
-/// Runs the command that the process was started with.
+/// Runs the command of the process.
 pub(crate) fn main() -> ExitCode {
     let given = match isolation::arguments(action::arguments(std::env::args_os())) {
         Ok(given) => given,
@@ -38,7 +38,7 @@ pub(crate) fn main() -> ExitCode {
             return Exit::Environment.into();
         }
     };
-    // What is wrong with an argument is said with its words.
+    // Error messages quote the wrong argument.
     for word in given.iter().filter_map(|word| word.to_str()).filter(|word| word.contains("://")) {
         secrets::learn_address(word);
     }
@@ -68,7 +68,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let span = tracing::debug_span!("run", command = %app.command);
     let outcome = runtime.block_on(run(&app, &streams).instrument(span));
-    // A name that is being looked up, or an engine that does not answer, is not waited for.
+    // Does not wait for a pending name lookup, or an engine that does not answer.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match outcome {
         Ok(exit) => exit.into(),
@@ -99,9 +99,9 @@ async fn run(app: &App, streams: &Streams) -> Result<Exit, CommandError> {
     }
 }
 
-/// The commands that run on servers of mig-ci's own show what SQL of other people says, so that all secrets of the environment
-/// are masked. Those on real databases run the SQL of the user who starts them, and mask passwords of servers alone: a name of a
-/// tenant has to stay what it is. The addresses are learned where they are read (`postgres::Url`).
+/// The commands on mig-ci's own servers print output of other authors' SQL, so all secrets of the environment are masked. Those
+/// on real databases run the SQL of the user who starts them, and mask only passwords of servers: the name of a tenant must not
+/// change. The addresses are registered where they are read (`postgres::Url`).
 fn learn_secrets(command: &Command) {
     let allowed = match command {
         Command::Action(_) => config::process_environment("INPUT_ALLOW-VARIABLES"),
@@ -117,7 +117,7 @@ fn learn_secrets(command: &Command) {
     secrets::learn_environment(config::whole_environment(), &allowed);
 }
 
-/// Those that libpq takes where an address has none.
+/// The passwords that libpq uses if an address has none.
 fn learn_passwords() {
     let variable = |name| config::process_environment(name).filter(|value| !value.is_empty());
     if let Some(password) = variable("PGPASSWORD") {

@@ -1,4 +1,4 @@
-//! The files of `--output`: whether they can be written is asked before the run, and they are written whole.
+//! The files of `--output`: mig-ci checks before the run that they can be written, and writes each completely.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,8 +11,8 @@ use super::args::ReportOutput;
 use super::error::CommandError;
 use crate::secrets;
 
-/// Finds out, without touching anything, what would keep the files from being written: that is better known before a
-/// replay than after it.
+/// Checks, without changing anything, whether the files can be written, so that an error is reported before a replay and not
+/// after it.
 ///
 /// # Errors
 /// The first file that cannot be written, and why.
@@ -32,7 +32,7 @@ fn look(path: &Utf8Path) -> Result<(), String> {
     }
 }
 
-/// A folder that is there has to take files; one that is not has to be made in one that is.
+/// An existing folder has to be writable; a missing one has to be creatable in an existing one.
 fn look_at_folder(folder: &Utf8Path) -> Result<(), String> {
     match fs::metadata(folder) {
         Ok(there) if !there.is_dir() => Err(format!("{folder} is not a folder")),
@@ -49,11 +49,11 @@ fn writable(path: &Utf8Path) -> Result<(), String> {
     access(path.as_std_path(), AccessFlags::W_OK).map_err(|error| error.desc().to_owned())
 }
 
-/// Writes `text` to `path`. A file is replaced by another with its mode, so that nobody ever reads half of one; whatever
-/// else is there (a device, a pipe, what a link leads to) stays what it is, and is written to.
+/// Writes `text` to `path`. A file is replaced by a new one with the same mode, so that no reader sees a partial file; anything
+/// else (a device, a pipe, the target of a link) is written in place.
 ///
 /// # Errors
-/// If it cannot be written. A file that was there is then as it was.
+/// If it cannot be written. An existing file is then unchanged.
 pub(crate) fn write(path: &Utf8Path, text: &str) -> Result<(), CommandError> {
     let text = &*secrets::mask(text);
     let written = fs::create_dir_all(folder_of(path)).and_then(|()| {
@@ -73,7 +73,7 @@ fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
     let replaced = fill(&mut file, path, text).and_then(|()| fs::rename(&beside, path));
     if replaced.is_err() {
-        // Half a file is of no use, and the error that counts is the first.
+        // A partial file is useless, and the first error is the relevant one.
         let _ = fs::remove_file(&beside);
     }
     replaced
@@ -87,14 +87,14 @@ fn fill(file: &mut File, path: &Utf8Path, text: &str) -> io::Result<()> {
 }
 
 fn write_in_place(path: &Utf8Path, text: &str) -> io::Result<()> {
-    // A link to nowhere makes its file. Nothing else is made: a pipe of somebody else must not be opened so.
+    // A dangling link creates its file. Nothing else is created, so that another process's pipe is not replaced.
     let is_there = fs::metadata(path).is_ok();
     let mut options = OpenOptions::new();
     options.write(true).truncate(true).create(!is_there);
     options.open(path)?.write_all(text.as_bytes())
 }
 
-/// `.` for a mere name.
+/// `.` for a file name without a folder.
 fn folder_of(path: &Utf8Path) -> &Utf8Path {
     match path.parent() {
         Some(folder) if folder != "" => folder,
@@ -165,11 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_known_before() {
+    fn unwritable_files_are_detected_before_the_run() {
         let (_holder, folder) = folder();
         fs::write(folder.join("file"), "").unwrap();
         assert_eq!(probed(folder.join("a/b/c.json")), Ok(()));
-        assert!(names(&folder).iter().all(|name| name == "file"), "nothing is made");
+        assert!(names(&folder).iter().all(|name| name == "file"), "nothing is created");
         assert!(probed(folder.clone()).unwrap_err().contains("it is a folder"));
         assert!(probed(folder.join("file/x.json")).unwrap_err().contains("cannot write"));
     }

@@ -1,4 +1,4 @@
-//! Standard output and standard error, each with its own answer to "colours?". Nothing else in the program writes to them.
+//! Standard output and standard error, each with its own colour setting. No other file of the program writes to them.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -19,7 +19,7 @@ use crate::ui::{self, ProgressMode};
 pub(crate) struct Streams {
     out_colour: bool,
     err_colour: bool,
-    /// What goes to stderr is for a log collector.
+    /// The format for log collectors on stderr.
     log: LogFormat,
 }
 
@@ -28,7 +28,7 @@ impl Streams {
         let wanted = |automatic: anstream::ColorChoice| match when {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
-            // NO_COLOR, CLICOLOR, TERM=dumb and CI are looked at there.
+            // It reads NO_COLOR, CLICOLOR, TERM=dumb and CI.
             ColorWhen::Auto => automatic != anstream::ColorChoice::Never,
         };
         Self {
@@ -38,12 +38,12 @@ impl Streams {
         }
     }
 
-    /// Whether what goes to stdout may hold colours.
+    /// Whether output on stdout may contain colours.
     pub(crate) fn out_colour(self) -> bool {
         self.out_colour
     }
 
-    /// How progress is shown on stderr.
+    /// The form of progress on stderr.
     pub(crate) fn progress(self, quiet: bool) -> ProgressMode {
         let redraws = || redraws(io::stderr().is_terminal(), std::env::var("TERM").ok().as_deref());
         match self.log {
@@ -54,12 +54,12 @@ impl Streams {
         }
     }
 
-    /// Whether what goes to stderr may hold colours.
+    /// Whether output on stderr may contain colours.
     pub(crate) fn err_colour(self) -> bool {
         self.err_colour
     }
 
-    /// The columns of the terminal on stdout; where there is none, as many as fit a log.
+    /// The columns of the terminal on stdout; without a terminal, a width for logs.
     pub(crate) fn out_width(self) -> usize {
         const OF_A_LOG: usize = 100;
         if !io::stdout().is_terminal() {
@@ -68,18 +68,18 @@ impl Streams {
         terminal_size::terminal_size().map_or(OF_A_LOG, |(width, _)| usize::from(width.0).max(60))
     }
 
-    /// Writes to stdout as it is. A reader that has gone away (`| head`) is no error.
+    /// Writes to stdout unchanged. A closed reader (`| head`) is not an error.
     pub(crate) fn print(self, text: &str) -> Result<(), CommandError> {
         let text = edge::harmless(text, edge::is_job_log(io::stdout()));
         Self::write(&text)
     }
 
-    /// Writes commands of our own for the runner; what is foreign in them is escaped already.
+    /// Writes mig-ci's own commands for the runner; text from outside in them is already escaped.
     pub(crate) fn print_commands(self, text: &str) -> Result<(), CommandError> {
         Self::write(&secrets::mask(text))
     }
 
-    /// Writes a command that names a secret to the runner, which does not show it.
+    /// Writes a command that contains a secret for the runner, which does not display it.
     pub(crate) fn print_masks(self, text: &str) -> Result<(), CommandError> {
         Self::write(text)
     }
@@ -94,9 +94,9 @@ impl Streams {
         }
     }
 
-    /// One line of error on stderr.
+    /// Writes one error line to stderr.
     pub(crate) fn complain(self, text: &str) {
-        // There is nowhere left to say that stderr is gone.
+        // If stderr is closed, this cannot be reported.
         Self::say(&self.complaint(text));
     }
 
@@ -108,7 +108,7 @@ impl Streams {
         format!("{style}error{style:#}: {}\n", visible(text))
     }
 
-    /// One line on stderr.
+    /// Writes one line to stderr.
     pub(crate) fn remark(self, text: &str) {
         let line = match self.log {
             LogFormat::Text => format!("{}\n", visible(text)),
@@ -122,7 +122,7 @@ impl Streams {
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    /// An error with all that is known of it, and what to do about it, on stderr.
+    /// Writes an error with all details and advice to stderr.
     pub(crate) fn explain(self, error: &CommandError) {
         Self::say(&self.explanation(error));
     }
@@ -131,11 +131,11 @@ impl Streams {
     pub(crate) fn explanation(self, error: &CommandError) -> String {
         if self.log == LogFormat::Json {
             let text = plain_explanation(error);
-            // What it is, the object says already.
+            // The object already contains the kind of event.
             return ui::line("error", text.trim_start_matches("error: ").trim_end());
         }
         match error {
-            // They have their own excerpts and helps.
+            // They have their own excerpts and help.
             CommandError::Project(ProjectError::Config(errors)) => errors.render(self.err_colour),
             other => {
                 let helps = super::help::of(other);
@@ -147,7 +147,7 @@ impl Streams {
     }
 }
 
-/// Help and the version go to stdout; what is wrong with the command line, which quotes it, to stderr.
+/// Help and the version are written to stdout; a usage error, which quotes the command line, to stderr.
 pub(crate) fn print_usage(error: &clap::Error) {
     let streams = Streams::new(ColorWhen::Auto, LogFormat::Text);
     let is_error = error.use_stderr();
@@ -157,12 +157,12 @@ pub(crate) fn print_usage(error: &clap::Error) {
     if is_error {
         Streams::say(&text);
     } else {
-        // A reader that has gone away is no error, and there is nowhere to say another.
+        // A closed reader is not an error, and another error cannot be reported.
         let _ = streams.print(&text);
     }
 }
 
-/// From now on the message of a panic, which can quote anything, goes the way of all that is written to stderr.
+/// From now on the message of a panic, which may quote any text, is written like all other text on stderr.
 pub(crate) fn watch_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -175,12 +175,12 @@ pub(crate) fn watch_panics() {
     }));
 }
 
-/// An error without colours, for what is no terminal.
+/// An error without colours, for output that is not a terminal.
 pub(crate) fn plain_explanation(error: &CommandError) -> String {
     Streams { out_colour: false, err_colour: false, log: LogFormat::Text }.explanation(error)
 }
 
-/// A dumb terminal (an editor's shell, a job's log behind a pseudo-terminal) takes lines, and nothing else.
+/// A dumb terminal (an editor's shell, a job log behind a pseudo-terminal) supports only lines.
 fn redraws(is_terminal: bool, term: Option<&str>) -> bool {
     is_terminal && term != Some("dumb")
 }

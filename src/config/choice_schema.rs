@@ -8,7 +8,7 @@ pub(super) fn choice<T: VariantNames>(_: &mut SchemaGenerator) -> Schema {
     choice_of(T::VARIANTS.to_vec())
 }
 
-/// One of these words, or a variable that will hold one.
+/// One of these words, or a reference to a variable.
 pub(super) fn choice_of(words: Vec<&'static str>) -> Schema {
     json_schema!({ "type": "string", "anyOf": [{ "enum": words }, { "pattern": "\\$\\{" }] })
 }

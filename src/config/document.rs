@@ -1,4 +1,4 @@
-//! The text of a configuration file, and where in it each key and each value stands.
+//! The text of a configuration file, and the positions of its keys and values.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,10 +11,10 @@ use super::error::{ConfigError, ConfigErrors};
 use super::key::ConfigKey;
 use super::problem::ConfigProblem;
 
-/// A file that has been read; or nothing, for a project that was discovered.
+/// A file that has been read; empty for a discovered project.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
-    /// As people know it: relative to the project's root.
+    /// Relative to the project's root, as shown in messages.
     path: Utf8PathBuf,
     text: String,
     /// Byte ranges in `text`.
@@ -23,10 +23,10 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads a file's text: where each key and each value stands, and the table itself.
+    /// Parses a file's text with the positions of its keys and values, and returns the table as well.
     ///
     /// # Errors
-    /// If it is no TOML: where.
+    /// If it is not TOML: the position.
     pub(crate) fn parse<'t>(
         path: &Utf8Path,
         text: &'t str,
@@ -41,7 +41,7 @@ impl Document {
         Ok((document, table))
     }
 
-    /// These errors with the text that they are about.
+    /// Combines errors with the text that they refer to.
     pub(crate) fn errors(&self, errors: Vec<ConfigError>) -> ConfigErrors {
         if self.path.as_str().is_empty() {
             return ConfigErrors::without_file(errors);
@@ -56,12 +56,12 @@ impl Document {
         ConfigErrors::in_file(&self.path, &self.text, &secrets, errors)
     }
 
-    /// Where the value of `key` stands, or else the nearest thing around it that stands somewhere.
+    /// The position of the value of `key`, or else of the nearest enclosing entry that has one.
     pub(crate) fn value(&self, key: &ConfigKey) -> Option<Range<usize>> {
         self.values.get(key).cloned().or_else(|| self.key(key))
     }
 
-    /// Where the key itself stands, or else the nearest thing around it.
+    /// The position of the key itself, or else of the nearest enclosing entry.
     pub(crate) fn key(&self, key: &ConfigKey) -> Option<Range<usize>> {
         match self.keys.get(key) {
             Some(span) => Some(span.clone()),
@@ -79,7 +79,7 @@ impl Document {
 
     fn index_value(&mut self, key: &ConfigKey, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            // A table's own span is its header or its braces: its key says more.
+            // A table's own span is its header or its braces: its key is more specific.
             DeValue::Table(table) => self.index_table(key, table),
             DeValue::Array(array) => {
                 self.values.insert(key.clone(), value.span());

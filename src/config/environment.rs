@@ -1,12 +1,12 @@
-//! The environment of the process, as it was started: where mig-ci has started itself again without it, the values that
-//! were handed over count.
+//! The environment of the process at its start: if mig-ci has restarted itself without it, the values that were passed to the
+//! new process.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 static HANDED_OVER: OnceLock<BTreeMap<String, String>> = OnceLock::new();
 
-/// The one place where this room reads the process's environment.
+/// The only place in this module that reads the process's environment.
 ///
 /// A variable whose value is not UTF-8 counts as not set.
 pub(crate) fn process_environment(name: &str) -> Option<String> {
@@ -16,7 +16,7 @@ pub(crate) fn process_environment(name: &str) -> Option<String> {
     }
 }
 
-/// All variables that are UTF-8.
+/// All variables with UTF-8 values.
 pub(crate) fn whole_environment() -> Vec<(String, String)> {
     if let Some(handed_over) = HANDED_OVER.get() {
         return handed_over.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -26,7 +26,7 @@ pub(crate) fn whole_environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// From now on these are the environment. Only the first call counts.
+/// Sets the environment from now on. Only the first call has an effect.
 pub(crate) fn hand_over(environment: BTreeMap<String, String>) {
     let _ = HANDED_OVER.set(environment);
 }

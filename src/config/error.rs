@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, as people read it: where, what, and how to mend it.
+//! Renders the problems of a configuration for users: where, what, and how to fix them.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,25 +10,26 @@ use super::mask::{mask, mask_message};
 use super::problem::ConfigProblem;
 use crate::report::visible;
 
-/// A rendering shows so many problems: ten thousand samples with one mistake are still one mistake.
+/// The maximum number of problems shown: ten thousand samples with one mistake are still one mistake.
 const MOST_SHOWN: usize = 20;
 
-/// One problem, and where it is in the file.
+/// One problem, and its position in the file.
 #[derive(Debug)]
 pub(crate) struct ConfigError {
     pub(crate) problem: ConfigProblem,
-    /// Bytes of the file's text; `None` where there is no file, or no place in it.
+    /// Bytes of the file's text; `None` if there is no file, or no position in it.
     pub(crate) span: Option<Range<usize>>,
 }
 
-/// All that is wrong with a configuration; never empty. Holds the file's text, with its secrets hidden.
+/// All problems of a configuration; never empty. Contains the file's text, with its secrets masked.
 pub(crate) struct ConfigErrors {
     file: Option<(Utf8PathBuf, String)>,
     errors: Vec<ConfigError>,
 }
 
 impl ConfigErrors {
-    /// Problems of a file. `secrets` are byte ranges of its text that no excerpt may show, beside those that look so.
+    /// The problems of a file. `secrets` are byte ranges of its text that no excerpt may show, in addition to those that look
+    /// like secrets.
     pub(crate) fn in_file(
         path: &Utf8Path,
         text: &str,
@@ -39,7 +40,7 @@ impl ConfigErrors {
         Self { file: Some((path.to_owned(), mask(text, secrets))), errors }
     }
 
-    /// Problems of a project that has no file, or of finding the file.
+    /// The problems of a project without a file, or of finding the file.
     pub(crate) fn without_file(errors: Vec<ConfigError>) -> Self {
         Self { file: None, errors }
     }
@@ -70,7 +71,7 @@ impl ConfigErrors {
     }
 
     fn render_one(&self, error: &ConfigError, renderer: &Renderer) -> String {
-        // What a file's or a tenant's name holds must not be a command to a terminal or to a job's log.
+        // The name of a file or a tenant must not contain a command for a terminal or a job log.
         let harmless = |text: &str| visible(&mask_message(text)).into_owned();
         let title = Level::ERROR.primary_title(harmless(&error.problem.to_string()));
         let help = error.problem.help().map(|help| Level::HELP.message(harmless(&help)));
@@ -96,7 +97,7 @@ impl From<ConfigProblem> for ConfigErrors {
     }
 }
 
-/// A line for each problem: `mig-ci.toml:3:1: unknown key …`.
+/// One line for each problem: `mig-ci.toml:3:1: unknown key …`.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.errors.iter().enumerate() {
@@ -116,7 +117,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// As [`fmt::Display`] has it: the problems themselves may hold what must not be read in a log.
+/// The same as [`fmt::Display`]: the problems themselves may contain text that must not be logged.
 impl fmt::Debug for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

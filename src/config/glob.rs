@@ -1,27 +1,27 @@
-//! Patterns of paths, matched against what a [`Files`] lists: the same for the worktree and for a git revision.
+//! Path patterns, matched against the paths that a [`Files`] lists: the same for the worktree and for a git revision.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use globset::GlobBuilder;
 
 use crate::model::{Files, FilesError};
 
-/// What a pattern has found.
+/// The matches of a pattern.
 pub(crate) struct Matches {
-    /// In the order of their bytes.
+    /// Sorted by bytes.
     pub(crate) paths: Vec<Utf8PathBuf>,
     /// The folder that was searched: the part of the pattern before its first special character.
     pub(crate) folder: Utf8PathBuf,
-    /// How many files there are below it.
+    /// The number of files below it.
     pub(crate) searched: usize,
 }
 
-/// Why there is no answer.
+/// Why a pattern could not be matched.
 pub(crate) enum GlobError {
     Pattern(String),
     Files(FilesError),
 }
 
-/// All files that fit `pattern`, a path relative to the project's root. `*` does not cross `/`, `**` does.
+/// All files that match `pattern`, a path relative to the project's root. `*` does not match `/`, `**` does.
 pub(crate) fn find(files: &dyn Files, pattern: &str) -> Result<Matches, GlobError> {
     let glob = GlobBuilder::new(pattern)
         .literal_separator(true)
@@ -36,12 +36,12 @@ pub(crate) fn find(files: &dyn Files, pattern: &str) -> Result<Matches, GlobErro
     Ok(Matches { paths, folder: folder.to_owned(), searched })
 }
 
-/// A path as a pattern that fits it alone.
+/// A pattern that matches only this path.
 pub(crate) fn escape(path: &str) -> String {
     globset::escape(path)
 }
 
-/// The folder that all matches lie in, as far as the pattern itself says.
+/// The folder that contains all matches, according to the pattern.
 fn fixed_folder(pattern: &str) -> &Utf8Path {
     let special = pattern.find(['*', '?', '[', '{', '\\']).unwrap_or(pattern.len());
     let folder = pattern[..special].rfind('/').map_or("", |slash| &pattern[..slash]);

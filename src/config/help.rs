@@ -1,10 +1,10 @@
-//! How to mend each kind of problem: the line after `help:`.
+//! How to fix each kind of problem: the line after `help:`.
 
 use super::problem::ConfigProblem;
 use crate::model::{MAX_IDENTIFIER_BYTES, ProviderChoice, TargetError};
 
 impl ConfigProblem {
-    /// What to change, in one or two sentences; `None` where the problem says it all.
+    /// What to change, in one or two sentences; `None` if the problem is self-explanatory.
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of problem")]
     pub(crate) fn help(&self) -> Option<String> {
         let help = match self {
@@ -167,7 +167,7 @@ impl ConfigProblem {
     }
 }
 
-/// The name in `known` that `name` was most likely meant to be.
+/// The most similar name in `known`, if it is similar enough.
 pub(crate) fn nearest<'a, S: AsRef<str>>(name: &str, known: &'a [S]) -> Option<&'a str> {
     let wanted = name.to_lowercase().replace('_', "-");
     known
@@ -208,7 +208,7 @@ fn interpolation(error: &super::interpolate::InterpolationError) -> String {
     }
 }
 
-/// The line of the workflow that allows what the file asks for, and what that means.
+/// The line of the workflow that allows what the file requires, and its consequences.
 fn limit(problem: &ConfigProblem) -> Option<String> {
     Some(match problem {
         ConfigProblem::VariableNotAllowed { name, allowed, .. } => format!(
@@ -264,7 +264,7 @@ fn name_help(error: &TargetError) -> Option<String> {
     })
 }
 
-/// Help for the mistakes that people make most in TOML.
+/// Help for the most common mistakes in TOML.
 fn syntax(message: &str) -> Option<&'static str> {
     if message.contains("duplicate key") {
         Some("a key or a table header may occur only once in a table: merge the two, or remove one")
@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_near() {
+    fn the_nearest_name_is_similar() {
         let known = ["migrations", "search_path", "fail-on", "order"];
         assert_eq!(nearest("migration", &known), Some("migrations"));
         assert_eq!(nearest("searchpath", &known), Some("search_path"));

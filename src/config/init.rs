@@ -1,6 +1,6 @@
-//! The `mig-ci.toml` that `mig-ci init` writes: what was discovered, made explicit, with comments.
+//! Renders the `mig-ci.toml` of `mig-ci init`: the discovered project, made explicit, with comments.
 //!
-//! Prose comments begin with `# `, keys that are switched off with `#` alone: taking that away makes them count.
+//! Comments in prose begin with `# `, disabled keys with `#` only: removing it enables the key.
 
 use std::fmt::Write as _;
 
@@ -24,9 +24,9 @@ const TAIL: &str = "
 fail-on = \"error\"
 ";
 
-/// The file for a project that was discovered: read again, it gives the same project.
+/// The file for a discovered project: loading it gives the same project.
 ///
-/// Says nothing of what only a file can say (`prepare`, URLs, samples with versions): such a project has its file.
+/// It omits what only a file can contain (`prepare`, URLs, samples with versions): a project with these already has a file.
 pub(crate) fn render(project: &Project) -> String {
     let mut text = HEAD.to_owned();
     text += &postgres(&project.postgres);
@@ -111,7 +111,7 @@ fn render_tenants(table: &mut Table, tenants: &TenantTrack) {
     table.off("from", "{ query = \"SELECT slug FROM tenants ORDER BY slug\" }");
 }
 
-/// Detection needs it where a directory could be two tools'.
+/// Detection needs it if a directory could belong to two tools.
 fn format(table: &mut Table) {
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
     let list = names.join(", ");
@@ -119,7 +119,7 @@ fn format(table: &mut Table) {
     table.off("format", &string(names[0]));
 }
 
-/// `samples/*.sql` for files like `samples/acme.sql`: what discovery looks for.
+/// `samples/*.sql` for files like `samples/acme.sql`, as searched by discovery.
 fn patterns(samples: &[Sample]) -> Vec<String> {
     let pattern = |path: &Utf8PathBuf| {
         let ending = if path.as_str().ends_with(".gz") { ".sql.gz" } else { ".sql" };
@@ -139,7 +139,7 @@ fn patterns(samples: &[Sample]) -> Vec<String> {
     patterns
 }
 
-/// `USERS` for `users`: the usual name of a variable that belongs to a database.
+/// `USERS` for `users`: the usual name of a variable for a database.
 fn variable(database: &str) -> String {
     database
         .chars()
@@ -156,7 +156,7 @@ fn list(texts: &[String]) -> String {
     format!("[{}]", texts.join(", "))
 }
 
-/// A part of the file that grows line by line.
+/// A part of the file, written line by line.
 struct Table {
     text: String,
 }
@@ -180,7 +180,7 @@ impl Table {
         self.line(format_args!("{key} = {value}"));
     }
 
-    /// A key that is switched off.
+    /// A disabled key.
     fn off(&mut self, key: &str, value: &str) {
         self.line(format_args!("#{key} = {value}"));
     }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_explains_itself() {
+    fn the_file_has_comments() {
         insta::assert_snapshot!(render(&discover(&files()).unwrap()), @r#"
         # How mig-ci replays the migrations of this repository: `mig-ci verify`.
         # Written by `mig-ci init` from the detected folders; docs/configuration.md explains all keys.
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn read_again_it_gives_the_same_project() {
+    fn loading_the_file_gives_the_same_project() {
         let layouts = [
             files(),
             ConfigFiles::of(&["migrations/1.sql"]),
@@ -287,14 +287,14 @@ mod tests {
                 .unwrap_or_else(|errors| panic!("{}", errors.render(false)));
             assert_eq!(read.origin, ProjectOrigin::File("mig-ci.toml".into()));
             read.origin = ProjectOrigin::Discovered;
-            // What is the default anyway is now said.
+            // The default is written explicitly.
             read.checks.fail_on = None;
             assert_eq!(format!("{discovered:#?}"), format!("{read:#?}"));
         }
     }
 
     #[test]
-    fn what_is_switched_off_can_be_switched_on() {
+    fn disabled_keys_can_be_enabled() {
         let discovered = discover(&ConfigFiles::of(&["migrations/tenant/1.sql"])).unwrap();
         let files =
             ConfigFiles::of(&["migrations/tenant/1.sql", "samples/acme.sql", "samples/b.sql"]);

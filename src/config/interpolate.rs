@@ -1,13 +1,13 @@
 //! `${VAR}` and `${VAR:-default}` in values.
 //!
-//! As in a shell, the default also stands in for a variable that is set but empty; it reaches to the next `}` and is
-//! taken as it is. Only `${` is special: a lone `$`, as in SQL or in a password, stays what it is, and `$${` is how a
-//! value says `${`. Nothing is ever run, and what a variable holds is not expanded again.
+//! As in a shell, the default also replaces an empty variable; it ends at the next `}` and is used literally. Only `${` is
+//! special: a single `$`, as in SQL or in a password, is unchanged, and `$${` stands for `${`. No command is run, and values of
+//! variables are not expanded again.
 
-/// How variables are looked up: `None` is "not set".
+/// Looks up a variable: `None` means "not set".
 pub(crate) type VariableLookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Why a value cannot be expanded. Never holds a value, for that may be a secret.
+/// Why a value cannot be expanded. Never contains a value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InterpolationError {
     #[error("the environment variable `{name}` is not set")]
@@ -58,7 +58,7 @@ fn variable(inner: &str, lookup: &VariableLookup<'_>) -> Result<String, Interpol
     }
 }
 
-/// The variables that `text` refers to, in its order. What is no reference is passed over: [`expand`] says what is wrong.
+/// The variables in `text`, in order. Invalid references are skipped: [`expand`] reports them.
 pub(crate) fn used_variables(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     let mut rest = text;
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_dollar_is_nothing_special() {
+    fn a_single_dollar_is_not_special() {
         let expand = |text| expand(text, &lookup);
         assert_eq!(expand("do $$ begin end $$").unwrap(), "do $$ begin end $$");
         assert_eq!(expand("pa$word$").unwrap(), "pa$word$");
@@ -117,9 +117,9 @@ mod tests {
         assert_eq!(expand("é$${é}").unwrap(), "é${é}");
     }
 
-    /// Whatever is looked up is listed, and nothing else.
+    /// Exactly the variables that are looked up are listed.
     #[test]
-    fn the_variables_of_a_text_are_those_that_are_looked_up() {
+    fn used_variables_are_those_that_are_looked_up() {
         let texts = [
             "${A}$${B}${C:-${D}}",
             "$$${A}",
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_expanded() {
+    fn invalid_references_are_errors() {
         let error = |text| expand(text, &lookup).unwrap_err();
         assert_eq!(error("${NONE}"), InterpolationError::Unset { name: "NONE".to_owned() });
         assert_eq!(error("a ${HOME_TOWN"), InterpolationError::Unclosed);

@@ -1,8 +1,8 @@
-//! The name of a place in the configuration: `databases.app.tenants.samples`.
+//! The path of a key in the configuration: `databases.app.tenants.samples`.
 
 use std::fmt;
 
-/// A path of keys and list positions from the top of the file.
+/// Keys and list indices from the root of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConfigKey(Vec<Part>);
 
@@ -13,7 +13,7 @@ enum Part {
 }
 
 impl ConfigKey {
-    /// The top of the file.
+    /// The root of the file.
     pub(crate) fn root() -> Self {
         Self::default()
     }
@@ -27,13 +27,13 @@ impl ConfigKey {
         self.with(Part::Index(index))
     }
 
-    /// The key or list that this one stands in; `None` at the top.
+    /// The key or list that contains this one; `None` at the root.
     pub(crate) fn parent(&self) -> Option<Self> {
         let (_, parents) = self.0.split_last()?;
         Some(Self(parents.to_vec()))
     }
 
-    /// How people speak of the table at this key: `[databases.app]`.
+    /// The header of the table at this key: `[databases.app]`.
     pub(crate) fn table(&self) -> String {
         if self.0.is_empty() { "the file's top level".to_owned() } else { format!("[{self}]") }
     }
@@ -60,7 +60,7 @@ impl fmt::Display for ConfigKey {
     }
 }
 
-/// A key as TOML writes it: bare where it can be, else as a string.
+/// A key in TOML syntax: bare if possible, else quoted.
 pub(crate) fn quoted(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(bare) {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_read_as_in_the_file() {
+    fn keys_are_displayed_as_in_the_file() {
         let key =
             ConfigKey::root().child("databases").child("my app").child("search_path").element(1);
         assert_eq!(key.to_string(), "databases.\"my app\".search_path[1]");

@@ -1,4 +1,4 @@
-//! The way from a place on disk to a project, and the precedence: flags, environment, file, defaults.
+//! Loads a project from disk, with the precedence: flags, environment, file, defaults.
 
 use camino::Utf8Path;
 use serde::Deserialize as _;
@@ -16,7 +16,7 @@ use super::settings::{self, Input, Overrides};
 use super::structure;
 use crate::model::{Files, Project, ProjectOrigin};
 
-/// What loading needs of the world.
+/// The input of loading.
 pub(crate) struct LoadOptions<'a> {
     pub(crate) location: &'a ProjectLocation,
     /// The files below the location's root.
@@ -25,7 +25,7 @@ pub(crate) struct LoadOptions<'a> {
     pub(crate) environment: &'a VariableLookup<'a>,
     /// The codes of all checks.
     pub(crate) check_codes: &'a [&'a str],
-    /// Flags, and `MIG_CI_*` variables as clap reads them: they win over the file.
+    /// Flags, and `MIG_CI_*` variables as read by clap: they override the file.
     pub(crate) overrides: Overrides,
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Debug for LoadOptions<'_> {
     }
 }
 
-/// Reads the project's file, or understands its folders where it has none, and checks all of it.
+/// Reads the project's file, or discovers the project from its folders, and validates it.
 ///
 /// # Errors
 /// All problems that are independent of each other. Nothing has been started or written by then.
@@ -71,10 +71,10 @@ pub(crate) fn load(options: &LoadOptions<'_>) -> Result<Project, ConfigErrors> {
     )
 }
 
-/// Reads a file's text: what it says, and where it says it.
+/// Parses a file's text with the positions of its keys and values.
 ///
 /// # Errors
-/// If it is no TOML: where. If keys or types are not those of `schema`: all of them.
+/// If it is not TOML: the position. If keys or types do not match `schema`: all of them.
 fn parse(
     path: &Utf8Path,
     text: &str,

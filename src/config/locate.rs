@@ -1,4 +1,4 @@
-//! Where the project is: the folder of its `mig-ci.toml`, or of the migrations that can be understood without one.
+//! Finds the project: the folder of its `mig-ci.toml`, or of migrations that are recognised without one.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -9,23 +9,23 @@ use super::problem::ConfigProblem;
 /// The name of the configuration file.
 pub(crate) const FILE_NAME: &str = "mig-ci.toml";
 
-/// A project's place on disk.
+/// A project's location on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProjectLocation {
     /// The absolute folder that all paths of the project are relative to.
     pub(crate) root: Utf8PathBuf,
-    /// The configuration file, relative to `root`; `None` where the project has to be discovered.
+    /// The configuration file, relative to `root`; `None` if the project has to be discovered.
     pub(crate) file: Option<Utf8PathBuf>,
 }
 
-/// Finds the project that `start` (an absolute folder) lies in.
+/// Finds the project that contains `start` (an absolute folder).
 ///
-/// `explicit` is what `--config` says, absolute or relative to `start`. Without it, `mig-ci.toml` is looked for in
-/// `start` and then upwards, to the root of the git checkout (what holds `.git`) or of the file system. If there is
-/// none, the nearest folder on the same way that holds a known migration folder is the root, or else `start`.
+/// `explicit` is the value of `--config`, absolute or relative to `start`. Without it, `mig-ci.toml` is searched in `start` and
+/// its ancestors, up to the root of the git checkout (the folder that contains `.git`) or of the file system. If there is none,
+/// the root is the nearest of these folders with a known migration folder, or else `start`.
 ///
 /// # Errors
-/// If there is no file where `explicit` says; if a `mig-ci.toml` on the way is no file.
+/// If the file of `explicit` does not exist; if a `mig-ci.toml` in these folders is not a file.
 pub(crate) fn locate(
     start: &Utf8Path,
     explicit: Option<&Utf8Path>,
@@ -50,7 +50,7 @@ pub(crate) fn locate(
         };
         near = near.or_else(|| may(&NEAR_PARENTS));
         further = further.or_else(|| may(&FURTHER_PARENTS));
-        // A file in a linked worktree or a submodule, a folder elsewhere.
+        // In a linked worktree or a submodule it is a file, otherwise a folder.
         if folder.join(".git").exists() {
             break;
         }
@@ -58,8 +58,7 @@ pub(crate) fn locate(
     Ok(ProjectLocation { root: near.or(further).unwrap_or(&start).to_owned(), file: None })
 }
 
-/// Whether a folder has the configuration. One that is there and cannot be read is not passed over: another project would
-/// be verified in its place.
+/// Whether a folder has the configuration. An unreadable one is not skipped, because another project would be verified instead.
 fn has_file(folder: &Utf8Path) -> Result<bool, ConfigErrors> {
     let path = folder.join(FILE_NAME);
     if path.symlink_metadata().is_err() {
@@ -73,7 +72,7 @@ fn has_file(folder: &Utf8Path) -> Result<bool, ConfigErrors> {
     Err(ConfigProblem::NoConfigurationFile { path, reason }.into())
 }
 
-/// Without `..` and links where the folder is there; as it was given where it is not.
+/// Without `..` and links if the folder exists; otherwise unchanged.
 fn absolute(folder: &Utf8Path) -> Utf8PathBuf {
     folder.canonicalize_utf8().unwrap_or_else(|_| folder.to_owned())
 }
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_looked_for_upwards() {
+    fn the_file_is_searched_in_ancestors() {
         let (_holder, root) = folder(&["mig-ci.toml", "a/b/x"]);
         let expected = ProjectLocation { root: root.clone(), file: Some("mig-ci.toml".into()) };
         assert_eq!(locate(&root.join("a/b"), None).unwrap(), expected);
@@ -110,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_the_nearest_migrations_count() {
+    fn without_a_file_the_nearest_migrations_are_used() {
         let (_holder, root) = folder(&[".git/HEAD", "db/migrations/1.sql", "src/x"]);
         assert_eq!(locate(&root.join("src"), None).unwrap(), ProjectLocation { root, file: None });
     }
 
     #[test]
-    fn a_configuration_that_is_no_file_is_not_passed_over() {
+    fn a_configuration_that_is_not_a_file_is_an_error() {
         let (_holder, root) = folder(&["mig-ci.toml", "a/mig-ci.toml/x", "b/migrations/1.sql"]);
         std::os::unix::fs::symlink("nowhere.toml", root.join("b/mig-ci.toml")).unwrap();
         for (name, reason) in [("a", "it is not a file"), ("b", "symlink")] {
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn further_folders_count_where_no_near_one_does() {
+    fn further_folders_are_used_if_no_near_one_has_migrations() {
         let (_holder, root) = folder(&["backend/migrations/1.sql", "backend/src/x", ".git/HEAD"]);
         assert_eq!(locate(&root, None).unwrap().root, root);
         assert_eq!(locate(&root.join("backend/src"), None).unwrap().root, root.join("backend"));

@@ -1,18 +1,18 @@
-//! What must not be read in an excerpt or a message: URLs with their passwords, and the values of secret-looking keys.
+//! Masks excerpts and messages: URLs with their passwords, and the values of keys that look like secrets.
 //!
-//! Works on text, not on values: the file with the secret may be the one that is no TOML, or that says `ulr` for `url`.
+//! Works on text, not on values: the file with the secret may be invalid TOML, or contain `ulr` instead of `url`.
 
 use std::ops::Range;
 
 use super::interpolate::is_name;
 
-/// Keys whose values are hidden have one of these in their names.
+/// The values of keys that contain one of these words are masked.
 const SECRET_WORDS: [&str; 5] = ["url", "password", "secret", "token", "key"];
 
-/// Stands for what is hidden, once a byte, so that places in the text stay what they are.
+/// Replaces each masked byte, so that positions in the text do not change.
 const HIDDEN: char = '*';
 
-/// The text with all secrets hidden, at the same length in bytes. `also` are byte ranges to hide in addition.
+/// The text with all secrets masked, at the same length in bytes. `also` are additional byte ranges to mask.
 pub(crate) fn mask(text: &str, also: &[Range<usize>]) -> String {
     let mut hidden: Vec<Range<usize>> = also.to_vec();
     hidden.extend(addresses(text));
@@ -37,7 +37,7 @@ pub(crate) fn mask(text: &str, also: &[Range<usize>]) -> String {
     masked
 }
 
-/// A message with what looks like an address hidden: `postgres://***`.
+/// A message with everything that looks like an address masked: `postgres://***`.
 pub(crate) fn mask_message(message: &str) -> String {
     let mut masked = String::with_capacity(message.len());
     let mut offset = 0;
@@ -50,7 +50,7 @@ pub(crate) fn mask_message(message: &str) -> String {
     masked
 }
 
-/// What follows `://`, to the end of the word.
+/// The text after `://`, to the end of the word.
 fn addresses(text: &str) -> Vec<Range<usize>> {
     text.match_indices("://")
         .map(|(at, separator)| {
@@ -61,7 +61,7 @@ fn addresses(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The values of assignments to secret-looking keys.
+/// The values of assignments to keys that look like secrets.
 fn secret_values(text: &str) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     for (at, _) in text.match_indices('=') {
@@ -76,7 +76,7 @@ fn secret_values(text: &str) -> Vec<Range<usize>> {
     values
 }
 
-/// Where the value that begins at `start` ends: at its closing quote, or else with its line.
+/// The end of the value that begins at `start`: its closing quote, or else the end of its line.
 fn value_end(text: &str, start: usize) -> usize {
     let value = &text[start..];
     for quote in ["\"\"\"", "'''", "\"", "'"] {
@@ -94,7 +94,7 @@ fn value_end(text: &str, start: usize) -> usize {
     value.find('\n').map_or(text.len(), |at| start + at)
 }
 
-/// Where the quote ends that has begun before `inner`. In a basic string, a backslash takes the next character's meaning.
+/// The end of the quote that begins before `inner`. In a basic string, a backslash escapes the next character.
 fn closing(inner: &str, quote: &str) -> Option<usize> {
     let escapes = quote.starts_with('"');
     let mut skip = false;
@@ -107,7 +107,7 @@ fn closing(inner: &str, quote: &str) -> Option<usize> {
     })
 }
 
-/// Hides all but quotes, line ends, and variables: `"${DATABASE_URL}"` is no secret.
+/// Masks everything except quotes, line ends, and variables: `"${DATABASE_URL}"` is not a secret.
 fn hide(secret: &str, masked: &mut String) {
     let mut rest = secret;
     while let Some(c) = rest.chars().next() {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_hidden_whatever_their_key_is() {
+    fn urls_are_masked_under_any_key() {
         insta::assert_snapshot!(mask("url = \"postgres://u:p@h/d\" # x", &[]), @r#"url = "******************" # x"#);
         insta::assert_snapshot!(mask("ulr = 'postgres://u:p@h/d'", &[]), @"ulr = 'postgres://*******'");
         insta::assert_snapshot!(
@@ -142,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn secret_looking_keys_are_hidden_variables_are_not() {
+    fn values_of_secret_keys_are_masked_except_variables() {
         insta::assert_snapshot!(mask("\"app.jwt_secret\" = \"abc\"", &[]), @r#""app.jwt_secret" = "***""#);
         insta::assert_snapshot!(mask("url = \"${A}x${B:-p}\"", &[]), @r#"url = "${A}********""#);
     }
 
     #[test]
-    fn an_open_string_is_hidden_to_its_end() {
+    fn an_unterminated_string_is_masked_to_its_end() {
         insta::assert_snapshot!(mask("url = \"abc\nnext = 1", &[]), @r#"
         url = "***
         next = 1
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_may_overlap_and_the_length_stays() {
+    fn ranges_may_overlap_and_the_length_is_unchanged() {
         let text = "url = \"é://é\" # é";
         let masked = mask(text, &[0..9, 6..15]);
         assert_eq!(masked.len(), text.len());
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_keep_the_scheme_alone() {
+    fn messages_keep_only_the_scheme() {
         assert_eq!(
             mask_message("`postgres://u:p@h/d` is no provider"),
             "`postgres://***` is no provider"

@@ -1,11 +1,11 @@
-//! The kinds of problem that a configuration can have, each with its sentence; [`super::help`] says how to mend them.
+//! The kinds of configuration problems, each with its sentence; [`super::help`] says how to fix them.
 
 use camino::Utf8PathBuf;
 
 use super::interpolate::InterpolationError;
 use crate::model::{FilesError, ProviderChoice, TargetError};
 
-/// One kind of problem. Sentences begin in lower case and name the key, the file and the tenant that they are about.
+/// One kind of problem. Sentences begin in lower case and name the key, the file and the tenant that they refer to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigProblem {
     // The text, its keys and types.
@@ -21,7 +21,7 @@ pub(crate) enum ConfigProblem {
     MissingKey { key: String, table: String, description: Option<String> },
     #[error("`{key}` must be {expected}, and is {found}")]
     WrongType { key: String, expected: String, found: String, description: Option<String> },
-    /// What the other checks of the shape have missed: in serde's words.
+    /// Missed by the other checks of the structure: in serde's words.
     #[error("{message}")]
     Shape { message: String },
     #[error("`{key}` cannot be `{value}`")]
@@ -69,7 +69,7 @@ pub(crate) enum ConfigProblem {
     #[error("the setting `{name}` would override what mig-ci sets for each session")]
     ReservedSetting { name: String, instead: &'static str },
 
-    // What a pull request's file may not decide by itself.
+    // Settings that a pull request's file may not choose.
     #[error("`{key}` may not read the environment variable `{name}` in the action")]
     VariableNotAllowed { key: String, name: String, allowed: Vec<String> },
     #[error("`{key}`: the environment variable `{name}` is a credential")]

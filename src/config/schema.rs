@@ -1,4 +1,4 @@
-//! The JSON Schema of `mig-ci.toml`, for editors, and for [`super::structure`], which holds files against it.
+//! The JSON Schema of `mig-ci.toml`, for editors, and for [`super::structure`], which validates files by it.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -9,7 +9,7 @@ use super::raw::{RawCheck, RawConfig};
 
 /// The schema, with a property of `[checks]` for each of the check codes.
 ///
-/// All in one piece, without references, in the draft that editors' TOML plug-ins know best (7).
+/// In one piece, without references, in the draft that most TOML plug-ins of editors support (7).
 pub(crate) fn json_schema(check_codes: &[&str]) -> Value {
     let settings = SchemaSettings::draft07()
         .with(|settings| settings.inline_subschemas = true)
@@ -31,12 +31,12 @@ pub(crate) fn json_schema(check_codes: &[&str]) -> Value {
     schema
 }
 
-/// The same as the text of a file, with a newline at its end.
+/// The schema as the text of a file, with a newline at its end.
 pub(crate) fn json_schema_text(check_codes: &[&str]) -> String {
     format!("{:#}\n", json_schema(check_codes))
 }
 
-/// TOML has no null: an optional key is just absent.
+/// TOML has no null: an optional key is absent.
 fn without_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     if object.get("default") == Some(&Value::Null) {
@@ -59,7 +59,7 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
-/// The field's own description goes before its type's.
+/// The field's own description takes precedence over its type's.
 fn adopt(object: &mut Map<String, Value>, shape: Map<String, Value>) {
     for (key, value) in shape {
         object.entry(key).or_insert(value);
@@ -75,7 +75,7 @@ mod tests {
     use crate::config::Overrides;
     use crate::config::testing::{CODES, ConfigFiles, load_with};
 
-    /// The names of all keys, wherever they stand.
+    /// The names of all keys, in any table.
     fn keys(schema: &Value, into: &mut BTreeSet<String>) {
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {
             into.insert(name.clone());
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn each_switched_off_key_of_the_example_can_be_switched_on() {
+    fn each_disabled_key_of_the_example_can_be_enabled() {
         let mut switched = 0;
         for off in EXAMPLE.lines() {
             let Some(on) =
@@ -161,7 +161,7 @@ mod tests {
             else {
                 continue;
             };
-            // A key that stands in three tables is switched on in all of them; of `from` there is one.
+            // A key that occurs in three tables is enabled in all of them, except `from`, which occurs once.
             let text: Vec<&str> = EXAMPLE
                 .lines()
                 .filter(|line| !(on.starts_with("from = ") && line.starts_with("from = ")))
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_accepts_the_example_and_refuses_what_we_refuse() {
+    fn the_schema_accepts_the_example_and_refuses_invalid_files() {
         let schema = json_schema(&CODES);
         let validator = jsonschema::validator_for(&schema).unwrap();
         let as_json = |text: &str| {

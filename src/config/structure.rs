@@ -1,4 +1,4 @@
-//! Keys and types against the JSON Schema of the file, so that all mistakes are found at once and in our own words.
+//! Validates keys and types by the JSON Schema of the file, so that all mistakes are found at once, with mig-ci's own messages.
 
 use serde_json::Value;
 use toml::Spanned;
@@ -10,7 +10,7 @@ use super::help::nearest;
 use super::key::ConfigKey;
 use super::problem::ConfigProblem;
 
-/// The one key of `[checks]` that is no check's code.
+/// The only key of `[checks]` that is not a check's code.
 const FAIL_ON: &str = "fail-on";
 
 /// All unknown keys, missing keys and wrong types, in the order of the file.
@@ -22,7 +22,7 @@ pub(crate) fn check(table: &DeTable<'_>, schema: &Value, document: &Document) ->
 
 struct Checker<'a> {
     document: &'a Document,
-    /// Of the whole file.
+    /// The schema of the whole file.
     schema: &'a Value,
     errors: Vec<ConfigError>,
 }
@@ -101,7 +101,7 @@ fn member<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
     })
 }
 
-/// The alternatives of a schema: itself, or what its `anyOf` lists.
+/// The alternatives of a schema: itself, or the items of its `anyOf`.
 fn shapes(schema: &Value) -> impl Iterator<Item = &Value> {
     let alternatives = match schema["anyOf"].as_array() {
         Some(alternatives) if schema["type"].is_null() => alternatives.as_slice(),
@@ -123,7 +123,7 @@ fn accepts(shape: &Value, found: &str) -> bool {
     shape["type"].is_null() || types(shape).any(|accepted| accepted == found)
 }
 
-/// The type of a TOML value in JSON Schema's words.
+/// The type of a TOML value in JSON Schema's terms.
 fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "string",
@@ -136,7 +136,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The same in the words of people who write TOML.
+/// A type in TOML's terms.
 fn words(json_type: &str) -> String {
     match json_type {
         "integer" => "an integer".to_owned(),
@@ -150,7 +150,7 @@ fn description(schema: &Value) -> Option<String> {
     schema["description"].as_str().map(|text| text.replace('\n', " "))
 }
 
-/// The tables that have a key of this name, as they are written: `[databases.NAME.tenants]`.
+/// The tables that have a key of this name, in TOML syntax: `[databases.NAME.tenants]`.
 fn tables_with(schema: &Value, name: &str, table: &ConfigKey) -> Vec<String> {
     let mut found = Vec::new();
     for shape in shapes(schema) {

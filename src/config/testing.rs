@@ -1,4 +1,4 @@
-//! A project in memory, for the tests of this room.
+//! A project in memory, for the tests of this module.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{ConfigErrors, LoadOptions, Overrides, ProjectLocation, load};
 use crate::model::{Files, FilesError, Project};
 
-/// Files by path. The sorted map gives the order that [`Files::list`] promises.
+/// Files by path. The sorted map provides the order that [`Files::list`] requires.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigFiles(BTreeMap<Utf8PathBuf, Vec<u8>>);
 
@@ -51,12 +51,12 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     }
 }
 
-/// Loads a project that has no `mig-ci.toml`.
+/// Loads a project without a `mig-ci.toml`.
 pub(crate) fn discover(files: &ConfigFiles) -> Result<Project, ConfigErrors> {
     run(files, None, Overrides::default())
 }
 
-/// Loads `text` as the `mig-ci.toml` beside `files`.
+/// Loads `text` as the `mig-ci.toml` next to `files`.
 pub(crate) fn load_with(
     text: &str,
     files: ConfigFiles,
@@ -65,7 +65,7 @@ pub(crate) fn load_with(
     run(&files.with("mig-ci.toml", text), Some("mig-ci.toml"), overrides)
 }
 
-/// Loads the configuration that `files` have at `path`, if they have it.
+/// Loads the configuration at `path` of `files`, if it exists.
 pub(crate) fn load_at(path: &str, files: &ConfigFiles) -> Result<Project, ConfigErrors> {
     run(files, Some(path), Overrides::default())
 }
@@ -82,13 +82,13 @@ pub(crate) fn usual_files() -> ConfigFiles {
     ])
 }
 
-/// Loads `text` beside the usual folders.
+/// Loads `text` with the usual folders.
 pub(crate) fn loaded(text: &str) -> Project {
     load_with(text, usual_files(), Overrides::default())
         .unwrap_or_else(|errors| panic!("{}", errors.render(false)))
 }
 
-/// What `text` is told beside the usual folders.
+/// The error message for `text` with the usual folders.
 pub(crate) fn refused(text: &str) -> String {
     refused_beside(text, usual_files())
 }

@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::concurrent_index::{Leftovers, is_lone_index_command};
 use super::race::{self, Race};
-use crate::formats::{self, is_one_transaction, rolls_back_whole};
+use crate::formats::{self, is_one_transaction, rolls_back_completely};
 use crate::model::{Failure, FailureKind};
 use crate::postgres::StepFailure;
 
@@ -60,12 +60,12 @@ impl BatchFailure {
     pub(crate) fn classify(batch: &Batch, failed: StepFailure) -> Self {
         let StepFailure { message, completed, failure } = failed;
         let is_lost = failure.kind == FailureKind::ConnectionLost;
-        let rolls_back = rolls_back_whole(&batch.messages, message);
+        let rolls_back = rolls_back_completely(&batch.messages, message);
         // If the connection broke before the server reported the result, the message may have succeeded. The ledger tells,
         // if its row is in the same transaction.
         let had_no_effect =
             batch.is_whole || (rolls_back && (!is_lost || is_one_transaction(&batch.messages)));
-        let is_partly_applied = formats::leaves_something(&batch.messages, message, completed);
+        let is_partly_applied = formats::leaves_changes(&batch.messages, message, completed);
         let race = race::of(&failure).filter(|_| had_no_effect);
         let is_index_command =
             batch.messages.get(message).is_some_and(is_lone_index_command) && !is_partly_applied;
@@ -101,11 +101,11 @@ impl BatchFailure {
 }
 
 /// For each message of a batch: whether its cancellation would leave a part of a migration.
-pub(crate) fn leaves_something(batch: &Batch) -> Vec<bool> {
+pub(crate) fn leaves_changes(batch: &Batch) -> Vec<bool> {
     let messages = &batch.messages;
     // What an index command leaves is cleaned up.
     let is_clean = |at: usize| {
-        is_lone_index_command(&messages[at]) && !formats::leaves_something(messages, at, 0)
+        is_lone_index_command(&messages[at]) && !formats::leaves_changes(messages, at, 0)
     };
-    (0..messages.len()).map(|at| !rolls_back_whole(messages, at) && !is_clean(at)).collect()
+    (0..messages.len()).map(|at| !rolls_back_completely(messages, at) && !is_clean(at)).collect()
 }

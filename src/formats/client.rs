@@ -1,30 +1,30 @@
-//! The client library of a tool, and what it tells the server about dates, times and numbers when it connects. A migration
-//! reads `'2020-01-01'` as another moment, and `'01/02/2020'` as another day, under other settings.
+//! The client library of a tool, and the settings for dates, times and numbers that it sends when it connects. Under other
+//! settings, a migration reads `'2020-01-01'` as another moment and `'01/02/2020'` as another day.
 //!
-//! Our own driver (sqlx) always sends `DateStyle`, `TimeZone` and `extra_float_digits`, so that defaults of the role and the
-//! database do not count. For tools with another client, they are read from the catalog and set.
+//! mig-ci's own driver (sqlx) always sends `DateStyle`, `TimeZone` and `extra_float_digits`, so defaults of the role and the
+//! database do not apply. For tools with another client, they are read from the catalog and set.
 
 use crate::sql::quote_literal;
 
-/// How a tool connects.
+/// The client library of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientLibrary {
-    /// Sends `DateStyle = 'ISO, MDY'`, `TimeZone = 'UTC'`, `extra_float_digits = 2`
-    /// (sqlx 0.9.0, `sqlx-postgres/src/connection/establish.rs`).
+    /// Sends `DateStyle = 'ISO, MDY'`, `TimeZone = 'UTC'`, `extra_float_digits = 2` (sqlx 0.9.0,
+    /// `sqlx-postgres/src/connection/establish.rs`).
     Sqlx,
-    /// Sends `DateStyle = 'ISO, MDY'` alone (`lib/pq` 1.12.3 in dbmate 2.36.0).
+    /// Sends only `DateStyle = 'ISO, MDY'` (`lib/pq` 1.12.3 in dbmate 2.36.0).
     LibPq,
     /// Sends none of them.
     Psql,
 }
 
 impl ClientLibrary {
-    /// It has the server's default number of digits.
+    /// Whether it keeps the server's default of `extra_float_digits`.
     pub(crate) fn keeps_float_digits(self) -> bool {
         self != Self::Sqlx
     }
 
-    /// Settings that are the session's own defaults with this client.
+    /// Settings that this client leaves at the session's defaults.
     fn follows(self) -> &'static [&'static str] {
         match self {
             Self::Sqlx => &[],
@@ -33,8 +33,8 @@ impl ClientLibrary {
         }
     }
 
-    /// SQL that gives a session of our driver the settings that it would have with this client: those of the role and the
-    /// database, then those of `configured` that our driver overrides. Empty where there is nothing to set.
+    /// SQL that gives a session of mig-ci's driver the settings that it would have with this client: those of the role and the
+    /// database, then those in `configured` that the driver overrides. Empty if there is nothing to set.
     pub(crate) fn settings<'c>(
         self,
         configured: impl Iterator<Item = (&'c str, &'c str)>,
@@ -49,7 +49,7 @@ impl ClientLibrary {
         statements
     }
 
-    /// As [`ClientLibrary::settings`], for a real server: its configuration file may have a time zone, too.
+    /// Like [`ClientLibrary::settings`], for a real server, whose configuration file may also set a time zone.
     pub(crate) fn settings_on_real_server(self, configured: &[(String, String)]) -> Vec<String> {
         let pairs = configured.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let has_zone = configured.iter().any(|(name, _)| name.eq_ignore_ascii_case("timezone"));
@@ -58,7 +58,7 @@ impl ClientLibrary {
         server.into_iter().chain(self.settings(pairs)).collect()
     }
 
-    /// `ApplySetting` in PostgreSQL's `postinit.c` says which of several counts.
+    /// `ApplySetting` in PostgreSQL's `postinit.c` defines the precedence.
     fn of_role(self) -> String {
         let names: Vec<String> = self.follows().iter().map(|name| quote_literal(name)).collect();
         format!(
@@ -75,7 +75,7 @@ fn set(name: &str, value: &str) -> String {
     if name.starts_with("s.") { call } else { format!("SELECT {call}") }
 }
 
-/// All that `ALTER ROLE … SET` and `ALTER DATABASE … SET` say to this session.
+/// The settings of `ALTER ROLE … SET` and `ALTER DATABASE … SET` that apply to this session.
 const ROLE_SETTINGS: &str = "SELECT pg_catalog.lower(pg_catalog.split_part(c.entry, '=', 1)) AS name, \
     pg_catalog.substr(c.entry, pg_catalog.strpos(c.entry, '=') + 1) AS value, \
     CASE WHEN r.setrole <> 0 THEN 2 ELSE 0 END + CASE WHEN r.setdatabase <> 0 THEN 1 ELSE 0 END AS rank \
@@ -83,8 +83,8 @@ const ROLE_SETTINGS: &str = "SELECT pg_catalog.lower(pg_catalog.split_part(c.ent
     WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())) \
     AND r.setrole IN (0, (SELECT u.oid FROM pg_catalog.pg_roles AS u WHERE u.rolname = SESSION_USER))";
 
-/// The server does not show its own time zone to a session whose client has sent one. A superuser can read it in the server's files. Others
-/// see the zone of the server's log: `initdb` writes one zone for both (`initdb.c`, `setup_config`).
+/// The server does not show its own time zone to a session whose client has sent one. A superuser can read it from the server's
+/// files. Others use the zone of the server's log: `initdb` writes the same zone for both (`initdb.c`, `setup_config`).
 const ZONE_OF_SERVER: &str = r"DO LANGUAGE plpgsql $mig_ci$
 DECLARE
     zone pg_catalog.text;
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_sends_all_follows_nothing_but_the_configuration() {
+    fn a_client_that_sends_all_settings_follows_only_the_configuration() {
         let none = || std::iter::empty();
         assert!(ClientLibrary::Sqlx.settings(none()).is_empty());
         assert!(ClientLibrary::Sqlx.settings_on_real_server(&[]).is_empty());

@@ -1,20 +1,20 @@
-//! Which format a migration directory has: what the configuration says, else what only one format can be right about.
+//! Detects the format of a migration directory: the configured one, else the only one that the files prove.
 
 use super::{Detection, Directory, FORMATS, Format, FormatError, unsupported};
 
-/// The format of a directory, and how it was found out.
+/// The format of a directory, and how it was detected.
 #[derive(Debug, Clone)]
 pub(crate) struct DetectedFormat {
     pub(crate) format: &'static dyn Format,
-    /// Reads after "because".
+    /// Displayed after "because".
     pub(crate) reason: String,
 }
 
 /// The format of a directory.
 ///
-/// `wanted` is the configuration's. Without it: the one that is certain; else the only one that is possible; else plain SQL.
-/// Where the files are known to be another tool's, or two formats have the same claim, it is an error that says so: a
-/// directory is never run by a guess.
+/// `wanted` is the configured format. Without it: a format with certain evidence; else the only possible format; else plain
+/// SQL. It is an error if the files are known to belong to another tool, or if two formats have equal evidence: mig-ci never
+/// runs a directory by a guess.
 pub(crate) fn detect_format(
     directory: &Directory<'_>,
     wanted: Option<&str>,
@@ -43,11 +43,11 @@ pub(crate) fn detect_format(
             help: Some(format!("if it is another one, set `format` to {}", names())),
         });
     }
-    for mut claims in [certain, possible, fallback] {
-        match claims.len() {
+    for mut detections in [certain, possible, fallback] {
+        match detections.len() {
             0 => {}
-            1 => return Ok(claims.remove(0)),
-            _ => return Err(ambiguous(directory, &claims)),
+            1 => return Ok(detections.remove(0)),
+            _ => return Err(ambiguous(directory, &detections)),
         }
     }
     Err(directory.no_migrations("none is a migration of a known format"))
@@ -95,15 +95,18 @@ pub(super) fn names() -> String {
     }
 }
 
-fn ambiguous(directory: &Directory<'_>, claims: &[DetectedFormat]) -> FormatError {
-    let claim = |detected: &DetectedFormat| {
+fn ambiguous(directory: &Directory<'_>, detections: &[DetectedFormat]) -> FormatError {
+    let candidate = |detected: &DetectedFormat| {
         format!("{}, because {}", detected.format.name(), detected.reason)
     };
-    let all: Vec<_> = claims.iter().map(claim).collect();
+    let all: Vec<_> = detections.iter().map(candidate).collect();
     FormatError::Directory {
         path: directory.path.to_owned(),
         problem: format!("its format is ambiguous: {}", all.join("; or ")),
-        help: Some(format!("set `format = \"{}\"`, or to the other one", claims[0].format.name())),
+        help: Some(format!(
+            "set `format = \"{}\"`, or to the other one",
+            detections[0].format.name()
+        )),
     }
 }
 
@@ -129,7 +132,7 @@ mod tests {
     const DBMATE: &str = "-- migrate:up\n-- migrate:down\n";
 
     #[test]
-    fn what_is_certain_wins() {
+    fn certain_evidence_takes_precedence() {
         let go = ("go.mod", "require github.com/golang-migrate/migrate/v4 v4.18.1");
         assert_eq!(
             choose_in(&[("m/1_a.up.sql", ""), go], None).unwrap(),
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_a_hint_are_plain_sql() {
+    fn names_without_evidence_are_plain_sql() {
         assert_eq!(
             choose_in(&[("m/001_a.sql", "")], None).unwrap(),
             "plain, because its .sql files contain no tool's markers"
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn two_claims_are_an_error() {
+    fn two_possible_formats_are_an_error() {
         assert_eq!(
             error(&[("m/1_x.up.sql", ""), ("m/1_x.down.sql", "")], None),
             "m: its format is ambiguous: sqlx, because `1_x.down.sql` has the name of a reversible sqlx migration; or \
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_has_the_last_word() {
+    fn the_configured_format_takes_precedence() {
         assert_eq!(
             choose_in(&[("m/1_x.up.sql", "")], Some("golang-migrate")).unwrap(),
             "golang-migrate, because the configuration sets it"
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_tools_that_are_not_read_yet_never_run_as_plain_sql() {
+    fn files_of_unsupported_tools_never_run_as_plain_sql() {
         assert!(error(&[("m/V1__x.sql", "")], None).starts_with(
             "m: its migrations look like those of flyway, because there is `m/V1__x.sql`; that format \
              is not supported yet [if it is another one, set `format` to"
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_run_is_an_error() {
+    fn a_directory_without_migrations_is_an_error() {
         assert_eq!(error(&[], None), "no migrations found in m: it has no files []");
         assert_eq!(
             error(&[("m/README.md", ""), ("m/x/a.sql", "")], None),

@@ -1,4 +1,4 @@
-//! How formats look at a migration directory.
+//! A migration directory as input for formats.
 
 use std::sync::Arc;
 
@@ -7,29 +7,29 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::FormatError;
 use crate::model::{FileOrder, Files, FilesError};
 
-/// A migration directory as a format sees it, and what the configuration says about it.
+/// A migration directory, and its configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Directory<'a> {
     pub(crate) files: &'a dyn Files,
     /// Relative to the project's root.
     pub(crate) path: &'a Utf8Path,
-    /// The ledger's table, where it is not the format's default.
+    /// The ledger's table, if it is not the format's default.
     pub(crate) ledger: Option<&'a str>,
-    /// The order, for formats that have none of their own.
+    /// The order, for formats without an order of their own.
     pub(crate) order: Option<FileOrder>,
-    /// Names of files that run forwards from their first line to their last, whatever they look like.
+    /// Names of files that are up migrations from their first to their last line, even if they look like down migrations.
     pub(crate) forward_only: &'a [String],
 }
 
 impl<'a> Directory<'a> {
-    /// All files in it, at any depth, relative to it, sorted by their bytes.
+    /// All files in it, at any depth, relative to it, sorted by bytes.
     pub(crate) fn paths(&self) -> Result<Vec<Utf8PathBuf>, FormatError> {
         let root = self.root();
         let paths = self.files.list(self.path)?;
         Ok(paths.iter().map(|path| path.strip_prefix(root).unwrap_or(path).to_owned()).collect())
     }
 
-    /// The names of the files that lie in it itself, sorted by their bytes.
+    /// The names of the files directly in it, sorted by bytes.
     pub(crate) fn names(&self) -> Result<Vec<String>, FormatError> {
         let paths = self.paths()?.into_iter();
         Ok(paths
@@ -58,16 +58,16 @@ impl<'a> Directory<'a> {
         utf8(&path, bytes).map(Into::into)
     }
 
-    /// The directory itself and the folders above it, the nearest first: up to the project's root, and on to the top of the
-    /// checkout, where the project is a part of it.
+    /// The directory and its ancestors, the nearest first: up to the project's root, and to the root of the checkout if the
+    /// project is a part of it.
     fn folders(&self) -> impl Iterator<Item = Utf8PathBuf> {
         let above = (1..=self.files.folders_above()).map(|count| vec![".."; count].join("/"));
         let inside = self.root().ancestors().map(Utf8Path::to_owned);
         inside.chain(above.map(Utf8PathBuf::from))
     }
 
-    /// A file of this name in the directory itself or in the nearest folder above it: its path and its text. One that is not
-    /// UTF-8 counts as absent.
+    /// The path and text of a file with this name in the directory or in the nearest ancestor. A file that is not UTF-8 counts
+    /// as absent.
     pub(crate) fn beside(&self, name: &str) -> Result<Option<(Utf8PathBuf, String)>, FormatError> {
         for folder in self.folders() {
             let path = folder.join(name);
@@ -80,7 +80,7 @@ impl<'a> Directory<'a> {
         Ok(None)
     }
 
-    /// A folder of this name with files in it, in the directory or in a folder above it: its path.
+    /// The path of a non-empty folder with this name in the directory or in an ancestor.
     pub(crate) fn folder_beside(&self, name: &str) -> Result<Option<Utf8PathBuf>, FormatError> {
         for folder in self.folders() {
             let path = folder.join(name);
@@ -91,7 +91,7 @@ impl<'a> Directory<'a> {
         Ok(None)
     }
 
-    /// Nothing in it is a migration of this format: says what is there instead.
+    /// The error for a directory without migrations of this format; lists the files that exist.
     pub(crate) fn no_migrations(&self, expected: &str) -> FormatError {
         let found = match self.names() {
             Ok(names) if names.is_empty() => match self.paths() {
@@ -105,7 +105,7 @@ impl<'a> Directory<'a> {
         FormatError::NoMigrations { path: self.path.to_owned(), found }
     }
 
-    /// The configured ledger is no table's name.
+    /// The error for a configured ledger that is not a valid table name.
     pub(crate) fn no_ledger(&self, name: &str, expected: &str) -> FormatError {
         FormatError::Directory {
             path: self.path.to_owned(),
@@ -131,7 +131,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// PostgreSQL would refuse such a file only when it comes to it, and without a line.
+/// PostgreSQL would refuse such a file only when it is executed, and without a line number.
 fn utf8(path: &Utf8Path, bytes: Vec<u8>) -> Result<String, FormatError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -151,7 +151,7 @@ mod tests {
     use crate::model::MemoryFiles;
 
     #[test]
-    fn files_are_seen_relative_to_the_directory() {
+    fn paths_are_relative_to_the_directory() {
         let files =
             MemoryFiles::new([("m/b.sql", ""), ("m/a/c.sql", ""), ("m/d.txt", ""), ("x", "")]);
         let directory = directory(&files, "m");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_a_directory_too() {
+    fn the_root_can_be_the_directory() {
         let files = MemoryFiles::new([("b.sql", "x"), ("a/c.sql", "")]);
         for root in [".", ""] {
             let directory = directory(&files, root);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_looked_for_upwards() {
+    fn files_are_searched_in_ancestors() {
         let files =
             MemoryFiles::new([("go.mod", "root"), ("a/go.mod", "near"), ("a/b/m/1.sql", "")]);
         let directory = directory(&files, "a/b/m");
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_have_a_place() {
+    fn invalid_utf8_is_reported_with_its_line() {
         let files = MemoryFiles::new([("m/1.sql", b"a\nb\xff".as_slice())]);
         let error = directory(&files, "m").text("1.sql").unwrap_err();
         assert_eq!(error.to_string(), "m/1.sql:2: byte 3 of the file (0xff) is not UTF-8");
     }
 
     #[test]
-    fn a_directory_without_migrations_says_what_it_has() {
+    fn a_directory_without_migrations_lists_its_files() {
         let names = ["m/a", "m/b", "m/c", "m/d", "nested/x/1.sql"];
         let files = MemoryFiles::new(names.map(|name| (name, "")));
         assert_eq!(

@@ -33,7 +33,7 @@ pub(crate) trait DirectoryRules: Sync + Debug {
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &MigrationName,
+        migration_name: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError>;
 }

@@ -69,7 +69,7 @@ pub(crate) struct Decision {
     ///
     /// A ledger of one row (golang-migrate) shows the current version alone. This lists all migrations below it, and the
     /// caller, which knows the base, drops those that the base has.
-    pub(crate) passed_over: Vec<usize>,
+    pub(crate) never_applied: Vec<usize>,
 }
 
 impl Decision {

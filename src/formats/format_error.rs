@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 
 use crate::model::FilesError;
 
-/// A directory that the tool itself could not use, or that mig-ci does not understand.
+/// A directory that the tool itself could not use, or that mig-ci does not support.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FormatError {
     #[error(transparent)]
@@ -15,10 +15,10 @@ pub(crate) enum FormatError {
     /// The directory as a whole is wrong.
     #[error("{path}: {problem}")]
     Directory { path: Utf8PathBuf, problem: String, help: Option<String> },
-    /// A part of it would run in the wrong direction, or so it seems.
+    /// A part of it seems to run in the wrong direction.
     #[error("{path}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
     Direction { path: Utf8PathBuf, line: Option<usize>, problem: String, help: String },
-    /// There is nothing in it to run.
+    /// It contains no migrations.
     #[error("no migrations found in {path}: {found}")]
     NoMigrations { path: Utf8PathBuf, found: String },
 }

@@ -1,7 +1,7 @@
-//! Version tables of migration tools, supported or not: by their names, by their columns, and by the schemas that tools make for
-//! them. A table that tells that migrations have been applied must be recognised, whichever tool has written it.
+//! Version tables of migration tools, supported or not: by name, by columns, and by the schemas that tools create for them. A
+//! sample may contain the version table of any tool, and must not be treated as one without a ledger.
 
-/// Version tables by the names that only such tables have, and whose they are: the supported tools' own, too.
+/// Names that only version tables have, and their tools, including the supported ones.
 pub(crate) const LEDGERS: &[(&str, &str)] = &[
     ("_sqlx_migrations", "sqlx"),
     ("schema_migrations", "dbmate, golang-migrate or Rails"),
@@ -20,7 +20,7 @@ pub(crate) const LEDGERS: &[(&str, &str)] = &[
     ("refinery_schema_history", "refinery"),
 ];
 
-/// More of them, of tools whose samples are not looked through for one.
+/// More such names, of tools whose samples are not searched for a ledger.
 const MORE_LEDGERS: &[(&str, &str)] = &[
     ("__efmigrationshistory", "Entity Framework"),
     ("_yoyo_migration", "yoyo"),
@@ -41,7 +41,8 @@ const MORE_LEDGERS: &[(&str, &str)] = &[
     ("typeorm_migrations", "TypeORM"),
 ];
 
-/// Names that tables of an application have as well. Such a table is a ledger if it has one of these columns, and only a few.
+/// Names that tables of an application also use. Such a table is a ledger if it has one of these columns, and few columns in
+/// total.
 const AMBIGUOUS: &[(&str, &str, &[&str])] = &[
     (
         "migrations",
@@ -51,7 +52,7 @@ const AMBIGUOUS: &[(&str, &str, &[&str])] = &[
     ("changelog", "MyBatis Migrations", &["applied_at"]),
 ];
 
-/// Schemas that a tool makes for its version table, and the table in it: outside of every search path.
+/// Schemas that a tool creates for its version table, and the table: outside of every search path.
 const TOOL_LEDGERS: &[(&str, &str, &str)] = &[
     ("atlas_schema_revisions", "atlas_schema_revisions", "atlas"),
     ("drizzle", "__drizzle_migrations", "drizzle"),
@@ -73,10 +74,10 @@ pub(crate) const TOOL_SCHEMAS: &[&str] = &[
     "supabase_migrations",
 ];
 
-/// Columns that only the ledger of one tool has, all of them, and how many others it may have beside them. Sources: the
-/// `CREATE TABLE` of each tool, as the tests have it.
+/// Columns that together identify the ledger of one tool, and the maximum number of additional columns. Sources: the `CREATE
+/// TABLE` of each tool, as quoted in the tests.
 const SHAPES: &[(&str, &[&str], usize)] = &[
-    // Before sqlx, all of whose columns it has as well.
+    // Before sqlx, whose columns it also has.
     ("flyway", &["installed_rank", "version", "success", "checksum"], 6),
     (
         "sqlx",
@@ -108,13 +109,13 @@ const SHAPES: &[(&str, &[&str], usize)] = &[
     ("yoyo", &["migration_hash", "migration_id", "applied_at_utc"], 0),
 ];
 
-/// Tools whose columns a table of an application may have as well (`jobs`: `id`, `name`, `executed_at`): there the name of the table
-/// has to speak of migrations, too.
+/// Tools whose columns a table of an application may also have (`jobs`: `id`, `name`, `executed_at`): there the table's name
+/// has to refer to migrations, too.
 const BROAD: &[&str] = &["django", "MikroORM", "node-pg-migrate"];
 const NAME_PARTS: &[&str] =
     &["migr", "version", "schema", "change", "histor", "ledger", "revision", "evolution"];
 
-/// A column of each of [`SHAPES`] that few other tables have: a table without any of them has none of the shapes.
+/// One rare column of each of [`SHAPES`]: a table without any of them matches no shape.
 pub(crate) const LEDGER_COLUMNS: &[&str] = &[
     "execution_time",
     "dirty",
@@ -148,7 +149,7 @@ pub(crate) fn ledger_names() -> impl Iterator<Item = &'static str> {
     named.chain(ambiguous).chain(TOOL_LEDGERS.iter().map(|(_, name, _)| *name))
 }
 
-/// Whose ledger a table is, by its schema, its columns or its name.
+/// The tool that a ledger belongs to, by its schema, its columns or its name.
 pub(crate) fn ledger_owner(schema: &str, table: &str, columns: &[String]) -> Option<&'static str> {
     let mut of_tools = TOOL_LEDGERS.iter();
     let of_tool = of_tools.find(|(of, name, _)| *of == schema && *name == table);
@@ -158,9 +159,9 @@ pub(crate) fn ledger_owner(schema: &str, table: &str, columns: &[String]) -> Opt
     let table = table.to_lowercase();
     let mut named = LEDGERS.iter().chain(MORE_LEDGERS);
     let named = || named.find(|(name, _)| *name == table).map(|(_, tool)| *tool);
-    let tells_enough =
+    let is_sufficient =
         |tool: &&str| !BROAD.contains(tool) || NAME_PARTS.iter().any(|part| table.contains(part));
-    let shaped = ledger_shape(columns).filter(tells_enough);
+    let shaped = ledger_shape(columns).filter(is_sufficient);
     shaped.or_else(named).or_else(|| ambiguous_owner(&table, columns))
 }
 
@@ -172,7 +173,7 @@ fn ambiguous_owner(table: &str, columns: &[String]) -> Option<&'static str> {
     (columns.len() <= MOST && some.iter().any(has)).then_some(*tool)
 }
 
-/// Whose ledger has these columns: no more than a few others beside the tool's own.
+/// The tool whose ledger has these columns, with few additional ones.
 pub(crate) fn ledger_shape(columns: &[String]) -> Option<&'static str> {
     let has = |name: &&str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
     let fits =
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn ledgers_are_known_by_name_or_by_their_columns() {
+    fn ledgers_are_recognised_by_name_or_by_columns() {
         let owner = |table: &str, columns: &str| owner("public", table, columns);
         assert_eq!(owner("my_migrations", "version dirty"), Some("golang-migrate"));
         assert_eq!(owner("schema_migrations", "version dirty"), Some("golang-migrate"));
@@ -213,7 +214,8 @@ mod tests {
         }
     }
 
-    /// Schema, table, its columns as the tool makes them, the tool, and whether the columns tell enough under another name.
+    /// Schema, table, its columns as the tool creates them, the tool, and whether the columns are sufficient under another
+    /// name.
     type Case = (&'static str, &'static str, &'static str, &'static str, bool);
 
     const CASES: &[Case] = &[
@@ -290,7 +292,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_tools_table_is_known() {
+    fn the_table_of_each_tool_is_recognised() {
         for (schema, table, columns, tool, is_known_by_columns) in CASES.iter().copied() {
             assert_eq!(owner(schema, table, columns), Some(tool), "{schema}.{table}");
             if is_known_by_columns {
@@ -303,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_an_application_are_no_ledgers() {
+    fn tables_of_an_application_are_not_ledgers() {
         for (table, columns) in [
             ("jobs", "id version dirty applied_at"),
             ("posts", "id version inserted_at title"),

@@ -1,25 +1,25 @@
-//! The version table of a tool, as every room but its format needs it.
+//! The version table of a tool, independent of its format.
 
 use std::collections::BTreeMap;
 
 use crate::sql::{known_functions, quote_identifier, quote_literal, words};
 
-/// Of a function `p`: neither PostgreSQL's own (their numbers are smaller) nor an extension's, nor compiled (12 and 13 are the
-/// languages `internal` and `c` in `pg_language.dat`). The cast, and the limit where this is used, keep the server from reading
-/// all functions: there can be some for each tenant.
+/// For a function `p`: it belongs neither to PostgreSQL (whose OIDs are smaller) nor to an extension, and is not compiled (12
+/// and 13 are the languages `internal` and `c` in `pg_language.dat`). The cast, and the limit at the callers, keep the server
+/// from scanning all functions: there can be some for each tenant.
 const OF_THE_PROJECT: &str = "p.oid::pg_catalog.int8 >= 16384 AND p.prolang NOT IN (12, 13) \
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
     AND d.objid = p.oid AND d.deptype = 'e')";
 
-/// Where a tool writes down what it has applied, in one target.
+/// The version table of one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ledger {
     pub(crate) schema: String,
     pub(crate) table: String,
-    /// How the tool names it in its own SQL; our own reads use [`Ledger::qualified`]. The two differ where the tool
-    /// leaves it to the search path, and a script that changes the path makes the tool miss its ledger.
+    /// The name in the tool's own SQL; mig-ci reads by [`Ledger::qualified`]. They differ if the tool relies on the search
+    /// path: then a script that changes the path makes the tool miss its ledger.
     pub(crate) named: String,
-    /// Schemas that the tool makes before it, if they are not there, as its configuration writes them.
+    /// Schemas that the tool creates for it if they do not exist, as written in its configuration.
     pub(crate) schemas: Vec<String>,
 }
 
@@ -36,10 +36,10 @@ impl Ledger {
         qualified(&self.schema, &self.table)
     }
 
-    /// An SQL expression, true where code of the project's sees what is sent beside a script: an event trigger sees each
-    /// definition; a trigger, a rule, an index or an expression that the tool has not made sees the ledger's rows. A function
-    /// that is called like one of PostgreSQL's own, or that an operator, a cast or an operator class calls, can be part of
-    /// an expression whose text names PostgreSQL's alone.
+    /// An SQL expression, true if code of the project can observe what is sent together with a script: an event trigger
+    /// observes each definition; a trigger, a rule, an index or an expression that the tool has not created observes the
+    /// ledger's rows. A function with the name of one of PostgreSQL's, or one that an operator, a cast or an operator class
+    /// calls, can be part of an expression whose text names only PostgreSQL's.
     pub(crate) fn is_watched(&self) -> String {
         let name = quote_literal(&self.qualified());
         let functions: Vec<_> = known_functions().map(quote_literal).collect();
@@ -66,8 +66,8 @@ fn qualified(schema: &str, table: &str) -> String {
     format!("{}.{}", quote_identifier(schema), quote_identifier(table))
 }
 
-/// A table's name as SQL has it: `t`, `S.t`, `"S"."t"`. The schema, if it says one, and the table, as the server reads
-/// them. `None` if it is no such name.
+/// Parses a table's name in SQL syntax: `t`, `S.t`, `"S"."t"`. Returns the schema, if present, and the table, as the server
+/// reads them; `None` if it is not such a name.
 pub(super) fn parse_name(name: &str) -> Option<(Option<String>, String)> {
     let words: Vec<_> = words(name).collect();
     match words.as_slice() {
@@ -79,16 +79,16 @@ pub(super) fn parse_name(name: &str) -> Option<(Option<String>, String)> {
     }
 }
 
-/// One row, in the terms that all formats share.
+/// One row, in terms common to all formats.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct LedgerRow {
     pub(crate) version: String,
     pub(crate) checksum: Option<Vec<u8>>,
-    /// False for a migration that was begun and not finished ("dirty").
+    /// False for a migration that was started and not finished ("dirty").
     pub(crate) complete: bool,
 }
 
-/// The rows by their versions. Ledgers and directories can both have hundreds, and there are many tenants.
+/// The rows by version. Ledgers and directories can have hundreds of entries, and there are many tenants.
 pub(super) fn by_version(rows: &[LedgerRow]) -> BTreeMap<&str, &LedgerRow> {
     rows.iter().map(|row| (row.version.as_str(), row)).collect()
 }

@@ -57,18 +57,18 @@ pub(crate) trait LedgerRules: Sync {
     }
 
     /// Removes the mark of a started step that had no effect. `None` if the rows are not exactly that mark.
-    fn clear_begun_mark(&self, _mark: &BegunMark<'_>, _ledger: &Ledger) -> Option<QueryBatch> {
+    fn clear_dirty_row(&self, _mark: &DirtyRow<'_>, _ledger: &Ledger) -> Option<QueryBatch> {
         None
     }
 }
 
 /// A ledger's mark that a step was started.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BegunMark<'a> {
+pub(crate) struct DirtyRow<'a> {
     /// The ledger's rows.
     pub(crate) rows: &'a [LedgerRow],
     /// The version of the mark; `None` below the first version.
     pub(crate) version: Option<&'a str>,
-    /// The version that the ledger had before.
+    /// The ledger's previous version.
     pub(crate) before: Option<&'a str>,
 }

@@ -1,16 +1,16 @@
 //! Migration formats: one folder each, and one line in [`FORMATS`].
 //!
-//! A format knows everything about one tool: which directories are its own, how it names, orders and splits files, what
-//! it sends to the server in which transaction, and what it writes into its ledger. It holds no connection: it answers
-//! with data ([`QueryBatch`]s, SQL texts, decisions), and `replay` sends them. The rules of each tool, with their sources,
-//! stand in the files of its format.
+//! A format implements the rules of one tool: which directories belong to it, how it names, orders and splits files, what it
+//! sends to the server in which transaction, and what it writes to its ledger. It has no connection: it returns data
+//! ([`QueryBatch`]s, SQL texts, decisions), and `replay` sends them. The rules of each tool, with their sources, are documented
+//! in the files of its format.
 //!
 //! A format is three sets of rules: [`DirectoryRules`] (reading a directory), [`LedgerRules`] (the tool's version table) and
 //! [`ExecutionRules`] (running migrations up and down). A caller takes the narrowest trait that it needs.
 //!
 //! To add a format: a folder here with a type that implements these three traits (in its files `directory.rs`, `ledger.rs` and
 //! `execution.rs`), a line in [`FORMATS`], a section in `docs/formats.md`, cases in `tests/it/differential/` if the real tool
-//! can be had.
+//! is available.
 
 mod client;
 mod dbmate;
@@ -47,15 +47,15 @@ pub(crate) use known_ledgers::{
     LEDGER_COLUMNS, LEDGERS, TOOL_SCHEMAS, ledger_names, ledger_owner, ledger_shape,
 };
 pub(crate) use ledger::{Ledger, LedgerRow};
-pub(crate) use ledger_rules::{BegunMark, LedgerRules};
+pub(crate) use ledger_rules::{DirtyRow, LedgerRules};
 pub(crate) use next::{MigrationName, NewFile, NextError, next_files};
 pub(crate) use query_batch::{Fragment, IN_TRANSACTION, Located, QueryBatch};
 pub(crate) use step::{
-    is_one_transaction, keeps_the_session, leaves_something, rolls_back_whole, scripts,
+    is_one_transaction, keeps_the_session, leaves_changes, rolls_back_completely, scripts,
     search_path_command, separated, transaction_command, transaction_warnings,
 };
 
-/// All formats, in the order in which they are named to the user.
+/// All formats, in the order in which messages list them.
 pub(crate) static FORMATS: &[&dyn Format] =
     &[&self::sqlx::Sqlx, &dbmate::Dbmate, &golang_migrate::GolangMigrate, &plain::Plain];
 

@@ -1,4 +1,4 @@
-//! What is sent to the server in one go, and the way back from a failure of it to a place in a file.
+//! One message to the server, and the mapping from its failure to a position in a file.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,56 +6,56 @@ use std::ops::Range;
 use crate::model::Script;
 use crate::sql::{Dialect, split};
 
-/// One simple-protocol query: all its statements share an implicit transaction, as PostgreSQL has it.
+/// One simple-protocol query: PostgreSQL runs all its statements in one implicit transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueryBatch {
     fragments: Vec<Fragment>,
     precondition: Option<TxnPrecondition>,
 }
 
-/// A part of a message, by whose words it is.
+/// A part of a message, by its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fragment {
-    /// The tool's: `BEGIN`, the ledger's row.
+    /// The tool's SQL: `BEGIN`, the ledger's row.
     Tool(String),
-    /// The project's: a migration's text.
+    /// The project's SQL: a migration's text.
     Script(Script),
 }
 
-/// What the tool's driver insists on before it sends a message. The server would take the message; the driver does not
-/// send it, and the tool stops.
+/// A condition that the tool's driver checks before it sends a message. The server would accept the message; the driver does
+/// not send it, and the tool stops.
 ///
-/// Whether a session is in a transaction is seen from outside by [`IN_TRANSACTION`].
+/// [`IN_TRANSACTION`] reads the state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TxnPrecondition {
     /// The session must be in a transaction block (true), or must not be in one (false).
     pub(crate) in_transaction: bool,
-    /// What the tool says when it finds otherwise.
+    /// The tool's error message if the condition does not hold.
     pub(crate) refusal: &'static str,
 }
 
-/// An SQL expression, true in a session that an earlier message has left in a transaction block. It has to be sent by the
-/// simple protocol, in a message of its own: there the two times are the same unless the transaction began before it.
-/// (In a block that has failed, the query itself fails, with SQLSTATE 25P02.)
+/// An SQL expression, true in a session that an earlier message has left in a transaction block. Send it by the simple
+/// protocol, in a separate message: there the two times are equal unless the transaction began earlier. (In a failed block, the
+/// query itself fails with SQLSTATE 25P02.)
 pub(crate) const IN_TRANSACTION: &str =
     "pg_catalog.transaction_timestamp() <> pg_catalog.statement_timestamp()";
 
-/// What a failure of a message is about.
+/// The part of a message in which a failure occurred.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Located<'a> {
-    /// A statement of the project's.
+    /// A statement of the project.
     Script {
         script: &'a Script,
         /// The bytes of the statement in the script's file.
         statement: Range<usize>,
-        /// The byte in the file that the server pointed at, if it did.
+        /// The byte in the file at the server's error position, if there is one.
         offset: Option<usize>,
     },
     /// The tool's own SQL.
     Tool { sql: &'a str },
 }
 
-/// Stands between segments: ends a line comment and a statement that lacks its semicolon.
+/// Separates fragments: ends a line comment, and a statement without a semicolon.
 const SEPARATOR: &str = "\n;\n";
 
 impl QueryBatch {
@@ -71,13 +71,13 @@ impl QueryBatch {
         Self { fragments, precondition: None }
     }
 
-    /// The same message, from a driver that looks at the session first.
+    /// The same message, from a driver that checks the session first.
     pub(crate) fn with_precondition(mut self, precondition: Option<TxnPrecondition>) -> Self {
         self.precondition = precondition;
         self
     }
 
-    /// What has to be looked at before it is sent.
+    /// The condition that has to hold before it is sent.
     pub(crate) fn precondition(&self) -> Option<TxnPrecondition> {
         self.precondition
     }
@@ -86,7 +86,7 @@ impl QueryBatch {
         &self.fragments
     }
 
-    /// The text that goes over the wire.
+    /// The text of the message.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self.fragments.as_slice() {
             [single] => single.text().into(),
@@ -96,11 +96,11 @@ impl QueryBatch {
         }
     }
 
-    /// The statement that the server was at when the message failed.
+    /// The statement that the server was executing when the message failed.
     ///
-    /// `position` is the error's field `P`, in characters of the message from 1: the exact place, where there is one.
-    /// Without it, `completed` tells: the number of statements that the server has reported as completed
-    /// (`CommandComplete`). `None` if the message has no such statement.
+    /// `position` is the error's field `P`, in characters of the message from 1: the exact position, if there is one. Otherwise
+    /// `completed` identifies it: the number of statements that the server has reported as completed (`CommandComplete`).
+    /// `None` if the message has no such statement.
     pub(crate) fn locate(&self, position: Option<usize>, completed: usize) -> Option<Located<'_>> {
         position
             .and_then(|position| self.at_position(position))
@@ -114,8 +114,8 @@ impl QueryBatch {
             .map(|(at, _)| at)
             .chain([text.len()])
             .nth(position.checked_sub(1)?)?;
-        // What stands between two segments belongs to the first, as does the place behind its last character: there the
-        // server points for "at end of input".
+        // The separator belongs to the preceding fragment, and so does the position after its last character, where the server
+        // reports "at end of input".
         let (span, fragment) = self.spans().take_while(|(span, _)| span.start <= at).last()?;
         Some(match fragment {
             Fragment::Tool(sql) => Located::Tool { sql },
@@ -146,7 +146,7 @@ impl QueryBatch {
         None
     }
 
-    /// Each segment with the bytes of [`QueryBatch::text`] that it takes.
+    /// Each fragment with its bytes in [`QueryBatch::text`].
     fn spans(&self) -> impl Iterator<Item = (Range<usize>, &Fragment)> {
         let mut start = 0;
         self.fragments.iter().map(move |fragment| {
@@ -197,7 +197,7 @@ mod tests {
         ])
     }
 
-    /// What stands in the file at the found statement, and from the found place on.
+    /// The text of the file at the located statement, and from the located offset on.
     fn words(located: Option<Located<'_>>) -> (String, Option<String>) {
         match located.unwrap() {
             Located::Tool { sql } => (format!("tool: {sql}"), None),
@@ -211,7 +211,7 @@ mod tests {
     const FILE: &str = "-- up\nselect 1;\n\nselect 'é', x from y;\n-- down\n";
 
     #[test]
-    fn a_position_finds_its_statement_and_its_place() {
+    fn a_position_is_mapped_to_its_statement_and_offset() {
         let message = fused(section(FILE, "select 1;\n\nselect 'é', x from y;\n"));
         assert_eq!(message.text().find("BEGIN\n;\nselect 1;"), Some(0));
         let x = message.text().chars().position(|c| c == 'x').unwrap() + 1;
@@ -254,7 +254,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_character_is_found_in_its_file(
+        fn every_character_is_mapped_to_its_file(
             before in "[a-zé;'\n ]{0,10}",
             texts in prop::collection::vec(("[a-zé𐐷;'\n ]{0,10}", any::<bool>()), 1..5),
         ) {

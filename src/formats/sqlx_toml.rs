@@ -1,4 +1,4 @@
-//! `sqlx.toml`: what it says about migrations. Rules from sqlx 0.9.0, `sqlx-core/src/config/migrate.rs`.
+//! The migration settings of `sqlx.toml`. Rules from sqlx 0.9.0, `sqlx-core/src/config/migrate.rs`.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +7,22 @@ use serde::Deserialize;
 use super::{Directory, FormatError};
 use crate::sql::LineIndex;
 
-/// `[migrate]` of `sqlx.toml`, as far as it changes what is done. Unknown keys are errors to sqlx as well.
+/// `[migrate]` of `sqlx.toml`: the settings that affect execution. sqlx also rejects unknown keys.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct SqlxSettings {
-    /// As they stand in the file: sqlx puts them into its SQL as they are.
+    /// Unquoted: sqlx puts them into its SQL unchanged.
     pub(super) create_schemas: BTreeSet<String>,
-    /// The same.
+    /// Unquoted, like `create_schemas`.
     pub(super) table_name: Option<String>,
     #[serde(rename = "migrations-dir")]
     _migrations_dir: Option<String>,
-    /// Left out of checksums.
+    /// Excluded from checksums.
     pub(super) ignored_chars: BTreeSet<char>,
     pub(super) defaults: Defaults,
 }
 
-/// How new migrations are made.
+/// Defaults for new migrations.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(super) struct Defaults {
@@ -34,18 +34,18 @@ pub(super) struct Defaults {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MigrationType {
-    /// As the newest.
+    /// The same as for the newest migration.
     #[default]
     Inferred,
     Simple,
     Reversible,
 }
 
-/// What the versions of new migrations are.
+/// The versions of new migrations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Versioning {
-    /// As those that are there.
+    /// The same as for the existing migrations.
     #[default]
     Inferred,
     Timestamp,
@@ -58,7 +58,7 @@ struct SqlxToml {
     migrate: SqlxSettings,
 }
 
-/// The settings in the nearest `sqlx.toml`, in the directory or above it; without one, sqlx's defaults.
+/// The settings of the nearest `sqlx.toml`, in the directory or an ancestor; sqlx's defaults if there is none.
 pub(super) fn settings(directory: &Directory<'_>) -> Result<SqlxSettings, FormatError> {
     let Some((path, text)) = directory.beside("sqlx.toml")? else {
         return Ok(SqlxSettings::default());

@@ -1,4 +1,4 @@
-//! The messages of one migration: how a script and its ledger row share a transaction, and what a failure leaves behind.
+//! The messages of one migration: how a script and its ledger row share a transaction, and what a failure leaves applied.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::sql::{
     AnalysedStatement, Certainty, Effects, Observation, TransactionEffect, effects, place_in,
 };
 
-/// How a tool's driver opens and closes a transaction.
+/// How a tool's driver begins and ends a transaction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Driver {
     begin: &'static str,
@@ -16,15 +16,14 @@ pub(crate) struct Driver {
     before_commit: Option<TxnPrecondition>,
 }
 
-/// How the tools end a transaction.
+/// Ends a transaction in all tools.
 pub(crate) const COMMIT: &str = "COMMIT";
 
-/// A driver that sends what it is told to send. The server warns of a `BEGIN` in a transaction and of a `COMMIT` outside
-/// of one, and goes on.
+/// A driver without checks. The server warns about a `BEGIN` in a transaction and a `COMMIT` outside of one, and continues.
 pub(crate) const PLAIN: Driver = Driver { begin: "BEGIN", before_begin: None, before_commit: None };
 
-/// Go's `lib/pq` behind `database/sql`: it looks at the session's transaction status before it begins and before it
-/// commits, and refuses if that is not what it left behind (seen with 1.12.3 in dbmate 2.36.0).
+/// Go's `lib/pq` with `database/sql`: it checks the session's transaction status before it begins and before it commits, and
+/// refuses to continue if the status is unexpected (seen with 1.12.3 in dbmate 2.36.0).
 pub(crate) const LIB_PQ: Driver = Driver {
     begin: "BEGIN READ WRITE",
     before_begin: Some(TxnPrecondition {
@@ -39,16 +38,16 @@ pub(crate) const LIB_PQ: Driver = Driver {
 
 /// A script and its ledger row in one transaction.
 ///
-/// In one message where the script is proven not to notice, else in the four that the tools send. A script is sent on its
-/// own if it
-/// - may see more of its message than the time of its transaction: the text of the message, the time at which it came, the
-///   statements beside its own;
-/// - leaves a quote, a comment or a parenthesis open: it would swallow the ledger's SQL, and the server's complaint would
-///   be another one;
-/// - ends in a statement without a semicolon: a syntax error at its end would be reported as one at our separator;
-/// - has transaction commands of its own: after its `COMMIT` the tool's messages run one by one, outside of any
-///   transaction, and a driver may refuse to go on;
-/// - copies: drivers give up at the server's answer to `COPY … TO stdout`, while the server itself would go on to our
+/// In one message if the script provably cannot observe that, else in the four messages that the tools send. A script is sent
+/// separately if it
+/// - may observe more of its message than the time of its transaction: the text of the message, the time of its arrival,
+///   the other statements in it;
+/// - leaves a quote, a comment or a parenthesis open: it would include the ledger's SQL, and the server would report
+///   another error;
+/// - ends in a statement without a semicolon: a syntax error at its end would be reported at the separator;
+/// - contains transaction commands: after its `COMMIT` the tool's messages run one by one, outside of any transaction, and
+///   a driver may refuse to continue;
+/// - copies: drivers stop at the server's response to `COPY … TO stdout`, while the server itself would continue to the
 ///   `COMMIT`.
 pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -> Vec<QueryBatch> {
     let effects = effects(script);
@@ -61,7 +60,7 @@ pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -
         ];
         return vec![QueryBatch::new(fragments).with_precondition(driver.before_begin)];
     }
-    // Nothing but a transaction command can end the transaction: where there is none, there is nothing to look at.
+    // Only a transaction command can end the transaction: without one, there is nothing to check.
     let may_end = !effects.is_closed() || effects.controls_transactions();
     vec![
         QueryBatch::tool(driver.begin).with_precondition(driver.before_begin),
@@ -71,7 +70,7 @@ pub(crate) fn in_transaction(driver: &Driver, script: &Script, ledger: String) -
     ]
 }
 
-/// The same messages with each script in a message of its own, as the tools send them.
+/// The same messages with each script in a separate message, as the tools send them.
 pub(crate) fn separated(messages: Vec<QueryBatch>) -> Vec<QueryBatch> {
     let separate = |message: QueryBatch| {
         let precondition = message.precondition();
@@ -90,43 +89,42 @@ pub(crate) fn separated(messages: Vec<QueryBatch>) -> Vec<QueryBatch> {
     messages.into_iter().flat_map(separate).collect()
 }
 
-/// The messages of a step are one transaction of the tool's, from its `BEGIN` to its `COMMIT`.
+/// Whether the messages of a step are one transaction of the tool, from its `BEGIN` to its `COMMIT`.
 pub(crate) fn is_one_transaction(step: &[QueryBatch]) -> bool {
     let mut fragments = step.iter().flat_map(QueryBatch::fragments);
     let begins = matches!(fragments.next(), Some(Fragment::Tool(sql)) if [PLAIN.begin, LIB_PQ.begin].contains(&sql.as_str()));
     begins && matches!(fragments.last(), Some(Fragment::Tool(sql)) if sql == COMMIT)
 }
 
-/// The tool's own SQL in a transaction of its own.
+/// The tool's own SQL in a separate transaction.
 pub(crate) fn tool_transaction(driver: &Driver, sql: &str) -> QueryBatch {
     QueryBatch::tool(format!("{}; {sql}; COMMIT", driver.begin))
         .with_precondition(driver.before_begin)
 }
 
-/// Whether a script that a tool sends as one message, without a transaction of its own, does the same within one. Several
-/// statements share an implicit one anyway; a lone statement may refuse that or commit by itself, and a script may have
-/// transaction commands of its own.
-pub(crate) fn does_the_same_in_a_transaction(script: &Script) -> bool {
+/// Whether a script that a tool sends as one message without an explicit transaction has the same effect inside one. Several
+/// statements share an implicit transaction anyway; a single statement may refuse a transaction or commit by itself, and a
+/// script may contain transaction commands.
+pub(crate) fn can_run_in_a_transaction(script: &Script) -> bool {
     let statements = effects(script).statements();
-    // Of a partitioned table these refuse a transaction, and the text does not tell.
+    // On a partitioned table these refuse a transaction, and the text does not show whether it is one.
     let may_refuse = |alone: &AnalysedStatement| {
         alone.commits_by_itself || ["REINDEX", "CLUSTER"].contains(&&*alone.verb)
     };
     let refuses = matches!(statements, [alone] if may_refuse(alone));
-    // What lasts as long as a transaction would be there for the tool's own row.
+    // Settings local to the transaction would also affect the tool's own row.
     let minds = |statement: &AnalysedStatement| {
         statement.control.is_some() || statement.is_local_to_transaction
     };
     !refuses && !statements.iter().any(minds)
 }
 
-/// Does a failure of message `failed` of a step leave nothing of the step's scripts behind, once the session has been
-/// rolled back? Then the step can be sent again as if it had never been. What the format's ledger says of a failed
-/// migration (a dirty row) may stay.
+/// Whether a failure of message `failed` of a step leaves nothing of the step's scripts applied after the session has been
+/// rolled back. Then the step can be sent again. The ledger may still contain the failed migration (a dirty row).
 ///
-/// False whenever the text leaves a doubt: transaction commands in a script, a script that an earlier message has
-/// committed, a lone statement that commits by itself (`CREATE INDEX CONCURRENTLY`, `CALL`).
-pub(crate) fn rolls_back_whole(step: &[QueryBatch], failed: usize) -> bool {
+/// False if the text leaves any doubt: transaction commands in a script, a script that an earlier message has committed, a
+/// single statement that commits by itself (`CREATE INDEX CONCURRENTLY`, `CALL`).
+pub(crate) fn rolls_back_completely(step: &[QueryBatch], failed: usize) -> bool {
     let mut in_transaction = false;
     for (index, message) in step.iter().enumerate().take(failed + 1) {
         let statements = statements(message);
@@ -152,11 +150,11 @@ pub(crate) fn rolls_back_whole(step: &[QueryBatch], failed: usize) -> bool {
     true
 }
 
-/// When message `failed` of a step has failed after `completed` of its statements: does something stay applied that the
-/// step's scripts did before? Settings of the session do not count.
-pub(crate) fn leaves_something(step: &[QueryBatch], failed: usize, completed: usize) -> bool {
+/// Whether an effect of the step's scripts remains applied when message `failed` of a step has failed after `completed` of its
+/// statements. Settings of the session do not count.
+pub(crate) fn leaves_changes(step: &[QueryBatch], failed: usize, completed: usize) -> bool {
     let mut in_transaction = false;
-    // What has been done: in the transaction that is open, and for good.
+    // Effects in the open transaction, and committed effects.
     let (mut open, mut stays) = (false, false);
     for (index, message) in step.iter().enumerate().take(failed + 1) {
         let statements = statements(message);
@@ -188,20 +186,20 @@ pub(crate) fn transaction_command(step: &[QueryBatch]) -> Option<Place> {
     places(step, Effects::first_transaction_bound).next()
 }
 
-/// The server's words (PostgreSQL's `src/backend/access/transam/xact.c`).
+/// The server's messages (PostgreSQL's `src/backend/access/transam/xact.c`).
 const IN_PROGRESS: &str = "there is already a transaction in progress";
 const NOT_IN_PROGRESS: &str = "there is no transaction in progress";
 
-/// What the server says of the transaction commands of a step, each once, up to the failed message and its completed
-/// statements if it failed. The texts tell this: a script can switch the warnings off. `in_transaction`: an earlier step
-/// has left a transaction open.
+/// The server's warnings about the transaction commands of a step, each once, up to the failed message and its completed
+/// statements if it failed. They are derived from the texts, because a script can disable warnings. `in_transaction`: an
+/// earlier step has left a transaction open.
 pub(crate) fn transaction_warnings(
     step: &[QueryBatch],
     in_transaction: bool,
     failed: Option<(usize, usize)>,
 ) -> Vec<&'static str> {
     let mut in_block = in_transaction;
-    let (mut begun_twice, mut ended_twice) = (false, false);
+    let (mut begins_twice, mut ends_twice) = (false, false);
     for (index, message) in step.iter().enumerate() {
         let sent = match failed {
             Some((at, _)) if index > at => 0,
@@ -211,19 +209,19 @@ pub(crate) fn transaction_warnings(
         for (_, statement) in statements(message).into_iter().take(sent) {
             match statement.control {
                 Some(TransactionEffect::Begin) => {
-                    begun_twice |= in_block;
+                    begins_twice |= in_block;
                     in_block = true;
                 }
                 Some(TransactionEffect::End) => {
-                    ended_twice |= !in_block;
+                    ends_twice |= !in_block;
                     in_block = in_block && statement.chains;
                 }
                 Some(TransactionEffect::Savepoint) | None => {}
             }
         }
     }
-    let told = [(begun_twice, IN_PROGRESS), (ended_twice, NOT_IN_PROGRESS)];
-    told.into_iter().filter(|(is_told, _)| *is_told).map(|(_, words)| words).collect()
+    let warnings = [(begins_twice, IN_PROGRESS), (ends_twice, NOT_IN_PROGRESS)];
+    warnings.into_iter().filter(|(is_told, _)| *is_told).map(|(_, words)| words).collect()
 }
 
 /// The last statement of a step's scripts that sets the session's search path.
@@ -231,8 +229,8 @@ pub(crate) fn search_path_command(step: &[QueryBatch]) -> Option<Place> {
     places(step, Effects::search_path_command).last()
 }
 
-/// Whether a step's scripts have no transaction commands of their own and leave the search path and the role as they are, as far
-/// as their texts tell.
+/// Whether a step's scripts contain no transaction commands and leave the search path and the role unchanged, according to
+/// their texts.
 pub(crate) fn keeps_the_session(step: &[QueryBatch]) -> bool {
     scripts(step).map(effects).all(|effects| {
         effects.first_transaction_bound().is_none()
@@ -240,7 +238,7 @@ pub(crate) fn keeps_the_session(step: &[QueryBatch]) -> bool {
     })
 }
 
-/// The project's part of a step.
+/// The scripts of the project in a step.
 pub(crate) fn scripts(step: &[QueryBatch]) -> impl Iterator<Item = &Script> {
     step.iter().flat_map(QueryBatch::fragments).filter_map(|fragment| match fragment {
         Fragment::Script(script) => Some(script),
@@ -248,7 +246,7 @@ pub(crate) fn scripts(step: &[QueryBatch]) -> impl Iterator<Item = &Script> {
     })
 }
 
-/// The places that the analysis of each script gives.
+/// The positions that the analysis of each script returns.
 fn places(
     step: &[QueryBatch],
     find: fn(&Effects) -> Option<Range<usize>>,
@@ -259,7 +257,7 @@ fn places(
     })
 }
 
-/// All statements of a message, and whether they are a script's.
+/// All statements of a message, and whether they belong to a script.
 fn statements(message: &QueryBatch) -> Vec<(bool, AnalysedStatement)> {
     let of = |fragment: &Fragment| -> Vec<(bool, AnalysedStatement)> {
         match fragment {
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_well_behaved_script_goes_in_one_message() {
+    fn a_script_that_cannot_observe_it_is_sent_in_one_message() {
         for script in
             ["select 1; -- done", "", "-- nothing", "alter table a add b date default now();"]
         {
@@ -301,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_goes_as_the_tool_sends_it() {
+    fn any_other_script_is_sent_as_by_the_tool() {
         for script in [
             "select 'a",
             "select 1",
@@ -315,18 +313,18 @@ mod tests {
         ] {
             let step = step(script);
             assert_eq!(texts(&step), ["BEGIN READ WRITE", script, "INSERT", "COMMIT"]);
-            let demands: Vec<_> = step.iter().map(QueryBatch::precondition).collect();
+            let preconditions: Vec<_> = step.iter().map(QueryBatch::precondition).collect();
             let is_certain =
                 ["copy", "insert", "do ", "select f"].iter().any(|begin| script.starts_with(begin));
             let may_end = !is_certain;
             let before_commit = LIB_PQ.before_commit.filter(|_| may_end);
-            assert_eq!(demands, [LIB_PQ.before_begin, None, None, before_commit], "{script}");
+            assert_eq!(preconditions, [LIB_PQ.before_begin, None, None, before_commit], "{script}");
         }
     }
 
     #[test]
-    fn only_what_minds_a_transaction_stays_without_one() {
-        let same = |script: &str| does_the_same_in_a_transaction(&Script::whole("1.sql", script));
+    fn scripts_that_need_no_transaction_are_put_into_one() {
+        let same = |script: &str| can_run_in_a_transaction(&Script::whole("1.sql", script));
         for script in [
             "",
             "create table a()",
@@ -355,13 +353,13 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_rolls_back_whole_unless_the_script_ends_it() {
-        assert!(rolls_back_whole(&step("create table a(); select 1/0;"), 0));
+    fn a_transaction_rolls_back_completely_unless_the_script_ends_it() {
+        assert!(rolls_back_completely(&step("create table a(); select 1/0;"), 0));
         let separate = step("create table a()");
-        assert!((0..4).all(|failed| rolls_back_whole(&separate, failed)));
+        assert!((0..4).all(|failed| rolls_back_completely(&separate, failed)));
         let commits = step("create table a(); commit; select 1/0;");
-        assert!(!rolls_back_whole(&commits, 1));
-        assert!(!rolls_back_whole(&commits, 3));
+        assert!(!rolls_back_completely(&commits, 1));
+        assert!(!rolls_back_completely(&commits, 3));
     }
 
     #[test]
@@ -373,37 +371,43 @@ mod tests {
                 QueryBatch::tool("INSERT"),
             ]
         };
-        assert!(rolls_back_whole(&step("create table a(); select 1/0"), 1));
-        assert!(!rolls_back_whole(&step("create table a()"), 2), "the script has been committed");
-        assert!(rolls_back_whole(&step("create table a()"), 0));
-        assert!(!rolls_back_whole(&step("create index concurrently i on a(b)"), 1));
-        assert!(!rolls_back_whole(&step("call p()"), 1));
-        assert!(rolls_back_whole(&step("call p(); select 1"), 1), "it cannot commit there");
-        assert!(!rolls_back_whole(&step("begin; create table a(); commit; select 1/0"), 1));
+        assert!(rolls_back_completely(&step("create table a(); select 1/0"), 1));
+        assert!(
+            !rolls_back_completely(&step("create table a()"), 2),
+            "the script has been committed"
+        );
+        assert!(rolls_back_completely(&step("create table a()"), 0));
+        assert!(!rolls_back_completely(&step("create index concurrently i on a(b)"), 1));
+        assert!(!rolls_back_completely(&step("call p()"), 1));
+        assert!(
+            rolls_back_completely(&step("call p(); select 1"), 1),
+            "it cannot commit in that position"
+        );
+        assert!(!rolls_back_completely(&step("begin; create table a(); commit; select 1/0"), 1));
     }
 
     #[test]
-    fn what_was_committed_before_a_failure_stays() {
-        // BEGIN, the script, …: the second message is the script's.
-        let left = |script: &str, completed| leaves_something(&step(script), 1, completed);
+    fn effects_committed_before_a_failure_remain() {
+        // BEGIN, the script, …: the second message is the script.
+        let left = |script: &str, completed| leaves_changes(&step(script), 1, completed);
         assert!(left("create table a(); commit; select 1/0;", 2));
         assert!(!left("create table a(); commit; select 1/0;", 0), "it failed before");
         assert!(!left("create table a(); rollback; select 1/0;", 2));
         assert!(!left("set lock_timeout = 1; commit; select 1/0;", 2));
         assert!(!left("savepoint a; create table a(); select 1/0;", 2));
         let commits = step("create table a(); commit;");
-        assert!(leaves_something(&commits, 3, 0), "the tool does not go on after it");
-        assert!(!leaves_something(&step("create table a()"), 3, 0));
+        assert!(leaves_changes(&commits, 3, 0), "the tool stops after it");
+        assert!(!leaves_changes(&step("create table a()"), 3, 0));
         let fused = step("create table a(); select 1/0;");
-        assert!(!leaves_something(&fused, 0, 2));
+        assert!(!leaves_changes(&fused, 0, 2));
         let alone = ["create table a();", "select 1/0;"]
             .map(|statement| QueryBatch::script(Script::whole("1.sql", statement)));
-        assert!(leaves_something(&alone, 1, 0));
-        assert!(!leaves_something(&alone, 0, 0));
+        assert!(leaves_changes(&alone, 1, 0));
+        assert!(!leaves_changes(&alone, 0, 0));
     }
 
     #[test]
-    fn the_servers_warnings_follow_from_the_commands() {
+    fn warnings_are_derived_from_the_commands() {
         let warned = |script: &str| transaction_warnings(&step(script), false, None);
         assert_eq!(warned("create table a();"), [""; 0]);
         assert_eq!(warned("begin; create table a(); commit;"), [IN_PROGRESS, NOT_IN_PROGRESS]);
@@ -420,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_have_their_place() {
+    fn transaction_commands_have_positions() {
         let step = step("-- x\nselect 1;\nsavepoint a;\n  commit;\nset search_path = a;\n");
         let at = |place: Option<Place>| place.map(|place| (place.line, place.column));
         assert_eq!(at(transaction_command(&step)), Some((4, Some(3))));
@@ -429,10 +433,10 @@ mod tests {
     }
 
     #[test]
-    fn statements_that_are_sent_one_by_one_stay() {
+    fn statements_of_separate_messages_remain_applied() {
         let step = ["create table a();", "select 1/0;"]
             .map(|statement| QueryBatch::script(Script::whole("1.sql", statement)));
-        assert!(rolls_back_whole(&step, 0));
-        assert!(!rolls_back_whole(&step, 1));
+        assert!(rolls_back_completely(&step, 0));
+        assert!(!rolls_back_completely(&step, 1));
     }
 }

@@ -1,16 +1,16 @@
-//! What the tests of all formats share.
+//! Helpers for the tests of all formats.
 
 use camino::Utf8Path;
 
 use super::{Directory, LedgerRow, QueryBatch};
 use crate::model::Files;
 
-/// The directory `path` of `files`, with nothing configured.
+/// The directory `path` of `files`, without configuration.
 pub(super) fn directory<'a>(files: &'a dyn Files, path: &'a str) -> Directory<'a> {
     Directory { files, path: Utf8Path::new(path), ledger: None, order: None, forward_only: &[] }
 }
 
-/// A ledger's rows, all complete.
+/// Complete ledger rows.
 pub(super) fn rows<'a>(
     rows: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
 ) -> Vec<LedgerRow> {
@@ -22,7 +22,7 @@ pub(super) fn rows<'a>(
     rows.into_iter().map(row).collect()
 }
 
-/// What goes over the wire, message by message.
+/// The texts of the messages.
 pub(super) fn texts(messages: &[QueryBatch]) -> Vec<String> {
     messages.iter().map(|message| message.text().into_owned()).collect()
 }

@@ -1,5 +1,5 @@
-//! Tools whose directories are recognised and not read yet: their files must never run as plain SQL, for they would run in
-//! the wrong order, in the wrong pieces, or downwards as well as upwards.
+//! Recognises directories of unsupported tools. Their files must never run as plain SQL, because they would run in the wrong
+//! order, split at the wrong positions, or downwards as well as upwards.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::{Directory, FormatError};
 
-/// The names under which people ask for them in `format = "…"`.
+/// The names by which users may request them in `format = "…"`.
 pub(super) const NAMES: &[&str] = &[
     "alembic",
     "atlas",
@@ -30,7 +30,7 @@ pub(super) const NAMES: &[&str] = &[
     "typeorm",
 ];
 
-/// A tool, and what gave it away (reads after "because").
+/// A tool, and the evidence for it (displayed after "because").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Foreign {
     pub(super) tool: &'static str,
@@ -41,7 +41,7 @@ static FLYWAY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^([VUB][0-9][0-9._]*__.*|R__.*)\.sql$").expect("internal error: Flyway's names")
 });
 
-/// Words in a file that only one tool writes there.
+/// Texts in a file that only one tool writes.
 static MARKS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
     [
         ("goose", r"(?mi)^--[ \t]*\+goose[ \t]+\w"),
@@ -55,7 +55,7 @@ static MARKS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
     .into()
 });
 
-/// A tool whose marks stand in one of the directory's `.sql` files.
+/// A tool whose marks occur in one of the directory's `.sql` files.
 pub(super) fn marked(directory: &Directory<'_>) -> Result<Option<Foreign>, FormatError> {
     for name in directory.sql_names()? {
         let text = directory.text(&name)?;
@@ -68,7 +68,7 @@ pub(super) fn marked(directory: &Directory<'_>) -> Result<Option<Foreign>, Forma
     Ok(None)
 }
 
-/// The tool, of those that are not supported, that the directory seems to belong to.
+/// The unsupported tool that the directory seems to belong to.
 pub(super) fn recognise(directory: &Directory<'_>) -> Result<Option<Foreign>, FormatError> {
     let paths = directory.paths()?;
     let has_sql = !directory.sql_names()?.is_empty();
@@ -91,7 +91,7 @@ pub(super) fn recognise(directory: &Directory<'_>) -> Result<Option<Foreign>, Fo
     marked(directory)
 }
 
-/// By the place of one file in the directory.
+/// By the position of one file in the directory.
 fn by_layout(path: &Utf8Path) -> Option<&'static str> {
     let name = path.file_name()?;
     let depth = path.components().count();
@@ -109,7 +109,7 @@ fn by_layout(path: &Utf8Path) -> Option<&'static str> {
     }
 }
 
-/// By one file of code, where there is no SQL.
+/// By one file of code, if there is no SQL.
 fn by_code(path: &Utf8Path) -> Option<&'static str> {
     let name = path.file_name()?;
     match path.extension()? {
@@ -134,7 +134,7 @@ mod tests {
     use crate::model::MemoryFiles;
 
     #[test]
-    fn each_tool_is_known_by_its_files() {
+    fn each_tool_is_recognised_by_its_files() {
         for (path, text, tool) in [
             ("m/V1__a.sql", "", "flyway"),
             ("m/sub/R__view.sql", "", "flyway"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn refinery_is_told_from_flyway_by_its_crate() {
+    fn refinery_is_distinguished_from_flyway_by_its_crate() {
         let files = MemoryFiles::new([("m/V1__a.sql", ""), ("Cargo.toml", "refinery = \"0.8\"")]);
         let foreign = recognise(&directory(&files, "m")).unwrap().unwrap();
         assert_eq!(foreign.tool, "refinery");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn other_directories_are_nobodys() {
+    fn other_directories_belong_to_no_tool() {
         let files = MemoryFiles::new([
             ("m/1_a.sql", "-- not +goose"),
             ("m/run.js", ""),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn supabase_is_known_by_its_path() {
+    fn supabase_is_recognised_by_its_path() {
         let files = MemoryFiles::new([("supabase/migrations/1_a.sql", "")]);
         let found = recognise(&directory(&files, "supabase/migrations")).unwrap().unwrap();
         assert_eq!(found.tool, "supabase");

@@ -1,8 +1,8 @@
-//! Workflow commands: lines of a step's output that the runner acts on (docs.github.com, "Workflow commands for GitHub
+//! Workflow commands: lines of a step's output that the runner executes (docs.github.com, "Workflow commands for GitHub
 //! Actions"; `src/Runner.Common/ActionCommand.cs` and `src/Runner.Worker/ActionCommandManager.cs` of actions/runner).
 //!
-//! The runner reads stdout and stderr alike, so whatever a database says could be a command too. Text that is not ours goes
-//! between [`StoppedCommands::begin`] and [`StoppedCommands::end`].
+//! The runner reads both stdout and stderr, so text from a database could contain a command. Text from outside of mig-ci is
+//! printed between [`StoppedCommands::begin`] and [`StoppedCommands::end`].
 
 use std::fmt::Write as _;
 
@@ -10,14 +10,14 @@ use crate::report::SourceAnnotation;
 use crate::report::verify::v1::Severity;
 use crate::secrets;
 
-/// Characters of a message, and annotations of one type in a step, that the runner keeps (`ExecutionContext.cs`:
-/// `_maxIssueMessageLength`, `_maxIssueCountInJob`).
+/// The maximum length of a message in characters, and the maximum number of annotations of one type in a step
+/// (`ExecutionContext.cs`: `_maxIssueMessageLength`, `_maxIssueCountInJob`).
 const MESSAGE: usize = 4_096;
 const OF_ONE_TYPE: usize = 10;
-/// Characters of a title (docs.github.com, REST, check runs: `annotations[].title`).
+/// The maximum length of a title in characters (docs.github.com, REST, check runs: `annotations[].title`).
 const TITLE: usize = 255;
 
-/// `Escape…` in `ActionCommand.cs`: first `%`, since it begins the others.
+/// `Escape…` in `ActionCommand.cs`: first `%`, because the other escapes begin with it.
 fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -26,13 +26,12 @@ fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// `##[name]` is a command of an older kind, wherever in a line it stands, and colours the log even where commands are
-/// stopped.
+/// `##[name]` is a command of an older kind, at any position in a line, and colours the log even while commands are stopped.
 fn break_old_commands(text: &str) -> String {
     text.replace("##[", "##\u{ff3b}")
 }
 
-/// One command, on its line.
+/// One command on one line.
 fn command(name: &str, properties: &[(&str, String)], data: &str) -> String {
     let mut line = format!("::{name}");
     for (index, (key, value)) in properties.iter().enumerate() {
@@ -43,17 +42,17 @@ fn command(name: &str, properties: &[(&str, String)], data: &str) -> String {
     line
 }
 
-/// A line for the run's page that belongs to no file.
+/// A notice for the run's page that belongs to no file.
 pub(crate) fn notice(title: &str, message: &str) -> String {
     at_run("notice", title, message)
 }
 
-/// The same for what did not work, and does not matter for the verdict.
+/// A warning for a failure that does not affect the verdict.
 pub(crate) fn warning(title: &str, message: &str) -> String {
     at_run("warning", title, message)
 }
 
-/// The same for what went wrong.
+/// An error message for the run's page.
 pub(crate) fn error(title: &str, message: &str) -> String {
     at_run("error", title, message)
 }
@@ -62,7 +61,7 @@ fn at_run(name: &str, title: &str, message: &str) -> String {
     command(name, &[("title", clip(title, TITLE))], &clip(message, MESSAGE))
 }
 
-/// The annotations as commands, the first of each type. What is too much for a type is said by its last.
+/// The first annotations of each type as commands. The last one states how many were omitted.
 pub(crate) fn annotations(all: &[SourceAnnotation]) -> String {
     [Severity::Error, Severity::Warning, Severity::Info]
         .into_iter()
@@ -100,7 +99,7 @@ fn name_of(severity: Severity) -> &'static str {
     }
 }
 
-/// Within `limit`, in the way the runner counts: its strings are UTF-16. What is left out is said.
+/// Cuts a text to `limit` UTF-16 code units, as the runner counts, and states that it was cut.
 fn clip(text: &str, limit: usize) -> String {
     const MARK: &str = " […]";
     let text = &*secrets::mask(text);
@@ -117,29 +116,29 @@ fn clip(text: &str, limit: usize) -> String {
     kept.collect::<String>() + MARK
 }
 
-/// Makes the runner replace a secret in everything that it logs from now on. A secret with line ends is masked line by
-/// line, since logs are.
+/// Makes the runner mask a secret in everything that it logs from now on. A secret with several lines is masked line by line,
+/// because logs are.
 pub(crate) fn add_mask(secret: &str) -> String {
     // A mask of one character would make the whole log unreadable.
     let lines = secret.lines().map(str::trim).filter(|line| line.chars().count() > 1);
     lines.map(|line| command("add-mask", &[], line)).collect()
 }
 
-/// The lines around a part of the log that is folded.
+/// The lines around a folded part of the log.
 pub(crate) fn group(title: &str) -> String {
     command("group", &[], title)
 }
 
 pub(crate) const END_GROUP: &str = "::endgroup::\n";
 
-/// A part of the log in which the runner takes no commands.
+/// A part of the log in which the runner executes no commands.
 #[derive(Debug)]
 pub(crate) struct StoppedCommands {
     token: String,
 }
 
 impl StoppedCommands {
-    /// With a token that nobody can know beforehand.
+    /// With an unpredictable token.
     pub(crate) fn new() -> Self {
         Self { token: uuid::Uuid::new_v4().simple().to_string() }
     }
@@ -148,12 +147,12 @@ impl StoppedCommands {
         command("stop-commands", &[], &self.token)
     }
 
-    /// On a line of its own, whatever stands before it.
+    /// On a separate line, with any preceding text.
     pub(crate) fn end(&self) -> String {
         format!("\n::{}::\n", self.token)
     }
 
-    /// Text that is not ours, for the inside of such a part.
+    /// Text from outside of mig-ci, for such a part.
     pub(crate) fn text(text: &str) -> String {
         break_old_commands(text)
     }
@@ -177,7 +176,7 @@ mod tests {
         }
     }
 
-    /// As the runner reads a line: `ActionCommand.TryParseV2`.
+    /// Parses a line as the runner does: `ActionCommand.TryParseV2`.
     fn parse(line: &str) -> (String, Vec<(String, String)>, String) {
         let rest = line.trim_start().strip_prefix("::").unwrap();
         let (head, data) = rest.split_once("::").unwrap();
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_annotation_is_one_line_that_the_runner_reads_back() {
+    fn an_annotation_round_trips_as_one_line() {
         let message = "null in \"currency\"\r\n::set-output name=x::y\n100%0A, really";
         let line = annotations(&[an_annotation(Severity::Error, message)]);
         insta::assert_snapshot!(line, @r#"::error file=migrations/a%2Cb%3Ac.sql,line=7,col=3,title=migration-failed%2C 2 tenants%3A 100%25::null in "currency"%0D%0A::set-output name=x::y%0A100%250A, really"#);
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_has_ten_and_the_last_counts_the_rest() {
+    fn a_type_has_ten_annotations_and_the_last_counts_the_rest() {
         let of = |severity, number: usize| {
             (0..number).map(move |n| an_annotation(severity, &format!("message {n}")))
         };
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_as_long_as_the_runner_takes() {
+    fn messages_are_cut_to_the_runners_limit() {
         for text in ["x".repeat(1 << 20), "🐘".repeat(5_000), "é".repeat(4_097)] {
             let (_, _, data) = parse(&error("mig-ci", &text));
             let data = data.trim_end();
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn stopped_parts_end_with_a_token_that_only_we_know() {
+    fn stopped_parts_end_with_an_unpredictable_token() {
         let stopped = StoppedCommands::new();
         let begin = stopped.begin();
         let token = begin.trim_end().strip_prefix("::stop-commands::").unwrap();

@@ -1,11 +1,11 @@
-//! The key that keeps the comments and check runs of several runs on one pull request apart.
+//! The key that distinguishes the comments and check runs of several runs on one pull request.
 
 use crate::model::Partition;
 
-/// The key of a comment where nobody gives one.
+/// The default key of a comment.
 pub(crate) const DEFAULT_KEY: &str = "default";
 
-/// Parts of one run have a comment each, whatever key they share.
+/// Each part of a divided run has its own comment, also with a common key.
 pub(crate) fn key_of(given: Option<String>, partition: Option<Partition>) -> String {
     match (given, partition.map(Partition::key)) {
         (Some(given), Some(part)) => format!("{given}-{part}"),
@@ -14,7 +14,7 @@ pub(crate) fn key_of(given: Option<String>, partition: Option<Partition>) -> Str
     }
 }
 
-/// A key as it is given. It stands in an HTML comment, which `--` would end, and has to be the same text in every run.
+/// Validates a key. It is written into an HTML comment, which `--` would end, and has to be the same text in every run.
 pub(crate) fn parse(value: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if value.len() <= 100 && value.bytes().all(is_plain) && !value.contains("--") {

@@ -1,4 +1,4 @@
-//! What the runner tells a step by `GITHUB_*` and `RUNNER_*`: docs.github.com, "Variables reference", and
+//! The `GITHUB_*` and `RUNNER_*` variables of a step: docs.github.com, "Variables reference", and
 //! `src/Runner.Worker/GitHubContext.cs` of actions/runner.
 
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::RunAttempt;
 
-/// How variables are looked up: `None` is "not set".
+/// Looks up a variable: `None` means "not set".
 pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// The job and the run that this process is a step of.
+/// The job and the run of this step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JobContext {
-    /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server. URLs have no slash at their end.
+    /// `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server. URLs have no trailing slash.
     pub(crate) api_url: String,
     /// Not below `api_url` on an Enterprise Server: `https://HOST/api/graphql`.
     pub(crate) graphql_url: String,
@@ -22,30 +22,30 @@ pub(crate) struct JobContext {
     pub(crate) repository: WorkflowRepository,
     pub(crate) run: RunAttempt,
     pub(crate) event_name: String,
-    /// The payload. Absent in other tools' imitations.
+    /// The payload. Absent in tools that imitate the runner.
     pub(crate) event_path: Option<Utf8PathBuf>,
     /// The commit of the event: GitHub's merge commit for a pull request.
     pub(crate) sha: Option<String>,
     /// `refs/pull/7/merge`.
     pub(crate) git_ref: Option<String>,
-    /// The one whose permissions the job has.
+    /// The account whose permissions the job has.
     pub(crate) actor: Option<String>,
     pub(crate) workspace: Utf8PathBuf,
     /// A folder that the runner empties before each job.
     pub(crate) temp: Option<Utf8PathBuf>,
-    /// The same folder as steps outside of our container know it.
+    /// The same folder as seen by steps outside of the action's container.
     pub(crate) host_temp: Option<Utf8PathBuf>,
     pub(crate) files: StepFiles,
 }
 
-/// The repository that the workflow runs in: the base's, also for pull requests from forks.
+/// The repository that the workflow runs in: that of the base, also for pull requests from forks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkflowRepository {
     pub(crate) owner: String,
     pub(crate) name: String,
 }
 
-/// Where a step writes what outlives it. A runner always names them; a person who tries things may not.
+/// Files for data that outlives a step. A runner always sets them; a manual run may not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StepFiles {
     pub(crate) output: Option<Utf8PathBuf>,
@@ -53,7 +53,7 @@ pub(crate) struct StepFiles {
     pub(crate) summary: Option<Utf8PathBuf>,
 }
 
-/// Why this does not look like a step of a workflow.
+/// Why this is not a valid step of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ContextError {
     #[error(
@@ -64,12 +64,12 @@ pub(crate) enum ContextError {
     Malformed { name: &'static str, value: String, what: &'static str },
 }
 
-/// Where runners since 2.329 mount their folder for temporary files (`ContainerActionHandler.cs`).
+/// The mount point of the temporary folder in runners since 2.329 (`ContainerActionHandler.cs`).
 const MOUNTED_TEMP: &str = "/github/runner_temp";
 
 impl JobContext {
     /// # Errors
-    /// If what every runner sets is absent or malformed. An empty variable is an absent one.
+    /// If a variable that every runner sets is absent or malformed. An empty variable counts as absent.
     pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, ContextError> {
         let given = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let needed = |name| given(name).ok_or(ContextError::Unset { name });
@@ -117,7 +117,7 @@ impl JobContext {
     }
 }
 
-/// `owner/name`, of the characters that GitHub allows: it goes into URLs.
+/// `owner/name`, with the characters that GitHub allows, because it is used in URLs.
 fn repository(value: String) -> Result<WorkflowRepository, ContextError> {
     let plain = |part: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -142,7 +142,7 @@ fn checked_url(
 ) -> Result<String, ContextError> {
     let Some(value) = value else { return Ok(default.to_owned()) };
     let host = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
-    // It goes into links: a bracket or a blank would end them.
+    // It is used in links, which a bracket or a blank would end.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/[]~%".contains(&byte);
     match host {
         Some(host) if !host.is_empty() && host.bytes().all(is_plain) => {
@@ -160,9 +160,9 @@ fn number<T: FromStr>(name: &'static str, value: &str) -> Result<T, ContextError
     })
 }
 
-/// The runner rewrites paths in variables to what they are in a container, and nothing rewrites the outputs of a step. Its
-/// temporary files are in `_temp` in its work folder, beside the folder that `RUNNER_WORKSPACE` names and that is not
-/// rewritten, since it is not mounted (`HostContext.GetDirectory(WellKnownDirectory.Temp)`).
+/// In a container, the runner rewrites paths in variables, but not in the outputs of a step. Its temporary files are in `_temp`
+/// of its work folder, next to the folder in `RUNNER_WORKSPACE`, which is not rewritten because it is not mounted
+/// (`HostContext.GetDirectory(WellKnownDirectory.Temp)`).
 fn host_temp(temp: Option<&Utf8Path>, workspace: Option<&Utf8Path>) -> Option<Utf8PathBuf> {
     match temp?.as_str() {
         MOUNTED_TEMP => Some(workspace?.parent()?.join("_temp")),
@@ -174,7 +174,7 @@ fn host_temp(temp: Option<&Utf8Path>, workspace: Option<&Utf8Path>) -> Option<Ut
 mod tests {
     use super::*;
 
-    /// As a container action of runner 2.336 has it.
+    /// As set for a container action by runner 2.336.
     const JOB: &[(&str, &str)] = &[
         ("GITHUB_ACTOR", "octocat"),
         ("GITHUB_API_URL", "https://api.github.com"),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_on_github_is_understood() {
+    fn the_variables_of_a_job_are_read() {
         let context = read(&[]).unwrap();
         assert_eq!(context.repository.owner, "acme");
         assert_eq!(context.repository.name, "shop.api");
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enterprise_server_has_urls_of_its_own() {
+    fn an_enterprise_server_has_its_own_urls() {
         let context = read(&[
             ("GITHUB_API_URL", "https://git.acme.example:8443/api/v3/"),
             ("GITHUB_GRAPHQL_URL", "https://git.acme.example:8443/api/graphql"),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_a_container_the_temporary_folder_is_what_it_is() {
+    fn outside_of_a_container_the_temporary_folder_is_unchanged() {
         let context = read(&[("RUNNER_TEMP", "/home/runner/_work/_temp")]).unwrap();
         assert_eq!(context.host_temp, context.temp);
         let context = read(&[("RUNNER_TEMP", "")]).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_or_malformed_is_named() {
+    fn absent_and_malformed_variables_are_named() {
         let error = |changes: &[(&str, &str)]| read(changes).unwrap_err().to_string();
         insta::assert_snapshot!(error(&[("GITHUB_REPOSITORY", "")]), @"GITHUB_REPOSITORY is not set: `mig-ci action` runs \
                                                                        as a GitHub Actions step; elsewhere use `mig-ci \

@@ -1,4 +1,4 @@
-//! The fake GitHub itself: that it notices what GitHub would refuse. Otherwise the tests that it serves would prove less.
+//! Tests of the fake GitHub itself: it rejects what GitHub would reject. Otherwise the tests that use it would prove less.
 
 use octocrab::Octocrab;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn send(
 }
 
 #[tokio::test]
-async fn what_github_refuses_is_noticed() {
+async fn requests_that_github_refuses_are_reported() {
     let fake = Fake::start();
     if !fake.state().has_description() {
         return;
@@ -45,7 +45,7 @@ async fn what_github_refuses_is_noticed() {
     let mut without_end = annotation.clone();
     without_end.as_object_mut().unwrap().remove("end_line");
     for (method, route, body) in [
-        // What octocrab's own update_comment does.
+        // As sent by octocrab's own update_comment.
         ("POST", format!("issues/comments/{id}"), json!({ "body": "new" })),
         ("PATCH", format!("issues/comments/{id}"), json!({})),
         ("POST", "issues/7/comments".into(), json!({ "body": "x".repeat(65_537) })),

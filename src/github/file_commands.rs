@@ -1,5 +1,5 @@
-//! The files in which a step leaves outputs, state for its clean-up, and its summary (docs.github.com, "Workflow commands
-//! for GitHub Actions"; `src/Runner.Worker/FileCommandManager.cs` of actions/runner).
+//! The files for a step's outputs, the state for its clean-up, and its summary (docs.github.com, "Workflow commands for GitHub
+//! Actions"; `src/Runner.Worker/FileCommandManager.cs` of actions/runner).
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -8,10 +8,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::secrets;
 
-/// Bytes of a step's summary: more, and the runner uploads nothing of it (`CreateStepSummaryCommand.AttachmentSizeLimit`).
+/// The maximum size of a step's summary in bytes: the runner uploads no larger one
+/// (`CreateStepSummaryCommand.AttachmentSizeLimit`).
 pub(crate) const SUMMARY_LIMIT: usize = 1 << 20;
 
-/// A file that the runner has made for us and that cannot be written.
+/// A file of the runner that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {what} to {path}: {source}")]
 pub(crate) struct FileCommandError {
@@ -20,7 +21,7 @@ pub(crate) struct FileCommandError {
     source: std::io::Error,
 }
 
-/// Values for the steps that follow, by name.
+/// Writes values for the following steps, by name.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -31,7 +32,7 @@ pub(crate) fn write_outputs(
     append("the outputs", path, &entries(outputs))
 }
 
-/// Values for the clean-up after the job, which reads them as `STATE_<name>`.
+/// Writes values for the clean-up after the job, which reads them as `STATE_<name>`.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -42,7 +43,7 @@ pub(crate) fn write_state(
     append("the state", path, &entries(state))
 }
 
-/// Adds blocks of Markdown to the job's page, as many as fit: each whole or not at all.
+/// Appends blocks of Markdown to the job's page, as many as fit, each complete.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -51,8 +52,8 @@ pub(crate) fn write_summary(path: &Utf8Path, blocks: &[String]) -> Result<(), Fi
     append("the job summary", path, &summary(blocks, SUMMARY_LIMIT.saturating_sub(there)))
 }
 
-/// `name<<delimiter`, lines, `delimiter`: the form that a value with line ends, or with `=`, cannot leave, since nobody
-/// knows the delimiter beforehand.
+/// `name<<delimiter`, lines, `delimiter`: a value with line ends, or with `=`, cannot end this form, because the delimiter is
+/// unpredictable.
 fn entries(values: &[(&str, String)]) -> String {
     let entry = |(name, value): &(&str, String)| {
         let delimiter = format!("mig_ci_{}", uuid::Uuid::new_v4().simple());
@@ -62,14 +63,14 @@ fn entries(values: &[(&str, String)]) -> String {
 }
 
 fn summary(blocks: &[String], limit: usize) -> String {
-    // Room for the sentence about what is left out.
+    // Space for the sentence about omitted blocks.
     let room = limit.saturating_sub(200);
     let mut text = String::new();
     let mut left_out = 0;
     for block in blocks {
         if text.len() + block.len() + 2 <= room {
             text.push_str(block);
-            // A block of HTML ends at an empty line; one of a table too.
+            // A block of HTML ends at an empty line, and so does a table.
             text.push_str(if block.ends_with('\n') { "\n" } else { "\n\n" });
         } else {
             left_out += 1;
@@ -84,7 +85,7 @@ fn summary(blocks: &[String], limit: usize) -> String {
     text
 }
 
-/// Other steps may write to the same file, so that what is there stays. One write, so that nobody reads half of it.
+/// Appends, because other steps may write to the same file. A single write, so that no reader sees a part of it.
 fn append(what: &'static str, path: &Utf8Path, text: &str) -> Result<(), FileCommandError> {
     let written = OpenOptions::new()
         .append(true)
@@ -107,7 +108,7 @@ mod tests {
         (folder, path)
     }
 
-    /// As the runner reads such a file: `EnvFileKeyValuePairs` in `FileCommandManager.cs`.
+    /// Parses such a file as the runner does: `EnvFileKeyValuePairs` in `FileCommandManager.cs`.
     fn parse(text: &str) -> BTreeMap<String, String> {
         let mut values = BTreeMap::new();
         let mut lines = text.lines();
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn values_cannot_leave_their_place() {
+    fn values_cannot_end_their_entry() {
         let (_folder, path) = folder();
         fs::write(&path, "earlier=1\n").unwrap();
         let nasty = "a\nEOF\nresult=passed\nresult<<x\npassed\nx\nmig_ci_\n";
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_value_has_a_delimiter_of_its_own() {
+    fn each_value_has_its_own_delimiter() {
         let (_folder, path) = folder();
         write_state(&path, &[("a", "1".into()), ("b", "2".into())]).unwrap();
         let text = fs::read_to_string(&path).unwrap();
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_keeps_within_its_mebibyte_by_whole_blocks() {
+    fn a_summary_is_limited_to_one_mebibyte_of_complete_blocks() {
         let (_folder, path) = folder();
         fs::write(&path, "x".repeat(100_000)).unwrap();
         let blocks = ["# One".to_owned(), "y".repeat(1 << 20), "z".repeat(900_000)];
@@ -169,7 +170,7 @@ mod tests {
         assert!(text.ends_with(
             "**1 part omitted**: a summary is limited to 1 MiB. See the JSON report.\n"
         ));
-        // Nothing more fits, and the limit is kept all the same.
+        // Nothing more fits, and the limit is still respected.
         let before = text.len();
         write_summary(&path, &["w".repeat(100_000)]).unwrap();
         let after = fs::metadata(&path).unwrap().len() as usize;
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_named() {
+    fn a_file_that_cannot_be_written_is_named() {
         let error = write_outputs(Utf8Path::new("/nowhere/out"), &[]).unwrap_err().to_string();
         assert!(error.starts_with("cannot write the outputs to /nowhere/out: "), "{error}");
     }

@@ -1,6 +1,6 @@
-//! The inputs of the action. The runner hands each on as `INPUT_<NAME>`: upper case, blanks as `_`, and dashes as they are
-//! (`Handler.AddInputsToEnvironment` of actions/runner). A shell in between drops names with dashes, so that a second
-//! spelling with `_` counts too. An input that is not given, or whose expression is empty, comes as an empty variable.
+//! The inputs of the action. The runner passes each as `INPUT_<NAME>`: in upper case, blanks as `_`, and dashes unchanged
+//! (`Handler.AddInputsToEnvironment` of actions/runner). A shell in between drops names with dashes, so a second spelling with
+//! `_` is also accepted. An absent input, or one whose expression is empty, is an empty variable.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use super::comment_key::{self, key_of};
 use super::context::Lookup;
 use crate::model::{Partition, ProviderChoice, Severity};
 
-/// All inputs of action.yml, in its order; a test compares.
+/// All inputs of action.yml, in its order; a test compares them.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     pub(crate) token: Option<SecretString>,
@@ -30,7 +30,7 @@ pub(crate) struct Inputs {
     pub(crate) fail_on: Option<Severity>,
     pub(crate) comment: CommentMode,
     pub(crate) comment_when: CommentWhen,
-    /// Keeps the comments of several runs on one pull request apart.
+    /// Distinguishes the comments of several runs on one pull request.
     pub(crate) comment_key: String,
     pub(crate) check_run: CheckRunMode,
     pub(crate) annotations: bool,
@@ -38,11 +38,11 @@ pub(crate) struct Inputs {
     pub(crate) report_path: Option<Utf8PathBuf>,
     pub(crate) partition: Option<Partition>,
     pub(crate) pull_request: Option<u64>,
-    /// Relative to the workspace, and in it.
+    /// Relative to the workspace, and inside it.
     pub(crate) working_directory: Utf8PathBuf,
 }
 
-/// What is wrong with an input.
+/// An invalid input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the input `{name}` is {value:?}: {problem}")]
 pub(crate) struct InputError {
@@ -53,7 +53,7 @@ pub(crate) struct InputError {
 
 impl Inputs {
     /// # Errors
-    /// On the first input that is none of what it can be.
+    /// The first invalid input.
     pub(crate) fn read(lookup: &Lookup<'_>) -> Result<Self, InputError> {
         let one = |name: &'static str| given(lookup, name);
         let partition = parsed("partition", one("partition"), Partition::from_str)?;
@@ -87,8 +87,7 @@ impl Inputs {
 }
 
 impl Inputs {
-    /// The inputs with those left out that cannot be understood, and the first of these: what a run shows on a pull request
-    /// has to be shown also where the run cannot begin.
+    /// The valid inputs, and the first error: a run has to show its result on a pull request even if it cannot start.
     pub(crate) fn read_usable(lookup: &Lookup<'_>) -> (Self, Option<InputError>) {
         let mut problems: Vec<InputError> = Vec::new();
         loop {
@@ -105,7 +104,7 @@ impl Inputs {
     }
 }
 
-/// An input's value without the blanks and line ends around it, which YAML's block texts leave.
+/// An input's value without surrounding blanks and line ends, which YAML's block texts contain.
 fn given(lookup: &Lookup<'_>, name: &str) -> Option<String> {
     let upper = name.to_uppercase();
     let value = |spelling: &str| {
@@ -115,7 +114,7 @@ fn given(lookup: &Lookup<'_>, name: &str) -> Option<String> {
     value(&upper).or_else(|| value(&upper.replace('-', "_")))
 }
 
-/// A line each, or separated by commas.
+/// One value per line, or separated by commas.
 fn list(value: Option<&str>) -> Vec<String> {
     let items = value.unwrap_or_default().split(['\n', ',']).map(str::trim);
     items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
@@ -134,7 +133,7 @@ fn one_of<T: FromStr + VariantNames>(value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("possible values: {}", T::VARIANTS.join(", ")))
 }
 
-/// The spellings of YAML 1.2's core schema, as `core.getBooleanInput` of actions/toolkit takes them.
+/// The spellings of YAML 1.2's core schema, as accepted by `core.getBooleanInput` of actions/toolkit.
 fn boolean(value: &str) -> Result<bool, String> {
     match value {
         "true" | "True" | "TRUE" => Ok(true),
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_left_out_and_the_first_of_it_named() {
+    fn invalid_inputs_are_omitted_and_the_first_is_named() {
         let bad = [
             ("INPUT_COMMENT-KEY", "shop"),
             ("INPUT_COMMENT", "on"),
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_count_and_the_runners_own_wins() {
+    fn both_spellings_are_read_and_the_runners_takes_precedence() {
         let inputs = read(&[("INPUT_GITHUB_TOKEN", "b"), ("INPUT_COMMENT-KEY", "k")]).unwrap();
         assert_eq!(inputs.token.unwrap().expose_secret(), "b");
         assert_eq!(inputs.comment_key, "k");
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_have_lines_or_commas() {
+    fn lists_are_separated_by_lines_or_commas() {
         let inputs =
             read(&[("INPUT_DATABASES", "app, users\n analytics \n\n"), ("INPUT_TENANTS", "a")]);
         let inputs = inputs.unwrap();
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_the_models() {
+    fn values_match_those_of_the_model() {
         let inputs = read(&[
             ("INPUT_PROVIDER", "url"),
             ("INPUT_FAIL-ON", " warning\n"),
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_input_and_what_it_can_be() {
+    fn errors_name_the_input_and_its_valid_values() {
         let error = |name, value| read(&[(name, value)]).unwrap_err().to_string();
         insta::assert_snapshot!(error("INPUT_COMMENT", "on"), @r#"the input `comment` is "on": possible values: update, new, off"#);
         insta::assert_snapshot!(error("INPUT_ANNOTATIONS", "yes"), @r#"the input `annotations` is "yes": possible values: true, false"#);
@@ -270,9 +269,9 @@ mod tests {
         }
     }
 
-    /// What is read is what action.yml declares.
+    /// The inputs that are read are those that action.yml declares.
     #[test]
-    fn action_yml_declares_what_is_read() {
+    fn action_yml_declares_all_inputs() {
         let read = std::cell::RefCell::new(std::collections::BTreeSet::new());
         Inputs::read(&|name| {
             read.borrow_mut().insert(name.replace('_', "-"));
@@ -287,9 +286,9 @@ mod tests {
         assert_eq!(read.into_inner(), declared.collect());
     }
 
-    /// A default that action.yml gives is one that can be read, and the same as without it.
+    /// Each default in action.yml is valid, and equals the default without the input.
     #[test]
-    fn the_defaults_of_action_yml_are_ours() {
+    fn the_defaults_of_action_yml_equal_those_of_the_code() {
         let text = include_str!("../../action.yml");
         let (_, inputs) = text.split_once("\ninputs:\n").unwrap();
         let mut name = String::new();
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_in_no_debug_output() {
+    fn debug_output_contains_no_token() {
         let inputs = read(&[("INPUT_GITHUB-TOKEN", "ghs_secret")]).unwrap();
         assert!(!format!("{inputs:?}").contains("ghs_secret"));
     }

@@ -1,4 +1,4 @@
-//! The two lines at the head of a comment, which nobody sees: whose it is, and of which run.
+//! The two invisible lines at the beginning of a comment: its key and its run.
 //!
 //! ```text
 //! <!-- mig-ci:comment key=default -->
@@ -11,14 +11,14 @@ const BEGIN: &str = "<!-- mig-ci:";
 const END: &str = " -->";
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// A run of a workflow. GitHub's run numbers grow, and so do the attempts of a run: the greater is the later.
+/// A run of a workflow. GitHub's run numbers increase, and so do the attempts of a run: the greater one is the later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RunAttempt {
     pub(crate) id: u64,
     pub(crate) attempt: u64,
 }
 
-/// The text with the two lines at its head, in place of those that it may have.
+/// The text with the two marker lines at its beginning, replacing existing ones.
 pub(super) fn mark(body: &str, key: &str, run: RunAttempt, sha: &str) -> String {
     let RunAttempt { id, attempt } = run;
     let first = first_line(key);
@@ -26,7 +26,7 @@ pub(super) fn mark(body: &str, key: &str, run: RunAttempt, sha: &str) -> String 
     format!("{first}\n{BEGIN}run id={id} attempt={attempt} sha={}{END}\n{rest}", token(sha))
 }
 
-/// The text without the lines.
+/// The text without the marker lines.
 pub(super) fn unmarked(body: &str) -> &str {
     let mut rest = body;
     while rest.starts_with(BEGIN) {
@@ -35,7 +35,7 @@ pub(super) fn unmarked(body: &str) -> &str {
     rest
 }
 
-/// Whether a comment's first line is that of this key. The same line further down is a quotation.
+/// Whether a comment's first line is the marker of this key. The same line further down is a quotation.
 pub(super) fn has_key(text: &str, key: &str) -> bool {
     text.lines().next().is_some_and(|line| line.trim_end() == first_line(key))
 }
@@ -53,7 +53,7 @@ fn first_line(key: &str) -> String {
     format!("{BEGIN}comment key={}{END}", token(key))
 }
 
-/// Free text, such as a key that a workflow makes of its matrix, must not end the comment: `--` would.
+/// Escapes free text, such as a key derived from a matrix: `--` would end the comment.
 fn token(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string().replace("--", "-%2D")
 }
@@ -65,7 +65,7 @@ mod tests {
     const RUN: RunAttempt = RunAttempt { id: 9_876_543_210, attempt: 2 };
 
     #[test]
-    fn a_text_gets_its_lines_once() {
+    fn marking_a_text_twice_adds_one_marker() {
         let marked = mark("### ✅ fine\n", "default", RUN, "ec26c3e");
         let expected = "<!-- mig-ci:comment key=default -->\n\
             <!-- mig-ci:run id=9876543210 attempt=2 sha=ec26c3e -->\n### ✅ fine\n";
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_sees_the_lines_and_the_heading_is_one() {
+    fn the_marker_is_invisible_and_the_heading_is_rendered() {
         let html = comrak::markdown_to_html(
             &mark("### fine\n", "default", RUN, "e"),
             &comrak::Options::default(),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_ends_the_comment() {
+    fn no_key_ends_the_html_comment() {
         for key in ["a --> b", "a--", "-->", "<!--", "a\nb", "é 17", ""] {
             let line = first_line(key);
             assert_eq!(line.matches("--").count(), 2, "{line}");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_grow() {
+    fn later_runs_compare_greater() {
         let run = |id, attempt| RunAttempt { id, attempt };
         assert!(run(2, 1) > run(1, 9) && run(2, 2) > run(2, 1));
         assert_eq!(run_of("<!-- mig-ci:comment key=default -->\nhello"), None);

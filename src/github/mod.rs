@@ -1,4 +1,4 @@
-//! GitHub: what a job tells, what is told to a job, and what a run shows on a pull request.
+//! GitHub: the data of a job, commands to the runner, and what a run publishes on a pull request.
 //!
 //! ```text
 //! GITHUB_*, RUNNER_* ─▶ context ─┐                 ┌▶ commands        the log: annotations, masks, stopped commands
@@ -9,8 +9,8 @@
 //!                                                    pull_request ──────────┘         error: what went wrong
 //! ```
 //!
-//! What a job says comes in as a lookup or a text, so that the rules can be tested without a process of GitHub's. Nothing
-//! here decides whether a run is green: publishing fails in words, and the verdict stays what it was.
+//! The job's data is passed as a lookup or a text, so that the rules can be tested without a runner. Nothing here affects the
+//! verdict: failures of publishing are only reported.
 
 pub(crate) mod check_run;
 pub(crate) mod client;

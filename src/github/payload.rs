@@ -1,10 +1,9 @@
-//! The few fields of webhook payloads that are read here. All of them are optional: GitHub leaves out and sends `null` for
-//! more than it documents (the repository of a deleted fork, the pull requests of a fork's run), and servers of other
-//! versions know other fields.
+//! The fields of webhook payloads that are read here. All are optional: GitHub omits more than it documents, or sends `null`
+//! (the repository of a deleted fork, the pull requests of a fork's run), and servers of other versions have other fields.
 
 use serde::Deserialize;
 
-/// What stands at `GITHUB_EVENT_PATH`, for all events that are understood. Each has only some of it.
+/// The contents of `GITHUB_EVENT_PATH`, for all supported events. Each has only some of these fields.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Payload {
     pub(super) pull_request: Option<PullRequest>,
@@ -13,7 +12,7 @@ pub(super) struct Payload {
     pub(super) merge_group: Option<MergeGroup>,
     pub(super) workflow_run: Option<WorkflowRun>,
     pub(super) issue: Option<Issue>,
-    /// Of a push, as are the next four: `refs/heads/main`.
+    /// Of a push, like the next four: `refs/heads/main`.
     #[serde(rename = "ref")]
     pub(super) git_ref: Option<String>,
     pub(super) before: Option<String>,
@@ -64,9 +63,9 @@ pub(super) struct WorkflowRun {
     pub(super) id: Option<u64>,
     pub(super) run_attempt: Option<u64>,
     pub(super) head_sha: Option<String>,
-    /// How that run ended: `success`, `failure`, `cancelled`.
+    /// The conclusion of that run: `success`, `failure`, `cancelled`.
     pub(super) conclusion: Option<String>,
-    /// What started that run: `pull_request`, `push`.
+    /// The event that started that run: `pull_request`, `push`.
     pub(super) event: Option<String>,
     pub(super) head_repository: Option<Repository>,
     /// Empty for forks (actions/runner#3444).
@@ -76,6 +75,6 @@ pub(super) struct WorkflowRun {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Issue {
     pub(super) number: Option<u64>,
-    /// There if the issue is a pull request.
+    /// Present if the issue is a pull request.
     pub(super) pull_request: Option<serde::de::IgnoredAny>,
 }

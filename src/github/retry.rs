@@ -98,7 +98,7 @@ impl RetryBudget {
 
 /// How long to wait before the next try, if there is one.
 fn pause(problem: &GithubProblem, failed: u32, now: Duration, chance: f64) -> Option<Duration> {
-    if failed >= TRIES || !problem.is_passing() {
+    if failed >= TRIES || !problem.is_transient() {
         return None;
     }
     let step = PAUSES.get(failed.saturating_sub(1) as usize).copied().unwrap_or_default();
@@ -108,9 +108,9 @@ fn pause(problem: &GithubProblem, failed: u32, now: Duration, chance: f64) -> Op
         return Some(step);
     };
     let reset = resets_at.map(|at| Duration::from_secs(at).saturating_sub(now));
-    let asked = retry_after.or(reset).or(secondary.then_some(SECONDARY)).unwrap_or_default();
+    let requested = retry_after.or(reset).or(secondary.then_some(SECONDARY)).unwrap_or_default();
     // Never earlier than asked for; the clocks may differ a little.
-    Some(asked + step)
+    Some(requested + step)
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn github_says_how_long() {
+    fn the_pause_is_the_one_that_github_requests() {
         assert_eq!(seconds(&limited(true, Some(20), None), 1, 0.5), Some(21.0));
         let reset = NOW.as_secs() + 30;
         assert_eq!(seconds(&limited(false, None, Some(reset)), 1, 0.5), Some(31.0));
@@ -163,18 +163,22 @@ mod tests {
     #[tokio::test]
     async fn all_waiting_together_is_capped() {
         let clock = TestClock::new();
-        let patience = RetryBudget::new(clock.clone());
-        assert!(!patience.wait(&limited(true, Some(3600), None), 1).await);
-        assert_eq!(clock.slept(), Duration::ZERO, "what cannot be waited out is not waited for");
+        let budget = RetryBudget::new(clock.clone());
+        assert!(!budget.wait(&limited(true, Some(3600), None), 1).await);
+        assert_eq!(
+            clock.slept(),
+            Duration::ZERO,
+            "a reset after the end of the budget is not waited for"
+        );
         let mut waits = 0;
-        while patience.wait(&server(), 3).await {
+        while budget.wait(&server(), 3).await {
             waits += 1;
         }
         assert_eq!(waits, 5);
         assert_eq!(clock.slept(), Duration::from_secs(80));
-        assert!(patience.wait(&server(), 2).await, "a shorter pause still fits");
-        patience.lost(Duration::from_secs(60));
-        assert_eq!(patience.left(), Duration::ZERO);
-        assert!(!patience.wait(&server(), 1).await);
+        assert!(budget.wait(&server(), 2).await, "a shorter pause still fits");
+        budget.lost(Duration::from_secs(60));
+        assert_eq!(budget.left(), Duration::ZERO);
+        assert!(!budget.wait(&server(), 1).await);
     }
 }

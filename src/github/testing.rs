@@ -12,19 +12,19 @@ use super::fake::{Fake, TOKEN};
 use super::retry::Clock;
 use super::transport::Proxies;
 
-/// Far more than an answer takes, on a busy machine as well.
+/// Far longer than an answer takes, also on a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// For answers that do not come.
+/// For answers that do not arrive.
 const HASTE: Duration = Duration::from_millis(700);
 
-/// Sleeping is written down, and time passes by that alone.
+/// Records sleeps; time advances only by them.
 #[derive(Debug)]
 pub(crate) struct TestClock {
     slept: Mutex<Vec<Duration>>,
 }
 
 impl TestClock {
-    /// When tests happen.
+    /// The time of the tests.
     pub(crate) const START: Duration = Duration::from_secs(1_800_000_000);
 
     pub(crate) fn new() -> Arc<Self> {
@@ -51,7 +51,7 @@ impl Clock for TestClock {
         std::future::ready(()).boxed()
     }
 
-    /// The middle: pauses are as they are written.
+    /// The middle, so that pauses have their nominal length.
     fn chance(&self) -> f64 {
         0.5
     }
@@ -75,7 +75,7 @@ pub(crate) fn client_with(settings: ClientSettings) -> (GithubClient, Arc<TestCl
     build(settings, ANSWER_WITHIN)
 }
 
-/// One that does not wait long for an answer.
+/// A client with a short timeout.
 pub(crate) fn hasty_client(fake: &Fake) -> (GithubClient, Arc<TestClock>) {
     build(settings(fake), HASTE)
 }

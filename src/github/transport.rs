@@ -1,8 +1,8 @@
 //! The connection to GitHub: octocrab over hyper, with rustls and ring.
 //!
-//! octocrab's own client fails without CA files, which a `FROM scratch` image does not have, knows no proxies, and retries
-//! POST. Here the roots are Mozilla's, compiled in, together with the machine's (`SSL_CERT_FILE` and `SSL_CERT_DIR` name a
-//! company's), and proxies are those of the environment; retries are above ([`super::retry`]).
+//! octocrab's own client fails without CA files, which a `FROM scratch` image does not have, supports no proxies, and retries
+//! POST. Here the roots are Mozilla's, compiled in, together with those of the machine (`SSL_CERT_FILE` and `SSL_CERT_DIR` name
+//! a company's), and proxies are those of the environment; [`super::retry`] handles retries.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use super::error::{GithubError, GithubProblem, Operation};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// The proxy variables, which a runner hands to containers in both cases.
+/// The proxy variables, which a runner passes to containers in both cases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Proxies {
     all: String,
@@ -36,7 +36,7 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
-    /// From the environment, whatever that is. curl's rules: `HTTPS_PROXY` or `https_proxy`, and so on.
+    /// Reads the environment by curl's rules: `HTTPS_PROXY` or `https_proxy`, and so on.
     pub(crate) fn from(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let either = |name: &str| {
             let found = [name.to_owned(), name.to_lowercase()]
@@ -58,7 +58,7 @@ impl Proxies {
     }
 }
 
-/// Needs a tokio runtime. Nothing is sent yet.
+/// Requires a tokio runtime. Sends nothing.
 pub(super) fn connect(
     base: &Uri,
     token: &SecretString,
@@ -80,7 +80,7 @@ fn connect_trusting(
     match proxies.matcher().intercept(base) {
         None => build(base, token, https(&tls, tcp)),
         Some(proxy) if matches!(proxy.uri().scheme_str(), Some("http" | "https")) => {
-            // CONNECT for http, too: the rare server that is reached so is inside of the company.
+            // CONNECT for http, too: such servers are rare, and inside the company.
             let tunnel = Tunnel::new(proxy.uri().clone(), https(&tls, tcp));
             let tunnel = match proxy.basic_auth() {
                 Some(login) => tunnel.with_auth(login.clone()),
@@ -104,7 +104,7 @@ where
         (USER_AGENT, HeaderValue::from_static(concat!("mig-ci/", env!("CARGO_PKG_VERSION")))),
         (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
     ];
-    // The token goes to this authority alone, also where a link leads elsewhere.
+    // The token is sent to this authority only, even if a link leads elsewhere.
     let built = OctocrabBuilder::new_empty()
         .with_service(client)
         .with_layer(&ExtraHeadersLayer::new(headers.into()))
@@ -123,11 +123,11 @@ fn https<C>(tls: &ClientConfig, connector: C) -> HttpsConnector<C> {
         .wrap_connector(connector)
 }
 
-/// Trusts what browsers trust, and what the machine trusts.
+/// Trusts Mozilla's roots and those of the machine.
 fn tls(machine: CertificateResult) -> Result<ClientConfig, GithubError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for error in &machine.errors {
-        // None at all is as usual in an image; a company's file that cannot be read explains what fails later.
+        // An image usually has none; a company's file that cannot be read explains later failures.
         tracing::warn!("a CA file cannot be read: {error}");
     }
     roots.add_parsable_certificates(machine.certs);
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::github::fake::{Fake, TOKEN};
 
-    /// A company: its CA's file, and a server with a certificate of that CA's before the fake GitHub.
+    /// A company: its CA's file, and a server with a certificate of this CA in front of the fake GitHub.
     async fn company(fake: &Fake) -> (tempfile::NamedTempFile, Uri) {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -184,7 +184,7 @@ mod tests {
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                // A client that does not trust us hangs up.
+                // A client that does not trust the certificate closes the connection.
                 let Ok(mut client) = acceptor.accept(client).await else { continue };
                 let mut server = tokio::net::TcpStream::connect(&behind).await.unwrap();
                 tokio::spawn(async move {
@@ -211,7 +211,7 @@ mod tests {
         CertificateResult::default()
     }
 
-    /// What SSL_CERT_FILE does.
+    /// The effect of SSL_CERT_FILE.
     fn named(file: &tempfile::NamedTempFile) -> CertificateResult {
         let certificates = rustls_native_certs::load_certs_from_paths(Some(file.path()), None);
         assert_eq!((certificates.certs.len(), certificates.errors.len()), (1, 0));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_companys_ca_is_trusted_if_it_is_named() {
+    async fn a_companys_ca_is_trusted_if_configured() {
         let fake = Fake::start();
         let (file, base) = company(&fake).await;
         let untrusted = ask(none(), &base, &Proxies::default()).await.unwrap_err();
@@ -228,13 +228,13 @@ mod tests {
         };
         assert!(reason.contains("UnknownIssuer"), "{reason}");
         assert!(untrusted.advice().contains("SSL_CERT_FILE"), "{}", untrusted.advice());
-        assert_eq!(fake.requests(), Vec::<String>::new(), "the token has gone to nobody");
+        assert_eq!(fake.requests(), Vec::<String>::new(), "the token was not sent");
         let answer = ask(named(&file), &base, &Proxies::default()).await.unwrap();
         assert_eq!(answer, serde_json::json!([]));
     }
 
     #[tokio::test]
-    async fn a_proxy_sees_nothing_of_what_is_said() {
+    async fn a_proxy_sees_only_encrypted_data() {
         let fake = Fake::start();
         let (file, base) = company(&fake).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -259,14 +259,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn browsers_roots_are_compiled_in() {
+    async fn mozillas_roots_are_compiled_in() {
         let roots = webpki_roots::TLS_SERVER_ROOTS.len();
         assert!(roots > 50, "{roots}");
         assert!(tls(none()).is_ok());
     }
 
     #[tokio::test]
-    async fn a_proxy_of_another_kind_is_refused_aloud() {
+    async fn an_unsupported_proxy_is_refused_with_a_message() {
         let base: Uri = "https://api.github.com".parse().unwrap();
         let proxies =
             Proxies::from(|name| (name == "ALL_PROXY").then(|| "socks5://10.0.0.1:1080".into()));

@@ -1,4 +1,4 @@
-//! The job's repository at GitHub. One client for all that is asked of it, so that all waiting for it has one cap.
+//! The connection to the job's repository at GitHub. One client for all requests, so that they share one retry budget.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::github::client::{ClientSettings, GithubClient};
 use crate::github::context::JobContext;
 use crate::github::error::GithubError;
 
-/// Whether GitHub can be asked.
+/// Whether GitHub is available.
 #[derive(Debug)]
 pub(crate) enum Connection {
     Open(Arc<GithubClient>),
@@ -29,7 +29,7 @@ impl Connection {
         }
     }
 
-    /// The client, or why there is none, as a clause.
+    /// The client, or the reason why there is none, as a clause.
     pub(crate) fn client(&self) -> Result<Arc<GithubClient>, String> {
         match self {
             Self::Open(client) => Ok(Arc::clone(client)),

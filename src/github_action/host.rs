@@ -1,4 +1,4 @@
-//! GitHub as the host of the base's files: for an image without git, and for clones that lack the base.
+//! GitHub as the host of the base's files: for an image without git, and for clones without the base.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::source::{
     CommitComparison, HostAnswer, HostCommit, ListingEntry, RepositoryHost, TreeListing,
 };
 
-/// The job's repository at GitHub, or why it cannot be asked.
+/// The job's repository at GitHub, or why it is not available.
 #[derive(Debug)]
 pub(crate) struct GitHub(pub(crate) Result<Arc<GithubClient>, String>);
 

@@ -1,4 +1,4 @@
-//! What a job says: its environment, its event and the action's inputs, and what they ask of `verify`.
+//! The job's environment, event and inputs, and the request to `verify` that follows from them.
 
 use std::fs;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::github::inputs::{InputError, Inputs};
 use crate::source::{self, BaseRequest, ChangeRequest, RemoteRepo, SourceError};
 use crate::verify::VerifyRequest;
 
-/// All that is known before anything is done.
+/// The data of the job before anything runs.
 #[derive(Debug)]
 pub(crate) struct ActionJob {
     pub(crate) context: JobContext,
     pub(crate) inputs: Inputs,
     pub(crate) event: JobEvent,
-    /// An input or an event that cannot be understood: nothing is verified, and that is shown.
+    /// An invalid input or event: nothing is verified, and that is published.
     problem: Option<JobProblem>,
 }
 
-/// Why nothing is verified, although it is known where to say so.
+/// Why nothing is verified, although it is known where to publish that.
 #[derive(Debug, Clone)]
 enum JobProblem {
     Input(InputError),
@@ -32,17 +32,17 @@ enum JobProblem {
     Payload { path: Utf8PathBuf, reason: String },
 }
 
-/// What the job asks of `verify`.
+/// The job's request to `verify`.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct JobRequest {
     pub(crate) request: VerifyRequest,
-    /// The commit of the worktree; where git cannot tell, what actions/checkout checks out unless it is told otherwise.
+    /// The commit of the worktree; if git cannot return it, the commit that actions/checkout checks out by default.
     pub(crate) commit: Option<String>,
-    /// The commit of the worktree is another than that of the event, so that the verdict is about something else.
-    pub(crate) astray: Option<String>,
+    /// A message if the worktree's commit is not that of the event, so that the verdict is for another commit.
+    pub(crate) mismatch: Option<String>,
 }
 
-/// Why there is nothing that could be verified.
+/// Why nothing could be verified.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JobError {
     #[error(transparent)]
@@ -98,7 +98,7 @@ impl ActionJob {
         Ok(Self { context, inputs, event, problem })
     }
 
-    /// One line: what the run is taken to be about. A wrong verdict's first question is that.
+    /// One line with the subject of the run, which is the first thing to check if a verdict is wrong.
     pub(crate) fn describe(&self) -> String {
         let JobEvent { name, head_sha, base_ref, is_fork, .. } = &self.event;
         let number = self.event.number().map(|number| format!(" of pull request #{number}"));
@@ -109,8 +109,8 @@ impl ActionJob {
         format!("event {name}{number}{head}{base}{fork}\n")
     }
 
-    /// Goes to the folder that the inputs name, and puts the inputs over what flags and variables say.
-    pub(crate) async fn request(&self, mut request: VerifyRequest) -> Result<Asked, JobError> {
+    /// Changes to the folder in the inputs, and overrides flags and variables with the inputs.
+    pub(crate) async fn request(&self, mut request: VerifyRequest) -> Result<JobRequest, JobError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone().into());
         }
@@ -136,13 +136,13 @@ impl ActionJob {
         if scope.base == BaseRequest::Default {
             scope.base = self.base();
         }
-        let astray = checked_out.as_ref().and_then(|commit| self.astray(commit));
+        let mismatch = checked_out.as_ref().and_then(|commit| self.mismatch(commit));
         let commit = checked_out.or_else(|| self.context.sha.clone());
-        Ok(Asked { request, commit, astray })
+        Ok(JobRequest { request, commit, mismatch })
     }
 
-    /// What the files of the workspace may decide by themselves. They are held in every event alike: a push, a group of
-    /// the merge queue and a `workflow_dispatch` can have a pull request's files checked out as well.
+    /// The limits for the files of the workspace. They are the same for all events: a push, a merge group and a
+    /// `workflow_dispatch` can also have checked out a pull request's files.
     fn limits(&self) -> Result<FileLimits, InputError> {
         let inputs = &self.inputs;
         if let Some(name) = inputs.allow_variables.iter().find(|name| is_credential(name)) {
@@ -162,8 +162,8 @@ impl ActionJob {
         Connection::new(&self.context, self.inputs.token.clone())
     }
 
-    /// Who is asked for the base that git does not have.
-    pub(crate) fn hosted(&self, github: &Connection) -> RemoteRepo {
+    /// The host for the base that git does not have.
+    pub(crate) fn remote_repo(&self, github: &Connection) -> RemoteRepo {
         RemoteRepo {
             host: Arc::new(GitHub(github.client())),
             folder: self.context.workspace.clone(),
@@ -171,7 +171,7 @@ impl ActionJob {
         }
     }
 
-    /// The base that the event is about, where no input names one.
+    /// The base of the event, if no input names one.
     fn base(&self) -> BaseRequest {
         let ActionJob { context, event, .. } = self;
         let repository = format!("{}/{}", context.repository.owner, context.repository.name);
@@ -193,7 +193,7 @@ impl ActionJob {
                     ..change
                 }))
             }
-            // The group's base is exact: the queue may have put it on another group, which is on no branch.
+            // The group's base is exact: the queue may have stacked it on another group, which is on no branch.
             (EventKind::MergeGroup, _) => {
                 let title = "the merge group".to_owned();
                 BaseRequest::Change(Box::new(ChangeRequest { title, ..change }))
@@ -203,35 +203,36 @@ impl ActionJob {
         }
     }
 
-    /// Whether a verdict on the worktree is one on what was pushed: on that commit, or on one that contains it, such as one
-    /// that the job itself has made. For pull requests and merge groups the search for the base finds out.
+    /// Whether a verdict on the worktree is valid for the pushed commit: the worktree is that commit, or one that contains it,
+    /// such as one that the job has created. For pull requests and merge groups the search for the base checks it.
     pub(crate) async fn check_pushed(
         &self,
-        asked: Asked,
+        job_request: JobRequest,
         github: &Connection,
-    ) -> Result<Asked, JobError> {
-        let (EventKind::Push, Some(_), None) = (self.event.kind, &asked.astray, &self.inputs.base)
+    ) -> Result<JobRequest, JobError> {
+        let (EventKind::Push, Some(_), None) =
+            (self.event.kind, &job_request.mismatch, &self.inputs.base)
         else {
-            return Ok(asked);
+            return Ok(job_request);
         };
-        let (Some(commit), Some(pushed)) = (&asked.commit, &self.event.head_sha) else {
-            return Ok(asked);
+        let (Some(commit), Some(pushed)) = (&job_request.commit, &self.event.head_sha) else {
+            return Ok(job_request);
         };
-        let hosted = self.hosted(github);
-        match source::head_contains(".".into(), pushed, Some(&hosted)).await {
+        let remote_repo = self.remote_repo(github);
+        match source::head_contains(".".into(), pushed, Some(&remote_repo)).await {
             Some(false) => Err(JobError::Source(SourceError::AnotherCommit {
                 commit: commit.clone(),
                 title: "the push".to_owned(),
                 head: pushed.clone(),
             })),
-            // What cannot be told is a warning.
-            Some(true) | None => Ok(asked),
+            // An unknown relation is a warning.
+            Some(true) | None => Ok(job_request),
         }
     }
 
-    fn astray(&self, checked_out: &str) -> Option<String> {
+    fn mismatch(&self, checked_out: &str) -> Option<String> {
         let ActionJob { context, event, .. } = self;
-        if event.is_about(checked_out, context.sha.as_deref()) {
+        if event.applies_to(checked_out, context.sha.as_deref()) {
             return None;
         }
         Some(format!(
@@ -248,7 +249,7 @@ impl ActionJob {
             .map_err(|error| JobError::Folder { path, reason: error.to_string() })
     }
 
-    /// The commit of the worktree, if there is one to be told: without git nothing is known, and no error either.
+    /// The commit of the worktree, if git can return it; without git there is none, and no error.
     pub(crate) async fn checked_out(&self) -> Option<String> {
         let here: &Utf8Path = ".".into();
         let revisions = source::read_revisions(here, &BaseRequest::None, &[], None).await.ok()?;
@@ -262,7 +263,7 @@ fn read_event(context: &JobContext) -> Result<JobEvent, JobProblem> {
             path: path.clone(),
             reason: error.to_string(),
         })?,
-        // As it is for events that have none, under tools that imitate the runner.
+        // Some events have no payload, in tools that imitate the runner.
         None => "{}".to_owned(),
     };
     JobEvent::read(&context.event_name, &payload, context.actor.as_deref())

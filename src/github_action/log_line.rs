@@ -1,4 +1,4 @@
-//! What the log says about a result that is not shown on GitHub.
+//! Log lines about a result that is not shown on GitHub.
 
 use crate::github::error::GithubError;
 

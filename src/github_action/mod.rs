@@ -1,5 +1,5 @@
-//! The action without its output: what a job asks for, GitHub as the host of the base's files, and where a result belongs.
-//! `cli/commands/action/` runs it, and shows what came of it.
+//! The action without its output: the job's request, GitHub as the host of the base's files, and the target of a result.
+//! `cli/commands/action/` runs it and prints.
 
 mod connection;
 mod host;
@@ -8,6 +8,6 @@ mod log_line;
 mod target;
 
 pub(crate) use connection::{Connection, connect};
-pub(crate) use job::{ActionJob, Asked, JobError};
+pub(crate) use job::{ActionJob, JobError, JobRequest};
 pub(crate) use log_line::LogLine;
 pub(crate) use target::{ResultTarget, find};

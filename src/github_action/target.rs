@@ -1,22 +1,22 @@
-//! Where a job's result belongs: on which pull request, and on which commit.
+//! The target of a job's result: the pull request and the commit.
 
 use super::job::ActionJob;
 use super::log_line::LogLine;
 use crate::github::client::{GithubClient, PullResponse};
 use crate::github::comment::CommentMode;
-use crate::github::event::{EventKind, ResolveQuestion, Subject};
+use crate::github::event::{EventKind, PullRequestLookup, Subject};
 use crate::github::pull_request::{self, FoundPullRequest};
 
-/// What the result is shown on.
+/// The pull request and the commit of the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ResultTarget {
     pub(crate) pull_request: Option<u64>,
     pub(crate) head_sha: Option<String>,
-    /// The commit of the workspace, where that is another: nothing is known about the head.
+    /// The commit of the workspace, if it is another one: then there is no result for the head.
     pub(crate) other: Option<String>,
 }
 
-/// A verdict is shown on the pull request whose head, or GitHub's merge of that, it is about. Nothing is shown on any other.
+/// A verdict is published only on the pull request whose head, or whose merge commit, was verified.
 pub(crate) async fn find(
     client: &GithubClient,
     job: &ActionJob,
@@ -32,7 +32,7 @@ pub(crate) async fn find(
     };
     let of_event =
         matches!(event.kind, EventKind::PullRequest | EventKind::MergeGroup | EventKind::Push);
-    let other = commit.filter(|commit| !event.is_about(commit, context.sha.as_deref()));
+    let other = commit.filter(|commit| !event.applies_to(commit, context.sha.as_deref()));
     if let Some(other) = other.filter(|_| of_event) {
         let text = "no comment and no check run: the workspace is at another commit".to_owned();
         let pull_request = event.number().filter(|_| event.kind == EventKind::PullRequest);
@@ -47,16 +47,16 @@ pub(crate) async fn find(
             }
             (ResultTarget::default(), Some(elsewhere(number, head, commit)))
         }
-        // A group of the merge queue: what it says is about several pull requests.
+        // A merge group: its result concerns several pull requests.
         Subject::Known { head_sha: None, .. } => {
             (ResultTarget { head_sha, ..ResultTarget::default() }, None)
         }
-        Subject::Ask(ResolveQuestion::PullsOfCommit { .. })
+        Subject::Lookup(PullRequestLookup::PullsOfCommit { .. })
             if inputs.comment == CommentMode::Off =>
         {
             (ResultTarget { head_sha, ..ResultTarget::default() }, None)
         }
-        Subject::Ask(ResolveQuestion::PullsOfCommit { sha }) => {
+        Subject::Lookup(PullRequestLookup::PullsOfCommit { sha }) => {
             let why = match pull_request::of_commit(client, sha).await {
                 Ok(FoundPullRequest::One(pull)) => return on(&pull, commit),
                 Ok(FoundPullRequest::None) => no_pull_request(sha),
@@ -65,7 +65,7 @@ pub(crate) async fn find(
             };
             without(why)
         }
-        Subject::Ask(ResolveQuestion::Pull { number }) => {
+        Subject::Lookup(PullRequestLookup::Pull { number }) => {
             match pull_request::by_number(client, *number).await {
                 // The payload could not be read, so the head is unknown. The comment says that there is no result.
                 Ok(pull) if event.kind == EventKind::PullRequest => on(&pull, Some(&pull.head.sha)),

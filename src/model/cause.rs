@@ -1,93 +1,92 @@
-//! The kinds of failure, and what exactly failed, for the two kinds that are no failure of a migration: the environment and the
-//! target. The words of causes (`disk-full`) are those of the JSON reports, and stay what they are.
+//! The kinds of failure, and the exact cause for the two kinds that are not failures of a migration: the environment and the
+//! target. The names of causes (`disk-full`) are part of the JSON reports and do not change.
 
-/// What caused a failure.
+/// What caused a failure, if the SQLSTATE alone does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureOrigin {
-    /// A script raised it by a statement of its own (`RAISE … USING ERRCODE`).
+    /// A statement of the script raised it (`RAISE … USING ERRCODE`).
     Script,
-    /// The state of the server, whatever the script does.
+    /// The state of the server, independent of the script.
     Environment(EnvironmentCause),
 }
 
-/// The kinds of failure that are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FailureKind {
     /// The server refused a statement, with this SQLSTATE.
     Sql { sqlstate: String },
     /// The tool that owns the ledger would refuse to run: an edited or missing migration, a dirty row.
     Refused,
-    /// A file that cannot be used as it is: a sample with an unfinished COPY block, a `\connect`.
+    /// An unusable file: a sample with an unfinished COPY block, a `\connect`.
     File,
-    /// The session does not see the schemas that it must see.
+    /// The session's effective search path is not the required one.
     SearchPath,
-    /// The ledger could not be read or written as it should.
+    /// The ledger could not be read or written.
     Ledger,
-    /// The server could not do what mig-ci itself needs: make a database, for one.
+    /// The server failed at an operation of mig-ci itself, such as creating a database.
     Environment(EnvironmentCause),
-    /// A real target cannot be worked on: its name, its address or its schema is unusable, or another run works on it.
+    /// A real target cannot be upgraded: its name, address or schema is unusable, or another run holds its lock.
     Target(TargetCause),
-    /// The connection broke, and the server is there no more.
+    /// The connection broke, and the server is not available any more.
     ServerLost,
-    /// The connection broke, but the server is still there.
+    /// The connection broke, and the server is still available.
     ConnectionLost,
 }
 
-/// What of the server, of the machine or of the way to it failed.
+/// The part of the environment that failed: the server, the machine or the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum EnvironmentCause {
     DiskFull,
     OutOfMemory,
     TooManyConnections,
-    /// What the server's own configuration limits, such as `temp_file_limit`.
+    /// A limit of the server's configuration, such as `temp_file_limit`.
     ConfigurationLimit,
-    /// Another resource of the server: processes, open files.
+    /// Another exhausted resource of the server: processes, open files.
     InsufficientResources,
-    /// The server cannot read or write its own files, or they are damaged.
+    /// The server cannot read or write its own files, or they are corrupted.
     StorageError,
-    /// The server is starting, stopping, or ends the session.
+    /// The server is starting, stopping, or terminating the session.
     ServerUnavailable,
-    /// The server was restarted, or recovered from a crash, while something ran.
+    /// The server was restarted, or recovered from a crash, during the operation.
     ServerRestarted,
-    /// The server takes no writes from the role.
+    /// The server is read-only for the role.
     ReadOnly,
-    /// No session could be opened within the time for that.
+    /// No session could be opened within the time limit.
     SessionNotOpened,
-    /// A connection pooler keeps the session's settings back.
+    /// A connection pooler does not pass the session's settings on.
     Pooler,
-    /// The database for a replay could not be made.
+    /// The scratch database of a replay could not be created.
     DatabaseNotCreated,
     /// A database with an inconclusive result could not be replayed again.
     NotReplayedAgain,
-    /// A schema whose catalog was to be read is not there.
+    /// A schema whose catalog was to be read does not exist.
     MissingSchema,
-    /// The answer of a system catalog does not have the form that it should have.
+    /// A system catalog returned rows in an unexpected form.
     CatalogUnreadable,
     /// The run was interrupted.
     Interrupted,
 }
 
-/// Why a real target cannot be worked on.
+/// Why a real target cannot be upgraded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum TargetCause {
-    /// Another run, or a backend of one that is gone, holds the advisory lock of the ledger.
+    /// Another run, or a backend of a terminated run, holds the advisory lock of the ledger.
     LockNotAcquired,
     MissingSchema,
-    /// `CREATE INDEX CONCURRENTLY` has left an invalid index whose name a migration needs.
+    /// `CREATE INDEX CONCURRENTLY` left an invalid index with a name that a migration needs.
     InvalidIndex,
-    /// The source gives a name that cannot be a tenant's, or none.
+    /// The tenant source returned an invalid name, or no name.
     InvalidName,
-    /// The source gives the name more than once.
+    /// The tenant source returned the name more than once.
     AmbiguousName,
-    /// The source does not give the tenant any more.
+    /// The tenant source no longer returns the tenant.
     NotInSource,
     InvalidAddress,
     /// The schema or database belongs to PostgreSQL, to a track or to another named database.
     ReservedTarget,
     /// Another tenant has the same schema or database.
     DuplicateTarget,
-    /// `create` finds it there.
+    /// `create` found an existing schema or database.
     AlreadyExists,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::TrackKind;
 
-/// A part of what is checked, as `[[coverage.removed]]` names it.
+/// A part of the checks, as named by `[[coverage.removed]]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CoveragePart {
     Database(String),
@@ -12,7 +12,7 @@ pub(crate) enum CoveragePart {
         database: String,
         track: TrackKind,
     },
-    /// A sample. An acknowledgement without a database is about the tenant of any of them.
+    /// A sample. An acknowledgement without a database applies to the tenant in any database.
     Tenant {
         database: Option<String>,
         tenant: String,
@@ -23,7 +23,7 @@ pub(crate) enum CoveragePart {
 }
 
 impl CoveragePart {
-    /// Whether an acknowledgement of `self` is about `other`.
+    /// Whether the acknowledgement `self` applies to `other`.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tenant { database: None, tenant }, Self::Tenant { tenant: of_other, .. }) => {
@@ -34,7 +34,7 @@ impl CoveragePart {
     }
 }
 
-/// As a table of `mig-ci.toml` has it.
+/// In the syntax of a table of `mig-ci.toml`.
 impl fmt::Display for CoveragePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,7 +52,7 @@ impl fmt::Display for CoveragePart {
     }
 }
 
-/// An entry of `[[coverage.removed]]`: the head's author says why less is checked.
+/// An entry of `[[coverage.removed]]`: the author's reason for checking less.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Acknowledgement {
     pub(crate) part: CoveragePart,
@@ -60,25 +60,25 @@ pub(crate) struct Acknowledgement {
     pub(crate) reason: String,
 }
 
-/// How much a change matters.
+/// The weight of a reduction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CoverageChange {
     /// The base checks it, and the head does not.
     Removed,
-    /// It may hide a failure, and need not: it is shown.
+    /// It may hide a failure; it is shown and does not fail the run.
     Suspicious,
 }
 
-/// One part that the base checks and the head does not, or checks in a weaker way.
+/// One part that the base checks and the head does not, or checks less strictly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CoverageReduction {
     pub(crate) part: CoveragePart,
     pub(crate) change: CoverageChange,
-    /// The named database that it is about; empty for the project as a whole.
+    /// The named database; empty for the project as a whole.
     pub(crate) database: String,
     pub(crate) track: TrackKind,
     /// One sentence.
     pub(crate) message: String,
-    /// Of the head's acknowledgement.
+    /// The reason of the head's acknowledgement.
     pub(crate) reason: Option<String>,
 }

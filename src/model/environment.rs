@@ -1,28 +1,28 @@
-//! Failures of the server or of the machine: they say nothing about a migration, so no verdict follows from them.
+//! Failures of the server or of the machine. They are not caused by a migration, so no verdict follows from them.
 //!
-//! Source of the codes: PostgreSQL's Appendix A. Texts are compared only where they hold a name that PostgreSQL does not
-//! translate: a setting, or a path.
+//! Source of the codes: PostgreSQL's Appendix A. Messages are compared only for names that PostgreSQL does not translate: a
+//! setting, or a path.
 
 use super::{EnvironmentCause, Failure, FailureKind, FailureOrigin};
 
-/// Folders of a data directory. Other files are named by the migration itself (`COPY … FROM '/path'`).
+/// Folders of a data directory. Other paths come from the migration itself (`COPY … FROM '/path'`).
 const OWN_FOLDERS: [&str; 3] = ["\"base/", "\"global/", "\"pg_"];
 
 impl Failure {
-    /// Whether it is a failure of the environment: a full disk, no more memory, processes or sessions, damaged files, a
-    /// server that is shutting down or gone.
+    /// Whether it is a failure of the environment: a full disk, exhausted memory, processes or sessions, corrupted files, a
+    /// server that is shutting down or unavailable.
     ///
-    /// A migration that needs more locks than `max_locks_per_transaction` allows is a failure of the migration: production
-    /// has that limit, too.
+    /// A migration that needs more locks than `max_locks_per_transaction` allows is a failure of the migration: production has
+    /// the same limit.
     pub(crate) fn is_environmental(&self) -> bool {
         let is_lost = self.origin.is_none() && self.kind == FailureKind::ServerLost;
         is_lost || self.environment_cause().is_some()
     }
 
-    /// What of the environment failed, unless the server is gone.
+    /// The part of the environment that failed; `None` if the server is lost.
     pub(crate) fn environment_cause(&self) -> Option<EnvironmentCause> {
         match self.origin {
-            // A script can raise every code.
+            // A script can raise any code.
             Some(FailureOrigin::Script) => return None,
             Some(FailureOrigin::Environment(cause)) => return Some(cause),
             None => {}
@@ -42,13 +42,13 @@ impl Failure {
 
     fn cause_of_code(&self, sqlstate: &str) -> Option<EnvironmentCause> {
         match sqlstate {
-            // Of class 53, insufficient resources: the disk, sessions, and what the server's own configuration limits.
+            // Class 53, insufficient resources: disk, sessions, and limits of the server's configuration.
             "53000" => Some(EnvironmentCause::InsufficientResources),
             "53100" => Some(EnvironmentCause::DiskFull),
             "53200" => (!self.is_lock_table_full()).then_some(EnvironmentCause::OutOfMemory),
             "53300" => Some(EnvironmentCause::TooManyConnections),
             "53400" => Some(EnvironmentCause::ConfigurationLimit),
-            // Class 58, system error, and class XX's damaged files.
+            // Class 58, system error, and the codes of class XX for corrupted files.
             "58000" | "58030" | "XX001" | "XX002" => Some(EnvironmentCause::StorageError),
             "58P01" | "58P02" => {
                 let is_own = OWN_FOLDERS.iter().any(|folder| self.message.contains(folder));
@@ -58,7 +58,7 @@ impl Failure {
         }
     }
 
-    /// `out of shared memory`, whose hint names `max_locks_per_transaction` or `max_pred_locks_per_transaction`.
+    /// `out of shared memory` with a hint that names `max_locks_per_transaction` or `max_pred_locks_per_transaction`.
     fn is_lock_table_full(&self) -> bool {
         let names = |text: &str| text.contains("locks_per_transaction");
         self.hint.as_deref().is_some_and(names) || self.message.contains("out of shared memory")
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_the_server_say_nothing_about_a_migration() {
+    fn failures_of_the_server_are_environmental() {
         for (sqlstate, message) in [
             ("53100", "could not extend file \"base/16384/16385\": No space left on device"),
             ("53200", "out of memory"),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_that_production_would_have_too_are_the_migrations() {
+    fn failures_that_production_would_also_have_are_not_environmental() {
         for (sqlstate, message) in [
             ("23505", "could not create unique index \"u\""),
             ("53200", "out of shared memory"),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_origin_outweighs_the_code() {
+    fn the_origin_takes_precedence_over_the_code() {
         let with = |origin, sqlstate| Failure { origin: Some(origin), ..sql(sqlstate, "no") };
         assert!(!with(FailureOrigin::Script, "53100").is_environmental());
         assert!(

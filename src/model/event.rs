@@ -1,34 +1,33 @@
-//! What replay tells while it works. The only thing that replay and progress share: replay never prints.
+//! Progress events of a run, sent by replay and rendered by `ui`; replay itself prints nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Phase, TrackKind, Verdict};
 
-/// Something that has just happened.
 #[derive(Debug, Clone)]
 pub(crate) enum RunEvent {
-    /// A server is being made; `description` says by what.
+    /// A server is being started; `description` names the provider.
     ProviderStarting { description: String },
-    /// It answers.
+    /// The server accepts connections.
     ServerReady { description: String, version: String, took: Duration },
-    /// The work on a database begins: `units` verdicts are to come.
+    /// Replay of a database starts; `units` verdicts will follow.
     DatabaseStarted { database: Arc<str>, units: usize },
-    /// A unit enters a phase.
+    /// A unit starts a phase.
     UnitStarted { unit: UnitName, phase: Phase },
-    /// A migration of it is sent.
+    /// A migration of the unit is sent.
     StepStarted { unit: UnitName, migration: Arc<str> },
-    /// Its verdict is known.
+    /// The unit has its verdict.
     UnitFinished { unit: UnitName, verdict: Verdict, took: Duration },
-    /// All verdicts of a database are.
+    /// All units of the database have verdicts.
     DatabaseFinished { database: Arc<str>, took: Duration },
-    /// What was seen of a database does not count: it is replayed from nothing, one unit at a time, on a fresh server.
+    /// The results of the database are inconclusive: it is replayed from an empty state, one unit at a time, on a new server.
     ReplayedAgain { database: Arc<str>, reason: String },
-    /// Everything that was started is being removed.
+    /// Servers and databases that the run created are being removed.
     CleaningUp,
 }
 
-/// Whom an event is about.
+/// Identifies the unit of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct UnitName {
     pub(crate) database: Arc<str>,

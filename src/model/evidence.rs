@@ -1,4 +1,4 @@
-//! What replay recorded: facts alone. Checks read it, the report shows it, nobody changes it afterwards.
+//! The facts that replay records. Checks and reports read them, and do not change them.
 
 use std::time::Duration;
 
@@ -13,34 +13,34 @@ use super::{
 pub(crate) struct UnitRecord {
     pub(crate) database: String,
     pub(crate) track: TrackKind,
-    /// The tenant's name; for a shared track the name of its starting state (`base`, `fresh`, the sample's).
+    /// The tenant's name; for a shared track the name of its starting state (`base`, `fresh`, or the sample's).
     pub(crate) name: String,
-    /// The schema or database that stands for it in production.
+    /// The schema or database in production that it represents.
     pub(crate) target: String,
-    /// What loading its sample did, if it starts from one and got so far.
+    /// The result of loading its sample, if it has one and loading was reached.
     pub(crate) sample: Option<SampleLoad>,
-    /// In the order in which they were applied; first those that bring it to the base.
+    /// In the order of execution; first those that bring it to the base.
     pub(crate) steps: Vec<StepRecord>,
-    /// Migrations that the ledger does not show and that the tool will never apply, because of its order policy.
+    /// Migrations that the ledger does not have and that the tool will never apply, because of its order policy.
     pub(crate) skipped_migrations: Vec<SkippedMigration>,
-    /// Migrations that it has as the base had them, and that the head has otherwise, which the tool does not look at.
+    /// Migrations applied with the base's text that the head has changed, which the tool does not detect.
     pub(crate) changed: Vec<ChangedMigration>,
-    /// Pending migrations that its sample had already: the pull request's text was not run on this unit. In head order.
+    /// Pending migrations that its sample already contained: the pull request's text was not run on this unit. In head order.
     pub(crate) already_applied: Vec<AppliedBefore>,
-    /// Its shape beside that of an earlier unit with the same start. `None` where there is no such unit, or one of the two
+    /// The comparison with an earlier unit of the same starting state. `None` if there is no such unit, or if one of the two
     /// did not complete.
     pub(crate) shape: Option<ShapeComparison>,
-    /// What the head's migrations of this unit (of several units that ran side by side) changed outside of the tenants'
-    /// schemas. `None` where nothing is outside, or nothing was applied.
+    /// What the head's migrations of this unit (or of units that ran concurrently) changed outside of the tenants' schemas.
+    /// `None` if nothing exists outside, or nothing was applied.
     pub(crate) outside: Option<CatalogComparison>,
     pub(crate) end: UnitEnd,
     pub(crate) duration: Duration,
-    /// The part of it that the head's migrations took.
+    /// The part of the duration that the head's migrations took.
     pub(crate) head_duration: Duration,
 }
 
 impl UnitRecord {
-    /// Of a unit that has not begun.
+    /// A unit that has not started.
     pub(crate) fn new(database: &str, track: TrackKind, name: &str, target: &str) -> Self {
         Self {
             database: database.to_owned(),
@@ -60,7 +60,7 @@ impl UnitRecord {
         }
     }
 
-    /// The failure that ended it: its phase, and its step if it happened in one.
+    /// The failure that ended it: its phase, and its step if it occurred in one.
     pub(crate) fn failure(&self) -> Option<(Phase, &Failure, Option<&StepRecord>)> {
         if let UnitEnd::Failed { phase, failure: Some(failure) } = &self.end {
             return Some((*phase, failure, None));
@@ -71,78 +71,78 @@ impl UnitRecord {
         })
     }
 
-    /// The failure that ended it, if that says nothing about the migrations: the unit has no verdict of its own then.
+    /// The failure that ended it, if it was the environment's: the unit then has no verdict of its own.
     pub(crate) fn environment_failure(&self) -> Option<&Failure> {
         self.failure().map(|(_, failure, _)| failure).filter(|failure| failure.is_environmental())
     }
 }
 
-/// A migration of the head that the tool passes over without a word.
+/// A migration of the head that the tool skips silently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SkippedMigration {
     pub(crate) version: String,
     pub(crate) path: Utf8PathBuf,
 }
 
-/// A pending migration that a sample's ledger showed before the head's migrations began.
+/// A pending migration that a sample's ledger contained before the head's migrations ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AppliedBefore {
     pub(crate) version: String,
     pub(crate) path: Utf8PathBuf,
 }
 
-/// An applied migration that the head changed behind the tool's back.
+/// An applied migration that the head changed without the tool detecting it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChangedMigration {
     pub(crate) version: String,
-    /// In the base.
+    /// Its path at the base.
     pub(crate) path: Utf8PathBuf,
     pub(crate) change: MigrationChange,
 }
 
-/// What became of it.
+/// How the head changed an applied migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MigrationChange {
-    /// It says something else, from here on.
+    /// Its text differs from this place on.
     Edited(Place),
-    /// It is there no more.
+    /// The head does not have it.
     Removed,
 }
 
 /// How a unit ended.
 #[derive(Debug, Clone)]
 pub(crate) enum UnitEnd {
-    /// All that was pending has been applied.
+    /// All pending migrations were applied.
     Completed,
-    /// Stopped by a failure outside of any step, or by the failure that its last step holds (then `None`).
+    /// Stopped by a failure outside of any step, or by the failure of its last step (then `None`).
     Failed { phase: Phase, failure: Option<Box<Failure>> },
-    /// Never begun, or broken off before its own migrations, because of something that is not its doing.
+    /// Not started, or aborted before its own migrations, for a reason outside of the unit.
     NotRun { reason: String },
 }
 
-/// The part of a unit's life in which something happened.
+/// A phase of a unit's replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum Phase {
-    /// Making the target, its `prepare` files, loading its sample.
+    /// Creating the target, running its `prepare` files, loading its sample.
     Prepare,
-    /// Bringing it to the state of the base branch.
+    /// Migrating it to the state of the base branch.
     Base,
-    /// The head's pending migrations: what the pull request brings.
+    /// The head's pending migrations: those of the pull request.
     Head,
 }
 
-/// What a sample brought, and what of it was left out on purpose.
+/// The result of loading a sample, and the statements that were skipped on purpose.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SampleLoad {
     pub(crate) path: Utf8PathBuf,
     pub(crate) statements: usize,
-    /// Rows that came in by COPY blocks.
+    /// Rows inserted by COPY blocks.
     pub(crate) copied_rows: u64,
     pub(crate) skipped: Vec<SkippedStatements>,
-    /// The newest version in its ledger, or the one that was written there for it.
+    /// The newest version in its ledger, or the version that was stamped there.
     pub(crate) version: Option<String>,
-    /// Neither its ledger nor the configuration says that version: it is the newest of the base.
+    /// Neither its ledger nor the configuration states the version: the newest of the base is assumed.
     pub(crate) assumed: bool,
 }
 
@@ -162,27 +162,27 @@ pub(crate) struct StepRecord {
     pub(crate) outcome: StepOutcome,
     pub(crate) duration: Duration,
     pub(crate) notices: Vec<Notice>,
-    /// The session's `current_schemas(false)` after the step, where it is not what it was before.
+    /// The session's `current_schemas(false)` after the step, if the step changed it.
     pub(crate) moved_search_path: Option<Vec<String>>,
-    /// The statement of the script's that moved it, where the text tells.
+    /// The statement of the script that changed it, if the text shows it.
     pub(crate) moved_at: Option<Place>,
-    /// What `IF NOT EXISTS` skipped, as the catalog tells it, in the server's words. Of what the base does not have.
+    /// Objects that `IF NOT EXISTS` skipped according to the catalog, in the server's words. Only for migrations that the base
+    /// does not have.
     pub(crate) skipped: Vec<Notice>,
-    /// A check of this step that needs notices, and why it could not be made.
+    /// A check of this step that needs notices, and why it was not possible.
     pub(crate) not_checked: Option<NotChecked>,
-    /// What the server says of the transaction commands of the step, as its messages tell.
+    /// The server's warnings about transaction commands of the step.
     pub(crate) transaction_warnings: Vec<&'static str>,
-    /// The script's first transaction command of its own. Looked for where the server warns of one, in what the base does
-    /// not have.
+    /// The script's first transaction command. Only if the server warned about one, and the base does not have the migration.
     pub(crate) transaction_command: Option<Place>,
-    /// It failed, and something that its script did before stays applied.
+    /// The step failed, and an earlier part of its script remains applied.
     pub(crate) partly_applied: bool,
-    /// Whether the ledger shows the step, read back by the ledger's qualified name. `None` where that was not reached.
-    pub(crate) recorded: Option<bool>,
+    /// Whether the ledger contains the step, read back by the ledger's qualified name. `None` if this was not reached.
+    pub(crate) in_ledger: Option<bool>,
 }
 
 impl StepRecord {
-    /// A step that has not been begun.
+    /// A step that has not started.
     pub(crate) fn not_run(migration: &Migration, phase: Phase) -> Self {
         Self {
             phase,
@@ -198,12 +198,12 @@ impl StepRecord {
             transaction_warnings: Vec::new(),
             transaction_command: None,
             partly_applied: false,
-            recorded: None,
+            in_ledger: None,
         }
     }
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Debug, Clone)]
 pub(crate) enum StepOutcome {
     Applied,

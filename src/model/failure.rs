@@ -2,27 +2,27 @@
 
 use super::{FailureKind, FailureOrigin, Place};
 
-/// Why something did not work.
+/// The description of one failure.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
-    /// In the server's words where it spoke.
+    /// In the server's words if the server reported it.
     pub(crate) message: String,
     pub(crate) detail: Option<String>,
     pub(crate) hint: Option<String>,
     /// The server's call stack (`CONTEXT`), for errors inside functions and DO blocks.
     pub(crate) context: Option<String>,
-    /// The statement that failed, cut at a size that a report can hold.
+    /// The statement that failed, cut to a size that fits a report.
     pub(crate) statement: Option<String>,
     pub(crate) place: Option<Place>,
-    /// The object that the server names is one of a system catalog.
+    /// Whether the object that the server names belongs to a system catalog.
     pub(crate) in_catalog: bool,
-    /// What caused it, where more than its code tells.
+    /// What caused it, if more is known than the code says.
     pub(crate) origin: Option<FailureOrigin>,
 }
 
 impl Failure {
-    /// A failure of which nothing more is known than this.
+    /// A failure with only a kind and a message.
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             kind,

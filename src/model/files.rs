@@ -1,4 +1,4 @@
-//! Where files come from, as the formats see it: the same reading for the worktree (head) and for a git revision (base).
+//! Access to files, independent of their source: the worktree (head) or a git revision (base).
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -9,16 +9,16 @@ pub(crate) trait Files: std::fmt::Debug + Send + Sync {
     /// A symlink to a file counts as that file. A directory that does not exist has no files; that is not an error.
     fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError>;
 
-    /// The bytes of one file, or `None` where there is no such file.
+    /// The bytes of one file, or `None` if it does not exist.
     fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, FilesError>;
 
-    /// How many folders above the project's root can be read, as `..`: up to the top of its git checkout.
+    /// The number of folders above the project's root that can be read, as `..`: up to the root of its git checkout.
     fn folders_above(&self) -> usize {
         0
     }
 }
 
-/// A file or directory that is there but cannot be read.
+/// An existing file or directory that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}: {reason}")]
 pub(crate) struct FilesError {

@@ -1,8 +1,8 @@
-//! What checks conclude.
+//! The conclusions of checks.
 
 use super::{Failure, Phase, Place, Severity, TrackKind};
 
-/// The outcome for a tenant, for a shared track, or for the whole run. "Not run" is never a kind of passing.
+/// The verdict for a tenant, for a shared track, or for the whole run. "Not run" never counts as passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Verdict {
@@ -11,29 +11,29 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// One problem with one cause, for all the units that share it.
+/// One problem with one cause, for all units that have it.
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
     /// The check's code: `migration-failed`. `docs/checks/<code>.md` explains it.
     pub(crate) code: &'static str,
     pub(crate) severity: Severity,
-    /// One sentence, in the server's words where it has any.
+    /// One sentence, in the server's words if there are any.
     pub(crate) message: String,
-    /// Empty where it is about the project as a whole.
+    /// Empty if it concerns the project as a whole.
     pub(crate) database: String,
     pub(crate) track: TrackKind,
-    /// Indices into the evidence's units, in plan order; empty where it is about the project.
+    /// Indices into the evidence's units, in plan order; empty if it concerns the project.
     pub(crate) units: Vec<usize>,
-    /// A finding about the project that fails the run. One about units fails these by its severity.
+    /// Whether a finding about the project fails the run. Findings about units fail these by severity.
     pub(crate) fails_run: bool,
-    /// The part of the units' lives in which it happened.
+    /// The phase in which it occurred.
     pub(crate) phase: Phase,
-    /// The failure of the first of the units, where the finding is about one.
+    /// The failure of the first of the units, if there was one.
     pub(crate) failure: Option<Failure>,
-    /// Where to look. A finding that is about a ledger or a session has the place of its step.
+    /// The position to look at. A finding about a ledger or a session has the position of its step.
     pub(crate) place: Option<Place>,
-    /// Why there is no place; `Some` exactly where `place` is `None`. Reads after "no place:".
+    /// Why there is no position; `Some` exactly if `place` is `None`. Displayed after "no place:".
     pub(crate) unplaced: Option<&'static str>,
-    /// What to do about it.
+    /// How to fix it.
     pub(crate) help: Option<String>,
 }

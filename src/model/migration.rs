@@ -1,4 +1,4 @@
-//! A migration, as a format has read it from its directory.
+//! A migration, as read by a format from its directory.
 
 use std::any::Any;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// A part of a file (often all of it) that is sent to the server as it stands.
+/// A part of a file (often all of it) that is sent to the server unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Script {
     path: Arc<Utf8Path>,
@@ -15,12 +15,12 @@ pub(crate) struct Script {
     known: ScriptCache,
 }
 
-/// What an analysis has found in a script's text. It is computed once for all copies of the script: thousands of tenants
-/// run the same one.
+/// The result of analysing a script's text. Computed once for all copies of the script: thousands of tenants run the same
+/// script.
 #[derive(Debug, Clone, Default)]
 struct ScriptCache(Arc<OnceLock<Box<dyn Any + Send + Sync>>>);
 
-/// Scripts are equal by their texts.
+/// Scripts are compared by their texts.
 impl PartialEq for ScriptCache {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -30,7 +30,7 @@ impl PartialEq for ScriptCache {
 impl Eq for ScriptCache {}
 
 impl Script {
-    /// The whole of a file.
+    /// A whole file.
     pub(crate) fn whole(path: impl Into<Utf8PathBuf>, text: impl Into<Arc<str>>) -> Self {
         let file: Arc<str> = text.into();
         let range = 0..file.len();
@@ -38,7 +38,7 @@ impl Script {
         Self { path: path.into(), file, range, known: ScriptCache::default() }
     }
 
-    /// A section of the same file. `range` counts bytes of the file and must lie on character bounds.
+    /// A section of the same file. `range` is in bytes of the file, on character boundaries.
     pub(crate) fn section(&self, range: Range<usize>) -> Self {
         assert!(
             self.file.get(range.clone()).is_some(),
@@ -49,7 +49,7 @@ impl Script {
         Self { path, file, range, known: ScriptCache::default() }
     }
 
-    /// The result of the one analysis that is made of [`Script::text`]. `analyse` runs at the first call.
+    /// The cached analysis of [`Script::text`]. `analyse` runs at the first call.
     pub(crate) fn analysed<T: Any + Send + Sync>(&self, analyse: impl FnOnce(&str) -> T) -> &T {
         let known = self.known.0.get_or_init(|| Box::new(analyse(self.text())));
         known.downcast_ref().expect("internal error: a script has one analysis")
@@ -60,7 +60,7 @@ impl Script {
         &self.path
     }
 
-    /// The last part of its path.
+    /// The last component of its path.
     pub(crate) fn file_name(&self) -> &str {
         self.path().file_name().unwrap_or(self.path().as_str())
     }
@@ -75,22 +75,22 @@ impl Script {
         &self.file
     }
 
-    /// Where [`Script::text`] stands in the file, in bytes.
+    /// The position of [`Script::text`] in the file, in bytes.
     pub(crate) fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 }
 
-/// One versioned change. Two with the same version can exist: what comes of that is the format's (or the server's) affair.
+/// One versioned change. Two can have the same version: the format, or the server, decides what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Migration {
-    /// The version as the format's ledger writes it: `20250101120000`, `1`, `0001`.
+    /// The version as the format's ledger stores it: `20250101120000`, `1`, `0001`.
     pub(crate) version: String,
-    /// What the format makes of the rest of the file's name: `create users`.
+    /// The description that the format derives from the file's name: `create users`.
     pub(crate) description: String,
     pub(crate) up: Script,
     pub(crate) down: Option<Script>,
-    /// Whether the tool puts `up` into a transaction of its own (with the ledger's row, as a rule).
+    /// Whether the tool runs `up` in its own transaction (usually together with the ledger's row).
     pub(crate) in_transaction: bool,
     /// The same for `down`.
     pub(crate) down_in_transaction: bool,
@@ -99,7 +99,7 @@ pub(crate) struct Migration {
 }
 
 impl Migration {
-    /// The migration's file name: how people speak of it.
+    /// The migration's file name, as used in messages.
     pub(crate) fn file_name(&self) -> &str {
         self.up.file_name()
     }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_section_keeps_the_file_for_line_numbers() {
+    fn a_section_keeps_the_text_of_the_file() {
         let file = Script::whole("m/1.sql", "-- up\nselect 1;\n-- down\n");
         let up = file.section(6..16);
         assert_eq!(up.text(), "select 1;\n");

@@ -1,4 +1,4 @@
-//! The nouns of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other room.
+//! The data types of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other module.
 
 mod catalog;
 mod cause;

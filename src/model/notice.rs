@@ -1,17 +1,17 @@
-//! What the server says beside its answers, and the checks that cannot be made without it.
+//! Notices of the server, and the checks that depend on them.
 
 use super::Place;
 
-/// A message of the server's that is no error.
+/// A message of the server that is not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) level: NoticeLevel,
     pub(crate) message: String,
-    /// The script's statement in answer to which it came.
+    /// The statement of the script that caused it.
     pub(crate) place: Option<Place>,
 }
 
-/// A check that was not made.
+/// A check that was not possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NotChecked {
     /// Its code.
@@ -19,7 +19,7 @@ pub(crate) struct NotChecked {
     pub(crate) reason: String,
 }
 
-/// How loud a notice is.
+/// The level of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum NoticeLevel {

@@ -1,4 +1,4 @@
-//! A run can be divided among several jobs.
+//! Divides the tenants of a run among several jobs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,12 +12,12 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    /// Whether the thing with this number, from 0, is in this part: they are dealt out in turn.
+    /// Whether the item with this number, from 0, belongs to this part; items are assigned round-robin.
     pub(crate) fn has(self, number: usize) -> bool {
         number % self.count as usize + 1 == self.index as usize
     }
 
-    /// Whether the thing with this name is in this part, whatever others there are.
+    /// Whether the item with this name belongs to this part, independent of the other items.
     pub(crate) fn has_name(self, name: &str) -> bool {
         // FNV-1a, which is the same on every machine and in every version.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -26,7 +26,7 @@ impl Partition {
         hash % u64::from(self.count) + 1 == u64::from(self.index)
     }
 
-    /// `partition-2-of-8`: tells its comment and its check run from those of the others.
+    /// `partition-2-of-8`: distinguishes its comment and its check run from those of the other parts.
     pub(crate) fn key(self) -> String {
         format!("partition-{}-of-{}", self.index, self.count)
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_number_is_in_one_part() {
+    fn each_number_is_in_exactly_one_part() {
         for count in 1..9_u32 {
             let parts = (1..=count).map(|index| format!("{index}/{count}").parse::<Partition>());
             let parts: Vec<_> = parts.map(Result::unwrap).collect();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_is_refused() {
+    fn invalid_partitions_are_refused() {
         for text in ["", "0/8", "9/8", "1/0", "1", "a/b", "-1/2", "1/2/3", "1/99999999999"] {
             assert!(text.parse::<Partition>().is_err(), "{text}");
         }

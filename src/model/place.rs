@@ -2,24 +2,24 @@
 
 use camino::Utf8PathBuf;
 
-/// A place in a file of the project.
+/// A position in a file of the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) path: Utf8PathBuf,
     /// From 1.
     pub(crate) line: usize,
-    /// In characters, from 1; `None` where only the statement is known, not the point in it.
+    /// In characters, from 1; `None` if only the statement is known, not the position in it.
     pub(crate) column: Option<usize>,
     pub(crate) excerpt: Option<Excerpt>,
 }
 
-/// Some lines around a place.
+/// Some lines around a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Excerpt {
-    /// The number of the first of them, from 1.
+    /// The number of the first line, from 1.
     pub(crate) first_line: usize,
     pub(crate) lines: Vec<String>,
-    /// By how many characters the place's own line is shorter at its beginning than in the file: column `n` of the file
-    /// is column `n - shift` of it.
+    /// The number of characters cut from the start of the position's own line: column `n` of the file is column `n - shift` of
+    /// it.
     pub(crate) shift: usize,
 }

@@ -1,4 +1,4 @@
-//! A project as validated: what `mig-ci.toml` says, or what was discovered. Paths are relative to [`Project::root`].
+//! A validated project: read from `mig-ci.toml`, or discovered. Paths are relative to [`Project::root`].
 
 use std::collections::BTreeMap;
 
@@ -11,41 +11,41 @@ use super::{Acknowledgement, Severity, TargetTemplate, TrackKind};
 /// A repository (or a part of one) with its named databases.
 #[derive(Debug, Clone)]
 pub(crate) struct Project {
-    /// The absolute folder that all other paths are relative to: where `mig-ci.toml` lies.
+    /// The absolute folder that all other paths are relative to: the folder of `mig-ci.toml`.
     pub(crate) root: Utf8PathBuf,
     pub(crate) origin: ProjectOrigin,
     pub(crate) postgres: PostgresSettings,
-    /// SQL files for the whole server, run once as its administrator, before any database is made.
+    /// SQL files for the whole server, run once as its administrator, before any database is created.
     pub(crate) prepare: Vec<Utf8PathBuf>,
     /// In the order of the file.
     pub(crate) databases: Vec<Database>,
     pub(crate) checks: CheckSettings,
-    /// What is checked no more, on purpose.
+    /// Acknowledged reductions of the checks.
     pub(crate) removed: Vec<Acknowledgement>,
 }
 
-/// Where the project's description comes from.
+/// The source of the project's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProjectOrigin {
     /// A configuration file.
     File(Utf8PathBuf),
-    /// No file: understood from its folders.
+    /// No file: derived from its folders.
     Discovered,
 }
 
 /// `[postgres]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PostgresSettings {
-    /// The major version that production runs.
+    /// The major version of production.
     pub(crate) version: Option<u32>,
-    /// A container image in place of `postgres:<version>`.
+    /// A container image instead of `postgres:<version>`.
     pub(crate) image: Option<String>,
     pub(crate) provider: ProviderChoice,
     pub(crate) role: Role,
     /// The locale of the databases; by default that of the server.
     pub(crate) locale: Option<String>,
     pub(crate) locale_provider: LocaleProvider,
-    /// Made in each database by the server's administrator, before the first migration.
+    /// Created in each database by the server's administrator, before the first migration.
     pub(crate) extensions: Vec<String>,
     /// Session settings that migrations read, as `-c name=value` of the connection.
     pub(crate) settings: IndexMap<String, String>,
@@ -53,7 +53,7 @@ pub(crate) struct PostgresSettings {
     pub(crate) url: Option<SecretString>,
 }
 
-/// Which provider makes the server.
+/// The provider that starts the server.
 #[derive(
     Debug,
     Clone,
@@ -67,7 +67,7 @@ pub(crate) struct PostgresSettings {
 )]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum ProviderChoice {
-    /// Docker if it works, else local binaries.
+    /// Docker if it is available, else local binaries.
     #[default]
     Auto,
     Docker,
@@ -75,7 +75,7 @@ pub(crate) enum ProviderChoice {
     Url,
 }
 
-/// Who runs a track's migrations in production.
+/// Which program runs a track's migrations in production.
 #[derive(
     Debug,
     Clone,
@@ -96,7 +96,7 @@ pub(crate) enum Deploy {
     MigCi,
 }
 
-/// The role that migrations run as.
+/// The role that runs migrations.
 #[derive(
     Debug,
     Clone,
@@ -110,13 +110,13 @@ pub(crate) enum Deploy {
 )]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum Role {
-    /// Owns its databases and schemas, and is nothing else: no superuser, no BYPASSRLS, no CREATEROLE.
+    /// Owns its databases and schemas, and has no other privileges: no superuser, no BYPASSRLS, no CREATEROLE.
     #[default]
     Owner,
     Superuser,
 }
 
-/// Who knows the locale of a database.
+/// The provider of a database's locale.
 #[derive(
     Debug,
     Clone,
@@ -143,11 +143,11 @@ pub(crate) enum LocaleProvider {
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pub(crate) name: String,
-    /// The real database, for the commands that connect to it; only where one of them has asked for it.
+    /// The address of the real database; only set for commands that connect to it.
     pub(crate) url: Option<SecretString>,
     /// Version tables of other products, as `table` or `schema.table`.
     pub(crate) other_ledgers: Vec<String>,
-    /// SQL files run once in each database that is made for it, as the server's administrator.
+    /// SQL files run once in each scratch database, as the server's administrator.
     pub(crate) prepare: Vec<Utf8PathBuf>,
     pub(crate) shared: Option<Track>,
     pub(crate) tenants: Option<TenantTrack>,
@@ -182,42 +182,43 @@ impl Database {
 #[derive(Debug, Clone)]
 pub(crate) struct Track {
     pub(crate) migrations: Utf8PathBuf,
-    /// The format's name, where detection must not choose.
+    /// The format's name; by default it is detected.
     pub(crate) format: Option<String>,
-    /// The ledger's table, where it is not the format's default. May be `schema.table` where the format allows it.
+    /// The ledger's table, if it is not the format's default. May be `schema.table` if the format allows it.
     pub(crate) ledger: Option<String>,
-    /// Who runs the migrations in production; `verify` sends what that sends.
+    /// Which program runs the migrations in production; `verify` sends what that program sends.
     pub(crate) deploy: Deploy,
-    /// How a format without an order of its own (plain SQL) sorts its files.
+    /// The order of files in a format without an order of its own (plain SQL).
     pub(crate) order: Option<FileOrder>,
-    /// Names of files that run forwards from their first line to their last, although they look like down migrations.
+    /// Names of files that are up migrations from their first to their last line, although they look like down migrations.
     pub(crate) forward_only: Vec<String>,
-    /// The shared track's own schema: first in its search path, home of its ledger. For tenants it is each tenant's.
+    /// The shared track's own schema: the first in its search path, and the schema of its ledger. Each tenant has its own.
     pub(crate) schema: String,
-    /// The search path of the track's sessions; may hold `{target}` in a tenant track.
+    /// The search path of the track's sessions; may contain `{target}` in a tenant track.
     pub(crate) search_path: Vec<String>,
-    /// The starting state of a shared track, in place of the one that the base branch's migrations make.
+    /// The starting state of a shared track, instead of the one that the base branch's migrations create.
     pub(crate) sample: Option<Sample>,
 }
 
-/// The migrations that run once for each tenant, and who the tenants are.
+/// The migrations that run once for each tenant, and the source of the tenants.
 #[derive(Debug, Clone)]
 pub(crate) struct TenantTrack {
     pub(crate) track: Track,
     pub(crate) tenancy: Tenancy,
     pub(crate) target: TargetTemplate,
-    /// SQL files run once for each tenant, in its search path, as the server's administrator.
+    /// SQL files run once for each tenant, with its search path, as the server's administrator.
     pub(crate) prepare: Vec<Utf8PathBuf>,
-    /// In the order of their tenants' names; no two share a tenant or a target.
+    /// Sorted by tenant name; tenants and targets are unique.
     pub(crate) samples: Vec<Sample>,
-    /// Who the tenants are in production; only where a command has asked for it.
+    /// The source of the tenants in production; only set for commands that need it.
     pub(crate) from: Option<TenantSource>,
 }
 
-/// Where the names of the real tenants come from.
+/// The source of the real tenants' names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TenantSource {
-    /// A query on the database: the names in its first column, and in a column `url`, if it has one, where each lives.
+    /// A query on the database: names in the first column, and optionally the address of each tenant's database in a column
+    /// `url`.
     Query(String),
     List(Vec<String>),
     /// A `LIKE` pattern on the names of schemas or databases.
@@ -228,7 +229,7 @@ pub(crate) enum TenantSource {
     Command(Vec<String>),
 }
 
-/// How tenants are kept apart.
+/// How tenants are isolated.
 #[derive(
     Debug,
     Clone,
@@ -242,10 +243,10 @@ pub(crate) enum TenantSource {
 )]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum Tenancy {
-    /// A schema each, in one database.
+    /// One schema per tenant, in one database.
     #[default]
     Schema,
-    /// A database each.
+    /// One database per tenant.
     Database,
 }
 
@@ -257,7 +258,7 @@ pub(crate) enum Tenancy {
 pub(crate) enum FileOrder {
     /// By bytes: `10.sql` before `9.sql`.
     Lexical,
-    /// Runs of digits by their value: `9.sql` before `10.sql`.
+    /// Digits by their numeric value: `9.sql` before `10.sql`.
     Natural,
 }
 
@@ -266,7 +267,7 @@ pub(crate) enum FileOrder {
 pub(crate) struct Sample {
     pub(crate) tenant: String,
     pub(crate) path: Utf8PathBuf,
-    /// The version at which it stands, where the file has no ledger of its own to say so.
+    /// Its migration version, if the file does not contain a ledger.
     pub(crate) version: Option<String>,
 }
 
@@ -275,6 +276,6 @@ pub(crate) struct Sample {
 pub(crate) struct CheckSettings {
     /// Findings at or above this severity fail the run; `None` is the default, [`Severity::Error`].
     pub(crate) fail_on: Option<Severity>,
-    /// By check code: `None` switches the check off.
+    /// By check code: `None` disables the check.
     pub(crate) severities: BTreeMap<String, Option<Severity>>,
 }

@@ -1,4 +1,4 @@
-//! What is known of the project as a whole, beside its units.
+//! Evidence about the project as a whole, apart from its units.
 
 use camino::Utf8PathBuf;
 
@@ -10,21 +10,20 @@ pub(crate) struct UnreadFile {
     pub(crate) database: String,
     pub(crate) track: TrackKind,
     pub(crate) path: Utf8PathBuf,
-    /// Reads after the path.
+    /// Displayed after the path.
     pub(crate) reason: &'static str,
-    /// The base reads it.
+    /// Whether the base reads it.
     pub(crate) is_read_by_base: bool,
 }
 
-/// What is known of the project as a whole, beside its units.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProjectRecord {
     pub(crate) reductions: Vec<CoverageReduction>,
-    /// Acknowledgements of what is not reduced.
+    /// Acknowledgements without a matching reduction.
     pub(crate) stale: Vec<CoveragePart>,
-    /// Why what the base checks is not known, where there is a base.
+    /// Why the base's checks are unknown, if there is a base.
     pub(crate) not_compared: Option<String>,
-    /// The base's settings: they weigh what the head cannot weigh itself.
+    /// The base's settings: they set the severity of findings that the head must not weaken.
     pub(crate) base_checks: Option<CheckSettings>,
     pub(crate) unread: Vec<UnreadFile>,
 }

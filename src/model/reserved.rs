@@ -1,14 +1,14 @@
-//! Schemas that belong to PostgreSQL or to a track, and that therefore cannot be a tenant's.
+//! Schemas that belong to PostgreSQL or to a track, and are therefore not available for tenants.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Database, Track};
 
-/// PostgreSQL's own schema that `check_identifier` lets through: its name does not begin with `pg_`.
+/// The only schema of PostgreSQL that `check_identifier` accepts: its name does not begin with `pg_`.
 const INFORMATION_SCHEMA: &str = "information_schema";
 
-/// Who a schema belongs to, if not to a tenant.
+/// The owner of a reserved schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SchemaOwner {
     PostgreSql,
@@ -17,7 +17,7 @@ pub(crate) enum SchemaOwner {
     SharedPath,
     /// It is in the search path of every tenant's sessions.
     TenantPath,
-    /// The shared track of another named database, which lies in the same real database.
+    /// The shared track of another named database in the same real database.
     OtherTrack(String),
 }
 
@@ -33,9 +33,9 @@ impl fmt::Display for SchemaOwner {
     }
 }
 
-/// The schemas of one database that cannot be a tenant's.
+/// The schemas of one database that are not available for tenants.
 ///
-/// Names are compared byte by byte: mig-ci quotes each identifier, and no name that it sends is longer than PostgreSQL keeps.
+/// Names are compared byte by byte: mig-ci quotes each identifier, and sends no name that is longer than PostgreSQL's limit.
 #[derive(Debug, Clone)]
 pub(crate) struct ReservedSchemas(BTreeMap<String, SchemaOwner>);
 
@@ -58,7 +58,7 @@ impl ReservedSchemas {
         Self::new(database.shared.as_ref(), path)
     }
 
-    /// The first owner counts.
+    /// The first owner of a schema is kept.
     pub(crate) fn add(&mut self, schema: &str, owner: SchemaOwner) {
         self.0.entry(schema.to_owned()).or_insert(owner);
     }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_of_a_track_or_of_postgresql_has_an_owner() {
+    fn schemas_of_tracks_and_of_postgresql_are_reserved() {
         let shared = track("shared", &["shared", "ext", "public"]);
         let path = ["{target}", "shared", "lookup"].map(str::to_owned);
         let mut reserved = ReservedSchemas::new(Some(&shared), &path);

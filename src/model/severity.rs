@@ -1,6 +1,6 @@
 //! The severities of findings.
 
-/// How much a finding weighs. The order counts: a later one is worse.
+/// The severity of a finding, in ascending order.
 #[derive(
     Debug,
     Clone,

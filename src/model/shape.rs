@@ -1,23 +1,24 @@
-//! What comparing catalogs showed during a replay: tenants with the same start, and the database around the tenants.
+//! The results of comparing catalogs during a replay: of tenants with the same starting state, and of the database outside of
+//! the tenants.
 
 use std::sync::Arc;
 
 use super::{Failure, Place};
 
-/// The shape of a unit compared with that of an earlier unit that has the same start.
+/// The comparison of a unit's catalog with that of an earlier unit with the same starting state.
 #[derive(Debug, Clone)]
 pub(crate) struct ShapeComparison {
-    /// The other unit's name. Its catalog is what is expected.
+    /// The name of the other unit, whose catalog is the expected one.
     pub(crate) other: String,
     pub(crate) outcome: CatalogComparison,
 }
 
-/// What two catalogs have shown.
+/// The result of comparing two catalogs.
 #[derive(Debug, Clone)]
 pub(crate) enum CatalogComparison {
-    /// Both were read. Empty if they hold the same.
+    /// Both were read. Empty if they are equal.
     Compared(Arc<[PlacedDifference]>),
-    /// At least one of them could not be read, so nothing is known.
+    /// At least one of them could not be read, so there is no result.
     NotRead(Box<Failure>),
 }
 
@@ -26,7 +27,7 @@ pub(crate) enum CatalogComparison {
 pub(crate) struct PlacedDifference {
     /// In words: `constraint members.email_key is missing`.
     pub(crate) text: String,
-    /// The first statement of the pending migrations that names the object; else of all migrations. `None` where none
-    /// does: dynamic SQL can put a name together.
+    /// The first statement of the pending migrations that names the object; else of all migrations. `None` if there is none:
+    /// dynamic SQL can compute a name.
     pub(crate) place: Option<Place>,
 }

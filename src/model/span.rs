@@ -9,12 +9,12 @@ pub(crate) fn database_span(name: &str) -> Span {
     debug_span!("database", database = name)
 }
 
-/// One attempt at what its parent is about; the first is 1.
+/// One attempt at the operation of the parent span; the first is 1.
 pub(crate) fn attempt_span(number: u32) -> Span {
     debug_span!("attempt", attempt = number)
 }
 
-/// Migrations that are sent together, in most cases one. `migration` is the file of the first.
+/// Migrations that are sent together, usually one. `migration` is the file of the first.
 pub(crate) fn step_span(migration: &str) -> Span {
     debug_span!("step", migration)
 }
@@ -24,7 +24,7 @@ impl UnitName {
     pub(crate) fn span(&self, target: &str) -> Span {
         let is_tenant = self.track == TrackKind::Tenant;
         let tenant = is_tenant.then_some(&*self.name);
-        // A shared track that is upgraded has the database's name, and no starting state.
+        // A shared track of an upgrade has the database's name, and no starting state.
         let start = (!is_tenant && self.name != self.database).then_some(&*self.name);
         debug_span!("target", track = %self.track, tenant, start, target)
     }

@@ -1,13 +1,13 @@
-//! The names of targets: what Postgres would cut short or refuse is refused here, before anything runs.
+//! The names of targets: names that PostgreSQL would truncate or refuse are refused before anything runs.
 
 use std::fmt;
 
-/// `NAMEDATALEN - 1`: longer identifiers are silently truncated by the server, so two tenants could share one schema.
+/// `NAMEDATALEN - 1`: the server silently truncates longer identifiers, so two tenants could share one schema.
 pub(crate) const MAX_IDENTIFIER_BYTES: usize = 63;
 
 const PLACEHOLDER: &str = "{tenant}";
 
-/// Why a name cannot be a schema's or a database's.
+/// Why a schema or database cannot have a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TargetError {
     #[error("the name is empty")]
@@ -34,12 +34,12 @@ pub(crate) fn placeholder(text: &str) -> Option<String> {
     Some(from[..=from.find('}')?].to_owned())
 }
 
-/// Checks that `name` can stand as a schema's or a database's name as it is.
+/// Checks that `name` can be used literally as the name of a schema or database.
 pub(crate) fn check_identifier(name: &str) -> Result<(), TargetError> {
     if name.is_empty() {
         return Err(TargetError::Empty);
     }
-    // NUL ends a name in the protocol; a line end or a tab ends a word of the options that a session begins with.
+    // NUL terminates a name in the protocol; a line end or a tab terminates a word of a session's startup options.
     if name.contains(char::is_control) {
         return Err(TargetError::Control { name: name.to_owned() });
     }
@@ -55,7 +55,7 @@ pub(crate) fn check_identifier(name: &str) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// How a tenant's name becomes the name of its schema or database: `tenant_{tenant}`.
+/// Derives the name of a tenant's schema or database from the tenant's name: `tenant_{tenant}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TargetTemplate(String);
 
@@ -71,15 +71,15 @@ impl TargetTemplate {
         Ok(Self(template.to_owned()))
     }
 
-    /// The tenant whose target this is, if the template makes such names, and its own beginning and end tell where the
-    /// tenant's name stands.
+    /// The tenant with this target, if the target matches the template, and the template's own prefix and suffix delimit the
+    /// tenant's name.
     pub(crate) fn tenant_at<'t>(&self, target: &'t str) -> Option<&'t str> {
         let (before, after) = self.0.split_once(PLACEHOLDER)?;
         let tenant = target.strip_prefix(before)?.strip_suffix(after)?;
         (!after.contains(PLACEHOLDER) && !tenant.is_empty()).then_some(tenant)
     }
 
-    /// The target of one tenant, checked.
+    /// The validated target of one tenant.
     pub(crate) fn expand(&self, tenant: &str) -> Result<String, TargetError> {
         let target = self.0.replace(PLACEHOLDER, tenant);
         check_identifier(&target)?;
@@ -98,12 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_template_needs_its_placeholder() {
+    fn a_template_requires_the_placeholder() {
         assert!(matches!(TargetTemplate::parse("tenant"), Err(TargetError::NoPlaceholder { .. })));
     }
 
     #[test]
-    fn a_template_has_no_other_placeholder() {
+    fn other_placeholders_are_refused() {
         for template in ["{tenant}_{foo}", "{{tenant}}", "{Tenant}_{tenant}"] {
             let error = TargetTemplate::parse(template).unwrap_err();
             assert!(matches!(error, TargetError::UnknownPlaceholder { .. }), "{error}");
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_the_server_refuses_are_refused_here() {
+    fn names_that_the_server_refuses_are_refused() {
         assert_eq!(check_identifier(""), Err(TargetError::Empty));
         assert!(matches!(check_identifier("pg_acme"), Err(TargetError::Reserved { .. })));
         for control in ["a\0b", "a\nb", "a\tb", "a\u{1b}b"] {

@@ -1,6 +1,6 @@
 //! The two tracks of a database.
 
-/// Which of a database's two tracks.
+/// One of a database's two tracks.
 #[derive(
     Debug,
     Clone,

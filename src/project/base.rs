@@ -1,4 +1,4 @@
-//! The base's project, from the base's own configuration file, or from its folders where it has none.
+//! The base's project, from the base's own configuration file, or discovered from its folders.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -8,13 +8,13 @@ use crate::config::{self, FILE_NAME, LoadOptions, Overrides, ProjectLocation};
 use crate::model::{Files, FilesError, Project};
 use crate::source::Snapshot;
 
-/// What the base verifies.
+/// The base's project.
 #[derive(Debug)]
 pub(crate) enum BaseProject {
-    /// There is no base, or it has neither a configuration nor folders that are understood.
+    /// There is no base, or it has neither a configuration nor folders that are recognised.
     Nothing,
     Known(Box<Project>),
-    /// It has a configuration, and what that says is not known, for this reason.
+    /// It has a configuration that cannot be read, for this reason.
     Unknown(String),
 }
 
@@ -33,7 +33,7 @@ impl BaseProject {
         let all = configurations(&head.origin, head_files.folders_above());
         let files = NamedFiles(snapshot);
         let is_gone = |path: &Utf8Path| head_files.read(path).is_ok_and(|text| text.is_none());
-        // Another file is the base's where the head has none there any more: it was moved, or given another name.
+        // Another file is the base's configuration if the head does not have it any more: it was moved or renamed.
         let file = match all.split_first() {
             Some((same, _)) if files.has(same) => Some(same.clone()),
             _ => all.iter().find(|path| files.has(path) && is_gone(path)).cloned(),
@@ -57,7 +57,7 @@ impl BaseProject {
                 "the configuration of the base is {path}, and that of this revision is in another folder"
             ));
         }
-        let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
+        let codes: Vec<&str> = checks::all_meta().map(|meta| meta.code).collect();
         let location = ProjectLocation { root: head.root.clone(), file };
         let project = config::load(&LoadOptions {
             location: &location,

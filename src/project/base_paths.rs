@@ -5,13 +5,13 @@ use camino::Utf8PathBuf;
 use crate::config::FILE_NAME;
 use crate::model::{Project, ProjectOrigin, Track};
 
-/// Files and folders whose state at the base matters. `above` is the number of folders from the project's root to the top of
+/// Files and folders whose state at the base matters. `above` is the number of folders from the project's root to the root of
 /// the checkout.
 pub(super) fn base_paths(project: &Project, above: usize) -> Vec<Utf8PathBuf> {
     let tracks =
         project.databases.iter().flat_map(|database| database.tracks().map(|(_, track)| track));
     let with_settings = |track: &Track| {
-        // sqlx's settings lie in the directory or in a folder above it.
+        // sqlx's settings are in the directory or in an ancestor.
         let settings = track.migrations.ancestors().map(|folder| folder.join("sqlx.toml"));
         settings.chain([track.migrations.clone()]).collect::<Vec<_>>()
     };
@@ -23,8 +23,8 @@ pub(super) fn base_paths(project: &Project, above: usize) -> Vec<Utf8PathBuf> {
     paths
 }
 
-/// The files that the base may be configured by: the head's, the usual name beside it, and that in the folders above, from where
-/// the head may have moved it. `above` is the number of those.
+/// The possible configuration files of the base: the head's, the default name next to it, and those in the ancestors, from
+/// which the head may have moved it. `above` is the number of ancestors.
 pub(super) fn configurations(origin: &ProjectOrigin, above: usize) -> Vec<Utf8PathBuf> {
     let of_head = match origin {
         ProjectOrigin::File(path) => path.clone(),

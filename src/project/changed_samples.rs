@@ -47,7 +47,7 @@ pub(crate) fn sample_pairs<'p>(
     })
 }
 
-/// Whether the head has the content that the base has at another (or the same) path.
+/// Whether the head has the base's content at another (or the same) path.
 pub(crate) fn is_unchanged(
     files: &dyn Files,
     names: &BTreeMap<String, String>,

@@ -20,15 +20,15 @@ pub(crate) struct Loaded {
     pub(crate) head: Worktree,
     pub(crate) revisions: Revisions,
     pub(crate) plan: ReplayPlan,
-    /// What the base verifies.
+    /// The base's project.
     pub(crate) base: BaseProject,
     /// The base's contents of the samples that the head has changed.
     pub(crate) changed_samples: Option<Snapshot>,
-    /// The flags that lead a later run to the same project and the same base.
+    /// The flags that select the same project and base in a later run.
     pub(crate) flags: Vec<String>,
 }
 
-/// The project of the current folder, checked.
+/// The validated project of the current folder.
 pub(crate) fn load_project(
     config: Option<&Utf8Path>,
     overrides: Overrides,
@@ -36,16 +36,16 @@ pub(crate) fn load_project(
     load_at(config::locate(&current_folder()?, config)?, overrides)
 }
 
-/// The same, as it would be understood without a configuration file.
+/// The same, discovered without a configuration file.
 pub(crate) fn discover() -> Result<Project, ProjectError> {
     let location = config::locate(&current_folder()?, None)?;
     let (project, files) =
         load_at(ProjectLocation { file: None, ..location }, Overrides::default())?;
     for database in &project.databases {
         for (kind, track) in database.tracks() {
-            // What else is wrong with a directory may need the file that is to be written.
+            // Other errors of a directory may need the file that is to be written.
             if let Err(error) = TrackPlan::new(&database.name, kind, track, &files, None)
-                && error.is_about_direction()
+                && error.is_direction_error()
             {
                 return Err(error.into());
             }
@@ -68,7 +68,7 @@ fn load_from(
     head: &Worktree,
     overrides: Overrides,
 ) -> Result<Project, ConfigErrors> {
-    let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
+    let codes: Vec<&str> = checks::all_meta().map(|meta| meta.code).collect();
     config::load(&LoadOptions {
         location,
         files: head,
@@ -83,12 +83,13 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, ProjectError> {
     let location = config::locate(&current_folder()?, scope.config.as_deref())?;
     let head = Worktree::new(location.root.clone());
     let project = load_from(&location, &head, scope.overrides.clone());
-    // What a sparse checkout leaves out is not missing, and samples that it leaves out are not gone.
+    // Files that a sparse checkout excludes are not missing, and samples that it excludes were not removed.
     head.check_sparse()?;
     let project = project?;
     let wanted = base_paths(&project, head.folders_above());
-    let hosted = scope.hosted.as_ref();
-    let revisions = source::read_revisions(&project.root, &scope.base, &wanted, hosted).await?;
+    let remote_repo = scope.remote_repo.as_ref();
+    let revisions =
+        source::read_revisions(&project.root, &scope.base, &wanted, remote_repo).await?;
     let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
     let plan = ReplayPlan::new(&project, &head, base_files, &scope.selection)?;
     let flags = scope.flags(&revisions);
@@ -99,7 +100,7 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, ProjectError> {
         None
     } else {
         // Only their comparison needs the contents.
-        source::read_revisions(&project.root, &scope.base, &changed, hosted).await?.base.files
+        source::read_revisions(&project.root, &scope.base, &changed, remote_repo).await?.base.files
     };
     Ok(Loaded { project, head, revisions, plan, base, changed_samples, flags })
 }

@@ -6,7 +6,7 @@ use crate::config::Overrides;
 use crate::replay::plan::Selection;
 use crate::source::{BaseRequest, RemoteRepo, Revisions};
 
-/// What of which project, compared with what.
+/// The project, its selected parts, and the base.
 #[derive(Debug)]
 pub(crate) struct Scope {
     /// `--config`.
@@ -14,17 +14,17 @@ pub(crate) struct Scope {
     pub(crate) overrides: Overrides,
     pub(crate) base: BaseRequest,
     /// The host of the repository, to be asked where git does not have the base.
-    pub(crate) hosted: Option<RemoteRepo>,
+    pub(crate) remote_repo: Option<RemoteRepo>,
     pub(crate) selection: Selection,
 }
 
 impl Scope {
-    /// How the command line says which project and which base, where it has to be said.
+    /// The flags that select the project and the base on a command line, if they are required.
     pub(super) fn flags(&self, revisions: &Revisions) -> Vec<String> {
         let config = self.config.iter().flat_map(|path| ["--config", path.as_str()]);
         let base = match &self.base {
             BaseRequest::Default => vec![],
-            // The event is not there when the command is typed.
+            // The event is not available when the command is repeated.
             BaseRequest::Change(_) => match &revisions.base.revision {
                 Some(revision) => vec!["--base", &revision.commit],
                 None => vec![],

@@ -65,7 +65,7 @@ impl<R> ReportFormat<R> {
         Self { name, help, render }
     }
 
-    /// The whole document, with a line end at its end.
+    /// The complete document, with a line end at its end.
     pub(crate) fn render(self, report: &R, options: &RenderOptions) -> String {
         (self.render)(report, options)
     }

@@ -1,8 +1,8 @@
-//! A report as it is, for machines: the schemas in `docs/` describe them.
+//! A report as JSON; the schemas in `docs/` describe it.
 
 use serde::Serialize;
 
-/// Pretty, since people read it too. Text stands in it as the database gave it.
+/// Indented, because people also read it. Texts of the database are not changed.
 pub(crate) fn json<R: Serialize>(report: &R) -> String {
     let mut json = serde_json::to_string_pretty(report)
         .expect("internal error: a report holds only strings, numbers, lists and objects");

@@ -1,10 +1,10 @@
-//! The report: the run as versioned data, and one file (or folder) a renderer. A renderer reads [`verify::v1::Report`] and nothing
-//! else, returns a string, and writes nowhere.
+//! The report: the run as versioned data, and one file (or folder) per renderer. A renderer reads only [`verify::v1::Report`],
+//! returns a string, and writes nothing.
 //!
 //! To add a renderer: a file with a function like [`verify::terminal::render`], and a line in [`format`].
 //!
-//! A report may come from a file that somebody else wrote (`publish REPORT`), and holds text out of databases: every string
-//! in it is hostile. The text renderers show it through [`text::visible`]; Markdown through `markdown::escape` besides.
+//! A report may come from a file of another author (`publish REPORT`), and contains text from databases: every string in it is
+//! untrusted. The text renderers pass it through [`text::visible`]; Markdown also through `markdown::escape`.
 
 mod format;
 mod json;
@@ -28,32 +28,32 @@ pub(crate) use verify::headline::{headline, untested};
 pub(crate) use verify::read::{MOST_BYTES, ReadError, claimed_partition, read};
 pub(crate) use verify::reproduce::upgrade_of;
 
-/// What the caller decides about the form of a report. The content is the report's alone.
+/// The form of a report. The content depends only on the report.
 #[derive(Debug, Clone)]
 pub(crate) struct RenderOptions {
-    /// Terminal: with ANSI colours. The caller knows of `NO_COLOR` and of terminals.
+    /// Terminal: with ANSI colours. The caller checks `NO_COLOR` and the terminal.
     pub(crate) color: bool,
     /// Terminal: columns.
     pub(crate) width: usize,
-    /// Markdown: the largest size in bytes. GitHub takes comments of 65,536 characters; the default lies under that by any
-    /// way of counting, with room for the lines that come around it.
+    /// Markdown: the maximum size in bytes. GitHub accepts comments of 65,536 characters; the default is below that in any
+    /// unit, with space for the marker lines.
     pub(crate) budget: usize,
-    /// Markdown: what to link to. Without them paths are plain.
+    /// Markdown: link targets. Without them paths are plain text.
     pub(crate) links: Links,
 }
 
-/// Where things can be looked up. Trusted: these come from the environment, not from the report.
+/// Link targets. Trusted: they come from the environment, not from the report.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Links {
-    /// `https://github.com/acme/shop`, without a slash at its end. Places link to files at [`Links::commit`].
+    /// `https://github.com/acme/shop`, without a trailing slash. Positions link to files at [`Links::commit`].
     pub(crate) repository_url: Option<String>,
-    /// Where the project is in the repository: `services/shop/`, or nothing. Paths in a report are the project's.
+    /// The project's folder in the repository: `services/shop/`, or empty. Paths in a report are relative to the project.
     pub(crate) folder: String,
-    /// The head commit that files are linked at.
+    /// The head commit for links to files.
     pub(crate) commit: Option<String>,
     /// The page of this run.
     pub(crate) run_url: Option<String>,
-    /// Markdown: a paragraph below the heading that says where the report comes from. Markdown already.
+    /// Markdown: a paragraph below the heading with the source of the report. Already in Markdown.
     pub(crate) origin: Option<String>,
 }
 

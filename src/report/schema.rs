@@ -1,11 +1,11 @@
-//! The JSON Schemas of the reports, for those who read them by machine.
+//! The JSON Schemas of the reports.
 
 use schemars::Schema;
 
 use super::verify::v1;
 use super::{status, tenants, upgrade};
 
-/// A kind of report that is described.
+/// A kind of report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Described {
     Verify,
@@ -31,9 +31,9 @@ pub(crate) fn schema(of: Described) -> String {
 mod tests {
     use super::*;
 
-    /// `MIG_CI_BLESS=1` writes the files anew.
+    /// `MIG_CI_BLESS=1` rewrites the files.
     #[test]
-    fn the_committed_schemas_are_the_present_ones() {
+    fn the_committed_schemas_are_up_to_date() {
         for (of, name) in [
             (Described::Verify, "report"),
             (Described::Upgrade, "upgrade"),
@@ -51,9 +51,9 @@ mod tests {
         }
     }
 
-    /// A password that is a key, or one of the values that a program compares with, must not take them away.
+    /// A password that equals a key, or a value that a program compares with, must not mask it.
     #[test]
-    fn no_word_of_a_report_is_masked() {
+    fn words_of_a_report_are_not_masked() {
         fn words(value: &serde_json::Value, found: &mut Vec<String>) {
             match value {
                 serde_json::Value::Object(fields) => {
@@ -77,7 +77,7 @@ mod tests {
             }
         }
         let mut found: Vec<String> =
-            crate::checks::abouts().map(|about| about.code.to_owned()).collect();
+            crate::checks::all_meta().map(|meta| meta.code.to_owned()).collect();
         for of in [Described::Verify, Described::Upgrade, Described::Status, Described::Tenants] {
             words(&serde_json::from_str(&schema(of)).unwrap(), &mut found);
         }

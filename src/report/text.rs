@@ -1,14 +1,14 @@
-//! Words and numbers that the text renderers share, and the one way in which database text becomes harmless to look at.
+//! Helpers of the text renderers: numbers, words, and the removal of control characters from untrusted text.
 
 use std::borrow::Cow;
 
 use crate::secrets;
 
-/// Text as it can be shown: control characters (ANSI escapes begin with one) and marks that reorder text become visible
-/// signs; line ends and tabs stay. One character for one, so that columns stay true.
+/// Displayable text: control characters (ANSI escapes begin with one) and bidirectional marks become visible signs; line ends
+/// and tabs are kept. Each character is replaced by one, so that columns do not change.
 ///
-/// Also breaks what GitHub's runner would take for a command in the log of a job: `::name` at the start of a line, and
-/// `##[name` anywhere.
+/// Also breaks what GitHub's runner would read as a command in a job log: `::name` at the start of a line, and `##[name` at any
+/// position.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) && !text.contains("::") && !text.contains("##[") {
         return Cow::Borrowed(text);
@@ -40,9 +40,9 @@ fn is_hidden(char: char) -> bool {
         || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// On one line: visible, white space folded, and no longer than `limit` characters.
+/// On one line: displayable, with whitespace folded, and at most `limit` characters.
 pub(crate) fn one_line(text: &str, limit: usize) -> String {
-    // Folding a megabyte for the sake of its first words would be waste.
+    // Only the beginning of a long text has to be folded.
     let head = clip(text, limit.saturating_mul(4));
     let folded = head.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = visible(&folded);
@@ -52,9 +52,9 @@ pub(crate) fn one_line(text: &str, limit: usize) -> String {
     }
 }
 
-/// The first `limit` characters, and in words how many there are more.
+/// The first `limit` characters, and the number of omitted ones in words.
 ///
-/// Known secrets are masked before: what is left of one that was cut would not be recognised.
+/// Known secrets are masked first: the rest of a truncated one would not be recognised.
 pub(crate) fn clip(text: &str, limit: usize) -> Cow<'_, str> {
     let text = secrets::mask(text);
     match text.char_indices().nth(limit) {
@@ -95,18 +95,18 @@ pub(crate) fn duration(ms: u64) -> String {
     }
 }
 
-/// Whether a path stays in the project: others are not of the repository, whoever wrote them.
+/// Whether a path stays in the project: other paths do not belong to the repository.
 pub(crate) fn is_of_project(path: &str) -> bool {
     !path.starts_with('/') && !path.split('/').any(|part| part == "..")
 }
 
-/// The first characters of a commit, as people write it.
+/// An abbreviated commit hash.
 pub(crate) fn short_commit(commit: &str) -> String {
     commit.chars().take(7).collect()
 }
 
-/// What a finding without units is about.
-pub(crate) fn about(finding: &crate::report::verify::v1::Finding) -> String {
+/// The subject of a finding without units.
+pub(crate) fn subject_of(finding: &crate::report::verify::v1::Finding) -> String {
     match finding.database.as_str() {
         "" => "project".to_owned(),
         database => format!("{} track of {database}", finding.track),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_are_formatted() {
         assert_eq!(count(1, "tenant"), "1 tenant");
         assert_eq!(count(10_000, "tenant"), "10,000 tenants");
         assert_eq!(

@@ -1,8 +1,8 @@
-//! The ways in which programs keep credentials in files of a user.
+//! How programs store credentials in a user's files.
 
 use super::variables;
 
-/// Texts that stand before a credential, by the name of the file; in lower case and without blanks.
+/// Texts that precede a credential, by file name; in lower case and without blanks.
 const MARKS: [(&str, &[&str]); 8] = [
     (".netrc", &["password"]),
     ("_netrc", &["password"]),
@@ -16,7 +16,7 @@ const MARKS: [(&str, &[&str]); 8] = [
     ("credentials", &["aws_secret_access_key="]),
     ("config", &["client-key-data:", "token:"]),
 ];
-/// A user of an address that is this long is a token: `https://ghp_…@github.com`.
+/// A user name of at least this many bytes in an address is a token: `https://ghp_…@github.com`.
 const TOKEN_LENGTH: usize = 20;
 
 pub(super) fn has_credential(name: &str, text: &str) -> bool {
@@ -33,7 +33,7 @@ pub(super) fn has_credential(name: &str, text: &str) -> bool {
         })
 }
 
-/// A header of git's configuration, or an address with a password or a token.
+/// A header in git's configuration, or an address with a password or a token.
 fn is_of_git(line: &str) -> bool {
     let lower = line.to_lowercase();
     let is_header = lower.starts_with("extraheader") && lower.contains("authorization");
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_program_has_its_way() {
+    fn credentials_are_found_in_each_programs_format() {
         for (name, text) in [
             (
                 ".gitconfig",
@@ -84,7 +84,7 @@ mod tests {
             (".pgpass", "# a:b:c:d:e\n"),
             (".netrc", "machine github.com login me\n"),
             ("known_hosts", "github.com ssh-ed25519 AAAA\n"),
-            // Of a database for tests, and what names a variable.
+            // The address of a test database, and a value that names a variable.
             ("set_env_1", "DATABASE_URL=postgres://postgres:postgres@localhost:5432/test\n"),
             ("set_env_1", "DATABASE_URL=postgres://app:app@localhost/test\n"),
             ("1.sh", "git clone \"https://x:${TOKEN}@github.com/a/b\"\n"),

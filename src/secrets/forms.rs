@@ -1,7 +1,7 @@
-//! The encodings in which a secret can stand in a text: ours (JSON, Markdown, HTML, URLs, workflow commands, SQL), and those
-//! that a line of SQL makes (`encode(…, 'base64')`, `encode(…, 'hex')`, `bytea`).
+//! The encodings in which a secret can occur in a text: those of mig-ci (JSON, Markdown, HTML, URLs, workflow commands, SQL),
+//! and those that a SQL expression produces (`encode(…, 'base64')`, `encode(…, 'hex')`, `bytea`).
 //!
-//! Letters are compared without their case, which covers `%2F` and `%2f`, `\xAB` and `\xab`, `upper(…)` and `lower(…)`.
+//! The comparison ignores case, which covers `%2F` and `%2f`, `\xAB` and `\xab`, `upper(…)` and `lower(…)`.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What `encodeURIComponent` and RFC 3986 leave as it is.
+/// Characters that `encodeURIComponent` and RFC 3986 do not encode.
 const COMPONENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*');
-/// What stays in the password of a URL.
+/// Characters that are not encoded in the password of a URL.
 const USERINFO: &AsciiSet =
     &COMPONENT.remove(b'!').remove(b'$').remove(b'&').remove(b'+').remove(b',');
 
-/// All of them, the secret itself included.
+/// All encodings, and the secret itself.
 pub(super) fn of(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([secret.to_owned()]);
     let decoded = percent_decode_str(secret).decode_utf8_lossy().into_owned();
@@ -47,7 +47,7 @@ fn html(text: &str) -> String {
     escaped.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// As `report/markdown/escape.rs` has words.
+/// Escaped as by `report/verify/markdown/escape.rs`.
 fn markdown(text: &str) -> String {
     let escape = |c: char| {
         matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '$')
@@ -55,8 +55,8 @@ fn markdown(text: &str) -> String {
     text.chars().flat_map(|c| escape(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
-/// Base64 of any text that the secret is a part of: at each of the three offsets, without the characters at both ends that
-/// the neighbours decide.
+/// Base64 of any text that contains the secret: one form for each of the three offsets, without the characters at both ends
+/// that depend on the neighbours.
 fn base64(text: &str) -> Vec<String> {
     let mut forms = Vec::new();
     for offset in 0..3 {
@@ -66,7 +66,7 @@ fn base64(text: &str) -> Vec<String> {
         if whole < first + 3 {
             continue;
         }
-        // The first group is shared with what stands before, from its second character on.
+        // The first group also encodes preceding bytes, except from its second character on.
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
             forms.push(engine.encode(&bytes[first..whole]));
         }
@@ -75,7 +75,7 @@ fn base64(text: &str) -> Vec<String> {
             forms.push(URL_SAFE_NO_PAD.encode(&bytes));
         }
     }
-    // Less than this could be a word.
+    // A shorter form could be a word.
     forms.retain(|form| form.len() >= 8);
     forms
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_encodings_are_covered() {
+    fn encodings_of_mig_ci_are_covered() {
         let forms = of("p@s\"s'w_o&r%d");
         for form in [
             "p@s\\\"s'w_o&r%d",

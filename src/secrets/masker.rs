@@ -1,5 +1,5 @@
-//! Finds secrets in a text: whole ones in every form, and long pieces of long ones, which a table, a line wrap or
-//! `substr(…)` may have made.
+//! Finds secrets in a text: whole secrets in every encoding, and long pieces of long secrets, as made by a table, a line wrap
+//! or `substr(…)`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -9,11 +9,10 @@ use aho_corasick::AhoCorasick;
 
 use super::{MASK, forms, vocabulary};
 
-/// A secret of at least this many bytes is recognised by its pieces as well.
+/// Secrets of at least this many bytes are also recognised by pieces.
 const LONG: usize = 20;
-/// The bytes of a piece.
+/// The length of a piece in bytes.
 const PIECE: usize = 12;
-/// See the file's head.
 pub(super) struct Masker {
     values: Vec<String>,
     whole: AhoCorasick,
@@ -37,7 +36,7 @@ impl Masker {
             }
         }
         let whole = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns);
-        // The patterns of one environment are far below the builder's limits of 2^31 states.
+        // The patterns of one environment are far below the builder's limit of 2^31 states.
         let whole = whole.expect("internal error: too many secrets");
         Self { values, whole, pieces }
     }
@@ -46,12 +45,12 @@ impl Masker {
         &self.values
     }
 
-    /// One that is hidden in addresses alone is no credential to anybody.
+    /// Values that are hidden in addresses only are not credentials.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         self.found_in(bytes).any(|text| !(text.starts_with(b":") && text.ends_with(b"@")))
     }
 
-    /// The same of long ones alone.
+    /// The same for long secrets only.
     pub(super) fn is_long_one_in(&self, bytes: &[u8]) -> bool {
         self.found_in(bytes).any(|text| text.len() >= LONG)
     }
@@ -74,7 +73,7 @@ impl Masker {
             if range.end <= end {
                 continue;
             }
-            // One that begins where the one before ends, or in it, is hidden with it.
+            // A match that begins in the previous one, or directly after it, is hidden with it.
             if range.start > end || masked.is_empty() {
                 masked.push_str(&text[end..range.start.max(end)]);
                 masked.push_str(MASK);
@@ -90,19 +89,19 @@ impl Masker {
         windows.windows(PIECE).enumerate().filter_map(move |(at, window)| {
             let mut piece: [u8; PIECE] = window.try_into().ok()?;
             piece.make_ascii_lowercase();
-            // Pieces are ASCII, and so they begin and end where characters do.
+            // Pieces are ASCII, so they begin and end at character boundaries.
             self.pieces.contains(&piece).then_some(at..at + PIECE)
         })
     }
 }
 
-/// A value is one secret; one of several lines, as a key is, is one on each line.
+/// A value is one secret; if it has several lines, as a key has, each line is one.
 fn parts(value: &str) -> impl Iterator<Item = &str> {
     let lines = value.lines().map(str::trim).filter(|line| line.len() > 1);
     std::iter::once(value).chain(lines.filter(move |line| *line != value))
 }
 
-/// Whether a value is unlike anything else that a text could hold.
+/// Whether a value is long and unusual enough to be masked in every text.
 pub(super) fn is_distinct(value: &str) -> bool {
     let has = |test: fn(&char) -> bool| value.chars().any(|c| test(&c));
     let is_mixed = has(|c| c.is_alphabetic()) && has(|c| !c.is_alphabetic());
@@ -156,12 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn words_are_hidden_in_addresses_alone() {
+    fn words_are_hidden_in_addresses_only() {
         let text = "postgres://postgres:postgres@postgres/postgres";
         assert_eq!(mask("postgres", text), "postgres://postgres***postgres/postgres");
         assert_eq!(mask("1234", "line 1234, u:1234@h"), "line 1234, u***h");
         assert_eq!(mask("hunter2", "a hunter2 b"), "a *** b");
-        // The mark of a comment, a key of a report, a state of GitHub's: without them nobody finds or reads what is sent.
+        // The marker of a comment, a key of a report, a state of GitHub: requests and reports do not work without them.
         for word in ["mig-ci", "MIG_CI", "not_run", "duration_ms", "in_progress", "uration_m"] {
             let text = format!("<!-- mig-ci:comment --> {word} postgres://u:{word}@h");
             let masked = mask(word, &text);
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn other_scripts_stay_whole() {
+    fn text_in_other_scripts_is_unchanged() {
         assert_eq!(
             mask("geheimnis-ÄÖÜ-und-noch-mehr", "ä geheimnis-ÄÖÜ-und-noch-mehr ö"),
             "ä *** ö"

@@ -1,9 +1,9 @@
-//! Known secrets, and the one way in which they are taken out of what leaves the process.
+//! Known secrets, and the function that masks them in everything that leaves the process.
 //!
-//! Each edge calls [`mask`]: the streams, the progress, the log, the report's files, the runner's files, the bodies of
-//! requests to GitHub. What shortens a text masks it before, since a part of a secret is not recognised as surely.
+//! Each output calls [`mask`]: the streams, the progress, the log, the report's files, the runner's files, the bodies of
+//! requests to GitHub. Code that shortens a text masks it first, because a part of a secret is harder to recognise.
 //!
-//! The list is the process's own: an edge that had to be handed a list could be built without one.
+//! The list is global to the process, so that no output can be created without it.
 
 mod files;
 mod forms;
@@ -19,25 +19,25 @@ use serde_json::Value;
 
 use masker::Masker;
 
-/// Stands for a secret.
+/// Replaces a secret.
 const MASK: &str = "***";
 
 static KNOWN: RwLock<Option<Arc<Masker>>> = RwLock::new(None);
 
-/// Learns a value that is a secret as a whole: a token, a password.
+/// Registers a value that is secret as a whole: a token, a password.
 pub(crate) fn learn(value: &str) {
     add(&[value.trim().to_owned()]);
 }
 
-/// Learns the password of a server's address, and nothing else of it: messages say which host and which database they are about.
-/// Of a template it learns what is the same for all tenants.
+/// Registers the password of a server's address, and no other part: messages name the host and the database. Of a template it
+/// registers the part that is the same for all tenants.
 pub(crate) fn learn_address(address: &str) {
     let mut found = variables::passwords_of(address);
     found.retain(|secret| !secret.contains('{'));
     add(&found);
 }
 
-/// Learns the passwords of a libpq password file: host, port, database, user and password, a line each. Source: PostgreSQL's
+/// Registers the passwords of a libpq password file: lines of host, port, database, user and password. Source: PostgreSQL's
 /// documentation, "The Password File".
 pub(crate) fn learn_password_file(text: &str) {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -58,8 +58,8 @@ pub(crate) fn learn_password_file(text: &str) {
     add(&lines.filter_map(password).collect::<Vec<_>>());
 }
 
-/// Learns the secrets of an environment: values of variables whose names say so, and passwords in values. `allowed` are
-/// variables that a pull request's files may read; their values are secrets if they look like some.
+/// Registers the secrets of an environment: values of variables with the name of a secret, and passwords in values. `allowed`
+/// are variables that a pull request's files may read; their values are secrets if they look like one.
 pub(crate) fn learn_environment(
     environment: impl IntoIterator<Item = (String, String)>,
     allowed: &[String],
@@ -77,24 +77,24 @@ pub(crate) fn learn_environment(
     add(&found);
 }
 
-/// Whether a variable's value is, or holds, a secret.
+/// Whether a variable's value is a secret, or contains one.
 pub(crate) fn holds_secret(name: &str, value: &str) -> bool {
     !variables::secrets_of(name, value).is_empty()
 }
 
-/// What was learned, for the runner's own masks. They have no effect in addresses alone: a mask of `true` or `postgres` would
-/// take that word out of the whole job's log.
+/// The registered secrets, for the runner's own masks. Values that are hidden in addresses only are not included: a mask of
+/// `true` or `postgres` would hide that word in the whole job log.
 pub(crate) fn known() -> Vec<String> {
     let known = current().map(|masker| masker.values().to_vec()).unwrap_or_default();
     known.into_iter().filter(|value| !is_word(value)).collect()
 }
 
-/// Whether a secret of this value is hidden in addresses alone.
+/// Whether a secret of this value is hidden in addresses only.
 pub(crate) fn is_word(value: &str) -> bool {
     !masker::is_distinct(value)
 }
 
-/// The text without known secrets, in whatever encoding they are.
+/// The text with known secrets masked, in any encoding.
 pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     match current() {
         Some(masker) => masker.mask(text),
@@ -102,22 +102,24 @@ pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a known secret is in these bytes as it is.
+/// Whether the bytes contain a known secret unencoded.
 pub(crate) fn is_in(bytes: &[u8]) -> bool {
     current().is_some_and(|masker| masker.is_in(bytes))
 }
 
-/// Whether a known secret as long as a token is in these bytes. Shorter ones can have been learned from a copy of them.
+/// Whether the bytes contain a known secret with the length of a token. Shorter secrets may have been registered from a copy of
+/// the same bytes.
 pub(crate) fn is_token_in(bytes: &[u8]) -> bool {
     current().is_some_and(|masker| masker.is_long_one_in(bytes))
 }
 
-/// Whether a file of that name holds a credential: a known one, or one in the way in which its program keeps them.
+/// Whether a file of this name contains a credential: a known secret, or one in the format of the program that the file belongs
+/// to.
 pub(crate) fn are_in_file(name: &str, bytes: &[u8]) -> bool {
     is_in(bytes) || files::has_credential(name, &String::from_utf8_lossy(bytes))
 }
 
-/// A body of a request, with every text in it masked.
+/// The body of a request with every text masked.
 pub(crate) fn masked_json(body: &impl Serialize) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(body)?;
     mask_value(&mut value);
@@ -177,16 +179,16 @@ mod tests {
         );
     }
 
-    /// A whole address would hide its pieces, too: the host, and the database.
+    /// A mask of the whole address would also hide its parts: the host and the database.
     #[test]
-    fn of_an_address_the_password_alone_is_learned() {
+    fn only_the_password_of_an_address_is_registered() {
         learn_address("postgres://somebody:pl4nted-in-an-address@db.example.com:5432/customers");
         let text = "db.example.com:5432/customers of somebody: pl4nted-in-an-address";
         assert_eq!(mask(text), "db.example.com:5432/customers of somebody: ***");
     }
 
     #[test]
-    fn passwords_of_a_password_file_are_learned() {
+    fn passwords_of_a_password_file_are_registered() {
         learn_password_file("# a:b:c:d:commented-pass-1\n*:*:*:u:pl\\:anted\\\\pass:2\nh:1:d\n\n");
         assert!(known().contains(&"pl:anted\\pass:2".to_owned()), "{:?}", known());
         assert!(!known().contains(&"commented-pass-1".to_owned()));

@@ -1,4 +1,4 @@
-//! Which variables of an environment hold secrets: by their names, and by passwords in their values.
+//! Finds variables of an environment that contain secrets: by their names, and by passwords in their values.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use regex::{Captures, Regex};
 
 use super::vocabulary;
 
-/// Names of variables whose values are secrets have one of these.
+/// A variable whose name contains one of these is a secret.
 const SECRET_WORDS: [&str; 9] = [
     "TOKEN",
     "PASSWORD",
@@ -19,8 +19,8 @@ const SECRET_WORDS: [&str; 9] = [
     "ACCESS_KEY",
 ];
 
-/// `://user:password@host/database`, also where several addresses follow each other. In a password that is not encoded, as
-/// clients accept it, an `@` can stand: the second group ends before the first one, and the third at the last.
+/// `://user:password@host/database`, also for several consecutive addresses. A password that is not percent-encoded may contain
+/// `@`, which clients accept: the second group ends before the first `@`, the third at the last one.
 static IN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"://([^ \t\n/@:?#"',]*):([^ \t\n/@]+)@((?:[^ \t\n/@?#"',]*@)*)([^ \t\n/:?#,@]*)(?::\d+)?(?:/([^ \t\n?#/,"']*))?"#,
@@ -33,7 +33,7 @@ static AS_PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
         .expect("internal error: a regex")
 });
 
-/// The passwords in a value: of addresses, and of parameters.
+/// The passwords in a value: in addresses and in parameters.
 pub(super) fn passwords_of(value: &str) -> Vec<String> {
     let mut secrets = Vec::new();
     for found in IN_ADDRESS.captures_iter(value) {
@@ -49,15 +49,15 @@ pub(super) fn passwords_of(value: &str) -> Vec<String> {
     secrets
 }
 
-/// The name of a user, host or database is no secret, and stands in every report.
+/// The name of a user, host or database is not secret, and is part of every report.
 fn is_shown(found: &Captures<'_>) -> bool {
     [1, 4, 5].iter().any(|part| {
         found.get(*part).is_some_and(|name| name.as_str().eq_ignore_ascii_case(&found[2]))
     })
 }
 
-/// Whether an address with a password that is one stands in a text: not a word of examples, nor a name of the address, nor what
-/// a shell or a masked log puts there.
+/// Whether a text contains an address with a real password: not an example word, a part of the address itself, a shell variable
+/// or a mask.
 pub(super) fn has_address_with_secret(text: &str) -> bool {
     IN_ADDRESS.captures_iter(text).any(|found| {
         let password = &found[2];
@@ -66,7 +66,7 @@ pub(super) fn has_address_with_secret(text: &str) -> bool {
     })
 }
 
-/// The secrets that a variable holds.
+/// The secrets in a variable's value.
 pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
     let value = value.trim();
     let mut secrets = passwords_of(value);
@@ -81,8 +81,8 @@ pub(super) fn secrets_of(name: &str, value: &str) -> Vec<String> {
     secrets
 }
 
-/// Whether a line is the address of a server, and has a password. A line of JSON or of prose, such as of an event or of a pull
-/// request's body, can hold an address: the rest of it is no secret, and would take commits and names out of reports.
+/// Whether a line is a server's address with a password. A line of JSON or prose (an event, a pull request's body) may contain
+/// an address, but the rest of the line is not secret: masking it would remove commits and names from reports.
 fn is_address(line: &str) -> bool {
     let is_parameters = || line.split_whitespace().all(|word| word.contains('='));
     !line.contains('"')
@@ -95,7 +95,7 @@ fn names_a_secret(name: &str) -> bool {
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Whether a value could be a token: long, of letters and digits, and of one word.
+/// Whether a value could be a token: long, a single word of letters and digits.
 pub(super) fn looks_random(value: &str) -> bool {
     let has = |test: fn(&char) -> bool| value.chars().any(|c| test(&c));
     value.len() >= 16
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_values_tell_secrets() {
+    fn secrets_are_found_by_name_and_by_value() {
         let of = secrets_of;
         assert_eq!(of("INPUT_GITHUB-TOKEN", "ghs_1"), ["ghs_1"]);
         assert_eq!(of("PGPASSWORD", " x y "), ["x y"]);
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(of("A", at), ["one-1", "one-1@two", at]);
         let json = "{\"a\": \"https://example.com\",\"email\":\"me@example.com\"}";
         assert_eq!(of("A", json), [""; 0]);
-        // A dump of an event, and a body: what stands around an address is not secret.
+        // A dump of an event, and a pull request's body: the text around an address is not secret.
         let dump =
             "{\n  \"sha\": \"0123456789abcdef0123\",\n  \"body\": \"postgres://u:pw-1@h/d\"\n}";
         assert_eq!(of("GITHUB_CONTEXT", dump), ["pw-1"]);

@@ -1,5 +1,5 @@
-//! Words of reports, comments and requests. A password that is one of them is hidden in addresses alone: in every text it would
-//! take away keys of JSON, the mark by which a comment is found again, and the conclusion of a check run.
+//! Words of reports, comments and requests. A password that equals one of them is hidden in addresses only: hidden in every
+//! text, it would remove keys of JSON, the marker that identifies mig-ci's comment, and the conclusion of a check run.
 
 /// In lower case. Tests compare them with the schemas of the reports, the codes of the checks and the causes of failures.
 const WORDS: [&str; 120] = [
@@ -124,7 +124,7 @@ const WORDS: [&str; 120] = [
     "versions",
     "warnings",
 ];
-/// Passwords of examples and of development.
+/// Common passwords of examples and development setups.
 const USUAL: [&str; 10] = [
     "changeme",
     "database",
@@ -138,7 +138,7 @@ const USUAL: [&str; 10] = [
     "secret",
 ];
 
-/// Whether a value is a word of ours, or a part of one.
+/// Whether a value is one of these words, or a part of one.
 pub(super) fn is_word(value: &str) -> bool {
     let value = value.to_lowercase();
     USUAL.contains(&value.as_str()) || WORDS.iter().any(|word| word.contains(&value))

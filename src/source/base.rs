@@ -1,4 +1,4 @@
-//! Which revision is the base, and why. The order, and what is said where there is none, is for the report to show.
+//! Determines the base revision, and the reason that the report shows for it or for its absence.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -12,38 +12,38 @@ use super::revisions::{
 };
 use super::{SourceError, remote, sparse, tree};
 
-/// Finds base and head of the project at `root`, and reads the base's files at and below `paths`, which are relative
-/// to `root`; an empty path stands for all of it. Git is asked first; where there is none, or where it does not have the
-/// base, the host of the repository is, if there is one.
+/// Finds base and head of the project at `root`, and reads the base's files at and below `paths`, which are relative to `root`;
+/// an empty path means all files. Git is used first; if it is not available or does not have the base, the host of the
+/// repository is used, if there is one.
 ///
 /// # Errors
-/// Whenever a base should be there and cannot be had. "There is none" is no error: see [`Base::reason`].
+/// If a base should exist and cannot be read. The absence of a base is not an error: see [`Base::reason`].
 pub(crate) async fn read_revisions(
     root: &Utf8Path,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
-    hosted: Option<&RemoteRepo>,
+    remote_repo: Option<&RemoteRepo>,
 ) -> Result<Revisions, SourceError> {
     sparse::check(root, paths)?;
-    let asking = if hosted.is_some() { HostQueries::Host } else { HostQueries::GitAlone };
-    let error = match read_at(root, request, paths, asking).await {
-        // Whoever wants no base needs no git: the action's image has none.
+    let queries = if remote_repo.is_some() { HostQueries::Host } else { HostQueries::GitAlone };
+    let error = match read_at(root, request, paths, queries).await {
+        // Without a base, git is not required: the action's image does not contain it.
         Err(SourceError::GitMissing { .. }) if *request == BaseRequest::None => {
             return Ok(Revisions::without(NOT_WANTED, remote_repo::head(root)));
         }
         Err(error) if error.is_lack() => error,
         read => return read,
     };
-    let Some(hosted) = hosted else { return Err(error) };
+    let Some(remote_repo) = remote_repo else { return Err(error) };
     let head = match read_at(root, &BaseRequest::None, &[], HostQueries::GitAlone).await {
         Ok(revisions) => revisions.head,
         Err(_) => None,
     };
-    let failed = match hosted.read(root, request, paths, head).await {
+    let failed = match remote_repo.read(root, request, paths, head).await {
         Ok(revisions) => return Ok(revisions),
         Err(failed) => failed,
     };
-    // The event names a commit of the base branch, and git may have that.
+    // The event names a commit of the base branch, which git may have.
     if let (BaseRequest::Change(_), SourceError::Host { .. }) = (request, &failed)
         && let Ok(revisions) = read_at(root, request, paths, HostQueries::GitAlone).await
     {
@@ -56,10 +56,10 @@ async fn read_at(
     root: &Utf8Path,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
-    asking: HostQueries,
+    queries: HostQueries,
 ) -> Result<Revisions, SourceError> {
     match Git::discover(root)? {
-        Some(git) => read_asking(&git, request, paths, asking).await,
+        Some(git) => read_with_queries(&git, request, paths, queries).await,
         None => match request {
             BaseRequest::Revision(revision) => {
                 Err(SourceError::NoCheckout { revision: revision.clone(), root: root.to_owned() })
@@ -68,8 +68,8 @@ async fn read_at(
                 revision: format!("of {}", change.title),
                 root: root.to_owned(),
             }),
-            // What was downloaded without git has a base all the same.
-            BaseRequest::Default if asking == HostQueries::Host => Err(SourceError::NoCheckout {
+            // A download without git still has a base.
+            BaseRequest::Default if queries == HostQueries::Host => Err(SourceError::NoCheckout {
                 revision: "of the default branch".into(),
                 root: root.to_owned(),
             }),
@@ -83,21 +83,21 @@ async fn read_at(
 
 const NOT_WANTED: &str = "no base was requested";
 
-/// The same, in a checkout and by git alone.
+/// The same, in a checkout and with git only.
 #[cfg(test)]
 pub(super) async fn read_with(
     git: &Git,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
 ) -> Result<Revisions, SourceError> {
-    read_asking(git, request, paths, HostQueries::GitAlone).await
+    read_with_queries(git, request, paths, HostQueries::GitAlone).await
 }
 
-async fn read_asking(
+async fn read_with_queries(
     git: &Git,
     request: &BaseRequest,
     paths: &[Utf8PathBuf],
-    asking: HostQueries,
+    queries: HostQueries,
 ) -> Result<Revisions, SourceError> {
     let head = match git.head().await? {
         Some(commit) => Some(HeadRevision { commit, dirty: Some(git.is_dirty().await?) }),
@@ -107,7 +107,7 @@ async fn read_asking(
         (BaseRequest::None, _) => Err(NOT_WANTED.to_owned()),
         (BaseRequest::Revision(revision), _) => Ok(named(git, revision).await?),
         (BaseRequest::Change(change), Some(head)) => {
-            Ok(base_by_git(git, &head.commit, change, asking).await?)
+            Ok(base_by_git(git, &head.commit, change, queries).await?)
         }
         (BaseRequest::Default, Some(head)) => default(git, &head.commit).await?,
         (BaseRequest::Default | BaseRequest::Change(_), None) => {
@@ -119,17 +119,17 @@ async fn read_asking(
         Err(reason) => return Ok(Revisions::without(&reason, head)),
     };
     let files = tree::read(git, git.place(), &revision.commit, paths).await?;
-    let lacking = match (request, &head) {
+    let divergence = match (request, &head) {
         (BaseRequest::Revision(_), Some(head)) => {
-            lacking(git, &head.commit, &revision.commit).await?
+            divergence(git, &head.commit, &revision.commit).await?
         }
         _ => BaseDivergence::Nothing,
     };
-    let base = Base { revision: Some(revision), reason, lacking, files: Some(files) };
+    let base = Base { revision: Some(revision), reason, divergence, files: Some(files) };
     Ok(Revisions { base, head })
 }
 
-async fn lacking(git: &Git, head: &str, base: &str) -> Result<BaseDivergence, SourceError> {
+async fn divergence(git: &Git, head: &str, base: &str) -> Result<BaseDivergence, SourceError> {
     Ok(match git.count_missing(head, base).await? {
         0 => BaseDivergence::Nothing,
         _ if git.is_shallow().await? => BaseDivergence::Unknown,
@@ -137,7 +137,7 @@ async fn lacking(git: &Git, head: &str, base: &str) -> Result<BaseDivergence, So
     })
 }
 
-/// `--base REV`: this and no other.
+/// `--base REV`: exactly this revision.
 async fn named(git: &Git, name: &str) -> Result<FoundRevision, SourceError> {
     let commit = match git.commit(name).await? {
         Some(commit) => commit,
@@ -146,7 +146,7 @@ async fn named(git: &Git, name: &str) -> Result<FoundRevision, SourceError> {
     Ok((Revision { commit, name: name.to_owned() }, format!("{name}, as requested")))
 }
 
-/// The base when nobody named one; `Err` in the inner result says why there is none.
+/// The base if none was named; `Err` in the inner result is the reason why there is none.
 async fn default(git: &Git, head: &str) -> Result<Result<FoundRevision, String>, SourceError> {
     if let Some(found) = pull_request(git, head).await? {
         return Ok(Ok(found));
@@ -188,7 +188,7 @@ fn reason(
             branch.name
         );
     }
-    // A local main beside origin/main is nothing to speak of; main beside master is.
+    // A local main next to origin/main is not mentioned; main next to master is.
     let side = |name: &str| name.starts_with("origin/");
     let others: Vec<&str> = candidates
         .iter()
@@ -201,10 +201,10 @@ fn reason(
     reason
 }
 
-/// The merge commit that GitHub makes of a pull request names the base as its first parent.
+/// The merge commit that GitHub creates for a pull request has the base as its first parent.
 ///
-/// It is known by its ref (`refs/remotes/pull/7/merge`), or, where it stands alone in a shallow clone, by being a
-/// detached merge whose parents are not here. A merge commit on a branch is somebody's own, and no such sign.
+/// It is recognised by its ref (`refs/remotes/pull/7/merge`), or, in a shallow clone with a single commit, as a detached merge
+/// whose parents are missing. A merge commit on a branch was created by an author, and does not count.
 async fn pull_request(git: &Git, head: &str) -> Result<Option<FoundRevision>, SourceError> {
     let parents = git.named_parents(head).await?;
     let [base, _] = parents.as_slice() else { return Ok(None) };
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::source::testing::{TestRepository, contents};
 
-    /// `main` with two commits, `feature` with one more on top of the first.
+    /// `main` with two commits, `feature` with one more after the first.
     fn forked() -> (TestRepository, String) {
         let repository = TestRepository::new();
         let first = repository.commit("m/1.sql", "one");
@@ -243,7 +243,7 @@ mod tests {
         (repository, first)
     }
 
-    /// The state of `origin` when somebody opened a pull request: `main`, and GitHub's merge commit of it.
+    /// The state of `origin` for an open pull request: `main`, and GitHub's merge commit of it.
     fn with_pull_request() -> (TestRepository, String) {
         let (repository, _) = forked();
         repository.git(&["checkout", "--quiet", "--detach", "main"]);
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_local_main_serves_where_there_is_no_remote() {
+    async fn a_local_main_is_used_without_a_remote() {
         let (repository, first) = forked();
         let found = repository.revisions(&BaseRequest::Default).await.unwrap();
         assert_eq!(found.base.reason, "merge base of HEAD with main");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_remotes_head_goes_before_main_and_master() {
+    async fn the_remotes_head_precedes_main_and_master() {
         let (origin, first) = forked();
         origin.git(&["branch", "master", "main"]);
         origin.git(&["checkout", "--quiet", "main"]);
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_named_revision_is_taken_exactly() {
+    async fn a_named_revision_is_used_exactly() {
         let (repository, _) = forked();
         repository.git(&["tag", "-a", "-m", "x", "v1", "main"]);
         let found = repository.revisions(&BaseRequest::Revision("v1".into())).await.unwrap();
@@ -369,24 +369,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_head_lacks_of_a_named_revision_is_counted() {
+    async fn missing_commits_of_a_named_revision_are_counted() {
         let (repository, first) = forked();
         repository.git(&["checkout", "--quiet", "main"]);
         repository.commit("m/4.sql", "four");
         repository.git(&["checkout", "--quiet", "feature"]);
         let named = |name: &str| BaseRequest::Revision(name.into());
-        for (request, lacking) in [
+        for (request, divergence) in [
             (named("main"), BaseDivergence::Commits(2)),
             (named(&first), BaseDivergence::Nothing),
             (named("HEAD"), BaseDivergence::Nothing),
             (BaseRequest::Default, BaseDivergence::Nothing),
         ] {
             let found = repository.revisions(&request).await.unwrap();
-            assert_eq!(found.base.lacking, lacking, "{request:?}");
+            assert_eq!(found.base.divergence, divergence, "{request:?}");
         }
         let clone = repository.clone(&["--depth=1", "--branch=feature"]);
         let found = clone.revisions(&named("main")).await.unwrap();
-        assert_eq!(found.base.lacking, BaseDivergence::Unknown);
+        assert_eq!(found.base.divergence, BaseDivergence::Unknown);
     }
 
     #[tokio::test]
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_head_is_dirty_only_by_changes_of_the_project() {
+    async fn only_changes_of_the_project_make_the_head_dirty() {
         let repository = TestRepository::new();
         repository.commit("p/m/1.sql", "one");
         let project = repository.path().join("p");
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_merge_commit_that_was_checked_out_alone_names_the_base() {
+    async fn a_shallow_merge_commit_names_the_base() {
         let (origin, base) = with_pull_request();
         let clone = origin.checkout_action("refs/pull/7/merge", 1);
         clone.git(&["update-ref", "-d", "refs/remotes/pull/7/merge"]);
@@ -455,8 +455,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_merge_on_a_branch_is_not_taken_for_a_pull_request() {
-        // "Merge main into feature": its first parent is the feature's own, and would hide what it brings.
+    async fn a_merge_on_a_branch_is_not_a_pull_requests_merge() {
+        // "Merge main into feature": its first parent is the feature's own commit, and would hide what the feature adds.
         let (origin, _) = forked();
         origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", "main"]);
         origin.git(&["branch", "topic"]);
@@ -467,12 +467,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_parent_that_cannot_be_fetched_is_an_error_with_the_way_out() {
+    async fn a_parent_that_cannot_be_fetched_is_an_error_with_advice() {
         let (origin, base) = with_pull_request();
         let clone = origin.checkout_action("refs/pull/7/merge", 1);
         drop(origin);
         let error = clone.revisions(&BaseRequest::Default).await.unwrap_err();
-        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        assert!(matches!(error, SourceError::BaseMissing { .. }), "{error}");
         let text = error.to_string();
         for part in [base.as_str(), "git fetch", "fetch-depth: 0", "--base", "--no-base"] {
             assert!(text.contains(part), "{part}: {text}");

@@ -1,26 +1,26 @@
-//! What a checkout says of itself where there is no git to ask: which commit it stands at.
+//! Reads the checked-out commit without git.
 //!
-//! Source: gitrepository-layout(5). Refs are read as files and as `packed-refs`; of what else git knows (reftables) nothing
-//! is read, and the commit is then not known.
+//! Source: gitrepository-layout(5). Refs are read as files and from `packed-refs`; other storage (reftables) is not supported,
+//! and the commit is then unknown.
 
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// `ref: refs/heads/main`, and refs that refer to refs. Git's own limit.
+/// The maximum length of a chain of symbolic refs (`ref: refs/heads/main`). Git's own limit.
 const MOST_HOPS: usize = 5;
 
-/// A checkout's folder for git's own things.
+/// The git folder of a checkout.
 #[derive(Debug)]
 pub(super) struct Checkout {
-    /// HEAD is here.
+    /// Contains HEAD.
     own: Utf8PathBuf,
-    /// Refs are here: the same folder, unless this is a linked worktree.
+    /// Contains the refs: the same folder, unless this is a linked worktree.
     common: Utf8PathBuf,
 }
 
 impl Checkout {
-    /// `None` if there is nothing of git's at `toplevel`, or nothing that can be read.
+    /// `None` if `toplevel` contains no readable git folder.
     pub(super) fn open(toplevel: &Utf8Path) -> Option<Self> {
         let path = toplevel.join(".git");
         let own = if path.is_file() {
@@ -50,13 +50,13 @@ impl Checkout {
         None
     }
 
-    /// The index, and how many bytes its hashes have.
+    /// The index, and the length of its hashes in bytes.
     pub(super) fn index(&self) -> Option<(Vec<u8>, usize)> {
         let hash = self.commit()?.len() / 2;
         Some((fs::read(self.own.join("index")).ok()?, hash))
     }
 
-    /// The name of the pull request's merge that this commit is, as actions/checkout fetches it: `pull/7/merge`.
+    /// The name of the pull request's merge ref for this commit, as fetched by actions/checkout: `pull/7/merge`.
     pub(super) fn merge_at(&self, commit: &str) -> Option<String> {
         const PULLS: &str = "refs/remotes/pull";
         let is_merge = |name: &str| name.strip_suffix("/merge").is_some_and(is_number);
@@ -75,7 +75,7 @@ impl Checkout {
     }
 
     fn reference(&self, name: &str) -> Option<String> {
-        // A name comes out of a file, and leads to one.
+        // The name comes from a file, and is used as a path.
         let is_plain = name.starts_with("refs/") && name.split('/').all(|part| part != "..");
         if !is_plain {
             return None;
@@ -94,7 +94,7 @@ impl Checkout {
     }
 }
 
-/// SHA-1 or SHA-256, in full.
+/// A full SHA-1 or SHA-256 hash.
 pub(super) fn is_hash(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -113,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn the_commit_is_what_git_says() {
+    fn the_commit_is_that_of_git() {
         let repository = TestRepository::new();
-        assert_eq!(commit_of(&repository), None, "there is none yet");
+        assert_eq!(commit_of(&repository), None, "there is no commit yet");
         let commit = repository.commit("m/1.sql", "one");
         assert_eq!(commit_of(&repository).as_ref(), Some(&commit), "a loose ref");
         repository.git(&["pack-refs", "--all"]);
@@ -123,7 +123,7 @@ mod tests {
         let second = repository.commit("m/2.sql", "two");
         assert_eq!(commit_of(&repository), Some(second), "the loose one is newer");
         repository.git(&["checkout", "--quiet", "--detach", &commit]);
-        assert_eq!(commit_of(&repository), Some(commit), "no ref at all");
+        assert_eq!(commit_of(&repository), Some(commit), "no ref");
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_requests_merge_is_known_by_its_ref() {
+    fn a_pull_requests_merge_is_recognised_by_its_ref() {
         let repository = TestRepository::new();
         let commit = repository.commit("m/1.sql", "one");
         let merge = || Checkout::open(repository.path()).unwrap().merge_at(&commit);
@@ -152,11 +152,11 @@ mod tests {
         assert_eq!(merge().as_deref(), Some("pull/7/merge"));
         repository.commit("m/2.sql", "two");
         repository.git(&["update-ref", "refs/remotes/pull/7/merge", "HEAD"]);
-        assert_eq!(merge(), None, "it has moved on");
+        assert_eq!(merge(), None, "the branch has moved");
     }
 
     #[test]
-    fn what_is_no_checkout_says_nothing() {
+    fn a_folder_without_git_has_no_commit() {
         let folder = tempfile::tempdir().unwrap();
         let path = Utf8Path::from_path(folder.path()).unwrap();
         assert!(Checkout::open(path).is_none());

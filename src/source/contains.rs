@@ -6,24 +6,24 @@ use super::SourceError;
 use super::git::Git;
 use super::remote_repo::{self, CommitComparison, RemoteRepo};
 
-/// `None` where neither can tell.
+/// `None` if neither can determine it.
 pub(crate) async fn head_contains(
     root: &Utf8Path,
     commit: &str,
-    hosted: Option<&RemoteRepo>,
+    remote_repo: Option<&RemoteRepo>,
 ) -> Option<bool> {
     if let Ok(Some(answer)) = by_git(root, commit).await {
         return Some(answer);
     }
-    let hosted = hosted?;
+    let remote_repo = remote_repo?;
     let head = match Git::discover(root) {
         Ok(Some(git)) => git.head().await.ok().flatten(),
         _ => None,
     };
     let head = head.or_else(|| remote_repo::head(root).map(|head| head.commit))?;
-    match hosted.host.compare(commit, &head).await {
+    match remote_repo.host.compare(commit, &head).await {
         Ok(Some(CommitComparison { behind, .. })) => Some(behind == 0),
-        // Without a commit in common.
+        // Without a common ancestor.
         Ok(None) => Some(false),
         Err(_) => None,
     }
@@ -36,7 +36,7 @@ async fn by_git(root: &Utf8Path, commit: &str) -> Result<Option<bool>, SourceErr
     if is_here && git.merge_bases(&head, commit).await?.iter().any(|base| base == commit) {
         return Ok(Some(true));
     }
-    // In a part of the history, what is not found may be beyond its end.
+    // In a partial history, a commit that is not found may be older than its end.
     Ok((!git.is_shallow().await?).then_some(false))
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use crate::source::testing::{GitHost, TestRepository};
 
     #[tokio::test]
-    async fn git_and_the_host_say_the_same() {
+    async fn git_and_the_host_agree() {
         let origin = TestRepository::new();
         let first = origin.commit("m/1.sql", "one");
         let second = origin.commit("m/2.sql", "two");
@@ -59,10 +59,10 @@ mod tests {
         let full = origin.clone(&["--branch=main"]);
         let shallow = origin.checkout_action("refs/pull/7/head", 1);
         let host = Arc::new(GitHost::of(&origin)) as Arc<dyn RepositoryHost>;
-        let hosted = RemoteRepo { host, folder: shallow.path().to_owned(), commit: None };
+        let remote_repo = RemoteRepo { host, folder: shallow.path().to_owned(), commit: None };
         for (commit, contains) in [(&first, true), (&second, true), (&other, false)] {
             assert_eq!(head_contains(full.path(), commit, None).await, Some(contains));
-            let by_host = head_contains(shallow.path(), commit, Some(&hosted)).await;
+            let by_host = head_contains(shallow.path(), commit, Some(&remote_repo)).await;
             assert_eq!(by_host, Some(contains), "{commit}");
         }
         assert_eq!(head_contains(shallow.path(), &first, None).await, None);

@@ -1,5 +1,5 @@
-//! Whether a checkout keeps credentials of git: actions/checkout does, unless it is told `persist-credentials: false`. Its
-//! older versions write them into `.git/config`, its newer ones into a file that this includes.
+//! Finds credentials of git in a checkout: actions/checkout stores them, unless `persist-credentials: false` is set. Its older
+//! versions write them to `.git/config`, newer ones to an included file.
 
 use std::fs;
 
@@ -8,14 +8,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::git::toplevel_of;
 use crate::secrets;
 
-/// A chain of includes that is longer leads in a circle.
+/// A longer chain of includes is circular.
 const MOST_INCLUDES: usize = 10;
 
-/// The file in which the checkout around `folder` keeps credentials of git, if there is one.
+/// The file in which the checkout around `folder` stores credentials of git, if there is one.
 pub(crate) fn kept_credentials(folder: &Utf8Path) -> Option<Utf8PathBuf> {
     let real = folder.canonicalize_utf8().ok()?;
     let git = git_folder(&toplevel_of(&real)?.join(".git"))?;
-    // The configuration of a linked worktree is that of its repository.
+    // A linked worktree uses the configuration of its repository.
     let common = fs::read_to_string(git.join("commondir")).ok();
     let common = common.map_or_else(|| git.clone(), |path| git.join(path.trim()));
     let mut files = vec![common.join("config"), git.join("config.worktree")];
@@ -43,7 +43,7 @@ fn git_folder(path: &Utf8Path) -> Option<Utf8PathBuf> {
     Some(path.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
 }
 
-/// The file of an `include` or `includeIf`: their one key is `path`.
+/// The file of an `include` or `includeIf`, whose only key is `path`.
 fn included(line: &str, around: &Utf8Path) -> Option<Utf8PathBuf> {
     let (key, value) = line.split_once('=')?;
     let value = value.trim().trim_matches('"');

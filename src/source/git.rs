@@ -1,8 +1,8 @@
-//! The only file that runs git. What is asked of it stands in `questions`.
+//! The only file that runs git. `git_queries.rs` contains the queries.
 //!
-//! Git is run as a command, not linked: it knows every repository layout (worktrees, partial clones, alternates) and
-//! the user's credentials. Each call goes through [`Git::ask`]: no prompts, English messages, a time limit, and the
-//! process ends when the future is dropped.
+//! Git is run as a command, not linked: it supports every repository layout (worktrees, partial clones, alternates) and the
+//! user's credentials. Each call goes through [`Git::ask`]: no prompts, English messages, a time limit, and the process ends
+//! when the future is dropped.
 
 use std::ffi::OsString;
 use std::process::{Output, Stdio};
@@ -15,14 +15,15 @@ use tokio::process::Command;
 use super::SourceError;
 use super::project_place::ProjectPlace;
 
-/// The command to run in place of `git`.
+/// The variable with the command to run instead of `git`.
 const BINARY_VARIABLE: &str = "MIG_CI_GIT";
-/// For what reads the disk alone. Generous: the first `status` of a big repository on a cold disk takes a while.
+/// The time limit for commands that only read the disk. Generous: the first `status` of a big repository on a cold disk takes a
+/// while.
 pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(120);
-/// For what asks the remote.
+/// The time limit for commands that access the remote.
 pub(super) const REMOTE_LIMIT: Duration = Duration::from_secs(300);
-/// They name another repository's parts, or paths relative to another folder: `git rev-parse --local-env-vars` less the
-/// configuration, and git's hooks get some of them set. The rest changes what a path means, and whose attributes count.
+/// They name parts of another repository, or paths relative to another folder: `git rev-parse --local-env-vars` without the
+/// configuration; git's hooks get some of them. The others change the meaning of paths and attributes.
 const OF_ANOTHER_REPOSITORY: [&str; 17] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -42,16 +43,16 @@ const OF_ANOTHER_REPOSITORY: [&str; 17] = [
     "GIT_NOGLOB_PATHSPECS",
     "GIT_ICASE_PATHSPECS",
 ];
-/// What they write to stderr reads as an error, and is not one.
+/// Their output on stderr looks like an error, and is not one.
 const TRACES: [&str; 2] = ["GIT_TRACE", "GIT_CURL_VERBOSE"];
-/// Programs that a repository's own configuration can name, and that nothing here needs.
+/// Disables programs that a repository's own configuration can name, and that are not needed here.
 const RUN_NOTHING: [&str; 4] = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
-/// CI says so, as most of them do. GitHub's is named besides, since a container of a job may get it alone.
+/// Set by most CI systems. GitHub's is listed in addition, because a job's container may have only that one.
 const CI_VARIABLES: [&str; 2] = ["CI", "GITHUB_ACTIONS"];
 /// Docker's and Podman's containers have these.
 const CONTAINER_MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
-/// A git checkout, and where the project lies in it.
+/// A git checkout, and the project's folder in it.
 #[derive(Debug, Clone)]
 pub(super) struct Git {
     binary: OsString,
@@ -62,8 +63,8 @@ pub(super) struct Git {
 }
 
 impl Git {
-    /// The checkout that `root` lies in; `None` if it lies in none. Does not run git: the answer must not depend on
-    /// whether git is installed.
+    /// The checkout that contains `root`; `None` if there is none. Does not run git: the result must not depend on whether git
+    /// is installed.
     pub(super) fn discover(root: &Utf8Path) -> Result<Option<Self>, SourceError> {
         let binary = std::env::var_os(BINARY_VARIABLE).filter(|name| !name.is_empty());
         Self::discover_with(root, binary.unwrap_or_else(|| "git".into()))
@@ -74,7 +75,7 @@ impl Git {
         root: &Utf8Path,
         binary: OsString,
     ) -> Result<Option<Self>, SourceError> {
-        // Git compares real paths (`safe.directory`), so symlinks on the way have to go.
+        // Git compares real paths (`safe.directory`), so symlinks have to be resolved.
         let real = root.canonicalize_utf8().map_err(|error| SourceError::Discovery {
             path: root.to_owned(),
             reason: error.to_string(),
@@ -88,7 +89,7 @@ impl Git {
         }))
     }
 
-    /// The repository's uppermost folder.
+    /// The root folder of the repository.
     pub(super) fn toplevel(&self) -> &Utf8Path {
         &self.toplevel
     }
@@ -102,13 +103,14 @@ impl Git {
         ProjectPlace { toplevel: &self.toplevel, prefix: &self.prefix }
     }
 
-    /// The same, with `.gitattributes` read from a commit in place of the worktree. Git before 2.41 does not know that,
-    /// and reads the worktree's.
+    /// The same, with `.gitattributes` read from a commit instead of the worktree. Git before 2.41 does not support that, and
+    /// reads the worktree's.
     pub(super) fn with_attributes_of(&self, commit: &str) -> Self {
         Self { attributes_of: Some(commit.to_owned()), ..self.clone() }
     }
 
-    /// Standard output as text, without the final newline; `None` if git ended with 1 and no word: "there is none".
+    /// Standard output as text, without the final newline; `None` if git exited with 1 and without a message, which means
+    /// "there is none".
     pub(super) async fn line_or_one(&self, args: &[&str]) -> Result<Option<String>, SourceError> {
         let output = self.ask(args, Vec::new(), LOCAL_LIMIT).await?;
         if output.status.code() == Some(1) && output.stderr.is_empty() {
@@ -118,7 +120,7 @@ impl Git {
         Ok(Some(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned()))
     }
 
-    /// Standard output as text, of a command that reads the disk alone.
+    /// Standard output as text, of a command that only reads the disk.
     pub(super) async fn text(&self, args: &[&str]) -> Result<String, SourceError> {
         let bytes = self.bytes(args, Vec::new(), LOCAL_LIMIT).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -134,7 +136,7 @@ impl Git {
         succeeded(args, self.ask(args, input, limit).await?)
     }
 
-    /// Runs git to its end, whatever end that is.
+    /// Runs git, with any exit code.
     async fn ask(
         &self,
         args: &[&str],
@@ -150,7 +152,7 @@ impl Git {
         let stdin = child.stdin.take();
         let feed = async move {
             if let Some(mut stdin) = stdin {
-                // A broken pipe shows in how git ends.
+                // Git's exit code shows a broken pipe.
                 let _ = stdin.write_all(&input).await;
             }
         };
@@ -192,10 +194,10 @@ impl Git {
         command
     }
 
-    /// In CI and in containers the checkout often belongs to another user than ours, which git refuses unless told.
-    /// Elsewhere git is right to refuse: the repository's configuration can name programs that it runs as the caller.
+    /// In CI and in containers the checkout often belongs to another user, which git refuses by default. Elsewhere git is right
+    /// to refuse: the repository's configuration can name programs that git runs as the caller.
     fn trust_the_checkout(&self, command: &mut Command) {
-        // Added to what the caller may have set in the same way.
+        // Added to the variables that the caller may have set for the same purpose.
         let count = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok());
         let count: usize = count.unwrap_or(0);
         command
@@ -205,7 +207,7 @@ impl Git {
     }
 }
 
-/// The uppermost folder of the checkout that a folder lies in, by its real path.
+/// The root folder of the checkout that contains a folder, given its real path.
 pub(super) fn toplevel_of(real: &Utf8Path) -> Option<&Utf8Path> {
     // `.git` is a file in a linked worktree and in a submodule.
     real.ancestors().find(|folder| folder.join(".git").exists())
@@ -228,12 +230,12 @@ fn succeeded(args: &[&str], output: Output) -> Result<Vec<u8>, SourceError> {
     Err(SourceError::Git { command: display(args), status: output.status.to_string(), stderr })
 }
 
-/// The command as a person would type it.
+/// The command as typed in a shell.
 pub(super) fn display(args: &[&str]) -> String {
     format!("git {}", args.join(" "))
 }
 
-/// `https://user:secret@host/` as `https://***@host/`. Git itself does this in most of its messages, not in all.
+/// `https://user:secret@host/` as `https://***@host/`. Git itself does this in most, but not all, of its messages.
 fn without_credentials(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -261,7 +263,7 @@ mod tests {
     use super::*;
     use crate::source::testing::TestRepository;
 
-    /// A stand-in for git: a shell script.
+    /// A replacement for git: a shell script.
     fn fake(repository: &TestRepository, script: &str) -> Git {
         let path = repository.path().join("fake-git");
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -270,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_top_and_the_way_to_the_project() {
+    fn finds_the_repository_and_the_projects_folder() {
         let repository = TestRepository::new();
         fs::create_dir_all(repository.path().join("a/b")).unwrap();
         let git =
             Git::discover_with(&repository.path().join("a/b"), "git".into()).unwrap().unwrap();
         assert_eq!(git.prefix(), "a/b");
-        assert_eq!(repository.asker().prefix(), "");
+        assert_eq!(repository.git_client().prefix(), "");
         let missing = Git::discover_with(&repository.path().join("nowhere"), "git".into());
         assert!(missing.unwrap_err().to_string().contains("cannot find the git repository"));
     }
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_git_refuses_is_told_in_its_words() {
+    async fn a_refusal_has_gits_message() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(".git"), "gitdir: /nowhere\n").unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
@@ -305,17 +307,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_call_is_quiet_and_english() {
+    async fn every_call_has_no_prompt_and_english_messages() {
         let repository = TestRepository::new();
         let git = fake(&repository, "echo \"$LC_ALL $GIT_TERMINAL_PROMPT $GIT_DIR\"");
         assert_eq!(git.text(&["anything"]).await.unwrap(), "C 0 \n");
     }
 
     #[tokio::test]
-    async fn a_checkout_of_another_user_is_trusted_in_ci_and_in_containers_alone() {
+    async fn a_checkout_of_another_user_is_trusted_only_in_ci_and_in_containers() {
         let repository = TestRepository::new();
         repository.commit("1.sql", "one");
-        // Git's own tests do it so.
+        // As in git's own tests.
         let script = "GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec git \"$@\"";
         let git = Git { any_owner: true, ..fake(&repository, script) };
         assert!(git.commit("HEAD").await.unwrap().is_some());
@@ -341,18 +343,18 @@ mod tests {
         }
         repository.git(&["config", "core.fsmonitor", hooks.join("fsmonitor").as_str()]);
         repository.git(&["config", "core.hooksPath", hooks.as_str()]);
-        let git = repository.asker();
+        let git = repository.git_client();
         assert!(git.is_dirty().await.unwrap());
         let head = git.commit("HEAD").await.unwrap().unwrap();
         git.fetch(None, &[&head]).await.unwrap();
         assert!(!ran.exists());
-        // They would be otherwise.
+        // Otherwise they would run.
         repository.git(&["status"]);
         assert!(ran.exists());
     }
 
     #[tokio::test]
-    async fn a_git_that_hangs_is_ended() {
+    async fn a_git_that_hangs_is_killed() {
         let repository = TestRepository::new();
         let git = fake(&repository, "exec sleep 60");
         let error = git.bytes(&["gc"], Vec::new(), Duration::from_millis(50)).await.unwrap_err();
@@ -360,10 +362,10 @@ mod tests {
     }
 
     #[test]
-    fn credentials_do_not_get_into_messages() {
+    fn messages_contain_no_credentials() {
         let text =
             "unable to access 'https://me:s3/cr@et@example.com/x.git/': 403, see https://a.b/c";
-        // A slash in a password has to be written %2F; this one is not a URL that git could use.
+        // A slash in a password has to be written as %2F; git could not use this URL.
         assert!(without_credentials(text).contains("https://a.b/c"));
         let text = "unable to access 'https://x-access-token:s3cr@et@example.com/x.git/': 403";
         assert_eq!(

@@ -1,11 +1,11 @@
-//! What is asked of git, one function a question.
+//! Queries of git, in one function per query.
 
 use std::collections::BTreeMap;
 
 use super::SourceError;
 use super::git::{Git, LOCAL_LIMIT, REMOTE_LIMIT, display};
 
-/// A ref that could be the default branch.
+/// A ref that may be the default branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DefaultBranchRef {
     /// `origin/main`, or `main` for a local one.
@@ -17,21 +17,21 @@ pub(super) struct DefaultBranchRef {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TreeBlob {
     pub(super) hash: String,
-    /// From the top of the repository: the attributes follow from it.
+    /// From the root of the repository: its attributes depend on it.
     pub(super) path: String,
 }
 
 impl TreeBlob {
-    /// `git cat-file --batch` reads a line, and takes all white space after the hash away: builtin/cat-file.c.
+    /// `git cat-file --batch` reads a line, and trims all whitespace after the hash: builtin/cat-file.c.
     fn fits_a_line(&self) -> bool {
         !self.path.starts_with(' ') && !self.path.contains(char::is_control)
     }
 }
 
 impl Git {
-    /// The full hash of the commit that a revision stands for, if it is known here.
+    /// The full hash of the commit of a revision, if this clone has it.
     pub(super) async fn commit(&self, revision: &str) -> Result<Option<String>, SourceError> {
-        // What begins with a dash would be an option, and is no revision in any case.
+        // Text that begins with a dash would be an option, and is never a revision.
         if revision.starts_with('-') || revision.is_empty() {
             return Ok(None);
         }
@@ -44,7 +44,7 @@ impl Git {
         if let Some(commit) = self.commit("HEAD").await? {
             return Ok(Some(commit));
         }
-        // A branch without a commit has no hash at all. This asks for the hash, and not whether its commit is there.
+        // A branch without a commit has no hash. This reads the hash, and does not check that its commit exists.
         match self.line_or_one(&["rev-parse", "--verify", "--quiet", "HEAD"]).await? {
             None => Ok(None),
             Some(commit) => {
@@ -53,13 +53,13 @@ impl Git {
         }
     }
 
-    /// The best common ancestors of two commits; none if their histories do not meet (or not in what is here of them).
+    /// The best common ancestors of two commits; none if they have no common history (or not in this clone).
     pub(super) async fn merge_bases(&self, a: &str, b: &str) -> Result<Vec<String>, SourceError> {
         let bases = self.line_or_one(&["merge-base", "--all", a, b]).await?;
         Ok(bases.unwrap_or_default().lines().map(str::to_owned).collect())
     }
 
-    /// How many commits `of` has that `head` has not, in what is here of them.
+    /// The number of commits that `of` has and `head` does not have, in this clone.
     pub(super) async fn count_missing(&self, head: &str, of: &str) -> Result<u64, SourceError> {
         let range = format!("{head}..{of}");
         let args = ["rev-list", "--count", &range];
@@ -74,7 +74,7 @@ impl Git {
         Ok(self.text(&["rev-parse", "--is-shallow-repository"]).await?.trim() == "true")
     }
 
-    /// Whether HEAD is on no branch, as CI checks it out.
+    /// Whether HEAD is on no branch, as in CI.
     pub(super) async fn is_detached(&self) -> Result<bool, SourceError> {
         Ok(self.line_or_one(&["symbolic-ref", "--quiet", "HEAD"]).await?.is_none())
     }
@@ -90,8 +90,7 @@ impl Git {
         Ok(!status.is_empty())
     }
 
-    /// Refs that could be the default branch and exist, the best first: origin/HEAD's, origin/main, origin/master,
-    /// main, master.
+    /// Existing refs that may be the default branch, the best first: origin/HEAD's, origin/main, origin/master, main, master.
     pub(super) async fn default_branches(&self) -> Result<Vec<DefaultBranchRef>, SourceError> {
         const HEAD: &str = "refs/remotes/origin/HEAD";
         let refs = [
@@ -118,7 +117,7 @@ impl Git {
         found.sort_by_key(|(rank, _)| *rank);
         let mut branches: Vec<DefaultBranchRef> =
             found.into_iter().map(|(_, branch)| branch).collect();
-        // origin/HEAD shows up again under the name that it points to.
+        // origin/HEAD occurs again under the name that it points to.
         let mut seen = Vec::new();
         branches.retain(|branch| {
             let new = !seen.contains(&branch.name);
@@ -128,7 +127,7 @@ impl Git {
         Ok(branches)
     }
 
-    /// The refs that point at a commit, below `refs/remotes/`: `refs/remotes/pull/7/merge`.
+    /// The refs below `refs/remotes/` that point to a commit: `refs/remotes/pull/7/merge`.
     pub(super) async fn remote_refs_at(&self, commit: &str) -> Result<Vec<String>, SourceError> {
         let at = format!("--points-at={commit}");
         let refs =
@@ -136,7 +135,7 @@ impl Git {
         Ok(refs.lines().map(str::to_owned).collect())
     }
 
-    /// The parents that a commit names, whether they are here or not: a shallow clone hides them from `rev-parse`.
+    /// The parents in a commit object, even if they are missing: a shallow clone hides them from `rev-parse`.
     pub(super) async fn named_parents(&self, commit: &str) -> Result<Vec<String>, SourceError> {
         let text = self.text(&["cat-file", "commit", commit]).await?;
         let header = text.split("\n\n").next().unwrap_or_default();
@@ -147,7 +146,7 @@ impl Git {
             .collect())
     }
 
-    /// The entries of a commit's tree below (or at) the paths, NUL-separated; `recursive` leaves directories out.
+    /// The entries of a commit's tree below (or at) the paths, NUL-separated; `recursive` omits directories.
     pub(super) async fn list_tree(
         &self,
         commit: &str,
@@ -163,7 +162,7 @@ impl Git {
         self.bytes(&args, Vec::new(), LOCAL_LIMIT).await
     }
 
-    /// The contents of blobs as they are stored, by their hashes, through one process.
+    /// The stored contents of blobs, by their hashes, read with one process.
     pub(super) async fn blobs(
         &self,
         hashes: &[String],
@@ -174,19 +173,19 @@ impl Git {
         let args = ["cat-file", "--batch"];
         let mut input = hashes.join("\n").into_bytes();
         input.push(b'\n');
-        // In a partial clone git fetches what is missing.
+        // In a partial clone git fetches missing objects.
         let answer = self.bytes(&args, input, REMOTE_LIMIT).await?;
         parse_batch(&answer)
             .map_err(|problem| SourceError::Answer { command: display(&args), problem })
     }
 
-    /// The remotes, by their names.
+    /// The names of the remotes.
     pub(super) async fn remotes(&self) -> Result<Vec<String>, SourceError> {
         Ok(self.text(&["remote"]).await?.lines().map(str::to_owned).collect())
     }
 
-    /// The contents of files as a checkout of the commit would write them: line ends, encodings and filters as its
-    /// attributes and the configuration say.
+    /// The contents of files as a checkout of the commit would write them: with line ends, encodings and filters of its
+    /// attributes and the configuration.
     pub(super) async fn checked_out(
         &self,
         commit: &str,
@@ -197,14 +196,14 @@ impl Git {
         let git = self.with_attributes_of(commit);
         let mut contents = BTreeMap::new();
         if !plain.is_empty() {
-            // The sizes that git gives here are those of the blobs, not of what follows. So each answer begins with a
-            // word that no file can know.
+            // Git returns the sizes of the blobs here, not of the converted contents. Therefore each answer begins with an
+            // unpredictable word.
             let mark = uuid::Uuid::new_v4().simple().to_string();
             let format = format!("--batch={mark} %(objectname) %(objecttype)");
             let args = ["cat-file", &format, "--filters"];
             let lines = plain.iter().map(|file| format!("{} {}\n", file.hash, file.path));
             let input = lines.collect::<String>().into_bytes();
-            // In a partial clone git fetches what is missing.
+            // In a partial clone git fetches missing objects.
             let answer = git.bytes(&args, input, REMOTE_LIMIT).await?;
             let bytes = parse_marked(&answer, &mark, &plain)
                 .map_err(|problem| SourceError::Answer { command: display(&args), problem })?;
@@ -218,7 +217,7 @@ impl Git {
         Ok(contents)
     }
 
-    /// What the remote says about some refs: lines of a hash (or `ref: …`), a tab, and a name.
+    /// The remote's answer for some refs: lines of a hash (or `ref: …`), a tab, and a name.
     pub(super) async fn remote_refs(&self, patterns: &[&str]) -> Result<String, SourceError> {
         let mut args = vec!["ls-remote", "--symref", "origin"];
         args.extend(patterns);
@@ -226,8 +225,8 @@ impl Git {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Fetches commits by their hashes, as deep as `depth` says (`--depth=1`, `--deepen=50`, `--unshallow`; all of
-    /// their history without one), and moves no ref: an empty refmap keeps the remote-tracking branches where they are.
+    /// Fetches commits by hash, with `depth` as an option (`--depth=1`, `--deepen=50`, `--unshallow`; all of their history
+    /// without one), and moves no ref: an empty refmap leaves the remote-tracking branches unchanged.
     pub(super) async fn fetch(
         &self,
         depth: Option<&str>,
@@ -247,7 +246,9 @@ fn short(name: &str) -> &str {
     name.strip_prefix("refs/remotes/").or_else(|| name.strip_prefix("refs/heads/")).unwrap_or(name)
 }
 
-/// `<hash> blob <size>\n<bytes>\n`, again and again.
+/// `<hash> blob <size>
+/// <bytes>
+/// `, repeated.
 fn parse_batch(mut answer: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut blobs = BTreeMap::new();
     while !answer.is_empty() {
@@ -264,7 +265,9 @@ fn parse_batch(mut answer: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
     Ok(blobs)
 }
 
-/// `<mark> <hash> blob\n<bytes>\n` for each of the files, in their order.
+/// `<mark> <hash> blob
+/// <bytes>
+/// ` for each of the files, in their order.
 fn parse_marked(answer: &[u8], mark: &str, files: &[&TreeBlob]) -> Result<Vec<Vec<u8>>, String> {
     let mut rest = answer;
     let mut contents = Vec::new();
@@ -287,7 +290,7 @@ fn parse_marked(answer: &[u8], mark: &str, files: &[&TreeBlob]) -> Result<Vec<Ve
     Ok(contents)
 }
 
-/// Where `needle` begins.
+/// The position of `needle`.
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)
 }
@@ -297,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_blobs_that_hold_anything() {
+    fn reads_blobs_with_any_content() {
         let answer = b"aa blob 4\nx\n\0y\nbb blob 0\n\n";
         let blobs = parse_batch(answer).unwrap();
         assert_eq!(blobs["aa"], b"x\n\0y");
@@ -317,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_that_is_missing_or_cut_short_is_an_error() {
+    fn a_missing_or_truncated_blob_is_an_error() {
         assert_eq!(parse_batch(b"aa missing\n").unwrap_err(), "aa missing");
         assert_eq!(parse_batch(b"aa blob 4\nx").unwrap_err(), "aa blob 4: cut short");
         assert!(parse_batch(b"aa blob").is_err());

@@ -1,19 +1,19 @@
-//! Where files come from: the worktree (head) and a git revision (base), both behind `model::Files`.
+//! The sources of files: the worktree (head) and a git revision (base), both as `model::Files`.
 //!
 //! ```text
-//! base         which revision is the base, and why (the order of the documentation: --base, pull request, merge base)
+//! base         which revision is the base, and why (in this order: --base, pull request, merge base)
 //! revisions    base and head, and the request for them
-//! change       the base of a pull request, or of a merge queue's group, by what the job's event says
-//! contains     what HEAD contains: a commit, and how much of a branch
-//! remote       queries of origin, and fetches of what this clone lacks
-//! remote_repo  the same from the host of the repository, where there is no git
-//! checkout     what .git says without git
-//! tree         a revision's files → Snapshot, symlinks resolved        objects   what that is read through
+//! change       the base of a pull request, or of a merge queue's group, by the job's event
+//! contains     whether HEAD contains a commit, and which commits of a branch
+//! remote       queries of origin, and fetches of missing commits
+//! remote_repo  the same from the repository's host, without git
+//! checkout     reads .git without git
+//! tree         a revision's files → Snapshot, symlinks resolved        objects   access to them
 //! git_queries  queries of git                                         git       starts all git processes
-//! snapshot     files in memory            worktree  files on disk      sparse    what a checkout leaves out
+//! snapshot     files in memory            worktree  files on disk      sparse    files that a checkout excludes
 //! ```
 //!
-//! Nothing here changes a branch, a tag, the index or the worktree; a fetch adds objects alone.
+//! Nothing here changes a branch, a tag, the index or the worktree; a fetch only adds objects.
 
 mod base;
 mod branch_line;
@@ -49,57 +49,57 @@ pub(crate) use revisions::{BaseDivergence, BaseRequest, Revisions};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use worktree::Worktree;
 
-/// Why the base could not be had. All of it is the environment's affair but [`SourceError::UnknownRevision`],
-/// [`SourceError::NoCheckout`] and [`SourceError::OutsideRepository`], which are the caller's request.
+/// Why the base could not be read. All variants are failures of the environment, except [`SourceError::UnknownRevision`],
+/// [`SourceError::NoCheckout`] and [`SourceError::OutsideRepository`], which result from the caller's request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// There is a `.git`, so somebody expects a base; going on without one would hide what is pending.
+    /// A `.git` exists, so a base is expected; continuing without one would hide pending migrations.
     #[error(
         "{toplevel} is a git checkout, but `{binary}` cannot be run: {source}; install git, or set MIG_CI_GIT to its path"
     )]
     GitMissing { binary: String, toplevel: Utf8PathBuf, source: std::io::Error },
-    /// Git said no. `stderr` is in its own words, without credentials.
+    /// Git failed. `stderr` is its own message, without credentials.
     #[error("`{command}` failed ({status}): {stderr}")]
     Git { command: String, status: String, stderr: String },
     #[error("`{command}` did not answer within {seconds} s and was terminated")]
     Timeout { command: String, seconds: u64 },
     #[error("`{command}` returned unexpected output: {problem}")]
     Answer { command: String, problem: String },
-    /// `--base` with something that is no commit here. `tried` reads as a list of attempts.
+    /// The argument of `--base` is not a commit in this clone. `tried` is a list of attempts.
     #[error("the base revision {revision:?} was not found; tried: {}", .tried.join("; "))]
     UnknownRevision { revision: String, tried: Vec<String> },
-    /// Whoever keeps the repository was asked, and why this clone was not enough.
+    /// The host of the repository failed, and so did this clone.
     #[error("cannot fetch the base revision from {host}: {reason}{}", .local.as_ref().map_or_else(String::new, |local| format!("; nor from this clone: {local}")))]
     Host { host: &'static str, reason: String, local: Option<Box<SourceError>> },
     #[error("cannot read the base revision {revision:?}: {root} is not in a git checkout")]
     NoCheckout { revision: String, root: Utf8PathBuf },
-    /// A clone that lacks the base (it is shallow, or of one branch), and no way to fetch it.
+    /// The clone lacks the base (it is shallow, or of one branch), and it cannot be fetched.
     #[error(
         "this clone does not contain the base ({wanted}); tried: {}; check out with full history (actions/checkout: \
          `fetch-depth: 0`), set a revision with --base, or run without a base: --no-base",
         .tried.join("; ")
     )]
-    Lacking { wanted: String, tried: Vec<String> },
-    /// HEAD stands at a commit, and the commit is not there.
+    BaseMissing { wanted: String, tried: Vec<String> },
+    /// HEAD names a commit that does not exist.
     #[error(
         "HEAD is at {commit}, but the repository {toplevel} does not contain that commit: it is damaged (see `git fsck`); \
          clone it again"
     )]
     Damaged { commit: String, toplevel: Utf8PathBuf },
-    /// What is checked out has nothing to do with what the job is about.
+    /// The checkout does not belong to the job's change.
     #[error(
         "the checkout is at commit {commit}, which is neither the head of {title} ({head}) nor its merge, and does not \
          contain that head: a result would not be about {title}; remove `ref` of actions/checkout, or set the revision to \
          compare with in the input `base`"
     )]
     AnotherCommit { commit: String, title: String, head: String },
-    /// The head is not read as a whole either.
+    /// The head is not read completely either.
     #[error(
         "{path} is in the checked-out commit and not in the worktree: the checkout is a sparse one, and excludes it; add \
          its folder to `sparse-checkout` of actions/checkout (`git sparse-checkout add FOLDER`)"
     )]
     Sparse { path: Utf8PathBuf },
-    /// No history in common, although all of it is here.
+    /// No common history, although the clone is complete.
     #[error(
         "HEAD and {branch} have no commit in common, so there is no merge base; set the base with --base"
     )]
@@ -116,23 +116,23 @@ pub(crate) enum SourceError {
 }
 
 impl SourceError {
-    /// Nothing is wrong, and something is not here.
+    /// Whether an object is missing, without another error.
     fn is_lack(&self) -> bool {
         matches!(
             self,
             Self::GitMissing { .. }
-                | Self::Lacking { .. }
+                | Self::BaseMissing { .. }
                 | Self::NoCheckout { .. }
                 | Self::UnknownRevision { .. }
         )
     }
 
-    /// The host's failure, after that of the clone. That there is no git, or no clone, is no failure.
+    /// The host's failure, after that of the clone. The absence of git or of a clone is not a failure.
     fn after(self, first: Self) -> Self {
         match (self, first) {
             (
                 Self::Host { host, reason, .. },
-                first @ (Self::Lacking { .. } | Self::UnknownRevision { .. }),
+                first @ (Self::BaseMissing { .. } | Self::UnknownRevision { .. }),
             ) => Self::Host { host, reason, local: Some(Box::new(first)) },
             (own, _) => own,
         }

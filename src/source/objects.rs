@@ -1,4 +1,4 @@
-//! What a revision is read through: git, or whoever else keeps the repository ([`super::remote_repo`]).
+//! Access to a revision's objects: by git, or by the repository's host ([`super::remote_repo`]).
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use super::git_queries::TreeBlob;
 pub(super) struct Entry {
     pub(super) kind: EntryKind,
     pub(super) hash: String,
-    /// From the top of the repository.
+    /// From the root of the repository.
     pub(super) path: String,
-    /// The path is not UTF-8, and `path` only looks like it.
+    /// The path is not UTF-8, and `path` is only similar.
     pub(super) odd_name: bool,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum EntryKind {
 }
 
 impl EntryKind {
-    /// By a tree entry's mode, as git writes it.
+    /// By the mode of a tree entry, as written by git.
     pub(super) fn of_mode(mode: &str) -> Self {
         match mode {
             "120000" => Self::Symlink,
@@ -43,18 +43,18 @@ impl Entry {
     }
 }
 
-/// A file's content, or why it cannot be had, as a clause.
+/// A file's content, or why it cannot be read, as a clause.
 pub(super) type BlobContent = Result<Vec<u8>, String>;
 
 /// The objects of a repository.
 pub(super) trait Objects {
-    /// The entries of a commit's tree that have these paths, without what is in them.
+    /// The entries of a commit's tree with these paths, without their contents.
     async fn at(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError>;
 
-    /// The files, links and submodules at and below these paths; of all the tree if there are none.
+    /// The files, links and submodules at and below these paths; of the whole tree if there are none.
     async fn below(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError>;
 
-    /// Contents as they are stored, by their hashes.
+    /// Stored contents, by their hashes.
     async fn stored(&self, hashes: &[String]) -> Result<BTreeMap<String, Vec<u8>>, SourceError>;
 
     /// Contents as a checkout of the commit would write them.
@@ -68,7 +68,7 @@ pub(super) trait Objects {
 impl Objects for Git {
     async fn at(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError> {
         let mut entries = parse(&self.list_tree(commit, false, paths).await?)?;
-        // On its way to `a/b`, git lists all of `a` if that was asked for, too.
+        // To find `a/b`, git also lists all of `a` if that was requested.
         entries.retain(|entry| paths.contains(&entry.path));
         Ok(entries)
     }
@@ -91,7 +91,7 @@ impl Objects for Git {
     }
 }
 
-/// `<mode> <type> <hash>\t<path>\0`, again and again.
+/// `<mode> <type> <hash>\t<path>\0`, repeated.
 fn parse(answer: &[u8]) -> Result<Vec<Entry>, SourceError> {
     let entries = answer.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
     entries

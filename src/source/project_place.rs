@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-/// Where the project is: its repository's uppermost folder, and its root relative to that.
+/// The location of the project: the root of its repository, and its own root relative to that.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProjectPlace<'a> {
     pub(super) toplevel: &'a Utf8Path,

@@ -1,16 +1,16 @@
-//! Asking origin, and fetching what this clone lacks: the least that does, and an error that says all that was tried.
+//! Queries origin, and fetches missing commits: as few as possible, with an error that lists all attempts.
 //!
-//! A clone lacks commits where it is shallow, and where it is of one branch, as GitLab makes them. Since no ref is
-//! stored, the next run in the same clone asks again.
+//! A clone lacks commits if it is shallow, or if it contains one branch, as created by GitLab. No ref is stored, so the next
+//! run in the same clone queries again.
 
 use super::SourceError;
 use super::git::Git;
 use super::git_queries::DefaultBranchRef;
 
-/// How many commits each round of deepening adds, before all of the history is asked for.
+/// The number of commits that each round of deepening adds, before all of the history is fetched.
 const ROUNDS: [u32; 3] = [50, 250, 1250];
 
-/// The commit of `--base REV` that is not known here: a branch, a tag or a full hash of the remote's.
+/// The commit of `--base REV` that this clone does not have: a branch, a tag or a full hash of the remote.
 pub(super) async fn fetch_named(git: &Git, name: &str) -> Result<String, SourceError> {
     let mut tried = vec![format!("git rev-parse {name}: no such commit")];
     let unknown =
@@ -43,11 +43,11 @@ pub(super) async fn fetch_named(git: &Git, name: &str) -> Result<String, SourceE
     {
         tried.push(error.to_string());
     }
-    // A tag's hash becomes its commit's.
+    // Converts a tag's hash to that of its commit.
     git.commit(&commit).await?.ok_or_else(|| unknown(tried))
 }
 
-/// Brings a commit here, if it is not. `wanted` says in an error what it is.
+/// Fetches a commit if it is missing. `wanted` describes it in an error.
 pub(super) async fn need(git: &Git, commit: &str, wanted: String) -> Result<(), SourceError> {
     if git.commit(commit).await?.is_some() {
         return Ok(());
@@ -58,20 +58,20 @@ pub(super) async fn need(git: &Git, commit: &str, wanted: String) -> Result<(), 
     }
     match git.commit(commit).await? {
         Some(_) => Ok(()),
-        None => Err(SourceError::Lacking { wanted, tried }),
+        None => Err(SourceError::BaseMissing { wanted, tried }),
     }
 }
 
-/// What `origin` is to a repository of that name.
+/// The relation of `origin` to a repository with that name.
 pub(super) enum OriginMatch {
-    /// There is no remote at all.
+    /// There is no remote.
     None,
     Ours,
-    /// Its branches say nothing about the repository's, and why.
+    /// Its branches are not those of the repository, with the reason.
     Other(String),
 }
 
-/// A fork's `main` is in the hands of its owner. A path on this machine has no such name, and is a copy.
+/// The owner of a fork controls its `main`. A path on this machine has no such name, and is a copy.
 pub(super) async fn origin_of(git: &Git, repository: &str) -> Result<OriginMatch, SourceError> {
     if let Err(why) = origin(git).await? {
         let is_alone = git.remotes().await?.is_empty();
@@ -100,7 +100,7 @@ fn name_of(url: &str) -> Option<String> {
     Some(format!("{owner}/{name}"))
 }
 
-/// The tip of a branch of origin's; `None` if there is no such branch.
+/// The tip of a branch of origin; `None` if there is no such branch.
 pub(super) async fn branch(git: &Git, name: &str) -> Result<Option<String>, SourceError> {
     let wanted = format!("refs/heads/{name}");
     let answer = git.remote_refs(&[&wanted]).await?;
@@ -108,8 +108,8 @@ pub(super) async fn branch(git: &Git, name: &str) -> Result<Option<String>, Sour
     Ok(lines.into_iter().find(|(_, name)| *name == wanted).map(|(hash, _)| hash.to_owned()))
 }
 
-/// The default branch by the remote's word, for a clone that holds no ref of it. Its commit is here afterwards.
-/// `None` where there is nobody to ask, and all of the history is here.
+/// The default branch according to the remote, for a clone without a ref of it. Afterwards the clone has its commit. `None` if
+/// there is no remote, and the history is complete.
 pub(super) async fn default_branch(git: &Git) -> Result<Option<DefaultBranchRef>, SourceError> {
     let wanted = "the default branch";
     let mut tried =
@@ -119,30 +119,30 @@ pub(super) async fn default_branch(git: &Git) -> Result<Option<DefaultBranchRef>
             return Ok(None);
         }
         tried.push(reason);
-        return Err(SourceError::Lacking { wanted: wanted.into(), tried });
+        return Err(SourceError::BaseMissing { wanted: wanted.into(), tried });
     }
     let answer = match git.remote_refs(&["HEAD"]).await {
         Ok(answer) => answer,
         Err(error) => {
             tried.push(error.to_string());
-            return Err(SourceError::Lacking { wanted: wanted.into(), tried });
+            return Err(SourceError::BaseMissing { wanted: wanted.into(), tried });
         }
     };
     let Some((name, commit)) = parse_remote_head(&answer) else {
         tried.push("git ls-remote --symref origin HEAD: the remote names no branch".into());
-        return Err(SourceError::Lacking { wanted: wanted.into(), tried });
+        return Err(SourceError::BaseMissing { wanted: wanted.into(), tried });
     };
     let branch = DefaultBranchRef { name: format!("origin/{name}"), commit };
     if git.commit(&branch.commit).await?.is_none()
         && let Err(error) = fetch_one(git, &branch.commit).await
     {
         tried.push(error.to_string());
-        return Err(SourceError::Lacking { wanted: branch.name, tried });
+        return Err(SourceError::BaseMissing { wanted: branch.name, tried });
     }
     Ok(Some(branch))
 }
 
-/// Whether there is an `origin` to ask; why not, otherwise.
+/// Whether there is an `origin` to query; otherwise the reason.
 async fn origin(git: &Git) -> Result<Result<(), String>, SourceError> {
     let remotes = git.remotes().await?;
     Ok(if remotes.iter().any(|name| name == "origin") {
@@ -154,8 +154,8 @@ async fn origin(git: &Git) -> Result<Result<(), String>, SourceError> {
     })
 }
 
-/// Brings one commit here. Into a shallow clone it comes alone; into a full one with its history, since there a depth
-/// would cut off history that is here.
+/// Fetches one commit. Into a shallow clone it is fetched alone; into a complete one with its history, because a depth would
+/// truncate the existing history.
 async fn fetch_one(git: &Git, commit: &str) -> Result<(), SourceError> {
     let depth = git.is_shallow().await?.then_some("--depth=1");
     git.fetch(depth, &[commit]).await
@@ -164,7 +164,7 @@ async fn fetch_one(git: &Git, commit: &str) -> Result<(), SourceError> {
 /// Fetches history of both sides until they meet.
 ///
 /// # Errors
-/// [`SourceError::Lacking`] if the history cannot be had, [`SourceError::Unrelated`] if there is no more of it.
+/// [`SourceError::BaseMissing`] if the history cannot be fetched, [`SourceError::Unrelated`] if there is no more of it.
 pub(super) async fn deepen_to_merge_base(
     git: &Git,
     head: &str,
@@ -173,7 +173,7 @@ pub(super) async fn deepen_to_merge_base(
     let mut tried = vec![format!("git merge-base HEAD {}: none in the local history", branch.name)];
     let rounds = ROUNDS.iter().map(|commits| format!("--deepen={commits}"));
     for depth in rounds.chain(["--unshallow".to_owned()]) {
-        // A fetch of both fails as a whole if HEAD was never pushed; the other side alone may do then.
+        // A fetch of both fails as a whole if HEAD was never pushed; the other side alone may be sufficient then.
         let both = git.fetch(Some(&depth), &[&branch.commit, head]).await;
         if let Err(error) = both {
             tried.push(error.to_string());
@@ -191,7 +191,10 @@ pub(super) async fn deepen_to_merge_base(
         }
         tried.push(format!("git fetch {depth}: still no common commit"));
     }
-    Err(SourceError::Lacking { wanted: format!("merge base of HEAD with {}", branch.name), tried })
+    Err(SourceError::BaseMissing {
+        wanted: format!("merge base of HEAD with {}", branch.name),
+        tried,
+    })
 }
 
 /// The hash of a branch or tag on the remote. `origin/main` means the remote's `main`.
@@ -220,7 +223,7 @@ fn parse_remote_head(answer: &str) -> Option<(String, String)> {
     Some((name.to_owned(), commit.to_owned()))
 }
 
-/// SHA-1 or SHA-256, in full. Servers give no commit by an abbreviation.
+/// A full SHA-1 or SHA-256 hash. Servers do not resolve abbreviations.
 fn is_full_hash(name: &str) -> bool {
     matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -231,7 +234,7 @@ mod tests {
     use crate::source::revisions::BaseRequest;
     use crate::source::testing::TestRepository;
 
-    /// `main` and `feature`, many commits away from each other; `main` is checked out.
+    /// `main` and `feature`, many commits apart; `main` is checked out.
     fn long_history() -> (TestRepository, String) {
         let repository = TestRepository::new();
         repository.commit("m/1.sql", "one");
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_have_the_name_of_their_repository() {
+    fn the_name_of_a_repository_is_read_from_its_address() {
         for (url, name) in [
             ("https://github.com/acme/shop", Some("acme/shop")),
             ("https://x-access-token:s3cret@git.example:8443/acme/shop.git/", Some("acme/shop")),
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clone_of_one_branch_asks_the_remote_for_the_default_one_and_deepens() {
+    async fn a_clone_of_one_branch_fetches_the_default_branch_and_deepens() {
         let (origin, fork) = long_history();
         let clone = origin.clone(&["--depth=1", "--branch=feature"]);
         let before = clone.git(&["for-each-ref"]);
@@ -281,7 +284,7 @@ mod tests {
         for run in ["first", "second"] {
             assert_eq!(base_of(&clone, BaseRequest::Default).await.unwrap(), fork, "{run}");
         }
-        // By now the clone is not shallow any more, and still has no ref of main.
+        // The clone is no longer shallow, and still has no ref of main.
         assert_eq!(clone.git(&["rev-parse", "--is-shallow-repository"]), "false");
         for name in ["main", "origin/main"] {
             let found = base_of(&clone, BaseRequest::Revision(name.into())).await.unwrap();
@@ -290,7 +293,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_clone_of_one_branch_asks_the_remote_and_stays_full() {
+    async fn a_complete_clone_of_one_branch_queries_the_remote_and_stays_complete() {
         let (origin, fork) = long_history();
         let tip = origin.git(&["rev-parse", "main"]);
         for (request, commit) in [
@@ -308,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_clone_whose_remote_cannot_be_asked_is_an_error() {
+    async fn a_complete_clone_whose_remote_is_unavailable_is_an_error() {
         let (origin, _) = long_history();
         let clone = origin.clone(&["--single-branch", "--branch=feature"]);
         clone.git(&["remote", "rename", "origin", "upstream"]);
@@ -317,7 +320,7 @@ mod tests {
         clone.git(&["remote", "rename", "upstream", "origin"]);
         drop(origin);
         let error = base_of(&clone, BaseRequest::Default).await.unwrap_err();
-        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        assert!(matches!(error, SourceError::BaseMissing { .. }), "{error}");
         assert!(error.to_string().contains("--no-base"), "{error}");
     }
 
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_the_remote_does_not_know_is_an_error() {
+    async fn a_name_unknown_to_the_remote_is_an_error() {
         let (origin, _) = long_history();
         let clone = origin.clone(&["--depth=1", "--branch=feature"]);
         let error = base_of(&clone, BaseRequest::Revision("nowhere".into())).await.unwrap_err();
@@ -365,17 +368,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_remote_that_is_gone_is_an_error() {
+    async fn an_unavailable_remote_is_an_error() {
         let (origin, _) = long_history();
         let clone = origin.clone(&["--depth=1", "--branch=feature"]);
         drop(origin);
         let error = base_of(&clone, BaseRequest::Default).await.unwrap_err();
-        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        assert!(matches!(error, SourceError::BaseMissing { .. }), "{error}");
         assert!(error.to_string().contains("git ls-remote"), "{error}");
     }
 
     #[test]
-    fn reads_what_the_remote_calls_its_head() {
+    fn reads_the_remotes_head() {
         let answer = "ref: refs/heads/trunk\tHEAD\nabc\tHEAD\n";
         assert_eq!(parse_remote_head(answer), Some(("trunk".into(), "abc".into())));
         assert_eq!(parse_remote_head("abc\tHEAD\n"), None);

@@ -3,20 +3,20 @@
 use super::Snapshot;
 use super::change::ChangeRequest;
 
-/// What was requested.
+/// The requested base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BaseRequest {
     /// The pull request's base, or the merge base with the default branch.
     Default,
     /// Exactly this revision: `--base REV`.
     Revision(String),
-    /// The base of the change that a CI job is about.
+    /// The base of the change that a CI job was started for.
     Change(Box<ChangeRequest>),
     /// No base: every migration is pending.
     None,
 }
 
-/// What a run compares.
+/// The revisions that a run compares.
 #[derive(Debug, Clone)]
 pub(crate) struct Revisions {
     pub(crate) base: Base,
@@ -28,11 +28,11 @@ pub(crate) struct Revisions {
 #[derive(Debug, Clone)]
 pub(crate) struct Base {
     pub(crate) revision: Option<Revision>,
-    /// How it was found, or why there is none; a clause without a capital: `merge base of HEAD with origin/main`.
+    /// How it was found, or why there is none; a clause in lower case: `merge base of HEAD with origin/main`.
     pub(crate) reason: String,
-    /// How many of its commits HEAD lacks. Only a revision that was requested by name has such.
-    pub(crate) lacking: BaseDivergence,
-    /// The files that were asked for, there whenever `revision` is.
+    /// The number of its commits that HEAD does not have. Only a revision requested by name can have such commits.
+    pub(crate) divergence: BaseDivergence,
+    /// The requested files; present whenever `revision` is.
     pub(crate) files: Option<Snapshot>,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct Base {
 pub(crate) enum BaseDivergence {
     Nothing,
     Commits(u64),
-    /// The clone is shallow, so that what HEAD has may not be here.
+    /// The clone is shallow, so commits of HEAD may be missing.
     Unknown,
 }
 
-/// A commit, and what it was requested as.
+/// A commit, and the name by which it was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Revision {
     /// The full hash.
@@ -55,7 +55,7 @@ pub(crate) struct Revision {
 }
 
 impl Revision {
-    /// One that has no other name.
+    /// A commit without another name.
     pub(super) fn of(commit: &str) -> Self {
         Self { commit: commit.to_owned(), name: commit.to_owned() }
     }
@@ -66,7 +66,7 @@ impl Revision {
 pub(crate) struct HeadRevision {
     /// The full hash.
     pub(crate) commit: String,
-    /// The project's folder differs from the commit; ignored files do not count. Only git can tell.
+    /// The project's folder differs from the commit, not counting ignored files. Only git can determine it.
     pub(crate) dirty: Option<bool>,
 }
 
@@ -75,7 +75,7 @@ pub(super) type FoundRevision = (Revision, String);
 
 impl Revisions {
     pub(super) fn without(reason: &str, head: Option<HeadRevision>) -> Self {
-        let lacking = BaseDivergence::Nothing;
-        Self { base: Base { revision: None, reason: reason.into(), lacking, files: None }, head }
+        let divergence = BaseDivergence::Nothing;
+        Self { base: Base { revision: None, reason: reason.into(), divergence, files: None }, head }
     }
 }

@@ -1,4 +1,4 @@
-//! Files in memory: what a git revision becomes.
+//! Files in memory: the contents of a git revision.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use crate::model::{Files, FilesError};
 
-/// A frozen tree of files. Keys are paths as text, because paths themselves do not sort by their bytes.
+/// An immutable tree of files. Keys are paths as text, because paths do not sort by bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     files: BTreeMap<String, FileContent>,
-    /// All files of the project at the revision, those that were not asked for as well, with their hashes.
+    /// All files of the project at the revision with their hashes, including those that were not requested.
     names: Option<Result<BTreeMap<String, String>, String>>,
 }
 
-/// A file that is there may still be one that cannot be read: a symlink to nowhere.
+/// An existing file may still be unreadable: a dangling symlink.
 #[derive(Debug, Clone)]
 enum FileContent {
     Bytes(Vec<u8>),
@@ -26,7 +26,7 @@ impl Snapshot {
         self.files.insert(normal(path.as_ref()), FileContent::Bytes(bytes.into()));
     }
 
-    /// Lists the file, and answers with an error when it is read.
+    /// Lists the file, and returns an error when it is read.
     pub(crate) fn insert_unreadable(
         &mut self,
         path: impl AsRef<Utf8Path>,
@@ -35,7 +35,7 @@ impl Snapshot {
         self.files.insert(normal(path.as_ref()), FileContent::Unreadable(reason.into()));
     }
 
-    /// The names and hashes of all files of the project at this revision, or why they are not known.
+    /// The names and hashes of all files of the project at this revision, or why they are unknown.
     pub(crate) fn names(&self) -> Result<&BTreeMap<String, String>, String> {
         match &self.names {
             Some(Ok(names)) => Ok(names),
@@ -65,7 +65,7 @@ impl<P: AsRef<Utf8Path>, B: Into<Vec<u8>>> FromIterator<(P, B)> for Snapshot {
 }
 
 impl Files for Snapshot {
-    /// Only what was asked for was read; that may lie above the project's root.
+    /// Only requested files were read, which may be above the project's root.
     fn folders_above(&self) -> usize {
         let above = |path: &String| path.split('/').take_while(|part| *part == "..").count();
         self.files.keys().map(above).max().unwrap_or(0)
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_only_what_is_below_the_directory() {
+    fn lists_only_files_below_the_directory() {
         assert_eq!(snapshot().list("m".into()).unwrap(), ["m/1.sql", "m/2.sql", "m/sub/3.sql"]);
         assert_eq!(snapshot().list("./m/".into()).unwrap().len(), 3);
         assert_eq!(snapshot().list("nowhere".into()).unwrap(), Vec::<Utf8PathBuf>::new());
@@ -124,14 +124,14 @@ mod tests {
 
     #[test]
     fn lists_everything_by_bytes_from_the_root() {
-        // By components `m/…` would come before `m-old/…`.
+        // Sorted by components `m/…` would precede `m-old/…`.
         let all = ["m-old/1.sql", "m/1.sql", "m/2.sql", "m/sub/3.sql", "top.sql"];
         assert_eq!(snapshot().list("".into()).unwrap(), all);
         assert_eq!(snapshot().list(".".into()).unwrap(), all);
     }
 
     #[test]
-    fn reads_files_and_nothing_else() {
+    fn reads_only_files() {
         let mut files = snapshot();
         files.insert_unreadable("m/link.sql", "a symlink to nowhere");
         assert_eq!(files.read("m/1.sql".into()).unwrap().unwrap(), b"m/1.sql");

@@ -1,7 +1,7 @@
-//! Files that a sparse checkout leaves out: the worktree lacks them, and they are not deleted.
+//! Detects files that a sparse checkout excludes: they are missing in the worktree, and not deleted.
 //!
-//! Source: gitformat-index(5), versions 2 to 4. The last one leaves out what a name has in common with the one before; git writes
-//! it for `feature.manyFiles`, as large repositories have it. Nothing is read of a split index.
+//! Source: gitformat-index(5), versions 2 to 4. Version 4 omits the common prefix of a name and its predecessor; git writes it
+//! with `feature.manyFiles`, as in large repositories. A split index is not supported.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use super::checkout::Checkout;
 use super::git::toplevel_of;
 use super::snapshot::normal;
 
-/// Times, device, inode, mode, owner and size.
+/// The length of times, device, inode, mode, owner and size in bytes.
 const STAT: usize = 40;
 const MODE: usize = 24;
 const HAS_MORE_FLAGS: u16 = 0x4000;
@@ -30,7 +30,7 @@ pub(super) fn check(root: &Utf8Path, paths: &[Utf8PathBuf]) -> Result<(), Source
     };
     let wanted: Vec<_> = paths.iter().map(|path| normal(&prefix.join(path))).collect();
     let is_wanted = |path: &String| {
-        // A folder stands for all that is in it.
+        // A folder includes all files in it.
         let path = path.trim_end_matches('/');
         wanted.iter().any(|wanted| {
             Utf8Path::new(path).starts_with(wanted) || Utf8Path::new(wanted).starts_with(path)
@@ -42,7 +42,7 @@ pub(super) fn check(root: &Utf8Path, paths: &[Utf8PathBuf]) -> Result<(), Source
     }
 }
 
-/// The names of the entries that are not checked out. `None` for an index that is not understood.
+/// The names of the entries that are not checked out. `None` for an unsupported index.
 fn skipped(bytes: &[u8], hash: usize) -> Option<Vec<String>> {
     let number = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
     let short = |at: usize| bytes.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes);
@@ -63,7 +63,7 @@ fn skipped(bytes: &[u8], hash: usize) -> Option<Vec<String>> {
         let length = bytes.get(name..)?.iter().position(|byte| *byte == 0)?;
         whole_name.truncate(whole_name.len().checked_sub(dropped)?);
         whole_name.extend_from_slice(&bytes[name..name + length]);
-        // A folder of a sparse index is always skipped.
+        // A folder of a sparse index is always excluded.
         let is_folder = number(at + MODE)? == 0o040_000;
         if more & SKIP_WORKTREE != 0 || is_folder {
             names.push(String::from_utf8_lossy(&whole_name).into_owned());
@@ -74,8 +74,8 @@ fn skipped(bytes: &[u8], hash: usize) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// A number in seven bits of each byte, the highest first. Each further byte adds one to what came before, so that no number
-/// has two forms. Source: gitformat-pack(5), offsets of deltas.
+/// A number with seven bits in each byte, the highest first. Each further byte adds one to the preceding value, so that no
+/// number has two encodings. Source: gitformat-pack(5), offsets of deltas.
 fn variable_width(bytes: &[u8], at: &mut usize) -> Option<usize> {
     let mut value = 0_usize;
     loop {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_checkout_leaves_nothing_out_and_a_deleted_file_is_deleted() {
+    fn a_complete_checkout_excludes_nothing_and_a_deleted_file_is_deleted() {
         let shop = shop();
         assert_eq!(error(&shop, "", &["m", "", "nowhere"]), None);
         std::fs::remove_file(shop.path().join("m/1.sql")).unwrap();
@@ -119,11 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sparse_checkout_is_an_error_for_what_is_read_alone() {
+    fn a_sparse_checkout_is_an_error_only_for_files_that_are_read() {
         let indexes = [&["--no-sparse-index"][..], &["--sparse-index"]];
         for (index, version) in indexes.iter().flat_map(|index| [(index, "2"), (index, "4")]) {
             let shop = shop();
-            // What has less in common with the name after it than a byte of seven bits says.
+            // The difference to the next name does not fit in the seven bits of one byte.
             let long = format!("m/{}.sql", "x".repeat(140));
             shop.write(&long, "long");
             shop.commit_all("a long name");
@@ -144,9 +144,9 @@ mod tests {
         }
     }
 
-    /// A file that a person hides from git is there all the same.
+    /// A file hidden from git by the user still exists.
     #[test]
-    fn a_file_that_is_there_is_not_left_out() {
+    fn an_existing_file_is_not_excluded() {
         let shop = shop();
         shop.git(&["update-index", "--skip-worktree", "m/1.sql"]);
         assert_eq!(error(&shop, "", &["m"]), None);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_compared_with_a_part_of_the_head() {
+    async fn a_base_is_not_compared_with_a_sparse_head() {
         let shop = shop();
         shop.git(&["sparse-checkout", "set", "other"]);
         for request in [BaseRequest::Default, BaseRequest::None] {

@@ -1,4 +1,4 @@
-//! Real git repositories in temporary folders, for the tests of this room.
+//! Real git repositories in temporary folders, for the tests of this module.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::model::Files as _;
 
-/// A repository that is gone after the test.
+/// A repository that is deleted after the test.
 pub(super) struct TestRepository {
     folder: TempDir,
 }
@@ -32,7 +32,7 @@ impl TestRepository {
         repository
     }
 
-    /// A clone through the same protocol as over the network.
+    /// A clone with the same protocol as over the network.
     pub(super) fn clone(&self, options: &[&str]) -> Self {
         let clone = Self { folder: tempfile::tempdir().unwrap() };
         let mut args = vec!["clone", "--quiet"];
@@ -43,7 +43,7 @@ impl TestRepository {
         clone
     }
 
-    /// What `actions/checkout` does for a pull request: one ref, so deep, on no branch.
+    /// A clone as by `actions/checkout` for a pull request: one ref, of this depth, on no branch.
     pub(super) fn checkout_action(&self, reference: &str, depth: u32) -> Self {
         let clone = Self::new();
         clone.git(&["remote", "add", "origin", &self.url()]);
@@ -76,7 +76,7 @@ impl TestRepository {
         self
     }
 
-    /// Commits a file, and gives the commit's hash.
+    /// Commits a file, and returns the commit's hash.
     pub(super) fn commit(&self, path: &str, text: &str) -> String {
         self.write(path, text);
         self.commit_all(path)
@@ -102,17 +102,17 @@ impl TestRepository {
         git_in(self.folder.path(), args)
     }
 
-    pub(super) fn asker(&self) -> Git {
+    pub(super) fn git_client(&self) -> Git {
         Git::discover_with(self.path(), "git".into()).unwrap().unwrap()
     }
 
-    /// Base and head of the project at the top, with the files below `m`.
+    /// Base and head of the project at the root, with the files below `m`.
     pub(super) async fn revisions(&self, request: &BaseRequest) -> Result<Revisions, SourceError> {
-        read_with(&self.asker(), request, &["m".into()]).await
+        read_with(&self.git_client(), request, &["m".into()]).await
     }
 }
 
-/// Free of the user's and the machine's configuration.
+/// Independent of the configuration of the user and the machine.
 pub(super) fn git_in(folder: &Path, args: &[&str]) -> String {
     git_with(folder, args, &[])
 }
@@ -136,7 +136,7 @@ fn git_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> String 
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
-/// All of a snapshot, as paths and texts.
+/// All files of a snapshot, as paths and texts.
 pub(super) fn contents(snapshot: &Snapshot) -> Vec<(Utf8PathBuf, String)> {
     let paths = snapshot.list("".into()).unwrap();
     let text = |path: &Utf8PathBuf| match snapshot.read(path) {
@@ -146,13 +146,13 @@ pub(super) fn contents(snapshot: &Snapshot) -> Vec<(Utf8PathBuf, String)> {
     paths.iter().map(|path| (path.clone(), text(path))).collect()
 }
 
-/// A host whose words are those of a real git, in the repository that others have cloned.
+/// A host that answers from a real git repository that others have cloned.
 #[derive(Debug)]
 pub(super) struct GitHost {
     pub(super) folder: Utf8PathBuf,
-    /// The listing of a whole commit is cut.
+    /// The listing of a whole commit is truncated.
     pub(super) is_big: bool,
-    /// All contents have this at their end.
+    /// All contents have this suffix.
     pub(super) noise: &'static str,
     pub(super) asked: Mutex<Vec<String>>,
 }
@@ -242,7 +242,7 @@ impl RepositoryHost for GitHost {
 
     fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, HostAnswer<Vec<u8>>> {
         self.note("blob");
-        // Not by text: its end must stay.
+        // Not as text: the end must not be trimmed.
         let output = std::process::Command::new("git")
             .current_dir(&self.folder)
             .args(["cat-file", "blob", hash])

@@ -1,4 +1,4 @@
-//! The files of a revision: from tree entries to a [`Snapshot`] that reads like the worktree.
+//! The files of a revision: converts tree entries to a [`Snapshot`] that reads like the worktree.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,13 +10,13 @@ use super::project_place::ProjectPlace;
 use super::snapshot::normal;
 use super::{Snapshot, SourceError};
 
-/// More hops than this are a circle. The kernel's own limit.
+/// A longer chain of symlinks is circular. The kernel's own limit.
 const MOST_HOPS: usize = 40;
 
 /// Reads the files at and below `paths` (relative to the project's root; empty for all of it) at a commit.
 ///
-/// Symlinks are followed within the tree; one that leads nowhere becomes a file that cannot be read. A path that the
-/// revision does not have simply has no files.
+/// Symlinks are followed within the tree; a dangling one becomes an unreadable file. A path that the revision does not have has
+/// no files.
 pub(super) async fn read(
     objects: &impl Objects,
     place: ProjectPlace<'_>,
@@ -34,12 +34,13 @@ pub(super) async fn read(
         })?;
         wanted.push((path, real));
     }
-    // The folders on the way, themselves included: one of them may be a symlink, or a submodule.
-    let ways: BTreeSet<String> = wanted.iter().flat_map(|(_, real)| ways(real)).collect();
-    let ways: Vec<String> = ways.into_iter().collect();
+    // The path and its ancestors: one of them may be a symlink, or a submodule.
+    let path_and_ancestors: BTreeSet<String> =
+        wanted.iter().flat_map(|(_, real)| path_and_ancestors(real)).collect();
+    let path_and_ancestors: Vec<String> = path_and_ancestors.into_iter().collect();
     let mut steps = Vec::new();
-    if !ways.is_empty() {
-        steps = objects.at(commit, &ways).await?;
+    if !path_and_ancestors.is_empty() {
+        steps = objects.at(commit, &path_and_ancestors).await?;
     }
     if let Some(step) = steps.iter().find(|step| step.kind == EntryKind::Submodule) {
         let path = wanted.iter().find(|(_, real)| Utf8Path::new(real).starts_with(&step.path));
@@ -53,7 +54,7 @@ pub(super) async fn read(
     let listed: Vec<String> = wanted.iter().map(|(_, real)| real.clone()).collect();
     let mut entries = objects.below(commit, if all { &[] } else { &listed }).await?;
     if steps.iter().chain(&entries).any(|entry| entry.kind == EntryKind::Symlink) {
-        // Symlinks may lead anywhere in the tree.
+        // Symlinks may point to any path in the tree.
         entries = objects.below(commit, &[]).await?;
     }
     let links = read_links(objects, &entries).await?;
@@ -74,7 +75,7 @@ pub(super) async fn read(
     Ok(snapshot.with_names(names(objects, place, commit).await))
 }
 
-/// All files and links of the project at a commit, by their paths in it, with their hashes. Contents are not read.
+/// All files and links of the project at a commit, by path, with their hashes. Contents are not read.
 async fn names(
     objects: &impl Objects,
     place: ProjectPlace<'_>,
@@ -94,7 +95,7 @@ async fn names(
     Ok(named.collect())
 }
 
-/// What symlinks point to, by their paths in the repository.
+/// The targets of symlinks, by their paths in the repository.
 async fn read_links(
     objects: &impl Objects,
     entries: &[Entry],
@@ -109,7 +110,7 @@ async fn read_links(
     Ok(links.iter().filter_map(|link| Some((link.path.clone(), target(link)?))).collect())
 }
 
-/// For each file of the project the one of the tree, or why it cannot be read.
+/// The tree's file for each file of the project, or why it cannot be read.
 fn locate(
     entries: &[Entry],
     links: &BTreeMap<String, String>,
@@ -140,7 +141,7 @@ fn locate(
                 }
                 EntryKind::File => Some(Ok(entry.blob())),
                 EntryKind::Symlink => follow(&tree, links, full),
-                // Not a file of this repository; what is in it cannot be known here.
+                // Not a file of this repository; its contents are unknown here.
                 EntryKind::Submodule | EntryKind::Directory => None,
             };
             if let Some(content) = content {
@@ -151,7 +152,7 @@ fn locate(
     contents
 }
 
-/// The file behind a symlink; `None` if that is a directory, which the worktree does not list either.
+/// The target file of a symlink; `None` if it is a directory, which the worktree does not list either.
 fn follow(
     tree: &BTreeMap<&str, &Entry>,
     links: &BTreeMap<String, String>,
@@ -172,7 +173,7 @@ fn follow(
         .then(|| Err(format!("it is a symlink to {target}, which is not in the base revision")))
 }
 
-/// Where a path of the repository leads when all symlinks on it are followed.
+/// The path after following all symlinks in it.
 fn resolve(links: &BTreeMap<String, String>, path: &str) -> Result<String, String> {
     let mut done: Vec<String> = Vec::new();
     let mut todo: VecDeque<String> = path.split('/').map(str::to_owned).collect();
@@ -202,7 +203,7 @@ fn resolve(links: &BTreeMap<String, String>, path: &str) -> Result<String, Strin
     Ok(done.join("/"))
 }
 
-/// A path with its `..` worked out, or `None` if it leaves the repository.
+/// A path with `..` resolved, or `None` if it leaves the repository.
 fn in_repository(path: &Utf8Path) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.components() {
@@ -217,11 +218,11 @@ fn in_repository(path: &Utf8Path) -> Option<String> {
 }
 
 /// `a/b/c` as `a`, `a/b`, `a/b/c`.
-fn ways(path: &str) -> impl Iterator<Item = String> {
+fn path_and_ancestors(path: &str) -> impl Iterator<Item = String> {
     Utf8Path::new(path)
         .ancestors()
-        .filter(|way| !way.as_str().is_empty())
-        .map(|way| way.as_str().to_owned())
+        .filter(|path| !path.as_str().is_empty())
+        .map(|path| path.as_str().to_owned())
         .collect::<Vec<_>>()
         .into_iter()
 }
@@ -250,12 +251,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reads_only_what_was_asked_for_and_reads_it_exactly() {
+    async fn reads_only_requested_files_and_reads_them_exactly() {
         let repository = TestRepository::new();
         repository.write("m/1.sql", "one\r\n\n").write("m/sub/2.sql", "").write("m2/3.sql", "x");
         repository.write("sqlx.toml", "[migrate]").write("other.sql", "");
         repository.commit_all("files");
-        let files = snapshot(&repository.asker(), &["./m/", "sqlx.toml", "nowhere"]).await.unwrap();
+        let files =
+            snapshot(&repository.git_client(), &["./m/", "sqlx.toml", "nowhere"]).await.unwrap();
         assert_eq!(
             contents(&files),
             [
@@ -264,20 +266,20 @@ mod tests {
                 ("sqlx.toml".into(), "[migrate]".into())
             ]
         );
-        let all = snapshot(&repository.asker(), &[""]).await.unwrap();
+        let all = snapshot(&repository.git_client(), &[""]).await.unwrap();
         assert_eq!(contents(&all).len(), 5);
-        assert!(snapshot(&repository.asker(), &[]).await.unwrap().is_empty());
+        assert!(snapshot(&repository.git_client(), &[]).await.unwrap().is_empty());
     }
 
     #[tokio::test]
-    async fn names_of_all_kinds_are_the_worktrees() {
+    async fn names_of_all_kinds_equal_those_of_the_worktree() {
         let repository = TestRepository::new();
         for name in ["1 a b.sql", "2 o'neill \"x\".sql", "3_søn_ü.sql", "4_a\nb.sql", "5_\t.sql"]
         {
             repository.write(&format!("m/{name}"), name);
         }
         repository.commit_all("files");
-        let files = snapshot(&repository.asker(), &["m"]).await.unwrap();
+        let files = snapshot(&repository.git_client(), &["m"]).await.unwrap();
         let worktree = Worktree::new(repository.path());
         let listed = worktree.list("m".into()).unwrap();
         assert_eq!(files.list("m".into()).unwrap(), listed);
@@ -288,12 +290,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_are_what_a_checkout_writes() {
+    async fn files_equal_those_that_a_checkout_writes() {
         let repository = TestRepository::new();
         repository.write(".gitattributes", "*.sql text eol=crlf\nlf.sql text eol=lf\n");
         let names = ["1.sql", "2 a b.sql", " 3.sql", "4_a\nb.sql", "\t5.sql", "6.sql\r", "7 .sql "];
         for name in names {
-            // The top too: there a name begins with what git takes for the end of the hash.
+            // Also at the root: there the name begins with characters that git reads as the end of the hash.
             repository.write(&format!("m/{name}"), "a\nb\n").write(name, "a\nb\n");
         }
         repository.write("m/lf.sql", "a\nb\n");
@@ -303,7 +305,7 @@ mod tests {
         names.iter().for_each(|name| fs::remove_file(repository.path().join(name)).unwrap());
         repository.git(&["checkout", "--quiet", "--", "."]);
 
-        let files = snapshot(&repository.asker(), &[""]).await.unwrap();
+        let files = snapshot(&repository.git_client(), &[""]).await.unwrap();
         let worktree = Worktree::new(repository.path());
         for path in files.list("".into()).unwrap() {
             assert_eq!(files.read(&path).unwrap(), worktree.read(&path).unwrap(), "{path:?}");
@@ -314,12 +316,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn line_ends_are_those_of_the_configuration_and_of_the_revisions_attributes() {
+    async fn line_ends_follow_the_configuration_and_the_revisions_attributes() {
         let repository = TestRepository::new();
         repository.commit("1.sql", "a\n");
-        let git = repository.asker();
+        let git = repository.git_client();
         assert_eq!(text(&snapshot(&git, &[""]).await.unwrap(), "1.sql"), "a\n");
-        // What the worktree has by now says nothing about the revision.
+        // The current worktree does not affect the revision.
         repository.write(".gitattributes", "*.sql text eol=crlf");
         assert_eq!(text(&snapshot(&git, &[""]).await.unwrap(), "1.sql"), "a\n");
         fs::remove_file(repository.path().join(".gitattributes")).unwrap();
@@ -328,17 +330,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_is_no_text_is_listed_and_not_read() {
+    async fn a_name_that_is_not_utf8_is_listed_and_not_read() {
         let repository = TestRepository::new();
         fs::write(repository.path().as_std_path().join(OsStr::from_bytes(b"\xff.sql")), "")
             .unwrap();
         repository.commit_all("files");
-        let files = snapshot(&repository.asker(), &[""]).await.unwrap();
+        let files = snapshot(&repository.git_client(), &[""]).await.unwrap();
         assert!(text(&files, "\u{fffd}.sql").contains("not UTF-8"));
     }
 
     #[tokio::test]
-    async fn a_project_in_a_sub_folder_has_paths_of_its_own() {
+    async fn a_project_in_a_subfolder_has_its_own_paths() {
         let repository = TestRepository::new();
         repository.write("apps/shop/m/1.sql", "one").write("apps/lib/m/2.sql", "two");
         repository.write("m/3.sql", "not the project's");
@@ -370,7 +372,7 @@ mod tests {
         link("db/m", "m");
         repository.commit_all("files");
 
-        let files = snapshot(&repository.asker(), &["m"]).await.unwrap();
+        let files = snapshot(&repository.git_client(), &["m"]).await.unwrap();
         let listed = Worktree::new(repository.path()).list("m".into()).unwrap();
         assert_eq!(files.list("m".into()).unwrap(), listed, "no folder by symlink, all else");
         assert_eq!(text(&files, "m/0.sql"), "zero");
@@ -382,24 +384,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_submodule_is_named_where_it_is_wanted_and_passed_over_elsewhere() {
+    async fn a_submodule_is_reported_if_requested_and_ignored_elsewhere() {
         let library = TestRepository::new();
         library.commit("m/1.sql", "one");
         let repository = TestRepository::new();
         let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add"];
         git_in(repository.path().as_std_path(), &[&add[..], &[&library.url(), "sub"]].concat());
         repository.commit("m/2.sql", "two");
-        let error = snapshot(&repository.asker(), &["sub/m"]).await.unwrap_err().to_string();
+        let error = snapshot(&repository.git_client(), &["sub/m"]).await.unwrap_err().to_string();
         assert!(error.starts_with("sub/m is in a submodule (sub)"), "{error}");
-        let files = snapshot(&repository.asker(), &[""]).await.unwrap();
+        let files = snapshot(&repository.git_client(), &[""]).await.unwrap();
         assert_eq!(files.list("".into()).unwrap(), [".gitmodules", "m/2.sql"]);
-        // Beside what is wanted, in a folder on the way to it.
+        // Next to a requested path, in a folder above it.
         git_in(
             repository.path().as_std_path(),
             &[&add[..], &[&library.url(), "m/beside"]].concat(),
         );
         repository.commit("m/3/4.sql", "four");
-        let files = snapshot(&repository.asker(), &["m/3"]).await.unwrap();
+        let files = snapshot(&repository.git_client(), &["m/3"]).await.unwrap();
         assert_eq!(files.list("".into()).unwrap(), ["m/3/4.sql"]);
     }
 

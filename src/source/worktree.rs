@@ -1,4 +1,4 @@
-//! Files on disk, as they are now: the head of a run, uncommitted changes included.
+//! The current files on disk: the head of a run, including uncommitted changes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,14 +13,14 @@ use super::git::toplevel_of;
 use super::sparse;
 use crate::model::{Files, FilesError};
 
-/// The files below a project's root. Symlinks lead to other files of the checkout, and to nothing else: whoever opens a
-/// pull request decides where they lead, and the report prints what is there.
+/// The files below a project's root. Symlinks may only point to other files of the checkout: the author of a pull request
+/// controls their targets, and the report prints the contents.
 #[derive(Debug, Clone)]
 pub(crate) struct Worktree {
     root: Utf8PathBuf,
-    /// The git checkout, or the project where there is none: a real path.
+    /// The real path of the git checkout, or of the project if there is none.
     bounds: Utf8PathBuf,
-    /// What was listed and read: a sparse checkout must not have left out any of it.
+    /// The paths that were listed and read: a sparse checkout must not have excluded any of them.
     looked_at: Arc<Mutex<BTreeSet<Utf8PathBuf>>>,
 }
 
@@ -28,15 +28,15 @@ impl Worktree {
     /// `root` is the project's root, absolute.
     pub(crate) fn new(root: impl Into<Utf8PathBuf>) -> Self {
         let root = root.into();
-        // A root that is not there has no files either.
+        // A root that does not exist has no files either.
         let real = root.canonicalize_utf8().unwrap_or_else(|_| root.clone());
         let bounds = toplevel_of(&real).unwrap_or(&real).to_owned();
         Self { root, bounds, looked_at: Arc::default() }
     }
 
     /// # Errors
-    /// If a file that was read, or a folder that was listed, is not there as the commit has it, since the checkout is a sparse one.
-    /// The top of the project does not count: it is not listed for the sake of all that is below.
+    /// If a sparse checkout excludes a file that was read, or a part of a folder that was listed. The root of the project does
+    /// not count: it is not listed for all files below.
     pub(crate) fn check_sparse(&self) -> Result<(), SourceError> {
         let looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         let paths: Vec<_> = looked_at.iter().filter(|path| *path != "").cloned().collect();
@@ -58,7 +58,7 @@ impl Worktree {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(failure(path, &error)),
         };
-        // Git's own folder is no part of the checkout, and may hold credentials.
+        // The git folder is not a part of the checkout, and may contain credentials.
         let is_inside = real
             .strip_prefix(&self.bounds)
             .is_ok_and(|inside| inside.components().all(|part| part.as_os_str() != ".git"));
@@ -73,7 +73,7 @@ impl Worktree {
         Err(FilesError { path: path.to_owned(), reason })
     }
 
-    /// Adds the files of one directory, and of those below it that are no symlinks (a symlink could lead in a circle).
+    /// Adds the files of a directory and its subdirectories, except symlinks, which could be circular.
     fn walk(&self, directory: &Utf8Path, found: &mut Vec<Utf8PathBuf>) -> Result<(), FilesError> {
         let fail = |error: &io::Error| failure(directory, error);
         let entries = match fs::read_dir(self.root.join(directory)) {
@@ -87,7 +87,7 @@ impl Worktree {
                 path: directory.to_owned(),
                 reason: format!("the file name {name:?} in it is not UTF-8"),
             })?;
-            // In a submodule or a linked worktree `.git` is a file; neither is the project's.
+            // In a submodule or a linked worktree `.git` is a file; it never belongs to the project.
             if name == ".git" {
                 continue;
             }
@@ -102,7 +102,7 @@ impl Worktree {
         Ok(())
     }
 
-    /// True for a symlink to nowhere too: it is listed, so that reading it tells what is wrong.
+    /// Also true for a dangling symlink: it is listed, so that reading it reports the problem.
     fn is_no_directory(&self, path: &Utf8Path) -> bool {
         fs::metadata(self.root.join(path)).map_or(true, |target| target.is_file())
     }
@@ -115,7 +115,7 @@ impl Files for Worktree {
     }
 
     fn list(&self, directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>, FilesError> {
-        // The paths begin with `directory` as it was given, less `.` and doubled slashes.
+        // The paths begin with `directory` as given, without `.` and doubled slashes.
         let directory = Utf8PathBuf::from(super::snapshot::normal(directory));
         self.note(&directory);
         let mut found = Vec::new();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_files_at_any_depth_by_bytes_and_leaves_git_out() {
+    fn lists_files_at_any_depth_by_bytes_without_git() {
         let folder = Folder::new(&[
             ("m/10_ü.sql", ""),
             ("m/1 a'b\".sql", ""),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_no_error() {
+    fn a_missing_file_is_not_an_error() {
         let folder = Folder::new(&[("file", "text")]);
         let files = folder.worktree();
         assert_eq!(files.list("nowhere".into()).unwrap(), Vec::<Utf8PathBuf>::new());
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn symlinks_are_the_files_that_they_point_to() {
+    fn symlinks_read_as_their_targets() {
         let folder = Folder::new(&[("real/1.sql", "one"), ("m/0.sql", "")]);
         let root = folder.path();
         symlink("../real/1.sql", root.join("m/1.sql")).unwrap();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn symlinks_stay_in_the_checkout_and_out_of_gits_folder() {
+    fn symlinks_cannot_leave_the_checkout_or_enter_the_git_folder() {
         let outside = Folder::new(&[("secret.sql", "secret"), ("m/1.sql", "secret")]);
         let folder =
             Folder::new(&[(".git/config", "token"), ("lib/1.sql", "one"), ("project/m/0.sql", "")]);
@@ -253,9 +253,9 @@ mod tests {
             );
         }
         assert!(files.list("linked".into()).is_err());
-        assert_eq!(files.list("m".into()).unwrap().len(), 4, "reading tells what is wrong");
+        assert_eq!(files.list("m".into()).unwrap().len(), 4, "reading reports the problem");
 
-        // Without git the project is all there is.
+        // Without git the project is the boundary.
         fs::remove_dir_all(folder.path().join(".git")).unwrap();
         let error = Worktree::new(root).read("m/1.sql".into()).unwrap_err().to_string();
         assert!(error.contains("only files of"), "{error}");

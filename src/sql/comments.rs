@@ -1,36 +1,35 @@
-//! The comments of a script, and where its SQL stands between them: for checks that read what an author wrote to people
-//! or to a tool.
+//! The comments of a script and the positions of its SQL: for checks that read what an author wrote for people or for a tool.
 
 use squawk_lexer::TokenKind;
 
 use super::split::{Dialect, split};
 use super::tokens::tokens;
 
-/// A comment. Lines that begin with `#` or `//` count as comments here: other tools write them, and to the server they are
+/// A comment. Lines that begin with `#` or `//` also count as comments: other tools write them, and the server rejects them as
 /// syntax errors.
 #[derive(Debug, Clone)]
 pub(crate) struct SqlComment<'t> {
     /// The text with its delimiters.
     pub(crate) text: &'t str,
-    /// Its first byte in the script.
+    /// The offset of its first byte in the script.
     pub(crate) at: usize,
-    /// Nothing but space stands on its lines.
-    pub(crate) stands_alone: bool,
-    /// It is part of a statement: tokens of the same statement stand before and behind it.
+    /// Its lines contain nothing else except whitespace.
+    pub(crate) is_alone_on_its_lines: bool,
+    /// It is part of a statement: tokens of the same statement precede and follow it.
     pub(crate) in_statement: bool,
 }
 
-/// Comments and code of a script.
+/// The comments and the code of a script.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outline<'t> {
     /// In the order of the script.
     pub(crate) comments: Vec<SqlComment<'t>>,
-    /// The first byte of each token that is neither space, comment nor semicolon.
+    /// The offset of each token that is neither whitespace, comment nor semicolon.
     pub(crate) code: Vec<usize>,
 }
 
 impl SqlComment<'_> {
-    /// The first byte behind it.
+    /// The offset after its last byte.
     pub(crate) fn end(&self) -> usize {
         self.at + self.text.len()
     }
@@ -46,14 +45,14 @@ impl SqlComment<'_> {
 }
 
 impl Outline<'_> {
-    /// Some code stands in these bytes.
+    /// Whether these bytes contain code.
     pub(crate) fn has_code(&self, from: usize, to: usize) -> bool {
         let first = self.code.partition_point(|at| *at < from);
         self.code.get(first).is_some_and(|at| *at < to)
     }
 }
 
-/// Reads a script.
+/// Parses a script.
 pub(crate) fn outline(text: &str) -> Outline<'_> {
     let mut outline = Outline::default();
     let mut from = 0;
@@ -72,7 +71,7 @@ pub(crate) fn outline(text: &str) -> Outline<'_> {
     outline
 }
 
-/// Reads on from a byte, until the end (`None`) or the end of a line that is a comment to other tools alone.
+/// Parses from a byte until the end (`None`) or the end of a line that only other tools treat as a comment.
 fn run<'t>(text: &'t str, from: usize, outline: &mut Outline<'t>) -> Option<usize> {
     for token in tokens(text, from) {
         let (start, end) = (token.range.start, token.range.end);
@@ -80,7 +79,7 @@ fn run<'t>(text: &'t str, from: usize, outline: &mut Outline<'t>) -> Option<usiz
             outline.comments.push(SqlComment {
                 text: text[start..end].trim_end_matches(['\r', '\n']),
                 at: start,
-                stands_alone: stands_alone(text, start, end),
+                is_alone_on_its_lines: is_alone_on_its_lines(text, start, end),
                 in_statement: false,
             });
         };
@@ -98,7 +97,7 @@ fn run<'t>(text: &'t str, from: usize, outline: &mut Outline<'t>) -> Option<usiz
     None
 }
 
-/// To MySQL, Play or MyBatis.
+/// Line comments of MySQL, Play or MyBatis.
 fn is_line_comment(rest: &str) -> bool {
     rest.starts_with('#') || rest.starts_with("//")
 }
@@ -107,7 +106,7 @@ fn begins_line(text: &str, at: usize) -> bool {
     text[..at].rsplit('\n').next().is_none_or(|before| before.trim().is_empty())
 }
 
-fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+fn is_alone_on_its_lines(text: &str, start: usize, end: usize) -> bool {
     let behind = text[end..].split('\n').next().is_none_or(|behind| behind.trim().is_empty());
     let is_line = !text[start..end].starts_with("/*");
     (is_line || behind) && begins_line(text, start)
@@ -118,12 +117,13 @@ mod tests {
     use super::*;
 
     fn alone(text: &str) -> Vec<(&str, bool)> {
-        let comments = outline(text).comments.into_iter().filter(|comment| comment.stands_alone);
+        let comments =
+            outline(text).comments.into_iter().filter(|comment| comment.is_alone_on_its_lines);
         comments.map(|comment| (comment.text, comment.in_statement)).collect()
     }
 
     #[test]
-    fn comments_are_told_from_strings_and_from_what_stands_behind_code() {
+    fn comments_are_distinguished_from_strings_and_from_comments_after_code() {
         assert_eq!(
             alone("-- a\nselect '-- b' -- c\n, $$\n-- d\n$$;\r\n/* e */\r\n/* f */ select 1;"),
             [("-- a", false), ("/* e */", false)]
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_are_no_comments() {
+    fn operators_are_not_comments() {
         assert_eq!(outline("select 5 # 3, 4 // 2;").comments.len(), 0);
     }
 }

@@ -1,20 +1,20 @@
-//! Errors inside a DO block: the server gives no position for them, but a line of the block's body.
+//! Errors inside a DO block: the server reports no position for them, but a line of the block's body.
 
 use squawk_lexer::{LiteralKind, TokenKind};
 
 use super::tokens::tokens;
 
-/// The line in the body of the outermost DO block that the server's call stack (the field `CONTEXT`) names, from 1.
+/// The line, from 1, in the body of the outermost DO block in the server's call stack (the field `CONTEXT`).
 ///
-/// The stack has an entry a line, innermost first, and a DO block is `inline_code_block` in it
-/// (`plpgsql_exec_error_callback` in PostgreSQL's `pl_exec.c`).
+/// The stack has one entry per line, innermost first, and names a DO block `inline_code_block` (`plpgsql_exec_error_callback`
+/// in PostgreSQL's `pl_exec.c`).
 pub(crate) fn do_block_line(context: &str) -> Option<usize> {
     let entry = context.lines().rev().find(|entry| entry.contains("inline_code_block line "))?;
     let (_, rest) = entry.split_once("inline_code_block line ")?;
     rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
 }
 
-/// The byte offset in a DO statement at which line `line` of its body begins, spaces aside.
+/// The byte offset in a DO statement of the first non-blank character of line `line` of its body.
 pub(crate) fn do_block_offset(statement: &str, line: usize) -> Option<usize> {
     let body = tokens(statement, 0).find(|token| {
         matches!(
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn other_stacks_name_no_line() {
+    fn other_stacks_have_no_line() {
         assert_eq!(do_block_line("PL/pgSQL function f() line 9 at RAISE"), None);
         assert_eq!(do_block_offset("DO", 1), None);
     }

@@ -1,4 +1,4 @@
-//! What a script makes under `IF NOT EXISTS`, so that a catalog can tell whether it was skipped.
+//! The objects that a script creates with `IF NOT EXISTS`, so that a catalog shows whether they were skipped.
 
 use std::ops::Range;
 
@@ -6,29 +6,29 @@ use super::quote::quote_identifier;
 use super::split::{Dialect, split};
 use super::words::{SqlWord, words};
 
-/// All guards of a script.
+/// All `IF NOT EXISTS` guards of a script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Guards {
-    /// Those of which a catalog tells whether they were there before.
+    /// Guarded objects whose existence can be read from a catalog.
     pub(crate) objects: Vec<GuardedObject>,
-    /// There are others: of other kinds, or in the body of a block or function, or in a string.
+    /// Whether there are other guards: of other kinds, in the body of a block or function, or in a string.
     pub(crate) has_others: bool,
 }
 
-/// Something that is made only if nothing of its name is there.
+/// An object that is created only if its name is unused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GuardedObject {
     /// The statement's bytes in the script.
     pub(crate) statement: Range<usize>,
-    /// Of the relation: quoted, with its schema where the script names one.
+    /// The relation: quoted, with its schema if the script names one.
     pub(crate) relation: String,
-    /// Of that relation, where it is about a column.
+    /// The column of the relation, if the guard is for a column.
     pub(crate) column: Option<String>,
-    /// The server's words if it skips the statement.
+    /// The server's notice when it skips the statement.
     pub(crate) notice: String,
 }
 
-/// What has no shape that could differ.
+/// Kinds of objects without a shape to compare.
 const WITHOUT_SHAPE: [&str; 2] = ["EXTENSION", "SCHEMA"];
 const RELATIONS: [&str; 5] = ["TABLE", "SEQUENCE", "VIEW", "INDEX", "CONCURRENTLY"];
 
@@ -47,7 +47,7 @@ pub(crate) fn guards(script: &str) -> Guards {
     guards
 }
 
-/// A string, or a body in dollar quotes.
+/// Whether a string or a dollar-quoted body contains a guard.
 fn has_guard(literal: &str) -> bool {
     let is_literal = literal.contains(['\'', '$']) && literal.len() > 1;
     let mut rest = if is_literal { literal } else { "" };
@@ -57,7 +57,7 @@ fn has_guard(literal: &str) -> bool {
             part.is_some_and(|part| part.eq_ignore_ascii_case(word))
         };
         let starts = same(parts.next(), "if") && same(parts.next(), "not");
-        // With a parenthesis behind it, it is a condition of PL/pgSQL's.
+        // Before a parenthesis, it is a condition of PL/pgSQL.
         let is_guard =
             same(parts.next(), "exists") && parts.next().is_some_and(|part| !part.starts_with('('));
         if starts && is_guard {
@@ -97,7 +97,7 @@ fn relation(all: &[SqlWord<'_>], at: usize) -> Option<GuardMatch> {
     let bare = name.last()?.clone();
     let is_index = all[..at].iter().any(|word| word.is("INDEX"));
     if is_index && name.len() == 1 && all.get(next).is_some_and(|word| word.is("ON")) {
-        // An index is in the schema of its table.
+        // An index is created in the schema of its table.
         let table = next + 1 + usize::from(all.get(next + 1).is_some_and(|word| word.is("ONLY")));
         let (table, _) = qualified(all, table)?;
         name.splice(0..0, table[..table.len() - 1].iter().cloned());
@@ -120,7 +120,7 @@ fn column(all: &[SqlWord<'_>], at: usize) -> Option<GuardMatch> {
     Some((quoted(&table), Some(name), notice))
 }
 
-/// The parts of a name, and the index of the word behind it.
+/// The parts of a name, and the index of the word after it.
 fn qualified(all: &[SqlWord<'_>], at: usize) -> Option<(Vec<String>, usize)> {
     let mut parts = vec![all.get(at)?.identifier()?.into_owned()];
     let mut next = at + 1;
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn relations_and_columns_are_found_as_the_script_names_them() {
+    fn guarded_relations_and_columns_are_found() {
         for (script, expected) in [
             ("CREATE TABLE IF NOT EXISTS t (a int);", vec!["\"t\""]),
             ("create unlogged table if not exists S.\"T\" ()", vec!["\"s\".\"T\""]),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_catalog_cannot_tell_is_said_to_be_there() {
+    fn guards_that_a_catalog_cannot_decide_are_reported_as_others() {
         for script in [
             "DO $$ BEGIN CREATE TABLE IF NOT EXISTS t (); END $$",
             "SELECT f('create table IF  not\nexists t ()')",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_notice_is_the_servers() {
+    fn the_notice_equals_the_servers() {
         let of = |script| guards(script).objects[0].notice.clone();
         assert_eq!(
             of("CREATE TABLE IF NOT EXISTS s.t ()"),

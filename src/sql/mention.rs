@@ -1,14 +1,14 @@
-//! Which statement of a script names an object.
+//! Finds the statement of a script that names an object.
 
 use std::ops::Range;
 
 use super::split::{Dialect, split};
 use super::tokens::{SqlToken, tokens};
 
-/// The bytes of the first statement that has each of `names` as a word: as an identifier, or within a string or a body in
-/// dollar quotes. Comments name nothing.
+/// The bytes of the first statement that contains each of `names` as a word: as an identifier, or in a string or dollar-quoted
+/// body. Comments are ignored.
 pub(crate) fn first_mention(script: &str, names: &[String]) -> Option<Range<usize>> {
-    // A cheap look before statements are split.
+    // A cheap test before statements are split.
     if names.is_empty() || !names.iter().all(|name| has_word(script, name)) {
         return None;
     }
@@ -25,7 +25,7 @@ fn mentions_all(statement: &str, names: &[String]) -> bool {
     names.iter().all(|name| code.iter().any(|token| has_word(token, name)))
 }
 
-/// `name` stands in `text`, and is not a part of a longer word.
+/// Whether `text` contains `name`, not as part of a longer word.
 fn has_word(text: &str, name: &str) -> bool {
     let (text, name) = (text.to_lowercase(), name.to_lowercase().replace('"', "\"\""));
     let goes_on = |c: char| c.is_alphanumeric() || c == '_';
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_statement_that_names_all_of_it_is_found() {
+    fn the_first_statement_with_all_names_is_found() {
         let script = "-- email_key\nALTER TABLE a ADD b int;\nALTER TABLE a ADD CONSTRAINT Email_Key UNIQUE (b);\n";
         let second = "ALTER TABLE a ADD CONSTRAINT Email_Key UNIQUE (b);";
         assert_eq!(mention(script, &["a", "email_key"]), Some(second));

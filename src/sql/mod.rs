@@ -1,4 +1,4 @@
-//! What has to be known about SQL text without a server: where statements begin and end, positions, quoting.
+//! Analysis of SQL text without a server: statement boundaries, positions, quoting, effects.
 
 mod comments;
 mod do_block;

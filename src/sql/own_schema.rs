@@ -1,16 +1,15 @@
-//! References to one schema, in code that PostgreSQL has rendered, made independent of its name.
+//! Replaces references to one schema in code rendered by PostgreSQL, so that the code is independent of the schema's name.
 //!
-//! As PostgreSQL renders code, a schema's name can stand in two places: as an identifier in front of a dot, and in a string
-//! that is cast to one of the types of object identifiers (`'acme.seq'::regclass`). All other strings are data. What this
-//! cannot tell is a schema from a table, or an alias, of the same name, in `acme.id`; so it is not to be asked where
-//! PostgreSQL can leave the schema out itself.
+//! In such code, a schema's name occurs in two positions: as an identifier before a dot, and in a string that is cast to an
+//! object identifier type (`'acme.seq'::regclass`). All other strings are data. The text does not distinguish a schema from a
+//! table or alias of the same name in `acme.id`, so use this only if PostgreSQL cannot omit the schema itself.
 
 use super::words::{SqlWord, words};
 
-/// What stands for the schema. No identifier is rendered like that.
+/// Placeholder for the schema. PostgreSQL renders no identifier like this.
 pub(crate) const OWN_SCHEMA: &str = "{schema}";
 
-/// Types whose values are written with a schema: PostgreSQL's manual, "Object Identifier Types".
+/// Types whose values contain a schema: PostgreSQL's manual, "Object Identifier Types".
 const OF_OBJECTS: [&str; 10] = [
     "regclass",
     "regcollation",
@@ -24,7 +23,7 @@ const OF_OBJECTS: [&str; 10] = [
     "regtype",
 ];
 
-/// `code` with [`OWN_SCHEMA`] wherever it names `schema`.
+/// `code` with [`OWN_SCHEMA`] instead of each reference to `schema`.
 pub(crate) fn without_own_schema(code: &str, schema: &str) -> String {
     let all: Vec<SqlWord<'_>> = words(code).collect();
     let mut made = String::with_capacity(code.len());
@@ -73,7 +72,7 @@ mod tests {
     use crate::sql::quote_identifier;
 
     #[test]
-    fn only_what_names_the_schema_is_replaced() {
+    fn only_references_to_the_schema_are_replaced() {
         for (code, expected) in [
             ("acme.f(x)", "{schema}.f(x)"),
             ("\"acme\".\"F\"(x)", "{schema}.\"F\"(x)"),
@@ -97,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_name_does_not_matter(
+        fn the_result_does_not_depend_on_the_name(
             one in "[^\u{0}{}]{1,20}",
             two in "[^\u{0}{}]{1,20}",
             parts in proptest::collection::vec(0..7_usize, 0..12),
@@ -122,7 +121,7 @@ mod tests {
         }
 
         #[test]
-        fn what_does_not_name_it_stays(code in "(?s)[a-z'\".:; $\\\\(E\n-]{0,60}") {
+        fn text_without_a_reference_is_unchanged(code in "(?s)[a-z'\".:; $\\\\(E\n-]{0,60}") {
             prop_assert_eq!(without_own_schema(&code, "Not there"), code);
         }
     }

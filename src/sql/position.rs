@@ -1,27 +1,27 @@
-//! From a byte of a text to its line and column, and the lines around it.
+//! Converts byte offsets of a text to lines, columns and excerpts.
 
 use crate::model::{Excerpt, Place, Script};
 
-/// How many characters of a line an excerpt keeps, the marks where it is cut included.
+/// The maximum number of characters of a line in an excerpt, including the marks at cuts.
 const WIDTH: usize = 200;
 
-/// How many of them stand before the place in a line that is cut at its beginning.
+/// The number of characters kept before the position in a line that is cut at its beginning.
 const BEFORE: usize = 80;
 
-/// The lines that an excerpt shows before and after the one it is about.
+/// The number of lines in an excerpt before and after the line of the position.
 const AROUND: usize = 2;
 
-/// The line and column of any byte of a text, in time that grows with the length of one line alone.
+/// Finds the line and column of any byte of a text, in time proportional to the length of one line.
 ///
-/// A line ends with LF; a CR before it is part of the line break.
+/// A line ends with LF; a preceding CR is part of the line break.
 #[derive(Debug, Clone)]
 pub(crate) struct LineIndex<'t> {
     text: &'t str,
-    /// The first byte of each line.
+    /// The offset of the first byte of each line.
     starts: Vec<usize>,
 }
 
-/// A place in a text, as a report shows it.
+/// A position in a text, as shown in a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spot {
     /// From 1.
@@ -38,8 +38,8 @@ impl<'t> LineIndex<'t> {
         Self { text, starts }
     }
 
-    /// The line, and the column in characters, of the character at or around byte `offset`; both from 1. The end of the
-    /// text is a place too, and so (for those who count wrongly) is anything behind it.
+    /// The line, and the column in characters, of the character at or around byte `offset`; both from 1. The end of the text is
+    /// a valid position, and an offset after it counts as the end.
     pub(crate) fn line_column(&self, offset: usize) -> (usize, usize) {
         let offset = self.text.floor_char_boundary(offset);
         let line = self.starts.partition_point(|start| *start <= offset);
@@ -47,7 +47,7 @@ impl<'t> LineIndex<'t> {
         (line, column)
     }
 
-    /// A line's text, without its line break. `None` where there is no such line; it counts from 1.
+    /// The text of a line, counted from 1, without its line break. `None` if there is no such line.
     pub(crate) fn line(&self, line: usize) -> Option<&'t str> {
         let start = *self.starts.get(line.checked_sub(1)?)?;
         let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
@@ -55,47 +55,47 @@ impl<'t> LineIndex<'t> {
         Some(text.strip_suffix('\r').unwrap_or(text))
     }
 
-    /// Line `line` with up to `around` lines before and after it. Lines are cut at 200 characters; `line` so that
-    /// `column` stays in it.
+    /// Line `line` with up to `around` lines before and after it. Lines are cut at 200 characters, `line` so that `column`
+    /// remains visible.
     fn excerpt(&self, line: usize, column: usize, around: usize) -> Excerpt {
         let first_line = line.saturating_sub(around).max(1);
         let mut last = line.saturating_add(around).min(self.starts.len());
-        // The nothing behind the last line break is a line only for those who point at it.
+        // The empty line after the last line break is included only if the position is in it.
         if last > line && last == self.starts.len() && self.text.ends_with('\n') {
             last -= 1;
         }
         let start = self.line(line).map_or(0, |text| cut_at(text, column));
         let cut = |number| Some(cut(self.line(number)?, if number == line { start } else { 0 }));
         let lines = (first_line..=last).filter_map(cut).collect();
-        // The mark takes the place of one character.
+        // The mark at the cut replaces one character.
         Excerpt { first_line, lines, shift: start.saturating_sub(1) }
     }
 
-    /// All that a report shows of the place at byte `offset`.
+    /// Line, column and excerpt at byte `offset`.
     pub(crate) fn spot(&self, offset: usize) -> Spot {
         let (line, column) = self.line_column(offset);
         Spot { line, column, excerpt: self.excerpt(line, column, AROUND) }
     }
 }
 
-/// Line, column, and the lines around byte `offset` of `text`. For one place; for several make a [`LineIndex`].
+/// Line, column and excerpt at byte `offset` of `text`. For several positions create a [`LineIndex`].
 pub(crate) fn excerpt_at(text: &str, offset: usize) -> Spot {
     LineIndex::new(text).spot(offset)
 }
 
-/// The place at byte `offset` of a script's file, with its lines.
+/// The position and excerpt at byte `offset` of a script's file.
 pub(crate) fn place_in(script: &Script, offset: usize) -> Place {
     let Spot { line, column, excerpt } = excerpt_at(script.file_text(), offset);
     Place { path: script.path().to_owned(), line, column: Some(column), excerpt: Some(excerpt) }
 }
 
-/// How many characters of a line have to go at its beginning (none, or more than one), so that `column` can be seen.
+/// The number of characters to cut at the beginning of a line (none, or more than one), so that `column` is visible.
 fn cut_at(line: &str, column: usize) -> usize {
-    // A place at the very end has no character.
+    // The position at the end of the text has no character.
     if column < WIDTH || line.chars().nth(WIDTH).is_none() { 0 } else { column - BEFORE }
 }
 
-/// The line from character `start` on.
+/// The line from character `start` on, cut at its end.
 fn cut(line: &str, start: usize) -> String {
     let (mark, rest) = match line.char_indices().nth(start) {
         Some((at, _)) if start > 0 => ("…", &line[at..]),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_so_that_its_place_stays() {
+    fn a_long_line_is_cut_around_its_position() {
         for (before, behind) in [(198, 1), (199, 0), (199, 9), (200, 0), (2041, 0), (2041, 900)] {
             let text = format!("{}X{}", "é".repeat(before), "é".repeat(behind));
             let spot = excerpt_at(&format!("first\n{text}\nlast"), 6 + 2 * before);
@@ -167,7 +167,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_place_is_the_one_that_counting_finds(text in "[aé𐐷\r\n]{0,40}") {
+        fn every_position_equals_the_counted_one(text in "[aé𐐷\r\n]{0,40}") {
             let index = LineIndex::new(&text);
             let (mut line, mut column) = (1, 1);
             for (at, character) in text.char_indices() {

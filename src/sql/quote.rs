@@ -1,15 +1,15 @@
-//! The one way in which names and values become SQL text. Every identifier that mig-ci writes goes through here.
+//! Quotes names and values for SQL text. Every identifier that mig-ci writes is quoted here.
 
-/// `"name"`, with inner quotes doubled. Always quoted: reserved words, capitals and non-ASCII letters need no list.
+/// `"name"`, with inner quotes doubled. Always quoted, so that reserved words, capitals and non-ASCII letters need no list.
 ///
 /// # Panics
-/// On a NUL character, which no identifier can hold; names are checked long before (`model::check_identifier`).
+/// On a NUL character, which no identifier can contain; `model::check_identifier` checks names earlier.
 pub(crate) fn quote_identifier(name: &str) -> String {
     assert!(!name.contains('\0'), "internal error: NUL in the identifier {name:?}");
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// `'text'`, right under either setting of `standard_conforming_strings`: with a backslash it becomes `E'…'`.
+/// `'text'`, correct under either setting of `standard_conforming_strings`: with a backslash it becomes `E'…'`.
 pub(crate) fn quote_literal(text: &str) -> String {
     let quotes = text.replace('\'', "''");
     if quotes.contains('\\') {
@@ -19,7 +19,7 @@ pub(crate) fn quote_literal(text: &str) -> String {
     }
 }
 
-/// Bytes as an SQL expression of type `bytea`, right under any setting.
+/// Bytes as an SQL expression of type `bytea`, correct under any setting.
 pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
     let digits = hex::encode(bytes);
     format!("decode('{digits}', 'hex')")
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers_survive_whatever_they_hold() {
+    fn identifiers_with_any_content_round_trip() {
         assert_eq!(quote_identifier("select"), "\"select\"");
         assert_eq!(quote_identifier("We'ird-\"Ténant\""), "\"We'ird-\"\"Ténant\"\"\"");
     }

@@ -1,6 +1,6 @@
-//! Where statements begin and end, by the rules of psql's scanner (`psqlscan.l`), which are those of the server for
-//! everything that the server accepts: a semicolon ends a statement unless it stands in a quote, a comment, a
-//! parenthesis, or in the `BEGIN ATOMIC … END` body of a function.
+//! Finds statement boundaries by the rules of psql's scanner (`psqlscan.l`), which match the server's rules for everything that
+//! the server accepts: a semicolon ends a statement unless it is in a quote, a comment, a parenthesis, or the `BEGIN ATOMIC …
+//! END` body of a function.
 
 use std::ops::Range;
 
@@ -9,21 +9,21 @@ use squawk_lexer::TokenKind;
 use super::tokens::{BOM, SqlToken, tokens};
 use super::words::words;
 
-/// Whose text it is.
+/// The consumer of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// A query string for the server: a backslash and a byte-order mark mean nothing to it but a syntax error.
+    /// A query string for the server, in which a backslash or a byte-order mark is a syntax error.
     Server,
-    /// A file for psql: with backslash commands, and with the data of `COPY … FROM stdin` in the lines behind it.
+    /// A file for psql, with backslash commands, and with the data of `COPY … FROM stdin` in the following lines.
     Psql,
 }
 
-/// A text, taken apart. What lies between the pieces is space, comments and empty statements.
+/// A text, split into pieces. Between the pieces are whitespace, comments and empty statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Split {
     /// In the order of the text, without overlap.
     pub(crate) pieces: Vec<Piece>,
-    /// Nothing is left open at the end: SQL put behind the text (behind a line break) keeps its own meaning.
+    /// Nothing is left open at the end: SQL appended to the text (after a line break) keeps its meaning.
     pub(crate) closed: bool,
 }
 
@@ -32,21 +32,21 @@ pub(crate) struct Split {
 pub(crate) enum Piece {
     /// A statement, from its first token to its semicolon, or to its last token if it has none.
     Sql { range: Range<usize> },
-    /// Psql alone: `COPY … FROM stdin;`, and the lines of its data without the `\.` that ends them.
+    /// Psql only: `COPY … FROM stdin;`, and its data lines without the terminating `\.`.
     Copy { statement: Range<usize>, data: Range<usize>, problem: Option<CopyProblem> },
-    /// Psql alone: a backslash command, from the backslash to the end of its line.
+    /// Psql only: a backslash command, from the backslash to the end of its line.
     ///
-    /// One in the middle of a statement cuts that statement in two pieces; nobody who meets an unknown command in a
-    /// file goes on to run what stands around it.
+    /// A command in the middle of a statement splits the statement into two pieces; callers stop at an unknown command, so they
+    /// never run these.
     Meta { range: Range<usize> },
 }
 
-/// What is wrong with a COPY block.
+/// An error in a COPY block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CopyProblem {
-    /// The text ends before the `\.`: a file that was cut short.
+    /// The text ends before the `\.`: the file is truncated.
     Unterminated,
-    /// Something follows the semicolon on its line, from this byte on. psql would run it after the data.
+    /// Text follows the semicolon on its line, from this byte on. psql would run it after the data.
     TextBehind(usize),
 }
 
@@ -60,7 +60,7 @@ impl Piece {
     }
 }
 
-/// Takes `text` apart.
+/// Splits `text` into pieces.
 pub(crate) fn split(text: &str, dialect: Dialect) -> Split {
     let mut splitter = Splitter::new(text, dialect);
     let mut from = match dialect {
@@ -84,12 +84,12 @@ struct Splitter<'t> {
 /// The statement that is being read.
 #[derive(Default)]
 struct OpenStatement {
-    /// Its first token's first byte, once there is one, to its last token's end.
+    /// From the start of its first token, once there is one, to the end of its last token.
     range: Option<Range<usize>>,
     parentheses: usize,
-    /// `BEGIN`s and `CASE`s that wait for their `END`, in the body of a function.
+    /// The number of open `BEGIN`s and `CASE`s in the body of a function.
     begins: usize,
-    /// The first letters of its first identifiers, where they are of those that tell `CREATE OR REPLACE FUNCTION`.
+    /// The first letters of its first identifiers, if they can be part of `CREATE OR REPLACE FUNCTION`.
     head: [u8; 4],
     identifiers: usize,
 }
@@ -105,7 +105,8 @@ impl<'t> Splitter<'t> {
         }
     }
 
-    /// Reads on from byte `from`, until the end (`None`) or up to something that is no SQL; then says where SQL goes on.
+    /// Reads from byte `from` until the end (`None`) or to text that is not SQL; then returns the offset at which SQL
+    /// continues.
     fn run(&mut self, from: usize) -> Option<usize> {
         for token in tokens(self.text, from) {
             if !token.is_terminated() {
@@ -129,7 +130,7 @@ impl<'t> Splitter<'t> {
         None
     }
 
-    /// Ends the statement, if there is one. For a COPY with data: the place behind them.
+    /// Ends the statement, if there is one. For a COPY with data, returns the offset after the data.
     fn semicolon(&mut self, end: usize) -> Option<usize> {
         let started = std::mem::take(&mut self.statement).range?;
         let range = started.start..end;
@@ -140,7 +141,7 @@ impl<'t> Splitter<'t> {
         None
     }
 
-    /// A backslash command begins at `start`: reads it to the end of its line.
+    /// Reads the backslash command at `start` to the end of its line.
     fn meta(&mut self, start: usize) -> usize {
         self.close_statement();
         let line_end = self.line_end(start);
@@ -149,7 +150,7 @@ impl<'t> Splitter<'t> {
         line_end
     }
 
-    /// The data of a COPY: the lines behind the one that its semicolon stands on, up to `\.`.
+    /// Reads the data of a COPY: the lines after the one with its semicolon, up to `\.`.
     fn copy(&mut self, statement: Range<usize>) -> usize {
         let line_end = self.line_end(statement.end);
         let behind = tokens(&self.text[..line_end], statement.end)
@@ -165,7 +166,7 @@ impl<'t> Splitter<'t> {
         next
     }
 
-    /// The place of the next line break, or of the text's end.
+    /// The offset of the next line break, or of the text's end.
     fn line_end(&self, from: usize) -> usize {
         self.text[from..].find('\n').map_or(self.text.len(), |at| from + at)
     }
@@ -185,7 +186,7 @@ impl<'t> Splitter<'t> {
 }
 
 impl OpenStatement {
-    /// A semicolon here would end it.
+    /// Whether a semicolon here would end the statement.
     fn ends_here(&self) -> bool {
         self.parentheses == 0 && self.begins == 0
     }
@@ -201,7 +202,8 @@ impl OpenStatement {
         }
     }
 
-    /// psql's heuristic for `BEGIN ATOMIC`: it counts `BEGIN`, `CASE` and `END` in what begins like a function.
+    /// psql's heuristic for `BEGIN ATOMIC`: it counts `BEGIN`, `CASE` and `END` in a statement that begins like a function
+    /// definition.
     fn take_identifier(&mut self, word: &str) {
         const HEAD: [&str; 5] = ["create", "function", "procedure", "or", "replace"];
         if let Some(slot) = self.head.get_mut(self.identifiers)
@@ -224,7 +226,7 @@ impl OpenStatement {
     }
 }
 
-/// The end of the data before the first line `\.` behind the line break at `line_end`, and the end of that line.
+/// The end of the data before the first line `\.` after the line break at `line_end`, and the end of that line.
 fn end_of_data(text: &str, line_end: usize) -> Option<(usize, usize)> {
     let mut from = line_end;
     loop {
@@ -238,7 +240,7 @@ fn end_of_data(text: &str, line_end: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// `COPY … FROM STDIN …`: the server asks for data that stand in no statement.
+/// Whether the statement is `COPY … FROM STDIN …`: the server requests data that are not part of a statement.
 pub(crate) fn copies_from_stdin(statement: &str) -> bool {
     let mut words = words(statement);
     if !words.next().is_some_and(|first| first.is("COPY")) {
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_empty_statements_are_no_pieces() {
+    fn comments_and_empty_statements_are_not_pieces() {
         assert_eq!(statements(" -- a;\n;; /* b; /* c */ */ \n"), Vec::<&str>::new());
         assert_eq!(
             statements("-- a\nselect 1 -- b\n ; select 2 -- c"),
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn semicolons_in_quotes_and_parentheses_end_nothing() {
+    fn semicolons_in_quotes_and_parentheses_do_not_end_a_statement() {
         for statement in [
             "select ';', \";\", $$;$$, $a$;$$;$a$, E'\\';', U&';', U&\";\", 'it''s;';",
             "create rule r as on insert to t do (delete from a; delete from b);",
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_open_is_said() {
+    fn open_constructs_at_the_end_are_reported() {
         for text in ["", "select 1", "select 1;", "-- a", "/* a */ select (1);", "select 1 -- '"] {
             assert!(closed(text), "{text}");
         }
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_belongs_to_psql_alone() {
+    fn a_byte_order_mark_is_skipped_for_psql_only() {
         let text = "\u{feff}select 1;";
         assert_eq!(split(text, Dialect::Psql).pieces, [Piece::Sql { range: 3..12 }]);
         assert_eq!(split(text, Dialect::Server).pieces, [Piece::Sql { range: 0..12 }]);
@@ -349,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_data_are_no_sql() {
+    fn copy_data_is_not_sql() {
         let text = "COPY a.b (x, y) FROM stdin;\n1\t'\n\\.x\n\\N\t;\n\\.\n\nselect 1;";
         let (statement, data, problem, split) = copy(text);
         assert_eq!(statement, "COPY a.b (x, y) FROM stdin;");
@@ -402,7 +404,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_taken_apart(text in sql_like(), psql: bool) {
+        fn any_text_can_be_split(text in sql_like(), psql: bool) {
             let dialect = if psql { Dialect::Psql } else { Dialect::Server };
             let mut at = 0;
             for piece in split(&text, dialect).pieces {
@@ -426,7 +428,7 @@ mod tests {
         }
 
         #[test]
-        fn well_formed_statements_come_back(statements in prop::collection::vec(statement(), 0..8)) {
+        fn well_formed_statements_round_trip(statements in prop::collection::vec(statement(), 0..8)) {
             let text = statements.join("\n-- between; '\n /* ; */ ");
             let split = split(&text, Dialect::Server);
             let found: Vec<_> = split.pieces.iter().map(|piece| &text[piece.range()]).collect();

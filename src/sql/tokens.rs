@@ -1,24 +1,24 @@
-//! PostgreSQL's tokens, with their places: the lexer of `squawk`, and the two things that it leaves to its caller.
+//! PostgreSQL's tokens with their positions: the lexer of `squawk`, and the two things that it leaves to its caller.
 //!
-//! Strings are read as under `standard_conforming_strings = on`, the server's default since 9.1. An `E'…'` string that goes
-//! on in the next line (`E'a'`, line break, `'b'`) is two tokens, and backslashes in the second escape nothing: there the
-//! server knows better.
+//! Strings are read as under `standard_conforming_strings = on`, the server's default since 9.1. An `E'…'` string that
+//! continues on the next line (`E'a'`, line break, `'b'`) becomes two tokens, and backslashes in the second are not read as
+//! escapes, unlike in the server.
 
 use std::ops::Range;
 
 use squawk_lexer::{LiteralKind, TokenKind};
 
-/// A byte-order mark. psql drops one at the beginning of a file; to the server it is a letter of the first word.
+/// A byte-order mark. psql removes it at the beginning of a file; the server reads it as a letter of the first word.
 pub(super) const BOM: char = '\u{feff}';
 
-/// A token and the bytes of the text that it takes.
+/// A token and its bytes in the text.
 #[derive(Debug, Clone)]
 pub(super) struct SqlToken {
     pub(super) kind: TokenKind,
     pub(super) range: Range<usize>,
 }
 
-/// The tokens of `text` from byte `from` on. Together they cover it without a gap.
+/// The tokens of `text` from byte `from` on. They cover the text without gaps.
 pub(super) fn tokens(text: &str, from: usize) -> impl Iterator<Item = SqlToken> {
     let mut at = from;
     squawk_lexer::tokenize(&text[from..]).map(move |token| {
@@ -30,7 +30,7 @@ pub(super) fn tokens(text: &str, from: usize) -> impl Iterator<Item = SqlToken> 
 }
 
 impl SqlToken {
-    /// Neither space nor comment.
+    /// Whether it is neither whitespace nor comment.
     pub(super) fn is_significant(&self) -> bool {
         !matches!(
             self.kind,
@@ -38,7 +38,7 @@ impl SqlToken {
         )
     }
 
-    /// False for a quote or a comment that the text ends in the middle of.
+    /// False for a quote or a comment that is open at the end of the text.
     pub(super) fn is_terminated(&self) -> bool {
         match self.kind {
             TokenKind::BlockComment { terminated } | TokenKind::QuotedIdent { terminated, .. } => {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_order_mark_is_no_space() {
+    fn a_byte_order_mark_is_not_whitespace() {
         let first = tokens("\u{feff} select", 0).next().unwrap();
         assert_eq!((first.kind, first.range), (TokenKind::Unknown, 0..3));
     }

@@ -1,11 +1,11 @@
-//! psql's variables: `:name`, `:'name'`, `:"name"`, `:{?name}`. psql puts their values in before the server sees the text,
-//! if they have one: what is no variable's name stays as it is, as `JSON_OBJECT('a':'b')` does.
+//! psql's variables: `:name`, `:'name'`, `:"name"`, `:{?name}`. psql substitutes variables that have a value before it sends
+//! the text, and leaves everything else unchanged, such as `JSON_OBJECT('a':'b')`.
 
 use squawk_lexer::{LiteralKind, TokenKind};
 
 use super::tokens::{SqlToken, tokens};
 
-/// The variables that psql itself gives values to (psql's manual, "Variables"; 15 to 18). Their case counts.
+/// The variables that psql sets itself (psql's manual, "Variables"; 15 to 18). Case-sensitive.
 const SET_BY_PSQL: &[&str] = &[
     "AUTOCOMMIT",
     "COMP_KEYWORD_CASE",
@@ -48,8 +48,8 @@ const SET_BY_PSQL: &[&str] = &[
     "WATCH_INTERVAL",
 ];
 
-/// The byte at which the first variable of a text stands that psql would put a value in for, without being given one: one
-/// of its own, or `:{?name}`. A colon in brackets, as in `a[1:n]`, is an array slice.
+/// The offset of the first variable that psql would substitute without being given a value: one that it sets itself, or
+/// `:{?name}`. A colon in brackets, as in `a[1:n]`, is an array slice.
 pub(crate) fn first_variable(text: &str) -> Option<usize> {
     let mut brackets = 0usize;
     let mut before: [Option<SqlToken>; 2] = [None, None];
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn other_colons_are_none() {
+    fn other_colons_are_not_variables() {
         for text in [
             "select a::int",
             "a := 1",
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_a_value_stay() {
+    fn names_without_a_value_are_unchanged() {
         for text in
             ["json_object('a':'b')", "json_object('a':b, 'c':1)", "select :a", ":user", ":1"]
         {

@@ -1,4 +1,4 @@
-//! A statement as a row of words, for those who ask what kind of statement it is, and whom it names.
+//! A statement as a sequence of words, for code that needs its kind and the names in it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,11 +7,11 @@ use squawk_lexer::{LiteralKind, TokenKind};
 
 use super::tokens::{SqlToken, tokens};
 
-/// A token that is neither space nor comment.
+/// A token that is neither whitespace nor comment.
 #[derive(Debug, Clone)]
 pub(crate) struct SqlWord<'t> {
     text: &'t str,
-    /// The byte of the statement that it begins at.
+    /// The offset of its first byte in the statement.
     at: usize,
     kind: WordKind,
 }
@@ -27,11 +27,11 @@ enum WordKind {
     /// `E'…'`, `U&'…'`.
     StringWithEscapes,
     Other,
-    /// No token of SQL, or a quote that nothing closes.
+    /// Not a token of SQL, or an unterminated quote.
     Broken,
 }
 
-/// The words of a statement, in its order.
+/// The words of a statement, in order.
 pub(crate) fn words(statement: &str) -> impl Iterator<Item = SqlWord<'_>> {
     tokens(statement, 0).filter(SqlToken::is_significant).map(|token| SqlWord {
         text: &statement[token.range.clone()],
@@ -57,28 +57,28 @@ pub(crate) fn words(statement: &str) -> impl Iterator<Item = SqlWord<'_>> {
 }
 
 impl<'t> SqlWord<'t> {
-    /// As it stands in the statement, quotes included.
+    /// The text in the statement, quotes included.
     pub(crate) fn text(&self) -> &'t str {
         self.text
     }
 
-    /// The bytes of the statement that it takes.
+    /// Its bytes in the statement.
     pub(super) fn range(&self) -> Range<usize> {
         self.at..self.at + self.text.len()
     }
 
-    /// Nothing stands between the word before and this one.
+    /// Whether it follows the previous word directly.
     pub(super) fn follows(&self, before: &SqlWord<'_>) -> bool {
         before.range().end == self.at
     }
 
-    /// Is it this keyword (or this identifier, unquoted)? In any case.
+    /// Whether it is this keyword or unquoted identifier, ignoring case.
     pub(crate) fn is(&self, keyword: &str) -> bool {
         self.kind == WordKind::Plain && self.text.eq_ignore_ascii_case(keyword)
     }
 
-    /// The name that the server would take it for: folded to lower case, or what its quotes hold. `None` for anything
-    /// that is no identifier, and for `U&"…"`, whose escapes are not read here.
+    /// The name that the server reads: folded to lower case, or the contents of its quotes. `None` if it is not an identifier,
+    /// and for `U&"…"`, whose escapes are not read here.
     pub(crate) fn identifier(&self) -> Option<Cow<'t, str>> {
         match self.kind {
             WordKind::Plain if self.text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
@@ -97,7 +97,7 @@ impl<'t> SqlWord<'t> {
         }
     }
 
-    /// A keyword or an identifier, quoted or not.
+    /// Whether it is a keyword or an identifier, quoted or not.
     pub(super) fn is_name(&self) -> bool {
         matches!(self.kind, WordKind::Plain | WordKind::Quoted | WordKind::QuotedWithEscapes)
     }
@@ -107,12 +107,12 @@ impl<'t> SqlWord<'t> {
         if self.kind == WordKind::Plain { self.text.to_ascii_uppercase() } else { String::new() }
     }
 
-    /// A string constant, in any of its quotes.
+    /// Whether it is a string constant, with any kind of quotes.
     pub(super) fn is_string(&self) -> bool {
         matches!(self.kind, WordKind::String | WordKind::StringWithEscapes)
     }
 
-    /// What a string constant holds; `None` for other words, and where escapes would have to be read.
+    /// The contents of a string constant; `None` for other words, and for strings with escapes.
     pub(super) fn string(&self) -> Option<Cow<'t, str>> {
         if self.kind != WordKind::String {
             return None;
@@ -125,8 +125,8 @@ impl<'t> SqlWord<'t> {
         Some(if inner.contains('\'') { inner.replace("''", "'").into() } else { inner.into() })
     }
 
-    /// The text does not tell where it ends: a quote that nothing closes, or a backslash before a quote, which ends the
-    /// string or not as `standard_conforming_strings` has it.
+    /// Whether its end is uncertain: an unterminated quote, or a backslash before a quote, whose meaning depends on
+    /// `standard_conforming_strings`.
     pub(super) fn has_no_certain_end(&self) -> bool {
         match self.kind {
             WordKind::Broken => true,
@@ -135,7 +135,7 @@ impl<'t> SqlWord<'t> {
         }
     }
 
-    /// The text does not tell what the server reads in it: it has escapes, which are not read here.
+    /// Whether its contents are unknown, because it has escapes, which are not read here.
     pub(super) fn is_unclear(&self) -> bool {
         let escapes = |(at, _): (usize, &str)| {
             let next: u8 = self.text.as_bytes().get(at + 1).copied().unwrap_or_default();
@@ -152,14 +152,13 @@ impl<'t> SqlWord<'t> {
     }
 }
 
-/// The words that `keywords` stand for are the first ones of the statement.
+/// Whether the statement begins with the words in `keywords`.
 pub(crate) fn begins_with(statement: &str, keywords: &[&str]) -> bool {
     let mut words = words(statement);
     keywords.iter().all(|keyword| words.next().is_some_and(|word| word.is(keyword)))
 }
 
-/// The byte of `new` from which on it says something else than `old`; `None` if the two differ in spaces and comments at
-/// most.
+/// The byte of `new` at which it starts to differ from `old`; `None` if the two differ only in whitespace and comments.
 pub(crate) fn first_difference(old: &str, new: &str) -> Option<usize> {
     let mut before = words(old);
     for token in tokens(new, 0).filter(SqlToken::is_significant) {
@@ -175,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spaces_and_comments_make_no_difference() {
+    fn whitespace_and_comments_make_no_difference() {
         let old = "-- a\ncreate table a (id int);";
         assert_eq!(first_difference(old, "create table a(\n    id int -- b\n);\n"), None);
         assert_eq!(first_difference(old, "create table a (id bigint);"), Some(19));
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn keywords_are_found_behind_comments_and_in_any_case() {
+    fn keywords_are_found_after_comments_and_in_any_case() {
         assert!(begins_with(
             "/* x */ create -- y\n Index CONCURRENTLY i on t(a)",
             &["CREATE", "INDEX", "CONCURRENTLY"]

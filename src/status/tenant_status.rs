@@ -62,7 +62,7 @@ pub(crate) async fn status(
         let (tenants, endpoints) = reader.tenants(&project.root).await?;
         units.extend(tenants);
         reader.merge_equal_shapes(&mut units, &endpoints, first).await;
-        let odd = status::odd_ones(&mut units);
+        let odd = status::differing_shapes(&mut units);
         let mut differences = Vec::new();
         for odd in odd.iter().take(EXPLAINED) {
             let Some(rule) = odd.rule else { continue };

@@ -1,4 +1,4 @@
-//! Progress as bars, for terminals: one for each database with what runs now in it. All of it is gone at the end.
+//! Progress bars for terminals: one for each database, with the units that are running. The bars are removed at the end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,19 +11,19 @@ use super::tally::Tally;
 use crate::model::{RunEvent, UnitName};
 use crate::report::grouped;
 
-/// How often a spinner turns.
+/// The interval between two frames of a spinner.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Units that are shown while they run.
+/// The maximum number of running units shown.
 const SHOWN: usize = 4;
 
 const BAR: &str = "{prefix} {bar:24} {pos}/{len} {wide_msg}";
 const SPINNER: &str = "{spinner} {wide_msg}";
 
-/// Draws on stderr, and only if that is a terminal (indicatif sees to it).
+/// Draws on stderr, and only if that is a terminal (ensured by indicatif).
 pub(crate) struct Bars {
     screen: MultiProgress,
-    /// The server, before and after the databases.
+    /// Shown before and after the databases.
     server: ProgressBar,
     databases: IndexMap<Arc<str>, Bar>,
 }
@@ -70,7 +70,7 @@ impl Bars {
                     bar.bar.abandon();
                 }
             }
-            // Its bar begins again with the second run.
+            // The bar starts again with the second run.
             RunEvent::ReplayedAgain { database, .. } => {
                 if let Some(bar) = self.databases.shift_remove(database) {
                     bar.bar.finish_and_clear();
@@ -80,7 +80,7 @@ impl Bars {
         }
     }
 
-    /// From time to time: the pace changes, also where nothing happens.
+    /// Called regularly, because the rate changes even without events.
     pub(super) fn tick(&mut self, now: Instant) {
         for bar in self.databases.values_mut().filter(|bar| !bar.bar.is_finished()) {
             bar.tally.sample(now);
@@ -88,7 +88,7 @@ impl Bars {
         }
     }
 
-    /// Takes everything off the screen.
+    /// Removes all bars from the screen.
     pub(super) fn clear(&mut self) {
         self.server.finish_and_clear();
         for bar in self.databases.values() {
@@ -120,7 +120,7 @@ impl Bars {
 }
 
 impl Bar {
-    /// Without a time there is no pace any more.
+    /// Without a time, no rate is shown.
     fn show(&self, now: Option<Instant>) {
         self.bar.set_message(self.message(now));
     }
@@ -162,8 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_tells_what_runs_now_and_how_many_failed() {
-        let begun = Instant::now();
+    fn a_bar_shows_running_units_and_the_number_of_failures() {
+        let started = Instant::now();
         let mut bars = Bars::new();
         let (acme, globex) = (unit("acme"), unit("globex"));
         for event in [
@@ -172,17 +172,17 @@ mod tests {
             RunEvent::UnitStarted { unit: globex.clone(), phase: Phase::Prepare },
             RunEvent::StepStarted { unit: acme.clone(), migration: "7.sql".into() },
         ] {
-            bars.on_event(&event, begun);
+            bars.on_event(&event, started);
         }
-        let message = |bars: &Bars| bars.databases["app"].message(Some(begun));
+        let message = |bars: &Bars| bars.databases["app"].message(Some(started));
         assert_eq!(message(&bars), "acme 7.sql, globex prepare");
         let took = Duration::ZERO;
         let failed = RunEvent::UnitFinished { unit: acme, verdict: Verdict::Failed, took };
-        bars.on_event(&failed, begun);
+        bars.on_event(&failed, started);
         assert_eq!(message(&bars), "1 failed · globex prepare");
         bars.on_event(
             &RunEvent::UnitFinished { unit: globex, verdict: Verdict::Passed, took },
-            begun,
+            started,
         );
         assert_eq!(message(&bars), "1 failed");
         assert_eq!(bars.databases["app"].bar.position(), 2);
@@ -191,20 +191,23 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_of_many_tells_the_pace_and_some_of_those_that_run() {
-        let begun = Instant::now();
+    fn a_bar_of_many_units_shows_the_rate_and_some_running_units() {
+        let started = Instant::now();
         let mut bars = Bars::new();
-        bars.on_event(&RunEvent::DatabaseStarted { database: "app".into(), units: 1_000 }, begun);
+        bars.on_event(&RunEvent::DatabaseStarted { database: "app".into(), units: 1_000 }, started);
         let took = Duration::ZERO;
         for number in 0..206 {
             let unit = unit(&format!("t{number}"));
-            bars.on_event(&RunEvent::UnitStarted { unit: unit.clone(), phase: Phase::Head }, begun);
+            bars.on_event(
+                &RunEvent::UnitStarted { unit: unit.clone(), phase: Phase::Head },
+                started,
+            );
             if number < 200 {
                 let verdict = Verdict::Passed;
-                bars.on_event(&RunEvent::UnitFinished { unit, verdict, took }, begun);
+                bars.on_event(&RunEvent::UnitFinished { unit, verdict, took }, started);
             }
         }
-        let later = begun + Duration::from_secs(4);
+        let later = started + Duration::from_secs(4);
         bars.tick(later);
         assert_eq!(
             bars.databases["app"].message(Some(later)),
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_are_understood() {
+    fn the_templates_are_valid() {
         for template in [BAR, SPINNER] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

@@ -1,4 +1,4 @@
-//! Progress for log collectors: an object on each line. `docs/progress.md` has its fields.
+//! Progress for log collectors: one object per line. `docs/progress.md` describes the fields.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,17 +10,17 @@ use serde::Serialize;
 use super::tally::Tally;
 use crate::model::{RunEvent, TrackKind, UnitName, Verdict};
 
-/// Between two lines with the counts of a database.
+/// The interval between two lines with the counts of a database.
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
 
-/// Writes to what it was given, and ignores errors: nobody is helped by a run that stops because its log is closed.
+/// Writes to `writer` and ignores errors: a closed log is no reason to stop a run.
 pub(crate) struct Json {
     writer: Box<dyn Write + Send>,
     databases: BTreeMap<Arc<str>, Tally>,
     counted: Instant,
 }
 
-/// One of them. What does not apply to an event is left out.
+/// One line. Fields that do not apply to an event are omitted.
 #[derive(Debug, Default, Serialize)]
 struct JsonLine<'a> {
     timestamp: String,
@@ -75,11 +75,11 @@ impl Json {
             }
             RunEvent::UnitStarted { unit, phase } => {
                 let phase = Some(phase.to_string());
-                self.line(JsonLine { phase, ..about("unit-started", unit) });
+                self.line(JsonLine { phase, ..with_unit("unit-started", unit) });
             }
             RunEvent::StepStarted { unit, migration } => {
                 let migration = Some(&**migration);
-                self.line(JsonLine { migration, ..about("migration-started", unit) });
+                self.line(JsonLine { migration, ..with_unit("migration-started", unit) });
             }
             RunEvent::UnitFinished { unit, verdict, took } => self.unit(unit, *verdict, *took),
             RunEvent::DatabaseFinished { database, took } => {
@@ -96,7 +96,7 @@ impl Json {
         }
     }
 
-    /// From time to time.
+    /// Called regularly.
     pub(super) fn tick(&mut self, now: Instant) {
         if now.duration_since(self.counted) < COUNTED_EVERY {
             return;
@@ -114,7 +114,7 @@ impl Json {
             tally.ends(unit, verdict);
         }
         let verdict = Some(verdict.to_string());
-        self.line(JsonLine { verdict, duration_ms: ms(took), ..about("unit-finished", unit) });
+        self.line(JsonLine { verdict, duration_ms: ms(took), ..with_unit("unit-finished", unit) });
     }
 
     fn line(&mut self, line: JsonLine<'_>) {
@@ -125,7 +125,7 @@ impl Json {
     }
 }
 
-/// What is said beside the run's events: an `error`, or a `note`.
+/// A line that is not an event of the run: an `error`, or a `note`.
 pub(crate) fn line(event: &str, message: &str) -> String {
     let timestamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let line = JsonLine { timestamp, message: Some(message), ..named(event) };
@@ -136,14 +136,14 @@ fn named(event: &str) -> JsonLine<'_> {
     JsonLine { event, ..JsonLine::default() }
 }
 
-fn about<'a>(event: &'a str, unit: &'a UnitName) -> JsonLine<'a> {
+fn with_unit<'a>(event: &'a str, unit: &'a UnitName) -> JsonLine<'a> {
     let name = Some(&*unit.name);
     let is_tenant = unit.track == TrackKind::Tenant;
     JsonLine {
         database: Some(&unit.database),
         track: Some(unit.track.to_string()),
         tenant: name.filter(|_| is_tenant),
-        // A shared track that is upgraded has the database's name.
+        // A shared track of an upgrade has the database's name.
         start: name.filter(|name| !is_tenant && **name != *unit.database),
         ..named(event)
     }
@@ -186,10 +186,10 @@ mod tests {
         }
     }
 
-    /// Every event, and some time.
+    /// All kinds of events, and regular ticks.
     fn lines() -> Vec<Value> {
-        let (writer, begun) = (JsonBuffer::default(), Instant::now());
-        let mut json = Json::new(Box::new(writer.clone()), begun);
+        let (writer, origin) = (JsonBuffer::default(), Instant::now());
+        let mut json = Json::new(Box::new(writer.clone()), origin);
         let unit =
             |track, name: &str| UnitName { database: "app".into(), track, name: name.into() };
         let acme = unit(TrackKind::Tenant, "ac\nme");
@@ -213,13 +213,13 @@ mod tests {
                 took,
             },
         ] {
-            json.on_event(&event, begun);
+            json.on_event(&event, origin);
         }
-        json.tick(begun + Duration::from_secs(9));
-        json.tick(begun + COUNTED_EVERY);
+        json.tick(origin + Duration::from_secs(9));
+        json.tick(origin + COUNTED_EVERY);
         let end = RunEvent::DatabaseFinished { database: "app".into(), took };
-        json.on_event(&end, begun);
-        json.on_event(&RunEvent::CleaningUp, begun);
+        json.on_event(&end, origin);
+        json.on_event(&RunEvent::CleaningUp, origin);
         let text = String::from_utf8(writer.0.lock().unwrap().clone()).unwrap();
         let text = text + &line("error", "no") + &line("note", "so");
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,5 +1,5 @@
-//! Progress as lines, for logs: the server, the start and end of each database, each failed unit, and every few seconds how
-//! far it is.
+//! Progress as lines, for logs: the server, the start and end of each database, each failed unit, and the progress every few
+//! seconds.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,15 +11,15 @@ use super::{Task, name};
 use crate::model::{RunEvent, TrackKind, UnitName, Verdict};
 use crate::report::grouped;
 
-/// Lines for failed units of one database where migrations are tried. The report has all of them; a log has to stay
-/// readable. Where real ones fail, each is worth its line.
+/// The maximum number of lines for failed units of one database in `verify`: the report has all of them, and a log has to stay
+/// readable. On real databases each failure gets its line.
 const FAILED: usize = 20;
-/// Between two lines that say how far a database is.
+/// The interval between two progress lines of a database.
 const SAID_EVERY: Duration = Duration::from_secs(10);
-/// A unit that is at work for longer may be waiting for something.
+/// A unit that runs for longer may be waiting for a lock or another resource.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Writes to what it was given, and ignores errors: nobody is helped by a run that stops because its log is closed.
+/// Writes to `writer` and ignores errors: a closed log is no reason to stop a run.
 pub(crate) struct Lines {
     task: Task,
     writer: Box<dyn Write + Send>,
@@ -72,7 +72,7 @@ impl Lines {
         }
     }
 
-    /// From time to time: how far it is.
+    /// Called regularly; writes the progress.
     pub(super) fn tick(&mut self, now: Instant) {
         self.databases.values_mut().for_each(|tally| tally.sample(now));
         if now.duration_since(self.said) < SAID_EVERY {
@@ -87,7 +87,7 @@ impl Lines {
                 && now.duration_since(running.since) >= LONG
             {
                 let since = lasting(now.duration_since(running.since));
-                line += &format!("; {} is at {} for {since}", whose(unit), name(&running.what));
+                line += &format!("; {} is at {} for {since}", unit_name(unit), name(&running.what));
             }
             line
         };
@@ -141,16 +141,16 @@ impl Lines {
 fn described(unit: &UnitName, task: Task) -> String {
     let database = name(&unit.database);
     match (unit.track, task) {
-        // It begins in several states, and each is a unit.
+        // It starts from several states, and each is a unit.
         (TrackKind::Shared, Task::Verify) => {
             format!("database {database}: shared track from {}", name(&unit.name))
         }
-        _ => format!("database {database}: {}", whose(unit)),
+        _ => format!("database {database}: {}", unit_name(unit)),
     }
 }
 
 /// `tenant acme`.
-fn whose(unit: &UnitName) -> String {
+fn unit_name(unit: &UnitName) -> String {
     match unit.track {
         TrackKind::Tenant => format!("tenant {}", name(&unit.name)),
         TrackKind::Shared => "the shared track".to_owned(),
@@ -174,7 +174,7 @@ mod tests {
     use crate::model::Phase;
     use crate::ui::{Progress, ProgressMode, TICK, spawn};
 
-    /// A writer that the test can read.
+    /// A writer whose contents the test can read.
     #[derive(Clone, Default)]
     struct LineBuffer(Arc<Mutex<Vec<u8>>>);
 
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_told_in_a_few_lines() {
+    fn a_run_has_a_few_lines() {
         assert_eq!(
             run(&a_run(), ProgressMode::Lines),
             "mig-ci: starting PostgreSQL: local binaries\n\
@@ -259,21 +259,21 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_tenants_are_no_flood() {
+    fn thousands_of_failed_tenants_have_limited_lines() {
         let mut events: Vec<_> =
             (0..5_000).map(|number| finished(&format!("t{number}"), Verdict::Failed)).collect();
         events.push(RunEvent::DatabaseFinished { database: "app".into(), took: Duration::ZERO });
         let text = run(&events, ProgressMode::Lines);
         assert_eq!(text.lines().count(), FAILED + 2);
         assert!(text.ends_with("mig-ci: database app: 0 passed, 5,000 failed, 0 ms\n"), "{text}");
-        // Of real ones each has to be looked at by somebody.
+        // Each failure on a real database needs attention.
         let text = run_of(Task::Upgrade, &events, ProgressMode::Lines);
         assert_eq!(text.lines().count(), 5_001);
         assert!(text.ends_with("mig-ci: database app: 0 done, 5,000 failed, 0 ms\n"), "{text}");
     }
 
     #[test]
-    fn an_upgrade_has_its_own_words() {
+    fn an_upgrade_has_its_own_wording() {
         let events = a_run().split_off(2);
         assert_eq!(
             run_of(Task::Upgrade, &events, ProgressMode::Lines),
@@ -289,19 +289,20 @@ mod tests {
         assert_eq!(text, "mig-ci: database app: the shared track failed, 0 ms\n");
     }
 
-    /// Every ten seconds a line says how far it is, how fast it goes, and who may be waiting for something.
+    /// Every ten seconds a line shows the progress, the rate, and units that may be waiting.
     #[test]
-    fn a_long_run_says_how_far_it_is() {
+    fn a_long_run_shows_its_progress() {
         let writer = LineBuffer::default();
-        let begun = Instant::now();
-        let mut lines = Lines::new(Task::Upgrade, Box::new(writer.clone()), begun);
-        lines.on_event(&RunEvent::DatabaseStarted { database: "app".into(), units: 5_000 }, begun);
+        let started = Instant::now();
+        let mut lines = Lines::new(Task::Upgrade, Box::new(writer.clone()), started);
+        lines
+            .on_event(&RunEvent::DatabaseStarted { database: "app".into(), units: 5_000 }, started);
         let stuck = unit(TrackKind::Tenant, "t9");
         let migration = "2_x.sql".into();
-        lines.on_event(&RunEvent::StepStarted { unit: stuck, migration }, begun);
+        lines.on_event(&RunEvent::StepStarted { unit: stuck, migration }, started);
         let mut number = 0;
         for second in 1..=24 {
-            let now = begun + second * TICK;
+            let now = started + second * TICK;
             for _ in 0..50 {
                 number += 1;
                 let name = format!("n{number}");
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_names_stay_on_their_line() {
+    fn control_characters_in_names_stay_on_their_line() {
         let text = run(&[finished("a\n::error::x\u{1b}[2J", Verdict::Failed)], ProgressMode::Lines);
         assert_eq!(text.lines().count(), 1);
         assert!(!text.contains('\u{1b}'));
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_task_ends_when_the_senders_are_gone() {
+    async fn the_task_ends_when_all_senders_are_dropped() {
         let writer = LineBuffer::default();
         let progress = Progress::new(ProgressMode::Lines, Task::Verify, Box::new(writer.clone()));
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_log_stops_nothing() {
+    fn a_closed_log_does_not_stop_a_run() {
         struct Closed;
         impl Write for Closed {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

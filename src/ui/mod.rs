@@ -1,8 +1,7 @@
-//! Progress: what a run tells while it works, for those who wait. Bars on a terminal, plain lines elsewhere, JSON for log
-//! collectors, or nothing.
+//! The progress of a run: bars on a terminal, plain lines elsewhere, JSON for log collectors, or nothing.
 //!
-//! It goes to stderr alone: stdout belongs to the report. Names come from files and databases, and stderr may be a job's log
-//! that takes commands, so names are shown without control characters and never at the start of a line.
+//! It is written to stderr only: stdout is for the report. Names come from files and databases, and stderr may be a job log
+//! that interprets commands, so names are shown without control characters and never at the start of a line.
 
 mod bars;
 mod json;
@@ -29,22 +28,22 @@ pub(crate) use json::line;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum ProgressMode {
-    /// A bar for each database, and what runs now. For terminals; indicatif draws on stderr.
+    /// A bar for each database with its running units. For terminals; indicatif draws on stderr.
     Bars,
-    /// A line for each thing worth a line.
+    /// A line for each important event.
     Lines,
     /// An object for each event.
     Json,
-    /// Nothing at all.
+    /// No output.
     Quiet,
 }
 
-/// What it is that takes its time: its words differ.
+/// The kind of run; it determines the wording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// Migrations are tried, and what they are tried on passes or fails.
+    /// Migrations are tested: units pass or fail.
     Verify,
-    /// Real databases are changed, and each is done or has failed.
+    /// Real databases are changed: units are done or have failed.
     Upgrade,
 }
 
@@ -56,11 +55,11 @@ pub(crate) enum Progress {
     Quiet,
 }
 
-/// How often counts and times are looked at anew.
+/// The interval at which counts and times are updated.
 const TICK: Duration = Duration::from_secs(1);
 
 impl Progress {
-    /// `writer` takes what is written in lines; bars draw on stderr themselves.
+    /// `writer` receives lines; bars draw on stderr themselves.
     pub(crate) fn new(mode: ProgressMode, task: Task, writer: Box<dyn io::Write + Send>) -> Self {
         let now = Instant::now();
         match mode {
@@ -71,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// Takes in what has happened. Never fails: a closed stderr is no reason to stop a run.
+    /// Handles an event. Never fails: a closed stderr is no reason to stop a run.
     pub(crate) fn on_event(&mut self, event: &RunEvent, now: Instant) {
         match self {
             Self::Bars(bars) => bars.on_event(event, now),
@@ -81,7 +80,7 @@ impl Progress {
         }
     }
 
-    /// Some time has gone by.
+    /// Called regularly, without an event.
     pub(crate) fn tick(&mut self, now: Instant) {
         match self {
             Self::Bars(bars) => bars.tick(now),
@@ -91,7 +90,7 @@ impl Progress {
         }
     }
 
-    /// Clears the screen of everything that was only for the time of waiting.
+    /// Removes temporary output from the screen.
     pub(crate) fn finish(&mut self) {
         if let Self::Bars(bars) = self {
             bars.clear();
@@ -110,7 +109,7 @@ impl fmt::Debug for Progress {
     }
 }
 
-/// Shows events until their senders are gone. Await the handle before the report is written: then the screen is clear.
+/// Shows events until all senders are dropped. Await the handle before writing the report: then the screen is clear.
 pub(crate) fn spawn(
     mut progress: Progress,
     mut events: UnboundedReceiver<RunEvent>,
@@ -131,7 +130,7 @@ pub(crate) fn spawn(
     })
 }
 
-/// A name as it can be shown: control characters, which could be a terminal's commands, as the replacement character.
+/// A displayable name: control characters, which could be terminal commands, are replaced by the replacement character.
 fn name(name: &str) -> String {
     name.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }

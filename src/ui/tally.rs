@@ -1,4 +1,4 @@
-//! How far the work on one database is: how many are done, how fast that goes, and how long the rest takes.
+//! The progress on one database: the number of completed units, the rate, and the estimated remaining time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,28 +9,28 @@ use indexmap::IndexMap;
 use crate::model::{UnitName, Verdict};
 use crate::report::grouped;
 
-/// What is known of the speed is that of so long ago, at most.
+/// The rate is computed from at most this period.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Less is too short to tell a speed.
+/// A shorter period is not sufficient to compute a rate.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// One database's.
+/// The counts of one database.
 #[derive(Debug)]
 pub(super) struct Tally {
-    /// Verdicts that are to come, and those that came.
+    /// The expected number of verdicts, and their counts.
     units: usize,
     pub(super) passed: usize,
     pub(super) failed: usize,
     pub(super) not_run: usize,
-    /// Of these, the units that were begun: what had nothing to do tells nothing of the speed.
+    /// Finished units that were started: units without pending work do not count for the rate.
     worked: usize,
-    /// How many had been worked on at which time, the oldest first.
+    /// The number of worked units at a point in time, the oldest first.
     samples: VecDeque<(Instant, usize)>,
-    /// What runs now, the longest first: the unit, what it does, and since when it runs.
+    /// The running units, the longest-running first: the unit, its current work, and its start time.
     pub(super) running: IndexMap<UnitName, RunningUnit>,
 }
 
-/// A unit at work.
+/// A running unit.
 #[derive(Debug)]
 pub(super) struct RunningUnit {
     /// Its migration, or its phase.
@@ -51,7 +51,7 @@ impl Tally {
         }
     }
 
-    /// A unit does something else now than before.
+    /// Sets the current work of a unit.
     pub(super) fn runs(&mut self, unit: &UnitName, what: Arc<str>, now: Instant) {
         match self.running.get_mut(unit) {
             Some(running) => running.what = what,
@@ -70,7 +70,7 @@ impl Tally {
         }
     }
 
-    /// From time to time.
+    /// Called regularly; records a sample for the rate.
     pub(super) fn sample(&mut self, now: Instant) {
         self.samples.push_back((now, self.worked));
         while self.samples.len() > 1 && now.duration_since(self.samples[0].0) > WINDOW {
@@ -96,7 +96,7 @@ impl Tally {
         words
     }
 
-    /// `55/s, about 69 s left`, as soon as something is known of it.
+    /// `55/s, about 69 s left`, as soon as the rate is known.
     pub(super) fn pace(&self, now: Instant) -> Option<String> {
         let (since, worked) = self.samples.front()?;
         let took = now.duration_since(*since);
@@ -142,22 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_that_of_those_who_had_work() {
-        let begun = Instant::now();
-        let at = |seconds: u64| begun + Duration::from_secs(seconds);
-        let mut tally = Tally::new(5_000, begun);
-        // A thousand had nothing to do.
+    fn the_rate_counts_units_with_work_only() {
+        let origin = Instant::now();
+        let at = |seconds: u64| origin + Duration::from_secs(seconds);
+        let mut tally = Tally::new(5_000, origin);
+        // A thousand have no pending migrations.
         (0..1_000).for_each(|number| tally.ends(&unit(number), Verdict::Passed));
         assert_eq!(tally.pace(at(2)), None);
         for number in 1_000..1_200 {
-            tally.runs(&unit(number), "1.sql".into(), begun);
+            tally.runs(&unit(number), "1.sql".into(), origin);
             let failed = number < 1_003;
             tally.ends(&unit(number), if failed { Verdict::Failed } else { Verdict::Passed });
         }
         assert_eq!(tally.so_far(), "1,200 of 5,000 done, 3 failed");
         assert_eq!(tally.pace(at(4)).unwrap(), "50/s, about 76 s left");
-        assert_eq!(tally.pace(begun), None, "too early to tell");
-        // What was long ago does not count.
+        assert_eq!(tally.pace(origin), None, "too early to tell");
+        // Samples older than the window are ignored.
         for second in 1..=200 {
             tally.sample(at(second));
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_such_as_people_say_them() {
+    fn rates_and_durations_are_rounded_for_display() {
         let of = |number, seconds| rate(number, Duration::from_secs(seconds));
         assert_eq!(
             [of(550, 10), of(25, 10), of(2, 10), of(1, 600)].join(" "),

@@ -40,16 +40,16 @@ pub(crate) struct Backends {
 #[derive(Debug)]
 struct Exchange {
     /// For each message: whether its cancellation would leave a part of a migration. Empty if none would.
-    leaves_something: Vec<bool>,
+    leaves_changes: Vec<bool>,
     /// The index of the message that the session currently sends.
     message: Arc<AtomicUsize>,
     is_cancelled: bool,
 }
 
 impl Backends {
-    pub(crate) fn begin(&self, pid: i32, leaves_something: Vec<bool>, message: Arc<AtomicUsize>) {
+    pub(crate) fn begin(&self, pid: i32, leaves_changes: Vec<bool>, message: Arc<AtomicUsize>) {
         if let Ok(mut busy) = self.busy.lock() {
-            busy.insert(pid, Exchange { leaves_something, message, is_cancelled: false });
+            busy.insert(pid, Exchange { leaves_changes, message, is_cancelled: false });
         }
     }
 
@@ -94,7 +94,7 @@ impl Backends {
         let Ok(mut busy) = self.busy.lock() else { return Vec::new() };
         let may = |exchange: &Exchange| {
             let message = exchange.message.load(Ordering::Relaxed);
-            all || !exchange.leaves_something.get(message).is_some_and(|leaves| *leaves)
+            all || !exchange.leaves_changes.get(message).is_some_and(|leaves| *leaves)
         };
         let cancelled_pids = busy.iter_mut().filter(|(_, exchange)| may(exchange));
         let cancelled_pids = cancelled_pids.map(|(pid, exchange)| {

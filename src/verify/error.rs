@@ -11,7 +11,7 @@ pub(crate) enum VerifyError {
     Project(#[from] ProjectError),
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// A `prepare` file for the server does not run.
+    /// A `prepare` file for the server failed.
     #[error("cannot prepare the server: {}", .0.message)]
     Prepare(Box<Failure>),
     #[error("{0}")]

@@ -1,4 +1,4 @@
-//! The main job, from the project to the report: load, plan, provide, replay, judge, report.
+//! The main job, from the project to the report: load, plan, start a server, replay, check, report.
 
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ use timing::Stopwatch;
 #[derive(Debug)]
 pub(crate) struct VerifyRequest {
     pub(crate) scope: Scope,
-    /// Units at work at one time.
+    /// The maximum number of concurrent units.
     pub(crate) jobs: usize,
     pub(crate) timings: bool,
     pub(crate) require_migrations: bool,

@@ -10,7 +10,7 @@ pub(super) fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
     let mut notes = of_base(loaded);
     let pending: usize = loaded.plan.tracks().map(TrackPlan::pending).sum();
     let changes = changes(&loaded.plan);
-    // What the tool does not notice is a check's business.
+    // Changes that the tool does not detect are reported by a check.
     let changed: Vec<&String> =
         changes.iter().filter(|(noticed, _)| *noticed).map(|(_, change)| change).collect();
     match (pending, changes.len()) {
@@ -63,7 +63,7 @@ pub(super) fn of_plan(loaded: &Loaded) -> Vec<v1::Note> {
     notes
 }
 
-/// What makes the base another one than was meant.
+/// Reasons why the base may not be the intended one.
 fn of_base(loaded: &Loaded) -> Vec<v1::Note> {
     let Revisions { base, .. } = &loaded.revisions;
     let Some(revision) = &base.revision else {
@@ -72,7 +72,7 @@ fn of_base(loaded: &Loaded) -> Vec<v1::Note> {
         return vec![note(Severity::Warning, &text)];
     };
     let name = &revision.name;
-    let lacks = match base.lacking {
+    let lacks = match base.divergence {
         BaseDivergence::Commits(1) => Some(format!("HEAD does not contain 1 commit of {name}")),
         BaseDivergence::Commits(commits) => {
             Some(format!("HEAD does not contain {commits} commits of {name}"))
@@ -104,7 +104,7 @@ fn has_removed(plan: &ReplayPlan) -> bool {
     plan.tracks().flat_map(TrackPlan::states).any(|(_, state)| state == MigrationState::Removed)
 }
 
-/// Migrations of the base that the head has otherwise, or has no more, and whether the tool's checksums tell it.
+/// Migrations of the base that the head has changed or removed, and whether the tool's checksums detect it.
 fn changes(plan: &ReplayPlan) -> Vec<(bool, String)> {
     let states = plan.tracks().flat_map(TrackPlan::states);
     let changed = states.filter_map(|(migration, state)| {

@@ -1,4 +1,4 @@
-//! One server from its start to its end, and what was replayed on it meanwhile.
+//! One server from its start to its end, and the databases that are replayed on it.
 
 use std::time::Duration;
 
@@ -16,21 +16,21 @@ use crate::report::verify::v1;
 use crate::server;
 use crate::server::{EventSink, RunId, Server, ServerRequest, StoppedServer};
 
-/// The sender of a signal waits a few seconds, and then kills.
+/// The sender of a signal waits a few seconds, and then kills the process.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
-/// What the parts of a run are called in the timings: the server's start, the replay, the server's end.
+/// The names of a run's phases in the timings: the server's start, the replay, the server's end.
 pub(super) type Laps = [&'static str; 3];
 pub(super) const FIRST_LAPS: Laps = ["start the server", "replay", "stop the server"];
 
-/// What all runs of a command have in common.
+/// The common data of all runs of a command.
 pub(super) struct RunContext<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) events: &'a EventSink,
     pub(super) interrupted: &'a CancellationToken,
 }
 
-/// A run that came to its end.
+/// A completed run.
 pub(super) struct Ran {
     pub(super) evidence: Evidence,
     pub(super) server: (v1::Server, Vec<v1::Note>),
@@ -38,7 +38,7 @@ pub(super) struct Ran {
 }
 
 impl RunContext<'_> {
-    /// Starts a server, prepares it, replays these databases on it, and takes it away again, whatever happens.
+    /// Starts a server, prepares it, replays these databases on it, and removes it in any case.
     pub(super) async fn run(
         &self,
         plans: &[&DatabasePlan],
@@ -86,7 +86,7 @@ impl RunContext<'_> {
     }
 }
 
-/// What an interrupted run has made goes too, as far as the time allows.
+/// Also removes what an interrupted run has created, as far as the time allows.
 async fn stop_now(server: Server) -> VerifyError {
     let left = match tokio::time::timeout(STOP_WITHIN, server.stop()).await {
         Ok(stopped) => stopped.problems,

@@ -24,9 +24,9 @@ pub(super) fn of_run(
             Severity::Error,
             "the server was lost during the run; units that were not run have no result",
         ));
-        notes.extend(last_words(&stopped.log).map(|words| note(Severity::Info, &words)));
+        notes.extend(stop_reason(&stopped.log).map(|words| note(Severity::Info, &words)));
     }
-    // A server that was lost leaves nothing to stop in order.
+    // A lost server cannot be stopped in an orderly way.
     if !evidence.server_lost {
         notes.extend(stopped.problems.iter().map(|problem| note(Severity::Warning, problem)));
     }
@@ -55,18 +55,18 @@ fn of_replayed(loaded: &Loaded, replayed: &Replayed) -> v1::Note {
     note(Severity::Info, &text)
 }
 
-/// Why it went, if its log says: the log goes with the server.
-fn last_words(log: &str) -> Option<String> {
+/// Why it stopped, if its log says so: the log is removed with the server.
+fn stop_reason(log: &str) -> Option<String> {
     const REASONS: [&str; 6] =
         ["PANIC:", "FATAL:", "terminated by", "shutdown request", "No space left", "ut of memory"];
-    /// What it answered to those who asked whether it still lives.
+    /// The server's reply to connections while it is not available.
     const ANSWER: &str = "the database system is ";
     const MOST: usize = 3;
-    let tells =
+    let is_reason =
         |line: &&str| !line.contains(ANSWER) && REASONS.iter().any(|reason| line.contains(reason));
     let mut lines: Vec<&str> = Vec::new();
-    for line in log.lines().filter(tells) {
-        // What stands before the level is when, and in which process.
+    for line in log.lines().filter(is_reason) {
+        // The text before the level contains the time and the process.
         let start =
             ["PANIC:", "FATAL:", "ERROR:", "LOG:"].iter().find_map(|level| line.find(level));
         let text = &line[start.unwrap_or(0)..];
@@ -96,10 +96,10 @@ fn revisions(revisions: &Revisions) -> v1::Revisions {
 
 #[cfg(test)]
 mod tests {
-    use super::last_words;
+    use super::stop_reason;
 
     #[test]
-    fn a_servers_last_words_are_those_that_tell_why() {
+    fn the_reason_is_read_from_the_end_of_the_servers_log() {
         let log = "2026-01-02 03:04:05.678 UTC [7] LOG:  database system is ready to accept connections\n\
                    2026-01-02 03:04:06.678 UTC [8] ERROR:  relation \"x\" does not exist\n\
                    2026-01-02 03:04:06.678 UTC [8] STATEMENT:  ALTER ROLE me PASSWORD 'secret'\n\
@@ -107,10 +107,10 @@ mod tests {
                    2026-01-02 03:04:07.679 UTC [7] LOG:  server process (PID 9) was terminated by signal 6\n\
                    2026-01-02 03:04:07.680 UTC [11] FATAL:  the database system is in recovery mode\n";
         assert_eq!(
-            last_words(log).unwrap(),
+            stop_reason(log).unwrap(),
             "the end of the server's log: PANIC:  could not write to file: No space left on device; \
              LOG:  server process (PID 9) was terminated by signal 6"
         );
-        assert_eq!(last_words("LOG:  all is well"), None);
+        assert_eq!(stop_reason("LOG:  all is well"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! The second run, for databases whose results do not count: from nothing, with one job, on a fresh server. It alone counts.
+//! The second run of databases with inconclusive results: from an empty state, with one job, on a new server. Only its results
+//! count.
 
 use super::VerifyError;
 use super::run::{Laps, Ran, RunContext};
@@ -12,7 +13,7 @@ use crate::replay::{Attempt, InconclusiveReason, Mode};
 
 const LAPS: Laps = ["start a second server", "replay again", "stop the second server"];
 
-/// A database whose results are those of the second run.
+/// A database with the results of the second run.
 #[derive(Debug)]
 pub(super) struct Replayed {
     /// Its index in the plan.
@@ -20,7 +21,7 @@ pub(super) struct Replayed {
     pub(super) reason: String,
 }
 
-/// Replays what is in doubt, puts the new records in the place of the old ones, and says of which databases.
+/// Replays the databases in doubt, replaces their records, and returns which ones.
 ///
 /// # Errors
 /// It was interrupted. If the second run fails for another reason, those databases have no verdict.
@@ -58,7 +59,7 @@ pub(super) async fn replay_again_in_doubt(
     Ok(doubts.into_iter().filter(|_| is_replayed).map(replayed).collect())
 }
 
-/// Why a second run would tell nothing.
+/// Why a second run would have no result.
 fn hindrance(context: &RunContext<'_>, ran: &Ran) -> Option<Failure> {
     if ran.evidence.server_lost {
         let words = "the server was lost before the database could be replayed again";
@@ -73,7 +74,7 @@ fn hindrance(context: &RunContext<'_>, ran: &Ran) -> Option<Failure> {
     Some(Failure::new(FailureKind::Environment(EnvironmentCause::NotReplayedAgain), words))
 }
 
-/// Whether a migration or a sample names this role: it may have made it.
+/// Whether a migration or a sample names this role: it may have created it.
 fn speaks_of(loaded: &Loaded, role: &str) -> bool {
     let Loaded { plan, head, .. } = loaded;
     let mut migrations = plan.tracks().flat_map(|track| track.base.iter().chain(&track.head));
@@ -85,7 +86,7 @@ fn speaks_of(loaded: &Loaded, role: &str) -> bool {
         })
 }
 
-/// The second run; inside: what kept it from its work.
+/// The second run; the inner error is what prevented it.
 async fn second(
     context: &RunContext<'_>,
     plans: &[&DatabasePlan],
@@ -112,7 +113,7 @@ async fn second(
 }
 
 impl Ran {
-    /// Adds what is to be told of the second server, and gives what was replayed on it.
+    /// Adds the facts about the second server, and returns what was replayed on it.
     fn join(&mut self, second: Self) -> Vec<Vec<UnitRecord>> {
         let Self { evidence, stopped, .. } = second;
         self.evidence.server_lost |= evidence.server_lost;
@@ -124,7 +125,7 @@ impl Ran {
     }
 }
 
-/// The units of a database of which nothing is known.
+/// The units of a database without results.
 fn unknown(plan: &DatabasePlan, failure: &Failure) -> Vec<UnitRecord> {
     let record = |unit: &PlannedUnit| UnitRecord {
         end: UnitEnd::Failed { phase: Phase::Prepare, failure: Some(Box::new(failure.clone())) },

@@ -1,4 +1,4 @@
-//! Where the time went: wall-clock laps of the main job, and the CPU time of both sides.
+//! Timings: wall-clock laps of the main job, and the CPU time of mig-ci and the server.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,8 +11,8 @@ use crate::report::verify::v1;
 /// Measures one run, lap by lap.
 #[derive(Debug)]
 pub(super) struct Stopwatch {
-    begun: Instant,
-    begun_at: SystemTime,
+    started: Instant,
+    started_at: SystemTime,
     lap: Instant,
     laps: Vec<(&'static str, Duration)>,
 }
@@ -20,10 +20,10 @@ pub(super) struct Stopwatch {
 impl Stopwatch {
     pub(super) fn start() -> Self {
         let now = Instant::now();
-        Self { begun: now, begun_at: SystemTime::now(), lap: now, laps: Vec::new() }
+        Self { started: now, started_at: SystemTime::now(), lap: now, laps: Vec::new() }
     }
 
-    /// Ends a lap that began where the one before ended.
+    /// Ends a lap that started when the previous one ended.
     pub(super) fn lap(&mut self, name: &'static str) {
         let now = Instant::now();
         self.laps.push((name, now - self.lap));
@@ -32,14 +32,14 @@ impl Stopwatch {
 
     /// RFC 3339, UTC.
     pub(super) fn started_at(&self) -> String {
-        humantime::format_rfc3339_seconds(self.begun_at).to_string()
+        humantime::format_rfc3339_seconds(self.started_at).to_string()
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+        self.started.elapsed()
     }
 
-    /// The laps, with the CPU time and the memory that this process has used since it was started.
+    /// The laps, with the CPU time and the memory that this process has used since its start.
     pub(super) fn timings(
         &self,
         units: &[UnitRecord],
@@ -50,7 +50,7 @@ impl Stopwatch {
             .iter()
             .map(|(name, took)| v1::PhaseTime { name: (*name).to_owned(), ms: milliseconds(*took) })
             .collect();
-        // `getrusage` of oneself fails for no reason that POSIX knows; zeros would show it.
+        // POSIX defines no reason for `getrusage` of the own process to fail; it would be visible as zeros.
         let usage = getrusage(UsageWho::RUSAGE_SELF).ok();
         let cpu = usage.map_or(0, |usage| {
             usage.user_time().num_milliseconds() + usage.system_time().num_milliseconds()
@@ -68,8 +68,8 @@ impl Stopwatch {
     }
 }
 
-/// The most memory that this process has had. Linux's `ru_maxrss` would not do: it goes on with the figure of the process
-/// that started this one (`exec` hands it down), hence `VmHWM`, which begins anew (proc(5)).
+/// The peak memory of this process. Not Linux's `ru_maxrss`: it continues with the value of the process that started this one
+/// (`exec` passes it on), hence `VmHWM`, which starts again (proc(5)).
 #[cfg(target_os = "linux")]
 fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -1,4 +1,4 @@
-//! Files beside migrations and samples that nothing reads, although they look as if something should.
+//! Files next to migrations and samples that nothing reads, although they look like migrations or samples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::model::{Database, Files, FilesError, Project, TrackKind, UnreadFile};
 use crate::replay::plan::{ReplayPlan, TrackPlan};
 
-/// Endings of files that are never SQL: code, configuration, prose. In lower case.
+/// Extensions of files that are never SQL: code, configuration, prose. In lower case.
 const OTHER_ENDINGS: [&str; 27] = [
     "md", "rst", "adoc", "html", "toml", "yaml", "yml", "json", "xml", "lock", "ini", "conf",
     "cfg", "env", "sh", "rs", "go", "py", "pyc", "js", "ts", "rb", "php", "java", "kt", "ex",
     "exs",
 ];
-/// What editors and merges leave.
+/// Extensions of files that editors and merges leave.
 const BACKUP_ENDINGS: [&str; 5] = ["swp", "swo", "orig", "rej", "tmp"];
-/// What a dump is called. In lower case.
+/// Extensions of dumps. In lower case.
 const DUMP_ENDINGS: [&str; 7] = ["dump", "backup", "pgdump", "zst", "xz", "bz2", "zip"];
 
 const IN_A_FOLDER: &str = "is in a folder that the format does not search";
@@ -44,7 +44,7 @@ pub(super) fn files_not_read(
     Ok(unread)
 }
 
-/// Paths that something of the project is read from.
+/// Paths from which the project is read.
 struct ReadPaths<'a> {
     files: BTreeSet<&'a Utf8Path>,
     folders: BTreeSet<&'a Utf8Path>,
@@ -80,7 +80,7 @@ fn of_track(
         scripts.flatten().map(|script| script.path().to_owned()).collect()
     };
     let (read, read_by_base) = (paths(&track.head), paths(&track.base));
-    // A folder inside of this one that is another track's.
+    // A folder inside this one that belongs to another track.
     let others: Vec<&Utf8Path> = known
         .folders
         .iter()
@@ -111,7 +111,7 @@ fn reason(directory: &Utf8Path, path: &Utf8Path) -> &'static str {
     if path.parent() == Some(directory) { NOT_OF_THE_FORMAT } else { IN_A_FOLDER }
 }
 
-/// By its ending, or by a version at the beginning of its name.
+/// By its extension, or by a version at the beginning of its name.
 fn looks_like_a_migration(path: &Utf8Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_lowercase();
     if is_of_no_interest(&name) {
@@ -126,7 +126,7 @@ fn looks_like_a_migration(path: &Utf8Path) -> bool {
     is_sql || is_numbered
 }
 
-/// Dotfiles, what editors leave, prose and code. In lower case.
+/// Dotfiles, files of editors, prose and code. In lower case.
 fn is_of_no_interest(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let is_prose = ["readme", "license", "changelog", "makefile", "dockerfile"];
@@ -138,14 +138,14 @@ fn is_of_no_interest(name: &str) -> bool {
         || is_prose.iter().any(|word| name.starts_with(word))
 }
 
-/// A file that begins with a dot, unless it is one of SQL: no tool reads that either. What editors and macOS leave beside a file is
-/// none.
+/// A file that begins with a dot and is not SQL. SQL files with a leading dot are reported: tools do not read them. Files that
+/// editors and macOS create next to others are hidden.
 fn is_hidden(name: &str) -> bool {
     let of_programs = ["._", ".#"].iter().any(|begin| name.starts_with(begin));
     name.starts_with('.') && (of_programs || !name.ends_with(".sql"))
 }
 
-/// Beside the samples that are read.
+/// Next to the samples that are read.
 fn of_samples(
     database: &Database,
     known: &ReadPaths<'_>,
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_migration() {
+    fn names_that_look_like_a_migration() {
         for name in [
             "m/v2/2.sql",
             "m/3_x.SQL",
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_sample() {
+    fn names_that_look_like_a_sample() {
         for name in ["s/a.SQL", "s/a.sql.zst", "s/a.dump", "s/a.sql.bak", "s/x/a.sql", "s/a.gz"] {
             assert!(looks_like_a_sample(name.into()), "{name}");
         }

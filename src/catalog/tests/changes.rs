@@ -157,9 +157,9 @@ const CHANGES: &[(&str, &str, &str)] = &[
         "REVOKE SELECT (note) ON users FROM app",
     ),
     (
-        "ALTER TABLE users RENAME \"Odd name\" TO odd",
-        "column users.\"Odd name\" is missing",
-        "ALTER TABLE users RENAME odd TO \"Odd name\"",
+        "ALTER TABLE users RENAME \"DifferingShape name\" TO odd",
+        "column users.\"DifferingShape name\" is missing",
+        "ALTER TABLE users RENAME odd TO \"DifferingShape name\"",
     ),
     // Constraints.
     (

@@ -30,7 +30,7 @@ const ALL: &str = r#"
         number bigint DEFAULT nextval('numbers'),
         tags text[] DEFAULT '{}',
         note varchar(80),
-        "Odd name" int,
+        "DifferingShape name" int,
         CONSTRAINT email_ok CHECK (email <> '')
     );
     ALTER TABLE users DROP COLUMN gone;

@@ -9,7 +9,7 @@ use crate::model::{Partition, ProviderChoice, Severity};
 use crate::report::ReportFormat;
 use crate::report::verify::v1::Report;
 
-/// Which part of the project, and compared with what.
+/// The part of the project, and the base.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::SELECTION)]
 pub(crate) struct ScopeArgs {
@@ -91,7 +91,7 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ActionArgs {
-    /// Used where the inputs are not set: inputs win over flags and `MIG_CI_*` variables.
+    /// Used if the inputs are not set: inputs override flags and `MIG_CI_*` variables.
     #[command(flatten)]
     pub(crate) verify: VerifyArgs,
 

@@ -1,4 +1,4 @@
-//! `--help` of all commands: the options of clap itself stand under the same headings as the others.
+//! `--help` of all commands: clap's own options have the same headings as the others.
 
 use clap::{Arg, ArgAction, Command, CommandFactory as _};
 
@@ -9,7 +9,7 @@ pub(crate) fn command() -> Command {
     App::command().mut_subcommands(with_help)
 }
 
-/// clap would list its own `--help` under a heading of its own.
+/// clap would list its own `--help` under a separate heading.
 fn with_help(command: Command) -> Command {
     let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
     let help = help.help("Print help").help_heading(heading::GLOBAL).display_order(1000);

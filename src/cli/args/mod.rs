@@ -4,7 +4,7 @@
 mod check;
 mod help;
 mod project;
-mod real;
+mod real_databases;
 mod values;
 
 pub(crate) use check::{
@@ -12,7 +12,7 @@ pub(crate) use check::{
 };
 pub(crate) use help::command;
 pub(crate) use project::{ExplainArgs, InitArgs, RevisionArgs, SchemaArgs, SchemaOf};
-pub(crate) use real::{
+pub(crate) use real_databases::{
     CreateArgs, DowngradeArgs, ExecutionArgs, OrderArg, StatusArgs, TenantArgs, TenantsArgs,
     UpgradeArgs,
 };
@@ -25,7 +25,7 @@ use super::exit::Exit;
 
 /// The headings of `--help`.
 mod heading {
-    /// Which databases, tenants and revisions.
+    /// The selection of databases, tenants and revisions.
     pub(super) const SELECTION: &str = "Selection";
     /// How the command works, and when it fails.
     pub(super) const EXECUTION: &str = "Execution";
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound() {
+    fn the_definition_is_valid() {
         command().debug_assert();
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn output<R: Rendered>(text: &str) -> Result<ReportOutput<R>, String>
     Ok(ReportOutput { format: *known, path: path.into() })
 }
 
-/// Words of `model`, which does not depend on clap.
+/// Implements `ValueEnum` for types of `model`, which does not depend on clap.
 macro_rules! value_enum {
     ($name:ty { $($variant:ident: $word:literal, $help:literal;)* }) => {
         impl ValueEnum for $name {
@@ -109,7 +109,7 @@ mod tests {
     use crate::report::verify::v1::Report;
 
     #[test]
-    fn an_output_names_its_format_and_its_path() {
+    fn an_output_has_a_format_and_a_path() {
         let output = |text| output::<Report>(text);
         assert_eq!(output("json=a=b.json").unwrap().path, "a=b.json");
         assert!(output("json").unwrap_err().contains("FORMAT=PATH"));
@@ -119,7 +119,7 @@ mod tests {
 
     /// The words of the command line are those of the configuration and of the reports.
     #[test]
-    fn words_are_those_of_the_types() {
+    fn words_equal_those_of_the_types() {
         fn compare<T: ValueEnum + Display + FromStr + PartialEq>(number: usize) {
             assert_eq!(T::value_variants().len(), number);
             for value in T::value_variants() {

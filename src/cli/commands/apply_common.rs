@@ -1,4 +1,4 @@
-//! What the commands on real databases share: which one, how a run on it is shown, and what its end means.
+//! Shared by the commands on real databases: selection of the database, progress, report and exit code.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::num::NonZero;
@@ -28,9 +28,9 @@ use crate::tenants::{ResolveError, TenantSelector};
 use crate::ui::{self, Progress, Task};
 use crate::upgrade::{Confirm, DryRun, Interruption, Order, RolloutLimits, UpgradeError};
 
-/// The project as it is, and the real databases of those names.
+/// The current project, and the real databases of these names.
 ///
-/// `has_url` says that a flag gives the address.
+/// `has_url` means that a flag gives the address.
 pub(crate) fn scope(global: &Global, databases: &[String], has_url: bool) -> Scope {
     let connect = match databases {
         [] => Connect::All,
@@ -44,23 +44,23 @@ pub(crate) fn scope(global: &Global, databases: &[String], has_url: bool) -> Sco
             ..Overrides::default()
         },
         base: BaseRequest::None,
-        hosted: None,
+        remote_repo: None,
         selection: Selection { databases: databases.to_vec(), ..Selection::default() },
     }
 }
 
 pub(crate) fn limits(execution: &ExecutionArgs) -> RolloutLimits {
-    RolloutLimits { wait: execution.wait, ..looking(execution.jobs) }
+    RolloutLimits { wait: execution.wait, ..read_only_limits(execution.jobs) }
 }
 
-/// Of what only looks.
-pub(crate) fn looking(jobs: Option<u16>) -> RolloutLimits {
+/// The limits of read-only commands.
+pub(crate) fn read_only_limits(jobs: Option<u16>) -> RolloutLimits {
     let cores = available_parallelism().map_or(1, NonZero::get);
     let jobs = jobs.map_or(cores, usize::from);
     RolloutLimits { jobs, canary: None, max_failures: None, wait: Duration::ZERO }
 }
 
-/// Of the sessions that work.
+/// The settings of sessions that run migrations.
 pub(crate) fn settings(execution: &ExecutionArgs) -> Vec<(String, String)> {
     let milliseconds =
         |name: &str, duration: Duration| (name.to_owned(), duration.as_millis().to_string());
@@ -70,7 +70,7 @@ pub(crate) fn settings(execution: &ExecutionArgs) -> Vec<(String, String)> {
     ]
 }
 
-/// Does the work, shows it, and prints and writes the report of it.
+/// Runs the upgrade with progress, and prints and writes its report.
 pub(crate) async fn run(
     global: &Global,
     execution: &ExecutionArgs,
@@ -114,7 +114,7 @@ pub(crate) fn show(execution: &ExecutionArgs, report: &Report, streams: &Streams
     }
 }
 
-/// Nothing was begun: says why.
+/// Prints why nothing was started.
 pub(crate) fn refused(error: UpgradeError, streams: &Streams) -> Result<Exit, CommandError> {
     match error {
         UpgradeError::Project(error) => Err(error.into()),
@@ -126,19 +126,19 @@ pub(crate) fn refused(error: UpgradeError, streams: &Streams) -> Result<Exit, Co
     }
 }
 
-/// Nothing that is typed after an interruption counts.
+/// Input after an interruption is ignored.
 fn is_yes(question: &str, interrupted: &CancellationToken) -> bool {
     const LOOK_AGAIN: Duration = Duration::from_millis(50);
-    let asked = write!(std::io::stderr(), "{} [y/N] ", crate::report::visible(question));
+    let written = write!(std::io::stderr(), "{} [y/N] ", crate::report::visible(question));
     let (answers, answered) = std::sync::mpsc::channel();
-    // A read from a terminal cannot be ended: the thread ends with the process.
+    // A read from a terminal cannot be cancelled: the thread ends with the process.
     std::thread::spawn(move || {
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
-        // Nobody waits for it after an interruption.
+        // After an interruption there is no receiver.
         let _ = answers.send(read.map(|_| answer));
     });
-    while asked.is_ok() && !interrupted.is_cancelled() {
+    while written.is_ok() && !interrupted.is_cancelled() {
         match answered.recv_timeout(LOOK_AGAIN) {
             Ok(answer) => return answer.is_ok_and(|text| matches!(text.trim(), "y" | "Y" | "yes")),
             Err(RecvTimeoutError::Timeout) => {}
@@ -182,13 +182,13 @@ fn exit_of(error: &UpgradeError) -> Exit {
     }
 }
 
-/// The SQL goes to stdout, where that is not another report's.
-pub(crate) fn rehearsal(tenants: &TenantArgs, execution: &ExecutionArgs) -> Option<DryRun> {
+/// Prints the SQL to stdout, unless a report is printed there.
+pub(crate) fn dry_run(tenants: &TenantArgs, execution: &ExecutionArgs) -> Option<DryRun> {
     let prints = execution.format.is_terminal();
     tenants.dry_run.then(|| {
         DryRun::new(move |sql| {
             if prints {
-                // Whoever reads no more has read enough.
+                // A closed reader is not an error.
                 let sql = edge::runnable(sql, edge::is_job_log(std::io::stdout()));
                 let _ = std::io::stdout().write_all(sql.as_bytes());
             }
@@ -204,7 +204,7 @@ pub(crate) fn order(tenants: &TenantArgs) -> Order {
     }
 }
 
-/// The same, with how much of that is risked.
+/// The limits, including canary and maximum number of failures.
 pub(crate) fn limits_of(tenants: &TenantArgs, execution: &ExecutionArgs) -> RolloutLimits {
     RolloutLimits {
         canary: tenants.canary,
@@ -213,8 +213,8 @@ pub(crate) fn limits_of(tenants: &TenantArgs, execution: &ExecutionArgs) -> Roll
     }
 }
 
-/// Flags, and the variables that scripts around other tools set.
-pub(crate) fn whom(args: &TenantArgs) -> Option<TenantSelector> {
+/// The tenants selected by flags, or by variables that scripts for other tools set.
+pub(crate) fn selected_tenants(args: &TenantArgs) -> Option<TenantSelector> {
     if args.all_tenants {
         return Some(TenantSelector::All);
     }

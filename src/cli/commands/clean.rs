@@ -1,4 +1,4 @@
-//! `mig-ci clean`: removes what an interrupted run left, with every provider or with one.
+//! `mig-ci clean`: removes leftovers of interrupted runs, of all providers or one.
 
 use std::fmt::Write as _;
 
@@ -25,8 +25,7 @@ pub(crate) async fn run(
     Ok(if cleaned.problems.is_empty() && all_asked { Exit::Passed } else { Exit::Environment })
 }
 
-/// Whoever cleans up may stand anywhere, and without a project too there is something to clean. A configuration that was
-/// asked for has to be understood.
+/// `clean` works in any folder, also without a project. A configuration given by a flag has to be valid.
 fn settings(global: &Global, args: &CleanArgs) -> Result<PostgresSettings, CommandError> {
     let overrides = overrides(&args.server);
     let url = overrides.url.clone();

@@ -1,4 +1,4 @@
-//! `mig-ci create`: a new tenant's schema or database, and all migrations in it.
+//! `mig-ci create`: creates a new tenant's schema or database, and applies all migrations to it.
 
 use super::apply_common;
 use super::verify::watch_repeated_signals;

@@ -1,4 +1,4 @@
-//! `mig-ci downgrade`: the way back, by the migrations' own scripts.
+//! `mig-ci downgrade`: reverts migrations with their down scripts.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -52,12 +52,12 @@ fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> UpgradeRequest 
     UpgradeRequest {
         scope: apply_common::scope(global, &global.databases, args.connection.url.is_some()),
         url: args.connection.url.clone().map(Url::new),
-        tenants: apply_common::whom(&args.tenants),
+        tenants: apply_common::selected_tenants(&args.tenants),
         reported_at: None,
         shared_only: args.tenants.shared,
         partition: args.tenants.partition,
         order: apply_common::order(&args.tenants),
-        dry_run: apply_common::rehearsal(&args.tenants, &args.execution),
+        dry_run: apply_common::dry_run(&args.tenants, &args.execution),
         create: None,
         direction: Direction::Down(to),
         limits: apply_common::limits_of(&args.tenants, &args.execution),
@@ -65,7 +65,7 @@ fn request(global: &Global, args: &DowngradeArgs, to: DownTo) -> UpgradeRequest 
     }
 }
 
-/// Exactly what a run has done.
+/// Reverts exactly what a run has applied.
 fn back(global: &Global, args: &DowngradeArgs, applied: AppliedBy) -> UpgradeRequest {
     let databases: Vec<String> = applied.database.into_iter().collect();
     let tenants = applied.units.iter().filter(|unit| unit.is_tenant);

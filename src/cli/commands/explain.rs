@@ -1,4 +1,4 @@
-//! `mig-ci explain CODE`: the page of a check, in the terminal.
+//! `mig-ci explain CODE`: prints the page of a check.
 
 use std::fmt::Write as _;
 
@@ -11,21 +11,16 @@ use crate::cli::stream::Streams;
 pub(crate) fn run(args: &ExplainArgs, streams: &Streams) -> Result<Exit, CommandError> {
     let Some(code) = &args.code else {
         let mut text = String::new();
-        for about in checks::abouts() {
-            let _ = writeln!(
-                text,
-                "{:<26} {:<8} {}",
-                about.code,
-                about.severity.to_string(),
-                about.title
-            );
+        for meta in checks::all_meta() {
+            let _ =
+                writeln!(text, "{:<26} {:<8} {}", meta.code, meta.severity.to_string(), meta.title);
         }
         streams.print(&text)?;
         return Ok(Exit::Passed);
     };
     match checks::find(code) {
-        Some(about) => {
-            streams.print(about.docs)?;
+        Some(meta) => {
+            streams.print(meta.docs)?;
             Ok(Exit::Passed)
         }
         None => {

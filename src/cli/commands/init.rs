@@ -1,4 +1,4 @@
-//! `mig-ci init`: the commented configuration of what is found.
+//! `mig-ci init`: writes a commented configuration of the discovered project.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! `mig-ci list`: what `verify` would run, without a server.
+//! `mig-ci list`: prints what `verify` would run, without a server.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The commands: one file for each, and what several of them share.
+//! The commands, in one file each, and their shared code.
 
 pub(crate) mod action;
 pub(crate) mod clean;

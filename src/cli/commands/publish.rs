@@ -1,8 +1,8 @@
-//! `mig-ci publish`: a report that another run has saved, as a comment on the pull request of that run. A workflow of
-//! `on: workflow_run` may write where one of a fork's pull request may not.
+//! `mig-ci publish`: publishes the saved report of another run as a comment on that run's pull request. A workflow of `on:
+//! workflow_run` has write permission where the workflow of a fork's pull request has not.
 //!
-//! The report is as trustworthy as whoever opened the pull request: which pull request and which commit it is about says
-//! GitHub's event alone, and the pull request has to stand at that commit still.
+//! The author of the pull request controls the report. Therefore only GitHub's event determines the pull request and the
+//! commit, and the commit still has to be the pull request's head.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -55,7 +55,7 @@ enum PublishError {
     NoToken,
     #[error("{0}; {advice}", advice = .0.advice())]
     GitHub(#[from] GithubError),
-    /// Something has changed meanwhile.
+    /// Something has changed in the meantime.
     #[error("nothing is published: {0}")]
     Outdated(String),
     #[error("{0}")]
@@ -115,7 +115,7 @@ async fn published(
     let token = token.ok_or(PublishError::NoToken)?;
     let client = connect(&context, token)?;
     let number = find(&client, &event, &head_sha).await?;
-    // The later of two runs is the one that verified later, whenever their reports are published.
+    // The later of two runs is the one that verified later, independent of when their reports are published.
     let run = event.follows.unwrap_or(context.run);
     let context = JobContext { run, ..context };
     let links = links(args, &context, &event, &head_sha);
@@ -134,7 +134,7 @@ async fn published(
         let _ = streams.print_commands(&commands::notice("mig-ci", &degraded.to_string()));
     }
     let url = published.comment_url.unwrap_or_default();
-    // What was said about it is on the pull request now.
+    // The problem is already shown on the pull request.
     report?;
     match published.comment {
         Some(Outcome::LaterRun) => Ok(format!("a later run has already commented: {url}")),
@@ -146,7 +146,7 @@ async fn published(
     }
 }
 
-/// The pull request of the run, if it still stands where it stood.
+/// The pull request of the run, if its head is still the run's commit.
 async fn find(
     client: &GithubClient,
     event: &JobEvent,
@@ -154,7 +154,7 @@ async fn find(
 ) -> Result<u64, PublishError> {
     let number = match &event.subject {
         Subject::Known { number, .. } => *number,
-        Subject::Ask(_) => match pull_request::of_workflow_run(client, head_sha).await? {
+        Subject::Lookup(_) => match pull_request::of_workflow_run(client, head_sha).await? {
             FoundPullRequest::One(pull) => pull.number,
             FoundPullRequest::None => {
                 return Err(PublishError::Outdated(format!(
@@ -177,7 +177,7 @@ async fn find(
     }
 }
 
-/// The report, with this program's words in place of its own.
+/// The report, with this program's sentences instead of its own.
 fn usable(path: &Utf8Path, text: &str) -> Result<Report, PublishError> {
     let path = || path.to_owned();
     let report =
@@ -185,13 +185,13 @@ fn usable(path: &Utf8Path, text: &str) -> Result<Report, PublishError> {
     report::recompute(report).map_err(|source| PublishError::Contradiction { path: path(), source })
 }
 
-/// The partition in the name that the action gives the file: `mig-ci-report-shop-partition-2-of-8.json`.
+/// The partition in the file name that the action chooses: `mig-ci-report-shop-partition-2-of-8.json`.
 fn named_partition(path: &Utf8Path) -> Option<Partition> {
     let (_, part) = path.file_stem()?.rsplit_once("partition-")?;
     part.replacen("-of-", "/", 1).parse().ok()
 }
 
-/// What is shown of it.
+/// The published part of the report.
 struct PublishedReport {
     verdict: Verdict,
     title: String,
@@ -208,14 +208,14 @@ impl PublishedReport {
             verdict: if report.server.lost { Verdict::NotRun } else { report.verdict },
             title: format!("From a saved report: {}", report::headline(report)),
             body: report::comment(report, links),
-            // What is no partition was refused before.
+            // An invalid partition was refused before.
             partition: report.partition.as_ref().and_then(|text| text.parse().ok()),
             has_changes: report.counts.pending_migrations > 0,
             annotations: annotations.iter().filter_map(CheckRunAnnotation::of).collect(),
         }
     }
 
-    /// An older comment is about another commit: it must not stay.
+    /// An older comment is about another commit, and has to be replaced.
     fn without(why: &str, links: &Links, partition: Option<Partition>) -> Self {
         let title = "The run's report cannot be shown".to_owned();
         Self {
@@ -281,10 +281,10 @@ fn publication(
     }
 }
 
-/// A file of no more than a report may have: it may be anything that somebody has put into an archive.
+/// Reads a file up to the maximum size of a report: an archive may contain any file.
 fn read(path: &Utf8Path) -> Result<String, PublishError> {
     let failed = |reason: String| PublishError::File { path: path.to_owned(), reason };
-    // Before it is opened: a pipe that nobody writes to would be waited for.
+    // Checked before opening: opening a pipe without a writer would block.
     let there = fs::metadata(path).map_err(|error| failed(error.to_string()))?;
     if !there.is_file() {
         return Err(failed("it is not a file".to_owned()));

@@ -1,4 +1,5 @@
-//! `upgrade --resume REPORT`: what a saved report has left; and `downgrade --report REPORT`: what its run has applied.
+//! `upgrade --resume REPORT`: the remaining units of a saved report; and `downgrade --report REPORT`: the applied migrations of
+//! its run.
 
 use std::io::Read as _;
 use std::time::SystemTime;
@@ -8,10 +9,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::cli::exit::Exit;
 use crate::report::MOST_BYTES;
 use crate::report::upgrade::{
-    self as report, AppliedBy, RemainingUnits, UpgradeReadError, applied, left,
+    self as report, AppliedBy, RemainingUnits, UpgradeReadError, applied, remaining,
 };
 
-/// Why a report cannot be gone on from.
+/// Why a run cannot continue from a report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResumeError {
     #[error("cannot read the report {path}: {reason}")]
@@ -47,14 +48,14 @@ pub(crate) fn nothing_left(path: &Utf8Path, left: &RemainingUnits) -> report::Re
     report::nothing_left(started_at, words)
 }
 
-/// What it has left, and in which of the `named` databases; with none named, in its own.
+/// The remaining units. `named` are the requested databases; without any, the report's own.
 pub(crate) fn read(path: &Utf8Path, named: &[String]) -> Result<RemainingUnits, ResumeError> {
-    let left = left(&text_of(path)?).map_err(|source| no_report(path, source))?;
+    let left = remaining(&text_of(path)?).map_err(|source| no_report(path, source))?;
     check(path, left.database.as_ref(), named)?;
     Ok(left)
 }
 
-/// What its run has applied; the rest as [`read`].
+/// The migrations that its run has applied; otherwise like [`read`].
 pub(crate) fn read_applied(path: &Utf8Path, named: &[String]) -> Result<AppliedBy, ResumeError> {
     let applied = applied(&text_of(path)?).map_err(|source| no_report(path, source))?;
     check(path, applied.database.as_ref(), named)?;
@@ -64,7 +65,7 @@ pub(crate) fn read_applied(path: &Utf8Path, named: &[String]) -> Result<AppliedB
 fn text_of(path: &Utf8Path) -> Result<String, ResumeError> {
     let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();
-    // More than the most is read by one byte, and then refused: a path can lead to what has no end.
+    // Reads one byte more than the maximum, to detect larger files: the path may name an infinite file.
     let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
     read.map_err(|error| ResumeError::File { path: path.to_owned(), reason: error.to_string() })?;
     Ok(text)

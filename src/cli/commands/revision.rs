@@ -1,4 +1,4 @@
-//! `mig-ci revision`: the next migration's files, in the format and numbering of the directory that they go into.
+//! `mig-ci revision`: creates the next migration's files, in the format and numbering of their directory.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -20,7 +20,7 @@ use crate::source::Worktree;
 
 /// Why nothing was written.
 enum Refusal {
-    /// Something else has to be asked for.
+    /// The command needs other arguments.
     Usage {
         text: String,
         help: Option<&'static str>,
@@ -54,9 +54,9 @@ pub(crate) fn run(
     }
 }
 
-/// The paths of what was written, as they can be opened from the current folder.
+/// The paths of the written files, relative to the current folder.
 fn write_next(global: &Global, args: &RevisionArgs) -> Result<Vec<Utf8PathBuf>, Refusal> {
-    // The first migration goes into a folder that has none.
+    // The folder of the first migration is empty or missing.
     let overrides = Overrides { empty_folders: true, ..Overrides::default() };
     let (project, files) = load_project(global.config.as_deref(), overrides)?;
     let selection = Selection { databases: global.databases.clone(), ..Selection::default() };
@@ -113,8 +113,8 @@ fn track(database: &Database, wanted: Option<TrackKind>) -> Result<(TrackKind, &
     Err(Refusal::Usage { text, help: None })
 }
 
-/// Makes the directory, if it is not there yet. No symlink may lead out of the checkout on the way to it: nobody would read
-/// the files there.
+/// Creates the directory if it does not exist. No symlink in its path may leave the checkout: the files there would not be
+/// read.
 fn make_folder(root: &Utf8Path, folder: &Utf8Path, files: &Worktree) -> Result<(), CommandError> {
     let path = root.join(folder);
     let failed = |reason: String| CommandError::Output { path: path.clone(), reason };
@@ -134,7 +134,7 @@ fn write(root: &Utf8Path, files: &[NewFile]) -> Result<(), CommandError> {
                 ErrorKind::AlreadyExists => "it already exists, and nothing was written".to_owned(),
                 _ => error.to_string(),
             };
-            // Half a pair would be a migration without its way back.
+            // Half a pair would be a migration without a down script.
             let left = made.iter().filter(|path| fs::remove_file(path).is_err());
             let left: String = left.map(|path| format!("; {path} was left behind")).collect();
             return Err(CommandError::Output { path, reason: reason + &left });
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn both_files_are_written_or_none() {
+    fn either_both_files_are_written_or_none() {
         let folder = tempfile::tempdir().unwrap();
         let root: &Utf8Path = folder.path().try_into().unwrap();
         let down = root.join("1_a.down.sql");

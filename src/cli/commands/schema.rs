@@ -1,4 +1,4 @@
-//! `mig-ci schema`: the JSON Schema of what people write and of what machines read.
+//! `mig-ci schema`: prints the JSON Schema of the configuration or of a report.
 
 use crate::cli::args::{SchemaArgs, SchemaOf};
 use crate::cli::error::CommandError;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &SchemaArgs, streams: &Streams) -> Result<Exit, CommandE
 
 /// As committed in `docs/mig-ci.schema.json`.
 fn of_config() -> String {
-    let codes: Vec<&str> = checks::abouts().map(|about| about.code).collect();
+    let codes: Vec<&str> = checks::all_meta().map(|meta| meta.code).collect();
     config::json_schema_text(&codes)
 }
 
@@ -29,9 +29,9 @@ fn of_config() -> String {
 mod tests {
     use super::*;
 
-    /// `MIG_CI_BLESS=1` writes the file anew.
+    /// `MIG_CI_BLESS=1` rewrites the file.
     #[test]
-    fn the_committed_schema_of_the_configuration_is_the_present_one() {
+    fn the_committed_schema_of_the_configuration_is_up_to_date() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mig-ci.schema.json");
         if std::env::var_os("MIG_CI_BLESS").is_some() {
             std::fs::write(path, of_config()).unwrap();

@@ -1,4 +1,4 @@
-//! `mig-ci status`: where real databases stand. Nothing is changed.
+//! `mig-ci status`: shows the state of real databases. Read-only.
 
 use tokio_util::sync::CancellationToken;
 
@@ -42,9 +42,9 @@ pub(crate) async fn run(
     Ok(exit)
 }
 
-/// As of a run: what is wrong will be wrong the next time, too, and what the environment kept from being read may not.
+/// The same as for a run: wrong results will be wrong the next time, too, and a failure of the environment may be gone.
 fn exit_of(args: &StatusArgs, report: &Report) -> Exit {
-    if args.check && report.is_wrong_besides() {
+    if args.check && report.has_other_problems() {
         Exit::Failed
     } else if report.environment_failed() {
         Exit::Environment
@@ -59,7 +59,7 @@ async fn one(
     name: &str,
     interrupted: &CancellationToken,
 ) -> Result<Report, UpgradeError> {
-    let whom = match (args.all_tenants, args.tenants.as_slice()) {
+    let selector = match (args.all_tenants, args.tenants.as_slice()) {
         (true, _) => Some(TenantSelector::All),
         (false, []) => None,
         (false, names) => Some(TenantSelector::Named(names.to_vec())),
@@ -67,24 +67,24 @@ async fn one(
     let request = UpgradeRequest {
         scope: apply_common::scope(global, &[name.to_owned()], args.connection.url.is_some()),
         url: args.connection.url.clone().map(Url::new),
-        shared_only: whom.is_none(),
-        tenants: whom,
+        shared_only: selector.is_none(),
+        tenants: selector,
         partition: args.partition,
         order: Order::Source,
         dry_run: None,
         reported_at: None,
         create: None,
         direction: Direction::Up(TargetVersion::Head),
-        limits: apply_common::looking(args.jobs),
+        limits: apply_common::read_only_limits(args.jobs),
         settings: Vec::new(),
     };
     status(&StatusRequest { request, shapes: !args.no_shapes }, interrupted).await
 }
 
-/// The databases that are asked for: those that have tenants, where tenants are.
+/// The requested databases: if tenants are requested, only those with tenants.
 fn names(global: &Global, args: &StatusArgs) -> Result<Vec<String>, CommandError> {
     let mut scope = apply_common::scope(global, &global.databases, args.connection.url.is_some());
-    // Addresses are not read before it is known whose.
+    // Addresses are not read before the databases are known.
     scope.overrides.connect = None;
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)?;
     let databases = scope.selection.databases(&project.databases)?;

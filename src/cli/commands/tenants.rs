@@ -1,4 +1,4 @@
-//! `mig-ci tenants`: who the real tenants are, and where each lives.
+//! `mig-ci tenants`: lists the real tenants with their targets and addresses.
 
 use super::apply_common;
 use super::verify::watch_signals;

@@ -1,4 +1,4 @@
-//! `mig-ci upgrade`: what `verify` has tried, on real databases.
+//! `mig-ci upgrade`: applies migrations to real databases.
 
 use super::verify::watch_repeated_signals;
 use super::{apply_common, resume};
@@ -46,14 +46,14 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<RemainingUnits>) ->
         None => global.databases.clone(),
     };
     let reported_at = left.as_ref().and_then(|left| left.address.clone());
-    let (whom, shared_only) = match left {
-        Some(left) => (whom_of(&left), left.tenants.is_empty()),
-        None => (apply_common::whom(&args.tenants), args.tenants.shared),
+    let (selector, shared_only) = match left {
+        Some(left) => (tenants_of(&left), left.tenants.is_empty()),
+        None => (apply_common::selected_tenants(&args.tenants), args.tenants.shared),
     };
     UpgradeRequest {
         scope: apply_common::scope(global, &databases, args.connection.url.is_some()),
         url: args.connection.url.clone().map(Url::new),
-        tenants: whom,
+        tenants: selector,
         reported_at,
         shared_only,
         create: None,
@@ -63,14 +63,14 @@ fn request(global: &Global, args: &UpgradeArgs, left: Option<RemainingUnits>) ->
             version => TargetVersion::Version(version.to_owned()),
         }),
         order: apply_common::order(&args.tenants),
-        dry_run: apply_common::rehearsal(&args.tenants, &args.execution),
+        dry_run: apply_common::dry_run(&args.tenants, &args.execution),
         limits: apply_common::limits_of(&args.tenants, &args.execution),
         settings: apply_common::settings(&args.execution),
     }
 }
 
-/// `None` if the report has left the shared track alone.
-fn whom_of(left: &RemainingUnits) -> Option<TenantSelector> {
+/// `None` if the report only has the shared track left.
+fn tenants_of(left: &RemainingUnits) -> Option<TenantSelector> {
     let saved_tenant = |(name, target): &(String, String)| SavedTenant {
         name: name.clone(),
         target: target.clone(),

@@ -38,7 +38,7 @@ pub(crate) async fn run(
     let progress = Progress::new(mode, Task::Verify, Box::new(edge::harmless_stderr()));
     let progress = ui::spawn(progress, received);
     let outcome = verify(&request(global, args), events, &interrupted).await;
-    // The last lines of progress stand before the report. That the task could panic is no reason to lose that.
+    // The last lines of progress precede the report. A panic of the task is no reason to lose the report.
     let _ = progress.await;
     let report = outcome?;
     let options = RenderOptions {
@@ -51,14 +51,14 @@ pub(crate) async fn run(
     let mut errors = written.ok_or(CommandError::Interrupted)?;
     errors.extend(printed.err());
     errors.iter().for_each(|error| streams.explain(error));
-    // What the run found counts for more than where it could not be written.
+    // The result of the run takes precedence over a file that could not be written.
     Ok(match Exit::of_report(&report) {
         Exit::Passed if !errors.is_empty() => Exit::Environment,
         exit => exit,
     })
 }
 
-/// Writes all files, and gives what went wrong. Beside the signals: a pipe that nobody reads takes for ever.
+/// Writes all files, and returns the errors. Runs concurrently with the signals: a pipe without a reader blocks.
 async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<CommandError> {
     let plain = RenderOptions::default();
     let texts: Vec<(Utf8PathBuf, String)> = args
@@ -74,7 +74,7 @@ async fn write_all(args: &VerifyArgs, report: &Report) -> Vec<CommandError> {
     tokio::task::spawn_blocking(write).await.unwrap_or_else(failed)
 }
 
-/// What the command line says.
+/// The request of the command line.
 pub(crate) fn request(global: &Global, args: &VerifyArgs) -> VerifyRequest {
     let mut overrides = overrides(&args.server);
     overrides.fail_on = args.fail_on;
@@ -88,7 +88,7 @@ pub(crate) fn request(global: &Global, args: &VerifyArgs) -> VerifyRequest {
     }
 }
 
-/// What the groups of flags that several commands share say together.
+/// The scope from the flags that several commands share.
 pub(crate) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> Scope {
     let base = match &args.base {
         _ if args.no_base => BaseRequest::None,
@@ -100,11 +100,11 @@ pub(crate) fn scope(global: &Global, args: &ScopeArgs, overrides: Overrides) -> 
         tenants: args.tenants.clone(),
         partition: args.partition,
     };
-    Scope { config: global.config.clone(), overrides, base, hosted: None, selection }
+    Scope { config: global.config.clone(), overrides, base, remote_repo: None, selection }
 }
 
-/// The flag, or its variable: where the environment was handed over, clap has not seen it. libpq's own variable for a
-/// password counts as well.
+/// The flag, or its variable: if the environment was passed in a file, clap has not read it. libpq's own variable for a
+/// password is also used.
 fn server_url(args: &ServerArgs) -> Option<String> {
     let given = |name: &str| process_environment(name).filter(|value| !value.is_empty());
     let mut url = args.postgres_url.clone().or_else(|| given("MIG_CI_POSTGRES_URL"))?;
@@ -136,13 +136,14 @@ pub(crate) fn overrides(args: &ServerArgs) -> Overrides {
     }
 }
 
-/// SIGINT and SIGTERM ask for an orderly end; as the first process of a container nothing else would end us.
+/// SIGINT and SIGTERM request an orderly end; as the first process of a container, the process has no default handlers for
+/// them.
 pub(crate) fn watch_signals() -> CancellationToken {
     watch_repeated_signals().requested
 }
 
-/// The same, with a second signal apart. What comes within a moment is the first one still: a terminal signals all processes
-/// of a job, and a program around this one may hand its own signal on.
+/// The same, but distinguishes a second signal. Signals within a moment count as the first one: a terminal signals all
+/// processes of a job, and a wrapper may forward its own signal.
 pub(crate) fn watch_repeated_signals() -> Interruption {
     const A_MOMENT: Duration = Duration::from_secs(1);
     let interruption = Interruption::default();
@@ -154,7 +155,7 @@ pub(crate) fn watch_repeated_signals() -> Interruption {
             return;
         };
         let mut first = None;
-        // Listening goes on, so that impatience does not end the removal half-way.
+        // Further signals are ignored, so that they do not interrupt the removal.
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}

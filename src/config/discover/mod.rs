@@ -1,4 +1,4 @@
-//! A project without `mig-ci.toml`, understood from its folders. Gives what the file would say.
+//! Discovers a project without `mig-ci.toml` from its folders. Returns what the file would contain.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ mod schemas;
 
 use schemas::Schemas;
 
-/// The folders that a folder `migrations` is looked for in: the top, as most tools have it, and dbmate's.
+/// The folders that are searched for a folder `migrations`: the root, as in most tools, and dbmate's.
 pub(super) const NEAR_PARENTS: [&str; 2] = ["", "db"];
 
-/// Where it is looked for besides: usual places of projects of several parts.
+/// Further folders that are searched: common locations in projects with several parts.
 pub(super) const FURTHER_PARENTS: [&str; 9] = [
     "sql",
     "database",
@@ -30,7 +30,7 @@ pub(super) const FURTHER_PARENTS: [&str; 9] = [
     "server/db",
 ];
 
-/// For people who wonder why nothing was found.
+/// The folders in the message if nothing was found.
 const LOOKED_FOR: &[&str] = &[
     "`.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, \
      or a `db` in one of the last three",
@@ -38,34 +38,34 @@ const LOOKED_FOR: &[&str] = &[
     "a folder for each database in `migrations`",
 ];
 
-/// The folder that most tools know.
+/// The folder that most tools use.
 const MIGRATIONS: &str = "migrations";
 
-/// The database that a project has where nothing names one.
+/// The name of a database if nothing else names it.
 const DEFAULT_NAME: &str = "app";
 
-/// The same where a folder of migrations has that name.
+/// The same if a migration folder already has that name.
 const SECOND_NAME: &str = "tenants";
 
 /// The tenant track's folder.
 const TENANT: &str = "tenant";
 
-/// The shared track's folder beside it.
+/// The shared track's folder next to it.
 const SHARED: &str = "shared";
 
 /// The folder of samples, for all tenants or with a folder for each database.
 const SAMPLES: &str = "samples";
 
-/// The only SQL files of a folder that is a migration by itself (Diesel, Prisma), and so no database.
+/// The only SQL files of a folder that is a single migration (Diesel, Prisma), and therefore not a database.
 const FOLDER_PER_MIGRATION: [&str; 3] = ["up.sql", "down.sql", "migration.sql"];
 
-/// Whether a folder on disk is worth a look.
+/// Whether a folder on disk may contain migrations.
 pub(super) fn may_have_migrations(parent: &Utf8Path) -> bool {
     let has = |name: &str| parent.join(name).is_dir();
     has(MIGRATIONS) || (has(SHARED) && has(TENANT))
 }
 
-/// What a `mig-ci.toml` of the project would say. The first of the parents with migrations counts.
+/// The contents of a `mig-ci.toml` for the project. The first parent folder with migrations is used.
 ///
 /// # Errors
 /// If no layout is recognised, or two at once.
@@ -85,13 +85,13 @@ pub(super) fn discover(files: &dyn Files, root: &Utf8Path) -> Result<RawConfig, 
     Err(ConfigProblem::NothingRecognised { root: root.to_owned(), looked_for }.into())
 }
 
-/// What is in a migration folder.
+/// The contents of a migration folder.
 struct Layout {
-    /// SQL files lie in it, in no folder of their own.
+    /// It directly contains SQL files.
     direct: bool,
-    /// The folders with SQL files in them at any depth, but for those that are a migration by themselves.
+    /// The folders with SQL files at any depth, except those that are a single migration.
     folders: Vec<String>,
-    /// Some folder is a migration by itself.
+    /// Some folder is a single migration.
     folder_per_migration: bool,
 }
 
@@ -119,7 +119,7 @@ impl Layout {
     }
 }
 
-/// None if the layout says nothing.
+/// `None` if the layout is not recognised.
 fn databases(
     files: &dyn Files,
     folder: &Utf8Path,
@@ -149,8 +149,7 @@ fn databases(
     Ok(databases)
 }
 
-/// `db/shared` and `db/tenant`. Nothing else there is taken for migrations, nor listed; and at the top both names could be
-/// anything.
+/// `db/shared` and `db/tenant`. Nothing else there is read as migrations, nor listed; at the root both names are ambiguous.
 fn pair(
     files: &dyn Files,
     parent: &Utf8Path,
@@ -172,7 +171,7 @@ fn plain(migrations: &Utf8Path) -> RawDatabase {
     RawDatabase { migrations: Some(migrations.to_string()), ..RawDatabase::default() }
 }
 
-/// A schema for each tenant, as the guides of all tools have it.
+/// One schema per tenant, as in the guides of all tools.
 fn with_tenants(
     files: &dyn Files,
     name: &str,

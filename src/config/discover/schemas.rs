@@ -1,23 +1,23 @@
-//! Which schema the shared tables live in, by a look at the words of the migrations.
+//! Guesses the schema of the shared tables from the text of the migrations.
 //!
-//! A guess, made for projects that say nothing; it looks at words alone, outside of comments. What the migrations
-//! really do is seen when they are replayed.
+//! Used only for projects without configuration; it looks only at words outside of comments. The replay shows what the
+//! migrations really do.
 
 use camino::Utf8Path;
 
 use super::SHARED;
 use crate::model::{Files, FilesError};
 
-/// What the migrations say of schemas.
+/// The schemas in the text of the migrations.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Schemas {
-    /// The schema that shared migrations expect to be there; `None` is `public`.
+    /// The schema that shared migrations expect to exist; `None` is `public`.
     pub(super) own: Option<String>,
-    /// The schemas that shared migrations create themselves, in the order of their appearance.
+    /// The schemas that shared migrations create themselves, in order of appearance.
     pub(super) created: Option<Vec<String>>,
 }
 
-/// Looks through the SQL files of both tracks.
+/// Searches the SQL files of both tracks.
 pub(super) fn look(
     files: &dyn Files,
     shared: &Utf8Path,
@@ -35,7 +35,7 @@ pub(super) fn look(
 fn words_of(files: &dyn Files, folder: &Utf8Path) -> Result<Vec<SchemaWord>, FilesError> {
     let mut all = Vec::new();
     for path in files.list(folder)? {
-        // Down migrations create nothing that stays.
+        // Down migrations create nothing that remains.
         let down = path.as_str().ends_with("down.sql");
         if path.extension() == Some("sql")
             && !down
@@ -127,7 +127,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '$'
 }
 
-/// The length of what comes up to and with `end`.
+/// The length of the text up to and including `end`.
 fn until(text: &str, end: &str) -> usize {
     text.find(end).map_or(text.len(), |at| at + end.len())
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn mentions_need_a_dot() {
+    fn a_mention_requires_a_dot() {
         let mentioned = |sql| mentions(&words(sql), "shared");
         assert!(mentioned("create table Shared.plans ()"));
         assert!(mentioned("references \"shared\" . plans"));

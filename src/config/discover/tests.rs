@@ -1,4 +1,4 @@
-//! Each layout that is understood, as the project that comes of it.
+//! Each supported layout, and the project that is discovered.
 
 use crate::config::testing::{ConfigFiles, discover};
 use crate::model::{Database, Project, Tenancy};
@@ -93,7 +93,7 @@ fn databases_beside_tenants() {
 }
 
 #[test]
-fn a_folder_for_each_migration_is_no_database() {
+fn a_folder_per_migration_is_not_a_database() {
     let diesel = ConfigFiles::of(&["migrations/1_a/up.sql", "migrations/1_a/down.sql"]);
     insta::assert_snapshot!(summary(&project(&diesel)), @"app: migrations in public (public)");
     let prisma = ConfigFiles::of(&["migrations/2024_init/migration.sql"]);
@@ -116,7 +116,7 @@ fn the_shared_schema_is_guessed_from_the_sql() {
 }
 
 #[test]
-fn nothing_is_said_to_be_nothing() {
+fn an_empty_project_is_an_error() {
     insta::assert_snapshot!(refused(&ConfigFiles::of(&["migrations/users/env.py"])), @r#"
     error: no `mig-ci.toml`, and no migrations that could be detected without one
      |
@@ -125,7 +125,7 @@ fn nothing_is_said_to_be_nothing() {
 }
 
 #[test]
-fn two_places_of_shared_migrations_are_one_too_many() {
+fn two_folders_of_shared_migrations_are_an_error() {
     let files = ConfigFiles::of(&[
         "migrations/1.sql",
         "migrations/shared/1.sql",
@@ -139,7 +139,7 @@ fn two_places_of_shared_migrations_are_one_too_many() {
 }
 
 #[test]
-fn what_is_discovered_is_checked_like_a_file() {
+fn a_discovered_project_is_validated_like_a_file() {
     let files = ConfigFiles::of(&[
         "migrations/tenant/1.sql",
         "samples/fresh_1.sql",
@@ -158,7 +158,7 @@ fn what_is_discovered_is_checked_like_a_file() {
 }
 
 #[test]
-fn usual_places_further_down() {
+fn usual_folders_further_down() {
     for folder in
         ["sql", "database", "backend", "server", "internal/db", "internal/database", "backend/db"]
     {
@@ -169,7 +169,7 @@ fn usual_places_further_down() {
     }
     let pair = ConfigFiles::of(&["db/shared/1.sql", "db/tenant/1.sql", "db/seeds/x.sql"]);
     insta::assert_snapshot!(summary(&project(&pair)), @"app: db/shared in public (public) + db/tenant in tenant_{tenant} ({target}, public), samples:");
-    // At the top the names may be anything's.
+    // At the root the names are ambiguous.
     refused(&ConfigFiles::of(&["shared/1.sql", "tenant/1.sql"]));
     let near = ConfigFiles::of(&["sql/migrations/1.sql", "migrations/1.sql"]);
     insta::assert_snapshot!(summary(&project(&near)), @"app: migrations in public (public)");

@@ -1,4 +1,4 @@
-//! `[checks]`. Which codes there are has been checked with the keys.
+//! `[checks]`. The codes were validated together with the keys.
 
 use strum::VariantNames as _;
 

@@ -1,4 +1,4 @@
-//! What all parts of the validation share: the input, and the list of problems that grows.
+//! Shared state of the validation: the input, and the list of problems.
 
 use std::str::FromStr;
 
@@ -13,29 +13,29 @@ use crate::config::key::ConfigKey;
 use crate::config::problem::ConfigProblem;
 use crate::model::{ProviderChoice, Severity};
 
-/// What flags and `MIG_CI_*` variables say. It wins over the file.
+/// The values of flags and `MIG_CI_*` variables. They override the file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Overrides {
     pub(crate) provider: Option<ProviderChoice>,
-    /// Another major version. Without an `image` beside it, the file's image does not count either.
+    /// Another major version. Without an `image`, it also disables the file's image.
     pub(crate) version: Option<u32>,
     pub(crate) image: Option<String>,
-    /// A server to use. Without a `provider` beside it, the provider is `url`.
+    /// A server to use. Without a `provider`, the provider is `url`.
     pub(crate) url: Option<SecretString>,
     pub(crate) fail_on: Option<Severity>,
-    /// The real databases that a command connects to: their addresses and the sources of their tenants are read then, and
-    /// with them the variables that these need.
+    /// The real databases that a command connects to: only their addresses and tenant sources are read, together with the
+    /// variables in them.
     pub(crate) connect: Option<Connect>,
-    /// A flag gives the address of the real database, in place of the configured one.
+    /// A flag replaces the configured address of the real database.
     pub(crate) has_database_url: bool,
-    /// What the file may decide by itself; without it, everything.
+    /// The limits for the file; `None` allows everything.
     pub(crate) limits: Option<FileLimits>,
-    /// Directories of migrations may be empty, or not be there, and patterns of samples may match nothing: for the command that
-    /// makes the first migration, and for what a base has.
+    /// Directories of migrations may be empty or absent, and patterns of samples may match nothing: for the command that
+    /// creates the first migration, and for the contents of a base.
     pub(crate) empty_folders: bool,
 }
 
-/// Which real databases a command connects to.
+/// The real databases that a command connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Connect {
     All,
@@ -52,7 +52,7 @@ impl Overrides {
     }
 }
 
-/// The state of one validation. Functions that find a problem note it here and give `None`, so that the others go on.
+/// The state of one validation. Functions that find a problem record it here and return `None`, so that validation continues.
 pub(super) struct ValidationContext<'a> {
     pub(super) input: &'a Input<'a>,
     errors: Vec<ConfigError>,
@@ -67,19 +67,19 @@ impl<'a> ValidationContext<'a> {
         self.errors
     }
 
-    /// Notes a problem with the value of `key`.
+    /// Records a problem with the value of `key`.
     pub(super) fn refuse(&mut self, key: &ConfigKey, problem: ConfigProblem) {
         let span = self.input.document.value(key);
         self.errors.push(ConfigError { problem, span });
     }
 
-    /// Notes a problem with `key` itself: with a table, or with its being there.
+    /// Records a problem with `key` itself: with a table, or with its presence.
     pub(super) fn refuse_key(&mut self, key: &ConfigKey, problem: ConfigProblem) {
         let span = self.input.document.key(key);
         self.errors.push(ConfigError { problem, span });
     }
 
-    /// Gives the value of a result, or notes the problem with the value of `key`.
+    /// Returns the value of a result, or records the problem with the value of `key`.
     pub(super) fn accept<T>(
         &mut self,
         key: &ConfigKey,
@@ -103,12 +103,12 @@ impl<'a> ValidationContext<'a> {
         )
     }
 
-    /// The same for a value that may be absent. Empty counts as absent: `"${IMAGE:-}"`.
+    /// The same for an optional value. Empty counts as absent: `"${IMAGE:-}"`.
     pub(super) fn optional_text(&mut self, key: &ConfigKey, raw: Option<&str>) -> Option<String> {
         self.text(key, raw?).filter(|text| !text.is_empty())
     }
 
-    /// The value of a flag, if there is one. The file's is not looked at then: its variables need not be set.
+    /// The value of a flag, if there is one. Then the file's value is ignored: its variables need not be set.
     pub(super) fn overridden<T>(
         &mut self,
         flag: Option<T>,
@@ -131,7 +131,7 @@ impl<'a> ValidationContext<'a> {
         self.word(key, raw, T::VARIANTS, |word| word.parse().ok())
     }
 
-    /// One of `choices`, as `parse` understands it.
+    /// One of `choices`, as parsed by `parse`.
     pub(super) fn word<T>(
         &mut self,
         key: &ConfigKey,

@@ -1,4 +1,4 @@
-//! `[[coverage.removed]]`: what a pull request checks no more on purpose, each with a reason.
+//! `[[coverage.removed]]`: what a pull request intentionally no longer checks, each with a reason.
 
 use super::context::ValidationContext;
 use crate::config::key::ConfigKey;

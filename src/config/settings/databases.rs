@@ -1,4 +1,4 @@
-//! `[databases.NAME]`, and its shared track. A plain named database is one with a shared track alone.
+//! `[databases.NAME]`, and its shared track. A plain named database has only a shared track.
 
 use indexmap::IndexMap;
 use secrecy::SecretString;
@@ -62,7 +62,7 @@ fn database(
     }
 }
 
-/// The address of the real database. One that is not connected to, or that a flag takes the place of, is only compared with
+/// The address of the real database. If the command does not connect to it, or if a flag replaces it, it is only compared with
 /// others: an unset variable in it is no error.
 fn real_url(
     cx: &mut ValidationContext<'_>,
@@ -95,7 +95,7 @@ fn short_form(raw: &RawDatabase, migrations: &str) -> RawShared {
     }
 }
 
-/// Keys of the short form that have no `migrations` to be about.
+/// Keys of the short form without the `migrations` that they belong to.
 fn loose_keys(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawDatabase) {
     let loose = [
         ("format", raw.format.is_some()),
@@ -113,7 +113,7 @@ fn loose_keys(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawDatabase
     }
 }
 
-/// With problems noted, a track that stands in for the real one, so that the tenants can be checked too.
+/// If there are problems, returns a placeholder track, so that the tenants are validated too.
 fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShared) -> Track {
     let schema_key = table.child("schema");
     let schema = raw

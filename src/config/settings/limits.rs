@@ -1,4 +1,4 @@
-//! What a configuration file may decide by itself. At a desk that is everything. In the action the file belongs to the pull
+//! Limits for a configuration file. On a developer's machine there are none. In the action the file belongs to the pull
 //! request, and only the workflow's inputs decide what it may read and where its SQL runs.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use crate::config::key::ConfigKey;
 use crate::config::problem::ConfigProblem;
 use crate::model::{ProviderChoice, Role};
 
-/// Variables that no file of a pull request reads, whatever the inputs say: credentials of the job and of the server.
+/// Variables that no file of a pull request may read, independent of the inputs: credentials of the job and of the server.
 const NEVER: [&str; 12] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -23,7 +23,7 @@ const NEVER: [&str; 12] = [
     "PGPASSFILE",
     "PGPASSWORD",
 ];
-/// The same for whole groups: the runner's credentials, the inputs, and what earlier steps have saved.
+/// The same for prefixes: the runner's credentials, the inputs, and the saved state of earlier steps.
 const NEVER_PREFIXES: [&str; 5] = ["ACTIONS_", "GIT_CONFIG_", "INPUT_", "RUNNER_", "STATE_"];
 
 /// What the inputs of the action allow a pull request's files.
@@ -47,8 +47,8 @@ pub(crate) fn is_credential(variable: &str) -> bool {
     NEVER.contains(&name.as_str()) || NEVER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// A problem for each variable in the value of `key` that the file may not read. Here and below, `None` is a file without
-/// limits.
+/// The problems for each variable in the value of `key` that the file may not read. Here and below, `None` means that the file
+/// has no limits.
 pub(super) fn denied_variables(
     limits: Option<&FileLimits>,
     key: &ConfigKey,
@@ -67,21 +67,21 @@ pub(super) fn denied_variables(
     denied.map(problem).collect()
 }
 
-/// The chosen provider, if it is one that the file may choose, or one that the workflow has chosen: `explicit`.
+/// The provider, if the file may choose it, or if the workflow has chosen it: `explicit`.
 pub(super) fn provider(
     limits: Option<&FileLimits>,
     explicit: Option<ProviderChoice>,
-    chosen: ProviderChoice,
+    configured: ProviderChoice,
 ) -> Result<ProviderChoice, ConfigProblem> {
     if limits.is_none() {
-        return Ok(chosen);
+        return Ok(configured);
     }
-    match chosen {
-        // `auto` may end with local binaries, which only the workflow may choose.
+    match configured {
+        // `auto` may fall back to local binaries, which only the workflow may choose.
         ProviderChoice::Auto | ProviderChoice::Docker => Ok(ProviderChoice::Docker),
-        ProviderChoice::Local | ProviderChoice::Url if explicit.is_some() => Ok(chosen),
+        ProviderChoice::Local | ProviderChoice::Url if explicit.is_some() => Ok(configured),
         ProviderChoice::Local | ProviderChoice::Url => {
-            Err(ConfigProblem::ProviderNotAllowed { provider: chosen })
+            Err(ConfigProblem::ProviderNotAllowed { provider: configured })
         }
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn role(limits: Option<&FileLimits>, written: Role) -> Result<Role, C
     }
 }
 
-/// The image's name goes to the registry that it names: a file with limits has no variable in it.
+/// The image's name is sent to its registry, so a limited file must not use variables in it.
 pub(super) fn image(limits: Option<&FileLimits>, raw: &str) -> Result<(), ConfigProblem> {
     match used_variables(raw).pop().filter(|_| limits.is_some()) {
         Some(name) => Err(ConfigProblem::VariableInImage { name: name.to_owned() }),
@@ -104,7 +104,7 @@ pub(super) fn image(limits: Option<&FileLimits>, raw: &str) -> Result<(), Config
     }
 }
 
-/// Whether the file may say which server is used: its address could send what the variables hold elsewhere.
+/// Whether the file may set the server: its address could send the values of variables elsewhere.
 pub(super) fn server(limits: Option<&FileLimits>) -> Result<(), ConfigProblem> {
     match limits {
         Some(_) => Err(ConfigProblem::ServerOfFile),
@@ -148,7 +148,7 @@ mod tests {
         "#);
         let project = limited(text, |given| given.limits = allow(&["REGION"])).unwrap();
         assert_eq!(project.postgres.settings["app.region"], "eu");
-        // A default changes nothing: whether a variable is read does not depend on what is set.
+        // A default makes no difference: whether a variable may be read does not depend on whether it is set.
         let text = "postgres.settings = { 'app.region' = '${OTHER:-x}' }";
         let error = limited(text, |given| given.limits = allow(&["REGION"])).unwrap_err();
         assert!(
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_that_takes_variables_is_held() {
+    fn every_key_with_variables_is_limited() {
         let keys = [
             "postgres.version = '${REGION}'",
             "postgres.provider = '${REGION}'",
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_takes_no_variable() {
+    fn an_image_contains_no_variable() {
         let text = "postgres.image = 'evil.example/${REGION}:1'";
         let error = limited(text, |given| given.limits = allow(&["REGION"])).unwrap_err();
         assert!(error.contains("`postgres.image` contains the variable `REGION`"), "{error}");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_workflow_alone_chooses_local_and_url() {
+    fn only_the_workflow_chooses_local_and_url() {
         let provider = |text: &str| limited(text, |_| ()).map(|project| project.postgres.provider);
         assert_eq!(provider(""), Ok(ProviderChoice::Docker));
         assert_eq!(provider("postgres.provider = 'auto'"), Ok(ProviderChoice::Docker));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_superuser_has_to_be_allowed() {
+    fn a_superuser_role_has_to_be_allowed() {
         let text = "postgres.role = 'superuser'";
         let error = limited(text, |_| ()).unwrap_err();
         assert!(error.contains("`allow-superuser: true`"), "{error}");

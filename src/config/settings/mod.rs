@@ -1,4 +1,4 @@
-//! From what is written to what is meant: defaults, variables, and every check that needs no server.
+//! Validates a raw configuration: defaults, variables, and every check that needs no server.
 
 mod checks;
 mod context;
@@ -27,7 +27,7 @@ use super::raw::RawConfig;
 use crate::model::{Files, Project, ProjectOrigin};
 use context::ValidationContext;
 
-/// What validation needs beside the configuration itself.
+/// The input of the validation, in addition to the configuration itself.
 pub(crate) struct Input<'a> {
     pub(crate) root: &'a Utf8Path,
     pub(crate) document: &'a Document,
@@ -36,7 +36,7 @@ pub(crate) struct Input<'a> {
     pub(crate) overrides: &'a Overrides,
 }
 
-/// Checks all of a configuration, and gives it as a project.
+/// Validates a configuration, and converts it to a project.
 ///
 /// # Errors
 /// All independent problems, in the order of the file.

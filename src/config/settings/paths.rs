@@ -1,4 +1,4 @@
-//! Paths in the configuration: relative to the project's root, inside it, and there.
+//! Paths in the configuration: relative to the project's root, inside it, and existing.
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
@@ -8,7 +8,7 @@ use crate::config::key::ConfigKey;
 use crate::config::problem::ConfigProblem;
 use crate::config::raw::OneOrMany;
 
-/// A path as the rest of the program uses it: without `./`, without `..`, without a slash at its end.
+/// A normalised path: without `./`, without `..`, without a trailing slash.
 pub(super) fn path(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -22,7 +22,7 @@ pub(super) fn path(
     )
 }
 
-/// A migration directory that holds something.
+/// A migration directory that is not empty.
 pub(super) fn folder(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -46,7 +46,7 @@ pub(super) fn folder(
     Some(path)
 }
 
-/// A file that is there.
+/// An existing file.
 pub(super) fn file(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -67,7 +67,7 @@ pub(super) fn file(
     Some(path)
 }
 
-/// A list of files, all of which are there.
+/// A list of existing files.
 pub(super) fn files(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -76,7 +76,7 @@ pub(super) fn files(
     entries(key, raw).into_iter().filter_map(|(key, raw)| file(cx, &key, raw)).collect()
 }
 
-/// What is written, with the key of each.
+/// The values, with the key of each.
 pub(super) fn entries<'a>(
     key: &ConfigKey,
     raw: Option<&'a OneOrMany>,
@@ -98,9 +98,9 @@ fn list(
     cx.accept(key, cx.input.files.list(folder).map_err(ConfigProblem::Unreadable))
 }
 
-/// `None` if it is empty, absolute, an address, or climbs out of the project.
+/// `None` if it is empty, absolute, an address, or outside of the project.
 pub(super) fn normalised(text: &str) -> Option<Utf8PathBuf> {
-    // An address must not lose a slash here: by its `://` it is recognised as something to hide.
+    // The slashes of an address must not be merged: its `://` marks it as something to mask.
     if text.contains("://") {
         return None;
     }
@@ -120,7 +120,7 @@ pub(super) fn normalised(text: &str) -> Option<Utf8PathBuf> {
     (!text.is_empty()).then_some(path)
 }
 
-/// A file or folder beside `path` with nearly its name. Nothing at the top of the project: that may be large to list.
+/// A file or folder next to `path` with a similar name. Not at the root of the project, which may be large to list.
 fn nearest_path(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,

@@ -1,4 +1,4 @@
-//! `[postgres]`, and the flags that win over it.
+//! `[postgres]`, and the flags that override it.
 
 use indexmap::IndexMap;
 use secrecy::SecretString;
@@ -10,10 +10,10 @@ use crate::config::problem::ConfigProblem;
 use crate::config::raw::{RawPostgres, RawVersion};
 use crate::model::{PostgresSettings, ProviderChoice, check_identifier};
 
-/// The major versions that can be asked for. The lower bound is what PostgreSQL itself supported in 2026.
+/// The supported major versions. The lower bound is what PostgreSQL itself supported in 2026.
 const MAJORS: std::ops::RangeInclusive<u32> = 14..=99;
 
-/// Settings that are the session's own, and where to say what people mean by them.
+/// Settings that mig-ci sets for the session itself, and the key to use instead.
 const RESERVED: [(&str, &str); 3] = [
     ("search_path", "the `search_path` of the track"),
     ("role", "`role` in [postgres]"),
@@ -23,7 +23,7 @@ const RESERVED: [(&str, &str); 3] = [
 /// A major version: `17`.
 ///
 /// # Errors
-/// If it is none, or is older than those that mig-ci knows.
+/// If it is invalid, or older than the supported versions.
 pub(crate) fn parse_major(text: &str) -> Result<u32, ConfigProblem> {
     let major = text.trim().parse().ok().filter(|major| MAJORS.contains(major));
     major.ok_or_else(|| ConfigProblem::BadVersion { value: text.to_owned() })
@@ -36,7 +36,7 @@ pub(super) fn settings(cx: &mut ValidationContext<'_>, raw: &RawPostgres) -> Pos
     let version = cx.overridden(overrides.version, |cx| {
         version(cx, &table.child("version"), raw.version.as_ref())
     });
-    // An image is one of a version: another version from a flag leaves the file's image out.
+    // An image has one version: another version from a flag disables the file's image.
     let has_image = overrides.version.is_none();
     let image = cx.overridden(overrides.image.clone(), |cx| {
         let (key, raw) = (table.child("image"), raw.image.as_deref().filter(|_| has_image)?);
@@ -86,7 +86,7 @@ fn extensions(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &[String]) -
         let Some(name) = cx.text(&key, name) else { continue };
         let checked = check_identifier(&name)
             .map_err(|source| ConfigProblem::BadName { key: key.to_string(), source });
-        // `pg_trgm` and its like are names that only extensions may have.
+        // Names like `pg_trgm` are reserved for extensions.
         if name.starts_with("pg_") || cx.accept(&key, checked).is_some() {
             extensions.push(name);
         }
@@ -110,8 +110,8 @@ fn session(
         {
             cx.refuse_key(&key, ConfigProblem::ReservedSetting { name: name.clone(), instead });
         } else if value.as_deref().is_some_and(|value| value.contains(char::is_control)) {
-            // The driver sends settings as arguments of a command line, which a tab or a line end divides: what follows would
-            // be another option of the server's, of any name.
+            // The driver sends settings as arguments of a command line, which a tab or a line end separates: the rest would be
+            // another option of the server.
             cx.refuse_key(&key, ConfigProblem::BadSettingValue { name: name.clone() });
         } else if let Some(value) = value {
             settings.insert(name.clone(), value);
@@ -120,7 +120,7 @@ fn session(
     settings
 }
 
-/// As PostgreSQL has it: identifiers, joined by dots.
+/// A setting's name in PostgreSQL: identifiers, joined by dots.
 fn is_setting(name: &str) -> bool {
     name.split('.').all(|part| {
         !part.starts_with(|c: char| c.is_ascii_digit() || c == '$')
@@ -129,7 +129,7 @@ fn is_setting(name: &str) -> bool {
     })
 }
 
-/// Expanded only where it is used, so that nobody has to set a variable for a server that is not asked for.
+/// Expanded only if it is used, so that no variable has to be set for an unused server.
 fn server_url(
     cx: &mut ValidationContext<'_>,
     table: &ConfigKey,

@@ -1,4 +1,4 @@
-//! Sample files: which tenants they are, and that all of them can have their targets side by side.
+//! Sample files: their tenants, and whether all of them can have separate targets.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +13,22 @@ use crate::config::problem::ConfigProblem;
 use crate::config::raw::{RawSharedSample, RawTenants, RawVersion};
 use crate::model::{ReservedSchemas, Sample, TargetTemplate, Tenancy};
 
-/// The tenants that mig-ci makes beside the samples.
+/// The tenants that mig-ci creates in addition to the samples.
 pub(super) const MADE_TENANTS: [&str; 3] = ["base", "fresh_1", "fresh_2"];
 
-/// The starting states that mig-ci gives a shared track.
+/// The starting states that mig-ci creates for a shared track.
 const MADE_SHARED: [&str; 2] = ["base", "fresh"];
 
-/// What the names of tenants must fit.
+/// The requirements for the names of tenants.
 pub(super) struct TenantNaming<'a> {
     pub(super) target: &'a TargetTemplate,
     pub(super) tenancy: Tenancy,
-    /// Schemas that are no tenant's.
+    /// Schemas that are not available for tenants.
     pub(super) reserved: &'a ReservedSchemas,
 }
 
 impl TenantNaming<'_> {
-    /// Whose this target is, if not a tenant's.
+    /// The owner of this target, if it is not available for a tenant.
     fn taken_by(&self, target: &str) -> Option<String> {
         const SYSTEM: [&str; 3] = ["postgres", "template0", "template1"];
         if self.tenancy == Tenancy::Database {
@@ -40,7 +40,7 @@ impl TenantNaming<'_> {
     }
 }
 
-/// Refuses a template by which a tenant that mig-ci makes would get a schema of a track.
+/// Refuses a template that gives a tenant created by mig-ci the schema of a track.
 pub(super) fn check_made_tenants(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -62,7 +62,7 @@ struct FoundSample {
     sample: Sample,
 }
 
-/// All samples of a tenant track, by the names of their tenants.
+/// All samples of a tenant track, by tenant name.
 pub(super) fn tenant_samples(
     cx: &mut ValidationContext<'_>,
     table: &ConfigKey,
@@ -101,7 +101,7 @@ pub(super) fn tenant_samples(
     samples
 }
 
-/// The samples of `[….sample.TENANT]`; those that name a file of the patterns take it out of `by_path`.
+/// The samples of `[….sample.TENANT]`; if one names a file that a pattern matched, the file is removed from `by_path`.
 fn named_samples(
     cx: &mut ValidationContext<'_>,
     table: &ConfigKey,
@@ -203,7 +203,7 @@ fn version(
     }
 }
 
-/// The target of a sample's tenant, if it can have one.
+/// The target of a sample's tenant, if it is valid.
 fn target(
     cx: &mut ValidationContext<'_>,
     found: &FoundSample,

@@ -1,17 +1,17 @@
-//! Schemas and search paths: what comes first is where migrations create their tables.
+//! Schemas and search paths: migrations create their tables in the first schema.
 
 use super::context::ValidationContext;
 use crate::config::key::ConfigKey;
 use crate::config::problem::ConfigProblem;
 use crate::model::{TargetError, check_identifier, placeholder};
 
-/// Stands for the tenant's schema.
+/// Placeholder for the tenant's schema.
 pub(super) const TARGET: &str = "{target}";
 
 /// The schema that every database has.
 pub(super) const PUBLIC: &str = "public";
 
-/// A schema's name that PostgreSQL takes as it is.
+/// A schema's name that PostgreSQL accepts unchanged.
 pub(super) fn schema(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &str) -> Option<String> {
     let schema = cx.text(key, raw)?;
     let checked = check_identifier(&schema)
@@ -24,7 +24,7 @@ pub(super) fn schema(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &str)
     Some(schema)
 }
 
-/// The schemas of a search path: at least one, each a possible name. `None` where there is none, or a problem with it.
+/// The schemas of a search path: at least one, each a valid name. `None` if there is none, or a problem with it.
 pub(super) fn search_path(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -44,7 +44,7 @@ pub(super) fn search_path(
             _ if unknown.is_some() => unknown.map(|placeholder| {
                 ConfigProblem::UnknownPlaceholder { key: key.to_string(), placeholder }
             }),
-            // `pg_catalog` and `pg_temp` have their place in a search path.
+            // `pg_catalog` and `pg_temp` are valid in a search path.
             Ok(()) | Err(TargetError::Reserved { .. }) if !entry.contains("{tenant}") => None,
             Err(source) => Some(ConfigProblem::BadName { key: key.to_string(), source }),
             Ok(()) => Some(ConfigProblem::TenantInSearchPath { key: key.to_string() }),
@@ -74,7 +74,7 @@ pub(super) fn starts_with(
     }
 }
 
-/// Refuses `{target}` where there is no tenant's schema.
+/// Refuses `{target}` if there is no tenant schema.
 pub(super) fn without_target(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -89,7 +89,7 @@ pub(super) fn without_target(
     }
 }
 
-/// Schemas in this order, each once.
+/// The schemas in this order, without duplicates.
 pub(super) fn joined(schemas: &[&str]) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     for schema in schemas {

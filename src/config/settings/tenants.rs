@@ -9,11 +9,10 @@ use crate::config::problem::ConfigProblem;
 use crate::config::raw::{OneOrMany, RawFrom, RawTenants};
 use crate::model::{ReservedSchemas, TargetTemplate, Tenancy, TenantSource, TenantTrack, Track};
 
-/// The tenants' own name, where the configuration says nothing.
+/// The default target.
 const DEFAULT_TARGET: &str = "{tenant}";
 
-/// `shared` is the database's shared track, if it has one; `connects`, whether the command asks who the
-/// tenants are in production.
+/// `shared` is the database's shared track, if it has one; `connects`, whether the command needs the tenants in production.
 ///
 /// With tenancy by schema, the track's `schema` is `{target}`: there is none that all tenants share.
 pub(super) fn track(
@@ -54,7 +53,7 @@ pub(super) fn track(
     Some(TenantTrack { track, tenancy, target, prepare, samples, from })
 }
 
-/// As written, or the default; never empty.
+/// The configured path, or the default; never empty.
 fn tenant_path(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
@@ -84,7 +83,7 @@ fn template(
 ) -> Option<TargetTemplate> {
     let text = cx.text(key, raw.unwrap_or(DEFAULT_TARGET))?;
     let template = TargetTemplate::parse(&text).and_then(|template| {
-        // The tenants that mig-ci makes itself need targets too.
+        // The tenants that mig-ci creates itself need targets too.
         for name in samples::MADE_TENANTS {
             template.expand(name)?;
         }
@@ -96,7 +95,7 @@ fn template(
     )
 }
 
-/// What `from` holds is for the commands that connect; that it says one thing is checked for all.
+/// `from` is only used by commands that connect; that it contains exactly one source is checked for all.
 fn one_source(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawFrom) {
     let sources = [
         ("query", raw.query.is_some()),
@@ -132,7 +131,7 @@ fn source(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawFrom) -> Opt
     }
     match raw.command.as_ref()? {
         OneOrMany::Many(words) => all("command", words).map(TenantSource::Command),
-        // A line, as a shell has it.
+        // A command line in shell syntax.
         OneOrMany::One(line) => {
             let line = cx.text(&key.child("command"), line)?;
             Some(TenantSource::Command(["sh", "-c", &line].map(str::to_owned).to_vec()))

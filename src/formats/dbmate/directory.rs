@@ -53,14 +53,14 @@ impl DirectoryRules for Dbmate {
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &MigrationName,
+        migration_name: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
-        next::files(directory, slug, now)
+        next::files(directory, migration_name, now)
     }
 }
 
-/// The first of its files that has a marker of dbmate's.
+/// The first file with a marker of dbmate.
 pub(in crate::formats) fn marked(directory: &Directory<'_>) -> Result<Option<String>, FormatError> {
     for name in directory.sql_names()? {
         if version(&name).is_some() && UP.is_match(&directory.text(&name)?) {

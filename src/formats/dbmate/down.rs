@@ -1,14 +1,14 @@
-//! What `dbmate rollback` does, once or repeatedly. Rules from dbmate's source (`Rollback` in `pkg/dbmate/db.go`), and from
-//! what dbmate 2.36.0 did:
+//! `dbmate rollback`, once or repeatedly. Rules from dbmate's source (`Rollback` in `pkg/dbmate/db.go`), and from the behaviour
+//! of dbmate 2.36.0:
 //!
-//! - One rollback is one *file*: the last by its name whose version the ledger has. Rows without a file are not seen.
-//! - A file of several sections is undone from its first section to its last, each with its own deletion of the row.
-//! - Two files of one version are undone by the last of them alone: its row is the other's too.
-//! - An empty section is run, and the row goes.
-//! - Without an applied file it says "can't rollback: no migrations have been applied".
-//! - Script and row in one transaction, unless the *down* marker says `transaction:false`.
+//! - One rollback reverts one *file*: the last by name whose version is in the ledger. Rows without a file are ignored.
+//! - A file with several sections is reverted from its first section to its last, each with its own deletion of the row.
+//! - Of two files with one version, only the last is reverted: they share its row.
+//! - An empty section is run, and the row is deleted.
+//! - Without an applied file the error is "can't rollback: no migrations have been applied".
+//! - Script and row are in one transaction, unless the *down* marker says `transaction:false`.
 //!
-//! dbmate knows no target version. Here one has to be a version that has been applied: rollbacks until it is the last.
+//! dbmate has no target versions. Here a target has to be an applied version: files are rolled back until it is the last.
 
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ mod tests {
         Dbmate.load(&directory(&MemoryFiles::new(files.iter().copied()), "m")).unwrap()
     }
 
-    /// By their names: 10, 1, 2 and 9.
+    /// Sorted by name: 10, 1, 2 and 9.
     fn decided(applied: &[&str], to: &DownTo) -> Result<DownDecision, DownRefusal> {
         let migrations = load(&[
             ("m/10_a.sql", DOWN),
@@ -113,7 +113,7 @@ mod tests {
     const ALL: [&str; 5] = ["1", "10", "2", "9", "no file"];
 
     #[test]
-    fn a_step_is_the_last_applied_file_by_its_name() {
+    fn a_step_reverts_the_last_applied_file_by_name() {
         let steps = |applied: &[&str], steps| decided(applied, &DownTo::Steps(steps)).unwrap();
         assert_eq!(steps(&ALL, 1), DownDecision { undo: vec![4], ..DownDecision::default() });
         assert_eq!(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_rolled_back_to() {
+    fn files_are_rolled_back_to_a_target() {
         let to = |to: &DownTo| decided(&ALL, to).unwrap().undo;
         assert_eq!(to(&version("2")), [4]);
         assert_eq!(to(&version("9")), Vec::<usize>::new());
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_why() {
+    fn refusals_have_a_reason() {
         let refused = |applied: &[&str], to: &DownTo| decided(applied, to).unwrap_err().to_string();
         assert_eq!(
             refused(&["no file"], &DownTo::Steps(1)),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_of_one_version_have_one_row() {
+    fn two_files_of_one_version_share_a_row() {
         let migrations = load(&[("m/1_a.sql", DOWN), ("m/1_b.sql", DOWN), ("m/0.sql", DOWN)]);
         let decision = decide(&rows([("1", None), ("0", None)]), &migrations, &DownTo::Base);
         assert_eq!(decision.unwrap().undo, [2, 0]);

@@ -1,6 +1,6 @@
 //! Names of dbmate's files.
 
-/// The version of a file that dbmate sees as a migration: `^(\d+).*\.sql$`.
+/// The version of a file that dbmate treats as a migration: `^(\d+).*\.sql$`.
 pub(super) fn version(name: &str) -> Option<&str> {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
     (digits > 0 && name.ends_with(".sql")).then(|| &name[..digits])

@@ -24,7 +24,7 @@ impl LedgerRules for Dbmate {
         match name.split('.').collect::<Vec<_>>().as_slice() {
             [table] => Ok(Ledger::new(schema, *table)),
             [schema, table] => {
-                // dbmate makes it when the server says that it is not there.
+                // dbmate creates it when the server reports that it does not exist.
                 Ok(Ledger {
                     schemas: vec![quote_identifier(schema)],
                     ..Ledger::new(*schema, *table)
@@ -90,8 +90,8 @@ pub(super) fn in_ledger(statement: &str, version: &str, ledger: &Ledger) -> Stri
     with(&quote_literal(version), &ledger.qualified())
 }
 
-/// Whether the server reads a name in an unquoted list as it is written. Seen with dbmate 2.36.0: with
-/// `?search_path=tenant_Acme,shared` its ledger is in "tenant_Acme", and what the migrations make is in `shared`.
+/// Whether the server reads a name in an unquoted list as written. Seen with dbmate 2.36.0: with
+/// `?search_path=tenant_Acme,shared` its ledger is in "tenant_Acme", and the migrations create objects in `shared`.
 fn survives_unquoted(schema: &str) -> bool {
     let ends_it = |c: char| c.is_ascii_uppercase() || c.is_whitespace() || matches!(c, ',' | '"');
     !schema.contains(ends_it)

@@ -8,7 +8,7 @@ use crate::formats::FormatError;
 use crate::model::Script;
 use crate::sql::LineIndex;
 
-/// Go's `\s` and `\S` are narrower than Rust's.
+/// Go's `\s` and `\S` match fewer characters than Rust's.
 pub(super) static UP: LazyLock<Regex> = LazyLock::new(|| marker("up"));
 static DOWN: LazyLock<Regex> = LazyLock::new(|| marker("down"));
 
@@ -18,13 +18,13 @@ fn marker(direction: &str) -> Regex {
         .expect("internal error: dbmate's marker")
 }
 
-/// One of a file's migrations.
+/// One migration of a file.
 pub(super) struct Section {
     pub(super) up: Script,
     pub(super) down: Script,
 }
 
-/// Takes a file apart at its markers: from each up to the next up, and each of these in two at its down.
+/// Splits a file at its markers: into parts from each up marker to the next, and each part at its down marker.
 pub(super) fn sections(file: &Script) -> Result<Vec<Section>, FormatError> {
     let text = file.text();
     let fault = |at: usize, problem: &str, help: &str| FormatError::File {
@@ -64,7 +64,7 @@ pub(super) fn sections(file: &Script) -> Result<Vec<Section>, FormatError> {
     starts.iter().copied().zip(ends).map(section).collect()
 }
 
-/// The first line that is neither blank nor a comment, in what stands before the first marker.
+/// The first line that is neither blank nor a comment, in the text before the first marker.
 fn statement_before(text: &str) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -77,7 +77,7 @@ fn statement_before(text: &str) -> Option<usize> {
     None
 }
 
-/// Reads the options behind a section's marker: `transaction:false` is the only one that does anything.
+/// Reads the options after a section's marker; only `transaction:false` has an effect.
 pub(super) fn has_transaction(section: &str) -> bool {
     let line = section.split('\n').next().unwrap_or_default();
     let mut options = line.split_ascii_whitespace().filter_map(|option| option.split_once(':'));
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_read_to_the_letter() {
+    fn options_are_case_sensitive() {
         for (line, expected) in [
             ("-- migrate:up transaction:false\r", false),
             ("-- migrate:up a:b  transaction:false", false),

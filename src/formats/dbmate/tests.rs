@@ -33,7 +33,7 @@ fn files_are_sorted_by_name_and_versions_kept_as_written() {
 }
 
 #[test]
-fn a_file_is_taken_apart_at_its_markers() {
+fn a_file_is_split_at_its_markers() {
     let text = "\n-- first\n-- migrate:up transaction:false\nvacuum;\n--migrate:down\nselect 2;\n\
                 --\t migrate:up foo:bar\nselect 3;\n-- migrate:down transaction:false x:y\n";
     let migrations = load(&[("m/1_a.sql", text)]).unwrap();
@@ -52,7 +52,7 @@ fn a_file_is_taken_apart_at_its_markers() {
 }
 
 #[test]
-fn what_dbmate_refuses_is_refused_in_its_words() {
+fn files_that_dbmate_refuses_are_refused_with_its_message() {
     let up = "an up block with '-- migrate:up'";
     let down = "a down block with '-- migrate:down'";
     for (text, expected) in [
@@ -98,7 +98,7 @@ fn the_ledger_follows_the_table_name() {
 }
 
 #[test]
-fn whatever_the_ledger_does_not_have_is_applied() {
+fn every_version_missing_from_the_ledger_is_applied() {
     let migrations =
         load(&[("m/1_a.sql", EMPTY), ("m/2_b.sql", &EMPTY.repeat(2)), ("m/3_c.sql", EMPTY)])
             .unwrap();
@@ -112,7 +112,7 @@ fn whatever_the_ledger_does_not_have_is_applied() {
 }
 
 #[test]
-fn the_driver_looks_at_the_session() {
+fn the_driver_checks_the_transaction_status() {
     let text = "-- migrate:up\ncommit;\n-- migrate:down\n-- migrate:up transaction:false\nvacuum;\n\
                 -- migrate:down\n-- migrate:up\nselect 1;\n-- migrate:down\n";
     let migrations = load(&[("m/1_a.sql", text)]).unwrap();
@@ -133,7 +133,7 @@ fn the_driver_looks_at_the_session() {
 }
 
 #[test]
-fn the_row_of_public_goes_where_the_session_stands() {
+fn the_row_of_public_is_written_to_the_current_schema() {
     let migrations = load(&[("m/1_a.sql", EMPTY)]).unwrap();
     let sql = texts(&Dbmate.apply(&migrations[0], &Ledger::new("public", "schema_migrations")));
     assert!(
@@ -144,7 +144,7 @@ fn the_row_of_public_goes_where_the_session_stands() {
 }
 
 #[test]
-fn a_marker_gives_dbmate_away() {
+fn a_marker_is_certain_evidence() {
     let detect = |name: &str, text: &str| {
         Dbmate.detect(&directory(&MemoryFiles::new([(name, text)]), "m")).unwrap()
     };

@@ -1,12 +1,11 @@
-//! Direction in the comments of a script: what says that from here on it goes back.
+//! Directions in the comments of a script: signs that a down migration starts.
 //!
-//! Comments are prose as a rule. Three kinds count:
+//! Most comments are prose. Three kinds count:
 //!
-//! - **Marks**: a sign or a name that only tools read (`-- +goose Down`, `-- migrate:down`, `--//@UNDO`, `# --- !Downs`),
-//!   wherever they stand.
-//! - **Headings**: a comment on a line of its own, between statements, that consists of a direction and of words without a
-//!   meaning of their own (`-- Down Migration`, `/* ROLLBACK SECTION */`), where SQL follows. A section of comments alone
-//!   is not run.
+//! - **Marks**: a sign or a name that only tools read (`-- +goose Down`, `-- migrate:down`, `--//@UNDO`, `# --- !Downs`), at
+//!   any position.
+//! - **Headings**: a comment alone on its line, between statements, that consists of a direction and of neutral words (`-- Down
+//!   Migration`, `/* ROLLBACK SECTION */`), followed by SQL. A section with only comments is not run.
 //! - **Pairs**: `-- UP: adds the column`, SQL, `-- DOWN: removes it`, SQL.
 
 use std::sync::LazyLock;
@@ -16,26 +15,26 @@ use regex::Regex;
 use super::words::{self, Heading};
 use crate::sql::{Outline, SqlComment, outline};
 
-/// What gives a script away.
+/// The text that indicates a direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Marker {
-    /// Its first byte in the script.
+    /// The offset of its first byte in the script.
     pub(super) at: usize,
-    /// Its line, as it stands there.
+    /// Its line, unchanged.
     pub(super) line: String,
     pub(super) kind: MarkerKind,
 }
 
-/// What follows from a marker.
+/// The consequence of a marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MarkerKind {
-    /// The part of a script that goes forwards has one that goes back in it, or the other way round.
-    Turns,
+    /// A part of an up script is a down migration, or the other way round.
+    OppositeDirection,
     /// Liquibase decides for each changeset whether it runs.
     Changeset,
 }
 
-/// Most scripts have none of these in them.
+/// A cheap first test: most scripts contain none of these.
 static POSSIBLE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)down|undo|un-do|unmigrate|unapply|revert|revers|roll[ \t_-]*back|back[ \t_-]*(ward|out)|drop|remove|uninstall|liquibase|changeset",
@@ -46,7 +45,7 @@ const UP_WORDS: &str = "ups?|upgrade|do|apply|deploy|forwards?";
 const DOWN_WORDS: &str =
     "downs?|downgrade|undo|rollback|revert|reverse|backwards?|unmigrate|unapply";
 
-/// Marks of tools: what stands before the direction, the direction, and options behind it.
+/// Marks of tools: the text before the direction, the direction, and options after it.
 static MARKS: LazyLock<[(Heading, Regex); 2]> = LazyLock::new(|| {
     [(Heading::Down, DOWN_WORDS), (Heading::Up, UP_WORDS)].map(|(heading, words)| {
         let decoration = r"[\s\-=*/~<>\[\](){}|_.;]*";
@@ -60,14 +59,14 @@ static MARKS: LazyLock<[(Heading, Regex); 2]> = LazyLock::new(|| {
     })
 });
 
-/// Notes to people, which look like marks.
+/// Notes to readers, which look like marks.
 static NOTES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)^\W*(todo|fixme|xxx|hack|note|nb|see|warning|default|status|state|param|returns?|deprecated|example|e\.g\.)\b",
     )
 });
 
-/// tern's separator, and those that were made after it.
+/// tern's separator, and similar ones.
 static ABOVE_BELOW: LazyLock<Regex> = LazyLock::new(|| {
     let text = format!(
         r"(?i)\b(create|add|install|{UP_WORDS})\s+above\b.{{0,20}}\b(drop|remove|uninstall|{DOWN_WORDS})\s+below\b"
@@ -75,7 +74,7 @@ static ABOVE_BELOW: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&text)
 });
 
-/// Liquibase's own lines, to the letter: `--changeset`, `--rollback` followed by SQL.
+/// Liquibase's own lines, exactly: `--changeset`, `--rollback` followed by SQL.
 static CHANGESET: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)^--\s*(liquibase\s+formatted\s+sql\b|changeset\s+\S+:\S+)|^--rollback\s+(drop|delete|alter|truncate|update|insert|create|revoke|grant|changesetid:|not\s+required|empty)\b|^/\*\s*liquibase\s+rollback\b",
@@ -86,8 +85,8 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("internal error: a pattern for directions")
 }
 
-/// The first sign in a script that goes `heading` that a part of it goes the other way.
-pub(super) fn turning_point(text: &str, heading: Heading) -> Option<Marker> {
+/// The first sign in a script of direction `heading` that a part of it has the other direction.
+pub(super) fn opposite_marker(text: &str, heading: Heading) -> Option<Marker> {
     if heading == Heading::Down {
         let outline = outline(text);
         return first(text, &outline, |comment| reads_as(comment, Heading::Up));
@@ -111,11 +110,11 @@ fn first(
     is_one: impl Fn(&SqlComment<'_>) -> bool,
 ) -> Option<Marker> {
     let found = outline.comments.iter().find(|comment| is_one(comment));
-    found.map(|comment| marker(text, comment, MarkerKind::Turns))
+    found.map(|comment| marker(text, comment, MarkerKind::OppositeDirection))
 }
 
 fn marker(text: &str, comment: &SqlComment<'_>, kind: MarkerKind) -> Marker {
-    // A block may have its word below its first line.
+    // The word of a block comment may be below its first line.
     let inner = comment.text.find(|c: char| c.is_alphanumeric()).unwrap_or(0);
     let at = comment.at + inner;
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -123,7 +122,7 @@ fn marker(text: &str, comment: &SqlComment<'_>, kind: MarkerKind) -> Marker {
     Marker { at: start, line, kind }
 }
 
-/// A mark of a tool's.
+/// The direction of a tool's mark.
 fn mark_of(content: &str) -> Option<Heading> {
     let line = single_line(content)?;
     if NOTES.is_match(line) {
@@ -135,22 +134,22 @@ fn mark_of(content: &str) -> Option<Heading> {
     MARKS.iter().find(|(_, pattern)| pattern.is_match(line)).map(|(heading, _)| *heading)
 }
 
-/// The one line of a comment that has letters in it. Commented-out statements have none.
+/// The only line of a comment with letters. Commented-out statements have none.
 fn single_line(content: &str) -> Option<&str> {
     let mut lines = content.lines().filter(|line| line.contains(char::is_alphanumeric));
     let line = lines.next()?;
     (lines.next().is_none() && !line.trim_end().ends_with(';')).then_some(line)
 }
 
-/// The first line of a comment, where the others are words about it and no commented-out statements.
+/// The first line of a comment, if its other lines are explanations and not commented-out statements.
 fn headline(content: &str) -> Option<&str> {
     let line = content.lines().find(|line| line.contains(char::is_alphanumeric))?;
     (!content.lines().any(|line| line.trim_end().ends_with(';'))).then_some(line)
 }
 
-/// The direction that a comment stands for, if it stands where a section can begin.
+/// The direction of a comment, if it is at a position where a section can begin.
 fn heading_of(comment: &SqlComment<'_>) -> Option<Heading> {
-    if !comment.stands_alone || comment.in_statement {
+    if !comment.is_alone_on_its_lines || comment.in_statement {
         return None;
     }
     let line = headline(comment.content())?;
@@ -175,14 +174,14 @@ fn heads_a_section(text: &str, outline: &Outline<'_>, comment: &SqlComment<'_>) 
     if !outline.has_code(comment.end(), end) || is_commented_out(text, outline, comment) {
         return false;
     }
-    // A migration that begins with "-- Revert" may be one forwards that takes an earlier one back.
+    // A migration that begins with "-- Revert" may be an up migration that reverts an earlier one.
     let words = words::words(comment.content());
     words.iter().any(|word| words::is_surely_down(word) || word.starts_with("down"))
         || next_up.is_some()
         || outline.has_code(0, comment.at)
 }
 
-/// Whether a word alone on its line is the end of a sentence that began in the line above.
+/// Whether a word alone on its line ends a sentence from the line above.
 fn continues_a_sentence(text: &str, outline: &Outline<'_>, comment: &SqlComment<'_>) -> bool {
     let first = comment.content().chars().find(|c| c.is_alphanumeric());
     if !first.is_some_and(char::is_lowercase) || comment.text.starts_with("/*") {
@@ -194,13 +193,13 @@ fn continues_a_sentence(text: &str, outline: &Outline<'_>, comment: &SqlComment<
         let line = above.content().trim_end();
         between.trim().is_empty()
             && between.matches('\n').count() == 1
-            && above.stands_alone
+            && above.is_alone_on_its_lines
             && line.ends_with(|c: char| c.is_alphanumeric() || c == ',')
             && words::heading(&words::words(line)).is_none()
     })
 }
 
-/// Whether the section stands in comments, right behind its heading, and what follows it takes nothing away.
+/// Whether the section is commented out, directly after its heading, and the SQL after it removes nothing.
 fn is_commented_out(text: &str, outline: &Outline<'_>, comment: &SqlComment<'_>) -> bool {
     const TAKES_AWAY: [&str; 7] =
         ["drop", "delete", "truncate", "alter", "update", "revoke", "begin"];
@@ -222,21 +221,21 @@ fn is_commented_out(text: &str, outline: &Outline<'_>, comment: &SqlComment<'_>)
     has_statement && !word.is_some_and(|word| TAKES_AWAY.contains(&word.as_str()))
 }
 
-/// Two comments of one shape with SQL behind each, where no SQL stands before the first: the second.
+/// The second of two comments of the same form with SQL after each, if no SQL precedes the first.
 fn pair(text: &str, outline: &Outline<'_>) -> Option<Marker> {
-    let alone = |comment: &&SqlComment<'_>| comment.stands_alone && !comment.in_statement;
+    let alone = |comment: &&SqlComment<'_>| comment.is_alone_on_its_lines && !comment.in_statement;
     let mut ups: Vec<(&SqlComment<'_>, LeadingWord)> = Vec::new();
     for comment in outline.comments.iter().filter(alone) {
         let Some(leading) = leading_word(comment.content()) else { continue };
         let fits = |(above, up): &&(&SqlComment<'_>, LeadingWord)| {
             let known = PAIR_WORDS.iter().any(|(one, two)| *one == up.word && *two == leading.word);
-            // `-- create x` and `-- drop x` say what the next statement does.
+            // `-- create x` and `-- drop x` describe the next statement.
             let says_more =
                 words::counterpart(&up.word).is_some() && !(up.is_alone && leading.is_alone);
             known && !says_more && outline.has_code(above.end(), comment.at)
         };
         if ups.iter().any(|up| fits(&up)) && outline.has_code(comment.end(), text.len()) {
-            return Some(marker(text, comment, MarkerKind::Turns));
+            return Some(marker(text, comment, MarkerKind::OppositeDirection));
         }
         if !outline.has_code(0, comment.at) {
             ups.push((comment, leading));
@@ -245,7 +244,7 @@ fn pair(text: &str, outline: &Outline<'_>) -> Option<Marker> {
     None
 }
 
-/// Words that are directions beside each other.
+/// Words that are directions if both occur.
 const PAIR_WORDS: &[(&str, &str)] = &[
     ("up", "down"),
     ("ups", "downs"),
@@ -272,7 +271,7 @@ const PAIR_WORDS: &[(&str, &str)] = &[
     ("setup", "teardown"),
 ];
 
-/// The word that a comment begins with, where a sign divides it from the rest or nothing but neutral words follow.
+/// The first word of a comment, if a sign separates it from the rest or only neutral words follow.
 struct LeadingWord {
     word: String,
     is_alone: bool,

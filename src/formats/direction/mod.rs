@@ -1,9 +1,9 @@
-//! No part of a migration runs in the wrong direction: what a format's tool would run forwards is looked through for signs
-//! that a part of it goes back (and the other way round), whichever tool it was written for.
+//! Ensures that no part of a migration runs in the wrong direction: scripts that a format's tool would run upwards are searched
+//! for signs of a down migration (and the other way round), independent of the tool that they were written for.
 //!
-//! There are more tools than a list can hold, and `format` may name the wrong one. So directions are recognised as such: in
-//! comments (`marker.rs`), in the names of files and folders (`name.rs`). What is recognised wrongly is allowed by
-//! `forward-only`, by its name.
+//! There are more tools than a list can contain, and `format` may be the wrong one. Therefore directions are recognised
+//! generally: in comments (`marker.rs`), and in the names of files and folders (`name.rs`). `forward-only` allows false
+//! positives by name.
 
 mod marker;
 mod name;
@@ -13,7 +13,7 @@ mod words;
 
 use camino::Utf8PathBuf;
 
-use marker::{Marker, MarkerKind, turning_point};
+use marker::{Marker, MarkerKind, opposite_marker};
 use name::FileName;
 use words::Heading;
 
@@ -21,16 +21,16 @@ use super::{Directory, DirectoryRules, FormatError};
 use crate::model::{Migration, Script};
 use crate::sql::LineIndex;
 
-/// Something that looks like a direction and is allowed by `forward-only`.
+/// A sign of a direction that `forward-only` allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AllowedDirection {
-    /// `migrations/1_a.sql:12`, or a name alone.
+    /// `migrations/1_a.sql:12`, or only a name.
     pub(crate) place: String,
-    /// Reads behind "looks like a down migration, because".
+    /// Displayed after "looks like a down migration, because".
     pub(crate) reason: String,
 }
 
-/// A directory's migrations, none of which runs in two directions.
+/// A directory's migrations, each in one direction only.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LoadedDirectory {
     pub(crate) migrations: Vec<Migration>,
@@ -40,13 +40,13 @@ pub(crate) struct LoadedDirectory {
 /// Reads the migrations of a directory.
 ///
 /// # Errors
-/// As [`DirectoryRules::load`], and [`FormatError::Direction`] where something would run in the wrong direction.
+/// As [`DirectoryRules::load`], and [`FormatError::Direction`] if something would run in the wrong direction.
 pub(crate) fn load(
     format: &dyn DirectoryRules,
     directory: &Directory<'_>,
 ) -> Result<LoadedDirectory, FormatError> {
     let folder = folder(directory);
-    // The folder's name says it first: its files may not even be readable to the format.
+    // The folder's name is checked first: the format may not be able to read its files.
     if let Some(error) = &folder
         && !is_allowed(directory, ".")
     {
@@ -85,12 +85,12 @@ fn is_allowed(directory: &Directory<'_>, name: &str) -> bool {
     directory.forward_only.iter().any(|allowed| allowed == name)
 }
 
-/// What looks like a direction.
+/// A sign of a direction.
 #[derive(Debug)]
 struct Suspicion {
     path: Utf8PathBuf,
     line: Option<usize>,
-    /// As `forward-only` names it.
+    /// As named by `forward-only`.
     name: String,
     reason: String,
     kind: MarkerKind,
@@ -100,7 +100,7 @@ impl Suspicion {
     fn to_error(&self, format: &dyn DirectoryRules) -> FormatError {
         let tool = format.name();
         let problem = match self.kind {
-            MarkerKind::Turns => format!(
+            MarkerKind::OppositeDirection => format!(
                 "this may be a down migration, or contain one: {}; {tool} would run it as an up migration, from its first \
                  line to its last",
                 self.reason
@@ -134,13 +134,13 @@ fn file_name<'n>(format: &dyn DirectoryRules, whole: &'n str) -> Option<FileName
 }
 
 fn folder(directory: &Directory<'_>) -> Option<Suspicion> {
-    let word = name::folder_goes_back(directory.path)?;
+    let word = name::down_word_of_folder(directory.path)?;
     Some(Suspicion {
         path: directory.path.to_owned(),
         line: None,
         name: ".".to_owned(),
         reason: format!("the folder's name contains `{word}`"),
-        kind: MarkerKind::Turns,
+        kind: MarkerKind::OppositeDirection,
     })
 }
 
@@ -150,27 +150,27 @@ fn by_name(
     beside: &[FileName<'_>],
 ) -> Option<Suspicion> {
     let name = script.file_name();
-    // A version with a down file alone: it does nothing on the way up.
+    // A version with only a down file has no effect upwards.
     if script.text().is_empty() {
         return None;
     }
-    let reason = name::goes_back(file_name(format, name)?, beside)?;
+    let reason = name::down_reason(file_name(format, name)?, beside)?;
     Some(Suspicion {
         path: script.path().to_owned(),
         line: None,
         name: name.to_owned(),
         reason: format!("it looks like a down migration, because {reason}"),
-        kind: MarkerKind::Turns,
+        kind: MarkerKind::OppositeDirection,
     })
 }
 
 fn by_text(script: &Script, heading: Heading) -> Option<Suspicion> {
-    let Marker { at, line, kind } = turning_point(script.text(), heading)?;
+    let Marker { at, line, kind } = opposite_marker(script.text(), heading)?;
     let at = LineIndex::new(script.file_text()).line_column(script.range().start + at).0;
     let what = match (kind, heading) {
         (MarkerKind::Changeset, _) => "belongs to Liquibase",
-        (MarkerKind::Turns, Heading::Up) => "looks like the start of a down migration",
-        (MarkerKind::Turns, Heading::Down) => {
+        (MarkerKind::OppositeDirection, Heading::Up) => "looks like the start of a down migration",
+        (MarkerKind::OppositeDirection, Heading::Down) => {
             "looks like the start of an up migration, inside a down migration"
         }
     };
@@ -183,7 +183,7 @@ fn by_text(script: &Script, heading: Heading) -> Option<Suspicion> {
     })
 }
 
-/// As much of a line as a message takes.
+/// Cuts a line to the length that a message allows.
 fn shorten(line: &str) -> String {
     const SHOWN: usize = 60;
     match line.char_indices().nth(SHOWN) {

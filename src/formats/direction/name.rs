@@ -1,7 +1,7 @@
-//! Direction in the names of files and folders.
+//! Directions in the names of files and folders.
 //!
-//! A word may be a description: `0004_drop_down_menu.sql`, `0005_revert_prices.sql`. It is a direction where the name has no
-//! other meaning (`1.undo.sql`, `U1__users.sql`, `down.sql`), or where its counterpart lies beside it.
+//! A word may be part of a description: `0004_drop_down_menu.sql`, `0005_revert_prices.sql`. It is a direction if the name has
+//! no other meaning (`1.undo.sql`, `U1__users.sql`, `down.sql`), or if its counterpart exists in the same directory.
 
 use std::sync::LazyLock;
 
@@ -15,15 +15,15 @@ static FLYWAY_UNDO: LazyLock<Regex> = LazyLock::new(|| {
         .expect("internal error: Flyway's undo files")
 });
 
-/// A file's name, and the same without what the format itself reads as an ending: `1_a.up.sql` and `1_a`.
+/// A file's name, and the same without the ending that the format reads: `1_a.up.sql` and `1_a`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileName<'n> {
     pub(super) whole: &'n str,
     pub(super) stem: &'n str,
 }
 
-/// Why a file is a down migration, by its name and those beside it: reads behind "because".
-pub(super) fn goes_back(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<String> {
+/// Why a file is a down migration, by its name and the names next to it; displayed after "because".
+pub(super) fn down_reason(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<String> {
     if FLYWAY_UNDO.is_match(name.whole) {
         return Some(
             "Flyway uses such names for undo migrations and for callbacks of undo and clean"
@@ -40,14 +40,14 @@ pub(super) fn goes_back(name: FileName<'_>, beside: &[FileName<'_>]) -> Option<S
     }
     let all = words(stem);
     let rest: Vec<&String> = all.iter().filter(|word| !is_number(word)).collect();
-    // Without anything else in the name there is nothing that it could describe.
+    // Without another word in the name there is nothing to describe.
     if let [only] = rest.as_slice()
         && is_surely_down(only)
     {
         return Some(format!("its name is just `{only}`"));
     }
     let others = || beside.iter().filter(|other| other.whole != name.whole);
-    if let Some(other) = others().find(|other| is_way_back_of(&all, &words(other.stem))) {
+    if let Some(other) = others().find(|other| is_opposite_of(&all, &words(other.stem))) {
         return Some(format!("`{}` is its counterpart", other.whole));
     }
     let downs = all.iter().enumerate().filter(|(_, word)| is_down(word));
@@ -79,9 +79,9 @@ fn is_counterpart(all: &[String], at: usize, other: &[String]) -> bool {
     opposite && other == without
 }
 
-/// Whether a name is another one but for a word that is the other's opposite: `0001_uninstall` and `0001_install`, `D001` and
-/// `U001`. Without anything else in common the words are no directions.
-fn is_way_back_of(all: &[String], other: &[String]) -> bool {
+/// Whether a name differs from another only in a word that is the opposite of the other's: `0001_uninstall` and `0001_install`,
+/// `D001` and `U001`. If they have nothing else in common, the words are not directions.
+fn is_opposite_of(all: &[String], other: &[String]) -> bool {
     let differ: Vec<_> = all.iter().zip(other).filter(|(word, other)| word != other).collect();
     let [(down, up)] = differ.as_slice() else { return false };
     all.len() == other.len() && all.len() > 1 && are_a_pair(up, down)
@@ -91,8 +91,8 @@ fn is_number(word: &str) -> bool {
     word.chars().all(char::is_numeric)
 }
 
-/// The word for the way back that a folder is named by.
-pub(super) fn folder_goes_back(path: &Utf8Path) -> Option<String> {
+/// The word for a down migration in a folder's name.
+pub(super) fn down_word_of_folder(path: &Utf8Path) -> Option<String> {
     let all = words(path.file_name()?);
     let down = all.iter().find(|word| is_down(word))?;
     all.iter().all(|word| is_down(word) || is_neutral(word)).then(|| down.clone())

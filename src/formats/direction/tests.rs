@@ -1,4 +1,4 @@
-//! Marks and names of real tools, and comments and names that mean nothing of the kind.
+//! Marks and names of real tools, and comments and names that are not directions.
 
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn format(name: &str) -> &'static dyn Format {
     FORMATS.iter().copied().find(|format| format.name() == name).unwrap()
 }
 
-/// What is loaded of a directory `m` in a format, or the error.
+/// The result of loading a directory `m` in a format.
 fn loaded(name: &str, files: &[(&str, &str)]) -> Result<LoadedDirectory, FormatError> {
     loaded_of(name, files, &[])
 }
@@ -30,7 +30,7 @@ fn is_refused(loaded: &Result<LoadedDirectory, FormatError>) -> bool {
     matches!(loaded, Err(FormatError::Direction { .. }))
 }
 
-/// Headings of down sections, each behind an up section and before a statement.
+/// Headings of down sections, each after an up section and before a statement.
 const MARKERS: &[&str] = &[
     // sql-migrate, goose, dbmate, micrate, node-pg-migrate, MyBatis and dbdeploy, rambler, shmig, Play, tern.
     "-- +migrate Down",
@@ -58,7 +58,7 @@ const MARKERS: &[&str] = &[
     "-- apply above, rollback below",
     "-- +duck Down",
     "-- +mig down",
-    // By hand, in every decoration.
+    // Written by hand, in all decorations.
     "-- down",
     "-- Down",
     "-- DOWN",
@@ -136,7 +136,7 @@ const MARKERS: &[&str] = &[
     "-- drop",
     "-- sqitch revert",
     "-- down for version 12",
-    // Decorations of other alphabets and editors, and marks of no known tool.
+    // Decorations of other alphabets and editors, and marks of unknown tools.
     "-- ▼ down",
     "-- DOWN ⬇",
     "-- \u{a0}down",
@@ -164,8 +164,8 @@ const MARKERS: &[&str] = &[
     "--rollback DROP TABLE a;",
 ];
 
-/// What people write in migrations that go forwards.
-const INNOCENTS: &[&str] = &[
+/// Comments that authors write in up migrations.
+const UP_COMMENTS: &[&str] = &[
     "-- roll back to the old value if the import fails\nSELECT 1;",
     "-- drop down menu items\nCREATE TABLE menu (id int);",
     "-- Down payment table\nCREATE TABLE down_payments (id int);",
@@ -233,7 +233,7 @@ fn down_sections_are_refused_in_every_format_that_would_run_them() {
     assert!(MARKERS.len() >= 60);
     let mut missed = Vec::new();
     for marker in MARKERS {
-        // tern's, and `drop`, need something to be the opposite of.
+        // tern's marker, and `drop`, require an opposite.
         let up = if *marker == "-- drop" { "-- create\n" } else { "" };
         let text = format!("{up}CREATE TABLE a (id int);\n\n{marker}\nDROP TABLE a;\n");
         for (name, file) in [
@@ -246,7 +246,7 @@ fn down_sections_are_refused_in_every_format_that_would_run_them() {
                 missed.push((name, *marker));
             }
         }
-        // dbmate reads its own two lines, and no others.
+        // dbmate reads only its own two lines.
         let text = format!("-- migrate:up\n{text}-- migrate:down\n");
         let in_dbmate = loaded("dbmate", &[("1_a.sql", &text)]);
         if !marker.to_lowercase().contains("migrate:down") && !is_refused(&in_dbmate) {
@@ -261,9 +261,9 @@ fn down_sections_are_refused_in_every_format_that_would_run_them() {
 }
 
 #[test]
-fn comments_that_speak_of_ups_and_downs_are_not_refused() {
-    assert!(INNOCENTS.len() >= 40);
-    let refused: Vec<_> = INNOCENTS
+fn comments_that_only_mention_directions_are_accepted() {
+    assert!(UP_COMMENTS.len() >= 40);
+    let refused: Vec<_> = UP_COMMENTS
         .iter()
         .filter_map(|text| Some((text, loaded("plain", &[("1_a.sql", text)]).err()?.to_string())))
         .collect();
@@ -271,15 +271,15 @@ fn comments_that_speak_of_ups_and_downs_are_not_refused() {
 }
 
 #[test]
-fn a_byte_order_mark_hides_no_heading() {
+fn a_heading_after_a_byte_order_mark_is_recognised() {
     for text in ["\u{feff}-- down\nDROP TABLE a;", "\u{feff}-- +goose Down\nDROP TABLE a;"] {
         assert!(is_refused(&loaded("plain", &[("1_a.sql", text)])), "{text}");
     }
 }
 
-/// Flyway runs them around an undo or a clean, and never on the way forwards.
+/// Flyway runs them around an undo or a clean, and never during an up migration.
 #[test]
-fn callbacks_of_the_way_back_are_refused() {
+fn callbacks_of_undo_and_clean_are_refused() {
     for name in
         ["beforeUndo.sql", "afterEachUndo__log.sql", "afterUndoError.sql", "beforeClean.sql"]
     {
@@ -295,7 +295,7 @@ fn callbacks_of_the_way_back_are_refused() {
 }
 
 #[test]
-fn pairs_of_headings_count_where_sql_stands_behind_both() {
+fn pairs_of_headings_count_if_sql_follows_both() {
     for text in [
         "-- UP: add a\nCREATE TABLE a ();\n-- DOWN: remove a\nDROP TABLE a;",
         "-- Up - add a\nCREATE TABLE a ();\n-- Down - remove a\nDROP TABLE a;",
@@ -343,13 +343,13 @@ fn each_tool_reads_its_own_directions() {
 }
 
 #[test]
-fn an_up_section_in_a_down_file_is_refused_too() {
+fn an_up_section_in_a_down_file_is_refused() {
     let down = "-- migrate:up\nCREATE TABLE a ();\n-- migrate:down\nDROP TABLE a;\n";
     let error = loaded("sqlx", &[("1_a.up.sql", "SELECT 1;"), ("1_a.down.sql", down)]).unwrap_err();
     assert!(error.to_string().starts_with("m/1_a.down.sql:1: "), "{error}");
 }
 
-/// Names of down migrations beside their counterparts, one directory a line.
+/// Names of down migrations and their counterparts, one directory per line.
 const NAMES: &[&[&str]] = &[
     &["001.do.title.sql", "001.undo.title.sql"],
     &["x.do.sql", "x.undo.sql"],
@@ -415,7 +415,7 @@ fn names_of_down_migrations_are_refused() {
     for names in NAMES {
         let files: Vec<_> = names.iter().map(|name| (*name, "SELECT 1;")).collect();
         assert!(is_refused(&loaded("plain", &files)), "{names:?}");
-        // sqlx and dbmate would run some of them, and no down file.
+        // sqlx and dbmate would run some of them, and ignore down files.
         for format in ["sqlx", "dbmate"] {
             let files: Vec<_> = names
                 .iter()
@@ -453,7 +453,7 @@ fn folders_of_down_migrations_are_refused() {
 }
 
 #[test]
-fn the_question_says_what_where_and_what_to_set() {
+fn the_error_has_the_line_and_the_setting() {
     let text = "CREATE TABLE a (id int);\n\n-- Down Migration\nDROP TABLE a;\n";
     let error = loaded("plain", &[("1_a.sql", text)]).unwrap_err();
     assert_eq!(
@@ -466,7 +466,7 @@ fn the_question_says_what_where_and_what_to_set() {
 }
 
 #[test]
-fn what_is_recognised_wrongly_is_allowed_by_its_name_alone() {
+fn forward_only_allows_a_file_by_its_name() {
     let text = "SELECT 1;\n-- down\nSELECT 2;\n";
     let files = [("1_a.sql", text), ("2_b.sql", text)];
     let one = ["1_a.sql".to_owned()];
@@ -479,7 +479,7 @@ fn what_is_recognised_wrongly_is_allowed_by_its_name_alone() {
 }
 
 #[test]
-fn detection_leads_to_the_same_question() {
+fn detected_formats_have_the_same_error() {
     for (files, expected) in [
         (
             &[("m/1_a.sql", "-- +migrate Up\nSELECT 1;\n-- +migrate Down\nSELECT 2;")][..],
@@ -504,7 +504,7 @@ fn detection_leads_to_the_same_question() {
 
 proptest! {
     #[test]
-    fn any_decoration_of_a_heading_is_seen_through(
+    fn headings_are_recognised_in_any_decoration(
         open in "[-=*~>\\[({ ]{0,6}", close in "[-=*~<\\])} :.]{0,6}",
         word in "(down|Down|DOWN|undo|UNDO|rollback|Rollback|revert|downgrade)",
         neutral in "( migration| script| SECTION| part)?",
@@ -515,14 +515,14 @@ proptest! {
     }
 
     #[test]
-    fn strings_and_dollar_quotes_never_have_headings(marker in 0..MARKERS.len(), quote in "('|\\$a\\$)") {
+    fn strings_and_dollar_quotes_contain_no_headings(marker in 0..MARKERS.len(), quote in "('|\\$a\\$)") {
         let text = format!("SELECT 1;\nSELECT {quote}\n{}\nDROP TABLE a;\n{quote};\nSELECT 3;\n", MARKERS[marker]);
         prop_assert!(loaded("plain", &[("1.sql", &text)]).is_ok(), "{text}");
     }
 
     #[test]
-    fn no_text_is_too_odd(text in "(?s)[-a-z+@!#/*:;'$ \n]{0,80}") {
-        let _ = turning_point(&text, Heading::Up);
-        let _ = turning_point(&text, Heading::Down);
+    fn any_text_can_be_checked(text in "(?s)[-a-z+@!#/*:;'$ \n]{0,80}") {
+        let _ = opposite_marker(&text, Heading::Up);
+        let _ = opposite_marker(&text, Heading::Down);
     }
 }

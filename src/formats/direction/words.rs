@@ -1,35 +1,35 @@
-//! The words by which tools and people tell the way forwards from the way back.
+//! The words with which tools and people distinguish up from down migrations.
 
-/// Which way a part of a migration goes.
+/// The direction of a part of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heading {
     Up,
     Down,
 }
 
-/// They name the way forwards.
+/// Words for up migrations.
 const UP: &[&str] = &[
     "up", "ups", "upgrade", "do", "apply", "deploy", "forward", "forwards", "migrate", "upward",
     "upwards",
 ];
 
-/// They name the way back and nothing else: a section or a script that is headed by one is a down migration.
+/// Words that only mean down migrations: a section or a script with such a heading is a down migration.
 const DOWN: &[&str] =
     &["down", "downs", "downgrade", "undo", "downward", "downwards", "unmigrate", "unapply"];
 
-/// They name the way back, or what a migration forwards does to an earlier one.
-const BACK: &[&str] =
+/// Words for down migrations that an up migration may also use for reverting an earlier one.
+const REVERT: &[&str] =
     &["rollback", "rollbacks", "revert", "reverts", "reverse", "backward", "backwards", "backout"];
 
-/// They are a direction beside their counterpart alone.
+/// Words that are directions only together with their counterpart.
 const PAIRS: &[(&str, &str)] =
     &[("create", "drop"), ("add", "remove"), ("install", "uninstall"), ("setup", "teardown")];
 
-/// As [`PAIRS`], in names of files alone: in a sentence they mean too much.
+/// Like [`PAIRS`], in file names only: in a sentence they are ambiguous.
 const PAIRS_OF_NAMES: &[(&str, &str)] =
     &[("u", "d"), ("forth", "back"), ("enable", "disable"), ("attach", "detach")];
 
-/// They say nothing about a direction, and stand beside the word that does.
+/// Words without a direction, which may accompany one.
 const NEUTRAL: &[&str] = &[
     "migration",
     "migrations",
@@ -77,7 +77,7 @@ const NEUTRAL: &[&str] = &[
     "postgresql",
 ];
 
-/// Tools whose name may stand before the direction: `-- rambler down`.
+/// Tools whose name may precede the direction: `-- rambler down`.
 const TOOLS: &[&str] = &[
     "dbmate",
     "flyway",
@@ -100,7 +100,7 @@ const TOOLS: &[&str] = &[
     "yoyo",
 ];
 
-/// Two words that are one.
+/// Two words that count as one.
 const JOINED: &[(&str, &str, &str)] = &[
     ("roll", "back", "rollback"),
     ("back", "out", "backout"),
@@ -109,7 +109,7 @@ const JOINED: &[(&str, &str, &str)] = &[
     ("un", "do", "undo"),
 ];
 
-/// The words of a text in lower case. A capital inside of a word begins another one: `usersDown`.
+/// The words of a text in lower case. A capital letter inside a word starts another one: `usersDown`.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut last = ' ';
@@ -143,21 +143,21 @@ pub(super) fn is_up(word: &str) -> bool {
     UP.contains(&word)
 }
 
-/// A section with this heading is a down migration, also as the first of a file.
+/// Whether a section with this heading is a down migration, also as the first of a file.
 pub(super) fn is_surely_down(word: &str) -> bool {
     DOWN.contains(&word)
 }
 
 pub(super) fn is_down(word: &str) -> bool {
-    DOWN.contains(&word) || BACK.contains(&word)
+    DOWN.contains(&word) || REVERT.contains(&word)
 }
 
-/// The counterpart of a word that is a direction beside it alone.
+/// The counterpart of a word that is a direction only together with it.
 pub(super) fn counterpart(word: &str) -> Option<&'static str> {
     PAIRS.iter().find(|(up, _)| *up == word).map(|(_, down)| *down)
 }
 
-/// Whether two words of file names that are the same otherwise are the two directions of one migration.
+/// Whether two words of file names that are otherwise equal are the two directions of one migration.
 pub(super) fn are_a_pair(up: &str, down: &str) -> bool {
     PAIRS.iter().chain(PAIRS_OF_NAMES).any(|pair| *pair == (up, down))
 }
@@ -166,7 +166,7 @@ pub(super) fn is_neutral(word: &str) -> bool {
     NEUTRAL.contains(&word) || TOOLS.contains(&word) || word.chars().all(|c| c.is_numeric())
 }
 
-/// The direction that one word stands for, also where a neutral word is joined to it: `migratedown`, `downscript`.
+/// The direction of one word, also if a neutral word is joined to it: `migratedown`, `downscript`.
 pub(super) fn heading_of(word: &str) -> Option<Heading> {
     if is_down(word) {
         return Some(Heading::Down);
@@ -178,13 +178,13 @@ pub(super) fn heading_of(word: &str) -> Option<Heading> {
         let rest = word.strip_prefix(**direction).or_else(|| word.strip_suffix(**direction));
         rest.is_some_and(|rest| rest.len() > 2 && NEUTRAL.contains(&rest))
     };
-    if DOWN.iter().chain(BACK).any(|direction| joined(&direction)) {
+    if DOWN.iter().chain(REVERT).any(|direction| joined(&direction)) {
         return Some(Heading::Down);
     }
     ["up", "ups"].iter().any(|direction| joined(&direction)).then_some(Heading::Up)
 }
 
-/// The direction of a text that has no other meaning: a word for it, and neutral ones.
+/// The direction of a text without another meaning: one word for it, and neutral words.
 pub(super) fn heading(words: &[String]) -> Option<Heading> {
     const MOST: usize = 7;
     if words.is_empty() || words.len() > MOST {
@@ -192,7 +192,7 @@ pub(super) fn heading(words: &[String]) -> Option<Heading> {
     }
     let mut found = None;
     for word in words {
-        // "migrate" and "do" are verbs beside another direction: `migrate down`.
+        // "migrate" and "do" are verbs next to another direction: `migrate down`.
         let heading = heading_of(word)
             .filter(|heading| *heading == Heading::Down || !(is_neutral(word) && words.len() > 1));
         match (heading, found) {

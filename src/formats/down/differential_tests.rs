@@ -1,5 +1,5 @@
-//! The real tools beside ours, on a real server: each takes one database up and down again, in another one we go down. They
-//! have to leave the same tables, the same rows, and the same ledger.
+//! Compares downgrades with the real tools on a real server: each tool upgrades and downgrades one database, mig-ci downgrades
+//! another. They have to leave the same tables, the same rows, and the same ledger.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +22,7 @@ use crate::server::{RunId, Server, ServerRequest};
 use crate::skipped::have;
 use crate::source::Worktree;
 
-/// Tables with their columns, indexes with their validity, and what the scripts have written down.
+/// Tables with their columns, indexes with their validity, and the rows that the scripts have inserted.
 const STATE: &str = "SELECT line FROM (
     SELECT 1 AS part, format('%s %s %s', relname, attname, format_type(atttypid, atttypmod)) AS line
     FROM pg_class AS c JOIN pg_attribute ON attrelid = c.oid
@@ -36,13 +36,13 @@ const STATE: &str = "SELECT line FROM (
 
 const LOG: &str = "CREATE TABLE log (id serial, text text);";
 
-/// One directory, and how far down.
+/// One directory, and a downgrade target.
 struct DownCase {
     name: &'static str,
     files: Vec<(&'static str, String)>,
-    /// What the ledger is given after everything has been applied.
+    /// SQL to run after everything has been applied.
     then: &'static str,
-    /// Files that are taken away after that, or written anew.
+    /// Files that are deleted after that, or rewritten.
     gone: &'static [&'static str],
     edited: &'static [&'static str],
     to: DownTo,
@@ -50,9 +50,9 @@ struct DownCase {
 }
 
 enum ExpectedOutcome {
-    /// Both go all the way.
+    /// Both succeed.
     Goes,
-    /// Both stop, in these words, wherever that is.
+    /// Both stop with this message.
     Stops(&'static str),
 }
 
@@ -79,11 +79,11 @@ impl DownCase {
     }
 }
 
-/// A tool: all the way up, and down.
+/// A tool: upgrade to the head, and downgrade.
 trait Tool {
     const FORMAT: &'static dyn Format;
     const LEDGER: &'static str;
-    /// The ledger's rows, less their times.
+    /// The ledger's rows without their times.
     const ROWS: &'static str;
 
     async fn up(&self, at: &PgConnectOptions, directory: &Utf8Path);
@@ -95,11 +95,11 @@ trait Tool {
     ) -> Result<(), String>;
 }
 
-/// The crate's own, in this process. It has targets alone.
+/// The sqlx crate in this process. It only has targets.
 struct InProcess;
 /// sqlx-cli.
 struct Cli(PathBuf);
-/// dbmate, which has steps alone; it is run for as long as they last.
+/// dbmate, which only has steps; it is run once per step.
 struct OfDbmate(PathBuf);
 
 impl Tool for InProcess {
@@ -212,11 +212,12 @@ impl Tool for OfDbmate {
 
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.env_remove("DATABASE_URL").output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    if output.status.success() { Ok(said) } else { Err(said) }
+    let output_text =
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if output.status.success() { Ok(output_text) } else { Err(output_text) }
 }
 
-/// As `tests/it` finds it.
+/// As in `tests/it`.
 fn peer(name: &str, in_peers: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let named = std::env::var_os(format!("MIG_CI_PEER_{}", name.to_uppercase()));
@@ -225,7 +226,7 @@ fn peer(name: &str, in_peers: &str) -> Option<PathBuf> {
     have("MIG_CI_REQUIRE_PEERS", name, found)
 }
 
-/// npm's command is a script that finds the program and starts it, which takes longer than all that it does.
+/// npm's command is a script that finds and starts the program, which takes longer than the program itself.
 fn behind_npm(command: PathBuf) -> PathBuf {
     let modules = command.parent().and_then(Path::parent);
     let packages = modules.and_then(|modules| modules.join("@dbmate").read_dir().ok());
@@ -273,7 +274,7 @@ async fn compare<T: Tool>(tool: &T, server: &Server, case: &DownCase) {
     assert_eq!(theirs, ours, "{}", case.name);
 }
 
-/// Down, by what the format says.
+/// A downgrade by the rules of the format.
 async fn ours<T: Tool>(
     database: &PgConnectOptions,
     root: &Utf8Path,
@@ -316,7 +317,7 @@ fn to(version: &str) -> DownTo {
     DownTo::Version(version.to_owned())
 }
 
-/// Two reversible ones, one that is not, and one whose index is made and dropped outside of a transaction.
+/// Two reversible migrations, an irreversible one, and one whose index is created and dropped outside of a transaction.
 fn shop() -> Vec<(&'static str, String)> {
     vec![
         ("1_a.up.sql", LOG.to_owned()),
@@ -342,7 +343,7 @@ fn of_sqlx() -> Vec<DownCase> {
         in_shop("to a version", to("4")),
         in_shop("to a version that is not reversible", to("3")),
         in_shop("past one that is not reversible", to("1")),
-        in_shop("to where it stands", to("10")),
+        in_shop("to the current version", to("10")),
         in_shop("to nothing", DownTo::Base),
         in_shop("past one that was never applied", to("1"))
             .then("DELETE FROM _sqlx_migrations WHERE version = 4"),
@@ -386,7 +387,7 @@ fn of_sqlx() -> Vec<DownCase> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlx_undoes_the_same() {
+async fn sqlx_reverts_the_same() {
     let server = server().await;
     let cases = of_sqlx();
     for case in &cases {
@@ -439,7 +440,7 @@ fn of_dbmate() -> Vec<DownCase> {
         in_shop("three steps", DownTo::Steps(3)),
         in_shop("to nothing", DownTo::Base),
         in_shop("to a version", to("10")),
-        in_shop("to where it stands", to("3")),
+        in_shop("to the current version", to("3")),
         in_shop("a row without a file", DownTo::Steps(1))
             .then("INSERT INTO schema_migrations VALUES ('99')"),
         in_shop("one in the middle that was not applied", DownTo::Steps(2))
@@ -457,7 +458,7 @@ fn of_dbmate() -> Vec<DownCase> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dbmate_undoes_the_same() {
+async fn dbmate_reverts_the_same() {
     let Some(program) = peer("dbmate", "node_modules/.bin/dbmate") else { return };
     let program = behind_npm(program);
     let server = server().await;

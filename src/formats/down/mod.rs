@@ -1,4 +1,4 @@
-//! What a tool undoes, and what keeps it from it: what all formats share. A tool's own rules stand in the `down.rs` of its
+//! What a tool reverts, and what prevents it: the parts common to all formats. The tool's own rules are in the `down.rs` of its
 //! format.
 
 #[cfg(test)]
@@ -7,46 +7,46 @@ mod differential_tests;
 use crate::model::{Migration, Script};
 use crate::sql::{Dialect, split};
 
-/// How far down.
+/// The target of a downgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DownTo {
-    /// So many migrations, the newest first.
+    /// This number of migrations, the newest first.
     Steps(usize),
-    /// Everything above this one, which stays.
+    /// Everything after this version, which remains applied.
     Version(String),
     /// Everything.
     Base,
 }
 
-/// What a tool would undo, in a target whose ledger is as it is.
+/// What a tool would revert in a target with its current ledger.
 ///
-/// A tool that goes down believes its ledger and the scripts: it takes its mark away from a migration whose script does
-/// nothing, and sqlx passes over one without a script and undoes what is below it. What it does so without a word stands
-/// in lists of its own, so that whoever asks can refuse before anything has been undone.
+/// A tool relies on its ledger and the scripts: it removes the row of a migration whose script does nothing, and sqlx skips a
+/// migration without a down script and reverts the ones before it. Cases that the tool handles silently are listed separately,
+/// so that the caller can refuse before anything has been reverted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DownDecision {
-    /// Indices of the migrations that the tool undoes, in its order: the newest first, but for dbmate's files of several
+    /// Indices of the migrations that the tool reverts, in its order: the newest first, except for dbmate's files with several
     /// sections.
     pub(crate) undo: Vec<usize>,
-    /// Indices of applied migrations on that way that have no down script, the newest first. They are in `undo` as well
-    /// where the tool takes its mark away from them, as golang-migrate does; else it leaves them as they are.
+    /// Indices of applied migrations in this range without a down script, the newest first. They are also in `undo` if the tool
+    /// removes their rows, as golang-migrate does; else it leaves them as they are.
     pub(crate) irreversible: Vec<usize>,
-    /// Indices of those of `undo` whose down script has no statement: what the migration made stays, its mark does not.
+    /// Indices of those of `undo` whose down script has no statement: the migration's changes remain, its row does not.
     pub(crate) empty: Vec<usize>,
-    /// Indices of those of `undo` whose file has another checksum than the one that was applied, where the tool has
-    /// checksums and does not look at them on the way down.
+    /// Indices of those of `undo` whose file has another checksum than the applied one, if the tool has checksums and does not
+    /// check them on a downgrade.
     pub(crate) edited: Vec<usize>,
-    /// How many steps fewer there are than were asked for. Having gone those, some tools then fail.
+    /// The number of requested steps that do not exist. Some tools fail after having reverted the others.
     pub(crate) short: usize,
 }
 
-/// Why a tool does not begin to undo anything.
+/// Why a tool does not start to revert.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct DownRefusal {
-    /// In its own words as far as possible.
+    /// The tool's own message as far as possible.
     pub(crate) reason: String,
-    /// Index of the migration that it is about, if its file is there.
+    /// The index of the migration that it refers to, if its file exists.
     pub(crate) refused: Option<usize>,
 }
 
@@ -57,7 +57,7 @@ impl DownRefusal {
 }
 
 impl DownDecision {
-    /// Takes a migration onto the list.
+    /// Adds a migration to the lists.
     pub(super) fn undo(&mut self, index: usize, migration: &Migration) {
         self.undo.push(index);
         match &migration.down {

@@ -69,14 +69,14 @@ impl DirectoryRules for GolangMigrate {
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &MigrationName,
+        migration_name: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
-        next::files(directory, slug, now)
+        next::files(directory, migration_name, now)
     }
 }
 
-/// A version's migration, from its two files; nothing if it has none.
+/// The migration of a version, from its two files; `None` if it has none.
 fn migration(
     directory: &Directory<'_>,
     up: Option<&GolangFile<'_>>,

@@ -1,15 +1,16 @@
-//! What `migrate down` and `migrate goto` do. Rules from `golang-migrate/migrate` v4: `migrate.go` (`Steps`, `Down`,
-//! `Migrate`, `readDown`, `read`), `database/postgres/postgres.go` (`SetVersion`).
+//! `migrate down` and `migrate goto`. Rules from `golang-migrate/migrate` v4: `migrate.go` (`Steps`, `Down`, `Migrate`,
+//! `readDown`, `read`), `database/postgres/postgres.go` (`SetVersion`).
 //!
-//! - A dirty ledger stops it; so does a current version, or a target, that no file has.
-//! - Everything at or below the current version counts as applied: the ledger does not say more.
-//! - The row goes back to the version that the *directory* has below: first dirty, then the script, then not dirty. Below
-//!   the first version it is -1 while dirty, and no row afterwards.
-//! - A migration without a down file, or with an empty one, is undone by moving the row alone.
-//! - A step too many is told ("limit 1 short") once the others have been gone; without any there is "file does not exist".
-//! - `goto` a version above the current one goes up. Here that is refused.
+//! - It refuses a dirty ledger, and a current or target version without a file.
+//! - All versions up to the current one count as applied: the ledger contains no more information.
+//! - The row is set to the version that precedes it in the *directory*: first dirty, then the script runs, then not dirty.
+//!   Below the first version it is -1 while dirty, and no row afterwards.
+//! - A migration without a down file, or with an empty one, is reverted by updating the row only.
+//! - Too many steps are reported ("limit 1 short") after the others have been reverted; if there are none, the error is
+//!   "file does not exist".
+//! - `goto` a version above the current one upgrades. Here that is refused.
 
-use super::version::{NIL_VERSION, current, no_migration, no_version, set_version, stands_at};
+use super::version::{NIL_VERSION, current, current_index, no_migration, no_version, set_version};
 use crate::formats::step::{LIB_PQ, tool_transaction};
 use crate::formats::{DownDecision, DownRefusal, DownTo, Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
@@ -19,7 +20,7 @@ pub(super) fn decide(
     migrations: &[Migration],
     to: &DownTo,
 ) -> Result<DownDecision, DownRefusal> {
-    let at = current(rows).map(|row| stands_at(row, migrations)).transpose();
+    let at = current(rows).map(|row| current_index(row, migrations)).transpose();
     let at = at.map_err(|(reason, refused)| DownRefusal { reason, refused })?;
     let applied = at.map_or(0, |at| at + 1);
     let (stays, short) = match to {
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn all_below_the_one_row_counts() {
+    fn all_versions_up_to_the_row_count_as_applied() {
         let undo = |at, to: &DownTo| decided(Some(at), to).unwrap();
         assert_eq!(undo("4", &DownTo::Steps(1)).undo, [3]);
         assert_eq!(
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_in_the_words_of_the_tool() {
+    fn refusals_have_the_tools_message() {
         let refused = |at, to: &DownTo| decided(at, to).unwrap_err().to_string();
         assert_eq!(refused(None, &DownTo::Steps(1)), "file does not exist");
         let missing =
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_row_goes_back_to_the_version_below() {
+    fn the_row_is_set_to_the_preceding_version() {
         let migrations = load();
         let ledger = Ledger::new("t", "l");
         let sent = |index: usize| {

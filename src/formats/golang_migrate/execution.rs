@@ -1,6 +1,6 @@
 //! What golang-migrate runs, and what it sends.
 
-use super::version::{current, stands_at};
+use super::version::{current, current_index};
 use super::{GolangMigrate, atomic, down, up};
 use crate::formats::{
     Decision, DownDecision, DownRefusal, DownTo, ExecutionRules, Ledger, LedgerRow, QueryBatch,
@@ -12,10 +12,10 @@ impl ExecutionRules for GolangMigrate {
         let Some(row) = current(rows) else {
             return Decision { apply: (0..migrations.len()).collect(), ..Decision::default() };
         };
-        match stands_at(row, migrations) {
+        match current_index(row, migrations) {
             Ok(at) => Decision {
                 apply: (at + 1..migrations.len()).collect(),
-                passed_over: (0..at).collect(),
+                never_applied: (0..at).collect(),
                 ..Decision::default()
             },
             Err((refusal, refused)) => {

@@ -14,7 +14,7 @@ pub(super) enum FileDirection {
     Down,
 }
 
-/// A file's name, taken apart.
+/// The parts of a file's name.
 #[derive(Debug)]
 pub(super) struct GolangFile<'n> {
     pub(super) name: &'n str,
@@ -25,7 +25,7 @@ pub(super) struct GolangFile<'n> {
 }
 
 impl<'n> GolangFile<'n> {
-    /// `None` for a file that golang-migrate ignores; so does it with a version that has too many digits.
+    /// `None` for a file that golang-migrate ignores, such as one whose version has too many digits.
     pub(super) fn parse(name: &'n str) -> Option<Self> {
         let parts = NAME.captures(name)?;
         let part = |index| parts.get(index).map(|part| part.as_str());

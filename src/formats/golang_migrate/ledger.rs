@@ -6,7 +6,7 @@ use super::version::{history, in_doubt, version_is};
 use super::{GolangMigrate, atomic};
 use crate::formats::ledger::parse_name;
 use crate::formats::{
-    BegunMark, Directory, FormatError, Ledger, LedgerRow, LedgerRules, QueryBatch,
+    Directory, DirtyRow, FormatError, Ledger, LedgerRow, LedgerRules, QueryBatch,
 };
 use crate::model::Migration;
 
@@ -60,8 +60,8 @@ impl LedgerRules for GolangMigrate {
     }
 
     fn stamp(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
-        let stands_after = |last: &&Migration| version_is(&last.version, false, ledger) + ";";
-        migrations.last().map(stands_after).unwrap_or_default()
+        let at_version = |last: &&Migration| version_is(&last.version, false, ledger) + ";";
+        migrations.last().map(at_version).unwrap_or_default()
     }
 
     fn in_doubt(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Vec<usize> {
@@ -74,10 +74,10 @@ impl LedgerRules for GolangMigrate {
         migrations: &[Migration],
         ledger: &Ledger,
     ) -> Option<String> {
-        atomic::way_on(rows, migrations, ledger)
+        atomic::recovery_hint(rows, migrations, ledger)
     }
 
-    fn clear_begun_mark(&self, mark: &BegunMark<'_>, ledger: &Ledger) -> Option<QueryBatch> {
-        atomic::take_back_mark(mark, ledger)
+    fn clear_dirty_row(&self, dirty: &DirtyRow<'_>, ledger: &Ledger) -> Option<QueryBatch> {
+        atomic::clear_dirty_row(dirty, ledger)
     }
 }

@@ -1,18 +1,18 @@
 //! golang-migrate: `migrate up`. Rules from `golang-migrate/migrate` v4: `source/{parse,migration}.go`, `migrate.go`,
 //! `database/postgres/postgres.go`.
 //!
-//! - Files: `^([0-9]+)_(.*)\.(down|up)\.(.*)$`, whatever their last extension, in the directory itself; the version is a
-//!   64-bit number. Everything else is ignored. Two files for one version and direction are an error. A version that has
-//!   a down file alone is applied too: it does nothing.
-//! - The ledger is `schema_migrations`, in the session's first schema when the tool starts. It holds **one** row, the
-//!   current version: only greater ones are applied, and an older file that comes late never is. Nobody says so.
+//! - Files: `^([0-9]+)_(.*)\.(down|up)\.(.*)$`, with any last extension, directly in the directory; the version is a 64-bit
+//!   number. Everything else is ignored. Two files for one version and direction are an error. A version with only a down file
+//!   is also applied, without effect.
+//! - The ledger is `schema_migrations`, in the first schema of the search path when the tool starts. It holds **one** row, the
+//!   current version: only greater versions are applied. An older file that is added later is silently never applied.
 //! - Around each migration the row is replaced (`TRUNCATE`, `INSERT`, in a transaction): first by one that is `dirty`,
-//!   afterwards by one that is not. A dirty row stops the tool, and so does a current version that has no file.
-//! - A file is sent as one message, without a transaction of its own: its statements share an implicit one, and
-//!   `CREATE INDEX CONCURRENTLY` has to be alone in its file. An empty file is not sent.
+//!   afterwards by one that is not. The tool refuses a dirty row, and a current version without a file.
+//! - A file is sent as one message, without an explicit transaction: its statements share an implicit one, and `CREATE INDEX
+//!   CONCURRENTLY` has to be the only statement of its file. An empty file is not sent.
 //!
-//! For real databases a step and its row are one transaction where the script allows that: see `atomic.rs`.
-//! (`x-multi-statement=true`, which cuts files at every semicolon, is not followed.)
+//! On real databases a step and its row share a transaction if the script allows it: see `atomic.rs`.
+//! (`x-multi-statement=true`, which splits files at every semicolon, is not supported.)
 
 mod atomic;
 mod directory;

@@ -1,7 +1,7 @@
-//! What `migrate create` writes. Rules from `golang-migrate/migrate` v4, `internal/cli/commands.go` (`createCmd`): two empty
-//! files, up and down, with the time in UTC for their number, or with the next one of a sequence (`-seq`).
+//! The files that `migrate create` creates. Rules from `golang-migrate/migrate` v4, `internal/cli/commands.go` (`createCmd`):
+//! two empty files, up and down, numbered by the time in UTC, or by the next number of a sequence (`-seq`).
 //!
-//! The tool is told which (`-seq`, `-digits`, `-ext`); here the newest files tell.
+//! The tool has options for this (`-seq`, `-digits`, `-ext`); here they are derived from the newest files.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ const EXTENSION: &str = "sql";
 
 pub(super) fn files(
     directory: &Directory<'_>,
-    slug: &MigrationName,
+    migration_name: &MigrationName,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, FormatError> {
     let names = directory.names()?;
@@ -27,7 +27,8 @@ pub(super) fn files(
     let extension = found.last().map(|file| file.extension).filter(|found| !found.is_empty());
     let extension = extension.unwrap_or(EXTENSION);
     let file = |direction| NewFile {
-        path: directory.join(format!("{number}_{}.{direction}.{extension}", slug.as_str())),
+        path: directory
+            .join(format!("{number}_{}.{direction}.{extension}", migration_name.as_str())),
         text: String::new(),
     };
     Ok(vec![file("up"), file("down")])
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_as_those_that_are_there() {
+    fn a_new_pair_is_named_like_the_existing_ones() {
         assert_eq!(
             next(&[]).unwrap(),
             ["19700101000000_a_b.up.sql", "19700101000000_a_b.down.sql"]
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_end() {
+    fn the_largest_version_has_no_successor() {
         let error = next(&["18446744073709551615_x.up.sql"]).unwrap_err().to_string();
         assert!(error.contains("there is no number after `18446744073709551615`"), "{error}");
     }

@@ -50,7 +50,7 @@ fn names_are_paired_by_version_and_ordered_by_number() {
 }
 
 #[test]
-fn the_last_direction_in_a_name_counts() {
+fn the_last_direction_in_a_name_applies() {
     let file = GolangFile::parse("1_a.up.b.down.sql").unwrap();
     assert_eq!((file.description, file.direction), ("a.up.b", FileDirection::Down));
 }
@@ -81,13 +81,13 @@ fn the_ledger_is_in_the_first_schema() {
 }
 
 #[test]
-fn decisions_follow_the_one_row() {
+fn decisions_follow_the_row() {
     let migrations = load(&["1_a.up.sql", "2_b.up.sql", "3_c.up.sql"]).unwrap();
     let decide = |rows: &[LedgerRow]| GolangMigrate.decide(rows, &migrations);
     assert_eq!(decide(&[]).apply, [0, 1, 2]);
     assert_eq!(
         decide(&rows([("2", None)])),
-        Decision { apply: vec![2], passed_over: vec![0], ..Decision::default() }
+        Decision { apply: vec![2], never_applied: vec![0], ..Decision::default() }
     );
     assert_eq!(decide(&rows([("3", None)])).apply, Vec::<usize>::new());
     assert_eq!(
@@ -106,7 +106,7 @@ fn decisions_follow_the_one_row() {
 }
 
 #[test]
-fn the_script_stands_between_two_rows() {
+fn the_script_runs_between_two_updates_of_the_row() {
     let migrations = load(&["1_a.up.sql", "2_b.down.sql"]).unwrap();
     let ledger = Ledger::new("t", "l");
     let row = |version, dirty| {
@@ -125,7 +125,7 @@ fn the_script_stands_between_two_rows() {
 }
 
 #[test]
-fn go_mod_makes_it_certain() {
+fn go_mod_is_certain_evidence() {
     let detect = |files: &[(&str, &str)]| {
         GolangMigrate.detect(&directory(&MemoryFiles::new(files.iter().copied()), "m")).unwrap()
     };

@@ -1,4 +1,4 @@
-//! The ledger's one row: what it says of the files, and the SQL that replaces it.
+//! The single row of the ledger: its meaning for the files, and the SQL that replaces it.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,15 @@ use crate::formats::step::{LIB_PQ, tool_transaction};
 use crate::formats::{Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
 
-/// Below the first migration. The tool writes it while it undoes that one, and takes it for none at all.
+/// Before the first migration. The tool writes it while it reverts that one, and treats it as no version.
 pub(super) const NIL_VERSION: &str = "-1";
 
-/// The row, if it says that something was applied.
+/// The row, if it shows that something was applied.
 pub(super) fn current(rows: &[LedgerRow]) -> Option<&LedgerRow> {
     rows.last().filter(|row| !(row.complete && row.version == NIL_VERSION))
 }
 
-/// The one row, and a whole one for each file below it.
+/// The row, and a complete one for each file below it.
 pub(super) fn history<'r>(rows: &'r [LedgerRow], migrations: &[Migration]) -> Cow<'r, [LedgerRow]> {
     let [row] = rows else { return Cow::Borrowed(rows) };
     let Some(current) = current(rows) else { return Cow::Owned(Vec::new()) };
@@ -27,7 +27,7 @@ pub(super) fn history<'r>(rows: &'r [LedgerRow], migrations: &[Migration]) -> Co
     Cow::Owned(below.map(whole).chain([current.clone()]).collect())
 }
 
-/// A dirty row is written before a step up to its version, and before one down to it, from the next one above.
+/// A dirty row is written before a step up to its version, and before a step down to it from the next version.
 pub(super) fn in_doubt(rows: &[LedgerRow], migrations: &[Migration]) -> Vec<usize> {
     let Some(dirty) = rows.last().filter(|row| !row.complete) else { return Vec::new() };
     let is_it = |file: &Migration| number(&file.version) == number(&dirty.version);
@@ -36,13 +36,13 @@ pub(super) fn in_doubt(rows: &[LedgerRow], migrations: &[Migration]) -> Vec<usiz
     places.into_iter().flatten().collect()
 }
 
-/// With more room than the versions' 64 bits, and a sign.
+/// `i128` has space for the versions' 64 bits and a sign.
 pub(super) fn number(version: &str) -> Option<i128> {
     version.parse().ok()
 }
 
-/// Index of the current version's migration; else why the tool does not begin, and the migration that it is about.
-pub(super) fn stands_at(
+/// The index of the current version's migration; else why the tool refuses to run, and the migration that it refers to.
+pub(super) fn current_index(
     row: &LedgerRow,
     migrations: &[Migration],
 ) -> Result<usize, (String, Option<usize>)> {
@@ -60,7 +60,7 @@ pub(super) fn no_migration(version: &str) -> String {
     )
 }
 
-/// Replaces the ledger's one row, in a transaction of its own.
+/// Replaces the single row of the ledger, in a separate transaction.
 pub(super) fn set_version(version: &str, dirty: bool, ledger: &Ledger) -> QueryBatch {
     tool_transaction(&LIB_PQ, &version_is(version, dirty, ledger))
 }
@@ -70,7 +70,7 @@ pub(super) fn version_is(version: &str, dirty: bool, ledger: &Ledger) -> String 
     format!("TRUNCATE {ledger}; INSERT INTO {ledger} (version, dirty) VALUES ({version}, {dirty})")
 }
 
-/// Takes the ledger's one row away.
+/// Deletes the single row of the ledger.
 pub(super) fn no_version(ledger: &Ledger) -> String {
     format!("TRUNCATE {}", ledger.qualified())
 }

@@ -1,8 +1,8 @@
-//! The next migration of a directory: its files, named and numbered as the tool does it. Here is what all formats share; a
-//! tool's own rules stand in the `next.rs` of its format.
+//! The next migration of a directory: its files, named and numbered as by the tool. This file contains the parts common to all
+//! formats; the tool's own rules are in the `next.rs` of its format.
 //!
-//! Nothing is written here. What would be written is looked at as if it were there: the format has to read the directory
-//! with it, and has to have the new migration last.
+//! Nothing is written here. The directory is read by the format as if the files existed, and the new migration has to be its
+//! last one.
 
 mod new_file;
 
@@ -18,18 +18,17 @@ pub(crate) use new_file::{MigrationName, NewFile, NextError};
 
 use new_file::shown;
 
-/// What a file system takes for one name, in bytes.
+/// The maximum length of a file name, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// The files of a directory's next migration, the first of them being the one that is applied. `wanted` is the format that
-/// the configuration names.
+/// The files of a directory's next migration; the first of them is the one that is applied. `wanted` is the configured format.
 pub(crate) fn next_files(
     directory: &Directory<'_>,
     wanted: Option<&str>,
     message: &str,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, NextError> {
-    let slug = MigrationName::new(message)?;
+    let migration_name = MigrationName::new(message)?;
     let format = match detect_format(directory, wanted) {
         Ok(detected) => detected.format,
         Err(FormatError::NoMigrations { path, found }) => {
@@ -41,7 +40,7 @@ pub(crate) fn next_files(
         }
         Err(error) => return Err(error.into()),
     };
-    let files = format.next_files(directory, &slug, now)?;
+    let files = format.next_files(directory, &migration_name, now)?;
     let names = files.iter().map(|file| file.path.file_name().unwrap_or_default());
     let longest = names.map(str::len).max().unwrap_or_default();
     if longest > LONGEST_NAME {
@@ -57,7 +56,7 @@ pub(crate) fn next_files(
     Ok(files)
 }
 
-/// Whether the format, reading the directory with these files in it, has them as the last migration.
+/// Whether the format reads the new files as the last migration of the directory.
 fn would_be_last(
     format: &dyn DirectoryRules,
     directory: &Directory<'_>,
@@ -86,7 +85,7 @@ fn would_be_last(
     })
 }
 
-/// A directory's files, and new ones as if they were there.
+/// A directory with additional files.
 #[derive(Debug)]
 struct WithNew<'a> {
     files: &'a dyn Files,
@@ -115,11 +114,11 @@ impl Files for WithNew<'_> {
     }
 }
 
-/// The number after those that are there, which stand in the tool's order and as they are written: another one of a
-/// sequence in the width of the newest, or else the time.
+/// The number after the existing ones, which are in the tool's order and unchanged: the next one of a sequence in the width of
+/// the newest, or else the time.
 ///
-/// It is a sequence if the two newest numbers differ by one, or if there is one alone and it is 0 or 1 (as for sqlx); but
-/// never if the newest can be read as a time.
+/// It is a sequence if the two newest numbers differ by one, or if the only number is 0 or 1 (as for sqlx); but never if the
+/// newest can be read as a time.
 pub(super) fn next_number(found: &[&str], now: SystemTime) -> Option<String> {
     let Some(newest) = found.last() else { return timestamp(now) };
     let value = |text: &str| text.parse::<u128>().ok();
@@ -131,7 +130,7 @@ pub(super) fn next_number(found: &[&str], now: SystemTime) -> Option<String> {
     if is_sequence && !is_time(newest) { after(newest) } else { time_after(newest, now) }
 }
 
-/// Now, or a second after the newest if that is not in the past: two people's clocks differ, and one may make two in a
+/// Now, or a second after the newest if that is not in the past: clocks of authors differ, and one author may create two in a
 /// second.
 pub(super) fn time_after(newest: &str, now: SystemTime) -> Option<String> {
     let stamp = timestamp(now)?;
@@ -148,10 +147,10 @@ pub(super) fn is_time(number: &str) -> bool {
     read_time(number).is_some()
 }
 
-/// `YYYYMMDDHHMMSS` in UTC, as all the tools have it.
+/// `YYYYMMDDHHMMSS` in UTC, as in all tools.
 pub(super) fn timestamp(at: SystemTime) -> Option<String> {
     let mut text = String::new();
-    // It has no words for the year 10000.
+    // It does not support the year 10000.
     write!(text, "{}", humantime::format_rfc3339_seconds(at)).ok()?;
     text.retain(|c| c.is_ascii_digit());
     Some(text)
@@ -167,13 +166,13 @@ fn read_time(number: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()
 }
 
-/// One more, in the same width.
+/// The next number, in the same width.
 fn after(number: &str) -> Option<String> {
     let next = number.parse::<u128>().ok()?.checked_add(1)?;
     Some(format!("{next:0width$}", width = number.len()))
 }
 
-/// There is none, or it is more than the tool can read.
+/// The error if there is no next number, or the tool cannot read it.
 pub(super) fn no_number(directory: &Directory<'_>, newest: &str) -> FormatError {
     FormatError::Directory {
         path: directory.path.to_owned(),

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 
 use crate::formats::format_error::FormatError;
 
-/// A file that is to be made.
+/// A file to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewFile {
     /// Relative to the project's root.
@@ -21,8 +21,8 @@ pub(crate) enum NextError {
     Format(#[from] FormatError),
 }
 
-/// A message as a part of a file's name: a `_` for each space, as sqlx has it, and nothing that a shell, a file system or a
-/// tool could read as anything else.
+/// A message as a part of a file's name: `_` for each space, as in sqlx, and no character that a shell, a file system or a tool
+/// could interpret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MigrationName(String);
 
@@ -32,8 +32,8 @@ impl MigrationName {
         let is_fit = |c: char| c.is_alphanumeric() || " _-".contains(c);
         let (problem, help) = if text.is_empty() {
             ("it is empty".to_owned(), "describe the migration, as in -m \"add table\"")
-        } else if let Some(unfit) = text.chars().find(|c| !is_fit(*c)) {
-            (format!("it contains {unfit:?}"), "use letters, digits, spaces, `_` and `-`")
+        } else if let Some(invalid) = text.chars().find(|c| !is_fit(*c)) {
+            (format!("it contains {invalid:?}"), "use letters, digits, spaces, `_` and `-`")
         } else {
             return Ok(Self(text.replace(' ', "_")));
         };
@@ -45,7 +45,7 @@ impl MigrationName {
     }
 }
 
-/// As much of a message as an error message takes.
+/// Cuts a message to the length that an error message allows.
 pub(super) fn shown(message: &str) -> String {
     const SHOWN: usize = 40;
     let begin: String = message.chars().take(SHOWN).collect();

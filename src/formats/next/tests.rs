@@ -1,4 +1,4 @@
-//! Numbers, times and messages; and what the directory becomes with the new files.
+//! Numbers, times and messages; and the directory with the new files.
 
 use pretty_assertions::assert_eq;
 
@@ -16,7 +16,7 @@ fn number(found: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn a_sequence_goes_on_in_its_width() {
+fn a_sequence_continues_in_its_width() {
     for (found, expected) in [
         (&["1"][..], "2"),
         (&["0"], "1"),
@@ -31,28 +31,30 @@ fn a_sequence_goes_on_in_its_width() {
 }
 
 #[test]
-fn what_is_no_sequence_gets_the_time() {
+fn numbers_that_are_not_a_sequence_are_followed_by_a_time() {
     for found in [&[][..], &["2"], &["10", "20"], &["20250101000000"], &["1", "3"], &["20260228"]] {
         assert_eq!(number(found).unwrap(), "20260301120000", "{found:?}");
     }
 }
 
 #[test]
-fn times_are_never_a_sequence_nor_before_the_newest() {
+fn times_are_never_a_sequence_and_never_before_the_newest() {
     assert_eq!(number(&["20250101000000", "20250101000001"]).unwrap(), "20260301120000");
     assert_eq!(number(&["20260301120000"]).unwrap(), "20260301120001");
     assert_eq!(number(&["20260301115959", "20260301120000"]).unwrap(), "20260301120001");
     assert_eq!(number(&["20261231235959"]).unwrap(), "20270101000000");
-    assert_eq!(number(&["20269999000000"]).unwrap(), "20269999000001", "no time, and greater");
+    assert_eq!(number(&["20269999000000"]).unwrap(), "20269999000001", "not a time, and greater");
     assert_eq!(number(&["99991231235959"]), None);
     assert_eq!(number(&[&u128::MAX.to_string()]), None);
 }
 
 #[test]
-fn a_message_is_words() {
-    let slug = |message: &str| MigrationName::new(message).map(|slug| slug.as_str().to_owned());
-    assert_eq!(slug("add table").unwrap(), "add_table");
-    assert_eq!(slug(" Prüfung  der-2 ").unwrap(), "Prüfung__der-2");
+fn a_message_becomes_a_file_name() {
+    let migration_name = |message: &str| {
+        MigrationName::new(message).map(|migration_name| migration_name.as_str().to_owned())
+    };
+    assert_eq!(migration_name("add table").unwrap(), "add_table");
+    assert_eq!(migration_name(" Prüfung  der-2 ").unwrap(), "Prüfung__der-2");
     for (message, expected) in [
         ("", "the message \"\" cannot be part of a file name: it is empty"),
         ("  ", "the message \"  \" cannot be part of a file name: it is empty"),
@@ -62,7 +64,7 @@ fn a_message_is_words() {
         ("a\0", "the message \"a\\0\" cannot be part of a file name: it contains '\\0'"),
         ("🚀 fast", "the message \"🚀 fast\" cannot be part of a file name: it contains '🚀'"),
     ] {
-        let error = slug(message).unwrap_err();
+        let error = migration_name(message).unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert!(matches!(error, NextError::Message { help, .. } if !help.is_empty()));
     }
@@ -91,7 +93,7 @@ fn a_name_may_have_255_bytes() {
 }
 
 #[test]
-fn an_empty_directory_wants_its_format_to_be_named() {
+fn an_empty_directory_requires_a_format() {
     for files in [&[][..], &[("m/README.md", "")]] {
         let error = next(files, None, "x").unwrap_err();
         assert!(error.contains("so the format cannot be detected"), "{error}");
@@ -104,7 +106,7 @@ fn an_empty_directory_wants_its_format_to_be_named() {
 }
 
 #[test]
-fn what_would_not_come_last_is_refused() {
+fn a_migration_that_would_not_be_last_is_refused() {
     let dbmate = "-- migrate:up\n-- migrate:down\n";
     let error = next(&[("m/9_a.sql", dbmate)], None, "b").unwrap_err();
     assert!(

@@ -37,10 +37,10 @@ impl DirectoryRules for Plain {
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &MigrationName,
+        migration_name: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
-        next::files(directory, slug, now)
+        next::files(directory, migration_name, now)
     }
 }
 
@@ -67,7 +67,7 @@ fn migration(directory: &Directory<'_>, name: &str) -> Result<Migration, FormatE
     })
 }
 
-/// Refuses what psql alone understands.
+/// Refuses syntax that only psql supports.
 fn check_plain_sql(file: &Script) -> Result<(), FormatError> {
     let text = file.text();
     let fault = |at: usize, problem: String, help: &str| FormatError::File {

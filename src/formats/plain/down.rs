@@ -1,4 +1,4 @@
-//! Plain SQL files are up alone: nothing of them can be undone. What can be said is which of them that is about.
+//! Plain SQL files are up migrations only: none can be reverted. Refusals name the migrations that a downgrade would concern.
 
 use super::refusal::refusal_of_ledger;
 use crate::formats::ledger::by_version;
@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_can_be_undone() {
+    fn nothing_can_be_reverted() {
         let irreversible = |applied: &[&str], to: &DownTo| {
             let decision = decided(applied, to).unwrap();
             assert_eq!(decision.undo, Vec::<usize>::new());
             (decision.irreversible, decision.short)
         };
-        // In the order in which they were applied, the second one late.
+        // In the order of application, the second one late.
         let all = ["1_a", "3_c", "2_b"];
         assert_eq!(irreversible(&all, &DownTo::Steps(1)), (vec![2], 0));
         assert_eq!(irreversible(&all, &DownTo::Base), (vec![2, 1, 0], 0));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_why() {
+    fn refusals_have_a_reason() {
         let refused = |applied: &[&str], to: &str| {
             decided(applied, &DownTo::Version(to.into())).unwrap_err().to_string()
         };

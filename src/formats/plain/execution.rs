@@ -30,7 +30,7 @@ impl ExecutionRules for Plain {
 
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> {
         let row = format!(
-            // Migrations that share a message share `now()`, and the order of the rows is that of their times.
+            // Migrations in one message share `now()`, and the order of the rows is that of their times.
             "INSERT INTO {} (version, checksum, applied_at) VALUES ({}, pg_catalog.clock_timestamp())",
             ledger.qualified(),
             values(migration)

@@ -43,7 +43,7 @@ impl LedgerRules for Plain {
     }
 
     fn stamp(&self, migrations: &[&Migration], ledger: &Ledger) -> String {
-        // A microsecond each: the order of the rows is that of their times.
+        // One microsecond each, because the order of the rows is that of their times.
         let insert = |(number, migration): (usize, &&Migration)| {
             format!(
                 "INSERT INTO {} (version, checksum, applied_at) \

@@ -1,4 +1,4 @@
-//! The next plain SQL file: numbered as those before it, by the time in UTC if there are none.
+//! The next plain SQL file: numbered like the existing ones, or by the time in UTC if there are none.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 
 pub(super) fn files(
     directory: &Directory<'_>,
-    slug: &MigrationName,
+    migration_name: &MigrationName,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, FormatError> {
     let names = ordered(directory, directory.sql_names()?)?;
@@ -17,7 +17,7 @@ pub(super) fn files(
     let numbers: Vec<&str> = numbers.filter(|digits| !digits.is_empty()).collect();
     let number = next_number(&numbers, now);
     let number = number.ok_or_else(|| no_number(directory, numbers.last().unwrap_or(&"")))?;
-    let path = directory.join(format!("{number}_{}.sql", slug.as_str()));
+    let path = directory.join(format!("{number}_{}.sql", migration_name.as_str()));
     Ok(vec![NewFile { path, text: String::new() }])
 }
 
@@ -32,13 +32,13 @@ mod tests {
     fn next(names: &[&str], order: Option<FileOrder>) -> String {
         let files = MemoryFiles::new(names.iter().map(|name| (format!("m/{name}"), "")));
         let directory = Directory { order, ..directory(&files, "m") };
-        let slug = MigrationName::new("a b").unwrap();
-        let made = super::files(&directory, &slug, SystemTime::UNIX_EPOCH).unwrap();
+        let migration_name = MigrationName::new("a b").unwrap();
+        let made = super::files(&directory, &migration_name, SystemTime::UNIX_EPOCH).unwrap();
         made[0].path.file_name().unwrap().to_owned()
     }
 
     #[test]
-    fn the_number_is_the_one_after_the_last_in_their_order() {
+    fn the_number_follows_the_last_one_in_their_order() {
         assert_eq!(next(&[], None), "19700101000000_a_b.sql");
         assert_eq!(next(&["001-x.sql", "002.sql", "schema.sql"], None), "003_a_b.sql");
         let natural = Some(FileOrder::Natural);

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::formats::{Directory, FormatError};
 use crate::model::FileOrder;
 
-/// The files' names in the order in which they run.
+/// The names of the files in the order in which they run.
 pub(super) fn ordered(
     directory: &Directory<'_>,
     names: Vec<String>,
@@ -17,7 +17,7 @@ pub(super) fn ordered(
         Some(FileOrder::Lexical) => return Ok(names),
         None => {}
     }
-    // Both are sorted, so where they first differ each has a file that the other puts later.
+    // Both are sorted, so at the first difference each has a file that the other sorts later.
     match names.iter().zip(&natural).find(|(lexical, natural)| lexical != natural) {
         None => Ok(names),
         Some((lexical, natural)) => Err(FormatError::Directory {
@@ -30,7 +30,7 @@ pub(super) fn ordered(
     }
 }
 
-/// Runs of digits by their value, the rest by bytes.
+/// Digits by their numeric value, the rest by bytes.
 pub(super) fn compare_natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     loop {
@@ -44,7 +44,7 @@ pub(super) fn compare_natural(a: &str, b: &str) -> Ordering {
                     (left, right) = (left_rest, right_rest);
                     one.cmp(other)
                 }
-                // One is at its end; equal ones differ in zeros before a number at most.
+                // One ends here; names of equal length differ at most in leading zeros.
                 _ => return left.len().cmp(&right.len()).then_with(|| a.cmp(b)),
             },
         };
@@ -54,7 +54,7 @@ pub(super) fn compare_natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The digits that it begins with, without leading zeros, and what follows them.
+/// Its leading digits without leading zeros, and the text after them.
 fn leading_number(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (digits, rest) =
         text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::formats::LedgerRow;
 use crate::model::Migration;
 
-/// Why nothing is begun with such a ledger, and the migration that it is about.
+/// Why nothing is run with such a ledger, and the migration that it refers to.
 pub(super) fn refusal_of_ledger(
     rows: &[LedgerRow],
     migrations: &[Migration],

@@ -30,7 +30,7 @@ fn the_version_is_the_name() {
 }
 
 #[test]
-fn an_order_that_is_not_clear_has_to_be_declared() {
+fn an_ambiguous_order_has_to_be_declared() {
     let files = MemoryFiles::new([("m/9_a.sql", ""), ("m/10_b.sql", ""), ("m/1_c.sql", "")]);
     let load = |order| {
         let all = Plain.load(&Directory { order, ..directory(&files, "m") })?;
@@ -45,7 +45,7 @@ fn an_order_that_is_not_clear_has_to_be_declared() {
 }
 
 #[test]
-fn what_only_psql_understands_is_refused_with_its_place() {
+fn psql_syntax_is_refused_with_its_position() {
     for (text, expected) in [
         ("select 1;\n\\i other.sql\n", "m/001_a.sql:2: `\\i` is a psql command, not SQL"),
         (
@@ -65,7 +65,7 @@ fn what_only_psql_understands_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_first_line_switches_the_transaction_off() {
+fn the_first_line_disables_the_transaction() {
     let ledger = Ledger::new("t", TABLE);
     let apply = |text: &str| texts(&Plain.apply(&one(text).unwrap(), &ledger));
     let together = apply("select 1;\nselect 2;");
@@ -73,10 +73,10 @@ fn a_first_line_switches_the_transaction_off() {
     assert!(
         together[0].starts_with("BEGIN\n;\nselect 1;\nselect 2;\n;\nINSERT INTO \"t\".\"mig_ci")
     );
-    let apart = apply("\u{feff}-- mig-ci: no-transaction \r\nselect 1; -- x\nselect 2");
-    assert_eq!(apart[..2], ["select 1;", "select 2"]);
+    let separate = apply("\u{feff}-- mig-ci: no-transaction \r\nselect 1; -- x\nselect 2");
+    assert_eq!(separate[..2], ["select 1;", "select 2"]);
     assert!(
-        apart[2]
+        separate[2]
             .starts_with("INSERT INTO \"t\".\"mig_ci_migrations\" (version, checksum, applied_at)")
     );
     assert_eq!(apply("\n-- mig-ci: no-transaction\nselect 1;").len(), 1);

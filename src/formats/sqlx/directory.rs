@@ -24,14 +24,14 @@ impl DirectoryRules for Sqlx {
         if files.is_empty() {
             return Ok(Detection::No);
         }
-        // Marks in the files say more than a dependency beside them: the crate is not only there to migrate.
+        // Marks in the files are stronger evidence than a dependency: the crate is not only for migrations.
         if dbmate::marked(directory)?.is_none()
             && unsupported::marked(directory)?.is_none()
             && let Some(reason) = hint(directory)?
         {
             return Ok(Detection::Certain(reason));
         }
-        // A number, `_` and a name are everybody's.
+        // Many tools use a number, `_` and a name.
         Ok(files.iter().find(|file| file.kind != SqlxFileKind::Simple).map_or(
             Detection::No,
             |file| {
@@ -96,14 +96,14 @@ impl DirectoryRules for Sqlx {
     fn next_files(
         &self,
         directory: &Directory<'_>,
-        slug: &MigrationName,
+        migration_name: &MigrationName,
         now: SystemTime,
     ) -> Result<Vec<NewFile>, FormatError> {
-        next::files(directory, slug, now)
+        next::files(directory, migration_name, now)
     }
 }
 
-/// What is sqlx's beside the directory. Reads after "because".
+/// Evidence for sqlx next to the directory. Displayed after "because".
 fn hint(directory: &Directory<'_>) -> Result<Option<String>, FormatError> {
     if let Some((path, _)) = directory.beside("sqlx.toml")? {
         return Ok(Some(format!("there is `{path}`")));

@@ -1,14 +1,14 @@
-//! What `sqlx migrate revert` does. Rules from sqlx-cli 0.9.0, `src/migrate.rs`, and sqlx-core 0.9.0,
-//! `src/migrate/migrator.rs` (`undo`) and sqlx-postgres 0.9.0, `src/migrate.rs` (`revert`).
+//! `sqlx migrate revert`. Rules from sqlx-cli 0.9.0, `src/migrate.rs`, and sqlx-core 0.9.0, `src/migrate/migrator.rs` (`undo`)
+//! and sqlx-postgres 0.9.0, `src/migrate.rs` (`revert`).
 //!
-//! - It refuses a target version that no file has (0 is allowed), a ledger with an unfinished migration, then one with a
+//! - It refuses a target version without a file (0 is allowed), a ledger with an unfinished migration, then one with a
 //!   version that has no file, then a target above the newest applied version.
-//! - It goes through the *down files* from the newest to the oldest. A migration without one is passed over without a word:
-//!   it stays applied, and what lies below it is undone. One step is the newest migration that has a down file.
-//! - With a target, everything above it is undone, whether the target itself has been applied or not.
-//! - No checksum is looked at.
-//! - A step too many does nothing, and is no failure.
-//! - Script and ledger's row in one transaction, unless the down file begins with `-- no-transaction`.
+//! - It processes the *down files* from the newest to the oldest. It silently skips a migration without one: that remains
+//!   applied, and the ones before it are reverted. One step is the newest migration with a down file.
+//! - With a target, everything after it is reverted, whether the target itself is applied or not.
+//! - No checksum is checked.
+//! - Too many steps do nothing, and are not a failure.
+//! - Script and ledger row are in one transaction, unless the down file begins with `-- no-transaction`.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ pub(super) fn decide(
             break;
         }
         let Some(row) = applied.get(migration.version.as_str()) else { continue };
-        // Files that share a version share its row and its down file.
+        // Files with the same version share its row and its down file.
         if !seen.insert(&migration.version) {
             continue;
         }
@@ -73,7 +73,7 @@ pub(super) fn revert(migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch> 
     }
 }
 
-/// The version above which everything is undone; below all of them where there is none.
+/// The version after which everything is reverted; below all versions if there is none.
 fn target(migrations: &[Migration], to: &DownTo) -> Result<i64, DownRefusal> {
     let DownTo::Version(wanted) = to else { return Ok(i64::MIN) };
     let known = |version: &i64| {
@@ -112,7 +112,7 @@ mod tests {
         Sqlx.load(&directory(&MemoryFiles::new(files.iter().copied()), "m")).unwrap()
     }
 
-    /// With rows as sqlx would have written them.
+    /// With rows as written by sqlx.
     fn decided(applied: &[&str], to: &DownTo) -> Result<DownDecision, DownRefusal> {
         let migrations = load(&FILES);
         let sum = |version: &str| {
@@ -132,7 +132,7 @@ mod tests {
     const ALL: [&str; 4] = ["1", "2", "3", "10"];
 
     #[test]
-    fn steps_are_those_that_have_a_down_file() {
+    fn steps_count_migrations_with_a_down_file() {
         let steps = |applied: &[&str], steps| decided(applied, &DownTo::Steps(steps)).unwrap();
         assert_eq!(steps(&ALL, 1), DownDecision { undo: vec![3], ..DownDecision::default() });
         assert_eq!(
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_target_stays_whether_it_is_there_or_not() {
+    fn the_target_remains_whether_it_is_applied_or_not() {
         let to = |applied: &[&str], to: &str| decided(applied, &version(to)).unwrap().undo;
         assert_eq!(to(&ALL, "0003"), [3]);
         assert_eq!(to(&ALL, "10"), Vec::<usize>::new());
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_in_the_words_of_sqlx() {
+    fn refusals_have_sqlxs_message() {
         assert_eq!(
             refused(&ALL, &version("4")),
             "migration 4 is not present in the migration source"
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edited_file_is_undone_and_named() {
+    fn an_edited_file_is_reverted_and_listed() {
         let other: Option<&[u8]> = Some(b"other");
         let decision =
             decide(&rows([("1", other), ("10", other)]), &load(&FILES), &DownTo::Steps(1));
@@ -197,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_comes_twice_is_undone_once() {
+    fn a_duplicate_version_is_reverted_once() {
         let files = [("m/1_a.sql", ""), ("m/1_b.up.sql", ""), ("m/1_b.down.sql", "drop b;")];
         let decision = decide(&rows([("1", None)]), &load(&files), &DownTo::Base).unwrap();
         assert_eq!(decision.undo.len(), 1);
     }
 
     #[test]
-    fn the_row_goes_with_the_script() {
+    fn the_row_is_deleted_in_the_scripts_transaction() {
         let migrations = load(&[
             ("m/1_a.up.sql", ""),
             ("m/1_a.down.sql", "drop table a;"),

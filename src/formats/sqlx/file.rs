@@ -1,9 +1,9 @@
-//! What sqlx reads from a file's name.
+//! The parts of a file's name in sqlx.
 
 use crate::formats::{Directory, FormatError};
 use crate::model::Script;
 
-/// The order counts: it is sqlx's within a version.
+/// Sorted as by sqlx within a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SqlxFileKind {
     Simple,
@@ -11,7 +11,7 @@ pub(super) enum SqlxFileKind {
     Down,
 }
 
-/// A file's name, taken apart.
+/// The parts of a file's name.
 #[derive(Debug)]
 pub(super) struct SqlxFile<'n> {
     pub(super) name: &'n str,

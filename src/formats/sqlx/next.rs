@@ -1,14 +1,14 @@
-//! What `sqlx migrate add` writes. Rules from sqlx-cli 0.9.0, `src/opt.rs` (`AddMigrationOpts`), `src/migrate.rs` (`add`),
-//! and sqlx-core 0.9.0, `src/migrate/migration_type.rs` (the texts), `src/config/migrate.rs` (`sqlx.toml`).
+//! The files that `sqlx migrate add` creates. Rules from sqlx-cli 0.9.0, `src/opt.rs` (`AddMigrationOpts`), `src/migrate.rs`
+//! (`add`), and sqlx-core 0.9.0, `src/migrate/migration_type.rs` (the texts), `src/config/migrate.rs` (`sqlx.toml`).
 //!
-//! - Two files if the newest migration has two (or one that is named as if it had), else one; `defaults.migration-type` has
-//!   the last word.
-//! - A sequence, in at least four digits, if the two newest versions differ by one, or if there is one alone and it is 0 or
-//!   1; else the time in UTC. `defaults.migration-versioning` has the last word.
+//! - Two files if the newest migration has two (or one that is named like one of two), else one; `defaults.migration-type`
+//!   takes precedence.
+//! - A sequence, in at least four digits, if the two newest versions differ by one, or if the only version is 0 or 1; else the
+//!   time in UTC. `defaults.migration-versioning` takes precedence.
 //!
-//! Different here: a pair is one version, as sqlx-cli's help has it and its version 0.8 does it. (0.9.0 counts its two files,
-//! finds no difference, and leaves every sequence of pairs for timestamps.) A version that can be read as a time is no
-//! number of a sequence, even if it is a second after the one before. And a time is never before the newest.
+//! Different here: a pair is one version, as in sqlx-cli's help and in its version 0.8. (0.9.0 counts its two files, finds no
+//! difference, and replaces every sequence of pairs by timestamps.) A version that can be read as a time is not a number of a
+//! sequence, even if it is a second after the previous one. A time is never before the newest.
 
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ use crate::formats::{Directory, FormatError, MigrationName, NewFile};
 
 pub(super) fn files(
     directory: &Directory<'_>,
-    slug: &MigrationName,
+    migration_name: &MigrationName,
     now: SystemTime,
 ) -> Result<Vec<NewFile>, FormatError> {
     let defaults = settings(directory)?.defaults;
@@ -41,7 +41,7 @@ pub(super) fn files(
         MigrationType::Reversible => true,
     };
     let file = |suffix: &str, text: &str| NewFile {
-        path: directory.join(format!("{version}_{}{suffix}", slug.as_str())),
+        path: directory.join(format!("{version}_{}{suffix}", migration_name.as_str())),
         text: text.to_owned(),
     };
     Ok(if is_reversible {
@@ -54,7 +54,7 @@ pub(super) fn files(
     })
 }
 
-/// `None` if no `i64` comes after the newest.
+/// `None` if no `i64` follows the newest.
 fn version(found: &[i64], versioning: Versioning, now: SystemTime) -> Option<String> {
     let is_sequence = match (versioning, found) {
         (Versioning::Sequential, _) => true,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_follow_pairs() {
+    fn a_pair_is_followed_by_a_pair() {
         let pair = ["0001_a.up.sql", "0001_a.down.sql", "0002_b.up.sql", "0002_b.down.sql"];
         assert_eq!(names(&pair, ""), ["0003_new_one.up.sql", "0003_new_one.down.sql"]);
         assert_eq!(names(&["1_a.up.sql", "2_b.sql"], ""), ["0003_new_one.sql"]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlx_toml_has_the_last_word() {
+    fn sqlx_toml_takes_precedence() {
         let reversible = "migration-type = 'reversible'";
         assert_eq!(names(&["1_a.sql"], reversible).len(), 2);
         assert_eq!(names(&["1_a.up.sql"], "migration-type = 'simple'"), ["0002_new_one.sql"]);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn times_stay_times() {
+    fn a_time_is_followed_by_a_time() {
         assert_eq!(names(&["20250101000000_a.sql", "20250101000001_b.sql"], ""), [TIME]);
         assert_eq!(names(&["20260301120000_a.sql"], ""), ["20260301120001_new_one.sql"]);
         let error = next(&["9223372036854775807_a.sql"], "").unwrap_err();

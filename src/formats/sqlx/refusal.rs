@@ -6,7 +6,7 @@ use super::ledger::TABLE;
 use crate::formats::LedgerRow;
 use crate::model::Migration;
 
-/// Why sqlx does not even begin with such a ledger, and the migration that it is about.
+/// Why sqlx refuses to run with such a ledger, and the migration that it refers to.
 pub(super) fn refusal_of_ledger(
     rows: &[LedgerRow],
     migrations: &[Migration],

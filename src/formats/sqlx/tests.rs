@@ -43,14 +43,14 @@ fn names_become_versions_and_descriptions() {
 }
 
 #[test]
-fn a_version_that_comes_twice_is_kept_twice() {
+fn a_duplicate_version_is_kept_twice() {
     let files = MemoryFiles::new([("m/1_b.sql", ""), ("m/1_a.up.sql", ""), ("m/1_a.sql", "")]);
     let names: Vec<_> = load(&files).iter().map(|m| m.file_name().to_owned()).collect();
     assert_eq!(names, ["1_a.sql", "1_b.sql", "1_a.up.sql"]);
 }
 
 #[test]
-fn a_name_without_a_number_breaks_the_directory() {
+fn a_name_without_a_number_is_an_error() {
     let files = MemoryFiles::new([("m/1_a.sql", ""), ("m/helper_fns.sql", "")]);
     let error = Sqlx.load(&directory(&files, "m")).unwrap_err();
     assert_eq!(
@@ -71,7 +71,7 @@ fn without_migrations_there_is_an_error() {
 }
 
 #[test]
-fn only_the_very_first_bytes_opt_out_of_the_transaction() {
+fn only_the_first_bytes_disable_the_transaction() {
     for (text, in_transaction) in [
         ("-- no-transaction\nvacuum;", false),
         ("-- no-transactions at all", false),
@@ -87,9 +87,9 @@ fn only_the_very_first_bytes_opt_out_of_the_transaction() {
     }
 }
 
-/// The directory as the crate sqlx itself reads it.
+/// The directory as read by the sqlx crate itself.
 #[test]
-fn sqlx_itself_sees_the_same() {
+fn the_sqlx_crate_reads_the_same() {
     let files = [
         ("3_c.sql", "\u{feff}select 'é';\r\n"),
         ("1_a_b.up.sql", "-- no-transaction\nselect 1"),
@@ -130,7 +130,7 @@ fn sqlx_itself_sees_the_same() {
 }
 
 #[test]
-fn the_ledger_is_where_the_search_path_leads() {
+fn the_ledger_is_in_the_first_schema_of_the_search_path() {
     let files = MemoryFiles::new([("m/1_a.sql", "")]);
     let ledger = Sqlx.ledger(&directory(&files, "m"), "Tenant").unwrap();
     assert_eq!(ledger.qualified(), "\"Tenant\".\"_sqlx_migrations\"");
@@ -141,7 +141,7 @@ fn the_ledger_is_where_the_search_path_leads() {
 }
 
 #[test]
-fn sqlx_toml_names_another_ledger() {
+fn sqlx_toml_sets_the_ledger() {
     let toml =
         "[migrate]\ntable-name = 'Meta.\"Done\"'\ncreate-schemas = ['meta']\n[macros]\nx = 1";
     let files = MemoryFiles::new([("a/m/1_a.sql", ""), ("a/sqlx.toml", toml)]);
@@ -156,7 +156,7 @@ fn sqlx_toml_names_another_ledger() {
 }
 
 #[test]
-fn mistakes_in_sqlx_toml_have_a_line() {
+fn errors_in_sqlx_toml_have_a_line() {
     let files = MemoryFiles::new([("m/1_a.sql", ""), ("sqlx.toml", "[migrate]\n\ntable = 'x'")]);
     let error = Sqlx.load(&directory(&files, "m")).unwrap_err().to_string();
     assert!(error.starts_with("sqlx.toml:3: unknown field `table`"), "{error}");
@@ -222,7 +222,7 @@ fn the_row_is_written_by_its_unqualified_name() {
 }
 
 #[test]
-fn what_gives_sqlx_away() {
+fn evidence_for_sqlx() {
     let detect = |files: &[(&str, &str)]| {
         Sqlx.detect(&directory(&MemoryFiles::new(files.iter().copied()), "a/m")).unwrap()
     };

@@ -1,23 +1,23 @@
-//! An annotation as mig-ci has it, and within the limits of the checks API.
+//! Converts an annotation of mig-ci to one within the limits of the checks API.
 
 use super::cut;
 use crate::github::client::WireAnnotation;
 use crate::report;
 use crate::report::verify::v1::Severity;
 
-/// Source: GitHub's description: 64 KB of message. Bytes, with some room.
+/// The maximum length of a message in bytes, below the 64 KB of GitHub's description.
 const TEXT: usize = 60_000;
 const TITLE: usize = 255;
 
-/// A remark on lines of a file.
+/// A message for lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CheckRunAnnotation {
     /// From the repository's root.
     pub(crate) path: String,
-    /// Counted from 1.
+    /// From 1.
     pub(crate) start_line: u64,
     pub(crate) end_line: u64,
-    /// Counted from 1; used where both lines are one.
+    /// From 1; used only if both lines are equal.
     pub(crate) start_column: Option<u64>,
     pub(crate) end_column: Option<u64>,
     pub(crate) level: Level,
@@ -33,7 +33,7 @@ pub(crate) enum Level {
 }
 
 impl CheckRunAnnotation {
-    /// `None` for one without a place: the checks API takes none of those.
+    /// `None` for an annotation without a position, which the checks API does not accept.
     pub(crate) fn of(annotation: &report::SourceAnnotation) -> Option<Self> {
         let place = annotation.place.as_ref()?;
         let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -54,7 +54,7 @@ impl CheckRunAnnotation {
         })
     }
 
-    /// `None` for one that GitHub would refuse, and all others in its request with it.
+    /// `None` for an annotation that GitHub would refuse, together with all others in its request.
     pub(super) fn on_the_wire(&self) -> Option<WireAnnotation> {
         let is_inside = !self.path.is_empty()
             && !self.path.starts_with('/')
@@ -83,8 +83,8 @@ impl CheckRunAnnotation {
     }
 }
 
-/// What the checks API takes: no control characters, and nothing beyond the basic multilingual plane, which is spelt out.
-/// Source: `restrict_unicode` of EnricoMi/publish-unit-test-result-action, made after refusals by GitHub.
+/// Text that the checks API accepts: no control characters, and characters outside of the basic multilingual plane escaped.
+/// Source: `restrict_unicode` of EnricoMi/publish-unit-test-result-action, written after refusals by GitHub.
 fn text(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_githubs() {
+    fn levels_match_githubs() {
         let levels = [Level::Notice, Level::Warning, Level::Failure].map(|level| {
             CheckRunAnnotation { level, ..annotation() }.on_the_wire().unwrap().annotation_level
         });
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_is_made_acceptable() {
+    fn unacceptable_characters_are_replaced() {
         let hostile = CheckRunAnnotation {
             title: "é".repeat(300),
             message: format!("a\u{0}b\u{1b}[31m\r\n😀{}", "ß".repeat(100_000)),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_github_would_refuse_is_left_out() {
+    fn annotations_that_github_would_refuse_are_omitted() {
         for path in ["", "/etc/passwd", "../x.sql", "a/../../x.sql"] {
             let outside = CheckRunAnnotation { path: path.into(), ..annotation() };
             assert_eq!(outside.on_the_wire(), None, "{path}");

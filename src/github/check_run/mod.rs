@@ -1,4 +1,4 @@
-//! The check run: in progress on the head's commit while mig-ci works, concluded at the end, with annotations.
+//! The check run: in progress on the head's commit while mig-ci works, completed at the end with annotations.
 
 pub(crate) mod annotation;
 #[cfg(test)]
@@ -16,11 +16,11 @@ use super::marker::RunAttempt;
 
 /// Source: GitHub's description of checks/update: `maxItems`.
 const BATCH: usize = 50;
-/// More than anybody reads, and 20 requests.
+/// The maximum number of annotations: 20 requests, and more than a person reads.
 const MOST: usize = 20 * BATCH;
-/// Source: GitHub's description: `maxLength` 65,535, in characters; in bytes that is right in each reading.
+/// Source: GitHub's description: `maxLength` 65,535, in characters. Applied to bytes, the limit holds in either unit.
 const SUMMARY: usize = 65_535;
-/// GitHub shows a line.
+/// GitHub shows one line.
 const TITLE: usize = 255;
 
 /// The input `check-run`.
@@ -37,24 +37,24 @@ const TITLE: usize = 255;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum CheckRunMode {
-    /// Where the token can be expected to be able to.
+    /// If the token is expected to have the permission.
     #[default]
     Auto,
     Always,
     Never,
 }
 
-/// Whose check run it is.
+/// Identifies a check run.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity<'a> {
-    /// The head of the pull request: check runs on GitHub's merge commit are shown nowhere.
+    /// The head of the pull request: GitHub does not show check runs on its merge commit.
     pub(crate) head_sha: &'a str,
     pub(crate) key: &'a str,
     pub(crate) run: RunAttempt,
 }
 
 impl Identity<'_> {
-    /// What the pull request shows; with the key, so that the legs of a matrix have one each.
+    /// The name that the pull request shows; it contains the key, so that each job of a matrix has its own.
     pub(crate) fn name(&self) -> String {
         if self.key == DEFAULT_KEY { "mig-ci".to_owned() } else { format!("mig-ci ({})", self.key) }
     }
@@ -64,7 +64,7 @@ impl Identity<'_> {
     }
 }
 
-/// How it ended.
+/// The conclusion of a check run.
 #[derive(Debug, Clone)]
 pub(crate) struct Ending<'a> {
     pub(crate) conclusion: Conclusion,
@@ -75,17 +75,17 @@ pub(crate) struct Ending<'a> {
     pub(crate) annotations: &'a [CheckRunAnnotation],
 }
 
-/// A check run that has been concluded.
+/// A completed check run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Concluded {
     pub(crate) url: Option<String>,
-    /// Annotations that GitHub has taken.
+    /// The number of annotations that GitHub accepted.
     pub(crate) annotations: usize,
-    /// Why it has not taken all.
+    /// Why it did not accept all.
     pub(crate) problem: Option<GithubError>,
 }
 
-/// Makes it, in progress.
+/// Creates it, in progress.
 pub(crate) async fn begin(
     client: &GithubClient,
     identity: &Identity<'_>,
@@ -105,8 +105,8 @@ pub(crate) async fn begin(
     client.check_runs().create(&new).await
 }
 
-/// Concludes it. Annotations come first, in batches, and the conclusion with the last of them; without them if GitHub does
-/// not take them.
+/// Completes it. Annotations are sent first, in batches, and the conclusion with the last batch; without annotations if GitHub
+/// refuses them.
 pub(crate) async fn conclude(
     client: &GithubClient,
     id: u64,
@@ -128,7 +128,7 @@ pub(crate) async fn conclude(
             Ok(_) => sent += batch.len(),
             Err(error) => problem = Some(error),
         }
-        if problem.is_some() || !client.breathe().await {
+        if problem.is_some() || !client.pause_between_writes().await {
             break;
         }
     }
@@ -147,13 +147,13 @@ pub(crate) async fn conclude(
             Err(error) => problem = Some(error),
         }
     }
-    // A check run that nobody ends would hold up the pull request.
+    // A check run that is never completed would block the pull request.
     let run = send(client, id, &whole(&[]), sent).await?;
     Ok(Concluded { url: run.html_url, annotations: sent, problem })
 }
 
-/// Ends the one of a run that was interrupted, if there is one: its number may not have arrived. One that has ended keeps
-/// what it says.
+/// Completes the check run of an interrupted run, if there is one: its number may not have arrived. A completed one is not
+/// changed.
 pub(crate) async fn cancel(
     client: &GithubClient,
     identity: &Identity<'_>,
@@ -177,8 +177,8 @@ pub(crate) async fn cancel(
     send(client, id, &update, 0).await.map(drop)
 }
 
-/// Ends the one of a run that has no result: a required check neither passes by it nor waits for it. Where GitHub does not
-/// take the update, or none was begun, there is a new one in its place: of those of one name the last counts.
+/// Completes the check run of a run without a result: a required check must neither pass nor stay pending. If GitHub refuses
+/// the update, or none was created, a new one is created: of several with one name, the last counts.
 pub(crate) async fn end_without_result(
     client: &GithubClient,
     identity: &Identity<'_>,
@@ -206,7 +206,7 @@ pub(crate) async fn end_without_result(
     let new = NewCheckRun {
         name: &name,
         head_sha: identity.head_sha,
-        // Not the first one's: that would be found in its place.
+        // Not the `external_id` of the first one, which would be found instead.
         external_id: &format!("{external_id}:no-result"),
         status: Status::Completed,
         conclusion: ended.1,
@@ -215,8 +215,8 @@ pub(crate) async fn end_without_result(
     client.check_runs().create(&new).await.map(drop)
 }
 
-/// Updates add annotations to those that are there (`there`): one that may have arrived is looked for before it is sent
-/// again.
+/// Updates append to the existing annotations (`there`): before an update that may have arrived is sent again, its effect is
+/// checked.
 async fn send(
     client: &GithubClient,
     id: u64,
@@ -250,7 +250,7 @@ fn has_arrived(run: &CheckRun, update: &CheckUpdate<'_>, annotations: usize) -> 
     ended && run.output.annotations_count >= annotations
 }
 
-/// The Markdown, or if that is too long a text that says where the whole is: nothing is cut in the middle.
+/// The Markdown, or if it is too long, a text that says where the complete one is: nothing is cut in the middle.
 fn summary(markdown: &str, title: &str) -> String {
     let markdown = super::marker::unmarked(markdown);
     if markdown.trim().is_empty() {

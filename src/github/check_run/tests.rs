@@ -1,4 +1,4 @@
-//! The check run at the fake GitHub.
+//! The check run, tested with the fake GitHub.
 
 use serde_json::{Value, json};
 
@@ -33,13 +33,13 @@ fn ending(annotations: &[CheckRunAnnotation]) -> Ending<'_> {
     }
 }
 
-async fn begun(fake: &Fake) -> (GithubClient, u64) {
+async fn started(fake: &Fake) -> (GithubClient, u64) {
     let (client, _) = client(fake);
     let id = begin(&client, &IDENTITY).await.unwrap().id;
     (client, id)
 }
 
-/// The paths of the annotations that the one check run has.
+/// The paths of the annotations of the only check run.
 fn paths(fake: &Fake) -> Vec<String> {
     let runs = fake.check_runs();
     let all = runs[0]["annotations"].as_array().unwrap().clone();
@@ -51,9 +51,9 @@ fn expected_paths(number: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn it_is_in_progress_and_then_concluded() {
+async fn a_check_run_is_in_progress_and_then_completed() {
     let fake = Fake::start();
-    let (client, id) = begun(&fake).await;
+    let (client, id) = started(&fake).await;
     let run = fake.check_runs()[0].clone();
     assert_eq!((&run["status"], &run["name"]), (&json!("in_progress"), &json!("mig-ci")));
     assert_eq!(
@@ -73,10 +73,10 @@ async fn it_is_in_progress_and_then_concluded() {
 }
 
 #[tokio::test]
-async fn annotations_come_in_batches_and_the_conclusion_last() {
+async fn annotations_are_sent_in_batches_and_the_conclusion_last() {
     for (number, requests) in [(0, 1), (49, 1), (50, 1), (51, 2), (100, 2), (120, 3)] {
         let fake = Fake::start();
-        let (client, id) = begun(&fake).await;
+        let (client, id) = started(&fake).await;
         let concluded = conclude(&client, id, &ending(&annotations(number))).await.unwrap();
         assert_eq!((concluded.annotations, concluded.problem), (number, None));
         assert_eq!(paths(&fake), expected_paths(number));
@@ -85,9 +85,9 @@ async fn annotations_come_in_batches_and_the_conclusion_last() {
 }
 
 #[tokio::test]
-async fn there_is_a_most_of_annotations() {
+async fn the_number_of_annotations_is_limited() {
     let fake = Fake::start();
-    let (client, id) = begun(&fake).await;
+    let (client, id) = started(&fake).await;
     let concluded = conclude(&client, id, &ending(&annotations(3000))).await.unwrap();
     assert_eq!(concluded.annotations, MOST);
     assert_eq!(fake.count("PATCH"), 20);
@@ -100,8 +100,8 @@ async fn annotations_that_have_arrived_are_not_sent_again() {
         Fault::cut("PATCH", "check-runs"),
     ] {
         let fake = Fake::start();
-        let (client, id) = begun(&fake).await;
-        // Of three requests each loses its answer.
+        let (client, id) = started(&fake).await;
+        // Each of three requests loses its answer.
         fake.fail(fault.times(3));
         let concluded = conclude(&client, id, &ending(&annotations(120))).await.unwrap();
         assert_eq!((concluded.annotations, concluded.problem), (120, None));
@@ -113,17 +113,17 @@ async fn annotations_that_have_arrived_are_not_sent_again() {
 #[tokio::test]
 async fn annotations_that_have_not_arrived_are_sent_again() {
     let fake = Fake::start();
-    let (client, id) = begun(&fake).await;
+    let (client, id) = started(&fake).await;
     fake.fail(Fault::new("PATCH", "check-runs", refusal("bad gateway")).times(2));
     conclude(&client, id, &ending(&annotations(60))).await.unwrap();
     assert_eq!(paths(&fake), expected_paths(60));
 }
 
 #[tokio::test]
-async fn it_is_concluded_without_annotations_if_github_takes_none() {
+async fn a_check_run_is_completed_without_annotations_if_github_refuses_them() {
     for number in [3, 120] {
         let fake = Fake::start();
-        let (client, id) = begun(&fake).await;
+        let (client, id) = started(&fake).await;
         let invalid = json!({ "message": "Invalid request.\n\nNo subschema matched." });
         fake.fail(Fault::new("PATCH", "check-runs", (422, invalid)));
         let concluded = conclude(&client, id, &ending(&annotations(number))).await.unwrap();
@@ -137,23 +137,23 @@ async fn it_is_concluded_without_annotations_if_github_takes_none() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_makes_no_second_check_run() {
+async fn a_lost_answer_creates_no_second_check_run() {
     let fake = Fake::start();
-    // Others of the same name: of another attempt, and of other runs.
+    // Others with the same name: of another attempt, and of other runs.
     for number in 0..130 {
         let external_id = format!("mig-ci:{number}:1:default");
         let other = json!({ "name": "mig-ci", "head_sha": HEAD, "external_id": external_id });
         fake.state().check_run(&other);
     }
     fake.fail(Fault::new("POST", "check-runs", refusal("bad gateway")).but_executed());
-    let (_, id) = begun(&fake).await;
+    let (_, id) = started(&fake).await;
     assert_eq!(fake.check_runs().len(), 131);
     assert_eq!(fake.check_runs()[130]["id"], id);
     assert_eq!(fake.count("POST"), 1);
 }
 
 #[tokio::test]
-async fn legs_of_a_matrix_have_a_check_run_each() {
+async fn each_job_of_a_matrix_has_its_own_check_run() {
     let fake = Fake::start();
     let (client, _) = client(&fake);
     let leg = Identity { key: "pg 17 & más", ..IDENTITY };
@@ -164,9 +164,9 @@ async fn legs_of_a_matrix_have_a_check_run_each() {
 }
 
 #[tokio::test]
-async fn texts_keep_to_githubs_limits() {
+async fn texts_respect_githubs_limits() {
     let fake = Fake::start();
-    let (client, id) = begun(&fake).await;
+    let (client, id) = started(&fake).await;
     let (title, summary) = ("ä".repeat(400), "ü".repeat(40_000));
     let long = Ending { title: &title, summary: &summary, ..ending(&[]) };
     conclude(&client, id, &long).await.unwrap();
@@ -177,9 +177,9 @@ async fn texts_keep_to_githubs_limits() {
 }
 
 #[tokio::test]
-async fn an_interrupted_run_ends_its_check_run_once() {
+async fn an_interrupted_run_completes_its_check_run_once() {
     let fake = Fake::start();
-    let (client, _) = begun(&fake).await;
+    let (client, _) = started(&fake).await;
     cancel(&client, &Identity { key: "another", ..IDENTITY }).await.unwrap();
     assert_eq!(fake.count("PATCH"), 0);
     cancel(&client, &IDENTITY).await.unwrap();
@@ -189,9 +189,9 @@ async fn an_interrupted_run_ends_its_check_run_once() {
 }
 
 #[tokio::test]
-async fn one_that_has_ended_keeps_what_it_says() {
+async fn a_completed_check_run_is_not_changed() {
     let fake = Fake::start();
-    let (client, id) = begun(&fake).await;
+    let (client, id) = started(&fake).await;
     conclude(&client, id, &ending(&[])).await.unwrap();
     cancel(&client, &IDENTITY).await.unwrap();
     assert_eq!(fake.check_runs()[0]["conclusion"], "failure");

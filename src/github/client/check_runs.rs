@@ -6,12 +6,12 @@ use super::GithubClient;
 use super::pulls::check_hash;
 use crate::github::error::{GithubError, Operation};
 
-/// GitHub's page size, and what a list is asked for.
+/// GitHub's maximum page size.
 const PAGE: usize = 100;
-/// Of 100 check runs of one name each; a suite has no more than 1,000.
+/// Pages of 100 check runs with one name; a suite has no more than 1,000.
 const MOST_PAGES: usize = 10;
 
-/// What of a check run is needed.
+/// The fields of a check run that are needed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct CheckRun {
     pub(crate) id: u64,
@@ -25,7 +25,7 @@ pub(crate) struct CheckRun {
     pub(crate) output: Counted,
 }
 
-/// Of a check run's output, what tells whether annotations have arrived.
+/// The counters of a check run's output, which show whether annotations have arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Counted {
     #[serde(default)]
@@ -37,12 +37,12 @@ struct CheckRunPage {
     check_runs: Vec<CheckRun>,
 }
 
-/// A check run to make, in progress unless it has a conclusion.
+/// A check run to create, in progress unless it has a conclusion.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct NewCheckRun<'a> {
     pub(crate) name: &'a str,
     pub(crate) head_sha: &'a str,
-    /// Tells this run's check run from those of other runs. With the token of Actions, GitHub ignores `details_url`.
+    /// Distinguishes this run's check run from those of other runs. With the token of Actions, GitHub ignores `details_url`.
     pub(crate) external_id: &'a str,
     pub(crate) status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ pub(crate) struct NewCheckRun<'a> {
     pub(crate) output: CheckRunOutput<'a>,
 }
 
-/// Fields that are left out stay as they are.
+/// Omitted fields are not changed.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct CheckUpdate<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,18 +80,18 @@ pub(crate) struct CheckRunOutput<'a> {
     pub(crate) title: &'a str,
     /// Markdown.
     pub(crate) summary: &'a str,
-    /// Up to 50; those of an update are added to those that are there.
+    /// Up to 50; those of an update are appended to the existing ones.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(crate) annotations: &'a [WireAnnotation],
 }
 
-/// An annotation as the checks API has it.
+/// An annotation in the format of the checks API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct WireAnnotation {
     pub(crate) path: String,
     pub(crate) start_line: u64,
     pub(crate) end_line: u64,
-    /// Only where both lines are one.
+    /// Only if both lines are equal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) start_column: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ pub(crate) struct WireAnnotation {
 pub(crate) struct CheckRuns<'a>(pub(super) &'a GithubClient);
 
 impl CheckRuns<'_> {
-    /// Makes one, or finds the one with this `external_id` if it is unclear whether it was made.
+    /// Creates one, or finds the one with this `external_id` if it is unclear whether it was created.
     pub(crate) async fn create(self, new: &NewCheckRun<'_>) -> Result<CheckRun, GithubError> {
         check_hash(Operation::CreateCheckRun, new.head_sha)?;
         let route = self.0.route("check-runs");
@@ -117,7 +117,7 @@ impl CheckRuns<'_> {
         self.0.create(Operation::CreateCheckRun, post, find).await
     }
 
-    /// One try: whether it can be repeated depends on the annotations in it.
+    /// One attempt: whether it can be repeated depends on its annotations.
     pub(in crate::github) async fn update_once(
         self,
         id: u64,
@@ -148,7 +148,7 @@ impl CheckRuns<'_> {
                 ("per_page", &PAGE.to_string()),
                 ("page", &page.to_string()),
             ];
-            // octocrab's pages do not know lists that are called check_runs.
+            // octocrab's pages do not support lists named check_runs.
             let get = || self.0.crab.get(&route, Some(&query));
             let CheckRunPage { check_runs } = self.0.repeat(Operation::ReadCheckRuns, get).await?;
             let is_last = check_runs.len() < PAGE;

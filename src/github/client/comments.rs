@@ -1,4 +1,5 @@
-//! The comments of a pull request. For GitHub they are an issue's: docs.github.com, "REST API endpoints for issue comments".
+//! The comments of a pull request. GitHub treats them as comments of an issue: docs.github.com, "REST API endpoints for issue
+//! comments".
 
 use http::Uri;
 use octocrab::map_github_error;
@@ -8,7 +9,7 @@ use super::GithubClient;
 use crate::github::error::{GithubError, GithubProblem, Operation};
 use crate::github::transport;
 
-/// What of a comment is needed. Own structs, because octocrab's want fields that a server may leave out.
+/// The fields of a comment that are needed. Not octocrab's types, because these require fields that a server may omit.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct IssueComment {
     pub(crate) id: u64,
@@ -16,7 +17,7 @@ pub(crate) struct IssueComment {
     pub(crate) body: Option<String>,
     #[serde(default)]
     pub(crate) html_url: String,
-    /// `null` for an account that is gone.
+    /// `null` for a deleted account.
     #[serde(default)]
     pub(crate) user: Option<CommentAuthor>,
 }
@@ -56,7 +57,7 @@ impl Comments<'_> {
         self.0.list(Operation::ListComments, &route).await
     }
 
-    /// `is_it` tells the comment from others if it is unclear whether it was made.
+    /// `is_it` recognises the comment if it is unclear whether it was created.
     pub(crate) async fn create(
         self,
         pull_request: u64,
@@ -72,7 +73,7 @@ impl Comments<'_> {
 
     pub(crate) async fn update(self, id: u64, body: &str) -> Result<IssueComment, GithubError> {
         let route = self.0.route(&format!("issues/comments/{id}"));
-        // octocrab's own update_comment sends POST, where GitHub's description has PATCH.
+        // octocrab's own update_comment sends POST, where GitHub's description requires PATCH.
         let body = self.0.outgoing(Operation::UpdateComment, &Body { body })?;
         let patch = || self.0.crab.patch(&route, Some(&body));
         self.0.repeat(Operation::UpdateComment, patch).await
@@ -87,13 +88,13 @@ impl Comments<'_> {
         self.0.repeat(Operation::DeleteComment, delete).await
     }
 
-    /// The login of the person whose token this is. GitHub answers this for persons alone.
+    /// The login of the token's user. GitHub supports this only for user tokens.
     pub(crate) async fn own_login(self) -> Result<String, GithubError> {
         let user: CommentAuthor = self.0.get(Operation::ReadUser, "/user").await?;
         Ok(user.login)
     }
 
-    /// The login of the App whose token this is: REST does not say it, GraphQL does.
+    /// The login of the token's App, which only GraphQL returns.
     pub(crate) async fn app_login(self) -> Result<String, GithubError> {
         let operation = Operation::ReadUser;
         let base = self.0.graphql_url.strip_suffix("/graphql").and_then(|base| base.parse().ok());
@@ -101,11 +102,11 @@ impl Comments<'_> {
             let reason = "GITHUB_GRAPHQL_URL is not an address that ends with /graphql".to_owned();
             GithubError::new(operation, GithubProblem::Setup { reason })
         };
-        // On a GitHub Enterprise Server it is beside the REST API and not below, where octocrab would look.
+        // On a GitHub Enterprise Server it is next to the REST API and not below, where octocrab would expect it.
         let base: Uri = base.ok_or_else(no_base)?;
         let crab = transport::connect(&base, &self.0.token, &self.0.proxies)?;
         let query = serde_json::json!({ "query": "{ viewer { login } }" });
-        // A question, for all that it is a POST.
+        // A query, although it is a POST.
         let data: Data = self.0.repeat(operation, || crab.graphql(&query)).await?;
         Ok(data.viewer.login)
     }

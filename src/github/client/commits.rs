@@ -1,4 +1,4 @@
-//! Commits, and how they lie to each other: docs.github.com, "REST API endpoints for commits" and "… for Git commits".
+//! Commits, and the relation between two of them: docs.github.com, "REST API endpoints for commits" and "… for Git commits".
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -6,11 +6,11 @@ use serde::Deserialize;
 use super::{GithubClient, is_hash};
 use crate::github::error::{GithubError, GithubProblem, Operation};
 
-/// What of a branch's name stands for itself in one segment of a path: RFC 3986, 2.3.
-const IN_A_SEGMENT: &AsciiSet =
+/// The characters of a branch's name that need no escaping in a path segment: RFC 3986, 2.3.
+const PATH_SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What of a commit is needed.
+/// The fields of a commit that are needed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct CommitResponse {
     pub(crate) sha: String,
@@ -23,13 +23,13 @@ pub(crate) struct Parent {
     pub(crate) sha: String,
 }
 
-/// How two commits lie to each other.
+/// The relation between two commits.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct CompareResponse {
     /// Of a branch, its tip.
     pub(crate) base_commit: Parent,
     pub(crate) merge_base_commit: Parent,
-    /// How many commits the base has and the head has not.
+    /// The number of commits that the base has and the head does not have.
     pub(crate) behind_by: u64,
 }
 
@@ -46,14 +46,14 @@ impl RepositoryCommits<'_> {
     /// The commit of a full hash, a branch or a tag; `None` if there is none.
     pub(crate) async fn find(self, revision: &str) -> Result<Option<CommitResponse>, GithubError> {
         let route = match is_hash(revision) {
-            // Its answer is small, where the other one lists what the commit has changed.
+            // This answer is small, while the other one lists the changes of the commit.
             true => format!("git/commits/{revision}"),
             false => format!("commits/{}?per_page=1", segment(revision)),
         };
         found(self.0.get(Operation::ReadCommit, &self.0.route(&route)).await)
     }
 
-    /// `None` if one of them is not known, or if they have no commit in common.
+    /// `None` if one of them is unknown, or if they have no common ancestor.
     pub(crate) async fn compare(
         self,
         base: &str,
@@ -71,8 +71,8 @@ impl RepositoryCommits<'_> {
     }
 }
 
-/// GitHub says 404, and 422 "No commit found for SHA", of what is not there. A token that may not read gets 404, too: the
-/// caller's words say both.
+/// GitHub returns 404, or 422 "No commit found for SHA", for an absent revision. A token without read permission gets 404, too:
+/// the caller's message mentions both.
 fn found<T>(answer: Result<T, GithubError>) -> Result<Option<T>, GithubError> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -85,5 +85,5 @@ fn found<T>(answer: Result<T, GithubError>) -> Result<Option<T>, GithubError> {
 }
 
 fn segment(text: &str) -> String {
-    utf8_percent_encode(text, IN_A_SEGMENT).to_string()
+    utf8_percent_encode(text, PATH_SEGMENT).to_string()
 }

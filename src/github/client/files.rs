@@ -13,7 +13,7 @@ use crate::github::error::{GithubError, GithubProblem, Operation};
 pub(crate) struct Tree {
     #[serde(rename = "tree")]
     pub(crate) entries: Vec<TreeEntry>,
-    /// Over 100,000 entries or 7 MB: the list is not whole, and nothing may be concluded from what is not in it.
+    /// The tree has over 100,000 entries or 7 MB: the list is incomplete, and absence from it means nothing.
     #[serde(default)]
     pub(crate) truncated: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) struct TreeEntry {
     pub(crate) path: String,
     /// `100644`, `100755`, `120000` (a link), `040000` (a folder), `160000` (a submodule).
     pub(crate) mode: String,
-    /// Git's object hash, which git has for the same content in any other commit.
+    /// Git's object hash, which is equal for the same content in any other commit.
     pub(crate) sha: String,
 }
 
@@ -39,10 +39,10 @@ struct BlobResponse {
 pub(crate) struct RepositoryFiles<'a>(pub(super) &'a GithubClient);
 
 impl RepositoryFiles<'_> {
-    /// The entries of a commit or a tree, those in its folders too if `recursive`.
+    /// The entries of a commit or a tree; those in its folders too if `recursive`.
     pub(crate) async fn tree(self, sha: &str, recursive: bool) -> Result<Tree, GithubError> {
         check_hash(Operation::ReadTree, sha)?;
-        // Any value means yes, `0` and `false` as well.
+        // Any value means yes, also `0` and `false`.
         let query = if recursive { "?recursive=1" } else { "" };
         self.0.get(Operation::ReadTree, &self.0.route(&format!("git/trees/{sha}{query}"))).await
     }
@@ -56,7 +56,7 @@ impl RepositoryFiles<'_> {
         let not = |reason: String| GithubError::new(operation, GithubProblem::NotJson { reason });
         match blob.encoding.as_str() {
             "base64" => {
-                // GitHub breaks the lines.
+                // GitHub adds line breaks.
                 let text: String = blob.content.split_ascii_whitespace().collect();
                 BASE64_STANDARD.decode(text).map_err(|error| not(error.to_string()))
             }

@@ -1,8 +1,8 @@
 //! One repository at GitHub, and how requests are repeated. The requests themselves are in a file for each kind of thing:
 //! `client.comments().update(…)`, `client.pulls().open()`.
 //!
-//! Reading, PATCH and DELETE are tried again. A POST is not: after an unclear failure the caller's way to find what it may
-//! have made is taken first ([`GithubClient::create`]).
+//! Reading, PATCH and DELETE are retried. A POST is not: after an unclear failure the caller first checks whether it has had an
+//! effect ([`GithubClient::create`]).
 
 mod check_runs;
 mod comments;
@@ -34,12 +34,12 @@ use super::retry::{CAP, Clock, RetryBudget, System};
 use super::transport::{self, Proxies};
 use crate::secrets;
 
-/// Source: docs.github.com: GitHub itself ends requests that take longer than 10 s.
+/// Source: docs.github.com: GitHub itself terminates requests after 10 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// A link that leads in a circle ends somewhere.
+/// Ends a circular list of links.
 const MOST_PAGES: usize = 100;
 
-/// Where, and as whom.
+/// The address, the repository and the token.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientSettings {
     /// `GITHUB_API_URL`: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
@@ -52,7 +52,6 @@ pub(crate) struct ClientSettings {
     pub(crate) proxies: Proxies,
 }
 
-/// See the file's head.
 #[derive(Debug)]
 pub(crate) struct GithubClient {
     crab: Octocrab,
@@ -62,14 +61,14 @@ pub(crate) struct GithubClient {
     token: SecretString,
     proxies: Proxies,
     answer_within: Duration,
-    patience: RetryBudget,
+    budget: RetryBudget,
 }
 
 impl GithubClient {
-    /// Needs a tokio runtime. Sends nothing.
+    /// Requires a tokio runtime. Sends nothing.
     ///
     /// # Errors
-    /// If the address, the repository, the token or a proxy cannot be one.
+    /// If the address, the repository, the token or a proxy is invalid.
     pub(crate) fn new(settings: ClientSettings) -> Result<Self, GithubError> {
         Self::with(settings, Arc::new(System), ANSWER_WITHIN)
     }
@@ -94,8 +93,8 @@ impl GithubClient {
             )));
         }
         let crab = transport::connect(&base, &token, &proxies)?;
-        let patience = RetryBudget::new(clock);
-        Ok(Self { crab, base, graphql_url, repository, token, proxies, answer_within, patience })
+        let budget = RetryBudget::new(clock);
+        Ok(Self { crab, base, graphql_url, repository, token, proxies, answer_within, budget })
     }
 
     /// `owner/name`.
@@ -123,13 +122,13 @@ impl GithubClient {
         Pulls(self)
     }
 
-    /// Whether the token is a person's, by the prefixes of docs.github.com, "GitHub's token formats".
-    pub(super) fn is_a_persons(&self) -> bool {
+    /// Whether the token belongs to a user, by the prefixes in docs.github.com, "GitHub's token formats".
+    pub(super) fn is_user_token(&self) -> bool {
         let token = self.token.expose_secret();
         ["ghp_", "github_pat_", "gho_", "ghu_"].iter().any(|prefix| token.starts_with(prefix))
     }
 
-    /// Below this repository.
+    /// A route below this repository.
     fn route(&self, rest: &str) -> String {
         format!("/repos/{}/{rest}", self.repository)
     }
@@ -145,26 +144,29 @@ impl GithubClient {
         })
     }
 
-    /// A pause between writes that follow each other: docs.github.com, "Best practices for using the REST API". `false`
-    /// if there is no time left for it.
-    pub(super) async fn breathe(&self) -> bool {
-        self.patience.spend(Duration::from_secs(1)).await
+    /// Pauses between consecutive writes: docs.github.com, "Best practices for using the REST API". `false` if the retry budget
+    /// is exhausted.
+    pub(super) async fn pause_between_writes(&self) -> bool {
+        self.budget.spend(Duration::from_secs(1)).await
     }
 
-    /// Waits before the next try of an update. `false` if there should be none.
+    /// Waits before the next attempt of an update. `false` if there should be none.
     pub(super) async fn wait_after(&self, error: &GithubError, failed: u32) -> bool {
-        self.patience.wait(&error.problem, failed).await
+        self.budget.wait(&error.problem, failed).await
     }
 
-    /// One try.
+    /// One attempt.
     async fn once<T>(
         &self,
         operation: Operation,
         request: impl Future<Output = octocrab::Result<T>>,
     ) -> Result<T, GithubError> {
-        let within = self.answer_within.min(self.patience.left());
+        let within = self.answer_within.min(self.budget.left());
         if within.is_zero() {
-            return Err(GithubError::new(operation, GithubProblem::OutOfPatience { cap: CAP }));
+            return Err(GithubError::new(
+                operation,
+                GithubProblem::RetryBudgetExhausted { cap: CAP },
+            ));
         }
         let started = Instant::now();
         let outcome = match tokio::time::timeout(within, request).await {
@@ -172,12 +174,12 @@ impl GithubClient {
             Ok(Err(error)) => classify(operation, &error, self.token.expose_secret()),
             Err(_) => GithubError::new(operation, GithubProblem::Timeout { within }),
         };
-        self.patience.lost(started.elapsed());
+        self.budget.lost(started.elapsed());
         tracing::debug!("{outcome}");
         Err(outcome)
     }
 
-    /// What can be done twice, with up to four tries.
+    /// An idempotent request, with up to four attempts.
     async fn repeat<T, F: Future<Output = octocrab::Result<T>>>(
         &self,
         operation: Operation,
@@ -189,7 +191,7 @@ impl GithubClient {
                 Ok(value) => return Ok(value),
                 Err(error) => {
                     failed += 1;
-                    if !self.patience.wait(&error.problem, failed).await {
+                    if !self.budget.wait(&error.problem, failed).await {
                         return Err(error);
                     }
                 }
@@ -197,7 +199,7 @@ impl GithubClient {
         }
     }
 
-    /// What must not be done twice. If a try may have succeeded, `find` looks for what it has made before there is another.
+    /// A request that must not be repeated. If an attempt may have succeeded, `find` looks for its result before the next one.
     pub(super) async fn create<T, P, F>(
         &self,
         operation: Operation,
@@ -215,12 +217,12 @@ impl GithubClient {
                 Err(error) => error,
             };
             failed += 1;
-            let again = self.patience.wait(&error.problem, failed).await;
+            let again = self.budget.wait(&error.problem, failed).await;
             if error.problem.is_unclear() {
                 match find().await {
                     Ok(Some(made)) => return Ok(made),
                     Ok(None) => {}
-                    // Whether it is there cannot be known: one too few is better than two.
+                    // Its existence is unknown: none is better than two.
                     Err(_) => return Err(error),
                 }
             }
@@ -238,7 +240,7 @@ impl GithubClient {
         self.repeat(operation, || self.crab.get(route, None::<&()>)).await
     }
 
-    /// All pages of a list, by the links that GitHub gives: they need not look like the first address.
+    /// All pages of a list, by the links that GitHub returns, which may differ from the first address.
     async fn list<T: DeserializeOwned>(
         &self,
         operation: Operation,
@@ -261,7 +263,7 @@ impl GithubClient {
     }
 }
 
-/// What stands in a route: GitHub's names need no escaping, and others must not lead elsewhere.
+/// Whether this can be part of a route: names at GitHub need no escaping, and other text must not change the route.
 fn is_repository(text: &str) -> bool {
     let is_name = |name: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -270,8 +272,8 @@ fn is_repository(text: &str) -> bool {
     text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
 }
 
-/// Whether this can be in a route as a commit, a tree or a blob.
+/// Whether this can be a commit, a tree or a blob in a route.
 fn is_hash(text: &str) -> bool {
-    // SHA-1, and SHA-256 for the day that GitHub has it.
+    // SHA-1, and SHA-256 in case GitHub supports it.
     matches!(text.len(), 40 | 64) && text.chars().all(|c| c.is_ascii_hexdigit())
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{GithubClient, is_hash};
 use crate::github::error::{GithubError, GithubProblem, Operation};
 
-/// What of a pull request is needed.
+/// The fields of a pull request that are needed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct PullResponse {
     pub(crate) number: u64,
@@ -14,7 +14,7 @@ pub(crate) struct PullResponse {
     pub(crate) state: String,
     #[serde(default)]
     pub(crate) html_url: String,
-    /// GitHub's try to merge it, which is what `pull_request` checks out; `null` while it is being made.
+    /// GitHub's test merge, which `pull_request` events check out; `null` while it is being created.
     #[serde(default)]
     pub(crate) merge_commit_sha: Option<String>,
     pub(crate) head: PullBranch,
@@ -42,7 +42,7 @@ impl PullResponse {
         self.state == "open"
     }
 
-    /// Into this repository, `owner/name`.
+    /// Whether it targets this repository, `owner/name`.
     pub(crate) fn goes_into(&self, repository: &str) -> bool {
         let base = self.base.repo.as_ref();
         base.is_some_and(|base| base.full_name.eq_ignore_ascii_case(repository))
@@ -58,7 +58,7 @@ impl Pulls<'_> {
         self.0.get(Operation::ReadPullRequest, &self.0.route(&format!("pulls/{number}"))).await
     }
 
-    /// All that have this commit, in whatever way and state.
+    /// All pull requests with this commit, in any state.
     pub(crate) async fn of_commit(self, sha: &str) -> Result<Vec<PullResponse>, GithubError> {
         let operation = Operation::FindPullRequests;
         check_hash(operation, sha)?;
@@ -71,7 +71,7 @@ impl Pulls<'_> {
     }
 }
 
-/// The hash comes from a payload, and goes into an address.
+/// The hash comes from a payload, and is used in an address.
 pub(super) fn check_hash(operation: Operation, text: &str) -> Result<(), GithubError> {
     if is_hash(text) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The client at the fake GitHub: addresses, pages, tries, and each way to fail.
+//! The client, tested with the fake GitHub: addresses, pages, retries, and each kind of failure.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::github::testing::{TestClock, client, client_with, hasty_client, setti
 const ANY: &str = "";
 
 #[tokio::test]
-async fn all_pages_are_read_by_githubs_own_links() {
+async fn all_pages_are_read_by_githubs_links() {
     for prefix in ["", "/api/v3"] {
         let fake = Fake::start_below(prefix);
         for number in 0..250 {
@@ -28,9 +28,9 @@ async fn all_pages_are_read_by_githubs_own_links() {
     }
 }
 
-/// Whoever makes a body: no request leaves with a known secret in it.
+/// No request contains a known secret.
 #[tokio::test]
-async fn no_request_holds_a_known_secret() {
+async fn no_request_contains_a_known_secret() {
     const SECRET: &str = "planted-in-the-client-test-1";
     crate::secrets::learn(SECRET);
     let fake = Fake::start();
@@ -69,11 +69,11 @@ async fn the_files_of_a_commit_are_read() {
     assert_eq!(client.files().blob(&tree.entries[0].sha).await.unwrap(), content);
     let nothing = client.files().blob("../../secret").await.unwrap_err();
     assert!(matches!(nothing.problem, GithubProblem::Setup { .. }), "{nothing}");
-    assert_eq!(fake.count("GET"), 2, "what is no hash is not asked for");
+    assert_eq!(fake.count("GET"), 2, "an invalid hash is not requested");
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_four_times() {
+async fn transient_failures_are_tried_four_times() {
     for fault in [
         Fault::new("GET", ANY, refusal("server error")),
         Fault::new("GET", ANY, refusal("bad gateway")),
@@ -91,7 +91,7 @@ async fn what_passes_is_tried_four_times() {
 }
 
 #[tokio::test]
-async fn a_fifth_time_is_not_tried() {
+async fn there_is_no_fifth_attempt() {
     let fake = Fake::start();
     fake.fail(Fault::new("GET", ANY, refusal("bad gateway")).always());
     let (client, _) = client(&fake);
@@ -105,7 +105,7 @@ async fn a_fifth_time_is_not_tried() {
 }
 
 #[tokio::test]
-async fn github_says_how_long_to_wait() {
+async fn the_pause_is_the_one_in_githubs_answer() {
     let reset = TestClock::START.as_secs() + 40;
     for (fault, expected) in [
         (Fault::new("GET", ANY, refusal("secondary")).header("retry-after", 30), 31),
@@ -127,7 +127,7 @@ async fn github_says_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_limit_that_outlasts_the_run_is_not_waited_for() {
+async fn a_rate_limit_longer_than_the_budget_is_not_waited_for() {
     let fake = Fake::start();
     let reset = TestClock::START.as_secs() + 3000;
     fake.fail(
@@ -145,7 +145,7 @@ async fn a_limit_that_outlasts_the_run_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn all_waiting_of_a_run_is_capped() {
+async fn the_total_waiting_of_a_run_is_limited() {
     let fake = Fake::start();
     fake.fail(Fault::new("GET", ANY, refusal("bad gateway")).always());
     let (client, clock) = client(&fake);
@@ -159,28 +159,28 @@ async fn all_waiting_of_a_run_is_capped() {
 }
 
 #[tokio::test]
-async fn the_time_of_tries_that_failed_counts_as_waiting() {
+async fn the_time_of_failed_attempts_counts_as_waiting() {
     let fake = Fake::start();
     fake.fail(Fault::hang("GET", ANY).always());
     let (client, clock) = hasty_client(&fake);
     let error = client.comments().of_pull_request(7).await.unwrap_err();
     assert!(matches!(error.problem, GithubProblem::Timeout { .. }), "{error:?}");
     let tries = client.answer_within * 4;
-    assert!(client.patience.left() <= CAP - clock.slept() - tries, "{:?}", client.patience.left());
+    assert!(client.budget.left() <= CAP - clock.slept() - tries, "{:?}", client.budget.left());
 }
 
 #[tokio::test]
-async fn when_there_is_no_patience_left_nothing_is_sent() {
+async fn an_exhausted_retry_budget_sends_no_request() {
     let fake = Fake::start();
     let (client, _) = client(&fake);
-    client.patience.lost(CAP);
+    client.budget.lost(CAP);
     let error = client.comments().of_pull_request(7).await.unwrap_err();
-    assert_eq!(error.problem, GithubProblem::OutOfPatience { cap: CAP });
+    assert_eq!(error.problem, GithubProblem::RetryBudgetExhausted { cap: CAP });
     assert_eq!(fake.requests(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn each_refusal_is_told_apart_and_not_repeated() {
+async fn each_refusal_is_distinguished_and_not_retried() {
     let integration = |accepted: Option<&str>| GithubProblem::NotPermitted {
         by: TokenKind::Integration,
         accepted: accepted.map(str::to_owned),
@@ -251,7 +251,7 @@ async fn the_missing_permission_is_named() {
 }
 
 #[tokio::test]
-async fn a_post_that_was_refused_for_its_rate_is_sent_again() {
+async fn a_rate_limited_post_is_retried() {
     let fake = Fake::start();
     fake.fail(Fault::new("POST", ANY, refusal("secondary")).header("retry-after", 3));
     let (client, clock) = client(&fake);
@@ -264,7 +264,7 @@ async fn a_post_that_was_refused_for_its_rate_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_post_that_may_have_happened_is_looked_up_first() {
+async fn a_post_with_an_unclear_result_is_looked_up_first() {
     for fault in [
         Fault::new("POST", ANY, refusal("bad gateway")).but_executed(),
         Fault::hang("POST", ANY).but_executed(),
@@ -282,7 +282,7 @@ async fn a_post_that_may_have_happened_is_looked_up_first() {
 }
 
 #[tokio::test]
-async fn a_post_that_did_not_happen_is_sent_again() {
+async fn a_post_without_effect_is_retried() {
     let fake = Fake::start();
     fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).times(3));
     let (client, _) = client(&fake);
@@ -292,7 +292,7 @@ async fn a_post_that_did_not_happen_is_sent_again() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_again_while_it_is_unclear() {
+async fn a_post_is_not_retried_while_its_result_is_unclear() {
     let fake = Fake::start();
     fake.fail(Fault::new("POST", ANY, refusal("bad gateway")).but_executed());
     fake.fail(Fault::new("GET", ANY, refusal("integration")));
@@ -303,7 +303,7 @@ async fn nothing_is_sent_again_while_it_is_unclear() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_githubs_is_said_so() {
+async fn an_answer_that_is_not_githubs_is_reported_as_such() {
     let fake = Fake::start();
     fake.fail(Fault::text("GET", ANY, 200, "<html>please log in</html>").always());
     let (client, _) = client(&fake);
@@ -313,7 +313,7 @@ async fn an_answer_that_is_not_githubs_is_said_so() {
 }
 
 #[tokio::test]
-async fn no_connection_is_told_from_one_that_broke() {
+async fn no_connection_is_distinguished_from_a_broken_one() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let fake = Fake::start();
     let settings = ClientSettings { api_url: format!("http://{closed}"), ..settings(&fake) };
@@ -326,7 +326,7 @@ async fn no_connection_is_told_from_one_that_broke() {
 }
 
 #[tokio::test]
-async fn the_token_goes_to_github_alone_and_into_no_message() {
+async fn the_token_is_sent_to_github_only_and_is_in_no_message() {
     let fake = Fake::start();
     let stranger = Fake::start();
     let link = format!("<{}/repositories/1/x>; rel=\"next\"", stranger.url());
@@ -344,7 +344,7 @@ async fn the_token_goes_to_github_alone_and_into_no_message() {
 }
 
 #[tokio::test]
-async fn a_list_that_leads_in_a_circle_ends() {
+async fn a_circular_list_ends() {
     let fake = Fake::start();
     let link = format!("<{}/repositories/186853002/issues/7/comments>; rel=\"next\"", fake.url());
     fake.fail(Fault::text("GET", ANY, 200, "[]").header("link", link).always());
@@ -355,7 +355,7 @@ async fn a_list_that_leads_in_a_circle_ends() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_refused_before_anything_is_sent() {
+async fn invalid_settings_are_refused_before_anything_is_sent() {
     let fake = Fake::start();
     let refused = |settings: ClientSettings| GithubClient::new(settings).unwrap_err().to_string();
     for repository in ["app", "shop/../app", "shop/app/pulls", "shop/", "a b/c", "shop/.."] {
@@ -372,7 +372,7 @@ async fn settings_that_cannot_be_are_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn proxies_are_used_unless_they_are_excepted() {
+async fn proxies_are_used_unless_excluded() {
     let fake = Fake::start();
     let (address, seen) = connect_proxy().await;
     let variables = |no: &'static str| {
@@ -402,7 +402,7 @@ async fn proxies_are_used_unless_they_are_excepted() {
     assert_eq!((seen.lock().unwrap().len(), fake.count("GET")), (1, 2));
 }
 
-/// A proxy that does CONNECT, and the heads of the requests for it.
+/// A proxy that supports CONNECT, and the heads of its requests.
 async fn connect_proxy() -> (std::net::SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -429,8 +429,8 @@ async fn connect_proxy() -> (std::net::SocketAddr, Arc<std::sync::Mutex<Vec<Stri
     (address, seen)
 }
 
-/// What GitHub has answered once, at another address.
-fn recorded(fake: &Fake, file: &str) -> Option<Vec<Fault>> {
+/// A recorded answer of GitHub.
+fn shared_data(fake: &Fake, file: &str) -> Option<Vec<Fault>> {
     let answers: serde_json::Value = serde_json::from_str(&beside(file)?).unwrap();
     let fault = |answer: &serde_json::Value| {
         let status = answer["status"].as_u64().unwrap().try_into().unwrap();
@@ -445,9 +445,9 @@ fn recorded(fake: &Fake, file: &str) -> Option<Vec<Fault>> {
 }
 
 #[tokio::test]
-async fn pages_that_github_has_sent_are_read() {
+async fn recorded_pages_of_github_are_read() {
     let fake = Fake::start();
-    let Some(pages) = recorded(&fake, "fixtures/paginate-issues.json") else { return };
+    let Some(pages) = shared_data(&fake, "fixtures/paginate-issues.json") else { return };
     let number = pages.len();
     pages.into_iter().for_each(|page| fake.fail(page));
     let (client, _) = client(&fake);
@@ -456,14 +456,14 @@ async fn pages_that_github_has_sent_are_read() {
     let numbers: Vec<_> = issues.iter().map(|issue| issue["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=13).rev().collect::<Vec<_>>());
     assert_eq!(fake.requests().len(), number);
-    // Issues are none of what mig-ci asks for.
+    // mig-ci itself does not read issues.
     fake.state().violations.clear();
 }
 
 #[tokio::test]
-async fn a_refusal_that_github_has_sent_is_understood() {
+async fn recorded_refusals_of_github_are_classified() {
     let fake = Fake::start();
-    let Some(mut answers) = recorded(&fake, "fixtures/errors.json") else { return };
+    let Some(mut answers) = shared_data(&fake, "fixtures/errors.json") else { return };
     fake.fail(answers.remove(0));
     let (client, _) = client(&fake);
     let error = client.comments().create(7, "hello", |_| false).await.unwrap_err();
@@ -472,7 +472,7 @@ async fn a_refusal_that_github_has_sent_is_understood() {
 }
 
 #[tokio::test]
-async fn commits_lie_to_each_other_as_git_says() {
+async fn the_relation_of_commits_is_that_of_git() {
     let holder = tempfile::tempdir().unwrap();
     let git = |args: &[&str]| {
         let mut git = std::process::Command::new("git");
@@ -500,7 +500,7 @@ async fn commits_lie_to_each_other_as_git_says() {
     let comparison = client.commits().compare("main", &release).await.unwrap().unwrap();
     assert_eq!((comparison.merge_base_commit.sha, comparison.behind_by), (first, 1));
     assert_eq!(client.commits().default_branch().await.unwrap(), "main");
-    // GitHub has a 422 for a name, and a 404 for a hash.
+    // GitHub returns 422 for a name, and 404 for a hash.
     assert_eq!(client.commits().find("nowhere").await.unwrap(), None);
     assert_eq!(client.commits().find(&"0".repeat(40)).await.unwrap(), None);
     assert_eq!(client.commits().compare("main", &"0".repeat(40)).await.unwrap(), None);

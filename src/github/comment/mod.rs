@@ -1,9 +1,9 @@
 //! The sticky comment: one on each pull request and key, which always shows the latest run.
 //!
-//! Ours is a comment with our marker in its first line **and** of our author: with the right to write issues a marker in
-//! somebody else's comment would let us overwrite that. Listing and creating are two requests, so two runs can both create
-//! one: after creating, each looks again; the lowest number wins, and the others go. A later run's comment is never
-//! overwritten or removed.
+//! A comment belongs to mig-ci if its first line is the marker **and** its author is the token's: otherwise a marker in another
+//! author's comment would let mig-ci overwrite that, since the right to write issues permits it. Listing and creating are two
+//! requests, so two runs can both create one: after creating, each lists again; the lowest number is kept, and the others are
+//! deleted. A later run's comment is never overwritten or deleted.
 
 #[cfg(test)]
 mod tests;
@@ -12,9 +12,9 @@ use super::client::{GithubClient, IssueComment};
 use super::error::{GithubError, GithubProblem};
 use super::marker::{self, RunAttempt};
 
-/// The author of what GITHUB_TOKEN writes.
+/// The author of comments written with GITHUB_TOKEN.
 const ACTIONS: &str = "github-actions[bot]";
-/// The end of an App's login, which no person's has.
+/// The end of an App's login; no user's login has it.
 const BOT: &str = "[bot]";
 
 /// The input `comment`.
@@ -34,13 +34,13 @@ pub(crate) enum CommentMode {
     /// One comment, rewritten in place.
     #[default]
     Update,
-    /// One more for each run.
+    /// A new one for each run.
     New,
     Off,
 }
 
-/// The input `comment-when`: when there is to be a comment where there was none. One that is there is rewritten by each run,
-/// so that nobody reads a red one after a green run.
+/// The input `comment-when`: when a new comment is created. Each run rewrites an existing one, so that no outdated failure is
+/// shown after a successful run.
 #[derive(
     Debug,
     Clone,
@@ -57,11 +57,11 @@ pub(crate) enum CommentWhen {
     #[default]
     Always,
     Failure,
-    /// The pull request brings migrations, or the run failed.
+    /// The pull request contains migrations, or the run failed.
     Changes,
 }
 
-/// The comment that a run wants.
+/// The comment of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct WantedComment<'a> {
     pub(crate) pull_request: u64,
@@ -71,17 +71,17 @@ pub(crate) struct WantedComment<'a> {
     /// Markdown, with or without the marker lines.
     pub(crate) body: &'a str,
     pub(crate) mode: CommentMode,
-    /// Whether there is to be one where there was none.
+    /// Whether a new one may be created.
     pub(crate) may_create: bool,
 }
 
-/// What has become of it.
+/// The result of posting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Posted {
     pub(crate) outcome: Outcome,
-    /// Of the comment that a reader finds now.
+    /// The URL of the comment that is visible now.
     pub(crate) url: Option<String>,
-    /// What went wrong after that: a duplicate that is still there.
+    /// A later failure: a duplicate that could not be deleted.
     pub(crate) problem: Option<GithubError>,
 }
 
@@ -89,14 +89,14 @@ pub(crate) struct Posted {
 pub(crate) enum Outcome {
     Created,
     Updated,
-    /// It was the same already, and nothing was sent.
+    /// It was already equal, and nothing was sent.
     Unchanged,
-    /// A later run's is there.
+    /// A later run's comment exists.
     LaterRun,
     NotWanted,
 }
 
-/// Brings the pull request's comment up to date.
+/// Updates the pull request's comment.
 pub(crate) async fn post(
     client: &GithubClient,
     wanted: &WantedComment<'_>,
@@ -109,7 +109,7 @@ pub(crate) async fn post(
     let own = sticky.find().await?;
     match wanted.mode {
         CommentMode::New => {
-            // A run that says it twice has one comment.
+            // A run that posts twice has one comment.
             let same = own.into_iter().find(|comment| run_of(comment) == Some(wanted.run));
             match same {
                 Some(comment) => sticky.rewrite(&comment).await,
@@ -124,8 +124,8 @@ pub(crate) async fn post(
     }
 }
 
-/// Whether this run, or a later one, has said something on the pull request under this key.
-pub(crate) async fn has_said(
+/// Whether this run, or a later one, has a comment on the pull request with this key.
+pub(crate) async fn has_comment(
     client: &GithubClient,
     pull_request: u64,
     key: &str,
@@ -151,11 +151,11 @@ struct Sticky<'a> {
 }
 
 impl Sticky<'_> {
-    /// Ours on this pull request, the oldest first.
+    /// The comments of mig-ci on this pull request, the oldest first.
     async fn find(&self) -> Result<Vec<IssueComment>, GithubError> {
         let author = author(self.client).await;
         let all = self.client.comments().of_pull_request(self.wanted.pull_request).await?;
-        // The token may be another App's. Who that is needs to be known only where there is a comment that may be its.
+        // The token may be another App's. Its login is only needed if there is a comment that may be its.
         let is_an_apps = |comment: &IssueComment| {
             comment.author().ends_with(BOT) && marker::has_key(comment.text(), self.wanted.key)
         };
@@ -192,7 +192,7 @@ impl Sticky<'_> {
         };
         match self.rewrite(first).await {
             Ok(posted) => Ok(Posted { problem: self.remove(others).await, ..posted }),
-            // Somebody has removed it since it was listed, or it is of a token that the workflow had before.
+            // It was deleted since it was listed, or it belongs to a token that the workflow used before.
             Err(error) if self.wanted.may_create && error.problem.is_refusal() => {
                 self.create_and_look_again().await
             }
@@ -215,7 +215,7 @@ impl Sticky<'_> {
 
     async fn create_and_look_again(&self) -> Result<Posted, GithubError> {
         let made = self.create().await?;
-        // Now it is known for certain who we are, also where nobody could say it before.
+        // The created comment shows the author, also if the login was unknown before.
         let mut own = match self.client.comments().of_pull_request(self.wanted.pull_request).await {
             Ok(all) => self.own(all, made.author()),
             Err(error) => {
@@ -225,13 +225,13 @@ impl Sticky<'_> {
                 });
             }
         };
-        // A list may be a moment behind.
+        // A list may not contain the newest comment yet.
         if own.iter().all(|comment| comment.id != made.id) {
             own.push(made.clone());
         }
         if let Some(later) = own.iter().find(|comment| self.is_later(comment)) {
             if made.id < later.id {
-                // The other run looks again after us, and will take ours over: it must find it.
+                // The other run lists again later, and will rewrite this comment: it must still exist.
                 return Ok(Posted::new(Outcome::LaterRun, Some(&made)));
             }
             let problem = self.remove(std::slice::from_ref(&made)).await;
@@ -247,19 +247,19 @@ impl Sticky<'_> {
                 let others = own.get(1..).unwrap_or_default();
                 Ok(Posted { problem: self.remove(others).await, ..posted })
             }
-            // What we have made is as good: the next run puts it in order.
+            // The new comment has the same contents: the next run removes the duplicate.
             Err(error) => {
                 Ok(Posted { problem: Some(error), ..Posted::new(Outcome::Created, Some(&made)) })
             }
         }
     }
 
-    /// Removes duplicates; returns what stood in the way.
+    /// Deletes duplicates; returns the first failure.
     async fn remove(&self, duplicates: &[IssueComment]) -> Option<GithubError> {
         let mut problem = None;
         for comment in duplicates {
             match self.client.comments().delete(comment.id).await {
-                // The other run was faster.
+                // The other run deleted it first.
                 Ok(()) | Err(GithubError { problem: GithubProblem::NotFound, .. }) => {}
                 Err(error) => problem = Some(error),
             }
@@ -279,9 +279,10 @@ impl Posted {
     }
 }
 
-/// Who we are, most likely.
+/// The most likely author of comments with this token.
 async fn author(client: &GithubClient) -> String {
-    let login = if client.is_a_persons() { client.comments().own_login().await.ok() } else { None };
+    let login =
+        if client.is_user_token() { client.comments().own_login().await.ok() } else { None };
     login.filter(|login| !login.is_empty()).unwrap_or_else(|| ACTIONS.to_owned())
 }
 
@@ -289,7 +290,7 @@ fn run_of(comment: &IssueComment) -> Option<RunAttempt> {
     marker::run_of(comment.text())
 }
 
-/// A server may end lines in its own way.
+/// A server may change line ends.
 fn as_compared(text: &str) -> String {
     text.replace("\r\n", "\n").trim_end().to_owned()
 }

@@ -1,4 +1,4 @@
-//! The sticky comment at the fake GitHub.
+//! The sticky comment, tested with the fake GitHub.
 
 use super::*;
 use crate::github::fake::{ACTIONS, Fake, Fault, HEAD, refusal};
@@ -19,7 +19,7 @@ fn wanted(body: &str) -> WantedComment<'_> {
     }
 }
 
-/// A comment's text as the run with this number writes it.
+/// A comment's text as written by the run with this number.
 fn text(id: u64, body: &str) -> String {
     marker::mark(body, "default", RunAttempt { id, attempt: 1 }, HEAD)
 }
@@ -51,7 +51,7 @@ async fn the_first_run_creates_and_the_next_rewrites() {
 }
 
 #[tokio::test]
-async fn it_is_found_behind_250_others() {
+async fn a_comment_is_found_after_250_others() {
     let fake = Fake::start();
     for number in 0..250 {
         fake.comment(PULL, "somebody", &format!("comment {number}"));
@@ -65,7 +65,7 @@ async fn it_is_found_behind_250_others() {
 }
 
 #[tokio::test]
-async fn a_red_comment_becomes_green_even_where_green_makes_none() {
+async fn a_failed_comment_is_updated_even_if_success_creates_none() {
     let fake = Fake::start();
     let only_failures = WantedComment { may_create: false, ..wanted("green") };
     let posted = post_to(&fake, &only_failures).await;
@@ -77,9 +77,9 @@ async fn a_red_comment_becomes_green_even_where_green_makes_none() {
 }
 
 #[tokio::test]
-async fn what_is_the_same_is_not_sent() {
+async fn an_unchanged_comment_is_not_sent() {
     let fake = Fake::start();
-    // A server may have its own way with the ends of lines.
+    // A server may change line ends.
     fake.comment(PULL, ACTIONS, &format!("{}\r\n", text(500, "red\nwords").replace('\n', "\r\n")));
     let posted = post_to(&fake, &wanted("red\nwords\n")).await;
     assert_eq!(posted.outcome, Outcome::Unchanged);
@@ -88,7 +88,7 @@ async fn what_is_the_same_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_marker_in_somebody_elses_comment_means_nothing() {
+async fn a_marker_in_another_authors_comment_is_ignored() {
     let fake = Fake::start();
     fake.comment(PULL, "mallory", &text(900, "mine"));
     fake.comment(PULL, ACTIONS, &format!("> quoted\n{}", text(901, "quoted")));
@@ -109,12 +109,12 @@ async fn a_later_run_is_never_overwritten() {
         assert_eq!(posted.outcome, Outcome::LaterRun);
         assert!(posted.url.unwrap().ends_with(&format!("-{id}")));
         assert_eq!(bodies(&fake), ["later"]);
-        assert_eq!(fake.requests().len(), 1, "it only looked");
+        assert_eq!(fake.requests().len(), 1, "it only sent a read request");
     }
 }
 
 #[tokio::test]
-async fn duplicates_of_our_own_are_removed() {
+async fn own_duplicates_are_deleted() {
     let fake = Fake::start();
     let first = fake.comment(PULL, ACTIONS, &text(300, "one"));
     fake.comment(PULL, ACTIONS, &text(301, "two"));
@@ -126,7 +126,7 @@ async fn duplicates_of_our_own_are_removed() {
 }
 
 #[tokio::test]
-async fn a_duplicate_that_stays_is_no_failure() {
+async fn a_duplicate_that_cannot_be_deleted_is_no_failure() {
     let fake = Fake::start();
     fake.comment(PULL, ACTIONS, &text(300, "one"));
     fake.comment(PULL, ACTIONS, &text(301, "two"));
@@ -137,12 +137,12 @@ async fn a_duplicate_that_stays_is_no_failure() {
 }
 
 #[tokio::test]
-async fn of_two_runs_that_create_at_once_the_later_stays() {
+async fn of_two_concurrent_runs_the_later_remains() {
     for (other, expected, outcome) in
         [(400, "ours", Outcome::Updated), (600, "theirs", Outcome::LaterRun)]
     {
         let fake = Fake::start();
-        // The other run creates after we have looked, and before we create.
+        // The other run creates its comment between this run's listing and creating.
         fake.before("POST", "comments", move |state| {
             state.add_comment(PULL, ACTIONS, &text(other, "theirs"));
         });
@@ -155,13 +155,13 @@ async fn of_two_runs_that_create_at_once_the_later_stays() {
 }
 
 #[tokio::test]
-async fn the_other_run_may_be_second() {
-    // It creates after we have created, and before we look again. An earlier run's is removed; a later run will look
-    // again after us, and take ours over.
+async fn the_other_run_may_create_second() {
+    // It creates its comment between this run's creating and second listing. An earlier run's comment is deleted; a later run
+    // will list again afterwards, and rewrite this one.
     for (other, left) in [(400, vec!["ours"]), (600, vec!["ours", "theirs"])] {
         let fake = Fake::start();
         fake.before("POST", "comments", move |state| {
-            // The next look is the second one.
+            // The second listing.
             state.before("GET", "comments", move |state| {
                 state.add_comment(PULL, ACTIONS, &text(other, "theirs"));
             });
@@ -172,11 +172,11 @@ async fn the_other_run_may_be_second() {
 }
 
 #[tokio::test]
-async fn a_list_may_be_a_moment_behind() {
+async fn a_list_may_miss_the_newest_comment() {
     let fake = Fake::start();
     fake.before("POST", "comments", |state| {
         let theirs = state.add_comment(PULL, ACTIONS, &text(400, "theirs"));
-        // The next look shows the other run's, and not yet ours.
+        // The second listing contains the other run's comment, and not yet this one.
         let behind = serde_json::json!([state.comment_as_json(&theirs)]);
         state.faults.push(Fault::new("GET", "comments", (200, behind)));
     });
@@ -185,7 +185,7 @@ async fn a_list_may_be_a_moment_behind() {
 }
 
 #[tokio::test]
-async fn two_real_runs_at_once_end_with_the_later() {
+async fn two_real_concurrent_runs_end_with_the_later() {
     for round in 0..30 {
         let fake = Fake::start();
         let run = |id: u64, body: &'static str| {
@@ -205,7 +205,7 @@ async fn two_real_runs_at_once_end_with_the_later() {
 }
 
 #[tokio::test]
-async fn one_that_somebody_removes_meanwhile_is_made_anew() {
+async fn a_comment_that_is_deleted_meanwhile_is_created_again() {
     let fake = Fake::start();
     fake.comment(PULL, ACTIONS, &text(400, "red"));
     fake.before("PATCH", "comments", |state| state.comments.clear());
@@ -214,7 +214,7 @@ async fn one_that_somebody_removes_meanwhile_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_makes_no_second_comment() {
+async fn a_lost_answer_creates_no_second_comment() {
     for fault in [
         Fault::new("POST", "", refusal("bad gateway")).but_executed(),
         Fault::cut("POST", ""),
@@ -237,7 +237,7 @@ async fn an_apps_token_finds_its_own_comment() {
         fake.state().login = "acme-ci[bot]".to_owned();
         fake.comment(PULL, ACTIONS, &text(401, "of the job's token, once"));
         let ours = fake.comment(PULL, "acme-ci[bot]", &text(400, "red"));
-        // Also where no comment would be made.
+        // Also if no comment would be created.
         let posted = post_to(&fake, &WantedComment { may_create: false, ..wanted("green") }).await;
         assert_eq!(posted.outcome, Outcome::Updated);
         assert_eq!(bodies(&fake), ["of the job's token, once", "green"]);
@@ -246,7 +246,7 @@ async fn an_apps_token_finds_its_own_comment() {
 }
 
 #[tokio::test]
-async fn an_app_that_cannot_be_told_is_known_by_what_it_writes() {
+async fn an_app_without_a_known_login_is_recognised_by_its_comment() {
     let fake = Fake::start();
     fake.state().login = "acme-ci[bot]".to_owned();
     let first = fake.comment(PULL, "acme-ci[bot]", &text(400, "red"));
@@ -257,7 +257,7 @@ async fn an_app_that_cannot_be_told_is_known_by_what_it_writes() {
 }
 
 #[tokio::test]
-async fn a_workflow_may_change_its_token() {
+async fn a_workflow_can_change_its_token() {
     let fake = Fake::start();
     fake.comment(PULL, ACTIONS, &text(400, "of the job's token"));
     fake.state().login = "acme-ci[bot]".to_owned();
@@ -268,7 +268,7 @@ async fn a_workflow_may_change_its_token() {
 }
 
 #[tokio::test]
-async fn another_apps_marker_means_nothing_either() {
+async fn another_apps_marker_is_ignored() {
     let fake = Fake::start();
     fake.comment(PULL, "mallory[bot]", &text(900, "mine"));
     assert_eq!(post_to(&fake, &wanted("ours")).await.outcome, Outcome::Created);
@@ -276,7 +276,7 @@ async fn another_apps_marker_means_nothing_either() {
 }
 
 #[tokio::test]
-async fn a_persons_token_asks_who_it_is() {
+async fn a_user_token_reads_its_login() {
     let fake = Fake::start();
     fake.state().login = "octocat".to_owned();
     fake.state().token = "ghp_persons".to_owned();
@@ -307,7 +307,7 @@ async fn the_mode_new_adds_one_for_each_run() {
 }
 
 #[tokio::test]
-async fn the_mode_off_asks_for_nothing() {
+async fn the_mode_off_sends_no_request() {
     let fake = Fake::start();
     let off = WantedComment { mode: CommentMode::Off, ..wanted("x") };
     assert_eq!(post_to(&fake, &off).await.outcome, Outcome::NotWanted);

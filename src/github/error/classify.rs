@@ -1,4 +1,4 @@
-//! From what octocrab returns to a [`GithubProblem`].
+//! Converts octocrab's errors to a [`GithubProblem`].
 
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ fn problem_of(error: &GitHubError, secret: &str) -> GithubProblem {
     }
 }
 
-/// Source: docs.github.com, "Rate limits for the REST API": 403 or 429, with `retry-after` or with
-/// `x-ratelimit-remaining: 0`; a secondary limit may come with neither, and says so in its message.
+/// Source: docs.github.com, "Rate limits for the REST API": 403 or 429, with `retry-after` or with `x-ratelimit-remaining: 0`;
+/// a secondary limit may have neither, and is named in the message.
 fn rate_limit(status: StatusCode, headers: &HeaderMap, message: &str) -> Option<GithubProblem> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let retry_after = number("retry-after").map(Duration::from_secs);
@@ -96,8 +96,9 @@ fn invalid(error: &GitHubError, secret: &str) -> GithubProblem {
     }
 }
 
-/// `issues=write; pull_requests=write` as a workflow has it: `issues: write` or `pull-requests: write`. A comma joins what
-/// is needed together, a semicolon separates choices (docs.github.com, "Troubleshooting the REST API").
+/// Converts `issues=write; pull_requests=write` to a workflow's syntax: `issues: write` or `pull-requests: write`. A comma
+/// joins permissions that are both required, a semicolon separates alternatives (docs.github.com, "Troubleshooting the REST
+/// API").
 fn in_a_workflow(header: &str) -> String {
     let one = |name: &str| match name.trim().split_once('=') {
         Some((name, level)) => {
@@ -111,13 +112,13 @@ fn in_a_workflow(header: &str) -> String {
     choices.collect::<Vec<_>>().join(" or ")
 }
 
-/// With the reasons of its reasons: hyper's own message is "client error (Connect)" alone.
+/// The message with those of its causes: hyper's own message is only "client error (Connect)".
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = vec![error.to_string()];
     let mut next = error.source();
     while let Some(reason) = next {
         let text = reason.to_string();
-        // Some errors repeat the words of their reason.
+        // Some errors repeat the message of their cause.
         if !words.last().is_some_and(|last| last.contains(&text)) {
             words.push(text);
         }
@@ -137,7 +138,7 @@ fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-/// rustls's own error is below those of hyper, and within those of input and output, which do not call it their source.
+/// rustls's own error is below those of hyper, and inside IO errors, which do not return it as their source.
 fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return matches!(tls, rustls::Error::InvalidCertificate(_));

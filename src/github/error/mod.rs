@@ -1,6 +1,6 @@
-//! What can go wrong at GitHub: told apart, in one line each, with the permission that is missing or what else to do.
+//! Failures of requests to GitHub: classified, each with a one-line message, and the missing permission or another advice.
 //!
-//! No message holds a token: whatever somebody else wrote goes through [`quoted`].
+//! No message contains a token: text from outside is passed through [`quoted`].
 
 mod classify;
 mod words;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 pub(super) use classify::classify;
 
-/// Bytes of GitHub's own words; a proxy answers with whole pages.
+/// The maximum length in bytes of GitHub's own message; a proxy may answer with a whole page.
 const LONGEST: usize = 300;
 
-/// What was asked of GitHub.
+/// A request to GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     Connect,
@@ -32,7 +32,7 @@ pub(crate) enum Operation {
     ReadUser,
 }
 
-/// A request that did not do what it should.
+/// A failed request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {operation}: {problem}")]
 pub(crate) struct GithubError {
@@ -40,75 +40,75 @@ pub(crate) struct GithubError {
     pub(crate) problem: GithubProblem,
 }
 
-/// Why.
+/// Why it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GithubProblem {
     /// 401.
     BadCredentials,
-    /// 403 "Resource not accessible by …"; with what GitHub says would be accepted.
+    /// 403 "Resource not accessible by …"; with the permissions that GitHub would accept.
     NotPermitted { by: TokenKind, accepted: Option<String> },
-    /// 403 of the checks API for tokens of persons.
+    /// 403 of the checks API for user tokens.
     NeedsApp,
     /// Any other 403: single sign-on, an allow list of addresses, an archived repository.
     Forbidden { message: String },
     /// 403 or 429.
     RateLimited { secondary: bool, retry_after: Option<Duration>, resets_at: Option<u64> },
-    /// 404: absent, or not to be seen with this token.
+    /// 404: absent, or not visible with this token.
     NotFound,
     /// 409.
     Conflict { message: String },
-    /// 410: comments are off, or the thing was removed.
+    /// 410: comments are disabled, or the object was deleted.
     Gone { message: String },
     /// 422 of a comment's body.
     TooLong { message: String },
-    /// 422, else.
+    /// Any other 422.
     Invalid { message: String },
-    /// A redirection: the repository was renamed or moved.
+    /// A redirect: the repository was renamed or moved.
     Moved,
     /// 5xx.
     Server { status: u16, message: String },
-    /// Another status that is no success.
+    /// Another unsuccessful status.
     Unexpected { status: u16, message: String },
-    /// No whole answer within this time.
+    /// No complete answer within this time.
     Timeout { within: Duration },
-    /// There was no connection: nothing has been sent.
+    /// There was no connection: nothing was sent.
     NoConnection { reason: String },
-    /// The server's certificate is nobody's that we trust; nothing has been sent.
+    /// The server's certificate is not trusted; nothing was sent.
     Untrusted { reason: String },
-    /// The connection broke before the whole answer was there.
+    /// The connection broke before the answer was complete.
     Cut { reason: String },
-    /// An answer that is none of GitHub's.
+    /// An answer that does not come from GitHub.
     NotJson { reason: String },
-    /// The time that a run may spend on waiting for GitHub is used up; nothing has been sent.
-    OutOfPatience { cap: Duration },
-    /// An address, a proxy, a token that cannot be one.
+    /// The retry budget of the run is exhausted; nothing was sent.
+    RetryBudgetExhausted { cap: Duration },
+    /// An invalid address, proxy or token.
     Setup { reason: String },
 }
 
-/// Whose token was refused.
+/// The kind of token that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    /// GITHUB_TOKEN, or an App's.
+    /// GITHUB_TOKEN, or an App's token.
     Integration,
     Person,
 }
 
 impl GithubProblem {
-    /// Whether asking again later can help.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether a later attempt may succeed.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. }
             | Self::Server { .. }
             | Self::Timeout { .. }
             | Self::NoConnection { .. }
             | Self::Cut { .. } => true,
-            // A proxy's or a load balancer's page, most of the time.
+            // Usually a page of a proxy or a load balancer.
             Self::NotJson { .. } => true,
             _ => false,
         }
     }
 
-    /// Whether it may have happened all the same: asking again could do it twice.
+    /// Whether the request may still have had an effect: repeating it could duplicate that.
     pub(crate) fn is_unclear(&self) -> bool {
         matches!(
             self,
@@ -116,7 +116,7 @@ impl GithubProblem {
         )
     }
 
-    /// Whether it is the token that may not. GitHub says 404 for what a token cannot see.
+    /// Whether the token lacks a permission. GitHub returns 404 for what a token cannot see.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -129,8 +129,7 @@ impl GithubProblem {
     }
 }
 
-/// Somebody else's words: one line of them, without the secret, and without what a terminal or a log would take for a
-/// command.
+/// Text from outside: one line, without the secret, and without characters that a terminal or a log would interpret.
 pub(super) fn quoted(text: &str, secret: &str) -> String {
     let text = if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") };
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());

@@ -1,12 +1,12 @@
-//! Errors in words: what happened in one line, and what a person can do about it.
+//! Messages for errors: what happened in one line, and advice.
 
 use std::fmt;
 
 use super::{GithubError, GithubProblem, Operation, TokenKind};
 
 impl Operation {
-    /// What the token needs for it, in the words of a workflow's `permissions:`, where GitHub does not say so itself.
-    /// Source: docs.github.com, "Permissions required for fine-grained personal access tokens".
+    /// The permission that the token needs, in the syntax of a workflow's `permissions:`, if GitHub does not return it. Source:
+    /// docs.github.com, "Permissions required for fine-grained personal access tokens".
     fn permission(self) -> Option<&'static str> {
         match self {
             Self::CreateComment | Self::UpdateComment | Self::DeleteComment => {
@@ -26,7 +26,7 @@ impl Operation {
 }
 
 impl GithubError {
-    /// What a person can do about it.
+    /// What the user can do about it.
     pub(crate) fn advice(&self) -> String {
         let needs = |accepted: &Option<String>| {
             let known = self.operation.permission().map(|permission| format!("`{permission}`"));
@@ -76,7 +76,7 @@ impl GithubError {
             GithubProblem::Untrusted { .. } => "for a private CA, set `env: SSL_CERT_FILE:` of the step to a file in the \
                                                 workspace"
                 .to_owned(),
-            GithubProblem::OutOfPatience { .. } => "run the job again later".to_owned(),
+            GithubProblem::RetryBudgetExhausted { .. } => "run the job again later".to_owned(),
             GithubProblem::NoConnection { .. } | GithubProblem::NotJson { .. } | GithubProblem::Setup { .. } => {
                 "check GITHUB_API_URL and the proxy variables (HTTPS_PROXY, NO_PROXY)".to_owned()
             }
@@ -141,7 +141,7 @@ impl fmt::Display for GithubProblem {
             Self::Untrusted { reason } => write!(f, "the server is not trusted: {reason}"),
             Self::Cut { reason } => write!(f, "the connection broke: {reason}"),
             Self::NotJson { reason } => write!(f, "the answer is not from GitHub: {reason}"),
-            Self::OutOfPatience { cap } => {
+            Self::RetryBudgetExhausted { cap } => {
                 write!(f, "GitHub did not recover within {} s", cap.as_secs())
             }
             Self::Setup { reason } => f.write_str(reason),

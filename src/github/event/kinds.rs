@@ -1,10 +1,10 @@
-//! What each kind of event says, one function a kind.
+//! Reads each kind of event, in one function per kind.
 
 use super::super::RunAttempt;
 use super::super::payload::{
     Branch, Issue, MergeGroup, Payload, PullRequest, Repository, WorkflowRun,
 };
-use super::{EventError, JobEvent, ResolveQuestion, Subject};
+use super::{EventError, JobEvent, PullRequestLookup, Subject};
 
 /// GitHub's base for a new branch, and its head for a deleted one.
 const ZEROS: &str = "0000000000000000000000000000000000000000";
@@ -41,7 +41,7 @@ impl JobEvent {
         self.base_sha = commit("merge_group.base_sha", group.base_sha)?;
         self.base_ref = group.base_ref.map(|name| branch(&name).to_owned());
         self.subject = match group.head_ref.as_deref().and_then(number_in_queue) {
-            // The head of the group is a commit of the queue's, not the pull request's.
+            // The head of the group is a commit of the queue, not of the pull request.
             Some(number) => Subject::Known { number, head_sha: None },
             None => Subject::None("the merge queue's branch names no pull request"),
         };
@@ -57,8 +57,8 @@ impl JobEvent {
         let git_ref = payload.git_ref.as_deref().unwrap_or_default();
         self.head_sha = commit("after", payload.after.clone())?;
         let default = payload.repository.as_ref().and_then(|repo| repo.default_branch.as_deref());
-        // What was there before is what the default branch had. On any other branch, earlier pushes belong to the same
-        // change: git finds where it left the default branch.
+        // On the default branch, the base is its previous commit. On any other branch, earlier pushes belong to the same
+        // change: git finds the commit where it left the default branch.
         if default == git_ref.strip_prefix("refs/heads/") {
             self.base_sha = commit("before", payload.before.clone())?;
         }
@@ -67,7 +67,7 @@ impl JobEvent {
             Some(_) if payload.created == Some(true) => {
                 Subject::None("the branch is new and has no pull request yet")
             }
-            Some(sha) => Subject::Ask(ResolveQuestion::PullsOfCommit { sha: sha.clone() }),
+            Some(sha) => Subject::Lookup(PullRequestLookup::PullsOfCommit { sha: sha.clone() }),
             None => return Err(self.missing("after")),
         };
         Ok(self)
@@ -84,11 +84,11 @@ impl JobEvent {
         self.head_sha = commit("workflow_run.head_sha", run.head_sha)?;
         let sha = self.head_sha.clone().ok_or_else(|| self.missing("workflow_run.head_sha"))?;
         self.is_fork = run.head_repository.as_ref().is_none_or(|head| head.id != here);
-        // Both are shown: nothing else than a name and a word may stand there.
+        // Both are displayed: only a name and a word are accepted.
         let name = run.head_repository.and_then(|head| head.full_name);
         self.head_repository = name.filter(|name| is_plain(name, "/._-"));
         self.conclusion = run.conclusion.filter(|word| is_plain(word, "_"));
-        // The list can hold pull requests of other repositories that have the same commit.
+        // The list can contain pull requests of other repositories with the same commit.
         let ours = |pull: &PullRequest| {
             let base = pull.base.as_ref().and_then(|base| base.repo.as_ref());
             base.is_some_and(|base| base.id.is_some() && base.id == here)
@@ -103,7 +103,7 @@ impl JobEvent {
                 let head_sha = commit("workflow_run.pull_requests[].head.sha", head_sha)?;
                 Subject::Known { number, head_sha }
             }
-            _ => Subject::Ask(ResolveQuestion::PullsOfCommit { sha }),
+            _ => Subject::Lookup(PullRequestLookup::PullsOfCommit { sha }),
         };
         if run.event.as_deref().is_some_and(|event| event.starts_with("pull_request")) {
             self.refusal = Some(WORKFLOW_RUN);
@@ -114,7 +114,7 @@ impl JobEvent {
     pub(super) fn of_issue(mut self, payload: Option<Issue>) -> Result<Self, EventError> {
         let issue = payload.ok_or_else(|| self.missing("issue"))?;
         self.subject = match (issue.pull_request, issue.number) {
-            (Some(_), Some(number)) => Subject::Ask(ResolveQuestion::Pull { number }),
+            (Some(_), Some(number)) => Subject::Lookup(PullRequestLookup::Pull { number }),
             (Some(_), None) => return Err(self.missing("issue.number")),
             (None, _) => Subject::None("the comment is on an issue"),
         };
@@ -122,7 +122,7 @@ impl JobEvent {
     }
 }
 
-/// A full hash, SHA-1 or SHA-256. It goes into URLs and into comments: nothing else may stand there. Zeros are none.
+/// A full hash, SHA-1 or SHA-256; zeros do not count. It is used in URLs and in comments: nothing else is accepted.
 fn commit(field: &'static str, value: Option<String>) -> Result<Option<String>, EventError> {
     let Some(value) = value.filter(|value| value != ZEROS) else { return Ok(None) };
     if is_commit(&value) {
@@ -144,7 +144,7 @@ fn is_plain(text: &str, others: &str) -> bool {
 fn is_fork(head: &Branch, base: &Branch) -> bool {
     match (&head.repo, &base.repo) {
         (Some(head), Some(base)) => head.id != base.id,
-        // A fork that has been deleted since.
+        // The fork has been deleted since.
         (None, _) => true,
         (Some(_), None) => false,
     }
@@ -154,7 +154,7 @@ fn branch(git_ref: &str) -> &str {
     git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref)
 }
 
-/// `…gh-readonly-queue/main/pr-104-<sha>`. A group can hold several pull requests; its branch names the last one.
+/// `…gh-readonly-queue/main/pr-104-<sha>`. A group can contain several pull requests; its branch names the last one.
 fn number_in_queue(git_ref: &str) -> Option<u64> {
     let (queue, last) = git_ref.rsplit_once('/')?;
     let (number, _) = last.strip_prefix("pr-")?.split_once('-')?;

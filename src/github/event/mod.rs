@@ -1,7 +1,7 @@
-//! From the event that started a job to the pull request and the commits that the run is about.
+//! Derives the pull request and the commits of a run from the event that started its job.
 //!
 //! The rules are those of the events' documentation (docs.github.com, "Events that trigger workflows" and "Webhook events and
-//! payloads"). What a payload does not say is a [`ResolveQuestion`] for GitHub's API; nothing is asked here.
+//! payloads"). Missing information is returned as a [`PullRequestLookup`] for GitHub's API; no request is sent here.
 
 use serde_json::Value;
 
@@ -10,32 +10,31 @@ use super::payload::Payload;
 
 mod kinds;
 
-/// What a run is about.
+/// The event of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JobEvent {
     pub(crate) kind: EventKind,
-    /// As GitHub writes it, also for events that are none of the known kinds.
+    /// As GitHub writes it, also for unknown events.
     pub(crate) name: String,
     pub(crate) subject: Subject,
-    /// The commit that results belong to, and check runs go to: never GitHub's merge commit, on which nobody sees them.
-    /// `None` where only the API can say, and for a branch that has been deleted.
+    /// The commit that results and check runs belong to: never GitHub's merge commit, on which they are not visible. `None` if
+    /// only the API knows it, and for a deleted branch.
     pub(crate) head_sha: Option<String>,
-    /// The tip of the base branch at the time of the event; of a push, what the branch had before. Not the base of a pull
-    /// request: it can have commits that the pull request does not have.
+    /// The tip of the base branch at the time of the event; for a push, the branch's previous commit. Not the base of a pull
+    /// request: it can contain commits that the pull request does not have.
     pub(crate) base_sha: Option<String>,
-    /// The branch that it goes into, without `refs/heads/`.
+    /// The target branch, without `refs/heads/`.
     pub(crate) base_ref: Option<String>,
-    /// The head is in another repository than the base, or in one that is gone.
+    /// The head is in another repository than the base, or in a deleted one.
     pub(crate) is_fork: bool,
-    /// Whether the job's token can write if the workflow's `permissions:` say so. For forks and Dependabot it cannot,
-    /// whatever they say, unless an administrator has decided otherwise: a prediction, and a refusal has to be survived
-    /// all the same.
+    /// Whether the job's token can write if the workflow's `permissions:` allow it. For forks and Dependabot it usually cannot,
+    /// unless an administrator has allowed it. This is a prediction: a refusal must still be handled.
     pub(crate) token_can_write: bool,
     /// The run that a `workflow_run` follows.
     pub(crate) follows: Option<RunAttempt>,
-    /// The repository whose code that run was, `owner/name`; `None` once it is gone.
+    /// The repository that this run's code comes from, `owner/name`; `None` once it is deleted.
     pub(crate) head_repository: Option<String>,
-    /// How that run ended: `failure`.
+    /// The conclusion of that run: `failure`.
     pub(crate) conclusion: Option<String>,
     /// Why there is nothing to verify: a branch was deleted.
     pub(crate) nothing_to_do: Option<&'static str>,
@@ -43,7 +42,7 @@ pub(crate) struct JobEvent {
     pub(crate) refusal: Option<&'static str>,
 }
 
-/// The events that can be told apart.
+/// The supported events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum EventKind {
@@ -64,24 +63,24 @@ pub(crate) enum EventKind {
 pub(crate) enum Subject {
     Known {
         number: u64,
-        /// The pull request's head as the payload has it; a `workflow_run` can be about an older one.
+        /// The pull request's head in the payload; a `workflow_run` can belong to an older one.
         head_sha: Option<String>,
     },
-    Ask(ResolveQuestion),
-    /// There is none, and why.
+    Lookup(PullRequestLookup),
+    /// There is none, with the reason.
     None(&'static str),
 }
 
-/// What the payload does not say, and GitHub's API does.
+/// Information that is not in the payload, but in GitHub's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ResolveQuestion {
-    /// `GET commits/{sha}/pulls`: the open one that goes into this repository and has this commit as its head.
+pub(crate) enum PullRequestLookup {
+    /// `GET commits/{sha}/pulls`: the open one that targets this repository and has this commit as its head.
     PullsOfCommit { sha: String },
     /// `GET pulls/{number}`: its head and its base.
     Pull { number: u64 },
 }
 
-/// Why a payload cannot be understood.
+/// Why a payload is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EventError {
     #[error("the event's payload is invalid: {reason}")]
@@ -98,15 +97,15 @@ const TARGET: &str = "`pull_request_target` runs with the permissions and secret
                       to comment on pull requests from forks, publish the report from a second workflow, on: workflow_run";
 
 impl JobEvent {
-    /// Reads a payload. `actor` is `GITHUB_ACTOR`: the one whose permissions count.
+    /// Reads a payload. `actor` is `GITHUB_ACTOR`, whose permissions apply.
     ///
     /// # Errors
-    /// If the payload lacks what GitHub always sends with this event, or something else stands where a commit should.
+    /// If a field is missing that GitHub always sends with this event, or if a commit field contains something else.
     pub(crate) fn read(name: &str, payload: &str, actor: Option<&str>) -> Result<Self, EventError> {
         let not = |error: serde_json::Error| EventError::NotAPayload { reason: error.to_string() };
         let value: Value = serde_json::from_str(payload).map_err(not)?;
         let kind = name.parse().unwrap_or_default();
-        // The same names can mean other things in events that are not understood.
+        // The same fields can have other meanings in unsupported events.
         let payload: Payload = match kind {
             EventKind::Other | EventKind::Schedule | EventKind::WorkflowDispatch => {
                 Payload::default()
@@ -136,8 +135,8 @@ impl JobEvent {
         Ok(event)
     }
 
-    /// What the job's environment says, where the payload cannot be read: enough to show that there is no result. `GITHUB_REF`
-    /// of a pull request is `refs/pull/7/merge`.
+    /// Derived from the job's environment if the payload cannot be read: sufficient to show that there is no result.
+    /// `GITHUB_REF` of a pull request is `refs/pull/7/merge`.
     pub(crate) fn of_environment(name: &str, git_ref: Option<&str>, sha: Option<&str>) -> Self {
         let kind = name.parse().unwrap_or_default();
         let mut event = Self::blank(kind, name);
@@ -147,12 +146,12 @@ impl JobEvent {
         let sha = sha.filter(|sha| kinds::is_commit(sha)).map(str::to_owned);
         match (kind, number, sha) {
             (EventKind::PullRequest, Some(number), _) => {
-                event.subject = Subject::Ask(ResolveQuestion::Pull { number });
+                event.subject = Subject::Lookup(PullRequestLookup::Pull { number });
             }
             (EventKind::PullRequestTarget, ..) => event.refusal = Some(TARGET),
             (EventKind::Push, _, Some(sha)) if is_branch => {
                 event.head_sha = Some(sha.clone());
-                event.subject = Subject::Ask(ResolveQuestion::PullsOfCommit { sha });
+                event.subject = Subject::Lookup(PullRequestLookup::PullsOfCommit { sha });
             }
             (EventKind::MergeGroup, _, sha) => event.head_sha = sha,
             _ => {}
@@ -160,30 +159,29 @@ impl JobEvent {
         event
     }
 
-    /// The pull request that a person has named, where the event names none: the input `pull-request`.
+    /// The pull request in the input `pull-request`, if the event names none.
     pub(crate) fn or_pull_request(self, number: Option<u64>) -> Self {
         match (number, &self.subject) {
             (
                 Some(number),
-                Subject::None(_) | Subject::Ask(ResolveQuestion::PullsOfCommit { .. }),
-            ) => Self { subject: Subject::Ask(ResolveQuestion::Pull { number }), ..self },
+                Subject::None(_) | Subject::Lookup(PullRequestLookup::PullsOfCommit { .. }),
+            ) => Self { subject: Subject::Lookup(PullRequestLookup::Pull { number }), ..self },
             _ => self,
         }
     }
 
-    /// The number of the pull request, if it is known without asking.
+    /// The number of the pull request, if it is known without a request.
     pub(crate) fn number(&self) -> Option<u64> {
         match &self.subject {
-            Subject::Known { number, .. } | Subject::Ask(ResolveQuestion::Pull { number }) => {
+            Subject::Known { number, .. } | Subject::Lookup(PullRequestLookup::Pull { number }) => {
                 Some(*number)
             }
-            Subject::Ask(ResolveQuestion::PullsOfCommit { .. }) | Subject::None(_) => None,
+            Subject::Lookup(PullRequestLookup::PullsOfCommit { .. }) | Subject::None(_) => None,
         }
     }
 
-    /// Whether a verdict on this commit is one on what the event is about. Where the payload does not say what that is,
-    /// nothing speaks against it.
-    pub(crate) fn is_about(&self, checked_out: &str, sha: Option<&str>) -> bool {
+    /// Whether a verdict on this commit is valid for the event. If the payload does not contain the commit, it is assumed.
+    pub(crate) fn applies_to(&self, checked_out: &str, sha: Option<&str>) -> bool {
         let head = self.head_sha.as_deref();
         match self.kind {
             EventKind::PullRequest | EventKind::MergeGroup | EventKind::Push => {

@@ -1,4 +1,4 @@
-//! The payloads of all events that there are, and what is made of them.
+//! The payloads of all events, and how they are read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn committed_case(file: &str) -> PayloadCase {
     committed().into_iter().find(|case| case.file == file).unwrap()
 }
 
-/// What INDEX.json expects, in the words of [`Event`]; what is a sentence there has to be a question here.
+/// Checks the expectations in INDEX.json, with the names of [`JobEvent`]; a sentence there has to be a question here.
 fn assert_expected(case: &PayloadCase) {
     let event = case.event();
     let expect = &case.expect;
@@ -59,7 +59,7 @@ fn assert_expected(case: &PayloadCase) {
             let sha = event.head_sha.clone().unwrap();
             assert_eq!(
                 event.subject,
-                Subject::Ask(ResolveQuestion::PullsOfCommit { sha }),
+                Subject::Lookup(PullRequestLookup::PullsOfCommit { sha }),
                 "{file}"
             );
         }
@@ -68,7 +68,10 @@ fn assert_expected(case: &PayloadCase) {
     match expect["head_sha"].as_str() {
         Some(sha) if sha.len() == 40 => assert_eq!(event.head_sha.as_deref(), Some(sha), "{file}"),
         Some(_) => {
-            assert!(matches!(event.subject, Subject::Ask(ResolveQuestion::Pull { .. })), "{file}");
+            assert!(
+                matches!(event.subject, Subject::Lookup(PullRequestLookup::Pull { .. })),
+                "{file}"
+            );
             assert_eq!(event.head_sha, None, "{file}");
         }
         None => assert_eq!(event.head_sha, None, "{file}"),
@@ -87,7 +90,7 @@ fn assert_expected(case: &PayloadCase) {
     }
 }
 
-/// Its pull request belongs to another repository, so it has a test of its own.
+/// Its pull request belongs to another repository, so it has a separate test.
 const OF_ANOTHER: &str = "workflow_run.completed.with-pull-requests.json";
 
 fn assert_all_expected(cases: &[PayloadCase]) {
@@ -99,13 +102,13 @@ fn assert_all_expected(cases: &[PayloadCase]) {
     assert_pull_requests_of_other_repositories_do_not_count(case);
 }
 
-/// The pull request of the payload has the number and head that INDEX.json expects, and counts only if it goes into the
-/// repository of the run. Whether it is still at the run's commit is for the publisher to ask.
+/// The pull request of the payload has the number and head in INDEX.json, and counts only if it targets the repository of the
+/// run. Whether its head is still the run's commit is checked by the publisher.
 fn assert_pull_requests_of_other_repositories_do_not_count(case: &PayloadCase) {
     let run_sha = case.expect["workflow_run_head_sha"].as_str().unwrap().to_owned();
     let event = case.event();
-    let ask = Subject::Ask(ResolveQuestion::PullsOfCommit { sha: run_sha.clone() });
-    assert_eq!((event.subject, event.head_sha), (ask, Some(run_sha.clone())));
+    let lookup = Subject::Lookup(PullRequestLookup::PullsOfCommit { sha: run_sha.clone() });
+    assert_eq!((event.subject, event.head_sha), (lookup, Some(run_sha.clone())));
 
     let mut payload = case.payload.clone();
     let here = payload["repository"]["id"].clone();
@@ -119,13 +122,13 @@ fn assert_pull_requests_of_other_repositories_do_not_count(case: &PayloadCase) {
 }
 
 #[test]
-fn all_payloads_give_what_the_index_expects() {
+fn all_payloads_match_the_index() {
     assert_all_expected(&committed());
 }
 
-/// The same with the payloads as GitHub sends them, where these lie beside the project.
+/// The same with GitHub's complete payloads, if they are available next to the project.
 #[test]
-fn whole_payloads_give_the_same() {
+fn complete_payloads_match_the_index() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/github");
     let folder = std::env::var_os("MIG_CI_GITHUB_DATA").map_or(beside, PathBuf::from);
     let events = folder.join("events").read_dir().map(|_| folder.join("events"));
@@ -135,11 +138,11 @@ fn whole_payloads_give_the_same() {
 }
 
 #[test]
-fn a_pull_request_target_is_refused_and_says_why() {
+fn a_pull_request_target_is_refused_with_a_reason() {
     let refused = committed_case("pull_request_target.opened.from-fork.json").event();
     let why = refused.refusal.unwrap();
     assert!(why.contains("default branch") && why.contains("on: pull_request"), "{why}");
-    // What it is about is known all the same: a report can be published there.
+    // The subject is still known: a report can be published there.
     assert_eq!(refused.number(), Some(2));
     let pull = committed_case("pull_request.opened.from-fork.json").event();
     assert_eq!(pull.refusal, None);
@@ -153,14 +156,14 @@ fn a_workflow_run_of_a_pull_request_is_refused_and_one_of_a_push_is_not() {
 }
 
 #[test]
-fn a_deleted_branch_is_nothing_to_do() {
+fn a_deleted_branch_has_nothing_to_verify() {
     let event = committed_case("push.tag.deleted.json").event();
     assert_eq!(event.nothing_to_do, Some("a branch or tag was deleted"));
     assert_eq!(committed_case("push.branch.updated.json").event().nothing_to_do, None);
 }
 
 #[test]
-fn only_the_default_branch_is_compared_with_what_was_pushed_before() {
+fn only_the_default_branch_is_compared_with_the_previous_push() {
     let mut case = committed_case("push.branch.updated.json");
     assert!(case.event().base_sha.is_some());
     case.payload["ref"] = json!("refs/heads/feature");
@@ -168,20 +171,20 @@ fn only_the_default_branch_is_compared_with_what_was_pushed_before() {
 }
 
 #[test]
-fn a_verdict_is_about_the_head_or_the_merge_commit_and_nothing_else() {
+fn a_verdict_is_valid_for_the_head_and_the_merge_commit_only() {
     let event = committed_case("pull_request.synchronize.json").event();
     let merge = "1111111111111111111111111111111111111111";
-    assert!(event.is_about(merge, Some(merge)));
-    assert!(event.is_about(event.head_sha.as_deref().unwrap(), Some(merge)));
-    assert!(!event.is_about(event.base_sha.as_deref().unwrap(), Some(merge)));
+    assert!(event.applies_to(merge, Some(merge)));
+    assert!(event.applies_to(event.head_sha.as_deref().unwrap(), Some(merge)));
+    assert!(!event.applies_to(event.base_sha.as_deref().unwrap(), Some(merge)));
     let dispatch = committed_case("workflow_dispatch.json").event();
-    assert!(dispatch.is_about(merge, None));
+    assert!(dispatch.applies_to(merge, None));
 }
 
 #[test]
-fn a_named_pull_request_counts_where_the_event_names_none() {
+fn a_named_pull_request_is_used_if_the_event_names_none() {
     let dispatch = committed_case("workflow_dispatch.json").event().or_pull_request(Some(7));
-    assert_eq!(dispatch.subject, Subject::Ask(ResolveQuestion::Pull { number: 7 }));
+    assert_eq!(dispatch.subject, Subject::Lookup(PullRequestLookup::Pull { number: 7 }));
     let push = committed_case("push.branch.updated.json").event().or_pull_request(Some(7));
     assert_eq!(push.number(), Some(7));
     let pull = committed_case("pull_request.opened.json").event().or_pull_request(Some(7));
@@ -191,7 +194,7 @@ fn a_named_pull_request_counts_where_the_event_names_none() {
 }
 
 #[test]
-fn what_dependabot_starts_cannot_write_but_for_the_events_of_the_base() {
+fn dependabots_runs_cannot_write_except_for_events_of_the_base() {
     let case = committed_case("push.branch.updated.json");
     let of =
         |name: &str, actor| JobEvent::read(name, &case.payload.to_string(), Some(actor)).unwrap();
@@ -203,7 +206,7 @@ fn what_dependabot_starts_cannot_write_but_for_the_events_of_the_base() {
 }
 
 #[test]
-fn payloads_that_are_not_githubs_are_errors_that_say_what_is_wrong() {
+fn invalid_payloads_are_errors_with_a_reason() {
     let error =
         |name: &str, payload: &str| JobEvent::read(name, payload, None).unwrap_err().to_string();
     insta::assert_snapshot!(error("push", "<html>"), @"the event's payload is invalid: expected value at line 1 column 1");
@@ -219,7 +222,7 @@ fn payloads_that_are_not_githubs_are_errors_that_say_what_is_wrong() {
 }
 
 #[test]
-fn events_that_are_not_known_are_no_errors() {
+fn unknown_events_are_no_errors() {
     let event = JobEvent::read("deployment", r#"{"pull_request": "x", "ref": 1}"#, None).unwrap();
     assert_eq!((event.kind, event.name.as_str()), (EventKind::Other, "deployment"));
     assert!(matches!(event.subject, Subject::None(why) if why.contains("`pull-request`")));

@@ -1,5 +1,5 @@
-//! Showing a run on GitHub: the comment, then the check run. What GitHub refuses is said in one line, and something else
-//! takes its place (the job's summary, workflow commands); whether the run is green is none of this file's business.
+//! Publishes a run on GitHub: the comment, then the check run. A refusal by GitHub is reported in one line, and an alternative
+//! is used (the job's summary, workflow commands). The verdict of the run never depends on it.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use super::error::{GithubError, GithubProblem};
 use super::marker::RunAttempt;
 use crate::report::verify::v1::Verdict;
 
-/// What is known before there is a result.
+/// The data that is known before there is a result.
 #[derive(Debug, Clone)]
 pub(crate) struct Announcement {
     pub(crate) head_sha: String,
@@ -22,13 +22,13 @@ pub(crate) struct Announcement {
     pub(crate) key: String,
     pub(crate) run: RunAttempt,
     pub(crate) check: CheckRunMode,
-    /// A prediction from the event: not for forks and Dependabot.
+    /// A prediction from the event: false for forks and Dependabot.
     pub(crate) token_can_write: bool,
 }
 
-/// What has been begun.
+/// The started publication.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct BegunPublication {
+pub(crate) struct StartedPublication {
     /// For [`Publication::check_run`], and for [`check_run::cancel`] if the run is interrupted.
     pub(crate) check_run: Option<u64>,
     pub(crate) degraded: Vec<Degraded>,
@@ -37,7 +37,7 @@ pub(crate) struct BegunPublication {
 /// A result, as plain data.
 #[derive(Debug, Clone)]
 pub(crate) struct Publication {
-    /// None for a push without one: then there is no comment.
+    /// None for a push without a pull request: then there is no comment.
     pub(crate) pull_request: Option<u64>,
     pub(crate) head_sha: String,
     pub(crate) verdict: Verdict,
@@ -49,50 +49,50 @@ pub(crate) struct Publication {
     pub(crate) run: RunAttempt,
     pub(crate) comment: CommentMode,
     pub(crate) comment_when: CommentWhen,
-    /// A comment that is there is rewritten, and none is made.
+    /// Only an existing comment is rewritten, and none is created.
     pub(crate) only_existing: bool,
-    /// The pull request brings migrations.
+    /// The pull request contains migrations.
     pub(crate) has_changes: bool,
     pub(crate) check: CheckRunMode,
-    /// What [`begin`] has made.
+    /// The check run that [`begin`] created.
     pub(crate) check_run: Option<u64>,
     pub(crate) token_can_write: bool,
     pub(crate) annotations: Vec<CheckRunAnnotation>,
 }
 
-/// What can be seen on GitHub now.
+/// What is visible on GitHub now.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Published {
     pub(crate) comment: Option<Outcome>,
     pub(crate) comment_url: Option<String>,
     pub(crate) check_url: Option<String>,
-    /// All annotations are with the check run; if not, workflow commands have to show them.
+    /// All annotations are in the check run; if not, workflow commands have to show them.
     pub(crate) annotated: bool,
     pub(crate) degraded: Vec<Degraded>,
-    /// A check run that was begun is in progress still.
+    /// A started check run is still in progress.
     pub(crate) unfinished: bool,
-    /// This run, or a later one, has a comment already.
-    pub(crate) has_said: bool,
-    /// Showing was interrupted.
-    pub(crate) cut_short: bool,
+    /// This run, or a later one, already has a comment.
+    pub(crate) has_comment: bool,
+    /// Publishing was interrupted.
+    pub(crate) is_interrupted: bool,
 }
 
 impl Published {
-    /// What stands on GitHub can be another run's result, or none: the step after the job tries again.
+    /// GitHub may show another run's result, or none: the step after the job tries again.
     pub(crate) fn is_incomplete(&self) -> bool {
         let no_comment =
             |degraded: &Degraded| degraded.what == PublishStep::Comment && !degraded.expected;
-        self.cut_short || self.unfinished || self.degraded.iter().any(no_comment)
+        self.is_interrupted || self.unfinished || self.degraded.iter().any(no_comment)
     }
 }
 
-/// A step that did not go as it should: one line for the log.
+/// A failed step: one line for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Degraded {
     pub(crate) what: PublishStep,
     pub(crate) why: String,
     pub(crate) advice: String,
-    /// Nobody asked for more: worth a line, but no warning.
+    /// The failure was expected: a line, but no warning.
     pub(crate) expected: bool,
 }
 
@@ -126,22 +126,25 @@ impl fmt::Display for Degraded {
     }
 }
 
-/// Makes the check run, in progress. Never fails: what did not work is in the answer.
-pub(crate) async fn begin(announcement: &Announcement, client: &GithubClient) -> BegunPublication {
+/// Creates the check run, in progress. Never fails: failures are in the return value.
+pub(crate) async fn begin(
+    announcement: &Announcement,
+    client: &GithubClient,
+) -> StartedPublication {
     let Announcement { head_sha, key, run, check, token_can_write } = announcement;
     if !wants_check(*check, *token_can_write) {
-        return BegunPublication::default();
+        return StartedPublication::default();
     }
     match check_run::begin(client, &Identity { head_sha, key, run: *run }).await {
-        Ok(made) => BegunPublication { check_run: Some(made.id), degraded: Vec::new() },
-        Err(error) => BegunPublication {
+        Ok(made) => StartedPublication { check_run: Some(made.id), degraded: Vec::new() },
+        Err(error) => StartedPublication {
             degraded: vec![of_check(*check, &error)],
-            ..BegunPublication::default()
+            ..StartedPublication::default()
         },
     }
 }
 
-/// Ends the check run of a run that was interrupted.
+/// Completes the check run of an interrupted run.
 pub(crate) async fn cancel(
     announcement: &Announcement,
     client: &GithubClient,
@@ -153,18 +156,19 @@ pub(crate) async fn cancel(
     check_run::cancel(client, &Identity { head_sha, key, run: *run }).await
 }
 
-/// After the job: that a run has no result. What this run has shown by then stays, and so does a later run's. Never fails:
-/// what did not work is in the answer.
-pub(crate) async fn show_none(
+/// After the job: shows that a run has no result. Results that this run or a later one has published are kept. Never fails:
+/// failures are in the return value.
+pub(crate) async fn publish_no_result(
     publication: &Publication,
     conclusion: Conclusion,
     client: &GithubClient,
 ) -> Published {
     let mut published = Published::default();
     if let Some(pull_request) = publication.pull_request {
-        let said = comment::has_said(client, pull_request, &publication.key, publication.run).await;
-        match said {
-            Ok(true) => published.has_said = true,
+        let has_own =
+            comment::has_comment(client, pull_request, &publication.key, publication.run).await;
+        match has_own {
+            Ok(true) => published.has_comment = true,
             Ok(false) => show_comment(publication, client, &mut published).await,
             Err(error) => {
                 published.degraded.push(Degraded::new(PublishStep::Comment, &error, false));
@@ -188,7 +192,7 @@ pub(crate) async fn show_none(
     published
 }
 
-/// Shows the result. Never fails: what did not work is in the answer.
+/// Publishes the result. Never fails: failures are in the return value.
 pub(crate) async fn publish(publication: &Publication, client: &GithubClient) -> Published {
     let mut published = Published::default();
     show_comment(publication, client, &mut published).await;
@@ -216,7 +220,7 @@ async fn show_comment(publication: &Publication, client: &GithubClient, publishe
             published.degraded.extend(problem);
         }
         Err(error) => {
-            // Whoever brings a fork's pull request cannot do anything about it.
+            // The author of a fork's pull request cannot fix it.
             let expected = !publication.token_can_write && error.problem.is_refusal();
             published.degraded.push(Degraded::new(PublishStep::Comment, &error, expected));
         }
@@ -237,7 +241,7 @@ fn may_create(publication: &Publication) -> bool {
 
 async fn show_check(publication: &Publication, client: &GithubClient, published: &mut Published) {
     let Publication { check, token_can_write, head_sha, key, run, .. } = publication;
-    let begun = match publication.check_run {
+    let started_run = match publication.check_run {
         Some(id) => Ok(id),
         None if !wants_check(*check, *token_can_write) => return,
         None => {
@@ -245,18 +249,18 @@ async fn show_check(publication: &Publication, client: &GithubClient, published:
             check_run::begin(client, &identity).await.map(|made| made.id)
         }
     };
-    let made = begun.as_ref().ok().copied();
+    let made = started_run.as_ref().ok().copied();
     let ending = Ending {
         conclusion: match publication.verdict {
             Verdict::Passed => Conclusion::Success,
-            // "Not run" is never a kind of passing, and `neutral` lets a pull request through.
+            // "Not run" never counts as passed, and `neutral` would let a pull request be merged.
             Verdict::Failed | Verdict::NotRun => Conclusion::Failure,
         },
         title: &publication.title,
         summary: &publication.body,
         annotations: &publication.annotations,
     };
-    let concluded = match begun {
+    let concluded = match started_run {
         Ok(id) => check_run::conclude(client, id, &ending).await,
         Err(error) => Err(error),
     };

@@ -1,4 +1,4 @@
-//! Publishing at the fake GitHub: what is shown, and what takes its place.
+//! Publishing, tested with the fake GitHub: what is shown, and the alternatives after a refusal.
 
 use super::*;
 use crate::github::check_run::annotation::Level;
@@ -49,9 +49,9 @@ fn steps(degraded: &[Degraded]) -> Vec<PublishStep> {
 async fn a_result_is_shown_as_comment_and_check_run() {
     let fake = Fake::start();
     let (client, _) = client(&fake);
-    let begun = begin(&announcement(), &client).await;
-    assert!(begun.check_run.is_some() && begun.degraded.is_empty());
-    let publication = Publication { check_run: begun.check_run, ..publication() };
+    let started = begin(&announcement(), &client).await;
+    assert!(started.check_run.is_some() && started.degraded.is_empty());
+    let publication = Publication { check_run: started.check_run, ..publication() };
     let published = publish(&publication, &client).await;
     assert_eq!(published.comment, Some(Outcome::Created));
     assert!(published.comment_url.unwrap().contains("/pull/7#issuecomment-"));
@@ -66,7 +66,7 @@ async fn a_result_is_shown_as_comment_and_check_run() {
 }
 
 #[tokio::test]
-async fn the_check_run_says_what_the_verdict_says() {
+async fn the_conclusion_follows_from_the_verdict() {
     for (verdict, conclusion) in
         [(Verdict::Passed, "success"), (Verdict::Failed, "failure"), (Verdict::NotRun, "failure")]
     {
@@ -78,7 +78,7 @@ async fn the_check_run_says_what_the_verdict_says() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_one_line_and_the_other_step_goes_on() {
+async fn each_refusal_is_one_line_and_the_other_step_continues() {
     for name in ["integration", "person", "saml", "not found", "conflict", "bad credentials"] {
         let fake = Fake::start();
         fake.fail(Fault::new("GET", "comments", refusal(name)).always());
@@ -103,7 +103,7 @@ async fn each_refusal_is_one_line_and_the_other_step_goes_on() {
 }
 
 #[tokio::test]
-async fn a_comment_that_is_too_long_is_a_line_too() {
+async fn a_comment_that_is_too_long_is_reported_in_a_line() {
     let fake = Fake::start();
     let (client, _) = client(&fake);
     let body = "x".repeat(70_000);
@@ -115,7 +115,7 @@ async fn a_comment_that_is_too_long_is_a_line_too() {
 }
 
 #[tokio::test]
-async fn a_github_that_does_not_answer_costs_a_minute_and_a_half_at_most() {
+async fn an_unresponsive_github_costs_90_seconds_at_most() {
     for fault in [
         Fault::new("", "", refusal("server error")),
         Fault::hang("", ""),
@@ -125,10 +125,10 @@ async fn a_github_that_does_not_answer_costs_a_minute_and_a_half_at_most() {
         let fake = Fake::start();
         fake.fail(fault.clone().of_any_method().always());
         let (client, clock) = hasty_client(&fake);
-        let begun = begin(&announcement(), &client).await;
+        let started = begin(&announcement(), &client).await;
         let published = publish(&publication(), &client).await;
         assert!(clock.slept() <= crate::github::retry::CAP, "{fault:?}: {:?}", clock.slept());
-        assert_eq!(steps(&begun.degraded), [PublishStep::CheckRun], "{fault:?}");
+        assert_eq!(steps(&started.degraded), [PublishStep::CheckRun], "{fault:?}");
         assert_eq!(
             steps(&published.degraded),
             [PublishStep::Comment, PublishStep::CheckRun],
@@ -139,7 +139,7 @@ async fn a_github_that_does_not_answer_costs_a_minute_and_a_half_at_most() {
 }
 
 #[tokio::test]
-async fn the_check_run_is_made_where_it_can_be_expected() {
+async fn the_check_run_is_created_if_the_permission_is_expected() {
     for (check, token_can_write, made) in [
         (CheckRunMode::Auto, true, 1),
         (CheckRunMode::Auto, false, 0),
@@ -148,9 +148,9 @@ async fn the_check_run_is_made_where_it_can_be_expected() {
     ] {
         let fake = Fake::start();
         let (client, _) = client(&fake);
-        let begun =
+        let started =
             begin(&Announcement { check, token_can_write, ..announcement() }, &client).await;
-        let check_run = begun.check_run;
+        let check_run = started.check_run;
         let publication = Publication { check, token_can_write, check_run, ..publication() };
         let published = publish(&publication, &client).await;
         assert_eq!(fake.check_runs().len(), made, "{check} {token_can_write}");
@@ -160,7 +160,7 @@ async fn the_check_run_is_made_where_it_can_be_expected() {
 }
 
 #[tokio::test]
-async fn a_forks_comment_is_tried_and_its_refusal_expected() {
+async fn a_forks_comment_is_attempted_and_its_refusal_expected() {
     let fake = Fake::start();
     let refused = Fault::new("POST", "comments", refusal("integration"))
         .header("x-accepted-github-permissions", "issues=write; pull_requests=write");
@@ -176,7 +176,7 @@ async fn a_forks_comment_is_tried_and_its_refusal_expected() {
 }
 
 #[tokio::test]
-async fn comment_when_decides_about_the_first_comment() {
+async fn comment_when_applies_to_the_first_comment() {
     use CommentWhen::{Always, Changes, Failure};
     for (comment_when, verdict, has_changes, expected) in [
         (Always, Verdict::Passed, false, 1),
@@ -197,7 +197,7 @@ async fn comment_when_decides_about_the_first_comment() {
 }
 
 #[tokio::test]
-async fn a_push_without_a_pull_request_has_a_check_run_alone() {
+async fn a_push_without_a_pull_request_has_only_a_check_run() {
     let fake = Fake::start();
     let (client, _) = client(&fake);
     let published = publish(&Publication { pull_request: None, ..publication() }, &client).await;

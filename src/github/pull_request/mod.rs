@@ -1,4 +1,4 @@
-//! Which pull request a commit belongs to, where the event's payload does not say so.
+//! Finds the pull request of a commit if the event's payload does not contain it.
 
 #[cfg(test)]
 mod tests;
@@ -6,17 +6,17 @@ mod tests;
 use super::client::{GithubClient, PullResponse};
 use super::error::GithubError;
 
-/// The answer.
+/// The result of the search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FoundPullRequest {
     One(Box<PullResponse>),
-    /// None that is open, goes into this repository, and has the commit as its head.
+    /// None that is open, targets this repository, and has the commit as its head.
     None,
-    /// Several branches stand at the commit; their numbers.
+    /// Several branches point to the commit; the numbers of their pull requests.
     Several(Vec<u64>),
 }
 
-/// Why a pull request is not the one that a report is about.
+/// Why a report does not belong to a pull request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Mismatch {
     #[error(transparent)]
@@ -30,7 +30,7 @@ pub(crate) enum Mismatch {
     OtherRepository { number: u64, repository: String },
 }
 
-/// After a `push`. A commit of the base branch belongs to merged pull requests, too: those are none of ours.
+/// After a `push`. A commit of the base branch also belongs to merged pull requests, which are ignored.
 pub(crate) async fn of_commit(
     client: &GithubClient,
     head_sha: &str,
@@ -39,8 +39,8 @@ pub(crate) async fn of_commit(
     Ok(choose(client, head_sha, pulls))
 }
 
-/// Of a `workflow_run`, whose payload names no pull request if its head is in a fork
-/// (github.com/actions/runner/issues/3444); nor does GitHub connect the commits of forks with pull requests in each case.
+/// Of a `workflow_run`, whose payload contains no pull request if its head is in a fork
+/// (github.com/actions/runner/issues/3444); GitHub does not always associate commits of forks with pull requests either.
 pub(crate) async fn of_workflow_run(
     client: &GithubClient,
     head_sha: &str,
@@ -54,7 +54,7 @@ pub(crate) async fn of_workflow_run(
     }
 }
 
-/// Named by a person (`issue_comment`, `workflow_dispatch`) or by the payload.
+/// Named by a user (`issue_comment`, `workflow_dispatch`) or by the payload.
 pub(crate) async fn by_number(
     client: &GithubClient,
     number: u64,
@@ -62,8 +62,8 @@ pub(crate) async fn by_number(
     client.pulls().get(number).await
 }
 
-/// A report that comes from elsewhere may be shown on a pull request only if that still stands at the report's commit. The
-/// commit must be the event's, not the report's own word.
+/// A report from another job may be shown on a pull request only if the report's commit is still its head. The commit must be
+/// the event's, not the one in the report.
 pub(crate) async fn at_head(
     client: &GithubClient,
     number: u64,

@@ -1,4 +1,4 @@
-//! Which pull request it is, at the fake GitHub.
+//! The search for a pull request, tested with the fake GitHub.
 
 use serde_json::{Value, json};
 
@@ -38,13 +38,13 @@ async fn a_push_belongs_to_the_open_pull_request_with_this_head() {
 }
 
 #[tokio::test]
-async fn the_commit_of_a_fork_is_looked_for_among_the_open_ones() {
+async fn the_commit_of_a_fork_is_searched_in_open_pull_requests() {
     let fake = Fake::start();
     for number in 1..=130 {
         fake.pull_request(number, OTHER);
     }
     fake.fork_pull_request(131, HEAD);
-    // GitHub does not connect it with its commit.
+    // GitHub does not associate it with its commit.
     change(&fake, 131, |pull| pull["connected"] = json!(false));
     let (client, _) = client(&fake);
     assert_eq!(of_commit(&client, HEAD).await.unwrap(), FoundPullRequest::None);
@@ -53,7 +53,7 @@ async fn the_commit_of_a_fork_is_looked_for_among_the_open_ones() {
 }
 
 #[tokio::test]
-async fn a_head_repository_that_is_gone_is_no_hindrance() {
+async fn a_deleted_head_repository_is_accepted() {
     let fake = Fake::start();
     fake.pull_request(7, HEAD);
     let (client, _) = client(&fake);
@@ -64,7 +64,7 @@ async fn a_head_repository_that_is_gone_is_no_hindrance() {
 }
 
 #[tokio::test]
-async fn a_report_is_shown_at_its_own_head_alone() {
+async fn a_report_is_shown_only_if_its_commit_is_the_head() {
     let fake = Fake::start();
     fake.pull_request(7, HEAD);
     fake.pull_request(8, OTHER);

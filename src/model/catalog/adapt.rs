@@ -1,18 +1,20 @@
-//! One tenant's items in the words of another one: what differs in nothing but the tenants' own names is made equal.
+//! Rewrites one tenant's items with the names of another tenant, so that items that differ only in the tenants' own names
+//! become equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::item::{Item, ItemKind, SEPARATOR};
 use super::own_name::{same_but_for_names, without_own_name};
 
-/// A tenant's items, and the name that is its own.
+/// A tenant's items, and the tenant's own name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NamedItems<'c> {
     pub(super) items: &'c [Item],
     pub(super) own: &'c str,
 }
 
-/// `ours`, with the names and properties of `theirs` where these say the same of the other tenant. Sorted.
+/// Returns `ours`, sorted. Names and properties that differ from `theirs` only in the tenant's own name are replaced by those
+/// of `theirs`.
 pub(super) fn in_the_words_of(ours: NamedItems<'_>, theirs: NamedItems<'_>) -> Vec<Item> {
     let own_keys: BTreeSet<_> = ours.items.iter().map(key).collect();
     let by_key: BTreeMap<_, &Item> = theirs.items.iter().map(|item| (key(item), item)).collect();
@@ -44,7 +46,8 @@ pub(super) fn in_the_words_of(ours: NamedItems<'_>, theirs: NamedItems<'_>) -> V
     items
 }
 
-/// One whose name holds the tenant's own name, and the same word as data. The few that are left are looked through.
+/// For items whose name contains the tenant's own name, and the same word as data. There are few, so a linear search is
+/// sufficient.
 fn by_search<'i>(
     item: &Item,
     own: &str,

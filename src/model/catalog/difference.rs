@@ -1,19 +1,19 @@
-//! What differs between two catalogs, so that a person can read it.
+//! The differences between two catalogs, in words.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::item::{Item, ItemKind};
 
-/// Values are shown up to about this many characters.
+/// Values are cut to about this many characters.
 const SHOWN: usize = 160;
 
 type ItemKey<'i> = (&'i str, ItemKind, &'i str);
 
-/// One thing that is not as expected.
+/// One difference from the expected catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// Empty where the catalogs are those of one schema each.
+    /// Empty if each catalog is that of a single schema.
     pub(crate) schema: String,
     pub(crate) kind: ItemKind,
     pub(crate) name: String,
@@ -21,12 +21,12 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// As a change from what was expected, in words: `function public.f() was created`.
+    /// The difference as a change of the expected catalog: `function public.f() was created`.
     pub(crate) fn as_change(&self) -> String {
         let object = self.object();
         match &self.change {
             CatalogChange::Missing => format!("{object} was dropped"),
-            CatalogChange::Besides => format!("{object} was created"),
+            CatalogChange::Unexpected => format!("{object} was created"),
             CatalogChange::Property { name, is, expected } => {
                 let (is, before) = shown_values(is.as_deref(), expected.as_deref());
                 format!("{object}: {name} was {before}, and is {is}")
@@ -44,10 +44,10 @@ impl Difference {
         }
     }
 
-    /// The names by which a script speaks of the object, without quotes: its own, and before it that of the relation
-    /// that it is a part of.
+    /// The names by which a script can refer to the object, without quotes: its own name, and the name of the relation before
+    /// it.
     pub(crate) fn spoken_names(&self) -> Vec<String> {
-        // Behind a parenthesis are the types of a function's arguments; they are written in more ways than one.
+        // The types of a function's arguments follow the parenthesis. They have several spellings, so they are ignored.
         let name = outside_of_quotes(&self.name, '(').next().unwrap_or_default();
         let parts = outside_of_quotes(name, '.').map(|part| {
             let inner = part.strip_prefix('"').and_then(|part| part.strip_suffix('"'));
@@ -57,7 +57,7 @@ impl Difference {
     }
 }
 
-/// The parts of a name between separators that no quotes hold.
+/// The parts of a name between separators outside of quotes.
 fn outside_of_quotes(name: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     name.split(move |c| {
@@ -66,14 +66,14 @@ fn outside_of_quotes(name: &str, separator: char) -> impl Iterator<Item = &str> 
     })
 }
 
-/// How it is not as expected.
+/// The kind of a difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CatalogChange {
-    /// Expected, and not there.
+    /// Expected, but absent.
     Missing,
-    /// There, and not expected.
-    Besides,
-    /// One of its properties; `None` where it has no such.
+    /// Present, but not expected.
+    Unexpected,
+    /// A property differs; `None` if the object has no such property.
     Property { name: String, is: Option<String>, expected: Option<String> },
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Difference {
         f.write_str(&self.object())?;
         match &self.change {
             CatalogChange::Missing => f.write_str(" is missing"),
-            CatalogChange::Besides => f.write_str(" exists, and is not expected"),
+            CatalogChange::Unexpected => f.write_str(" exists, and is not expected"),
             CatalogChange::Property { name, is, expected } => {
                 let (is, expected) = shown_values(is.as_deref(), expected.as_deref());
                 write!(f, ": {name} is {is}, expected {expected}")
@@ -91,7 +91,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Two values, each where it begins to differ from the other.
+/// Cuts two values so that both show the first character that differs.
 fn shown_values(one: Option<&str>, two: Option<&str>) -> (String, String) {
     let from = common_start(one, two);
     let shown = |value: Option<&str>| match value {
@@ -101,13 +101,13 @@ fn shown_values(one: Option<&str>, two: Option<&str>) -> (String, String) {
     (shown(one), shown(two))
 }
 
-/// How many characters two values begin with in common.
+/// The number of characters of the common prefix.
 fn common_start(one: Option<&str>, two: Option<&str>) -> usize {
     let (Some(one), Some(two)) = (one, two) else { return 0 };
     one.chars().zip(two.chars()).take_while(|(one, two)| one == two).count()
 }
 
-/// The part of a long value that shows the character at `from`, on one line.
+/// The part of a long value around the character at `from`, on one line.
 fn window(value: &str, from: usize) -> String {
     const BEFORE: usize = 40;
     let length = value.chars().count();
@@ -119,14 +119,14 @@ fn window(value: &str, from: usize) -> String {
     format!("{before}{words}{after}")
 }
 
-/// Both sorted.
+/// Both lists have to be sorted.
 pub(super) fn between(items: &[Item], expected: &[Item]) -> Vec<Difference> {
     let (ours, theirs) = (by_key(items), by_key(expected));
     let moved = moved_columns(&ours, &theirs);
     let keys: BTreeSet<&ItemKey<'_>> = ours.keys().chain(theirs.keys()).collect();
     let mut differences = Vec::new();
     for key in keys {
-        let told = |change| Difference {
+        let described = |change| Difference {
             schema: key.0.to_owned(),
             kind: key.1,
             name: key.2.to_owned(),
@@ -140,13 +140,13 @@ pub(super) fn between(items: &[Item], expected: &[Item]) -> Vec<Difference> {
                         && !moved.contains(&(key.0, relation_of(key.2)))
                 };
                 differences
-                    .extend(changes.into_iter().filter(|change| !is_noise(change)).map(told));
+                    .extend(changes.into_iter().filter(|change| !is_noise(change)).map(described));
             }
             (Some(_), None) if !goes_with_relation(key, &theirs) => {
-                differences.push(told(CatalogChange::Besides));
+                differences.push(described(CatalogChange::Unexpected));
             }
             (None, Some(_)) if !goes_with_relation(key, &ours) => {
-                differences.push(told(CatalogChange::Missing));
+                differences.push(described(CatalogChange::Missing));
             }
             _ => {}
         }
@@ -173,7 +173,7 @@ fn properties(item: &Item, expected: &Item) -> Vec<CatalogChange> {
     changed.map(change).collect()
 }
 
-/// A column of a table that is not there at all needs no line of its own.
+/// A column of a missing table is not listed separately.
 fn goes_with_relation(key: &ItemKey<'_>, other: &BTreeMap<ItemKey<'_>, &Item>) -> bool {
     const RELATIONS: [ItemKind; 7] = [
         ItemKind::Table,
@@ -188,7 +188,7 @@ fn goes_with_relation(key: &ItemKey<'_>, other: &BTreeMap<ItemKey<'_>, &Item>) -
         && !RELATIONS.iter().any(|kind| other.contains_key(&(key.0, *kind, relation_of(key.2))))
 }
 
-/// `users` of `users.email`, quotes and dots in them heeded.
+/// `users` of `users.email`; respects quotes.
 fn relation_of(name: &str) -> &str {
     let mut quoted = false;
     for (at, c) in name.char_indices() {
@@ -201,8 +201,8 @@ fn relation_of(name: &str) -> &str {
     name
 }
 
-/// The relations in which the columns that both have stand in another order. Elsewhere a position says only that there is
-/// a column more, or one less.
+/// The relations whose common columns have another order. In other relations, a changed position only means that columns were
+/// added or removed before it.
 fn moved_columns<'i>(
     ours: &BTreeMap<ItemKey<'i>, &'i Item>,
     theirs: &BTreeMap<ItemKey<'i>, &'i Item>,
@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    fn told(is: Vec<Item>, expected: Vec<Item>) -> Vec<String> {
+    fn described(is: Vec<Item>, expected: Vec<Item>) -> Vec<String> {
         let (is, expected) = (Catalog::new(is), Catalog::new(expected));
         let differences = is.differences(&expected);
         assert_eq!(differences.is_empty(), is.fingerprint() == expected.fingerprint());
@@ -258,14 +258,17 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_missing_is_one_line() {
-        assert_eq!(told(vec![], table(&["x", "y"])), ["table \"a.b\" is missing"]);
-        assert_eq!(told(table(&["x", "y"]), vec![]), ["table \"a.b\" exists, and is not expected"]);
-        assert_eq!(told(table(&["x"]), table(&["x"])), [""; 0]);
+    fn a_missing_table_is_one_difference() {
+        assert_eq!(described(vec![], table(&["x", "y"])), ["table \"a.b\" is missing"]);
+        assert_eq!(
+            described(table(&["x", "y"]), vec![]),
+            ["table \"a.b\" exists, and is not expected"]
+        );
+        assert_eq!(described(table(&["x"]), table(&["x"])), [""; 0]);
     }
 
     #[test]
-    fn an_object_is_spoken_of_by_its_own_name() {
+    fn scripts_refer_to_an_object_by_its_name_or_its_relation() {
         let names = |name: &str| {
             let difference = Difference {
                 schema: String::new(),
@@ -282,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn a_column_more_moves_no_other_one() {
+    fn an_added_column_does_not_move_the_others() {
         assert_eq!(
-            told(table(&["x", "z"]), table(&["x", "y", "z"])),
+            described(table(&["x", "z"]), table(&["x", "y", "z"])),
             ["column \"a.b\".y is missing"]
         );
         assert_eq!(
-            told(table(&["y", "x"]), table(&["x", "y"])),
+            described(table(&["y", "x"]), table(&["x", "y"])),
             [
                 "column \"a.b\".x: position is `2`, expected `1`",
                 "column \"a.b\".y: position is `1`, expected `2`",
@@ -297,14 +300,16 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_shown_where_it_differs() {
+    fn a_long_value_is_cut_around_its_difference() {
         let value = |end: &str| {
             vec![item(ItemKind::View, "v", &format!("definition={}{end}", "SELECT 1, ".repeat(50)))]
         };
-        let lines = told(value("2"), value("3"));
+        let lines = described(value("2"), value("3"));
         assert_eq!(lines.len(), 1);
         assert!(lines[0].ends_with("1, 3`") && lines[0].len() < 200, "{lines:?}");
         let unset = vec![item(ItemKind::View, "v", "owner=me")];
-        assert!(told(unset, value("3"))[0].contains("definition is not set, expected `SELECT"));
+        assert!(
+            described(unset, value("3"))[0].contains("definition is not set, expected `SELECT")
+        );
     }
 }

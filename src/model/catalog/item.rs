@@ -1,10 +1,10 @@
-//! One thing in a catalog, and its properties.
+//! One catalog object and its properties.
 
-/// Between the parts of an item's text: ASCII's "unit separator", which no name and no code is likely to hold. If one does,
-/// the fingerprint is still right, and only a difference is less well told.
+/// Separates the parts of an item's text: the ASCII unit separator, which names and code are unlikely to contain. If they do,
+/// the fingerprint is still correct, and only the description of a difference is less readable.
 pub(crate) const SEPARATOR: char = '\u{1f}';
 
-/// The kinds of things that are read. Their words are those of the queries in `postgres/catalog/kinds`.
+/// The kinds of objects that are read. The names are those in the queries of `catalog/kinds`.
 #[derive(
     Debug,
     Clone,
@@ -42,7 +42,7 @@ pub(crate) enum ItemKind {
     View,
     #[strum(serialize = "materialized view")]
     MaterializedView,
-    /// Of whatever has columns: composite types, too.
+    /// Of every relation with columns, composite types included.
     Column,
     Constraint,
     Index,
@@ -62,27 +62,27 @@ pub(crate) enum ItemKind {
 }
 
 impl ItemKind {
-    /// Named by the relation that it belongs to, and itself: `users.email`.
+    /// Whether its name begins with that of its relation: `users.email`.
     pub(super) fn is_part(self) -> bool {
         matches!(self, Self::Column | Self::Constraint | Self::Trigger | Self::Rule | Self::Policy)
     }
 }
 
-/// One thing: a table, a column, a grant's object.
+/// One object: a table, a column, the object of a grant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Item {
-    /// Empty where the catalog is that of one schema, whatever its name.
+    /// Empty if the catalog is that of a single schema.
     pub(crate) schema: String,
     pub(crate) kind: ItemKind,
-    /// Quoted where SQL needs it, without the schema: `users`, `users.email`, `f(integer)`.
+    /// Quoted where SQL requires it, without the schema: `users`, `users.email`, `f(integer)`.
     pub(crate) name: String,
-    /// Properties that PostgreSQL renders, in which references to objects follow a rename.
+    /// Properties rendered by PostgreSQL, in which references to objects follow a rename.
     pub(crate) code: Option<String>,
-    /// Properties that are text to it: bodies of functions, comments.
+    /// Properties that PostgreSQL stores as text: function bodies, comments.
     pub(crate) text: Option<String>,
 }
 
-/// `type` and `integer`, for one.
+/// A name and a value, such as `type` and `integer`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Property {
     pub(crate) name: String,
@@ -90,7 +90,7 @@ pub(crate) struct Property {
 }
 
 impl Item {
-    /// What of it is hashed, in the order in which the queries concatenate it.
+    /// The input of the item's hash, in the order in which the queries concatenate it.
     pub(super) fn hashed(&self) -> String {
         let mut line = format!("{}{SEPARATOR}{}", self.kind, self.name);
         for part in [&self.code, &self.text].into_iter().flatten() {
@@ -100,7 +100,7 @@ impl Item {
         line
     }
 
-    /// For people and for comparing: what the parts of its text say.
+    /// The parsed properties, for comparisons and messages.
     pub(crate) fn properties(&self) -> Vec<Property> {
         let mut properties: Vec<Property> = Vec::new();
         let parts = [&self.code, &self.text].into_iter().flatten();
@@ -109,7 +109,7 @@ impl Item {
                 (Some((name, value)), _) if is_property_name(name) => {
                     properties.push(Property { name: name.to_owned(), value: value.to_owned() });
                 }
-                // A separator in the value before.
+                // The previous value contained a separator.
                 (_, Some(last)) => {
                     last.value.push(SEPARATOR);
                     last.value.push_str(part);
@@ -138,14 +138,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_read_as_they_are_written() {
+    fn kinds_round_trip_as_text() {
         for kind in ItemKind::iter() {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
     }
 
     #[test]
-    fn a_separator_in_a_value_stays_there() {
+    fn a_separator_in_a_value_is_kept() {
         let item = Item {
             schema: String::new(),
             kind: ItemKind::Function,

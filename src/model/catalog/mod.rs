@@ -1,5 +1,5 @@
-//! What a schema (or a whole database) holds, said in a way in which two can be compared: PostgreSQL leaves the schema's own
-//! name out of what it renders, and where texts hold it, it counts as the tenant's.
+//! The contents of a schema (or a whole database) in a comparable form: PostgreSQL omits the schema's own name from what it
+//! renders, and texts that contain the name are compared as the tenant's own.
 
 mod adapt;
 mod difference;
@@ -11,12 +11,12 @@ pub(crate) use difference::Difference;
 pub(crate) use fingerprint::{Digests, Fingerprint};
 pub(crate) use item::{Item, ItemKind, SEPARATOR};
 
-/// Everything that one schema holds, or all schemas of one database.
+/// All objects of one schema, or of all schemas of one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Catalog {
-    /// In the order of schema, kind and name; no two have all three in common.
+    /// Sorted by schema, kind and name, which identify an item.
     items: Vec<Item>,
-    /// The name of the schema or database; empty where the catalog is not one tenant's.
+    /// The name of the tenant's schema or database; empty if the catalog is not that of one tenant.
     own_name: String,
 }
 
@@ -26,13 +26,13 @@ impl Catalog {
         Self { items, own_name: String::new() }
     }
 
-    /// The same, as that of a tenant whose schema (or database) is called so.
+    /// The same catalog with the name of the tenant's schema (or database).
     pub(crate) fn named(self, own_name: &str) -> Self {
         Self { own_name: own_name.to_owned(), ..self }
     }
 
-    /// A fingerprint that is equal for two tenants that differ in their own names alone, wherever texts hold these: for
-    /// most of them. Two that differ by it may still have no differences (a tenant that is called like a word of the data).
+    /// A fingerprint that ignores the tenants' own names in texts, for most tenants. Two catalogs with different values may
+    /// still have no differences, for example if a tenant's name equals a word of the data.
     pub(crate) fn nameless_fingerprint(&self) -> Fingerprint {
         let text = |text: &Option<String>| {
             text.as_ref().map(|text| own_name::without_own_name(text, &self.own_name).into_owned())
@@ -52,7 +52,7 @@ impl Catalog {
         &self.items
     }
 
-    /// The same as the server computes without sending the items.
+    /// The same value that the server computes without sending the items.
     #[cfg_attr(not(test), expect(dead_code, reason = "checks are to be built on it"))]
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.digests().fingerprint()
@@ -68,8 +68,8 @@ impl Catalog {
         digests
     }
 
-    /// What one has to know to tell `self` from `expected`, item by item. Empty if the fingerprints are equal, and if the
-    /// two differ in nothing but their own names.
+    /// The differences of `self` from `expected`, item by item. Empty if the fingerprints are equal, or if the catalogs differ
+    /// only in their own names.
     pub(crate) fn differences(&self, expected: &Self) -> Vec<Difference> {
         let named = |catalog: &'_ Self| -> bool { !catalog.own_name.is_empty() };
         if self.own_name == expected.own_name || !named(self) || !named(expected) {
@@ -81,8 +81,8 @@ impl Catalog {
     }
 }
 
-/// Tables to leave out, with all that comes with them (columns, indexes, triggers, sequences of their own): ledgers, which
-/// differ by tool and not by what was migrated.
+/// Tables to omit, with their columns, indexes, triggers and owned sequences: ledgers, which depend on the tool and not on the
+/// migrations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LeaveOut {
     tables: Vec<(String, String)>,
@@ -94,7 +94,7 @@ impl LeaveOut {
         Self::default()
     }
 
-    /// Tables by schema and name. One that is not there does no harm.
+    /// Tables by schema and name. Absent tables are ignored.
     pub(crate) fn tables<S: Into<String>>(tables: impl IntoIterator<Item = (S, S)>) -> Self {
         let both = |(schema, table): (S, S)| (schema.into(), table.into());
         Self { tables: tables.into_iter().map(both).collect() }

@@ -1,20 +1,20 @@
-//! The name of a tenant's schema (or database) in texts that PostgreSQL does not render: bodies of functions, comments,
-//! arguments, data in defaults, and names that were put together from it.
+//! The name of a tenant's schema (or database) in texts that PostgreSQL does not render: function bodies, comments, arguments,
+//! data in defaults, and names derived from it.
 //!
-//! Whether such a text means the schema, or is data that happens to be the same, cannot be told from one tenant. Of two it
-//! can: where both have their own name in the same place, each stands for the tenant; where both have the same text, it is
-//! the same, also with a name in it; anything else is a difference.
+//! One tenant is not sufficient to decide whether such a text means the schema or is equal by chance. Two tenants are: if both
+//! have their own name at the same position, the name means the tenant; if both have the same text, it is equal, even if it
+//! contains a name; everything else is a difference.
 //!
-//! Whether an identifier has quotes follows from the name that is in it (`acme_idx`, `"we ird_idx"`), so double quotes take
-//! no part in this. What they hold does. A name with a backslash is not known in a string: PostgreSQL writes it there as
-//! `E'…'`, with each backslash twice.
+//! Whether an identifier has quotes depends on the name in it (`acme_idx`, `"we ird_idx"`), so double quotes are ignored, but
+//! not their contents. A name with a backslash is not recognised in a string: PostgreSQL writes it there as `E'…'`, with each
+//! backslash doubled.
 
 use std::borrow::Cow;
 
-/// Stands for the own name.
+/// Placeholder for the own name.
 const OWN_NAME: &str = "{schema}";
 
-/// `text` with one word in the place of each own name: equal for most texts that differ in nothing but that.
+/// `text` with a placeholder for each own name: equal for most texts that differ only in the name.
 pub(super) fn without_own_name<'t>(text: &'t str, own: &str) -> Cow<'t, str> {
     let (forms, bare) = (forms(own), without_quotes(text));
     if !forms.iter().any(|form| bare.contains(form.as_str())) {
@@ -35,7 +35,7 @@ pub(super) fn without_own_name<'t>(text: &'t str, own: &str) -> Cow<'t, str> {
     Cow::Owned(made)
 }
 
-/// The two texts say the same, if each means its own tenant where both have their own names.
+/// Whether the two texts are equal if positions at which both have their own names are ignored.
 pub(super) fn same_but_for_names(left: (&str, &str), right: (&str, &str)) -> bool {
     let ((left, left_own), (right, right_own)) = (left, right);
     if left == right {
@@ -62,7 +62,7 @@ pub(super) fn same_but_for_names(left: (&str, &str), right: (&str, &str)) -> boo
     }
 }
 
-/// How the name can be written, the longest first: within a string, and as it is.
+/// The spellings of the name, the longest first: escaped as in a string, and literal.
 fn forms(own: &str) -> Vec<String> {
     let own = without_quotes(own).into_owned();
     if own.is_empty() {
@@ -77,8 +77,8 @@ fn without_quotes(text: &str) -> Cow<'_, str> {
     if text.contains('"') { text.replace('"', "").into() } else { text.into() }
 }
 
-/// The bytes of the own name at byte `at`, where it is no part of a longer word. An underscore bounds words: names are put
-/// together with it.
+/// The length in bytes of the own name at byte `at`, if it is not part of a longer word. An underscore bounds words, because
+/// names are combined with it.
 fn own_name_at(text: &str, at: usize, forms: &[String]) -> Option<usize> {
     let goes_on = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     if forms.is_empty() || goes_on(text[..at].chars().next_back()) {
@@ -115,22 +115,22 @@ mod tests {
     }
 
     #[test]
-    fn where_both_have_their_own_name_it_stands_for_the_tenant() {
+    fn own_names_at_the_same_position_are_equal() {
         let same = |one: &str, two: &str| same_but_for_names((one, "acme"), (two, "beta"));
         assert!(same("acme.t", "beta.t"));
         assert!(same("\"acme\".t", "beta.t"));
         assert!(same("acme", "acme"), "the same data");
         assert!(same("beta", "beta"), "the same data");
         assert!(!same("beta.t", "beta.u"));
-        assert!(!same("beta.t", "acme.t"), "each reads the other's");
+        assert!(!same("beta.t", "acme.t"), "each contains the other's name");
         assert!(!same("acme.t", "gamma.t"));
         assert!(!same("acme", "x"));
         assert!(!same("acme.t acme.u", "beta.t"));
     }
 
-    /// A tenant that is called like a word of SQL, or of the data.
+    /// A tenant whose name equals a word of SQL, or of the data.
     #[test]
-    fn a_name_that_is_data_for_all_is_no_difference() {
+    fn equal_data_that_contains_a_name_is_no_difference() {
         let same = |one: &str, two: &str| same_but_for_names((one, "users"), (two, "acme"));
         assert!(same("SELECT users.id FROM users.users", "SELECT users.id FROM acme.users"));
         assert!(!same("SELECT users.id FROM users.users", "SELECT acme.id FROM acme.people"));
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_template_is_the_same_for_any_two_names(
+        fn texts_of_one_template_are_equal_for_any_two_names(
             one in "[a-zé_$][a-zé\"'_$. ]{0,7}",
             two in "[a-zé_$][a-zé\"'_$. ]{0,7}",
             parts in proptest::collection::vec(0..5_usize, 0..8),
@@ -156,7 +156,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_is_the_same_as_itself(text in "(?s).{0,40}", one in ".{0,5}", two in ".{0,5}") {
+        fn a_text_equals_itself(text in "(?s).{0,40}", one in ".{0,5}", two in ".{0,5}") {
             prop_assert!(same_but_for_names((&text, &one), (&text, &two)));
         }
     }

@@ -86,7 +86,7 @@ pub(crate) enum PlanError {
 
 impl PlanError {
     /// A file of a directory would run in the wrong direction.
-    pub(crate) fn is_about_direction(&self) -> bool {
+    pub(crate) fn is_direction_error(&self) -> bool {
         matches!(self, Self::Format { source: FormatError::Direction { .. }, .. })
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::formats::{Fragment, QueryBatch, rolls_back_whole};
+use crate::formats::{Fragment, QueryBatch, rolls_back_completely};
 use crate::sql::{Certainty, Effects, ObjectPlaces, effects};
 
 /// A database on our server, and who may work in it.
@@ -137,5 +137,5 @@ fn rolls_back(messages: &[QueryBatch]) -> bool {
         message.fragments().iter().any(|fragment| matches!(fragment, Fragment::Script(_)))
     };
     let mut scripts = (0..messages.len()).filter(|index| has_script(&messages[*index]));
-    scripts.all(|index| rolls_back_whole(messages, index))
+    scripts.all(|index| rolls_back_completely(messages, index))
 }

@@ -137,7 +137,7 @@ async fn run_step(
             if let Some(watch) = watch {
                 watch.finish(session, &seen, &context.unit.search_path, &mut step).await;
             }
-            step.recorded = Some(seen.is_applied);
+            step.in_ledger = Some(seen.is_applied);
             if let Some(moved) = seen.moved_search_path(&context.unit.search_path) {
                 step.moved_search_path = Some(moved);
                 step.moved_at = search_path_command(&batch.messages);

@@ -16,14 +16,14 @@ pub(super) fn note_unapplied(
     let UnitContext { track, unit, .. } = context;
     let pending = |index: &usize| track.is_pending(&track.head[*index]);
     let stands_in_head = stands_at_a_pending_one(track, rows);
-    let passed_over: Vec<usize> = match stands_in_head {
+    let never_applied: Vec<usize> = match stands_in_head {
         // Its one row says that it has been brought to a migration of this pull request: what lies below counts as
         // applied there, as it does for the tool.
         true => Vec::new(),
-        false => decision.passed_over.iter().copied().filter(pending).collect(),
+        false => decision.never_applied.iter().copied().filter(pending).collect(),
     };
     let is_left = |index: &usize| {
-        pending(index) && !decision.apply.contains(index) && !passed_over.contains(index)
+        pending(index) && !decision.apply.contains(index) && !never_applied.contains(index)
     };
     let left: Vec<usize> = match (&unit.start, &decision.refusal) {
         (StartingState::Sample(_), None) => (0..track.head.len()).filter(is_left).collect(),
@@ -36,7 +36,7 @@ pub(super) fn note_unapplied(
     let already = left.iter().filter(|_| is_told).map(migration).map(applied_before).collect();
     let passed = match track.base.is_empty() {
         true => Vec::new(),
-        false => passed_over.iter().map(migration).map(skipped).collect(),
+        false => never_applied.iter().map(migration).map(skipped).collect(),
     };
     (record.already_applied, record.skipped_migrations) = (already, passed);
 }

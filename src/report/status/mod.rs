@@ -14,7 +14,7 @@ use super::verify::v1::{Failure, Tool, TrackKind};
 
 use super::verify::convert::{ENVIRONMENT, SERVER_LOST};
 pub(crate) use super::verify::convert::{failure_of, track_kind};
-pub(crate) use shapes::odd_ones;
+pub(crate) use shapes::differing_shapes;
 
 /// The value of [`Report::schema`].
 pub(crate) const SCHEMA: &str = "mig-ci.status/1";
@@ -171,7 +171,7 @@ pub(crate) struct Difference {
     pub(crate) left_out: usize,
 }
 
-/// Puts it together; `units` have been judged.
+/// Builds the report; `units` have been compared.
 pub(crate) fn build(
     database: &str,
     history: Vec<Entry>,
@@ -212,8 +212,8 @@ impl Report {
         self.units.iter().any(is_struck)
     }
 
-    /// Whether something is wrong besides.
-    pub(crate) fn is_wrong_besides(&self) -> bool {
+    /// Whether there is another problem.
+    pub(crate) fn has_other_problems(&self) -> bool {
         let counts = Counts { at_head: 0, environment_failed: 0, shape_unknown: 0, ..self.counts };
         let is_unknown =
             |unit: &Unit| unit.agreement == Some(Agreement::Unknown) && !is_struck(unit);

@@ -1,4 +1,5 @@
-//! Tenants by their ledgers and by their shapes: who is like the others, who has drifted, and whose ledger lies.
+//! Compares tenants by their ledgers and by their shapes: finds tenants that have drifted, and those whose ledger does not
+//! match their schema.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,31 +7,31 @@ use std::sync::Arc;
 use super::{Agreement, Standing, Unit, Version};
 use crate::report::verify::v1::TrackKind;
 
-/// A shape that is not as it should be, by indices of units.
+/// A shape that differs from the majority, with the indices of its units.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Odd {
-    /// Those that have it.
+pub(crate) struct DifferingShape {
+    /// The units with this shape.
     pub(crate) units: Vec<usize>,
-    /// One that is as those with the same ledger should be; none where they are so different that none is the rule.
+    /// A unit with the majority shape of the same ledger; `None` if there is no majority.
     pub(crate) rule: Option<usize>,
 }
 
-/// The shape that most with one ledger have, and how many those are.
+/// The majority shape of each ledger, and the number of its units.
 type Rules<'u> = BTreeMap<&'u [String], Rule<'u>>;
 
 #[derive(Debug)]
 struct Rule<'u> {
     shape: Option<&'u str>,
-    /// With the ledger.
+    /// The number of units with the ledger.
     all: usize,
-    /// One that has the shape.
+    /// A unit with the shape.
     example: usize,
 }
 
-/// Says of each tenant whether it is like the others, and gives the shapes that are not, the most frequent first.
-pub(crate) fn odd_ones(units: &mut [Unit]) -> Vec<Odd> {
+/// Sets the agreement of each tenant, and returns the differing shapes, the most frequent first.
+pub(crate) fn differing_shapes(units: &mut [Unit]) -> Vec<DifferingShape> {
     let rules = rules(units);
-    let mut odd: BTreeMap<(&[String], &str), Odd> = BTreeMap::new();
+    let mut odd: BTreeMap<(&[String], &str), DifferingShape> = BTreeMap::new();
     let mut verdicts = Vec::new();
     for (index, unit) in units.iter().enumerate() {
         if !is_known(unit) || unit.agreement.is_some() {
@@ -53,12 +54,12 @@ pub(crate) fn odd_ones(units: &mut [Unit]) -> Vec<Odd> {
         if is_odd {
             let rule = own.shape.map(|_| own.example);
             let entry = odd.entry((&unit.state, shape));
-            entry.or_insert(Odd { units: Vec::new(), rule }).units.push(index);
+            entry.or_insert(DifferingShape { units: Vec::new(), rule }).units.push(index);
         }
         let looks_like = looks_like.filter(|_| agreement != Agreement::Same);
         verdicts.push((index, agreement, looks_like));
     }
-    let mut odd: Vec<Odd> = odd.into_values().collect();
+    let mut odd: Vec<DifferingShape> = odd.into_values().collect();
     odd.sort_by_key(|odd| std::cmp::Reverse(odd.units.len()));
     for (index, agreement, looks_like) in verdicts {
         (units[index].agreement, units[index].looks_like) = (Some(agreement), looks_like);
@@ -88,7 +89,7 @@ fn rule<'u>(shapes: &BTreeMap<&'u str, (usize, usize)>) -> Rule<'u> {
     }
 }
 
-/// Tenants by their ledgers, the furthest first.
+/// Groups tenants by their ledgers, the most migrations first.
 pub(crate) fn versions(units: &[Unit]) -> Vec<Version> {
     let mut found: BTreeMap<_, Vec<&Unit>> = BTreeMap::new();
     for unit in units.iter().filter(|unit| is_known(unit)) {
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_like_the_others_is_found() {
+    fn drifted_tenants_are_found() {
         let mut units = [
             unit("a", &["1", "2"], "two"),
             unit("b", &["1", "2"], "two"),
@@ -151,27 +152,27 @@ mod tests {
             unit("d", &["1"], "one"),
             unit("alone", &[], "none"),
         ];
-        let odd = odd_ones(&mut units);
-        let said: Vec<_> = units.iter().map(|unit| unit.agreement.unwrap()).collect();
+        let odd = differing_shapes(&mut units);
+        let results: Vec<_> = units.iter().map(|unit| unit.agreement.unwrap()).collect();
         use Agreement::{Alone, Drifted, LedgerMismatch, Same};
-        assert_eq!(said, [Same, Same, Drifted, LedgerMismatch, Same, Same, Alone]);
+        assert_eq!(results, [Same, Same, Drifted, LedgerMismatch, Same, Same, Alone]);
         assert_eq!(units[3].looks_like.as_deref(), Some("1"));
         assert_eq!(odd.len(), 2);
-        assert!(odd.contains(&Odd { units: vec![2], rule: Some(0) }), "{odd:?}");
+        assert!(odd.contains(&DifferingShape { units: vec![2], rule: Some(0) }), "{odd:?}");
     }
 
-    /// One of two may be the one that has drifted: nobody knows which.
+    /// One of two may have drifted, and it is unknown which.
     #[test]
-    fn without_a_majority_none_is_the_rule() {
+    fn without_a_majority_there_is_no_expected_shape() {
         let mut units = [unit("a", &["1"], "x"), unit("b", &["1"], "y")];
-        let odd = odd_ones(&mut units);
+        let odd = differing_shapes(&mut units);
         assert!(units.iter().all(|unit| unit.agreement == Some(Agreement::Drifted)));
         assert!(odd.iter().all(|odd| odd.rule.is_none()));
     }
 
-    /// A migration that changes data alone has the shape of the one before.
+    /// A migration that only changes data has the shape of the previous one.
     #[test]
-    fn a_version_may_have_the_shape_of_another() {
+    fn two_versions_may_have_the_same_shape() {
         let mut units = [
             unit("a", &["1"], "x"),
             unit("b", &["1"], "x"),
@@ -179,7 +180,7 @@ mod tests {
             unit("d", &["1", "2"], "x"),
             unit("canary", &["1", "2", "3"], "x"),
         ];
-        assert_eq!(odd_ones(&mut units), []);
+        assert_eq!(differing_shapes(&mut units), []);
         assert_eq!(units[4].agreement, Some(Agreement::Alone));
         assert_eq!(versions(&units)[0].tenants, 2);
     }

@@ -1,4 +1,4 @@
-//! For the person who asks: few targets in a line each, many by groups, and those that something is wrong with by name.
+//! The status for a terminal: one line each for few targets, groups for many, and the names of those with problems.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,11 @@ use super::super::text::{count, grouped, one_line};
 use super::{Agreement, Difference, Report, Standing, Unit, Version};
 use crate::report::verify::v1::TrackKind;
 
-/// Tenants with a line each. More than that nobody reads.
+/// The maximum number of tenants with a line each.
 const LINES: usize = 30;
-/// Names in one line.
+/// The maximum number of names in one line.
 const NAMES: usize = 10;
-/// Characters of a line of ours that holds foreign text.
+/// The maximum length in characters of a line that contains untrusted text.
 const LINE: usize = 1_000;
 
 pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
@@ -99,7 +99,7 @@ fn sign(unit: &Unit) -> char {
 fn standing(unit: &Unit) -> String {
     let at = unit.version.as_deref().map_or_else(|| "nothing".to_owned(), text);
     let why = unit.failure.as_ref().map(|failure| text(&failure.message)).unwrap_or_default();
-    let stands = match unit.standing {
+    let state = match unit.standing {
         Standing::AtHead => format!("at {at}, nothing pending"),
         Standing::Behind => {
             let names: Vec<String> = unit.pending.iter().take(NAMES).map(|one| text(one)).collect();
@@ -114,13 +114,13 @@ fn standing(unit: &Unit) -> String {
     let like = unit.looks_like.as_deref().map(text).unwrap_or_default();
     match unit.agreement {
         Some(Agreement::Drifted) => {
-            format!("{stands}; its schema differs from that of the others with this ledger")
+            format!("{state}; its schema differs from that of the others with this ledger")
         }
         Some(Agreement::LedgerMismatch) => {
-            format!("{stands}; its ledger does not match its schema, which is that of {like}")
+            format!("{state}; its ledger does not match its schema, which is that of {like}")
         }
-        Some(Agreement::Unknown) => format!("{stands}; its schema cannot be read: {why}"),
-        Some(Agreement::Same | Agreement::Alone) | None => stands,
+        Some(Agreement::Unknown) => format!("{state}; its schema cannot be read: {why}"),
+        Some(Agreement::Same | Agreement::Alone) | None => state,
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
             (None, error) => format!("error: {}", error.as_deref().unwrap_or_default()),
         };
         let line = format!("{name:<names$}  {} {target:<targets$}  {address}", report.tenancy);
-        // A name may hold a line end, and is on one line all the same.
+        // A name may contain a line end, and is still shown on one line.
         let _ = writeln!(text, "{}", visible(&line.replace('\n', "␊")));
     }
     text

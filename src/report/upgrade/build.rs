@@ -1,4 +1,4 @@
-//! From what has become of each unit to the report of it.
+//! Builds the report from the results of each unit.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::report::verify::convert::{failure_of, milliseconds, track_kind};
 use crate::report::verify::reproduce::command;
 use crate::report::verify::v1::{Finding, Tool, Verdict};
 
-/// Of a run that had nothing left to do, for the reason that `summary` says.
+/// The report of a run that had nothing to do, for the reason in `summary`.
 pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
     let nothing = Run {
         direction: Direction::Up,
@@ -27,7 +27,7 @@ pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
     Report { summary, ..build(nothing) }
 }
 
-/// Puts it together.
+/// Builds the report.
 pub(crate) fn build(run: Run<'_>) -> Report {
     let mut once = Interner::default();
     let units = run.records.iter().zip(run.units);
@@ -62,7 +62,7 @@ pub(crate) fn build(run: Run<'_>) -> Report {
             command(name, &[unit], &words)
         });
         let finding = finding(each, run.records, again);
-        // What helps a pull request need not help production.
+        // Advice for a pull request may be wrong for production.
         Finding { help: None, ..finding }
     });
     Report {
@@ -91,7 +91,7 @@ fn unit(
 ) -> Unit {
     let database = once.text(&record.database);
     let done = upgraded.versions;
-    // Of a run that is none, or that the environment has ended.
+    // For a dry run, or a run that the environment has ended.
     let is_struck = record.environment_failure().is_some();
     let is_planned = is_struck || matches!(record.end, UnitEnd::Completed);
     let is_left = |step: &&StepRecord| is_planned && !matches!(step.outcome, StepOutcome::Applied);
@@ -114,7 +114,7 @@ fn unit(
             (outcome, None, failure.as_deref().map(failure_of).or(failed_step))
         }
     };
-    let done_nothing = done.is_empty();
+    let is_unchanged = done.is_empty();
     let (applied, undone) = match direction {
         Direction::Up => (done, Versions::default()),
         Direction::Down => (Versions::default(), done),
@@ -126,7 +126,7 @@ fn unit(
         target: record.target.clone(),
         outcome,
         before: upgraded.before,
-        rows_before: upgraded.rows_before.filter(|_| !done_nothing),
+        rows_before: upgraded.rows_before.filter(|_| !is_unchanged),
         after: upgraded.after,
         applied,
         undone,

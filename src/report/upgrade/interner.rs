@@ -1,4 +1,4 @@
-//! What thousands of units have in common is there once: with a copy for each of them that is felt.
+//! Stores common values of thousands of units once; a copy for each unit would use considerable memory.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Versions in an order.
 pub(crate) type Versions = Arc<[Arc<str>]>;
 
-/// Texts, and lists of them, each once.
+/// Texts, and lists of texts, each stored once.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
     texts: BTreeSet<Arc<str>>,

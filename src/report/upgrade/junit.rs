@@ -1,5 +1,5 @@
-//! JUnit XML: a suite for each track of each database, a case for each target. One that was not run is skipped, with its
-//! reason: never passed. What the environment did is an error, and no failure.
+//! JUnit XML: a suite for each track of each database, a case for each target. A target that was not run is skipped, with its
+//! reason: never passed. A failure of the environment is an error, not a failure.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::super::RenderOptions;
 use super::super::text::{clip, one_line, visible};
 use super::{Direction, Outcome, Report, Unit};
 
-/// Characters of one text.
+/// The maximum length of one text in characters.
 const TEXT: usize = 10_000;
 
 pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {

@@ -7,7 +7,7 @@ pub(super) mod junit;
 mod read;
 pub(super) mod terminal;
 
-pub(crate) use read::{AppliedBy, AppliedTo, RemainingUnits, UpgradeReadError, applied, left};
+pub(crate) use read::{AppliedBy, AppliedTo, RemainingUnits, UpgradeReadError, applied, remaining};
 
 use std::sync::Arc;
 use std::time::Duration;

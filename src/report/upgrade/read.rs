@@ -1,4 +1,4 @@
-//! A saved report of an upgrade, and what it has left to do.
+//! Reads a saved report of an upgrade, and its remaining units.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::{Direction, Outcome, Report, SCHEMA};
 use crate::report::verify::read::MOST_BYTES;
 use crate::report::verify::v1::TrackKind;
 
-/// Why a text is no report of an upgrade that this mig-ci can go on from.
+/// Why a text is not a report of an upgrade that this version can continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UpgradeReadError {
     #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
@@ -32,22 +32,22 @@ pub(crate) enum UpgradeReadError {
     SeveralDatabases(String),
 }
 
-/// What a report has left: units that were not brought to where they should be.
+/// The remaining units of a report: those that did not reach their target version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RemainingUnits {
-    /// `None` if the report has no unit at all.
+    /// `None` if the report has no units.
     pub(crate) database: Option<String>,
-    /// Where that was.
+    /// The address of that database.
     pub(crate) address: Option<String>,
-    /// The shared track is among them.
+    /// Whether the shared track is one of them.
     pub(crate) shared: bool,
-    /// Tenants, by name, each with its schema or database.
+    /// The names of tenants, each with its schema or database.
     pub(crate) tenants: Vec<(String, String)>,
-    /// Units that the report has altogether.
+    /// The total number of units in the report.
     pub(crate) of: usize,
 }
 
-/// All reports have these.
+/// The fields that all reports have.
 #[derive(Deserialize)]
 struct ReportHeader {
     schema: String,
@@ -59,40 +59,40 @@ struct ToolOfHead {
     version: String,
 }
 
-/// What a run has applied, unit by unit: a shared track's first.
+/// The migrations that a run has applied, unit by unit: a shared track's first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AppliedBy {
-    /// `None` if the report has no unit at all.
+    /// `None` if the report has no units.
     pub(crate) database: Option<String>,
-    /// Where that was.
+    /// The address of that database.
     pub(crate) address: Option<String>,
     pub(crate) units: Vec<AppliedTo>,
 }
 
-/// What was applied to one unit.
+/// The migrations applied to one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AppliedTo {
     pub(crate) is_tenant: bool,
     pub(crate) name: String,
     /// The schema or database.
     pub(crate) target: String,
-    /// In their order; at least one.
+    /// In order of application; at least one.
     pub(crate) versions: Vec<String>,
-    /// How many rows its ledger had before.
+    /// The number of rows in its ledger before.
     pub(crate) rows_before: Option<usize>,
 }
 
 /// # Errors
-/// If it is none, or another version's, or that of a downgrade.
-pub(crate) fn left(text: &str) -> Result<RemainingUnits, UpgradeReadError> {
+/// If it is not such a report, or has another version, or belongs to a downgrade.
+pub(crate) fn remaining(text: &str) -> Result<RemainingUnits, UpgradeReadError> {
     let (database, report) = parse(text)?;
     let is_left = |outcome: Outcome| match outcome {
         Outcome::Failed | Outcome::EnvironmentFailed | Outcome::NotRun | Outcome::Pending => true,
         Outcome::Upgraded | Outcome::Downgraded | Outcome::UpToDate => false,
     };
-    let left = report.units.iter().filter(|unit| is_left(unit.outcome));
+    let remaining = report.units.iter().filter(|unit| is_left(unit.outcome));
     let (tenants, shared): (Vec<_>, Vec<_>) =
-        left.partition(|unit| unit.track == TrackKind::Tenant);
+        remaining.partition(|unit| unit.track == TrackKind::Tenant);
     let tenants = tenants.iter().map(|unit| (unit.name.clone(), unit.target.clone()));
     Ok(RemainingUnits {
         database,
@@ -104,7 +104,7 @@ pub(crate) fn left(text: &str) -> Result<RemainingUnits, UpgradeReadError> {
 }
 
 /// # Errors
-/// As [`left`].
+/// As [`remaining`].
 pub(crate) fn applied(text: &str) -> Result<AppliedBy, UpgradeReadError> {
     let (database, report) = parse(text)?;
     let units = report.units.into_iter().filter(|unit| !unit.applied.is_empty());
@@ -118,7 +118,7 @@ pub(crate) fn applied(text: &str) -> Result<AppliedBy, UpgradeReadError> {
     Ok(AppliedBy { database, address: report.address, units: units.collect() })
 }
 
-/// An upgrade's report, and the one database that it is of.
+/// An upgrade's report, and the only database in it.
 fn parse(text: &str) -> Result<(Option<String>, Report), UpgradeReadError> {
     if text.len() > MOST_BYTES {
         return Err(UpgradeReadError::TooLong);
@@ -127,7 +127,7 @@ fn parse(text: &str) -> Result<(Option<String>, Report), UpgradeReadError> {
         line: error.line(),
         column: error.column(),
     };
-    // What is told first is what is wrong as a whole, and not the first field that another schema has.
+    // A wrong kind of report is reported first, before fields of another schema.
     let head: ReportHeader = serde_json::from_str(text).map_err(no_report)?;
     if head.schema != SCHEMA {
         return Err(UpgradeReadError::OtherSchema { found: head.schema });

@@ -1,4 +1,4 @@
-//! For the person who waits: each target in a line while there are few, the causes, and one sentence.
+//! The upgrade for a terminal: a line for each target if there are few, the causes, and one sentence.
 
 use std::fmt::Write as _;
 
@@ -8,17 +8,17 @@ use super::{Outcome, Report, Unit};
 use crate::report::verify::terminal::{Paint, render_finding, symbol};
 use crate::report::verify::v1::TrackKind;
 
-/// Targets with a line each. More than that nobody reads.
+/// The maximum number of targets with a line each.
 const LINES: usize = 30;
-/// Findings shown in full.
+/// The maximum number of complete findings.
 const FINDINGS: usize = 50;
-/// Characters of a line of ours that holds foreign text.
+/// The maximum length in characters of a line that contains untrusted text.
 const LINE: usize = 1_000;
 
 pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
     let paint = Paint { color: options.color };
     let mut out = String::new();
-    // Of many, only those that somebody has to do something about.
+    // Of many units, only those that need attention.
     let interesting = |unit: &&Unit| {
         matches!(unit.outcome, Outcome::Failed | Outcome::EnvironmentFailed | Outcome::NotRun)
     };
@@ -51,14 +51,14 @@ pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
     let gap = if out.is_empty() { "" } else { "\n" };
     let _ = writeln!(out, "{gap}{sentence} ({})", duration(report.duration_ms));
     if report.dry_run {
-        // It stands behind the SQL that would be sent.
+        // It follows the SQL that would be sent.
         return out.lines().map(|line| format!("-- {line}").trim_end().to_owned() + "\n").collect();
     }
     out
 }
 
 fn line(unit: &Unit) -> String {
-    let whose = match unit.track {
+    let subject = match unit.track {
         TrackKind::Shared => format!("{}, shared track", one_line(&unit.name, LINE)),
         TrackKind::Tenant => {
             format!("{}, tenant {}", one_line(&unit.database, LINE), one_line(&unit.name, LINE))
@@ -83,7 +83,7 @@ fn line(unit: &Unit) -> String {
             let number = count(names.len(), "migration");
             format!("at {before}, would run {number}: {}", names.join(", "))
         }
-        // It may not even have been looked at.
+        // The target may not even have been read.
         Outcome::Failed if unit.after.is_none() => "failed".to_owned(),
         Outcome::Failed => format!("failed, now at {after}"),
         Outcome::EnvironmentFailed => {
@@ -101,8 +101,8 @@ fn line(unit: &Unit) -> String {
         }
         Outcome::NotRun => {
             let reason = unit.reason.as_deref().unwrap_or("unknown");
-            let is_begun = !unit.applied.is_empty() || !unit.undone.is_empty();
-            let at = if is_begun { format!(", now at {after}") } else { String::new() };
+            let has_started = !unit.applied.is_empty() || !unit.undone.is_empty();
+            let at = if has_started { format!(", now at {after}") } else { String::new() };
             format!("not run: {}{at}", one_line(reason, LINE))
         }
     };
@@ -114,5 +114,5 @@ fn line(unit: &Unit) -> String {
         Outcome::NotRun => '-',
         Outcome::Pending => '·',
     };
-    format!("{sign} {whose}: {what}")
+    format!("{sign} {subject}: {what}")
 }

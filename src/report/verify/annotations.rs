@@ -1,15 +1,15 @@
-//! What stands beside a line of a file on GitHub: one annotation for each cause, however many tenants share it.
+//! Annotations on lines of files at GitHub: one for each cause, independent of the number of tenants.
 
 use std::fmt::Write as _;
 
 use super::v1::{Finding, Report, Severity, TrackKind};
-use crate::report::text::{about, clip, count, is_of_project, one_line, visible};
+use crate::report::text::{clip, count, is_of_project, one_line, subject_of, visible};
 
-/// One annotation, as data: a workflow command or a part of a check run is made of it.
+/// One annotation, as data: a workflow command or a part of a check run is built from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SourceAnnotation {
     pub(crate) severity: Severity,
-    /// Absent where the cause has no place in the repository.
+    /// Absent if the cause has no position in the repository.
     pub(crate) place: Option<AnnotationPlace>,
     /// One line.
     pub(crate) title: String,
@@ -17,7 +17,7 @@ pub(crate) struct SourceAnnotation {
     pub(crate) message: String,
 }
 
-/// A place in the repository.
+/// A position in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AnnotationPlace {
     /// From the root of the repository.
@@ -28,12 +28,12 @@ pub(crate) struct AnnotationPlace {
     pub(crate) column: Option<usize>,
 }
 
-/// Characters of a server's text, and names of tenants.
+/// The maximum length of a server's text and of the names of tenants, in characters.
 const TEXT: usize = 1_000;
 const NAMES: usize = 10;
 const NAME: usize = 100;
 
-/// One for each finding, the worst first. `folder` is where the project is in the repository: `services/shop/`, or nothing.
+/// One for each finding, the most severe first. `folder` is the project's folder in the repository: `services/shop/`, or empty.
 pub(crate) fn annotations(report: &Report, folder: &str) -> Vec<SourceAnnotation> {
     let several = report.databases.len() > 1;
     report.findings.iter().map(|finding| annotation(finding, several, folder)).collect()
@@ -42,8 +42,8 @@ pub(crate) fn annotations(report: &Report, folder: &str) -> Vec<SourceAnnotation
 fn annotation(finding: &Finding, several: bool, folder: &str) -> SourceAnnotation {
     let place = finding.place.as_ref().filter(|place| is_of_project(&place.path));
     let database = one_line(&finding.database, NAME);
-    let whom = match finding.track {
-        _ if finding.units.is_empty() => one_line(&about(finding), NAME),
+    let subject = match finding.track {
+        _ if finding.units.is_empty() => one_line(&subject_of(finding), NAME),
         TrackKind::Shared => format!("shared track of {database}"),
         TrackKind::Tenant if several => {
             format!("{} of {database}", count(finding.units.len(), "tenant"))
@@ -57,7 +57,7 @@ fn annotation(finding: &Finding, several: bool, folder: &str) -> SourceAnnotatio
             line: place.line.max(1),
             column: place.column,
         }),
-        title: format!("{}: {whom}", one_line(&finding.code, NAME)),
+        title: format!("{}: {subject}", one_line(&finding.code, NAME)),
         message: message(finding),
     }
 }

@@ -1,4 +1,4 @@
-//! From the plan, the evidence and the findings to the report: the only way into [`v1`].
+//! Builds the report from the plan, the evidence and the findings: the only way to create a [`v1`] report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::model::{
 use crate::replay::plan::{MigrationState, PlannedUnit, ReplayPlan, StartingState, TrackPlan};
 use crate::report::headline;
 
-/// What the report says of the run as a whole, besides plan, evidence and findings.
+/// Facts about the run as a whole, in addition to plan, evidence and findings.
 #[derive(Debug)]
 pub(crate) struct RunFacts {
     /// RFC 3339, UTC.
@@ -26,15 +26,15 @@ pub(crate) struct RunFacts {
     pub(crate) revisions: v1::Revisions,
     pub(crate) notes: Vec<v1::Note>,
     pub(crate) timings: Option<v1::Timings>,
-    /// The databases (by their index in the plan) whose results are those of a second run, and why.
+    /// The databases (by index in the plan) whose results are those of a second run, and why.
     pub(crate) replayed: BTreeMap<usize, String>,
-    /// The flags that lead a later run to the same project and the same base, as words.
+    /// The flags that select the same project and base in a later run, as words.
     pub(crate) flags: Vec<String>,
-    /// Findings at or above it fail the units that they are about.
+    /// Findings at or above it fail their units.
     pub(crate) fail_on: Severity,
 }
 
-/// Puts the report together. `units` are in plan order, as `plan.units()` gives them.
+/// Builds the report. `units` are in plan order, as returned by `plan.units()`.
 pub(crate) fn build(
     plan: &ReplayPlan,
     units: &[UnitRecord],
@@ -102,7 +102,7 @@ pub(crate) fn build(
     report
 }
 
-/// A unit that the environment struck has no verdict of its own, unless something else condemns it.
+/// A unit that was affected by the environment has no verdict of its own, unless a finding fails it.
 fn verdict(unit: &UnitRecord, condemned: bool) -> v1::Verdict {
     match unit.end {
         _ if condemned => v1::Verdict::Failed,
@@ -113,7 +113,7 @@ fn verdict(unit: &UnitRecord, condemned: bool) -> v1::Verdict {
     }
 }
 
-/// One failure fails the whole; what was not run keeps it from passing.
+/// One failure fails the whole run; a unit that was not run prevents it from passing.
 pub(crate) fn overall(verdicts: &[v1::Verdict]) -> v1::Verdict {
     if verdicts.contains(&v1::Verdict::Failed) {
         v1::Verdict::Failed
@@ -170,7 +170,7 @@ fn track(plan: &TrackPlan) -> v1::Track {
     }
 }
 
-/// The texts that thousands of steps have in common, kept once.
+/// Common texts of thousands of steps, stored once.
 #[derive(Default)]
 struct Texts(BTreeMap<String, Arc<str>>);
 
@@ -245,13 +245,13 @@ impl Texts {
     }
 }
 
-/// One of the head's migrations was run on it.
+/// Whether one of the head's migrations was run on it.
 fn has_run_head(record: &UnitRecord) -> bool {
     let mut steps = record.steps.iter();
     steps.any(|step| step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun))
 }
 
-/// `again` is the command that shows it once more.
+/// `again` is the command that reproduces it.
 pub(crate) fn finding(
     finding: &Finding,
     units: &[UnitRecord],

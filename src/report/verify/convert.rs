@@ -1,4 +1,4 @@
-//! The model's small facts in the report's words: a field there for a field here.
+//! Converts types of the model to those of the report, field by field.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ fn compared(outcome: &CatalogComparison) -> (v1::Compared, Vec<String>, Option<S
     }
 }
 
-/// [`v1::Failure::kind`] of failures that say nothing about a migration.
+/// [`v1::Failure::kind`] of failures that are not caused by a migration.
 pub(crate) const ENVIRONMENT: &str = "environment";
 pub(crate) const SERVER_LOST: &str = "server-lost";
 
@@ -88,7 +88,7 @@ pub(crate) fn failure_of(failure: &Failure) -> v1::Failure {
     }
 }
 
-/// The words of a failure's kind, and of its cause where the kind has several.
+/// The names of a failure's kind, and of its cause if the kind has several.
 fn kind_and_cause(failure: &Failure) -> (&'static str, Option<String>) {
     if failure.kind == FailureKind::ServerLost {
         return (SERVER_LOST, None);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_has_a_cause_where_its_kind_has_several() {
+    fn a_failure_has_a_cause_if_its_kind_has_several() {
         let of = |kind| words(&Failure::new(kind, "no"));
         let sql = |sqlstate: &str| of(FailureKind::Sql { sqlstate: sqlstate.to_owned() });
         let with = |kind: &str, cause: &str| (kind.to_owned(), Some(cause.to_owned()));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_all_causes_and_none_is_masked() {
+    fn the_page_lists_all_causes_and_none_is_masked() {
         let page = include_str!("../../../docs/report.md");
         for (kind, causes) in
             [("environment", EnvironmentCause::VARIANTS), ("target", TargetCause::VARIANTS)]

@@ -1,9 +1,9 @@
-//! What a report says of failures of the environment: they leave units without a verdict.
+//! Failures of the environment in a report: they leave units without a verdict.
 
 use super::convert::{ENVIRONMENT, SERVER_LOST};
 use super::v1::{Report, Unit, Verdict};
 
-/// Whether units were not judged because the server or the machine failed.
+/// Whether units have no verdict because the server or the machine failed.
 pub(crate) fn environment_failed(report: &Report) -> bool {
     let units = report.databases.iter().flat_map(|database| &database.units);
     report.server.lost || units.into_iter().any(is_struck)

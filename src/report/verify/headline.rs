@@ -1,10 +1,10 @@
-//! The verdict in one sentence: what a mail's subject, a status line and the last line on a terminal say.
+//! The verdict in one sentence: for a mail's subject, a status line and the last line on a terminal.
 
 use super::environment::environment_failed;
 use super::v1::{Phase, Report, Severity, Tally, TrackKind, Verdict};
 use crate::report::text::{count, grouped};
 
-/// The verdict of the run in one sentence, without a full stop. It reads everything but `summary`, which is made of it.
+/// The verdict of the run in one sentence, without a full stop. It reads everything except `summary`, which is set from it.
 pub(crate) fn headline(report: &Report) -> String {
     let sentence = match report.verdict {
         Verdict::Passed => passed(report),
@@ -19,16 +19,16 @@ pub(crate) fn headline(report: &Report) -> String {
 
 fn passed(report: &Report) -> String {
     let tenants = total(report.counts.tenants);
-    let whom = if tenants > 0 {
+    let subject = if tenants > 0 {
         format!("all {}", count(tenants, "tenant"))
     } else {
         format!("all {}", count(report.databases.len(), "database"))
     };
-    let whom = whom.replace("all 1 ", "the 1 ");
+    let subject = subject.replace("all 1 ", "the 1 ");
     let untested = untested(report);
     if untested > 0 && untested == tenants {
         return format!(
-            "Nothing was tested: the samples of {whom} already have every pending migration"
+            "Nothing was tested: the samples of {subject} already have every pending migration"
         );
     }
     if untested > 0 {
@@ -40,13 +40,13 @@ fn passed(report: &Report) -> String {
         );
     }
     if report.counts.pending_migrations == 0 {
-        format!("Nothing is pending; the migrations of the base pass for {whom}")
+        format!("Nothing is pending; the migrations of the base pass for {subject}")
     } else {
-        format!("Migrations pass for {whom}")
+        format!("Migrations pass for {subject}")
     }
 }
 
-/// Tenants that went through without any of the pending migrations.
+/// The number of tenants that completed without any of the pending migrations.
 pub(crate) fn untested(report: &Report) -> usize {
     let units = report.databases.iter().flat_map(|database| &database.units);
     units.filter(|unit| unit.track == TrackKind::Tenant && unit.is_untested()).count()
@@ -84,7 +84,7 @@ fn failed(report: &Report) -> String {
     }
 }
 
-/// Tenants whose sample, preparations or base failed: that is not what the pull request brings.
+/// The number of tenants whose sample, preparation or base failed, which the pull request does not cause.
 fn failed_before_the_head(report: &Report) -> usize {
     let early = report.findings.iter().filter(|finding| {
         finding.track == TrackKind::Tenant
@@ -94,7 +94,7 @@ fn failed_before_the_head(report: &Report) -> usize {
     early.map(|finding| finding.units.len()).sum()
 }
 
-/// All that was replayed went through, and a check still objects.
+/// Everything that was replayed completed, and a check still failed.
 fn problems_alone(report: &Report) -> String {
     let worst = report.findings.iter().map(|finding| finding.severity).max();
     let number = report.findings.iter().filter(|finding| Some(finding.severity) == worst).count();
@@ -137,9 +137,9 @@ mod tests {
     use super::*;
     use crate::report::verify::test_fixtures;
 
-    /// What the samples of whole reports do not reach.
+    /// Verdicts that the sample reports do not cover.
     #[test]
-    fn rare_verdicts_have_their_sentence() {
+    fn rare_verdicts_have_a_sentence() {
         let mut report = test_fixtures::all_green(3);
         report.verdict = Verdict::Failed;
         report.findings = test_fixtures::many_causes().findings;

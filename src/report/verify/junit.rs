@@ -1,6 +1,7 @@
 //! JUnit XML, for CI systems that show test results: a suite for each track of each database, a case for each unit.
 //!
-//! A unit that was not run is skipped, with its reason: never passed. So is one on which no pending migration was run.
+//! A unit that was not run is skipped, with its reason: never passed. The same applies to a unit on which no pending migration
+//! was run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use super::v1::{Database, Failure, Finding, Outcome, Report, TrackKind, Unit, Ve
 use crate::report::RenderOptions;
 use crate::report::text::{clip, one_line, visible};
 
-/// The findings of each unit, worst first.
+/// The findings of each unit, the most severe first.
 type ByUnit<'a> = BTreeMap<(&'a str, &'static str, &'a str), Vec<&'a Finding>>;
 
-/// Characters of one text of a finding.
+/// The maximum length of one text of a finding in characters.
 const TEXT_LIMIT: usize = 10_000;
 
 pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
@@ -38,7 +39,7 @@ pub(crate) fn render(report: &Report, _: &RenderOptions) -> String {
     junit.to_string().expect("internal error: writing XML into a string cannot fail")
 }
 
-/// A finding that no unit has.
+/// A finding without units.
 fn project_case(finding: &Finding) -> TestCase {
     let text = visible(&clip(&finding.message, TEXT_LIMIT)).into_owned();
     let mut status = TestCaseStatus::success();
@@ -107,7 +108,7 @@ fn status(unit: &Unit, findings: &[&Finding]) -> TestCaseStatus {
                         findings.iter().map(|finding| text(unit, finding)).collect();
                     status.set_description(texts.join("\n\n"));
                 }
-                // Its check is switched off; it failed all the same.
+                // Its check is disabled; the unit failed nevertheless.
                 None => {
                     let message = failure_of(unit).map_or("failed", |failure| &failure.message);
                     status.set_message(one_line(message, TEXT_LIMIT));
@@ -123,7 +124,7 @@ fn failure_of(unit: &Unit) -> Option<&Failure> {
     unit.failure.as_ref().or_else(|| step?.failure.as_ref())
 }
 
-/// A finding is in the words of its first unit; each unit's own failure may name another row.
+/// A finding has the message of its first unit; each unit's own failure may name another row.
 fn message<'a>(unit: &'a Unit, finding: &'a Finding) -> &'a str {
     own_failure(unit, finding).map_or(&finding.message, |failure| &failure.message)
 }
@@ -138,7 +139,7 @@ fn head(unit: &Unit, finding: &Finding) -> String {
     format!("{}[{}]: {message}", finding.severity, finding.code)
 }
 
-/// A finding in lines.
+/// The lines of a finding.
 fn text(unit: &Unit, finding: &Finding) -> String {
     let mut lines = vec![head(unit, finding)];
     if let Some(place) = &finding.place {

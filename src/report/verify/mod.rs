@@ -1,4 +1,4 @@
-//! The report of `verify`: its versioned data ([`v1`]), the one way into it ([`build`]), and its renderers.
+//! The report of `verify`: its versioned data ([`v1`]), its construction ([`build`]), and its renderers.
 
 pub(crate) mod annotations;
 pub(crate) mod build;

@@ -1,5 +1,5 @@
-//! A report that was saved, and that anybody could have written: what is not one, or would make a renderer count wrong, is
-//! refused. No word of it is in an error.
+//! Reads a saved report from an untrusted author: an invalid one, or one that would break a renderer's calculations, is
+//! refused. Errors contain no text of it.
 
 use serde::Deserialize;
 
@@ -7,13 +7,13 @@ use crate::model::Partition;
 
 use super::v1::{Excerpt, Failure, Place, Report, SCHEMA, Tally};
 
-/// More than the report of 10,000 tenants has; what it takes in memory is a few times as much.
+/// More than the size of a report of 10,000 tenants; in memory it takes a few times as much.
 pub(crate) const MOST_BYTES: usize = 64 << 20;
 
-/// No run has as many of anything, and sums of such numbers stay what they are.
+/// No run has as many of anything, and sums of such numbers do not overflow.
 const MOST: usize = 1 << 31;
 
-/// Why a text is no report.
+/// Why a text is not a report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error("it is larger than {} MiB", MOST_BYTES >> 20)]
@@ -30,19 +30,19 @@ pub(crate) enum ReadError {
     Absurd,
 }
 
-/// The partition that a text claims to be of, where it is no report that could be shown: so the comment on that part of the
-/// tenants takes the place of an older one of the same part.
+/// The partition that a text claims, if it is not a valid report: so that the comment about it replaces an older one of the
+/// same part.
 pub(crate) fn claimed_partition(text: &str) -> Option<Partition> {
     #[derive(Deserialize)]
-    struct Claim {
+    struct ClaimedPartition {
         partition: Option<String>,
     }
-    let claim: Claim = serde_json::from_str(text).ok()?;
-    claim.partition?.parse().ok()
+    let claimed: ClaimedPartition = serde_json::from_str(text).ok()?;
+    claimed.partition?.parse().ok()
 }
 
 /// # Errors
-/// If it is none.
+/// If it is invalid.
 pub(crate) fn read(text: &str) -> Result<Report, ReadError> {
     if text.len() > MOST_BYTES {
         return Err(ReadError::TooLong);
@@ -52,7 +52,7 @@ pub(crate) fn read(text: &str) -> Result<Report, ReadError> {
     if report.schema != SCHEMA {
         return Err(ReadError::OtherSchema);
     }
-    // It goes into a heading, and tells a comment from others.
+    // It is used in a heading, and distinguishes a comment from others.
     let partition = report.partition.as_deref().map(str::parse::<Partition>);
     if partition.is_some_and(|partition| partition.is_err()) {
         return Err(ReadError::OtherPartition);
@@ -63,7 +63,7 @@ pub(crate) fn read(text: &str) -> Result<Report, ReadError> {
     Ok(report)
 }
 
-/// All that renderers calculate with.
+/// All numbers that renderers calculate with.
 fn numbers(report: &Report) -> impl Iterator<Item = usize> {
     let counts = report.counts;
     let tally = |Tally { passed, failed, not_run }| [passed, failed, not_run];
@@ -94,7 +94,7 @@ mod tests {
     use crate::report::{Links, RenderOptions, Rendered as _, comment, headline};
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_report_can_be_read() {
         for (name, report) in test_fixtures::all() {
             let text = serde_json::to_string(&report).unwrap();
             let again = read(&text).unwrap();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_refused_without_its_words() {
+    fn an_invalid_report_is_refused_without_quoting_it() {
         let good = serde_json::to_value(test_fixtures::one_cause(2, 1)).unwrap();
         let refused = |change: &dyn Fn(&mut serde_json::Value)| {
             let mut value = good.clone();
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// The greatest numbers that are taken, and lists that do not fit to the counts, are shown and not stumbled over.
+    /// The greatest accepted numbers, and lists that do not match the counts, are rendered without a panic.
     #[test]
     fn a_report_that_contradicts_itself_is_rendered() {
         let mut report = test_fixtures::one_cause(3, 1);

@@ -1,12 +1,12 @@
-//! The command that shows a finding again, with as few tenants as that takes.
+//! The command that reproduces a finding, with as few tenants as necessary.
 
 use crate::model::{FailureKind, Finding, TrackKind, UnitEnd, UnitRecord};
 
-/// An object or a row is there already. Where only some tenants find it, it is the first tenant that has made it, and that
-/// one passes. Source of the codes: PostgreSQL's Appendix A.
+/// An object or a row already exists. If only some tenants find it, the first tenant has created it, and that one passes.
+/// Source of the codes: PostgreSQL's Appendix A.
 const THERE_ALREADY: [&str; 6] = ["23505", "42P06", "42P07", "42701", "42710", "42723"];
 
-/// As a line for a shell; `flags` lead to the same project and the same base.
+/// A shell command; `flags` select the same project and base.
 pub(crate) fn reproduce(
     finding: &Finding,
     units: &[UnitRecord],
@@ -18,14 +18,14 @@ pub(crate) fn reproduce(
     Some(command("verify", &units, flags))
 }
 
-/// `mig-ci NAME` for some units of one track, as a line for a shell.
+/// `mig-ci NAME` for some units of one track, as a shell command.
 pub(crate) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> String {
     let mut words = vec!["mig-ci".to_owned(), name.to_owned()];
     if let Some(unit) = units.first() {
         words.extend(["-n".to_owned(), unit.database.clone()]);
     }
     let tenants = units.iter().filter(|unit| unit.track == TrackKind::Tenant);
-    // Samples have names, and real tenants may be named by patterns.
+    // Samples are selected by name, real tenants by patterns.
     let named = |unit: &&UnitRecord| match name {
         "verify" => tenant(&unit.name),
         _ => tenant(&globset::escape(&unit.name)),
@@ -35,7 +35,7 @@ pub(crate) fn command(name: &str, units: &[&UnitRecord], flags: &[String]) -> St
     words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// The command that verifies one tenant or the shared track again, of words that [`is_plain_name`] has found plain.
+/// The command that verifies one tenant or the shared track again; its words have to satisfy [`is_plain_name`].
 pub(crate) fn verify_one(database: &str, tenant: Option<&str>, base: Option<&str>) -> String {
     let words = ["mig-ci", "verify", "-n", database];
     let tenant = tenant.into_iter().flat_map(|tenant| ["--tenant", tenant]);
@@ -43,21 +43,21 @@ pub(crate) fn verify_one(database: &str, tenant: Option<&str>, base: Option<&str
     words.into_iter().chain(tenant).chain(base).map(shell_word).collect::<Vec<_>>().join(" ")
 }
 
-/// A name that reads in a command as nothing else than a name.
+/// Whether a name needs no quoting in a command, and is not read as an option.
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     begins && name.len() <= 63 && name.chars().all(is_plain)
 }
 
-/// The command that upgrades one tenant, as a line for a shell.
+/// The command that upgrades one tenant, for a shell.
 pub(crate) fn upgrade_of(database: &str, name: &str) -> String {
     let words = ["mig-ci", "upgrade", "-n", database].map(str::to_owned);
     let words = words.into_iter().chain(tenant(&globset::escape(name)));
     words.map(|word| shell_word(&word)).collect::<Vec<_>>().join(" ")
 }
 
-/// A name that begins with a dash would be taken for a flag.
+/// A name that begins with a dash would be read as a flag.
 fn tenant(name: &str) -> Vec<String> {
     if name.starts_with('-') {
         vec![format!("--tenant={name}")]
@@ -66,7 +66,7 @@ fn tenant(name: &str) -> Vec<String> {
     }
 }
 
-/// The tenant that has made what the others find there already.
+/// The tenant that created what the others find.
 fn passed_before<'a>(finding: &Finding, units: &'a [UnitRecord]) -> Option<&'a UnitRecord> {
     let FailureKind::Sql { sqlstate } = &finding.failure.as_ref()?.kind else { return None };
     if !THERE_ALREADY.contains(&sqlstate.as_str()) {
@@ -80,7 +80,7 @@ fn passed_before<'a>(finding: &Finding, units: &'a [UnitRecord]) -> Option<&'a U
     units.iter().find(|unit| has_passed(unit))
 }
 
-/// A word that a POSIX shell takes as it is.
+/// A word that a POSIX shell reads literally.
 fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// The command for the second of two tenants, which fails so; the first passes.
+    /// The command for the second of two tenants, which fails with this SQLSTATE; the first passes.
     fn of(names: [&str; 2], sqlstate: &str, flags: &[&str]) -> String {
         let failed = UnitEnd::Failed { phase: Phase::Head, failure: None };
         let units = [unit(names[0], UnitEnd::Completed), unit(names[1], failed)];
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn one_tenant_is_enough_unless_another_made_what_is_there() {
+    fn one_tenant_is_sufficient_unless_another_created_the_object() {
         assert_eq!(of(["acme", "globex"], "23502", &[]), "mig-ci verify -n app --tenant globex");
         assert_eq!(
             of(["acme", "globex"], "42P07", &["--base", "v 1"]),
@@ -148,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn names_survive_the_shell_and_the_command_line() {
+    fn names_are_quoted_for_the_shell_and_the_command_line() {
         assert_eq!(of(["a", "-x"], "23502", &[]), "mig-ci verify -n app '--tenant=-x'");
         let quoted = "mig-ci verify -n app --tenant 'o'\\''n, b'";
         assert_eq!(of(["a", "o'n, b"], "23502", &[]), quoted);
-        // A real tenant's name is no pattern of others.
+        // A real tenant's name is not a pattern.
         assert_eq!(upgrade_of("app", "*"), "mig-ci upgrade -n app --tenant '[*]'");
     }
 }

@@ -1,12 +1,12 @@
-//! Reports for tests: one for each kind of outcome, made from the same few parts.
+//! Reports for tests: one for each kind of result, built from the same parts.
 
 use super::v1::*;
 use crate::report::headline;
 
-/// A place with its excerpt, of the file that all failures here happen in.
+/// The file of all failures here.
 pub(crate) const FILE: &str = "migrations/tenant/042_currency_not_null.sql";
 
-/// All kinds of outcome, by name.
+/// All kinds of results, by name.
 pub(crate) fn all() -> Vec<(&'static str, Report)> {
     vec![
         ("all_green", all_green(500)),
@@ -26,7 +26,7 @@ pub(crate) fn all_green(tenants: usize) -> Report {
     report(vec![database("app", (0..tenants).map(passed).collect())], Vec::new())
 }
 
-/// The first `failing` of some tenants fail alike.
+/// The first `failing` tenants have the same failure.
 pub(crate) fn one_cause(tenants: usize, failing: usize) -> Report {
     let failure = nulls();
     let units = (0..tenants)
@@ -40,7 +40,7 @@ pub(crate) fn one_cause(tenants: usize, failing: usize) -> Report {
     report(vec![database("app", units)], vec![finding])
 }
 
-/// Each failing tenant fails for a reason of its own, `each` tenants a reason.
+/// Groups of `each` failing tenants have different failures.
 pub(crate) fn distinct_causes(causes: usize, each: usize) -> Report {
     let mut units = Vec::new();
     let mut findings = Vec::new();
@@ -54,7 +54,7 @@ pub(crate) fn distinct_causes(causes: usize, each: usize) -> Report {
     report(vec![database("app", units)], findings)
 }
 
-/// Errors, a warning, a remark, notes and timings.
+/// Errors, a warning, an info finding, notes and timings.
 pub(crate) fn many_causes() -> Report {
     let mut report = distinct_causes(3, 2);
     report.databases[0].units.extend((6..40).map(passed));
@@ -236,7 +236,7 @@ pub(crate) fn several_databases() -> Report {
     settled(report)
 }
 
-/// Everything that a database, a file name or a tenant can say to break a report.
+/// Everything that a database, a file name or a tenant can contain to break a report.
 pub(crate) fn hostile() -> Report {
     let nasty = "a\n```\n````\n</details><script>alert(1)</script>\n@everyone #1 ##[error]gotcha\n\
                  ::error file=x::boo | `tick` **bold** \u{1b}[31mred\u{1b}[0m \u{9b}2J\r\u{7}\u{202e}🐘 <!-- -- -->";
@@ -309,7 +309,7 @@ fn report(databases: Vec<Database>, findings: Vec<Finding>) -> Report {
     })
 }
 
-/// Counts, verdict and summary as they follow from the units.
+/// Counts, verdict and summary as derived from the units.
 fn settled(mut report: Report) -> Report {
     let mut counts = Counts::default();
     for database in &report.databases {
@@ -445,7 +445,7 @@ fn step(version: &str, path: &str, phase: Phase, outcome: Outcome) -> Step {
     }
 }
 
-/// A failure with all its parts but the hint.
+/// A failure with all fields except the hint.
 fn nulls() -> Failure {
     Failure {
         kind: "sql".into(),

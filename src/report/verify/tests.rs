@@ -1,4 +1,4 @@
-//! What holds for all renderers, over all kinds of outcome.
+//! Properties of all renderers, for all kinds of results.
 
 use super::comment::SUMMARY_BUDGET;
 use super::test_fixtures;
@@ -26,13 +26,13 @@ fn render_with(format: &str, report: &Report, options: &RenderOptions) -> String
     format.render(report, options)
 }
 
-/// Whole texts, to be read. The hostile one is left to the properties below: a megabyte is no snapshot.
+/// Complete texts, for review. The hostile one is left to the properties below: a megabyte is not a useful snapshot.
 #[test]
 fn renders_as_before() {
     for (name, report) in test_fixtures::all() {
         for (format, extension) in [("terminal", "txt"), ("markdown", "md"), ("junit", "xml")] {
             let text = render(format, &report);
-            // The long tail of a large report teaches nothing.
+            // The rest of a large report adds nothing.
             let text: String = text.chars().take(9_000).collect();
             insta::assert_snapshot!(format!("{name}.{extension}"), text);
         }
@@ -41,7 +41,7 @@ fn renders_as_before() {
 }
 
 #[test]
-fn json_follows_the_schema_and_comes_back() {
+fn json_matches_the_schema_and_round_trips() {
     let schema =
         serde_json::from_str(&crate::report::schema(crate::report::Described::Verify)).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -55,7 +55,7 @@ fn json_follows_the_schema_and_comes_back() {
     }
     let mut unknown = serde_json::to_value(test_fixtures::not_run()).unwrap();
     unknown["extra"] = serde_json::json!(1);
-    assert!(!validator.is_valid(&unknown), "the schema allows what the reader refuses");
+    assert!(!validator.is_valid(&unknown), "the reader refuses what the schema refuses");
 }
 
 #[test]
@@ -78,14 +78,14 @@ mod terminal {
     }
 
     #[test]
-    fn rows_and_headings_fit_eighty_columns() {
+    fn rows_and_headings_fit_80_columns() {
         for (name, report) in test_fixtures::all() {
             if name == "hostile" {
                 continue;
             }
             let options = RenderOptions { width: 80, ..options() };
             let text = render_with("terminal", &report, &options);
-            // The server's words and commands stay whole.
+            // The server's messages and commands are not wrapped.
             let whole = [
                 "error",
                 "warning",
@@ -124,7 +124,7 @@ mod terminal {
     }
 
     #[test]
-    fn hostile_text_reaches_neither_the_terminal_nor_the_log() {
+    fn hostile_text_is_harmless_on_a_terminal_and_in_a_log() {
         let text = render("terminal", &test_fixtures::hostile());
         assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{text}");
         assert!(!text.contains("##["));
@@ -156,7 +156,7 @@ mod junit {
 mod markdown {
     use super::*;
 
-    /// The fences are closed, blocks are closed and not nested, and outside of fences no line is a foreign tag.
+    /// Fences are closed, blocks are closed and not nested, and outside of fences no line is a foreign tag.
     pub(crate) fn assert_sound(name: &str, text: &str) {
         let mut fence: Option<String> = None;
         let mut depth = 0_i32;
@@ -207,7 +207,7 @@ mod markdown {
     }
 
     #[test]
-    fn every_outcome_is_sound_and_within_its_budget() {
+    fn every_result_is_well_formed_and_within_its_budget() {
         for (name, report) in test_fixtures::all() {
             let text = render("markdown", &report);
             assert!(text.len() <= 60_000, "{name}: {}", text.len());
@@ -216,7 +216,7 @@ mod markdown {
     }
 
     #[test]
-    fn ten_thousand_tenants_fit_however_they_fail() {
+    fn ten_thousand_tenants_fit_with_any_failures() {
         let mut emoji = test_fixtures::distinct_causes(20, 500);
         for finding in &mut emoji.findings {
             for unit in &mut finding.units {
@@ -234,7 +234,7 @@ mod markdown {
             let text = render("markdown", &report);
             assert!(text.len() <= 60_000, "{name}: {}", text.len());
             assert_sound(name, &text);
-            // The worst cause is there, with its place and a way to see it again.
+            // The most severe cause is present, with its position and command.
             if let Some(first) = report.findings.first() {
                 assert!(text.contains("042_currency_not_null.sql"), "{name}");
                 assert!(text.contains(first.reproduce.as_deref().unwrap()), "{name}");
@@ -248,7 +248,7 @@ mod markdown {
     }
 
     #[test]
-    fn each_smaller_budget_is_kept_and_tells_what_it_left_out() {
+    fn each_smaller_budget_is_respected_and_omissions_are_stated() {
         let report = test_fixtures::distinct_causes(200, 50);
         for budget in [60_000, 40_000, 20_000, 10_000, 5_000, 2_000, 1_000, 700] {
             let options = RenderOptions { budget, ..options() };
@@ -260,11 +260,11 @@ mod markdown {
     }
 
     #[test]
-    fn hostile_text_stays_text() {
+    fn hostile_text_is_rendered_as_text() {
         let text = render("markdown", &test_fixtures::hostile());
         assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
         let html = as_github_has_it(&text);
-        // All of it is there to be read, as text in code.
+        // All of it is readable, as text in code.
         for entity in ["&lt;script&gt;", "&lt;/details&gt;", "@everyone", "**bold**"] {
             assert!(html.contains(entity), "{entity}");
         }
@@ -283,7 +283,7 @@ mod markdown {
         assert_eq!(prose.matches("<td").count() % 3, 0, "a row has lost its columns: {prose}");
     }
 
-    /// By a port of GitHub's own renderer, with its extensions, and with raw HTML let through.
+    /// Rendered by a port of GitHub's own renderer, with its extensions, and with raw HTML allowed.
     pub(crate) fn as_github_has_it(markdown: &str) -> String {
         let mut options = comrak::Options::default();
         options.extension.table = true;
@@ -294,7 +294,7 @@ mod markdown {
         comrak::markdown_to_html(markdown, &options)
     }
 
-    /// What GitHub looks for mentions in.
+    /// The part in which GitHub looks for mentions.
     pub(crate) fn without_code(html: &str) -> String {
         let mut out = String::new();
         let mut rest = html;
@@ -306,7 +306,7 @@ mod markdown {
     }
 
     #[test]
-    fn cells_and_titles_of_all_outcomes_come_out_whole() {
+    fn cells_and_titles_of_all_results_are_complete() {
         for (name, report) in test_fixtures::all() {
             let text = render("markdown", &report);
             let html = as_github_has_it(&text);
@@ -333,7 +333,7 @@ mod comment {
         crate::report::comment(report, &options().links)
     }
 
-    /// Whole comments, to be read: also the hostile one, whose megabyte is clipped by then.
+    /// Complete comments, for review, including the hostile one, whose megabyte is cut by then.
     #[test]
     fn renders_as_before() {
         let wanted = [
@@ -366,12 +366,12 @@ mod comment {
     }
 
     #[test]
-    fn every_outcome_reads_on_github_as_it_was_meant() {
+    fn every_result_is_rendered_by_github_as_intended() {
         for (name, report) in test_fixtures::all() {
             let text = comment(&report);
             assert_sound(name, &text);
             let prose = without_code(&as_github_has_it(&text));
-            // No mention, and no HTML but our own.
+            // No mention, and no HTML except mig-ci's own.
             assert!(!prose.contains("@e"), "{name}: {prose}");
             for part in prose.split('<').skip(1) {
                 let tag: String = part
@@ -394,7 +394,7 @@ mod comment {
     }
 
     #[test]
-    fn files_are_linked_where_the_project_lies_in_its_repository() {
+    fn links_contain_the_projects_folder_in_its_repository() {
         let links = Links { folder: "services/my shop/".into(), ..options().links };
         let text = crate::report::comment(&test_fixtures::one_cause(2, 1), &links);
         let url = "https://github.com/acme/shop/blob/ec26c3e57ca3a959ca5aad62de7213c562f8c821/\
@@ -403,7 +403,7 @@ mod comment {
     }
 
     #[test]
-    fn a_run_without_a_report_says_that_nothing_is_known() {
+    fn a_run_without_a_report_states_that_there_is_no_result() {
         let hostile =
             "`````\n</details>@everyone ##[error]x <script>".to_owned() + &"x".repeat(1 << 20);
         let text = crate::report::problem("mig-ci could not verify", &hostile, &options().links);
@@ -449,7 +449,7 @@ mod summary {
     }
 
     #[test]
-    fn without_room_those_that_failed_come_first_and_the_rest_is_counted() {
+    fn with_a_small_budget_failures_come_first_and_the_rest_is_counted() {
         let mut report = test_fixtures::one_cause(10_000, 3);
         report.databases[0].units.reverse();
         for unit in &mut report.databases[0].units {
@@ -487,7 +487,7 @@ mod annotations {
     }
 
     #[test]
-    fn there_is_one_for_each_cause() {
+    fn there_is_one_annotation_for_each_cause() {
         assert!(of(&test_fixtures::all_green(3)).is_empty());
         let one = of(&test_fixtures::one_cause(500, 20));
         insta::assert_debug_snapshot!(one);
@@ -502,7 +502,7 @@ mod annotations {
     }
 
     #[test]
-    fn what_is_outside_of_the_repository_has_no_place() {
+    fn files_outside_of_the_repository_have_no_place() {
         for path in ["/etc/passwd", "../other/x.sql", "a/../../x.sql"] {
             let mut report = test_fixtures::one_cause(2, 1);
             report.findings[0].place.as_mut().unwrap().path = path.into();

@@ -1,4 +1,4 @@
-//! The base of a change, by git.
+//! The base of a change, found with git.
 
 use super::{ChangeRequest, Moved, Position};
 use crate::source::branch_line::newest_on_line;
@@ -7,7 +7,7 @@ use crate::source::git_queries::DefaultBranchRef;
 use crate::source::revisions::{FoundRevision, Revision};
 use crate::source::{SourceError, remote};
 
-/// Whether what git cannot tell is asked of the repository's host.
+/// Whether the repository's host is queried for what git does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HostQueries {
     Host,
@@ -18,11 +18,11 @@ pub(crate) enum HostQueries {
 enum Tip {
     /// The remote's answer.
     Current(DefaultBranchRef),
-    /// By a ref of this clone, which may be old.
+    /// A ref of this clone, which may be outdated.
     Stored(DefaultBranchRef),
     Gone,
     Unknown(String),
-    /// The change does not go into a branch.
+    /// The change has no target branch.
     None,
 }
 
@@ -34,7 +34,7 @@ impl Tip {
         }
     }
 
-    /// What it says where it is not used.
+    /// What it means if it is not used.
     fn without(&self) -> Moved {
         match self {
             Self::Gone => Moved::Gone,
@@ -47,12 +47,13 @@ impl Tip {
 /// See the file of the module.
 ///
 /// # Errors
-/// [`SourceError::Lacking`] if the host may know more, [`SourceError::AnotherCommit`] if HEAD is not the change's.
+/// [`SourceError::BaseMissing`] if the host may have more, [`SourceError::AnotherCommit`] if HEAD does not belong to the
+/// change.
 pub(crate) async fn base_by_git(
     git: &Git,
     head: &str,
     change: &ChangeRequest,
-    asking: HostQueries,
+    queries: HostQueries,
 ) -> Result<FoundRevision, SourceError> {
     let position = position(git, head, change).await?;
     let tip = tip(git, change).await?;
@@ -65,9 +66,9 @@ pub(crate) async fn base_by_git(
         };
         return Ok((Revision::of(base), change.reason_of_merge(name, &moved)));
     }
-    if let (Tip::Unknown(why), HostQueries::Host) = (&tip, asking) {
+    if let (Tip::Unknown(why), HostQueries::Host) = (&tip, queries) {
         let wanted = format!("the tip of {}", change.branch_name());
-        return Err(SourceError::Lacking { wanted, tried: vec![why.clone()] });
+        return Err(SourceError::BaseMissing { wanted, tried: vec![why.clone()] });
     }
     MergeBase { git, head, change, position, tip }.find().await
 }
@@ -90,7 +91,7 @@ async fn position(git: &Git, head: &str, change: &ChangeRequest) -> Result<Posit
             "git merge-base: this clone is shallow, so it is unknown whether HEAD contains the head of {}",
             change.title
         )];
-        return Err(SourceError::Lacking {
+        return Err(SourceError::BaseMissing {
             wanted: format!("{wanted}, {}'s head", change.title),
             tried,
         });
@@ -123,7 +124,7 @@ async fn tip(git: &Git, change: &ChangeRequest) -> Result<Tip, SourceError> {
     Ok(stored("refs/remotes/origin/").await?.unwrap_or(Tip::Unknown(why)))
 }
 
-/// What there is to find a merge base with.
+/// The input for finding a merge base.
 struct MergeBase<'a> {
     git: &'a Git,
     head: &'a str,
@@ -141,7 +142,7 @@ impl MergeBase<'_> {
         if base == self.head {
             return self.with_event(Moved::HasHead).await;
         }
-        // A ref that was fetched before the event knows less than the event does.
+        // A ref fetched before the event is older than the event.
         if let (Tip::Stored(_), Some(tip)) = (&self.tip, &self.change.tip)
             && *tip != branch.commit
             && let Ok(events) = self.event_base(tip).await
@@ -161,7 +162,7 @@ impl MergeBase<'_> {
         Ok((Revision { commit: base, name: branch.name.clone() }, reason))
     }
 
-    /// With the branch's tip as the event has it.
+    /// With the branch's tip in the event.
     async fn with_event(&self, moved: Moved) -> Result<FoundRevision, SourceError> {
         let Some(tip) = &self.change.tip else {
             return Err(self.change.no_base(vec![self.change.since(&moved).replacen("; ", "", 1)]));
@@ -183,7 +184,7 @@ impl MergeBase<'_> {
         .await
     }
 
-    /// The merge base of HEAD with a commit of the base branch. Where there are several, because the histories cross, it is the
+    /// The merge base of HEAD with a commit of the base branch. If there are several, because the histories cross, it is the
     /// newest commit of the branch's own line that HEAD contains: a state that the branch really had.
     async fn with(&self, branch: &DefaultBranchRef) -> Result<String, SourceError> {
         let Self { git, head, .. } = *self;
@@ -202,7 +203,7 @@ impl MergeBase<'_> {
     }
 }
 
-/// What the branch has that HEAD has not, where HEAD's base is `base`.
+/// The commits that the branch has and HEAD does not have, if HEAD's base is `base`.
 async fn moved(
     git: &Git,
     head: &str,

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! HEAD is the host's merge of the change   its first parent
-//! HEAD is the change's head, or contains it   the merge base with the base branch as it is now; with the branch's tip at the
+//! HEAD is the change's head, or contains it   the merge base with the base branch as it is now; with its tip at the
 //!                                            time of the event where the branch is not known, or contains HEAD already;
 //!                                            of several, the newest state of the branch's own line that HEAD contains
-//! HEAD is anything else                      an error: a verdict would not be about the change
+//! HEAD is anything else                      an error: a verdict would not apply to the change
 //! ```
 //!
 //! The event's base commit alone is never the base: it is the tip of the base branch at the time of the event, and can have
@@ -19,41 +19,41 @@ use super::SourceError;
 
 pub(super) use by_git::{HostQueries, base_by_git};
 
-/// What an event says about the change that it is about.
+/// The change that an event describes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ChangeRequest {
     /// For messages: `pull request #7`.
     pub(crate) title: String,
     /// The last commit of the change.
     pub(crate) head: Option<String>,
-    /// The commit that the host gives to the event: its merge of the change into the base branch.
+    /// The commit of the event: the host's merge of the change into the base branch.
     pub(crate) merge: Option<String>,
-    /// The ref of that merge below `refs/remotes/`, as CI fetches it: `pull/7/merge`.
+    /// The ref of that merge below `refs/remotes/`, as fetched by CI: `pull/7/merge`.
     pub(crate) merge_ref: Option<String>,
-    /// The branch that the change goes into. `None` where `tip` is exact and no branch matters.
+    /// The target branch of the change. `None` if `tip` is exact and no branch matters.
     pub(crate) branch: Option<String>,
     /// The tip of that branch at the time of the event.
     pub(crate) tip: Option<String>,
-    /// `owner/name`: another repository's branches say nothing about this one's.
+    /// `owner/name`: branches of another repository are not used.
     pub(crate) repository: String,
 }
 
-/// What HEAD is to the change.
+/// The relation of HEAD to the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Position {
     /// The host's merge of it.
     Merge { base: String, name: String },
-    /// Its last commit, or the commit that the host gives to the event.
+    /// Its last commit, or the commit of the event.
     Head,
-    /// Another commit that contains it: a newer push, or a commit of the job's own.
+    /// Another commit that contains it: a newer push, or a commit created by the job.
     Beyond,
 }
 
-/// What has become of the base branch since the event.
+/// Changes of the base branch since the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Moved {
     No,
-    /// HEAD lacks so many of its commits; `None` where they cannot be counted.
+    /// The number of its commits that HEAD lacks; `None` if they cannot be counted.
     By(Option<u64>),
     /// It contains HEAD.
     HasHead,
@@ -62,8 +62,8 @@ pub(super) enum Moved {
 }
 
 impl ChangeRequest {
-    /// The position that the hashes alone tell. `parents` are those of HEAD; `merge_ref` is the name of the ref of a pull
-    /// request's merge that points at HEAD.
+    /// The position according to the hashes. `parents` are those of HEAD; `merge_ref` is the name of the pull request's merge
+    /// ref that points to HEAD.
     pub(super) fn position(
         &self,
         head: &str,
@@ -84,13 +84,13 @@ impl ChangeRequest {
                 let name = name.map_or_else(|| format!("{}'s", self.title), str::to_owned);
                 Some(Position::Merge { base: base.clone(), name })
             }
-            // What a host gives to the event of a change that it has merged by squashing it.
+            // The commit of an event for a change that the host has squashed and merged.
             _ if is_events => Some(Position::Head),
             _ => None,
         }
     }
 
-    /// The error for a HEAD that has nothing to do with the change.
+    /// The error for a HEAD that does not belong to the change.
     pub(super) fn not_it(&self, head: &str) -> SourceError {
         SourceError::AnotherCommit {
             commit: head.to_owned(),
@@ -104,7 +104,7 @@ impl ChangeRequest {
         if self.tip.is_none() {
             tried.push("the event names no base commit".to_owned());
         }
-        SourceError::Lacking { wanted: format!("the base of {}", self.title), tried }
+        SourceError::BaseMissing { wanted: format!("the base of {}", self.title), tried }
     }
 
     fn branch_name(&self) -> &str {
@@ -116,7 +116,7 @@ impl ChangeRequest {
         format!("first parent of the merge commit HEAD ({name}){}", self.since(moved))
     }
 
-    /// How a merge base was found: with which commit of the base branch, and what that is.
+    /// How a merge base was found: with which commit of the base branch, and the meaning of that commit.
     pub(super) fn reason_of_merge_base(
         &self,
         position: &Position,
@@ -168,7 +168,7 @@ impl ChangeRequest {
     }
 }
 
-/// A hash as git abbreviates it.
+/// A hash as abbreviated by git.
 pub(super) fn short(hash: &str) -> &str {
     hash.get(..7).unwrap_or(hash)
 }

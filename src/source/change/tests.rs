@@ -1,4 +1,4 @@
-//! Each situation of a pull request's checkout, by git and by the host: both find the same base.
+//! Each situation of a pull request's checkout, with git and with the host: both find the same base.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::source::revisions::{BaseRequest, Revisions};
 use crate::source::testing::{GitHost, TestRepository, contents};
 use crate::source::{RemoteRepo, RepositoryHost};
 
-/// `main` has two commits, of which `feature` has the first, and one of its own. `origin/main` gets a third later.
+/// `main` has two commits; `feature` has the first of them, and one more. `origin/main` gets a third later.
 struct Shop {
     origin: TestRepository,
-    /// Where `feature` left `main`.
+    /// The commit at which `feature` left `main`.
     fork: String,
     /// `main` at the time of the event.
     tip: String,
@@ -31,7 +31,7 @@ impl Shop {
         shop
     }
 
-    /// As GitHub merges a pull request.
+    /// A merge as GitHub creates it for a pull request.
     fn merge_of(&self, base: &str, head: &str) -> String {
         self.origin.git(&["checkout", "--quiet", "--detach", base]);
         self.origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", head]);
@@ -60,7 +60,7 @@ impl Shop {
         self.origin.commit("m/9.sql", "nine")
     }
 
-    /// The base in clones of `reference` with `depth`, by git and by the host: both have to find this commit.
+    /// Checks that git and the host find this base in clones of `reference` with `depth`.
     async fn assert_base(&self, change: &ChangeRequest, reference: &str, base: &str, reason: &str) {
         for depth in [1, 2, 100] {
             let clone = self.origin.checkout_action(reference, depth);
@@ -91,7 +91,7 @@ impl Shop {
         assert!(matches!(error, SourceError::AnotherCommit { .. }), "{error}");
     }
 
-    fn hosted(&self, clone: &TestRepository) -> RemoteRepo {
+    fn remote_repo(&self, clone: &TestRepository) -> RemoteRepo {
         let host = Arc::new(GitHost::of(&self.origin)) as Arc<dyn RepositoryHost>;
         RemoteRepo { host, folder: clone.path().to_owned(), commit: None }
     }
@@ -102,7 +102,7 @@ impl Shop {
         change: &ChangeRequest,
     ) -> Result<Revisions, SourceError> {
         let request = BaseRequest::Change(Box::new(change.clone()));
-        self.hosted(clone).read(clone.path(), &request, &["m".into()], None).await
+        self.remote_repo(clone).read(clone.path(), &request, &["m".into()], None).await
     }
 
     async fn by_both(
@@ -110,17 +110,17 @@ impl Shop {
         clone: &TestRepository,
         change: &ChangeRequest,
     ) -> Result<Revisions, SourceError> {
-        read(clone, change, Some(&self.hosted(clone))).await
+        read(clone, change, Some(&self.remote_repo(clone))).await
     }
 }
 
 async fn read(
     clone: &TestRepository,
     change: &ChangeRequest,
-    hosted: Option<&RemoteRepo>,
+    remote_repo: Option<&RemoteRepo>,
 ) -> Result<Revisions, SourceError> {
     let request = BaseRequest::Change(Box::new(change.clone()));
-    read_revisions(clone.path(), &request, &["m".into()], hosted).await
+    read_revisions(clone.path(), &request, &["m".into()], remote_repo).await
 }
 
 fn commit(found: &Revisions) -> &str {
@@ -134,7 +134,7 @@ const HEAD: &str = "merge base of HEAD, the head of pull request #7, with main a
 async fn a_merge_commit_has_its_first_parent() {
     let shop = Shop::new();
     shop.assert_base(&shop.change(), "refs/pull/7/merge", &shop.tip, MERGE).await;
-    // Without the ref the event's own commit says it.
+    // Without the ref, the event's own commit identifies it.
     let clone = shop.origin.checkout_action("refs/pull/7/merge", 1);
     clone.git(&["update-ref", "-d", "refs/remotes/pull/7/merge"]);
     let found = read(&clone, &shop.change(), None).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_merge_commit_has_its_first_parent() {
 }
 
 #[tokio::test]
-async fn the_head_of_a_branch_has_the_merge_base_and_not_the_events_base() {
+async fn the_base_of_a_head_is_the_merge_base_and_not_the_events_base() {
     let shop = Shop::new();
     let change = shop.change();
     shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
@@ -156,13 +156,13 @@ async fn the_head_of_a_branch_has_the_merge_base_and_not_the_events_base() {
     assert_eq!(found.base.reason, moved);
     let found = shop.by_host(&clone, &change).await.unwrap();
     assert_eq!(found.base.reason, format!("{moved}; read from GitHub"));
-    // The commit of the event is the head itself where another tool imitates the runner.
+    // In tools that imitate the runner, the commit of the event is the head itself.
     let change = ChangeRequest { merge: Some(shop.head.clone()), ..change };
     shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
 }
 
 #[tokio::test]
-async fn a_base_branch_that_has_moved_since_is_told() {
+async fn a_base_branch_that_has_moved_is_reported() {
     let shop = Shop::new();
     shop.main_moves_on();
     shop.assert_base(&shop.change(), "refs/pull/7/merge", &shop.tip, MERGE).await;
@@ -191,7 +191,7 @@ async fn a_branch_that_merged_its_base_has_the_commit_that_it_merged() {
     shop.assert_base(&shop.change(), "refs/pull/7/merge", &merged, MERGE).await;
 }
 
-/// Two merge bases: one is the base branch's own, the other was only ever on the feature branch. Git names the newer first.
+/// Two merge bases: one belongs to the base branch, the other was only on the feature branch. Git returns the newer one first.
 #[tokio::test]
 async fn histories_that_cross_have_the_merge_base_on_the_base_branchs_own_line() {
     for (own, others) in [(2_000, 1_000), (1_000, 2_000)] {
@@ -217,7 +217,7 @@ async fn histories_that_cross_have_the_merge_base_on_the_base_branchs_own_line()
 
 /// Both sides have merged the same two branches: neither merge base is a state of the base branch.
 #[tokio::test]
-async fn merge_bases_beside_the_base_branchs_own_line_give_its_newest_state_in_head() {
+async fn merge_bases_outside_the_base_branchs_line_give_its_newest_state_in_head() {
     for (a, b) in [(1_000, 2_000), (2_000, 1_000)] {
         let origin = TestRepository::new();
         origin.commit_at("m/1.sql", "one", 400);
@@ -243,7 +243,7 @@ async fn merge_bases_beside_the_base_branchs_own_line_give_its_newest_state_in_h
     }
 }
 
-/// By the event, and without one.
+/// With the event, and without one.
 async fn assert_own_line(shop: &Shop, base: &str) {
     shop.origin.git(&["checkout", "--quiet", "main"]);
     for depth in [1, 2, 100] {
@@ -256,11 +256,11 @@ async fn assert_own_line(shop: &Shop, base: &str) {
     }
 }
 
-/// What the event calls the base is no part of the base branch any more.
+/// The event's base is no longer part of the base branch.
 #[tokio::test]
-async fn a_base_branch_that_was_rewritten_counts_as_it_is_now() {
+async fn a_rewritten_base_branch_is_used_as_it_is_now() {
     let mut shop = Shop::new();
-    // The change began at a commit that was then removed from the base branch.
+    // The change began at a commit that was later removed from the base branch.
     shop.origin.git(&["checkout", "--quiet", "-B", "feature", "main"]);
     shop.head = shop.origin.commit("m/3.sql", "three");
     shop.merge = shop.merge_of(&shop.tip, &shop.head);
@@ -269,14 +269,14 @@ async fn a_base_branch_that_was_rewritten_counts_as_it_is_now() {
     let other = shop.main_moves_on();
     assert_ne!(other, shop.tip);
     shop.assert_base(&shop.change(), "refs/pull/7/head", &shop.fork, HEAD).await;
-    // The event's commit need not be there at all.
+    // The event's commit need not exist.
     let change = ChangeRequest { tip: Some("1".repeat(40)), ..shop.change() };
     shop.assert_base(&change, "refs/pull/7/head", &shop.fork, HEAD).await;
 }
 
-/// Run again after the merge: the base branch contains all of it, and nothing would be pending.
+/// A repeated run after the merge: the base branch contains the whole change, and nothing would be pending.
 #[tokio::test]
-async fn a_change_that_is_merged_by_now_has_the_base_of_its_event() {
+async fn a_merged_change_has_the_base_of_its_event() {
     let shop = Shop::new();
     shop.origin.git(&["checkout", "--quiet", "main"]);
     shop.origin.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", &shop.head]);
@@ -285,11 +285,11 @@ async fn a_change_that_is_merged_by_now_has_the_base_of_its_event() {
     let clone = shop.origin.checkout_action("refs/pull/7/head", 1);
     let found = read(&clone, &shop.change(), None).await.unwrap();
     assert!(found.base.reason.contains("as the event has it; main now contains HEAD"));
-    // An event that does not name its base leaves nothing to compare with.
+    // An event without a base leaves nothing to compare with.
     let change = ChangeRequest { tip: None, ..shop.change() };
     for found in [read(&clone, &change, None).await, shop.by_host(&clone, &change).await] {
         let error = found.unwrap_err();
-        assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+        assert!(matches!(error, SourceError::BaseMissing { .. }), "{error}");
         assert!(error.to_string().contains("the event names no base commit"), "{error}");
     }
 }
@@ -334,24 +334,24 @@ async fn a_merge_group_has_the_base_that_it_names() {
 }
 
 #[tokio::test]
-async fn another_commit_is_refused_and_one_that_contains_the_head_is_told() {
+async fn an_unrelated_commit_is_refused_and_one_that_contains_the_head_is_reported() {
     let shop = Shop::new();
     // The base branch, by mistake: nothing would be pending.
     shop.assert_refused(&shop.change(), "refs/heads/main").await;
-    // A branch that has nothing to do with it.
+    // An unrelated branch.
     shop.origin.git(&["checkout", "--quiet", "-b", "other", &shop.fork]);
     shop.origin.commit("m/5.sql", "five");
     shop.assert_refused(&shop.change(), "refs/heads/other").await;
-    // The head was pushed again, by force, since the event.
+    // The head was force-pushed since the event.
     shop.origin.git(&["checkout", "--quiet", "-B", "feature", &shop.fork]);
     shop.origin.commit("m/6.sql", "six");
     shop.assert_refused(&shop.change(), "refs/heads/feature").await;
-    // A merge of another head under the same number is not the event's.
+    // A merge of another head under the same number does not belong to the event.
     let merge = shop.merge_of(&shop.tip, "feature");
     assert_ne!(merge, shop.merge);
     shop.assert_refused(&shop.change(), "refs/pull/7/merge").await;
 
-    // A newer push on top of the event's head.
+    // A newer push after the event's head.
     shop.origin.git(&["checkout", "--quiet", "-B", "feature", &shop.head]);
     let newer = shop.origin.commit("m/6.sql", "six");
     shop.origin.git(&["checkout", "--quiet", "main"]);
@@ -368,18 +368,18 @@ async fn another_commit_is_refused_and_one_that_contains_the_head_is_told() {
         assert!(found.base.reason.starts_with(&reason), "{}", found.base.reason);
     }
     assert_eq!(full.git(&["rev-parse", "HEAD"]), newer);
-    // GitHub's newer merge of the same head is as good as the event's.
+    // A newer merge by GitHub of the same head is also valid.
     let tip = shop.main_moves_on();
     shop.merge_of(&tip, &shop.head);
     shop.assert_base(&shop.change(), "refs/pull/7/merge", &tip, MERGE).await;
 }
 
-/// The owner of a fork decides what its `main` is.
+/// The owner of a fork controls its `main`.
 #[tokio::test]
-async fn a_forks_own_branches_say_nothing_about_the_base() {
+async fn a_forks_own_branches_are_not_used_for_the_base() {
     let shop = Shop::new();
     let fork = shop.origin.clone(&[]);
-    // In the fork all of the change is in `main` already: compared with that, nothing would be pending.
+    // In the fork `main` already contains the whole change: compared with that, nothing would be pending.
     fork.git(&["update-ref", "refs/remotes/origin/main", &shop.head]);
     fork.git(&["checkout", "--quiet", "--detach", &shop.head]);
     fork.git(&["remote", "set-url", "origin", "https://github.com/mallory/shop.git"]);
@@ -387,7 +387,7 @@ async fn a_forks_own_branches_say_nothing_about_the_base() {
     assert_eq!(commit(&found), shop.fork);
     let why = "it is unknown whether main has newer commits: origin is mallory/shop, but the base repository is acme/shop";
     assert!(found.base.reason.ends_with(why), "{}", found.base.reason);
-    // The host of the base's repository knows.
+    // The host of the base's repository has it.
     shop.main_moves_on();
     let found = shop.by_both(&fork, &shop.change()).await.unwrap();
     assert_eq!(commit(&found), shop.fork);
@@ -398,9 +398,9 @@ async fn a_forks_own_branches_say_nothing_about_the_base() {
     );
 }
 
-/// A clone that nobody can be asked about.
+/// A clone without a remote.
 #[tokio::test]
-async fn without_a_remote_the_event_and_the_clones_own_branches_say_it() {
+async fn without_a_remote_the_event_and_local_branches_are_used() {
     let shop = Shop::new();
     let local = shop.origin.clone(&[]);
     local.git(&["checkout", "--quiet", "--detach", &shop.head]);
@@ -414,10 +414,10 @@ async fn without_a_remote_the_event_and_the_clones_own_branches_say_it() {
     let change = ChangeRequest { head: Some(head), ..shop.change() };
     let found = read(&local, &change, None).await.unwrap();
     assert_eq!(commit(&found), shop.tip, "{}", found.base.reason);
-    // No branch, and a commit that is nowhere.
+    // No branch, and a commit that does not exist anywhere.
     local.git(&["branch", "-D", "main"]);
     let lost = ChangeRequest { tip: Some("1".repeat(40)), ..change };
     let error = read(&local, &lost, None).await.unwrap_err();
-    assert!(matches!(error, SourceError::Lacking { .. }), "{error}");
+    assert!(matches!(error, SourceError::BaseMissing { .. }), "{error}");
     assert!(error.to_string().contains(&"1".repeat(40)), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The base of a change, by the host's answers: the same rules as by git.
+//! The base of a change, with the host's answers: the same rules as with git.
 
 use super::{CommitComparison, FoundBase, RemoteRepo};
 use crate::source::SourceError;
@@ -6,7 +6,7 @@ use crate::source::change::{ChangeRequest, Moved, Position};
 use crate::source::revisions::{BaseDivergence, Revision};
 
 impl RemoteRepo {
-    /// `merge_ref` is the name of the ref of a pull request's merge that points at HEAD.
+    /// `merge_ref` is the name of the pull request's merge ref that points to HEAD.
     pub(super) async fn base_of_change(
         &self,
         head: Option<&str>,
@@ -54,7 +54,7 @@ impl RemoteRepo {
         merge_ref: Option<&str>,
         change: &ChangeRequest,
     ) -> Result<Position, SourceError> {
-        // The head itself needs no question.
+        // The head itself needs no request.
         let parents = if change.head.as_deref() == Some(head) {
             Vec::new()
         } else {
@@ -71,7 +71,7 @@ impl RemoteRepo {
         }
     }
 
-    /// What cannot be told about the branch is no reason to stop: the base of a merge is its first parent.
+    /// A failure is not an error here: the base of a merge is its first parent.
     async fn moved(&self, head: &str, change: &ChangeRequest) -> Moved {
         let Some(branch) = &change.branch else { return Moved::No };
         match self.host.compare(branch, head).await {

@@ -1,8 +1,8 @@
-//! The base without git: by the word of whoever keeps the repository. An image for CI has no git, and a shallow clone may
-//! lack what it would need.
+//! The base without git, from the repository's host. An image for CI may have no git, and a shallow clone may lack the required
+//! commits.
 //!
 //! ```text
-//! checkout: the commit that is here ─▶ which commit is the base ─▶ host: its listing ─▶ contents that are not here already
+//! checkout: its commit ─▶ which commit is the base ─▶ host: its listing ─▶ contents that the checkout does not have
 //! ```
 
 mod change;
@@ -21,24 +21,24 @@ use super::git::toplevel_of;
 use super::project_place::ProjectPlace;
 use super::revisions::{Base, BaseDivergence, BaseRequest, HeadRevision, Revision, Revisions};
 use super::{SourceError, Worktree, tree};
-use objects::HostedObjects;
+use objects::HostObjects;
 pub(crate) use objects::is_stored_as;
 
-/// What a host says, or why it says nothing, as a clause with what to do.
+/// A host's answer, or why there is none, as a clause with advice.
 pub(crate) type HostAnswer<T> = Result<T, String>;
 
-/// Whoever keeps the repository, as far as it is asked about revisions. `None` is "there is no such thing".
+/// The host of the repository, for queries about revisions. `None` means "it does not exist".
 pub(crate) trait RepositoryHost: fmt::Debug + Send + Sync {
-    /// As people call it: `GitHub`.
+    /// Its name for users: `GitHub`.
     fn name(&self) -> &'static str;
 
-    /// What to do where it says that there is no such thing: who may not see a thing is told the same.
+    /// Advice if something does not exist: missing permissions have the same answer.
     fn advice(&self) -> &'static str;
 
     /// The commit of a branch, a tag or a full hash.
     fn commit<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, HostAnswer<Option<HostCommit>>>;
 
-    /// How two commits lie to each other. `base` may be a branch.
+    /// The relation between two commits. `base` may be a branch.
     fn compare<'a>(
         &'a self,
         base: &'a str,
@@ -47,11 +47,11 @@ pub(crate) trait RepositoryHost: fmt::Debug + Send + Sync {
 
     fn default_branch(&self) -> BoxFuture<'_, HostAnswer<String>>;
 
-    /// The entries of a commit or a tree, those of its folders too if `recursive`.
+    /// The entries of a commit or a tree; those of its folders too if `recursive`.
     fn tree<'a>(&'a self, hash: &'a str, recursive: bool)
     -> BoxFuture<'a, HostAnswer<TreeListing>>;
 
-    /// The content of a file, as it is stored.
+    /// The stored content of a file.
     fn blob<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, HostAnswer<Vec<u8>>>;
 }
 
@@ -62,38 +62,38 @@ pub(crate) struct HostCommit {
     pub(crate) parents: Vec<String>,
 }
 
-/// How two commits lie to each other.
+/// The relation between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommitComparison {
     /// The commit of the base: of a branch, its tip.
     pub(crate) base: String,
     pub(crate) merge_base: String,
-    /// How many commits of the base the head lacks.
+    /// The number of commits of the base that the head lacks.
     pub(crate) behind: u64,
 }
 
-/// What is in a tree.
+/// The entries of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreeListing {
     pub(crate) entries: Vec<ListingEntry>,
-    /// It is too long, and not all of it is here.
+    /// It is too long, and incomplete.
     pub(crate) truncated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListingEntry {
-    /// From the tree that was asked for.
+    /// From the requested tree.
     pub(crate) path: String,
     /// As git writes it: `100644`.
     pub(crate) mode: String,
     pub(crate) hash: String,
 }
 
-/// A repository that somebody keeps, and what is known of the checkout of it that is here.
+/// A repository at a host, and the local checkout of it.
 #[derive(Debug, Clone)]
 pub(crate) struct RemoteRepo {
     pub(crate) host: Arc<dyn RepositoryHost>,
-    /// Where the checkout is, if nothing of git's is there that says so.
+    /// The folder of the checkout, if it contains no git folder.
     pub(crate) folder: Utf8PathBuf,
     /// The commit of the checkout, in the same case.
     pub(crate) commit: Option<String>,
@@ -107,7 +107,7 @@ pub(super) fn head(root: &Utf8Path) -> Option<HeadRevision> {
 }
 
 impl RemoteRepo {
-    /// What [`super::read_revisions`] reads, from the host. `head` is what git has said, if it could be asked.
+    /// What [`super::read_revisions`] reads, from the host. `head` is git's answer, if git was available.
     pub(super) async fn read(
         &self,
         root: &Utf8Path,
@@ -126,7 +126,7 @@ impl RemoteRepo {
             toplevel: toplevel.to_owned(),
         })?;
         if toplevel_of(&real).is_none() && real != workspace {
-            // Where its top is in this tree cannot be told, and a folder that the base does not have would look new.
+            // Its root in this tree is unknown, and a folder that the base does not have would look new.
             let reason =
                 "there is no .git in the checkout, and the project is in a folder of the workspace";
             return Err(self.failure(reason.to_owned()));
@@ -137,7 +137,7 @@ impl RemoteRepo {
         let commit = head.as_ref().map(|head| head.commit.as_str());
         let merge = commit.zip(checkout.as_ref());
         let merge = merge.and_then(|(commit, checkout)| checkout.merge_at(commit));
-        let (revision, reason, lacking) = match request {
+        let (revision, reason, divergence) = match request {
             BaseRequest::Revision(name) => self.named(name, commit).await?,
             BaseRequest::Change(change) => {
                 self.base_of_change(commit, merge.as_deref(), change).await?
@@ -146,11 +146,11 @@ impl RemoteRepo {
             BaseRequest::None => return Ok(Revisions::without("no base was requested", head)),
         };
         let worktree = Worktree::new(toplevel);
-        let objects = HostedObjects::new(self.host.as_ref(), &worktree);
+        let objects = HostObjects::new(self.host.as_ref(), &worktree);
         let files =
             tree::read(&objects, ProjectPlace { toplevel, prefix }, &revision.commit, paths)
                 .await?;
-        let base = Base { revision: Some(revision), reason, lacking, files: Some(files) };
+        let base = Base { revision: Some(revision), reason, divergence, files: Some(files) };
         Ok(Revisions { base, head })
     }
 
@@ -169,16 +169,16 @@ impl RemoteRepo {
         let commit = self.ask(self.host.commit(wanted).await)?.ok_or_else(|| {
             self.absent(&format!("it has no branch, tag or commit {name:?} in this repository"))
         })?;
-        let lacking = match head {
-            Some(head) => self.lacking(&commit.hash, head).await?,
+        let divergence = match head {
+            Some(head) => self.divergence(&commit.hash, head).await?,
             None => BaseDivergence::Unknown,
         };
         let reason = format!("{name}, as requested; read from {}", self.host.name());
-        Ok((Revision { commit: commit.hash, name: name.to_owned() }, reason, lacking))
+        Ok((Revision { commit: commit.hash, name: name.to_owned() }, reason, divergence))
     }
 
-    /// That it cannot be told is no reason to stop; that the head is another repository's is.
-    async fn lacking(&self, base: &str, head: &str) -> Result<BaseDivergence, SourceError> {
+    /// An unknown divergence is not an error; a head that belongs to another repository is.
+    async fn divergence(&self, base: &str, head: &str) -> Result<BaseDivergence, SourceError> {
         if base == head {
             return Ok(BaseDivergence::Nothing);
         }
@@ -202,7 +202,7 @@ impl RemoteRepo {
         if let Some(merge) = merge {
             let commit = self.ask(self.host.commit(head).await)?;
             let commit = commit.ok_or_else(|| self.absent(&format!("it has no commit {head}")))?;
-            // The merge of a pull request has its base first.
+            // The merge of a pull request has its base as the first parent.
             if let [base, _] = commit.parents.as_slice() {
                 let reason =
                     format!("first parent of the merge commit HEAD ({merge}); read from {host}");
@@ -244,7 +244,7 @@ fn failure(host: &dyn RepositoryHost, reason: String) -> SourceError {
     SourceError::Host { host: host.name(), reason, local: None }
 }
 
-/// What may stand in a request as a hash.
+/// Checks that a hash can be used in a request.
 fn checked(host: &dyn RepositoryHost, hash: &str) -> Result<(), SourceError> {
     if is_hash(hash) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! A revision's objects from its host: one listing, and only those contents that the checkout does not have already, told by
-//! the hash that git gives a file's content.
+//! A revision's objects from its host: one listing, and only those contents that the checkout does not already have, identified
+//! by git's hash of the content.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,26 +13,25 @@ use crate::source::git_queries::TreeBlob;
 use crate::source::objects::{BlobContent, Entry, EntryKind, Objects};
 use crate::source::{SourceError, Worktree};
 
-/// Requests at one time. Source: docs.github.com, "Best practices for using the REST API": not many.
-const AT_ONCE: usize = 4;
+/// The maximum number of concurrent requests. Source: docs.github.com, "Best practices for using the REST API": few.
+const CONCURRENT_REQUESTS: usize = 4;
 /// Source: the specification of git-lfs, `docs/spec.md`.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
 
-/// See the file's head.
 #[derive(Debug)]
-pub(super) struct HostedObjects<'a> {
+pub(super) struct HostObjects<'a> {
     host: &'a dyn RepositoryHost,
-    /// All of the checkout.
+    /// All files of the checkout.
     worktree: &'a Worktree,
     listings: Mutex<BTreeMap<(String, bool), Arc<TreeListing>>>,
 }
 
-impl<'a> HostedObjects<'a> {
+impl<'a> HostObjects<'a> {
     pub(super) fn new(host: &'a dyn RepositoryHost, worktree: &'a Worktree) -> Self {
         Self { host, worktree, listings: Mutex::default() }
     }
 
-    /// Each is asked for once.
+    /// Each listing is requested once.
     async fn listing(&self, hash: &str, recursive: bool) -> Result<Arc<TreeListing>, SourceError> {
         let key = (hash.to_owned(), recursive);
         let lock = || self.listings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +45,7 @@ impl<'a> HostedObjects<'a> {
         Ok(listing)
     }
 
-    /// The entry of one path in a tree too big for one listing: a folder after the other.
+    /// The entry of one path in a tree too big for one listing: folder by folder.
     async fn walk(&self, commit: &str, path: &str) -> Result<Option<Entry>, SourceError> {
         let mut hash = commit.to_owned();
         let mut parts = path.split('/').peekable();
@@ -97,7 +96,7 @@ impl<'a> HostedObjects<'a> {
         Ok(bytes)
     }
 
-    /// A file as the checkout would have it: from the checkout itself if that has the same content.
+    /// A file as the checkout would contain it: from the checkout itself if it has the same content.
     async fn content(&self, file: &TreeBlob) -> Result<BlobContent, SourceError> {
         let here = self.worktree.read(file.path.as_str().into()).ok().flatten();
         if let Some(bytes) = &here
@@ -116,7 +115,7 @@ impl<'a> HostedObjects<'a> {
     }
 }
 
-impl Objects for HostedObjects<'_> {
+impl Objects for HostObjects<'_> {
     async fn at(&self, commit: &str, paths: &[String]) -> Result<Vec<Entry>, SourceError> {
         let all = self.listing(commit, true).await?;
         if !all.truncated {
@@ -153,7 +152,7 @@ impl Objects for HostedObjects<'_> {
 
     async fn stored(&self, hashes: &[String]) -> Result<BTreeMap<String, Vec<u8>>, SourceError> {
         let each = async |hash: &String| Ok((hash.clone(), self.fetch(hash).await?));
-        stream::iter(hashes.iter().map(each)).buffered(AT_ONCE).try_collect().await
+        stream::iter(hashes.iter().map(each)).buffered(CONCURRENT_REQUESTS).try_collect().await
     }
 
     async fn checked_out(
@@ -162,7 +161,7 @@ impl Objects for HostedObjects<'_> {
         files: &[TreeBlob],
     ) -> Result<BTreeMap<TreeBlob, BlobContent>, SourceError> {
         let each = async |file: &TreeBlob| Ok((file.clone(), self.content(file).await?));
-        stream::iter(files.iter().map(each)).buffered(AT_ONCE).try_collect().await
+        stream::iter(files.iter().map(each)).buffered(CONCURRENT_REQUESTS).try_collect().await
     }
 }
 
@@ -172,7 +171,7 @@ fn entries(listing: &TreeListing, prefix: &str) -> impl Iterator<Item = Entry> {
         kind: EntryKind::of_mode(&entry.mode),
         hash: entry.hash.clone(),
         path: format!("{prefix}{}", entry.path),
-        // JSON has no other way to say it.
+        // JSON cannot express it otherwise.
         odd_name: entry.path.contains(char::REPLACEMENT_CHARACTER),
     })
 }
@@ -181,8 +180,8 @@ fn is_leaf(entry: &Entry) -> bool {
     entry.kind != EntryKind::Directory
 }
 
-/// Whether git would store this content under this hash, its line ends as they are or as Unix has them: what a checkout has
-/// changed on the way out is not changed by anybody.
+/// Whether git would store this content under this hash, with its line ends unchanged or converted to LF: a checkout may have
+/// converted them.
 pub(crate) fn is_stored_as(bytes: &[u8], hash: &str) -> bool {
     let same = |bytes: &[u8]| hash_of(bytes, hash.len()) == hash;
     same(bytes) || bytes.contains(&b'\r') && same(&with_unix_line_ends(bytes))
@@ -194,7 +193,7 @@ fn with_unix_line_ends(bytes: &[u8]) -> Vec<u8> {
     pairs.map(|(byte, _)| *byte).collect()
 }
 
-/// Whether this is the content that a pointer of git-lfs stands for.
+/// Whether this is the content that a pointer of git-lfs refers to.
 fn is_behind(pointer: &[u8], bytes: &[u8]) -> bool {
     let hash = format!("oid sha256:{}", hex::encode(sha2::Sha256::digest(bytes)));
     pointer.split(|byte| *byte == b'\n').any(|line| line == hash.as_bytes())
@@ -214,8 +213,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contents_have_gits_own_hashes() {
-        // `printf 'a\nb\n' | git hash-object --stdin`, and the same in a repository of SHA-256.
+    fn hashes_of_contents_equal_gits() {
+        // `printf 'a
+        // b
+        // ' | git hash-object --stdin`, and the same in a SHA-256 repository.
         let sha1 = "422c2b7ab3b3c668038da977e4e93a5fc623169c";
         assert_eq!(hash_of(b"a\nb\n", 40), sha1);
         assert!(is_stored_as(b"a\nb\n", sha1) && is_stored_as(b"a\r\nb\r\n", sha1));

@@ -1,4 +1,4 @@
-//! The base as a host has it, beside the base as git has it.
+//! The base from a host, compared with the base from git.
 
 use std::os::unix::fs::symlink;
 
@@ -9,11 +9,11 @@ use crate::source::git::Git;
 use crate::source::read_revisions;
 use crate::source::testing::{GitHost, TestRepository, contents, git_in};
 
-/// What `actions/checkout` leaves of a pull request, and GitHub to ask.
+/// The checkout of a pull request by `actions/checkout`, and GitHub as its host.
 struct CheckoutJob {
     clone: TestRepository,
     host: Arc<GitHost>,
-    hosted: RemoteRepo,
+    remote_repo: RemoteRepo,
 }
 
 impl CheckoutJob {
@@ -23,17 +23,17 @@ impl CheckoutJob {
 
     fn with(host: GitHost, clone: TestRepository) -> Self {
         let host = Arc::new(host);
-        let hosted = RemoteRepo {
+        let remote_repo = RemoteRepo {
             host: Arc::clone(&host) as Arc<dyn RepositoryHost>,
             folder: clone.path().to_owned(),
             commit: None,
         };
-        Self { clone, host, hosted }
+        Self { clone, host, remote_repo }
     }
 
     async fn read(&self, request: &BaseRequest, paths: &[&str]) -> Result<Revisions, SourceError> {
         let paths: Vec<Utf8PathBuf> = paths.iter().map(Utf8PathBuf::from).collect();
-        self.hosted.read(self.clone.path(), request, &paths, None).await
+        self.remote_repo.read(self.clone.path(), request, &paths, None).await
     }
 
     fn asked(&self, what: &str) -> usize {
@@ -67,7 +67,8 @@ async fn a_pull_request_has_the_base_that_git_finds() {
     let origin = with_pull_request();
     let job = CheckoutJob::new(&origin, origin.checkout_action("refs/pull/7/merge", 1));
     let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
-    let by_git = read_with(&job.clone.asker(), &BaseRequest::Default, &["m".into()]).await.unwrap();
+    let by_git =
+        read_with(&job.clone.git_client(), &BaseRequest::Default, &["m".into()]).await.unwrap();
     assert_eq!(found.base.revision, by_git.base.revision);
     assert_eq!(text(&found), text(&by_git));
     assert_eq!(found.head.unwrap().commit, by_git.head.unwrap().commit);
@@ -80,7 +81,7 @@ async fn a_pull_request_has_the_base_that_git_finds() {
 }
 
 #[tokio::test]
-async fn the_event_says_that_it_is_a_merge_where_no_ref_does() {
+async fn without_a_ref_the_event_identifies_a_merge() {
     let origin = with_pull_request();
     let merge = origin.git(&["rev-parse", "refs/pull/7/merge"]);
     let clone = origin.checkout_action("refs/pull/7/merge", 1);
@@ -88,7 +89,7 @@ async fn the_event_says_that_it_is_a_merge_where_no_ref_does() {
     let mut job = CheckoutJob::new(&origin, clone);
     let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
     assert_eq!(found.base.reason, "merge base of HEAD with main; read from GitHub");
-    job.hosted.commit = Some(merge.clone());
+    job.remote_repo.commit = Some(merge.clone());
     let change = ChangeRequest {
         head: Some(origin.git(&["rev-parse", "feature"])),
         merge: Some(merge),
@@ -98,26 +99,26 @@ async fn the_event_says_that_it_is_a_merge_where_no_ref_does() {
     let request = BaseRequest::Change(Box::new(change));
     let found = job.read(&request, &["m"]).await.unwrap();
     assert!(found.base.reason.starts_with("first parent of the merge commit"));
-    // What was downloaded without git has no .git at all.
+    // A download without git has no .git folder.
     std::fs::remove_dir_all(job.clone.path().join(".git")).unwrap();
     let found = job.read(&request, &["m"]).await.unwrap();
     assert!(found.base.reason.starts_with("first parent of the merge commit"));
     assert_eq!(text(&found).len(), 3);
-    job.hosted.commit = None;
+    job.remote_repo.commit = None;
     let error = job.read(&request, &["m"]).await.unwrap_err().to_string();
     assert!(error.contains("the checked-out commit is unknown"), "{error}");
 }
 
 /// A folder that the base seems not to have would make every migration look new.
 #[tokio::test]
-async fn what_is_another_repositorys_or_lies_nobody_knows_where_is_an_error() {
+async fn another_repository_or_an_unknown_location_is_an_error() {
     let origin = with_pull_request();
     let job = CheckoutJob::new(&origin, origin.checkout_action("refs/pull/7/merge", 1));
     std::fs::remove_dir_all(job.clone.path().join(".git")).unwrap();
     let root = job.clone.path().join("m");
-    let hosted =
-        RemoteRepo { commit: Some(origin.git(&["rev-parse", "main"])), ..job.hosted.clone() };
-    let error = hosted.read(&root, &BaseRequest::Default, &[], None).await.unwrap_err();
+    let remote_repo =
+        RemoteRepo { commit: Some(origin.git(&["rev-parse", "main"])), ..job.remote_repo.clone() };
+    let error = remote_repo.read(&root, &BaseRequest::Default, &[], None).await.unwrap_err();
     assert!(error.to_string().contains("there is no .git in the checkout, and"), "{error}");
 
     let other = TestRepository::new();
@@ -129,25 +130,25 @@ async fn what_is_another_repositorys_or_lies_nobody_knows_where_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_branch_is_compared_with_where_it_left_the_default_one() {
+async fn a_branch_is_compared_with_its_fork_point() {
     let origin = with_pull_request();
     let job = CheckoutJob::new(&origin, origin.checkout_action("refs/heads/feature", 1));
     let found = job.read(&BaseRequest::Default, &["m"]).await.unwrap();
     let request = BaseRequest::Revision("main~1".into());
-    let by_git = read_with(&origin.asker(), &request, &["m".into()]).await.unwrap();
+    let by_git = read_with(&origin.git_client(), &request, &["m".into()]).await.unwrap();
     assert_eq!(text(&found), text(&by_git));
     assert_eq!(found.base.revision.unwrap().commit, origin.git(&["rev-parse", "main~1"]));
     assert_eq!(found.base.reason, "merge base of HEAD with main; read from GitHub");
 }
 
 #[tokio::test]
-async fn a_named_base_is_taken_as_it_is() {
+async fn a_named_base_is_used_exactly() {
     let origin = with_pull_request();
     origin.git(&["tag", "v1", "main~1"]);
     let job = CheckoutJob::new(&origin, origin.checkout_action("refs/heads/feature", 1));
     let main = origin.git(&["rev-parse", "main"]);
     let named = |name: &str| BaseRequest::Revision(name.to_owned());
-    for (name, lacking) in [
+    for (name, divergence) in [
         ("main", BaseDivergence::Commits(1)),
         ("origin/main", BaseDivergence::Commits(1)),
         (main.as_str(), BaseDivergence::Commits(1)),
@@ -155,7 +156,7 @@ async fn a_named_base_is_taken_as_it_is() {
         ("HEAD", BaseDivergence::Nothing),
     ] {
         let found = job.read(&named(name), &["m"]).await.unwrap();
-        assert_eq!(found.base.lacking, lacking, "{name}");
+        assert_eq!(found.base.divergence, divergence, "{name}");
         assert_eq!(found.base.revision.unwrap().name, name);
     }
     for (name, words) in [
@@ -174,7 +175,7 @@ async fn a_named_base_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn files_read_as_they_do_by_git() {
+async fn files_read_as_by_git() {
     let library = TestRepository::new();
     library.commit("m/1.sql", "one");
     let origin = TestRepository::new();
@@ -190,7 +191,7 @@ async fn files_read_as_they_do_by_git() {
     let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add"];
     git_in(origin.path().as_std_path(), &[&add[..], &[&library.url(), "apps/shop/sub"]].concat());
     let base = origin.commit_all("base");
-    // Nothing of it is the same any more.
+    // Nothing of it is unchanged.
     origin.git(&["rm", "--quiet", "-r", "apps/shop/m", "apps/lib", "real"]);
     origin.write("apps/shop/x", "");
     origin.commit_all("head");
@@ -205,8 +206,8 @@ async fn files_read_as_they_do_by_git() {
             let paths: Vec<Utf8PathBuf> = paths.iter().map(Utf8PathBuf::from).collect();
             let request = BaseRequest::Revision(base.clone());
             let by_git = read_with(&git, &request, &paths).await.unwrap();
-            let found = job.hosted.read(&root, &request, &paths, None).await;
-            // Links lead anywhere, so that all of the tree has to be known.
+            let found = job.remote_repo.read(&root, &request, &paths, None).await;
+            // Links may point to any path, so the whole tree is required.
             if is_big && paths[0] != "../../real/1.sql" {
                 let error = found.map(|found| text(&found)).unwrap_err().to_string();
                 assert!(error.contains("too long and was truncated"), "{error}");
@@ -217,9 +218,10 @@ async fn files_read_as_they_do_by_git() {
     }
     let job = CheckoutJob::new(&origin, clone);
     let request = BaseRequest::Revision(base);
-    let error = job.hosted.read(&root, &request, &["sub/m".into()], None).await.unwrap_err();
+    let error = job.remote_repo.read(&root, &request, &["sub/m".into()], None).await.unwrap_err();
     assert!(matches!(error, SourceError::Submodule { .. }), "{error}");
-    let error = job.hosted.read(&root, &request, &["../../../m".into()], None).await.unwrap_err();
+    let error =
+        job.remote_repo.read(&root, &request, &["../../../m".into()], None).await.unwrap_err();
     assert!(matches!(error, SourceError::OutsideRepository { .. }), "{error}");
 }
 
@@ -237,7 +239,7 @@ async fn a_tree_that_is_too_long_for_one_listing_is_read_folder_by_folder() {
 }
 
 #[tokio::test]
-async fn what_a_checkout_does_to_line_ends_is_no_change() {
+async fn line_ends_converted_by_a_checkout_are_not_a_change() {
     let origin = TestRepository::new();
     origin.write(".gitattributes", "*.sql text eol=crlf\n");
     origin.commit("m/1.sql", "a\nb\n");
@@ -251,13 +253,13 @@ async fn what_a_checkout_does_to_line_ends_is_no_change() {
 }
 
 #[tokio::test]
-async fn a_file_of_git_lfs_is_the_one_that_is_here_or_none() {
+async fn a_git_lfs_file_is_read_from_the_checkout_or_is_missing() {
     const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:\
         87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7\nsize 2\n";
     let origin = TestRepository::new();
     let base = origin.commit("m/1.sql", POINTER);
     let job = CheckoutJob::new(&origin, origin.clone(&[]));
-    // What git-lfs writes in place of the pointer.
+    // As written by git-lfs instead of the pointer.
     job.clone.write("m/1.sql", "a\n");
     let request = BaseRequest::Revision(base);
     let found = job.read(&request, &["m"]).await.unwrap();
@@ -268,7 +270,7 @@ async fn a_file_of_git_lfs_is_the_one_that_is_here_or_none() {
 }
 
 #[tokio::test]
-async fn contents_that_are_not_what_was_asked_for_are_an_error() {
+async fn contents_with_another_hash_are_an_error() {
     let origin = with_pull_request();
     let host = GitHost { noise: "x", ..GitHost::of(&origin) };
     let job = CheckoutJob::with(host, origin.checkout_action("refs/pull/7/merge", 1));
@@ -276,32 +278,32 @@ async fn contents_that_are_not_what_was_asked_for_are_an_error() {
     assert!(error.contains("has another hash"), "{error}");
 }
 
-/// Git first; the host where git does not have it; and both are named where neither has.
+/// Git is used first; the host if git does not have the base; both are named if neither has it.
 #[tokio::test]
-async fn the_host_is_asked_for_what_a_shallow_clone_lacks() {
+async fn the_host_is_queried_for_what_a_shallow_clone_lacks() {
     let origin = with_pull_request();
     let mut job = CheckoutJob::new(&origin, origin.checkout_action("refs/pull/7/merge", 1));
     job.clone.git(&["remote", "set-url", "origin", "file:///nowhere"]);
     let root = job.clone.path().to_owned();
     let read = async |job: &CheckoutJob| {
         let request = BaseRequest::Default;
-        read_revisions(&root, &request, &["m".into()], Some(&job.hosted)).await
+        read_revisions(&root, &request, &["m".into()], Some(&job.remote_repo)).await
     };
     let found = read(&job).await.unwrap();
     assert!(found.base.reason.ends_with("read from GitHub"), "{}", found.base.reason);
     assert_eq!(text(&found).len(), 3);
     assert_eq!(found.head.unwrap().dirty, Some(false), "git has told that");
 
-    // A full clone needs nobody else.
+    // A complete clone needs no host.
     job.host.asked.lock().unwrap().clear();
     let whole = CheckoutJob::new(&origin, origin.clone(&[]));
     let (path, paths) = (whole.clone.path(), ["m".into()]);
-    read_revisions(path, &BaseRequest::Default, &paths, Some(&whole.hosted)).await.unwrap();
+    read_revisions(path, &BaseRequest::Default, &paths, Some(&whole.remote_repo)).await.unwrap();
     assert_eq!(whole.asked(""), 0);
 
     let elsewhere = TestRepository::new();
     elsewhere.commit("x", "");
-    job.hosted.host = Arc::new(GitHost::of(&elsewhere));
+    job.remote_repo.host = Arc::new(GitHost::of(&elsewhere));
     let error = read(&job).await.unwrap_err().to_string();
     assert!(
         error.starts_with("cannot fetch the base revision from GitHub: it has no commit "),

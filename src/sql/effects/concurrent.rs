@@ -1,5 +1,4 @@
-//! Commands that work beside others (`CONCURRENTLY`), and what else makes or repairs an index, with the names that they speak
-//! of.
+//! `CONCURRENTLY` commands, and other statements that create or repair an index, with the names in them.
 
 use super::ObjectName;
 use super::syntax::{
@@ -7,10 +6,10 @@ use super::syntax::{
 };
 use crate::sql::words::SqlWord;
 
-/// A statement with `CONCURRENTLY`: it waits for transactions of others, and one that fails can leave an invalid index.
+/// A statement with `CONCURRENTLY`: it waits for other transactions, and if it fails it can leave an invalid index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConcurrentCommand {
-    /// `CREATE INDEX CONCURRENTLY`; without a name the server makes one up.
+    /// `CREATE INDEX CONCURRENTLY`; without a name the server generates one.
     CreateIndex { index: Option<ObjectName>, table: Option<ObjectName> },
     /// `DROP INDEX CONCURRENTLY`.
     DropIndex { index: Option<ObjectName> },
@@ -21,7 +20,7 @@ pub(crate) enum ConcurrentCommand {
     DetachPartition { table: Option<ObjectName> },
 }
 
-/// What `REINDEX` is told to rebuild.
+/// What `REINDEX` rebuilds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReindexKind {
     Index,
@@ -31,28 +30,28 @@ pub(crate) enum ReindexKind {
 }
 
 impl ConcurrentCommand {
-    /// It makes or rebuilds indexes: its waits block nobody, and one that fails leaves an invalid index.
+    /// Whether it creates or rebuilds indexes: its waits block no other session, and if it fails it leaves an invalid index.
     pub(crate) fn is_of_indexes(&self) -> bool {
         !matches!(self, Self::DetachPartition { .. })
     }
 }
 
-/// What a statement does to indexes by their names.
+/// The change that a statement makes to indexes by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum IndexChange {
-    /// `CREATE INDEX`: the index is of the table's schema.
+    /// `CREATE INDEX`: the index is in the table's schema.
     Create { index: Option<ObjectName>, table: ObjectName, if_not_exists: bool },
     /// `DROP INDEX`.
     Drop(Vec<ObjectName>),
     /// `DROP TABLE`, with the table's indexes.
     DropTables(Vec<ObjectName>),
-    /// A valid index afterwards: `REINDEX INDEX`, concurrently or not.
+    /// `REINDEX INDEX`, concurrently or not; the index is valid afterwards.
     RebuildIndex(ObjectName),
-    /// `REINDEX TABLE`. Concurrently it passes over invalid indexes, and is none of these.
+    /// `REINDEX TABLE` without `CONCURRENTLY`; with it, PostgreSQL skips invalid indexes.
     RebuildTable(ObjectName),
 }
 
-/// The concurrent command that a statement is.
+/// The `CONCURRENTLY` command of a statement, if it is one.
 pub(super) fn concurrent(words: &[SqlWord<'_>]) -> Option<ConcurrentCommand> {
     use ConcurrentCommand as Command;
     if let Some(rest) = create_index(words) {
@@ -63,7 +62,7 @@ pub(super) fn concurrent(words: &[SqlWord<'_>]) -> Option<ConcurrentCommand> {
     }
     if let Some(rest) = after(words, &["DROP", "INDEX", "CONCURRENTLY"]) {
         let names = object_names(without(rest, &["IF", "EXISTS"]));
-        // The server takes one index at a time here.
+        // The server accepts only one index here.
         return Some(Command::DropIndex {
             index: names.and_then(|names| names.into_iter().next()),
         });
@@ -78,7 +77,7 @@ pub(super) fn concurrent(words: &[SqlWord<'_>]) -> Option<ConcurrentCommand> {
     Some(Command::DetachPartition { table: table.map(|(table, _)| table) })
 }
 
-/// What a statement does to indexes, where its names can be read.
+/// The change that a statement makes to indexes, if its names can be read.
 pub(super) fn index_change(words: &[SqlWord<'_>]) -> Option<IndexChange> {
     if let Some(rest) = create_index(words) {
         let (index, table, if_not_exists) = created(without(rest, &["CONCURRENTLY"]))?;
@@ -98,13 +97,13 @@ pub(super) fn index_change(words: &[SqlWord<'_>]) -> Option<IndexChange> {
     }
 }
 
-/// What follows `CREATE [UNIQUE] INDEX`.
+/// The words after `CREATE [UNIQUE] INDEX`.
 fn create_index<'w, 't>(words: &'w [SqlWord<'t>]) -> Option<&'w [SqlWord<'t>]> {
     let rest = after(words, &["CREATE"])?;
     after(without(rest, &["UNIQUE"]), &["INDEX"])
 }
 
-/// The index (in the schema of its table), the table, and whether it says `IF NOT EXISTS`.
+/// The index (in the schema of its table), the table, and whether it has `IF NOT EXISTS`.
 fn created(words: &[SqlWord<'_>]) -> Option<(Option<ObjectName>, ObjectName, bool)> {
     let named = after(words, &["IF", "NOT", "EXISTS"]);
     let rest = named.unwrap_or(words);
@@ -120,7 +119,7 @@ fn created(words: &[SqlWord<'_>]) -> Option<(Option<ObjectName>, ObjectName, boo
     Some((index, table, named.is_some()))
 }
 
-/// What is rebuilt, its name, and whether concurrently.
+/// The kind of target, its name, and whether it is rebuilt concurrently.
 fn reindex(words: &[SqlWord<'_>]) -> Option<(ReindexKind, Option<ObjectName>, bool)> {
     let (options, rest) = parenthesized(after(words, &["REINDEX"])?);
     let kind = match rest.first()?.keyword().as_str() {
@@ -136,7 +135,7 @@ fn reindex(words: &[SqlWord<'_>]) -> Option<(ReindexKind, Option<ObjectName>, bo
     Some((kind, name, concurrently))
 }
 
-/// An option in parentheses, with `true` as its default value.
+/// Whether an option in parentheses is on; without a value it is `true`.
 pub(super) fn option_is_on(options: &[SqlWord<'_>], option: &str) -> bool {
     const OFF: [&str; 3] = ["false", "off", "0"];
     // The last one counts.

@@ -1,6 +1,7 @@
-//! Statements that define objects, and what of the project's own code they evaluate while they do it.
+//! Statements that define objects, and the project's code that they evaluate.
 //!
-//! This is a list of what is known to evaluate nothing. A statement that is not on it counts as one that runs code.
+//! The lists contain statements that are known to evaluate nothing. A statement that is not listed counts as one that runs
+//! code.
 
 use super::expression::{evaluated, stored};
 use super::syntax::{
@@ -9,7 +10,7 @@ use super::syntax::{
 use super::{Evaluation, Evaluation::*, table};
 use crate::sql::words::SqlWord;
 
-/// Kinds of objects that `DROP` removes without calling anything.
+/// Kinds of objects that `DROP` removes without calling code.
 const DROPPED: &[&str] = &[
     "AGGREGATE",
     "COLLATION",
@@ -29,7 +30,7 @@ const DROPPED: &[&str] = &[
     "TYPE",
     "VIEW",
 ];
-/// Settings that are read by the server alone, and not by SQL.
+/// Settings that only the server reads, and not SQL code.
 const LIMITS: &[&str] = &[
     "lock_timeout",
     "statement_timeout",
@@ -66,14 +67,14 @@ fn create_table(words: &[SqlWord<'_>]) -> Evaluation {
     if fills || !is_plain { Code } else { stored(words) }
 }
 
-/// Expressions and predicates are evaluated over the rows.
+/// Expressions and predicates are evaluated for the rows.
 fn create_index(words: &[SqlWord<'_>]) -> Evaluation {
     let Some(on) = top_level_keyword(words, "ON") else { return Code };
     let Some((_, rest)) = object_name(without(&words[on + 1..], &["ONLY"])) else { return Code };
     evaluated(if is(rest, 0, "USING") { rest.get(2..).unwrap_or_default() } else { rest })
 }
 
-/// The body is checked and not run. What other languages do to check one is not known.
+/// The body is validated and not run. The validators of other languages are unknown.
 fn create_routine(words: &[SqlWord<'_>]) -> Evaluation {
     let languages: Vec<_> = top_level(words).filter(|(_, word)| word.is("LANGUAGE")).collect();
     let is_atomic = top_level_keyword(words, "ATOMIC").is_some()
@@ -89,7 +90,7 @@ fn create_routine(words: &[SqlWord<'_>]) -> Evaluation {
         [] if is_atomic => {}
         _ => return Code,
     }
-    // The body in quotes is not evaluated, whatever it holds.
+    // A quoted body is not evaluated.
     let body = top_level(words)
         .find(|(at, word)| word.is("AS") && words.get(at + 1).is_some_and(SqlWord::is_string));
     match body {
@@ -108,7 +109,7 @@ fn create_type(words: &[SqlWord<'_>]) -> Evaluation {
     }
 }
 
-/// Without elements, which are statements of their own.
+/// Without schema elements, which are separate statements.
 fn create_schema(words: &[SqlWord<'_>]) -> Evaluation {
     let words = without(words, &["IF", "NOT", "EXISTS"]);
     let rest =
@@ -139,7 +140,7 @@ pub(super) fn drop(words: &[SqlWord<'_>]) -> Evaluation {
     if DROPPED.iter().any(|kind| is(words, 1, kind)) { Inert } else { Code }
 }
 
-/// `SET`: limits alone, which no SQL of a migration reads by accident, and what lasts as long as a transaction.
+/// `SET`: only limits, which SQL of a migration does not read, and settings local to the transaction.
 pub(super) fn set(words: &[SqlWord<'_>]) -> Evaluation {
     let rest = words.get(1..).unwrap_or_default();
     let name = if any_of(rest, 0, &["LOCAL", "SESSION"]) { 1 } else { 0 };
@@ -150,19 +151,19 @@ pub(super) fn set(words: &[SqlWord<'_>]) -> Evaluation {
     if is_limit && is_set { stored(rest) } else { Code }
 }
 
-/// `SELECT` of constants and of functions that are known, from nothing.
+/// `SELECT` of constants and known functions, without `FROM`.
 pub(super) fn select(words: &[SqlWord<'_>]) -> Evaluation {
     let rest = words.get(1..).unwrap_or_default();
     if reads_rows(rest) { Code } else { evaluated(rest) }
 }
 
-/// It reads from tables, or from views with code in them, or makes a table.
+/// Whether it reads from tables, or from views that contain code, or creates a table.
 fn reads_rows(words: &[SqlWord<'_>]) -> bool {
     const SOURCES: &[&str] = &["FROM", "INTO", "JOIN", "USING"];
     top_level(words).any(|(_, word)| SOURCES.iter().any(|keyword| word.is(keyword)))
 }
 
-/// Statements that change rows: triggers, defaults, checks and rules of the table may run anything.
+/// Statements that change rows: triggers, defaults, checks and rules of the table may run any code.
 pub(super) fn rows(words: &[SqlWord<'_>]) -> Evaluation {
     let target = ["INTO", "FROM", "ONLY"];
     let mut rest = words.get(1..).unwrap_or_default();
@@ -175,7 +176,7 @@ pub(super) fn rows(words: &[SqlWord<'_>]) -> Evaluation {
     if reads_rows(rest) { Code } else { evaluated(rest).max(Rows) }
 }
 
-/// Nothing but the semicolon.
+/// Whether only the semicolon is left.
 pub(super) fn is_end(words: &[SqlWord<'_>]) -> bool {
     words.iter().all(|word| word.text() == ";")
 }

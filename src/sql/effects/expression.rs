@@ -1,8 +1,8 @@
-//! What it takes to evaluate an expression, or to keep it unevaluated, told from its words alone.
+//! Decides from the words of an expression what evaluating it, or only storing it, may run.
 //!
-//! An expression is understood only where each of its words is on a list. A function of PostgreSQL's own is taken for what
-//! it is by its name: `pg_catalog` comes first in a search path unless it is named there. A function or an operator of the
-//! project's with the same name can fit the arguments better; whether there is one, the database is asked (`Ledger::is_watched`).
+//! An expression is understood only if each of its words is listed. A function of PostgreSQL is recognised by its name:
+//! `pg_catalog` is first in a search path unless the path names it. A function or operator of the project with the same name
+//! can match the arguments better; `Ledger::is_watched` queries the database for these.
 
 use super::syntax::{is, parenthesized};
 use super::vocabulary::{
@@ -12,11 +12,11 @@ use super::vocabulary::{
 use super::{Evaluation, Evaluation::*};
 use crate::sql::words::SqlWord;
 
-/// An expression that the server parses and keeps: a default, a view, a policy. Nothing of it is evaluated but constants:
-/// `'now'` as a time becomes the time of the transaction at once.
+/// An expression that the server parses and stores: a default, a view, a policy. Only constants are evaluated: `'now'` as a
+/// time becomes the time of the transaction immediately.
 pub(super) fn stored(words: &[SqlWord<'_>]) -> Evaluation {
     let of_word = |(at, word): (usize, &SqlWord<'_>)| {
-        // A string that goes on in the next line.
+        // A string that continues on the next line.
         let goes_on = word.is_string() && at > 0 && words[at - 1].is_string();
         if word.is_unclear() || goes_on {
             Code
@@ -29,7 +29,7 @@ pub(super) fn stored(words: &[SqlWord<'_>]) -> Evaluation {
     words.iter().enumerate().map(of_word).max().unwrap_or(Inert)
 }
 
-/// An expression that is evaluated at once, over rows or alone.
+/// An expression that is evaluated immediately, for rows or on its own.
 pub(super) fn evaluated(words: &[SqlWord<'_>]) -> Evaluation {
     let mut found = stored(words);
     let mut at = 0;
@@ -41,7 +41,7 @@ pub(super) fn evaluated(words: &[SqlWord<'_>]) -> Evaluation {
     found
 }
 
-/// What the words from here on that belong together are: how many, and what it takes to evaluate them.
+/// The number of words from here on that form one unit, and what evaluating them may run.
 fn word_group(words: &[SqlWord<'_>], at: usize) -> (usize, Evaluation) {
     let word = &words[at];
     let opens = words.get(at + 1).is_some_and(|next| next.text() == "(");
@@ -55,7 +55,7 @@ fn word_group(words: &[SqlWord<'_>], at: usize) -> (usize, Evaluation) {
         };
     }
     if word.text() == "." {
-        // `a.b` may call the function b on a row of a, and `schema.f` is the project's.
+        // `a.b` may call the function b on a row of a, and `schema.f` is a function of the project.
         return (1, Code);
     }
     if !is_operator(word) {
@@ -66,7 +66,7 @@ fn word_group(words: &[SqlWord<'_>], at: usize) -> (usize, Evaluation) {
         end += 1;
     }
     let mut operator: String = words[at..end].iter().map(SqlWord::text).collect();
-    // The server ends an operator before a sign (`a=-1`), unless one of these letters is in it.
+    // The server ends an operator before a sign (`a=-1`), unless it contains one of these characters.
     while operator.len() > 1
         && operator.ends_with(['+', '-'])
         && !operator.contains(|letter| "~!@#%^&|`?".contains(letter))
@@ -110,7 +110,7 @@ fn name(words: &[SqlWord<'_>], at: usize, opens: bool) -> Evaluation {
     }
 }
 
-/// A keyword that can stand before a string without being a type.
+/// Whether a keyword that may precede a string is a type or unknown.
 fn is_type_or_unknown(keyword: &str) -> bool {
     !BEFORE_STRING.has(keyword)
 }
@@ -126,7 +126,7 @@ fn call(word: &SqlWord<'_>, keyword: &str) -> Evaluation {
     }
 }
 
-/// A type of PostgreSQL's own: how many words its name takes, and what it takes to make a value of it.
+/// A type of PostgreSQL: the number of words of its name, and what creating a value of it may run.
 pub(super) fn type_name(words: &[SqlWord<'_>]) -> Option<(usize, Evaluation)> {
     let qualified = is(words, 0, "pg_catalog") && words.get(1).is_some_and(|dot| dot.text() == ".");
     let start = if qualified { 2 } else { 0 };
@@ -153,7 +153,7 @@ pub(super) fn type_name(words: &[SqlWord<'_>]) -> Option<(usize, Evaluation)> {
     let zoned = eat(&mut at, &["WITH", "TIME", "ZONE"]);
     eat(&mut at, &["WITHOUT", "TIME", "ZONE"]);
     if zoned && name == "time" {
-        // Its zone depends on the day.
+        // Its time zone depends on the day.
         return None;
     }
     while words.get(at).is_some_and(|word| word.text() == "[") {
@@ -162,7 +162,7 @@ pub(super) fn type_name(words: &[SqlWord<'_>]) -> Option<(usize, Evaluation)> {
     Some((at, evaluation))
 }
 
-/// The input of a date would read the current time in it.
+/// Whether the input function of a date type would read the current time.
 pub(super) fn is_special_date(text: &str) -> bool {
     let has_word = |text: &str| {
         text.split(|letter: char| !letter.is_ascii_alphabetic())

@@ -1,9 +1,9 @@
-//! What a script does besides what it is for: to its transaction, its session, other targets, and what it can see of how it
-//! was sent. One analysis of a script's tokens answers all of that; it is made once for each script ([`effects`]).
+//! Side effects of a script: on its transaction, its session and other targets, and what it can observe of how it was sent. One
+//! analysis of a script's tokens computes all of them, once for each script ([`effects`]).
 //!
-//! Only what is on a list of harmless things is harmless. What may run code that the text does not show (`DO`, `CALL`,
-//! `EXECUTE`, a function of the project's, a statement that changes rows and so may fire triggers) is unknown, and so is a
-//! statement that no list has. Comments, letter case, and words in strings and quoted names never change an answer.
+//! Only statements on a list of harmless ones are harmless. Statements that may run code outside of the text (`DO`, `CALL`,
+//! `EXECUTE`, a function of the project, a statement that changes rows and may fire triggers) are unknown, and so are
+//! statements that no list contains. Comments, letter case, and words in strings and quoted names never change a result.
 
 mod concurrent;
 mod definition;
@@ -33,38 +33,38 @@ pub(crate) use vocabulary::known_functions;
 use super::split::{Dialect, split};
 use crate::model::Script;
 
-/// Whether a script has an effect. Whoever cannot afford the effect treats `Unknown` as `Yes`.
+/// Whether a script has an effect. Callers for whom the effect is unsafe treat `Unknown` as `Yes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
-    /// The text proves that it has not.
+    /// The text proves that it does not have the effect.
     No,
-    /// The text does not tell.
+    /// The text does not show it.
     Unknown,
-    /// The text says so.
+    /// The text shows that it has the effect.
     Yes,
 }
 
-/// What a script can see of the message and the transaction that it is sent in.
+/// What a script can observe of the message and the transaction that it is sent in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Observation {
-    /// Nothing: it does the same in any message.
+    /// Nothing: its result is the same in any message.
     Nothing,
-    /// The time at which its transaction began (`now()`), which is another one for each message.
+    /// The start time of its transaction (`now()`), which differs between messages.
     TransactionTime,
-    /// Anything, as far as the text tells: the message's text and time, the transaction's number, other sessions.
+    /// Possibly anything: the message's text and time, the transaction id, other sessions.
     Anything,
 }
 
-/// What of expressions and code a statement evaluates. In their order: each may do what those before it do.
+/// What a statement evaluates, in ascending order: each may do everything that the ones before it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Evaluation {
-    /// Nothing but what is known not to look around.
+    /// Only code that is known to observe nothing.
     Inert,
-    /// The time at which the transaction began.
+    /// The start time of the transaction.
     TransactionTime,
-    /// What the tables whose rows it changes bring with them: triggers, defaults, checks, rules.
+    /// Code attached to the tables whose rows it changes: triggers, defaults, checks, rules.
     Rows,
-    /// Code that the text calls and does not show, or a statement that is not known.
+    /// Code that is called and not part of the text, or an unknown statement.
     Code,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Effects {
     is_closed: bool,
 }
 
-/// The effects of a script, analysed at the first call and kept with it.
+/// The effects of a script, analysed at the first call and cached with it.
 pub(crate) fn effects(script: &Script) -> &Effects {
     script.analysed(Effects::of)
 }
@@ -91,17 +91,18 @@ impl Effects {
         Self { statements, is_closed }
     }
 
-    /// The statements, in their order.
+    /// The statements, in order.
     pub(crate) fn statements(&self) -> &[AnalysedStatement] {
         &self.statements
     }
 
-    /// Nothing is left open at the end, and the last statement has its semicolon: SQL behind the text keeps its meaning.
+    /// Whether nothing is left open at the end, and the last statement has a semicolon: SQL appended to the text keeps its
+    /// meaning.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed && self.statements.last().is_none_or(|last| last.is_terminated)
     }
 
-    /// What it can see of the message and the transaction that it is sent in.
+    /// What it can observe of the message and the transaction that it is sent in.
     pub(crate) fn observes(&self) -> Observation {
         match self.evaluates() {
             _ if !self.is_closed => Observation::Anything,
@@ -111,8 +112,7 @@ impl Effects {
         }
     }
 
-    /// It may run code that its text does not show: a function, a block, a statement that is not known. Triggers do not
-    /// count here.
+    /// Whether it may run code outside of its text: a function, a block, an unknown statement. Triggers do not count here.
     pub(crate) fn may_run_code(&self) -> bool {
         !self.is_closed || self.evaluates() == Evaluation::Code
     }
@@ -121,7 +121,7 @@ impl Effects {
         self.most(|statement| statement.evaluates).unwrap_or(Evaluation::Inert)
     }
 
-    /// It has `BEGIN`, `COMMIT`, `SAVEPOINT` or another transaction command.
+    /// Whether it contains `BEGIN`, `COMMIT`, `SAVEPOINT` or another transaction command.
     pub(crate) fn controls_transactions(&self) -> bool {
         self.statements.iter().any(|statement| statement.control.is_some())
     }
@@ -134,29 +134,29 @@ impl Effects {
         self.statements.iter().find(is_bound).map(|statement| statement.range.clone())
     }
 
-    /// Something that outlives its transaction stays in the session.
+    /// Whether something that outlives its transaction remains in the session.
     pub(crate) fn leaves_in_session(&self) -> Certainty {
         self.answer(|statement| statement.left.anything)
     }
 
-    /// The session's search path is another one afterwards.
+    /// Whether it changes the session's search path.
     pub(crate) fn moves_search_path(&self) -> Certainty {
         self.answer(|statement| statement.left.search_path)
     }
 
-    /// The last statement that moves the search path by its own text, in bytes of the text.
+    /// The last statement that changes the search path in its own text, in bytes of the text.
     pub(crate) fn search_path_command(&self) -> Option<Range<usize>> {
         let moves = |statement: &&AnalysedStatement| statement.left.search_path == Certainty::Yes;
         self.statements.iter().rfind(moves).map(|statement| statement.range.clone())
     }
 
-    /// The session's role is another one afterwards.
+    /// Whether it changes the session's role.
     pub(crate) fn moves_role(&self) -> Certainty {
         self.answer(|statement| statement.left.role)
     }
 
-    /// It may make code run at later statements that do not name it: an event trigger, what belongs to the rows of the table
-    /// `ledger`, or a namesake of a function or an operator of PostgreSQL's own.
+    /// Whether it may cause code to run at later statements that do not name it: an event trigger, a trigger, default or index
+    /// of the table `ledger`, or a function or operator with the name of one of PostgreSQL.
     pub(crate) fn may_watch(&self, ledger: &str) -> bool {
         let ledger = syntax::cut(ledger);
         self.statements.iter().any(|statement| {
@@ -165,58 +165,58 @@ impl Effects {
         })
     }
 
-    /// It names advisory locks of the session, in its statements or in the code of a function or a block.
+    /// Whether it names session-level advisory locks, in its statements or in the code of a function or a block.
     pub(crate) fn names_session_lock(&self) -> bool {
         self.statements.iter().any(|statement| statement.left.session_lock)
     }
 
-    /// It sets `lock_timeout`, for the transaction or the session.
+    /// Whether it sets `lock_timeout`, for the transaction or the session.
     pub(crate) fn sets_lock_timeout(&self) -> Certainty {
         self.answer(|statement| statement.left.lock_timeout)
     }
 
-    /// The commands with `CONCURRENTLY`, in their order.
+    /// The commands with `CONCURRENTLY`, in order.
     pub(crate) fn concurrent_commands(&self) -> impl Iterator<Item = &ConcurrentCommand> {
         self.statements.iter().filter_map(|statement| statement.concurrent.as_ref())
     }
 
-    /// What it does to indexes by their names, in its order.
+    /// Its changes to indexes by name, in order.
     pub(crate) fn index_changes(&self) -> impl Iterator<Item = &IndexChange> {
         self.statements.iter().filter_map(|statement| statement.index_change.as_ref())
     }
 
-    /// It changes what all databases of a server share: roles and memberships, databases, tablespaces, subscriptions,
-    /// parameters of the server.
+    /// Whether it changes objects shared by all databases of a server: roles and memberships, databases, tablespaces,
+    /// subscriptions, server parameters.
     pub(crate) fn changes_cluster(&self) -> Certainty {
         self.answer(|statement| statement.scope.cluster)
     }
 
-    /// It changes what all schemas of a database share: schemas, extensions, publications, languages, casts, servers. An
-    /// object that is named with its schema may be one of those, and is `Unknown`.
+    /// Whether it changes objects shared by all schemas of a database: schemas, extensions, publications, languages, casts,
+    /// foreign servers. An object with a schema-qualified name may be shared, and is `Unknown`.
     pub(crate) fn changes_database(&self) -> Certainty {
         self.answer(|statement| statement.scope.database)
     }
 
-    /// Where the objects are that it defines, changes or drops.
+    /// The schemas of the objects that it defines, changes or drops.
     pub(crate) fn places(&self) -> ObjectPlaces {
         let mut all = ObjectPlaces::default();
         self.statements.iter().for_each(|statement| all.join(&statement.places));
         all
     }
 
-    /// What others may rely on is gone or another one afterwards: it drops, renames or moves an object or takes a right away,
-    /// or it brings a function that does. Code that it calls and does not show may do so.
+    /// Whether it may remove or change what other scripts rely on: it drops, renames or moves an object, revokes a privilege,
+    /// or creates a function that does. Code that it calls may do so.
     pub(crate) fn takes_away(&self) -> Certainty {
         self.answer(|statement| statement.takes_away)
     }
 
-    /// It does the same when it is executed again after it was rolled back, as far as its text tells: it uses no sequence by
-    /// a function, hands no generated value on, and reaches no other server.
+    /// Whether it does the same when it is executed again after a rollback, according to its text: it calls no sequence
+    /// function, passes no generated value on, and accesses no other server.
     pub(crate) fn is_repeatable(&self) -> bool {
         self.is_closed && self.statements.iter().all(|statement| statement.is_repeatable)
     }
 
-    /// The strongest answer of the statements; of a text that is not closed, nothing is proven.
+    /// The strongest answer of the statements; for a text that is not closed, nothing is proven.
     fn answer(&self, of: impl Fn(&AnalysedStatement) -> Certainty) -> Certainty {
         let floor = if self.is_closed { Certainty::No } else { Certainty::Unknown };
         self.most(of).unwrap_or(floor).max(floor)

@@ -1,7 +1,7 @@
-//! In which schemas the objects are that a statement defines, changes or drops, as far as its text tells.
+//! The schemas of the objects that a statement defines, changes or drops, according to its text.
 //!
-//! A statement in a `DO` block counts like one outside, and so does one in dynamic SQL. What a function does that is called
-//! is not seen. Rows do not count: they are not what a system catalog has one of.
+//! A statement in a `DO` block counts like one outside, and so does one in dynamic SQL. The effects of called functions are not
+//! seen. Rows do not count: concurrent changes of rows do not conflict in a system catalog.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use super::syntax::{
 };
 use crate::sql::words::SqlWord;
 
-/// The objects of statements, by their names.
+/// The objects of statements, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ObjectPlaces {
-    /// Schemas that names say, or that a statement is about as a whole (`IN SCHEMA`).
+    /// Schemas in names, or affected as a whole (`IN SCHEMA`).
     schemas: BTreeSet<String>,
-    /// Names without a schema of what is made: they are in the first schema of the search path.
+    /// Unqualified names of created objects: they are in the first schema of the search path.
     made: BTreeSet<String>,
-    /// Names without a schema of what is there before: they can be in any schema of the search path.
+    /// Unqualified names of existing objects: they can be in any schema of the search path.
     found: BTreeSet<String>,
-    /// A name is made up when the statement runs, or cannot be read.
+    /// A name is computed when the statement runs, or cannot be read.
     has_unknown: bool,
-    /// The search path is set, so that names without a schema may be anywhere.
+    /// The search path is set, so that unqualified names may be in any schema.
     moves_path: bool,
 }
 
 impl ObjectPlaces {
-    /// Of one statement.
+    /// The objects of one statement.
     pub(super) fn of(statement: &[SqlWord<'_>]) -> Self {
         let mut places = Self { moves_path: sets_search_path(statement), ..Self::default() };
         statements_in_code(statement, &mut |words| places.add(words));
@@ -45,8 +45,8 @@ impl ObjectPlaces {
         self.moves_path |= other.moves_path;
     }
 
-    /// Whether any of the objects may be outside of the schema `own`, which comes first in the search path. `made` are names
-    /// of objects that are known to be in it.
+    /// Whether any of the objects may be outside of the schema `own`, which is first in the search path. `made` are names of
+    /// objects that are known to be in it.
     pub(crate) fn may_be_outside(&self, own: &str, made: &BTreeSet<String>) -> bool {
         let has_bare = !self.made.is_empty() || !self.found.is_empty();
         self.has_unknown
@@ -55,7 +55,7 @@ impl ObjectPlaces {
             || self.found.iter().any(|name| !made.contains(name) && !self.made.contains(name))
     }
 
-    /// Names without a schema of what is made.
+    /// Unqualified names of created objects.
     pub(crate) fn made(&self) -> &BTreeSet<String> {
         &self.made
     }
@@ -121,7 +121,7 @@ impl ObjectPlaces {
             }
             "TRIGGER" | "POLICY" => self.behind("ON", rest),
             "RULE" => self.behind("TO", rest),
-            // Without a name it is called after its table.
+            // Without a name it is named after its table.
             "STATISTICS" if is(rest, 0, "ON") => self.behind("FROM", rest),
             _ if is_of_schema(&kind) => {
                 let rest = without(rest, &["IF", "NOT", "EXISTS"]);
@@ -175,7 +175,7 @@ impl ObjectPlaces {
         }
     }
 
-    /// What follows `COMMENT ON` or `SECURITY LABEL … ON`.
+    /// The words after `COMMENT ON` or `SECURITY LABEL … ON`.
     fn described(&mut self, words: &[SqlWord<'_>]) {
         let Some((kind, rest)) = kind_of(words) else { return };
         match kind.as_str() {
@@ -196,7 +196,7 @@ impl ObjectPlaces {
         }
     }
 
-    /// What follows `GRANT` or `REVOKE`.
+    /// The words after `GRANT` or `REVOKE`.
     fn granted(&mut self, words: &[SqlWord<'_>]) {
         let Some(on) = top_level_keyword(words, "ON") else { return };
         let rest = &words[on + 1..];
@@ -244,7 +244,7 @@ impl ObjectPlaces {
         }
     }
 
-    /// The object's table stands behind a keyword.
+    /// The object's table follows a keyword.
     fn behind(&mut self, keyword: &str, words: &[SqlWord<'_>]) {
         match top_level_keyword(words, keyword) {
             Some(at) => self.found_at(without(&words[at + 1..], &["ONLY"])),
@@ -268,14 +268,14 @@ impl ObjectPlaces {
         };
     }
 
-    /// A kind that is in no schema is a matter of `scope.rs`. Of one that is not known, nothing is.
+    /// `scope.rs` handles kinds that belong to no schema. An unknown kind makes the result unknown.
     fn other_kind(&mut self, kind: &str) {
         let known = OF_CLUSTER.iter().chain(OF_DATABASE).chain(&["USER", "OWNED"]);
         self.has_unknown |= !known.into_iter().any(|known| *known == kind);
     }
 }
 
-/// Objects of this kind are in a schema, and their names can say in which.
+/// Whether objects of this kind belong to a schema, which their names can contain.
 fn is_of_schema(kind: &str) -> bool {
     const KINDS: [&str; 14] = [
         "AGGREGATE",

@@ -1,4 +1,4 @@
-//! How far a statement reaches: the target's own objects, what a database has once, what a server has once.
+//! The scope of a statement: the target's own objects, objects of the database, or objects of the server.
 
 use super::syntax::{after, any_of, is, mentions, to_semicolon, top_level, top_level_keyword};
 use super::{Certainty, Evaluation};
@@ -7,7 +7,7 @@ use crate::sql::words::SqlWord;
 /// Kinds of objects that all databases of a server share.
 pub(super) const OF_CLUSTER: &[&str] =
     &["ROLE", "GROUP", "DATABASE", "SYSTEM", "TABLESPACE", "SUBSCRIPTION"];
-/// Kinds of objects that are one for all schemas of a database.
+/// Kinds of objects that all schemas of a database share.
 pub(super) const OF_DATABASE: &[&str] = &[
     "ACCESS",
     "CAST",
@@ -24,28 +24,28 @@ pub(super) const OF_DATABASE: &[&str] = &[
     "TRUSTED",
 ];
 
-/// What a statement changes beyond the target's schema.
+/// What a statement changes outside of the target's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EffectScope {
     pub(super) cluster: Certainty,
     pub(super) database: Certainty,
 }
 
-/// The scope of a statement; `evaluates` says whether it may run code that its text does not show.
+/// The scope of a statement; `evaluates` says whether it may run code outside of its text.
 pub(super) fn scope(words: &[SqlWord<'_>], evaluates: Evaluation) -> EffectScope {
     let unseen = if evaluates >= Evaluation::Rows { Certainty::Unknown } else { Certainty::No };
     let answer = |is_such: bool| if is_such { Certainty::Yes } else { unseen };
-    // The code of a block is read, the code of a function is only stored.
+    // The code of a block is analysed, the code of a function is only stored.
     let is_code = !any_of(words, 0, &["CREATE", "ALTER", "COMMENT"]);
     let says = |is_such: &dyn Fn(&[SqlWord<'_>]) -> bool| {
         is_such(words) || is_code && mentions(words, is_such)
     };
     let is_definition =
         any_of(words, 0, &["CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY"]);
-    // An object of another schema may be one that all targets have together.
+    // An object of another schema may be shared by all targets.
     let elsewhere = is_definition && top_level(words).any(|(_, word)| word.text() == ".");
     let cluster = answer(says(&is_of_cluster));
-    // A definition that is known by its kind is known not to be of the cluster.
+    // A definition of a known kind does not affect the cluster.
     let cluster = match cluster {
         Certainty::Unknown if is_definition && is_database_wide(words) => Certainty::Unknown,
         other => other,
@@ -57,7 +57,7 @@ pub(super) fn scope(words: &[SqlWord<'_>], evaluates: Evaluation) -> EffectScope
     }
 }
 
-/// Words that begin a statement about what a server has once.
+/// Whether it begins like a statement on objects of the server.
 fn is_of_cluster(words: &[SqlWord<'_>]) -> bool {
     let kind = |at: usize| {
         any_of(words, at, OF_CLUSTER) || is(words, at, "USER") && !is(words, at + 1, "MAPPING")
@@ -85,7 +85,7 @@ fn is_of_cluster(words: &[SqlWord<'_>]) -> bool {
     false
 }
 
-/// Words that begin a statement about what a database has once.
+/// Whether it begins like a statement on objects of the database.
 fn is_database_wide(words: &[SqlWord<'_>]) -> bool {
     let kind = |at: usize| {
         any_of(words, at, OF_DATABASE) && !(is(words, at, "FOREIGN") && is(words, at + 1, "TABLE"))

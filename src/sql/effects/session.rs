@@ -6,10 +6,10 @@ use crate::sql::words::SqlWord;
 
 /// Kinds of temporary objects.
 const TEMPORARY: &[&str] = &["TEMP", "TEMPORARY"];
-/// Functions that leave something in the session, whatever their arguments.
+/// Functions that change the session with any arguments.
 const FUNCTIONS: &[&str] =
     &["setval", "nextval", "lastval", "currval", "setseed", "pg_notify", "pg_export_snapshot"];
-/// Advisory locks of the session. Those of a transaction have `_xact_` in their names.
+/// Session-level advisory locks. Functions for transaction-level locks contain `_xact_`.
 const LOCKS: &[&str] = &[
     "pg_advisory_lock",
     "pg_advisory_lock_shared",
@@ -20,7 +20,7 @@ const LOCKS: &[&str] = &[
     "pg_advisory_unlock_shared",
 ];
 
-/// What a statement does to the session that it runs in.
+/// What a statement changes in its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SessionChange {
     /// Anything that outlives the transaction.
@@ -28,11 +28,11 @@ pub(super) struct SessionChange {
     pub(super) search_path: Certainty,
     pub(super) role: Certainty,
     pub(super) lock_timeout: Certainty,
-    /// It names an advisory lock of the session, in its own text or in the code that it brings.
+    /// Whether it names a session-level advisory lock, in its own text or in the code that it defines.
     pub(super) session_lock: bool,
 }
 
-/// What a statement leaves; `evaluates` says whether it may run code that its text does not show.
+/// What a statement leaves; `evaluates` says whether it may run code outside of its text.
 pub(super) fn left(words: &[SqlWord<'_>], evaluates: Evaluation) -> SessionChange {
     let unseen = if evaluates >= Evaluation::Rows { Certainty::Unknown } else { Certainty::No };
     let session_lock = mentions(words, &|words| is_any(&words[0], LOCKS));
@@ -61,16 +61,16 @@ pub(super) fn left(words: &[SqlWord<'_>], evaluates: Evaluation) -> SessionChang
     left
 }
 
-/// `SET`, `RESET` and their kin.
+/// `SET`, `RESET` and similar statements.
 struct Setting {
-    /// In lower case; `None` for all of them.
+    /// In lower case; `None` for all settings.
     name: Option<String>,
     is_local: bool,
 }
 
 impl Setting {
     fn names(&self, name: &str) -> bool {
-        // The local ones end with the transaction, and so move nothing of the session but its lock timeout.
+        // Local settings end with the transaction, so of these only the lock timeout counts.
         let counts = !self.is_local || name == "lock_timeout";
         counts && self.name.as_deref().is_none_or(|own| own == name)
     }
@@ -110,12 +110,12 @@ fn setting(words: &[SqlWord<'_>]) -> Option<Setting> {
     named("discard", false)
 }
 
-/// `local = 1`: a setting may be called like a keyword.
+/// `local = 1`: a setting may have the name of a keyword.
 fn is_assigned(rest: &[SqlWord<'_>]) -> bool {
     rest.first().is_some_and(|word| word.text() == "=") || is(rest, 0, "TO")
 }
 
-/// It calls `set_config`, itself or in a block.
+/// Whether it calls `set_config`, itself or in a block.
 fn sets_config(words: &[SqlWord<'_>]) -> bool {
     runs_now(words) && (mentions(words, &is_set_config) || is_block_with_set(words))
 }
@@ -124,12 +124,12 @@ fn is_set_config(words: &[SqlWord<'_>]) -> bool {
     is_any(&words[0], &["set_config"]) && words.get(1).is_some_and(|open| open.text() == "(")
 }
 
-/// A block that has `SET name` in it.
+/// A block that contains `SET name`.
 fn is_block_with_set(words: &[SqlWord<'_>]) -> bool {
     is(words, 0, "DO") && mentions(words, &|words| setting_in_block(words).is_some())
 }
 
-/// `SET [SESSION] name TO …`, `RESET name`, among the words of a block; `UPDATE t SET a = 1` is none.
+/// `SET [SESSION] name TO …`, `RESET name` in the words of a block; `UPDATE t SET a = 1` is not a setting.
 fn setting_in_block(words: &[SqlWord<'_>]) -> Option<Setting> {
     let found = setting(words)?;
     let known = ["search_path", "role", "session_authorization", "lock_timeout"];
@@ -137,7 +137,7 @@ fn setting_in_block(words: &[SqlWord<'_>]) -> Option<Setting> {
     (counts && !found.is_local).then_some(found)
 }
 
-/// `set_config(name, value, is_local)` with constants says what it does; with anything else it is not known.
+/// The effect of `set_config(name, value, is_local)` is known if its arguments are constants.
 fn with_set_config(words: &[SqlWord<'_>], left: SessionChange) -> SessionChange {
     let moves = |name: &str| {
         let by_call = mentions(words, &|words| {
@@ -164,7 +164,8 @@ fn with_set_config(words: &[SqlWord<'_>], left: SessionChange) -> SessionChange 
     }
 }
 
-/// It sets the search path while it runs, for a transaction or for the session. A function's own setting is none.
+/// Whether it sets the search path while it runs, for a transaction or for the session. A function's own setting does not
+/// count.
 pub(super) fn sets_search_path(words: &[SqlWord<'_>]) -> bool {
     let mut sets = false;
     statements_in_code(words, &mut |words| {
@@ -182,7 +183,7 @@ fn config_name(call: &[SqlWord<'_>]) -> Option<String> {
     call.get(2)?.string().map(|name| name.to_ascii_lowercase())
 }
 
-/// Its third argument is true.
+/// Whether its third argument is true.
 fn is_local_call(call: &[SqlWord<'_>]) -> bool {
     let (arguments, _) = super::syntax::parenthesized(&call[1..]);
     match super::syntax::list(arguments).as_slice() {
@@ -216,7 +217,7 @@ fn any_word(word: &SqlWord<'_>) -> bool {
     ["true", "false"].iter().any(|constant| word.is(constant))
 }
 
-/// Statements whose objects live as long as the session.
+/// Statements whose objects exist until the session ends.
 fn leaves_object(words: &[SqlWord<'_>]) -> bool {
     let second = |keywords| any_of(words, 1, keywords);
     match words.first().map(SqlWord::keyword).unwrap_or_default().as_str() {
@@ -233,7 +234,7 @@ fn leaves_object(words: &[SqlWord<'_>]) -> bool {
     }
 }
 
-/// `CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP …`, and what is made in the schema of temporary objects by its name.
+/// `CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP …`, and objects created in `pg_temp` by name.
 fn makes_temporary(words: &[SqlWord<'_>]) -> bool {
     let prefixes = ["CREATE", "OR", "REPLACE", "LOCAL", "GLOBAL"];
     let kind = words.iter().find(|word| !prefixes.iter().any(|prefix| word.is(prefix)));
@@ -241,7 +242,7 @@ fn makes_temporary(words: &[SqlWord<'_>]) -> bool {
         || words.windows(2).any(|pair| pair[0].is("pg_temp") && pair[1].text() == ".")
 }
 
-/// It runs what it names; what a function or a view is made of is run later, by others.
+/// Whether it runs the functions that it names; those in the definition of a function or a view run later.
 pub(super) fn runs_now(words: &[SqlWord<'_>]) -> bool {
     !any_of(words, 0, &["CREATE", "ALTER", "COMMENT"])
         || (is(words, 0, "CREATE")

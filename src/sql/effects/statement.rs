@@ -15,30 +15,31 @@ use super::vocabulary::known_functions;
 use super::{Certainty, Evaluation, Evaluation::*, definition};
 use crate::sql::words::{SqlWord, words};
 
-/// One statement of a script, and what it does.
+/// One statement of a script, and its effects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AnalysedStatement {
     /// In bytes of the script's text.
     pub(crate) range: Range<usize>,
-    /// All its words have a certain end, so that the statement has one.
+    /// Whether the ends of all its words are certain, and therefore its own end.
     pub(super) is_certain: bool,
-    /// It ends with a semicolon.
+    /// Whether it ends with a semicolon.
     pub(super) is_terminated: bool,
-    /// The transaction command that it is.
+    /// The kind of transaction command, if it is one.
     pub(crate) control: Option<TransactionEffect>,
-    /// `COMMIT AND CHAIN`: the next transaction block begins at once.
+    /// `COMMIT AND CHAIN`: the next transaction block begins immediately.
     pub(crate) chains: bool,
-    /// PostgreSQL refuses it in a transaction block.
+    /// Whether PostgreSQL refuses it in a transaction block.
     pub(crate) refuses_transaction: bool,
-    /// Alone in its message it can commit in its middle.
+    /// Whether it can commit before its end if it is alone in its message.
     pub(crate) commits_by_itself: bool,
-    /// Its first word, in capitals; empty if that is no keyword.
+    /// Its first word, in capitals; empty if that is not a keyword.
     pub(crate) verb: String,
-    /// What lasts as long as a transaction: `SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`, `set_config`.
+    /// Whether its effect ends with the transaction: `SET LOCAL`, `SET TRANSACTION`, `SET CONSTRAINTS`, `set_config`.
     pub(crate) is_local_to_transaction: bool,
-    /// Tables that it changes, or makes a trigger, a rule or an index on. Empty where a name cannot be read.
+    /// Tables that it changes, or on which it creates a trigger, a rule or an index. Empty if a name cannot be read.
     pub(super) changed_tables: Vec<String>,
-    /// It names event triggers, or brings an extension, which may have some, or something that is called without being named.
+    /// Whether it names event triggers, creates an extension, which may contain some, or creates objects that are called
+    /// without being named.
     pub(super) makes_hidden_code: bool,
     pub(crate) concurrent: Option<ConcurrentCommand>,
     pub(crate) index_change: Option<IndexChange>,
@@ -46,9 +47,9 @@ pub(crate) struct AnalysedStatement {
     pub(super) left: SessionChange,
     pub(super) scope: EffectScope,
     pub(super) places: ObjectPlaces,
-    /// It drops, renames or moves an object, or takes a right away.
+    /// Whether it drops, renames or moves an object, or revokes a privilege.
     pub(super) takes_away: Certainty,
-    /// Nothing in its text outlasts that it is rolled back.
+    /// Whether a rollback undoes everything in its text.
     pub(super) is_repeatable: bool,
 }
 
@@ -81,10 +82,10 @@ impl AnalysedStatement {
     }
 }
 
-/// What of code and expressions a statement evaluates.
+/// What code and expressions a statement evaluates.
 fn evaluates(words: &[SqlWord<'_>]) -> Evaluation {
     let Some(first) = words.first() else { return Inert };
-    // A quote that nothing closes, or a name in escapes, may be anything.
+    // An unterminated quote, or a name with escapes, may be anything.
     if words.iter().any(|word| word.has_no_certain_end() || word.is_unclear() && !word.is_string())
     {
         return Code;
@@ -96,7 +97,7 @@ fn evaluates(words: &[SqlWord<'_>]) -> Evaluation {
         "SET" => definition::set(words),
         "SELECT" => definition::select(words),
         "INSERT" | "UPDATE" | "DELETE" => definition::rows(words),
-        // The description of an object is text, whatever it says; and a query of `COPY` is not read.
+        // The description of an object is text, and a query of `COPY` is not read.
         "COMMENT" | "GRANT" | "REVOKE" | "LOCK" => Inert,
         _ => Code,
     }
@@ -121,8 +122,8 @@ fn takes_away(words: &[SqlWord<'_>], evaluates: Evaluation) -> Certainty {
     }
 }
 
-/// What it does is not undone with its transaction: a sequence has advanced, another server has committed. A value that
-/// `RETURNING` hands on may come from a sequence.
+/// Whether a rollback does not undo it: a sequence has advanced, another server has committed. A value passed on by `RETURNING`
+/// may come from a sequence.
 fn outlasts_rollback(words: &[SqlWord<'_>]) -> bool {
     runs_now(words)
         && mentions(words, &|words| {
@@ -133,7 +134,7 @@ fn outlasts_rollback(words: &[SqlWord<'_>]) -> bool {
         })
 }
 
-/// Functions of sequences, and those that send something to another server.
+/// Functions of sequences, and those that send data to another server.
 fn is_lasting(function: &str) -> bool {
     ["currval", "lastval", "nextval", "setval"].contains(&function)
         || function.starts_with("dblink")

@@ -1,26 +1,26 @@
-//! Small steps through the words of a statement: keywords at a place, lists, names.
+//! Helpers for the words of a statement: keywords at a position, lists, names.
 
 use crate::sql::words::{SqlWord, words};
 
-/// The longest identifier that the server keeps (`NAMEDATALEN - 1`), in bytes.
+/// The maximum length of an identifier (`NAMEDATALEN - 1`), in bytes.
 const NAME_BYTES: usize = 63;
-/// How deep strings within strings are read: a block, its dynamic SQL, and a string in that.
+/// How many levels of strings are read: a block, its dynamic SQL, and strings in that.
 const DEPTH: usize = 4;
 
-/// The name of an object as the server resolves it: folded to lower case unless quoted, cut to 63 bytes.
+/// The name of an object as the server resolves it: folded to lower case unless quoted, truncated to 63 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ObjectName {
-    /// The schema, where the statement says one.
+    /// The schema, if the statement has one.
     pub(crate) schema: Option<String>,
     pub(crate) name: String,
 }
 
-/// The word at this place is this keyword.
+/// Whether the word at this index is this keyword.
 pub(super) fn is(words: &[SqlWord<'_>], at: usize, keyword: &str) -> bool {
     words.get(at).is_some_and(|word| word.is(keyword))
 }
 
-/// What follows these keywords, if the words begin with them.
+/// The words after these keywords, if the words begin with them.
 pub(super) fn after<'w, 't>(
     words: &'w [SqlWord<'t>],
     keywords: &[&str],
@@ -29,7 +29,7 @@ pub(super) fn after<'w, 't>(
     begins.then(|| &words[keywords.len()..])
 }
 
-/// The words without these keywords at their beginning; as they are where they do not begin like that.
+/// The words without these keywords at their beginning, if they begin with them.
 pub(super) fn without<'w, 't>(words: &'w [SqlWord<'t>], keywords: &[&str]) -> &'w [SqlWord<'t>] {
     after(words, keywords).unwrap_or(words)
 }
@@ -56,12 +56,12 @@ pub(super) fn top_level<'w, 't>(
     })
 }
 
-/// The place of a keyword outside of all parentheses.
+/// The index of a keyword outside of all parentheses.
 pub(super) fn top_level_keyword(words: &[SqlWord<'_>], keyword: &str) -> Option<usize> {
     top_level(words).find(|(_, word)| word.is(keyword)).map(|(at, _)| at)
 }
 
-/// The parts between the commas that stand outside of all parentheses.
+/// The parts between commas outside of all parentheses.
 pub(super) fn list<'w, 't>(words: &'w [SqlWord<'t>]) -> Vec<&'w [SqlWord<'t>]> {
     let commas = top_level(words).filter(|(_, word)| word.text() == ",").map(|(at, _)| at);
     let mut parts = Vec::new();
@@ -74,7 +74,7 @@ pub(super) fn list<'w, 't>(words: &'w [SqlWord<'t>]) -> Vec<&'w [SqlWord<'t>]> {
     parts
 }
 
-/// The words in the parentheses at the beginning, if there are any, and those behind.
+/// The words in the parentheses at the beginning, if there are any, and the words after them.
 pub(super) fn parenthesized<'w, 't>(
     words: &'w [SqlWord<'t>],
 ) -> (&'w [SqlWord<'t>], &'w [SqlWord<'t>]) {
@@ -93,8 +93,8 @@ pub(super) fn parenthesized<'w, 't>(
     (&words[1..], &[])
 }
 
-/// The name at the beginning, and the words behind it. `None` for anything else, for a name with the database's name in
-/// front, and for `U&"…"`.
+/// The name at the beginning, and the words after it. `None` for anything else, for a name with a database name, and for
+/// `U&"…"`.
 pub(super) fn object_name<'w, 't>(
     words: &'w [SqlWord<'t>],
 ) -> Option<(ObjectName, &'w [SqlWord<'t>])> {
@@ -108,12 +108,12 @@ pub(super) fn object_name<'w, 't>(
     (!is_dot(3)).then(|| (ObjectName { schema: Some(first), name }, &words[3..]))
 }
 
-/// All names of a list such as that of `DROP INDEX a, b.c CASCADE`; `None` where one of them cannot be read.
+/// All names of a list such as that of `DROP INDEX a, b.c CASCADE`; `None` if one of them cannot be read.
 pub(super) fn object_names(words: &[SqlWord<'_>]) -> Option<Vec<ObjectName>> {
     list(words).into_iter().map(|part| object_name(part).map(|(name, _)| name)).collect()
 }
 
-/// As the server cuts a name that is too long: to whole characters.
+/// Truncates a name as the server does: to complete characters.
 pub(crate) fn cut(name: &str) -> String {
     let mut end = name.len().min(NAME_BYTES);
     while !name.is_char_boundary(end) {
@@ -122,8 +122,8 @@ pub(crate) fn cut(name: &str) -> String {
     name[..end].to_owned()
 }
 
-/// Whether words like these stand anywhere in a statement, or in the code that it holds as a string: the body of a block or
-/// a function, and the dynamic SQL in that. Other strings are data, and comments count nowhere.
+/// Whether such words occur in a statement, or in code that it contains as a string: the body of a block or a function, and
+/// dynamic SQL in it. Other strings are data, and comments are ignored.
 pub(super) fn mentions(
     statement: &[SqlWord<'_>],
     is_such: &dyn Fn(&[SqlWord<'_>]) -> bool,
@@ -148,8 +148,8 @@ fn mentions_within(
             })
 }
 
-/// Calls `visit` with a statement, and, of a block, with each statement in its code and in the dynamic SQL there: from its
-/// first word on to the end of that code.
+/// Calls `visit` with a statement, and, for a block, with each statement in its code and in the dynamic SQL there: from its
+/// first word to the end of that code.
 pub(super) fn statements_in_code(statement: &[SqlWord<'_>], visit: &mut dyn FnMut(&[SqlWord<'_>])) {
     visit(statement);
     if is(statement, 0, "DO") {
@@ -180,7 +180,7 @@ fn statements_in_strings(
     }
 }
 
-/// What a string holds that is code. Escapes do not matter: the words of code are letters.
+/// The code in a string. Escapes are ignored: the words of code consist of letters.
 fn code_of(string: &SqlWord<'_>) -> String {
     string.string().map_or_else(|| string.text()[2..].to_owned(), Into::into)
 }
@@ -191,7 +191,7 @@ pub(super) fn to_semicolon<'w, 't>(words: &'w [SqlWord<'t>]) -> &'w [SqlWord<'t>
     &words[..end]
 }
 
-/// The kind of object that the words begin with, and what follows it.
+/// The kind of object that the words begin with, and the words after it.
 pub(super) fn kind_of<'w, 't>(words: &'w [SqlWord<'t>]) -> Option<(String, &'w [SqlWord<'t>])> {
     let kind = words.first()?.keyword();
     let (kind, length) = match kind.as_str() {

@@ -1,14 +1,14 @@
-//! `ALTER TABLE`: which of its actions evaluate an expression, over which rows.
+//! `ALTER TABLE`: which of its actions evaluate an expression, and for which rows.
 
 use super::expression::{evaluated, stored, type_name};
 use super::syntax::{after, any_of, is, list, object_name, parenthesized, top_level, without};
 use super::{Evaluation, Evaluation::*};
 use crate::sql::words::SqlWord;
 
-/// What follows `ALTER TABLE`.
+/// The words after `ALTER TABLE`.
 pub(super) fn alter(words: &[SqlWord<'_>]) -> Evaluation {
     let words = without(without(words, &["IF", "EXISTS"]), &["ONLY"]);
-    // `ALL IN TABLESPACE` is another statement.
+    // `ALL IN TABLESPACE` is a different statement.
     let Some((name, rest)) = object_name(words) else { return Code };
     if name.name == "all" && is(rest, 0, "IN") {
         return Code;
@@ -43,7 +43,7 @@ fn add(words: &[SqlWord<'_>]) -> Evaluation {
     }
 }
 
-/// A `CHECK` is evaluated over the rows that are there, unless it is `NOT VALID`. Keys are checked by PostgreSQL's own code.
+/// A `CHECK` is evaluated for the existing rows, unless it is `NOT VALID`. Keys are checked by PostgreSQL's own code.
 fn constraint(words: &[SqlWord<'_>]) -> Evaluation {
     let keeps_rows = || {
         let mut words = top_level(words);
@@ -57,8 +57,8 @@ fn constraint(words: &[SqlWord<'_>]) -> Evaluation {
     }
 }
 
-/// A new column: its default is evaluated once for the rows that are there. A type of the project's own may be a domain with
-/// a check, and a default that is another one for each row (`serial`, an identity) rewrites the table, with its indexes.
+/// A new column: its default is evaluated once for the existing rows. A type of the project may be a domain with a check, and a
+/// default that differs between rows (`serial`, an identity) rewrites the table with its indexes.
 fn column(words: &[SqlWord<'_>]) -> Evaluation {
     let Some(rest) = words.get(1..) else { return Code };
     let Some((length, _)) = type_name(rest) else { return Code };

@@ -1,4 +1,4 @@
-//! Tables of cases, and what never changes an answer.
+//! Tables of cases, and properties: changes of a text that never change a result.
 
 use proptest::prelude::*;
 
@@ -105,7 +105,7 @@ const SEES_ANYTHING: &[&str] = &[
 ];
 
 #[test]
-fn what_a_script_can_see() {
+fn observations_of_a_script() {
     use Observation::{Anything, Nothing, TransactionTime};
     let expected = SEES_NOTHING.iter().map(|text| (text, Nothing));
     let expected = expected.chain(SEES_ITS_TIME.iter().map(|text| (text, TransactionTime)));
@@ -114,7 +114,7 @@ fn what_a_script_can_see() {
     assert!(wrong.is_empty(), "expected: {wrong:#?}");
 }
 
-/// A statement, and whether it leaves something in the session, moves the path, moves the role, sets the lock timeout.
+/// A statement, and whether it changes the session, the search path, the role, the lock timeout.
 const SESSION: &[(&str, [Certainty; 4])] = {
     use Certainty::{No, Unknown, Yes};
     &[
@@ -158,7 +158,7 @@ const SESSION: &[(&str, [Certainty; 4])] = {
 };
 
 #[test]
-fn what_stays_in_the_session() {
+fn effects_on_the_session() {
     let seen = |text| {
         let of = of(text);
         [of.leaves_in_session(), of.moves_search_path(), of.moves_role(), of.sets_lock_timeout()]
@@ -172,7 +172,7 @@ fn what_stays_in_the_session() {
 }
 
 #[test]
-fn locks_of_the_session_are_named() {
+fn session_level_advisory_locks_are_found() {
     for text in [
         "select pg_advisory_lock(1)",
         "select pg_catalog.\"pg_try_advisory_lock_shared\"(1, 2)",
@@ -192,7 +192,7 @@ fn locks_of_the_session_are_named() {
 }
 
 #[test]
-fn what_reaches_beyond_the_schema() {
+fn effects_outside_of_the_schema() {
     use Certainty::{No, Unknown, Yes};
     let cases = [
         ("create table a (); grant select on a to r;", No, No),
@@ -231,7 +231,7 @@ fn what_reaches_beyond_the_schema() {
     assert!(wrong.is_empty(), "found, expected: {wrong:#?}");
 }
 
-/// Statements of a tenant whose schema is `own`, and which has made `mine` there, on objects of other schemas.
+/// Statements on objects of other schemas, by a tenant with the schema `own` that has created `mine` there.
 const OUTSIDE: &[&str] = &[
     "create or replace function shared.f() returns int language sql as 'select 1'",
     "create table public.a ()",
@@ -320,7 +320,7 @@ fn statements_about_objects_of_other_schemas() {
 }
 
 #[test]
-fn what_others_rely_on_is_taken_away() {
+fn removed_objects_and_privileges_are_found() {
     use Certainty::{No, Unknown, Yes};
     for (text, expected) in [
         ("drop table a", Yes),
@@ -343,7 +343,7 @@ fn what_others_rely_on_is_taken_away() {
 }
 
 #[test]
-fn code_that_no_later_statement_names_is_watched_for() {
+fn code_that_runs_without_being_named_is_found() {
     for text in [
         "create trigger w after insert on l for each row execute function f()",
         "create index on only s.l (a)",
@@ -370,7 +370,7 @@ fn code_that_no_later_statement_names_is_watched_for() {
 }
 
 #[test]
-fn concurrent_commands_have_their_names() {
+fn concurrent_commands_are_found_with_their_names() {
     let commands = |text| of(text).concurrent_commands().cloned().collect::<Vec<_>>();
     let name = |schema: Option<&str>, name: &str| {
         Some(ObjectName { schema: schema.map(Into::into), name: name.into() })
@@ -415,7 +415,7 @@ fn concurrent_commands_have_their_names() {
     assert_eq!(cut(&"é".repeat(40)), "é".repeat(31), "63 bytes, whole characters");
 }
 
-/// All answers.
+/// All results.
 fn answers(text: &str) -> impl PartialEq + std::fmt::Debug + use<> {
     let of = of(text);
     let owned = |of: &Effects| {
@@ -444,11 +444,11 @@ fn any_case() -> impl Strategy<Value = &'static str> {
         SEES_NOTHING.iter().chain(SEES_ITS_TIME).chain(SEES_ANYTHING).copied().collect();
     let all = all.into_iter().chain(SESSION.iter().map(|(text, _)| *text));
     let all = all.chain(OUTSIDE.iter().chain(INSIDE).copied());
-    // A text that ends in the middle of a quote has no place behind it.
+    // A text that ends inside a quote has no position after it.
     prop::sample::select(all.filter(|text| of(text).is_closed).collect::<Vec<_>>())
 }
 
-/// Words that would mean something outside of a string, a comment or a name.
+/// Words that would have a meaning outside of a string, a comment or a name.
 fn any_words() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
         "statement_timestamp()",
@@ -473,7 +473,7 @@ fn any_words() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn comments_and_spaces_change_nothing(text in any_case(), inside in any_words(), seed: u64) {
+    fn comments_and_whitespace_change_nothing(text in any_case(), inside in any_words(), seed: u64) {
         let mut changed = String::new();
         for (index, token) in tokens(text, 0).enumerate() {
             let own = &text[token.range.clone()];
@@ -496,7 +496,7 @@ proptest! {
     }
 
     #[test]
-    fn text_is_no_code(inside in any_words(), text in any_case()) {
+    fn words_in_strings_comments_and_names_change_nothing(inside in any_words(), text in any_case()) {
         let with = |inside: &str| {
             let quoted = inside.replace('"', "");
             format!(
@@ -508,7 +508,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_has_answers(text in "(?s)[a-zA-Z'\"$();:.,=<>\\\\/*\\- \n]{0,60}") {
+    fn any_text_can_be_analysed(text in "(?s)[a-zA-Z'\"$();:.,=<>\\\\/*\\- \n]{0,60}") {
         let _ = answers(&text);
     }
 }

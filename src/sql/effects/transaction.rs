@@ -1,21 +1,21 @@
-//! Statements that begin, end or refuse a transaction, told from their words.
+//! Statements that begin, end or refuse a transaction, recognised by their words.
 
 use super::concurrent::option_is_on;
 use super::syntax::{mentions, parenthesized};
 use crate::sql::words::{SqlWord, words};
 
-/// What a statement does to the transaction that it is run in.
+/// The effect of a statement on the transaction that it runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransactionEffect {
     /// `BEGIN`, `START TRANSACTION`.
     Begin,
-    /// `COMMIT`, `ROLLBACK`, `PREPARE TRANSACTION` and their other names.
+    /// `COMMIT`, `ROLLBACK`, `PREPARE TRANSACTION` and their synonyms.
     End,
-    /// `SAVEPOINT`, `RELEASE`, `ROLLBACK TO`: within one.
+    /// `SAVEPOINT`, `RELEASE`, `ROLLBACK TO`: inside a transaction.
     Savepoint,
 }
 
-/// The transaction command that a statement is, if it is one.
+/// The kind of transaction command, if the statement is one.
 pub(crate) fn transaction_control(statement: &str) -> Option<TransactionEffect> {
     control(words(statement))
 }
@@ -43,15 +43,15 @@ pub(super) fn control<'t>(
     }
 }
 
-/// It begins, ends or divides a transaction.
+/// Whether it begins, ends or subdivides a transaction.
 pub(crate) fn is_transaction_control(statement: &str) -> bool {
     transaction_control(statement).is_some()
 }
 
-/// PostgreSQL refuses it in a transaction block, and so in a message with a second statement
+/// Whether PostgreSQL refuses it in a transaction block, and so in a message with a second statement
 /// (`PreventInTransactionBlock` in its source, 15 to 18).
 ///
-/// Some refusals depend on the catalog and cannot be told from the text: REINDEX and CLUSTER of a partitioned table.
+/// Some refusals depend on the catalog and not on the text: REINDEX and CLUSTER of a partitioned table.
 pub(crate) fn refuses_transaction(statement: &str) -> bool {
     refuses(&words(statement).collect::<Vec<_>>())
 }
@@ -86,8 +86,8 @@ pub(super) fn refuses(words: &[SqlWord<'_>]) -> bool {
     }
 }
 
-/// Alone in its message it can commit in its middle: what it does may outlast its own failure. A block of PL/pgSQL can do so
-/// by `COMMIT`, `ROLLBACK` or `CALL` in its own text alone; dynamic SQL may not end a transaction.
+/// Whether it can commit before its end if it is alone in its message, so that its effects may remain when it fails. A PL/pgSQL
+/// block can do so only by `COMMIT`, `ROLLBACK` or `CALL` in its own text; dynamic SQL cannot end a transaction.
 pub(super) fn commits_by_itself(words: &[SqlWord<'_>]) -> bool {
     let Some(first) = words.first() else { return false };
     if first.is("DO") {
@@ -107,7 +107,7 @@ pub(super) fn commits_by_itself(words: &[SqlWord<'_>]) -> bool {
     first.is("CALL") || refuses(words)
 }
 
-/// `REINDEX [(options)] TABLE CONCURRENTLY …`, `REINDEX (CONCURRENTLY) TABLE …`, and all that is more than a table.
+/// `REINDEX [(options)] TABLE CONCURRENTLY …`, `REINDEX (CONCURRENTLY) TABLE …`, and everything larger than a table.
 fn reindex_refuses(words: &[SqlWord<'_>]) -> bool {
     let (options, rest) = parenthesized(&words[1..]);
     let concurrently = option_is_on(options, "CONCURRENTLY");
@@ -118,12 +118,12 @@ fn reindex_refuses(words: &[SqlWord<'_>]) -> bool {
         || rest.get(1).is_some_and(|word| word.is("CONCURRENTLY"))
 }
 
-/// `CLUSTER`, `CLUSTER VERBOSE`, `CLUSTER (VERBOSE)`: all tables, each in a transaction of its own.
+/// `CLUSTER`, `CLUSTER VERBOSE`, `CLUSTER (VERBOSE)`: all tables, each in its own transaction.
 fn names_no_table(words: &[SqlWord<'_>]) -> bool {
     parenthesized(words).1.iter().all(|word| word.is("VERBOSE") || word.text() == ";")
 }
 
-/// `WITH (connect = false)` or `(create_slot = false)`: nothing is made on the other server.
+/// `WITH (connect = false)` or `(create_slot = false)`: nothing is created on the other server.
 fn creates_no_slot(words: &[SqlWord<'_>]) -> bool {
     words.windows(3).any(|window| {
         (window[0].is("connect") || window[0].is("create_slot"))
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_that_do_not_mind() {
+    fn statements_that_accept_a_transaction() {
         for statement in [
             "",
             "create index i on t(a)",

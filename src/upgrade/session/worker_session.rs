@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::preamble::Preamble;
 use super::session_setup::{check_search_path, search_path_failure, setup_sql};
 use crate::execution::batch::Batch;
-use crate::execution::batch_failure::leaves_something;
+use crate::execution::batch_failure::leaves_changes;
 use crate::execution::{BatchRunner, RunError};
 use crate::formats::{LedgerRow, QueryBatch};
 use crate::model::{EnvironmentCause, Failure, FailureKind, TargetCause};
@@ -137,7 +137,7 @@ impl WorkerSession {
     /// One exchange with the server. An interruption ends it while it waits for a lock.
     async fn watched<T>(
         &mut self,
-        leaves_something: Vec<bool>,
+        leaves_changes: Vec<bool>,
         exchange: impl AsyncFnOnce(&mut Session) -> T,
     ) -> Result<T, Failure> {
         let pid = match self.pid {
@@ -147,7 +147,7 @@ impl WorkerSession {
         self.pid = Some(pid);
         let backends = Arc::clone(&self.backends);
         let session = self.session().await?;
-        backends.begin(pid, leaves_something, session.sending());
+        backends.begin(pid, leaves_changes, session.sending());
         let ended = exchange(session).await;
         self.was_interrupted |= backends.end(pid);
         Ok(ended)
@@ -180,7 +180,7 @@ impl WorkerSession {
         let early = |failure| StepFailure { message: 0, completed: 0, failure };
         self.set_up(target).await.map_err(early)?;
         let sent = self
-            .watched(leaves_something(batch), async |session| {
+            .watched(leaves_changes(batch), async |session| {
                 session.step(&batch.messages, &batch.is_applied_expr).await
             })
             .await

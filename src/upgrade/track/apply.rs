@@ -98,7 +98,7 @@ impl TrackExecutor<'_> {
         postcondition::require(seen, &target.search_path, last)
             .map_err(|failure| BatchFailure::permanent(failure, batch))?;
         of_batch.check_after(session, &before).await?;
-        let recorded = |step| StepRecord { recorded: Some(true), ..step };
+        let recorded = |step| StepRecord { in_ledger: Some(true), ..step };
         Ok(records.into_iter().map(recorded).collect())
     }
 

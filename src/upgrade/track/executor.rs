@@ -223,7 +223,7 @@ impl<'a> TrackExecutor<'a> {
     ) -> Attempted {
         let track = &self.track;
         if failed.had_no_effect && (is_interrupted || failed.race.is_some()) {
-            progress.clear_begun_mark(track, session, target, rows).await;
+            progress.clear_dirty_row(track, session, target, rows).await;
         }
         if is_interrupted {
             return Attempted::from(match failed.leftovers.left.as_slice() {

@@ -115,7 +115,7 @@ fn is_taken(index: &InvalidIndex, path: &[String], changes: &[&IndexChange]) -> 
 
 fn creates(change: &IndexChange, index: &InvalidIndex, path: &[String]) -> bool {
     let IndexChange::Create { index: Some(name), table, .. } = change else { return false };
-    // An index is in the schema of its table.
+    // An index is created in the schema of its table.
     let exists = table.schema.is_some() || index.schema == path[0] || index.table == table.name;
     exists && is_it(name, &index.schema, &index.name, path)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::directed_track::{DirectedTrack, TrackDirection};
-use crate::formats::{BegunMark, Decision, LedgerRow};
+use crate::formats::{Decision, DirtyRow, LedgerRow};
 use crate::model::{
     Failure, FailureKind, Migration, Phase, StepOutcome, StepRecord, UnitEnd, Verdict,
 };
@@ -146,13 +146,13 @@ impl TargetProgress {
             if is_applied && !has_step(track, &self.steps, migration) {
                 let outcome = StepOutcome::Applied;
                 let record = StepRecord { outcome, ..track.unrun_step(migration) };
-                self.steps.push(StepRecord { recorded: Some(true), ..record });
+                self.steps.push(StepRecord { in_ledger: Some(true), ..record });
             }
         }
     }
 
     /// Clears the format's mark of a step that was started, had no effect, and can be started again.
-    pub(crate) async fn clear_begun_mark(
+    pub(crate) async fn clear_dirty_row(
         &self,
         track: &DirectedTrack<'_>,
         session: &mut WorkerSession,
@@ -175,8 +175,8 @@ impl TargetProgress {
             }
         };
         let format = track.plan.detected.format;
-        let mark = BegunMark { rows, version: mark, before: before.as_deref() };
-        if let Some(message) = format.clear_begun_mark(&mark, &target.ledger) {
+        let mark = DirtyRow { rows, version: mark, before: before.as_deref() };
+        if let Some(message) = format.clear_dirty_row(&mark, &target.ledger) {
             // If this fails, the next run refuses the ledger with a recovery hint.
             let _ = session.prepare(target, &[message]).await;
         }

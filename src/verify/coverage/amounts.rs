@@ -1,4 +1,4 @@
-//! What samples hold: of one that the head has emptied or cut short, less is tried than at the base.
+//! The amount of data in samples: one that the head has emptied or truncated tests less than at the base.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::project::{BaseProject, Loaded, is_unchanged, sample_pairs};
 use crate::samples::SampleFile;
 use crate::source::Snapshot;
 
-/// A sample of the base that the head has otherwise, and that turned out to hold nothing.
+/// Samples of the base that the head has changed, and that turned out to be empty.
 pub(crate) fn add_emptied_samples(
     record: &mut ProjectRecord,
     loaded: &Loaded,
@@ -52,7 +52,7 @@ pub(crate) fn add_emptied_samples(
     acknowledge(record, &loaded.project);
 }
 
-/// Its sample has been read to its end, so that it is known what that holds. A file without a statement is refused.
+/// Its sample was read completely, so its contents are known. A file without a statement is refused.
 fn is_loaded(unit: &UnitRecord) -> bool {
     match &unit.end {
         UnitEnd::Completed => true,
@@ -64,7 +64,7 @@ fn is_loaded(unit: &UnitRecord) -> bool {
     }
 }
 
-/// Samples that hold less than at the base. What cannot be read is told where it is loaded.
+/// Samples that contain less than at the base. Unreadable ones are reported when they are loaded.
 pub(super) fn shortened_samples(base: &Project, loaded: &Loaded) -> Vec<CoverageReduction> {
     let Some(before) = &loaded.changed_samples else { return Vec::new() };
     let amount = |files: &dyn Files, sample: &Sample| {

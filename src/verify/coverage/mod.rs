@@ -1,4 +1,4 @@
-//! What the base checks and the head does not: the base's own configuration is read, and compared with the head's.
+//! What the base checks and the head does not: compares the base's own configuration with the head's.
 
 mod amounts;
 mod settings;
@@ -16,7 +16,7 @@ use crate::replay::plan::{ReplayPlan, TrackPlan, directory};
 pub(super) use amounts::add_emptied_samples;
 use amounts::shortened_samples;
 
-/// What is known of the project before anything is replayed.
+/// The facts about the project before anything is replayed.
 pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, ProjectError> {
     let unread = super::unread::files_not_read(&loaded.project, &loaded.plan, &loaded.head)
         .map_err(|error| ProjectError::Folder { reason: error.to_string() })?;
@@ -43,7 +43,7 @@ pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, ProjectEr
     Ok(record)
 }
 
-/// Gives each reduction the reason that the head has for it, and names the reasons that are for nothing.
+/// Adds the head's reason to each reduction, and lists the reasons without a reduction.
 fn acknowledge(record: &mut ProjectRecord, head: &Project) {
     let mut stale = Vec::new();
     for acknowledgement in &head.removed {
@@ -116,7 +116,7 @@ impl<'a> ProjectComparison<'a> {
         }
     }
 
-    /// The head's track for one of the base: by its database's name, or, where that is another one now, by its folder.
+    /// The head's track for one of the base: by its database's name, or, if that has changed, by its folder.
     fn counterpart(
         &self,
         database: &Database,
@@ -149,7 +149,7 @@ impl<'a> ProjectComparison<'a> {
             };
             let (tenant, path) = (&sample.tenant, &sample.path);
             let message = match same {
-                Some(other) if self.stands_later(head, kind, sample, other) => format!(
+                Some(other) if self.has_later_version(head, kind, sample, other) => format!(
                     "the sample of `{tenant}` ({path}) is configured with a later version, so fewer migrations are tested \
                      on it"
                 ),
@@ -164,8 +164,8 @@ impl<'a> ProjectComparison<'a> {
         }
     }
 
-    /// Whether fewer of the head's migrations come after the version that the head says than after the base's.
-    fn stands_later(
+    /// Whether fewer of the head's migrations follow the version in the head than the version in the base.
+    fn has_later_version(
         &self,
         head: &Database,
         kind: TrackKind,
@@ -174,7 +174,8 @@ impl<'a> ProjectComparison<'a> {
     ) -> bool {
         let planned = self.plan.databases.iter().find(|one| *one.name == *head.name);
         let Some(track) = planned.and_then(|one| one.track(kind)) else { return false };
-        other.version.is_some() && place_of(track, other) > place_of(track, base)
+        other.version.is_some()
+            && migrations_in_sample(track, other) > migrations_in_sample(track, base)
     }
 
     fn format(
@@ -185,7 +186,8 @@ impl<'a> ProjectComparison<'a> {
         found: &mut Vec<CoverageReduction>,
     ) {
         let Some(base) = database.track(kind) else { return };
-        // What a format is told by may lie elsewhere, and is not read at the base: the head's files stand for it there.
+        // Evidence for a format may be outside of the directory, and is not read at the base: the head's files are used
+        // instead.
         let detected = |format: Option<&str>| {
             let format = detect_format(&directory(head, self.files), format).ok()?.format;
             Some(format.name())
@@ -206,8 +208,8 @@ impl<'a> ProjectComparison<'a> {
     }
 }
 
-/// How many of the head's migrations a sample has behind it: one without a version stands at the base.
-fn place_of(track: &TrackPlan, sample: &Sample) -> usize {
+/// The number of the head's migrations that a sample contains: one without a version is at the base.
+fn migrations_in_sample(track: &TrackPlan, sample: &Sample) -> usize {
     let is_at = |version: &str| track.head.iter().position(|one| one.version == version);
     let at_base = || track.base.iter().filter_map(|one| is_at(&one.version)).max();
     let at = sample.version.as_deref().map_or_else(at_base, is_at);

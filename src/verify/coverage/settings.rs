@@ -1,4 +1,4 @@
-//! Settings of the project by which the head checks less than the base, or may hide something.
+//! Project settings by which the head checks less than the base, or may hide something.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ pub(super) fn reductions(base: &Project, head: &Project) -> Vec<CoverageReductio
     found
 }
 
-/// A file that `forward-only` names runs to its last line, also where a part of it looks like a down migration.
+/// A file named by `forward-only` runs to its last line, even if a part of it looks like a down migration.
 pub(super) fn forward_only(
     base: &Track,
     head: &Track,
@@ -75,7 +75,7 @@ pub(super) fn deploy(
     (base.deploy != head.deploy).then_some(found)
 }
 
-/// What `upgrade` lets pass in a database, and how its tenants are kept apart.
+/// What `upgrade` ignores in a database, and how its tenants are isolated.
 fn of_database(base: &Database, head: &Database) -> Vec<CoverageReduction> {
     let mut found = Vec::new();
     let name = &head.name;
@@ -156,7 +156,7 @@ fn prepare_files(project: &Project) -> impl Iterator<Item = &Utf8PathBuf> {
     project.prepare.iter().chain(of_databases)
 }
 
-/// What findings weigh, and from which weight on they fail the run.
+/// The severities of findings, and the severity at which they fail the run.
 fn weights(base: &Project, head: &Project) -> Vec<CoverageReduction> {
     let mut found = Vec::new();
     let said =
@@ -171,7 +171,7 @@ fn weights(base: &Project, head: &Project) -> Vec<CoverageReduction> {
         found.push(of_setting("checks.fail-on", CoverageChange::Removed, message));
     }
     for check in checks::CHECKS {
-        let code = check.about().code;
+        let code = check.meta().code;
         let before = checks::severity(*check, &base.checks);
         let after = checks::severity(*check, &head.checks);
         if after < before {

@@ -1,6 +1,6 @@
-//! `mig-ci action`: what the container action runs. The inputs decide what is verified; what came of it goes to the log,
-//! the annotations, the job's summary, the outputs and the report's file. The exit code is `verify`'s: nothing that cannot
-//! be shown changes it.
+//! `mig-ci action`: the command of the container action. The inputs decide what is verified; the results are shown in the log,
+//! the annotations, the job's summary, the outputs and the report's file. The exit code is `verify`'s: a failure to show
+//! results does not change it.
 
 mod post;
 mod publisher;
@@ -23,7 +23,7 @@ use crate::cli::exit::Exit;
 use crate::cli::stream::Streams;
 use crate::config::process_environment;
 use crate::github::commands::{self, StoppedCommands};
-use crate::github_action::{ActionJob, Asked, JobError};
+use crate::github_action::{ActionJob, JobError, JobRequest};
 use crate::model::ProviderChoice;
 use crate::project::load_project;
 use crate::report::RenderOptions;
@@ -39,11 +39,11 @@ use publisher::Publisher;
 use run_progress::{FINISHED, RunProgress, STARTED};
 use show::Show;
 
-/// The name by which the runner's `post-entrypoint` calls this program: it takes a path there, and no arguments.
+/// The name by which the runner's `post-entrypoint` calls this program: it supports a path, and no arguments.
 const POST: &str = "mig-ci-post";
 
-/// The program's arguments. Under its second name it is `mig-ci action --post`, whatever else it is given: the runner
-/// appends the action's own arguments there, too (`ContainerActionHandler.cs`).
+/// The program's arguments. Under its second name it is `mig-ci action --post`, with any arguments: the runner appends the
+/// action's own arguments there, too (`ContainerActionHandler.cs`).
 pub(crate) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let given: Vec<_> = given.collect();
     let name = given.first().and_then(|name| Path::new(name).file_name());
@@ -54,17 +54,17 @@ pub(crate) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> 
 }
 
 pub(crate) async fn run(global: &Global, args: &ActionArgs, streams: &Streams) -> Exit {
-    let begun = ActionJob::read(&process_environment);
+    let started = ActionJob::read(&process_environment);
     if args.post {
-        post::clean_up(global, args, begun, streams).await;
+        post::clean_up(global, args, started, streams).await;
         return Exit::Passed;
     }
-    // What a run that is killed says to the steps after it.
+    // The result that later steps see if the run is killed.
     show::result_is_error(streams);
-    match begun {
+    match started {
         Ok(job) => run_job(&job, request(global, &args.verify), global.quiet, streams).await,
         Err(error) => {
-            show::no_job(&error.to_string(), streams);
+            show::invalid_job(&error.to_string(), streams);
             exit_of(&error)
         }
     }
@@ -86,8 +86,8 @@ fn exit_of(error: &JobError) -> Exit {
 
 async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: &Streams) -> Exit {
     let interrupted = watch_signals();
-    tell_masks(job, streams);
-    tell_foreign(streams, &job.describe());
+    print_masks(job, streams);
+    print_foreign(streams, &job.describe());
     let mut show = Show::new(job, streams);
     if let Some(why) = job.event.nothing_to_do {
         show.nothing_to_do(why);
@@ -98,19 +98,19 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
     let request = match refused {
         Some(refused) => Err(refused),
         None => match job.request(request).await {
-            Ok(asked) => match may_run_here(&asked.request) {
-                Ok(()) => job.check_pushed(asked, &github).await,
+            Ok(job_request) => match may_run_here(&job_request.request) {
+                Ok(()) => job.check_pushed(job_request, &github).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),
         },
     };
-    let Asked { mut request, commit, astray } = match request {
-        Ok(asked) => asked,
+    let JobRequest { mut request, commit, mismatch } = match request {
+        Ok(job_request) => job_request,
         Err(error) => {
             let text = error.to_string();
             if let JobError::Refused { .. } = error {
-                // Where nothing may be run, nothing is said about the pull request either.
+                // If nothing may run, nothing is published on the pull request either.
                 show.problem(&text, None).await;
                 return exit_of(&error);
             }
@@ -121,15 +121,15 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
             return exit_of(&error);
         }
     };
-    request.scope.hosted = Some(job.hosted(&github));
-    let warning = astray.map(|text| commands::warning("mig-ci", &text));
+    request.scope.remote_repo = Some(job.remote_repo(&github));
+    let warning = mismatch.map(|text| commands::warning("mig-ci", &text));
     tell(streams, &warning.unwrap_or_default());
-    look_at_project(&request, &mut show, streams);
+    load_project_data(&request, &mut show, streams);
     show.save_state(STARTED, RunProgress::Shown);
-    // Beside each other: a GitHub that does not answer holds up nothing.
+    // Concurrently: a GitHub that does not answer delays nothing.
     let (publisher, outcome) = tokio::join!(
         Publisher::begin(job, &github, commit.as_deref(), &interrupted),
-        verify_aloud(&request, quiet, streams, &interrupted)
+        verify_with_log(&request, quiet, streams, &interrupted)
     );
     let exit = match &outcome {
         Ok(report) => Exit::of_report(report),
@@ -141,7 +141,7 @@ async fn run_job(job: &ActionJob, request: VerifyRequest, quiet: bool, streams: 
     exit
 }
 
-/// How far it came; `None` if something is left for the step after the job to remove.
+/// The progress of the run; `None` if the step after the job has to remove something.
 async fn show_outcome(
     outcome: &Result<Report, CommandError>,
     exit: Exit,
@@ -163,8 +163,8 @@ async fn show_outcome(
     }
 }
 
-/// Whether a server may run on this machine: not if its user could read credentials that are not mig-ci's to take away.
-/// What is wrong with the project is said later.
+/// Whether a server may run on this machine: not if its user could read credentials that mig-ci cannot protect. Errors of the
+/// project are reported later.
 fn may_run_here(request: &VerifyRequest) -> Result<(), JobError> {
     let scope = &request.scope;
     let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) else {
@@ -185,8 +185,8 @@ fn may_run_here(request: &VerifyRequest) -> Result<(), JobError> {
     }
 }
 
-/// What has to be known before the first line about it. What is wrong with the project is said by `verify` itself.
-fn look_at_project(request: &VerifyRequest, show: &mut Show<'_>, streams: &Streams) {
+/// Loads what is needed for the first output. `verify` itself reports errors of the project.
+fn load_project_data(request: &VerifyRequest, show: &mut Show<'_>, streams: &Streams) {
     let scope = &request.scope;
     if let Ok((project, _)) = load_project(scope.config.as_deref(), scope.overrides.clone()) {
         show.project_is_at(&project.root);
@@ -197,9 +197,9 @@ fn look_at_project(request: &VerifyRequest, show: &mut Show<'_>, streams: &Strea
     }
 }
 
-/// Verifies, and says in the log what `verify` would say, its progress folded. All of it is text from files and databases,
-/// so the runner takes no commands meanwhile; and all of it goes to one stream, since nothing keeps two of them in order.
-async fn verify_aloud(
+/// Verifies, and writes `verify`'s output to the log, with its progress folded. It is text from files and databases, so the
+/// runner's commands are disabled meanwhile; and it is written to one stream, because the order of two streams is undefined.
+async fn verify_with_log(
     request: &VerifyRequest,
     quiet: bool,
     streams: &Streams,
@@ -224,18 +224,18 @@ async fn verify_aloud(
         Ok(report) => terminal::render(report, &options),
         Err(error) => streams.explanation(error),
     };
-    tell_foreign(streams, &text);
+    print_foreign(streams, &text);
     outcome
 }
 
-/// Text that is not ours, to the log.
-fn tell_foreign(streams: &Streams, text: &str) {
+/// Writes text from outside to the log.
+fn print_foreign(streams: &Streams, text: &str) {
     let stopped = StoppedCommands::new();
     tell(streams, &(stopped.begin() + &StoppedCommands::text(text) + &stopped.end()));
 }
 
-/// The runner masks them from now on in all that is logged. It knows its own already; saying them again does no harm.
-fn tell_masks(job: &ActionJob, streams: &Streams) {
+/// The runner masks them from now on in the whole log. It already knows its own secrets; repeating them is harmless.
+fn print_masks(job: &ActionJob, streams: &Streams) {
     if let Some(token) = &job.inputs.token {
         secrets::learn(token.expose_secret());
     }
@@ -243,13 +243,12 @@ fn tell_masks(job: &ActionJob, streams: &Streams) {
     let _ = streams.print_masks(&masks);
 }
 
-/// To the log. That nobody reads it is no reason to stop.
+/// Writes to the log. A closed stream is no reason to stop.
 fn tell(streams: &Streams, text: &str) {
     let _ = streams.print_commands(text);
 }
 
-/// The whole of a server's URL, and its password as it stands there and as the server knows it: the runner knows only
-/// secrets that are a value as a whole.
+/// A server's whole URL, and its password encoded and decoded: the runner only masks complete values.
 fn masks_of_url(url: &str) -> String {
     let mut masks = commands::add_mask(url);
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -271,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_name_cleans_up_whatever_it_is_given() {
+    fn the_second_name_cleans_up_with_any_arguments() {
         let arguments = |given: &[&str]| {
             let given = given.iter().map(OsString::from);
             arguments(given)
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_masked_in_both_its_forms() {
+    fn a_password_is_masked_encoded_and_decoded() {
         assert_eq!(
             masks_of_url("postgres://u:p%40ss@h:5432/d?x=y"),
             "::add-mask::postgres://u:p%2540ss@h:5432/d?x=y\n::add-mask::p%2540ss\n::add-mask::p@ss\n"

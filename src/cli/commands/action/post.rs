@@ -1,22 +1,22 @@
-//! After the job: shows that a run has no result, where it could not show that itself, and takes away what it has left.
-//! Doing it twice does no harm, and it never fails a job.
+//! After the job: shows that a run has no result, if it could not show that itself, and removes its leftovers. Idempotent, and
+//! never fails a job.
 //!
-//! An older result is about an older commit. A run that was killed, timed out, cancelled, that panicked, or to which GitHub
-//! refused the last request must not leave it there as if it were the newest one's, and no check run in progress.
+//! An older result belongs to an older commit. A run that was killed, timed out, cancelled, that panicked, or whose last
+//! request GitHub refused must not leave it as if it were the newest result, and must not leave a check run in progress.
 
 use secrecy::ExposeSecret as _;
 
 use super::publisher::Publisher;
 use super::run_progress::{FINISHED, RunProgress, STARTED};
 use super::show::Show;
-use super::{masks_of_url, tell, tell_foreign};
+use super::{masks_of_url, print_foreign, tell};
 use crate::cli::args::{ActionArgs, Global};
 use crate::cli::commands::clean::describe;
 use crate::cli::commands::verify::request;
 use crate::cli::stream::{Streams, plain_explanation};
 use crate::config::process_environment;
 use crate::github::commands;
-use crate::github_action::{ActionJob, Asked, JobError};
+use crate::github_action::{ActionJob, JobError, JobRequest};
 use crate::project::load_project;
 use crate::secrets;
 use crate::server;
@@ -33,9 +33,9 @@ pub(crate) async fn clean_up(
         && ended != Some(RunProgress::Shown)
         && job.event.refusal.or(job.event.nothing_to_do).is_none()
     {
-        let is_shown = Publisher::show_none(job, ended, streams).await;
-        // A runner may hand over no state, and no inputs either, such as act. Then the run's own comment tells whether it came
-        // to its end; where GitHub cannot be asked, nothing is said of that.
+        let is_shown = Publisher::publish_no_result(job, ended, streams).await;
+        // Some runners, such as act, pass neither state nor inputs. Then the run's own comment shows whether it completed; if
+        // GitHub is not available, nothing is published.
         let has_no_result = is_shown.map_or(state(STARTED).is_some(), |is_shown| !is_shown);
         if ended.is_none() && has_no_result {
             Show::new(job, streams).interrupted();
@@ -46,7 +46,7 @@ pub(crate) async fn clean_up(
         return;
     }
     match cleaned(global, args, job, streams).await {
-        Ok(text) => tell_foreign(streams, &text),
+        Ok(text) => print_foreign(streams, &text),
         Err(why) => tell(streams, &commands::warning("mig-ci could not clean up", &why)),
     }
 }
@@ -58,8 +58,8 @@ async fn cleaned(
     streams: &Streams,
 ) -> Result<String, String> {
     let job = job.map_err(|error| error.to_string())?;
-    let asked = job.request(request(global, &args.verify)).await;
-    let Asked { request, .. } = asked.map_err(|error| error.to_string())?;
+    let job_request = job.request(request(global, &args.verify)).await;
+    let JobRequest { request, .. } = job_request.map_err(|error| error.to_string())?;
     let scope = request.scope;
     let (project, _) = load_project(scope.config.as_deref(), scope.overrides)
         .map_err(|error| plain_explanation(&error.into()))?;

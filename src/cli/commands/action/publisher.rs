@@ -1,5 +1,5 @@
-//! What a job shows on GitHub itself: on which pull request and which commit, by comment and by check run. Whatever GitHub
-//! refuses is a line of the log, and a cancelled job waits for nothing.
+//! Publishes a job's result on GitHub: on the pull request and the commit, as a comment and a check run. A refusal by GitHub is
+//! a line of the log, and a cancelled job waits for nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::run_progress::RunProgress;
 use super::shown_result::ShownResult;
-use super::{tell, tell_foreign};
+use super::{print_foreign, tell};
 use crate::cli::stream::Streams;
 use crate::github::check_run::CheckRunMode;
 use crate::github::client::{Conclusion, GithubClient};
 use crate::github::commands;
 use crate::github::comment::CommentMode;
-use crate::github::publish::{self, Announcement, BegunPublication, Publication, Published};
+use crate::github::publish::{self, Announcement, Publication, Published, StartedPublication};
 use crate::github_action::{ActionJob, Connection, LogLine, ResultTarget, find};
 
-/// docs.github.com, "Workflow cancellation": a step gets 7.5 s, and what it has started needs most of that.
+/// docs.github.com, "Workflow cancellation": a step gets 7.5 s, and its servers need most of that to stop.
 const CANCEL_WITHIN: Duration = Duration::from_secs(2);
 
-/// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Publisher<'a> {
     job: &'a ActionJob,
@@ -28,13 +27,13 @@ pub(crate) struct Publisher<'a> {
     /// `None` if nothing is to be sent.
     client: Option<Arc<GithubClient>>,
     target: ResultTarget,
-    begun: BegunPublication,
+    started: StartedPublication,
     lines: Vec<LogLine>,
 }
 
 impl<'a> Publisher<'a> {
-    /// Finds out where the result belongs, and makes the check run. `commit` is what is verified. Says nothing: the log is
-    /// somebody else's at the time.
+    /// Finds the target of the result, and creates the check run. `commit` is the verified commit. Prints nothing, because the
+    /// log is in use at that time.
     pub(crate) async fn begin(
         job: &'a ActionJob,
         github: &Connection,
@@ -45,9 +44,9 @@ impl<'a> Publisher<'a> {
             Ok(client) => (client, Vec::new()),
             Err(line) => (None, vec![line]),
         };
-        let (target, begun) = (ResultTarget::default(), BegunPublication::default());
-        let mut publisher = Self { job, interrupted, client, target, begun, lines };
-        // What is known by then counts; a cancelled job shows no result.
+        let (target, started) = (ResultTarget::default(), StartedPublication::default());
+        let mut publisher = Self { job, interrupted, client, target, started, lines };
+        // Continues with what is known by then; a cancelled job publishes no result.
         let _ = interrupted.run_until_cancelled(publisher.prepare(commit)).await;
         publisher
     }
@@ -58,7 +57,7 @@ impl<'a> Publisher<'a> {
         self.lines.extend(line);
         self.target = target;
         if let Some(announcement) = self.announcement() {
-            self.begun = publish::begin(&announcement, client).await;
+            self.started = publish::begin(&announcement, client).await;
         }
     }
 
@@ -79,7 +78,7 @@ impl<'a> Publisher<'a> {
         self.target.head_sha.as_ref().or(event).or(self.job.context.sha.as_ref()).cloned()
     }
 
-    /// Shows a result, and says in the log what could not be shown.
+    /// Publishes a result, and logs what could not be published.
     pub(crate) async fn publish(self, shown: ShownResult, streams: &Streams) -> Published {
         self.lines.iter().for_each(|line| print(line, streams));
         let (Some(client), Some(head_sha)) = (&self.client, self.target.head_sha.clone()) else {
@@ -96,9 +95,9 @@ impl<'a> Publisher<'a> {
         let publishing = publish::publish(&publication, client);
         let Some(published) = self.interrupted.run_until_cancelled(publishing).await else {
             self.cancel().await;
-            return Published { cut_short: true, ..Published::default() };
+            return Published { is_interrupted: true, ..Published::default() };
         };
-        for degraded in self.begun.degraded.iter().chain(&published.degraded) {
+        for degraded in self.started.degraded.iter().chain(&published.degraded) {
             let text = degraded.to_string();
             let line = if degraded.expected { LogLine::Plain(text) } else { LogLine::Notice(text) };
             print(&line, streams);
@@ -121,19 +120,19 @@ impl<'a> Publisher<'a> {
             comment_when: inputs.comment_when,
             only_existing: false,
             has_changes,
-            // Who was refused is not asked again.
-            check: if self.begun.degraded.is_empty() {
+            // After a refusal there is no second attempt.
+            check: if self.started.degraded.is_empty() {
                 inputs.check_run
             } else {
                 CheckRunMode::Never
             },
-            check_run: self.begun.check_run,
+            check_run: self.started.check_run,
             token_can_write: event.token_can_write,
             annotations,
         }
     }
 
-    /// What an older comment is replaced by: it was about another commit than the pull request's head.
+    /// Replaces an older comment, which was about another commit than the pull request's head.
     fn about_another(&self, other: &str, head: &str) -> ShownResult {
         let text = format!(
             "This run verified commit {other}, which is not the pull request's head {head}: the head was not verified. \
@@ -142,20 +141,20 @@ impl<'a> Publisher<'a> {
         ShownResult::without_result(self.job, &text, Some(head.to_owned()))
     }
 
-    /// Ends the check run of a cancelled job, if there is time for it: `false` if there was not.
+    /// Completes the check run of a cancelled job: `false` if there was not enough time.
     pub(crate) async fn cancel(&self) -> bool {
         let (Some(client), Some(announcement)) = (&self.client, self.announcement()) else {
             return true;
         };
         let ended = publish::cancel(&announcement, client);
         let ended = tokio::time::timeout(CANCEL_WITHIN, ended).await;
-        // A refusal is final: whoever may not end it has not made it.
+        // A refusal is final: a token that may not complete it has not created it.
         ended.is_ok_and(|ended| ended.err().is_none_or(|error| error.problem.is_refusal()))
     }
 
-    /// After the job: shows that the run has no result where it could not show one itself. Whether the run's own comment is
-    /// there already; `None` where GitHub cannot be asked.
-    pub(crate) async fn show_none(
+    /// After the job: shows that the run has no result if it could not show one itself. Returns whether the run's own comment
+    /// exists; `None` if GitHub is not available.
+    pub(crate) async fn publish_no_result(
         job: &'a ActionJob,
         ended: Option<RunProgress>,
         streams: &Streams,
@@ -176,12 +175,12 @@ impl<'a> Publisher<'a> {
             interrupted: &interrupted,
             client: None,
             target,
-            begun: BegunPublication::default(),
+            started: StartedPublication::default(),
             lines: Vec::new(),
         };
         let shown = ShownResult::without_result(job, &text, Some(head_sha.clone()));
         let mut publication = publisher.publication(shown, head_sha);
-        // A cancelled run makes no comment where there is none: mostly a newer push has cancelled it.
+        // A cancelled run creates no new comment: in most cases a newer push has cancelled it.
         let is_other = publisher.target.other.is_some();
         publication.only_existing = ended == Some(RunProgress::Interrupted) || is_other;
         if is_other {
@@ -191,17 +190,17 @@ impl<'a> Publisher<'a> {
             Some(RunProgress::NotShown) => Conclusion::Failure,
             _ => Conclusion::Cancelled,
         };
-        let published = publish::show_none(&publication, conclusion, &client).await;
+        let published = publish::publish_no_result(&publication, conclusion, &client).await;
         for degraded in published.degraded {
             print(&LogLine::Plain(format!("{degraded}\n")), streams);
         }
-        Some(published.has_said)
+        Some(published.has_comment)
     }
 }
 
 fn print(line: &LogLine, streams: &Streams) {
     match line {
-        LogLine::Plain(text) => tell_foreign(streams, text),
+        LogLine::Plain(text) => print_foreign(streams, text),
         LogLine::Notice(text) => tell(streams, &commands::notice("mig-ci", text)),
     }
 }

@@ -1,18 +1,18 @@
-//! What a run leaves in GITHUB_STATE for the step after the job: how far it came.
+//! The state that a run stores in GITHUB_STATE for the step after the job: its progress.
 
-/// A run has begun to make things.
+/// The run has started to create resources.
 pub(crate) const STARTED: &str = "started";
-/// A run has taken all of them away; the value is its [`RunProgress`].
+/// The run has removed all of them; the value is its [`RunProgress`].
 pub(crate) const FINISHED: &str = "finished";
 
-/// How far a run came that has come to its end.
+/// The progress of a completed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum RunProgress {
-    /// Its result stands where it has to.
+    /// Its result was published.
     #[strum(serialize = "true")]
     Shown,
-    /// It had a result, and GitHub did not take all of it.
+    /// It had a result, and GitHub did not accept all of it.
     NotShown,
     Interrupted,
 }

@@ -1,5 +1,4 @@
-//! What came of a job, shown where GitHub shows things: annotations, the job's summary, outputs, the report's file. What
-//! cannot be written is a warning.
+//! Shows the results of a job: annotations, the job's summary, outputs, the report's file. A failed write is a warning.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -23,7 +22,7 @@ use crate::github_action::ActionJob;
 use crate::report::verify::v1::{Report, Verdict};
 use crate::report::{self, Links};
 
-/// Until there is another one: a run can be killed at any time, and of an output that is written twice the last counts.
+/// The initial output: a run can be killed at any time, and of an output that is written twice the last value counts.
 pub(crate) fn result_is_error(streams: &Streams) {
     let file = process_environment("GITHUB_OUTPUT").filter(|path| !path.is_empty());
     if let Some(path) = file {
@@ -35,27 +34,26 @@ pub(crate) fn result_is_error(streams: &Streams) {
     }
 }
 
-/// There is not even a job that could be understood.
-pub(crate) fn no_job(text: &str, streams: &Streams) {
+/// The job's environment or event is invalid.
+pub(crate) fn invalid_job(text: &str, streams: &Streams) {
     tell(streams, &commands::error("mig-ci", text));
     let file = process_environment("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
     if let Some(path) = file {
         let text = report::problem(NOT_VERIFIED, text, &Links::default());
-        // The log has said it.
+        // The log already contains it.
         let _ = file_commands::write_summary(Utf8Path::new(&path), &[text]);
     }
 }
 
-/// See the file's head.
 #[derive(Debug)]
 pub(crate) struct Show<'a> {
     job: &'a ActionJob,
     streams: &'a Streams,
-    /// Where the project is in the repository: `services/shop/`, or nothing.
+    /// The project's folder in the repository: `services/shop/`, or empty.
     folder: String,
 }
 
-/// A file that other steps find at `known_as`.
+/// A file, and its path for other steps (`known_as`).
 #[derive(Debug, PartialEq, Eq)]
 struct OutputFile {
     path: Utf8PathBuf,
@@ -67,7 +65,7 @@ impl<'a> Show<'a> {
         Self { job, streams, folder: String::new() }
     }
 
-    /// The paths of a report are relative to this folder.
+    /// Sets the folder that the paths of a report are relative to.
     pub(crate) fn project_is_at(&mut self, root: &Utf8Path) {
         self.folder = folder_in_repository(root, &self.job.context.workspace);
     }
@@ -78,21 +76,21 @@ impl<'a> Show<'a> {
         }
     }
 
-    /// The event has nothing to verify: that is no failure, and no verdict.
+    /// The event has nothing to verify: this is neither a failure nor a verdict.
     pub(crate) fn nothing_to_do(&self, why: &str) {
         let text = format!("{why}: there is nothing to verify");
         tell(self.streams, &commands::notice("mig-ci", &text));
         self.outputs(&[("result", "not-run".to_owned())]);
     }
 
-    /// There is no result, since the job was cancelled. The log says so already.
+    /// There is no result, because the job was cancelled. The log already says so.
     pub(crate) fn interrupted(&self) {
         let text = "The run was interrupted before it had a result.";
         self.summary(report::problem(NOT_VERIFIED, text, &self.links()));
     }
 
-    /// There is no report, and why. A comment that was green must not stay so. `false` if something was not shown where it
-    /// could have been.
+    /// There is no report, for this reason. An older successful comment must be replaced. `false` if something could not be
+    /// shown.
     pub(crate) async fn problem(&self, text: &str, publisher: Option<Publisher<'_>>) -> bool {
         tell(self.streams, &commands::error(NOT_VERIFIED, text));
         self.summary(report::problem(NOT_VERIFIED, text, &self.links()));
@@ -106,7 +104,7 @@ impl<'a> Show<'a> {
         is_whole
     }
 
-    /// `false` if something was not shown where it could have been.
+    /// `false` if something could not be shown.
     pub(crate) async fn report(
         &self,
         report: &Report,
@@ -119,7 +117,7 @@ impl<'a> Show<'a> {
             Exit::Passed | Exit::Failed => report.verdict.to_string(),
             _ => "error".to_owned(),
         };
-        // As the headline counts: they went through, and nothing was tried on them.
+        // Counted like the headline: they completed, and no pending migration was run on them.
         let at_head = report::untested(report);
         let mut outputs = vec![
             ("result", result),
@@ -137,7 +135,7 @@ impl<'a> Show<'a> {
         };
         let links = Links { commit: publisher.head_sha(), ..self.links() };
         let shown = ShownResult {
-            // A run that lost its server has no verdict, whatever had passed by then.
+            // A run that lost its server has no verdict, independent of units that passed before.
             verdict: if exit == Exit::Environment { Verdict::NotRun } else { report.verdict },
             title: report::headline(report),
             body: report::comment(report, &links),
@@ -146,7 +144,7 @@ impl<'a> Show<'a> {
         };
         let published = publisher.publish(shown, self.streams).await;
         if published.annotated {
-            // A check run has no annotations without a place.
+            // A check run has no annotations without a position.
             annotations.retain(|annotation| annotation.place.is_none());
         }
         tell(self.streams, &commands::annotations(&annotations));
@@ -177,7 +175,7 @@ impl<'a> Show<'a> {
         }
     }
 
-    /// Writes the report, and tells where other steps find it.
+    /// Writes the report, and returns its path for other steps.
     fn save(&self, report: &Report) -> Option<String> {
         let OutputFile { path, known_as } = place(self.job);
         let made = missing_folders(&path);
@@ -200,8 +198,8 @@ impl<'a> Show<'a> {
     }
 }
 
-/// The input `report-path`, or a file in the folder that the runner empties. Runners before 2.329 name that folder and do
-/// not mount it into containers; then it is the workspace.
+/// The input `report-path`, or a file in the runner's temporary folder. Runners before 2.329 name that folder and do not mount
+/// it into containers; then the workspace is used.
 fn place(job: &ActionJob) -> OutputFile {
     let context = &job.context;
     if let Some(path) = &job.inputs.report_path {
@@ -219,14 +217,14 @@ fn place(job: &ActionJob) -> OutputFile {
     }
 }
 
-/// The folders of a path that are not there, the outermost last.
+/// The missing folders of a path, the outermost last.
 fn missing_folders(path: &Utf8Path) -> Vec<Utf8PathBuf> {
     let folders = path.ancestors().skip(1).take_while(|folder| !folder.exists());
     folders.map(Utf8Path::to_owned).collect()
 }
 
-/// In a container we are root, and the runner is somebody else: on a machine of one's own, what root has left in the
-/// workspace breaks the next checkout. So it gets the owner of the folder that was there before.
+/// In a container mig-ci is root, and the runner is another user: files of root in the workspace of a self-hosted runner break
+/// the next checkout. Therefore new files get the owner of the existing folder.
 fn give_away(path: &Utf8Path, made: &[Utf8PathBuf]) -> std::io::Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
         return Ok(());
@@ -240,7 +238,7 @@ fn give_away(path: &Utf8Path, made: &[Utf8PathBuf]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// From the checkout to the project, with a slash at its end. A checkout can lie in a folder of the workspace
+/// The path from the checkout to the project, with a trailing slash. A checkout can be in a folder of the workspace
 /// (`actions/checkout` with `path`).
 fn folder_in_repository(root: &Utf8Path, workspace: &Utf8Path) -> String {
     let workspace = workspace.canonicalize_utf8().unwrap_or_else(|_| workspace.to_owned());
@@ -275,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_belongs_to_the_owner_of_its_folder() {
+    fn new_files_get_the_owner_of_their_folder() {
         let (_holder, workspace) = folder();
         let path = workspace.join("a/b/report.json");
         let made = missing_folders(&path);

@@ -1,14 +1,14 @@
-//! What a job shows on GitHub: a verdict with its texts and annotations, or that there is no result, and why.
+//! The published result of a job: a verdict with its texts and annotations, or that there is no result, and why.
 
 use crate::github::check_run::annotation::CheckRunAnnotation;
 use crate::github_action::ActionJob;
 use crate::report::verify::v1::Verdict;
 use crate::report::{self, Links};
 
-/// The title where there is no result.
+/// The title if there is no result.
 pub(crate) const NOT_VERIFIED: &str = "Migrations could not be verified";
 
-/// What there is to be shown.
+/// The data to be published.
 #[derive(Debug)]
 pub(crate) struct ShownResult {
     pub(crate) verdict: Verdict,
@@ -19,7 +19,7 @@ pub(crate) struct ShownResult {
 }
 
 impl ShownResult {
-    /// That there is no result, and why.
+    /// There is no result, for this reason.
     pub(crate) fn problem(text: &str, links: &Links) -> Self {
         Self {
             verdict: Verdict::NotRun,
@@ -30,13 +30,13 @@ impl ShownResult {
         }
     }
 
-    /// That a run has no result for a commit.
+    /// A run has no result for a commit.
     pub(crate) fn without_result(job: &ActionJob, text: &str, commit: Option<String>) -> Self {
         Self::problem(text, &Links { commit, ..links_of(job, "") })
     }
 }
 
-/// The links of a job's result. `folder` is where the project is in the repository.
+/// The links of a job's result. `folder` is the project's folder in the repository.
 pub(crate) fn links_of(job: &ActionJob, folder: &str) -> Links {
     let ActionJob { context, event, .. } = job;
     Links {

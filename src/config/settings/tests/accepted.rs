@@ -1,4 +1,4 @@
-//! Right files, and the projects that they are.
+//! Valid files, and the resulting projects.
 
 use secrecy::ExposeSecret as _;
 
@@ -17,7 +17,7 @@ const USUAL: &str = r#"
     settings = { "app.region" = "${REGION}" }
 
     [databases.users]
-    url = "${NOBODY_SETS_THIS}"
+    url = "${NEVER_SET}"
     migrations = "migrations/users"
 
     [databases.app]
@@ -42,7 +42,7 @@ fn tenants<'a>(project: &'a Project, database: &str) -> &'a TenantTrack {
     database.and_then(|database| database.tenants.as_ref()).expect("it has tenants")
 }
 
-/// A database with a tenant track, and more of its table.
+/// A database with a tenant track, and additional keys of its table.
 fn with_tenants(more: &str) -> String {
     format!("[databases.app.tenants]\nmigrations = 'migrations/tenant'\n{more}")
 }
@@ -116,7 +116,7 @@ fn search_paths_have_their_defaults() {
 }
 
 #[test]
-fn tenants_are_named_by_their_files_or_by_the_configuration() {
+fn tenants_are_named_after_their_files_or_by_the_configuration() {
     let files = || {
         ConfigFiles::of(&[
             "migrations/tenant/1.sql",
@@ -149,7 +149,7 @@ fn tenants_are_named_by_their_files_or_by_the_configuration() {
 }
 
 #[test]
-fn a_plain_database_takes_all_keys_of_a_track() {
+fn a_plain_database_accepts_all_keys_of_a_track() {
     let project = loaded(
         "[prepare]
          server = 'sql/roles.sql'
@@ -175,7 +175,7 @@ fn a_plain_database_takes_all_keys_of_a_track() {
 }
 
 #[test]
-fn flags_win_over_the_file() {
+fn flags_override_the_file() {
     let text = "[postgres]
          version = 15
          image = 'postgis/postgis:15-3.5'
@@ -211,9 +211,9 @@ fn flags_win_over_the_file() {
     assert_eq!(project.checks.fail_on, Some(Severity::Error));
 }
 
-/// What a flag takes the place of is not looked at: the values' variables need not be set.
+/// If a flag replaces a value, the value's variables need not be set.
 #[test]
-fn a_flag_wins_over_a_variable_that_is_not_set() {
+fn a_flag_overrides_a_variable_that_is_not_set() {
     let text = "[databases.users]\nmigrations = 'migrations/users'\nurl = '${UNSET_URL}'\n\
         [postgres]\nprovider = '${UNSET_A}'\nversion = '${UNSET_B}'\nimage = '${UNSET_C}'\n\
         url = '${UNSET_D}'\n[checks]\nfail-on = '${UNSET_E}'\n";
@@ -230,7 +230,7 @@ fn a_flag_wins_over_a_variable_that_is_not_set() {
     let project = load_with(text, usual_files(), flags.clone()).unwrap();
     assert_eq!(project.postgres.version, Some(17));
     assert!(project.databases[0].url.is_none());
-    // Each of them is needed where its flag is not given.
+    // Each of them is required if its flag is absent.
     let none = |change: fn(&mut Overrides)| {
         let mut flags = flags.clone();
         change(&mut flags);
@@ -242,11 +242,11 @@ fn a_flag_wins_over_a_variable_that_is_not_set() {
 }
 
 #[test]
-fn the_servers_url_is_read_for_its_provider_alone() {
+fn the_servers_url_is_read_only_for_its_provider() {
     let text = |provider: &str, url: &str| {
         format!("postgres = {{ provider = '{provider}', url = '{url}' }}\n{USUAL_PLAIN}")
     };
-    assert!(loaded(&text("docker", "${NOBODY_SETS_THIS}")).postgres.url.is_none());
+    assert!(loaded(&text("docker", "${NEVER_SET}")).postgres.url.is_none());
     let project = loaded(&text("url", "${SERVER}"));
     let url = project.postgres.url.as_ref().unwrap();
     assert_eq!(url.expose_secret(), "postgres://user:hunter2@db.example/x");

@@ -1,4 +1,4 @@
-//! What each mistake is told, and what a right file comes to.
+//! The error message of each mistake, and the results of valid files.
 
 mod accepted;
 mod refused;

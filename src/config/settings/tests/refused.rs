@@ -1,4 +1,4 @@
-//! Wrong files, and what people read about them.
+//! Invalid files, and their error messages.
 
 use insta::assert_snapshot;
 
@@ -7,13 +7,13 @@ use crate::config::testing::{
     ConfigFiles, load_at, load_with, refused, refused_beside, usual_files,
 };
 
-/// A database with a tenant track, and more of its table.
+/// A database with a tenant track, and additional keys of its table.
 fn with_tenants(more: &str) -> String {
     format!("[databases.app.tenants]\nmigrations = \"migrations/tenant\"\n{more}\n")
 }
 
 #[test]
-fn text_that_is_no_toml() {
+fn text_that_is_not_toml() {
     assert_snapshot!(refused("[databases.users]\nmigrations = migrations/users\n"), @r#"
     error: not valid TOML: string values must be quoted, expected literal string
      --> mig-ci.toml:2:14
@@ -44,7 +44,7 @@ fn text_that_is_no_toml() {
 }
 
 #[test]
-fn unknown_keys_are_all_told_with_the_nearest_known() {
+fn all_unknown_keys_are_reported_with_the_nearest_known_one() {
     assert_snapshot!(refused("
 [databases.users]
 migration = \"migrations/users\"
@@ -169,7 +169,7 @@ tenants = { migrations = \"migrations/tenant\", samples = [\"a\", 1] }
 }
 
 #[test]
-fn words_that_are_none_of_the_choices() {
+fn values_that_are_not_in_a_list_of_choices() {
     assert_snapshot!(refused("
 [postgres]
 provider = \"dokcer\"
@@ -224,7 +224,7 @@ locks = { severity = \"none\" }
 }
 
 #[test]
-fn versions_that_are_none() {
+fn invalid_versions() {
     assert_snapshot!(refused("postgres.version = \"17.2\"\n[databases.users]\nmigrations = \"migrations/users\"\n"), @r#"
     error: `17.2` is not a major version of PostgreSQL that mig-ci supports
      --> mig-ci.toml:1:20
@@ -277,7 +277,7 @@ fn a_provider_without_its_url() {
 }
 
 #[test]
-fn settings_that_are_none_or_not_to_be_touched() {
+fn invalid_and_reserved_settings() {
     assert_snapshot!(refused("
 [postgres.settings]
 \"app region\" = \"eu\"
@@ -303,22 +303,22 @@ migrations = \"migrations/users\"
     "#);
 }
 
-/// In what goes to the server they would begin another option.
+/// They would start another option of the server.
 #[test]
 fn values_of_settings_with_control_characters() {
     for value in ["a\\t-crole=postgres", "a\\n-csearch_path=x", "a\\rb", "a\\u000bb", "a\\u0000"] {
-        let told = refused(&format!(
+        let message = refused(&format!(
             "[postgres.settings]\n\"app.x\" = \"{value}\"\n[databases.users]\nmigrations = \"migrations/users\"\n"
         ));
         assert!(
-            told.contains("the value of the setting `app.x` has a control character"),
-            "{value}: {told}"
+            message.contains("the value of the setting `app.x` has a control character"),
+            "{value}: {message}"
         );
     }
 }
 
 #[test]
-fn folders_and_files_that_are_not_there() {
+fn missing_folders_and_files() {
     assert_snapshot!(refused("
 [prepare]
 server = [\"sql/role.sql\"]
@@ -416,7 +416,7 @@ shared = { migrations = \"migrations/shared\" }
 }
 
 #[test]
-fn search_paths_that_would_put_tables_elsewhere() {
+fn search_paths_with_another_first_schema() {
     assert_snapshot!(refused("
 [databases.app.shared]
 migrations = \"migrations/shared\"
@@ -485,7 +485,7 @@ search_path = [\"{target}\"]
 }
 
 #[test]
-fn templates_that_give_no_targets() {
+fn invalid_target_templates() {
     assert_snapshot!(refused(&with_tenants("target = \"tenant\"")), @r#"
     error: `databases.app.tenants.target`: the template `tenant` has no `{tenant}`, so every tenant would get the same target
      --> mig-ci.toml:3:10
@@ -537,7 +537,7 @@ fn samples_that_match_nothing() {
 }
 
 #[test]
-fn samples_whose_names_cannot_be() {
+fn samples_with_invalid_names() {
     let files = ConfigFiles::of(&[
         "migrations/shared/1.sql",
         "migrations/tenant/1.sql",
@@ -633,7 +633,7 @@ fn two_samples_of_one_tenant() {
 }
 
 #[test]
-fn samples_of_nobody() {
+fn samples_without_a_tenant() {
     assert_snapshot!(refused(&with_tenants("samples = \"samples/app/*.sql\"\n[databases.app.tenants.sample.amce]\nversion = 3")), @r"
     error: no sample file belongs to the tenant `amce`
      --> mig-ci.toml:4:31
@@ -667,9 +667,9 @@ fn tenants_from_two_sources_or_none() {
     "#);
 }
 
-/// The tenants that mig-ci makes itself have targets, too.
+/// The tenants that mig-ci creates itself have targets, too.
 #[test]
-fn a_tenant_that_mig_ci_makes_has_no_schema_of_a_track() {
+fn a_tenant_created_by_mig_ci_has_no_schema_of_a_track() {
     let text = with_tenants("search_path = [\"{target}\", \"base\"]");
     let refused = refused(&text);
     let words = "the tenant `base` (created by mig-ci) would have the target `base`, which is in the search path of all tenants";
@@ -701,7 +701,7 @@ fn the_file_itself() {
 }
 
 #[test]
-fn one_line_for_logs_and_colours_for_people() {
+fn one_line_for_logs_and_colours_for_terminals() {
     let text = "[databases.users]
 migrations = \"migrations/users\"
 formt = \"y\"
@@ -718,7 +718,7 @@ settings = { \"é\" = \"x\", y = 1 }
 }
 
 #[test]
-fn ten_thousand_like_problems_are_not_all_shown() {
+fn the_number_of_shown_problems_is_limited() {
     let names: Vec<String> =
         (0..10_000).map(|at| format!("samples/{at}{}.sql", "x".repeat(60))).collect();
     let mut paths: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -731,7 +731,7 @@ fn ten_thousand_like_problems_are_not_all_shown() {
 }
 
 #[test]
-fn what_is_of_another_kind_or_name_than_it_should_be() {
+fn values_of_the_wrong_kind_or_with_a_wrong_name() {
     let text = "
 [databases.users]
 migrations = \"migrations/users/1_users.sql\"
@@ -795,7 +795,7 @@ search_path = [\"{target}\", \"{bar}\"]
 }
 
 #[test]
-fn a_severity_in_place_of_its_table() {
+fn a_severity_instead_of_its_table() {
     assert_snapshot!(refused("[checks]\nlocks = \"warning\"\n"), @r#"
     error: `checks.locks` must be a table, and is a string
      --> mig-ci.toml:2:9

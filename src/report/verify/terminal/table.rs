@@ -1,4 +1,4 @@
-//! One database: its tracks, then a row for each unit. What passed is folded where there is much of it; what failed is not.
+//! One database: its tracks, then a row for each unit. Many passed units are folded; failed ones are not.
 
 use std::fmt::Write as _;
 
@@ -13,15 +13,15 @@ use crate::report::verify::v1::{
     Database, MigrationState, Outcome, Phase, Start, Track, Unit, Verdict,
 };
 
-/// Rows of passed units, if a database has more than this.
+/// The maximum number of rows of passed units without folding.
 const PASSED: usize = 20;
-/// Rows of passed units where they are folded: enough to see what they look like.
+/// The number of rows of passed units if they are folded.
 const PASSED_FOLDED: usize = 10;
 const FAILED: usize = 50;
 const NOT_RUN: usize = 10;
-/// Characters of a name: with the other columns it keeps a row under 80.
+/// The maximum length of a name in characters: together with the other columns a row has fewer than 80.
 const NAME: usize = 30;
-/// Reasons for which units were not run.
+/// The maximum number of reasons for which units were not run.
 const REASONS: usize = 10;
 
 pub(crate) fn render(out: &mut String, database: &Database, paint: Paint) {
@@ -72,7 +72,7 @@ fn describe(track: &Track) -> String {
     )
 }
 
-/// The units that get a row, in plan order, and how many of each verdict do not.
+/// The units that get a row, in plan order, and the number of others by status.
 fn choose(units: &[Unit]) -> (Vec<&Unit>, Vec<(RowStatus, usize)>) {
     let ended = [Verdict::Failed, Verdict::NotRun, Verdict::Passed].map(RowStatus::Ended);
     let [failed, not_run, passed] = ended;
@@ -128,7 +128,7 @@ fn layout(rows: &[&Unit]) -> String {
         .to_string()
 }
 
-/// `✔ passed`; `– at head` where it went through because nothing was left to apply.
+/// `✔ passed`; `– at head` if nothing was left to apply.
 fn verdict(unit: &Unit) -> String {
     match shown(unit) {
         RowStatus::Untested => format!("{} at head", symbol(Verdict::NotRun)),
@@ -136,7 +136,7 @@ fn verdict(unit: &Unit) -> String {
     }
 }
 
-/// What a row says of a unit.
+/// The status of a unit in its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowStatus {
     Ended(Verdict),
@@ -156,7 +156,7 @@ fn start(start: &Start) -> &'static str {
     }
 }
 
-/// How many migrations were applied; `1/3` where not all were.
+/// The number of applied migrations; `1/3` if some were not applied.
 fn applied(unit: &Unit, phase: Phase) -> String {
     let steps = || unit.steps.iter().filter(move |step| step.phase == phase);
     let applied = steps().filter(|step| step.outcome == Outcome::Applied).count();

@@ -1,6 +1,6 @@
-//! The least program that applies sqlx's migrations to all tenants over some connections: no locks, no checks, no reports.
-//! It is what mig-ci is measured against, and runs as a process of its own: `upgrade least FOLDER JOBS tenant|migration`.
-//! And, as `upgrade least shapes`, the least that tells tenants of another shape from the others.
+//! The minimal program that applies sqlx's migrations to all tenants over some connections: no locks, no checks, no reports.
+//! mig-ci is compared with it, and it runs as a separate process: `upgrade minimal FOLDER JOBS tenant|migration`. And, as
+//! `upgrade minimal shapes`, the minimal query that distinguishes tenants with another shape.
 
 use std::cell::Cell;
 use std::fs;
@@ -12,29 +12,29 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use super::ledger::{Ledger, note_for_sqlx};
 
-/// Tenants for which one connection is kept, as mig-ci keeps its sessions.
+/// The number of tenants for which one connection is kept, as mig-ci keeps its sessions.
 const TENANTS: usize = 50;
-/// Ledgers that are read together.
+/// The number of ledgers that are read together.
 const TOGETHER: usize = 200;
 
-/// How often the server is spoken to.
+/// The number of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Messages {
-    /// All ledgers are read together, and all that a tenant needs is one message.
+    /// All ledgers are read together, and everything that a tenant needs is one message.
     PerTenant,
-    /// A look at the tenant's ledger, and a message for each of its migrations.
+    /// One query of the tenant's ledger, and a message for each of its migrations.
     PerMigration,
 }
 
-/// What the connections share.
-struct Work {
+/// The shared state of the connections.
+struct SharedWork {
     options: PgConnectOptions,
     messages: Messages,
     /// Each with its transaction and its ledger row.
     steps: Vec<String>,
     schemas: Vec<String>,
-    /// How many migrations each tenant has; nothing where there is no ledger.
-    stands: Vec<Option<usize>>,
+    /// The number of migrations of each tenant; `None` if there is no ledger.
+    applied: Vec<Option<usize>>,
     next: Cell<usize>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: &[String]) -> Result<()> {
     if arguments == ["shapes"] {
         return shapes().await;
     }
-    let [folder, jobs, messages] = arguments else { bail!("least FOLDER JOBS tenant|migration") };
+    let [folder, jobs, messages] = arguments else { bail!("minimal FOLDER JOBS tenant|migration") };
     let messages = if messages == "tenant" { Messages::PerTenant } else { Messages::PerMigration };
     let url = std::env::var("BENCH_URL").context("BENCH_URL")?;
     let options = url.parse::<PgConnectOptions>()?.options([("client_min_messages", "warning")]);
@@ -51,13 +51,13 @@ pub(crate) async fn run(arguments: &[String]) -> Result<()> {
     let mut first = options.connect().await?;
     let tenants = "SELECT schema_name FROM shared.tenants ORDER BY id";
     let schemas = texts(&send(&mut first, tenants.to_owned()).await?)?;
-    let stands = match messages {
-        Messages::PerTenant => survey(&mut first, &schemas).await?,
+    let applied = match messages {
+        Messages::PerTenant => read_ledgers(&mut first, &schemas).await?,
         Messages::PerMigration => vec![None; schemas.len()],
     };
     first.close().await?;
     let next = Cell::new(0);
-    let work = Work { options, messages, steps, schemas, stands, next };
+    let work = SharedWork { options, messages, steps, schemas, applied, next };
     try_join_all((0..jobs.parse()?).map(|_| work.connection())).await?;
     Ok(())
 }
@@ -76,9 +76,12 @@ fn read(folder: &str) -> Result<Vec<String>> {
     paths.iter().map(step).collect()
 }
 
-/// How many migrations each has, in a few round trips.
-async fn survey(session: &mut PgConnection, schemas: &[String]) -> Result<Vec<Option<usize>>> {
-    let mut stands = Vec::new();
+/// The number of migrations of each tenant, in a few round trips.
+async fn read_ledgers(
+    session: &mut PgConnection,
+    schemas: &[String],
+) -> Result<Vec<Option<usize>>> {
+    let mut applied = Vec::new();
     for some in schemas.chunks(TOGETHER) {
         let names: Vec<String> = some.iter().map(|schema| format!("'{schema}'")).collect();
         let query = format!(
@@ -97,14 +100,15 @@ async fn survey(session: &mut PgConnection, schemas: &[String]) -> Result<Vec<Op
         };
         let counted: Vec<(&String, usize)> =
             with.iter().zip(rows.iter().map(number).collect::<Result<Vec<_>>>()?).collect();
-        let stand = |schema: &String| counted.iter().find(|(name, _)| *name == schema).map(|s| s.1);
-        stands.extend(some.iter().map(stand));
+        let applied_of =
+            |schema: &String| counted.iter().find(|(name, _)| *name == schema).map(|s| s.1);
+        applied.extend(some.iter().map(applied_of));
     }
-    Ok(stands)
+    Ok(applied)
 }
 
-impl Work {
-    /// Takes the next tenant as long as there is one.
+impl SharedWork {
+    /// Processes tenants until none is left.
     async fn connection(&self) -> Result<()> {
         let mut session: Option<(PgConnection, usize)> = None;
         loop {
@@ -113,7 +117,7 @@ impl Work {
             if index >= self.schemas.len() {
                 break;
             }
-            if self.stands[index] == Some(self.steps.len()) {
+            if self.applied[index] == Some(self.steps.len()) {
                 continue;
             }
             if session.as_ref().is_some_and(|(_, seen)| *seen >= TENANTS)
@@ -138,8 +142,8 @@ impl Work {
     }
 
     async fn send_whole(&self, connection: &mut PgConnection, index: usize) -> Result<()> {
-        let ledger = if self.stands[index].is_none() { Ledger::Sqlx.create() } else { "" };
-        let pending = &self.steps[self.stands[index].unwrap_or_default()..];
+        let ledger = if self.applied[index].is_none() { Ledger::Sqlx.create() } else { "" };
+        let pending = &self.steps[self.applied[index].unwrap_or_default()..];
         let path = &self.schemas[index];
         let message =
             format!("SET search_path = {path}, shared, public; {ledger}{}", pending.concat());
@@ -175,7 +179,7 @@ fn number(row: &PgRow) -> Result<usize> {
     Ok(usize::try_from(row.try_get::<i64, _>(0)?)?)
 }
 
-/// One query, whose rows are compared with each other. The planner's loops over catalogs would take minutes.
+/// One query, whose rows are compared with each other. With nested loops, the planner's query over catalogs would take minutes.
 async fn shapes() -> Result<()> {
     let url = std::env::var("BENCH_URL").context("BENCH_URL")?;
     let options = url.parse::<PgConnectOptions>()?.disable_statement_logging();

@@ -85,7 +85,7 @@ pub(crate) struct DowngradeArgs {
     pub(crate) execution: ExecutionArgs,
 }
 
-/// Which targets of a database, in which order, and when to stop.
+/// The targets of a database, their order, and when to stop.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::SELECTION)]
 pub(crate) struct TenantArgs {
@@ -133,7 +133,7 @@ pub(crate) enum OrderArg {
     Random,
 }
 
-/// Where a real database is.
+/// The address of a real database.
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::SELECTION)]
 pub(crate) struct ConnectionArgs {
