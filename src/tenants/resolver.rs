@@ -46,7 +46,7 @@ impl std::fmt::Debug for TenantResolver<'_> {
 
 impl TenantResolver<'_> {
     /// All tenants of a source, in its order.
-    pub(crate) async fn from_source(
+    pub(crate) async fn read_source(
         &self,
         source: &TenantSource,
         session: Option<&mut Session>,

@@ -63,7 +63,7 @@ impl TenantResolver<'_> {
         let Some(source) = self.track.from.as_ref().filter(|_| self.may_return_addresses()) else {
             return Ok(None);
         };
-        let all = self.from_source(source, session).await?;
+        let all = self.read_source(source, session).await?;
         Ok(Some(all).filter(|all| all.iter().any(|tenant| tenant.url.is_some())))
     }
 
@@ -142,7 +142,7 @@ impl TenantResolver<'_> {
                 .map(|one| Tenant { name: one.name.clone(), ..self.at_target(&one.target) });
             return Ok(named.collect());
         };
-        let all = self.from_source(source, session).await?;
+        let all = self.read_source(source, session).await?;
         let all: HashMap<&str, &Tenant> = all.iter().map(|one| (one.name.as_str(), one)).collect();
         let gone = |SavedTenant { name, target }: &SavedTenant| Tenant {
             name: name.clone(),
@@ -161,7 +161,7 @@ impl TenantResolver<'_> {
     async fn all(&self, session: Option<&mut Session>) -> Result<Vec<Tenant>, ResolveError> {
         let database = || self.database.to_owned();
         let source = self.track.from.as_ref().ok_or_else(|| ResolveError::NoSource(database()))?;
-        let tenants = self.from_source(source, session).await?;
+        let tenants = self.read_source(source, session).await?;
         if tenants.is_empty() {
             return Err(ResolveError::NoTenants { database: database(), from: name_of(source) });
         }

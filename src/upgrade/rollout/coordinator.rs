@@ -65,14 +65,7 @@ impl Coordinator<'_> {
         let name: Arc<str> = database.name.as_str().into();
         let units = resolved_tenants.len() + usize::from(scope.shared.is_some());
         self.emit(RunEvent::DatabaseStarted { database: Arc::clone(&name), units });
-        // A tenant that cannot be reached for a known reason fails before anything is changed.
-        let ineligible = |(resolved, target): (&ResolvedTenant, &Target)| {
-            let failure = resolved.address.as_ref().err()?;
-            self.emit_finished(target, Verdict::Failed);
-            Some(TargetOutcome::failed(failure.clone()))
-        };
-        let mut outcomes: Vec<Option<TargetOutcome>> =
-            resolved_tenants.iter().zip(&targets).map(ineligible).collect();
+        let mut outcomes = self.without_address(&resolved_tenants, &targets);
         let creation = self.creation();
         if let Some(creation) = &creation {
             let failed = creation.check(&resolved_tenants, &targets).await?;
@@ -111,6 +104,20 @@ impl Coordinator<'_> {
         }
         self.emit(RunEvent::DatabaseFinished { database: name, took: started.elapsed() });
         Ok(units)
+    }
+
+    /// A tenant that cannot be reached for a known reason fails before anything is changed.
+    fn without_address(
+        &self,
+        resolved_tenants: &[ResolvedTenant],
+        targets: &[Target],
+    ) -> Vec<Option<TargetOutcome>> {
+        let outcome = |(resolved, target): (&ResolvedTenant, &Target)| {
+            let failure = resolved.address.as_ref().err()?;
+            self.emit_finished(target, Verdict::Failed);
+            Some(TargetOutcome::failed(failure.clone()))
+        };
+        resolved_tenants.iter().zip(targets).map(outcome).collect()
     }
 
     /// Asks for confirmation if servers are changed that are not on this machine.
