@@ -1,17 +1,18 @@
-//! The map of the rooms. Each may use those above it, none below (a test reads the `use` lines and holds this):
+//! The modules. Each may use those above it, and none below (`tests/it/architecture` enforces this):
 //!
 //! ```text
-//! model                                    the nouns
-//! sql  secrets                             statements, positions, quoting; what must not be shown
-//! formats  checks  report  replay::plan    what is known without a server: pure functions over plain data
-//! ───────  the line of IO: below it live files, processes, sockets
+//! model                                    data types
+//! sql  secrets                             statements, positions, quoting; masking of secrets
+//! formats  checks  report  replay::plan    pure functions over plain data, without a server
+//! ───────  IO: modules below use files, processes and sockets
+//! retry                                    retries and polling; uses no other module
 //! config  source  postgres  server  catalog  tenants  samples  execution  replay  ui
-//! github                                   the jobs of GitHub; of ours, it uses model and report alone
-//! project                                  a project and its base: loaded, checked, planned
-//! verify                                   the table of contents of the main job
-//! upgrade                                  its twin, for real servers
-//! status                                   where real databases stand; read-only
-//! github_action                            what a job asks of verify, and where its result belongs
+//! github                                   pull requests over HTTP; uses model, report, secrets and retry only
+//! project                                  loads a project and its base
+//! verify                                   the main job, from the project to the report
+//! upgrade                                  the same for real databases
+//! status                                   the state of real databases; read-only
+//! github_action                            from a job's event to a verify request, and the target of its result
 //! cli                                      options, one file for each command, exit codes
 //! main
 //! ```
@@ -29,6 +30,7 @@ mod postgres;
 mod project;
 mod replay;
 mod report;
+mod retry;
 mod samples;
 mod secrets;
 mod server;

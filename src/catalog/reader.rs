@@ -10,12 +10,10 @@ use crate::model::{
     Catalog, Digests, EnvironmentCause, Failure, FailureKind, Fingerprint, Item, LeaveOut,
 };
 use crate::postgres::Session;
+use crate::retry::policies::CATALOG_READ;
 
 /// Schemas in one transaction. Each transaction scans the whole catalog once, and keeps dropped rows from being vacuumed.
 const CHUNK: usize = 500;
-
-/// Attempts to read a chunk during concurrent drops, before it is halved.
-const TRIES: u32 = 3;
 
 /// A read-only session for catalogs.
 #[derive(Debug)]
@@ -192,13 +190,8 @@ impl CatalogReader {
         left_out: &LeaveOut,
         strategy: ReadStrategy,
     ) -> Result<Vec<(String, SchemaContent)>, Failure> {
-        let mut tries = 1;
-        loop {
-            match self.chunk(naming, schemas, left_out, strategy).await {
-                Err(failure) if tries < TRIES && is_concurrent_drop(&failure) => tries += 1,
-                result => return result,
-            }
-        }
+        let attempt = async || self.chunk(naming, schemas, left_out, strategy).await;
+        CATALOG_READ.retry(is_concurrent_drop, attempt).await
     }
 
     async fn chunk(

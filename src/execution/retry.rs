@@ -11,11 +11,7 @@ use std::time::Duration;
 use super::can_come_of_concurrency;
 use super::race::Race;
 use crate::model::Failure;
-
-/// Attempts after the first one.
-pub(crate) const RETRIES: u32 = 5;
-/// The pause before the first retry; it doubles with each retry.
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::retry::policies::BATCH;
 
 /// Which command decides.
 #[derive(Debug, Clone, Copy)]
@@ -46,18 +42,17 @@ pub(crate) fn decide(rule: RetryRule, failure: &Failure) -> RetryDecision {
             }
         }
         RetryRule::InPlace { race: None, .. } => RetryDecision::Final,
-        RetryRule::InPlace { retries, .. } if retries >= RETRIES => RetryDecision::Final,
         RetryRule::InPlace { retries, race: Some(race) } => {
-            let pause = PAUSE * 2_u32.pow(retries);
-            RetryDecision::Again {
-                pause: pause.mul_f64(0.5 + fastrand::f64()),
-                // The last attempt runs without other migrations of this run, so that its result is conclusive.
-                alone: match race {
-                    Race::SameMigration => true,
-                    Race::Catalog => retries + 1 == RETRIES,
-                    Race::Lock | Race::Connection => false,
-                },
-            }
+            let pause_before = |retry: u32| BATCH.pause_before(retry as usize, fastrand::f64());
+            let Some(pause) = pause_before(retries) else { return RetryDecision::Final };
+            let is_last = pause_before(retries + 1).is_none();
+            // The last attempt runs without other migrations of this run, so that its result is conclusive.
+            let alone = match race {
+                Race::SameMigration => true,
+                Race::Catalog => is_last,
+                Race::Lock | Race::Connection => false,
+            };
+            RetryDecision::Again { pause, alone }
         }
     }
 }
@@ -66,6 +61,9 @@ pub(crate) fn decide(rule: RetryRule, failure: &Failure) -> RetryDecision {
 mod tests {
     use super::*;
     use crate::model::FailureKind;
+
+    const RETRIES: u32 = 5;
+    const PAUSE: Duration = Duration::from_millis(200);
 
     fn in_place(retries: u32, race: Option<Race>) -> RetryDecision {
         let failure = Failure::new(FailureKind::Sql { sqlstate: "55P03".to_owned() }, "x");

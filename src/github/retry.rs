@@ -1,63 +1,29 @@
-//! How long, and how often, GitHub is waited for.
+//! Retries of requests to GitHub, and their time limit for a run.
 //!
-//! Up to four tries, with pauses of about 1, 4 and 16 s, or as long as GitHub says. All waiting of a run together has a cap:
-//! pauses count, and so does the time of tries that failed. When it is used up, nothing more is sent.
+//! The policy allows four attempts, with pauses of about 1, 4 and 16 s. A pause is longer if GitHub asks for it. All waits of a
+//! run together have a limit, which includes pauses and failed attempts. When it is reached, no more requests are sent.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use std::time::Duration;
 
 use super::error::GithubProblem;
+use crate::retry::Clock;
+use crate::retry::policies::GITHUB;
 
-/// Of one request, the first included.
-const TRIES: u32 = 4;
-/// Before the second, the third and the fourth try.
-const PAUSES: [Duration; 3] =
-    [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 /// Source: docs.github.com, "Best practices for using the REST API": where a secondary limit names no time, at least a
 /// minute.
 const SECONDARY: Duration = Duration::from_secs(60);
 /// Of all waiting of a run.
 pub(super) const CAP: Duration = Duration::from_secs(90);
 
-/// Time and chance, so that tests need neither.
-pub(super) trait Clock: Send + Sync + fmt::Debug {
-    /// Since 1970, as GitHub's `x-ratelimit-reset` counts.
-    fn now(&self) -> Duration;
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
-    /// From 0 to 1.
-    fn chance(&self) -> f64;
-}
-
-/// The real ones.
-#[derive(Debug)]
-pub(super) struct System;
-
-impl Clock for System {
-    fn now(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        tokio::time::sleep(duration).boxed()
-    }
-
-    fn chance(&self) -> f64 {
-        fastrand::f64()
-    }
-}
-
 /// What is left of the waiting that a run may do.
 #[derive(Debug)]
-pub(super) struct RetryBudget {
+pub(super) struct GithubBudget {
     clock: Arc<dyn Clock>,
     left: Mutex<Duration>,
 }
 
-impl RetryBudget {
+impl GithubBudget {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, left: Mutex::new(CAP) }
     }
@@ -98,12 +64,10 @@ impl RetryBudget {
 
 /// How long to wait before the next try, if there is one.
 fn pause(problem: &GithubProblem, failed: u32, now: Duration, chance: f64) -> Option<Duration> {
-    if failed >= TRIES || !problem.is_transient() {
+    if !problem.is_transient() {
         return None;
     }
-    let step = PAUSES.get(failed.saturating_sub(1) as usize).copied().unwrap_or_default();
-    // From three to five quarters, so that the legs of a matrix do not all come back at one moment.
-    let step = step.mul_f64(0.75 + chance / 2.0);
+    let step = GITHUB.pause_before(failed.saturating_sub(1) as usize, chance)?;
     let GithubProblem::RateLimited { secondary, retry_after, resets_at } = problem else {
         return Some(step);
     };
@@ -163,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn all_waiting_together_is_capped() {
         let clock = TestClock::new();
-        let budget = RetryBudget::new(clock.clone());
+        let budget = GithubBudget::new(clock.clone());
         assert!(!budget.wait(&limited(true, Some(3600), None), 1).await);
         assert_eq!(
             clock.slept(),

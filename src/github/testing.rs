@@ -9,8 +9,8 @@ use secrecy::SecretString;
 
 use super::client::{ClientSettings, GithubClient};
 use super::fake::{Fake, TOKEN};
-use super::retry::Clock;
 use super::transport::Proxies;
+use crate::retry::Clock;
 
 /// Far longer than an answer takes, also on a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);

@@ -1,5 +1,7 @@
 //! Why something failed, and where.
 
+use std::fmt;
+
 use super::{FailureKind, FailureOrigin, Place};
 
 /// The description of one failure.
@@ -35,5 +37,12 @@ impl Failure {
             in_catalog: false,
             origin: None,
         }
+    }
+}
+
+/// What has happened, in one line: its message.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }

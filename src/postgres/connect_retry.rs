@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::session::Session;
 use crate::model::{EnvironmentCause, Failure, FailureKind};
+use crate::retry::policies::SERVER_FULL;
 
 /// For one session: a server that takes a connection and says nothing would be waited for without end.
 const OPEN_WITHIN: Duration = Duration::from_secs(30);
@@ -29,26 +30,13 @@ async fn patiently<F>(open: impl Fn() -> F) -> Result<Session, Failure>
 where
     F: Future<Output = Result<Session, Failure>>,
 {
-    const TRIES: u32 = 7;
-    const PAUSE: Duration = Duration::from_millis(100);
     // Source: PostgreSQL's Appendix A: too_many_connections.
     let full = FailureKind::Sql { sqlstate: "53300".to_owned() };
-    let mut tries = 0;
-    loop {
-        let opened = tokio::time::timeout(OPEN_WITHIN, open()).await;
-        let opened = opened.unwrap_or_else(|_| {
+    let attempt = async || {
+        tokio::time::timeout(OPEN_WITHIN, open()).await.unwrap_or_else(|_| {
             let words = format!("it did not open a session within {} s", OPEN_WITHIN.as_secs());
             Err(Failure::new(FailureKind::Environment(EnvironmentCause::SessionNotOpened), words))
-        });
-        match opened {
-            Err(failure) if tries < TRIES && failure.kind == full => {
-                let pause = (PAUSE * 2_u32.pow(tries)).mul_f64(0.5 + fastrand::f64());
-                let reason = failure.message;
-                tracing::debug!(reason, ?pause, "the server is full: connecting again");
-                tokio::time::sleep(pause).await;
-                tries += 1;
-            }
-            answered => return answered,
-        }
-    }
+        })
+    };
+    SERVER_FULL.retry(|failure: &Failure| failure.kind == full, attempt).await
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -17,10 +17,7 @@ use super::run_id::RunId;
 use super::{cleanup, locale};
 use crate::model::{PostgresSettings, ProviderChoice, RunEvent};
 use crate::postgres::connect;
-
-/// How long [`Server::is_alive`] waits for a response: of a server that mig-ci started, and of one that others may restart.
-const ALIVE_WITHIN: Duration = Duration::from_secs(2);
-const BACK_WITHIN: Duration = Duration::from_secs(12);
+use crate::retry::policies::{SERVER_ALIVE, SERVER_BACK};
 
 /// A running server. Stop it with [`Server::stop`]. If it is dropped instead (within the runtime, and not in a task that is
 /// being aborted with it), it removes itself as far as possible without waiting; [`crate::server::cleanup_run`] removes the
@@ -195,28 +192,25 @@ impl Server {
     /// Whether the server accepts a new connection within about two seconds (twelve for a server that mig-ci did not start).
     /// A server in crash recovery has that long to return; one without a free connection is alive.
     pub(crate) async fn is_alive(&self) -> bool {
-        let deadline = Instant::now() + if self.own { ALIVE_WITHIN } else { BACK_WITHIN };
-        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+        let policy = if self.own { SERVER_ALIVE } else { SERVER_BACK };
+        let deadline = Instant::now() + policy.total();
+        let answer = policy.poll(async || {
+            let left = deadline.saturating_duration_since(Instant::now());
             match connect::connect(&self.admin, left).await {
-                Ok(connection) => {
-                    connect::close(connection).await;
-                    return true;
-                }
+                Ok(connection) => connect::close(connection).await,
                 // 57P01 to 57P03: shutting down, crashed, starting up.
                 Err(sqlx::Error::Database(error))
-                    if !error.code().is_some_and(|code| code.starts_with("57P")) =>
-                {
-                    return true;
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    if !error.code().is_some_and(|code| code.starts_with("57P")) => {}
+                Err(_) => return Err(()),
             }
-        }
-        false
+            Ok(())
+        });
+        answer.await.is_ok()
     }
 
     /// Whether the server was restarted, or recovered from a crash, since the run started. `false` if it cannot be queried.
     pub(crate) async fn has_come_back(&self) -> bool {
-        let Ok(mut connection) = connect::connect(&self.admin, ALIVE_WITHIN).await else {
+        let Ok(mut connection) = connect::connect(&self.admin, SERVER_ALIVE.total()).await else {
             return false;
         };
         let now: Result<String, sqlx::Error> =

@@ -85,6 +85,7 @@ impl Backends {
                     }
                 };
             }
+            // A ticker, not a retry: statements may start to wait at any time until the run ends.
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }

@@ -24,8 +24,8 @@ mod dry_run;
 mod error;
 pub(crate) mod interruption;
 mod log;
+pub(crate) mod own_sql;
 pub(crate) mod preflight;
-pub(crate) mod reconnect;
 mod report_record;
 pub(crate) mod rollout;
 pub(crate) mod session;
@@ -46,9 +46,6 @@ pub(crate) use direction::{AppliedRun, AppliedVersions, Direction, TargetVersion
 use preflight::request_scope::RequestScope;
 use report_record::parts;
 use rollout::coordinator::Coordinator;
-
-/// Attempts of read-only operations.
-const TRIES: u32 = 10;
 
 /// What to upgrade, and how.
 #[derive(Debug)]

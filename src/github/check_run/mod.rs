@@ -223,26 +223,15 @@ async fn send(
     update: &CheckUpdate<'_>,
     there: usize,
 ) -> Result<CheckRun, GithubError> {
-    let mut failed = 0;
-    loop {
-        let error = match client.check_runs().update_once(id, update).await {
-            Ok(run) => return Ok(run),
-            Err(error) => error,
-        };
-        failed += 1;
-        let again = client.wait_after(&error, failed).await;
-        let new = update.output.annotations.len();
-        if error.problem.is_unclear() && new > 0 {
-            match client.check_runs().get(id).await {
-                Ok(run) if has_arrived(&run, update, there + new) => return Ok(run),
-                Ok(_) => {}
-                Err(_) => return Err(error),
-            }
+    let new = update.output.annotations.len();
+    let find = async || {
+        if new == 0 {
+            return Ok(None);
         }
-        if !again {
-            return Err(error);
-        }
-    }
+        let run = client.check_runs().get(id).await?;
+        Ok(has_arrived(&run, update, there + new).then_some(run))
+    };
+    client.check_runs().update(id, update, find).await
 }
 
 fn has_arrived(run: &CheckRun, update: &CheckUpdate<'_>, annotations: usize) -> bool {

@@ -114,21 +114,26 @@ impl CheckRuns<'_> {
         let body = self.0.outgoing(Operation::CreateCheckRun, new)?;
         let post = || self.0.crab.post(&route, Some(&body));
         let find = || self.find(new.head_sha, new.name, new.external_id);
-        self.0.create(Operation::CreateCheckRun, post, find).await
+        self.0.repeat_unless_found(Operation::CreateCheckRun, post, find).await
     }
 
-    /// One attempt: whether it can be repeated depends on its annotations.
-    pub(in crate::github) async fn update_once(
-        self,
+    /// If an attempt may have succeeded, `find` checks that before the next one.
+    pub(in crate::github) async fn update<F>(
+        &self,
         id: u64,
         update: &CheckUpdate<'_>,
-    ) -> Result<CheckRun, GithubError> {
+        find: impl Fn() -> F,
+    ) -> Result<CheckRun, GithubError>
+    where
+        F: Future<Output = Result<Option<CheckRun>, GithubError>>,
+    {
         let route = self.0.route(&format!("check-runs/{id}"));
         let body = self.0.outgoing(Operation::UpdateCheckRun, update)?;
-        self.0.once(Operation::UpdateCheckRun, self.0.crab.patch(&route, Some(&body))).await
+        let patch = || self.0.crab.patch(&route, Some(&body));
+        self.0.repeat_unless_found(Operation::UpdateCheckRun, patch, find).await
     }
 
-    pub(crate) async fn get(self, id: u64) -> Result<CheckRun, GithubError> {
+    pub(crate) async fn get(&self, id: u64) -> Result<CheckRun, GithubError> {
         self.0.get(Operation::ReadCheckRuns, &self.0.route(&format!("check-runs/{id}"))).await
     }
 

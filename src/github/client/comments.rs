@@ -68,7 +68,7 @@ impl Comments<'_> {
         let body = self.0.outgoing(Operation::CreateComment, &Body { body })?;
         let post = || self.0.crab.post(&route, Some(&body));
         let find = async || Ok(self.of_pull_request(pull_request).await?.into_iter().find(&is_it));
-        self.0.create(Operation::CreateComment, post, find).await
+        self.0.repeat_unless_found(Operation::CreateComment, post, find).await
     }
 
     pub(crate) async fn update(self, id: u64, body: &str) -> Result<IssueComment, GithubError> {

@@ -2,7 +2,7 @@
 //! `client.comments().update(…)`, `client.pulls().open()`.
 //!
 //! Reading, PATCH and DELETE are retried. A POST is not: after an unclear failure the caller first checks whether it has had an
-//! effect ([`GithubClient::create`]).
+//! effect ([`GithubClient::repeat_unless_found`]).
 
 mod check_runs;
 mod comments;
@@ -12,6 +12,7 @@ mod pulls;
 #[cfg(test)]
 mod tests;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,9 @@ pub(crate) use self::commits::RepositoryCommits;
 pub(crate) use self::files::{RepositoryFiles, Tree};
 pub(crate) use self::pulls::{PullResponse, Pulls};
 use super::error::{GithubError, GithubProblem, Operation, classify, quoted};
-use super::retry::{CAP, Clock, RetryBudget, System};
+use super::retry::{CAP, GithubBudget};
 use super::transport::{self, Proxies};
+use crate::retry::{Clock, SystemClock};
 use crate::secrets;
 
 /// Source: docs.github.com: GitHub itself terminates requests after 10 s.
@@ -61,7 +63,7 @@ pub(crate) struct GithubClient {
     token: SecretString,
     proxies: Proxies,
     answer_within: Duration,
-    budget: RetryBudget,
+    budget: GithubBudget,
 }
 
 impl GithubClient {
@@ -70,7 +72,7 @@ impl GithubClient {
     /// # Errors
     /// If the address, the repository, the token or a proxy is invalid.
     pub(crate) fn new(settings: ClientSettings) -> Result<Self, GithubError> {
-        Self::with(settings, Arc::new(System), ANSWER_WITHIN)
+        Self::with(settings, Arc::new(SystemClock), ANSWER_WITHIN)
     }
 
     pub(super) fn with(
@@ -93,7 +95,7 @@ impl GithubClient {
             )));
         }
         let crab = transport::connect(&base, &token, &proxies)?;
-        let budget = RetryBudget::new(clock);
+        let budget = GithubBudget::new(clock);
         Ok(Self { crab, base, graphql_url, repository, token, proxies, answer_within, budget })
     }
 
@@ -150,11 +152,6 @@ impl GithubClient {
         self.budget.spend(Duration::from_secs(1)).await
     }
 
-    /// Waits before the next attempt of an update. `false` if there should be none.
-    pub(super) async fn wait_after(&self, error: &GithubError, failed: u32) -> bool {
-        self.budget.wait(&error.problem, failed).await
-    }
-
     /// One attempt.
     async fn once<T>(
         &self,
@@ -185,25 +182,15 @@ impl GithubClient {
         operation: Operation,
         request: impl Fn() -> F,
     ) -> Result<T, GithubError> {
-        let mut failed = 0;
-        loop {
-            match self.once(operation, request()).await {
-                Ok(value) => return Ok(value),
-                Err(error) => {
-                    failed += 1;
-                    if !self.budget.wait(&error.problem, failed).await {
-                        return Err(error);
-                    }
-                }
-            }
-        }
+        self.repeat_unless_found(operation, request, || ready(Ok(None))).await
     }
 
     /// A request that must not be repeated. If an attempt may have succeeded, `find` looks for its result before the next one.
-    pub(super) async fn create<T, P, F>(
+    /// Not a plain retry: `find` runs after the pause, and also after the last attempt.
+    pub(super) async fn repeat_unless_found<T, P, F>(
         &self,
         operation: Operation,
-        post: impl Fn() -> P,
+        request: impl Fn() -> P,
         find: impl Fn() -> F,
     ) -> Result<T, GithubError>
     where
@@ -212,7 +199,7 @@ impl GithubClient {
     {
         let mut failed = 0;
         loop {
-            let error = match self.once(operation, post()).await {
+            let error = match self.once(operation, request()).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };

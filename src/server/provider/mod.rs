@@ -119,9 +119,6 @@ pub(crate) fn own_server_settings(jobs: usize) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// The interval of connection attempts while a server starts.
-pub(crate) const POLL: Duration = Duration::from_millis(25);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,23 +2,23 @@
 
 mod preflight;
 
-use std::time::Duration;
-
 use tokio_util::sync::CancellationToken;
 
 use super::UpgradeError;
 use super::interruption::{Backends, Interruption, is_cancellation, while_cancelling};
+use super::own_sql::of_own_sql;
 use super::preflight::database_target::DatabaseTarget;
 use super::preflight::endpoint::main_address;
 use super::preflight::request_scope::RequestScope;
 use super::preflight::resolved_tenant::ResolvedTenant;
-use super::reconnect::of_own_sql;
 use super::stop_reason::INTERRUPTED;
 use super::target::Target;
 use super::track::progress::TargetOutcome;
 use crate::model::{Failure, FailureKind, StepOutcome, TargetCause, Tenancy, UnitEnd};
 use crate::postgres::{Address, Session};
 use crate::report::upgrade_of;
+use crate::retry::RetryError;
+use crate::retry::policies::TEMPLATE_DATABASE;
 use crate::sql::{quote_identifier, quote_literal};
 use preflight::NewTenants;
 
@@ -31,9 +31,6 @@ pub(crate) enum IfExists {
 
 /// PostgreSQL's default database, which every server has. Other databases are created from a session in it.
 const MAINTENANCE_DATABASE: &str = "postgres";
-/// Retries while another session is connected to the template database.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// Codes of PostgreSQL's Appendix A: duplicate schema, duplicate database, and a concurrent insert of the same catalog row.
 const ALREADY_EXISTS: [&str; 3] = ["42P06", "42P04", "23505"];
@@ -172,25 +169,20 @@ impl NewTarget<'_> {
         }
         let make =
             format!("CREATE {} {}", self.kind().to_uppercase(), quote_identifier(self.target()));
-        let mut tries = 0;
-        loop {
-            let Err(failure) = session.execute(&*make).await else { return Ok(()) };
-            let code = match &failure.kind {
-                FailureKind::Sql { sqlstate } => sqlstate.clone(),
-                _ => String::new(),
-            };
-            match (code.as_str(), if_exists) {
-                (code, IfExists::Continue) if ALREADY_EXISTS.contains(&code) => return Ok(()),
-                (code, IfExists::Fail) if ALREADY_EXISTS.contains(&code) => {
-                    return Err(self.exists_already("has just been created by another session"));
-                }
-                (TEMPLATE_IN_USE, _) if tries < TRIES && !interrupted.is_cancelled() => {
-                    interrupted.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
-                    tries += 1;
-                }
-                (INSUFFICIENT_PRIVILEGE, _) => return Err(self.insufficient_privilege(failure)),
-                _ => return Err(failure),
+        let is_in_use = |failure: &Failure| code_of(failure) == TEMPLATE_IN_USE;
+        let attempt = async || session.execute(&*make).await;
+        let made = TEMPLATE_DATABASE.retry_until(interrupted, is_in_use, attempt).await;
+        let failure = match made {
+            Ok(()) => return Ok(()),
+            Err(RetryError::Failed(failure) | RetryError::Interrupted(failure)) => failure,
+        };
+        match (code_of(&failure), if_exists) {
+            (code, IfExists::Continue) if ALREADY_EXISTS.contains(&code) => Ok(()),
+            (code, IfExists::Fail) if ALREADY_EXISTS.contains(&code) => {
+                Err(self.exists_already("has just been created by another session"))
             }
+            (INSUFFICIENT_PRIVILEGE, _) => Err(self.insufficient_privilege(failure)),
+            _ => Err(failure),
         }
     }
 
@@ -229,6 +221,14 @@ impl NewTarget<'_> {
 
     fn target(&self) -> &str {
         &self.resolved.tenant.target
+    }
+}
+
+/// The SQLSTATE; empty if the failure is not the server's.
+fn code_of(failure: &Failure) -> &str {
+    match &failure.kind {
+        FailureKind::Sql { sqlstate } => sqlstate,
+        _ => "",
     }
 }
 

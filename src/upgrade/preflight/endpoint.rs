@@ -6,8 +6,9 @@ use super::request_scope::RequestScope;
 use super::resolved_tenant::ResolvedTenant;
 use crate::model::{EnvironmentCause, Failure, FailureKind, Partition, TargetCause, Tenancy};
 use crate::postgres::{Address, Session};
+use crate::retry::policies::TENANTS_QUERY;
 use crate::tenants::{Ineligible, ResolveError, Tenant, TenantResolver, TenantSelector};
-use crate::upgrade::{TRIES, UpgradeError};
+use crate::upgrade::UpgradeError;
 
 /// The time limit of the query that returns the tenants.
 const TENANT_QUERY_TIMEOUT: &str = "60s";
@@ -86,20 +87,19 @@ async fn tenants(
     if !resolver.needs_session(selector) {
         return Ok(resolver.tenants(selector, None).await?);
     }
-    let mut tries = 0;
-    loop {
+    let ask = async || {
         let mut session = main_session(database_target).await?;
         let found = resolver.tenants(selector, Some(&mut session)).await;
         session.close().await;
-        match found {
-            Err(ResolveError::Query { failure, .. })
-                if failure.kind == FailureKind::ConnectionLost && tries < TRIES =>
-            {
-                tries += 1;
-            }
-            found => return Ok(found?),
-        }
-    }
+        Ok(found?)
+    };
+    TENANTS_QUERY.retry(has_broken, ask).await
+}
+
+/// The connection broke during the query.
+fn has_broken(error: &UpgradeError) -> bool {
+    let UpgradeError::Tenants(ResolveError::Query { failure, .. }) = error else { return false };
+    failure.kind == FailureKind::ConnectionLost
 }
 
 /// `main` is the address of all tenants that have none of their own.

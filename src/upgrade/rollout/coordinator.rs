@@ -13,6 +13,7 @@ use super::pool_scan::SESSION_MARKER;
 use crate::model::{Failure, RunEvent, Tenancy, UnitEnd, Verdict};
 use crate::postgres::{Address, as_client};
 use crate::replay::plan::TrackPlan;
+use crate::retry::policies::{FIRST_CONTACT, SERVER_AWAY};
 use crate::server::EventSink;
 use crate::source::Worktree;
 use crate::tenants::TenantResolver;
@@ -23,7 +24,6 @@ use crate::upgrade::preflight::endpoint::{self, confirmation_prompt, main_addres
 use crate::upgrade::preflight::request_scope::RequestScope;
 use crate::upgrade::preflight::resolved_tenant::ResolvedTenant;
 use crate::upgrade::preflight::targets;
-use crate::upgrade::reconnect::{AWAY, FIRST_CONTACT};
 use crate::upgrade::report_record::FinishedTarget;
 use crate::upgrade::stop_reason::after_failures;
 use crate::upgrade::target::Target;
@@ -238,8 +238,8 @@ impl Coordinator<'_> {
         targets: &[Target],
         address: &Address,
     ) -> Result<Vec<TargetOutcome>, UpgradeError> {
-        let connect_budget = if is_first { FIRST_CONTACT } else { AWAY };
-        let pool = WorkerPool { connect_budget, ..self.worker_pool(executor, targets, address) };
+        let reconnect = if is_first { FIRST_CONTACT } else { SERVER_AWAY };
+        let pool = WorkerPool { reconnect, ..self.worker_pool(executor, targets, address) };
         match self.run_pool(&pool).await {
             Err(failure) if is_first => Err(unreachable(&self.scope.database, address, failure)),
             Err(failure) => Ok(vec![pool.unreachable(failure); targets.len()]),
@@ -285,7 +285,7 @@ impl Coordinator<'_> {
             }
             let (slots, stop) = (Some(&slots), Some(&stop));
             let pool =
-                WorkerPool { limits: &one, connect_budget: AWAY, slots, stop, ..pool(index) };
+                WorkerPool { limits: &one, reconnect: SERVER_AWAY, slots, stop, ..pool(index) };
             let outcome = match self.run_pool(&pool).await {
                 Ok(outcomes) => outcomes.into_iter().next(),
                 Err(failure) => Some(pool.unreachable(failure)),
@@ -327,7 +327,7 @@ impl Coordinator<'_> {
             lease_options: address.reading(&with("claims")),
             limits: &self.request.limits,
             interruption: self.interruption,
-            connect_budget: FIRST_CONTACT,
+            reconnect: FIRST_CONTACT,
             slots: None,
             stop: None,
         }

@@ -4,8 +4,10 @@
 use super::pool_owner::PoolOwner;
 use crate::model::Failure;
 use crate::postgres::{AdvisoryLockKeys, LeaseHolder};
+use crate::retry::RetryError;
+use crate::retry::policies::SERVER_AWAY;
 use crate::upgrade::log;
-use crate::upgrade::reconnect::{AWAY, Reconnect, of_own_sql};
+use crate::upgrade::own_sql::{is_away, of_own_sql};
 
 /// The maximum number of leases acquired together. More would keep other machines from helping near the end.
 const TOGETHER: usize = 16;
@@ -45,33 +47,38 @@ impl PoolOwner<'_> {
         mut release: &[AdvisoryLockKeys],
     ) -> Result<Vec<bool>, Failure> {
         let requested = &self.pool.interruption.requested;
-        let mut reconnect = Reconnect::new(AWAY);
-        loop {
-            let acquired = async {
-                let leases = match self.leases.as_mut() {
-                    Some(leases) => leases,
-                    None => {
-                        let open = LeaseHolder::open(self.pool.lease_options.clone());
-                        let opened = requested.run_until_cancelled(open).await;
-                        // Interrupted: nothing is leased, and no target starts.
-                        let Some(opened) = opened else { return Ok(vec![false; keys.len()]) };
-                        self.leases.insert(opened?)
-                    }
-                };
-                leases.acquire(keys, release).await
-            };
-            let failure = match acquired.await {
-                Ok(acquired) => return Ok(acquired),
-                Err(failure) => failure,
-            };
-            // The server released all leases when the session ended.
-            (self.leases, release) = (None, &[]);
-            let pause = reconnect.after(&failure).ok_or_else(|| of_own_sql(failure))?;
-            requested.run_until_cancelled(tokio::time::sleep(pause)).await;
-            if requested.is_cancelled() {
-                return Ok(vec![false; keys.len()]);
+        let attempt = async || {
+            let acquired = self.acquire_once(keys, release).await;
+            if acquired.is_err() {
+                // The server released all leases when the session ended.
+                (self.leases, release) = (None, &[]);
             }
+            acquired
+        };
+        match SERVER_AWAY.retry_until(requested, is_away, attempt).await {
+            Ok(acquired) => Ok(acquired),
+            Err(RetryError::Failed(failure)) => Err(of_own_sql(failure)),
+            Err(RetryError::Interrupted(_)) => Ok(vec![false; keys.len()]),
         }
+    }
+
+    async fn acquire_once(
+        &mut self,
+        keys: &[AdvisoryLockKeys],
+        release: &[AdvisoryLockKeys],
+    ) -> Result<Vec<bool>, Failure> {
+        let leases = match self.leases.as_mut() {
+            Some(leases) => leases,
+            None => {
+                let open = LeaseHolder::open(self.pool.lease_options.clone());
+                let requested = &self.pool.interruption.requested;
+                let opened = requested.run_until_cancelled(open).await;
+                // Interrupted: nothing is leased, and no target starts.
+                let Some(opened) = opened else { return Ok(vec![false; keys.len()]) };
+                self.leases.insert(opened?)
+            }
+        };
+        leases.acquire(keys, release).await
     }
 
     /// Releases the leases of finished targets.

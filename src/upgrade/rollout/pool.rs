@@ -7,8 +7,9 @@ use sqlx::postgres::PgConnectOptions;
 use super::limits::{ConnectionSlots, RolloutLimits, StopRule};
 use super::pool_scan::PoolScan;
 use crate::model::Failure;
+use crate::retry::RetryPolicy;
 use crate::upgrade::interruption::Interruption;
-use crate::upgrade::reconnect::of_own_sql;
+use crate::upgrade::own_sql::of_own_sql;
 use crate::upgrade::target::Target;
 use crate::upgrade::track::executor::TrackExecutor;
 use crate::upgrade::track::progress::TargetOutcome;
@@ -23,8 +24,8 @@ pub(crate) struct WorkerPool<'a> {
     pub(crate) lease_options: PgConnectOptions,
     pub(crate) limits: &'a RolloutLimits,
     pub(crate) interruption: &'a Interruption,
-    /// The maximum time to wait for the server at the first connection.
-    pub(crate) connect_budget: Duration,
+    /// How long the first connection waits for the server.
+    pub(crate) reconnect: RetryPolicy,
     /// Limits that are shared between pools, if each target has a pool.
     pub(crate) slots: Option<&'a ConnectionSlots>,
     /// The stop rule of the rollout that contains the pool.
@@ -38,7 +39,7 @@ impl WorkerPool<'_> {
             executor: self.executor,
             targets: self.targets,
             options: &self.lease_options,
-            connect_budget: self.connect_budget,
+            reconnect: self.reconnect,
         }
     }
 

@@ -16,12 +16,10 @@ use super::retry_queue::RetryQueue;
 
 use crate::model::Failure;
 use crate::postgres::{AdvisoryLockKeys, LeaseHolder};
+use crate::retry::policies::TARGET_LEASE;
 use crate::upgrade::preflight::ledger_state::LedgerState;
 use crate::upgrade::track::attempt::{Attempted, PendingRetry};
 use crate::upgrade::track::progress::TargetOutcome;
-
-/// The mean interval of the attempts to lease targets that another run holds.
-const BUSY_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(crate) struct PoolOwner<'a> {
     pub(super) pool: &'a WorkerPool<'a>,
@@ -90,6 +88,7 @@ impl<'a> PoolOwner<'a> {
         loop {
             let wake = self.serve_idle().await;
             let is_interrupted = interrupted.is_cancelled();
+            // A timer of a queue, not a retry: other requests are served until a target is due.
             let sleep = async {
                 match wake {
                     Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -211,8 +210,10 @@ impl<'a> PoolOwner<'a> {
             self.fail_busy(since.elapsed());
             return self.next();
         }
-        let pause = BUSY_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64());
-        let next_busy_retry = *self.next_busy_retry.get_or_insert(now + pause);
+        let next_busy_retry = *self.next_busy_retry.get_or_insert_with(|| {
+            let pause = TARGET_LEASE.pause_before(0, fastrand::f64());
+            now + pause.unwrap_or_default()
+        });
         if next_busy_retry > now {
             return Next::NotBefore(next_busy_retry);
         }

@@ -6,10 +6,11 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::model::{EnvironmentCause, Failure, FailureKind};
 use crate::postgres::Session;
+use crate::retry::RetryPolicy;
 use crate::upgrade::log;
+use crate::upgrade::own_sql::is_away;
 use crate::upgrade::preflight::ledger_scan;
 use crate::upgrade::preflight::ledger_state::LedgerState;
-use crate::upgrade::reconnect::Reconnect;
 use crate::upgrade::target::Target;
 use crate::upgrade::track::executor::TrackExecutor;
 use crate::upgrade::track::progress::TargetOutcome;
@@ -42,8 +43,8 @@ pub(crate) struct PoolScan<'a> {
     pub(crate) executor: &'a TrackExecutor<'a>,
     pub(crate) targets: &'a [Target],
     pub(crate) options: &'a PgConnectOptions,
-    /// The maximum time to wait for an unreachable server.
-    pub(crate) connect_budget: Duration,
+    /// How long an unreachable server is waited for.
+    pub(crate) reconnect: RetryPolicy,
 }
 
 impl PoolScan<'_> {
@@ -52,15 +53,7 @@ impl PoolScan<'_> {
     /// # Errors
     /// The server is unreachable, or its ledgers cannot be read together.
     pub(crate) async fn run(&self) -> Result<LedgerScan, Failure> {
-        let mut reconnect = Reconnect::new(self.connect_budget);
-        loop {
-            let failure = match self.scan().await {
-                Ok(scan) => return Ok(scan),
-                Err(failure) => failure,
-            };
-            let Some(pause) = reconnect.after(&failure) else { return Err(failure) };
-            tokio::time::sleep(pause).await;
-        }
+        self.reconnect.retry(is_away, async || self.scan().await).await
     }
 
     async fn scan(&self) -> Result<LedgerScan, Failure> {

@@ -2,7 +2,6 @@
 //! with the objects that it has used, and if a migration may have left session state.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use sqlx::Row as _;
 use sqlx::postgres::PgConnectOptions;
@@ -16,15 +15,16 @@ use crate::execution::{BatchRunner, RunError};
 use crate::formats::{LedgerRow, QueryBatch};
 use crate::model::{EnvironmentCause, Failure, FailureKind, TargetCause};
 use crate::postgres::{Postcondition, Session, StepFailure};
+use crate::retry::RetryError;
+use crate::retry::policies::EXECUTION_LOCK;
 use crate::upgrade::interruption::Backends;
 use crate::upgrade::stop_reason::INTERRUPTED;
 use crate::upgrade::target::Target;
 
 /// Targets for each session. A backend grows by 5 MB with each hundred tenants, and a new one costs 2 ms.
 const TARGETS_PER_SESSION: u32 = 50;
-/// The time limit for a backend whose client is gone to finish its message.
-const TERMINATED_CLIENT_TIMEOUT: Duration = Duration::from_secs(600);
-const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(50);
+const EXECUTION_LOCK_HELD: &str =
+    "a session of a terminated client is still executing on it (see pg_stat_activity)";
 const RELEASE_ALL_LOCKS: &str = "SELECT pg_catalog.pg_advisory_unlock_all()";
 const PID: &str = "SELECT pg_catalog.pg_backend_pid() AS pid";
 
@@ -128,10 +128,13 @@ impl WorkerSession {
         operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let ended = self.interrupted.clone().run_until_cancelled_owned(operation).await;
-        ended.unwrap_or_else(|| {
-            self.was_interrupted = true;
-            Err(Failure::new(FailureKind::Environment(EnvironmentCause::Interrupted), INTERRUPTED))
-        })
+        ended.unwrap_or_else(|| Err(self.interrupted_wait()))
+    }
+
+    /// An interruption has ended a wait.
+    fn interrupted_wait(&mut self) -> Failure {
+        self.was_interrupted = true;
+        Failure::new(FailureKind::Environment(EnvironmentCause::Interrupted), INTERRUPTED)
     }
 
     /// One exchange with the server. An interruption ends it while it waits for a lock.
@@ -273,21 +276,19 @@ impl WorkerSession {
     }
 
     async fn take_execution_lock(&mut self, target: &Target) -> Result<(), Failure> {
-        let started = Instant::now();
-        let query = target.keys.try_execution_lock();
-        while !self.session().await?.fetch_one::<bool>(&query).await? {
-            if started.elapsed() > TERMINATED_CLIENT_TIMEOUT {
-                let words = "a session of a terminated client is still executing on it (see pg_stat_activity)";
-                return Err(Failure::new(FailureKind::Target(TargetCause::LockNotAcquired), words));
-            }
-            let pause = async {
-                tokio::time::sleep(LOCK_POLL_INTERVAL).await;
-                Ok(())
-            };
-            tracing::debug!(pause = ?LOCK_POLL_INTERVAL, "execution lock is held: asking again");
-            self.unless_interrupted(pause).await?;
+        let held = FailureKind::Target(TargetCause::LockNotAcquired);
+        let ask = target.keys.try_execution_lock();
+        let interrupted = self.interrupted.clone();
+        let attempt = async || match self.session().await?.fetch_one(&ask).await? {
+            true => Ok(()),
+            false => Err(Failure::new(held.clone(), EXECUTION_LOCK_HELD)),
+        };
+        let is_held = |failure: &Failure| failure.kind == held;
+        match EXECUTION_LOCK.retry_until(&interrupted, is_held, attempt).await {
+            Ok(()) => Ok(()),
+            Err(RetryError::Failed(failure)) => Err(failure),
+            Err(RetryError::Interrupted(_)) => Err(self.interrupted_wait()),
         }
-        Ok(())
     }
 
     /// Releases the execution lock of the current target.

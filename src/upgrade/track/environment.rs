@@ -11,7 +11,9 @@ use super::progress::{TargetOutcome, TargetProgress};
 use crate::execution::batch_failure::BatchFailure;
 use crate::formats::{LedgerRow, LedgerRules};
 use crate::model::{EnvironmentCause, Failure, FailureKind};
-use crate::upgrade::reconnect::{AWAY, READ_ONLY, Reconnect, of_own_sql, read_only};
+use crate::retry::RetryError;
+use crate::retry::policies::SERVER_AWAY;
+use crate::upgrade::own_sql::{READ_ONLY, is_away, of_own_sql, read_only};
 use crate::upgrade::session::worker_session::WorkerSession;
 use crate::upgrade::target::Target;
 
@@ -27,23 +29,26 @@ pub(crate) async fn read_ledger(
     interrupted: &CancellationToken,
 ) -> Result<Option<Vec<LedgerRow>>, Failure> {
     let query = format.ledger_rows(&target.ledger);
-    let mut reconnect = Reconnect::new(AWAY);
-    loop {
-        let looked = async {
-            session.set_up(target).await?;
-            session.ledger(target, &query).await
-        };
-        let failure = match looked.await {
-            Ok(rows) => return Ok(rows),
-            Err(failure) => failure,
-        };
-        let Some(pause) = reconnect.after(&failure) else { return Err(of_own_sql(failure)) };
-        session.close().await;
-        let pause = tokio::time::sleep(pause);
-        if interrupted.run_until_cancelled(pause).await.is_none() {
-            return Err(of_own_sql(failure));
+    let attempt = async || {
+        let rows = read_once(session, target, &query).await;
+        if rows.as_ref().is_err_and(is_away) {
+            session.close().await;
         }
-    }
+        rows
+    };
+    let rows = SERVER_AWAY.retry_until(interrupted, is_away, attempt).await;
+    rows.map_err(|(RetryError::Failed(failure) | RetryError::Interrupted(failure))| {
+        of_own_sql(failure)
+    })
+}
+
+async fn read_once(
+    session: &mut WorkerSession,
+    target: &Target,
+    query: &str,
+) -> Result<Option<Vec<LedgerRow>>, Failure> {
+    session.set_up(target).await?;
+    session.ledger(target, query).await
 }
 
 /// The outcome if the ledger could not be read after a batch that was not applied, because of `failure`.

@@ -4,6 +4,7 @@
 mod cycles;
 mod impls;
 mod names;
+mod retries;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -60,7 +61,8 @@ struct Source {
 fn core_modules_do_no_io_and_import_no_outer_modules() {
     let mut wrong = Vec::new();
     for source in sources() {
-        let Some(level) = CORE.iter().position(|rooms| rooms.iter().any(|room| source.is_in(room)))
+        let Some(level) =
+            CORE.iter().position(|modules| modules.iter().any(|module| source.is_in(module)))
         else {
             continue;
         };
@@ -69,14 +71,14 @@ fn core_modules_do_no_io_and_import_no_outer_modules() {
             let outside = OUTSIDE.iter().any(|name| begins(used, name));
             let ours = used.strip_prefix("crate::").filter(|ours| {
                 let own = source.is_in(ours.split("::").next().unwrap_or_default());
-                !own && !allowed.iter().any(|room| begins(ours, room))
+                !own && !allowed.iter().any(|module| begins(ours, module))
             });
             if outside || ours.is_some() {
                 wrong.push(format!("src/{} uses {used}", source.path));
             }
         }
     }
-    assert!(wrong.is_empty(), "core rooms must not:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "core modules must not:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -106,7 +108,8 @@ fn no_module_imports_an_outer_module() {
     }
 }
 
-/// Data for GitHub come from the report; data from GitHub are passed on as values of the model.
+/// Data for GitHub come from the report; data from GitHub are passed on as values of the model. The pauses between requests
+/// are a policy like any other.
 #[test]
 fn github_imports_only_the_model_and_the_report() {
     let sources = sources();
@@ -116,7 +119,9 @@ fn github_imports_only_the_model_and_the_report() {
         let other = source.uses.iter().find(|used| {
             let ours = used.strip_prefix("crate::");
             ours.is_some_and(|ours| {
-                !["github", "model", "report", "secrets"].iter().any(|room| begins(ours, room))
+                !["github", "model", "report", "retry", "secrets"]
+                    .iter()
+                    .any(|module| begins(ours, module))
             })
         });
         assert_eq!(other, None, "src/{}", source.path);
@@ -166,9 +171,9 @@ fn files_are_short() {
 
 impl Source {
     /// `replay::plan` is `replay/plan.rs` and everything in `replay/plan/`.
-    fn is_in(&self, room: &str) -> bool {
-        let room = room.replace("::", "/");
-        self.path.starts_with(&room) || self.path == format!("{room}.rs")
+    fn is_in(&self, module: &str) -> bool {
+        let module = module.replace("::", "/");
+        self.path.starts_with(&module) || self.path == format!("{module}.rs")
     }
 }
 

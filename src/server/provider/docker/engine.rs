@@ -18,15 +18,12 @@ use testcontainers::bollard::query_parameters::{
 use testcontainers::core::client::docker_client_instance;
 
 use super::image::ImageName;
+use crate::retry::policies::CONTAINER_REMOVED;
 use crate::server::error::ProviderError;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// The time limit for requests that an engine normally answers in milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// The interval and the maximum number of checks for a container that is being removed.
-const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-const REMOVAL_CHECKS: usize = 60;
 
 /// A connection to a responding engine.
 pub(crate) struct Engine {
@@ -85,13 +82,8 @@ impl Engine {
         match self.client.remove_container(id, Some(options)).await {
             Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
             Err(error @ DockerError::DockerResponseServerError { status_code: 409, .. }) => {
-                for _ in 0..REMOVAL_CHECKS {
-                    if self.is_gone(id).await {
-                        return Ok(());
-                    }
-                    tokio::time::sleep(CHECK_INTERVAL).await;
-                }
-                Err(error)
+                let is_gone = async || self.is_gone(id).await.then_some(()).ok_or(());
+                CONTAINER_REMOVED.poll(is_gone).await.map_err(|()| error)
             }
             outcome => outcome,
         }

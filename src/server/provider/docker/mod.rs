@@ -17,11 +17,10 @@ use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use testcontainers::{ContainerAsync, GenericImage};
 
-use super::{
-    POLL, Provider, ProviderStart, RunningServer, Started, StoppedServer, own_server_settings,
-};
+use super::{Provider, ProviderStart, RunningServer, Started, StoppedServer, own_server_settings};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
+use crate::retry::policies::CONTAINER_READY;
 use crate::server::clean_report::{CleanReport, CleanupScope};
 use crate::server::error::{ProviderError, describe};
 use crate::server::note::Note;
@@ -31,9 +30,6 @@ use engine::Engine;
 use image::ImageName;
 use network::ServerAddress;
 
-/// The time from the container's start to the first response. With tmpfs it takes 2 s; an image with a long initialization,
-/// on a loaded machine, a minute.
-const READY_WITHIN: Duration = Duration::from_secs(120);
 /// The time limit of one attempt to connect, before the next address is tried.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
 /// The interval of the checks whether the container still runs.
@@ -118,44 +114,53 @@ impl RunningContainer {
         addresses: &[ServerAddress],
         log: &LogTail,
     ) -> Result<PgConnectOptions, ProviderError> {
-        let start_time = Instant::now();
-        let mut checked = start_time;
-        let mut candidates = addresses.iter().cycle();
-        let mut reason = "it has no address".to_owned();
-        while start_time.elapsed() < READY_WITHIN {
-            if let Some(address) = candidates.next() {
-                let options = options.clone().host(&address.host).port(address.port);
-                // Any error may come from Docker's proxy, or from a server that is still starting.
-                match connect::connect(&options, ATTEMPT_WITHIN).await {
-                    Ok(connection) => {
-                        connect::close(connection).await;
-                        return Ok(options);
-                    }
-                    Err(error) => {
-                        if let Some(refused) = connect::refused_for_options(&error) {
-                            return Err(refused);
-                        }
-                        reason = describe(&error);
-                    }
-                }
-            }
-            if checked.elapsed() > CHECK_INTERVAL {
-                checked = Instant::now();
-                if self.engine.has_ended(self.container.id()).await {
-                    let log = log.end().await;
-                    return Err(ProviderError::ContainerDied { image: image.to_string(), log });
-                }
-            }
-            tokio::time::sleep(POLL).await;
-        }
         let tried: Vec<String> = addresses.iter().map(ServerAddress::to_string).collect();
-        Err(ProviderError::ContainerSilent {
-            image: image.to_string(),
-            within: READY_WITHIN,
-            tried: tried.join(", "),
-            reason,
-            log: log.end().await,
-        })
+        let first = (addresses.iter().cycle(), Instant::now());
+        let answered =
+            CONTAINER_READY.poll_with(first, |(mut candidates, mut checked)| async move {
+                let answer = match candidates.next() {
+                    Some(address) => connected(options, address).await,
+                    None => Err("it has no address".to_owned()),
+                };
+                if answer.is_err() && checked.elapsed() > CHECK_INTERVAL {
+                    checked = Instant::now();
+                    if self.engine.has_ended(self.container.id()).await {
+                        let log = log.end().await;
+                        let died = ProviderError::ContainerDied { image: image.to_string(), log };
+                        return ((candidates, checked), Ok(Err(died)));
+                    }
+                }
+                ((candidates, checked), answer)
+            });
+        match answered.await {
+            Ok(answered) => answered,
+            Err(reason) => Err(ProviderError::ContainerSilent {
+                image: image.to_string(),
+                within: CONTAINER_READY.total(),
+                tried: tried.join(", "),
+                reason,
+                log: log.end().await,
+            }),
+        }
+    }
+}
+
+/// The options of a server that responds at the address, or its refusal; else the reason of the failed attempt. Any error may
+/// come from Docker's proxy, or from a server that is still starting.
+async fn connected(
+    options: &PgConnectOptions,
+    address: &ServerAddress,
+) -> Result<Result<PgConnectOptions, ProviderError>, String> {
+    let options = options.clone().host(&address.host).port(address.port);
+    match connect::connect(&options, ATTEMPT_WITHIN).await {
+        Ok(connection) => {
+            connect::close(connection).await;
+            Ok(Ok(options))
+        }
+        Err(error) => match connect::refused_for_options(&error) {
+            Some(refused) => Ok(Err(refused)),
+            None => Err(describe(&error)),
+        },
     }
 }
 

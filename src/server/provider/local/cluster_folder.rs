@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid, User, chown};
 
+use crate::retry::policies::FOLDER_REMOVED;
 use crate::server::error::ProviderError;
 use crate::server::process_identity::ProcessIdentity;
 use crate::server::run_id::RunId;
@@ -72,18 +73,10 @@ impl ClusterFolder {
 
 /// Removes a directory, even while an ending process still writes to it.
 pub(crate) fn remove_all(directory: &Path) -> io::Result<()> {
-    let mut outcome = Ok(());
-    for _ in 0..5 {
-        outcome = match fs::remove_dir_all(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            outcome => outcome,
-        };
-        if outcome.is_ok() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    outcome
+    FOLDER_REMOVED.retry_blocking(|| match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    })
 }
 
 /// The account for the server: `None` for the current user; as root, an account that PostgreSQL accepts.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -11,6 +11,7 @@ use nix::unistd::{Pid, Uid};
 
 use super::cluster_folder::{DATA, MARKER, bases, remove_all};
 use super::leftover_processes;
+use crate::retry::policies::LEFTOVER_SERVER_END;
 use crate::server::clean_report::{CleanReport, CleanupScope, RemovedKind};
 use crate::server::process_identity::{Liveness, ProcessIdentity};
 use crate::server::run_id::run_of_directory;
@@ -92,24 +93,12 @@ fn age(directory: &Path) -> Duration {
 fn end_server(directory: &Path) {
     let data = directory.join(DATA);
     let Some(pid) = postmaster(&data) else { return };
-    for (signal, limit) in
-        [(Signal::SIGQUIT, Duration::from_secs(1)), (Signal::SIGKILL, Duration::from_secs(1))]
-    {
-        if kill(pid, signal) == Err(Errno::ESRCH) || gone_within(&data, limit) {
+    let is_gone = || postmaster(&data).is_none();
+    for signal in [Signal::SIGQUIT, Signal::SIGKILL] {
+        if kill(pid, signal) == Err(Errno::ESRCH) || LEFTOVER_SERVER_END.poll_blocking(is_gone) {
             return;
         }
     }
-}
-
-fn gone_within(data: &Path, limit: Duration) -> bool {
-    let start_time = Instant::now();
-    while start_time.elapsed() < limit {
-        if postmaster(data).is_none() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    false
 }
 
 /// The postmaster's PID, if the process in the lock file still is a server of this data directory: the file could be forged,

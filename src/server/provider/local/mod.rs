@@ -14,17 +14,14 @@ mod process;
 pub(crate) use exposed_files::file_with_secret;
 pub(crate) use exposure::process_with_secret;
 
-use std::time::{Duration, Instant};
-
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{
-    POLL, Provider, ProviderStart, RunningServer, Started, StoppedServer, own_server_settings,
-};
+use super::{Provider, ProviderStart, RunningServer, Started, StoppedServer, own_server_settings};
 use crate::model::{PostgresSettings, ProviderChoice};
 use crate::postgres::connect;
+use crate::retry::policies::LOCAL_SERVER_READY;
 use crate::server::clean_report::{CleanReport, CleanupScope};
 use crate::server::error::{ProviderError, describe};
 use crate::server::note::Note;
@@ -34,9 +31,6 @@ use postmaster_plan::PostmasterPlan;
 
 /// The cluster's superuser; the same name as in containers, so that samples and grants refer to the same role.
 pub(crate) const ADMINISTRATOR: &str = "mig_ci";
-
-/// The time from the start of `postgres` to the first response. It takes 0.1 s, longer on a machine that swaps.
-const READY_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) struct Local;
 
@@ -120,31 +114,28 @@ async fn answers(
     admin: &PgConnectOptions,
     binaries: &Binaries,
 ) -> Result<(), ProviderError> {
-    let start_time = Instant::now();
-    loop {
-        let error = match connect::connect(admin, READY_WITHIN).await {
+    let within = LOCAL_SERVER_READY.total();
+    let folder = || binaries.folder.clone();
+    let ask = async || {
+        let error = match connect::connect(admin, within).await {
             Ok(connection) => {
                 connect::close(connection).await;
-                return Ok(());
+                return Ok(Ok(()));
             }
             Err(error) => error,
         };
         if let Some(refused) = connect::refused_for_options(&error) {
-            return Err(refused);
+            return Ok(Err(refused));
         }
-        if let Some(log) = handle.ended() {
-            return Err(ProviderError::ServerDied { folder: binaries.folder.clone(), log });
+        match handle.ended() {
+            Some(log) => Ok(Err(ProviderError::ServerDied { folder: folder(), log })),
+            None => Err(describe(&error)),
         }
-        if start_time.elapsed() > READY_WITHIN {
-            return Err(ProviderError::ServerSilent {
-                folder: binaries.folder.clone(),
-                within: READY_WITHIN,
-                reason: describe(&error),
-                log: handle.log(),
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
+    };
+    LOCAL_SERVER_READY.poll(ask).await.unwrap_or_else(|reason| {
+        let log = handle.log();
+        Err(ProviderError::ServerSilent { folder: folder(), within, reason, log })
+    })
 }
 
 fn image_unused(image: &str) -> Note {

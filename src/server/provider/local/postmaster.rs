@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
@@ -23,6 +23,7 @@ use super::ADMINISTRATOR;
 use super::leftover_processes;
 use super::postmaster_plan::PostmasterPlan;
 use super::process::{program, spawn};
+use crate::retry::policies::CHILD_END;
 use crate::server::error::{ProviderError, tail};
 use crate::server::provider::StoppedServer;
 
@@ -220,14 +221,8 @@ fn end_initdb(initdb: &mut Child) {
 }
 
 fn ends_within(child: &mut Child, limit: Duration) -> bool {
-    let start_time = Instant::now();
-    while start_time.elapsed() < limit {
-        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    false
+    let has_ended = || matches!(child.try_wait(), Ok(Some(_)) | Err(_));
+    CHILD_END.within(limit).poll_blocking(has_ended)
 }
 
 /// Waits for the end of a child; `None` at a stop request.

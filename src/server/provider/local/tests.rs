@@ -1,6 +1,7 @@
 //! Tests with the PostgreSQL binaries of this machine.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 use tokio::sync::mpsc;

@@ -1,11 +1,11 @@
 //! Leftovers of runs on a shared server: their sessions, databases and roles, found by name.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::postgres::connect;
+use crate::retry::policies::SESSIONS_END;
 use crate::server::borrowed_roles;
 use crate::server::clean_report::{CleanReport, CleanupScope, RemovedKind};
 use crate::server::databases::{drop_databases, drop_role};
@@ -16,9 +16,6 @@ use crate::server::run_id::{run_of_application, run_of_database, run_of_role};
 pub(crate) const ROLES: &str = "SELECT rolname::text FROM pg_catalog.pg_roles";
 /// The `application_name` of cleanup sessions.
 pub(crate) const CLEANUP_APPLICATION: &str = "mig-ci sweep";
-/// Half of the time that an interrupted run has.
-const SESSIONS_END_WITHIN: Duration = Duration::from_secs(2);
-const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 const LOOKING: &str = "find leftovers of earlier runs on the server of postgres.url";
 
 /// Terminates the sessions, and drops the databases and then the roles, of the runs in `scope`.
@@ -60,16 +57,16 @@ pub(crate) async fn remove(
 /// Terminates the sessions of a run, and waits until they are gone: a session could otherwise create a database after the
 /// list of databases was read.
 async fn end_run(connection: &mut PgConnection, scope: &CleanupScope) -> Result<(), ProviderError> {
-    let start_time = Instant::now();
-    loop {
-        let sessions = RunSessions::read(connection).await?;
-        // A session that does not end is reported by the drop that it blocks.
-        if !sessions.has(scope) || start_time.elapsed() > SESSIONS_END_WITHIN {
-            return Ok(());
-        }
+    let ended = SESSIONS_END.poll_with(connection, |connection: &mut PgConnection| async move {
+        let sessions = match RunSessions::read(connection).await {
+            Ok(sessions) if sessions.has(scope) => sessions,
+            read => return (connection, Ok(read.map(drop))),
+        };
         sessions.end(connection, scope).await;
-        tokio::time::sleep(CHECK_INTERVAL).await;
-    }
+        (connection, Err(()))
+    });
+    // A session that does not end is reported by the drop that it blocks.
+    ended.await.unwrap_or(Ok(()))
 }
 
 /// Removes the roles of the runs in `scope`: the migration role, and those of the project's `prepare` SQL. The latter have
