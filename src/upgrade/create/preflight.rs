@@ -7,9 +7,9 @@ use crate::postgres::Session;
 use crate::upgrade::UpgradeError;
 use crate::upgrade::own_sql::of_own_sql;
 use crate::upgrade::preflight::database_target::DatabaseTarget;
+use crate::upgrade::preflight::database_target::ResolvedTenant;
 use crate::upgrade::preflight::endpoint::{main_address, unreachable};
 use crate::upgrade::preflight::existing_ledgers::ExistingLedgers;
-use crate::upgrade::preflight::resolved_tenant::ResolvedTenant;
 use crate::upgrade::target::Target;
 
 /// The database that `CREATE DATABASE` copies.

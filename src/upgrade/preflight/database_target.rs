@@ -1,13 +1,13 @@
-//! The real database of a command, its address, and the settings of its sessions.
+//! The real database of a command, its address, the settings of its sessions, and the addresses of tenants.
 
 use secrecy::ExposeSecret as _;
 
 use crate::config::process_environment;
-use crate::model::{Database, Project, Tenancy};
-use crate::postgres::Url;
+use crate::model::{Database, Failure, Project, Tenancy};
+use crate::postgres::{Address, Url};
 use crate::project::ProjectError;
 use crate::replay::plan::Selection;
-use crate::tenants::TenantSelector;
+use crate::tenants::{Tenant, TenantSelector};
 use crate::upgrade::UpgradeError;
 
 pub(crate) struct DatabaseTarget<'a> {
@@ -102,4 +102,10 @@ fn selected_by(selector: &TenantSelector) -> &'static str {
         TenantSelector::Saved(_) => "the report contains some",
         TenantSelector::Target { .. } => "TENANT_SCHEMA or TENANT_DB in the environment names one",
     }
+}
+
+/// A selected tenant with the address of its database, or the reason why it cannot be processed.
+pub(crate) struct ResolvedTenant {
+    pub(crate) tenant: Tenant,
+    pub(crate) address: Result<Address, Failure>,
 }

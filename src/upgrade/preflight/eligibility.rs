@@ -7,7 +7,7 @@ use std::fmt;
 use futures::{StreamExt as _, stream};
 
 use super::database_target::DatabaseTarget;
-use super::resolved_tenant::ResolvedTenant;
+use super::database_target::ResolvedTenant;
 use crate::model::{
     Database, Failure, FailureKind, ReservedSchemas, SchemaOwner, TargetCause, Tenancy,
     TenantSource,

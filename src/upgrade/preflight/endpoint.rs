@@ -1,9 +1,8 @@
 //! Addresses, first sessions, and errors if a database is unreachable.
 
-use super::database_target::DatabaseTarget;
+use super::database_target::{DatabaseTarget, ResolvedTenant};
 use super::eligibility::refuse_taken_targets;
 use super::request_scope::RequestScope;
-use super::resolved_tenant::ResolvedTenant;
 use crate::model::{EnvironmentCause, Failure, FailureKind, Partition, TargetCause, Tenancy};
 use crate::postgres::{Address, Session};
 use crate::retry::policies::TENANTS_QUERY;

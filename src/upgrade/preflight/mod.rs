@@ -10,5 +10,4 @@ pub(crate) mod existing_ledgers;
 pub(crate) mod ledger_scan;
 pub(crate) mod ledger_state;
 pub(crate) mod request_scope;
-pub(crate) mod resolved_tenant;
 pub(crate) mod targets;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::contradiction;
 use super::database_target::DatabaseTarget;
-use super::resolved_tenant::ResolvedTenant;
+use super::database_target::ResolvedTenant;
 use crate::formats::{self, FormatError, Ledger};
 use crate::model::{Database, Failure, FailureKind, Files, Tenancy, Track, TrackKind};
 use crate::postgres::AdvisoryLockKeys;

@@ -3,7 +3,6 @@
 pub(crate) mod coordinator;
 pub(crate) mod lease;
 pub(crate) mod limits;
-pub(crate) mod messages;
 pub(crate) mod outcomes;
 pub(crate) mod per_database;
 pub(crate) mod pool;

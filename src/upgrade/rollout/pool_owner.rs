@@ -8,11 +8,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use super::limits::StopRule;
-use super::messages::{Answer, AssignedTarget, Assignment, Request};
 use super::outcomes::Outcomes;
 use super::pool::WorkerPool;
 use super::pool_scan::LedgerScan;
 use super::retry_queue::RetryQueue;
+use super::worker::{Answer, AssignedTarget, Assignment, Request};
 
 use crate::model::Failure;
 use crate::postgres::{AdvisoryLockKeys, LeaseHolder};

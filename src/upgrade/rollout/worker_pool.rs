@@ -8,9 +8,9 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 
 use super::limits::StopRule;
-use super::messages::Request;
 use super::pool::WorkerPool;
 use super::pool_owner::PoolOwner;
+use super::worker::Request;
 use super::worker::Worker;
 use crate::model::Failure;
 use crate::upgrade::interruption::{Backends, while_cancelling};

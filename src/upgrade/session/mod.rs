@@ -1,6 +1,4 @@
 //! The worker's session, and the SQL that is sent together with a target's first batch.
 
-pub(crate) mod preamble;
-pub(crate) mod session_effects;
 pub(crate) mod session_setup;
 pub(crate) mod worker_session;

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
-use super::preamble::Preamble;
+use super::session_setup::Preamble;
 use super::session_setup::{check_search_path, search_path_failure, setup_sql};
 use crate::execution::batch::Batch;
 use crate::execution::batch_failure::leaves_changes;

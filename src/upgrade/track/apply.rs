@@ -3,17 +3,17 @@
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 use tracing::Instrument as _;
 
+use super::attempt::BatchNotApplied;
 use super::executor::TrackExecutor;
 use super::invalid_index::BatchMigrations;
 use super::leftovers::clean_up_after;
-use super::not_applied::BatchNotApplied;
 use super::progress::TargetProgress;
 use crate::execution::batch::{Batch, batches};
 use crate::execution::batch_failure::BatchFailure;
 use crate::execution::concurrent_index::may_leave_invalid_index;
 use crate::execution::{NotExecuted, execute, postcondition};
 use crate::model::{Migration, RunEvent, StepRecord, step_span};
-use crate::upgrade::session::preamble::Preamble;
+use crate::upgrade::session::session_setup::Preamble;
 use crate::upgrade::session::session_setup::check_search_path;
 use crate::upgrade::session::worker_session::{TargetRunner, WorkerSession};
 use crate::upgrade::target::Target;

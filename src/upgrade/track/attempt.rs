@@ -1,12 +1,14 @@
-//! One attempt on a target: it has ended, or is to be retried.
+//! One attempt on a target: why a batch was not applied, and whether the target is retried.
 
 use std::time::Instant;
 
 use super::directed_track::DirectedTrack;
 use super::progress::{TargetOutcome, TargetProgress};
+use crate::execution::batch_failure::BatchFailure;
 use crate::execution::race::Race;
 use crate::execution::retry::{RetryDecision, RetryRule, decide};
 use crate::model::{Failure, Phase, UnitEnd};
+use crate::upgrade::interruption::is_cancellation;
 
 /// The result of an attempt.
 #[derive(Debug)]
@@ -76,5 +78,30 @@ impl PendingRetry {
                 TargetOutcome { end, ..retry.progress.completed(track) }
             }
         }
+    }
+}
+
+pub(crate) enum BatchNotApplied {
+    /// The target has changed since it was read. Nothing was done.
+    TargetChanged,
+    /// It was not started.
+    Interrupted,
+    Failed(Box<BatchFailure>),
+}
+
+impl BatchNotApplied {
+    /// Whether an interruption is the cause, given that it may have ended the exchange with the server.
+    pub(crate) fn is_interruption(&self, was_interrupted: bool) -> bool {
+        match self {
+            Self::Interrupted => true,
+            Self::TargetChanged => was_interrupted,
+            Self::Failed(failed) => was_interrupted && is_cancellation(&failed.failure),
+        }
+    }
+}
+
+impl From<BatchFailure> for BatchNotApplied {
+    fn from(failed: BatchFailure) -> Self {
+        Self::Failed(Box::new(failed))
     }
 }

@@ -13,8 +13,8 @@ use crate::replay::plan::TrackPlan;
 use crate::report::upgrade::{Interner, Versions};
 use crate::upgrade::direction::{AppliedRun, AppliedVersions, Direction, same};
 use crate::upgrade::preflight::ledger_state::LedgerState;
-use crate::upgrade::session::preamble::ledger_literal;
-use crate::upgrade::session::session_effects::need_own_session;
+use crate::upgrade::session::session_setup::ledger_literal;
+use crate::upgrade::session::session_setup::need_own_session;
 use crate::upgrade::target::Target;
 
 /// The direction of a track and its target version.

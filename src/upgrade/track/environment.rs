@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::attempt::BatchNotApplied;
 use super::directed_track::DirectedTrack;
-use super::not_applied::BatchNotApplied;
 use super::progress::{TargetOutcome, TargetProgress};
 use crate::execution::batch_failure::BatchFailure;
 use crate::formats::{LedgerRow, LedgerRules};

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
 
+use super::attempt::BatchNotApplied;
 use super::attempt::{Attempted, PendingRetry};
 use super::commits::Commits;
 use super::directed_track::DirectedTrack;
 use super::environment::{find_origin, read_ledger, unknown_outcome};
 use super::leftovers::with_leftovers;
-use super::not_applied::BatchNotApplied;
 use super::progress::{TargetOutcome, TargetProgress};
 use crate::execution::batch_failure::BatchFailure;
 use crate::execution::race;
@@ -23,7 +23,7 @@ use crate::upgrade::interruption::Interruption;
 use crate::upgrade::log;
 use crate::upgrade::own_sql::of_own_sql;
 use crate::upgrade::preflight::ledger_state::LedgerState;
-use crate::upgrade::session::preamble::Preamble;
+use crate::upgrade::session::session_setup::Preamble;
 use crate::upgrade::session::worker_session::WorkerSession;
 use crate::upgrade::stop_reason::{INTERRUPTED, interrupted_with};
 use crate::upgrade::target::Target;

@@ -8,5 +8,4 @@ pub(crate) mod environment;
 pub(crate) mod executor;
 pub(crate) mod invalid_index;
 pub(crate) mod leftovers;
-pub(crate) mod not_applied;
 pub(crate) mod progress;
