@@ -14,7 +14,7 @@ pub(crate) trait ExecutionRules: Sync {
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision;
 
     /// What the tool sends to apply one migration and to write its ledger row, in as few messages as its semantics allow.
-    /// [`QueryBatch::demand`] has to hold before each message, else the tool stops there with the words of the demand.
+    /// [`QueryBatch::precondition`] must hold before each message, else the tool stops there with its text.
     fn apply(&self, migration: &Migration, ledger: &Ledger) -> Vec<QueryBatch>;
 
     /// As [`ExecutionRules::apply`], for real databases. If the tool marks the beginning and the end of a step in separate

@@ -7,7 +7,7 @@ use super::{Directory, Ledger, LedgerRow, QueryBatch};
 use crate::model::Migration;
 
 /// A tool's ledger. mig-ci's own SQL uses its qualified name; SQL of the tool ([`LedgerRules::ensure_ledger`],
-/// [`LedgerRules::clear_begun_mark`]) uses the name that the tool uses.
+/// [`LedgerRules::clear_dirty_row`]) uses the name that the tool uses.
 pub(crate) trait LedgerRules: Sync {
     /// The ledger that the tool uses if the search path begins with `schema`.
     fn ledger(&self, directory: &Directory<'_>, schema: &str) -> Result<Ledger, FormatError>;

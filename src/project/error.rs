@@ -4,7 +4,7 @@ use crate::config::ConfigErrors;
 use crate::replay::plan::PlanError;
 use crate::source::SourceError;
 
-/// Each variant but the last is another room's own error; the exit code follows from it.
+/// Each variant but the last is an error of another module; the exit code depends on it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProjectError {
     #[error(transparent)]

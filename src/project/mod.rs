@@ -1,4 +1,4 @@
-//! A project and what it is compared with: located, read at both revisions, checked, planned. Needs files and git, and no server.
+//! Loads a project and its base: locates it, reads both revisions, checks and plans it. Needs files and git, but no server.
 
 mod base;
 mod base_paths;

@@ -1,4 +1,4 @@
-//! What of which project, compared with what.
+//! The scope of a command: which project, which parts of it, and the base.
 
 use camino::Utf8PathBuf;
 
@@ -13,7 +13,7 @@ pub(crate) struct Scope {
     pub(crate) config: Option<Utf8PathBuf>,
     pub(crate) overrides: Overrides,
     pub(crate) base: BaseRequest,
-    /// The host of the repository, to be asked where git does not have the base.
+    /// The host of the repository, which has the base if git does not.
     pub(crate) remote_repo: Option<RemoteRepo>,
     pub(crate) selection: Selection,
 }

@@ -62,7 +62,7 @@ pub(crate) enum ProviderError {
     )]
     NoUser,
     #[error(
-        "found no folder for the server's data: {reason}; set TMPDIR to a folder with enough space"
+        "found no folder for the server's data: {reason}; set TMPDIR to a folder with free space"
     )]
     NoPlace { reason: String },
     #[error("could not {doing} {}: {reason}", .path.display())]

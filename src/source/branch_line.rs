@@ -1,4 +1,4 @@
-//! How far HEAD contains a branch.
+//! Which commits of a branch HEAD contains.
 
 use super::SourceError;
 use super::git::Git;

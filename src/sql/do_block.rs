@@ -25,16 +25,16 @@ pub(crate) fn do_block_offset(statement: &str, line: usize) -> Option<usize> {
         )
     })?;
     let text = &statement[body.range.clone()];
-    let opening = match text.strip_prefix('$') {
+    let body_start = match text.strip_prefix('$') {
         Some(rest) => rest.find('$')? + 2,
         None => 1,
     };
-    let start = text[opening..]
+    let start = text[body_start..]
         .split_inclusive('\n')
         .take(line.checked_sub(1)?)
         .map(str::len)
         .sum::<usize>();
-    let from = body.range.start + opening + start;
+    let from = body.range.start + body_start + start;
     let indent = statement.get(from..)?.find(|c: char| !c.is_whitespace())?;
     Some(from + indent)
 }

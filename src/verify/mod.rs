@@ -41,7 +41,7 @@ pub(crate) struct VerifyRequest {
     pub(crate) require_tenants: bool,
 }
 
-/// Runs it all. Once `interrupted` is cancelled it stops what it does, removes what it made, and returns
+/// Runs the job. When `interrupted` is cancelled, it stops, removes what it created, and returns
 /// [`VerifyError::Interrupted`].
 pub(crate) async fn verify(
     request: &VerifyRequest,

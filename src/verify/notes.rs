@@ -1,4 +1,4 @@
-//! Notes of the report on the plan: what is pending, changed, missing, or not as the base has it.
+//! Notes of the report on the plan: what is pending, changed, missing, or different from the base.
 
 use crate::model::{Deploy, Severity};
 use crate::project::Loaded;

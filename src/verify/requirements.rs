@@ -4,7 +4,7 @@ use super::{VerifyError, VerifyRequest};
 use crate::model::{Sample, TrackKind};
 use crate::replay::plan::{ReplayPlan, StartingState, TrackPlan};
 
-/// Exit code 5 where there is nothing.
+/// Exit code 5 if there is nothing.
 pub(super) fn check_requirements(
     request: &VerifyRequest,
     plan: &ReplayPlan,

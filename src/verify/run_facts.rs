@@ -1,4 +1,4 @@
-//! What the report says of a run in addition to plan, evidence and findings: the server, the revisions, notes.
+//! The facts about a run in the report, in addition to plan, evidence and findings: the server, the revisions, notes.
 
 use super::notes::{note, of_plan};
 use super::run::Ran;

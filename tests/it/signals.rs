@@ -253,8 +253,8 @@ fn docker_start_can_be_interrupted_at_any_moment() {
         if signal == Signal::SIGKILL {
             // The engine finishes its requests, and does not tell whether it has one: a container that appears later is
             // removed by the next start.
-            let killed = Instant::now();
-            while containers_of(pid).is_empty() && killed.elapsed() < Duration::from_secs(3) {
+            let killed_at = Instant::now();
+            while containers_of(pid).is_empty() && killed_at.elapsed() < Duration::from_secs(3) {
                 sleep(Duration::from_millis(50));
             }
             clean(&project);

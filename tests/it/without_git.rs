@@ -69,11 +69,11 @@ fn a_pull_request_is_compared_with_the_first_parent_of_its_merge() {
     let head = &report["revisions"]["head"];
     assert_eq!(head["commit"], shop.git(&["rev-parse", "HEAD"]));
     assert!(head.get("dirty").is_none(), "only git can tell");
-    // The merge commit, the current base branch, and one listing: all files are local.
+    // The merge commit, the current base branch, and one request for the tree: all files are local.
     let merge = format!("git/commits/{}", shop.git(&["rev-parse", "HEAD"]));
-    let listing = format!("git/trees/{}", shop.git(&["rev-parse", "main"]));
+    let tree_of_base = format!("git/trees/{}", shop.git(&["rev-parse", "main"]));
     let moved = format!("compare/main...{}", shop.git(&["rev-parse", "HEAD"]));
-    assert_eq!(git_data(&fake), [merge, moved, listing]);
+    assert_eq!(git_data(&fake), [merge, moved, tree_of_base]);
     assert_eq!(fake.comments().len(), 1, "the checked out commit is known without git");
     // Git finds the same base.
     let by_git = job.step_at(&Fake::start(), &shop).env("INPUT_BASE", "main").run().success();

@@ -17,12 +17,12 @@ pub(crate) async fn run(
     streams: &Streams,
 ) -> Result<Exit, CommandError> {
     let interrupted = watch_signals();
-    let listing = TenantListRequest {
+    let request = TenantListRequest {
         scope: apply_common::scope(global, &global.databases, args.connection.url.is_some()),
         url: args.connection.url.clone().map(Url::new),
         partition: args.partition,
     };
-    let listed = match tenants(&listing, &interrupted).await {
+    let listed = match tenants(&request, &interrupted).await {
         Ok(listed) => listed,
         Err(error) => return apply_common::refused(error, streams),
     };

@@ -1,4 +1,4 @@
-//! What a unit works with: its plan, its database, its sessions. Nothing in it changes while the unit runs.
+//! The context of a unit: its plan, its database, its sessions. It does not change while the unit runs.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) struct UnitContext<'a> {
     pub(super) database: &'a DatabasePlan,
     pub(super) track: &'a TrackPlan,
     pub(super) unit: &'a PlannedUnit,
-    /// The database on our server in which it lives.
+    /// Its database on the server of the run.
     pub(super) scratch: ScratchDatabase,
 }
 
@@ -38,7 +38,7 @@ impl UnitContext<'_> {
         self.replay.emit(RunEvent::UnitStarted { unit: self.name(), phase });
     }
 
-    /// What of the database is its own.
+    /// The objects of the database that belong to this unit.
     pub(super) fn own(&self) -> OwnObjects<'_> {
         let schema = self.unit.search_path.first().map_or("public", String::as_str);
         OwnObjects { schema, names: &self.track.made_names }
@@ -46,7 +46,7 @@ impl UnitContext<'_> {
 
     pub(super) async fn owner_session(&self) -> Result<Session, Failure> {
         let options = self.replay.server.owner(&self.scratch.name);
-        // Whatever the project's settings, the role or the database say: checks read notices.
+        // Regardless of the settings of the project, the role or the database: checks read notices.
         let options = options.options([("client_min_messages", "notice")]);
         let client = self.track.detected.format.client();
         let options = as_client(options, client);
@@ -58,7 +58,7 @@ impl UnitContext<'_> {
         Ok(session)
     }
 
-    /// The administrator's session, in which `mig_ci.tenant` and `mig_ci.target` say whom it is about.
+    /// The administrator's session, in which `mig_ci.tenant` and `mig_ci.target` name the tenant and its target.
     pub(super) async fn admin_session(&self) -> Result<Session, Failure> {
         let options = self
             .replay
@@ -68,7 +68,7 @@ impl UnitContext<'_> {
         self.replay.session(options, Some(&self.unit.search_path)).await
     }
 
-    /// Whether it makes sense to go on.
+    /// Whether the unit should continue.
     pub(super) fn check_server(&self) -> Result<(), UnitEnd> {
         let reason = if self.replay.is_lost() {
             SERVER_LOST
@@ -80,10 +80,10 @@ impl UnitContext<'_> {
         Err(UnitEnd::NotRun { reason: reason.to_owned() })
     }
 
-    /// A failure that others may have caused: the results of the database do not count.
+    /// Discards the database's results if concurrent units may have caused the failure.
     pub(super) fn check_conclusive(&self, phase: Phase, failure: &Failure) {
-        // The head's migrations have run in the first empty tenant, with all that they bring. Before that, one unit can need
-        // what another one brings.
+        // When the head runs, the first empty tenant has already applied its migrations, with all shared objects that they
+        // create. Before that, a unit can need objects that another one creates.
         let others_change = phase != Phase::Head || self.track.takes_away;
         self.replay.inconclusive.consider(&self.name(), others_change, failure);
     }

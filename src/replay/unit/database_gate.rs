@@ -1,21 +1,21 @@
-//! Whose turn it is: most steps run beside those of other tenants, some have their database for themselves, and what changes
-//! the server as a whole runs one at a time, over all databases.
+//! Which steps run concurrently. Most steps run concurrently with those of other tenants, some are alone in their database, and
+//! steps that change the whole server run one at a time, over all databases.
 //!
-//! The server gives no order to two sessions that change the same row of a system catalog: the second one fails ("tuple
-//! concurrently updated", a duplicate key in an index of a catalog), although it has waited. So a script that changes what a
-//! database has once (a schema, an extension) has the database for itself, and one that changes what a server has once (a
-//! role, a membership) holds a lock that all databases have together. An object outside of the unit's own schema is one that
-//! all units of the database have, so a script that defines, changes or drops one has the database for itself, too. What the
-//! text does not show (a function that it calls) runs beside others; if that fails, a second run judges.
+//! PostgreSQL does not serialise two sessions that change the same row of a system catalog: the second one fails ("tuple
+//! concurrently updated", a duplicate key in an index of a catalog) after it has waited. So a script that changes an object of
+//! the whole database (a schema, an extension) is alone in the database, and one that changes an object of the whole server (a
+//! role, a membership) holds a lock that all databases share. An object outside of the unit's own schema belongs to all units of
+//! the database, so a script that defines, changes or drops one is alone in the database, too. Effects that the text does not
+//! show (a function that it calls) run concurrently; if they fail, the second run decides.
 //!
-//! The turn in the database always comes first, then that of the server. A session that waits for either has no transaction
-//! and no lock in the server. A session that has the turn of the server waits for locks in the server alone, and these belong
-//! to steps that run, or to sessions that wait for nothing here (see below). So there is no circle.
+//! Lock order, so that there is no deadlock: a session always acquires the gate of the database first, then that of the server.
+//! A session that waits for a gate has no transaction and no lock in PostgreSQL. A session with the gate of the server only
+//! waits for locks in PostgreSQL, which belong to running steps, or to sessions that do not wait for a gate (see below).
 //!
-//! A session that keeps locks between its steps (a transaction that a script left open, an advisory lock of the session)
-//! keeps its turn, too, and has had the database for itself since it took them. If it gave that back and waited for
-//! another turn, those who wait for its locks in the server would hold what it waits for here, and nobody sees such a
-//! circle. So it keeps the turn of the server, too, if it has it; if not, its later steps run without.
+//! A session that keeps locks between its steps (an open transaction of a script, an advisory lock of the session) also keeps
+//! its gates, and has been alone in the database since it acquired the locks. If it released the gate and waited for it again, a
+//! session that waits for its locks in PostgreSQL could hold the gate, and neither side would detect that deadlock. For the same
+//! reason it keeps the gate of the server, if it has it; if not, its later steps run without it.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -26,34 +26,34 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWrite
 use crate::formats::{Fragment, QueryBatch, rolls_back_completely};
 use crate::sql::{Certainty, Effects, ObjectPlaces, effects};
 
-/// A database on our server, and who may work in it.
+/// A database on the server of the run, and the gate to it.
 #[derive(Debug, Clone)]
 pub(crate) struct ScratchDatabase {
     pub(crate) name: Arc<str>,
     gate: Arc<RwLock<()>>,
-    /// One for all databases of the server.
+    /// Shared by all databases of the server.
     cluster: Arc<Mutex<()>>,
 }
 
-/// How far a piece of work reaches beyond its unit.
+/// The effects of some work outside of its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Reach {
-    /// Nothing else may work in the database.
+    /// No other work may run in the database.
     database: bool,
-    /// Nothing else may change the server as a whole.
+    /// No other work may change the whole server.
     cluster: bool,
 }
 
-/// What of a database is a unit's own.
+/// The objects of a database that belong to one unit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnObjects<'a> {
-    /// The schema that comes first in its search path.
+    /// The first schema of its search path.
     pub(crate) schema: &'a str,
-    /// Names of objects that its track makes there.
+    /// Names of objects that its track creates there.
     pub(crate) names: &'a BTreeSet<String>,
 }
 
-/// The right to work in a [`ScratchDatabase`]; it lasts until it is dropped.
+/// The permit to work in a [`ScratchDatabase`], until it is dropped.
 #[derive(Debug)]
 pub(crate) struct GatePermit {
     #[expect(dead_code, reason = "held, not read")]
@@ -75,7 +75,7 @@ impl ScratchDatabase {
         Self { name: name.into(), gate: Arc::default(), cluster: Arc::clone(cluster) }
     }
 
-    /// Waits until work that reaches so far can begin.
+    /// Waits until work with these effects can start.
     pub(crate) async fn acquire(&self, reach: Reach) -> GatePermit {
         let gate = Arc::clone(&self.gate);
         let gate = match reach.database {
@@ -89,7 +89,7 @@ impl ScratchDatabase {
         GatePermit { cluster, gate }
     }
 
-    /// The same for work that needs no turn where it stays within its unit.
+    /// As [`Self::acquire`], for work that needs no permit if it has no effect outside of its unit.
     pub(crate) async fn acquire_if_needed(&self, reach: Reach) -> Option<GatePermit> {
         if reach == Reach::default() { None } else { Some(self.acquire(reach).await) }
     }
@@ -98,7 +98,7 @@ impl ScratchDatabase {
 impl Reach {
     pub(crate) const WHOLE_SERVER: Self = Self { database: true, cluster: true };
 
-    /// Of scripts that run one after the other.
+    /// The reach of scripts that run one after the other.
     pub(crate) fn of(
         scripts: impl IntoIterator<Item = impl Borrow<Effects>>,
         own: OwnObjects<'_>,
@@ -114,7 +114,7 @@ impl Reach {
         Self { database: all.database || places.may_be_outside(own.schema, own.names), ..all }
     }
 
-    /// Of a step. What cannot be rolled back whole has the database for itself.
+    /// The reach of a step. A step that cannot be rolled back completely is alone in the database.
     pub(crate) fn of_step(messages: &[QueryBatch], own: OwnObjects<'_>) -> Self {
         let scripts =
             messages.iter().flat_map(QueryBatch::fragments).filter_map(|part| match part {
@@ -125,13 +125,13 @@ impl Reach {
         if rolls_back(messages) { reach } else { reach.alone() }
     }
 
-    /// The same, with the database for itself.
+    /// The same, alone in the database.
     pub(crate) fn alone(self) -> Self {
         Self { database: true, ..self }
     }
 }
 
-/// Whether all scripts of a step are rolled back whole when they fail.
+/// Whether all scripts of a step are rolled back completely if they fail.
 fn rolls_back(messages: &[QueryBatch]) -> bool {
     let has_script = |message: &QueryBatch| {
         message.fragments().iter().any(|fragment| matches!(fragment, Fragment::Script(_)))

@@ -1,5 +1,5 @@
-//! What `IF NOT EXISTS` skipped in a step: by the catalog before and after it where that tells, since a script can switch the
-//! server's notices off, and the server can speak another language.
+//! What `IF NOT EXISTS` skipped in a step: from the catalog before and after it if possible, since a script can disable the
+//! server's notices, and the server can use another language.
 
 use crate::formats::{Fragment, QueryBatch};
 use crate::model::{Migration, NotChecked, Notice, NoticeLevel, Script, StepRecord};
@@ -7,18 +7,18 @@ use crate::postgres::{Postcondition, Session};
 use crate::replay::plan::TrackPlan;
 use crate::sql::{GuardedObject, Guards, first_mention, guards, place_in, quote_literal};
 
-/// What has to be known before a step, to tell afterwards what it skipped.
+/// The state before a step that shows afterwards what the step skipped.
 pub(crate) struct GuardWatch {
     script: Script,
     guards: Guards,
-    /// What each object was before; `None` where the session could not tell.
+    /// The identity of each object before; `None` if the session could not read it.
     before: Option<Vec<String>>,
-    /// Why notices may be missing, if they may.
+    /// Why notices may be missing.
     hidden: Option<String>,
 }
 
 impl GuardWatch {
-    /// `None` for a script without such guards, and for what is not new: that cannot be changed any more.
+    /// `None` for a script without such guards, and for a migration of the base, which cannot be changed any more.
     pub(super) async fn begin(
         track: &TrackPlan,
         session: &mut Session,
@@ -43,28 +43,28 @@ impl GuardWatch {
         Some(Self { script, guards, before, hidden })
     }
 
-    /// Records what was skipped, as the server would say it, and what cannot be at_version.
+    /// Records what was skipped, in the words of the server, and what is unknown.
     pub(crate) async fn finish(
         self,
         session: &mut Session,
-        aftermath: &Postcondition,
+        postcondition: &Postcondition,
         search_path: &[String],
         step: &mut StepRecord,
     ) {
-        let after = match aftermath.schemas == search_path {
+        let after = match postcondition.schemas == search_path {
             true => identities(session, &self.guards.objects).await,
-            // Bare names mean other things there.
+            // Unqualified names refer to other objects there.
             false => None,
         };
         let known = self.before.zip(after);
-        let is_told = known.is_some() && !self.guards.has_others;
+        let is_known = known.is_some() && !self.guards.has_others;
         let skipped = known.into_iter().flat_map(|(before, after)| before.into_iter().zip(after));
         step.skipped = skipped
             .zip(&self.guards.objects)
             .filter(|((before, after), _)| !before.is_empty() && before == after)
             .map(|(_, object)| notice(&self.script, object))
             .collect();
-        let hidden = match (self.hidden, is_told) {
+        let hidden = match (self.hidden, is_known) {
             (_, true) => None,
             (Some(reason), _) => Some(reason),
             (None, false) => hides_notices(session, true).await,
@@ -97,7 +97,7 @@ fn mentioned_setting(script: &Script) -> Option<&'static str> {
     ["client_min_messages", "lc_messages"].iter().find(mentions).copied()
 }
 
-/// What each object is now: empty where it is not there.
+/// The identity of each object now: empty if it does not exist.
 async fn identities(session: &mut Session, objects: &[GuardedObject]) -> Option<Vec<String>> {
     if objects.is_empty() {
         return Some(Vec::new());
@@ -122,7 +122,7 @@ async fn identities(session: &mut Session, objects: &[GuardedObject]) -> Option<
     serde_json::from_str(&text).ok()
 }
 
-/// Why the session may not get notices in English; with `functions`, those count that could switch them off meanwhile.
+/// Why the session may not receive notices in English; with `functions`, functions that could disable them count.
 async fn hides_notices(session: &mut Session, functions: bool) -> Option<String> {
     const QUERY: &str = "SELECT pg_catalog.concat_ws(' ', pg_catalog.current_setting('client_min_messages'), \
                          pg_catalog.current_setting('lc_messages'))";

@@ -1,4 +1,4 @@
-//! What the tool does in one run: a session, its ledger, its decision, step by step; and what each step left behind.
+//! One run of the tool: opens a session, reads the ledger, decides, runs each step, and checks its effects.
 
 use tracing::Instrument as _;
 
@@ -18,7 +18,7 @@ use crate::postgres::Session;
 use crate::replay::plan::TrackPlan;
 use crate::sql::{Effects, effects};
 
-/// What the tool does in one run: a new session, its ledger, its decision, step by step.
+/// One run of the tool: opens a new session, reads the ledger, decides, and runs each step.
 pub(super) async fn migrate(
     context: &UnitContext<'_>,
     record: &mut UnitRecord,
@@ -29,7 +29,7 @@ pub(super) async fn migrate(
     match context.owner_session().await {
         Ok(session) => migrate_in(context, record, session, phase, migrations).await,
         Err(failure) => {
-            // A schema that is not there before anything was applied is a matter of the preparations.
+            // A schema that is missing before anything was applied is a failure of the preparation.
             let early = failure.kind == FailureKind::SearchPath && record.steps.is_empty();
             Err(at(if early { Phase::Prepare } else { phase })(failure))
         }
@@ -54,8 +54,8 @@ pub(super) async fn migrate_in(
     let mut watched = session.fetch_one::<bool>(&asks).await.map_err(at(phase))?;
     let decision = format.decide(&rows, migrations);
     decision.log(&rows, migrations);
-    // What a session keeps beyond its transactions is kept from the others for as long as it lives. Later it waits for
-    // nothing, so all that it needs is taken now.
+    // Locks that a session keeps beyond its transactions block other sessions until it closes. So it acquires all gates now,
+    // and waits for none later.
     let alone = context.track.takes_session_locks && !decision.apply.is_empty();
     let mut kept = None;
     if alone {
@@ -73,7 +73,7 @@ pub(super) async fn migrate_in(
         watched |= effects(&migration.up).may_watch(&ledger.table);
         let step = execution::step::apply(format, migration, ledger, context.track.deploy);
         let batch = Batch::of(&step, watched);
-        let (step, turn) = run_step(context, &mut session, migration, &batch, phase, kept)
+        let (step, permit) = run_step(context, &mut session, migration, &batch, phase, kept)
             .instrument(step_span(migration.file_name()))
             .await;
         let failed = matches!(step.outcome, StepOutcome::Failed(_));
@@ -82,7 +82,7 @@ pub(super) async fn migrate_in(
             record.steps.extend(rest.skip(1));
             return Err(UnitEnd::Failed { phase, failure: None });
         }
-        kept = (alone || session.is_left_in_transaction()).then_some(turn);
+        kept = (alone || session.is_left_in_transaction()).then_some(permit);
     }
     session.close().await;
     drop(kept);
@@ -99,7 +99,7 @@ pub(super) async fn migrate_in(
     }
 }
 
-/// Makes the ledger where the tool does, with the schemas that it makes for it.
+/// Creates the ledger as the tool does, with its schemas.
 pub(super) async fn ensure_ledger(
     context: &UnitContext<'_>,
     session: &mut Session,
@@ -113,7 +113,7 @@ pub(super) async fn ensure_ledger(
     Ok(())
 }
 
-/// One migration. The gate's permit is the one that the session has kept, or a new one; it comes back.
+/// Runs one migration with the permit that the session has kept, or a new one, and returns the permit.
 async fn run_step(
     context: &UnitContext<'_>,
     session: &mut Session,
@@ -143,12 +143,12 @@ async fn run_step(
                 step.moved_at = search_path_command(&batch.messages);
             }
         }
-        // The native runner of a session has no plan that could be out of date.
+        // The native runner of a session has no plan that could be outdated.
         Err(NotExecuted::TargetChanged) => step.outcome = StepOutcome::NotRun,
         Err(NotExecuted::Failed(failed)) => {
             step.partly_applied = failed.is_partly_applied;
             let mut failure = context.replay.settle(failed.failure).await;
-            // What fails in the tool's own SQL, such as a deferred constraint at its COMMIT, is the migration's doing.
+            // A failure in the tool's own SQL, such as a deferred constraint at its COMMIT, is caused by the migration.
             failure.place.get_or_insert_with(|| file_of(migration));
             context.check_conclusive(phase, &failure);
             step.outcome = StepOutcome::Failed(Box::new(failure));
@@ -157,7 +157,7 @@ async fn run_step(
     (step, permit)
 }
 
-/// What the execution itself tells of a step.
+/// The record of a step from its execution alone.
 fn record_of(
     track: &TrackPlan,
     migration: &Migration,
@@ -179,7 +179,7 @@ fn record_of(
     step
 }
 
-/// Says that another file has the version of this one, if one has.
+/// A hint if another file has the same version.
 fn counterpart(migrations: &[Migration], index: usize) -> Option<String> {
     let one = &migrations[index];
     let mut others = migrations.iter().enumerate().filter(|(other, _)| *other != index);
@@ -188,7 +188,7 @@ fn counterpart(migrations: &[Migration], index: usize) -> Option<String> {
     Some(format!("two files have this version: {one} and {other}"))
 }
 
-/// A migration as a whole: its file's first line stands for it.
+/// The place of a whole migration: the first line of its file.
 fn file_of(migration: &Migration) -> Place {
     Place { path: migration.up.path().to_owned(), line: 1, column: None, excerpt: None }
 }

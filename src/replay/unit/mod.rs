@@ -1,7 +1,7 @@
 //! One unit: a track on one target, from its starting state through the base to the head.
 //!
-//! This file has its life; `context` what it works with, `start` brings it to the state before the pull request, `migrate` does
-//! what the tool does.
+//! This file has its lifecycle, `context` its data, `start` brings it to the state before the pull request, `migrate` does what
+//! the tool does.
 
 mod context;
 mod database_gate;
@@ -24,12 +24,11 @@ pub(crate) use database_gate::ScratchDatabase;
 use migrate::migrate;
 use start::{run_prepare, start_from};
 
-/// A unit at work. Its two halves, [`UnitRun::reach_base`] and [`UnitRun::run_head`], are called in this order; a half
-/// that comes after a failure does nothing.
+/// A running unit. [`UnitRun::reach_base`] and [`UnitRun::run_head`] are called in this order; after a failure they do nothing.
 pub(crate) struct UnitRun<'a> {
     context: UnitContext<'a>,
     record: UnitRecord,
-    /// Set once it is known that the unit ends before its end: failed, or not run.
+    /// Set if the unit ends early: failed, or not run.
     end: Option<UnitEnd>,
     announced: bool,
 }
@@ -56,7 +55,7 @@ impl<'a> UnitRun<'a> {
         self.context.span()
     }
 
-    /// Makes its target ready and brings it to the state of the base branch.
+    /// Prepares its target and brings it to the state of the base branch.
     pub(crate) async fn reach_base(&mut self) {
         let started = Instant::now();
         if self.end.is_none() {
@@ -70,7 +69,7 @@ impl<'a> UnitRun<'a> {
         }
     }
 
-    /// Applies what is pending in the head.
+    /// Applies the pending migrations of the head.
     pub(crate) async fn run_head(&mut self) {
         let started = Instant::now();
         if self.end.is_none() {
@@ -83,7 +82,7 @@ impl<'a> UnitRun<'a> {
         self.announce();
     }
 
-    /// A failure outside of a step: was it the connection's, or has the server gone?
+    /// Classifies a failure outside of a step: the connection, or the whole server.
     async fn settle(&mut self, end: Option<UnitEnd>) {
         match end {
             Some(UnitEnd::Failed { phase, failure: Some(failure) }) => {
@@ -94,12 +93,12 @@ impl<'a> UnitRun<'a> {
         }
     }
 
-    /// Ends it before it has begun (or gone on), because of something that is not its doing.
+    /// Ends it before its start or between two steps, for a reason outside of the unit.
     pub(crate) fn not_run(&mut self, reason: &str) {
         self.end.get_or_insert_with(|| UnitEnd::NotRun { reason: reason.to_owned() });
     }
 
-    /// Ends it because of something outside of any step: its target could not be made, its sample not be loaded.
+    /// Ends it because of a failure outside of any step: its target could not be created, or its sample not loaded.
     pub(crate) fn fail(&mut self, phase: Phase, failure: Failure) {
         self.context.check_conclusive(phase, &failure);
         self.end.get_or_insert(UnitEnd::Failed { phase, failure: Some(Box::new(failure)) });
@@ -109,12 +108,12 @@ impl<'a> UnitRun<'a> {
         self.end.is_some()
     }
 
-    /// Nothing has gone wrong so far.
+    /// Whether there was no failure so far.
     pub(crate) fn is_completed(&self) -> bool {
         self.end.is_none()
     }
 
-    /// It applied, or tried to apply, one of the head's migrations.
+    /// Whether it applied, or tried to apply, a migration of the head.
     pub(crate) fn has_run_head(&self) -> bool {
         self.record
             .steps
@@ -134,7 +133,7 @@ impl<'a> UnitRun<'a> {
         self.record.outside = Some(outside);
     }
 
-    /// It has ended by what its migrations do, and not by what befell it.
+    /// Whether its result depends on its migrations, and not on the environment.
     pub(crate) fn is_judged(&self) -> bool {
         let struck = match &self.end {
             Some(UnitEnd::NotRun { .. }) => true,
@@ -150,7 +149,7 @@ impl<'a> UnitRun<'a> {
         self.record
     }
 
-    /// Tells, once, how it ended.
+    /// Emits its end, once.
     fn announce(&mut self) {
         if std::mem::replace(&mut self.announced, true) {
             return;

@@ -1,4 +1,4 @@
-//! The starting state of a unit: what the platform provides, its sample, and the version at which that stands.
+//! The starting state of a unit: `prepare` files, its sample, and the version of the sample.
 
 use camino::Utf8Path;
 
@@ -11,13 +11,13 @@ use crate::postgres::Session;
 use crate::replay::plan::{TrackPlan, applied_in_sample};
 use crate::samples::{SampleFile, SampleTarget, file_failure, load_sample, run_file};
 
-/// The tenant's own `prepare` files: what the platform provides to each.
+/// Runs the tenant's `prepare` files.
 pub(super) async fn run_prepare(context: &UnitContext<'_>) -> Result<(), Failure> {
     if context.unit.track == TrackKind::Shared || context.database.tenant_prepare.is_empty() {
         return Ok(());
     }
-    // What the platform provides to each tenant may be one for the whole database or the server, such as an extension or
-    // a membership in a role.
+    // A file for each tenant may create an object of the whole database or server, such as an extension or a membership in a
+    // role.
     let _alone = context.scratch.acquire(Reach::WHOLE_SERVER).await;
     let mut session = context.admin_session().await?;
     for path in &context.database.tenant_prepare {
@@ -27,8 +27,8 @@ pub(super) async fn run_prepare(context: &UnitContext<'_>) -> Result<(), Failure
     Ok(())
 }
 
-/// Brings a sample to the base. What the sample itself does not say (at which version it stands) its configuration
-/// does; else it stands at the base.
+/// Brings a sample to the base. If the sample does not contain its version, the configuration may name it; otherwise the sample
+/// is at the base.
 pub(super) async fn start_from(
     context: &UnitContext<'_>,
     record: &mut UnitRecord,
@@ -56,7 +56,7 @@ pub(super) async fn start_from(
     is_there |= is_ahead_of_base(track, record);
     match opened {
         Some(session) if is_there => session.close().await,
-        // Nothing but the ledger has been looked at in it.
+        // The session has only read the ledger.
         Some(session) => {
             context.enter(Phase::Base);
             migrate_in(context, record, session, Phase::Base, &track.base).await?;
@@ -73,7 +73,7 @@ async fn load(
     file: &SampleFile,
 ) -> Result<(), Failure> {
     let (schema, ledger) = (context.own().schema, &context.unit.ledger);
-    // An extension is one for the whole database, and two samples may well bring the same.
+    // An extension belongs to the whole database, and two samples may contain the same one.
     let reach = Reach::of(file.effects_beyond(schema), context.own());
     let _turn = context.scratch.acquire_if_needed(reach).await;
     let mut session = context.admin_session().await?;
@@ -83,7 +83,7 @@ async fn load(
     Ok(())
 }
 
-/// Where data alone stands: its rows of the ledger come first, if it has any (`pg_dump --data-only` has).
+/// The version of a sample without a schema: from its ledger rows, if it has any (`pg_dump --data-only` writes them).
 async fn stands_after_rows<'t>(
     context: &UnitContext<'t>,
     file: &SampleFile,
@@ -105,8 +105,8 @@ async fn stands_after_rows<'t>(
         .ok_or_else(|| no_such_version(&sample.path, &version))
 }
 
-/// A whole sample's ledger says where it stands; where it has none, one is written that says what is configured. The
-/// session in which that was done comes back.
+/// Reads the version of a sample with a schema from its ledger; if it has none, writes a ledger with the configured version.
+/// Returns the session.
 async fn read_or_write_version(
     context: &UnitContext<'_>,
     record: &mut UnitRecord,
@@ -140,7 +140,7 @@ fn note_version(record: &mut UnitRecord, version: Option<String>) {
     record.sample.get_or_insert_with(SampleLoad::default).version = version;
 }
 
-/// Taken from a branch that is further than the base: there is nothing to bring it to.
+/// Whether the sample is from a branch that is ahead of the base.
 fn is_ahead_of_base(track: &TrackPlan, record: &UnitRecord) -> bool {
     let Some(version) = record.sample.as_ref().and_then(|load| load.version.as_ref()) else {
         return false;

@@ -1,12 +1,12 @@
-//! Pending migrations that a unit's head did not apply: those that its sample had already, and those that the tool passes
-//! over for good.
+//! Pending migrations that a unit's head did not apply: those that its sample already had, and those that the tool never
+//! applies.
 
 use super::context::UnitContext;
 use crate::formats::{Decision, LedgerRow};
 use crate::model::{AppliedBefore, Migration, SkippedMigration, UnitRecord};
 use crate::replay::plan::{StartingState, TrackPlan};
 
-/// `rows` are the ledger's before the first of the head's migrations.
+/// `rows`: the ledger before the first migration of the head.
 pub(super) fn note_unapplied(
     context: &UnitContext<'_>,
     record: &mut UnitRecord,
@@ -15,10 +15,9 @@ pub(super) fn note_unapplied(
 ) {
     let UnitContext { track, unit, .. } = context;
     let pending = |index: &usize| track.is_pending(&track.head[*index]);
-    let stands_in_head = stands_at_a_pending_one(track, rows);
-    let never_applied: Vec<usize> = match stands_in_head {
-        // Its one row says that it has been brought to a migration of this pull request: what lies below counts as
-        // applied there, as it does for the tool.
+    let is_in_head = is_at_pending_version(track, rows);
+    let never_applied: Vec<usize> = match is_in_head {
+        // Its one row is a version of this pull request: all migrations below count as applied, as for the tool.
         true => Vec::new(),
         false => decision.never_applied.iter().copied().filter(pending).collect(),
     };
@@ -30,10 +29,10 @@ pub(super) fn note_unapplied(
         _ => Vec::new(),
     };
     let migration = |index: &usize| -> &Migration { &track.head[*index] };
-    // Without a base it is not known what is new: an older sample is no reason for a word then, but one to which nothing
-    // was applied is.
-    let is_told = !track.base.is_empty() || decision.apply.is_empty();
-    let already = left.iter().filter(|_| is_told).map(migration).map(applied_before).collect();
+    // Without a base it is unknown which migrations are new: an older sample is not reported then, but one without any applied
+    // migration is.
+    let is_reported = !track.base.is_empty() || decision.apply.is_empty();
+    let already = left.iter().filter(|_| is_reported).map(migration).map(applied_before).collect();
     let passed = match track.base.is_empty() {
         true => Vec::new(),
         false => never_applied.iter().map(migration).map(skipped).collect(),
@@ -41,8 +40,8 @@ pub(super) fn note_unapplied(
     (record.already_applied, record.skipped_migrations) = (already, passed);
 }
 
-/// The current version of a ledger with one row is a migration that the base does not have.
-fn stands_at_a_pending_one(track: &TrackPlan, rows: &[LedgerRow]) -> bool {
+/// Whether the current version of a ledger with one row is a migration that the base does not have.
+fn is_at_pending_version(track: &TrackPlan, rows: &[LedgerRow]) -> bool {
     let current = rows.last().filter(|_| track.detected.format.keeps_one_row());
     current.is_some_and(|row| {
         let mut head = track.head.iter();

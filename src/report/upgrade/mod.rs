@@ -170,7 +170,7 @@ pub(crate) struct Run<'a> {
     pub(crate) direction: Direction,
     pub(crate) is_dry_run: bool,
     pub(crate) address: Option<String>,
-    /// What was asked for, for whoever asks again: `-1`, a version.
+    /// The requested target, to repeat the command: `-1`, a version.
     pub(crate) asked: Option<String>,
     /// RFC 3339, UTC.
     pub(crate) started_at: String,

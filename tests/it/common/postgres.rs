@@ -54,7 +54,7 @@ pub(crate) struct Postgres {
     folder: PathBuf,
     port: u16,
     /// Its standard input is the pipe. Never dropped, since it is in a static.
-    _keeper: Child,
+    _postmaster: Child,
 }
 
 /// A database of one test, owned by a role without other privileges.
@@ -80,8 +80,8 @@ pub(crate) fn second_postgres() -> &'static Postgres {
 impl Drop for Postgres {
     /// Waits until it has stopped. The shared one is never dropped.
     fn drop(&mut self) {
-        drop(self._keeper.stdin.take());
-        let _ = self._keeper.wait();
+        drop(self._postmaster.stdin.take());
+        let _ = self._postmaster.wait();
     }
 }
 
@@ -153,8 +153,8 @@ impl Postgres {
             &format!("port={port}"),
             &format!("unix_socket_directories={}", folder.display()),
         ];
-        let mut keeper = Command::new("/bin/sh");
-        keeper
+        let mut postmaster = Command::new("/bin/sh");
+        postmaster
             .args(["-c", KEEPER, "sh"])
             .args([binaries, &*folder])
             .args(options.iter().flat_map(|option| ["-c", option]))
@@ -167,11 +167,11 @@ impl Postgres {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if let Some(user) = &user {
-            keeper.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+            postmaster.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
-        let keeper = keeper.spawn().unwrap();
+        let postmaster = postmaster.spawn().unwrap();
         wait_until_ready(&folder);
-        Self { folder, port, _keeper: keeper }
+        Self { folder, port, _postmaster: postmaster }
     }
 
     /// The URL of one of its databases, as the administrator, through the socket.
@@ -404,8 +404,8 @@ mod tests {
     fn the_server_ends_with_the_pipe() {
         let mut server = Postgres::start();
         assert!(server.folder.join("data").is_dir());
-        drop(server._keeper.stdin.take());
-        server._keeper.wait().unwrap();
+        drop(server._postmaster.stdin.take());
+        server._postmaster.wait().unwrap();
         assert!(!server.folder.exists());
     }
 }

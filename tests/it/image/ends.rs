@@ -64,7 +64,7 @@ fn leftovers_of_a_killed_container_are_removed_after_the_job() {
                 break;
             }
         }
-        assert!(is_proven, "somebody else was first each time");
+        assert!(is_proven, "another process was first each time");
     }
 }
 

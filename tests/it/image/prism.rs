@@ -58,7 +58,7 @@ impl Prism {
         let running = self.running.take().unwrap();
         running.signal(Signal::SIGTERM);
         let log = running.wait().stdout;
-        assert!(log.contains("Forwarding"), "nobody has come by: {log}");
+        assert!(log.contains("Forwarding"), "no request arrived: {log}");
         log.lines().filter(|line| line.contains(['✖', '⚠'])).map(str::to_owned).collect()
     }
 }
