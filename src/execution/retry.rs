@@ -1,7 +1,7 @@
 //! Decides whether and how a failure is retried, for `verify` and `upgrade`.
 //!
-//! - `upgrade` retries a batch in place if another session caused the failure and the attempt had no effect: up to
-//!   [`RETRIES`] times, with growing pauses. After a catalog race the last attempt runs without other migrations of the run.
+//! - `upgrade` retries a batch in place if another session caused the failure and the attempt had no effect: as
+//!   often as the policy [`BATCH`] allows, with growing pauses. After a catalog race the last attempt runs without other migrations of the run.
 //! - `verify` never retries in place, since sequences do not roll back and a new session lacks the state of the old one. If
 //!   other units may have caused a failure, the results of its database are discarded, and it is replayed from scratch, one
 //!   unit at a time.

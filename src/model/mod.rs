@@ -1,4 +1,4 @@
-//! The data types of the project (see `ARCHITECTURE.md`, "The words"). Plain data: no IO, and no use of any other module.
+//! The data types of the project (see `ARCHITECTURE.md`, "Terms"). Plain data: no IO, and no use of any other module.
 
 mod catalog;
 mod cause;

@@ -25,7 +25,6 @@ use crate::upgrade::preflight::endpoint::{self, confirmation_prompt, main_addres
 use crate::upgrade::preflight::request_scope::RequestScope;
 use crate::upgrade::preflight::targets;
 use crate::upgrade::report_record::FinishedTarget;
-use crate::upgrade::stop_reason::after_failures;
 use crate::upgrade::target::Target;
 use crate::upgrade::track::directed_track::{DirectedTrack, TrackDirection};
 use crate::upgrade::track::executor::TrackExecutor;
@@ -160,9 +159,10 @@ impl Coordinator<'_> {
     /// Why no migration is started, if known in advance.
     fn skip_reason(&self, outcomes: &[Option<TargetOutcome>]) -> Option<String> {
         let failed = outcomes.iter().flatten().count();
-        let most = self.request.limits.max_failures.filter(|most| failed > *most);
         let all_failed = failed > 0 && failed == outcomes.len();
-        most.map(after_failures)
+        let limits = &self.request.limits;
+        limits
+            .after_failures(failed)
             .or_else(|| all_failed.then(|| "there is no tenant to start with".to_owned()))
     }
 

@@ -29,6 +29,11 @@ impl RolloutLimits {
     pub(crate) fn after_canary(&self, failed: usize, first: usize) -> Option<String> {
         (self.canary.is_some() && failed > 0).then(|| after_canary(failed, first))
     }
+
+    /// Why no more targets are started after this number of failures.
+    pub(crate) fn after_failures(&self, failed: usize) -> Option<String> {
+        too_many_failures(self.max_failures, failed)
+    }
 }
 
 /// Why no more targets are started: an interruption, a lost server, or too many failures.
@@ -68,8 +73,7 @@ impl<'a> StopRule<'a> {
         if let Some(lost) = &*self.lost.borrow() {
             return Some(lost.clone());
         }
-        let too_many = self.max_failures.filter(|most| self.failures.get() > *most);
-        too_many.map(after_failures).or_else(|| self.outer?.reason())
+        too_many_failures(self.max_failures, self.failures.get()).or_else(|| self.outer?.reason())
     }
 
     /// Counts a finished target.
@@ -90,6 +94,10 @@ impl<'a> StopRule<'a> {
     pub(crate) fn failures(&self) -> usize {
         self.failures.get()
     }
+}
+
+fn too_many_failures(max_failures: Option<usize>, failed: usize) -> Option<String> {
+    max_failures.filter(|most| failed > *most).map(after_failures)
 }
 
 /// Limits how many targets with a database each are processed at one time, and tracks lost servers.
