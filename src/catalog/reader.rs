@@ -43,7 +43,7 @@ enum SchemaContent {
 impl CatalogReader {
     /// Connects to the database to read. Any role may read catalogs; `schema_scan.rs` explains the effect of USAGE.
     pub(crate) async fn open(options: &PgConnectOptions) -> Result<Self, Failure> {
-        let mut session = Session::open_patiently(options).await?;
+        let mut session = Session::open_with_retry(options).await?;
         let number = session
             .fetch_one::<i32>("SELECT pg_catalog.current_setting('server_version_num')::int4")
             .await?;

@@ -74,7 +74,7 @@ fn pause(problem: &GithubProblem, failed: u32, now: Duration, chance: f64) -> Op
     let reset = resets_at.map(|at| Duration::from_secs(at).saturating_sub(now));
     let requested = retry_after.or(reset).or(secondary.then_some(SECONDARY)).unwrap_or_default();
     // Never earlier than asked for; the clocks may differ a little.
-    Some(requested + step)
+    Some(requested.saturating_add(step))
 }
 
 #[cfg(test)]

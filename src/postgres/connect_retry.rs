@@ -1,4 +1,4 @@
-//! Sessions on a server that others use, too: there may be no room at the moment.
+//! Sessions on a server that other programs use, too: there may be no free connection slot.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use super::session::Session;
 use crate::model::{EnvironmentCause, Failure, FailureKind};
 use crate::retry::policies::SERVER_FULL;
 
-/// For one session: a server that takes a connection and says nothing would be waited for without end.
+/// The time limit of one attempt: a server may accept the connection and never respond.
 const OPEN_WITHIN: Duration = Duration::from_secs(30);
 
 impl Session {
-    /// [`Session::open_plain`], and where the server has no room for one more session at the moment, again a few times.
-    pub(crate) async fn open_patiently(options: &PgConnectOptions) -> Result<Self, Failure> {
-        patiently(|| Self::open_plain(options.clone())).await
+    /// [`Session::open_plain`], and retries a few times while the server has no free connection slot.
+    pub(crate) async fn open_with_retry(options: &PgConnectOptions) -> Result<Self, Failure> {
+        with_retry(|| Self::open_plain(options.clone())).await
     }
 
-    /// The same with [`Session::open`].
-    pub(crate) async fn open_at_patiently(
+    /// As [`Self::open_with_retry`], with [`Session::open`].
+    pub(crate) async fn open_at_with_retry(
         options: &PgConnectOptions,
         search_path: &[String],
     ) -> Result<Self, Failure> {
-        patiently(|| Self::open(options.clone(), search_path)).await
+        with_retry(|| Self::open(options.clone(), search_path)).await
     }
 }
 
-async fn patiently<F>(open: impl Fn() -> F) -> Result<Session, Failure>
+async fn with_retry<F>(open: impl Fn() -> F) -> Result<Session, Failure>
 where
     F: Future<Output = Result<Session, Failure>>,
 {

@@ -51,7 +51,7 @@ pub(crate) struct LeaseHolder {
 
 impl LeaseHolder {
     pub(crate) async fn open(options: PgConnectOptions) -> Result<Self, Failure> {
-        Ok(Self { session: Session::open_patiently(&options).await? })
+        Ok(Self { session: Session::open_with_retry(&options).await? })
     }
 
     /// Acquires the leases of all `keys` that no other run holds, and releases those of `to_release`, in one round trip.

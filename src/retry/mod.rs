@@ -123,7 +123,9 @@ impl RetryPolicy {
     }
 
     fn log(self, reason: &impl fmt::Display, pause: Duration) {
-        tracing::debug!(%reason, ?pause, "{}: retrying", self.situation);
+        // As a string: the text format quotes it, and escapes line ends of a server's message.
+        let reason = reason.to_string();
+        tracing::debug!(reason, ?pause, "{}: retrying", self.situation);
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) const SERVER_ALIVE: RetryPolicy =
 pub(crate) const SERVER_BACK: RetryPolicy = SERVER_ALIVE.within(s(12));
 /// A container that the engine is already removing: 3 s, of the 4 s that a removal has.
 pub(crate) const CONTAINER_REMOVED: RetryPolicy =
-    RetryPolicy::every(ms(50), "the container is being removed").retries(60);
+    RetryPolicy::every(ms(50), "the container is being removed").retries(59);
 /// The end of terminated sessions: half of the time that an interrupted run has.
 pub(crate) const SESSIONS_END: RetryPolicy =
     RetryPolicy::every(ms(20), "sessions have not ended").within(s(2));

@@ -87,7 +87,8 @@ impl RetryPolicy {
 
     fn pauses_from(self, start: Instant) -> Pauses {
         let deadline = match self.budget {
-            Some(RetryBudget::FromStart(total)) => Some(start + total),
+            // No limit if it is beyond the range of the clock.
+            Some(RetryBudget::FromStart(total)) => start.checked_add(total),
             Some(RetryBudget::FromFirstFailure(_)) | None => None,
         };
         Pauses { policy: self, backoff: self.backoff.build(), deadline }
@@ -114,7 +115,7 @@ impl Pauses {
         if self.deadline.is_none()
             && let Some(RetryBudget::FromFirstFailure(total)) = self.policy.budget
         {
-            self.deadline = Some(now + total);
+            self.deadline = now.checked_add(total);
         }
         let pause = self.policy.jittered(self.backoff.next()?, fastrand::f64());
         self.deadline.is_none_or(|deadline| now + pause <= deadline).then_some(pause)

@@ -272,7 +272,7 @@ fn is_there(unit: &Unit, tenant: &ResolvedTenant) -> bool {
 
 /// Opens a session whose end the server detects even while it waits for a lock.
 async fn open(address: &Address) -> Result<Session, Failure> {
-    let mut session = Session::open_patiently(&options(address)).await?;
+    let mut session = Session::open_with_retry(&options(address)).await?;
     session.query(SESSION_MARKER_ARRIVED).await?;
     Ok(session)
 }

@@ -140,7 +140,7 @@ impl NewTarget<'_> {
     async fn session(&self, settings: &[(String, String)]) -> Result<Session, Failure> {
         let named = ("application_name".to_owned(), "mig-ci create".to_owned());
         let settings = [settings, &[named]].concat();
-        Session::open_patiently(&self.admin_address()?.options(&settings)).await
+        Session::open_with_retry(&self.admin_address()?.options(&settings)).await
     }
 
     /// A schema is created in its database; a database from the one that the URL names, or from the server's default one.

@@ -168,7 +168,7 @@ async fn main_session(database_target: &DatabaseTarget<'_>) -> Result<Session, U
         ("default_transaction_read_only", "on"),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let session = Session::open_patiently(&address.reading(&settings)).await;
+    let session = Session::open_with_retry(&address.reading(&settings)).await;
     session.map_err(|failure| unreachable(database_target, &address, failure))
 }
 

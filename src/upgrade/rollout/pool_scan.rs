@@ -57,7 +57,7 @@ impl PoolScan<'_> {
     }
 
     async fn scan(&self) -> Result<LedgerScan, Failure> {
-        let mut session = Session::open_patiently(self.options).await?;
+        let mut session = Session::open_with_retry(self.options).await?;
         if !session.fetch_one::<bool>(SESSION_MARKER_ARRIVED).await? {
             return Err(Failure::new(
                 FailureKind::Environment(EnvironmentCause::Pooler),

@@ -116,7 +116,7 @@ impl WorkerSession {
             None => {
                 (self.seen, self.at_target, self.pid, self.is_own) = (0, None, None, false);
                 let options = self.options.clone();
-                self.unless_interrupted(Session::open_patiently(&options)).await?
+                self.unless_interrupted(Session::open_with_retry(&options)).await?
             }
         };
         Ok(self.session.insert(session))
@@ -253,7 +253,7 @@ impl WorkerSession {
         if is_new && self.needs_own_session {
             // As in the tool: the search path is the session's default.
             let options = self.options.clone();
-            let open = Session::open_at_patiently(&options, &target.search_path);
+            let open = Session::open_at_with_retry(&options, &target.search_path);
             self.session = Some(self.unless_interrupted(open).await?);
             (self.is_own, self.pid) = (true, None);
         }

@@ -217,7 +217,7 @@ async fn a_lost_server_ends_the_run() {
         // As with `pg_ctl stop -m immediate`.
         server.signal(Signal::SIGQUIT);
         if let Some(signal) = signal {
-            run.says("the server is away: trying again");
+            run.says("the server is unavailable: retrying");
             run.signal(signal);
         }
         let run = report(&run.wait().exit(exit));

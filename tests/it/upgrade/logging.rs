@@ -48,7 +48,7 @@ async fn the_log_shows_all_steps_of_one_tenant_of_an_upgrade() {
     let of = |attempt: u64| -> Vec<&Value> {
         let of_attempt = of_tenant.iter().copied().filter(|line| line["attempt"] == attempt);
         // Sessions are shared: the attempt that opens one, and the time until the server ends the previous one, vary.
-        let others = ["connected", "execution lock is held: trying again"];
+        let others = ["connected", "execution lock is held: retrying"];
         of_attempt.filter(|line| !others.iter().any(|other| line["message"] == *other)).collect()
     };
     let first = of(1);
