@@ -15,7 +15,7 @@ pub(crate) enum CommandError {
     Verify(VerifyError),
     #[error("cannot write {path}: {reason}")]
     Output { path: Utf8PathBuf, reason: String },
-    #[error("interrupted; everything that was started has been removed")]
+    #[error("interrupted")]
     Interrupted,
 }
 

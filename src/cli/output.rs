@@ -1,9 +1,10 @@
 //! The files of `--output`: mig-ci checks before the run that they can be written, and writes each completely.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use nix::unistd::{AccessFlags, access};
 use uuid::Uuid;
 
@@ -11,15 +12,24 @@ use super::args::ReportOutput;
 use super::error::CommandError;
 use crate::secrets;
 
-/// Checks, without changing anything, whether the files can be written, so that an error is reported before a replay and not
+/// Checks, without changing any file, whether the files can be written, so that an error is reported before a replay and not
 /// after it.
 ///
 /// # Errors
 /// The first file that cannot be written, and why.
 pub(crate) fn probe<F>(outputs: &[ReportOutput<F>]) -> Result<(), CommandError> {
+    let mut paths = BTreeSet::new();
     outputs.iter().try_for_each(|output| {
-        look(&output.path)
-            .map_err(|reason| CommandError::Output { path: output.path.clone(), reason })
+        let path = &output.path;
+        // A second path of the same file can also come from a link in a folder.
+        let folder =
+            folder_of(path).canonicalize_utf8().unwrap_or_else(|_| folder_of(path).to_owned());
+        let is_new = paths.insert(folder.join(path.file_name().unwrap_or_default()));
+        let probed = match is_new || !is_replaced(path) {
+            true => look(path),
+            false => Err("it is the file of another report".to_owned()),
+        };
+        probed.map_err(|reason| CommandError::Output { path: path.clone(), reason })
     })
 }
 
@@ -36,13 +46,24 @@ fn look(path: &Utf8Path) -> Result<(), String> {
 fn look_at_folder(folder: &Utf8Path) -> Result<(), String> {
     match fs::metadata(folder) {
         Ok(there) if !there.is_dir() => Err(format!("{folder} is not a folder")),
-        Ok(_) => writable(folder).map_err(|reason| format!("the folder {folder}: {reason}")),
+        Ok(_) => creatable_in(folder).map_err(|error| format!("the folder {folder}: {error}")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match folder.parent() {
             Some(_) => look_at_folder(folder_of(folder)),
             None => Err(error.to_string()),
         },
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Creates a file in a folder, and removes it: permissions alone do not show whether a file system accepts files.
+fn creatable_in(folder: &Utf8Path) -> io::Result<()> {
+    let path = partial_in(folder);
+    OpenOptions::new().write(true).create_new(true).open(&path)?;
+    fs::remove_file(path)
+}
+
+fn partial_in(folder: &Utf8Path) -> Utf8PathBuf {
+    folder.join(format!(".mig-ci-{}.partial", Uuid::new_v4().simple()))
 }
 
 fn writable(path: &Utf8Path) -> Result<(), String> {
@@ -69,7 +90,7 @@ fn is_replaced(path: &Utf8Path) -> bool {
 }
 
 fn replace(path: &Utf8Path, text: &str) -> io::Result<()> {
-    let beside = folder_of(path).join(format!(".mig-ci-{}.partial", Uuid::new_v4().simple()));
+    let beside = partial_in(folder_of(path));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
     let replaced = fill(&mut file, path, text).and_then(|()| fs::rename(&beside, path));
     if replaced.is_err() {
@@ -106,8 +127,6 @@ fn folder_of(path: &Utf8Path) -> &Utf8Path {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use camino::Utf8PathBuf;
 
     use super::*;
     use crate::report::verify::v1::Report;

@@ -47,7 +47,7 @@ impl FromStr for Partition {
         });
         let fits = |part: &Self| (1..=part.count).contains(&part.index);
         parts.filter(fits).ok_or_else(|| {
-            "the format is INDEX/COUNT, with INDEX starting at 1, as in 2/8".to_owned()
+            "the format is INDEX/COUNT, with INDEX from 1 to COUNT, as in 2/8".to_owned()
         })
     }
 }

@@ -43,13 +43,36 @@ struct Exchange {
     leaves_changes: Vec<bool>,
     /// The index of the message that the session currently sends.
     message: Arc<AtomicUsize>,
+    /// Its statement is cancelled although it does not wait for a lock.
+    always: bool,
     is_cancelled: bool,
+}
+
+/// The backends whose statements are to be cancelled.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Cancellable {
+    /// If their statement waits for a lock.
+    waiting: Vec<i32>,
+    /// In any case.
+    always: Vec<i32>,
 }
 
 impl Backends {
     pub(crate) fn begin(&self, pid: i32, leaves_changes: Vec<bool>, message: Arc<AtomicUsize>) {
         if let Ok(mut busy) = self.busy.lock() {
-            busy.insert(pid, Exchange { leaves_changes, message, is_cancelled: false });
+            let exchange = Exchange { leaves_changes, message, always: false, is_cancelled: false };
+            busy.insert(pid, exchange);
+        }
+    }
+
+    /// For statements that have no effect if they are cancelled, and that may wait for something else than a lock: `CREATE
+    /// DATABASE` waits up to 5 s for other sessions of its template.
+    pub(crate) fn begin_cancellable(&self, pid: i32, message: Arc<AtomicUsize>) {
+        self.begin(pid, Vec::new(), message);
+        if let Ok(mut busy) = self.busy.lock()
+            && let Some(exchange) = busy.get_mut(&pid)
+        {
+            exchange.always = true;
         }
     }
 
@@ -70,13 +93,13 @@ impl Backends {
         interruption.requested.cancelled().await;
         let mut session = None;
         loop {
-            let pids = self.to_cancel(interruption.repeated.is_cancelled());
-            if !pids.is_empty() {
+            let cancellable = self.to_cancel(interruption.repeated.is_cancelled());
+            if cancellable != Cancellable::default() {
                 let open = match session {
                     Some(session) => Some(session),
                     None => open(options).await,
                 };
-                let cancel = cancel(&pids);
+                let cancel = cancel(&cancellable);
                 session = match open {
                     Some(mut open) => open.query(&cancel).await.ok().map(|_| open),
                     None => {
@@ -91,29 +114,37 @@ impl Backends {
     }
 
     /// The flag is set before the request is sent: the cancelled session can report before the cancelling one.
-    fn to_cancel(&self, all: bool) -> Vec<i32> {
-        let Ok(mut busy) = self.busy.lock() else { return Vec::new() };
+    fn to_cancel(&self, all: bool) -> Cancellable {
+        let mut cancellable = Cancellable::default();
+        let Ok(mut busy) = self.busy.lock() else { return cancellable };
         let may = |exchange: &Exchange| {
             let message = exchange.message.load(Ordering::Relaxed);
             all || !exchange.leaves_changes.get(message).is_some_and(|leaves| *leaves)
         };
-        let cancelled_pids = busy.iter_mut().filter(|(_, exchange)| may(exchange));
-        let cancelled_pids = cancelled_pids.map(|(pid, exchange)| {
+        for (pid, exchange) in busy.iter_mut().filter(|(_, exchange)| may(exchange)) {
             exchange.is_cancelled = true;
-            *pid
-        });
-        cancelled_pids.collect()
+            match exchange.always {
+                true => cancellable.always.push(*pid),
+                false => cancellable.waiting.push(*pid),
+            }
+        }
+        cancellable
     }
 }
 
-fn cancel(pids: &[i32]) -> String {
-    let list: Vec<String> = pids.iter().map(ToString::to_string).collect();
+fn cancel(pids: &Cancellable) -> String {
+    let list = |pids: &[i32]| {
+        let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+        format!("'{{{}}}'::pg_catalog.int4[]", pids.join(", "))
+    };
     // `OFFSET 0` keeps the planner from calling the function before it has checked the other conditions.
     format!(
-        "SELECT waiting.pid FROM (SELECT a.pid FROM pg_catalog.pg_stat_activity AS a WHERE a.pid IN ({}) \
-         AND a.wait_event_type OPERATOR(pg_catalog.=) 'Lock' OFFSET 0) AS waiting \
+        "SELECT waiting.pid FROM (SELECT a.pid FROM pg_catalog.pg_stat_activity AS a WHERE \
+         (a.pid OPERATOR(pg_catalog.=) ANY ({}) AND a.wait_event_type OPERATOR(pg_catalog.=) 'Lock') \
+         OR (a.pid OPERATOR(pg_catalog.=) ANY ({}) AND a.state OPERATOR(pg_catalog.=) 'active') OFFSET 0) AS waiting \
          WHERE pg_catalog.pg_cancel_backend(waiting.pid)",
-        list.join(", ")
+        list(&pids.waiting),
+        list(&pids.always),
     )
 }
 
@@ -148,16 +179,24 @@ mod tests {
         let message = Arc::new(AtomicUsize::new(0));
         backends.begin(1, Vec::new(), Arc::clone(&message));
         backends.begin(2, vec![true, false], Arc::clone(&message));
-        assert_eq!(backends.to_cancel(false), [1]);
+        assert_eq!(backends.to_cancel(false).waiting, [1]);
         message.store(1, Ordering::Relaxed);
-        assert_eq!(backends.to_cancel(false), [1, 2]);
+        assert_eq!(backends.to_cancel(false).waiting, [1, 2]);
         message.store(0, Ordering::Relaxed);
-        assert_eq!(backends.to_cancel(false), [1]);
-        assert_eq!(backends.to_cancel(true), [1, 2]);
+        assert_eq!(backends.to_cancel(false).waiting, [1]);
+        assert_eq!(backends.to_cancel(true).waiting, [1, 2]);
         assert!(backends.end(1) && !backends.end(7));
         backends.begin(1, vec![true], message);
-        assert_eq!(backends.to_cancel(false), [0; 0]);
+        assert_eq!(backends.to_cancel(false).waiting, [0; 0]);
         assert!(!backends.end(1) && backends.end(2));
-        assert_eq!(backends.to_cancel(false), [0; 0]);
+        assert_eq!(backends.to_cancel(false).waiting, [0; 0]);
+    }
+    #[test]
+    fn a_cancellable_statement_is_cancelled_in_any_state() {
+        let (backends, message) = (Backends::default(), Arc::new(AtomicUsize::new(0)));
+        backends.begin_cancellable(3, Arc::clone(&message));
+        backends.begin(4, Vec::new(), message);
+        assert_eq!(backends.to_cancel(false), Cancellable { waiting: vec![4], always: vec![3] });
+        assert!(backends.end(3));
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum VerifyError {
 
 fn in_words(left: &[String]) -> String {
     if left.is_empty() {
-        return "everything that was started has been removed".to_owned();
+        return "everything that this run created was removed".to_owned();
     }
     format!("{}; `mig-ci clean` removes leftovers", left.join("; "))
 }

@@ -392,7 +392,7 @@ async fn a_cancelled_job_ends_in_order() {
     wait_for_sleepers(&url, "pg_sleep(600)", 2).await;
     running.signal(Signal::SIGINT);
     let step = job.read(&running.wait().exit(130));
-    assert!(step.text().contains("interrupted; everything that was started has been removed"));
+    assert!(step.text().contains("interrupted; everything that this run created was removed"));
     assert!(step.state.contains_key("finished"));
     assert_eq!((step.outputs.len(), step.outputs["result"].as_str()), (1, "error"));
     assert!(step.summary.contains("The run was interrupted before it had a result."));

@@ -47,7 +47,14 @@ fn an_output_does_not_replace_a_device() {
 #[test]
 fn an_impossible_output_is_an_error_before_the_run() {
     let plain = plain().file("file", "");
-    for output in ["json=migrations", "json=file/report.json"] {
+    symlink(".", plain.path().join("here")).unwrap();
+    for output in [
+        "json=migrations",
+        "json=file/report.json",
+        "json=/proc/none/report.json",
+        "json=./x.xml",
+        "json=here/x.xml",
+    ] {
         let run = plain.verify().args(["--output", output, "--output=junit=x.xml"]).run().exit(4);
         assert!(run.stderr.contains("cannot write "), "{}", run.stderr);
         assert_eq!(run.stdout, "");

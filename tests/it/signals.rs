@@ -56,7 +56,7 @@ fn ended_by(signal: Signal, run: Running, sent: Instant) -> Outcome {
     assert!(sent.elapsed() < IN_TIME, "{:?}: {}", sent.elapsed(), ended.stderr);
     let ended = ended.exit(130);
     assert!(
-        ended.stderr.contains("everything that was started has been removed"),
+        ended.stderr.contains("everything that this run created was removed"),
         "{}",
         ended.stderr
     );

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::heading;
-use super::values::{ReportOutput, down_to, duration_or_zero, output};
+use super::values::{ReportOutput, down_to, duration_or_zero, output, server_timeout};
 use crate::formats::DownTo;
 use crate::model::Partition;
 use crate::report::{ReportFormat, status, tenants, upgrade};
@@ -110,7 +110,7 @@ pub(crate) struct TenantArgs {
     #[arg(long, value_name = "ORDER", default_value = "source", help_heading = heading::EXECUTION)]
     pub(crate) order: OrderArg,
 
-    /// Upgrade the first N tenants that have pending work; continue only if all of them succeed
+    /// Process the first N tenants that have pending work; continue only if all of them succeed
     #[arg(long, value_name = "N", help_heading = heading::EXECUTION)]
     pub(crate) canary: Option<usize>,
 
@@ -151,11 +151,11 @@ pub(crate) struct ExecutionArgs {
     pub(crate) jobs: Option<u16>,
 
     /// Maximum time to wait for a lock before the migration is rolled back and retried; 0 disables it
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration_or_zero)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = server_timeout)]
     pub(crate) lock_timeout: Duration,
 
     /// Maximum duration of a statement; 0 disables it
-    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration_or_zero)]
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = server_timeout)]
     pub(crate) statement_timeout: Duration,
 
     /// Maximum time to wait for another run that holds a tenant

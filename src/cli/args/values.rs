@@ -79,9 +79,24 @@ impl<R: Rendered> ValueEnum for ReportFormat<R> {
 pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
     match text {
         "0" => Ok(Duration::ZERO),
-        text => {
-            humantime::parse_duration(text).map_err(|error| format!("{error}, as in 5s or 10m"))
+        text => humantime::parse_duration(text).map_err(|error| {
+            format!("{error}; write a number and a unit, such as 5s or 10m, or 0")
+        }),
+    }
+}
+
+/// A timeout of PostgreSQL: [`duration_or_zero`], in whole milliseconds. Source of the maximum: `guc_tables.c`, `INT_MAX`.
+pub(super) fn server_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration_or_zero(text)?;
+    match timeout.as_millis() {
+        0 if !timeout.is_zero() => {
+            Err("PostgreSQL counts in milliseconds: use at least 1ms, or 0 to disable it"
+                .to_owned())
         }
+        milliseconds if milliseconds > i32::MAX as u128 => {
+            Err("PostgreSQL's maximum is 2147483647ms, about 24 days; 0 disables it".to_owned())
+        }
+        _ => Ok(timeout),
     }
 }
 
@@ -91,7 +106,7 @@ pub(super) fn down_to(text: &str) -> Result<DownTo, String> {
         ("base", _) => Ok(DownTo::Base),
         (_, Some(steps)) => match steps.parse() {
             Ok(steps) if steps > 0 => Ok(DownTo::Steps(steps)),
-            _ => Err("write the number of migrations as in -1".to_owned()),
+            _ => Err("the number of migrations has to be at least 1, as in -1".to_owned()),
         },
         ("head", None) => Err("use `mig-ci upgrade` for head".to_owned()),
         (version, None) => Ok(DownTo::Version(version.to_owned())),
@@ -107,6 +122,16 @@ mod tests {
 
     use super::*;
     use crate::report::verify::v1::Report;
+
+    #[test]
+    fn timeouts_that_the_server_cannot_represent_are_refused() {
+        for valid in ["0", "1ms", "5s", "24days", "2147483647ms"] {
+            assert!(server_timeout(valid).is_ok(), "{valid}");
+        }
+        for invalid in ["1ns", "500us", "0.5ms", "25days", "2147483648ms", "100years", "5", ""] {
+            assert!(server_timeout(invalid).is_err(), "{invalid}");
+        }
+    }
 
     #[test]
     fn an_output_has_a_format_and_a_path() {

@@ -50,6 +50,7 @@ pub(crate) fn describe(report: &CleanReport) -> String {
         let _ = writeln!(text, "not checked: {silent}");
     }
     let _ = match (report.removed.len(), report.kept) {
+        (0, 0) if !report.problems.is_empty() => Ok(()),
         (0, 0) => writeln!(text, "nothing to remove"),
         (removed, 0) => writeln!(text, "{removed} removed"),
         (removed, kept) => {

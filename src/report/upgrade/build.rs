@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::text::{count, grouped};
 use super::{Counts, Direction, Interner, Outcome, Report, Run, SCHEMA, Unit, Upgraded, Versions};
-use crate::model::{StepOutcome, StepRecord, UnitEnd, UnitRecord};
+use crate::model::{StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord};
 use crate::report::verify::build::finding;
 use crate::report::verify::convert::{failure_of, milliseconds, track_kind};
 use crate::report::verify::reproduce::command;
@@ -16,7 +16,8 @@ pub(crate) fn nothing_left(started_at: String, summary: String) -> Report {
         direction: Direction::Up,
         is_dry_run: false,
         address: None,
-        asked: None,
+        requested: None,
+        has_tenants: false,
         started_at,
         duration: Duration::ZERO,
         interrupted: false,
@@ -56,9 +57,11 @@ pub(crate) fn build(run: Run<'_>) -> Report {
             Direction::Up => "upgrade",
             Direction::Down => "downgrade",
         };
-        let again = again.zip(run.asked.as_ref()).map(|(unit, asked)| {
+        let again = again.zip(run.requested.as_ref()).map(|(unit, requested)| {
+            let is_shared = run.has_tenants && unit.track == TrackKind::Shared;
+            let version = Some(requested.clone()).filter(|version| !version.is_empty());
             let words: Vec<String> =
-                Some(asked.clone()).filter(|asked| !asked.is_empty()).into_iter().collect();
+                version.into_iter().chain(is_shared.then(|| "--shared".to_owned())).collect();
             command(name, &[unit], &words)
         });
         let finding = finding(each, run.records, again);

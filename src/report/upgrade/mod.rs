@@ -57,7 +57,7 @@ pub(crate) struct Report {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Which way.
+/// Whether migrations were applied or reverted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Direction {
@@ -171,7 +171,9 @@ pub(crate) struct Run<'a> {
     pub(crate) is_dry_run: bool,
     pub(crate) address: Option<String>,
     /// The requested target, to repeat the command: `-1`, a version.
-    pub(crate) asked: Option<String>,
+    pub(crate) requested: Option<String>,
+    /// Whether the database has tenants: then `--shared` selects its shared track.
+    pub(crate) has_tenants: bool,
     /// RFC 3339, UTC.
     pub(crate) started_at: String,
     pub(crate) duration: Duration,

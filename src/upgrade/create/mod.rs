@@ -107,7 +107,7 @@ struct NewTarget<'a> {
 }
 
 impl NewTarget<'_> {
-    /// An interruption ends a pause and a wait for a lock.
+    /// An interruption ends a pause, a wait for a lock, and the wait for other sessions of the template database.
     async fn make(
         &self,
         if_exists: IfExists,
@@ -120,7 +120,7 @@ impl NewTarget<'_> {
         let address = self.admin_address()?;
         let pid = session.fetch_one("SELECT pg_catalog.pg_backend_pid()").await?;
         let backends = Backends::default();
-        backends.begin(pid, Vec::new(), session.sending());
+        backends.begin_cancellable(pid, session.sending());
         let options = address.options(&[]);
         let cancel = backends.cancel_lock_waits(&options, interruption, async |_: &str| {});
         let created = while_cancelling(cancel, self.run(&mut session, if_exists, requested)).await;
@@ -238,20 +238,27 @@ pub(crate) fn with_recovery_hint(
     resolved: &ResolvedTenant,
     mut done: TargetOutcome,
 ) -> TargetOutcome {
+    let recovery = |then: &str| {
+        format!(
+            "the {} was created and remains; {then} with `{}`",
+            database_target.tenancy(),
+            upgrade_of(&database_target.database.name, &resolved.tenant.name)
+        )
+    };
     let of_end = match &mut done.end {
         UnitEnd::Failed { failure, .. } => failure.as_deref_mut(),
-        UnitEnd::Completed | UnitEnd::NotRun { .. } => return done,
+        UnitEnd::NotRun { reason } => {
+            *reason = format!("{reason}; {}", recovery("continue"));
+            return done;
+        }
+        UnitEnd::Completed => return done,
     };
     let of_step = done.steps.iter_mut().find_map(|step| match &mut step.outcome {
         StepOutcome::Failed(failure) => Some(&mut **failure),
         StepOutcome::Applied | StepOutcome::NotRun => None,
     });
     if let Some(failure) = of_end.or(of_step) {
-        let recovery = format!(
-            "the {} was created and remains; fix the cause, then continue with `{}`",
-            database_target.tenancy(),
-            upgrade_of(&database_target.database.name, &resolved.tenant.name)
-        );
+        let recovery = recovery("fix the cause, then continue");
         let hint = failure
             .hint
             .take()

@@ -124,7 +124,7 @@ fn address(
 }
 
 fn failure_of(ineligible: &Ineligible, database: &str) -> Failure {
-    const CORRECT_IT: &str = "correct it there, or change `target`; its data was not changed";
+    const CORRECT_IT: &str = "correct the name, or change `target`; nothing was changed";
     let (cause, message, hint) = match ineligible {
         Ineligible::Gone { from } => (
             TargetCause::NotInSource,

@@ -161,9 +161,9 @@ impl Coordinator<'_> {
         let failed = outcomes.iter().flatten().count();
         let all_failed = failed > 0 && failed == outcomes.len();
         let limits = &self.request.limits;
-        limits
-            .after_failures(failed)
-            .or_else(|| all_failed.then(|| "there is no tenant to start with".to_owned()))
+        limits.after_failures(failed).or_else(|| {
+            all_failed.then(|| "all selected tenants failed before the start".to_owned())
+        })
     }
 
     async fn shared(

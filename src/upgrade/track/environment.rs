@@ -68,7 +68,7 @@ pub(super) fn unknown_outcome(
     if cause.kind != FailureKind::ConnectionLost {
         return progress.failed_at_first_missing(track, cause);
     }
-    let hint = "it is unknown whether the migration was applied: run again, and the ledger decides";
+    let hint = "it is unknown whether the migration was applied; run the command again: mig-ci reads the ledger, and applies what is missing";
     let failure = Failure { hint: Some(hint.to_owned()), ..failure };
     TargetOutcome { after: None, ..progress.failed_at_first_missing(track, failure) }
 }

@@ -63,7 +63,7 @@ pub(super) async fn with_leftovers(
     if !invalid.is_empty() {
         let drops = invalid.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};"));
         failure.hint = Some(format!(
-            "CREATE INDEX CONCURRENTLY that fails leaves an invalid index, and the next try finds its name taken; drop it, \
+            "a failed CREATE INDEX CONCURRENTLY leaves an invalid index with this name, and the next attempt fails; drop it, \
              and run again: {}",
             drops.collect::<Vec<_>>().join(" ")
         ));

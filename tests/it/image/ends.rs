@@ -36,7 +36,7 @@ fn a_cancelled_job_ends_in_time_without_leftovers() {
         let ended = started.wait().exit(130);
         assert!(asked.elapsed() < IN_TIME, "{:?}", asked.elapsed());
         let step = machine.read(&ended);
-        assert!(step.text().contains("everything that was started has been removed"));
+        assert!(step.text().contains("everything that this run created was removed"));
         assert_eq!(machine.fake.check_runs()[0]["conclusion"], "cancelled");
         assert!(machine.fake.comments().is_empty());
         assert_eq!(step.outputs, BTreeMap::from([("result".to_owned(), "error".to_owned())]));

@@ -1,10 +1,12 @@
 //! `mig-ci create`: new tenants.
 
-use sqlx::Executor as _;
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::interruption::{COMPUTES, COMPUTING, GATE, hold, until};
 use super::{counts, migration, numbered, outcome, report, shop, upgrade, with_tenants};
-use crate::common::{Command, Database, Project, postgres, project};
+use crate::common::{Command, Database, Postgres, Project, postgres, project, wait_for};
 
 fn create<const N: usize>(shop: &Project, database: &Database, args: [&str; N]) -> Command {
     shop.mig_ci(["create"]).args(args).env("SHOP_URL", database.url())
@@ -41,7 +43,7 @@ async fn create_refuses_existing_tenants_before_any_change() {
     let database = with_tenants(&numbered(1)).await;
     let run = report(&create(&shop, &database, ["t001", "--format=json"]).run().exit(1));
     assert_eq!(counts(&run), [0, 0, 1, 1]);
-    assert_eq!(run.units[0].reason(), "there is no tenant to start with");
+    assert_eq!(run.units[0].reason(), "all selected tenants failed before the start");
     assert_eq!(database.sql("SELECT to_regclass('shared.plans') IS NULL").await, ["t"]);
     let run = report(&create(&shop, &database, ["t001", "new", "--format=json"]).run().exit(1));
     assert_eq!([outcome(&run, "t001"), outcome(&run, "new")], ["failed", "upgraded"]);
@@ -213,4 +215,35 @@ async fn a_tenant_must_be_in_a_source_that_returns_addresses() {
     assert_eq!(postgres().sql_in(&target, has_it).await, ["t"]);
     let unknown = shop.mig_ci(["create", "near"]).run().exit(3);
     assert!(unknown.stderr.contains("`customer` has no tenant \"near\""), "{unknown:?}");
+}
+
+/// `CREATE DATABASE` waits 5 s for the sessions of its template, and this is not a wait for a lock.
+#[tokio::test]
+async fn a_signal_ends_the_wait_for_the_template_database() {
+    let server = Postgres::start();
+    let mut holder = PgConnection::connect(&server.url("template1")).await.unwrap();
+    holder.ping().await.unwrap();
+    let config = format!(
+        "[databases.customer]\nurl = \"{}\"\n[databases.customer.tenants]\nmigrations = \"m\"\n\
+         format = \"sqlx\"\ntenancy = \"database\"\ntarget = \"of_{{tenant}}\"\n",
+        server.url("postgres")
+    );
+    let shop = project().file("m/1_a.sql", "CREATE TABLE a ();").file("mig-ci.toml", config);
+    let running = shop.mig_ci(["create", "new", "--format=json"]).start();
+    wait_for(
+        &server.url("postgres"),
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'CREATE DATABASE %'",
+        1,
+    )
+    .await;
+    let sent = Instant::now();
+    running.signal(nix::sys::signal::Signal::SIGINT);
+    let ended = running.wait().exit(130);
+    assert!(sent.elapsed() < Duration::from_secs(3), "{:?}", sent.elapsed());
+    assert_eq!(outcome(&report(&ended), "new"), "not-run");
+    holder.close().await.unwrap();
+    let made = "SELECT count(*) FROM pg_database WHERE datname LIKE 'of\\_%'";
+    assert_eq!(server.sql(made).await, ["0"], "it was cancelled, not left to itself");
+    shop.mig_ci(["create", "new"]).run().success();
+    assert_eq!(server.sql(made).await, ["1"]);
 }

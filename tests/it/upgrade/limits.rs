@@ -203,7 +203,7 @@ async fn an_invalid_address_is_reported_before_any_change() {
     assert_eq!(run.units[0].reason(), "more than 0 (--max-failures) targets failed");
     let shop = shop.file("mig-ci.toml", config(one));
     let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));
-    assert_eq!(run.units[0].reason(), "there is no tenant to start with");
+    assert_eq!(run.units[0].reason(), "all selected tenants failed before the start");
     assert_eq!(main.sql(has_it).await, ["f"]);
     let shop = shop.file("mig-ci.toml", config(&both));
     let run = report(&shop.mig_ci(["upgrade", "--all-tenants", "--format=json"]).run().exit(1));

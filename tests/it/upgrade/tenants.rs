@@ -263,6 +263,9 @@ async fn no_tenant_runs_before_its_shared_track() {
     );
     assert_eq!(run.units[0].applied(), ["1"]);
     assert_eq!(run.units[0].failure().place.as_ref().unwrap().path, "shared/2_bad.sql");
+    // Without the flag the command would be refused: the database has tenants.
+    let again = run.findings[0].reproduce.as_deref();
+    assert_eq!(again, Some("mig-ci upgrade -n app --shared"));
     assert_eq!(database.sql("SELECT count(*) FROM audit.applied").await, ["0"]);
     let shared = upgrade(&shop, &database, ["--shared", "1"]).run().success();
     assert!(shared.stdout.contains("already at 1"), "{shared:?}");
