@@ -230,8 +230,8 @@ impl Sticky<'_> {
             own.push(made.clone());
         }
         if let Some(later) = own.iter().find(|comment| self.is_later(comment)) {
-            if made.id < later.id {
-                // The other run lists again later, and will rewrite this comment: it must still exist.
+            if made.id <= later.id {
+                // The other run has rewritten this comment, or lists again later and will rewrite it: it must still exist.
                 return Ok(Posted::new(Outcome::LaterRun, Some(&made)));
             }
             let problem = self.remove(std::slice::from_ref(&made)).await;

@@ -172,6 +172,20 @@ async fn the_other_run_may_create_second() {
 }
 
 #[tokio::test]
+async fn a_comment_that_a_later_run_has_rewritten_is_not_deleted() {
+    let fake = Fake::start();
+    fake.before("POST", "comments", |state| {
+        // The later run lists before this run's second listing, rewrites this run's comment, and will delete its own.
+        state.before("GET", "comments", |state| {
+            state.add_comment(PULL, ACTIONS, &text(600, "theirs"));
+            state.comments[0].body = text(600, "theirs");
+        });
+    });
+    assert_eq!(post_to(&fake, &wanted("ours")).await.outcome, Outcome::LaterRun);
+    assert_eq!(bodies(&fake), ["theirs", "theirs"]);
+}
+
+#[tokio::test]
 async fn a_list_may_miss_the_newest_comment() {
     let fake = Fake::start();
     fake.before("POST", "comments", |state| {
