@@ -258,6 +258,6 @@ fn is_concurrent_drop(failure: &Failure) -> bool {
 fn no_such_schema(name: &str) -> Failure {
     Failure::new(
         FailureKind::Environment(EnvironmentCause::MissingSchema),
-        format!("there is no schema `{name}` in the database"),
+        format!("the schema `{name}` does not exist"),
     )
 }

@@ -41,7 +41,7 @@ impl<'a> Failed<'a> {
             (Some(place), _) => UnitProblem::at(place, self.phase, message),
             (None, Some(step)) => UnitProblem::in_file(&step.path, self.phase, message),
             (None, None) => UnitProblem::nowhere(
-                "it happened outside of any migration file",
+                "the failure is outside of all migration files",
                 self.phase,
                 message,
             ),

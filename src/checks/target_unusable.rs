@@ -32,9 +32,12 @@ mod tests {
     fn an_unusable_target_is_its_own_finding() {
         let absent = failure(
             FailureKind::Target(TargetCause::MissingSchema),
-            "there is no schema \"tenant_acme\"",
+            "the schema \"tenant_acme\" does not exist",
         );
         let unit = unit("acme").ending(Phase::Head, absent);
-        assert_eq!(TargetUnusable.check(&unit)[0].message, "there is no schema \"tenant_acme\"");
+        assert_eq!(
+            TargetUnusable.check(&unit)[0].message,
+            "the schema \"tenant_acme\" does not exist"
+        );
     }
 }

@@ -26,13 +26,15 @@ pub(crate) fn parse<T: Into<std::ffi::OsString> + Clone>(
     if source(&matches, "databases") == Some(ValueSource::EnvVariable) {
         split(&mut app.global.databases);
     }
-    if let (Some(scope), Some((_, matches))) = (app.command.scope_mut(), matches.subcommand()) {
+    if let (Some(scope), Some((name, matches))) = (app.command.scope_mut(), matches.subcommand()) {
         if source(matches, "tenants") == Some(ValueSource::EnvVariable) {
             split(&mut scope.tenants);
         }
         if scope.no_base && source(matches, "base") == Some(ValueSource::CommandLine) {
             let text = "`--base` and `--no-base` cannot be used together";
-            return Err(command.error(ErrorKind::ArgumentConflict, text));
+            // The subcommand's error shows its own usage.
+            let mut of = command.find_subcommand(name).cloned().unwrap_or(command);
+            return Err(of.error(ErrorKind::ArgumentConflict, text));
         }
     }
     Ok(app)

@@ -57,7 +57,7 @@ pub(crate) struct StepFiles {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ContextError {
     #[error(
-        "{name} is not set: `mig-ci action` runs as a GitHub Actions step; elsewhere use `mig-ci verify`"
+        "{name} is not set: this command runs as a GitHub Actions step; elsewhere, use `mig-ci verify`"
     )]
     Unset { name: &'static str },
     #[error("{name} is {value:?}, which is not a {what}")]
@@ -241,9 +241,10 @@ mod tests {
     #[test]
     fn absent_and_malformed_variables_are_named() {
         let error = |changes: &[(&str, &str)]| read(changes).unwrap_err().to_string();
-        insta::assert_snapshot!(error(&[("GITHUB_REPOSITORY", "")]), @"GITHUB_REPOSITORY is not set: `mig-ci action` runs \
-                                                                       as a GitHub Actions step; elsewhere use `mig-ci \
-                                                                       verify`");
+        insta::assert_snapshot!(
+            error(&[("GITHUB_REPOSITORY", "")]),
+            @"GITHUB_REPOSITORY is not set: this command runs as a GitHub Actions step; elsewhere, use `mig-ci verify`"
+        );
         for name in ["shop", "acme/", "/shop", "a/b/c", "acme/..", "acme/a b", "acme/x](y)"] {
             let text = error(&[("GITHUB_REPOSITORY", name)]);
             assert!(text.contains("not a repository, as in `acme/shop`"), "{text}");

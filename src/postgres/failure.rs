@@ -139,8 +139,13 @@ pub(crate) fn of_connection(error: &sqlx::Error) -> Failure {
         // A server that cannot start a process for the session reports this in the format of an older protocol version.
         sqlx::Error::Protocol(reason) => Failure::new(
             FailureKind::ConnectionLost,
-            format!("unexpected answer of the server: {reason}"),
+            format!("unexpected response of the server: {reason}"),
         ),
+        // There was no connection that could break: the reason of the system or of TLS is the message.
+        sqlx::Error::Io(reason) => Failure::new(FailureKind::ConnectionLost, reason.to_string()),
+        sqlx::Error::Tls(reason) => {
+            Failure::new(FailureKind::ConnectionLost, format!("TLS: {reason}"))
+        }
         error => of_own(error),
     };
     tracing::debug!(reason = failure.message, "cannot connect");

@@ -17,7 +17,7 @@ pub(crate) enum ResolveError {
     NoMatch { database: String, pattern: String, known: String },
     #[error("{pattern:?} is not a valid pattern: {reason}")]
     Pattern { pattern: String, reason: String },
-    #[error("the query for the tenants of `{database}` failed: {}{}", .failure.message, after_shared(.failure))]
+    #[error("the query for the tenants of `{database}` failed: {}{}", .failure.message, after_shared(.database, .failure))]
     Query { database: String, failure: Box<Failure> },
     #[error(transparent)]
     File(#[from] FilesError),
@@ -45,11 +45,13 @@ pub(crate) enum ResolveError {
 
 /// On a new database the table of the tenants does not exist before the shared track's migrations. Source of the codes:
 /// PostgreSQL, Appendix A.
-fn after_shared(failure: &Failure) -> &'static str {
+fn after_shared(database: &str, failure: &Failure) -> String {
     match &failure.kind {
         FailureKind::Sql { sqlstate } if matches!(sqlstate.as_str(), "42P01" | "3F000") => {
-            " (on a new database, upgrade the shared track first: mig-ci upgrade --shared)"
+            format!(
+                " (on a new database, upgrade the shared track first: mig-ci upgrade -n {database} --shared)"
+            )
         }
-        _ => "",
+        _ => String::new(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::formats::Ledger;
 use crate::model::{Failure, FailureKind, TargetCause, TrackKind, UnitName};
 use crate::postgres::AdvisoryLockKeys;
+use crate::report::verify::reproduce::create_of;
 
 /// One track in one schema or database.
 #[derive(Debug, Clone)]
@@ -71,13 +72,16 @@ impl Target {
     /// The failure of a target whose schema does not exist.
     pub(crate) fn absent(&self) -> Failure {
         Failure {
-            hint: Some(
-                "create it first (CREATE SCHEMA), or correct the tenant's name or `target`"
-                    .to_owned(),
-            ),
+            hint: Some(match self.track {
+                TrackKind::Shared => "create it (CREATE SCHEMA), or correct `schema`".to_owned(),
+                TrackKind::Tenant => format!(
+                    "create it with `{}`, or correct the tenant's name or `target`",
+                    create_of(&self.database, &self.name)
+                ),
+            }),
             ..Failure::new(
                 FailureKind::Target(TargetCause::MissingSchema),
-                format!("there is no schema \"{}\"", self.search_path[0]),
+                format!("the schema \"{}\" does not exist", self.search_path[0]),
             )
         }
     }

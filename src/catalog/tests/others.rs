@@ -32,7 +32,12 @@ async fn a_locked_table_fails_only_its_schema() {
                 assert_eq!(read.as_ref().unwrap_err().kind, kind);
             }
             "absent" => {
-                assert!(read.as_ref().unwrap_err().message.contains("no schema `absent`"));
+                assert!(
+                    read.as_ref()
+                        .unwrap_err()
+                        .message
+                        .contains("the schema `absent` does not exist")
+                );
             }
             _ => assert_eq!(read.as_ref().unwrap(), expected),
         }

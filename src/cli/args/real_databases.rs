@@ -43,12 +43,12 @@ pub(crate) struct CreateArgs {
     #[arg(value_name = "TENANT", required = true)]
     pub(crate) tenants: Vec<String>,
 
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
     /// Accept an existing schema or database and upgrade it; by default it is refused
     #[arg(long, help_heading = heading::EXECUTION)]
     pub(crate) if_not_exists: bool,
-
-    #[command(flatten)]
-    pub(crate) connection: ConnectionArgs,
 
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,

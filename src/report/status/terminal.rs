@@ -107,7 +107,7 @@ fn standing(unit: &Unit) -> String {
             format!("at {at}, {} pending: {}{more}", unit.pending.len(), names.join(", "))
         }
         Standing::Refused => format!("at {at}, the tool refuses: {why}"),
-        Standing::Absent => format!("there is no {}", text(&unit.target)),
+        Standing::Absent => format!("{} does not exist", text(&unit.target)),
         Standing::Unreadable => format!("cannot be read: {why}"),
         Standing::EnvironmentFailed => format!("no result, the environment failed: {why}"),
     };

@@ -57,6 +57,13 @@ pub(crate) fn upgrade_of(database: &str, name: &str) -> String {
     words.map(|word| shell_word(&word)).collect::<Vec<_>>().join(" ")
 }
 
+/// The command that creates one tenant, for a shell.
+pub(crate) fn create_of(database: &str, name: &str) -> String {
+    let words = ["mig-ci", "create", "-n", database].into_iter();
+    let separator = name.starts_with('-').then_some("--");
+    words.chain(separator).chain([name]).map(shell_word).collect::<Vec<_>>().join(" ")
+}
+
 /// A name that begins with a dash would be read as a flag.
 fn tenant(name: &str) -> Vec<String> {
     if name.starts_with('-') {

@@ -200,7 +200,7 @@ pub(crate) fn server_lost() -> Report {
     units.push(Unit { verdict: Verdict::NotRun, reason, ..struck });
     units.extend((4..20).map(|number| unit_not_run(number, "the server was lost")));
     let finding = Finding {
-        unplaced: Some("it happened outside of any migration file".into()),
+        unplaced: Some("the failure is outside of all migration files".into()),
         place: None,
         reproduce: None,
         help: Some("check the server's log".into()),

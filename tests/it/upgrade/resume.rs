@@ -82,7 +82,7 @@ async fn resume_reports_tenants_that_no_longer_exist() {
     let why = |index: usize| run.units[index].failure().message.clone();
     assert_eq!(run.units[2].failure().cause.as_deref(), Some("not-in-source"));
     assert_eq!(why(2), "`from.query` of `app` no longer returns this tenant");
-    assert_eq!(why(3), "there is no schema \"tenant_t003\"");
+    assert_eq!(why(3), "the schema \"tenant_t003\" does not exist");
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ async fn status_names_drifted_tenants() {
         "{text}"
     );
     assert!(text.contains("t003, compared with t001"), "{text}");
-    assert!(text.contains("t005: there is no tenant_t005"), "{text}");
+    assert!(text.contains("t005: tenant_t005 does not exist"), "{text}");
     assert!(!text.contains("t012"), "who is like all others has no line: {text}");
 }
 

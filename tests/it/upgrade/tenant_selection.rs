@@ -135,7 +135,7 @@ async fn an_invalid_tenant_name_fails_that_tenant_only() {
     let message = &tab.message;
     assert!(message.contains("`from.query` of `app` returned an invalid tenant name"), "{tab:?}");
     assert!(message.contains("contains a control character"), "{tab:?}");
-    assert!(tab.hint().starts_with("correct it there"), "{tab:?}");
+    assert!(tab.hint().starts_with("correct the name"), "{tab:?}");
     let message = &run.units[5].failure().message;
     assert!(message.contains("has 87 bytes"), "{message}");
     let named = upgrade(&shop, &database, ["--tenant", &long]).run().exit(1);

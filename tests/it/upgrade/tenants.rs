@@ -92,7 +92,7 @@ async fn one_tenant_is_selected_by_flag_pattern_or_variable() {
     let nobody = upgrade(&shop, &database, ["--tenant", "z*"]).run().exit(3);
     assert!(nobody.stderr.contains("`app` has no tenant \"z*\""), "{nobody:?}");
     let absent = upgrade(&shop, &database, ["--tenant", "nope"]).run().exit(1);
-    assert!(absent.stdout.contains("there is no schema \"tenant_nope\""), "{absent:?}");
+    assert!(absent.stdout.contains("the schema \"tenant_nope\" does not exist"), "{absent:?}");
     let neither = upgrade(&shop, &database, []).run().exit(2);
     assert!(neither.stderr.contains("use --shared for its shared track only"), "{neither:?}");
     upgrade(&shop, &database, ["--all-tenants"]).run().success();
