@@ -59,20 +59,19 @@ struct Cancellable {
 
 impl Backends {
     pub(crate) fn begin(&self, pid: i32, leaves_changes: Vec<bool>, message: Arc<AtomicUsize>) {
-        if let Ok(mut busy) = self.busy.lock() {
-            let exchange = Exchange { leaves_changes, message, always: false, is_cancelled: false };
-            busy.insert(pid, exchange);
-        }
+        self.insert(pid, Exchange { leaves_changes, message, always: false, is_cancelled: false });
     }
 
     /// For statements that have no effect if they are cancelled, and that may wait for something else than a lock: `CREATE
     /// DATABASE` waits up to 5 s for other sessions of its template.
     pub(crate) fn begin_cancellable(&self, pid: i32, message: Arc<AtomicUsize>) {
-        self.begin(pid, Vec::new(), message);
-        if let Ok(mut busy) = self.busy.lock()
-            && let Some(exchange) = busy.get_mut(&pid)
-        {
-            exchange.always = true;
+        let leaves_changes = Vec::new();
+        self.insert(pid, Exchange { leaves_changes, message, always: true, is_cancelled: false });
+    }
+
+    fn insert(&self, pid: i32, exchange: Exchange) {
+        if let Ok(mut busy) = self.busy.lock() {
+            busy.insert(pid, exchange);
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) use vocabulary::known_functions;
 use super::split::{Dialect, split};
 use crate::model::Script;
 
-/// Whether a script has an effect. Callers for whom the effect is unsafe treat `Unknown` as `Yes`.
+/// Whether a script has an effect. Where the effect would be unsafe, `Unknown` counts as `Yes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
     /// The text proves that it does not have the effect.
