@@ -106,7 +106,7 @@ async fn a_tenant_changed_since_the_scan_is_read_again() {
     until(&database, asleep, "1").await;
     upgrade(&sleepy, &database, ["--tenant=t009"]).run().success();
     database
-        .sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        .sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
         .await;
     let run = report(&running.wait().exit(1));
     assert_eq!(
