@@ -109,6 +109,7 @@ mod tests {
             down: None,
             in_transaction: !text.starts_with("-- no-transaction"),
             down_in_transaction: true,
+            node: None,
             checksum: None,
         });
         let step = |migration: Migration| BatchStep {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::FormatError;
-use crate::model::{FileOrder, Files, FilesError};
+use crate::model::{AlembicTrack, FileOrder, Files, FilesError};
 
 /// A migration directory, and its configuration.
 #[derive(Clone, Copy)]
@@ -19,6 +19,8 @@ pub(crate) struct Directory<'a> {
     pub(crate) order: Option<FileOrder>,
     /// Names of files that are up migrations from their first to their last line, even if they look like down migrations.
     pub(crate) forward_only: &'a [String],
+    /// The Alembic environment, if the track is one.
+    pub(crate) alembic: Option<&'a AlembicTrack>,
 }
 
 impl<'a> Directory<'a> {

@@ -7,7 +7,14 @@ use crate::model::Files;
 
 /// The directory `path` of `files`, without configuration.
 pub(super) fn directory<'a>(files: &'a dyn Files, path: &'a str) -> Directory<'a> {
-    Directory { files, path: Utf8Path::new(path), ledger: None, order: None, forward_only: &[] }
+    Directory {
+        files,
+        path: Utf8Path::new(path),
+        ledger: None,
+        order: None,
+        forward_only: &[],
+        alembic: None,
+    }
 }
 
 /// Complete ledger rows.

@@ -6,13 +6,25 @@ use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::RevisionNode;
+
 /// A part of a file (often all of it) that is sent to the server unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Script {
     path: Arc<Utf8Path>,
     file: Arc<str>,
     range: Range<usize>,
+    language: ScriptLanguage,
     known: ScriptCache,
+}
+
+/// The language of a script's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScriptLanguage {
+    /// The text is sent to the server.
+    Sql,
+    /// A program is run, and its text does not show what it sends.
+    Python,
 }
 
 /// The result of analysing a script's text. Computed once for all copies of the script: thousands of tenants run the same
@@ -35,7 +47,13 @@ impl Script {
         let file: Arc<str> = text.into();
         let range = 0..file.len();
         let path: Utf8PathBuf = path.into();
-        Self { path: path.into(), file, range, known: ScriptCache::default() }
+        let language = ScriptLanguage::Sql;
+        Self { path: path.into(), file, range, language, known: ScriptCache::default() }
+    }
+
+    /// A whole file of a program.
+    pub(crate) fn python(path: impl Into<Utf8PathBuf>, text: impl Into<Arc<str>>) -> Self {
+        Self { language: ScriptLanguage::Python, ..Self::whole(path, text) }
     }
 
     /// A section of the same file. `range` is in bytes of the file, on character boundaries.
@@ -46,13 +64,17 @@ impl Script {
             self.path
         );
         let (path, file) = (Arc::clone(&self.path), Arc::clone(&self.file));
-        Self { path, file, range, known: ScriptCache::default() }
+        Self { path, file, range, language: self.language, known: ScriptCache::default() }
     }
 
     /// The cached analysis of [`Script::text`]. `analyse` runs at the first call.
     pub(crate) fn analysed<T: Any + Send + Sync>(&self, analyse: impl FnOnce(&str) -> T) -> &T {
         let known = self.known.0.get_or_init(|| Box::new(analyse(self.text())));
         known.downcast_ref().expect("internal error: a script has one analysis")
+    }
+
+    pub(crate) fn language(&self) -> ScriptLanguage {
+        self.language
     }
 
     /// The file's path, relative to the project's root.
@@ -96,6 +118,8 @@ pub(crate) struct Migration {
     pub(crate) down_in_transaction: bool,
     /// The checksum as the format's ledger stores it, if the format has one.
     pub(crate) checksum: Option<Vec<u8>>,
+    /// Its place in the graph of revisions, in formats that have one instead of an order.
+    pub(crate) node: Option<Arc<RevisionNode>>,
 }
 
 impl Migration {

@@ -1,5 +1,6 @@
 //! The data types of the project (see `ARCHITECTURE.md`, "Terms"). Plain data: no IO, and no use of any other module.
 
+mod alembic;
 mod catalog;
 mod cause;
 mod coverage;
@@ -22,6 +23,9 @@ mod span;
 mod target;
 mod track_kind;
 
+pub(crate) use alembic::{
+    AlembicSetup, AlembicTrack, PLACEHOLDERS, ProcessIsolation, RevisionNode,
+};
 pub(crate) use catalog::{
     Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
 };
@@ -37,7 +41,7 @@ pub(crate) use failure::Failure;
 pub(crate) use files::MemoryFiles;
 pub(crate) use files::{Files, FilesError};
 pub(crate) use finding::{Finding, Verdict};
-pub(crate) use migration::{Migration, Script};
+pub(crate) use migration::{Migration, Script, ScriptLanguage};
 pub(crate) use notice::{NotChecked, Notice, NoticeLevel};
 pub(crate) use partition::Partition;
 pub(crate) use place::{Excerpt, Place};

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 
-use super::{Acknowledgement, Severity, TargetTemplate, TrackKind};
+use super::{Acknowledgement, AlembicTrack, Severity, TargetTemplate, TrackKind};
 
 /// A repository (or a part of one) with its named databases.
 #[derive(Debug, Clone)]
@@ -198,6 +198,8 @@ pub(crate) struct Track {
     pub(crate) search_path: Vec<String>,
     /// The starting state of a shared track, instead of the one that the base branch's migrations create.
     pub(crate) sample: Option<Sample>,
+    /// How Alembic runs it, if it is an Alembic project; `migrations` is then the folder of env.py.
+    pub(crate) alembic: Option<Box<AlembicTrack>>,
 }
 
 /// The migrations that run once for each tenant, and the source of the tenants.

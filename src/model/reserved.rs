@@ -84,6 +84,7 @@ mod tests {
             schema: schema.to_owned(),
             search_path: path.iter().map(|name| (*name).to_owned()).collect(),
             sample: None,
+            alembic: None,
         }
     }
 

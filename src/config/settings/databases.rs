@@ -142,5 +142,6 @@ fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShar
         search_path: path.unwrap_or_else(|| joined(&[&schema, PUBLIC])),
         schema,
         sample,
+        alembic: None,
     }
 }

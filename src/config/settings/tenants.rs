@@ -42,6 +42,7 @@ pub(super) fn track(
         schema: path[0].clone(),
         search_path: path,
         sample: None,
+        alembic: None,
     };
     let prepare = paths::files(cx, &table.child("prepare"), raw.prepare.as_ref());
     let target_key = table.child("target");

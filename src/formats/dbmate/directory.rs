@@ -37,6 +37,7 @@ impl DirectoryRules for Dbmate {
                     description,
                     in_transaction: has_transaction(section.up.text()),
                     down_in_transaction: has_transaction(section.down.text()),
+                    node: None,
                     up: section.up,
                     down: Some(section.down),
                     checksum: None,

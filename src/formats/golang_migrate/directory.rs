@@ -99,6 +99,7 @@ fn migration(
         down,
         in_transaction: false,
         down_in_transaction: false,
+        node: None,
         checksum: None,
     }))
 }

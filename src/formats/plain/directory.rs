@@ -60,6 +60,7 @@ fn migration(directory: &Directory<'_>, name: &str) -> Result<Migration, FormatE
             .next()
             .is_none_or(|line| line.trim_end() != NO_TRANSACTION),
         down_in_transaction: true,
+        node: None,
         checksum: Some(Sha256::digest(file.text()).to_vec()),
         version,
         up,

@@ -82,6 +82,7 @@ impl DirectoryRules for Sqlx {
                 description: file.description.clone(),
                 in_transaction: !opts_out(&up),
                 down_in_transaction: !down.as_ref().is_some_and(opts_out),
+                node: None,
                 checksum: Some(checksum(up.text(), &settings.ignored_chars)),
                 up,
                 down,

@@ -33,6 +33,7 @@ fn track(directory: &str, search_path: &[&str]) -> Track {
         schema: search_path[0].into(),
         search_path: search_path.iter().map(|schema| (*schema).to_owned()).collect(),
         sample: None,
+        alembic: None,
     }
 }
 

@@ -202,6 +202,7 @@ pub(crate) fn directory<'a>(track: &'a Track, files: &'a dyn Files) -> Directory
         ledger: track.ledger.as_deref(),
         order: track.order,
         forward_only: &track.forward_only,
+        alembic: track.alembic.as_deref(),
     }
 }
 

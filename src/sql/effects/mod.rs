@@ -31,7 +31,10 @@ pub(crate) use transaction::{
 pub(crate) use vocabulary::known_functions;
 
 use super::split::{Dialect, split};
-use crate::model::Script;
+use crate::model::{Script, ScriptLanguage};
+
+/// Stands for the statements of a program, of which nothing is known: code that the text does not show.
+const UNKNOWN_STATEMENT: &str = "CALL unknown();";
 
 /// Whether a script has an effect. Where the effect would be unsafe, `Unknown` counts as `Yes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +80,10 @@ pub(crate) struct Effects {
 
 /// The effects of a script, analysed at the first call and cached with it.
 pub(crate) fn effects(script: &Script) -> &Effects {
-    script.analysed(Effects::of)
+    match script.language() {
+        ScriptLanguage::Sql => script.analysed(Effects::of),
+        ScriptLanguage::Python => script.analysed(|_| Effects::of(UNKNOWN_STATEMENT)),
+    }
 }
 
 impl Effects {

@@ -1,0 +1,95 @@
+//! How an Alembic project's track is run, as it is configured or read from `alembic.ini`. Paths are relative to the project's
+//! root.
+
+use camino::Utf8PathBuf;
+use indexmap::IndexMap;
+
+/// The Alembic environment of a track, and how mig-ci runs it.
+///
+/// Texts of [`environment`](Self::environment), [`arguments`](Self::arguments) and [`options`](Self::options) may contain
+/// placeholders of the target: see [`PLACEHOLDERS`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AlembicTrack {
+    /// The configuration file (`-c`); `None` if the project has none.
+    pub(crate) ini: Option<Utf8PathBuf>,
+    /// The `pyproject.toml` with `[tool.alembic]`, if there is one.
+    pub(crate) pyproject: Option<Utf8PathBuf>,
+    /// The section of the ini file (`-n`).
+    pub(crate) section: String,
+    /// `script_location`, if the configuration of mig-ci sets it: a folder relative to [`folder`](Self::folder), or
+    /// `package:folder`.
+    pub(crate) script_location: Option<String>,
+    /// Folders of revisions that only env.py knows; else they are read from the ini file.
+    pub(crate) version_locations: Vec<Utf8PathBuf>,
+    /// Variables of the process, besides the few that every process gets.
+    pub(crate) environment: IndexMap<String, String>,
+    /// Arguments before the command: `-x tenant=…`.
+    pub(crate) arguments: Vec<String>,
+    /// Main options of the `Config`, where a project sets them in code.
+    pub(crate) options: IndexMap<String, String>,
+    /// What to upgrade to, one command after the other; never empty.
+    pub(crate) revisions: Vec<String>,
+    /// What makes the state that the first revision expects.
+    pub(crate) setup: Option<AlembicSetup>,
+    /// The interpreter; by default it is searched for.
+    pub(crate) python: Option<String>,
+    /// The working folder of the process.
+    pub(crate) folder: Utf8PathBuf,
+    /// Folders of `PYTHONPATH`.
+    pub(crate) python_path: Vec<Utf8PathBuf>,
+    pub(crate) isolation: ProcessIsolation,
+    /// The container image in which the driver runs, instead of this machine.
+    pub(crate) image: Option<String>,
+}
+
+/// What the texts of an [`AlembicTrack`] may contain.
+pub(crate) const PLACEHOLDERS: [&str; 8] =
+    ["target", "tenant", "url", "host", "port", "user", "password", "dbname"];
+
+/// What runs before the first revision of an empty target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AlembicSetup {
+    /// A program and its arguments, without a shell.
+    Command(Vec<String>),
+    /// An SQL file, run with the target's search path.
+    SqlFile(Utf8PathBuf),
+}
+
+/// How separate the Python processes of two targets are.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum ProcessIsolation {
+    /// A new interpreter for each target, as if a script started `alembic` for each.
+    Process,
+    /// Forked from a process that has imported Alembic, SQLAlchemy and the database drivers.
+    Fork,
+    /// Forked from a process that has also imported the modules that env.py imports.
+    #[default]
+    Warm,
+}
+
+/// A revision's place in Alembic's graph, as its file states it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RevisionNode {
+    /// `down_revision`: empty for a base, several for a merge.
+    pub(crate) down_revisions: Vec<String>,
+    /// `depends_on`, each a revision, a part of one, or a branch label.
+    pub(crate) depends_on: Vec<String>,
+    pub(crate) branch_labels: Vec<String>,
+    /// The line of `down_revision` in its file, from 1; that of `revision` if it has none.
+    pub(crate) line: usize,
+    /// The upgrade function's body does nothing: `pass`, or only a docstring.
+    pub(crate) is_empty: bool,
+}
