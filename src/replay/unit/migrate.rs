@@ -6,6 +6,7 @@ use super::at;
 use super::context::UnitContext;
 use super::database_gate::{GatePermit, Reach};
 use super::guards::GuardWatch;
+use super::program::run_program;
 use super::unapplied::note_unapplied;
 use crate::execution::batch::Batch;
 use crate::execution::{self, Execution, NotExecuted, execute};
@@ -25,6 +26,9 @@ pub(super) async fn migrate(
     phase: Phase,
     migrations: &[Migration],
 ) -> Result<(), UnitEnd> {
+    if let Some(alembic) = &context.track.alembic {
+        return run_program(context, record, alembic, phase, migrations).await;
+    }
     context.enter(phase);
     match context.owner_session().await {
         Ok(session) => migrate_in(context, record, session, phase, migrations).await,

@@ -7,6 +7,7 @@ mod context;
 mod database_gate;
 mod guards;
 mod migrate;
+mod program;
 mod start;
 mod unapplied;
 
