@@ -1,5 +1,6 @@
 //! What was observed of one run, from its events.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use super::protocol::{
@@ -67,6 +68,8 @@ pub(crate) struct StatementCounts {
     /// Statements that succeeded and may have changed something.
     pub(crate) changing: u64,
     pub(crate) failed: Vec<FailedStatement>,
+    /// A hash of all statements, independent of their order: indexes of a table are created in varying order.
+    pub(crate) digest: u64,
     /// Executions that SQLAlchemy did not make.
     pub(crate) unobserved: u64,
     pub(crate) unobserved_at: Option<SourcePlace>,
@@ -180,6 +183,9 @@ impl Observation {
 impl StatementCounts {
     fn add(&mut self, statement: StatementEvent) {
         self.executed += 1;
+        let mut hasher = DefaultHasher::new();
+        (&statement.sql, statement.ok).hash(&mut hasher);
+        self.digest = self.digest.wrapping_add(hasher.finish());
         if statement.ok {
             self.changing += u64::from(may_change(&statement.sql));
         } else if self.failed.len() < KEPT_FAILURES {

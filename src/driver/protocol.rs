@@ -127,7 +127,7 @@ pub(crate) struct EventLine {
 
 /// What happened. Unknown events are ignored: a driver of the same version never sends any.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum DriverEvent {
     Ready {
         protocol: u32,

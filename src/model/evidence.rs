@@ -188,6 +188,8 @@ pub(crate) struct StepRecord {
 pub(crate) struct ProgramStep {
     /// The number of statements.
     pub(crate) statements: u64,
+    /// A hash of their texts and results, independent of their order.
+    pub(crate) digest: u64,
     /// It is finished, and no statement that may change something succeeded.
     pub(crate) changed_nothing: bool,
     /// Statements that failed, although the migration was finished.

@@ -2,8 +2,10 @@
 
 mod database;
 mod inconclusive;
+mod isolation_proof;
 pub(crate) mod plan;
 mod programs;
+mod row_digest;
 mod session;
 mod shape;
 mod unit;
@@ -168,6 +170,11 @@ impl Replay<'_> {
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed; without a permit a unit would only start too early.
         self.permits.acquire().await.ok()
+    }
+
+    /// See [`InconclusiveResults::may_fork`].
+    fn may_fork(&self) -> bool {
+        self.inconclusive.may_fork()
     }
 
     fn is_lost(&self) -> bool {

@@ -12,7 +12,7 @@ mod steps;
 
 use crate::driver::Observation;
 use crate::formats::Ledger;
-use crate::model::{Failure, Migration, Phase, StepRecord};
+use crate::model::{Failure, FailureKind, Migration, Phase, ProgramCause, StepRecord};
 
 pub(crate) use cause::used_ledger;
 pub(crate) use places::ProgramFiles;
@@ -47,6 +47,8 @@ pub(crate) struct ProgramOutcome {
     /// Why not all pending migrations were applied; `None` also if a step contains the failure.
     pub(crate) failure: Option<Failure>,
     pub(crate) is_complete: bool,
+    /// The program reported success, and is not complete.
+    pub(crate) is_silent: bool,
 }
 
 impl ProgramRun<'_> {
@@ -54,8 +56,17 @@ impl ProgramRun<'_> {
     pub(crate) fn outcome(&self) -> ProgramOutcome {
         let failure = self.failure();
         let is_complete = failure.is_none();
+        let is_silent = matches!(
+            failure.as_ref().map(|failure| &failure.kind),
+            Some(FailureKind::Program(
+                ProgramCause::NoConnection
+                    | ProgramCause::NotCommitted
+                    | ProgramCause::OtherTarget
+                    | ProgramCause::LedgerNotMoved
+            ))
+        );
         let (steps, failure) = self.steps(failure);
-        ProgramOutcome { steps, failure, is_complete }
+        ProgramOutcome { steps, failure, is_complete, is_silent }
     }
 
     /// Pending migrations that the ledger does not show.

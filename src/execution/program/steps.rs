@@ -52,6 +52,7 @@ impl ProgramRun<'_> {
             in_ledger: is_applied.then_some(true),
             program: Some(Box::new(ProgramStep {
                 statements: step.counts.executed,
+                digest: step.counts.digest,
                 changed_nothing: is_finished
                     && step.counts.changing == 0
                     && step.counts.unobserved == 0,

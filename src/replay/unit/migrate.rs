@@ -127,7 +127,7 @@ async fn run_step(
     kept: Option<GatePermit>,
 ) -> (StepRecord, GatePermit) {
     let (unit, migration_name) = (context.name(), migration.file_name().into());
-    context.replay.emit(RunEvent::StepStarted { unit, migration: migration_name });
+    context.emit(RunEvent::StepStarted { unit, migration: migration_name });
     let permit = match kept {
         Some(permit) => permit,
         None => context.scratch.acquire(Reach::of_step(&batch.messages, context.own())).await,
