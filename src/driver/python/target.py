@@ -6,12 +6,18 @@ import threading
 import time
 
 from . import alembic_run
+from . import audit
 from . import capture
 from . import channel
 from . import descriptors
+from . import drivers
 from . import errors
+from . import imports
 from . import places
 from . import recorder
+from . import session
+from . import transactions
+from .guard import GUARD
 
 
 class Target:
@@ -21,9 +27,9 @@ class Target:
         self.capture = capture.Capture(token)
         self.places = places.Places()
         self.recorder = recorder.Recorder(self.channel, self.places, run.get("limits") or {})
-        self.transactions = None
-        self.guard = None
-        self.allowed_databases = set()
+        self.transactions = transactions.Transactions(self)
+        self.guard = GUARD
+        self.allowed_databases = {(run.get("server") or {}).get("database")}
         self.failed_step = None
         self.own = threading.local()
 
@@ -58,6 +64,7 @@ class Target:
         """Runs the target. Returns the exit code that the console script would have had."""
         error = None
         self.channel.emit("started", pid=os.getpid())
+        self.guard.allow(self.run.get("server"), self.allowed_databases, self)
         work = None
         try:
             work = self._prepared()
@@ -83,6 +90,8 @@ class Target:
             raise alembic_run.MissingAlembic("%s cannot import Alembic: %s" % (sys.executable, failed)) from failed
         self.channel.emit("versions", alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__, dbapis=_dbapis())
         self.recorder.install()
+        self.transactions.install()
+        session.install(self.run.get("server") or {})
         return alembic_run.AlembicRun(self)
 
     def _finish_threads(self):
@@ -106,15 +115,15 @@ class Target:
             fields["outcome"], fields["exit_code"] = "exited", _exit_code(error)
         elif error is not None:
             fields["outcome"], fields["exit_code"] = "failed", 1
-        if self.guard is not None and self.guard.refusals:
+        if self.guard.refusals:
             fields["outcome"] = "refused"
         if error is not None:
             fields["error"] = errors.describe(error, self.places, self.failed_step, self.recorder.sql_bytes)
             if fields["error"]["kind"] == "alembic":
                 # Alembic reports its own errors by sys.exit(-1).
                 fields["exit_code"] = 255
-        self.channel.emit("end", open_transactions=self.transactions.lost() if self.transactions else [],
-                          connections=self.guard.connections if self.guard else 0, statements=self.recorder.statements,
+        self.channel.emit("end", open_transactions=self.transactions.lost(),
+                          connections=self.guard.connections, statements=self.recorder.statements,
                           statements_not_sent=self.recorder.not_sent, swallowed=self.recorder.swallowed(error),
                           unfinished=work.caught(error) if work else [], **fields)
         return fields["exit_code"]
@@ -141,6 +150,12 @@ def _dbapis():
     return found
 
 
+def install():
+    """What has to be in place before the project's first import; once for each process, templates included."""
+    imports.Hooks(drivers.FUNCTIONS).install()
+    audit.install()
+
+
 def main(document):
     """The entry of a process that the supervisor has started for one target."""
     request = document["request"]
@@ -151,5 +166,6 @@ def main(document):
     if sys.path and sys.path[0] == "":
         sys.path[0] = os.path.dirname(sys.executable)
     sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "alembic")]
+    install()
     code = Target(request["run"], event_fd, request["token"]).execute()
     os._exit(code)
