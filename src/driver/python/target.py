@@ -1,6 +1,7 @@
 """One target from start to end, in a process of its own."""
 import contextlib
 import os
+import random
 import sys
 import threading
 import time
@@ -32,6 +33,7 @@ class Target:
         self.allowed_databases = {(run.get("server") or {}).get("database")}
         self.failed_step = None
         self.own = threading.local()
+        self.preloaded = None
 
     @staticmethod
     def now():
@@ -78,6 +80,8 @@ class Target:
             # Until here the failed step still counts as the one that runs.
             self.failed_step = self.failed_step or self.recorder.revision
         self._finish_threads()
+        if self.preloaded is not None and error is None:
+            self.channel.emit("_modules", modules=_imported(self.preloaded), path=list(sys.path))
         code = self._end(error, work)
         self.capture.flush()
         return code
@@ -129,6 +133,16 @@ class Target:
         return fields["exit_code"]
 
 
+def _imported(before):
+    """The modules that were imported by name since `before`, in their order."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if name not in before and spec is not None and spec.name == name and not name.startswith("mig_ci_driver"):
+            found.append(name)
+    return found
+
+
 def _exit_code(error):
     if error.code is None:
         return 0
@@ -156,16 +170,39 @@ def install():
     audit.install()
 
 
+def as_console_script():
+    """Arguments and module path as the console script has them: its own folder, not the working folder as for `-c`."""
+    if sys.path and sys.path[0] == "":
+        sys.path[0] = os.path.dirname(sys.executable)
+    sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "alembic")]
+
+
+def run_forked(message, event_fd, path, preloaded):
+    """A target in a fork of a template: as a fresh process would be, except for the modules that are imported.
+
+    `preloaded` are the names of the template's modules, if the supervisor wants to know what the target imports.
+    """
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    time.tzset()
+    random.seed()
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        numpy.seed()
+    sys.path[:] = path
+    as_console_script()
+    target = Target(message["run"], event_fd, message["token"])
+    target.preloaded = preloaded
+    return target.execute()
+
+
 def main(document):
     """The entry of a process that the supervisor has started for one target."""
     request = document["request"]
     event_fd = descriptors.high(request["event_fd"])
     os.close(request["event_fd"])
     descriptors.null(0, os.O_RDONLY)
-    # As for the console script: the folder of the program, not the working folder as for `-c`.
-    if sys.path and sys.path[0] == "":
-        sys.path[0] = os.path.dirname(sys.executable)
-    sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "alembic")]
+    as_console_script()
     install()
     code = Target(request["run"], event_fd, request["token"]).execute()
     os._exit(code)

@@ -1,0 +1,9 @@
+"""URLs for the DBAPIs that the environment of the tests has."""
+from importlib.util import find_spec
+
+SYNC = [name for name in ("psycopg2", "psycopg", "pg8000") if find_spec(name)]
+
+
+def sqlalchemy_url(url, driver=None):
+    """`url` for an installed synchronous driver, or for `driver`."""
+    return url.replace("postgresql://", "postgresql+%s://" % (driver or SYNC[0]))
