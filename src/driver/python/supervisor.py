@@ -94,7 +94,10 @@ class Supervisor:
             self.templates.begin(run)
         elif type_ == "setup":
             run = self.runs[message["id"]] = runs.Run(message, self)
-            run.start_command(message["command"])
+            if runs.hooked(message["command"]):
+                run.start_process("setup")
+            else:
+                run.start_command(message["command"])
         elif type_ == "cancel":
             run = self.runs.get(message.get("id"))
             if run is not None:

@@ -32,6 +32,7 @@ class Target:
         self.guard = GUARD
         self.allowed_databases = {(run.get("server") or {}).get("database")}
         self.failed_step = None
+        self.work = None
         self.own = threading.local()
         self.preloaded = None
 
@@ -67,14 +68,8 @@ class Target:
         error = None
         self.channel.emit("started", pid=os.getpid())
         self.guard.allow(self.run.get("server"), self.allowed_databases, self)
-        work = None
         try:
-            work = self._prepared()
-            operation = self.run["operation"]
-            if operation["name"] == "upgrade":
-                work.upgrade(operation["revisions"])
-            else:
-                raise alembic_run.ProjectError("unknown operation: %s" % operation["name"])
+            self.operate()
         except BaseException as caught:
             error = caught
             # Until here the failed step still counts as the one that runs.
@@ -82,9 +77,27 @@ class Target:
         self._finish_threads()
         if self.preloaded is not None and error is None:
             self.channel.emit("_modules", modules=_imported(self.preloaded), path=list(sys.path))
-        code = self._end(error, work)
+        code = self._end(error)
         self.capture.flush()
         return code
+
+    def operate(self):
+        self.work = self._prepared()
+        operation = self.run["operation"]
+        if operation["name"] == "upgrade":
+            self.work.upgrade(operation["revisions"])
+        elif operation["name"] == "describe":
+            self.work.describe()
+            # Attempts to connect are how an env.py without an offline branch ends here.
+            self.guard.refusals = []
+        else:
+            raise alembic_run.ProjectError("unknown operation: %s" % operation["name"])
+
+    def listen(self):
+        """Registers with SQLAlchemy."""
+        self.recorder.install()
+        self.transactions.install()
+        session.install(self.run.get("server") or {})
 
     def _prepared(self):
         try:
@@ -93,9 +106,7 @@ class Target:
         except ImportError as failed:
             raise alembic_run.MissingAlembic("%s cannot import Alembic: %s" % (sys.executable, failed)) from failed
         self.channel.emit("versions", alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__, dbapis=_dbapis())
-        self.recorder.install()
-        self.transactions.install()
-        session.install(self.run.get("server") or {})
+        self.listen()
         return alembic_run.AlembicRun(self)
 
     def _finish_threads(self):
@@ -111,7 +122,7 @@ class Target:
                 import traceback
                 traceback.print_exc()
 
-    def _end(self, error, work):
+    def _end(self, error):
         if self.channel.foreign():
             return 0
         fields = {"outcome": "ok", "exit_code": 0}
@@ -129,7 +140,7 @@ class Target:
         self.channel.emit("end", open_transactions=self.transactions.lost(),
                           connections=self.guard.connections, statements=self.recorder.statements,
                           statements_not_sent=self.recorder.not_sent, swallowed=self.recorder.swallowed(error),
-                          unfinished=work.caught(error) if work else [], **fields)
+                          unfinished=self.work.caught(error) if self.work else [], **fields)
         return fields["exit_code"]
 
 
