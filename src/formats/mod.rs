@@ -12,6 +12,7 @@
 //! `execution.rs`), a line in [`FORMATS`], a section in `docs/formats.md`, cases in `tests/it/differential/` if the real tool
 //! is available.
 
+mod alembic;
 mod client;
 mod dbmate;
 mod detect;
@@ -35,6 +36,10 @@ mod step;
 mod testing;
 mod unsupported;
 
+pub(crate) use alembic::{
+    AlembicEnvironment, EnvironmentReads, IniSection, NamedRead, sections as alembic_sections,
+    suggest_argument, suggest_value, tool_table as alembic_tool_table,
+};
 pub(crate) use client::ClientLibrary;
 pub(crate) use detect::{DetectedFormat, detect_format};
 pub(crate) use direction::{AllowedDirection, LoadedDirectory, load, unknown_names};
@@ -56,8 +61,13 @@ pub(crate) use step::{
 };
 
 /// All formats, in the order in which messages list them.
-pub(crate) static FORMATS: &[&dyn Format] =
-    &[&self::sqlx::Sqlx, &dbmate::Dbmate, &golang_migrate::GolangMigrate, &plain::Plain];
+pub(crate) static FORMATS: &[&dyn Format] = &[
+    &self::sqlx::Sqlx,
+    &dbmate::Dbmate,
+    &golang_migrate::GolangMigrate,
+    &alembic::Alembic,
+    &plain::Plain,
+];
 
 /// All rules of one migration tool.
 pub(crate) trait Format: DirectoryRules + LedgerRules + ExecutionRules {}
