@@ -9,6 +9,7 @@
 //!
 //! To add a key: a field with a doc comment in `raw.rs`, its meaning in `settings/`, a line in `mig-ci.example.toml`.
 
+mod alembic_problem;
 mod choice_schema;
 mod discover;
 mod document;
@@ -24,6 +25,7 @@ mod locate;
 mod mask;
 mod problem;
 mod raw;
+mod raw_alembic;
 mod raw_coverage;
 mod schema;
 mod settings;

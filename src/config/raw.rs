@@ -9,6 +9,7 @@ use serde::Deserialize;
 use strum::VariantNames as _;
 
 use super::choice_schema::{choice, choice_of};
+use super::raw_alembic::RawAlembicKeys;
 use super::raw_coverage::RawCoverage;
 use crate::model::{Deploy, FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
 
@@ -88,6 +89,8 @@ pub(crate) struct RawDatabase {
     pub(crate) prepare: Option<OneOrMany>,
     /// The migration directory of a database without tenants.
     pub(crate) migrations: Option<String>,
+    #[serde(flatten)]
+    pub(crate) alembic_keys: RawAlembicKeys,
     /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
     /// The tool's version table, if it is not the tool's default.
@@ -121,7 +124,9 @@ pub(crate) struct RawDatabase {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawShared {
     /// The directory of the shared migrations.
-    pub(crate) migrations: String,
+    pub(crate) migrations: Option<String>,
+    #[serde(flatten)]
+    pub(crate) alembic_keys: RawAlembicKeys,
     /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
     /// The tool's version table, if it is not the tool's default.
@@ -151,7 +156,9 @@ pub(crate) struct RawShared {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawTenants {
     /// The directory of the tenants' migrations.
-    pub(crate) migrations: String,
+    pub(crate) migrations: Option<String>,
+    #[serde(flatten)]
+    pub(crate) alembic_keys: RawAlembicKeys,
     /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
     /// The tool's version table, if it is not the tool's default. Each tenant has one.

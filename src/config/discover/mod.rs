@@ -189,12 +189,12 @@ fn with_tenants(
     let samples = sample_patterns(files, name)?;
     Ok(RawDatabase {
         shared: shared.map(|migrations| RawShared {
-            migrations: migrations.into_string(),
+            migrations: Some(migrations.into_string()),
             schema: schemas.own,
             ..RawShared::default()
         }),
         tenants: Some(RawTenants {
-            migrations: tenant.to_string(),
+            migrations: Some(tenant.to_string()),
             target: Some("tenant_{tenant}".to_owned()),
             search_path,
             samples: (!samples.is_empty()).then_some(OneOrMany::Many(samples)),

@@ -1,9 +1,12 @@
 //! Validates a raw configuration: defaults, variables, and every check that needs no server.
 
+mod alembic;
+mod alembic_text;
 mod checks;
 mod context;
 mod coverage;
 mod databases;
+mod folder;
 mod format;
 mod limits;
 mod paths;
