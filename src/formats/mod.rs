@@ -12,6 +12,7 @@
 //! `execution.rs`), a line in [`FORMATS`], a section in `docs/formats.md`, cases in `tests/it/differential/` if the real tool
 //! is available.
 
+mod alembic;
 mod client;
 mod dbmate;
 mod detect;
@@ -35,6 +36,10 @@ mod step;
 mod testing;
 mod unsupported;
 
+#[expect(unused_imports, reason = "discovery and the configuration use them")]
+pub(crate) use alembic::{
+    AlembicEnvironment, IniSection, sections as alembic_sections, tool_table as alembic_tool_table,
+};
 pub(crate) use client::ClientLibrary;
 pub(crate) use detect::{DetectedFormat, detect_format};
 pub(crate) use direction::{AllowedDirection, LoadedDirectory, load, unknown_names};
