@@ -36,9 +36,9 @@ mod step;
 mod testing;
 mod unsupported;
 
-#[expect(unused_imports, reason = "discovery and the configuration use them")]
 pub(crate) use alembic::{
-    AlembicEnvironment, IniSection, sections as alembic_sections, tool_table as alembic_tool_table,
+    AlembicEnvironment, EnvironmentReads, IniSection, NamedRead, sections as alembic_sections,
+    suggest_argument, suggest_value, tool_table as alembic_tool_table,
 };
 pub(crate) use client::ClientLibrary;
 pub(crate) use detect::{DetectedFormat, detect_format};

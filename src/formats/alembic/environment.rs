@@ -211,7 +211,7 @@ impl PackageSearch<'_> {
 }
 
 /// The folders from which the project's packages can be imported. The last two are where projects are that are installed.
-fn import_folders(track: &AlembicTrack, prepended: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
+pub(super) fn import_folders(track: &AlembicTrack, prepended: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
     let folder = normalized(&track.folder).unwrap_or_default();
     let source = folder.join("src");
     let configured = track.python_path.iter().filter_map(|path| normalized(path));

@@ -1,9 +1,19 @@
 //! The format of [Alembic](https://alembic.sqlalchemy.org) projects, read without running Python. Rules from alembic 1.20.1;
 //! where 1.8.0 differs, the file says so.
 
+mod bindings;
+mod env_reads;
 mod environment;
 mod ini;
 mod options;
+mod placeholder;
 mod pyproject;
+mod python;
+mod settings_class;
 
+pub(crate) use env_reads::{EnvironmentReads, NamedRead};
 pub(crate) use environment::{AlembicEnvironment, IniSection, sections, tool_table};
+pub(crate) use placeholder::{suggest_argument, suggest_value};
+
+#[cfg(test)]
+mod tests;

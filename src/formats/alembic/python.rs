@@ -1,0 +1,104 @@
+//! Python files as syntax trees, by the parser of Ruff. Nothing is executed.
+
+use camino::Utf8Path;
+use ruff_python_ast::token::TokenKind;
+use ruff_python_ast::{Expr, ModModule, Stmt};
+use ruff_python_parser::{Parsed, parse_module};
+use ruff_text_size::{Ranged, TextRange};
+
+use crate::formats::FormatError;
+use crate::sql::LineIndex;
+
+/// A parsed module.
+#[derive(Debug)]
+pub(super) struct PythonModule<'t> {
+    text: &'t str,
+    lines: LineIndex<'t>,
+    parsed: Parsed<ModModule>,
+}
+
+impl<'t> PythonModule<'t> {
+    /// Parses a file.
+    ///
+    /// # Errors
+    /// A syntax error, with its line.
+    pub(super) fn parse(path: &Utf8Path, text: &'t str) -> Result<Self, FormatError> {
+        // Python skips a byte order mark, and the parser does not.
+        let source = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let lines = LineIndex::new(source);
+        match parse_module(source) {
+            Ok(parsed) => Ok(Self { text: source, lines, parsed }),
+            Err(error) => Err(FormatError::File {
+                path: path.to_owned(),
+                line: Some(lines.line_column(usize::from(error.location.start())).0),
+                problem: format!("it is not valid Python: {}", error.error),
+                help: None,
+            }),
+        }
+    }
+
+    pub(super) fn statements(&self) -> &[Stmt] {
+        &self.parsed.syntax().body
+    }
+
+    /// The line of a node, from 1.
+    pub(super) fn line(&self, node: &impl Ranged) -> usize {
+        self.lines.line_column(usize::from(node.start())).0
+    }
+
+    /// The source text of a node.
+    pub(super) fn source(&self, node: &impl Ranged) -> &'t str {
+        &self.text[node.range()]
+    }
+
+    /// The tokens that Python executes: without comments, blank lines, and the choice of indentation.
+    pub(super) fn significant_tokens(&self) -> impl Iterator<Item = (TokenKind, &'t str)> {
+        self.parsed.tokens().iter().filter_map(|token| {
+            let (kind, range): (TokenKind, TextRange) = token.as_tuple();
+            match kind {
+                TokenKind::Comment | TokenKind::NonLogicalNewline => None,
+                TokenKind::Indent | TokenKind::Dedent | TokenKind::Newline => Some((kind, "")),
+                _ => Some((kind, &self.text[range])),
+            }
+        })
+    }
+}
+
+/// The text of a string literal, also of adjacent ones.
+pub(super) fn literal(expression: &Expr) -> Option<&str> {
+    match expression {
+        Expr::StringLiteral(string) => Some(string.value.to_str()),
+        _ => None,
+    }
+}
+
+/// `name` of an expression that is a name.
+pub(super) fn name(expression: &Expr) -> Option<&str> {
+    match expression {
+        Expr::Name(name) => Some(name.id.as_str()),
+        _ => None,
+    }
+}
+
+/// The docstring of a module, a function or a class.
+pub(super) fn docstring(body: &[Stmt]) -> Option<&str> {
+    match body.first()? {
+        Stmt::Expr(statement) => literal(&statement.value),
+        _ => None,
+    }
+}
+
+/// Whether a function's body does nothing: a docstring, `pass`, `...` and a plain `return`.
+pub(super) fn is_empty_body(body: &[Stmt]) -> bool {
+    body.iter().all(|statement| match statement {
+        Stmt::Pass(_) => true,
+        Stmt::Return(statement) => match statement.value.as_deref() {
+            None => true,
+            Some(value) => matches!(value, Expr::NoneLiteral(_)),
+        },
+        Stmt::Expr(statement) => {
+            matches!(*statement.value, Expr::StringLiteral(_) | Expr::EllipsisLiteral(_))
+        }
+        _ => false,
+    })
+}
