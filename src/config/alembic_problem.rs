@@ -13,7 +13,9 @@ pub(crate) enum AlembicProblem {
     WithoutAlembic { key: String, table: String },
     #[error("`{key}` is set, but Alembic runs this track")]
     NotWithAlembic { key: String, instead: &'static str },
-    #[error("`{key}`: neither an `ini` nor a `script_location` is set, and {folder} has no `alembic.ini`")]
+    #[error(
+        "`{key}`: neither an `ini` nor a `script_location` is set, and {folder} has no `alembic.ini`"
+    )]
     NoEnvironment { key: String, folder: String },
     #[error("`{key}` is set without `ini`: only an ini file has sections")]
     SectionWithoutIni { key: String },
@@ -21,11 +23,21 @@ pub(crate) enum AlembicProblem {
     NoSection { key: String, ini: Utf8PathBuf, section: String, known: Vec<String> },
     #[error("`{key}`: {source}")]
     Environment { key: String, source: FormatError },
+    #[error(transparent)]
+    Discovered { source: FormatError },
+    #[error("{ini} has no section with a `script_location`")]
+    NoScriptLocation { ini: Utf8PathBuf },
+    #[error(
+        "{ini} describes an Alembic environment, and {sql} contains SQL migrations of another tool"
+    )]
+    TwoTools { ini: Utf8PathBuf, sql: String, instead: String },
     #[error("`{key}`: the folder `{path}` is an Alembic environment, and `alembic` is not set")]
     AlembicFolder { key: String, path: Utf8PathBuf, instead: String },
     #[error("`{key}` contains `{{{placeholder}}}`, which is not a placeholder")]
     UnknownPlaceholder { key: String, placeholder: String },
-    #[error("`{key}` contains `{{{placeholder}}}`, but shared migrations do not belong to a tenant")]
+    #[error(
+        "`{key}` contains `{{{placeholder}}}`, but shared migrations do not belong to a tenant"
+    )]
     TenantInShared { key: String, placeholder: String },
     #[error("`{key}` is empty")]
     Empty { key: String, help: &'static str },
@@ -64,7 +76,17 @@ impl AlembicProblem {
             Self::NoSection { section, known, .. } => {
                 did_you_mean(section, known, "the sections with a `script_location` are")
             }
-            Self::Environment { source, .. } => source.help()?.to_owned(),
+            Self::Environment { source, .. } | Self::Discovered { source } => {
+                source.help()?.to_owned()
+            }
+            Self::NoScriptLocation { ini } => format!(
+                "if the project sets it in code, write a `mig-ci.toml` with `[databases.app]` and `alembic = {{ ini = \"{ini}\", \
+                 script_location = \"…\" }}`"
+            ),
+            Self::TwoTools { instead, .. } => format!(
+                "write a `mig-ci.toml` with those that production uses: {instead}; `mig-ci init` writes one after the other folder \
+                 is moved away"
+            ),
             Self::AlembicFolder { instead, .. } => {
                 format!("replace `migrations` by `{instead}`")
             }

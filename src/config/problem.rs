@@ -93,9 +93,7 @@ pub(crate) enum ConfigProblem {
     EmptyDatabaseName,
     #[error("the database `{database}` has no migrations")]
     NoTrack { database: String },
-    #[error(
-        "the database `{database}` has two keys for its migrations: `{own}` and `shared`"
-    )]
+    #[error("the database `{database}` has two keys for its migrations: `{own}` and `shared`")]
     TwoSharedTracks { database: String, own: &'static str },
     #[error(transparent)]
     Alembic(#[from] AlembicProblem),

@@ -75,7 +75,7 @@ pub(crate) struct RawPrepare {
     pub(crate) server: Option<OneOrMany>,
 }
 
-/// A named database: only `migrations`, or `shared`, `tenants`, or both.
+/// A named database: only `migrations` or `alembic`, or `shared`, `tenants`, or both.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawDatabase {
@@ -122,8 +122,9 @@ pub(crate) struct RawDatabase {
 /// The migrations that run once, before those of the tenants.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["migrations"]}, {"required": ["alembic"]}]))]
 pub(crate) struct RawShared {
-    /// The directory of the shared migrations.
+    /// The directory of the shared migrations; not with `alembic`.
     pub(crate) migrations: Option<String>,
     #[serde(flatten)]
     pub(crate) alembic_keys: RawAlembicKeys,
@@ -154,8 +155,9 @@ pub(crate) struct RawShared {
 /// The migrations that run once for each tenant, and the source of the tenants.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["migrations"]}, {"required": ["alembic"]}]))]
 pub(crate) struct RawTenants {
-    /// The directory of the tenants' migrations.
+    /// The directory of the tenants' migrations; not with `alembic`.
     pub(crate) migrations: Option<String>,
     #[serde(flatten)]
     pub(crate) alembic_keys: RawAlembicKeys,

@@ -34,7 +34,8 @@ fn database(
     if name.is_empty() {
         cx.refuse_key(key, ConfigProblem::EmptyDatabaseName);
     }
-    let own = [("migrations", raw.migrations.is_some()), ("alembic", raw.alembic_keys.alembic.is_some())];
+    let own =
+        [("migrations", raw.migrations.is_some()), ("alembic", raw.alembic_keys.alembic.is_some())];
     let own = own.into_iter().find(|(_, given)| *given).map(|(name, _)| name);
     match own {
         None if raw.shared.is_none() && raw.tenants.is_none() => {

@@ -58,11 +58,11 @@ pub(super) fn folder(
     let environment = alembic::track(cx, table, keys.alembic, keys.kind);
     if keys.alembic.alembic.is_some() {
         sql_keys(cx, table, keys);
-        let folder = environment.as_ref().and_then(|track| alembic::script_folder(cx, table, track));
-        return (folder.unwrap_or_default(), environment);
+        return environment.map_or_else(Default::default, |(folder, track)| (folder, Some(track)));
     }
     let Some(migrations) = keys.migrations else {
-        let description = "write the folder as `migrations = \"…\"`, or `alembic = { … }` if Alembic runs them";
+        let description =
+            "write the folder as `migrations = \"…\"`, or `alembic = { … }` if Alembic runs them";
         let problem = ConfigProblem::MissingKey {
             key: "migrations".to_owned(),
             table: table.table(),
@@ -85,11 +85,19 @@ fn sql_keys(cx: &mut ValidationContext<'_>, table: &ConfigKey, keys: &FolderKeys
     let by_mig_ci = keys.deploy.is_some_and(|deploy| deploy == Deploy::MigCi.to_string());
     let order = "remove it: Alembic orders revisions by their `down_revision`";
     let wrong = [
-        ("migrations", keys.migrations.is_some(), "remove it: `alembic` names the folder of the revisions"),
+        (
+            "migrations",
+            keys.migrations.is_some(),
+            "remove it: `alembic` names the folder of the revisions",
+        ),
         ("format", other_format, "remove it: `alembic` sets the format"),
         ("deploy", by_mig_ci, "remove it: only Alembic runs revisions in production"),
         ("order", keys.has_order, order),
-        ("forward-only", keys.has_forward_only, "remove it: it lists SQL files, and revisions have functions"),
+        (
+            "forward-only",
+            keys.has_forward_only,
+            "remove it: it lists SQL files, and revisions have functions",
+        ),
     ];
     for (name, _, instead) in wrong.into_iter().filter(|(_, given, _)| *given) {
         let key = table.child(name);

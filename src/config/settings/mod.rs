@@ -1,7 +1,6 @@
 //! Validates a raw configuration: defaults, variables, and every check that needs no server.
 
 mod alembic;
-mod alembic_text;
 mod checks;
 mod context;
 mod coverage;

@@ -75,30 +75,46 @@ pub(super) fn settings(
         if let Some(value) = suggest_value(&read.name).and_then(fits) {
             names_tenant |= OF_TENANT.contains(&value);
             settings.env.insert(read.name.clone(), value.to_owned());
-            settings.reasons.push(reason("`env`", &read.name, value, read));
+            settings.reasons.push(reason(
+                "env",
+                &format!("the variable {}", read.name),
+                value,
+                read,
+            ));
         }
     }
     for read in &reads.arguments {
         if let Some(value) = suggest_argument(&read.name).and_then(fits) {
             names_tenant |= OF_TENANT.contains(&value);
             let argument = format!("{}={value}", read.name);
-            settings.reasons.push(reason("`args`", &format!("-x {}", read.name), value, read));
+            settings.reasons.push(reason(
+                "args",
+                &format!("the argument -x {}", read.name),
+                value,
+                read,
+            ));
             settings.args.extend(["-x".to_owned(), argument]);
         }
     }
     // An option that has a value in the ini file needs none, and one beside a variable is usually its default.
     let options = reads.options.iter().filter(|read| !set.contains_key(&read.name));
     for read in options.filter(|_| tenants && !names_tenant) {
-        if let Some(value) = suggest_argument(&read.name).filter(|value| OF_TENANT.contains(value)) {
+        if let Some(value) = suggest_argument(&read.name).filter(|value| OF_TENANT.contains(value))
+        {
             settings.options.insert(read.name.clone(), value.to_owned());
-            settings.reasons.push(reason("`options`", &read.name, value, read));
+            settings.reasons.push(reason(
+                "options",
+                &format!("the option {}", read.name),
+                value,
+                read,
+            ));
         }
     }
     settings
 }
 
 fn reason(key: &str, name: &str, value: &str, read: &NamedRead) -> String {
-    format!("{key}: {}:{} reads {name}, which gets {value}", read.path, read.line)
+    format!("{}:{} reads {name}, so `{key}` sets it to {value}", read.path, read.line)
 }
 
 #[cfg(test)]
@@ -150,7 +166,7 @@ mod tests {
         assert!(tenant.options.is_empty(), "a variable names the tenant");
         assert_eq!(
             tenant.reasons[0],
-            "`env`: migrations/env.py:7 reads DATABASE_URL, which gets {url}"
+            "migrations/env.py:7 reads the variable DATABASE_URL, so `env` sets it to {url}"
         );
         let shared = settings(&all, &IndexMap::new(), false);
         assert_eq!(shared.env.keys().collect::<Vec<_>>(), ["DATABASE_URL"]);

@@ -2,7 +2,7 @@
 //!
 //! Only `{name}` with lower-case letters and `_` is a placeholder: a JSON text in a variable is not one.
 
-use super::context::ValidationContext;
+use super::super::context::ValidationContext;
 use crate::config::alembic_problem::AlembicProblem;
 use crate::config::key::ConfigKey;
 use crate::model::{PLACEHOLDERS, TrackKind};
@@ -37,9 +37,8 @@ pub(super) fn text(
 fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split('{').skip(1);
     let names = parts.filter_map(|part| part.split_once('}').map(|(name, _)| name));
-    names.filter(|name| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    })
+    names
+        .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
 }
 
 #[cfg(test)]
