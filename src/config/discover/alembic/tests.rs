@@ -225,8 +225,8 @@ fn arguments_and_options_of_a_tenant() {
         [alembic] of alembic.ini in "", to head
         option tenant_schema={target}
         inferred: alembic.ini names no database, which gets the name `app`
-        inferred: `options`: migrations/env.py:3 reads tenant_schema, which gets {target}
-        inferred: env.py of [alembic] reads a tenant's name: a schema for each tenant, which has the tenant's name
+        inferred: migrations/env.py:3 reads the option tenant_schema, so `options` sets it to {target}
+        inferred: env.py of [alembic] is told the tenant: there is a schema for each tenant, with the tenant's name
     "#);
 }
 
