@@ -21,6 +21,7 @@ mod second_run;
 mod server_facts;
 mod timing;
 mod unread;
+mod without_effect;
 
 pub(crate) use error::VerifyError;
 
@@ -29,6 +30,7 @@ use requirements::check_requirements;
 use run::{FIRST_LAPS, RunContext};
 use second_run::replay_again_in_doubt;
 use timing::Stopwatch;
+use without_effect::without_effect;
 
 /// What to verify, and how.
 #[derive(Debug)]
@@ -63,6 +65,7 @@ pub(crate) async fn verify(
 
     let units: Vec<UnitRecord> = ran.evidence.databases.iter().flatten().cloned().collect();
     add_emptied_samples(&mut record, &loaded, &units);
+    record.without_effect = without_effect(&loaded.plan.databases, &units);
     let mut findings = checks::judge(&units, &loaded.project.checks);
     findings.extend(checks::judge_project(&record, &loaded.project.checks));
     checks::sort(&mut findings);

@@ -11,7 +11,7 @@ use super::timing::Stopwatch;
 use crate::model::{RunEvent, attempt_span};
 use crate::project::Loaded;
 use crate::replay::plan::DatabasePlan;
-use crate::replay::{self, Evidence, Mode};
+use crate::replay::{self, Evidence, HeadFiles, Mode};
 use crate::report::verify::v1;
 use crate::server;
 use crate::server::{EventSink, RunId, Server, ServerRequest, StoppedServer};
@@ -49,8 +49,12 @@ impl RunContext<'_> {
         let Self { loaded, events, interrupted } = *self;
         let run = RunId::new();
         let settings = loaded.project.postgres.clone();
-        let wanted =
-            ServerRequest { settings: settings.clone(), run: run.clone(), jobs: mode.jobs };
+        let wanted = ServerRequest {
+            settings: settings.clone(),
+            run: run.clone(),
+            jobs: mode.jobs,
+            programs: loaded.plan.tracks().any(|track| track.alembic.is_some()),
+        };
         let started = interrupted.run_until_cancelled(Server::start(&wanted, events)).await;
         let Some(started) = started else {
             let swept = server::cleanup_run(&settings, &run).await;
@@ -82,6 +86,7 @@ impl RunContext<'_> {
         replay::prepare_server(server, head, &project.prepare)
             .await
             .map_err(|failure| VerifyError::Prepare(Box::new(failure)))?;
+        let head = HeadFiles { files: head, root: &project.root };
         Ok(replay::replay(plans, server, head, mode, self.events.clone()).await)
     }
 }

@@ -8,7 +8,9 @@ use super::PlanError;
 use crate::formats::{
     self, AllowedDirection, DetectedFormat, Directory, FormatError, Ledger, LoadedDirectory,
 };
-use crate::model::{ChangedMigration, Deploy, Files, Migration, MigrationChange, Track, TrackKind};
+use crate::model::{
+    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Track, TrackKind,
+};
 use crate::sql::{Certainty, effects, first_difference, place_in};
 
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub(crate) struct TrackPlan {
     pub(crate) made_names: BTreeSet<String>,
     /// Edits of the base's migrations that the tool does not detect, since it stores no checksum.
     pub(crate) unnoticed: Vec<ChangedMigration>,
+    /// The program that runs it, if its migrations are not SQL.
+    pub(crate) alembic: Option<Box<AlembicTrack>>,
     /// Files of the head that look like down migrations, and run forwards since `forward-only` lists them.
     allowed_directions: Vec<AllowedDirection>,
     /// Names in `forward-only` that match no file of the head.
@@ -87,6 +91,7 @@ impl TrackPlan {
             takes_away,
             made_names,
             unnoticed: Vec::new(),
+            alembic: track.alembic.clone(),
             allowed_directions,
             unknown_names,
         };
