@@ -25,6 +25,7 @@ mod track_kind;
 
 pub(crate) use alembic::{
     AlembicSetup, AlembicTrack, PLACEHOLDERS, ProcessIsolation, RevisionLineage, RevisionNode,
+    UndeclaredKind, UndeclaredRead,
 };
 pub(crate) use catalog::{
     Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
