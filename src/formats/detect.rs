@@ -34,6 +34,19 @@ pub(crate) fn detect_format(
     if certain.is_empty()
         && let Some(foreign) = unsupported::recognise(directory)?
     {
+        if foreign.tool == "alembic" {
+            return Err(FormatError::Directory {
+                path: directory.path.to_owned(),
+                problem: format!(
+                    "it looks like a part of an Alembic environment, because {}, and there is no `env.py` beside `versions` \
+                     or `script.py.mako`",
+                    foreign.reason
+                ),
+                help: Some(
+                    "set `alembic = { ini = \"alembic.ini\" }` instead of `migrations`".to_owned(),
+                ),
+            });
+        }
         return Err(FormatError::Directory {
             path: directory.path.to_owned(),
             problem: format!(
@@ -174,7 +187,8 @@ mod tests {
             choose_in(&[("m/1_x.up.sql", "")], Some("golang-migrate")).unwrap(),
             "golang-migrate, because the configuration sets it"
         );
-        let help = "[set `format` to \"sqlx\", \"dbmate\", \"golang-migrate\" or \"plain\"]";
+        let help =
+            "[set `format` to \"sqlx\", \"dbmate\", \"golang-migrate\", \"alembic\" or \"plain\"]";
         for (wanted, problem) in [
             ("sqlix", "there is no format `sqlix`; is it `sqlx`?"),
             ("golang", "there is no format `golang`; is it `golang-migrate`?"),

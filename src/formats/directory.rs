@@ -134,7 +134,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// PostgreSQL would refuse such a file only when it is executed, and without a line number.
-fn utf8(path: &Utf8Path, bytes: Vec<u8>) -> Result<String, FormatError> {
+pub(super) fn utf8(path: &Utf8Path, bytes: Vec<u8>) -> Result<String, FormatError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();

@@ -21,6 +21,11 @@ pub(crate) trait DirectoryRules: Sync + Debug {
         Some(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
     }
 
+    /// Whether the files themselves state the direction of each part, so that names and texts are not searched for signs of one.
+    fn states_directions(&self) -> bool {
+        false
+    }
+
     /// Reads all migrations, in the order in which the tool applies them.
     ///
     /// # Errors

@@ -10,6 +10,12 @@ pub(crate) trait ExecutionRules: Sync {
         ClientLibrary::LibPq
     }
 
+    /// Whether migrations are programs that the tool runs, so that no message to the server applies or reverts one:
+    /// [`ExecutionRules::apply`] and [`ExecutionRules::revert`] then give a message that fails.
+    fn runs_programs(&self) -> bool {
+        false
+    }
+
     /// What the tool would apply: the part of its algorithm between reading the ledger and the first script.
     fn decide(&self, rows: &[LedgerRow], migrations: &[Migration]) -> Decision;
 

@@ -18,6 +18,11 @@ pub(crate) enum FormatError {
     /// A part of it seems to run in the wrong direction.
     #[error("{path}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
     Direction { path: Utf8PathBuf, line: Option<usize>, problem: String, help: String },
+    /// A module variable of a program is computed, so that only running the program shows its value.
+    #[error(
+        "{path}:{line}: the value of `{variable}` is computed, and revisions are read without running them"
+    )]
+    Computed { path: Utf8PathBuf, line: usize, variable: &'static str },
     /// It contains no migrations.
     #[error("no migrations found in {path}: {found}")]
     NoMigrations { path: Utf8PathBuf, found: String },
@@ -28,6 +33,7 @@ impl FormatError {
     pub(crate) fn help(&self) -> Option<&str> {
         match self {
             Self::Files(_) | Self::NoMigrations { .. } => None,
+            Self::Computed { .. } => Some("write it as a text, a tuple of texts, or None"),
             Self::Direction { help, .. } => Some(help),
             Self::File { help, .. } | Self::Directory { help, .. } => help.as_deref(),
         }

@@ -61,8 +61,13 @@ pub(crate) use step::{
 };
 
 /// All formats, in the order in which messages list them.
-pub(crate) static FORMATS: &[&dyn Format] =
-    &[&self::sqlx::Sqlx, &dbmate::Dbmate, &golang_migrate::GolangMigrate, &plain::Plain];
+pub(crate) static FORMATS: &[&dyn Format] = &[
+    &self::sqlx::Sqlx,
+    &dbmate::Dbmate,
+    &golang_migrate::GolangMigrate,
+    &alembic::Alembic,
+    &plain::Plain,
+];
 
 /// All rules of one migration tool.
 pub(crate) trait Format: DirectoryRules + LedgerRules + ExecutionRules {}

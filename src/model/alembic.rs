@@ -1,6 +1,9 @@
 //! How an Alembic project's track is run, as it is configured or read from `alembic.ini`. Paths are relative to the project's
 //! root.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 
@@ -117,6 +120,43 @@ pub(crate) struct RevisionNode {
     pub(crate) branch_labels: Vec<String>,
     /// The line of `down_revision` in its file, from 1; that of `revision` if it has none.
     pub(crate) line: usize,
+    /// The line of `revision`, from 1.
+    pub(crate) revision_line: usize,
+    /// The line of `depends_on`; 0 if it has none.
+    pub(crate) depends_on_line: usize,
+    /// Its position in the order in which Alembic reads the files: where several orders are possible, it decides.
+    pub(crate) order: usize,
+    pub(crate) lineage: RevisionLineage,
     /// The upgrade function's body does nothing: `pass`, or only a docstring.
     pub(crate) is_empty: bool,
+}
+
+/// The revisions of a directory and what follows each of them directly. It is derived from the nodes, so that all are equal in
+/// comparisons of nodes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RevisionLineage(Arc<BTreeMap<String, Vec<String>>>);
+
+impl PartialEq for RevisionLineage {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for RevisionLineage {}
+
+impl RevisionLineage {
+    pub(crate) fn new(followers: BTreeMap<String, Vec<String>>) -> Self {
+        Self(Arc::new(followers))
+    }
+
+    /// The revision and everything that is built on it.
+    pub(crate) fn descendants<'l>(&'l self, revision: &'l str) -> BTreeSet<&'l str> {
+        let mut found = BTreeSet::from([revision]);
+        let mut to_do = vec![revision];
+        while let Some(one) = to_do.pop() {
+            let followers = self.0.get(one).into_iter().flatten().map(String::as_str);
+            to_do.extend(followers.filter(|follower| found.insert(*follower)));
+        }
+        found
+    }
 }

@@ -24,8 +24,8 @@ mod target;
 mod track_kind;
 
 pub(crate) use alembic::{
-    AlembicSetup, AlembicTrack, PLACEHOLDERS, ProcessIsolation, RevisionNode, UndeclaredKind,
-    UndeclaredRead,
+    AlembicSetup, AlembicTrack, PLACEHOLDERS, ProcessIsolation, RevisionLineage, RevisionNode,
+    UndeclaredKind, UndeclaredRead,
 };
 pub(crate) use catalog::{
     Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,

@@ -153,7 +153,9 @@ async fn content(
     let mut reader = CatalogReader::open(&options).await?;
     let target = &run.unit().target;
     let (catalog, schema) = match database.tenancy {
-        Tenancy::Schema => (reader.catalog(target, &LeaveOut::default()).await?, Some(target.as_str())),
+        Tenancy::Schema => {
+            (reader.catalog(target, &LeaveOut::default()).await?, Some(target.as_str()))
+        }
         Tenancy::Database => (reader.database_catalog(&LeaveOut::default()).await?, None),
     };
     reader.close().await;

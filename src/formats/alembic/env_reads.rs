@@ -57,7 +57,7 @@ impl EnvironmentReads {
     ) -> Result<Self, FormatError> {
         let path = environment.script_folder.join("env.py");
         let Some(text) = text_of(files, &path)? else { return Ok(Self::default()) };
-        let module = PythonModule::parse(&path, &text)?;
+        let module = PythonModule::parse(&text).map_err(|error| error.at(&path))?;
         let mut found = FoundReads::default();
         let imported = found.add(&path, &module);
         let folders = import_folders(track, &environment.prepend_sys_path);
@@ -67,7 +67,7 @@ impl EnvironmentReads {
                 continue;
             }
             if let Some(text) = text_of(files, &path)?
-                && let Ok(module) = PythonModule::parse(&path, &text)
+                && let Ok(module) = PythonModule::parse(&text)
             {
                 found.add(&path, &module);
             }

@@ -2,18 +2,28 @@
 //! where 1.8.0 differs, the file says so.
 
 mod bindings;
+mod directory;
 mod env_reads;
 mod environment;
+mod execution;
+mod graph;
 mod ini;
+mod ledger;
 mod options;
 mod placeholder;
 mod pyproject;
 mod python;
+mod revision_file;
 mod settings_class;
 
 pub(crate) use env_reads::{EnvironmentReads, NamedRead};
 pub(crate) use environment::{AlembicEnvironment, IniSection, sections, tool_table};
+pub(crate) use graph::{GraphProblem, GraphProblemKind, GraphRefusal, RevisionGraph};
 pub(crate) use placeholder::{suggest_argument, suggest_value};
 
 #[cfg(test)]
 mod tests;
+
+/// The format of Alembic projects.
+#[derive(Debug)]
+pub(crate) struct Alembic;

@@ -9,6 +9,26 @@ use ruff_text_size::{Ranged, TextRange};
 use crate::formats::FormatError;
 use crate::sql::LineIndex;
 
+/// Why a text is not Python.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PythonSyntaxError {
+    /// From 1.
+    pub(super) line: usize,
+    pub(super) message: String,
+}
+
+impl PythonSyntaxError {
+    /// The same as an error of the file.
+    pub(super) fn at(self, path: &Utf8Path) -> FormatError {
+        FormatError::File {
+            path: path.to_owned(),
+            line: Some(self.line),
+            problem: format!("it is not valid Python: {}", self.message),
+            help: None,
+        }
+    }
+}
+
 /// A parsed module.
 #[derive(Debug)]
 pub(super) struct PythonModule<'t> {
@@ -18,21 +38,16 @@ pub(super) struct PythonModule<'t> {
 }
 
 impl<'t> PythonModule<'t> {
-    /// Parses a file.
-    ///
-    /// # Errors
-    /// A syntax error, with its line.
-    pub(super) fn parse(path: &Utf8Path, text: &'t str) -> Result<Self, FormatError> {
+    /// Parses a file's text.
+    pub(super) fn parse(text: &'t str) -> Result<Self, PythonSyntaxError> {
         // Python skips a byte order mark, and the parser does not.
         let source = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = LineIndex::new(source);
         match parse_module(source) {
             Ok(parsed) => Ok(Self { text: source, lines, parsed }),
-            Err(error) => Err(FormatError::File {
-                path: path.to_owned(),
-                line: Some(lines.line_column(usize::from(error.location.start())).0),
-                problem: format!("it is not valid Python: {}", error.error),
-                help: None,
+            Err(error) => Err(PythonSyntaxError {
+                line: lines.line_column(usize::from(error.location.start())).0,
+                message: error.error.to_string(),
             }),
         }
     }
@@ -44,11 +59,6 @@ impl<'t> PythonModule<'t> {
     /// The line of a node, from 1.
     pub(super) fn line(&self, node: &impl Ranged) -> usize {
         self.lines.line_column(usize::from(node.start())).0
-    }
-
-    /// The source text of a node.
-    pub(super) fn source(&self, node: &impl Ranged) -> &'t str {
-        &self.text[node.range()]
     }
 
     /// The tokens that Python executes: without comments, blank lines, and the choice of indentation.

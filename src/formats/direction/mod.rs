@@ -45,6 +45,10 @@ pub(crate) fn load(
     format: &dyn DirectoryRules,
     directory: &Directory<'_>,
 ) -> Result<LoadedDirectory, FormatError> {
+    if format.states_directions() {
+        let migrations = format.load(directory)?;
+        return Ok(LoadedDirectory { migrations, allowed: Vec::new() });
+    }
     let folder = folder(directory);
     // The folder's name is checked first: the format may not be able to read its files.
     if let Some(error) = &folder

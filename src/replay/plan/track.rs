@@ -219,5 +219,9 @@ fn load_base(
     if directory.files.list(directory.path)?.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(formats::load(detected.format, directory)?.migrations)
+    match formats::load(detected.format, directory) {
+        // An environment without revisions is how an Alembic project begins.
+        Err(FormatError::NoMigrations { .. }) if directory.alembic.is_some() => Ok(Vec::new()),
+        loaded => Ok(loaded?.migrations),
+    }
 }
