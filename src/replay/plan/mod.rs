@@ -72,8 +72,14 @@ pub(crate) enum PlanError {
          that each tenant has its own"
     )]
     OneLedger { database: String, directory: Utf8PathBuf, ledger: String, format: &'static str },
-    #[error("there is no database `{name}` in this project; it has {}", list(.known))]
-    UnknownDatabase { name: String, known: Vec<String> },
+    #[error(
+        "there is no database `{name}` in this project; it has {}{}",
+        list(.known),
+        if .sections.is_empty() { String::new() } else { format!(", and the Alembic sections {}", list(.sections)) }
+    )]
+    UnknownDatabase { name: String, known: Vec<String>, sections: Vec<String> },
+    #[error("several databases have the Alembic section `{section}`; choose one of {}", list(.databases))]
+    AmbiguousSection { section: String, databases: Vec<String> },
     #[error("there is no tenant `{name}` in the selected databases; they have {}", list(.known))]
     UnknownTenant { name: String, known: Vec<String> },
     #[error(
