@@ -15,7 +15,7 @@ import uuid
 SOURCES = os.environ.get("MIG_CI_TEST_DRIVER") or os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "driver", "python")
 # How long a test waits for an event of the driver, in seconds.
-DEADLINE = 90
+DEADLINE = int(os.environ.get("MIG_CI_TEST_DEADLINE", "90"))
 
 
 def required(name):

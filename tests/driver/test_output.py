@@ -20,7 +20,7 @@ class Output(DriverCase):
 
     def test_logging_is_output(self):
         ini = "[alembic]\nscript_location = %(here)s/migrations\nsqlalchemy.url = postgresql://localhost/nowhere\n[loggers]\nkeys = root, alembic\n[logger_alembic]\nlevel = INFO\nhandlers =\nqualname = alembic\n[handlers]\nkeys = console\n[formatters]\nkeys = generic\n" \
-              "[logger_root]\nlevel = INFO\nhandlers = console\n[handler_console]\nclass = StreamHandler\nargs = (sys.stderr,)\nlevel = NOTSET\nformatter = generic\n[formatter_generic]\nformat = %%(levelname)s %%(message)s\n"
+              "[logger_root]\nlevel = INFO\nhandlers = console\n[handler_console]\nclass = StreamHandler\nargs = (sys.stderr,)\nlevel = NOTSET\nformatter = generic\n[formatter_generic]\nformat = %(levelname)s %(message)s\n"
         env = "from logging.config import fileConfig\nfrom alembic import context\nfileConfig(context.config.config_file_name)\n" + projects.GENERIC % ""
         for level in ("process", "fork", "warm"):
             result = self.upgrade(self.project(env, ONE, ini=ini), self.database(), level=level)
