@@ -43,7 +43,7 @@ pub(crate) struct Replay<'a> {
     /// The head revision, from which samples and `prepare` files are read.
     files: &'a dyn Files,
     /// The programs that run migrations which are not SQL.
-    programs: Programs,
+    programs: Programs<'a>,
     /// The maximum number of units that run at one time, over all databases.
     jobs: usize,
     permits: Semaphore,
@@ -100,19 +100,27 @@ pub(crate) async fn prepare_server(
     Ok(())
 }
 
-/// The files of the head.
+/// The files of a revision, as a folder in which programs run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadFiles<'a> {
+pub(crate) struct ProgramTree<'a> {
     pub(crate) files: &'a dyn Files,
-    /// Their folder; absolute. Programs run there.
+    /// Absolute.
     pub(crate) root: &'a Utf8Path,
+}
+
+/// The files that are replayed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReplayFiles<'a> {
+    pub(crate) head: ProgramTree<'a>,
+    /// The base's, if a program needs them: see [`plan::TrackPlan::needs_base_tree`].
+    pub(crate) base: Option<ProgramTree<'a>>,
 }
 
 /// Replays these databases of a plan.
 pub(crate) async fn replay(
     plans: &[&DatabasePlan],
     server: &Server,
-    head: HeadFiles<'_>,
+    files: ReplayFiles<'_>,
     mode: Mode,
     events: EventSink,
 ) -> Evidence {
@@ -121,8 +129,8 @@ pub(crate) async fn replay(
     let concurrent = jobs > 1 && units > 1;
     let replay = Replay {
         server,
-        files: head.files,
-        programs: Programs::new(head.root),
+        files: files.head.files,
+        programs: Programs::new(files),
         jobs,
         permits: Semaphore::new(jobs),
         cluster: Arc::default(),

@@ -5,35 +5,41 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::Mutex;
 
+use super::plan::TrackPlan;
+use super::{ProgramTree, ReplayFiles};
 use crate::driver::{Driver, DriverError, InterpreterSearch, common_environment};
-use crate::model::{AlembicTrack, Failure, FailureKind, ProgramCause};
+use crate::model::{AlembicTrack, Failure, FailureKind, Phase, ProgramCause};
 
 /// The programs of a replay.
 #[derive(Debug)]
-pub(crate) struct Programs {
-    /// The project's root; absolute.
-    root: Utf8PathBuf,
+pub(crate) struct Programs<'a> {
+    files: ReplayFiles<'a>,
     environment: BTreeMap<String, String>,
     /// By interpreter. The lock is held while one starts, so that it is started once.
     drivers: Mutex<BTreeMap<PathBuf, Result<Driver, DriverError>>>,
     last_id: Arc<AtomicU64>,
 }
 
-impl Programs {
-    pub(crate) fn new(root: &Utf8Path) -> Self {
+impl<'a> Programs<'a> {
+    pub(crate) fn new(files: ReplayFiles<'a>) -> Self {
         Self {
-            root: root.to_owned(),
+            files,
             environment: common_environment(&variable),
             drivers: Mutex::default(),
             last_id: Arc::default(),
         }
     }
 
-    pub(crate) fn root(&self) -> &Utf8Path {
-        &self.root
+    /// The files that a track's program is run from.
+    pub(crate) fn tree(&self, track: &TrackPlan, phase: Phase) -> ProgramTree<'a> {
+        let base = self.files.base.filter(|_| phase == Phase::Base && track.needs_base_tree());
+        base.unwrap_or(self.files.head)
+    }
+
+    pub(crate) fn head(&self) -> ProgramTree<'a> {
+        self.files.head
     }
 
     /// Variables that all programs get.
@@ -48,10 +54,12 @@ impl Programs {
 
     /// The running driver for a track.
     pub(crate) async fn driver(&self, track: &AlembicTrack) -> Result<Driver, Failure> {
+        // The base runs in the environment of the head: the head's is the one that is installed.
+        let root = self.files.head.root;
         let found = InterpreterSearch {
             configured: track.python.as_deref(),
-            root: self.root.as_std_path(),
-            folder: self.root.join(&track.folder).as_std_path(),
+            root: root.as_std_path(),
+            folder: root.join(&track.folder).as_std_path(),
             variable: &variable,
         }
         .find();

@@ -11,6 +11,7 @@ use crate::report;
 use crate::report::verify::v1;
 use crate::server::EventSink;
 
+mod base_tree;
 mod coverage;
 mod error;
 mod notes;
@@ -25,6 +26,7 @@ mod without_effect;
 
 pub(crate) use error::VerifyError;
 
+use base_tree::BaseTree;
 use coverage::{add_emptied_samples, project_record};
 use requirements::check_requirements;
 use run::{FIRST_LAPS, RunContext};
@@ -57,7 +59,11 @@ pub(crate) async fn verify(
     let mut record = project_record(&loaded)?;
     watch.lap("read the project");
 
-    let context = RunContext { loaded: &loaded, events: &events, interrupted };
+    let base_tree = BaseTree::of(&loaded, &request.scope);
+    let base_tree = interrupted.run_until_cancelled(base_tree).await;
+    let base_tree = base_tree.ok_or(VerifyError::Interrupted { left: Vec::new() })??;
+    let context =
+        RunContext { loaded: &loaded, base_tree: base_tree.as_ref(), events: &events, interrupted };
     let plans: Vec<&DatabasePlan> = loaded.plan.databases.iter().collect();
     let mode = Mode { jobs: request.jobs, attempt: Attempt::First };
     let mut ran = context.run(&plans, mode, &FIRST_LAPS, &mut watch).await?;

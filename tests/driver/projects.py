@@ -72,3 +72,50 @@ async def run_async_migrations():
 
 asyncio.run(run_async_migrations())
 """
+
+# The template multidb, without its offline branch and its two-phase option.
+MULTIDB = """
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+config = context.config
+engines = {}
+for name in config.get_main_option("databases").replace(" ", "").split(","):
+    engines[name] = {"engine": engine_from_config(context.config.get_section(name), prefix="sqlalchemy.", poolclass=pool.NullPool)}
+
+for name, rec in engines.items():
+    rec["connection"] = conn = rec["engine"].connect()
+    rec["transaction"] = conn.begin()
+
+try:
+    for name, rec in engines.items():
+        context.configure(connection=rec["connection"], upgrade_token="%s_upgrades" % name, downgrade_token="%s_downgrades" % name)
+        context.run_migrations(engine_name=name)
+    for rec in engines.values():
+        rec["transaction"].commit()
+except BaseException:
+    for rec in engines.values():
+        rec["transaction"].rollback()
+    raise
+finally:
+    for rec in engines.values():
+        rec["connection"].close()
+"""
+
+MULTIDB_REVISION = """
+from alembic import op
+revision = "m1"
+down_revision = None
+
+
+def upgrade(engine_name):
+    globals()["upgrade_%s" % engine_name]()
+
+
+def upgrade_engine1():
+    op.execute("CREATE TABLE one (id int)")
+
+
+def upgrade_engine2():
+    op.execute("CREATE TABLE two (id int)")
+"""

@@ -62,6 +62,13 @@ class AlembicRun:
         self.settings = target.run["alembic"]
         self.server = target.run.get("server") or {}
         self.unfinished = []
+        # What is done with the Config instead of Alembic's command.
+        self.instead = None
+
+    def describe(self):
+        from . import describe
+        self.instead = lambda config: describe.run(self, config)
+        self.command(["heads"])
 
     def upgrade(self, revisions):
         """One upgrade after the other, each with a Config of its own, as separate commands would have."""
@@ -93,6 +100,9 @@ class AlembicRun:
 
             def run_cmd(self, config, options):
                 run.prepare(config)
+                if run.instead is not None:
+                    run.instead(config)
+                    return
                 function, positional, keywords = options.cmd
                 function(config, *[getattr(options, name, None) for name in positional],
                          **{name: getattr(options, name, None) for name in keywords})

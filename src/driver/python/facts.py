@@ -51,7 +51,7 @@ def read(context, target, place):
               "offline": bool(context.as_sql), "place": place}
     if context.as_sql or context.connection is None:
         return fields
-    if fields["in_transaction"] and target.transactions is not None:
+    if fields["in_transaction"]:
         fields["begun_at"] = target.transactions.begun_at(context.connection)
     try:
         with target.own_statements():

@@ -32,9 +32,9 @@ def become_subreaper():
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def prepare_death_signal():
-    """Loads what die_with_parent() needs, since it runs between fork and exec."""
-    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+def load_prctl():
+    """Loads what die_with_parent() needs, since that runs right after a fork."""
+    return _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def die_with_parent(parent):
@@ -49,7 +49,8 @@ def kill_group(pid):
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        pass
+        # A child that has just been forked leads no group yet.
+        kill(pid)
 
 
 def ended_child():

@@ -13,6 +13,13 @@ from . import streams
 # How long the pipes of a dead group may stay open, in seconds: a process that has escaped can hold them.
 DRAIN_SECONDS = 2.0
 LINE_BYTES = 16 * 1024 * 1024
+# Set-up commands that this interpreter runs itself, see setup.py.
+_PYTHON = ("python", "python3")
+
+
+def hooked(command):
+    """Whether a set-up command is Python, in a form that can be run with the guard and the records of a target."""
+    return len(command) > 1 and command[0] in _PYTHON and (not command[1].startswith("-") or (command[1] in ("-m", "-c") and len(command) > 2))
 
 
 class Run:

@@ -12,6 +12,7 @@ import sys
 from . import descriptors
 from . import processes
 from . import runs
+from . import templates
 from .channel import encode
 
 PROTOCOL = 1
@@ -30,8 +31,7 @@ class Supervisor:
         self.buffer = b""
         self.runs = {}
         self.pids = {}
-        self.open = True
-        self.templates = None
+        self.templates = templates.Templates(self)
 
     # Output
 
@@ -91,18 +91,17 @@ class Supervisor:
         type_ = message.get("type")
         if type_ == "run":
             run = self.runs[message["id"]] = runs.Run(message, self)
-            self.begin(run)
+            self.templates.begin(run)
         elif type_ == "setup":
             run = self.runs[message["id"]] = runs.Run(message, self)
-            run.start_command(message["command"])
+            if runs.hooked(message["command"]):
+                run.start_process("setup")
+            else:
+                run.start_command(message["command"])
         elif type_ == "cancel":
             run = self.runs.get(message.get("id"))
             if run is not None:
                 self.cancel(run)
-
-    def begin(self, run):
-        run.emit("level", level="process")
-        run.start_process()
 
     def cancel(self, run):
         run.cancelled = True
@@ -120,6 +119,8 @@ class Supervisor:
 
     def internal(self, run, event):
         """An event of a target that is for the supervisor."""
+        if event["type"] == "_modules":
+            self.templates.learn(run, event)
 
     def children_ended(self, fd=None):
         if fd is not None:
@@ -138,7 +139,7 @@ class Supervisor:
 
     def kill_orphans(self, run):
         """Kills descendants that left their group. Those of `run` hold its pipes; without any run, none has an owner."""
-        own = set(self.pids)
+        own = set(self.pids) | self.templates.pids()
         for pid in processes.children(os.getpid()):
             if pid in own:
                 continue
@@ -180,7 +181,8 @@ class Supervisor:
         self.emit({"type": "ready", "protocol": PROTOCOL, "python": ".".join(map(str, sys.version_info[:3])),
                    "executable": sys.executable, "platform": sys.platform, "fork_safe": processes.LINUX})
         while True:
-            for key, _ in self.selector.select():
+            self.templates.overdue()
+            for key, _ in self.selector.select(10):
                 # A callback before may have closed it.
                 if key.fd in self.selector.get_map():
                     key.data(key.fd)

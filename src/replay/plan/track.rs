@@ -191,6 +191,12 @@ impl TrackPlan {
         allowed.chain(unknown)
     }
 
+    /// Whether a program needs the base's files to reach the state of the base: the head lacks or has edited its migrations.
+    pub(crate) fn needs_base_tree(&self) -> bool {
+        let is_other = |state| matches!(state, MigrationState::Edited | MigrationState::Removed);
+        self.alembic.is_some() && self.states().iter().any(|(_, state)| is_other(*state))
+    }
+
     pub(crate) fn pending(&self) -> usize {
         self.states().iter().filter(|(_, state)| *state == MigrationState::Pending).count()
     }

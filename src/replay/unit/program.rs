@@ -118,10 +118,10 @@ impl PlannedRun<'_> {
         let rows = context.ledger_rows(&ledger).await?;
         let history = format.history(&rows, self.migrations);
         let applied: BTreeSet<&str> = history.iter().map(|row| row.version.as_str()).collect();
-        let programs = &context.replay.programs;
+        let tree = context.replay.programs.tree(context.track, self.phase);
         let outcome = ProgramRun {
             observation: &observation,
-            files: ProgramFiles { root: programs.root(), files: context.replay.files },
+            files: ProgramFiles { root: tree.root, files: tree.files },
             pending: &self.pending,
             is_applied: &|migration| applied.contains(migration.version.as_str()),
             target: ProgramTarget {
@@ -145,7 +145,8 @@ impl PlannedRun<'_> {
         let programs = &context.replay.programs;
         let driver = programs.driver(self.alembic).await?;
         let server = context.program_address();
-        let program = TrackProgram { track: self.alembic, root: programs.root().as_std_path() };
+        let tree = programs.tree(context.track, self.phase);
+        let program = TrackProgram { track: self.alembic, root: tree.root.as_std_path() };
         let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
         let (id, common) = (programs.next_id(), programs.environment());
         let request = program.upgrade(id, isolation, names, server, common, self.revisions);

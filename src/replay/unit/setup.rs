@@ -38,7 +38,7 @@ async fn run_command(
     let programs = &context.replay.programs;
     let driver = programs.driver(alembic).await?;
     let server = context.program_address();
-    let program = TrackProgram { track: alembic, root: programs.root().as_std_path() };
+    let program = TrackProgram { track: alembic, root: programs.head().root.as_std_path() };
     let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
     let id = programs.next_id();
     let request = program.setup(id, command, names, server, programs.environment());

@@ -5,7 +5,7 @@ mod docker;
 mod local;
 mod url;
 
-pub(crate) use local::{file_with_secret, process_with_secret};
+pub(crate) use local::{ClusterFolder, clean_up_folders, file_with_secret, process_with_secret};
 
 use std::time::Duration;
 

@@ -11,8 +11,10 @@ mod postmaster;
 mod postmaster_plan;
 mod process;
 
+pub(crate) use cluster_folder::ClusterFolder;
 pub(crate) use exposed_files::file_with_secret;
 pub(crate) use exposure::process_with_secret;
+pub(crate) use leftovers::clean_up as clean_up_folders;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
