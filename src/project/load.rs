@@ -10,7 +10,7 @@ use super::scope::Scope;
 use crate::checks;
 use crate::config::{self, ConfigErrors, LoadOptions, Overrides, ProjectLocation};
 use crate::model::{Files, Project};
-use crate::replay::plan::{BaseTree, ReplayPlan, TrackPlan};
+use crate::replay::plan::{PlanBase, ReplayPlan, TrackPlan};
 use crate::source::{self, Revisions, Snapshot, Worktree};
 
 /// A project, read at both revisions.
@@ -106,7 +106,7 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, ProjectError> {
         }
     }
     let snapshot = revisions.base.files.as_ref();
-    let base_tree = snapshot.map(|files| BaseTree { files, project: base.project() });
+    let base_tree = snapshot.map(|files| PlanBase { files, project: base.project() });
     let plan = ReplayPlan::new(&project, &head, base_tree, &scope.selection)?;
     let flags = scope.flags(&revisions);
     let changed = changed_samples(&base, &project, snapshot, &head);

@@ -5,28 +5,28 @@ use crate::model::{Files, Project, Track, TrackKind};
 
 /// The files of the base, and the base's own project if it is known.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BaseTree<'b> {
+pub(crate) struct PlanBase<'b> {
     pub(crate) files: &'b dyn Files,
     pub(crate) project: Option<&'b Project>,
 }
 
-impl<'b> BaseTree<'b> {
-    pub(super) fn track(self, database: &str, kind: TrackKind) -> BaseTrack<'b> {
+impl<'b> PlanBase<'b> {
+    pub(super) fn track(self, database: &str, kind: TrackKind) -> PlanBaseTrack<'b> {
         let databases = self.project.into_iter().flat_map(|project| &project.databases);
         let track = databases.filter(|one| one.name == database).find_map(|one| one.track(kind));
-        BaseTrack { files: self.files, track }
+        PlanBaseTrack { files: self.files, track }
     }
 }
 
 /// One track of the base.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BaseTrack<'b> {
+pub(crate) struct PlanBaseTrack<'b> {
     pub(super) files: &'b dyn Files,
     /// As the base's own configuration has it.
     track: Option<&'b Track>,
 }
 
-impl<'b> BaseTrack<'b> {
+impl<'b> PlanBaseTrack<'b> {
     /// The track whose migrations the base has. `head` is the head's track; `None`, if the base has no such track.
     ///
     /// SQL migrations are in the folder that the head names. Alembic's are where the base's own files say: a section or a folder

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
-pub(crate) use base::BaseTree;
+pub(crate) use base::PlanBase;
 pub(crate) use sample_version::applied_in_sample;
 pub(crate) use selection::Selection;
 pub(crate) use track::{MigrationState, TrackPlan, directory};
@@ -104,7 +104,7 @@ impl ReplayPlan {
     pub(crate) fn new(
         project: &Project,
         head: &dyn Files,
-        base: Option<BaseTree<'_>>,
+        base: Option<PlanBase<'_>>,
         selection: &Selection,
     ) -> Result<Self, PlanError> {
         let mut databases = Vec::new();
@@ -132,7 +132,7 @@ impl DatabasePlan {
     fn new(
         database: &Database,
         head: &dyn Files,
-        base: Option<BaseTree<'_>>,
+        base: Option<PlanBase<'_>>,
     ) -> Result<Self, PlanError> {
         let mut units: Vec<PlannedUnit> = Vec::new();
         let shared = match &database.shared {

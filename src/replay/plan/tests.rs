@@ -75,7 +75,7 @@ fn project(samples: Vec<Sample>) -> Project {
 
 fn plan(project: &Project, selection: &Selection) -> Result<ReplayPlan, PlanError> {
     let (head, base) = (MemoryFiles::new(HEAD), MemoryFiles::new(BASE));
-    let base = BaseTree { files: &base, project: None };
+    let base = PlanBase { files: &base, project: None };
     ReplayPlan::new(project, &head, Some(base), selection)
 }
 

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 use super::PlanError;
-use super::base::BaseTrack;
+use super::base::PlanBaseTrack;
 use crate::formats::{
     self, AllowedDirection, DetectedFormat, Directory, FormatError, Ledger, LoadedDirectory,
 };
 use crate::model::{
-    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Track, TrackKind,
+    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Phase, Track,
+    TrackKind,
 };
 use crate::sql::{Certainty, effects, first_difference, place_in};
 
@@ -62,7 +63,7 @@ impl TrackPlan {
         kind: TrackKind,
         track: &Track,
         head: &dyn Files,
-        base: Option<BaseTrack<'_>>,
+        base: Option<PlanBaseTrack<'_>>,
     ) -> Result<Self, PlanError> {
         let in_head = directory(track, head);
         let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
@@ -195,6 +196,13 @@ impl TrackPlan {
     pub(crate) fn needs_base_tree(&self) -> bool {
         let is_other = |state| matches!(state, MigrationState::Edited | MigrationState::Removed);
         self.alembic.is_some() && self.states().iter().any(|(_, state)| is_other(*state))
+    }
+
+    /// The environment of the program that runs in a phase: with the base's files, the base's own.
+    pub(crate) fn environment(&self, phase: Phase) -> Option<&AlembicTrack> {
+        let of_base = || self.base_alembic.as_deref().filter(|_| self.needs_base_tree());
+        let base = if phase == Phase::Base { of_base() } else { None };
+        base.or(self.alembic.as_deref())
     }
 
     pub(crate) fn pending(&self) -> usize {
