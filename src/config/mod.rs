@@ -35,6 +35,7 @@ mod structure;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use discover::alembic_files;
 pub(crate) use environment::{hand_over, process_environment, whole_environment};
 pub(crate) use error::ConfigErrors;
 pub(crate) use init::render;

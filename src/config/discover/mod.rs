@@ -16,6 +16,7 @@ mod alembic;
 mod other_files;
 mod schemas;
 
+pub(crate) use alembic::alembic_files;
 pub(super) use alembic::may_have_alembic;
 use alembic::{AlembicLayout, INI};
 use other_files::OtherFiles;

@@ -53,7 +53,7 @@ fn database(
         (None, Some(shared)) => Some(shared_track(cx, &key.child("shared"), shared)),
         (None, None) => None,
     };
-    let connects = cx.input.overrides.connects_to(name);
+    let connects = selected_names(name, raw).any(|name| cx.input.overrides.connects_to(name));
     let url = real_url(cx, &key.child("url"), raw.url.as_deref(), connects);
     let tenants = raw
         .tenants
@@ -67,6 +67,14 @@ fn database(
         shared,
         tenants,
     }
+}
+
+/// The names by which `-n` selects a database: its own, and those of its Alembic sections.
+fn selected_names<'a>(name: &'a str, raw: &'a RawDatabase) -> impl Iterator<Item = &'a str> {
+    let shared = raw.shared.as_ref().map(|raw| &raw.alembic_keys);
+    let tenants = raw.tenants.as_ref().map(|raw| &raw.alembic_keys);
+    let keys = [Some(&raw.alembic_keys), shared, tenants].into_iter().flatten();
+    [name].into_iter().chain(keys.filter_map(|keys| keys.alembic.as_ref()?.section.as_deref()))
 }
 
 /// The address of the real database. If the command does not connect to it, or if a flag replaces it, it is only compared with

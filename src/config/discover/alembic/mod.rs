@@ -47,6 +47,12 @@ pub(in crate::config) fn may_have_alembic(folder: &Utf8Path) -> bool {
     folder.join(INI).is_file() || in_pyproject()
 }
 
+/// The files in which discovery looks for Alembic's configuration.
+pub(crate) fn alembic_files() -> impl Iterator<Item = Utf8PathBuf> {
+    let folders = NEAR_PARENTS.into_iter().chain(FURTHER_PARENTS).map(Utf8Path::new);
+    folders.flat_map(|folder| [folder.join(INI), folder.join(PYPROJECT)])
+}
+
 /// The databases of the first folder that has Alembic's configuration.
 pub(super) struct AlembicLayout {
     /// The file that describes them.
