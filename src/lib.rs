@@ -6,7 +6,7 @@
 //! formats  checks  report  replay::plan    pure functions over plain data, without a server
 //! ───────  IO: modules below use files, processes and sockets
 //! retry                                    retries and polling; uses no other module
-//! config  source  postgres  server  catalog  tenants  samples  execution  replay  ui
+//! config  source  postgres  server  catalog  tenants  samples  driver  execution  replay  ui
 //! github                                   pull requests over HTTP; uses model, report, secrets and retry only
 //! project                                  loads a project and its base
 //! verify                                   the main job, from the project to the report
@@ -21,6 +21,7 @@ mod catalog;
 mod checks;
 mod cli;
 mod config;
+mod driver;
 mod execution;
 mod formats;
 mod github;

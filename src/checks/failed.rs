@@ -1,6 +1,6 @@
 //! Assigns each failure to one check. The match is exhaustive, so that each failure has exactly one finding.
 
-use crate::model::{Failure, FailureKind, Phase, StepRecord, UnitRecord};
+use crate::model::{Failure, FailureKind, Phase, ProgramCause, StepRecord, UnitRecord};
 
 use super::UnitProblem;
 
@@ -26,6 +26,10 @@ pub(super) enum FailureCategory {
     Server,
     Environment,
     Target,
+    NotStarted,
+    OtherServer,
+    NotCommitted,
+    OtherTarget,
 }
 
 /// The failure of this unit, if it belongs to this category.
@@ -75,6 +79,7 @@ fn category(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCatego
         (FailureKind::Target(_), _) => FailureCategory::Target,
         (FailureKind::Refused, _) => FailureCategory::Refusal,
         (FailureKind::Ledger, _) => FailureCategory::Ledger,
+        (FailureKind::Program(cause), _) => of_program(*cause, phase),
         (FailureKind::Sql { .. } | FailureKind::File, Phase::Prepare)
             if is_the_samples(unit, failure) =>
         {
@@ -107,6 +112,20 @@ fn category(unit: &UnitRecord, phase: Phase, failure: &Failure) -> FailureCatego
     }
 }
 
+fn of_program(cause: ProgramCause, phase: Phase) -> FailureCategory {
+    match (cause, phase) {
+        (ProgramCause::NotStarted, _) => FailureCategory::NotStarted,
+        (ProgramCause::OtherServer | ProgramCause::NoConnection, _) => FailureCategory::OtherServer,
+        (ProgramCause::NotCommitted, _) => FailureCategory::NotCommitted,
+        (ProgramCause::OtherTarget, _) => FailureCategory::OtherTarget,
+        (ProgramCause::LedgerNotMoved, _) => FailureCategory::Ledger,
+        (ProgramCause::Exception | ProgramCause::Ended, Phase::Head) => FailureCategory::Migration,
+        (ProgramCause::Exception | ProgramCause::Ended, Phase::Prepare | Phase::Base) => {
+            FailureCategory::Base
+        }
+    }
+}
+
 /// If the failure has a position, the position decides. Otherwise an unusable file is the sample. Before the sample is loaded,
 /// only `prepare` files run.
 fn is_the_samples(unit: &UnitRecord, failure: &Failure) -> bool {
@@ -136,7 +155,21 @@ mod tests {
             FailureKind::Sql { sqlstate: "53100".into() },
             FailureKind::ServerLost,
             FailureKind::ConnectionLost,
-        ];
+        ]
+        .into_iter()
+        .chain(
+            [
+                ProgramCause::NotStarted,
+                ProgramCause::Exception,
+                ProgramCause::Ended,
+                ProgramCause::OtherServer,
+                ProgramCause::NoConnection,
+                ProgramCause::NotCommitted,
+                ProgramCause::OtherTarget,
+                ProgramCause::LedgerNotMoved,
+            ]
+            .map(FailureKind::Program),
+        );
         for kind in kinds {
             for phase in [Phase::Prepare, Phase::Base, Phase::Head] {
                 for in_step in [true, false] {

@@ -65,7 +65,8 @@ fn help(failed: &Failed<'_>) -> Option<&'static str> {
         | FailureKind::Refused
         | FailureKind::SearchPath
         | FailureKind::Ledger
-        | FailureKind::ServerLost => None,
+        | FailureKind::ServerLost
+        | FailureKind::Program(_) => None,
     }
 }
 

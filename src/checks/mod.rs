@@ -13,14 +13,19 @@ mod changed_outside_target;
 mod coverage_reduced;
 mod environment_failed;
 mod failed;
+mod failure_swallowed;
 mod files_not_read;
 mod judge;
 mod ledger_not_written;
 mod ledger_refused;
 mod migration_failed;
 mod migration_skipped;
+mod migration_without_effect;
+mod not_committed;
 mod notices_hidden;
+mod other_server;
 mod problem;
+mod program_not_started;
 mod project_problem;
 mod sample_at_head;
 mod sample_not_loaded;
@@ -30,10 +35,12 @@ mod search_path_moved;
 mod server_lost;
 mod shape_differs;
 mod sqlstate;
+mod statements_not_observed;
 mod target_unusable;
 #[cfg(test)]
 mod test_fixtures;
 mod transaction_control;
+mod wrong_target;
 
 pub(crate) use judge::{judge, judge_project, severity, sort};
 pub(crate) use problem::UnitProblem;
@@ -46,6 +53,10 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &server_lost::ServerLost,
     &environment_failed::EnvironmentFailed,
     &target_unusable::TargetUnusable,
+    &program_not_started::ProgramNotStarted,
+    &other_server::OtherServer,
+    &not_committed::NotCommitted,
+    &wrong_target::WrongTarget,
     &migration_failed::MigrationFailed,
     &base_not_reached::BaseNotReached,
     &sample_not_loaded::SampleNotLoaded,
@@ -60,11 +71,14 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &transaction_control::TransactionControl,
     &already_exists_skipped::AlreadyExistsSkipped,
     &notices_hidden::NoticesHidden,
+    &migration_without_effect::MigrationWithoutEffect,
     &changed_outside_target::ChangedOutsideTarget,
     &coverage_reduced::CoverageReduced,
     &files_not_read::FilesNotRead,
     &sample_version_assumed::SampleVersionAssumed,
     &sample_statements_skipped::SampleStatementsSkipped,
+    &failure_swallowed::FailureSwallowed,
+    &statements_not_observed::StatementsNotObserved,
 ];
 
 /// One rule. It checks one unit at a time, and [`judge()`] merges the problems of units; or it checks the project.

@@ -49,6 +49,7 @@ pub(super) fn step(version: &str, phase: Phase) -> StepRecord {
         transaction_command: None,
         partly_applied: false,
         in_ledger: Some(true),
+        program: None,
     }
 }
 

@@ -95,16 +95,17 @@ impl ConfigProblem {
             }
             Self::EmptyDatabaseName => "give it a name for `-n`".to_owned(),
             Self::NoTrack { database } => format!(
-                "add `migrations = \"…\"` to [databases.{database}], or a `shared` or `tenants` \
-                 table with one"
+                "add `migrations = \"…\"` or `alembic = {{ … }}` to [databases.{database}], or a `shared` or `tenants` \
+                 table with one of them"
             ),
-            Self::TwoSharedTracks { .. } => {
-                "remove one of the two: `migrations` is the short form of `shared`".to_owned()
+            Self::TwoSharedTracks { own, .. } => {
+                format!("remove one of the two: `{own}` is the short form of `shared`")
             }
             Self::WithoutMigrations { name, .. } => {
-                format!("move `{name}` into the table with its `migrations`")
+                format!("move `{name}` into the table with its `migrations` or `alembic`")
             }
             Self::BadName { source, .. } => name_help(source)?,
+            Self::Alembic(problem) => problem.help()?,
             Self::NoReason { .. } => "explain in `reason` why it is no longer verified".to_owned(),
             Self::NotOnePart { .. } => "set `database`, `database` and `track`, `tenant` (with its `database` if several \
                                         databases have a tenant of that name), `check`, or `setting`"
@@ -181,7 +182,8 @@ pub(crate) fn nearest<'a, S: AsRef<str>>(name: &str, known: &'a [S]) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
-fn did_you_mean<S: AsRef<str>>(name: &str, known: &[S], introduction: &str) -> String {
+/// The list of known names, after the nearest one.
+pub(crate) fn did_you_mean<S: AsRef<str>>(name: &str, known: &[S], introduction: &str) -> String {
     let list: Vec<String> = known.iter().map(|name| format!("`{}`", name.as_ref())).collect();
     let list = format!("{introduction} {}", list.join(", "));
     match nearest(name, known) {

@@ -2,11 +2,11 @@
 //!
 //! Comments in prose begin with `# `, disabled keys with `#` only: removing it enables the key.
 
-use std::fmt::Write as _;
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::glob::escape;
+use super::init_alembic::render_alembic;
+use super::init_table::{Table, list, string};
 use super::key::quoted;
 use crate::formats::FORMATS;
 use crate::model::{Database, PostgresSettings, Project, Sample, TenantTrack, Track};
@@ -79,16 +79,14 @@ fn render_database(database: &Database) -> String {
 }
 
 fn render_track(table: &mut Table, track: &Track) {
-    table.key("migrations", &string(track.migrations.as_str()));
-    format(table);
+    render_folder(table, track);
     table.prose("The schema of the ledger and of tables that are created without a schema name.");
     table.key("schema", &string(&track.schema));
     table.key("search_path", &list(&track.search_path));
 }
 
 fn render_tenants(table: &mut Table, tenants: &TenantTrack) {
-    table.key("migrations", &string(tenants.track.migrations.as_str()));
-    format(table);
+    render_folder(table, &tenants.track);
     table.prose(
         "schema: a schema for each tenant in one database. database: a database for each tenant.",
     );
@@ -109,6 +107,23 @@ fn render_tenants(table: &mut Table, tenants: &TenantTrack) {
     }
     table.prose("The source of the real tenants, for the commands on real databases (`upgrade`, `status` …).");
     table.off("from", "{ query = \"SELECT slug FROM tenants ORDER BY slug\" }");
+}
+
+/// Where the migrations are: their folder, or their Alembic environment.
+fn render_folder(table: &mut Table, track: &Track) {
+    match &track.alembic {
+        Some(alembic) => {
+            render_alembic(table, alembic);
+            if let Some(ledger) = &track.ledger {
+                table.prose("The version table that env.py names.");
+                table.key("ledger", &string(ledger));
+            }
+        }
+        None => {
+            table.key("migrations", &string(track.migrations.as_str()));
+            format(table);
+        }
+    }
 }
 
 /// Detection needs it if a directory could belong to two tools.
@@ -145,50 +160,6 @@ fn variable(database: &str) -> String {
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
         .collect()
-}
-
-fn string(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn list(texts: &[String]) -> String {
-    let texts: Vec<String> = texts.iter().map(|text| string(text)).collect();
-    format!("[{}]", texts.join(", "))
-}
-
-/// A part of the file, written line by line.
-struct Table {
-    text: String,
-}
-
-impl Table {
-    fn new(header: &str) -> Self {
-        let mut table = Self { text: String::new() };
-        table.header(header);
-        table
-    }
-
-    fn header(&mut self, header: &str) {
-        self.line(format_args!("\n[{header}]"));
-    }
-
-    fn prose(&mut self, text: &str) {
-        self.line(format_args!("# {text}"));
-    }
-
-    fn key(&mut self, key: &str, value: &str) {
-        self.line(format_args!("{key} = {value}"));
-    }
-
-    /// A disabled key.
-    fn off(&mut self, key: &str, value: &str) {
-        self.line(format_args!("#{key} = {value}"));
-    }
-
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "{line}");
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::discover::{FURTHER_PARENTS, NEAR_PARENTS, may_have_migrations};
+use super::discover::{FURTHER_PARENTS, NEAR_PARENTS, may_have_alembic, may_have_migrations};
 use super::error::ConfigErrors;
 use super::problem::ConfigProblem;
 
@@ -46,7 +46,10 @@ pub(crate) fn locate(
             return Ok(ProjectLocation { root: folder.to_owned(), file: Some(FILE_NAME.into()) });
         }
         let may = |parents: &[&str]| {
-            parents.iter().any(|parent| may_have_migrations(&folder.join(parent))).then_some(folder)
+            let mut parents = parents.iter().map(|parent| folder.join(parent));
+            parents
+                .any(|parent| may_have_migrations(&parent) || may_have_alembic(&parent))
+                .then_some(folder)
         };
         near = near.or_else(|| may(&NEAR_PARENTS));
         further = further.or_else(|| may(&FURTHER_PARENTS));

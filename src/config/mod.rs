@@ -9,6 +9,7 @@
 //!
 //! To add a key: a field with a doc comment in `raw.rs`, its meaning in `settings/`, a line in `mig-ci.example.toml`.
 
+mod alembic_problem;
 mod choice_schema;
 mod discover;
 mod document;
@@ -17,6 +18,8 @@ mod error;
 mod glob;
 mod help;
 mod init;
+mod init_alembic;
+mod init_table;
 mod interpolate;
 mod key;
 mod load;
@@ -24,6 +27,7 @@ mod locate;
 mod mask;
 mod problem;
 mod raw;
+mod raw_alembic;
 mod raw_coverage;
 mod schema;
 mod settings;
@@ -31,9 +35,11 @@ mod structure;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use discover::alembic_files;
 pub(crate) use environment::{hand_over, process_environment, whole_environment};
 pub(crate) use error::ConfigErrors;
 pub(crate) use init::render;
+pub(crate) use init_alembic::sentence as undeclared_sentence;
 pub(crate) use load::{LoadOptions, load};
 pub(crate) use locate::{FILE_NAME, ProjectLocation, locate};
 pub(crate) use schema::json_schema_text;

@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 
+use super::alembic_problem::AlembicProblem;
 use super::interpolate::InterpolationError;
 use crate::model::{FilesError, ProviderChoice, TargetError};
 
@@ -92,11 +93,11 @@ pub(crate) enum ConfigProblem {
     EmptyDatabaseName,
     #[error("the database `{database}` has no migrations")]
     NoTrack { database: String },
-    #[error(
-        "the database `{database}` has two keys for its migrations: `migrations` and `shared.migrations`"
-    )]
-    TwoSharedTracks { database: String },
-    #[error("`{key}` is in a table without `migrations`")]
+    #[error("the database `{database}` has two keys for its migrations: `{own}` and `shared`")]
+    TwoSharedTracks { database: String, own: &'static str },
+    #[error(transparent)]
+    Alembic(#[from] AlembicProblem),
+    #[error("`{key}` is in a table without `migrations` or `alembic`")]
     WithoutMigrations { key: String, name: &'static str },
     #[error("`{key}`: {source}")]
     BadName { key: String, source: TargetError },

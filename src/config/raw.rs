@@ -9,6 +9,7 @@ use serde::Deserialize;
 use strum::VariantNames as _;
 
 use super::choice_schema::{choice, choice_of};
+use super::raw_alembic::RawAlembicKeys;
 use super::raw_coverage::RawCoverage;
 use crate::model::{Deploy, FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
 
@@ -74,7 +75,7 @@ pub(crate) struct RawPrepare {
     pub(crate) server: Option<OneOrMany>,
 }
 
-/// A named database: only `migrations`, or `shared`, `tenants`, or both.
+/// A named database: only `migrations` or `alembic`, or `shared`, `tenants`, or both.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawDatabase {
@@ -88,6 +89,8 @@ pub(crate) struct RawDatabase {
     pub(crate) prepare: Option<OneOrMany>,
     /// The migration directory of a database without tenants.
     pub(crate) migrations: Option<String>,
+    #[serde(flatten)]
+    pub(crate) alembic_keys: RawAlembicKeys,
     /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
     /// The tool's version table, if it is not the tool's default.
@@ -119,9 +122,12 @@ pub(crate) struct RawDatabase {
 /// The migrations that run once, before those of the tenants.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["migrations"]}, {"required": ["alembic"]}]))]
 pub(crate) struct RawShared {
-    /// The directory of the shared migrations.
-    pub(crate) migrations: String,
+    /// The directory of the shared migrations; not with `alembic`.
+    pub(crate) migrations: Option<String>,
+    #[serde(flatten)]
+    pub(crate) alembic_keys: RawAlembicKeys,
     /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
     /// The tool's version table, if it is not the tool's default.
@@ -149,9 +155,12 @@ pub(crate) struct RawShared {
 /// The migrations that run once for each tenant, and the source of the tenants.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["migrations"]}, {"required": ["alembic"]}]))]
 pub(crate) struct RawTenants {
-    /// The directory of the tenants' migrations.
-    pub(crate) migrations: String,
+    /// The directory of the tenants' migrations; not with `alembic`.
+    pub(crate) migrations: Option<String>,
+    #[serde(flatten)]
+    pub(crate) alembic_keys: RawAlembicKeys,
     /// The migration tool; overrides detection.
     pub(crate) format: Option<String>,
     /// The tool's version table, if it is not the tool's default. Each tenant has one.

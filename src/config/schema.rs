@@ -102,7 +102,14 @@ mod tests {
             "samples/users.sql",
             "samples/app/acme.sql",
             "samples/app/globex.sql",
+            "migrations/tenant/env.py",
+            "migrations/tenant/versions/1.py",
+            "backend/app/__init__.py",
+            "sql/first_tables.sql",
         ])
+        .with("alembic.ini", "[tenant]\nscript_location = migrations/tenant\n")
+        .with("backend/migrations/tenant/versions/1.py", "")
+        .with("pyproject.toml", "[tool.alembic]\nscript_location = 'migrations/tenant'\n")
     }
 
     fn load_example(text: &str) -> crate::model::Project {
@@ -118,7 +125,9 @@ mod tests {
         for key in all {
             let begins = |line: &str| {
                 let line = line.trim_start_matches('#');
-                line.starts_with(&format!("{key} = ")) || line.contains(&format!("{{ {key} = "))
+                let inside = ["{ ", ", "].map(|before| format!("{before}{key} = "));
+                line.starts_with(&format!("{key} = "))
+                    || inside.iter().any(|key| line.contains(key))
             };
             let header = |line: &str| {
                 line.starts_with('[') && line.trim_matches(['[', ']']).split('.').any(|p| p == key)
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn the_example_is_a_project_with_the_defaults() {
         let example = load_example(EXAMPLE);
-        assert_eq!(example.databases.len(), 3);
+        assert_eq!(example.databases.len(), 4);
         let bare = "
             [databases.users]
             migrations = 'migrations/users'
@@ -142,6 +151,9 @@ mod tests {
             samples = 'samples/app/*.sql'
             sample.acme.version = 20250101120000
             sample.'Globex, Inc.'.file = 'samples/app/globex.sql'
+            [databases.erp.tenants]
+            alembic = { ini = 'alembic.ini', section = 'tenant' }
+            env = { TENANT_SCHEMA = '{target}' }
             [databases.customers.tenants]
             migrations = 'migrations/customer'
             tenancy = 'database'
@@ -161,10 +173,13 @@ mod tests {
             else {
                 continue;
             };
-            // A key that occurs in three tables is enabled in all of them, except `from`, which occurs once.
+            // A key that occurs in three tables is enabled in all of them, except those that occur once and are set.
+            let once = ["from = ", "alembic = "];
+            let is_set =
+                |line: &str| once.iter().any(|key| on.starts_with(key) && line.starts_with(key));
             let text: Vec<&str> = EXAMPLE
                 .lines()
-                .filter(|line| !(on.starts_with("from = ") && line.starts_with("from = ")))
+                .filter(|line| !is_set(line))
                 .map(|line| if line == off { on } else { line })
                 .collect();
             load_example(&text.join("\n"));

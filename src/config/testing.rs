@@ -17,6 +17,27 @@ impl ConfigFiles {
         paths.iter().fold(Self::default(), |files, path| files.with(path, ""))
     }
 
+    /// A project of `tests/fixtures/alembic`.
+    pub(crate) fn fixture(name: &str) -> Self {
+        let root =
+            Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/alembic").join(name);
+        let mut files = Self::default();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in folder.read_dir_utf8().unwrap() {
+                let path = entry.unwrap().into_path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let relative = path.strip_prefix(&root).unwrap().to_owned();
+                    files.0.insert(relative, std::fs::read(&path).unwrap());
+                }
+            }
+        }
+        assert!(!files.0.is_empty(), "{root}");
+        files
+    }
+
     pub(crate) fn with(mut self, path: &str, text: &str) -> Self {
         self.0.insert(path.into(), text.as_bytes().to_vec());
         self

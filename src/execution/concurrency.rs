@@ -4,7 +4,7 @@
 //! conclusive only if it also occurs without them, so this list prefers false positives. The server detects the failures
 //! that are not listed from the text of a statement alone, or from the rows of a table while it scans them.
 
-use crate::model::{Failure, FailureKind};
+use crate::model::{Failure, FailureKind, ProgramCause};
 use crate::sql::{SqlWord, words};
 
 /// Whether concurrent units can have caused a failure. `others_change`: these may drop, rename or revoke shared objects, or
@@ -24,6 +24,10 @@ pub(crate) fn can_come_of_concurrency(failure: &Failure, others_change: bool) ->
         | FailureKind::Environment(_)
         | FailureKind::Target(_)
         | FailureKind::ServerLost => false,
+        // Its process may have been ended by another one, and its ledger row removed.
+        FailureKind::Program(cause) => {
+            matches!(cause, ProgramCause::Ended | ProgramCause::LedgerNotMoved)
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod commit_guard;
 pub(crate) mod concurrency;
 pub(crate) mod concurrent_index;
 pub(crate) mod postcondition;
+pub(crate) mod program;
 pub(crate) mod race;
 pub(crate) mod record;
 pub(crate) mod retry;

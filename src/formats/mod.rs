@@ -37,8 +37,9 @@ mod testing;
 mod unsupported;
 
 pub(crate) use alembic::{
-    AlembicEnvironment, EnvironmentReads, IniSection, NamedRead, sections as alembic_sections,
-    suggest_argument, suggest_value, tool_table as alembic_tool_table,
+    AlembicEnvironment, EnvironmentReads, IniSection, NamedRead, RevisionGraph,
+    sections as alembic_sections, suggest_argument, suggest_value,
+    tool_table as alembic_tool_table,
 };
 pub(crate) use client::ClientLibrary;
 pub(crate) use detect::{DetectedFormat, detect_format};

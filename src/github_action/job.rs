@@ -154,7 +154,8 @@ impl ActionJob {
             });
         }
         let variables = inputs.allow_variables.iter().cloned().collect();
-        Ok(FileLimits { variables, superuser: inputs.allow_superuser })
+        let superuser = inputs.allow_superuser;
+        Ok(FileLimits { variables, superuser, ..FileLimits::default() })
     }
 
     /// The job's repository at GitHub.

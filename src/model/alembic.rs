@@ -43,6 +43,37 @@ pub(crate) struct AlembicTrack {
     pub(crate) isolation: ProcessIsolation,
     /// The container image in which the driver runs, instead of this machine.
     pub(crate) image: Option<String>,
+    /// What env.py reads by name and nothing above sets.
+    pub(crate) undeclared: Vec<UndeclaredRead>,
+    /// env.py and the modules from which its reads were found: what they contain at the base decides what the base is.
+    pub(crate) read_files: Vec<Utf8PathBuf>,
+    /// The folders of the revisions.
+    pub(crate) version_folders: Vec<Utf8PathBuf>,
+    /// What discovery has derived from the files, in sentences; empty if a configuration sets it.
+    pub(crate) inferred: Vec<String>,
+}
+
+/// A value that env.py, or a module that it imports, reads by name, and that has no value when mig-ci runs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UndeclaredRead {
+    pub(crate) kind: UndeclaredKind,
+    pub(crate) name: String,
+    pub(crate) path: Utf8PathBuf,
+    /// From 1.
+    pub(crate) line: usize,
+    /// Whether the program goes on without the value.
+    pub(crate) has_default: bool,
+}
+
+/// Where a value would come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum UndeclaredKind {
+    /// An environment variable.
+    Variable,
+    /// An `-x key=value`.
+    Argument,
+    /// A main option of Alembic's configuration.
+    MainOption,
 }
 
 /// What the texts of an [`AlembicTrack`] may contain.

@@ -30,6 +30,30 @@ pub(crate) enum FailureKind {
     ServerLost,
     /// The connection broke, and the server is still available.
     ConnectionLost,
+    /// A migration program failed, or did not do what it reported.
+    Program(ProgramCause),
+}
+
+/// What a migration program, such as Alembic, did wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum ProgramCause {
+    /// It could not be started: no interpreter, a module or a section is missing, env.py cannot be imported.
+    NotStarted,
+    /// It raised an error that is not the server's.
+    Exception,
+    /// Its process was ended by a signal, or by itself.
+    Ended,
+    /// It tried to connect to another server or database.
+    OtherServer,
+    /// It ended successfully without a connection to the server of the run.
+    NoConnection,
+    /// It ended successfully, and never committed its transaction.
+    NotCommitted,
+    /// It ended successfully, and worked in another schema or database.
+    OtherTarget,
+    /// It ended successfully, and the ledger does not show the revisions.
+    LedgerNotMoved,
 }
 
 /// The part of the environment that failed: the server, the machine or the network.

@@ -36,7 +36,8 @@ impl Failure {
             | FailureKind::Ledger
             | FailureKind::Target(_)
             | FailureKind::ServerLost
-            | FailureKind::ConnectionLost => None,
+            | FailureKind::ConnectionLost
+            | FailureKind::Program(_) => None,
         }
     }
 

@@ -179,6 +179,32 @@ pub(crate) struct StepRecord {
     pub(crate) partly_applied: bool,
     /// Whether the ledger contains the step, read back by the ledger's qualified name. `None` if this was not reached.
     pub(crate) in_ledger: Option<bool>,
+    /// What was observed of it, if a program ran it.
+    pub(crate) program: Option<Box<ProgramStep>>,
+}
+
+/// What was observed of a migration that a program ran.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ProgramStep {
+    /// The number of statements.
+    pub(crate) statements: u64,
+    /// A hash of their texts and results, independent of their order.
+    pub(crate) digest: u64,
+    /// It is finished, and no statement that may change something succeeded.
+    pub(crate) changed_nothing: bool,
+    /// Statements that failed, although the migration was finished.
+    pub(crate) swallowed: Vec<SwallowedFailure>,
+    /// Executions that were counted, and whose text and result are unknown.
+    pub(crate) unobserved: u64,
+    pub(crate) unobserved_at: Option<Place>,
+}
+
+/// A statement that failed, and whose error the migration caught.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SwallowedFailure {
+    pub(crate) sqlstate: Option<String>,
+    pub(crate) message: String,
+    pub(crate) place: Option<Place>,
 }
 
 impl StepRecord {
@@ -199,6 +225,7 @@ impl StepRecord {
             transaction_command: None,
             partly_applied: false,
             in_ledger: None,
+            program: None,
         }
     }
 }

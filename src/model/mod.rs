@@ -25,16 +25,18 @@ mod track_kind;
 
 pub(crate) use alembic::{
     AlembicSetup, AlembicTrack, PLACEHOLDERS, ProcessIsolation, RevisionLineage, RevisionNode,
+    UndeclaredKind, UndeclaredRead,
 };
 pub(crate) use catalog::{
     Catalog, Difference, Digests, Fingerprint, Item, ItemKind, LeaveOut, SEPARATOR,
 };
-pub(crate) use cause::{EnvironmentCause, FailureKind, FailureOrigin, TargetCause};
+pub(crate) use cause::{EnvironmentCause, FailureKind, FailureOrigin, ProgramCause, TargetCause};
 pub(crate) use coverage::{Acknowledgement, CoverageChange, CoveragePart, CoverageReduction};
 pub(crate) use event::{RunEvent, UnitName};
 pub(crate) use evidence::{
-    AppliedBefore, ChangedMigration, MigrationChange, Phase, SampleLoad, SkippedMigration,
-    SkippedStatements, StepOutcome, StepRecord, UnitEnd, UnitRecord,
+    AppliedBefore, ChangedMigration, MigrationChange, Phase, ProgramStep, SampleLoad,
+    SkippedMigration, SkippedStatements, StepOutcome, StepRecord, SwallowedFailure, UnitEnd,
+    UnitRecord,
 };
 pub(crate) use failure::Failure;
 #[cfg(test)]
@@ -49,7 +51,7 @@ pub(crate) use project::{
     CheckSettings, Database, Deploy, FileOrder, LocaleProvider, PostgresSettings, Project,
     ProjectOrigin, ProviderChoice, Role, Sample, Tenancy, TenantSource, TenantTrack, Track,
 };
-pub(crate) use project_record::{ProjectRecord, UnreadFile};
+pub(crate) use project_record::{ProjectRecord, UnreadFile, WithoutEffect};
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
 pub(crate) use severity::Severity;
 pub(crate) use shape::{CatalogComparison, PlacedDifference, ShapeComparison};

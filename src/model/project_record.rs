@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::{CheckSettings, CoveragePart, CoverageReduction, TrackKind};
+use super::{CheckSettings, CoveragePart, CoverageReduction, SwallowedFailure, TrackKind};
 
 /// A file in a folder of migrations or samples that is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,4 +26,16 @@ pub(crate) struct ProjectRecord {
     /// The base's settings: they set the severity of findings that the head must not weaken.
     pub(crate) base_checks: Option<CheckSettings>,
     pub(crate) unread: Vec<UnreadFile>,
+    pub(crate) without_effect: Vec<WithoutEffect>,
+}
+
+/// A pending migration that was applied, and that changed nothing in any unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WithoutEffect {
+    pub(crate) database: String,
+    pub(crate) track: TrackKind,
+    pub(crate) version: String,
+    pub(crate) path: Utf8PathBuf,
+    /// The last error that it caught in a unit.
+    pub(crate) swallowed: Option<SwallowedFailure>,
 }

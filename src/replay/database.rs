@@ -19,6 +19,7 @@ use futures::stream::{self, StreamExt as _};
 use tracing::Instrument as _;
 
 use super::Replay;
+use super::isolation_proof::{IsolationProof, isolation_of};
 use super::plan::{DatabasePlan, PlannedUnit, StartingState};
 use super::shape::{OutsideCatalog, compare_shapes, first_fresh};
 use super::unit::{ScratchDatabase, UnitRun};
@@ -93,6 +94,8 @@ async fn replay_main(
         reason = "the shared track failed";
     }
     let mut runs = begin_tenants(replay, database, &tenants, scratch.as_ref()).await;
+    let isolation = isolation_of(replay, database.tenants.as_ref(), runs.len());
+    runs.iter_mut().for_each(|run| run.set_isolation(isolation));
     skip_after_shared(&mut runs, &shared, reason);
     run_each(&mut runs, replay.jobs, Half::Base).await;
     run_each(&mut shared, 1, Half::Head).await;
@@ -107,14 +110,18 @@ async fn run_tenants_to_head<'a>(
     database: &'a DatabasePlan,
     runs: &mut [UnitRun<'a>],
 ) {
-    let mut outside = OutsideCatalog::read(replay, database, runs).await;
     let first = first_fresh(runs);
+    let proof = IsolationProof::prepare(replay, database, runs).await;
+    let mut outside = OutsideCatalog::read(replay, database, runs).await;
     let (first, others) = runs.split_at_mut(first);
     for part in [first, others] {
         run_each(part, replay.jobs, Half::Head).await;
         if let Some(outside) = &mut outside {
             outside.note_changes(part).await;
         }
+    }
+    if let Some(proof) = proof {
+        proof.check(runs).await;
     }
     compare_shapes(replay, database, runs).await;
 }

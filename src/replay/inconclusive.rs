@@ -80,6 +80,18 @@ impl InconclusiveResults {
         }
     }
 
+    /// A forked process and a new interpreter gave different results. The second run uses new interpreters.
+    pub(crate) fn consider_isolation(&self, database: &Arc<str>, reason: String) {
+        if self.attempt == Attempt::First {
+            self.add(database, reason);
+        }
+    }
+
+    /// Whether processes may be forked. The results of a second run are final, so it uses new interpreters.
+    pub(crate) fn may_fork(&self) -> bool {
+        self.attempt == Attempt::First
+    }
+
     fn add(&self, database: &Arc<str>, reason: String) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.entry(Arc::clone(database)).or_insert(InconclusiveReason { reason });

@@ -2,7 +2,10 @@
 
 mod database;
 mod inconclusive;
+mod isolation_proof;
 pub(crate) mod plan;
+mod programs;
+mod row_digest;
 mod session;
 mod shape;
 mod unit;
@@ -11,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
@@ -25,6 +28,7 @@ use crate::server::{EventSink, Server, begin_prepare, end_prepare};
 use crate::sql::{Certainty, effects};
 use inconclusive::InconclusiveResults;
 use plan::DatabasePlan;
+use programs::Programs;
 
 pub(crate) use inconclusive::{Attempt, InconclusiveReason};
 
@@ -38,6 +42,8 @@ pub(crate) struct Replay<'a> {
     server: &'a Server,
     /// The head revision, from which samples and `prepare` files are read.
     files: &'a dyn Files,
+    /// The programs that run migrations which are not SQL.
+    programs: Programs<'a>,
     /// The maximum number of units that run at one time, over all databases.
     jobs: usize,
     permits: Semaphore,
@@ -94,11 +100,27 @@ pub(crate) async fn prepare_server(
     Ok(())
 }
 
+/// The files of a revision, as a folder in which programs run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProgramTree<'a> {
+    pub(crate) files: &'a dyn Files,
+    /// Absolute.
+    pub(crate) root: &'a Utf8Path,
+}
+
+/// The files that are replayed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReplayFiles<'a> {
+    pub(crate) head: ProgramTree<'a>,
+    /// The base's, if a program needs them: see [`plan::TrackPlan::needs_base_tree`].
+    pub(crate) base: Option<ProgramTree<'a>>,
+}
+
 /// Replays these databases of a plan.
 pub(crate) async fn replay(
     plans: &[&DatabasePlan],
     server: &Server,
-    files: &dyn Files,
+    files: ReplayFiles<'_>,
     mode: Mode,
     events: EventSink,
 ) -> Evidence {
@@ -107,7 +129,8 @@ pub(crate) async fn replay(
     let concurrent = jobs > 1 && units > 1;
     let replay = Replay {
         server,
-        files,
+        files: files.head.files,
+        programs: Programs::new(files),
         jobs,
         permits: Semaphore::new(jobs),
         cluster: Arc::default(),
@@ -155,6 +178,11 @@ impl Replay<'_> {
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed; without a permit a unit would only start too early.
         self.permits.acquire().await.ok()
+    }
+
+    /// See [`InconclusiveResults::may_fork`].
+    fn may_fork(&self) -> bool {
+        self.inconclusive.may_fork()
     }
 
     fn is_lost(&self) -> bool {

@@ -6,7 +6,9 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::ProviderError;
 use super::instance::Server;
-use crate::postgres::connect;
+use crate::model::{Failure, FailureKind};
+use crate::postgres::{Session, connect};
+use crate::retry::policies::TEMPLATE_DATABASE;
 use crate::sql::quote_identifier;
 
 /// The first version with `CREATE DATABASE … STRATEGY`.
@@ -43,6 +45,29 @@ impl Server {
         connect::execute(&mut connection, sql, &format!("create the database `{name}`")).await?;
         connect::close(connection).await;
         Ok(name)
+    }
+
+    /// Copies a database of the run, which no session may use meanwhile, and returns the name of the copy.
+    ///
+    /// # Errors
+    /// The role of the run may not copy it, or a session does not end.
+    pub(crate) async fn copy_database(&self, source: &str) -> Result<String, Failure> {
+        let name = self.next_database();
+        let sql = format!(
+            "CREATE DATABASE {} OWNER {} TEMPLATE {}",
+            quote_identifier(&name),
+            quote_identifier(self.role_name()),
+            quote_identifier(source),
+        );
+        // A session that was closed a moment ago still counts (SQLSTATE 55006, object in use).
+        let is_used = |failure: &Failure| matches!(&failure.kind, FailureKind::Sql { sqlstate } if sqlstate == "55006");
+        let copy = async || {
+            let mut session = Session::open_plain(self.admin()).await?;
+            session.execute(sql.clone()).await?;
+            session.close().await;
+            Ok(())
+        };
+        TEMPLATE_DATABASE.retry(is_used, copy).await.map(|()| name)
     }
 
     async fn create_extensions(&self, database: &str) -> Result<(), ProviderError> {

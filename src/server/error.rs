@@ -90,6 +90,8 @@ pub(crate) enum ProviderError {
          another user"
     )]
     NoCreateDb { user: String },
+    #[error("no TCP port on 127.0.0.1 can be had for the migrations' programs: {reason}")]
+    NoPort { reason: String },
     #[error(
         "role = \"superuser\" is set, but the user `{user}` of postgres.url is not a superuser; use a \
          superuser, or set postgres.role = \"owner\""

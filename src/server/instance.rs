@@ -33,6 +33,8 @@ pub(crate) struct Server {
     notes: Vec<Note>,
     locale: DatabaseLocale,
     admin: PgConnectOptions,
+    /// See [`Started::port`].
+    port: Option<u16>,
     role: MigrationRole,
     pub(crate) own: bool,
     settings: PostgresSettings,
@@ -82,6 +84,7 @@ impl Server {
                 incarnation: facts.incarnation,
                 notes: started.notes.into_iter().chain(notes).collect(),
                 admin: started.admin,
+                port: started.port,
                 role,
                 own: started.own,
                 settings: request.settings.clone(),
@@ -172,6 +175,11 @@ impl Server {
     /// Connection options of the migration role for a database of the run, with the project's session settings.
     pub(crate) fn owner(&self, database: &str) -> PgConnectOptions {
         self.role.options.clone().database(database).options(&self.settings.settings)
+    }
+
+    /// The TCP port on 127.0.0.1 for programs of the project, if other sessions use a Unix socket.
+    pub(crate) fn program_port(&self) -> Option<u16> {
+        self.port
     }
 
     /// Whether `prepare` SQL must run in one transaction, between [`super::begin_prepare`] and [`super::end_prepare`].

@@ -21,6 +21,7 @@ pub(crate) mod process_identity;
 pub(crate) mod provider;
 pub(crate) mod request;
 pub(crate) mod roles;
+pub(crate) mod run_folder;
 pub(crate) mod run_id;
 #[cfg(test)]
 pub(crate) mod sigkill_tests;
@@ -33,4 +34,5 @@ pub(crate) use instance::Server;
 pub(crate) use locale::DatabaseLocale;
 pub(crate) use provider::{StoppedServer, file_with_secret, process_with_secret};
 pub(crate) use request::{EventSink, ServerRequest};
+pub(crate) use run_folder::RunFolder;
 pub(crate) use run_id::RunId;

@@ -12,6 +12,8 @@ pub(crate) struct ServerRequest {
     pub(crate) run: RunId,
     /// The number of units that will use it concurrently.
     pub(crate) jobs: usize,
+    /// Programs of the project connect to it, too. Many of them need a host and a port, so a Unix socket is not sufficient.
+    pub(crate) programs: bool,
 }
 
 /// Receives the progress events of a start.

@@ -39,6 +39,11 @@ pub(crate) async fn prepare(
     let privileges = Privileges::of(connection).await?;
     let admin = MigrationRole { name: privileges.user.clone(), options: started.admin.clone() };
     match request.settings.role {
+        Role::Superuser if privileges.superuser && started.port.is_some() => {
+            let password = random_password();
+            set_password(connection, &privileges.user, &password).await?;
+            Ok((MigrationRole { options: admin.options.password(&password), ..admin }, None))
+        }
         Role::Superuser if privileges.superuser => Ok((admin, None)),
         Role::Superuser => Err(ProviderError::NoSuperuser { user: privileges.user }),
         Role::Owner if privileges.superuser || privileges.create_role => {
@@ -73,6 +78,16 @@ async fn make(
         name: name.to_owned(),
         options: admin.clone().username(name).password(&password),
     })
+}
+
+/// A TCP port asks for a password, and a Unix socket does not.
+async fn set_password(
+    connection: &mut PgConnection,
+    user: &str,
+    password: &str,
+) -> Result<(), ProviderError> {
+    let sql = format!("ALTER ROLE {} PASSWORD {}", quote_identifier(user), quote_literal(password));
+    connect::execute(connection, sql, "set the password of the role that migrations run as").await
 }
 
 async fn log_in(role: &MigrationRole) -> Result<(), ProviderError> {

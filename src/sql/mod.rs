@@ -25,7 +25,7 @@ pub(crate) use effects::{
 pub(crate) use if_not_exists::{GuardedObject, Guards, guards};
 pub(crate) use mention::first_mention;
 pub(crate) use own_schema::{OWN_SCHEMA, without_own_schema};
-pub(crate) use position::{LineIndex, excerpt_at, place_in};
+pub(crate) use position::{LineIndex, excerpt_at, place_in, place_of_line};
 pub(crate) use quote::{quote_bytes, quote_identifier, quote_literal};
 pub(crate) use split::{CopyProblem, Dialect, Piece, Split, split};
 pub(crate) use variables::first_variable;

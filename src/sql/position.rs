@@ -1,5 +1,7 @@
 //! Converts byte offsets of a text to lines, columns and excerpts.
 
+use camino::Utf8Path;
+
 use crate::model::{Excerpt, Place, Script};
 
 /// The maximum number of characters of a line in an excerpt, including the marks at cuts.
@@ -87,6 +89,12 @@ pub(crate) fn excerpt_at(text: &str, offset: usize) -> Spot {
 pub(crate) fn place_in(script: &Script, offset: usize) -> Place {
     let Spot { line, column, excerpt } = excerpt_at(script.file_text(), offset);
     Place { path: script.path().to_owned(), line, column: Some(column), excerpt: Some(excerpt) }
+}
+
+/// The position of a whole line of a file, with the lines around it if the text is known.
+pub(crate) fn place_of_line(path: &Utf8Path, text: Option<&str>, line: usize) -> Place {
+    let excerpt = text.map(|text| LineIndex::new(text).excerpt(line, 1, AROUND));
+    Place { path: path.to_owned(), line, column: None, excerpt }
 }
 
 /// The number of characters to cut at the beginning of a line (none, or more than one), so that `column` is visible.

@@ -11,6 +11,7 @@ use crate::report;
 use crate::report::verify::v1;
 use crate::server::EventSink;
 
+mod base_tree;
 mod coverage;
 mod error;
 mod notes;
@@ -21,14 +22,17 @@ mod second_run;
 mod server_facts;
 mod timing;
 mod unread;
+mod without_effect;
 
 pub(crate) use error::VerifyError;
 
+use base_tree::BaseTree;
 use coverage::{add_emptied_samples, project_record};
 use requirements::check_requirements;
 use run::{FIRST_LAPS, RunContext};
 use second_run::replay_again_in_doubt;
 use timing::Stopwatch;
+use without_effect::without_effect;
 
 /// What to verify, and how.
 #[derive(Debug)]
@@ -55,7 +59,11 @@ pub(crate) async fn verify(
     let mut record = project_record(&loaded)?;
     watch.lap("read the project");
 
-    let context = RunContext { loaded: &loaded, events: &events, interrupted };
+    let base_tree = BaseTree::of(&loaded, &request.scope);
+    let base_tree = interrupted.run_until_cancelled(base_tree).await;
+    let base_tree = base_tree.ok_or(VerifyError::Interrupted { left: Vec::new() })??;
+    let context =
+        RunContext { loaded: &loaded, base_tree: base_tree.as_ref(), events: &events, interrupted };
     let plans: Vec<&DatabasePlan> = loaded.plan.databases.iter().collect();
     let mode = Mode { jobs: request.jobs, attempt: Attempt::First };
     let mut ran = context.run(&plans, mode, &FIRST_LAPS, &mut watch).await?;
@@ -63,6 +71,7 @@ pub(crate) async fn verify(
 
     let units: Vec<UnitRecord> = ran.evidence.databases.iter().flatten().cloned().collect();
     add_emptied_samples(&mut record, &loaded, &units);
+    record.without_effect = without_effect(&loaded.plan.databases, &units);
     let mut findings = checks::judge(&units, &loaded.project.checks);
     findings.extend(checks::judge_project(&record, &loaded.project.checks));
     checks::sort(&mut findings);

@@ -6,12 +6,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::VerifyError;
+use super::base_tree::BaseTree;
 use super::server_facts::of_server;
 use super::timing::Stopwatch;
 use crate::model::{RunEvent, attempt_span};
 use crate::project::Loaded;
 use crate::replay::plan::DatabasePlan;
-use crate::replay::{self, Evidence, Mode};
+use crate::replay::{self, Evidence, Mode, ProgramTree, ReplayFiles};
 use crate::report::verify::v1;
 use crate::server;
 use crate::server::{EventSink, RunId, Server, ServerRequest, StoppedServer};
@@ -26,6 +27,7 @@ pub(super) const FIRST_LAPS: Laps = ["start the server", "replay", "stop the ser
 /// The common data of all runs of a command.
 pub(super) struct RunContext<'a> {
     pub(super) loaded: &'a Loaded,
+    pub(super) base_tree: Option<&'a BaseTree>,
     pub(super) events: &'a EventSink,
     pub(super) interrupted: &'a CancellationToken,
 }
@@ -46,11 +48,15 @@ impl RunContext<'_> {
         laps: &Laps,
         watch: &mut Stopwatch,
     ) -> Result<Ran, VerifyError> {
-        let Self { loaded, events, interrupted } = *self;
+        let Self { loaded, events, interrupted, .. } = *self;
         let run = RunId::new();
         let settings = loaded.project.postgres.clone();
-        let wanted =
-            ServerRequest { settings: settings.clone(), run: run.clone(), jobs: mode.jobs };
+        let wanted = ServerRequest {
+            settings: settings.clone(),
+            run: run.clone(),
+            jobs: mode.jobs,
+            programs: loaded.plan.tracks().any(|track| track.alembic.is_some()),
+        };
         let started = interrupted.run_until_cancelled(Server::start(&wanted, events)).await;
         let Some(started) = started else {
             let swept = server::cleanup_run(&settings, &run).await;
@@ -82,7 +88,11 @@ impl RunContext<'_> {
         replay::prepare_server(server, head, &project.prepare)
             .await
             .map_err(|failure| VerifyError::Prepare(Box::new(failure)))?;
-        Ok(replay::replay(plans, server, head, mode, self.events.clone()).await)
+        let files = ReplayFiles {
+            head: ProgramTree { files: head, root: &project.root },
+            base: self.base_tree.map(BaseTree::tree),
+        };
+        Ok(replay::replay(plans, server, files, mode, self.events.clone()).await)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::list_alembic;
 use super::verify::scope;
 use crate::cli::args::{Global, ListArgs};
 use crate::cli::error::CommandError;
@@ -61,6 +62,9 @@ fn write_track(text: &mut String, track: &TrackPlan) {
         track.detected.format.name(),
         track.detected.reason
     );
+    if let Some(alembic) = &track.alembic {
+        list_alembic::write(text, alembic, &track.head);
+    }
     for allowed in track.allowed_directions() {
         let _ = writeln!(text, "    warning: {allowed}");
     }
@@ -99,10 +103,12 @@ fn as_json(loaded: &Loaded) -> Value {
                     "description": migration.description,
                     "path": migration.up.path(),
                     "state": state.to_string(),
+                    "down_revisions": migration.node.as_ref().map(|node| &node.down_revisions),
                 })
             })
             .collect();
         json!({
+            "alembic": track.alembic.as_ref().map(|one| list_alembic::as_json(one, &track.head)),
             "kind": track.kind.to_string(),
             "directory": track.directory,
             "format": track.detected.format.name(),

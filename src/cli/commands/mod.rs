@@ -7,6 +7,7 @@ pub(crate) mod downgrade;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod list;
+mod list_alembic;
 pub(crate) mod publish;
 pub(crate) mod revision;
 pub(crate) mod schema;

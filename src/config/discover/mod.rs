@@ -5,13 +5,21 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
+use super::alembic_problem::AlembicProblem;
 use super::error::ConfigErrors;
+use super::key::quoted;
 use super::problem::ConfigProblem;
 use super::raw::{OneOrMany, RawConfig, RawDatabase, RawShared, RawTenants};
 use crate::model::Files;
 
+mod alembic;
+mod other_files;
 mod schemas;
 
+pub(crate) use alembic::alembic_files;
+pub(super) use alembic::may_have_alembic;
+use alembic::{AlembicLayout, INI};
+use other_files::OtherFiles;
 use schemas::Schemas;
 
 /// The folders that are searched for a folder `migrations`: the root, as in most tools, and dbmate's.
@@ -36,6 +44,7 @@ const LOOKED_FOR: &[&str] = &[
      or a `db` in one of the last three",
     "`shared` and `tenant` folders there, or instead of `migrations`",
     "a folder for each database in `migrations`",
+    "an `alembic.ini`, or `[tool.alembic]` in a `pyproject.toml`, in these folders",
 ];
 
 /// The folder that most tools use.
@@ -68,8 +77,27 @@ pub(super) fn may_have_migrations(parent: &Utf8Path) -> bool {
 /// The contents of a `mig-ci.toml` for the project. The first parent folder with migrations is used.
 ///
 /// # Errors
-/// If no layout is recognised, or two at once.
+/// If no layout is recognised, or two at once: Alembic's environments and SQL migrations beside them may belong to one database
+/// or to two, and one of them may be a remainder.
 pub(super) fn discover(files: &dyn Files, root: &Utf8Path) -> Result<RawConfig, ConfigErrors> {
+    let alembic = alembic::look(files)?;
+    let folders = alembic.as_ref().map(|layout| layout.folders.as_slice()).unwrap_or_default();
+    let sql = sql_databases(&OtherFiles { files, without: folders })?;
+    let databases = match (alembic, sql) {
+        (Some(alembic), None) => alembic.databases,
+        (None, Some(sql)) => sql,
+        (Some(alembic), Some(sql)) => return Err(two_tools(&alembic, &sql).into()),
+        (None, None) => {
+            let looked_for = LOOKED_FOR;
+            let problem = ConfigProblem::NothingRecognised { root: root.to_owned(), looked_for };
+            return Err(problem.into());
+        }
+    };
+    Ok(RawConfig { databases, ..RawConfig::default() })
+}
+
+/// The databases of SQL migrations.
+fn sql_databases(files: &dyn Files) -> Result<Option<IndexMap<String, RawDatabase>>, ConfigErrors> {
     for parent in NEAR_PARENTS.into_iter().chain(FURTHER_PARENTS).map(Utf8Path::new) {
         let folder = &parent.join(MIGRATIONS);
         let layout = Layout::of(folder, &files.list(folder).map_err(ConfigProblem::Unreadable)?);
@@ -78,11 +106,46 @@ pub(super) fn discover(files: &dyn Files, root: &Utf8Path) -> Result<RawConfig, 
             databases.extend(pair(files, parent)?);
         }
         if !databases.is_empty() {
-            return Ok(RawConfig { databases, ..RawConfig::default() });
+            return Ok(Some(databases));
         }
     }
-    let looked_for = LOOKED_FOR;
-    Err(ConfigProblem::NothingRecognised { root: root.to_owned(), looked_for }.into())
+    Ok(None)
+}
+
+fn two_tools(alembic: &AlembicLayout, sql: &IndexMap<String, RawDatabase>) -> ConfigProblem {
+    let of_database = |database: &RawDatabase| {
+        let shared = database.shared.as_ref().and_then(|track| track.migrations.clone());
+        let tenants = database.tenants.as_ref().and_then(|track| track.migrations.clone());
+        [database.migrations.clone(), shared, tenants].into_iter().flatten().collect::<Vec<_>>()
+    };
+    let folders: Vec<String> = sql.values().flat_map(of_database).collect();
+    let keys = alembic.databases.iter().flat_map(|(name, database)| {
+        let shared = database.shared.as_ref().map(|track| (".shared", &track.alembic_keys));
+        let tenants = database.tenants.as_ref().map(|track| (".tenants", &track.alembic_keys));
+        let tracks = [Some(("", &database.alembic_keys)), shared, tenants].into_iter().flatten();
+        let tracks = tracks.filter_map(|(table, keys)| Some((table, keys.alembic.as_ref()?)));
+        tracks.map(move |(table, alembic)| {
+            let section =
+                alembic.section.as_ref().map(|section| format!(", section = \"{section}\""));
+            let (key, file) = match &alembic.ini {
+                Some(ini) => ("ini", ini.as_str()),
+                None => ("pyproject", alembic.pyproject.as_deref().unwrap_or(INI)),
+            };
+            format!(
+                "`[databases.{}{table}]` with `alembic = {{ {key} = \"{file}\"{} }}`",
+                quoted(name),
+                section.unwrap_or_default()
+            )
+        })
+    });
+    let sql_key =
+        folders.first().map(|folder| format!("`[databases.sql]` with `migrations = \"{folder}\"`"));
+    AlembicProblem::TwoTools {
+        ini: alembic.file.clone(),
+        sql: folders.join(", "),
+        instead: keys.chain(sql_key).collect::<Vec<_>>().join(", "),
+    }
+    .into()
 }
 
 /// The contents of a migration folder.
@@ -182,19 +245,16 @@ fn with_tenants(
         Some(shared) => schemas::look(files, shared, tenant).map_err(ConfigProblem::Unreadable)?,
         None => Schemas::default(),
     };
-    let search_path = schemas.created.as_ref().map(|created| {
-        let created = created.iter().map(String::as_str);
-        std::iter::once("{target}").chain(created).chain(["public"]).map(str::to_owned).collect()
-    });
+    let search_path = schemas.search_path();
     let samples = sample_patterns(files, name)?;
     Ok(RawDatabase {
         shared: shared.map(|migrations| RawShared {
-            migrations: migrations.into_string(),
+            migrations: Some(migrations.into_string()),
             schema: schemas.own,
             ..RawShared::default()
         }),
         tenants: Some(RawTenants {
-            migrations: tenant.to_string(),
+            migrations: Some(tenant.to_string()),
             target: Some("tenant_{tenant}".to_owned()),
             search_path,
             samples: (!samples.is_empty()).then_some(OneOrMany::Many(samples)),

@@ -3,7 +3,7 @@
 //! Used only for projects without configuration; it looks only at words outside of comments. The replay shows what the
 //! migrations really do.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::SHARED;
 use crate::model::{Files, FilesError};
@@ -15,6 +15,20 @@ pub(super) struct Schemas {
     pub(super) own: Option<String>,
     /// The schemas that shared migrations create themselves, in order of appearance.
     pub(super) created: Option<Vec<String>>,
+}
+
+impl Schemas {
+    /// The tenants' search path, if it is not the default: the schemas that shared migrations create follow the tenant's.
+    pub(super) fn search_path(&self) -> Option<Vec<String>> {
+        let created = self.created.as_ref()?.iter().map(String::as_str);
+        Some(
+            std::iter::once("{target}")
+                .chain(created)
+                .chain(["public"])
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
 }
 
 /// Searches the SQL files of both tracks.
@@ -30,6 +44,48 @@ pub(super) fn look(
     }
     let mentioned = mentions(&in_shared, SHARED) || mentions(&words_of(files, tenant)?, SHARED);
     Ok(Schemas { own: mentioned.then(|| SHARED.to_owned()), created: None })
+}
+
+/// The same for revisions in Python.
+pub(super) fn look_in_python(
+    files: &dyn Files,
+    shared: &[Utf8PathBuf],
+    tenant: &[Utf8PathBuf],
+) -> Result<Schemas, FilesError> {
+    let in_shared = words_of_python(files, shared)?;
+    let created = created_schemas(&in_shared);
+    if !created.is_empty() {
+        return Ok(Schemas { own: None, created: Some(created) });
+    }
+    let has = |words: &[SchemaWord]| mentions(words, SHARED) || is_argument(words, SHARED);
+    let mentioned = has(&in_shared) || has(&words_of_python(files, tenant)?);
+    Ok(Schemas { own: mentioned.then(|| SHARED.to_owned()), created: None })
+}
+
+/// The words of all statements and calls: quotes and comments are removed, and `CreateSchema(` counts as the statement.
+fn words_of_python(
+    files: &dyn Files,
+    folders: &[Utf8PathBuf],
+) -> Result<Vec<SchemaWord>, FilesError> {
+    let mut all = Vec::new();
+    for folder in folders {
+        for path in files.list(folder)?.iter().filter(|path| path.extension() == Some("py")) {
+            let Some(bytes) = files.read(path)? else { continue };
+            let text = String::from_utf8_lossy(&bytes).replace(['"', '\''], " ");
+            let text = text.replace("CreateSchema(", "create schema ");
+            for line in text.lines() {
+                all.extend(words(line.split('#').next().unwrap_or_default()));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// `schema="shared"` of a call.
+fn is_argument(words: &[SchemaWord], schema: &str) -> bool {
+    words.windows(3).any(|three| {
+        three[0].is("schema") && three[1] == SchemaWord::Other && three[2].name() == Some(schema)
+    })
 }
 
 fn words_of(files: &dyn Files, folder: &Utf8Path) -> Result<Vec<SchemaWord>, FilesError> {

@@ -120,7 +120,7 @@ fn an_empty_project_is_an_error() {
     insta::assert_snapshot!(refused(&ConfigFiles::of(&["migrations/users/env.py"])), @r#"
     error: no `mig-ci.toml`, and no migrations that could be detected without one
      |
-     = help: searched /project for `.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, or a `db` in one of the last three; `shared` and `tenant` folders there, or instead of `migrations`; a folder for each database in `migrations`. Set the folder of the migrations in a `mig-ci.toml` there (docs/configuration.md), or run mig-ci in the project's folder
+     = help: searched /project for `.sql` files in a folder `migrations`, at the top or in `db`, `sql`, `database`, `backend`, `server`, `internal`, or a `db` in one of the last three; `shared` and `tenant` folders there, or instead of `migrations`; a folder for each database in `migrations`; an `alembic.ini`, or `[tool.alembic]` in a `pyproject.toml`, in these folders. Set the folder of the migrations in a `mig-ci.toml` there (docs/configuration.md), or run mig-ci in the project's folder
     "#);
 }
 

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use secrecy::SecretString;
 
 use super::context::ValidationContext;
+use super::folder::{FolderKeys, folder};
 use super::format::format;
 use super::search_path::{PUBLIC, joined, schema, search_path, starts_with, without_target};
 use super::{paths, samples, tenants};
@@ -33,20 +34,26 @@ fn database(
     if name.is_empty() {
         cx.refuse_key(key, ConfigProblem::EmptyDatabaseName);
     }
-    if raw.migrations.is_none() && raw.shared.is_none() && raw.tenants.is_none() {
-        cx.refuse_key(key, ConfigProblem::NoTrack { database: name.to_owned() });
-    } else if raw.migrations.is_none() {
-        loose_keys(cx, key, raw);
-    } else if raw.shared.is_some() {
-        let problem = ConfigProblem::TwoSharedTracks { database: name.to_owned() };
-        cx.refuse_key(&key.child("migrations"), problem);
+    let own =
+        [("migrations", raw.migrations.is_some()), ("alembic", raw.alembic_keys.alembic.is_some())];
+    let own = own.into_iter().find(|(_, given)| *given).map(|(name, _)| name);
+    match own {
+        None if raw.shared.is_none() && raw.tenants.is_none() => {
+            cx.refuse_key(key, ConfigProblem::NoTrack { database: name.to_owned() });
+        }
+        None => loose_keys(cx, key, raw),
+        Some(own) if raw.shared.is_some() => {
+            let problem = ConfigProblem::TwoSharedTracks { database: name.to_owned(), own };
+            cx.refuse_key(&key.child(own), problem);
+        }
+        Some(_) => {}
     }
-    let shared = match (&raw.migrations, &raw.shared) {
-        (Some(migrations), _) => Some(shared_track(cx, key, &short_form(raw, migrations))),
+    let shared = match (own, &raw.shared) {
+        (Some(_), _) => Some(shared_track(cx, key, &short_form(raw))),
         (None, Some(shared)) => Some(shared_track(cx, &key.child("shared"), shared)),
         (None, None) => None,
     };
-    let connects = cx.input.overrides.connects_to(name);
+    let connects = selected_names(name, raw).any(|name| cx.input.overrides.connects_to(name));
     let url = real_url(cx, &key.child("url"), raw.url.as_deref(), connects);
     let tenants = raw
         .tenants
@@ -60,6 +67,14 @@ fn database(
         shared,
         tenants,
     }
+}
+
+/// The names by which `-n` selects a database: its own, and those of its Alembic sections.
+fn selected_names<'a>(name: &'a str, raw: &'a RawDatabase) -> impl Iterator<Item = &'a str> {
+    let shared = raw.shared.as_ref().map(|raw| &raw.alembic_keys);
+    let tenants = raw.tenants.as_ref().map(|raw| &raw.alembic_keys);
+    let keys = [Some(&raw.alembic_keys), shared, tenants].into_iter().flatten();
+    [name].into_iter().chain(keys.filter_map(|keys| keys.alembic.as_ref()?.section.as_deref()))
 }
 
 /// The address of the real database. If the command does not connect to it, or if a flag replaces it, it is only compared with
@@ -81,9 +96,10 @@ fn real_url(
 }
 
 /// A plain named database is written without `shared`.
-fn short_form(raw: &RawDatabase, migrations: &str) -> RawShared {
+fn short_form(raw: &RawDatabase) -> RawShared {
     RawShared {
-        migrations: migrations.to_owned(),
+        migrations: raw.migrations.clone(),
+        alembic_keys: raw.alembic_keys.clone(),
         format: raw.format.clone(),
         ledger: raw.ledger.clone(),
         deploy: raw.deploy.clone(),
@@ -107,7 +123,8 @@ fn loose_keys(cx: &mut ValidationContext<'_>, key: &ConfigKey, raw: &RawDatabase
         ("search_path", raw.search_path.is_some()),
         ("sample", raw.sample.is_some()),
     ];
-    for (name, _) in loose.into_iter().filter(|(_, given)| *given) {
+    let loose = loose.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
+    for name in loose.chain(raw.alembic_keys.given()) {
         let key = key.child(name);
         cx.refuse_key(&key, ConfigProblem::WithoutMigrations { key: key.to_string(), name });
     }
@@ -131,9 +148,9 @@ fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShar
     }
     let sample =
         raw.sample.as_ref().and_then(|raw| samples::shared_sample(cx, &table.child("sample"), raw));
+    let (migrations, alembic) = folder(cx, table, &FolderKeys::of_shared(raw));
     Track {
-        migrations: paths::folder(cx, &table.child("migrations"), &raw.migrations)
-            .unwrap_or_default(),
+        migrations,
         format: format(cx, &table.child("format"), raw.format.as_deref()),
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
         deploy: cx.choice(&table.child("deploy"), raw.deploy.as_deref()).unwrap_or_default(),
@@ -142,6 +159,6 @@ fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShar
         search_path: path.unwrap_or_else(|| joined(&[&schema, PUBLIC])),
         schema,
         sample,
-        alembic: None,
+        alembic,
     }
 }

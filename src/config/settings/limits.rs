@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::alembic_problem::AlembicProblem;
 use crate::config::interpolate::used_variables;
 use crate::config::key::ConfigKey;
 use crate::config::problem::ConfigProblem;
@@ -33,6 +34,8 @@ pub(crate) struct FileLimits {
     pub(crate) variables: BTreeSet<String>,
     /// Whether `role = "superuser"` is accepted.
     pub(crate) superuser: bool,
+    /// The images in which Alembic may run.
+    pub(crate) runner_images: BTreeSet<String>,
 }
 
 impl FileLimits {
@@ -112,6 +115,35 @@ pub(super) fn server(limits: Option<&FileLimits>) -> Result<(), ConfigProblem> {
     }
 }
 
+/// The image in which the pull request's Python runs. That code can read and print everything in it, and the runner may be
+/// logged in to registries that the author of the pull request cannot read.
+pub(super) fn runner_image(
+    limits: Option<&FileLimits>,
+    key: &ConfigKey,
+    image: &str,
+) -> Result<(), AlembicProblem> {
+    match limits {
+        Some(limits) if !limits.runner_images.contains(image) => {
+            Err(AlembicProblem::ImageNotAllowed { key: key.to_string(), image: image.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An interpreter at a path that is not in the project: it would be a program of the runner.
+pub(super) fn interpreter(
+    limits: Option<&FileLimits>,
+    key: &ConfigKey,
+    path: &str,
+) -> Result<(), AlembicProblem> {
+    match limits {
+        Some(_) => {
+            Err(AlembicProblem::PythonNotAllowed { key: key.to_string(), path: path.to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +163,7 @@ mod tests {
 
     fn allow(names: &[&str]) -> Option<FileLimits> {
         let variables = names.iter().map(|name| (*name).to_owned()).collect();
-        Some(FileLimits { variables, superuser: false })
+        Some(FileLimits { variables, ..FileLimits::default() })
     }
 
     #[test]

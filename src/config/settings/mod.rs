@@ -1,9 +1,11 @@
 //! Validates a raw configuration: defaults, variables, and every check that needs no server.
 
+mod alembic;
 mod checks;
 mod context;
 mod coverage;
 mod databases;
+mod folder;
 mod format;
 mod limits;
 mod paths;

@@ -1,6 +1,7 @@
 //! `[databases.NAME.tenants]`.
 
 use super::context::ValidationContext;
+use super::folder::{FolderKeys, folder};
 use super::format::format;
 use super::search_path::{PUBLIC, TARGET, joined, search_path, starts_with, without_target};
 use super::{paths, samples};
@@ -31,9 +32,9 @@ pub(super) fn track(
     });
     let schema = shared.map(|track| track.schema.as_str());
     let path = tenant_path(cx, &table.child("search_path"), raw, tenancy, schema);
-    let migrations = paths::folder(cx, &table.child("migrations"), &raw.migrations);
+    let (migrations, alembic) = folder(cx, table, &FolderKeys::of_tenants(raw));
     let track = Track {
-        migrations: migrations.unwrap_or_default(),
+        migrations,
         format: format(cx, &table.child("format"), raw.format.as_deref()),
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
         deploy: cx.choice(&table.child("deploy"), raw.deploy.as_deref()).unwrap_or_default(),
@@ -42,7 +43,7 @@ pub(super) fn track(
         schema: path[0].clone(),
         search_path: path,
         sample: None,
-        alembic: None,
+        alembic,
     };
     let prepare = paths::files(cx, &table.child("prepare"), raw.prepare.as_ref());
     let target_key = table.child("target");

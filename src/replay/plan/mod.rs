@@ -1,5 +1,6 @@
 //! The plan: databases × tracks × units, determined before anything starts. Pure: `mig-ci list` prints it without a server.
 
+mod base;
 mod sample_version;
 mod selection;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+pub(crate) use base::PlanBase;
 pub(crate) use sample_version::applied_in_sample;
 pub(crate) use selection::Selection;
 pub(crate) use track::{MigrationState, TrackPlan, directory};
@@ -72,8 +74,14 @@ pub(crate) enum PlanError {
          that each tenant has its own"
     )]
     OneLedger { database: String, directory: Utf8PathBuf, ledger: String, format: &'static str },
-    #[error("there is no database `{name}` in this project; it has {}", list(.known))]
-    UnknownDatabase { name: String, known: Vec<String> },
+    #[error(
+        "there is no database `{name}` in this project; it has {}{}",
+        list(.known),
+        if .sections.is_empty() { String::new() } else { format!(", and the Alembic sections {}", list(.sections)) }
+    )]
+    UnknownDatabase { name: String, known: Vec<String>, sections: Vec<String> },
+    #[error("several databases have the Alembic section `{section}`; choose one of {}", list(.databases))]
+    AmbiguousSection { section: String, databases: Vec<String> },
     #[error("there is no tenant `{name}` in the selected databases; they have {}", list(.known))]
     UnknownTenant { name: String, known: Vec<String> },
     #[error(
@@ -96,7 +104,7 @@ impl ReplayPlan {
     pub(crate) fn new(
         project: &Project,
         head: &dyn Files,
-        base: Option<&dyn Files>,
+        base: Option<PlanBase<'_>>,
         selection: &Selection,
     ) -> Result<Self, PlanError> {
         let mut databases = Vec::new();
@@ -124,12 +132,13 @@ impl DatabasePlan {
     fn new(
         database: &Database,
         head: &dyn Files,
-        base: Option<&dyn Files>,
+        base: Option<PlanBase<'_>>,
     ) -> Result<Self, PlanError> {
         let mut units: Vec<PlannedUnit> = Vec::new();
         let shared = match &database.shared {
             None => None,
             Some(track) => {
+                let base = base.map(|base| base.track(&database.name, TrackKind::Shared));
                 let plan = TrackPlan::new(&database.name, TrackKind::Shared, track, head, base)?;
                 units.extend(shared_units(database, track, &plan, head)?);
                 Some(plan)
@@ -139,6 +148,7 @@ impl DatabasePlan {
             None => None,
             Some(tenants) => {
                 let track = &tenants.track;
+                let base = base.map(|base| base.track(&database.name, TrackKind::Tenant));
                 let plan = TrackPlan::new(&database.name, TrackKind::Tenant, track, head, base)?;
                 let of_tenants = tenant_units(database, tenants, &plan, head)?;
                 check_ledgers_are_distinct(database, &plan, &units, &of_tenants)?;

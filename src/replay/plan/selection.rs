@@ -6,6 +6,8 @@ use crate::model::{Database, Partition, TrackKind};
 /// The selection. Empty lists select everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
+    /// Names of databases, or of sections of Alembic's configuration: a section selects the whole database, because tenants need
+    /// the shared track.
     pub(crate) databases: Vec<String>,
     pub(crate) tenants: Vec<String>,
     /// A partition of the selected tenants.
@@ -17,16 +19,14 @@ impl Selection {
         &self,
         all: &'a [Database],
     ) -> Result<Vec<&'a Database>, PlanError> {
-        let known = || all.iter().map(|database| database.name.clone()).collect();
-        if let Some(name) =
-            self.databases.iter().find(|name| !all.iter().any(|database| &database.name == *name))
-        {
-            return Err(PlanError::UnknownDatabase { name: name.clone(), known: known() });
+        let mut wanted: Vec<&str> = Vec::new();
+        for name in &self.databases {
+            wanted.push(named(name, all)?);
         }
-        let wanted = |database: &&Database| {
-            self.databases.is_empty() || self.databases.contains(&database.name)
+        let is_wanted = |database: &&Database| {
+            self.databases.is_empty() || wanted.contains(&database.name.as_str())
         };
-        Ok(all.iter().filter(wanted).collect())
+        Ok(all.iter().filter(is_wanted).collect())
     }
 
     pub(crate) fn retain_tenants(
@@ -88,6 +88,33 @@ impl Selection {
             false => Ok(()),
         }
     }
+}
+
+/// The database that a name selects. A database's own name has priority over a section.
+fn named<'a>(name: &str, all: &'a [Database]) -> Result<&'a str, PlanError> {
+    if let Some(database) = all.iter().find(|database| database.name == name) {
+        return Ok(&database.name);
+    }
+    let has_section = |database: &&Database| sections(database).any(|section| section == name);
+    let found: Vec<&Database> = all.iter().filter(has_section).collect();
+    match found.as_slice() {
+        [one] => Ok(&one.name),
+        [] => {
+            let known = all.iter().map(|database| database.name.clone()).collect();
+            let sections: Vec<String> = all.iter().flat_map(sections).map(str::to_owned).collect();
+            Err(PlanError::UnknownDatabase { name: name.to_owned(), known, sections })
+        }
+        several => {
+            let databases = several.iter().map(|database| database.name.clone()).collect();
+            Err(PlanError::AmbiguousSection { section: name.to_owned(), databases })
+        }
+    }
+}
+
+/// The sections of its tracks that can be selected: those of ini files.
+fn sections(database: &Database) -> impl Iterator<Item = &str> {
+    let environments = database.tracks().filter_map(|(_, track)| track.alembic.as_ref());
+    environments.filter(|alembic| alembic.ini.is_some()).map(|alembic| alembic.section.as_str())
 }
 
 fn is_generated(unit: &PlannedUnit) -> bool {

@@ -75,7 +75,8 @@ fn project(samples: Vec<Sample>) -> Project {
 
 fn plan(project: &Project, selection: &Selection) -> Result<ReplayPlan, PlanError> {
     let (head, base) = (MemoryFiles::new(HEAD), MemoryFiles::new(BASE));
-    ReplayPlan::new(project, &head, Some(&base), selection)
+    let base = PlanBase { files: &base, project: None };
+    ReplayPlan::new(project, &head, Some(base), selection)
 }
 
 fn names(plan: &ReplayPlan) -> Vec<String> {

@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 use super::PlanError;
+use super::base::PlanBaseTrack;
 use crate::formats::{
     self, AllowedDirection, DetectedFormat, Directory, FormatError, Ledger, LoadedDirectory,
 };
-use crate::model::{ChangedMigration, Deploy, Files, Migration, MigrationChange, Track, TrackKind};
+use crate::model::{
+    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Phase, Track,
+    TrackKind,
+};
 use crate::sql::{Certainty, effects, first_difference, place_in};
 
 #[derive(Debug, Clone)]
@@ -29,6 +33,10 @@ pub(crate) struct TrackPlan {
     pub(crate) made_names: BTreeSet<String>,
     /// Edits of the base's migrations that the tool does not detect, since it stores no checksum.
     pub(crate) unnoticed: Vec<ChangedMigration>,
+    /// The program that runs it, if its migrations are not SQL.
+    pub(crate) alembic: Option<Box<AlembicTrack>>,
+    /// The same at the base, by the base's own configuration.
+    pub(crate) base_alembic: Option<Box<AlembicTrack>>,
     /// Files of the head that look like down migrations, and run forwards since `forward-only` lists them.
     allowed_directions: Vec<AllowedDirection>,
     /// Names in `forward-only` that match no file of the head.
@@ -55,7 +63,7 @@ impl TrackPlan {
         kind: TrackKind,
         track: &Track,
         head: &dyn Files,
-        base: Option<&dyn Files>,
+        base: Option<PlanBaseTrack<'_>>,
     ) -> Result<Self, PlanError> {
         let in_head = directory(track, head);
         let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
@@ -63,8 +71,10 @@ impl TrackPlan {
         let LoadedDirectory { migrations: head, allowed: allowed_directions } =
             formats::load(detected.format, &in_head).map_err(failed)?;
         let unknown_names = formats::unknown_names(&in_head).map_err(failed)?;
+        let base = base.and_then(|base| Some((base.files, base.counterpart(track)?)));
+        let base_alembic = base.and_then(|(_, track)| track.alembic.clone());
         let base = match base {
-            Some(files) => load_base(&detected, &directory(track, files)),
+            Some((files, track)) => load_base(&detected, &directory(track, files)),
             None => Ok(Vec::new()),
         }
         .map_err(|source| PlanError::BaseFormat {
@@ -87,6 +97,8 @@ impl TrackPlan {
             takes_away,
             made_names,
             unnoticed: Vec::new(),
+            alembic: track.alembic.clone(),
+            base_alembic,
             allowed_directions,
             unknown_names,
         };
@@ -178,6 +190,19 @@ impl TrackPlan {
             )
         });
         allowed.chain(unknown)
+    }
+
+    /// Whether a program needs the base's files to reach the state of the base: the head lacks or has edited its migrations.
+    pub(crate) fn needs_base_tree(&self) -> bool {
+        let is_other = |state| matches!(state, MigrationState::Edited | MigrationState::Removed);
+        self.alembic.is_some() && self.states().iter().any(|(_, state)| is_other(*state))
+    }
+
+    /// The environment of the program that runs in a phase: with the base's files, the base's own.
+    pub(crate) fn environment(&self, phase: Phase) -> Option<&AlembicTrack> {
+        let of_base = || self.base_alembic.as_deref().filter(|_| self.needs_base_tree());
+        let base = if phase == Phase::Base { of_base() } else { None };
+        base.or(self.alembic.as_deref())
     }
 
     pub(crate) fn pending(&self) -> usize {

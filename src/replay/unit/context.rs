@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::database_gate::{OwnObjects, ScratchDatabase};
-use crate::model::{Failure, Phase, RunEvent, UnitEnd, UnitName};
+use crate::model::{Failure, Phase, ProcessIsolation, RunEvent, UnitEnd, UnitName};
 use crate::postgres::{Session, as_client};
 use crate::replay::inconclusive::REPLAYED_LATER;
 use crate::replay::plan::{DatabasePlan, PlannedUnit, TrackPlan};
@@ -17,6 +17,10 @@ pub(crate) struct UnitContext<'a> {
     pub(super) unit: &'a PlannedUnit,
     /// Its database on the server of the run.
     pub(super) scratch: ScratchDatabase,
+    /// How separate the processes of its program are from those of other units.
+    pub(super) isolation: ProcessIsolation,
+    /// It is a copy of a unit, and sends no progress events.
+    pub(super) is_copy: bool,
 }
 
 impl UnitContext<'_> {
@@ -35,7 +39,13 @@ impl UnitContext<'_> {
 
     pub(super) fn enter(&self, phase: Phase) {
         tracing::debug!(%phase, "phase started");
-        self.replay.emit(RunEvent::UnitStarted { unit: self.name(), phase });
+        self.emit(RunEvent::UnitStarted { unit: self.name(), phase });
+    }
+
+    pub(super) fn emit(&self, event: RunEvent) {
+        if !self.is_copy {
+            self.replay.emit(event);
+        }
     }
 
     /// The objects of the database that belong to this unit.
@@ -82,6 +92,9 @@ impl UnitContext<'_> {
 
     /// Discards the database's results if concurrent units may have caused the failure.
     pub(super) fn check_conclusive(&self, phase: Phase, failure: &Failure) {
+        if self.is_copy {
+            return;
+        }
         // When the head runs, the first empty tenant has already applied its migrations, with all shared objects that they
         // create. Before that, a unit can need objects that another one creates.
         let others_change = phase != Phase::Head || self.track.takes_away;

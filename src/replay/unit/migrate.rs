@@ -6,6 +6,7 @@ use super::at;
 use super::context::UnitContext;
 use super::database_gate::{GatePermit, Reach};
 use super::guards::GuardWatch;
+use super::program::run_program;
 use super::unapplied::note_unapplied;
 use crate::execution::batch::Batch;
 use crate::execution::{self, Execution, NotExecuted, execute};
@@ -25,6 +26,9 @@ pub(super) async fn migrate(
     phase: Phase,
     migrations: &[Migration],
 ) -> Result<(), UnitEnd> {
+    if let Some(alembic) = context.track.environment(phase) {
+        return run_program(context, record, alembic, phase, migrations).await;
+    }
     context.enter(phase);
     match context.owner_session().await {
         Ok(session) => migrate_in(context, record, session, phase, migrations).await,
@@ -123,7 +127,7 @@ async fn run_step(
     kept: Option<GatePermit>,
 ) -> (StepRecord, GatePermit) {
     let (unit, migration_name) = (context.name(), migration.file_name().into());
-    context.replay.emit(RunEvent::StepStarted { unit, migration: migration_name });
+    context.emit(RunEvent::StepStarted { unit, migration: migration_name });
     let permit = match kept {
         Some(permit) => permit,
         None => context.scratch.acquire(Reach::of_step(&batch.messages, context.own())).await,

@@ -7,6 +7,8 @@ mod context;
 mod database_gate;
 mod guards;
 mod migrate;
+mod program;
+mod setup;
 mod start;
 mod unapplied;
 
@@ -15,13 +17,14 @@ use std::time::Instant;
 use super::Replay;
 use super::plan::{DatabasePlan, PlannedUnit, StartingState, TrackPlan};
 use crate::model::{
-    CatalogComparison, Failure, FailureKind, Phase, RunEvent, ShapeComparison, StepOutcome,
-    UnitEnd, UnitRecord, Verdict,
+    CatalogComparison, Failure, FailureKind, Phase, ProcessIsolation, RunEvent, ShapeComparison,
+    StepOutcome, UnitEnd, UnitRecord, Verdict,
 };
 
 use context::UnitContext;
 pub(crate) use database_gate::ScratchDatabase;
 use migrate::migrate;
+use setup::run_setup;
 use start::{run_prepare, start_from};
 
 /// A running unit. [`UnitRun::reach_base`] and [`UnitRun::run_head`] are called in this order; after a failure they do nothing.
@@ -42,7 +45,15 @@ impl<'a> UnitRun<'a> {
         scratch: ScratchDatabase,
     ) -> Self {
         let record = UnitRecord::new(&database.name, unit.track, &unit.name, &unit.target);
-        let context = UnitContext { replay, database, track, unit, scratch };
+        let context = UnitContext {
+            replay,
+            database,
+            track,
+            unit,
+            scratch,
+            isolation: ProcessIsolation::Process,
+            is_copy: false,
+        };
         Self { context, record, end: None, announced: false }
     }
 
@@ -121,6 +132,36 @@ impl<'a> UnitRun<'a> {
             .any(|step| step.phase == Phase::Head && !matches!(step.outcome, StepOutcome::NotRun))
     }
 
+    pub(crate) fn isolation(&self) -> ProcessIsolation {
+        self.context.isolation
+    }
+
+    pub(crate) fn set_isolation(&mut self, isolation: ProcessIsolation) {
+        self.context.isolation = isolation;
+    }
+
+    /// Makes it a copy of a unit, whose results are compared and not reported.
+    pub(crate) fn run_silently(&mut self, isolation: ProcessIsolation) {
+        self.context.isolation = isolation;
+        self.context.is_copy = true;
+    }
+
+    /// The first version of the head for which a program executed other statements here than in `other`.
+    pub(crate) fn first_other_statements(&self, other: &Self) -> Option<String> {
+        let of = |run: &Self| -> Vec<(String, Option<u64>)> {
+            let head = run.record.steps.iter().filter(|step| step.phase == Phase::Head);
+            head.map(|step| {
+                (step.version.clone(), step.program.as_ref().map(|program| program.digest))
+            })
+            .collect()
+        };
+        let (here, there) = (of(self), of(other));
+        let pairs = here.iter().zip(&there);
+        let differing = pairs.filter(|(here, there)| here != there).map(|(here, _)| &here.0).next();
+        let longer = here.get(there.len()).or(there.get(here.len())).map(|(version, _)| version);
+        differing.or(longer).cloned()
+    }
+
     pub(crate) fn scratch_name(&self) -> &str {
         &self.context.scratch.name
     }
@@ -163,7 +204,7 @@ impl<'a> UnitRun<'a> {
         let (unit, took) = (self.context.name(), self.record.duration);
         let steps = self.record.steps.len();
         tracing::debug!(%verdict, steps, duration = ?took, "finished");
-        self.context.replay.emit(RunEvent::UnitFinished { unit, verdict, took });
+        self.context.emit(RunEvent::UnitFinished { unit, verdict, took });
     }
 
     async fn try_reach_base(&mut self) -> Result<(), UnitEnd> {
@@ -175,8 +216,11 @@ impl<'a> UnitRun<'a> {
         context.enter(Phase::Prepare);
         run_prepare(context).await.map_err(at(Phase::Prepare))?;
         match &context.unit.start {
-            StartingState::Fresh => Ok(()),
-            StartingState::Base => migrate(context, record, Phase::Base, &context.track.base).await,
+            StartingState::Fresh => run_setup(context).await,
+            StartingState::Base => {
+                run_setup(context).await?;
+                migrate(context, record, Phase::Base, &context.track.base).await
+            }
             StartingState::Sample(sample) => start_from(context, record, sample).await,
         }
     }

@@ -106,6 +106,7 @@ fn kind_and_cause(failure: &Failure) -> (&'static str, Option<String>) {
         FailureKind::Target(cause) => ("target", Some(cause.to_string())),
         FailureKind::ServerLost => (SERVER_LOST, None),
         FailureKind::ConnectionLost => ("connection-lost", None),
+        FailureKind::Program(cause) => ("program", Some(cause.to_string())),
     }
 }
 

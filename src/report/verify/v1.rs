@@ -401,11 +401,12 @@ pub(crate) struct NotChecked {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Failure {
-    /// `sql`, `refused`, `file`, `search-path`, `ledger`, `environment`, `server-lost`, `connection-lost`, or (on real
-    /// databases) `target`: its name, address or schema cannot be used. Those of the kinds `environment` and `server-lost`
-    /// say nothing about the migrations.
+    /// `sql`, `refused`, `file`, `search-path`, `ledger`, `environment`, `server-lost`, `connection-lost`,
+    /// `program` (a migration program, such as Alembic, failed or did not do what it reported), or (on real databases)
+    /// `target`: its name, address or schema cannot be used. Those of the kinds `environment` and `server-lost` say nothing
+    /// about the migrations.
     pub(crate) kind: String,
-    /// What exactly, of the kinds `environment` and `target`: `disk-full`, `pooler`, `lock-not-acquired`, `missing-schema`
+    /// What exactly, of the kinds `environment`, `target` and `program`: `disk-full`, `lock-not-acquired`, `not-committed`
     /// and so on. New words may be added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,

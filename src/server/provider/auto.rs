@@ -114,6 +114,7 @@ mod tests {
                         description: format!("a {} server", self.0),
                         notes: Vec::new(),
                         admin: PgConnectOptions::new_without_pgpass(),
+                        port: None,
                         own: true,
                         running: Box::new(Nothing),
                     }),
@@ -147,8 +148,12 @@ mod tests {
         docker: Option<fn() -> ProviderError>,
         local: Option<fn() -> ProviderError>,
     ) -> Result<Started, ProviderError> {
-        let request =
-            ServerRequest { settings: PostgresSettings::default(), run: RunId::new(), jobs: 1 };
+        let request = ServerRequest {
+            settings: PostgresSettings::default(),
+            run: RunId::new(),
+            jobs: 1,
+            programs: false,
+        };
         let (events, _events) = mpsc::unbounded_channel();
         let start = ProviderStart { request: &request, events: &events };
         let docker = Fake(ProviderChoice::Docker, docker);

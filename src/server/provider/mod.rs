@@ -5,7 +5,7 @@ mod docker;
 mod local;
 mod url;
 
-pub(crate) use local::{file_with_secret, process_with_secret};
+pub(crate) use local::{ClusterFolder, clean_up_folders, file_with_secret, process_with_secret};
 
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ pub(crate) struct Started {
     pub(crate) notes: Vec<Note>,
     /// The administrator, for the maintenance database.
     pub(crate) admin: PgConnectOptions,
+    /// Its TCP port on 127.0.0.1, if `admin` uses a Unix socket and programs of the project need a port.
+    pub(crate) port: Option<u16>,
     /// Only this run uses the server, and it is removed with the run.
     pub(crate) own: bool,
     pub(crate) running: Box<dyn RunningServer>,

@@ -59,7 +59,7 @@ target = \"x\"
     3 | migration = "migrations/users"
       | ^^^^^^^^^
       |
-      = help: did you mean `migrations`? The keys of [databases.users] are `deploy`, `format`, `forward-only`, `ledger`, `migrations`, `order`, `other-ledgers`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
+      = help: did you mean `migrations`? The keys of [databases.users] are `alembic`, `args`, `cwd`, `deploy`, `env`, `format`, `forward-only`, `image`, `isolation`, `ledger`, `migrations`, `options`, `order`, `other-ledgers`, `prepare`, `python`, `python-path`, `revision`, `sample`, `schema`, `search_path`, `setup`, `shared`, `tenants`, `url`
 
     error: unknown key `searchpath` in [databases.users]
      --> mig-ci.toml:4:1
@@ -67,7 +67,7 @@ target = \"x\"
     4 | searchpath = ["public"]
       | ^^^^^^^^^^
       |
-      = help: did you mean `search_path`? The keys of [databases.users] are `deploy`, `format`, `forward-only`, `ledger`, `migrations`, `order`, `other-ledgers`, `prepare`, `sample`, `schema`, `search_path`, `shared`, `tenants`, `url`
+      = help: did you mean `search_path`? The keys of [databases.users] are `alembic`, `args`, `cwd`, `deploy`, `env`, `format`, `forward-only`, `image`, `isolation`, `ledger`, `migrations`, `options`, `order`, `other-ledgers`, `prepare`, `python`, `python-path`, `revision`, `sample`, `schema`, `search_path`, `setup`, `shared`, `tenants`, `url`
 
     error: unknown key `target` in [databases.users]
      --> mig-ci.toml:5:1
@@ -150,15 +150,7 @@ tenants = { migrations = \"migrations/tenant\", samples = [\"a\", 1] }
     6 | users = "migrations/users"
       |         ^^^^^^^^^^^^^^^^^^
       |
-      = help: A named database: only `migrations`, or `shared`, `tenants`, or both.
-
-    error: [databases.app.shared] has no `migrations`
-     --> mig-ci.toml:8:1
-      |
-    8 | shared = { schema = "shared" }
-      | ^^^^^^
-      |
-      = help: The directory of the shared migrations.
+      = help: A named database: only `migrations` or `alembic`, or `shared`, `tenants`, or both.
 
     error: `databases.app.tenants.samples[1]` must be a string, and is an integer
      --> mig-ci.toml:9:63
@@ -382,7 +374,7 @@ shared = { migrations = \"migrations/shared\" }
     2 | [databases.empty]
       |            ^^^^^
       |
-      = help: add `migrations = "…"` to [databases.empty], or a `shared` or `tenants` table with one
+      = help: add `migrations = "…"` or `alembic = { … }` to [databases.empty], or a `shared` or `tenants` table with one of them
 
     error: a database has an empty name
      --> mig-ci.toml:4:12
@@ -392,15 +384,15 @@ shared = { migrations = \"migrations/shared\" }
       |
       = help: give it a name for `-n`
 
-    error: `databases.loose.format` is in a table without `migrations`
+    error: `databases.loose.format` is in a table without `migrations` or `alembic`
      --> mig-ci.toml:7:1
       |
     7 | format = "plain"
       | ^^^^^^
       |
-      = help: move `format` into the table with its `migrations`
+      = help: move `format` into the table with its `migrations` or `alembic`
 
-    error: the database `twice` has two keys for its migrations: `migrations` and `shared.migrations`
+    error: the database `twice` has two keys for its migrations: `migrations` and `shared`
       --> mig-ci.toml:10:1
        |
     10 | migrations = "migrations/users"

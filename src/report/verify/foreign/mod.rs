@@ -19,7 +19,7 @@ use super::v1::{
     Counts, Failure, Finding, Note, Outcome, Report, Severity, Tally, TrackKind, Unit, Verdict,
 };
 use crate::checks;
-use crate::model::EnvironmentCause;
+use crate::model::{EnvironmentCause, ProgramCause};
 use crate::report::headline;
 
 /// GitHub terminates a workflow after 35 days.
@@ -27,7 +27,7 @@ const LONGEST_MS: u64 = 35 * 24 * 60 * 60 * 1000;
 /// The maximum number of notes in a run.
 const NOTES: usize = 50;
 /// The values of [`Failure::kind`].
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "sql",
     "refused",
     "file",
@@ -36,10 +36,13 @@ const KINDS: [&str; 8] = [
     "environment",
     "server-lost",
     "connection-lost",
+    "program",
 ];
 
 /// The values of [`Failure::cause`] with the kind `environment`.
 const CAUSES: &[&str] = EnvironmentCause::VARIANTS;
+/// The same with the kind `program`.
+const PROGRAM_CAUSES: &[&str] = ProgramCause::VARIANTS;
 
 /// Why a report is not shown. Contains no text of the report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -143,7 +146,11 @@ fn failure(failure: &Failure) -> Result<(), Contradiction> {
         |state: &String| state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_alphanumeric());
     require(KINDS.contains(&failure.kind.as_str()), "a failure has an unknown kind")?;
     let is_known = match &failure.cause {
-        Some(cause) => failure.kind == "environment" && CAUSES.contains(&cause.as_str()),
+        Some(cause) => match failure.kind.as_str() {
+            "environment" => CAUSES.contains(&cause.as_str()),
+            "program" => PROGRAM_CAUSES.contains(&cause.as_str()),
+            _ => false,
+        },
         None => failure.kind != "environment",
     };
     require(is_known, "a failure has no known cause")?;

@@ -93,6 +93,7 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
         description: format!("Docker image {image}"),
         notes: network.note().map(Note::info).into_iter().collect(),
         admin,
+        port: None,
         own: true,
         running: Box::new(run),
     })

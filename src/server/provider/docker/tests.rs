@@ -39,7 +39,7 @@ fn request(image: &str) -> ServerRequest {
         image: Some(image.to_owned()),
         ..PostgresSettings::default()
     };
-    ServerRequest { settings, run: RunId::new(), jobs: 2 }
+    ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false }
 }
 
 async fn start(request: &ServerRequest) -> Result<Server, ProviderError> {

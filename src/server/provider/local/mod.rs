@@ -11,8 +11,10 @@ mod postmaster;
 mod postmaster_plan;
 mod process;
 
+pub(crate) use cluster_folder::ClusterFolder;
 pub(crate) use exposed_files::file_with_secret;
 pub(crate) use exposure::process_with_secret;
+pub(crate) use leftovers::clean_up as clean_up_folders;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -72,12 +74,14 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
     let description =
         format!("PostgreSQL {} binaries in {}", binaries.version, binaries.folder.display());
     start.tell(description.clone());
-    let (handle, admin) = run(start, &binaries).await?;
+    let port = free_port(start.request.programs)?;
+    let (handle, admin) = run(start, &binaries, port).await?;
     Ok(Started {
         provider: ProviderChoice::Local,
         description,
         notes: start.request.settings.image.iter().map(|image| image_unused(image)).collect(),
         admin,
+        port,
         own: true,
         running: Box::new(Cluster(handle)),
     })
@@ -86,15 +90,18 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
 async fn run(
     start: &ProviderStart<'_>,
     binaries: &Binaries,
+    port: Option<u16>,
 ) -> Result<(PostmasterHandle, PgConnectOptions), ProviderError> {
     let account = cluster_folder::account()?;
     let cluster = cluster_folder::choose(&start.request.run, account.as_ref())?;
     let admin = connect::own_server(&start.request.run, ADMINISTRATOR).socket(&cluster.directory);
+    // The port is a part of the socket's name, too.
+    let admin = port.map_or(admin.clone(), |port| admin.port(port));
     let plan = PostmasterPlan {
         folder: binaries.folder.clone(),
         cluster,
         account,
-        settings: settings(start.request.jobs),
+        settings: settings(start.request.jobs, port),
     };
     let mut handle = PostmasterHandle::start(plan)?;
     handle.running().await?;
@@ -102,10 +109,24 @@ async fn run(
     Ok((handle, admin))
 }
 
-fn settings(jobs: usize) -> Vec<(&'static str, String)> {
+/// A port that is free now, if programs need one.
+fn free_port(is_needed: bool) -> Result<Option<u16>, ProviderError> {
+    if !is_needed {
+        return Ok(None);
+    }
+    let bound = std::net::TcpListener::bind(("127.0.0.1", 0));
+    let port = bound.and_then(|listener| listener.local_addr()).map(|address| address.port());
+    port.map(Some).map_err(|error| ProviderError::NoPort { reason: error.to_string() })
+}
+
+fn settings(jobs: usize, port: Option<u16>) -> Vec<(&'static str, String)> {
     let mut settings = own_server_settings(jobs);
     // In the data directory, so that it is removed with it: a killed server leaves its files in `/dev/shm`.
     settings.push(("dynamic_shared_memory_type", "mmap".to_owned()));
+    if let Some(port) = port {
+        settings.push(("listen_addresses", "127.0.0.1".to_owned()));
+        settings.push(("port", port.to_string()));
+    }
     settings
 }
 

@@ -160,7 +160,9 @@ fn make_cluster(plan: &PostmasterPlan, orders: &Receiver<()>) -> Result<(), Prov
     while let Some(locale) = locales.next() {
         let mut initdb = program(plan, "initdb")?;
         // English messages: people and checks read them.
-        initdb.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--lc-messages=C"]);
+        initdb.args(["--no-sync", "--encoding=UTF8", "--lc-messages=C"]);
+        // The socket is in a private folder. A port on the loopback interface is open to all users of the machine.
+        initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
         initdb.args(["--locale", locale, "--username", ADMINISTRATOR]);
         initdb.arg("--pgdata").arg(plan.cluster.data());
         let mut child = spawn(plan, initdb, "initdb", Signal::SIGKILL)?;

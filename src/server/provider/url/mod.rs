@@ -77,6 +77,7 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
         description: "the server of postgres.url".to_owned(),
         notes: Vec::new(),
         admin: admin.clone(),
+        port: None,
         own: false,
         running: Box::new(Borrowed { admin, anchor, run: run.clone(), version_num, roles }),
     })

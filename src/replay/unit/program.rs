@@ -1,0 +1,217 @@
+//! One run of a migration program on a unit: reads the ledger, runs the program, reads the ledger again, and records what was
+//! applied.
+
+use std::collections::BTreeSet;
+
+use super::at;
+use super::context::UnitContext;
+use super::unapplied::note_unapplied;
+use crate::driver::{Observation, ServerAddress, TargetNames, TrackProgram};
+use crate::execution::program::{
+    ProgramFiles, ProgramOutcome, ProgramRun, ProgramTarget, used_ledger,
+};
+use crate::formats::{Ledger, LedgerRow};
+use crate::model::{
+    AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, RunEvent, StepOutcome,
+    Tenancy, TrackKind, UnitEnd, UnitRecord,
+};
+
+/// Runs the program of a track: to the base's newest revisions, or to the configured ones of the head.
+pub(super) async fn run_program(
+    context: &UnitContext<'_>,
+    record: &mut UnitRecord,
+    alembic: &AlembicTrack,
+    phase: Phase,
+    migrations: &[Migration],
+) -> Result<(), UnitEnd> {
+    context.enter(phase);
+    let revisions = match phase {
+        Phase::Head => alembic.revisions.clone(),
+        Phase::Prepare | Phase::Base => heads_of(migrations),
+    };
+    if revisions.is_empty() {
+        return Ok(());
+    }
+    let failed = at(phase);
+    let format = context.track.detected.format;
+    let planned = context.unit.ledger.clone();
+    let before = context.ledger_rows(&planned).await.map_err(&failed)?;
+    let decision = format.decide(&before, migrations);
+    decision.log(&before, migrations);
+    let pending: Vec<&Migration> = decision.apply.iter().map(|index| &migrations[*index]).collect();
+    let run = PlannedRun { alembic, phase, migrations, revisions: &revisions, pending, planned };
+    let outcome = run.outcome(context, &before).await.map_err(&failed)?;
+    record.steps.extend(outcome.steps);
+    if phase == Phase::Head {
+        note_unapplied(context, record, &before, &decision);
+    }
+    if let Some(failure) = outcome.failure {
+        let failure = context.replay.settle(failure).await;
+        return Err(failed(failure));
+    }
+    if !outcome.is_complete {
+        for step in &record.steps {
+            if let StepOutcome::Failed(failure) = &step.outcome {
+                context.check_conclusive(phase, failure);
+            }
+        }
+        return Err(UnitEnd::Failed { phase, failure: None });
+    }
+    match decision.refusal {
+        None => Ok(()),
+        Some(reason) => Err(failed(Failure::new(FailureKind::Refused, reason))),
+    }
+}
+
+/// A run of a program on a unit, before it starts.
+struct PlannedRun<'a> {
+    alembic: &'a AlembicTrack,
+    phase: Phase,
+    migrations: &'a [Migration],
+    revisions: &'a [String],
+    pending: Vec<&'a Migration>,
+    /// The ledger that the configuration names.
+    planned: Ledger,
+}
+
+/// A completed run of a program on a unit.
+struct Judged {
+    outcome: ProgramOutcome,
+    /// The ledger's rows afterwards.
+    rows: Vec<LedgerRow>,
+}
+
+impl PlannedRun<'_> {
+    /// Runs the program. If a forked process has not moved the ledger, a new interpreter runs it again before it is judged.
+    async fn outcome(
+        &self,
+        context: &UnitContext<'_>,
+        before: &[LedgerRow],
+    ) -> Result<ProgramOutcome, Failure> {
+        let isolation = context.isolation.min(self.alembic.isolation);
+        let first = self.judged(context, isolation).await?;
+        let is_stuck = !first.outcome.is_complete && first.rows == before;
+        if isolation == ProcessIsolation::Process || !is_stuck || self.pending.is_empty() {
+            return Ok(first.outcome);
+        }
+        let again = self.judged(context, ProcessIsolation::Process).await?.outcome;
+        if again.is_complete && !context.is_copy {
+            let reason = format!(
+                "a forked process did not migrate tenant `{}`, and a new interpreter did: modules of the \
+                 project keep state between tenants",
+                context.unit.name
+            );
+            context.replay.inconclusive.consider_isolation(&context.database.name, reason);
+        }
+        // The second run can fail because of what the first one left, so the first error counts.
+        Ok(if again.is_complete || first.outcome.is_silent { again } else { first.outcome })
+    }
+
+    async fn judged(
+        &self,
+        context: &UnitContext<'_>,
+        isolation: ProcessIsolation,
+    ) -> Result<Judged, Failure> {
+        let observation = self.observe(context, isolation).await?;
+        let format = context.track.detected.format;
+        let ledger = own_ledger(context, &observation).unwrap_or_else(|| self.planned.clone());
+        let rows = context.ledger_rows(&ledger).await?;
+        let history = format.history(&rows, self.migrations);
+        let applied: BTreeSet<&str> = history.iter().map(|row| row.version.as_str()).collect();
+        let tree = context.replay.programs.tree(context.track, self.phase);
+        let outcome = ProgramRun {
+            observation: &observation,
+            files: ProgramFiles { root: tree.root, files: tree.files },
+            pending: &self.pending,
+            is_applied: &|migration| applied.contains(migration.version.as_str()),
+            target: ProgramTarget {
+                database: &context.scratch.name,
+                ledger: &ledger,
+                tenant: tenant_schema(context),
+            },
+            phase: self.phase,
+        }
+        .outcome();
+        drop(history);
+        Ok(Judged { outcome, rows })
+    }
+
+    /// Runs the program and collects what happens.
+    async fn observe(
+        &self,
+        context: &UnitContext<'_>,
+        isolation: ProcessIsolation,
+    ) -> Result<Observation, Failure> {
+        let programs = &context.replay.programs;
+        let driver = programs.driver(self.alembic).await?;
+        let server = context.program_address();
+        let tree = programs.tree(context.track, self.phase);
+        let program = TrackProgram { track: self.alembic, root: tree.root.as_std_path() };
+        let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
+        let (id, common) = (programs.next_id(), programs.environment());
+        let request = program.upgrade(id, isolation, names, server, common, self.revisions);
+        let name_of = |revision: &str| {
+            let known = self.migrations.iter().find(|migration| migration.version == revision);
+            known.map_or(revision, Migration::file_name).into()
+        };
+        let observed = Observation::of(driver.run(id, request), |revision| {
+            let (unit, migration) = (context.name(), name_of(revision));
+            context.emit(RunEvent::StepStarted { unit, migration });
+        });
+        Ok(observed.await)
+    }
+}
+
+/// The revisions that no other one follows.
+fn heads_of(migrations: &[Migration]) -> Vec<String> {
+    let nodes = migrations.iter().filter_map(|migration| migration.node.as_ref());
+    let followed: BTreeSet<&str> =
+        nodes.flat_map(|node| &node.down_revisions).map(String::as_str).collect();
+    let versions = migrations.iter().map(|migration| &migration.version);
+    versions.filter(|version| !followed.contains(version.as_str())).cloned().collect()
+}
+
+/// The schema and the name of a tenant that is a schema.
+fn tenant_schema<'a>(context: &'a UnitContext<'_>) -> Option<(&'a str, &'a str)> {
+    let is_schema =
+        context.unit.track == TrackKind::Tenant && context.database.tenancy == Tenancy::Schema;
+    is_schema.then_some((context.unit.target.as_str(), &*context.unit.name))
+}
+
+/// The ledger that the program used, if it can be the target's own: env.py alone knows where it is. A tenant that is a schema
+/// has its ledger in this schema, or in a table that is named after it.
+fn own_ledger(context: &UnitContext<'_>, observation: &Observation) -> Option<Ledger> {
+    let used = used_ledger(observation)?;
+    let is_own = match tenant_schema(context) {
+        None => true,
+        Some((schema, name)) => {
+            used.schema == schema || used.table.contains(schema) || used.table.contains(name)
+        }
+    };
+    is_own.then_some(used)
+}
+
+impl UnitContext<'_> {
+    /// The schema, or the database on the server of the run: a database of the run has another name than in production.
+    pub(super) fn target_name(&self) -> &str {
+        match (self.unit.track, self.database.tenancy) {
+            (TrackKind::Tenant, Tenancy::Schema) => &self.unit.target,
+            _ => &self.scratch.name,
+        }
+    }
+
+    /// The server and the database of the unit, for programs.
+    pub(super) fn program_address(&self) -> ServerAddress {
+        let options = self.replay.server.owner(&self.scratch.name);
+        ServerAddress::of(&options, &self.scratch.name, self.replay.server.program_port())
+    }
+
+    /// The rows of a ledger; none if it does not exist.
+    async fn ledger_rows(&self, ledger: &Ledger) -> Result<Vec<LedgerRow>, Failure> {
+        let mut session = self.owner_session().await?;
+        let format = self.track.detected.format;
+        let rows = session.ledger(ledger, &format.ledger_rows(ledger)).await?;
+        session.close().await;
+        Ok(rows.unwrap_or_default())
+    }
+}
