@@ -11,10 +11,8 @@ mod problems;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub(crate) use order::GraphRefusal;
-pub(crate) use problems::{GraphProblem, GraphProblemKind};
 
-use crate::model::Migration;
+use crate::model::{GraphProblem, Migration};
 
 /// The revisions of a directory with the edges between them. Revisions are identified by their index in the files' order.
 #[derive(Debug)]

@@ -3,38 +3,8 @@
 //! Rules and words from alembic 1.20.1, `script/revision.py` (`_revision_map`, `_detect_cycles`, `CycleDetected` and its
 //! subclasses).
 
-use camino::Utf8PathBuf;
-
 use super::{GraphRevision, RevisionGraph};
-
-/// A problem of the graph, with the place of the variable that causes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GraphProblem {
-    pub(crate) kind: GraphProblemKind,
-    pub(crate) revision: String,
-    pub(crate) message: String,
-    pub(crate) path: Utf8PathBuf,
-    /// From 1.
-    pub(crate) line: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum GraphProblemKind {
-    /// `down_revision` or `depends_on` names a revision that no file has.
-    Missing,
-    Cycle,
-    /// Two files have the same revision.
-    Duplicate,
-    /// Two revisions have the same branch label.
-    Label,
-}
-
-impl GraphProblemKind {
-    /// Whether Alembic refuses to work with the files.
-    pub(super) fn is_refused(self) -> bool {
-        self != Self::Duplicate
-    }
-}
+use crate::model::{GraphProblem, GraphProblemKind};
 
 impl RevisionGraph<'_> {
     pub(super) fn add_duplicate(&mut self, first: usize, second: usize) {
