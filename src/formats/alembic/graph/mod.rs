@@ -11,7 +11,6 @@ mod problems;
 
 use std::collections::{BTreeSet, HashMap};
 
-
 use crate::model::{GraphProblem, Migration};
 
 /// The revisions of a directory with the edges between them. Revisions are identified by their index in the files' order.
