@@ -135,11 +135,15 @@ def _executions(parameters, executemany):
 def dbapi_connection(connection):
     """The DBAPI's connection, or SQLAlchemy's adapter of an asynchronous one; None if there is none."""
     try:
-        fairy = connection.connection
-        found = getattr(fairy, "dbapi_connection", None)
-        return found if found is not None else getattr(fairy, "connection", None)
+        return dbapi_of(connection.connection)
     except Exception:
         return None
+
+
+def dbapi_of(fairy):
+    """The DBAPI's connection in a pool's wrapper; SQLAlchemy before 1.4.24 has another name for it."""
+    found = getattr(fairy, "dbapi_connection", None)
+    return found if found is not None else getattr(fairy, "connection", None)
 
 
 def _autocommit(connection):

@@ -8,6 +8,7 @@ import sys
 
 from .facts import idle
 from .recorder import dbapi_connection
+from .recorder import dbapi_of
 from .versions import version
 
 LISTED = 100
@@ -41,7 +42,8 @@ class Transactions:
         event.listen(Engine, "rollback_savepoint", lambda connection, name, context: self.emit("rollback_savepoint"))
         event.listen(Engine, "release_savepoint", lambda connection, name, context: self.emit("release_savepoint"))
         if version(sqlalchemy.__version__) < (2,):
-            event.listen(Pool, "reset", lambda dbapi, record: self.returned(dbapi))
+            # Here the first argument is the pool's wrapper.
+            event.listen(Pool, "reset", lambda fairy, record: self.returned(dbapi_of(fairy)))
         else:
             event.listen(Pool, "reset", lambda dbapi, record, state: self.returned(dbapi))
         self.recorder.transactions = self
