@@ -15,15 +15,11 @@ def alive(pid):
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] != b"Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
 class Lifecycle(DriverCase):
-    def waiting(self, *names):
-        """Code that starts a process for each further name, and waits itself."""
-        return WAIT.replace("%s", names[0])
-
     def pid(self, project, name):
         path = project.join(name + ".pid")
         self.eventually(lambda: os.path.exists(path), "%s was not written" % path)
@@ -54,6 +50,20 @@ class Lifecycle(DriverCase):
             self.assertEqual((result.exit["cancelled"], result.exit["signal"], result.all("end")), (True, 9, []))
             for pid in pids:
                 self.gone(pid)
+
+    def test_cancel_kills_a_silent_group_while_others_run(self):
+        # Without pipes, and beside another run, only the group tells to whom the child belongs.
+        silent = self.CHILD.replace("sleep 1000'", "exec sleep 1000 </dev/null >/dev/null 2>&1'")
+        other, others = self.started(WAIT.replace("%s", "other"), "process", ["other"])
+        for level in ("process", "fork"):
+            run, pids = self.started(silent + WAIT.replace("%s", "main"), level, ["main", "child"])
+            self.driver.send({"type": "cancel", "id": run})
+            self.assertTrue(self.driver.result(run).exit["cancelled"])
+            for pid in pids:
+                self.gone(pid)
+        self.assertTrue(alive(others[0]))
+        self.driver.send({"type": "cancel", "id": other})
+        self.driver.result(other)
 
     def test_group_ends_with_its_target(self):
         for level in ("process", "fork"):
