@@ -56,6 +56,8 @@ fn list_shows_sections_heads_and_revisions_in_alembics_order() {
 fn the_base_is_read_where_its_own_files_say() {
     let moved = |to: &str| {
         let project = fixture("schema_per_tenant").git_commit("main").git_branch("feature");
+        let parent = project.path().join(to).parent().unwrap().to_owned();
+        std::fs::create_dir_all(parent).unwrap();
         std::fs::rename(project.path().join("migrations"), project.path().join(to)).unwrap();
         project
             .file("alembic.ini", format!("[alembic]\nscript_location = {to}\n"))
