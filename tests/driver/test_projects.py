@@ -134,6 +134,11 @@ class Habits(DriverCase):
         self.assertEqual((result.output("stdout"), result.end["outcome"]), ("[1.0, 2.0]\n", "ok"), result.events)
         self.assertIsNone(result.exit.get("garbled_lines"))
 
+    def test_processes_that_talk_by_sockets(self):
+        env = "import multiprocessing\nmanager = multiprocessing.get_context('fork').Manager()\nprint(manager.dict(a=1)['a'])\nmanager.shutdown()\n" + projects.GENERIC % ""
+        result = self.upgrade(self.project(env, TABLES), self.database())
+        self.assertEqual((result.output("stdout"), result.end["outcome"]), ("1\n", "ok"), result.events)
+
     def test_depends_on_and_labels(self):
         project = self.project(projects.GENERIC % "")
         project.revision("a1", "op.execute('CREATE TABLE a1 (id int)')", None, "branch_labels = ('a',)")
