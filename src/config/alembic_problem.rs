@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::help::{did_you_mean, nearest};
+use super::nearest::{did_you_mean, nearest};
 use crate::formats::FormatError;
 use crate::model::PLACEHOLDERS;
 

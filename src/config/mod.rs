@@ -25,6 +25,8 @@ mod key;
 mod load;
 mod locate;
 mod mask;
+mod nearest;
+mod one_or_many;
 mod problem;
 mod raw;
 mod raw_alembic;

@@ -39,6 +39,12 @@ class Errors(DriverCase):
         _, error = self.failed(self.project(projects.GENERIC % "", ("helper = None\nhelper.call()",)))
         self.assertEqual((error["kind"], error["type"], error["place"]["line"], error["revision"]), ("python", "AttributeError", 13, "r1"))
 
+    def test_frames_of_packages_are_left_out(self):
+        files = {"deps/site-packages/helper.py": "def call(function):\n    function()\n\n\ndef fail():\n    raise ValueError('in a package')\n"}
+        project = self.project("import sys\nsys.path.insert(0, 'deps/site-packages')\nimport helper\nhelper.call(helper.fail)\n", OK, files=files)
+        _, error = self.failed(project)
+        self.assertEqual([(place["file"], place["line"]) for place in error["traceback"]], [(project.join("migrations/env.py"), 4)])
+
     def test_import_error_in_env(self):
         _, error = self.failed(self.project("import app.models\n", OK, files={}))
         self.assertEqual((error["kind"], error["type"], error["place"]["text"]), ("import", "ModuleNotFoundError", "import app.models"))

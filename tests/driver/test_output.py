@@ -54,7 +54,8 @@ class Output(DriverCase):
 
     def test_question_on_stdin_is_the_end_of_file(self):
         for level in ("process", "fork"):
-            result = self.upgrade(self.project(projects.GENERIC % "", ("input('Really? ')",)), self.database(), level=level)
+            env = "import os\nassert os.readlink('/proc/self/fd/0') == '/dev/null', os.readlink('/proc/self/fd/0')\n" + projects.GENERIC % ""
+            result = self.upgrade(self.project(env, ("input('Really? ')",)), self.database(), level=level)
             self.assertEqual((result.end["error"]["type"], result.end["error"]["place"]["text"]), ("EOFError", "input('Really? ')"))
             self.assertEqual(result.output("stdout", "r1"), "Really? ")
 

@@ -7,6 +7,7 @@
 
 mod action;
 mod alembic;
+mod alembic_projects;
 mod architecture;
 mod binary;
 mod broken_demo;

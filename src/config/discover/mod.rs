@@ -8,8 +8,9 @@ use indexmap::IndexMap;
 use super::alembic_problem::AlembicProblem;
 use super::error::ConfigErrors;
 use super::key::quoted;
+use super::one_or_many::OneOrMany;
 use super::problem::ConfigProblem;
-use super::raw::{OneOrMany, RawConfig, RawDatabase, RawShared, RawTenants};
+use super::raw::{RawConfig, RawDatabase, RawShared, RawTenants};
 use crate::model::Files;
 
 mod alembic;

@@ -6,8 +6,9 @@ use super::format::format;
 use super::search_path::{PUBLIC, TARGET, joined, search_path, starts_with, without_target};
 use super::{paths, samples};
 use crate::config::key::ConfigKey;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::problem::ConfigProblem;
-use crate::config::raw::{OneOrMany, RawFrom, RawTenants};
+use crate::config::raw::{RawFrom, RawTenants};
 use crate::model::{ReservedSchemas, TargetTemplate, Tenancy, TenantSource, TenantTrack, Track};
 
 /// The default target.

