@@ -37,8 +37,8 @@ mod testing;
 mod unsupported;
 
 pub(crate) use alembic::{
-    AlembicEnvironment, EnvironmentReads, IniSection, NamedRead, RevisionGraph,
-    first_python_difference, sections as alembic_sections, suggest_argument, suggest_value,
+    AlembicEnvironment, EnvironmentReads, NamedRead, RevisionGraph, first_python_difference,
+    sections as alembic_sections, suggest_argument, suggest_value,
     tool_table as alembic_tool_table,
 };
 pub(crate) use client::ClientLibrary;

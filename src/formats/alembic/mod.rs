@@ -19,7 +19,7 @@ mod settings_class;
 
 pub(crate) use difference::first_python_difference;
 pub(crate) use env_reads::{EnvironmentReads, NamedRead};
-pub(crate) use environment::{AlembicEnvironment, IniSection, sections, tool_table};
+pub(crate) use environment::{AlembicEnvironment, sections, tool_table};
 pub(crate) use graph::RevisionGraph;
 pub(crate) use placeholder::{suggest_argument, suggest_value};
 

@@ -66,11 +66,12 @@ impl RevisionFileError {
 }
 
 /// A file's text, shared between the revisions of the repository that have the same, and what was read from it.
-pub(super) type ReadRevision = (Arc<str>, Arc<Result<RevisionFile, RevisionFileError>>);
+pub(super) type ReadRevision = (Arc<str>, ParsedRevision);
+
+type ParsedRevision = Arc<Result<RevisionFile, RevisionFileError>>;
 
 /// Base and head have nearly the same files: each distinct text is parsed once in a process.
-static READ: LazyLock<Mutex<HashMap<Arc<str>, Arc<Result<RevisionFile, RevisionFileError>>>>> =
-    LazyLock::new(Mutex::default);
+static READ: LazyLock<Mutex<HashMap<Arc<str>, ParsedRevision>>> = LazyLock::new(Mutex::default);
 
 /// Reads the text of a file.
 pub(super) fn read(text: &str) -> ReadRevision {

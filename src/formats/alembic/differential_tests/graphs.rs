@@ -159,7 +159,7 @@ fn random_rows(rng: &mut Rng, migrations: &[Migration]) -> Vec<String> {
         _ => {}
     }
     let graph = RevisionGraph::new(migrations);
-    let applied = vec![any(rng), any(rng)];
+    let applied = [any(rng), any(rng)];
     let applied = graph.applied(applied.iter().map(String::as_str));
     graph.rows_of(&applied).into_iter().map(|row| graph.migration(row).version.clone()).collect()
 }

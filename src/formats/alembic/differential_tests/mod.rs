@@ -16,17 +16,17 @@ use crate::skipped::have;
 
 /// The interpreters with the newest and the oldest supported Alembic.
 fn peers() -> Vec<PathBuf> {
-    let peers = [("ALEMBIC", "alembic-new"), ("ALEMBIC_OLD", "alembic-old")];
-    peers.into_iter().filter_map(|(name, folder)| peer(name, folder)).collect()
+    ["new", "old"].into_iter().filter_map(alembic).collect()
 }
 
-/// As in `tests/it`.
-fn peer(name: &str, folder: &str) -> Option<PathBuf> {
-    let of_project = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(folder);
-    let named = std::env::var_os(format!("MIG_CI_PEER_{name}"));
-    let found = named.map_or_else(|| of_project.join("bin/python"), PathBuf::from);
-    let found = if found.is_file() { Ok(found) } else { Err(format!("not {}", found.display())) };
-    have("MIG_CI_REQUIRE_PEERS", folder, found)
+/// The interpreter of a virtual environment: as `alembic` of `tests/it`.
+fn alembic(name: &str) -> Option<PathBuf> {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
+    let named = std::env::var_os(format!("MIG_CI_PEER_ALEMBIC_{}", name.to_uppercase()));
+    let folder = named.map_or_else(|| peers.join(format!("alembic-{name}")), PathBuf::from);
+    let found = Some(folder.join("bin/python")).filter(|_| folder.join("bin/alembic").is_file());
+    let reason = format!("{} has no bin/alembic", folder.display());
+    have("MIG_CI_REQUIRE_PEERS", &format!("alembic-{name}"), found.ok_or(reason))
 }
 
 /// The answers of `oracle.py`.

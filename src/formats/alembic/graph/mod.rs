@@ -98,11 +98,6 @@ impl<'m> RevisionGraph<'m> {
         self.where_is(|revision| revision.all_next.is_empty())
     }
 
-    /// Revisions without a parent.
-    pub(crate) fn bases(&self) -> Vec<usize> {
-        self.where_is(|revision| revision.down.is_empty())
-    }
-
     /// The labels of the branch that a revision is in.
     pub(crate) fn labels(&self, revision: usize) -> impl Iterator<Item = &'m str> {
         self.revisions[revision].labels.iter().copied()

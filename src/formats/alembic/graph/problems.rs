@@ -38,7 +38,7 @@ pub(super) fn add_missing(
 
 pub(super) fn add_loop(graph: &mut RevisionGraph<'_>, revision: usize, is_dependency: bool) {
     let own = graph.revisions[revision].identifier;
-    let kind = if is_dependency { "Dependency graph-loop" } else { "Self-loop" };
+    let kind = if is_dependency { "Dependency self-loop" } else { "Self-loop" };
     let message = format!("{kind} is detected in revisions ({own})");
     add(graph, GraphProblemKind::Cycle, revision, message, is_dependency);
 }

@@ -67,10 +67,6 @@ impl IniFile {
         self.sections.iter().map(|(name, (line, _))| (name.as_str(), *line))
     }
 
-    pub(super) fn has_section(&self, section: &str) -> bool {
-        self.sections.contains_key(section)
-    }
-
     /// Whether the section itself, not `[DEFAULT]`, has the option.
     pub(super) fn has_own(&self, section: &str, option: &str) -> bool {
         self.sections.get(section).is_some_and(|(_, options)| options.contains_key(option))

@@ -113,7 +113,7 @@ fn functions_and_the_description_are_read() {
 
 #[test]
 fn a_text_is_parsed_once() {
-    let (first, second) = (read("revision = 'once'"), read(&"revision = 'once'".to_owned()));
+    let (first, second) = (read("revision = 'once'"), read("revision = 'once'"));
     assert!(std::sync::Arc::ptr_eq(&first.0, &second.0));
     assert!(std::sync::Arc::ptr_eq(&first.1, &second.1));
 }
