@@ -20,7 +20,7 @@ mod sources;
 mod supervisor;
 
 pub(crate) use error::DriverError;
-pub(crate) use interpreter::{Interpreter, InterpreterSearch};
+pub(crate) use interpreter::InterpreterSearch;
 pub(crate) use observation::{
     FailedStatement, Observation, ObservedNotice, ObservedStep, ProcessExit,
 };

@@ -37,10 +37,12 @@ pub(crate) struct Observation {
     pub(crate) exit: Option<ProcessExit>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessExit {
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
+    /// Why it ended, if the code does not say.
+    pub(crate) reason: Option<String>,
 }
 
 /// One revision that Alembic began.
@@ -60,7 +62,6 @@ pub(crate) struct ObservedStep {
 pub(crate) struct ObservedNotice {
     pub(crate) severity: String,
     pub(crate) message: String,
-    pub(crate) sqlstate: Option<String>,
 }
 
 /// Statements by their results.
@@ -100,7 +101,7 @@ impl Observation {
     fn add(&mut self, event: DriverEvent) {
         match event {
             DriverEvent::Level { level, reason } => self.level = Some((level, reason)),
-            DriverEvent::Connection(_) => self.connections += 1,
+            DriverEvent::Connection {} => self.connections += 1,
             DriverEvent::Refused(refused) if self.refused.len() < KEPT_REFUSALS => {
                 self.refused.push(refused);
             }
@@ -125,9 +126,9 @@ impl Observation {
                 counts.unobserved += count;
                 counts.unobserved_at = counts.unobserved_at.take().or(place);
             }
-            DriverEvent::Notice { revision, severity, message, sqlstate } => {
+            DriverEvent::Notice { revision, severity, message } => {
                 if let Some(step) = self.step(revision.as_deref()) {
-                    step.notices.push(ObservedNotice { severity, message, sqlstate });
+                    step.notices.push(ObservedNotice { severity, message });
                 }
             }
             DriverEvent::Output { revision, text } => {
@@ -138,13 +139,12 @@ impl Observation {
                 keep_end(kept, &text);
             }
             DriverEvent::End(end) => self.end = Some(end),
-            DriverEvent::Exit { code, signal, .. } => {
-                self.exit = Some(ProcessExit { code, signal });
+            DriverEvent::Exit { code, signal, reason } => {
+                self.exit = Some(ProcessExit { code, signal, reason });
             }
             DriverEvent::Refused(_)
             | DriverEvent::Ready { .. }
             | DriverEvent::Fatal { .. }
-            | DriverEvent::Versions { .. }
             | DriverEvent::Other => {}
         }
     }
@@ -181,6 +181,11 @@ impl Observation {
     /// The error that ended it.
     pub(crate) fn error(&self) -> Option<&ErrorEvent> {
         self.end.as_ref().and_then(|end| end.error.as_ref())
+    }
+
+    /// The last failure of a revision that env.py caught.
+    pub(crate) fn unfinished(&self) -> Option<&ErrorEvent> {
+        self.end.as_ref().and_then(|end| end.unfinished.last())
     }
 
     /// The last statement that failed in a revision that was nevertheless finished.

@@ -146,7 +146,12 @@ impl PlannedRun<'_> {
         let driver = programs.driver(self.alembic).await?;
         let server = context.program_address();
         let tree = programs.tree(context.track, self.phase);
-        let program = TrackProgram { track: self.alembic, root: tree.root.as_std_path() };
+        let head = programs.head().root;
+        let program = TrackProgram {
+            track: self.alembic,
+            root: tree.root.as_std_path(),
+            foreign_root: (tree.root != head).then_some(head.as_std_path()),
+        };
         let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
         let (id, common) = (programs.next_id(), programs.environment());
         let request = program.upgrade(id, isolation, names, server, common, self.revisions);
@@ -203,7 +208,9 @@ impl UnitContext<'_> {
     /// The server and the database of the unit, for programs.
     pub(super) fn program_address(&self) -> ServerAddress {
         let options = self.replay.server.owner(&self.scratch.name);
-        ServerAddress::of(&options, &self.scratch.name, self.replay.server.program_port())
+        let server = &self.replay.server;
+        ServerAddress::of(&options, &self.scratch.name, server.program_port())
+            .with_settings(server.session_settings())
     }
 
     /// The rows of a ledger; none if it does not exist.
