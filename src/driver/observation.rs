@@ -47,6 +47,8 @@ pub(crate) struct ProcessExit {
 #[derive(Debug)]
 pub(crate) struct ObservedStep {
     pub(crate) revision: String,
+    /// Its file; absolute.
+    path: Option<String>,
     /// `None` if Alembic did not finish it.
     pub(crate) duration: Option<Duration>,
     pub(crate) counts: StatementCounts,
@@ -65,7 +67,7 @@ pub(crate) struct ObservedNotice {
 #[derive(Debug, Default)]
 pub(crate) struct StatementCounts {
     pub(crate) executed: u64,
-    /// Statements that succeeded and may have changed something.
+    /// Statements of the revision that succeeded and may have changed something.
     pub(crate) changing: u64,
     pub(crate) failed: Vec<FailedStatement>,
     /// A hash of all statements, independent of their order: indexes of a table are created in varying order.
@@ -87,7 +89,7 @@ impl Observation {
     pub(crate) async fn of(mut events: RunEvents, mut step_began: impl FnMut(&str)) -> Self {
         let mut observation = Self::default();
         while let Some(event) = events.next().await {
-            if let DriverEvent::StepBegin { revision } = &event {
+            if let DriverEvent::StepBegin { revision, .. } = &event {
                 step_began(revision);
             }
             observation.add(event);
@@ -104,8 +106,9 @@ impl Observation {
             }
             DriverEvent::Configured(configured) => self.configured.push(configured),
             DriverEvent::Plan { revisions } => self.planned.extend(revisions),
-            DriverEvent::StepBegin { revision } => self.steps.push(ObservedStep {
+            DriverEvent::StepBegin { revision, path } => self.steps.push(ObservedStep {
                 revision,
+                path,
                 duration: None,
                 counts: StatementCounts::default(),
                 notices: Vec::new(),
@@ -116,9 +119,7 @@ impl Observation {
                     step.duration = Some(Duration::from_secs_f64(duration_ms.max(0.0) / 1000.0));
                 }
             }
-            DriverEvent::Statement(statement) => {
-                self.counts(statement.revision.as_deref()).add(*statement);
-            }
+            DriverEvent::Statement(statement) => self.add_statement(*statement),
             DriverEvent::Unobserved { revision, count, place } => {
                 let counts = self.counts(revision.as_deref());
                 counts.unobserved += count;
@@ -146,6 +147,15 @@ impl Observation {
             | DriverEvent::Versions { .. }
             | DriverEvent::Other => {}
         }
+    }
+
+    fn add_statement(&mut self, statement: StatementEvent) {
+        let step = self.step(statement.revision.as_deref());
+        let path = step.and_then(|step| step.path.clone());
+        // Alembic's own statements, such as those on its ledger, do not come from the file of a revision.
+        let is_own =
+            path.is_some() && statement.place.as_ref().map(|place| &place.file) == path.as_ref();
+        self.counts(statement.revision.as_deref()).add(statement, is_own);
     }
 
     /// The last step of this revision; `None` for what happened outside of revisions.
@@ -181,13 +191,13 @@ impl Observation {
 }
 
 impl StatementCounts {
-    fn add(&mut self, statement: StatementEvent) {
+    fn add(&mut self, statement: StatementEvent, is_own: bool) {
         self.executed += 1;
         let mut hasher = DefaultHasher::new();
         (&statement.sql, statement.ok).hash(&mut hasher);
         self.digest = self.digest.wrapping_add(hasher.finish());
         if statement.ok {
-            self.changing += u64::from(may_change(&statement.sql));
+            self.changing += u64::from(is_own && may_change(&statement.sql));
         } else if self.failed.len() < KEPT_FAILURES {
             let error = statement.error.unwrap_or_default();
             self.failed.push(FailedStatement { sql: statement.sql, place: statement.place, error });

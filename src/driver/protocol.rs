@@ -152,6 +152,7 @@ pub(crate) enum DriverEvent {
     },
     StepBegin {
         revision: String,
+        path: Option<String>,
     },
     Statement(Box<StatementEvent>),
     Unobserved {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Mutex;
 
@@ -19,7 +19,9 @@ pub(crate) struct Programs<'a> {
     environment: BTreeMap<String, String>,
     /// By interpreter. The lock is held while one starts, so that it is started once.
     drivers: Mutex<BTreeMap<PathBuf, Result<Driver, DriverError>>>,
-    last_id: Arc<AtomicU64>,
+    last_id: AtomicU64,
+    /// How the processes of databases were isolated, for the report.
+    notes: std::sync::Mutex<BTreeMap<Arc<str>, String>>,
 }
 
 impl<'a> Programs<'a> {
@@ -28,7 +30,8 @@ impl<'a> Programs<'a> {
             files,
             environment: common_environment(&variable),
             drivers: Mutex::default(),
-            last_id: Arc::default(),
+            last_id: AtomicU64::default(),
+            notes: std::sync::Mutex::default(),
         }
     }
 
@@ -50,6 +53,18 @@ impl<'a> Programs<'a> {
     /// An id for the next request.
     pub(crate) fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Adds a remark about a database to the report. The last one counts.
+    pub(crate) fn note(&self, database: &Arc<str>, text: String) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.insert(Arc::clone(database), text);
+    }
+
+    /// All remarks, by database.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.values().cloned().collect()
     }
 
     /// The running driver for a track.

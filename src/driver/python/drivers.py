@@ -133,14 +133,12 @@ def psycopg(module):
 
         @classmethod
         def connect_start(cls, conninfo):
-            _check_psycopg(module, conninfo)
+            # The implementation in Python comes here from _connect_gen, which has asked already.
+            if sys._getframe(1).f_globals.get("__name__") != "psycopg.generators":
+                _check_psycopg(module, conninfo)
             return base.connect_start(conninfo)
 
-    if not isinstance(sys.modules.get("psycopg.pq.pq_ctypes"), type(sys)) or module.pq.__impl__ != "python":
-        module.pq.PGconn = PGconn
-    else:
-        # The implementation in Python asks for the class by `pq.PGconn` itself, where _connect_gen has asked the guard already.
-        module.pq.PGconn = PGconn
+    module.pq.PGconn = PGconn
 
 
 def _check_psycopg(module, conninfo):

@@ -79,7 +79,10 @@ class Supervisor:
     # Requests
 
     def request(self, fd):
-        data = os.read(fd, 65536)
+        try:
+            data = os.read(fd, 65536)
+        except BlockingIOError:
+            return
         if not data:
             self.stop()
         *lines, self.buffer = (self.buffer + data).split(b"\n")

@@ -24,10 +24,11 @@ from .guard import GUARD
 class Target:
     def __init__(self, run, event_fd, token):
         self.run = run
-        self.channel = channel.Channel(event_fd, run["id"])
+        limits = run.get("limits") or {}
+        self.channel = channel.Channel(event_fd, run["id"], int(limits.get("statements") or 100000))
         self.capture = capture.Capture(token)
         self.places = places.Places()
-        self.recorder = recorder.Recorder(self.channel, self.places, run.get("limits") or {})
+        self.recorder = recorder.Recorder(self.channel, self.places, limits)
         self.transactions = transactions.Transactions(self)
         self.guard = GUARD
         self.allowed_databases = {(run.get("server") or {}).get("database")}
@@ -139,7 +140,8 @@ class Target:
                 fields["exit_code"] = 255
         self.channel.emit("end", open_transactions=self.transactions.lost(),
                           connections=self.guard.connections, statements=self.recorder.statements,
-                          statements_not_sent=self.recorder.not_sent, swallowed=self.recorder.swallowed(error),
+                          statements_not_sent=self.recorder.not_sent,
+                          not_sent=self.channel.not_sent(), swallowed=self.recorder.swallowed(error),
                           unfinished=self.work.caught(error) if self.work else [], **fields)
         return fields["exit_code"]
 

@@ -22,6 +22,8 @@ pub(crate) use graph::{GraphProblem, GraphProblemKind, GraphRefusal, RevisionGra
 pub(crate) use placeholder::{suggest_argument, suggest_value};
 
 #[cfg(test)]
+mod differential_tests;
+#[cfg(test)]
 mod tests;
 
 /// The format of Alembic projects.

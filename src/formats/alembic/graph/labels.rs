@@ -23,7 +23,7 @@ impl RevisionGraph<'_> {
     /// Gives the labels of a revision to all revisions after it, and to those before it back to a branch point or a merge.
     pub(super) fn propagate_labels(&mut self) {
         // Where edges form a cycle, Alembic refuses the graph, and the walk back would not end.
-        if !self.problems.is_empty() {
+        if self.problems.iter().any(|problem| problem.kind.is_refused()) {
             return;
         }
         let labelled: Vec<usize> = (0..self.revisions.len())

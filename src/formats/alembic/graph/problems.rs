@@ -99,7 +99,8 @@ impl RevisionGraph<'_> {
         });
     }
 
-    /// `_detect_cycles`: by parents, then by parents and dependencies.
+    /// `_detect_cycles`: by parents, then by parents and dependencies. Alembic misses a cycle that can be entered and left, and
+    /// then never ends.
     pub(super) fn detect_cycles(&mut self) {
         for is_dependency in [false, true] {
             // A cycle of parents is one with dependencies, too.
