@@ -176,6 +176,10 @@ fn keys_that_have_no_meaning_together() {
       |
       = help: remove it: it lists SQL files
     "#);
+}
+
+#[test]
+fn keys_without_an_environment_and_two_shared_tracks() {
     assert_snapshot!(refused("[databases.app]\nmigrations = 'migrations'\nenv = { A = 'b' }\nimage = 'x'"), @r#"
     error: `databases.app.env` has no effect without `alembic`
      --> mig-ci.toml:3:1
