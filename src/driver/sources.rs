@@ -33,7 +33,6 @@ const MODULES: &[(&str, &str)] = &[
     ("templates", include_str!("python/templates.py")),
     ("transactions", include_str!("python/transactions.py")),
     ("urls", include_str!("python/urls.py")),
-    ("versions", include_str!("python/versions.py")),
 ];
 
 /// The first bytes of the driver's input: their length in decimal, a line end, and the sources as JSON.

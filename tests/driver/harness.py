@@ -1,4 +1,10 @@
-"""Starts the driver as mig-ci does, with pipes; makes databases and projects; runs the real Alembic to compare with."""
+"""Starts the driver as mig-ci does, with pipes; makes databases and projects; runs the real Alembic to compare with.
+
+Run `PYTHON -W ignore -m unittest discover tests/driver` with an interpreter that has Alembic and a DBAPI. Variables:
+MIG_CI_TEST_PG_HOST, _PORT, _USER, _PASSWORD (a superuser; missing ones are errors), MIG_CI_TEST_PG_SOCKET_DIR (the server's
+socket folder, for tests that need it), MIG_CI_PG_BIN (psql and pg_dump, else PATH), MIG_CI_TEST_ROUNDS=whole (all
+mutations), MIG_CI_TEST_DRIVER (another copy of the driver's source), MIG_CI_TEST_DEADLINE (seconds to wait for an event).
+"""
 import json
 import os
 import queue

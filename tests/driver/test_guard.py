@@ -1,5 +1,6 @@
 """No way of getting there reaches another server: a decoy that listens counts zero connections."""
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -45,6 +46,7 @@ class Decoy:
         seen = self.accepted - 1
         self.tcp.close()
         self.unix.close()
+        shutil.rmtree(self.folder)
         return seen
 
 

@@ -134,10 +134,18 @@ class Lifecycle(DriverCase):
         self.assertEqual(result.end["outcome"], "ok")
 
     def test_cancel_before_the_template_is_ready(self):
-        message = self.message(self.project(projects.GENERIC % "", ONE), self.database(), level="fork")
-        self.driver.send(message)
-        self.driver.send({"type": "cancel", "id": message["id"]})
-        self.assertTrue(self.driver.result(message["id"]).exit["cancelled"])
+        project = self.project("import sys\nsys.path.insert(0, '.')\nimport slow\n" + projects.GENERIC % "", ONE, files={
+            "slow.py": "import os, threading\nif 'mig_ci_driver.template' in __import__('sys').modules and os.getppid() == int(os.environ['SUPERVISOR']):\n    threading.Event().wait()\n"})
+        messages = [self.message(project, self.database(), level="warm") for _ in range(2)]
+        for message in messages:
+            for name in ("environment", "neutral_environment"):
+                message[name]["SUPERVISOR"] = str(self.driver.process.pid)
+        self.assertEqual(self.driver.run(messages[0]).end["outcome"], "ok")
+        # The template of the second run never becomes ready.
+        self.driver.send(messages[1])
+        self.driver.send({"type": "cancel", "id": messages[1]["id"]})
+        result = self.driver.result(messages[1]["id"])
+        self.assertEqual((result.exit["cancelled"], result.all("level")), (True, []))
 
     def test_process_limits_and_masks_are_those_of_a_fresh_process(self):
         env = "import signal, os\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL, signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, os.getpgrp() == os.getpid(), os.getsid(0) == os.getpid())\n" + projects.GENERIC % ""

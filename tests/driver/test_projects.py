@@ -134,6 +134,11 @@ class Habits(DriverCase):
         self.assertEqual((result.output("stdout"), result.end["outcome"]), ("[1.0, 2.0]\n", "ok"), result.events)
         self.assertIsNone(result.exit.get("garbled_lines"))
 
+    def test_processes_that_talk_by_sockets(self):
+        env = "import multiprocessing\nmanager = multiprocessing.get_context('fork').Manager()\nprint(manager.dict(a=1)['a'])\nmanager.shutdown()\n" + projects.GENERIC % ""
+        result = self.upgrade(self.project(env, TABLES), self.database())
+        self.assertEqual((result.output("stdout"), result.end["outcome"]), ("1\n", "ok"), result.events)
+
     def test_depends_on_and_labels(self):
         project = self.project(projects.GENERIC % "")
         project.revision("a1", "op.execute('CREATE TABLE a1 (id int)')", None, "branch_labels = ('a',)")
@@ -182,6 +187,20 @@ class Habits(DriverCase):
         for level in ("process", "fork", "warm"):
             message.update(level=level, id=message["id"] + 1000)
             self.assertEqual(self.driver.run(message).end["outcome"], "ok")
+
+    @unittest.skipUnless("psycopg" in ALL, "psycopg is not installed in this environment")
+    def test_psycopg_asynchronously(self):
+        ini = Project.INI.replace("postgresql://", "postgresql+psycopg_async://")
+        notice = "op.execute(\"DO $$ BEGIN RAISE WARNING 'w'; END $$\")"
+        project = self.project(projects.ASYNC, TABLES + (notice,), ini=ini)
+        for level in ("process", "fork"):
+            ours, theirs = self.database(), self.database()
+            result = self.upgrade(project, ours, level=level)
+            self.real(project, theirs)
+            self.assertEqual(state(ours), state(theirs))
+            self.assertEqual((result.end["outcome"], result.one("notice")["message"], result.all("unobserved")), ("ok", "w", []), result.events)
+            self.assertEqual((result.one("configured")["database"], result.end["open_transactions"]), (ours, []))
+            self.assertEqual([e["place"]["line"] for e in result.all("statement") if e["sql"].startswith("INSERT INTO a ")], [12])
 
     @unittest.skipUnless("asyncpg" in ALL, "asyncpg is not installed in this environment")
     def test_asynchronous_failure_has_its_place(self):

@@ -13,7 +13,7 @@ import sys
 from . import errors
 from . import facts
 from . import urls
-from .versions import version
+from .imports import version
 
 
 class ProjectError(Exception):

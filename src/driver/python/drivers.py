@@ -121,6 +121,8 @@ def psycopg(module):
     for name in ("Cursor", "AsyncCursor", "ServerCursor", "AsyncServerCursor"):
         _count(getattr(module, name), ("execute", "executemany", "copy", "stream"), "psycopg",
                ("psycopg.connection", "psycopg._server_cursor", "psycopg.server_cursor"))
+    for name, function in (("connection", "conninfo_attempts"), ("connection_async", "conninfo_attempts_async")):
+        _guard_resolution(sys.modules.get("psycopg." + name), function)
     base = module.pq.PGconn
 
     class PGconn(base):
@@ -139,6 +141,19 @@ def psycopg(module):
             return base.connect_start(conninfo)
 
     module.pq.PGconn = PGconn
+
+
+def _guard_resolution(module, name):
+    """psycopg resolves the names of hosts itself, before it asks libpq."""
+    original = getattr(module, name, None)
+    if original is None:
+        return
+
+    def attempts(params):
+        libpq.check_before_resolution("psycopg", params)
+        return original(params)
+
+    setattr(module, name, attempts)
 
 
 def _check_psycopg(module, conninfo):

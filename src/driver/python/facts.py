@@ -43,9 +43,9 @@ def _select(connection):
 
 
 def read(context, target, place):
-    """The fields of the event `configured` for a MigrationContext."""
+    """The fields of the event `configured` for a MigrationContext. What cannot be read is None, or for the schemas absent."""
     fields = {"version_table": context.version_table, "version_table_schema": context.version_table_schema,
-              "database": None, "current_schemas": None, "user": None,
+              "database": None, "user": None,
               "in_transaction": bool(getattr(context, "_in_external_transaction", False)), "in_autocommit": False, "begun_at": None,
               "transaction_per_migration": bool(getattr(context, "_transaction_per_migration", False)),
               "offline": bool(context.as_sql), "place": place}

@@ -110,6 +110,8 @@ class Supervisor:
         run.cancelled = True
         if run.pid is not None:
             processes.kill_group(run.pid)
+        elif self.templates.withdraw(run):
+            run.finish(None, None)
 
     # Processes
 

@@ -220,11 +220,16 @@ class Templates:
             remote = self.remotes.pop(idle[0][1])
             remote.ended("replaced")
 
+    def withdraw(self, run):
+        """Takes back a run that waits for a template. False if none has it waiting."""
+        for remote in self.remotes.values():
+            if run in remote.waiting:
+                remote.waiting.remove(run)
+                return True
+        return False
+
     def decided(self, remote, run):
         """The template of `run` is ready or has failed."""
-        if run.cancelled:
-            run.finish(None, None)
-            return
         problem = remote.problem(run)
         if problem is None:
             self.announce(run, run.trying, run.level_reason)

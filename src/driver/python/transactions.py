@@ -9,7 +9,7 @@ import sys
 from .facts import idle
 from .recorder import dbapi_connection
 from .recorder import dbapi_of
-from .versions import version
+from .imports import version
 
 LISTED = 100
 
