@@ -1,6 +1,7 @@
 //! The plan: databases × tracks × units, determined before anything starts. Pure: `mig-ci list` prints it without a server.
 
 mod base;
+mod revision_graph;
 mod sample_version;
 mod selection;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 pub(crate) use base::PlanBase;
+pub(crate) use revision_graph::revision_graph;
 pub(crate) use sample_version::applied_in_sample;
 pub(crate) use selection::Selection;
 pub(crate) use track::{MigrationState, TrackPlan, directory};

@@ -10,8 +10,8 @@ use crate::formats::{
     self, AllowedDirection, DetectedFormat, Directory, FormatError, Ledger, LoadedDirectory,
 };
 use crate::model::{
-    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Phase, Track,
-    TrackKind,
+    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Phase, Script,
+    ScriptLanguage, Track, TrackKind,
 };
 use crate::sql::{Certainty, effects, first_difference, place_in};
 
@@ -158,7 +158,7 @@ impl TrackPlan {
         };
         let edited = |(new, old): (&Migration, Option<&Migration>)| {
             let old = old.filter(|old| old.checksum.is_none())?;
-            let at = first_difference(old.up.text(), new.up.text())?;
+            let at = difference(&old.up, &new.up)?;
             Some(changed(
                 old,
                 MigrationChange::Edited(place_in(&new.up, new.up.range().start + at)),
@@ -207,6 +207,14 @@ impl TrackPlan {
 
     pub(crate) fn pending(&self) -> usize {
         self.states().iter().filter(|(_, state)| *state == MigrationState::Pending).count()
+    }
+}
+
+/// The byte of the new script at which it starts to differ from the old one in what it does.
+fn difference(old: &Script, new: &Script) -> Option<usize> {
+    match new.language() {
+        ScriptLanguage::Sql => first_difference(old.text(), new.text()),
+        ScriptLanguage::Python => formats::first_python_difference(old.text(), new.text()),
     }
 }
 

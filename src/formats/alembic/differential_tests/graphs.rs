@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{ask, peers, random_rounds, strings};
 use crate::formats::DirectoryRules as _;
-use crate::formats::alembic::{Alembic, GraphProblemKind, RevisionGraph};
+use crate::formats::alembic::{Alembic, RevisionGraph};
 use crate::formats::testing::directory;
-use crate::model::{MemoryFiles, Migration};
+use crate::model::{GraphProblemKind, MemoryFiles, Migration};
 
 /// A folder of revisions, and ledgers to upgrade from.
 struct GraphCase {

@@ -3,8 +3,8 @@
 use pretty_assertions::assert_eq;
 
 use super::revisions;
-use crate::formats::alembic::{GraphProblemKind, RevisionGraph};
-use crate::model::Migration;
+use crate::formats::alembic::RevisionGraph;
+use crate::model::{GraphProblemKind, Migration};
 
 fn names(graph: &RevisionGraph<'_>, revisions: &[usize]) -> String {
     let names: Vec<_> = revisions.iter().map(|one| &*graph.migration(*one).version).collect();
