@@ -14,8 +14,9 @@ impl ServerAddress {
     /// 127.0.0.1 instead.
     pub(crate) fn of(options: &PgConnectOptions, database: &str, port: Option<u16>) -> Self {
         let encoded = |text: &str| utf8_percent_encode(text, &RESERVED).to_string();
-        // The only way to read the password of options.
-        let password = options.to_url_lossy().password().map(decoded).unwrap_or_default();
+        // The only way to read the password of options; it panics at a host that is an IPv6 address.
+        let without_host = options.clone().host("localhost");
+        let password = without_host.to_url_lossy().password().map(decoded).unwrap_or_default();
         let socket_dir = options.get_socket().filter(|_| port.is_none());
         let socket_dir = socket_dir.map(|folder| folder.display().to_string());
         let host = if port.is_some() { "127.0.0.1" } else { options.get_host() };

@@ -11,6 +11,7 @@
 //! program reports is evidence for places and causes; whether a migration was applied is read from the ledger.
 
 mod address;
+mod changing;
 mod error;
 mod interpreter;
 mod observation;

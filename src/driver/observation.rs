@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+use super::changing::may_change;
 use super::protocol::{
     ConfiguredEvent, DriverEvent, EndEvent, ErrorEvent, OpenTransaction, RefusedEvent, SourcePlace,
     StatementEvent,
@@ -210,17 +211,6 @@ impl StatementCounts {
     }
 }
 
-/// Whether a statement may change something: all but plain reads without a function of the project.
-fn may_change(sql: &str) -> bool {
-    use crate::sql::{Effects, words};
-    let Some(first) = words(sql).next() else { return false };
-    let reads = ["SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN"];
-    let is_setting = ["SET", "RESET"].iter().any(|name| first.is(name));
-    let is_read = reads.iter().any(|name| first.is(name));
-    let into = words(sql).any(|word| word.is("INTO"));
-    !(is_setting || (is_read && !into && !Effects::of(sql).may_run_code()))
-}
-
 fn keep_end(kept: &mut String, text: &str) {
     kept.push_str(text);
     if kept.len() > KEPT_OUTPUT {
@@ -233,24 +223,6 @@ fn keep_end(kept: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_plain_reads_change_nothing() {
-        for sql in
-            ["select 1", "SELECT a FROM t WHERE b = 'x'", "show search_path", "", "SET a = 1"]
-        {
-            assert!(!may_change(sql), "{sql}");
-        }
-        for sql in [
-            "create table t ()",
-            "select f()",
-            "select * into b from a",
-            "with x as (delete from a returning 1) select * from x",
-            "do $$ begin end $$",
-        ] {
-            assert!(may_change(sql), "{sql}");
-        }
-    }
 
     #[test]
     fn the_end_of_the_output_is_kept() {
