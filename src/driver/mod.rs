@@ -23,8 +23,8 @@ mod supervisor;
 pub(crate) use error::DriverError;
 pub(crate) use interpreter::InterpreterSearch;
 pub(crate) use observation::{
-    FailedStatement, Observation, ObservedNotice, ObservedStep, ProcessExit,
+    FailedStatement, ObservedNotice, ObservedStep, ProcessExit, ProgramObservation,
 };
-pub(crate) use protocol::{ErrorEvent, ServerAddress, SourcePlace};
+pub(crate) use protocol::{ErrorEvent, ProgramServer, SourcePlace};
 pub(crate) use request::{TargetNames, TrackProgram, common_environment};
-pub(crate) use supervisor::Driver;
+pub(crate) use supervisor::PythonDriver;

@@ -1,7 +1,7 @@
 //! The failure of a run, in the words of the server or of Python.
 
 use super::ProgramRun;
-use super::cause::program;
+use super::cause::{program, silent_failure};
 use crate::driver::{ErrorEvent, ProcessExit, SourcePlace};
 use crate::model::{Failure, FailureKind, ProgramCause};
 
@@ -15,7 +15,7 @@ impl ProgramRun<'_> {
             .or_else(|| self.foreign_module())
             .or_else(|| self.reported_error())
             .or_else(|| self.sudden_end())
-            .or_else(|| self.silent_failure())
+            .or_else(|| silent_failure(self))
     }
 
     fn refused_connection(&self) -> Option<Failure> {
