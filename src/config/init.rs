@@ -128,7 +128,8 @@ fn render_folder(table: &mut Table, track: &Track) {
 
 /// Detection needs it if a directory could belong to two tools.
 fn format(table: &mut Table) {
-    let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+    let sql = FORMATS.iter().filter(|format| !format.runs_programs());
+    let names: Vec<&str> = sql.map(|format| format.name()).collect();
     let list = names.join(", ");
     table.prose(&format!("The migration tool; overrides detection: {list}."));
     table.off("format", &string(names[0]));
@@ -206,7 +207,7 @@ mod tests {
         [databases.app.shared]
         # These run once, before those of the tenants.
         migrations = "migrations/shared"
-        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, alembic, plain.
+        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, plain.
         #format = "sqlx"
         # The schema of the ledger and of tables that are created without a schema name.
         schema = "public"
@@ -215,7 +216,7 @@ mod tests {
         [databases.app.tenants]
         # These run once for each tenant.
         migrations = "migrations/tenant"
-        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, alembic, plain.
+        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, plain.
         #format = "sqlx"
         # schema: a schema for each tenant in one database. database: a database for each tenant.
         tenancy = "schema"
@@ -232,7 +233,7 @@ mod tests {
         # For the commands on real databases (`upgrade`, `status` …): `verify` never connects to it.
         #url = "${MY_USERS_DATABASE_URL}"
         migrations = "migrations/my users"
-        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, alembic, plain.
+        # The migration tool; overrides detection: sqlx, dbmate, golang-migrate, plain.
         #format = "sqlx"
         # The schema of the ledger and of tables that are created without a schema name.
         schema = "public"

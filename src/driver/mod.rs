@@ -11,6 +11,7 @@
 //! program reports is evidence for places and causes; whether a migration was applied is read from the ledger.
 
 mod address;
+mod changing;
 mod error;
 mod interpreter;
 mod observation;
@@ -20,10 +21,10 @@ mod sources;
 mod supervisor;
 
 pub(crate) use error::DriverError;
-pub(crate) use interpreter::{Interpreter, InterpreterSearch};
+pub(crate) use interpreter::InterpreterSearch;
 pub(crate) use observation::{
-    FailedStatement, Observation, ObservedNotice, ObservedStep, ProcessExit,
+    FailedStatement, ObservedNotice, ObservedStep, ProcessExit, ProgramObservation,
 };
-pub(crate) use protocol::{ErrorEvent, ServerAddress, SourcePlace};
+pub(crate) use protocol::{ErrorEvent, ProgramServer, SourcePlace};
 pub(crate) use request::{TargetNames, TrackProgram, common_environment};
-pub(crate) use supervisor::Driver;
+pub(crate) use supervisor::PythonDriver;

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+use super::changing::may_change;
 use super::protocol::{
     ConfiguredEvent, DriverEvent, EndEvent, ErrorEvent, OpenTransaction, RefusedEvent, SourcePlace,
     StatementEvent,
@@ -18,7 +19,7 @@ const KEPT_OUTPUT: usize = 64 * 1024;
 
 /// One run of Alembic on one target, from its start to its end.
 #[derive(Debug, Default)]
-pub(crate) struct Observation {
+pub(crate) struct ProgramObservation {
     /// The isolation that was used, and why it is not the requested one.
     pub(crate) level: Option<(String, Option<String>)>,
     /// The number of connections to the server of the run.
@@ -37,10 +38,12 @@ pub(crate) struct Observation {
     pub(crate) exit: Option<ProcessExit>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessExit {
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
+    /// Why it ended, if the code does not say.
+    pub(crate) reason: Option<String>,
 }
 
 /// One revision that Alembic began.
@@ -60,7 +63,6 @@ pub(crate) struct ObservedStep {
 pub(crate) struct ObservedNotice {
     pub(crate) severity: String,
     pub(crate) message: String,
-    pub(crate) sqlstate: Option<String>,
 }
 
 /// Statements by their results.
@@ -84,7 +86,7 @@ pub(crate) struct FailedStatement {
     pub(crate) error: ErrorEvent,
 }
 
-impl Observation {
+impl ProgramObservation {
     /// Reads all events of a run. `step_began` is called with each revision.
     pub(crate) async fn of(mut events: RunEvents, mut step_began: impl FnMut(&str)) -> Self {
         let mut observation = Self::default();
@@ -100,7 +102,7 @@ impl Observation {
     fn add(&mut self, event: DriverEvent) {
         match event {
             DriverEvent::Level { level, reason } => self.level = Some((level, reason)),
-            DriverEvent::Connection(_) => self.connections += 1,
+            DriverEvent::Connection {} => self.connections += 1,
             DriverEvent::Refused(refused) if self.refused.len() < KEPT_REFUSALS => {
                 self.refused.push(refused);
             }
@@ -125,9 +127,9 @@ impl Observation {
                 counts.unobserved += count;
                 counts.unobserved_at = counts.unobserved_at.take().or(place);
             }
-            DriverEvent::Notice { revision, severity, message, sqlstate } => {
+            DriverEvent::Notice { revision, severity, message } => {
                 if let Some(step) = self.step(revision.as_deref()) {
-                    step.notices.push(ObservedNotice { severity, message, sqlstate });
+                    step.notices.push(ObservedNotice { severity, message });
                 }
             }
             DriverEvent::Output { revision, text } => {
@@ -138,13 +140,12 @@ impl Observation {
                 keep_end(kept, &text);
             }
             DriverEvent::End(end) => self.end = Some(end),
-            DriverEvent::Exit { code, signal, .. } => {
-                self.exit = Some(ProcessExit { code, signal });
+            DriverEvent::Exit { code, signal, reason } => {
+                self.exit = Some(ProcessExit { code, signal, reason });
             }
             DriverEvent::Refused(_)
             | DriverEvent::Ready { .. }
             | DriverEvent::Fatal { .. }
-            | DriverEvent::Versions { .. }
             | DriverEvent::Other => {}
         }
     }
@@ -183,6 +184,11 @@ impl Observation {
         self.end.as_ref().and_then(|end| end.error.as_ref())
     }
 
+    /// The last failure of a revision that env.py caught.
+    pub(crate) fn unfinished(&self) -> Option<&ErrorEvent> {
+        self.end.as_ref().and_then(|end| end.unfinished.last())
+    }
+
     /// The last statement that failed in a revision that was nevertheless finished.
     pub(crate) fn last_swallowed(&self) -> Option<(&ObservedStep, &FailedStatement)> {
         let finished = self.steps.iter().rev().filter(|step| step.duration.is_some());
@@ -205,17 +211,6 @@ impl StatementCounts {
     }
 }
 
-/// Whether a statement may change something: all but plain reads without a function of the project.
-fn may_change(sql: &str) -> bool {
-    use crate::sql::{Effects, words};
-    let Some(first) = words(sql).next() else { return false };
-    let reads = ["SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN"];
-    let is_setting = ["SET", "RESET"].iter().any(|name| first.is(name));
-    let is_read = reads.iter().any(|name| first.is(name));
-    let into = words(sql).any(|word| word.is("INTO"));
-    !(is_setting || (is_read && !into && !Effects::of(sql).may_run_code()))
-}
-
 fn keep_end(kept: &mut String, text: &str) {
     kept.push_str(text);
     if kept.len() > KEPT_OUTPUT {
@@ -228,24 +223,6 @@ fn keep_end(kept: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_plain_reads_change_nothing() {
-        for sql in
-            ["select 1", "SELECT a FROM t WHERE b = 'x'", "show search_path", "", "SET a = 1"]
-        {
-            assert!(!may_change(sql), "{sql}");
-        }
-        for sql in [
-            "create table t ()",
-            "select f()",
-            "select * into b from a",
-            "with x as (delete from a returning 1) select * from x",
-            "do $$ begin end $$",
-        ] {
-            assert!(may_change(sql), "{sql}");
-        }
-    }
 
     #[test]
     fn the_end_of_the_output_is_kept() {

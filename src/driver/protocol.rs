@@ -29,7 +29,7 @@ pub(crate) struct ProcessContext {
     pub(crate) python_path: Vec<String>,
     /// All variables.
     pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) server: ServerAddress,
+    pub(crate) server: ProgramServer,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -43,8 +43,10 @@ pub(crate) struct RunRequest {
     pub(crate) neutral_environment: BTreeMap<String, String>,
     pub(crate) program: &'static str,
     pub(crate) alembic: AlembicCommand,
-    pub(crate) operation: Operation,
+    pub(crate) operation: AlembicOperation,
     pub(crate) expect: Expectation,
+    /// A folder from which no module may be imported; absolute.
+    pub(crate) foreign_root: Option<String>,
     pub(crate) limits: Limits,
 }
 
@@ -70,13 +72,13 @@ pub(crate) struct AlembicCommand {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
-pub(crate) enum Operation {
+pub(crate) enum AlembicOperation {
     Upgrade { revisions: Vec<String> },
 }
 
 /// The only server that may be used.
 #[derive(Clone, Serialize)]
-pub(crate) struct ServerAddress {
+pub(crate) struct ProgramServer {
     pub(crate) host: String,
     pub(crate) port: u16,
     /// The folder of its Unix socket, if it is not reached by TCP; `host` is then this folder.
@@ -84,14 +86,18 @@ pub(crate) struct ServerAddress {
     pub(crate) database: String,
     pub(crate) user: String,
     pub(crate) password: String,
+    /// With the session settings that the driver passes to each connection.
     pub(crate) url: String,
+    /// For the project: not every driver knows the parameter `options`.
+    #[serde(skip)]
+    pub(crate) plain_url: String,
 }
 
 /// Without the password, which is also in the URL.
-impl std::fmt::Debug for ServerAddress {
+impl std::fmt::Debug for ProgramServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { host, port, database, user, .. } = self;
-        write!(f, "ServerAddress({user}@{host}:{port}/{database})")
+        write!(f, "ProgramServer({user}@{host}:{port}/{database})")
     }
 }
 
@@ -140,11 +146,7 @@ pub(crate) enum DriverEvent {
         level: String,
         reason: Option<String>,
     },
-    Versions {
-        alembic: String,
-        sqlalchemy: String,
-    },
-    Connection(ConnectionEvent),
+    Connection {},
     Refused(RefusedEvent),
     Configured(ConfiguredEvent),
     Plan {
@@ -164,7 +166,6 @@ pub(crate) enum DriverEvent {
         revision: Option<String>,
         severity: String,
         message: String,
-        sqlstate: Option<String>,
     },
     StepEnd {
         revision: String,
@@ -178,18 +179,11 @@ pub(crate) enum DriverEvent {
     Exit {
         code: Option<i32>,
         signal: Option<i32>,
-        #[serde(default)]
-        cancelled: bool,
+        /// Why the process ended, if its exit code does not say.
+        reason: Option<String>,
     },
     #[serde(other)]
     Other,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ConnectionEvent {
-    pub(crate) driver: Option<String>,
-    pub(crate) database: Option<String>,
-    pub(crate) user: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -226,19 +220,22 @@ pub(crate) struct StatementEvent {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct EndEvent {
-    pub(crate) outcome: String,
     pub(crate) exit_code: Option<i32>,
     pub(crate) error: Option<ErrorEvent>,
     #[serde(default)]
     pub(crate) open_transactions: Vec<OpenTransaction>,
+    /// Modules that were imported from the foreign root.
+    #[serde(default)]
+    pub(crate) foreign_modules: Vec<String>,
+    /// Failures of a revision that env.py caught.
+    #[serde(default)]
+    pub(crate) unfinished: Vec<ErrorEvent>,
 }
 
 /// A transaction that was never committed.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct OpenTransaction {
     pub(crate) begun_at: Option<SourcePlace>,
-    #[serde(default)]
-    pub(crate) statements: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

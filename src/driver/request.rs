@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::protocol::{
-    AlembicCommand, DriverRequest, Expectation, Limits, Operation, ProcessContext, RunRequest,
-    ServerAddress, SetupRequest,
+    AlembicCommand, AlembicOperation, DriverRequest, Expectation, Limits, ProcessContext,
+    ProgramServer, RunRequest, SetupRequest,
 };
 use crate::model::{AlembicTrack, PLACEHOLDERS, ProcessIsolation};
 
@@ -28,6 +28,8 @@ pub(crate) struct TrackProgram<'a> {
     pub(crate) track: &'a AlembicTrack,
     /// The root of the project, or of the base's files; absolute.
     pub(crate) root: &'a Path,
+    /// The root of the other revision's files, from which nothing may be imported; absolute.
+    pub(crate) foreign_root: Option<&'a Path>,
 }
 
 /// The variables that each program of the project gets: those of [`PASSED_ON`], and settings of Python.
@@ -49,7 +51,7 @@ impl TrackProgram<'_> {
         id: u64,
         level: ProcessIsolation,
         names: TargetNames<'_>,
-        server: ServerAddress,
+        server: ProgramServer,
         common: &BTreeMap<String, String>,
         revisions: &[String],
     ) -> DriverRequest {
@@ -72,8 +74,9 @@ impl TrackProgram<'_> {
                 arguments,
                 options,
             },
-            operation: Operation::Upgrade { revisions: revisions.to_vec() },
+            operation: AlembicOperation::Upgrade { revisions: revisions.to_vec() },
             expect: Expectation { database: server.database.clone() },
+            foreign_root: self.foreign_root.map(text_of),
             limits: Limits::default(),
             context: self.context(names, server, common),
         };
@@ -86,7 +89,7 @@ impl TrackProgram<'_> {
         id: u64,
         command: &[String],
         names: TargetNames<'_>,
-        server: ServerAddress,
+        server: ProgramServer,
         common: &BTreeMap<String, String>,
     ) -> DriverRequest {
         let command = command.iter().map(|text| filled(text, names, &server)).collect();
@@ -97,7 +100,7 @@ impl TrackProgram<'_> {
     fn context(
         &self,
         names: TargetNames<'_>,
-        server: ServerAddress,
+        server: ProgramServer,
         common: &BTreeMap<String, String>,
     ) -> ProcessContext {
         let mut environment = common.clone();
@@ -135,11 +138,11 @@ impl TrackProgram<'_> {
 }
 
 /// A text with the values of the target.
-fn filled(text: &str, names: TargetNames<'_>, server: &ServerAddress) -> String {
+fn filled(text: &str, names: TargetNames<'_>, server: &ProgramServer) -> String {
     let value = |name: &str| match name {
         "target" => Some(names.target.to_owned()),
         "tenant" => Some(names.tenant.to_owned()),
-        "url" => Some(server.url.clone()),
+        "url" => Some(server.plain_url.clone()),
         "host" => Some(server.host.clone()),
         "port" => Some(server.port.to_string()),
         "user" => Some(server.user.clone()),
@@ -181,9 +184,9 @@ mod tests {
 
     use super::*;
 
-    fn address() -> ServerAddress {
+    fn address() -> ProgramServer {
         let options = PgConnectOptions::new_without_pgpass().host("h").port(1).username("u");
-        ServerAddress::of(&options, "d{tenant}", None)
+        ProgramServer::of(&options, "d{tenant}", None)
     }
 
     #[test]
@@ -216,7 +219,8 @@ mod tests {
             section: "tenant".to_owned(),
             ..AlembicTrack::default()
         };
-        let program = TrackProgram { track: &track, root: Path::new("/project") };
+        let program =
+            TrackProgram { track: &track, root: Path::new("/project"), foreign_root: None };
         let names = TargetNames { tenant: "acme", target: "tenant_acme" };
         let level = ProcessIsolation::Process;
         let request = program.upgrade(1, level, names, address(), &common, &["heads".to_owned()]);

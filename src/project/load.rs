@@ -9,7 +9,7 @@ use super::error::ProjectError;
 use super::scope::Scope;
 use crate::checks;
 use crate::config::{self, ConfigErrors, LoadOptions, Overrides, ProjectLocation};
-use crate::model::{Files, Project};
+use crate::model::{Files as _, Project};
 use crate::replay::plan::{PlanBase, ReplayPlan, TrackPlan};
 use crate::source::{self, Revisions, Snapshot, Worktree};
 

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::plan::TrackPlan;
 use super::{ProgramTree, ReplayFiles};
-use crate::driver::{Driver, DriverError, InterpreterSearch, common_environment};
+use crate::driver::{DriverError, InterpreterSearch, PythonDriver, common_environment};
 use crate::model::{AlembicTrack, Failure, FailureKind, Phase, ProgramCause};
 
 /// The programs of a replay.
@@ -18,7 +18,7 @@ pub(crate) struct Programs<'a> {
     files: ReplayFiles<'a>,
     environment: BTreeMap<String, String>,
     /// By interpreter. The lock is held while one starts, so that it is started once.
-    drivers: Mutex<BTreeMap<PathBuf, Result<Driver, DriverError>>>,
+    drivers: Mutex<BTreeMap<PathBuf, Result<PythonDriver, DriverError>>>,
     last_id: AtomicU64,
     /// How the processes of databases were isolated, for the report.
     notes: std::sync::Mutex<BTreeMap<Arc<str>, String>>,
@@ -68,7 +68,7 @@ impl<'a> Programs<'a> {
     }
 
     /// The running driver for a track.
-    pub(crate) async fn driver(&self, track: &AlembicTrack) -> Result<Driver, Failure> {
+    pub(crate) async fn driver(&self, track: &AlembicTrack) -> Result<PythonDriver, Failure> {
         // The base runs in the environment of the head: the head's is the one that is installed.
         let root = self.files.head.root;
         let found = InterpreterSearch {
@@ -84,7 +84,7 @@ impl<'a> Programs<'a> {
                 match drivers.get(&interpreter.path) {
                     Some(started) => started.clone(),
                     None => {
-                        let started = Driver::start(&interpreter, &self.environment).await;
+                        let started = PythonDriver::start(&interpreter, &self.environment).await;
                         drivers.insert(interpreter.path, started.clone());
                         started
                     }

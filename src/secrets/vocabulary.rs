@@ -2,7 +2,7 @@
 //! text, it would remove keys of JSON, the marker that identifies mig-ci's comment, and the conclusion of a check run.
 
 /// In lower case. Tests compare them with the schemas of the reports, the codes of the checks and the causes of failures.
-const WORDS: [&str; 120] = [
+const WORDS: [&str; 130] = [
     "agreement",
     "already-exists-skipped",
     "already_applied",
@@ -39,6 +39,7 @@ const WORDS: [&str; 120] = [
     "expected",
     "external_id",
     "fails_run",
+    "failure-swallowed",
     "files-not-read",
     "findings",
     "first_line",
@@ -65,9 +66,12 @@ const WORDS: [&str; 120] = [
     "mig_ci",
     "migration-failed",
     "migration-skipped",
+    "migration-without-effect",
     "migrations",
     "missing-schema",
+    "multiple-heads",
     "not-checked",
+    "not-committed",
     "not-in-source",
     "not-replayed-again",
     "not-run",
@@ -75,18 +79,22 @@ const WORDS: [&str; 120] = [
     "not_run",
     "nothing_applied",
     "notices-hidden",
+    "other-server",
     "out-of-memory",
     "partition",
     "pending_migrations",
     "pooler",
     "postgres://",
     "postgresql",
+    "program-not-started",
     "provider",
     "read-only",
     "replayed",
     "replayed_alone",
     "reproduce",
     "reserved-target",
+    "revision-graph",
+    "revision-not-on-base-head",
     "revisions",
     "rows_before",
     "sample-at-head",
@@ -107,6 +115,7 @@ const WORDS: [&str; 120] = [
     "started_at",
     "statement",
     "statements",
+    "statements-not-observed",
     "stop-commands",
     "storage-error",
     "target-unusable",
@@ -123,6 +132,7 @@ const WORDS: [&str; 120] = [
     "upgraded",
     "versions",
     "warnings",
+    "wrong-target",
 ];
 /// Common passwords of examples and development setups.
 const USUAL: [&str; 10] = [

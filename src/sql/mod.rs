@@ -17,7 +17,7 @@ pub(crate) use comments::{Outline, SqlComment, outline};
 pub(crate) use do_block::{do_block_line, do_block_offset};
 pub(crate) use effects::{
     AnalysedStatement, Certainty, ConcurrentCommand, Effects, IndexChange, ObjectName,
-    ObjectPlaces, Observation, ReindexKind, effects, known_functions,
+    ObjectPlaces, Observation, ReindexKind, effects, is_before_parenthesis, known_functions,
 };
 pub(crate) use effects::{
     TransactionEffect, is_transaction_control, refuses_transaction, transaction_control,

@@ -1,9 +1,12 @@
 //! Alembic projects in the layouts of the guide, without a configuration file: what `list` and `init` say, and which commands
 //! refuse them.
 
+use std::path::Path;
+use std::process::Command as Process;
+
 use camino::Utf8Path;
 
-use crate::common::{Project, project};
+use crate::common::{Project, alembic, project};
 
 /// A project of `tests/fixtures/alembic`.
 fn fixture(name: &str) -> Project {
@@ -151,4 +154,44 @@ fn commands_on_real_databases_say_what_to_run() {
     }
     let run = project.mig_ci(["revision", "-m", "add x", "--track", "tenant"]).run();
     assert!(run.stderr.contains("run `alembic revision -m"), "{}", run.stderr);
+}
+
+/// The lines that the real Alembic prints.
+fn real_alembic(project: &Project, environment: &Path, args: [&str; 3]) -> Vec<String> {
+    let mut alembic = Process::new(environment.join("bin/alembic"));
+    alembic.current_dir(project.path()).args(args).env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = alembic.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The sections, heads and revisions are those of the real Alembic, in its order.
+#[test]
+fn list_agrees_with_the_real_alembic() {
+    for environment in ["old", "new"].into_iter().filter_map(alembic) {
+        for name in ["named", "schema_per_tenant", "dynamic_url", "shared_tables"] {
+            let project = fixture(name);
+            let json = list(&project, &["--no-base"]);
+            let databases = json["databases"].as_array().unwrap().iter();
+            let tracks = databases.flat_map(|database| database["tracks"].as_array().unwrap());
+            let mut compared = 0;
+            for track in tracks {
+                let section = track["alembic"]["section"].as_str().unwrap();
+                let heads = real_alembic(&project, &environment, ["-n", section, "heads"]);
+                let heads: Vec<&str> =
+                    heads.iter().filter_map(|line| line.split(' ').next()).collect();
+                assert_eq!(track["alembic"]["heads"], serde_json::json!(heads), "{name} {section}");
+                // The newest first: `a -> b (head), create x`.
+                let history = real_alembic(&project, &environment, ["-n", section, "history"]);
+                let to = |line: &String| {
+                    let (_, to) = line.split_once(" -> ").unwrap();
+                    format!("{} pending", to.split([' ', ',']).next().unwrap())
+                };
+                let history: Vec<String> = history.iter().rev().map(to).collect();
+                assert_eq!(states(track), history, "{name} {section}");
+                compared += history.len();
+            }
+            assert!(compared >= 2, "{name}: {compared}");
+        }
+    }
 }

@@ -36,7 +36,10 @@ pub(super) fn track(
     let (migrations, alembic) = folder(cx, table, &FolderKeys::of_tenants(raw));
     let track = Track {
         migrations,
-        format: format(cx, &table.child("format"), raw.format.as_deref()),
+        format: match alembic {
+            Some(_) => None,
+            None => format(cx, &table.child("format"), raw.format.as_deref()),
+        },
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
         deploy: cx.choice(&table.child("deploy"), raw.deploy.as_deref()).unwrap_or_default(),
         order: cx.choice(&table.child("order"), raw.order.as_deref()),

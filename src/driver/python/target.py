@@ -142,8 +142,23 @@ class Target:
                           connections=self.guard.connections, statements=self.recorder.statements,
                           statements_not_sent=self.recorder.not_sent,
                           not_sent=self.channel.not_sent(), swallowed=self.recorder.swallowed(error),
-                          unfinished=self.work.caught(error) if self.work else [], **fields)
+                          unfinished=self.work.caught(error) if self.work else [],
+                          foreign_modules=_below(self.run.get("foreign_root")), **fields)
         return fields["exit_code"]
+
+
+def _below(folder):
+    """Modules that were imported from a folder, without installed packages in it: `name (file)`."""
+    if not folder:
+        return []
+    root = os.path.join(os.path.realpath(folder), "")
+    prefix = os.path.join(os.path.realpath(sys.prefix), "")
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = os.path.realpath(getattr(module, "__file__", None) or os.sep)
+        if file.startswith(root) and not file.startswith(prefix):
+            found.append("%s (%s)" % (name, file))
+    return found
 
 
 def _imported(before):

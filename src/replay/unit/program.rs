@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::at;
 use super::context::UnitContext;
 use super::unapplied::note_unapplied;
-use crate::driver::{Observation, ServerAddress, TargetNames, TrackProgram};
+use crate::driver::{ProgramObservation, ProgramServer, TargetNames, TrackProgram};
 use crate::execution::program::{
     ProgramFiles, ProgramOutcome, ProgramRun, ProgramTarget, used_ledger,
 };
@@ -141,12 +141,17 @@ impl PlannedRun<'_> {
         &self,
         context: &UnitContext<'_>,
         isolation: ProcessIsolation,
-    ) -> Result<Observation, Failure> {
+    ) -> Result<ProgramObservation, Failure> {
         let programs = &context.replay.programs;
         let driver = programs.driver(self.alembic).await?;
         let server = context.program_address();
         let tree = programs.tree(context.track, self.phase);
-        let program = TrackProgram { track: self.alembic, root: tree.root.as_std_path() };
+        let head = programs.head().root;
+        let program = TrackProgram {
+            track: self.alembic,
+            root: tree.root.as_std_path(),
+            foreign_root: (tree.root != head).then_some(head.as_std_path()),
+        };
         let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
         let (id, common) = (programs.next_id(), programs.environment());
         let request = program.upgrade(id, isolation, names, server, common, self.revisions);
@@ -154,7 +159,7 @@ impl PlannedRun<'_> {
             let known = self.migrations.iter().find(|migration| migration.version == revision);
             known.map_or(revision, Migration::file_name).into()
         };
-        let observed = Observation::of(driver.run(id, request), |revision| {
+        let observed = ProgramObservation::of(driver.run(id, request), |revision| {
             let (unit, migration) = (context.name(), name_of(revision));
             context.emit(RunEvent::StepStarted { unit, migration });
         });
@@ -180,7 +185,7 @@ fn tenant_schema<'a>(context: &'a UnitContext<'_>) -> Option<(&'a str, &'a str)>
 
 /// The ledger that the program used, if it can be the target's own: env.py alone knows where it is. A tenant that is a schema
 /// has its ledger in this schema, or in a table that is named after it.
-fn own_ledger(context: &UnitContext<'_>, observation: &Observation) -> Option<Ledger> {
+fn own_ledger(context: &UnitContext<'_>, observation: &ProgramObservation) -> Option<Ledger> {
     let used = used_ledger(observation)?;
     let is_own = match tenant_schema(context) {
         None => true,
@@ -201,9 +206,11 @@ impl UnitContext<'_> {
     }
 
     /// The server and the database of the unit, for programs.
-    pub(super) fn program_address(&self) -> ServerAddress {
+    pub(super) fn program_address(&self) -> ProgramServer {
         let options = self.replay.server.owner(&self.scratch.name);
-        ServerAddress::of(&options, &self.scratch.name, self.replay.server.program_port())
+        let server = &self.replay.server;
+        ProgramServer::of(&options, &self.scratch.name, server.program_port())
+            .with_settings(server.session_settings())
     }
 
     /// The rows of a ledger; none if it does not exist.

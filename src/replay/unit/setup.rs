@@ -1,7 +1,7 @@
 //! What makes the state that the first revision of a program expects: a command, or an SQL file.
 
 use super::context::UnitContext;
-use crate::driver::{Observation, ProcessExit, TargetNames, TrackProgram};
+use crate::driver::{ProcessExit, ProgramObservation, TargetNames, TrackProgram};
 use crate::model::Phase;
 use crate::model::{
     AlembicSetup, AlembicTrack, Failure, FailureKind, ProgramCause, RunEvent, UnitEnd,
@@ -38,7 +38,8 @@ async fn run_command(
     let programs = &context.replay.programs;
     let driver = programs.driver(alembic).await?;
     let server = context.program_address();
-    let program = TrackProgram { track: alembic, root: programs.head().root.as_std_path() };
+    let root = programs.head().root.as_std_path();
+    let program = TrackProgram { track: alembic, root, foreign_root: None };
     let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
     let id = programs.next_id();
     let request = program.setup(id, command, names, server, programs.environment());
@@ -47,12 +48,14 @@ async fn run_command(
         unit: context.name(),
         migration: format!("setup: {shown}").into(),
     });
-    let observation = Observation::of(driver.run(id, request), |_| {}).await;
+    let observation = ProgramObservation::of(driver.run(id, request), |_| {}).await;
     let reason = match observation.exit {
         Some(ProcessExit { code: Some(0), .. }) => return Ok(()),
         Some(ProcessExit { signal: Some(signal), .. }) => format!("was ended by signal {signal}"),
         Some(ProcessExit { code: Some(code), .. }) => format!("ended with exit code {code}"),
-        Some(ProcessExit { code: None, signal: None }) | None => "did not end properly".to_owned(),
+        Some(ProcessExit { code: None, signal: None, .. }) | None => {
+            "did not end properly".to_owned()
+        }
     };
     let lines: Vec<&str> = observation.output.lines().collect();
     let last = &lines[lines.len().saturating_sub(OUTPUT_LINES)..];

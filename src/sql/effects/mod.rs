@@ -28,7 +28,7 @@ pub(crate) use syntax::ObjectName;
 pub(crate) use transaction::{
     TransactionEffect, is_transaction_control, refuses_transaction, transaction_control,
 };
-pub(crate) use vocabulary::known_functions;
+pub(crate) use vocabulary::{is_before_parenthesis, known_functions};
 
 use super::split::{Dialect, split};
 use crate::model::{Script, ScriptLanguage};

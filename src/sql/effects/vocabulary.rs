@@ -43,6 +43,10 @@ pub(super) const BEFORE_PARENTHESIS: Words = Words(
     "ALL AND ANY BETWEEN CASE CHECK COALESCE DEFAULT DISTINCT ELSE EXTRACT FOR FROM GREATEST IN LEAST NOT \
     NULLIF OR OVERLAY POSITION ROW SOME SUBSTRING THEN TRIM UNIQUE VALUES WHEN WHERE WITH",
 );
+/// Whether a word before a parenthesis is a keyword, in upper case, and not the name of a function.
+pub(crate) fn is_before_parenthesis(word: &str) -> bool {
+    BEFORE_PARENTHESIS.has(word)
+}
 /// Words that begin a query, or that are not analysed here.
 pub(super) const QUERIES: Words =
     Words("EXECUTE EXISTS OPERATOR OVERLAPS SELECT SIMILAR TABLE XMLPARSE XMLSERIALIZE");

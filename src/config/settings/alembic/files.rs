@@ -174,9 +174,9 @@ fn undeclared(
     set: &IndexMap<String, String>,
 ) -> Vec<UndeclaredRead> {
     let argument = |name: &str| {
-        let is_it = |text: &String| {
-            text.split_once('=').is_some_and(|(key, _)| key == name || key == format!("-x{name}"))
-        };
+        // `-x name=value`, `-xname=value`, or without a value.
+        let key = |text: &str| text.split('=').next().unwrap_or_default().to_owned();
+        let is_it = |text: &String| key(text.strip_prefix("-x").unwrap_or(text)) == name;
         track.arguments.iter().any(is_it)
     };
     let option = |name: &str| {

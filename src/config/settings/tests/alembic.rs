@@ -174,8 +174,12 @@ fn keys_that_have_no_meaning_together() {
     7 |         forward-only = ['x.sql']
       |         ^^^^^^^^^^^^
       |
-      = help: remove it: it lists SQL files, and revisions have functions
+      = help: remove it: it lists SQL files
     "#);
+}
+
+#[test]
+fn keys_without_an_environment_and_two_shared_tracks() {
     assert_snapshot!(refused("[databases.app]\nmigrations = 'migrations'\nenv = { A = 'b' }\nimage = 'x'"), @r#"
     error: `databases.app.env` has no effect without `alembic`
      --> mig-ci.toml:3:1
@@ -303,10 +307,10 @@ fn paths_stay_in_the_project() {
 fn environments_that_do_not_exist() {
     assert_snapshot!(refused("[databases.app]\nalembic = { ini = 'alembic.ini', section = 'tenants' }"), @r#"
     error: `databases.app.alembic.section`: alembic.ini has no section `tenants` with a `script_location`
-     --> mig-ci.toml:2:1
+     --> mig-ci.toml:2:44
       |
     2 | alembic = { ini = 'alembic.ini', section = 'tenants' }
-      | ^^^^^^^
+      |                                            ^^^^^^^^^
       |
       = help: did you mean `tenant`? The sections with a `script_location` are `shared`, `tenant`
     "#);

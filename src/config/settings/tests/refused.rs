@@ -750,7 +750,7 @@ search_path = [\"{target}\", \"{bar}\"]
     4 | format = "sqxl"
       |          ^^^^^^
       |
-      = help: did you mean `sqlx`? It can be `sqlx`, `dbmate`, `golang-migrate`, `alembic`, `plain`
+      = help: did you mean `sqlx`? It can be `sqlx`, `dbmate`, `golang-migrate`, `plain`
 
     error: `databases.users.sample`: `samples/app` is a folder, not a file
      --> mig-ci.toml:5:10
