@@ -15,6 +15,7 @@ mod environment_failed;
 mod failed;
 mod failure_swallowed;
 mod files_not_read;
+mod history_incomplete;
 mod judge;
 mod ledger_not_written;
 mod ledger_refused;
@@ -77,6 +78,7 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &transaction_control::TransactionControl,
     &already_exists_skipped::AlreadyExistsSkipped,
     &notices_hidden::NoticesHidden,
+    &history_incomplete::HistoryIncomplete,
     &migration_without_effect::MigrationWithoutEffect,
     &changed_outside_target::ChangedOutsideTarget,
     &coverage_reduced::CoverageReduced,

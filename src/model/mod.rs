@@ -52,7 +52,7 @@ pub(crate) use project::{
     CheckSettings, Database, Deploy, FileOrder, LocaleProvider, PostgresSettings, Project,
     ProjectOrigin, ProviderChoice, Role, Sample, Tenancy, TenantSource, TenantTrack, Track,
 };
-pub(crate) use project_record::{ProjectRecord, UnreadFile, WithoutEffect};
+pub(crate) use project_record::{IncompleteHistory, ProjectRecord, UnreadFile, WithoutEffect};
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
 pub(crate) use revision_graph::{
     GraphHead, GraphProblem, GraphProblemKind, GraphTargets, NotOnBase, RevisionGraphRecord,

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::{
-    CheckSettings, CoveragePart, CoverageReduction, RevisionGraphRecord, SwallowedFailure,
+    CheckSettings, CoveragePart, CoverageReduction, Failure, RevisionGraphRecord, SwallowedFailure,
     TrackKind,
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct ProjectRecord {
     pub(crate) base_checks: Option<CheckSettings>,
     pub(crate) unread: Vec<UnreadFile>,
     pub(crate) without_effect: Vec<WithoutEffect>,
+    pub(crate) incomplete_histories: Vec<IncompleteHistory>,
     /// The graphs of revisions, of tracks that have one.
     pub(crate) graphs: Vec<RevisionGraphRecord>,
 }
@@ -43,4 +44,18 @@ pub(crate) struct WithoutEffect {
     pub(crate) path: Utf8PathBuf,
     /// The last error that it caught in a unit.
     pub(crate) swallowed: Option<SwallowedFailure>,
+}
+
+/// A history whose migrations at the base fail on every empty tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct IncompleteHistory {
+    pub(crate) database: String,
+    /// The migration that fails first.
+    pub(crate) version: String,
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) failure: Failure,
+    /// The tenants that start empty or from the base.
+    pub(crate) tenants: Vec<String>,
+    /// Their results are not part of the report, because samples show what the pending migrations do.
+    pub(crate) is_left_out: bool,
 }

@@ -2,7 +2,7 @@
 //! text, it would remove keys of JSON, the marker that identifies mig-ci's comment, and the conclusion of a check run.
 
 /// In lower case. Tests compare them with the schemas of the reports, the codes of the checks and the causes of failures.
-const WORDS: [&str; 130] = [
+const WORDS: [&str; 131] = [
     "agreement",
     "already-exists-skipped",
     "already_applied",
@@ -46,6 +46,7 @@ const WORDS: [&str; 130] = [
     "format_reason",
     "golang-migrate",
     "head_sha",
+    "history-incomplete",
     "in_progress",
     "insufficient-resources",
     "interrupted",

@@ -14,6 +14,7 @@ use crate::server::EventSink;
 mod base_tree;
 mod coverage;
 mod error;
+mod history;
 mod notes;
 mod requirements;
 mod run;
@@ -28,6 +29,7 @@ pub(crate) use error::VerifyError;
 
 use base_tree::BaseTree;
 use coverage::{add_emptied_samples, project_record};
+use history::leave_out_incomplete_histories;
 use requirements::check_requirements;
 use run::{FIRST_LAPS, RunContext};
 use second_run::replay_again_in_doubt;
@@ -69,7 +71,9 @@ pub(crate) async fn verify(
     let mut ran = context.run(&plans, mode, &FIRST_LAPS, &mut watch).await?;
     let replayed = replay_again_in_doubt(&context, &mut ran, &mut watch).await?;
 
-    let units: Vec<UnitRecord> = ran.evidence.databases.iter().flatten().cloned().collect();
+    let mut units: Vec<UnitRecord> = ran.evidence.databases.iter().flatten().cloned().collect();
+    let mut plan = loaded.plan.clone();
+    record.incomplete_histories = leave_out_incomplete_histories(&mut plan, &mut units);
     add_emptied_samples(&mut record, &loaded, &units);
     record.without_effect = without_effect(&loaded.plan.databases, &units);
     let mut findings = checks::judge(&units, &loaded.project.checks);
@@ -77,5 +81,5 @@ pub(crate) async fn verify(
     checks::sort(&mut findings);
     let timings = request.timings.then(|| watch.timings(&units, ran.stopped.server_cpu));
     let run = run_facts::of_run(&loaded, &ran, replayed, &watch, timings);
-    Ok(report::build(&loaded.plan, &units, &findings, run))
+    Ok(report::build(&plan, &units, &findings, run))
 }

@@ -56,6 +56,11 @@ pub(super) async fn start_from(
     is_there |= is_ahead_of_base(track, record);
     match opened {
         Some(session) if is_there => session.close().await,
+        // A program opens its own connections.
+        Some(session) if track.alembic.is_some() => {
+            session.close().await;
+            migrate(context, record, Phase::Base, &track.base).await?;
+        }
         // The session has only read the ledger.
         Some(session) => {
             context.enter(Phase::Base);
