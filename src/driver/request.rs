@@ -201,13 +201,13 @@ mod tests {
     #[test]
     fn the_environment_contains_what_is_declared_and_nothing_else() {
         let variable = |name: &str| {
-            Some(match name {
+            let value = match name {
                 "PATH" => "/bin",
                 "AWS_SECRET_ACCESS_KEY" => "secret",
                 "LANG" => "C",
                 _ => return None,
-            })
-            .map(str::to_owned)
+            };
+            Some(value.to_owned())
         };
         let common = common_environment(&variable);
         let track = AlembicTrack {

@@ -4,6 +4,7 @@ mod broken;
 mod cannot_start;
 mod evidence;
 mod isolation;
+mod lifecycle;
 mod revisions;
 
 use std::path::PathBuf;
@@ -58,9 +59,5 @@ impl Example {
     /// `mig-ci verify` with these arguments, on the server that all tests share.
     fn verify<const N: usize>(&self, arguments: [&str; N]) -> common::Command {
         self.project.verify().args(arguments).env("VIRTUAL_ENV", self.python.to_str().unwrap())
-    }
-
-    fn mig_ci<const N: usize>(&self, arguments: [&str; N]) -> common::Command {
-        self.project.mig_ci(arguments).env("VIRTUAL_ENV", self.python.to_str().unwrap())
     }
 }
