@@ -27,6 +27,9 @@ pub(crate) struct ProgramObservation {
     pub(crate) refused: Vec<RefusedEvent>,
     /// One for each `context.configure` that ran migrations.
     pub(crate) configured: Vec<ConfiguredEvent>,
+    /// The number of plans: one for each command, or more.
+    pub(crate) plans: usize,
+    /// The revisions that Alembic planned to run.
     pub(crate) planned: Vec<String>,
     pub(crate) steps: Vec<ObservedStep>,
     /// What happened outside of revisions.
@@ -107,7 +110,10 @@ impl ProgramObservation {
                 self.refused.push(refused);
             }
             DriverEvent::Configured(configured) => self.configured.push(configured),
-            DriverEvent::Plan { revisions } => self.planned.extend(revisions),
+            DriverEvent::Plan { revisions } => {
+                self.plans += 1;
+                self.planned.extend(revisions);
+            }
             DriverEvent::StepBegin { revision, path } => self.steps.push(ObservedStep {
                 revision,
                 path,

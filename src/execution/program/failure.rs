@@ -78,6 +78,10 @@ impl ProgramRun<'_> {
     pub(super) fn of_error(&self, error: &ErrorEvent, place: Option<&SourcePlace>) -> Failure {
         let kind = match (&error.sqlstate, error.kind.as_str()) {
             (Some(sqlstate), _) => FailureKind::Sql { sqlstate: sqlstate.clone() },
+            // The client library reports a broken connection without a code.
+            (None, "database") if is_broken_connection(&error.type_name) => {
+                FailureKind::ConnectionLost
+            }
             (None, "database" | "python" | "exit") if !self.observation.configured.is_empty() => {
                 FailureKind::Program(ProgramCause::Exception)
             }
@@ -126,6 +130,13 @@ impl ProgramRun<'_> {
         let last = &lines[lines.len().saturating_sub(OUTPUT_LINES)..];
         (!last.is_empty()).then(|| last.join("\n"))
     }
+}
+
+/// The exceptions of database drivers for a connection that broke (PEP 249), and asyncpg's.
+fn is_broken_connection(type_name: &str) -> bool {
+    ["OperationalError", "InterfaceError", "ConnectionDoesNotExistError"]
+        .iter()
+        .any(|name| type_name.ends_with(name))
 }
 
 fn failure_is_sql(failure: &Failure) -> bool {

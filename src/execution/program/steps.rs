@@ -28,7 +28,8 @@ pub(super) fn records(
     let is_seen = |migration: &Migration| {
         run.observation.steps.iter().any(|step| step.revision == migration.version)
     };
-    let unseen = run.pending.iter().filter(|migration| !is_seen(migration));
+    // What the ledger shows without a step was applied before.
+    let unseen = run.pending.iter().filter(|one| !is_seen(one) && !(run.is_applied)(one));
     records.extend(unseen.map(|migration| StepRecord::not_run(migration, run.phase)));
     (records, left)
 }

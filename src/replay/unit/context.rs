@@ -1,8 +1,9 @@
 //! The context of a unit: its plan, its database, its sessions. It does not change while the unit runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::database_gate::{OwnObjects, ScratchDatabase};
+use crate::formats::Ledger;
 use crate::model::{Failure, Phase, ProcessIsolation, RunEvent, UnitEnd, UnitName};
 use crate::postgres::{Session, as_client};
 use crate::replay::inconclusive::REPLAYED_LATER;
@@ -19,6 +20,8 @@ pub(crate) struct UnitContext<'a> {
     pub(super) scratch: ScratchDatabase,
     /// How separate the processes of its program are from those of other units.
     pub(super) isolation: ProcessIsolation,
+    /// The ledger that its program uses, known after the first run.
+    pub(super) ledger_of_program: OnceLock<Ledger>,
     /// It is a copy of a unit, and sends no progress events.
     pub(super) is_copy: bool,
 }

@@ -12,6 +12,7 @@ mod setup;
 mod start;
 mod unapplied;
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::Replay;
@@ -52,6 +53,7 @@ impl<'a> UnitRun<'a> {
             unit,
             scratch,
             isolation: ProcessIsolation::Process,
+            ledger_of_program: OnceLock::new(),
             is_copy: false,
         };
         Self { context, record, end: None, announced: false }

@@ -12,8 +12,8 @@ use crate::execution::program::{
 };
 use crate::formats::{Ledger, LedgerRow};
 use crate::model::{
-    AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, RunEvent, StepOutcome,
-    Tenancy, TrackKind, UnitEnd, UnitRecord,
+    AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, RunEvent,
+    SkippedMigration, StepOutcome, StepRecord, Tenancy, TrackKind, UnitEnd, UnitRecord,
 };
 
 /// Runs the program of a track: to the base's newest revisions, or to the configured ones of the head.
@@ -34,24 +34,31 @@ pub(super) async fn run_program(
     }
     let failed = at(phase);
     let format = context.track.detected.format;
-    let planned = context.unit.ledger.clone();
+    let planned = context.ledger_of_program.get().unwrap_or(&context.unit.ledger).clone();
     let before = context.ledger_rows(&planned).await.map_err(&failed)?;
     let decision = format.decide(&before, migrations);
     decision.log(&before, migrations);
     let pending: Vec<&Migration> = decision.apply.iter().map(|index| &migrations[*index]).collect();
     let run = PlannedRun { alembic, phase, migrations, revisions: &revisions, pending, planned };
     let outcome = run.outcome(context, &before).await.map_err(&failed)?;
+    let applied_before = record.steps.len();
     record.steps.extend(outcome.steps);
     if phase == Phase::Head {
         note_unapplied(context, record, &before, &decision);
+        let not_planned = outcome.not_planned.iter().filter(|one| context.track.is_pending(one));
+        record.skipped_migrations.extend(not_planned.map(|migration| SkippedMigration {
+            version: migration.version.clone(),
+            path: migration.up.path().to_owned(),
+        }));
     }
     if let Some(failure) = outcome.failure {
         let failure = context.replay.settle(failure).await;
         return Err(failed(failure));
     }
     if !outcome.is_complete {
-        for step in &record.steps {
-            if let StepOutcome::Failed(failure) = &step.outcome {
+        for step in &mut record.steps[applied_before..] {
+            if let StepOutcome::Failed(failure) = &mut step.outcome {
+                **failure = context.replay.settle((**failure).clone()).await;
                 context.check_conclusive(phase, failure);
             }
         }
@@ -74,28 +81,38 @@ struct PlannedRun<'a> {
     planned: Ledger,
 }
 
+/// What a completed run of a program on a unit did.
+struct UnitOutcome<'a> {
+    steps: Vec<StepRecord>,
+    failure: Option<Failure>,
+    is_complete: bool,
+    /// Migrations that the program, told to upgrade to a part of the heads, did not plan.
+    not_planned: Vec<&'a Migration>,
+}
+
 /// A completed run of a program on a unit.
-struct Judged {
+struct Judged<'a> {
     outcome: ProgramOutcome,
+    not_planned: Vec<&'a Migration>,
     /// The ledger's rows afterwards.
     rows: Vec<LedgerRow>,
 }
 
-impl PlannedRun<'_> {
+impl<'a> PlannedRun<'a> {
     /// Runs the program. If a forked process has not moved the ledger, a new interpreter runs it again before it is judged.
     async fn outcome(
         &self,
         context: &UnitContext<'_>,
         before: &[LedgerRow],
-    ) -> Result<ProgramOutcome, Failure> {
+    ) -> Result<UnitOutcome<'a>, Failure> {
         let isolation = context.isolation.min(self.alembic.isolation);
         let first = self.judged(context, isolation).await?;
         let is_stuck = !first.outcome.is_complete && first.rows == before;
         if isolation == ProcessIsolation::Process || !is_stuck || self.pending.is_empty() {
-            return Ok(first.outcome);
+            return Ok(first.into());
         }
-        let again = self.judged(context, ProcessIsolation::Process).await?.outcome;
-        if again.is_complete && !context.is_copy {
+        let again = self.judged(context, ProcessIsolation::Process).await?;
+        if again.outcome.is_complete && !context.is_copy {
             let reason = format!(
                 "a forked process did not migrate tenant `{}`, and a new interpreter did: modules of the \
                  project keep state between tenants",
@@ -104,17 +121,20 @@ impl PlannedRun<'_> {
             context.replay.inconclusive.consider_isolation(&context.database.name, reason);
         }
         // The second run can fail because of what the first one left, so the first error counts.
-        Ok(if again.is_complete || first.outcome.is_silent { again } else { first.outcome })
+        let is_second = again.outcome.is_complete || first.outcome.is_silent;
+        Ok(if is_second { again } else { first }.into())
     }
 
     async fn judged(
         &self,
         context: &UnitContext<'_>,
         isolation: ProcessIsolation,
-    ) -> Result<Judged, Failure> {
+    ) -> Result<Judged<'a>, Failure> {
         let observation = self.observe(context, isolation).await?;
         let format = context.track.detected.format;
         let ledger = own_ledger(context, &observation).unwrap_or_else(|| self.planned.clone());
+        let _ = context.ledger_of_program.set(ledger.clone());
+        let (pending, not_planned) = self.expected(&observation);
         let rows = context.ledger_rows(&ledger).await?;
         let history = format.history(&rows, self.migrations);
         let applied: BTreeSet<&str> = history.iter().map(|row| row.version.as_str()).collect();
@@ -122,7 +142,7 @@ impl PlannedRun<'_> {
         let outcome = ProgramRun {
             observation: &observation,
             files: ProgramFiles { root: tree.root, files: tree.files },
-            pending: &self.pending,
+            pending: &pending,
             is_applied: &|migration| applied.contains(migration.version.as_str()),
             target: ProgramTarget {
                 database: &context.scratch.name,
@@ -133,7 +153,24 @@ impl PlannedRun<'_> {
         }
         .outcome();
         drop(history);
-        Ok(Judged { outcome, rows })
+        Ok(Judged { outcome, not_planned, rows })
+    }
+
+    /// The migrations that have to be applied, and those that the program did not plan. Told to upgrade to all heads, it has to
+    /// apply all; told to upgrade to some revisions or labels, only what it plans for each of them.
+    fn expected(
+        &self,
+        observation: &ProgramObservation,
+    ) -> (Vec<&'a Migration>, Vec<&'a Migration>) {
+        let is_all = |target: &String| matches!(target.as_str(), "head" | "heads");
+        let has_all = self.revisions.iter().any(is_all) || self.phase != Phase::Head;
+        if has_all || observation.plans < self.revisions.len() {
+            return (self.pending.clone(), Vec::new());
+        }
+        self.pending
+            .iter()
+            .copied()
+            .partition(|migration| observation.planned.contains(&migration.version))
     }
 
     /// Runs the program and collects what happens.
@@ -190,10 +227,29 @@ fn own_ledger(context: &UnitContext<'_>, observation: &ProgramObservation) -> Op
     let is_own = match tenant_schema(context) {
         None => true,
         Some((schema, name)) => {
-            used.schema == schema || used.table.contains(schema) || used.table.contains(name)
+            let is_named = used.table != context.unit.ledger.table
+                && [schema, name].iter().any(|name| has_part(&used.table, name));
+            used.schema == schema || is_named
         }
     };
     is_own.then_some(used)
+}
+
+/// Whether a name contains another one as a whole part: `alembic_version_acme` contains `acme`, and not `e`.
+fn has_part(name: &str, part: &str) -> bool {
+    let is_border = |text: Option<char>| text.is_none_or(|c| !c.is_alphanumeric());
+    name.match_indices(part).any(|(at, _)| {
+        !part.is_empty()
+            && is_border(name[..at].chars().next_back())
+            && is_border(name[at + part.len()..].chars().next())
+    })
+}
+
+impl<'a> From<Judged<'a>> for UnitOutcome<'a> {
+    fn from(Judged { outcome, not_planned, .. }: Judged<'a>) -> Self {
+        let ProgramOutcome { steps, failure, is_complete, .. } = outcome;
+        Self { steps, failure, is_complete, not_planned }
+    }
 }
 
 impl UnitContext<'_> {
@@ -220,5 +276,22 @@ impl UnitContext<'_> {
         let rows = session.ledger(ledger, &format.ledger_rows(ledger)).await?;
         session.close().await;
         Ok(rows.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_part;
+
+    #[test]
+    fn only_a_whole_part_of_a_name_counts() {
+        for (name, part) in
+            [("alembic_version_acme", "acme"), ("acme", "acme"), ("v_acme_2", "acme")]
+        {
+            assert!(has_part(name, part), "{name} {part}");
+        }
+        for (name, part) in [("alembic_version", "e"), ("alembic_version_all", "a"), ("x", "")] {
+            assert!(!has_part(name, part), "{name} {part}");
+        }
     }
 }
