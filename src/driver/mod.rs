@@ -14,6 +14,7 @@ mod address;
 mod error;
 mod interpreter;
 mod observation;
+mod process;
 mod protocol;
 mod request;
 mod sources;
@@ -24,6 +25,7 @@ pub(crate) use interpreter::{Interpreter, InterpreterSearch};
 pub(crate) use observation::{
     FailedStatement, Observation, ObservedNotice, ObservedStep, ProcessExit,
 };
+pub(crate) use process::{DriverProcess, ProcessLife, arguments};
 pub(crate) use protocol::{ErrorEvent, ServerAddress, SourcePlace};
 pub(crate) use request::{TargetNames, TrackProgram, common_environment};
 pub(crate) use supervisor::Driver;

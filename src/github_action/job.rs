@@ -120,6 +120,9 @@ impl ActionJob {
         replace(&mut scope.config, &inputs.config);
         replace(&mut scope.overrides.provider, &inputs.provider);
         replace(&mut scope.overrides.image, &inputs.postgres_image);
+        if !inputs.runner_images.is_empty() {
+            scope.overrides.runner_images.clone_from(&inputs.runner_images);
+        }
         replace(&mut scope.overrides.fail_on, &inputs.fail_on);
         scope.overrides.limits = Some(self.limits()?);
         if !inputs.databases.is_empty() {
@@ -155,7 +158,7 @@ impl ActionJob {
         }
         let variables = inputs.allow_variables.iter().cloned().collect();
         let superuser = inputs.allow_superuser;
-        Ok(FileLimits { variables, superuser, ..FileLimits::default() })
+        Ok(FileLimits { variables, superuser })
     }
 
     /// The job's repository at GitHub.

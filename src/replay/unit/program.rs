@@ -11,6 +11,7 @@ use crate::execution::program::{
     ProgramFiles, ProgramOutcome, ProgramRun, ProgramTarget, used_ledger,
 };
 use crate::formats::{Ledger, LedgerRow};
+use crate::replay::programs::ProgramRunner;
 use crate::model::{
     AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, RunEvent, StepOutcome,
     Tenancy, TrackKind, UnitEnd, UnitRecord,
@@ -143,18 +144,18 @@ impl PlannedRun<'_> {
         isolation: ProcessIsolation,
     ) -> Result<Observation, Failure> {
         let programs = &context.replay.programs;
-        let driver = programs.driver(self.alembic).await?;
-        let server = context.program_address();
+        let runner = programs.runner(context.database, context.track, self.alembic).await?;
+        let server = context.program_address(&runner);
         let tree = programs.tree(context.track, self.phase);
         let program = TrackProgram { track: self.alembic, root: tree.root.as_std_path() };
         let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
-        let (id, common) = (programs.next_id(), programs.environment());
+        let (id, common) = (programs.next_id(), &*runner.environment);
         let request = program.upgrade(id, isolation, names, server, common, self.revisions);
         let name_of = |revision: &str| {
             let known = self.migrations.iter().find(|migration| migration.version == revision);
             known.map_or(revision, Migration::file_name).into()
         };
-        let observed = Observation::of(driver.run(id, request), |revision| {
+        let observed = Observation::of(runner.driver.run(id, request), |revision| {
             let (unit, migration) = (context.name(), name_of(revision));
             context.emit(RunEvent::StepStarted { unit, migration });
         });
@@ -201,9 +202,10 @@ impl UnitContext<'_> {
     }
 
     /// The server and the database of the unit, for programs.
-    pub(super) fn program_address(&self) -> ServerAddress {
-        let options = self.replay.server.owner(&self.scratch.name);
-        ServerAddress::of(&options, &self.scratch.name, self.replay.server.program_port())
+    pub(super) fn program_address(&self, runner: &ProgramRunner) -> ServerAddress {
+        let server = self.replay.server;
+        let options = server.owner(&self.scratch.name);
+        runner.address(options, &self.scratch.name, server.program_port())
     }
 
     /// The rows of a ledger; none if it does not exist.

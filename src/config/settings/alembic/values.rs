@@ -186,6 +186,11 @@ pub(super) fn image(
     key: &ConfigKey,
     raw: Option<&str>,
 ) -> Option<String> {
+    let given = &cx.input.overrides.runner_images;
+    if let Some(first) = given.first() {
+        // Compared as it is written: its variables need not be set here.
+        return given.iter().find(|image| raw == Some(image.as_str())).or(Some(first)).cloned();
+    }
     let image = cx.optional_text(key, raw)?;
     let checked = limits::runner_image(cx.input.overrides.limits.as_ref(), key, &image);
     cx.accept(key, checked.map_err(ConfigProblem::from)).map(|()| image)

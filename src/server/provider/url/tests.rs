@@ -21,7 +21,7 @@ fn settings(url: &str) -> PostgresSettings {
 
 async fn start(settings: PostgresSettings) -> Result<Server, ProviderError> {
     let (events, _events) = mpsc::unbounded_channel();
-    Server::start(&ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false }, &events)
+    Server::start(&ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false, program_image: None }, &events)
         .await
 }
 
