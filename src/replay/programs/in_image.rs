@@ -11,6 +11,9 @@ use crate::server::{
     CopiedTree, ImageRequest, PROGRAM_BASE, PROGRAM_WORKSPACE, ProgramContainer, ProgramImageError,
 };
 
+/// Where Python keeps compiled modules: in the container's memory.
+const COMPILED: &str = "/tmp/.mig-ci-pycache";
+
 /// The container of a driver, without its streams.
 struct ContainerLife(ProgramContainer);
 
@@ -56,6 +59,9 @@ impl Programs<'_> {
         let mut environment = common_environment(&variable);
         // Python of the image may need what the image sets for its libraries.
         environment.extend(started.environment);
+        // Images often have no compiled modules, and their file system cannot be written to: each process would compile all.
+        environment.remove("PYTHONDONTWRITEBYTECODE");
+        environment.insert("PYTHONPYCACHEPREFIX".to_owned(), COMPILED.to_owned());
         Ok(ProgramRunner {
             driver,
             environment: Arc::new(environment),

@@ -167,8 +167,13 @@ pub(super) fn interpreter(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
     raw: &str,
+    is_in_image: bool,
 ) -> Option<String> {
     let text = cx.optional_text(key, Some(raw))?;
+    // A path in the image, where only the image's own files are.
+    if is_in_image {
+        return Some(text);
+    }
     if !text.contains('/') {
         return Some(text);
     }
