@@ -25,6 +25,7 @@ mod language;
 mod layouts;
 mod no_result;
 mod notices;
+mod program_image;
 mod project;
 mod providers;
 mod publish;
