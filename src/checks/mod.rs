@@ -21,12 +21,15 @@ mod ledger_refused;
 mod migration_failed;
 mod migration_skipped;
 mod migration_without_effect;
+mod multiple_heads;
 mod not_committed;
 mod notices_hidden;
 mod other_server;
 mod problem;
 mod program_not_started;
 mod project_problem;
+mod revision_graph;
+mod revision_not_on_base_head;
 mod sample_at_head;
 mod sample_not_loaded;
 mod sample_statements_skipped;
@@ -57,12 +60,15 @@ pub(crate) static CHECKS: &[&dyn Check] = &[
     &other_server::OtherServer,
     &not_committed::NotCommitted,
     &wrong_target::WrongTarget,
+    &revision_graph::RevisionGraphBroken,
+    &multiple_heads::MultipleHeads,
     &migration_failed::MigrationFailed,
     &base_not_reached::BaseNotReached,
     &sample_not_loaded::SampleNotLoaded,
     &ledger_refused::LedgerRefused,
     &migration_skipped::MigrationSkipped,
     &applied_migration_edited::AppliedMigrationEdited,
+    &revision_not_on_base_head::RevisionNotOnBaseHead,
     &search_path_moved::SearchPathMoved,
     &ledger_not_written::LedgerNotWritten,
     &catalog_not_read::CatalogNotRead,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Failure, FailureKind, Notice, NoticeLevel, Phase, Place, PlacedDifference, StepOutcome,
-    StepRecord, TrackKind, UnitEnd, UnitRecord,
+    Failure, FailureKind, GraphHead, GraphTargets, Notice, NoticeLevel, Phase, Place,
+    PlacedDifference, RevisionGraphRecord, StepOutcome, StepRecord, TrackKind, UnitEnd, UnitRecord,
 };
 
 /// A tenant of the database `app` that completed without any step.
@@ -24,6 +24,29 @@ pub(super) fn unit(name: &str) -> UnitRecord {
         end: UnitEnd::Completed,
         duration: Duration::from_millis(20),
         head_duration: Duration::from_millis(5),
+    }
+}
+
+/// The graph of one revision, which the base has.
+pub(super) fn graph() -> RevisionGraphRecord {
+    RevisionGraphRecord {
+        database: "app".into(),
+        track: TrackKind::Tenant,
+        problems: Vec::new(),
+        heads: vec![head("a", false)],
+        base_heads: 1,
+        targets: GraphTargets::Heads,
+        not_on_base: Vec::new(),
+    }
+}
+
+/// A revision in `v/<version>.py`.
+pub(super) fn head(version: &str, is_pending: bool) -> GraphHead {
+    GraphHead {
+        version: version.into(),
+        path: format!("v/{version}.py").into(),
+        line: 5,
+        is_pending,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::help::{did_you_mean, nearest};
+use super::nearest::{did_you_mean, nearest};
 use crate::formats::FormatError;
 use crate::model::PLACEHOLDERS;
 
@@ -90,14 +90,7 @@ impl AlembicProblem {
             Self::AlembicFolder { instead, .. } => {
                 format!("replace `migrations` by `{instead}`")
             }
-            Self::UnknownPlaceholder { placeholder, .. } => {
-                let known: Vec<String> =
-                    PLACEHOLDERS.iter().map(|name| format!("{{{name}}}")).collect();
-                match nearest(placeholder, &PLACEHOLDERS) {
-                    Some(near) => format!("did you mean `{{{near}}}`? The placeholders are {}", known.join(", ")),
-                    None => format!("the placeholders are {}", known.join(", ")),
-                }
-            }
+            Self::UnknownPlaceholder { placeholder, .. } => placeholders(placeholder),
             Self::TenantInShared { .. } => {
                 "write the value itself, or move the key to the track of the tenants".to_owned()
             }
@@ -118,5 +111,14 @@ impl AlembicProblem {
                     .to_owned()
             }
         })
+    }
+}
+
+fn placeholders(written: &str) -> String {
+    let known: Vec<String> = PLACEHOLDERS.iter().map(|name| format!("{{{name}}}")).collect();
+    let known = known.join(", ");
+    match nearest(written, &PLACEHOLDERS) {
+        Some(near) => format!("did you mean `{{{near}}}`? The placeholders are {known}"),
+        None => format!("the placeholders are {known}"),
     }
 }

@@ -47,10 +47,14 @@ impl Document {
             return ConfigErrors::without_file(errors);
         }
         let settings = ConfigKey::root().child("postgres").child("settings");
+        let is_secret = |key: &ConfigKey| {
+            let Some(table) = key.parent() else { return false };
+            table == settings || ["env", "options"].iter().any(|name| table.is_named(name))
+        };
         let secrets: Vec<Range<usize>> = self
             .values
             .iter()
-            .filter(|(key, _)| key.parent().as_ref() == Some(&settings))
+            .filter(|(key, _)| is_secret(key))
             .map(|(_, span)| span.clone())
             .collect();
         ConfigErrors::in_file(&self.path, &self.text, &secrets, errors)

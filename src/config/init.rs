@@ -128,7 +128,8 @@ fn render_folder(table: &mut Table, track: &Track) {
 
 /// Detection needs it if a directory could belong to two tools.
 fn format(table: &mut Table) {
-    let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+    let sql = FORMATS.iter().filter(|format| !format.runs_programs());
+    let names: Vec<&str> = sql.map(|format| format.name()).collect();
     let list = names.join(", ");
     table.prose(&format!("The migration tool; overrides detection: {list}."));
     table.off("format", &string(names[0]));
@@ -244,6 +245,78 @@ mod tests {
         "#);
     }
 
+    /// What discovery has derived is in the file, and no longer derived.
+    fn without_sentences(mut project: Project) -> Project {
+        for database in &mut project.databases {
+            let tenants = database.tenants.as_mut().map(|tenants| &mut tenants.track);
+            for track in database.shared.iter_mut().chain(tenants) {
+                if let Some(alembic) = &mut track.alembic {
+                    alembic.inferred.clear();
+                }
+            }
+        }
+        project
+    }
+
+    #[test]
+    fn the_file_of_an_alembic_project_has_comments() {
+        let files = ConfigFiles::fixture("schema_per_tenant");
+        insta::assert_snapshot!(render(&discover(&files).unwrap()), @r#"
+        # How mig-ci replays the migrations of this repository: `mig-ci verify`.
+        # Written by `mig-ci init` from the detected folders; docs/configuration.md explains all keys.
+        # Lines that begin with `#key` are not set.
+
+        [postgres]
+        # The major version that production runs.
+        #version = "17"
+        # An image to use instead of `postgres:<version>`, for example for its extensions.
+        #image = "postgis/postgis:17-3.5"
+        # auto: Docker if it works, else local binaries. Others: docker, local, url.
+        provider = "auto"
+        # owner: a plain owner, as on managed PostgreSQL. Or superuser.
+        role = "owner"
+        # The administrator creates them in each database before the first migration.
+        #extensions = ["pgcrypto"]
+
+        [databases.app]
+        # For the commands on real databases (`upgrade`, `status` …): `verify` never connects to it.
+        #url = "${APP_DATABASE_URL}"
+
+        [databases.app.tenants]
+        # These run once for each tenant.
+        # Inferred: alembic.ini names no database, which gets the name `app`.
+        # Inferred: migrations/env.py:10 reads the variable TENANT_SCHEMA, so `env` sets it to {target}.
+        # Inferred: env.py of [alembic] is told the tenant: there is a schema for each tenant, with the tenant's name.
+        alembic = { ini = "alembic.ini", section = "alembic" }
+        # What env.py reads. {target} is the tenant's schema or database, {tenant} the tenant; others are {url}, {host}, {port},
+        # {user}, {password} and {dbname}. The process gets no other variables of this machine.
+        env = { TENANT_SCHEMA = "{target}" }
+        #args = ["-x", "name=value"]
+        #options = { name = "value" }
+        #   migrations/env.py:10 reads the option schema, which is not set (it has a default)
+        # What production upgrades to: `head` fails if there are several heads, `heads` does not.
+        revision = "head"
+        # What creates the state that the first revision expects: a command, or an SQL file.
+        #setup = ["python", "-m", "app.create_tables"]
+        # Default: the active virtual environment, .venv, that of uv, poetry or pdm, then python3.
+        #python = ".venv/bin/python"
+        # schema: a schema for each tenant in one database. database: a database for each tenant.
+        tenancy = "schema"
+        # The name of a tenant's schema (or database).
+        target = "{tenant}"
+        search_path = ["{target}", "public"]
+        # Starting states of real tenants: dumps or hand-written files, named after the tenants.
+        # `verify` also replays two empty tenants and one created by the base's migrations.
+        #samples = "samples/*.sql"
+        # The source of the real tenants, for the commands on real databases (`upgrade`, `status` …).
+        #from = { query = "SELECT slug FROM tenants ORDER BY slug" }
+
+        [checks]
+        # Findings at or above this severity fail the run: error, warning or info.
+        fail-on = "error"
+        "#);
+    }
+
     #[test]
     fn loading_the_file_gives_the_same_project() {
         let layouts = [
@@ -251,6 +324,10 @@ mod tests {
             ConfigFiles::of(&["migrations/1.sql"]),
             ConfigFiles::of(&["migrations/a/1.sql", "migrations/b/1.sql"]),
             ConfigFiles::of(&["db/migrations/tenant/1.sql"]),
+            ConfigFiles::fixture("named"),
+            ConfigFiles::fixture("schema_per_tenant"),
+            ConfigFiles::fixture("dynamic_url"),
+            ConfigFiles::fixture("shared_tables"),
         ];
         for files in layouts {
             let discovered = discover(&files).unwrap();
@@ -260,6 +337,7 @@ mod tests {
             read.origin = ProjectOrigin::Discovered;
             // The default is written explicitly.
             read.checks.fail_on = None;
+            let discovered = without_sentences(discovered);
             assert_eq!(format!("{discovered:#?}"), format!("{read:#?}"));
         }
     }

@@ -14,7 +14,9 @@ pub(super) fn render_alembic(table: &mut Table, track: &AlembicTrack) {
     table.prose(
         "What env.py reads. {target} is the tenant's schema or database, {tenant} the tenant; others are {url}, {host}, {port},",
     );
-    table.prose("{user}, {password} and {dbname}. The process gets no other variables, and none of this machine.");
+    table.prose(
+        "{user}, {password} and {dbname}. The process gets no other variables of this machine.",
+    );
     by_name(table, "env", &track.environment, "{ TENANT_SCHEMA = \"{target}\" }");
     unset(table, track, UndeclaredKind::Variable);
     match track.arguments.is_empty() {

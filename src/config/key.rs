@@ -33,6 +33,11 @@ impl ConfigKey {
         Some(Self(parents.to_vec()))
     }
 
+    /// Whether its last part is this name.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        matches!(self.0.last(), Some(Part::Name(last)) if last == name)
+    }
+
     /// The header of the table at this key: `[databases.app]`.
     pub(crate) fn table(&self) -> String {
         if self.0.is_empty() { "the file's top level".to_owned() } else { format!("[{self}]") }

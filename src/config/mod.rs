@@ -25,6 +25,8 @@ mod key;
 mod load;
 mod locate;
 mod mask;
+mod nearest;
+mod one_or_many;
 mod problem;
 mod raw;
 mod raw_alembic;
@@ -35,6 +37,7 @@ mod structure;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use discover::alembic_files;
 pub(crate) use environment::{hand_over, process_environment, whole_environment};
 pub(crate) use error::ConfigErrors;
 pub(crate) use init::render;

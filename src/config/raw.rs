@@ -9,6 +9,7 @@ use serde::Deserialize;
 use strum::VariantNames as _;
 
 use super::choice_schema::{choice, choice_of};
+use super::one_or_many::OneOrMany;
 use super::raw_alembic::RawAlembicKeys;
 use super::raw_coverage::RawCoverage;
 use crate::model::{Deploy, FileOrder, LocaleProvider, ProviderChoice, Role, Severity, Tenancy};
@@ -262,14 +263,6 @@ pub(crate) struct RawCheck {
     #[serde(default)]
     #[schemars(schema_with = "severity_or_off")]
     pub(crate) severity: Option<String>,
-}
-
-/// One value, or a list of them.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
 }
 
 /// A version: people write it with quotes and without.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::choice_schema::choice;
-use super::raw::OneOrMany;
+use super::one_or_many::OneOrMany;
 use crate::model::ProcessIsolation;
 
 /// The keys that a track has if Alembic runs it.

@@ -6,8 +6,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::Document;
 use super::error::ConfigError;
-use super::help::nearest;
 use super::key::ConfigKey;
+use super::nearest::nearest;
 use super::problem::ConfigProblem;
 
 /// The only key of `[checks]` that is not a check's code.

@@ -32,7 +32,9 @@ impl ServerAddress {
                 format!("postgresql://{account}@{host}:{port}/{}", encoded(database))
             }
         };
+        let plain_url = url.clone();
         Self {
+            plain_url,
             host: socket_dir.clone().unwrap_or_else(|| host.to_owned()),
             port,
             socket_dir,
@@ -41,6 +43,22 @@ impl ServerAddress {
             password,
             url,
         }
+    }
+
+    /// Adds session settings, as libpq's parameter `options` has them: blanks and backslashes are escaped.
+    pub(crate) fn with_settings<'s>(
+        mut self,
+        settings: impl Iterator<Item = (&'s str, &'s str)>,
+    ) -> Self {
+        let escaped = |text: &str| text.replace('\\', "\\\\").replace(' ', "\\ ");
+        let options: Vec<String> =
+            settings.map(|(name, value)| format!("-c {name}={}", escaped(value))).collect();
+        if !options.is_empty() {
+            let separator = if self.url.contains('?') { '&' } else { '?' };
+            let options = utf8_percent_encode(&options.join(" "), &RESERVED).to_string();
+            self.url.push_str(&format!("{separator}options={options}"));
+        }
+        self
     }
 }
 
@@ -79,5 +97,13 @@ mod tests {
         let by_port = ServerAddress::of(&options, "d", Some(5));
         assert_eq!(by_port.url, "postgresql://o:@127.0.0.1:5/d");
         assert_eq!(by_port.socket_dir, None);
+        let settings = [("statement_timeout", "5s"), ("app.name", "a b")].into_iter();
+        let with_settings = by_port.with_settings(settings);
+        assert!(
+            with_settings
+                .url
+                .ends_with("/d?options=-c%20statement_timeout%3D5s%20-c%20app.name%3Da%5C%20b")
+        );
+        assert_eq!(with_settings.plain_url, "postgresql://o:@127.0.0.1:5/d");
     }
 }

@@ -37,16 +37,20 @@ pub(crate) struct Observation {
     pub(crate) exit: Option<ProcessExit>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessExit {
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
+    /// Why it ended, if the code does not say.
+    pub(crate) reason: Option<String>,
 }
 
 /// One revision that Alembic began.
 #[derive(Debug)]
 pub(crate) struct ObservedStep {
     pub(crate) revision: String,
+    /// Its file; absolute.
+    path: Option<String>,
     /// `None` if Alembic did not finish it.
     pub(crate) duration: Option<Duration>,
     pub(crate) counts: StatementCounts,
@@ -58,14 +62,13 @@ pub(crate) struct ObservedStep {
 pub(crate) struct ObservedNotice {
     pub(crate) severity: String,
     pub(crate) message: String,
-    pub(crate) sqlstate: Option<String>,
 }
 
 /// Statements by their results.
 #[derive(Debug, Default)]
 pub(crate) struct StatementCounts {
     pub(crate) executed: u64,
-    /// Statements that succeeded and may have changed something.
+    /// Statements of the revision that succeeded and may have changed something.
     pub(crate) changing: u64,
     pub(crate) failed: Vec<FailedStatement>,
     /// A hash of all statements, independent of their order: indexes of a table are created in varying order.
@@ -87,7 +90,7 @@ impl Observation {
     pub(crate) async fn of(mut events: RunEvents, mut step_began: impl FnMut(&str)) -> Self {
         let mut observation = Self::default();
         while let Some(event) = events.next().await {
-            if let DriverEvent::StepBegin { revision } = &event {
+            if let DriverEvent::StepBegin { revision, .. } = &event {
                 step_began(revision);
             }
             observation.add(event);
@@ -98,14 +101,15 @@ impl Observation {
     fn add(&mut self, event: DriverEvent) {
         match event {
             DriverEvent::Level { level, reason } => self.level = Some((level, reason)),
-            DriverEvent::Connection(_) => self.connections += 1,
+            DriverEvent::Connection {} => self.connections += 1,
             DriverEvent::Refused(refused) if self.refused.len() < KEPT_REFUSALS => {
                 self.refused.push(refused);
             }
             DriverEvent::Configured(configured) => self.configured.push(configured),
             DriverEvent::Plan { revisions } => self.planned.extend(revisions),
-            DriverEvent::StepBegin { revision } => self.steps.push(ObservedStep {
+            DriverEvent::StepBegin { revision, path } => self.steps.push(ObservedStep {
                 revision,
+                path,
                 duration: None,
                 counts: StatementCounts::default(),
                 notices: Vec::new(),
@@ -116,17 +120,15 @@ impl Observation {
                     step.duration = Some(Duration::from_secs_f64(duration_ms.max(0.0) / 1000.0));
                 }
             }
-            DriverEvent::Statement(statement) => {
-                self.counts(statement.revision.as_deref()).add(*statement);
-            }
+            DriverEvent::Statement(statement) => self.add_statement(*statement),
             DriverEvent::Unobserved { revision, count, place } => {
                 let counts = self.counts(revision.as_deref());
                 counts.unobserved += count;
                 counts.unobserved_at = counts.unobserved_at.take().or(place);
             }
-            DriverEvent::Notice { revision, severity, message, sqlstate } => {
+            DriverEvent::Notice { revision, severity, message } => {
                 if let Some(step) = self.step(revision.as_deref()) {
-                    step.notices.push(ObservedNotice { severity, message, sqlstate });
+                    step.notices.push(ObservedNotice { severity, message });
                 }
             }
             DriverEvent::Output { revision, text } => {
@@ -137,15 +139,23 @@ impl Observation {
                 keep_end(kept, &text);
             }
             DriverEvent::End(end) => self.end = Some(end),
-            DriverEvent::Exit { code, signal, .. } => {
-                self.exit = Some(ProcessExit { code, signal });
+            DriverEvent::Exit { code, signal, reason } => {
+                self.exit = Some(ProcessExit { code, signal, reason });
             }
             DriverEvent::Refused(_)
             | DriverEvent::Ready { .. }
             | DriverEvent::Fatal { .. }
-            | DriverEvent::Versions { .. }
             | DriverEvent::Other => {}
         }
+    }
+
+    fn add_statement(&mut self, statement: StatementEvent) {
+        let step = self.step(statement.revision.as_deref());
+        let path = step.and_then(|step| step.path.clone());
+        // Alembic's own statements, such as those on its ledger, do not come from the file of a revision.
+        let is_own =
+            path.is_some() && statement.place.as_ref().map(|place| &place.file) == path.as_ref();
+        self.counts(statement.revision.as_deref()).add(statement, is_own);
     }
 
     /// The last step of this revision; `None` for what happened outside of revisions.
@@ -173,6 +183,11 @@ impl Observation {
         self.end.as_ref().and_then(|end| end.error.as_ref())
     }
 
+    /// The last failure of a revision that env.py caught.
+    pub(crate) fn unfinished(&self) -> Option<&ErrorEvent> {
+        self.end.as_ref().and_then(|end| end.unfinished.last())
+    }
+
     /// The last statement that failed in a revision that was nevertheless finished.
     pub(crate) fn last_swallowed(&self) -> Option<(&ObservedStep, &FailedStatement)> {
         let finished = self.steps.iter().rev().filter(|step| step.duration.is_some());
@@ -181,13 +196,13 @@ impl Observation {
 }
 
 impl StatementCounts {
-    fn add(&mut self, statement: StatementEvent) {
+    fn add(&mut self, statement: StatementEvent, is_own: bool) {
         self.executed += 1;
         let mut hasher = DefaultHasher::new();
         (&statement.sql, statement.ok).hash(&mut hasher);
         self.digest = self.digest.wrapping_add(hasher.finish());
         if statement.ok {
-            self.changing += u64::from(may_change(&statement.sql));
+            self.changing += u64::from(is_own && may_change(&statement.sql));
         } else if self.failed.len() < KEPT_FAILURES {
             let error = statement.error.unwrap_or_default();
             self.failed.push(FailedStatement { sql: statement.sql, place: statement.place, error });

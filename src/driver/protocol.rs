@@ -45,6 +45,8 @@ pub(crate) struct RunRequest {
     pub(crate) alembic: AlembicCommand,
     pub(crate) operation: Operation,
     pub(crate) expect: Expectation,
+    /// A folder from which no module may be imported; absolute.
+    pub(crate) foreign_root: Option<String>,
     pub(crate) limits: Limits,
 }
 
@@ -84,7 +86,11 @@ pub(crate) struct ServerAddress {
     pub(crate) database: String,
     pub(crate) user: String,
     pub(crate) password: String,
+    /// With the session settings that the driver passes to each connection.
     pub(crate) url: String,
+    /// For the project: not every driver knows the parameter `options`.
+    #[serde(skip)]
+    pub(crate) plain_url: String,
 }
 
 /// Without the password, which is also in the URL.
@@ -140,11 +146,7 @@ pub(crate) enum DriverEvent {
         level: String,
         reason: Option<String>,
     },
-    Versions {
-        alembic: String,
-        sqlalchemy: String,
-    },
-    Connection(ConnectionEvent),
+    Connection {},
     Refused(RefusedEvent),
     Configured(ConfiguredEvent),
     Plan {
@@ -152,6 +154,7 @@ pub(crate) enum DriverEvent {
     },
     StepBegin {
         revision: String,
+        path: Option<String>,
     },
     Statement(Box<StatementEvent>),
     Unobserved {
@@ -163,7 +166,6 @@ pub(crate) enum DriverEvent {
         revision: Option<String>,
         severity: String,
         message: String,
-        sqlstate: Option<String>,
     },
     StepEnd {
         revision: String,
@@ -177,18 +179,11 @@ pub(crate) enum DriverEvent {
     Exit {
         code: Option<i32>,
         signal: Option<i32>,
-        #[serde(default)]
-        cancelled: bool,
+        /// Why the process ended, if its exit code does not say.
+        reason: Option<String>,
     },
     #[serde(other)]
     Other,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ConnectionEvent {
-    pub(crate) driver: Option<String>,
-    pub(crate) database: Option<String>,
-    pub(crate) user: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -225,19 +220,22 @@ pub(crate) struct StatementEvent {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct EndEvent {
-    pub(crate) outcome: String,
     pub(crate) exit_code: Option<i32>,
     pub(crate) error: Option<ErrorEvent>,
     #[serde(default)]
     pub(crate) open_transactions: Vec<OpenTransaction>,
+    /// Modules that were imported from the foreign root.
+    #[serde(default)]
+    pub(crate) foreign_modules: Vec<String>,
+    /// Failures of a revision that env.py caught.
+    #[serde(default)]
+    pub(crate) unfinished: Vec<ErrorEvent>,
 }
 
 /// A transaction that was never committed.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct OpenTransaction {
     pub(crate) begun_at: Option<SourcePlace>,
-    #[serde(default)]
-    pub(crate) statements: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -28,6 +28,8 @@ pub(crate) struct TrackProgram<'a> {
     pub(crate) track: &'a AlembicTrack,
     /// The root of the project, or of the base's files; absolute.
     pub(crate) root: &'a Path,
+    /// The root of the other revision's files, from which nothing may be imported; absolute.
+    pub(crate) foreign_root: Option<&'a Path>,
 }
 
 /// The variables that each program of the project gets: those of [`PASSED_ON`], and settings of Python.
@@ -74,6 +76,7 @@ impl TrackProgram<'_> {
             },
             operation: Operation::Upgrade { revisions: revisions.to_vec() },
             expect: Expectation { database: server.database.clone() },
+            foreign_root: self.foreign_root.map(text_of),
             limits: Limits::default(),
             context: self.context(names, server, common),
         };
@@ -139,7 +142,7 @@ fn filled(text: &str, names: TargetNames<'_>, server: &ServerAddress) -> String 
     let value = |name: &str| match name {
         "target" => Some(names.target.to_owned()),
         "tenant" => Some(names.tenant.to_owned()),
-        "url" => Some(server.url.clone()),
+        "url" => Some(server.plain_url.clone()),
         "host" => Some(server.host.clone()),
         "port" => Some(server.port.to_string()),
         "user" => Some(server.user.clone()),
@@ -216,7 +219,8 @@ mod tests {
             section: "tenant".to_owned(),
             ..AlembicTrack::default()
         };
-        let program = TrackProgram { track: &track, root: Path::new("/project") };
+        let program =
+            TrackProgram { track: &track, root: Path::new("/project"), foreign_root: None };
         let names = TargetNames { tenant: "acme", target: "tenant_acme" };
         let level = ProcessIsolation::Process;
         let request = program.upgrade(1, level, names, address(), &common, &["heads".to_owned()]);

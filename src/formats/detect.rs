@@ -99,9 +99,10 @@ fn nearest(name: &str) -> Option<&'static str> {
     all.min_by_key(|format| distance(format)).filter(|format| distance(format) <= format.len() / 2)
 }
 
-/// `"sqlx"`, `"dbmate"` or …
+/// `"sqlx"`, `"dbmate"` or …: the formats of SQL files. A program needs more than a folder, so `format` cannot set it.
 pub(super) fn names() -> String {
-    let names: Vec<_> = FORMATS.iter().map(|format| format!("\"{}\"", format.name())).collect();
+    let sql = FORMATS.iter().filter(|format| !format.runs_programs());
+    let names: Vec<_> = sql.map(|format| format!("\"{}\"", format.name())).collect();
     match names.split_last() {
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
         None => String::new(),
@@ -187,8 +188,7 @@ mod tests {
             choose_in(&[("m/1_x.up.sql", "")], Some("golang-migrate")).unwrap(),
             "golang-migrate, because the configuration sets it"
         );
-        let help =
-            "[set `format` to \"sqlx\", \"dbmate\", \"golang-migrate\", \"alembic\" or \"plain\"]";
+        let help = "[set `format` to \"sqlx\", \"dbmate\", \"golang-migrate\" or \"plain\"]";
         for (wanted, problem) in [
             ("sqlix", "there is no format `sqlix`; is it `sqlx`?"),
             ("golang", "there is no format `golang`; is it `golang-migrate`?"),

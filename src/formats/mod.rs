@@ -38,7 +38,7 @@ mod unsupported;
 
 pub(crate) use alembic::{
     AlembicEnvironment, EnvironmentReads, IniSection, NamedRead, RevisionGraph,
-    sections as alembic_sections, suggest_argument, suggest_value,
+    first_python_difference, sections as alembic_sections, suggest_argument, suggest_value,
     tool_table as alembic_tool_table,
 };
 pub(crate) use client::ClientLibrary;

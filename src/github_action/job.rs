@@ -64,6 +64,11 @@ pub(crate) enum JobError {
     )]
     KeptCredentials { path: Utf8PathBuf },
     #[error(
+        "the migrations run the Python of the pull request on this machine, where {path} contains credentials of git: set \
+         `with: {{ persist-credentials: false }}` on actions/checkout, or run them in an image (`runner-image`)"
+    )]
+    KeptCredentialsOfPrograms { path: Utf8PathBuf },
+    #[error(
         "`provider: local` runs the SQL of the pull request as a user who can read {path}, which contains a credential: \
          remove the credential before this step, make the file readable only by its owner and run mig-ci as root, so that \
          the server gets a separate user, or use `provider: docker`"

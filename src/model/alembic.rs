@@ -45,6 +45,10 @@ pub(crate) struct AlembicTrack {
     pub(crate) image: Option<String>,
     /// What env.py reads by name and nothing above sets.
     pub(crate) undeclared: Vec<UndeclaredRead>,
+    /// env.py and the modules from which its reads were found: what they contain at the base decides what the base is.
+    pub(crate) read_files: Vec<Utf8PathBuf>,
+    /// The folders of the revisions.
+    pub(crate) version_folders: Vec<Utf8PathBuf>,
     /// What discovery has derived from the files, in sentences; empty if a configuration sets it.
     pub(crate) inferred: Vec<String>,
 }

@@ -17,6 +17,7 @@ mod place;
 mod project;
 mod project_record;
 mod reserved;
+mod revision_graph;
 mod severity;
 mod shape;
 mod span;
@@ -53,6 +54,9 @@ pub(crate) use project::{
 };
 pub(crate) use project_record::{ProjectRecord, UnreadFile, WithoutEffect};
 pub(crate) use reserved::{ReservedSchemas, SchemaOwner};
+pub(crate) use revision_graph::{
+    GraphHead, GraphProblem, GraphProblemKind, GraphTargets, NotOnBase, RevisionGraphRecord,
+};
 pub(crate) use severity::Severity;
 pub(crate) use shape::{CatalogComparison, PlacedDifference, ShapeComparison};
 pub(crate) use span::{attempt_span, database_span, step_span};

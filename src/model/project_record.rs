@@ -2,7 +2,10 @@
 
 use camino::Utf8PathBuf;
 
-use super::{CheckSettings, CoveragePart, CoverageReduction, SwallowedFailure, TrackKind};
+use super::{
+    CheckSettings, CoveragePart, CoverageReduction, RevisionGraphRecord, SwallowedFailure,
+    TrackKind,
+};
 
 /// A file in a folder of migrations or samples that is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) struct ProjectRecord {
     pub(crate) base_checks: Option<CheckSettings>,
     pub(crate) unread: Vec<UnreadFile>,
     pub(crate) without_effect: Vec<WithoutEffect>,
+    /// The graphs of revisions, of tracks that have one.
+    pub(crate) graphs: Vec<RevisionGraphRecord>,
 }
 
 /// A pending migration that was applied, and that changed nothing in any unit.

@@ -19,6 +19,13 @@ pub(crate) enum BaseProject {
 }
 
 impl BaseProject {
+    pub(crate) fn project(&self) -> Option<&Project> {
+        match self {
+            Self::Known(project) => Some(project),
+            Self::Nothing | Self::Unknown(_) => None,
+        }
+    }
+
     /// With the same flags as the head.
     pub(crate) fn read(
         head: &Project,

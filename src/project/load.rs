@@ -3,14 +3,14 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::base::BaseProject;
-use super::base_paths::base_paths;
+use super::base_paths::{base_paths, further_paths};
 use super::changed_samples::changed_samples;
 use super::error::ProjectError;
 use super::scope::Scope;
 use crate::checks;
 use crate::config::{self, ConfigErrors, LoadOptions, Overrides, ProjectLocation};
-use crate::model::{Files, Project};
-use crate::replay::plan::{ReplayPlan, TrackPlan};
+use crate::model::{Files as _, Project};
+use crate::replay::plan::{PlanBase, ReplayPlan, TrackPlan};
 use crate::source::{self, Revisions, Snapshot, Worktree};
 
 /// A project, read at both revisions.
@@ -86,15 +86,29 @@ pub(crate) async fn load(scope: &Scope) -> Result<Loaded, ProjectError> {
     // Files that a sparse checkout excludes are not missing, and samples that it excludes were not removed.
     head.check_sparse()?;
     let project = project?;
-    let wanted = base_paths(&project, head.folders_above());
+    let mut wanted = base_paths(&project, head.folders_above());
     let remote_repo = scope.remote_repo.as_ref();
-    let revisions =
+    let mut revisions =
         source::read_revisions(&project.root, &scope.base, &wanted, remote_repo).await?;
-    let base_files = revisions.base.files.as_ref().map(|files| files as &dyn Files);
-    let plan = ReplayPlan::new(&project, &head, base_files, &scope.selection)?;
-    let flags = scope.flags(&revisions);
+    let read_base = |revisions: &Revisions| {
+        let snapshot = revisions.base.files.as_ref();
+        BaseProject::read(&project, &head, snapshot, scope.overrides.clone())
+    };
+    let mut base = read_base(&revisions);
+    // The base's own Alembic configuration names the folders of its revisions.
+    if let BaseProject::Known(known) = &base {
+        let further = further_paths(known, &wanted);
+        if !further.is_empty() {
+            wanted.extend(further);
+            revisions =
+                source::read_revisions(&project.root, &scope.base, &wanted, remote_repo).await?;
+            base = read_base(&revisions);
+        }
+    }
     let snapshot = revisions.base.files.as_ref();
-    let base = BaseProject::read(&project, &head, snapshot, scope.overrides.clone());
+    let base_tree = snapshot.map(|files| PlanBase { files, project: base.project() });
+    let plan = ReplayPlan::new(&project, &head, base_tree, &scope.selection)?;
+    let flags = scope.flags(&revisions);
     let changed = changed_samples(&base, &project, snapshot, &head);
     let changed_samples = if changed.is_empty() {
         None

@@ -52,7 +52,12 @@ impl<'a> IsolationProof<'a> {
         match Self::copy(replay, database, [&runs[first], &runs[last]]).await {
             Ok(copies) => Some(Self { replay, database, copies }),
             Err(failure) => {
-                tracing::debug!(reason = failure.message, "the databases cannot be copied");
+                let note = format!(
+                    "database `{}`: the migrations of each tenant run in a new interpreter, because its database cannot be \
+                     copied to prove forked processes: {}",
+                    database.name, failure.message
+                );
+                replay.programs.note(&database.name, note);
                 for run in runs {
                     run.set_isolation(ProcessIsolation::Process);
                 }
@@ -104,6 +109,16 @@ impl<'a> IsolationProof<'a> {
                 return;
             }
         }
+        let names: Vec<_> =
+            self.copies.iter().map(|copy| format!("`{}`", copy.unit().name)).collect();
+        let note = format!(
+            "database `{}`: the migrations of {} tenants ran in forked processes; new interpreters did the same for {} \
+             (statements, ledger, catalog and rows)",
+            self.database.name,
+            runs.len(),
+            names.join(" and ")
+        );
+        self.replay.programs.note(&self.database.name, note);
     }
 }
 

@@ -73,6 +73,8 @@ pub(crate) struct Evidence {
     pub(crate) inconclusive: Vec<Option<InconclusiveReason>>,
     /// The server was lost for the rest of the run.
     pub(crate) server_lost: bool,
+    /// Remarks about the processes of migration programs.
+    pub(crate) program_notes: Vec<String>,
 }
 
 /// Runs the SQL files that prepare the server as a whole, for example its roles.
@@ -149,7 +151,8 @@ pub(crate) async fn replay(
     };
     let inconclusive =
         plans.iter().map(|plan| replay.inconclusive.reason_for(&plan.name)).collect();
-    Evidence { databases, inconclusive, server_lost: replay.is_lost() }
+    let program_notes = replay.programs.notes();
+    Evidence { databases, inconclusive, server_lost: replay.is_lost(), program_notes }
 }
 
 /// Whether databases can affect each other's results through objects that a server shares, roles above all. Assumed unless

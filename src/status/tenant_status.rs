@@ -18,7 +18,7 @@ use crate::report::status::{self, Agreement, Entry, Standing, Unit, failure_of};
 use crate::source::Worktree;
 use crate::tenants::TenantResolver;
 use crate::upgrade::own_sql::of_own_sql;
-use crate::upgrade::preflight::database_target::ResolvedTenant;
+use crate::upgrade::preflight::database_target::{DatabaseTarget, ResolvedTenant};
 use crate::upgrade::preflight::endpoint::{self, main_address, unreachable};
 use crate::upgrade::preflight::ledger_scan;
 use crate::upgrade::preflight::ledger_state::LedgerState;
@@ -53,6 +53,7 @@ pub(crate) async fn status(
 ) -> Result<status::Report, UpgradeError> {
     let scope = &request.request.scope;
     let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
+    DatabaseTarget::check_format(&request.request, &project, "current")?;
     let scope = RequestScope::new(&request.request, &project, &files)?;
     let reader = StatusReader { request, scope: &scope, files: &files };
     let built = async {

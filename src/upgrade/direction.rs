@@ -69,6 +69,15 @@ impl Direction {
         }
     }
 
+    /// What `alembic` would be called with for the same purpose.
+    pub(crate) fn alembic_command(&self) -> String {
+        let version = self.requested_version().filter(|version| !version.is_empty());
+        match self.reported() {
+            report::Direction::Up => format!("upgrade {}", version.as_deref().unwrap_or("head")),
+            report::Direction::Down => format!("downgrade {}", version.as_deref().unwrap_or("-1")),
+        }
+    }
+
     /// The verb for the confirmation prompt.
     pub(crate) fn verb(&self) -> &'static str {
         match self.reported() {

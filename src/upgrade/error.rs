@@ -2,7 +2,7 @@
 
 use crate::config::ConfigErrors;
 use crate::formats::FormatError;
-use crate::model::Failure;
+use crate::model::{Database, Failure, TrackKind};
 use crate::postgres::AddressError;
 use crate::project::ProjectError;
 use crate::tenants::ResolveError;
@@ -33,6 +33,11 @@ pub(crate) enum UpgradeError {
     /// The address or the environment contradicts the configuration.
     #[error("the address of `{database}`: {}; {}", .failure.message, .failure.hint.as_deref().unwrap_or_default())]
     Contradiction { database: String, failure: Box<Failure> },
+    #[error(
+        "Alembic runs the migrations of `{database}`: `mig-ci verify` checks them, and commands on real databases do not \
+         support Alembic yet. For now, run {commands}"
+    )]
+    Alembic { database: String, commands: String },
     #[error("no migration of `{database}` has the version {version}")]
     NoVersion { database: String, version: String },
     #[error(
@@ -44,6 +49,23 @@ pub(crate) enum UpgradeError {
     Usage(String),
     #[error("nothing was done: not confirmed (--yes skips the confirmation)")]
     Declined,
+}
+
+impl UpgradeError {
+    /// Why a command does not run on a database of Alembic; `None` if all of its tracks are SQL. `command` is Alembic's own for
+    /// the same purpose: `upgrade head`.
+    pub(crate) fn of_alembic(database: &Database, command: &str) -> Option<Self> {
+        let commands = database.tracks().filter_map(|(kind, track)| {
+            let alembic = track.alembic.as_ref()?;
+            let ini = alembic.ini.as_ref().map(|ini| format!(" -c {ini} -n {}", alembic.section));
+            let whom = if kind == TrackKind::Tenant { " for each tenant" } else { "" };
+            Some(format!("`alembic{} {command}`{whom}", ini.unwrap_or_default()))
+        });
+        let commands: Vec<String> = commands.collect();
+        let database = database.name.clone();
+        (!commands.is_empty())
+            .then(|| Self::Alembic { database, commands: commands.join(", then ") })
+    }
 }
 
 impl From<ConfigErrors> for UpgradeError {

@@ -43,6 +43,7 @@ pub(crate) use preflight::targets::Order;
 
 pub(crate) use direction::{AppliedRun, AppliedVersions, Direction, TargetVersion};
 
+use preflight::database_target::DatabaseTarget;
 use preflight::request_scope::RequestScope;
 use report_record::parts;
 use rollout::coordinator::Coordinator;
@@ -84,6 +85,7 @@ pub(crate) async fn upgrade(
     let (started, started_at) = (Instant::now(), SystemTime::now());
     let scope = &request.scope;
     let (project, files) = load_project(scope.config.as_deref(), scope.overrides.clone())?;
+    DatabaseTarget::check_format(request, &project, &request.direction.alembic_command())?;
     let scope = RequestScope::new(request, &project, &files)?;
     let (files, root, events) = (&files, &*project.root, &events);
     let coordinator =

@@ -36,7 +36,9 @@ pub(super) fn files_not_read(
         let Some(database) = project.databases.iter().find(|one| *one.name == *planned.name) else {
             continue;
         };
-        for track in planned.shared.iter().chain(&planned.tenants) {
+        // A revision may read any file beside it, and Alembic's own rules say which files are revisions.
+        let tracks = planned.shared.iter().chain(&planned.tenants);
+        for track in tracks.filter(|track| track.alembic.is_none()) {
             unread.extend(of_track(&database.name, track, &known, files)?);
         }
         unread.extend(of_samples(database, &known, files)?);

@@ -1,4 +1,10 @@
-"""Starts the driver as mig-ci does, with pipes; makes databases and projects; runs the real Alembic to compare with."""
+"""Starts the driver as mig-ci does, with pipes; makes databases and projects; runs the real Alembic to compare with.
+
+Run `PYTHON -W ignore -m unittest discover tests/driver` with an interpreter that has Alembic and a DBAPI. Variables:
+MIG_CI_TEST_PG_HOST, _PORT, _USER, _PASSWORD (a superuser; missing ones are errors), MIG_CI_TEST_PG_SOCKET_DIR (the server's
+socket folder, for tests that need it), MIG_CI_PG_BIN (psql and pg_dump, else PATH), MIG_CI_TEST_ROUNDS=whole (all
+mutations), MIG_CI_TEST_DRIVER (another copy of the driver's source), MIG_CI_TEST_DEADLINE (seconds to wait for an event).
+"""
 import json
 import os
 import queue
@@ -15,7 +21,7 @@ import uuid
 SOURCES = os.environ.get("MIG_CI_TEST_DRIVER") or os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "driver", "python")
 # How long a test waits for an event of the driver, in seconds.
-DEADLINE = 90
+DEADLINE = int(os.environ.get("MIG_CI_TEST_DEADLINE", "90"))
 
 
 def required(name):
@@ -78,14 +84,14 @@ def state(database):
 class Driver:
     """The driver, started with the interpreter of the tests."""
 
-    def __init__(self, sources=SOURCES):
+    def __init__(self, sources=SOURCES, python=sys.executable):
         texts = {}
         for name in os.listdir(sources):
             if name.endswith(".py"):
                 with open(os.path.join(sources, name), encoding="utf-8") as file:
                     texts[name[:-3]] = file.read()
         data = json.dumps({"sources": texts}).encode("utf-8")
-        self.process = subprocess.Popen([sys.executable, "-c", texts["bootstrap"]], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([python, "-c", texts["bootstrap"]], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.events = queue.Queue()
         self.seen = []

@@ -1,5 +1,6 @@
 """No way of getting there reaches another server: a decoy that listens counts zero connections."""
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -45,6 +46,7 @@ class Decoy:
         seen = self.accepted - 1
         self.tcp.close()
         self.unix.close()
+        shutil.rmtree(self.folder)
         return seen
 
 
@@ -65,8 +67,10 @@ class Guard(DriverCase):
             "<FOLDER>", values["FOLDER"]).replace("<SA>", values["SA"])
         files = {name: fill(text) for name, text in (files or {}).items()}
         arguments = {} if ini is None else {"ini": fill(ini)}
+        database = self.database()
+        env = env.replace("<DB>", database).replace("<HOST>", Server.host).replace("<OURS>", str(Server.port)).replace("<USER>", Server.user)
         project = self.project(fill(env), [fill(body) for body in revisions], files=files, **arguments)
-        result = self.upgrade(project, self.database(), environment={k: fill(v) for k, v in (environment or {}).items()}, level=level, **kwargs)
+        result = self.upgrade(project, database, environment={k: fill(v) for k, v in (environment or {}).items()}, level=level, **kwargs)
         self.assertEqual(result.end["outcome"], "refused", result.events)
         self.assertEqual(self.decoy.close(), 0, "the decoy was reached")
         refusal = result.all("refused")[0]
@@ -150,17 +154,40 @@ class Guard(DriverCase):
 
     @have("psycopg2")
     def test_libpq_environment_behind_os_environ(self):
-        self.refused("import os, psycopg2\nos.putenv('PGHOSTADDR', '127.0.0.1')\nos.putenv('PGPORT', '<PORT>')\n"
-                     "psycopg2.connect('host=%s dbname=postgres')\n" % Server.host, "psycopg2.connect")
+        # Only the variable is wrong, and os.environ does not know it.
+        self.refused("import os, psycopg2\nos.putenv('PGHOSTADDR', '127.0.0.2')\n"
+                     "psycopg2.connect('host=<HOST> port=<OURS> dbname=<DB> user=<USER>')\n", "psycopg2.connect")
 
     @have("psycopg2")
     def test_libpq_hostaddr(self):
-        self.refused("import psycopg2\npsycopg2.connect(host='%s', hostaddr='127.0.0.2', port=%d, dbname='postgres')\n" % (Server.host, Server.port),
-                     "psycopg2.connect")
+        self.refused("import psycopg2\npsycopg2.connect(host='<HOST>', hostaddr='127.0.0.2', port=<OURS>, dbname='<DB>')\n", "psycopg2.connect")
 
     @have("psycopg2")
     def test_libpq_second_of_several_hosts(self):
-        self.refused("import psycopg2\npsycopg2.connect('host=%s,127.0.0.1 port=%d,<PORT> dbname=postgres')\n" % (Server.host, Server.port), "psycopg2.connect")
+        self.refused("import psycopg2\npsycopg2.connect('host=<HOST>,127.0.0.2 port=<OURS> dbname=<DB>')\n", "psycopg2.connect")
+
+    def test_only_the_port_is_wrong(self):
+        url = sqlalchemy_url("postgresql://u@<HOST>:<PORT>/<DB>")
+        _, refusal = self.refused(self.ENGINE % repr(url))
+        self.assertIn("the port is", refusal["reason"])
+
+    def test_only_the_host_is_wrong(self):
+        url = sqlalchemy_url("postgresql://u@127.0.0.2:<OURS>/<DB>")
+        _, refusal = self.refused(self.ENGINE % repr(url))
+        self.assertIn("the host is 127.0.0.2", refusal["reason"])
+
+    def test_host_name_that_means_more_than_our_server(self):
+        # A name that cannot be resolved, and one that is resolved to another address.
+        for name in ("no-such-host.invalid", "127.0.0.3"):
+            self.decoy = Decoy()
+            self.refused(self.ENGINE % repr(sqlalchemy_url("postgresql://u@%s:<OURS>/<DB>" % name)))
+
+    def test_service_of_a_socket_that_the_project_has_opened(self):
+        env = "import socket\nfrom alembic import context\ns = socket.create_connection(('<HOST>', <OURS>))\ns.close()\n" + projects.GENERIC % ""
+        database = self.database()
+        result = self.upgrade(self.project(env.replace("<HOST>", Server.host).replace("<OURS>", str(Server.port)), ("pass",)), database)
+        self.assertEqual(result.end["outcome"], "ok", result.events)
+        self.decoy.close()
 
     @have("psycopg2")
     def test_libpq_service_file(self):

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, helpers included")]
 
 mod action;
+mod alembic;
+mod alembic_projects;
 mod architecture;
 mod binary;
 mod broken_demo;

@@ -48,7 +48,7 @@ pub(crate) struct App {
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::GLOBAL)]
 pub(crate) struct Global {
-    /// Use only this named database (repeatable)
+    /// Use only this named database, or that of this section of alembic.ini (repeatable)
     #[arg(
         short = 'n',
         long = "name",

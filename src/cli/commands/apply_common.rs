@@ -170,6 +170,7 @@ fn exit_of(error: &UpgradeError) -> Exit {
         | UpgradeError::OneLedger { .. }
         | UpgradeError::Address { .. }
         | UpgradeError::Contradiction { .. }
+        | UpgradeError::Alembic { .. }
         | UpgradeError::NoUrl(_) => Exit::Project,
         UpgradeError::Tenants(ResolveError::NoTenants { .. }) => Exit::Nothing,
         UpgradeError::Tenants(ResolveError::Query { failure, .. })

@@ -8,14 +8,16 @@ use indexmap::IndexMap;
 use super::alembic_problem::AlembicProblem;
 use super::error::ConfigErrors;
 use super::key::quoted;
+use super::one_or_many::OneOrMany;
 use super::problem::ConfigProblem;
-use super::raw::{OneOrMany, RawConfig, RawDatabase, RawShared, RawTenants};
+use super::raw::{RawConfig, RawDatabase, RawShared, RawTenants};
 use crate::model::Files;
 
 mod alembic;
 mod other_files;
 mod schemas;
 
+pub(crate) use alembic::alembic_files;
 pub(super) use alembic::may_have_alembic;
 use alembic::{AlembicLayout, INI};
 use other_files::OtherFiles;

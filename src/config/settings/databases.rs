@@ -53,7 +53,7 @@ fn database(
         (None, Some(shared)) => Some(shared_track(cx, &key.child("shared"), shared)),
         (None, None) => None,
     };
-    let connects = cx.input.overrides.connects_to(name);
+    let connects = selected_names(name, raw).any(|name| cx.input.overrides.connects_to(name));
     let url = real_url(cx, &key.child("url"), raw.url.as_deref(), connects);
     let tenants = raw
         .tenants
@@ -67,6 +67,14 @@ fn database(
         shared,
         tenants,
     }
+}
+
+/// The names by which `-n` selects a database: its own, and those of its Alembic sections.
+fn selected_names<'a>(name: &'a str, raw: &'a RawDatabase) -> impl Iterator<Item = &'a str> {
+    let shared = raw.shared.as_ref().map(|raw| &raw.alembic_keys);
+    let tenants = raw.tenants.as_ref().map(|raw| &raw.alembic_keys);
+    let keys = [Some(&raw.alembic_keys), shared, tenants].into_iter().flatten();
+    [name].into_iter().chain(keys.filter_map(|keys| keys.alembic.as_ref()?.section.as_deref()))
 }
 
 /// The address of the real database. If the command does not connect to it, or if a flag replaces it, it is only compared with
@@ -143,7 +151,10 @@ fn shared_track(cx: &mut ValidationContext<'_>, table: &ConfigKey, raw: &RawShar
     let (migrations, alembic) = folder(cx, table, &FolderKeys::of_shared(raw));
     Track {
         migrations,
-        format: format(cx, &table.child("format"), raw.format.as_deref()),
+        format: match alembic {
+            Some(_) => None,
+            None => format(cx, &table.child("format"), raw.format.as_deref()),
+        },
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
         deploy: cx.choice(&table.child("deploy"), raw.deploy.as_deref()).unwrap_or_default(),
         order: cx.choice(&table.child("order"), raw.order.as_deref()),

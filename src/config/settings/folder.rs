@@ -93,11 +93,7 @@ fn sql_keys(cx: &mut ValidationContext<'_>, table: &ConfigKey, keys: &FolderKeys
         ("format", other_format, "remove it: `alembic` sets the format"),
         ("deploy", by_mig_ci, "remove it: only Alembic runs revisions in production"),
         ("order", keys.has_order, order),
-        (
-            "forward-only",
-            keys.has_forward_only,
-            "remove it: it lists SQL files, and revisions have functions",
-        ),
+        ("forward-only", keys.has_forward_only, "remove it: it lists SQL files"),
     ];
     for (name, _, instead) in wrong.into_iter().filter(|(_, given, _)| *given) {
         let key = table.child(name);

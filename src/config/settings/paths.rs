@@ -3,10 +3,10 @@
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use super::context::ValidationContext;
-use crate::config::help::nearest;
 use crate::config::key::ConfigKey;
+use crate::config::nearest::nearest;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::problem::ConfigProblem;
-use crate::config::raw::OneOrMany;
 
 /// A normalised path: without `./`, without `..`, without a trailing slash.
 pub(super) fn path(

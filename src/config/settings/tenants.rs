@@ -6,8 +6,9 @@ use super::format::format;
 use super::search_path::{PUBLIC, TARGET, joined, search_path, starts_with, without_target};
 use super::{paths, samples};
 use crate::config::key::ConfigKey;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::problem::ConfigProblem;
-use crate::config::raw::{OneOrMany, RawFrom, RawTenants};
+use crate::config::raw::{RawFrom, RawTenants};
 use crate::model::{ReservedSchemas, TargetTemplate, Tenancy, TenantSource, TenantTrack, Track};
 
 /// The default target.
@@ -35,7 +36,10 @@ pub(super) fn track(
     let (migrations, alembic) = folder(cx, table, &FolderKeys::of_tenants(raw));
     let track = Track {
         migrations,
-        format: format(cx, &table.child("format"), raw.format.as_deref()),
+        format: match alembic {
+            Some(_) => None,
+            None => format(cx, &table.child("format"), raw.format.as_deref()),
+        },
         ledger: cx.optional_text(&table.child("ledger"), raw.ledger.as_deref()),
         deploy: cx.choice(&table.child("deploy"), raw.deploy.as_deref()).unwrap_or_default(),
         order: cx.choice(&table.child("order"), raw.order.as_deref()),

@@ -13,6 +13,7 @@ import sys
 from . import errors
 from . import facts
 from . import urls
+from .imports import version
 
 
 class ProjectError(Exception):
@@ -23,16 +24,6 @@ class ProjectError(Exception):
 
 class MissingAlembic(ProjectError):
     mig_ci_kind = "import"
-
-
-def version(text):
-    """The leading numbers of a version."""
-    numbers = []
-    for part in text.split("."):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
 
 
 def command_line(settings, alembic_version):

@@ -22,8 +22,14 @@ def encode(event):
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace") + b"\n"
 
 
+# Events that a project can cause without end. Statements have a limit of their own, since failed ones are always sent.
+_LIMITED = ("notice", "transaction", "unobserved", "connection", "refused")
+
+
 class Channel:
-    def __init__(self, fd, run_id):
+    def __init__(self, fd, run_id, limit):
+        self.limit = limit
+        self.sent = dict.fromkeys(_LIMITED, 0)
         self.writer = descriptors.Writer(fd)
         self.id = run_id
         self.pid = os.getpid()
@@ -36,6 +42,10 @@ class Channel:
     def emit(self, type_, **fields):
         if self.foreign():
             return
+        if type_ in self.sent:
+            self.sent[type_] += 1
+            if self.sent[type_] > self.limit:
+                return
         event = {"type": type_, "id": self.id}
         event.update(fields)
         line = encode(event)
@@ -44,6 +54,10 @@ class Channel:
         if not written:
             # Without events there is no evidence. The process must not go on unseen.
             os._exit(CHANNEL_LOST)
+
+    def not_sent(self):
+        """How many events of each kind were over the limit."""
+        return {name: count - self.limit for name, count in self.sent.items() if count > self.limit}
 
     def emit_from_child(self, type_, **fields):
         """An event that counts even from a forked child. Without the lock, which a fork may have copied as held."""

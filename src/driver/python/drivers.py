@@ -121,6 +121,8 @@ def psycopg(module):
     for name in ("Cursor", "AsyncCursor", "ServerCursor", "AsyncServerCursor"):
         _count(getattr(module, name), ("execute", "executemany", "copy", "stream"), "psycopg",
                ("psycopg.connection", "psycopg._server_cursor", "psycopg.server_cursor"))
+    for name, function in (("connection", "conninfo_attempts"), ("connection_async", "conninfo_attempts_async")):
+        _guard_resolution(sys.modules.get("psycopg." + name), function)
     base = module.pq.PGconn
 
     class PGconn(base):
@@ -133,14 +135,25 @@ def psycopg(module):
 
         @classmethod
         def connect_start(cls, conninfo):
-            _check_psycopg(module, conninfo)
+            # The implementation in Python comes here from _connect_gen, which has asked already.
+            if sys._getframe(1).f_globals.get("__name__") != "psycopg.generators":
+                _check_psycopg(module, conninfo)
             return base.connect_start(conninfo)
 
-    if not isinstance(sys.modules.get("psycopg.pq.pq_ctypes"), type(sys)) or module.pq.__impl__ != "python":
-        module.pq.PGconn = PGconn
-    else:
-        # The implementation in Python asks for the class by `pq.PGconn` itself, where _connect_gen has asked the guard already.
-        module.pq.PGconn = PGconn
+    module.pq.PGconn = PGconn
+
+
+def _guard_resolution(module, name):
+    """psycopg resolves the names of hosts itself, before it asks libpq."""
+    original = getattr(module, name, None)
+    if original is None:
+        return
+
+    def attempts(params):
+        libpq.check_before_resolution("psycopg", params)
+        return original(params)
+
+    setattr(module, name, attempts)
 
 
 def _check_psycopg(module, conninfo):

@@ -79,7 +79,8 @@ def _kind(error):
     util = sys.modules.get("alembic.util.exc") or sys.modules.get("alembic.util")
     if util is not None and isinstance(error, getattr(util, "CommandError", ())):
         return "alembic"
-    if type(error).__module__.startswith("alembic."):
+    # Configuration files are read by these modules, on behalf of Alembic.
+    if type(error).__module__.split(".")[0] in ("alembic", "configparser", "tomllib", "tomli"):
         return "alembic"
     if isinstance(error, (ImportError, SyntaxError)):
         return "import"

@@ -43,14 +43,17 @@ def _select(connection):
 
 
 def read(context, target, place):
-    """The fields of the event `configured` for a MigrationContext."""
+    """The fields of the event `configured` for a MigrationContext. What cannot be read is None, or for the schemas absent."""
     fields = {"version_table": context.version_table, "version_table_schema": context.version_table_schema,
-              "database": None, "current_schemas": None, "user": None,
-              "in_transaction": bool(getattr(context, "_in_external_transaction", False)), "begun_at": None,
+              "database": None, "user": None,
+              "in_transaction": bool(getattr(context, "_in_external_transaction", False)), "in_autocommit": False, "begun_at": None,
               "transaction_per_migration": bool(getattr(context, "_transaction_per_migration", False)),
               "offline": bool(context.as_sql), "place": place}
     if context.as_sql or context.connection is None:
         return fields
+    if getattr(dbapi_connection(context.connection), "autocommit", False):
+        # SQLAlchemy speaks of a transaction here, too, but each statement commits by itself.
+        fields["in_autocommit"], fields["in_transaction"] = True, False
     if fields["in_transaction"]:
         fields["begun_at"] = target.transactions.begun_at(context.connection)
     try:

@@ -99,6 +99,9 @@ class Guard:
             folder = server and server.get("socket_dir")
             if folder and os.path.realpath(path) == os.path.realpath(os.path.join(folder, ".s.PGSQL.%s" % server["port"])):
                 return
+            # The processes of multiprocessing talk by such sockets; PostgreSQL's have another name.
+            if os.path.basename(path.lstrip("\0")).startswith("listener-"):
+                return
             self.refuse(kind, path, None, None, "mig-ci allows connections to its own PostgreSQL server only")
         elif isinstance(address, tuple) and len(address) >= 2:
             host, port = address[0], address[1]

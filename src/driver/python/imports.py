@@ -54,3 +54,13 @@ class Hooks:
         finally:
             self.busy.discard(name)
         return None
+
+
+def version(text):
+    """The leading numbers of a version."""
+    numbers = []
+    for part in text.split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)

@@ -30,6 +30,20 @@ def environment(name):
 
 def check(driver, parameters):
     """Checks parameters that are parsed from a connection string."""
+    values, database, user = _effective(driver, parameters)
+    GUARD.check(driver, values["host"], values["port"] or "5432", database, user, hostaddr=values["hostaddr"])
+
+
+def check_before_resolution(driver, parameters):
+    """The same before a driver resolves a host's name itself: the look-up alone tells another server's name to the network."""
+    values, database, _ = _effective(driver, parameters)
+    reason = GUARD.reason(values["host"], values["port"] or "5432", database, values["hostaddr"])
+    if reason is not None:
+        GUARD.refuse(driver, values["hostaddr"] or values["host"], values["port"], database, reason)
+
+
+def _effective(driver, parameters):
+    """The values that libpq would use, the database and the user."""
     values = {}
     for name, variable in _DEFAULTS.items():
         # An empty value counts as one that is not given.
@@ -39,8 +53,7 @@ def check(driver, parameters):
         GUARD.refuse(driver, values["host"], values["port"], values["dbname"],
                      "the service %s of a service file decides about the address" % values["service"])
     user = values["user"] or _system_user()
-    database = values["dbname"] or user
-    GUARD.check(driver, values["host"], values["port"] or "5432", database, user, hostaddr=values["hostaddr"])
+    return values, values["dbname"] or user, user
 
 
 def _system_user():

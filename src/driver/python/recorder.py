@@ -25,7 +25,6 @@ class Recorder:
         self.not_sent = 0
         self.failed = []
         self.transactions = None
-        self.unobserved_sent = 0
 
     def install(self):
         from sqlalchemy import event
@@ -75,7 +74,9 @@ class Recorder:
     def statement(self, connection, sql, record, ok, error=None, rows=None):
         self.statements += 1
         if self.transactions is not None and connection is not None:
-            self.transactions.executed(connection, self.revision)
+            # In autocommit there is nothing that could get lost.
+            if not record.get("autocommit"):
+                self.transactions.executed(connection, self.revision)
         if self.statements > self.limit and ok:
             self.not_sent += 1
             return
@@ -101,9 +102,7 @@ class Recorder:
 
     def unobserved(self, driver, place, count=1):
         """Executions that SQLAlchemy did not make."""
-        self.unobserved_sent += 1
-        if self.unobserved_sent <= self.limit:
-            self.channel.emit("unobserved", revision=self.revision, count=count, place=place, driver=driver)
+        self.channel.emit("unobserved", revision=self.revision, count=count, place=place, driver=driver)
 
     def notice(self, severity, message, sqlstate):
         if self.channel.foreign():
@@ -136,11 +135,15 @@ def _executions(parameters, executemany):
 def dbapi_connection(connection):
     """The DBAPI's connection, or SQLAlchemy's adapter of an asynchronous one; None if there is none."""
     try:
-        fairy = connection.connection
-        found = getattr(fairy, "dbapi_connection", None)
-        return found if found is not None else getattr(fairy, "connection", None)
+        return dbapi_of(connection.connection)
     except Exception:
         return None
+
+
+def dbapi_of(fairy):
+    """The DBAPI's connection in a pool's wrapper; SQLAlchemy before 1.4.24 has another name for it."""
+    found = getattr(fairy, "dbapi_connection", None)
+    return found if found is not None else getattr(fairy, "connection", None)
 
 
 def _autocommit(connection):

@@ -149,12 +149,12 @@ class Run:
     def finish(self, code, signal):
         """The process has ended and its group is killed: reads what is left, and says so."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self.readers:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
-            ready, _, _ = select.select(list(self.readers), [], [], min(left, 0.05))
-            for fd in ready:
+        while self.readers and time.monotonic() < deadline:
+            poll = select.poll()
+            for fd in self.readers:
+                poll.register(fd, select.POLLIN)
+            ready = poll.poll(50)
+            for fd, _ in ready:
                 self.readable(fd)
             if not ready:
                 self.supervisor.kill_orphans(self)

@@ -39,6 +39,6 @@ def main(document):
     target.as_console_script()
     setup = Setup(request["run"], event_fd, request["token"])
     # The command may use SQLAlchemy or not; it is not imported for it.
-    drivers.FUNCTIONS["sqlalchemy.engine"] = lambda module: setup.listen()
+    drivers.FUNCTIONS["sqlalchemy"] = lambda module: setup.listen()
     target.install()
     os._exit(setup.execute())

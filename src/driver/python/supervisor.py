@@ -79,7 +79,10 @@ class Supervisor:
     # Requests
 
     def request(self, fd):
-        data = os.read(fd, 65536)
+        try:
+            data = os.read(fd, 65536)
+        except BlockingIOError:
+            return
         if not data:
             self.stop()
         *lines, self.buffer = (self.buffer + data).split(b"\n")
@@ -107,6 +110,8 @@ class Supervisor:
         run.cancelled = True
         if run.pid is not None:
             processes.kill_group(run.pid)
+        elif self.templates.withdraw(run):
+            run.finish(None, None)
 
     # Processes
 

@@ -24,10 +24,11 @@ from .guard import GUARD
 class Target:
     def __init__(self, run, event_fd, token):
         self.run = run
-        self.channel = channel.Channel(event_fd, run["id"])
+        limits = run.get("limits") or {}
+        self.channel = channel.Channel(event_fd, run["id"], int(limits.get("statements") or 100000))
         self.capture = capture.Capture(token)
         self.places = places.Places()
-        self.recorder = recorder.Recorder(self.channel, self.places, run.get("limits") or {})
+        self.recorder = recorder.Recorder(self.channel, self.places, limits)
         self.transactions = transactions.Transactions(self)
         self.guard = GUARD
         self.allowed_databases = {(run.get("server") or {}).get("database")}
@@ -139,9 +140,25 @@ class Target:
                 fields["exit_code"] = 255
         self.channel.emit("end", open_transactions=self.transactions.lost(),
                           connections=self.guard.connections, statements=self.recorder.statements,
-                          statements_not_sent=self.recorder.not_sent, swallowed=self.recorder.swallowed(error),
-                          unfinished=self.work.caught(error) if self.work else [], **fields)
+                          statements_not_sent=self.recorder.not_sent,
+                          not_sent=self.channel.not_sent(), swallowed=self.recorder.swallowed(error),
+                          unfinished=self.work.caught(error) if self.work else [],
+                          foreign_modules=_below(self.run.get("foreign_root")), **fields)
         return fields["exit_code"]
+
+
+def _below(folder):
+    """Modules that were imported from a folder, without installed packages in it: `name (file)`."""
+    if not folder:
+        return []
+    root = os.path.join(os.path.realpath(folder), "")
+    prefix = os.path.join(os.path.realpath(sys.prefix), "")
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = os.path.realpath(getattr(module, "__file__", None) or os.sep)
+        if file.startswith(root) and not file.startswith(prefix):
+            found.append("%s (%s)" % (name, file))
+    return found
 
 
 def _imported(before):

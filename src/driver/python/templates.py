@@ -42,16 +42,27 @@ class Remote:
         document = {"sources": supervisor.sources, "entry": "template",
                     "request": {"control_fd": theirs.fileno(), "warm": warm}}
         parent = os.getpid()
-        process = subprocess.Popen([sys.executable, "-c", supervisor.bootstrap], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, cwd=message["cwd"], env=environment, pass_fds=(theirs.fileno(),),
-                                   start_new_session=True, preexec_fn=lambda: processes.die_with_parent(parent))
+        self.pid = None
+        self.began = time.monotonic()
+        try:
+            process = self._start(message, environment, theirs, parent)
+        except (OSError, ValueError, subprocess.SubprocessError) as failed:
+            # Each run then fails by itself, with this reason.
+            self.control.close()
+            theirs.close()
+            self.control, self.ready, self.reason = None, False, "the template process cannot be started: %s" % failed
+            return
         process.returncode = 0
         self.pid = process.pid
         theirs.close()
-        self.began = time.monotonic()
         supervisor.watch(self.control.fileno(), self.readable)
         data = json.dumps(document).encode("utf-8")
         supervisor.feed(process.stdin, b"%d\n" % len(data) + data)
+
+    def _start(self, message, environment, theirs, parent):
+        return subprocess.Popen([sys.executable, "-c", self.supervisor.bootstrap], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, cwd=message["cwd"], env=environment, pass_fds=(theirs.fileno(),),
+                                start_new_session=True, preexec_fn=lambda: processes.die_with_parent(parent))
 
     def problem(self, run):
         """Why this template cannot run `run`: what it has read differs for it. None if it can."""
@@ -209,11 +220,16 @@ class Templates:
             remote = self.remotes.pop(idle[0][1])
             remote.ended("replaced")
 
+    def withdraw(self, run):
+        """Takes back a run that waits for a template. False if none has it waiting."""
+        for remote in self.remotes.values():
+            if run in remote.waiting:
+                remote.waiting.remove(run)
+                return True
+        return False
+
     def decided(self, remote, run):
         """The template of `run` is ready or has failed."""
-        if run.cancelled:
-            run.finish(None, None)
-            return
         problem = remote.problem(run)
         if problem is None:
             self.announce(run, run.trying, run.level_reason)

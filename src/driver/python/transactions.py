@@ -8,6 +8,8 @@ import sys
 
 from .facts import idle
 from .recorder import dbapi_connection
+from .recorder import dbapi_of
+from .imports import version
 
 LISTED = 100
 
@@ -29,14 +31,21 @@ class Transactions:
         self.last = {}
 
     def install(self):
+        import sqlalchemy
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
+        from sqlalchemy.pool import Pool
         event.listen(Engine, "begin", self.begin)
         event.listen(Engine, "commit", self.commit)
         event.listen(Engine, "rollback", self.rollback)
         event.listen(Engine, "savepoint", lambda connection, name: self.emit("savepoint"))
         event.listen(Engine, "rollback_savepoint", lambda connection, name, context: self.emit("rollback_savepoint"))
         event.listen(Engine, "release_savepoint", lambda connection, name, context: self.emit("release_savepoint"))
+        if version(sqlalchemy.__version__) < (2,):
+            # Here the first argument is the pool's wrapper.
+            event.listen(Pool, "reset", lambda fairy, record: self.returned(dbapi_of(fairy)))
+        else:
+            event.listen(Pool, "reset", lambda dbapi, record, state: self.returned(dbapi))
         self.recorder.transactions = self
 
     def emit(self, action, place=None, **fields):
@@ -58,8 +67,20 @@ class Transactions:
         transaction = self.open.pop(id(dbapi_connection(connection)), None)
         by_close = sys.exc_info()[0] is None and _by_close()
         self.emit("rollback", statements=transaction.statements if transaction else 0, by_close=by_close)
-        if by_close and transaction is not None and transaction.revision_statements:
+        # The event comes before the DBAPI's rollback.
+        if by_close and transaction is not None and transaction.revision_statements and _in_transaction(transaction.dbapi):
             self.lose(connection, transaction, "closed")
+
+    def returned(self, dbapi):
+        """A connection goes back to its pool. A Connection that nobody closes comes here without a rollback of SQLAlchemy's."""
+        if self.target.channel.foreign():
+            return
+        transaction = self.open.get(id(dbapi))
+        if transaction is None or transaction.dbapi is not dbapi:
+            return
+        del self.open[id(dbapi)]
+        if transaction.revision_statements and _in_transaction(dbapi):
+            self.lose(None, transaction, "closed")
 
     def lose(self, connection, transaction, how):
         if len(self.ended_by_close) < LISTED:
@@ -91,14 +112,18 @@ class Transactions:
         """The transactions with statements of revisions that nobody committed: still open, or ended by close."""
         found = list(self.ended_by_close)
         for transaction in self.open.values():
-            try:
-                ended = idle(transaction.dbapi) is True
-            except Exception:
-                ended = False
-            if transaction.revision_statements and not ended and len(found) < LISTED:
+            if transaction.revision_statements and _in_transaction(transaction.dbapi) and len(found) < LISTED:
                 found.append({"database": _database(None, transaction.dbapi), "begun_at": transaction.place,
                               "statements": transaction.revision_statements, "ended": "open"})
         return found
+
+
+def _in_transaction(dbapi):
+    """False only if it is certain that the project has ended the transaction on the DBAPI's connection itself."""
+    try:
+        return idle(dbapi) is not True
+    except Exception:
+        return True
 
 
 def _by_close():

@@ -7,7 +7,7 @@ since a new driver version may give it a meaning.
 """
 import os
 import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 KEPT_OPTIONS = ("application_name", "client_encoding", "options", "prepare_threshold", "prepared_statement_cache_size",
                 "prepared_statement_name_func", "statement_cache_size", "async_fallback")
@@ -103,7 +103,7 @@ def override(config, server, section_urls, failure):
                       % (section, ", ".join(named), ", ".join(missing)))
     for name, url in section_urls.items():
         _set(config, name, ours(raw_option(config, name, "sqlalchemy.url"), url, server))
-        databases.add(urlsplit(url).path.lstrip("/"))
+        databases.add(unquote(urlsplit(url).path.lstrip("/")))
     return databases
 
 

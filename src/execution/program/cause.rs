@@ -16,8 +16,13 @@ impl ProgramRun<'_> {
             ));
         }
         let first = self.missing().next()?;
+        if let Some(error) = self.observation.unfinished() {
+            return Some(caught(self.of_error(error, None)));
+        }
         if let Some(failed) = self.uncaught_statement() {
-            return Some(self.of_caught_error(failed));
+            let failure = self.of_error(&failed.error, failed.place.as_ref());
+            let statement = failure.statement.or_else(|| Some(failed.sql.clone()));
+            return Some(caught(Failure { statement, ..failure }));
         }
         if let Some(failure) = self.not_committed().or_else(|| self.elsewhere()) {
             return Some(failure);
@@ -42,22 +47,6 @@ impl ProgramRun<'_> {
         let unfinished = steps.filter(|step| step.duration.is_none());
         let in_steps = unfinished.filter_map(|step| step.counts.failed.last()).next();
         in_steps.or_else(|| self.observation.outside.failed.last())
-    }
-
-    /// The program caught the error of a revision, and ended successfully.
-    fn of_caught_error(&self, failed: &FailedStatement) -> Failure {
-        let failure = self.of_error(&failed.error, failed.place.as_ref());
-        Failure {
-            statement: failure.statement.or_else(|| Some(failed.sql.clone())),
-            hint: failure.hint.or_else(|| {
-                Some(
-                    "env.py caught this error, and the process ended with exit code 0: a script that \
-                     checks the exit code reports success for this tenant"
-                        .to_owned(),
-                )
-            }),
-            ..failure
-        }
     }
 
     fn not_committed(&self) -> Option<Failure> {
@@ -120,6 +109,13 @@ pub(crate) fn used_ledger(observation: &crate::driver::Observation) -> Option<Le
         used.version_table_schema.clone().or_else(|| used.current_schemas.first().cloned())?;
     let table = used.version_table.clone()?;
     Some(Ledger::new(schema, table))
+}
+
+/// The program caught this error, and ended successfully.
+fn caught(failure: Failure) -> Failure {
+    let words = "env.py caught this error, and the process ended with exit code 0: a script that checks the exit code \
+                 reports success for this tenant";
+    Failure { hint: failure.hint.or_else(|| Some(words.to_owned())), ..failure }
 }
 
 pub(super) fn program(cause: ProgramCause, message: impl Into<String>) -> Failure {

@@ -12,6 +12,7 @@ impl ProgramRun<'_> {
     /// Why not all pending migrations were applied.
     pub(super) fn failure(&self) -> Option<Failure> {
         self.refused_connection()
+            .or_else(|| self.foreign_module())
             .or_else(|| self.reported_error())
             .or_else(|| self.sudden_end())
             .or_else(|| self.silent_failure())
@@ -33,6 +34,19 @@ impl ProgramRun<'_> {
             place: refused.place.as_ref().and_then(|place| self.files.place(place)),
             ..program(ProgramCause::OtherServer, message)
         })
+    }
+
+    /// A module of the head was imported, although the base's migrations ran.
+    fn foreign_module(&self) -> Option<Failure> {
+        let end = self.observation.end.as_ref()?;
+        let module = end.foreign_modules.first()?;
+        let message = format!(
+            "the migrations of the base imported the module {module} from the files of the head, so they did not make the \
+             state of the base"
+        );
+        let hint = "the project is installed in its environment in editable mode: set `python-path` to the folders of its \
+                    modules, so that each revision imports its own";
+        Some(Failure { hint: Some(hint.to_owned()), ..program(ProgramCause::NotStarted, message) })
     }
 
     fn reported_error(&self) -> Option<Failure> {
@@ -88,13 +102,14 @@ impl ProgramRun<'_> {
 
     /// The process ended without a report.
     fn sudden_end(&self) -> Option<Failure> {
-        let message = match self.observation.exit {
+        let message = match &self.observation.exit {
             None => "the driver of the migrations ended".to_owned(),
+            Some(ProcessExit { reason: Some(reason), .. }) => reason.clone(),
             Some(ProcessExit { signal: Some(signal), .. }) => {
                 format!("the process of the migrations was ended by signal {signal}")
             }
             Some(ProcessExit { code: Some(code), .. })
-                if code != 0 && self.observation.end.is_none() =>
+                if *code != 0 && self.observation.end.is_none() =>
             {
                 format!("the process of the migrations ended itself with exit code {code}")
             }

@@ -2,6 +2,7 @@
 //! where 1.8.0 differs, the file says so.
 
 mod bindings;
+mod difference;
 mod directory;
 mod env_reads;
 mod environment;
@@ -16,11 +17,14 @@ mod python;
 mod revision_file;
 mod settings_class;
 
+pub(crate) use difference::first_python_difference;
 pub(crate) use env_reads::{EnvironmentReads, NamedRead};
 pub(crate) use environment::{AlembicEnvironment, IniSection, sections, tool_table};
-pub(crate) use graph::{GraphProblem, GraphProblemKind, GraphRefusal, RevisionGraph};
+pub(crate) use graph::RevisionGraph;
 pub(crate) use placeholder::{suggest_argument, suggest_value};
 
+#[cfg(test)]
+mod differential_tests;
 #[cfg(test)]
 mod tests;
 

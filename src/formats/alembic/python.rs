@@ -4,7 +4,7 @@ use camino::Utf8Path;
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{Expr, ModModule, Stmt};
 use ruff_python_parser::{Parsed, parse_module};
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::Ranged;
 
 use crate::formats::FormatError;
 use crate::sql::LineIndex;
@@ -33,6 +33,8 @@ impl PythonSyntaxError {
 #[derive(Debug)]
 pub(super) struct PythonModule<'t> {
     text: &'t str,
+    /// The length of a byte order mark, which is not a part of the text.
+    shift: usize,
     lines: LineIndex<'t>,
     parsed: Parsed<ModModule>,
 }
@@ -44,7 +46,9 @@ impl<'t> PythonModule<'t> {
         let source = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = LineIndex::new(source);
         match parse_module(source) {
-            Ok(parsed) => Ok(Self { text: source, lines, parsed }),
+            Ok(parsed) => {
+                Ok(Self { text: source, shift: text.len() - source.len(), lines, parsed })
+            }
             Err(error) => Err(PythonSyntaxError {
                 line: lines.line_column(usize::from(error.location.start())).0,
                 message: error.error.to_string(),
@@ -61,14 +65,28 @@ impl<'t> PythonModule<'t> {
         self.lines.line_column(usize::from(node.start())).0
     }
 
-    /// The tokens that Python executes: without comments, blank lines, and the choice of indentation.
-    pub(super) fn significant_tokens(&self) -> impl Iterator<Item = (TokenKind, &'t str)> {
-        self.parsed.tokens().iter().filter_map(|token| {
-            let (kind, range): (TokenKind, TextRange) = token.as_tuple();
+    /// The tokens that Python executes, and where each begins: without comments, blank lines, the choice of indentation, and the
+    /// docstring of the module.
+    pub(super) fn significant_tokens(&self) -> impl Iterator<Item = (TokenKind, &'t str, usize)> {
+        let body = self.statements();
+        let docstring = body.first().filter(|_| docstring(body).is_some()).map(Ranged::range);
+        let shift = self.shift;
+        let mut after_docstring = false;
+        self.parsed.tokens().iter().filter_map(move |token| {
+            let (kind, range) = token.as_tuple();
+            let at = usize::from(range.start()) + shift;
+            let is_docstring = docstring.is_some_and(|whole| whole.contains_range(range));
+            // The line break behind it belongs to it.
+            let ends_docstring = std::mem::replace(&mut after_docstring, is_docstring);
             match kind {
-                TokenKind::Comment | TokenKind::NonLogicalNewline => None,
-                TokenKind::Indent | TokenKind::Dedent | TokenKind::Newline => Some((kind, "")),
-                _ => Some((kind, &self.text[range])),
+                _ if is_docstring => None,
+                TokenKind::Comment | TokenKind::NonLogicalNewline => {
+                    after_docstring = ends_docstring;
+                    None
+                }
+                TokenKind::Newline | TokenKind::Semi if ends_docstring => None,
+                TokenKind::Indent | TokenKind::Dedent | TokenKind::Newline => Some((kind, "", at)),
+                _ => Some((kind, &self.text[range], at)),
             }
         })
     }

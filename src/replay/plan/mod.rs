@@ -1,5 +1,7 @@
 //! The plan: databases × tracks × units, determined before anything starts. Pure: `mig-ci list` prints it without a server.
 
+mod base;
+mod revision_graph;
 mod sample_version;
 mod selection;
 #[cfg(test)]
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+pub(crate) use base::PlanBase;
+pub(crate) use revision_graph::revision_graph;
 pub(crate) use sample_version::applied_in_sample;
 pub(crate) use selection::Selection;
 pub(crate) use track::{MigrationState, TrackPlan, directory};
@@ -102,7 +106,7 @@ impl ReplayPlan {
     pub(crate) fn new(
         project: &Project,
         head: &dyn Files,
-        base: Option<&dyn Files>,
+        base: Option<PlanBase<'_>>,
         selection: &Selection,
     ) -> Result<Self, PlanError> {
         let mut databases = Vec::new();
@@ -130,12 +134,13 @@ impl DatabasePlan {
     fn new(
         database: &Database,
         head: &dyn Files,
-        base: Option<&dyn Files>,
+        base: Option<PlanBase<'_>>,
     ) -> Result<Self, PlanError> {
         let mut units: Vec<PlannedUnit> = Vec::new();
         let shared = match &database.shared {
             None => None,
             Some(track) => {
+                let base = base.map(|base| base.track(&database.name, TrackKind::Shared));
                 let plan = TrackPlan::new(&database.name, TrackKind::Shared, track, head, base)?;
                 units.extend(shared_units(database, track, &plan, head)?);
                 Some(plan)
@@ -145,6 +150,7 @@ impl DatabasePlan {
             None => None,
             Some(tenants) => {
                 let track = &tenants.track;
+                let base = base.map(|base| base.track(&database.name, TrackKind::Tenant));
                 let plan = TrackPlan::new(&database.name, TrackKind::Tenant, track, head, base)?;
                 let of_tenants = tenant_units(database, tenants, &plan, head)?;
                 check_ledgers_are_distinct(database, &plan, &units, &of_tenants)?;

@@ -101,7 +101,10 @@ fn named<'a>(name: &str, all: &'a [Database]) -> Result<&'a str, PlanError> {
         [one] => Ok(&one.name),
         [] => {
             let known = all.iter().map(|database| database.name.clone()).collect();
-            let sections: Vec<String> = all.iter().flat_map(sections).map(str::to_owned).collect();
+            let mut sections: Vec<String> =
+                all.iter().flat_map(sections).map(str::to_owned).collect();
+            sections.sort();
+            sections.dedup();
             Err(PlanError::UnknownDatabase { name: name.to_owned(), known, sections })
         }
         several => {

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 
 use super::*;
 use crate::model::{
-    CheckSettings, MemoryFiles, PostgresSettings, ProjectOrigin, Sample, TargetTemplate,
-    TenantTrack, Track,
+    AlembicTrack, CheckSettings, MemoryFiles, PostgresSettings, ProjectOrigin, Sample,
+    TargetTemplate, TenantTrack, Track,
 };
 
 const HEAD: [(&str, &str); 4] = [
@@ -75,7 +75,8 @@ fn project(samples: Vec<Sample>) -> Project {
 
 fn plan(project: &Project, selection: &Selection) -> Result<ReplayPlan, PlanError> {
     let (head, base) = (MemoryFiles::new(HEAD), MemoryFiles::new(BASE));
-    ReplayPlan::new(project, &head, Some(&base), selection)
+    let base = PlanBase { files: &base, project: None };
+    ReplayPlan::new(project, &head, Some(base), selection)
 }
 
 fn names(plan: &ReplayPlan) -> Vec<String> {
@@ -143,6 +144,36 @@ fn a_tenant_selection_keeps_the_shared_track() {
     let unknown = Selection { databases: vec!["users".into()], ..Selection::default() };
     let error = plan(&project, &unknown).unwrap_err().to_string();
     assert_eq!(error, "there is no database `users` in this project; it has `app`");
+}
+
+/// A database's own name has priority; a section of several databases is no choice.
+#[test]
+fn a_section_selects_its_database() {
+    let with_section = |name: &str, section: &str| {
+        let mut database = project(Vec::new()).databases.remove(0);
+        let tenants = database.tenants.as_mut().unwrap();
+        let ini = Some("alembic.ini".into());
+        let alembic = AlembicTrack { ini, section: section.into(), ..AlembicTrack::default() };
+        tenants.track.alembic = Some(Box::new(alembic));
+        Database { name: name.into(), ..database }
+    };
+    let all = [with_section("app", "tenant"), with_section("tenant", "x"), with_section("c", "x")];
+    let select = |names: &[&str]| {
+        let databases = names.iter().map(|name| (*name).to_owned()).collect();
+        let selection = Selection { databases, ..Selection::default() };
+        let selected = selection.databases(&all).map_err(|error| error.to_string())?;
+        Ok::<_, String>(selected.iter().map(|one| one.name.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(select(&["tenant"]).unwrap(), ["tenant"]);
+    assert_eq!(select(&["c", "app"]).unwrap(), ["app", "c"], "in the order of the project");
+    assert_eq!(
+        select(&["x"]).unwrap_err(),
+        "several databases have the Alembic section `x`; choose one of `tenant`, `c`"
+    );
+    assert_eq!(
+        select(&["y"]).unwrap_err(),
+        "there is no database `y` in this project; it has `app`, `tenant`, `c`, and the Alembic sections `tenant`, `x`"
+    );
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 use super::PlanError;
+use super::base::PlanBaseTrack;
 use crate::formats::{
     self, AllowedDirection, DetectedFormat, Directory, FormatError, Ledger, LoadedDirectory,
 };
 use crate::model::{
-    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Track, TrackKind,
+    AlembicTrack, ChangedMigration, Deploy, Files, Migration, MigrationChange, Phase, Script,
+    ScriptLanguage, Track, TrackKind,
 };
 use crate::sql::{Certainty, effects, first_difference, place_in};
 
@@ -33,6 +35,8 @@ pub(crate) struct TrackPlan {
     pub(crate) unnoticed: Vec<ChangedMigration>,
     /// The program that runs it, if its migrations are not SQL.
     pub(crate) alembic: Option<Box<AlembicTrack>>,
+    /// The same at the base, by the base's own configuration.
+    pub(crate) base_alembic: Option<Box<AlembicTrack>>,
     /// Files of the head that look like down migrations, and run forwards since `forward-only` lists them.
     allowed_directions: Vec<AllowedDirection>,
     /// Names in `forward-only` that match no file of the head.
@@ -59,7 +63,7 @@ impl TrackPlan {
         kind: TrackKind,
         track: &Track,
         head: &dyn Files,
-        base: Option<&dyn Files>,
+        base: Option<PlanBaseTrack<'_>>,
     ) -> Result<Self, PlanError> {
         let in_head = directory(track, head);
         let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
@@ -67,8 +71,10 @@ impl TrackPlan {
         let LoadedDirectory { migrations: head, allowed: allowed_directions } =
             formats::load(detected.format, &in_head).map_err(failed)?;
         let unknown_names = formats::unknown_names(&in_head).map_err(failed)?;
+        let base = base.and_then(|base| Some((base.files, base.counterpart(track)?)));
+        let base_alembic = base.and_then(|(_, track)| track.alembic.clone());
         let base = match base {
-            Some(files) => load_base(&detected, &directory(track, files)),
+            Some((files, track)) => load_base(&detected, &directory(track, files)),
             None => Ok(Vec::new()),
         }
         .map_err(|source| PlanError::BaseFormat {
@@ -92,6 +98,7 @@ impl TrackPlan {
             made_names,
             unnoticed: Vec::new(),
             alembic: track.alembic.clone(),
+            base_alembic,
             allowed_directions,
             unknown_names,
         };
@@ -151,7 +158,7 @@ impl TrackPlan {
         };
         let edited = |(new, old): (&Migration, Option<&Migration>)| {
             let old = old.filter(|old| old.checksum.is_none())?;
-            let at = first_difference(old.up.text(), new.up.text())?;
+            let at = difference(&old.up, &new.up)?;
             Some(changed(
                 old,
                 MigrationChange::Edited(place_in(&new.up, new.up.range().start + at)),
@@ -191,8 +198,23 @@ impl TrackPlan {
         self.alembic.is_some() && self.states().iter().any(|(_, state)| is_other(*state))
     }
 
+    /// The environment of the program that runs in a phase: with the base's files, the base's own.
+    pub(crate) fn environment(&self, phase: Phase) -> Option<&AlembicTrack> {
+        let of_base = || self.base_alembic.as_deref().filter(|_| self.needs_base_tree());
+        let base = if phase == Phase::Base { of_base() } else { None };
+        base.or(self.alembic.as_deref())
+    }
+
     pub(crate) fn pending(&self) -> usize {
         self.states().iter().filter(|(_, state)| *state == MigrationState::Pending).count()
+    }
+}
+
+/// The byte of the new script at which it starts to differ from the old one in what it does.
+fn difference(old: &Script, new: &Script) -> Option<usize> {
+    match new.language() {
+        ScriptLanguage::Sql => first_difference(old.text(), new.text()),
+        ScriptLanguage::Python => formats::first_python_difference(old.text(), new.text()),
     }
 }
 

@@ -6,8 +6,8 @@ mod no_python;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use camino::Utf8Path;
 use sqlx::postgres::PgConnectOptions;
@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::plan::{DatabasePlan, TrackPlan};
 use super::{ProgramTree, ReplayFiles};
+use crate::config::process_environment;
 use crate::driver::{
     Driver, DriverError, DriverProcess, Interpreter, InterpreterSearch, ServerAddress, common_environment,
 };
@@ -30,7 +31,9 @@ pub(crate) struct Programs<'a> {
     environment: Arc<BTreeMap<String, String>>,
     /// The lock is held while one starts, so that it is started once.
     runners: Mutex<BTreeMap<RunnerKey, Result<ProgramRunner, String>>>,
-    last_id: Arc<AtomicU64>,
+    last_id: AtomicU64,
+    /// How the processes of databases were isolated, for the report.
+    notes: std::sync::Mutex<BTreeMap<Arc<str>, String>>,
 }
 
 /// Tracks with equal keys share a driver.
@@ -72,9 +75,10 @@ impl<'a> Programs<'a> {
         Self {
             files,
             server,
-            environment: Arc::new(common_environment(&variable)),
+            environment: Arc::new(common_environment(&process_environment)),
             runners: Mutex::default(),
-            last_id: Arc::default(),
+            last_id: AtomicU64::default(),
+            notes: std::sync::Mutex::default(),
         }
     }
 
@@ -94,6 +98,18 @@ impl<'a> Programs<'a> {
         self.last_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Adds a remark about a database to the report. The last one counts.
+    pub(crate) fn note(&self, database: &Arc<str>, text: String) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.insert(Arc::clone(database), text);
+    }
+
+    /// All remarks, by database.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.values().cloned().collect()
+    }
+
     /// The running driver for a track.
     pub(crate) async fn runner(
         &self,
@@ -110,7 +126,7 @@ impl<'a> Programs<'a> {
                 let found = self.search(alembic);
                 let found = found.map_err(|error| match error {
                     DriverError::NoInterpreter { .. } => {
-                        no_python(&error, &database.name, track.kind, alembic, &variable)
+                        no_python(&error, &database.name, track.kind, alembic, &process_environment)
                     }
                     DriverError::NotStarted { .. } => not_started(error.to_string()),
                 })?;
@@ -143,7 +159,7 @@ impl<'a> Programs<'a> {
             configured: alembic.python.as_deref(),
             root: root.as_std_path(),
             folder: folder.as_std_path(),
-            variable: &variable,
+            variable: &process_environment,
         };
         search.find()
     }
@@ -162,7 +178,3 @@ fn not_started(message: String) -> Failure {
     Failure::new(FailureKind::Program(ProgramCause::NotStarted), message)
 }
 
-/// A variable of mig-ci's own environment.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}

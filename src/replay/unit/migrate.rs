@@ -26,7 +26,7 @@ pub(super) async fn migrate(
     phase: Phase,
     migrations: &[Migration],
 ) -> Result<(), UnitEnd> {
-    if let Some(alembic) = &context.track.alembic {
+    if let Some(alembic) = context.track.environment(phase) {
         return run_program(context, record, alembic, phase, migrations).await;
     }
     context.enter(phase);

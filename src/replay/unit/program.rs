@@ -147,7 +147,12 @@ impl PlannedRun<'_> {
         let runner = programs.runner(context.database, context.track, self.alembic).await?;
         let server = context.program_address(&runner);
         let tree = programs.tree(context.track, self.phase);
-        let program = TrackProgram { track: self.alembic, root: tree.root.as_std_path() };
+        let head = programs.tree(context.track, Phase::Head).root;
+        let program = TrackProgram {
+            track: self.alembic,
+            root: tree.root.as_std_path(),
+            foreign_root: (tree.root != head).then_some(head.as_std_path()),
+        };
         let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
         let (id, common) = (programs.next_id(), &*runner.environment);
         let request = program.upgrade(id, isolation, names, server, common, self.revisions);
@@ -205,7 +210,8 @@ impl UnitContext<'_> {
     pub(super) fn program_address(&self, runner: &ProgramRunner) -> ServerAddress {
         let server = self.replay.server;
         let options = server.owner(&self.scratch.name);
-        runner.address(options, &self.scratch.name, server.program_port())
+        let address = runner.address(options, &self.scratch.name, server.program_port());
+        address.with_settings(server.session_settings())
     }
 
     /// The rows of a ledger; none if it does not exist.

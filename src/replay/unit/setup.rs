@@ -38,8 +38,8 @@ async fn run_command(
     let programs = &context.replay.programs;
     let runner = programs.runner(context.database, context.track, alembic).await?;
     let server = context.program_address(&runner);
-    let root = programs.tree(context.track, Phase::Prepare).root;
-    let program = TrackProgram { track: alembic, root: root.as_std_path() };
+    let root = programs.tree(context.track, Phase::Prepare).root.as_std_path();
+    let program = TrackProgram { track: alembic, root, foreign_root: None };
     let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
     let id = programs.next_id();
     let request = program.setup(id, command, names, server, &runner.environment);
@@ -53,7 +53,9 @@ async fn run_command(
         Some(ProcessExit { code: Some(0), .. }) => return Ok(()),
         Some(ProcessExit { signal: Some(signal), .. }) => format!("was ended by signal {signal}"),
         Some(ProcessExit { code: Some(code), .. }) => format!("ended with exit code {code}"),
-        Some(ProcessExit { code: None, signal: None }) | None => "did not end properly".to_owned(),
+        Some(ProcessExit { code: None, signal: None, .. }) | None => {
+            "did not end properly".to_owned()
+        }
     };
     let lines: Vec<&str> = observation.output.lines().collect();
     let last = &lines[lines.len().saturating_sub(OUTPUT_LINES)..];

@@ -8,7 +8,7 @@ use crate::postgres::{Address, Url};
 use crate::project::ProjectError;
 use crate::replay::plan::Selection;
 use crate::tenants::{Tenant, TenantSelector};
-use crate::upgrade::UpgradeError;
+use crate::upgrade::{UpgradeError, UpgradeRequest};
 
 pub(crate) struct DatabaseTarget<'a> {
     pub(crate) database: &'a Database,
@@ -20,6 +20,17 @@ pub(crate) struct DatabaseTarget<'a> {
 }
 
 impl<'a> DatabaseTarget<'a> {
+    /// Refuses a database that Alembic runs, before its address is needed. `command` is Alembic's own for the same purpose.
+    pub(crate) fn check_format(
+        request: &UpgradeRequest,
+        project: &Project,
+        command: &str,
+    ) -> Result<(), UpgradeError> {
+        let database =
+            select_database(&request.scope.selection, request.tenants.as_ref(), project)?;
+        UpgradeError::of_alembic(database, command).map_or(Ok(()), Err)
+    }
+
     /// Selects the one database of a command. With `selector`, one that has tenants.
     pub(crate) fn of(
         selection: &Selection,

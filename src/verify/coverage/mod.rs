@@ -1,5 +1,6 @@
 //! What the base checks and the head does not: compares the base's own configuration with the head's.
 
+mod alembic;
 mod amounts;
 mod settings;
 
@@ -11,7 +12,7 @@ use crate::model::{
     Sample, Track, TrackKind,
 };
 use crate::project::{BaseProject, Loaded, ProjectError, is_unchanged};
-use crate::replay::plan::{ReplayPlan, TrackPlan, directory};
+use crate::replay::plan::{ReplayPlan, TrackPlan, directory, revision_graph};
 
 pub(super) use amounts::add_emptied_samples;
 use amounts::shortened_samples;
@@ -20,7 +21,12 @@ use amounts::shortened_samples;
 pub(super) fn project_record(loaded: &Loaded) -> Result<ProjectRecord, ProjectError> {
     let unread = super::unread::files_not_read(&loaded.project, &loaded.plan, &loaded.head)
         .map_err(|error| ProjectError::Folder { reason: error.to_string() })?;
-    let mut record = ProjectRecord { unread, ..ProjectRecord::default() };
+    let graphs = loaded.plan.databases.iter().flat_map(|database| {
+        let tracks = database.shared.iter().chain(&database.tenants);
+        tracks.filter_map(|track| revision_graph(&database.name, track))
+    });
+    let graphs = graphs.collect();
+    let mut record = ProjectRecord { unread, graphs, ..ProjectRecord::default() };
     let Some(snapshot) = &loaded.revisions.base.files else { return Ok(record) };
     match &loaded.base {
         BaseProject::Nothing => {}
@@ -110,7 +116,9 @@ impl<'a> ProjectComparison<'a> {
                 found.extend(before.into_iter().flat_map(|before| {
                     let name = &database.name;
                     let forward_only = settings::forward_only(before, track, name, kind);
-                    forward_only.into_iter().chain(settings::deploy(before, track, name, kind))
+                    let deploy = settings::deploy(before, track, name, kind);
+                    let alembic = alembic::changes(before, track, name, kind);
+                    forward_only.into_iter().chain(deploy).chain(alembic)
                 }));
             }
         }

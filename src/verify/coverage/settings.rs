@@ -186,7 +186,11 @@ fn weights(base: &Project, head: &Project) -> Vec<CoverageReduction> {
     found
 }
 
-fn of_setting(setting: &str, change: CoverageChange, message: String) -> CoverageReduction {
+pub(super) fn of_setting(
+    setting: &str,
+    change: CoverageChange,
+    message: String,
+) -> CoverageReduction {
     CoverageReduction {
         part: CoveragePart::Setting(setting.to_owned()),
         change,

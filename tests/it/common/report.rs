@@ -64,6 +64,13 @@ impl Report {
         finding.unwrap_or_else(|| panic!("no finding {code}: {:#}", self.json["findings"]))
     }
 
+    /// The first of several findings with this code.
+    #[track_caller]
+    pub(crate) fn first(&self, code: &str) -> &Value {
+        let mut found = list(&self.json["findings"]).iter().filter(|each| each["code"] == code);
+        found.next().unwrap_or_else(|| panic!("no finding {code}: {:#}", self.json["findings"]))
+    }
+
     /// The units of a finding.
     pub(crate) fn units_of(&self, code: &str) -> Vec<&str> {
         list(&self.finding(code)["units"]).iter().map(|name| name.as_str().unwrap()).collect()

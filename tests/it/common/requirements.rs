@@ -107,6 +107,20 @@ pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     have("MIG_CI_REQUIRE_PEERS", name, found.ok_or("neither in PATH nor in target/peers"))
 }
 
+/// A virtual environment with Alembic: `new` has the newest versions of Alembic, SQLAlchemy and the database drivers, `old` the
+/// oldest that mig-ci supports. From `MIG_CI_PEER_ALEMBIC_<NAME>`, else from `target/peers`.
+///
+/// # Panics
+/// As for [`peer`].
+pub(crate) fn alembic(name: &str) -> Option<PathBuf> {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
+    let named = std::env::var_os(format!("MIG_CI_PEER_ALEMBIC_{}", name.to_uppercase()));
+    let folder = named.map_or_else(|| peers.join(format!("alembic-{name}")), PathBuf::from);
+    let found = folder.join("bin/alembic").is_file().then_some(folder.clone());
+    let reason = format!("{} has no bin/alembic", folder.display());
+    have("MIG_CI_REQUIRE_PEERS", &format!("alembic-{name}"), found.ok_or(reason))
+}
+
 /// Docker's ping. `host` as in DOCKER_HOST; empty for the default socket.
 fn ping(host: &str) -> Result<(), String> {
     const REQUEST: &[u8] = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n";

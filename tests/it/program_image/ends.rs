@@ -44,7 +44,8 @@ fn asleep(images: &Images, project: &Project) -> Running {
 fn an_interrupted_run_leaves_nothing() {
     let Some(images) = Images::found() else { return };
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let run = asleep(&images, &sleepy());
+        let project = sleepy();
+        let run = asleep(&images, &project);
         let id = run.id();
         assert_eq!(images_of(id).len(), 2);
         assert_ne!(networks_of(id), "");
@@ -78,7 +79,8 @@ fn a_killed_run_is_removed_by_the_next_cleanup() {
 #[test]
 fn a_lost_container_is_a_failure_of_the_migration() {
     let Some(images) = Images::found() else { return };
-    let run = asleep(&images, &sleepy());
+    let project = sleepy();
+    let run = asleep(&images, &project);
     let id = run.id();
     let label = format!("label=org.mig-ci.pid={id}");
     let ancestor = format!("ancestor={}", images.python);

@@ -15,8 +15,9 @@ use super::schemas::{self, Schemas};
 use super::{DEFAULT_NAME, FURTHER_PARENTS, NEAR_PARENTS, SECOND_NAME, sample_patterns};
 use crate::config::alembic_problem::AlembicProblem;
 use crate::config::error::ConfigErrors;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::problem::ConfigProblem;
-use crate::config::raw::{OneOrMany, RawDatabase, RawShared, RawTenants};
+use crate::config::raw::{RawDatabase, RawShared, RawTenants};
 use crate::config::raw_alembic::{RawAlembic, RawAlembicKeys};
 use crate::formats::{
     AlembicEnvironment, EnvironmentReads, FormatError, alembic_sections, alembic_tool_table,
@@ -45,6 +46,12 @@ pub(in crate::config) fn may_have_alembic(folder: &Utf8Path) -> bool {
         text.is_ok_and(|text| text.contains(TOOL_ALEMBIC))
     };
     folder.join(INI).is_file() || in_pyproject()
+}
+
+/// The files in which discovery looks for Alembic's configuration.
+pub(crate) fn alembic_files() -> impl Iterator<Item = Utf8PathBuf> {
+    let folders = NEAR_PARENTS.into_iter().chain(FURTHER_PARENTS).map(Utf8Path::new);
+    folders.flat_map(|folder| [folder.join(INI), folder.join(PYPROJECT)])
 }
 
 /// The databases of the first folder that has Alembic's configuration.

@@ -1,5 +1,7 @@
 //! The files of an Alembic environment: its configuration, its script folder, and what env.py reads.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
@@ -102,27 +104,35 @@ pub(super) fn script_location(
     Some(text)
 }
 
-/// The folder of env.py, and what it reads that the track does not set.
+/// The folder of env.py, and the track with what its files say.
 pub(super) fn environment_of(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
-    track: &AlembicTrack,
-) -> Option<(Utf8PathBuf, Vec<UndeclaredRead>)> {
+    track: AlembicTrack,
+) -> Option<(Utf8PathBuf, AlembicTrack)> {
     let files = cx.input.files;
-    match AlembicEnvironment::resolve(track, files) {
+    match AlembicEnvironment::resolve(&track, files) {
         Ok(found) => {
             // An env.py that is not valid Python fails when it runs, with the interpreter's own message.
-            let reads = EnvironmentReads::of(&found, track, files).unwrap_or_default();
+            let reads = EnvironmentReads::of(&found, &track, files).unwrap_or_default();
             let set = track.ini.as_deref().map(|ini| section_options(cx, ini, &track.section));
-            Some((found.script_folder, undeclared(track, reads, &set.unwrap_or_default())))
+            let all = [&reads.variables, &reads.arguments, &reads.options].into_iter().flatten();
+            let read_files: BTreeSet<Utf8PathBuf> = all.map(|read| read.path.clone()).collect();
+            let undeclared = undeclared(&track, reads, &set.unwrap_or_default());
+            let (read_files, version_folders) =
+                (read_files.into_iter().collect(), found.version_folders);
+            let track = AlembicTrack { undeclared, read_files, version_folders, ..track };
+            Some((found.script_folder, track))
         }
         // A base may not have it yet: a path without files has no migrations.
         Err(FormatError::NoMigrations { path, .. }) if cx.input.overrides.empty_folders => {
-            Some((path, Vec::new()))
+            Some((path, track))
         }
         Err(source) => {
-            let problem = missing_section(cx, key, track, &source);
-            cx.refuse(key, problem.unwrap_or_else(|| environment(key, source)));
+            match missing_section(cx, key, &track, &source) {
+                Some(problem) => cx.refuse(&key.child("section"), problem),
+                None => cx.refuse(key, environment(key, source)),
+            }
             None
         }
     }
@@ -164,9 +174,9 @@ fn undeclared(
     set: &IndexMap<String, String>,
 ) -> Vec<UndeclaredRead> {
     let argument = |name: &str| {
-        let is_it = |text: &String| {
-            text.split_once('=').is_some_and(|(key, _)| key == name || key == format!("-x{name}"))
-        };
+        // `-x name=value`, `-xname=value`, or without a value.
+        let key = |text: &str| text.split('=').next().unwrap_or_default().to_owned();
+        let is_it = |text: &String| key(text.strip_prefix("-x").unwrap_or(text)) == name;
         track.arguments.iter().any(is_it)
     };
     let option = |name: &str| {

@@ -65,12 +65,14 @@ pub(super) fn track(
         ini: files.as_ref().and_then(|files| files.ini.clone()),
         pyproject: files.as_ref().and_then(|files| files.pyproject.clone()),
         undeclared: Vec::new(),
+        read_files: Vec::new(),
+        version_folders: Vec::new(),
         inferred: raw.inferred.clone(),
     };
     // Without valid files, the environment's own problems would only repeat theirs.
     files?;
-    let (script_folder, undeclared) = environment_of(cx, &key, &track)?;
-    Some((script_folder, Box::new(AlembicTrack { undeclared, ..track })))
+    let (script_folder, track) = environment_of(cx, &key, track)?;
+    Some((script_folder, Box::new(track)))
 }
 
 /// A folder of the project, which may be the project's root itself.

@@ -8,8 +8,8 @@ use super::text::text;
 use crate::config::alembic_problem::AlembicProblem;
 use crate::config::interpolate::is_name;
 use crate::config::key::ConfigKey;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::problem::ConfigProblem;
-use crate::config::raw::OneOrMany;
 use crate::model::{AlembicSetup, TrackKind};
 
 /// What `alembic upgrade` is usually called with. It fails if there are several heads, as in production.

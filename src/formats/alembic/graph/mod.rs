@@ -11,10 +11,10 @@ mod problems;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub(crate) use order::GraphRefusal;
-pub(crate) use problems::{GraphProblem, GraphProblemKind};
+use labels::{map_labels, propagate_labels};
+use problems::{add_duplicate, add_loop, add_missing, detect_cycles};
 
-use crate::model::Migration;
+use crate::model::{GraphProblem, Migration, RevisionNode};
 
 /// The revisions of a directory with the edges between them. Revisions are identified by their index in the files' order.
 #[derive(Debug)]
@@ -60,11 +60,11 @@ impl<'m> RevisionGraph<'m> {
             problems: Vec::new(),
         };
         graph.add_revisions();
-        graph.map_labels();
+        map_labels(&mut graph);
         graph.link();
         graph.normalize_dependencies();
-        graph.detect_cycles();
-        graph.propagate_labels();
+        detect_cycles(&mut graph);
+        propagate_labels(&mut graph);
         graph
     }
 
@@ -133,7 +133,7 @@ impl<'m> RevisionGraph<'m> {
             let known = self.names.get(identifier).copied();
             let index = known.unwrap_or(self.revisions.len());
             if let Some(known) = known {
-                self.add_duplicate(self.revisions[known].migration, migration);
+                add_duplicate(self, self.revisions[known].migration, migration);
                 self.duplicates.push(known);
                 self.revisions[known].migration = migration;
             } else {
@@ -159,9 +159,9 @@ impl<'m> RevisionGraph<'m> {
             let Some(node) = self.node(index) else { continue };
             for dependency in &node.depends_on {
                 match self.names.get(dependency.as_str()) {
-                    Some(found) if *found == index => self.add_loop(index, true),
+                    Some(found) if *found == index => add_loop(self, index, true),
                     Some(found) => push_new(&mut self.revisions[index].dependencies, *found),
-                    None => self.add_missing(index, dependency, true),
+                    None => add_missing(self, index, dependency, true),
                 }
             }
         }
@@ -169,12 +169,12 @@ impl<'m> RevisionGraph<'m> {
             let Some(node) = self.node(index) else { continue };
             for parent in &node.down_revisions {
                 match self.names.get(parent.as_str()) {
-                    Some(found) if *found == index => self.add_loop(index, false),
+                    Some(found) if *found == index => add_loop(self, index, false),
                     // A label is no identifier, although Alembic's map has both.
                     Some(found) if self.revisions[*found].identifier == parent => {
                         push_new(&mut self.revisions[index].down, *found);
                     }
-                    _ => self.add_missing(index, parent, false),
+                    _ => add_missing(self, index, parent, false),
                 }
             }
         }
@@ -234,7 +234,7 @@ impl<'m> RevisionGraph<'m> {
         found
     }
 
-    fn node(&self, revision: usize) -> Option<&'m crate::model::RevisionNode> {
+    fn node(&self, revision: usize) -> Option<&'m RevisionNode> {
         self.migration(revision).node.as_deref()
     }
 }

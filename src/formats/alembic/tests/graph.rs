@@ -3,8 +3,8 @@
 use pretty_assertions::assert_eq;
 
 use super::revisions;
-use crate::formats::alembic::{GraphProblemKind, RevisionGraph};
-use crate::model::Migration;
+use crate::formats::alembic::RevisionGraph;
+use crate::model::{GraphProblemKind, Migration};
 
 fn names(graph: &RevisionGraph<'_>, revisions: &[usize]) -> String {
     let names: Vec<_> = revisions.iter().map(|one| &*graph.migration(*one).version).collect();
@@ -36,7 +36,7 @@ fn heads_and_the_order_are_alembics() {
     assert_eq!(names(&graph, &graph.heads()), "ffff gggg");
     assert_eq!(names(&graph, &graph.effective_heads()), "ffff gggg");
     assert_eq!(names(&graph, &graph.bases()), "aaaa eeee");
-    assert_eq!(upgrade(&migrations, &[]), Ok("aaaa cccc bbbb dddd gggg eeee ffff".to_owned()));
+    assert_eq!(upgrade(&migrations, &[]), Ok("aaaa bbbb cccc dddd gggg eeee ffff".to_owned()));
     assert_eq!(upgrade(&migrations, &["bbbb"]), Ok("cccc dddd gggg eeee ffff".to_owned()));
     assert_eq!(upgrade(&migrations, &["gggg", "ffff"]), Ok(String::new()));
     let labels = |name: &str| graph.labels(graph.resolve(name).unwrap()).collect::<Vec<_>>();

@@ -6,6 +6,7 @@ mod format;
 mod graph;
 mod ini;
 mod revision_file;
+mod speed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
