@@ -11,9 +11,7 @@ use super::error::ProviderError;
 use super::facts::{INCARNATION, ServerFacts};
 use super::locale::DatabaseLocale;
 use super::note::Note;
-use super::provider::{
-    self, ProgramHost, ProviderStart, RunningServer, Started, StoppedServer,
-};
+use super::provider::{self, ProgramHost, ProviderStart, RunningServer, Started, StoppedServer};
 use super::request::{EventSink, ServerRequest};
 use super::roles::{self, MigrationRole};
 use super::run_id::RunId;

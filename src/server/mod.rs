@@ -33,8 +33,8 @@ pub(crate) use error::ProviderError;
 pub(crate) use instance::Server;
 pub(crate) use locale::DatabaseLocale;
 pub(crate) use provider::{
-    CopiedTree, ImageRequest, PROGRAM_BASE, PROGRAM_WORKSPACE, ProgramContainer,
-    ProgramImageError, StoppedServer, file_with_secret, process_with_secret,
+    CopiedTree, ImageRequest, PROGRAM_BASE, PROGRAM_WORKSPACE, ProgramContainer, ProgramImageError,
+    StoppedServer, file_with_secret, process_with_secret,
 };
 pub(crate) use request::{EventSink, ServerRequest};
 pub(crate) use run_folder::RunFolder;

@@ -48,7 +48,12 @@ pub(crate) struct ServerArgs {
 
     /// Container image in which Alembic runs, with the project's Python, beside a server of the provider `docker`; with several
     /// (repeatable), a track's `image` selects one
-    #[arg(long = "runner-image", value_name = "IMAGE", env = "MIG_CI_RUNNER_IMAGE", value_delimiter = ',')]
+    #[arg(
+        long = "runner-image",
+        value_name = "IMAGE",
+        env = "MIG_CI_RUNNER_IMAGE",
+        value_delimiter = ','
+    )]
     pub(crate) runner_images: Vec<String>,
 
     /// Server of the provider `url`; prefer the environment variable, which is not visible in process lists

@@ -44,10 +44,11 @@ impl Programs<'_> {
         let started = host.start(request).await.map_err(in_words)?;
         let (container, streams) = (started.container, started.streams);
         let id = container.id.clone();
-        let name = format!("{} of the image {image}, as user {}", started.interpreter, started.user);
+        let name =
+            format!("{} of the image {image}, as user {}", started.interpreter, started.user);
         tracing::debug!(image, interpreter = started.interpreter, user = started.user, "container");
         let process = DriverProcess {
-            name,
+            name: name.clone(),
             input: streams.input,
             output: streams.output,
             errors: streams.errors,
@@ -66,6 +67,7 @@ impl Programs<'_> {
             driver,
             environment: Arc::new(environment),
             server: Some(started.server),
+            in_image: Some(name.into()),
         })
     }
 

@@ -17,7 +17,8 @@ use super::plan::{DatabasePlan, TrackPlan};
 use super::{ProgramTree, ReplayFiles};
 use crate::config::process_environment;
 use crate::driver::{
-    Driver, DriverError, DriverProcess, Interpreter, InterpreterSearch, ServerAddress, common_environment,
+    Driver, DriverError, DriverProcess, Interpreter, InterpreterSearch, ServerAddress,
+    common_environment,
 };
 use crate::model::{AlembicTrack, Failure, FailureKind, Phase, ProgramCause};
 use crate::server::{PROGRAM_BASE, PROGRAM_WORKSPACE, Server};
@@ -51,6 +52,8 @@ pub(crate) struct ProgramRunner {
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// The server's host and port, if the processes see others than mig-ci does.
     server: Option<(String, u16)>,
+    /// The interpreter and its image, if it runs in one.
+    pub(crate) in_image: Option<Arc<str>>,
 }
 
 impl ProgramRunner {
@@ -170,11 +173,10 @@ impl<'a> Programs<'a> {
     ) -> Result<ProgramRunner, DriverError> {
         let driver = Driver::over(process?).await?;
         let environment = Arc::clone(&self.environment);
-        Ok(ProgramRunner { driver, environment, server: None })
+        Ok(ProgramRunner { driver, environment, server: None, in_image: None })
     }
 }
 
 fn not_started(message: String) -> Failure {
     Failure::new(FailureKind::Program(ProgramCause::NotStarted), message)
 }
-

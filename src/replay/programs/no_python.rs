@@ -13,8 +13,7 @@ pub(super) fn no_python(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Failure {
     let is_job = variable("GITHUB_ACTIONS").as_deref() == Some("true");
-    let failure =
-        Failure::new(FailureKind::Program(ProgramCause::NotStarted), error.to_string());
+    let failure = Failure::new(FailureKind::Program(ProgramCause::NotStarted), error.to_string());
     if alembic.python.is_some() {
         return failure;
     }

@@ -11,11 +11,11 @@ use crate::execution::program::{
     ProgramFiles, ProgramOutcome, ProgramRun, ProgramTarget, used_ledger,
 };
 use crate::formats::{Ledger, LedgerRow};
-use crate::replay::programs::ProgramRunner;
 use crate::model::{
-    AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, RunEvent, StepOutcome,
-    Tenancy, TrackKind, UnitEnd, UnitRecord,
+    AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, ProgramCause, RunEvent,
+    StepOutcome, Tenancy, TrackKind, UnitEnd, UnitRecord,
 };
+use crate::replay::programs::ProgramRunner;
 
 /// Runs the program of a track: to the base's newest revisions, or to the configured ones of the head.
 pub(super) async fn run_program(
@@ -120,7 +120,7 @@ impl PlannedRun<'_> {
         let history = format.history(&rows, self.migrations);
         let applied: BTreeSet<&str> = history.iter().map(|row| row.version.as_str()).collect();
         let tree = context.replay.programs.tree(context.track, self.phase);
-        let outcome = ProgramRun {
+        let mut outcome = ProgramRun {
             observation: &observation,
             files: ProgramFiles { root: tree.root, files: tree.files },
             pending: &self.pending,
@@ -134,6 +134,13 @@ impl PlannedRun<'_> {
         }
         .outcome();
         drop(history);
+        let runner = context.replay.programs.runner(context.database, context.track, self.alembic);
+        if let Some(failure) = &mut outcome.failure
+            && failure.kind == FailureKind::Program(ProgramCause::NotStarted)
+            && let Some(name) = runner.await?.in_image
+        {
+            failure.detail.get_or_insert(format!("it ran in {name}"));
+        }
         Ok(Judged { outcome, rows })
     }
 

@@ -31,7 +31,14 @@ fn asleep(images: &Images, project: &Project) -> Running {
     let run = images.verify(project, &images.python).start();
     until("a sleeping migration", || {
         let label = format!("label=org.mig-ci.pid={}", run.id());
-        let ids = docker(&["ps", "--quiet", "--filter", &label, "--filter", &format!("ancestor={}", images.python)]);
+        let ids = docker(&[
+            "ps",
+            "--quiet",
+            "--filter",
+            &label,
+            "--filter",
+            &format!("ancestor={}", images.python),
+        ]);
         let id = ids.lines().next()?;
         let shown = docker(&["top", id, "-eo", "pid,wchan:30,args"]);
         // The supervisor waits in poll; only a target sleeps.

@@ -38,7 +38,8 @@ fn a_name_that_is_none() {
 fn an_image_without_python() {
     let Some(images) = Images::found() else { return };
     let said = said(&images, &project(), &images.postgres);
-    let start = format!("the image `{}` has no Python interpreter: tried python3, python", images.postgres);
+    let start =
+        format!("the image `{}` has no Python interpreter: tried python3, python", images.postgres);
     assert!(said.contains(&start), "{said}");
     assert!(said.contains("set `python = "), "{said}");
 }
@@ -48,7 +49,8 @@ fn an_image_without_the_configured_python() {
     let Some(images) = Images::found() else { return };
     let config = project().read("mig-ci.toml");
     let python = "[databases.app.tenants]\npython = \".venv/bin/python\"\n";
-    let project = project().file("mig-ci.toml", config.replace("[databases.app.tenants]\n", python));
+    let project =
+        project().file("mig-ci.toml", config.replace("[databases.app.tenants]\n", python));
     let said = said(&images, &project, &images.python);
     assert!(said.contains("has no Python interpreter: tried /app/.venv/bin/python"), "{said}");
 }
@@ -58,10 +60,14 @@ fn an_image_without_alembic() {
     let Some(images) = Images::found() else { return };
     let config = project().read("mig-ci.toml");
     let python = "[databases.app.tenants]\npython = \"/opt/bare/bin/python\"\n";
-    let project = project().file("mig-ci.toml", config.replace("[databases.app.tenants]\n", python));
+    let project =
+        project().file("mig-ci.toml", config.replace("[databases.app.tenants]\n", python));
     let said = said(&images, &project, &images.python);
     assert!(said.contains("No module named 'alembic'"), "{said}");
-    assert!(said.contains(&format!("/opt/bare/bin/python of the image {}", images.python)), "{said}");
+    assert!(
+        said.contains(&format!("/opt/bare/bin/python of the image {}", images.python)),
+        "{said}"
+    );
 }
 
 /// A server on this machine's socket cannot be reached from a network without a way out.
@@ -72,8 +78,12 @@ fn another_provider() {
             .mig_ci(["verify", "--no-base", "--runner-image=app:1", "--provider", provider])
             .env("MIG_CI_POSTGRES_URL", "postgres://localhost/none")
             .run()
-            .exit(3);
-        assert!(ended.stderr.contains("the migrations run in the image `app:1`"), "{}", ended.stderr);
+            .exit(4);
+        assert!(
+            ended.stderr.contains("the migrations run in the image `app:1`"),
+            "{}",
+            ended.stderr
+        );
         assert!(ended.stderr.contains("--provider docker"), "{}", ended.stderr);
     }
 }
@@ -84,10 +94,8 @@ fn python_that_only_root_can_run() {
     let Some(images) = Images::found() else { return };
     let image = format!("mig-ci-test/python-of-root-{}", std::process::id());
     let folder = tempfile::tempdir().unwrap();
-    let lines = format!(
-        "FROM {}\nRUN [\"/bin/busybox\", \"chmod\", \"700\", \"/venv\"]\n",
-        images.python
-    );
+    let lines =
+        format!("FROM {}\nRUN [\"/bin/busybox\", \"chmod\", \"700\", \"/venv\"]\n", images.python);
     std::fs::write(folder.path().join("Dockerfile"), lines).unwrap();
     let built = Process::new("docker")
         .env("DOCKER_BUILDKIT", "0")

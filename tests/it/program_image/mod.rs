@@ -1,8 +1,8 @@
 //! Alembic in a container of the project's image, beside the server: what it does there ([`verdicts`]), what it can see and
 //! reach ([`enclosure`]), what is left of it ([`ends`]), and the errors of images ([`errors`]).
 
-mod ends;
 mod enclosure;
+mod ends;
 mod errors;
 mod verdicts;
 
@@ -22,9 +22,12 @@ impl Images {
 
     /// `mig-ci verify` with the server in a container, and Alembic in a container of this image.
     fn verify(&self, project: &Project, image: &str) -> Command {
-        project
-            .mig_ci(["verify", "--provider=docker", "--no-base"])
-            .args(["--postgres-image", &self.postgres, "--runner-image", image])
+        project.mig_ci(["verify", "--provider=docker", "--no-base"]).args([
+            "--postgres-image",
+            &self.postgres,
+            "--runner-image",
+            image,
+        ])
     }
 }
 
@@ -54,8 +57,7 @@ pub(crate) const NOT_NULL: &str = "ALTER TABLE members ALTER COLUMN email SET NO
 
 /// Two sample tenants at the first revision; a row of globex has no address.
 pub(crate) fn shop() -> Project {
-    let sample =
-        |value: &str| format!("INSERT INTO members (id, email) VALUES (1, {value});\n");
+    let sample = |value: &str| format!("INSERT INTO members (id, email) VALUES (1, {value});\n");
     project()
         .file("alembic.ini", INI)
         .file("mig-ci.toml", CONFIG)

@@ -19,7 +19,7 @@ fn one_tenant_fails_with_its_place_in_the_project() {
     let Some(images) = Images::found() else { return };
     let project = adding(NOT_NULL);
     let report = images.verify(&project, &images.python).report(1);
-    assert_eq!(report.units_of("migration-failed"), ["app/globex"], "{:#}", report.json);
+    assert_eq!(report.units_of("migration-failed"), ["globex"], "{:#}", report.json);
     let finding = report.finding("migration-failed");
     assert_eq!(at(&finding["location"]), "migrations/versions/002_change.py:8", "{finding:#}");
     assert!(!report.json.to_string().contains("/mig-ci/workspace"), "{:#}", report.json);
@@ -44,7 +44,10 @@ fn the_base_runs_from_its_own_copy() {
             "migrations/versions/002_name.py",
             by_name.replace("\"002\"", "\"002\"\n# edited\nEDITED = True"),
         )
-        .file("migrations/versions/003_use.py", revision("003", Some("002"), "SELECT 1 FROM of_the_base"))
+        .file(
+            "migrations/versions/003_use.py",
+            revision("003", Some("002"), "SELECT 1 FROM of_the_base"),
+        )
         .git_commit("head");
     let report = project
         .mig_ci(["verify", "--provider=docker", "--base=main"])
@@ -53,7 +56,12 @@ fn the_base_runs_from_its_own_copy() {
         .run();
     let report = crate::common::Report { json: report.json() };
     let base = report.steps("base");
-    assert_eq!(base, ["base 001 applied", "base 002 applied", "head 003 applied"], "{:#}", report.json);
+    assert_eq!(
+        base,
+        ["base 001 applied", "base 002 applied", "head 003 applied"],
+        "{:#}",
+        report.json
+    );
 }
 
 /// The keys of a configuration do what the flag does.

@@ -55,7 +55,8 @@ pub(super) fn track(
         options: options(cx, &table.child("options"), &raw.options, kind),
         revisions: revisions(cx, &table.child("revision"), raw.revision.as_ref()),
         setup: setup(cx, &table.child("setup"), raw.setup.as_ref(), kind),
-        python: python.and_then(|python| interpreter(cx, &table.child("python"), python, image.is_some())),
+        python: python
+            .and_then(|python| interpreter(cx, &table.child("python"), python, image.is_some())),
         folder: folder?,
         python_path: folders(cx, &table.child("python-path"), &raw.python_path),
         isolation: cx

@@ -34,8 +34,8 @@ use image::ImageName;
 use network::ServerAddress;
 
 pub(crate) use program::{
-    CopiedTree, ImageRequest, ProgramContainer, ProgramHost, ProgramImageError,
-    BASE as PROGRAM_BASE, WORKSPACE as PROGRAM_WORKSPACE,
+    BASE as PROGRAM_BASE, CopiedTree, ImageRequest, ProgramContainer, ProgramHost,
+    ProgramImageError, WORKSPACE as PROGRAM_WORKSPACE,
 };
 
 /// The time limit of one attempt to connect, before the next address is tried.

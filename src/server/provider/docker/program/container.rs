@@ -126,8 +126,11 @@ impl StartError {
         let any = |needles: &[&str]| needles.iter().any(|needle| lower.contains(needle));
         if any(&["permission denied"]) {
             Self::NotPermitted(text)
-        } else if any(&["executable file not found", "no such file or directory", "not a directory"])
-        {
+        } else if any(&[
+            "executable file not found",
+            "no such file or directory",
+            "not a directory",
+        ]) {
             Self::NoProgram
         } else {
             Self::Other(ProgramImageError::docker("start a container for the migrations", error))

@@ -41,7 +41,9 @@ impl ProgramImageError {
         let image = image.to_owned();
         match error {
             ProviderError::ImageUnknown { reason, .. } => Self::Unknown { image, reason },
-            ProviderError::RegistryUnreachable { reason, .. } => Self::Unreachable { image, reason },
+            ProviderError::RegistryUnreachable { reason, .. } => {
+                Self::Unreachable { image, reason }
+            }
             ProviderError::ImageName { reason, .. } => Self::Name { image, reason },
             ProviderError::Docker { doing, reason } => Self::Docker { doing, reason },
             other => Self::Docker { doing: format!("pull `{image}`"), reason: other.to_string() },

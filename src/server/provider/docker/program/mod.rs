@@ -152,9 +152,8 @@ impl ProgramHost {
         self.is_used.store(true, Ordering::Relaxed);
         let (engine, server, labels) = (self.engine.clone(), self.server.clone(), self.labels()?);
         let name = format!("mig-ci-{}", self.run);
-        let created = to_the_end(async move {
-            ProgramNetwork::create(&engine, name, labels, server).await
-        });
+        let created =
+            to_the_end(async move { ProgramNetwork::create(&engine, name, labels, server).await });
         let interrupted = || ProgramImageError::Interrupted { image: "the network".to_owned() };
         created.await.ok_or_else(interrupted)?
     }
