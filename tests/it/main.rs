@@ -37,6 +37,7 @@ mod revision;
 mod samples;
 mod scale;
 mod server_lost;
+mod setup_action;
 mod shapes;
 mod signals;
 mod skipped;

@@ -21,7 +21,7 @@ fn one_tenant_fails_with_its_place_in_the_project() {
     let report = images.verify(&project, &images.python).report(1);
     assert_eq!(report.units_of("migration-failed"), ["globex"], "{:#}", report.json);
     let finding = report.finding("migration-failed");
-    assert_eq!(at(&finding["location"]), "migrations/versions/002_change.py:8", "{finding:#}");
+    assert_eq!(at(&finding["place"]), "migrations/versions/002_change.py:8", "{finding:#}");
     assert!(!report.json.to_string().contains("/mig-ci/workspace"), "{:#}", report.json);
     assert!(report.verdicts().contains(&"app tenant acme: passed".to_owned()));
 }

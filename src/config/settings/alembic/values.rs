@@ -170,15 +170,13 @@ pub(super) fn interpreter(
     is_in_image: bool,
 ) -> Option<String> {
     let text = cx.optional_text(key, Some(raw))?;
-    // A path in the image, where only the image's own files are.
-    if is_in_image {
-        return Some(text);
-    }
     if !text.contains('/') {
         return Some(text);
     }
     match paths::normalised(&text) {
         Some(path) => Some(path.into_string()),
+        // A path in the image, where there are only the image's own files.
+        None if is_in_image => Some(text),
         None => {
             let checked = limits::interpreter(cx.input.overrides.limits.as_ref(), key, &text);
             cx.accept(key, checked.map_err(ConfigProblem::from)).map(|()| text)

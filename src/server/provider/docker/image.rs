@@ -131,17 +131,6 @@ const NO_IMAGE: &[&str] = &[
 mod tests {
     use super::*;
 
-    /// An image whose tag may be absent, as Docker itself reads it: for images of the project, which are often built with only
-    /// a name.
-    pub(crate) fn with_default_tag(image: &str) -> Result<Self, ProviderError> {
-        match Self::parse(image) {
-            Err(ProviderError::ImageName { .. }) if !image.is_empty() => {
-                Self::parse(&format!("{image}:latest"))
-            }
-            outcome => outcome,
-        }
-    }
-
     fn parse(image: &str) -> Option<(String, String)> {
         ImageName::parse(image).ok().map(|image| (image.name, image.tag))
     }

@@ -16,7 +16,7 @@ const KEPT: [&str; 7] =
 /// The container's own: its root file system cannot be written to.
 const HOME: &str = "/tmp";
 /// `nobody`, also in images without such an entry.
-const NOBODY: &str = "65534:65534";
+const UNPRIVILEGED: &str = "65534:65534";
 
 /// An image that the engine has.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl ProgramImage {
     pub(super) fn users(&self) -> Vec<String> {
         let user = self.user.split(':').next().unwrap_or_default();
         match user {
-            "" | "0" | "root" => vec![NOBODY.to_owned(), "0:0".to_owned()],
+            "" | "0" | "root" => vec![UNPRIVILEGED.to_owned(), "0:0".to_owned()],
             _ => vec![self.user.clone()],
         }
     }

@@ -11,6 +11,7 @@
 
 mod archive;
 mod container;
+mod copy;
 mod error;
 mod image;
 mod network;
@@ -29,7 +30,8 @@ use container::{ProgramSpec, ProgramStreams, StartError};
 use image::ProgramImage;
 use network::ProgramNetwork;
 
-pub(crate) use container::{CopiedTree, ProgramContainer};
+pub(crate) use container::ProgramContainer;
+pub(crate) use copy::CopiedTree;
 pub(crate) use error::ProgramImageError;
 
 /// The folder of the head's files in a container; below [`container::FOLDER`].
@@ -145,7 +147,7 @@ impl ProgramHost {
         container: &str,
         trees: Vec<CopiedTree>,
     ) -> Result<(), ProgramImageError> {
-        container::copy(&self.engine, container, trees).await
+        copy::copy(&self.engine, container, trees).await
     }
 
     async fn create_network(&self) -> Result<ProgramNetwork, ProgramImageError> {
