@@ -4,12 +4,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-use super::protocol::ServerAddress;
+use super::protocol::ProgramServer;
 
 /// RFC 3986, unreserved characters.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-impl ServerAddress {
+impl ProgramServer {
     /// The server and the role of these options, and this database. If `port` is set, the server is reached by this port of
     /// 127.0.0.1 instead.
     pub(crate) fn of(options: &PgConnectOptions, database: &str, port: Option<u16>) -> Self {
@@ -77,24 +77,24 @@ mod tests {
             .port(5433)
             .username("o'wner")
             .password("p@ss/w:rd%");
-        let address = ServerAddress::of(&options, "We'ird-Ténant/1", None);
+        let address = ProgramServer::of(&options, "We'ird-Ténant/1", None);
         assert_eq!((address.user.as_str(), address.password.as_str()), ("o'wner", "p@ss/w:rd%"));
         assert_eq!(
             address.url,
             "postgresql://o%27wner:p%40ss%2Fw%3Ard%25@127.0.0.1:5433/We%27ird-T%C3%A9nant%2F1"
         );
         assert!(!format!("{address:?}").contains("p@ss"));
-        let six = ServerAddress::of(&options.host("::1"), "d", None);
+        let six = ProgramServer::of(&options.host("::1"), "d", None);
         assert!(six.url.contains("@[::1]:5433/d"), "{}", six.url);
     }
 
     #[test]
     fn a_socket_is_a_parameter() {
         let options = PgConnectOptions::new_without_pgpass().socket("/run/pg").username("o");
-        let address = ServerAddress::of(&options, "d", None);
+        let address = ProgramServer::of(&options, "d", None);
         assert_eq!(address.url, "postgresql://o:@/d?host=%2Frun%2Fpg&port=5432");
         assert_eq!(address.host, "/run/pg");
-        let by_port = ServerAddress::of(&options, "d", Some(5));
+        let by_port = ProgramServer::of(&options, "d", Some(5));
         assert_eq!(by_port.url, "postgresql://o:@127.0.0.1:5/d");
         assert_eq!(by_port.socket_dir, None);
         let settings = [("statement_timeout", "5s"), ("app.name", "a b")].into_iter();

@@ -23,9 +23,9 @@ mod supervisor;
 pub(crate) use error::DriverError;
 pub(crate) use interpreter::{Interpreter, InterpreterSearch};
 pub(crate) use observation::{
-    FailedStatement, Observation, ObservedNotice, ObservedStep, ProcessExit,
+    FailedStatement, ProgramObservation, ObservedNotice, ObservedStep, ProcessExit,
 };
 pub(crate) use process::{DriverProcess, ProcessLife, arguments};
-pub(crate) use protocol::{ErrorEvent, ServerAddress, SourcePlace};
+pub(crate) use protocol::{ErrorEvent, ProgramServer, SourcePlace};
 pub(crate) use request::{TargetNames, TrackProgram, common_environment};
-pub(crate) use supervisor::Driver;
+pub(crate) use supervisor::PythonDriver;

@@ -18,7 +18,7 @@ const KEPT_OUTPUT: usize = 64 * 1024;
 
 /// One run of Alembic on one target, from its start to its end.
 #[derive(Debug, Default)]
-pub(crate) struct Observation {
+pub(crate) struct ProgramObservation {
     /// The isolation that was used, and why it is not the requested one.
     pub(crate) level: Option<(String, Option<String>)>,
     /// The number of connections to the server of the run.
@@ -85,7 +85,7 @@ pub(crate) struct FailedStatement {
     pub(crate) error: ErrorEvent,
 }
 
-impl Observation {
+impl ProgramObservation {
     /// Reads all events of a run. `step_began` is called with each revision.
     pub(crate) async fn of(mut events: RunEvents, mut step_began: impl FnMut(&str)) -> Self {
         let mut observation = Self::default();

@@ -29,7 +29,7 @@ pub(crate) struct ProcessContext {
     pub(crate) python_path: Vec<String>,
     /// All variables.
     pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) server: ServerAddress,
+    pub(crate) server: ProgramServer,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -43,7 +43,7 @@ pub(crate) struct RunRequest {
     pub(crate) neutral_environment: BTreeMap<String, String>,
     pub(crate) program: &'static str,
     pub(crate) alembic: AlembicCommand,
-    pub(crate) operation: Operation,
+    pub(crate) operation: AlembicOperation,
     pub(crate) expect: Expectation,
     /// A folder from which no module may be imported; absolute.
     pub(crate) foreign_root: Option<String>,
@@ -72,13 +72,13 @@ pub(crate) struct AlembicCommand {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
-pub(crate) enum Operation {
+pub(crate) enum AlembicOperation {
     Upgrade { revisions: Vec<String> },
 }
 
 /// The only server that may be used.
 #[derive(Clone, Serialize)]
-pub(crate) struct ServerAddress {
+pub(crate) struct ProgramServer {
     pub(crate) host: String,
     pub(crate) port: u16,
     /// The folder of its Unix socket, if it is not reached by TCP; `host` is then this folder.
@@ -94,10 +94,10 @@ pub(crate) struct ServerAddress {
 }
 
 /// Without the password, which is also in the URL.
-impl std::fmt::Debug for ServerAddress {
+impl std::fmt::Debug for ProgramServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { host, port, database, user, .. } = self;
-        write!(f, "ServerAddress({user}@{host}:{port}/{database})")
+        write!(f, "ProgramServer({user}@{host}:{port}/{database})")
     }
 }
 

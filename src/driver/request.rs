@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::protocol::{
-    AlembicCommand, DriverRequest, Expectation, Limits, Operation, ProcessContext, RunRequest,
-    ServerAddress, SetupRequest,
+    AlembicCommand, DriverRequest, Expectation, Limits, AlembicOperation, ProcessContext, RunRequest,
+    ProgramServer, SetupRequest,
 };
 use crate::model::{AlembicTrack, PLACEHOLDERS, ProcessIsolation};
 
@@ -51,7 +51,7 @@ impl TrackProgram<'_> {
         id: u64,
         level: ProcessIsolation,
         names: TargetNames<'_>,
-        server: ServerAddress,
+        server: ProgramServer,
         common: &BTreeMap<String, String>,
         revisions: &[String],
     ) -> DriverRequest {
@@ -74,7 +74,7 @@ impl TrackProgram<'_> {
                 arguments,
                 options,
             },
-            operation: Operation::Upgrade { revisions: revisions.to_vec() },
+            operation: AlembicOperation::Upgrade { revisions: revisions.to_vec() },
             expect: Expectation { database: server.database.clone() },
             foreign_root: self.foreign_root.map(text_of),
             limits: Limits::default(),
@@ -89,7 +89,7 @@ impl TrackProgram<'_> {
         id: u64,
         command: &[String],
         names: TargetNames<'_>,
-        server: ServerAddress,
+        server: ProgramServer,
         common: &BTreeMap<String, String>,
     ) -> DriverRequest {
         let command = command.iter().map(|text| filled(text, names, &server)).collect();
@@ -100,7 +100,7 @@ impl TrackProgram<'_> {
     fn context(
         &self,
         names: TargetNames<'_>,
-        server: ServerAddress,
+        server: ProgramServer,
         common: &BTreeMap<String, String>,
     ) -> ProcessContext {
         let mut environment = common.clone();
@@ -138,7 +138,7 @@ impl TrackProgram<'_> {
 }
 
 /// A text with the values of the target.
-fn filled(text: &str, names: TargetNames<'_>, server: &ServerAddress) -> String {
+fn filled(text: &str, names: TargetNames<'_>, server: &ProgramServer) -> String {
     let value = |name: &str| match name {
         "target" => Some(names.target.to_owned()),
         "tenant" => Some(names.tenant.to_owned()),
@@ -184,9 +184,9 @@ mod tests {
 
     use super::*;
 
-    fn address() -> ServerAddress {
+    fn address() -> ProgramServer {
         let options = PgConnectOptions::new_without_pgpass().host("h").port(1).username("u");
-        ServerAddress::of(&options, "d{tenant}", None)
+        ProgramServer::of(&options, "d{tenant}", None)
     }
 
     #[test]

@@ -27,12 +27,12 @@ const KEPT_OUTPUT: usize = 16 * 1024;
 
 /// A handle to a running driver. When all handles are dropped, the driver ends and kills the processes of its targets.
 #[derive(Debug, Clone)]
-pub(crate) struct Driver {
-    orders: mpsc::UnboundedSender<Order>,
+pub(crate) struct PythonDriver {
+    orders: mpsc::UnboundedSender<DriverOrder>,
 }
 
 /// A request, and where its events go.
-enum Order {
+enum DriverOrder {
     Run { id: u64, request: DriverRequest, events: mpsc::UnboundedSender<DriverEvent> },
     Cancel { id: u64 },
 }
@@ -42,7 +42,7 @@ enum Order {
 pub(crate) struct RunEvents {
     id: u64,
     events: mpsc::UnboundedReceiver<DriverEvent>,
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<DriverOrder>,
     ended: bool,
 }
 
@@ -59,12 +59,12 @@ impl Drop for RunEvents {
     fn drop(&mut self) {
         if !self.ended {
             // A driver that has ended needs no message.
-            let _ = self.orders.send(Order::Cancel { id: self.id });
+            let _ = self.orders.send(DriverOrder::Cancel { id: self.id });
         }
     }
 }
 
-impl Driver {
+impl PythonDriver {
     /// Waits until a started interpreter answers as a driver.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Driver {
     pub(crate) fn run(&self, id: u64, request: DriverRequest) -> RunEvents {
         let (sender, events) = mpsc::unbounded_channel();
         // If the driver has ended, the sender is dropped, and the run has no events.
-        let _ = self.orders.send(Order::Run { id, request, events: sender });
+        let _ = self.orders.send(DriverOrder::Run { id, request, events: sender });
         RunEvents { id, events, orders: self.orders.clone(), ended: false }
     }
 }
@@ -141,18 +141,18 @@ impl DriverConnection {
     }
 
     /// Serves requests until all handles are dropped or the process ends.
-    async fn serve(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    async fn serve(mut self, mut orders: mpsc::UnboundedReceiver<DriverOrder>) {
         let mut runs: HashMap<u64, mpsc::UnboundedSender<DriverEvent>> = HashMap::new();
         loop {
             tokio::select! {
                 order = orders.recv() => {
                     let request = match order {
                         None => break,
-                        Some(Order::Run { id, request, events }) => {
+                        Some(DriverOrder::Run { id, request, events }) => {
                             runs.insert(id, events);
                             request
                         }
-                        Some(Order::Cancel { id }) => DriverRequest::Cancel { id },
+                        Some(DriverOrder::Cancel { id }) => DriverRequest::Cancel { id },
                     };
                     if let Err(error) = self.send(&request).await {
                         tracing::debug!(%error, "the driver does not take requests");

@@ -103,7 +103,7 @@ impl ProgramRun<'_> {
 }
 
 /// The ledger that Alembic used in its last run: `version_table_schema`, else the first schema of the search path.
-pub(crate) fn used_ledger(observation: &crate::driver::Observation) -> Option<Ledger> {
+pub(crate) fn used_ledger(observation: &crate::driver::ProgramObservation) -> Option<Ledger> {
     let used = observation.configured.last()?;
     let schema =
         used.version_table_schema.clone().or_else(|| used.current_schemas.first().cloned())?;

@@ -10,7 +10,7 @@ mod failure;
 mod places;
 mod steps;
 
-use crate::driver::Observation;
+use crate::driver::ProgramObservation;
 use crate::formats::Ledger;
 use crate::model::{Failure, FailureKind, Migration, Phase, ProgramCause, StepRecord};
 
@@ -19,7 +19,7 @@ pub(crate) use places::ProgramFiles;
 
 /// A completed run of a program, and what it should have done.
 pub(crate) struct ProgramRun<'a> {
-    pub(crate) observation: &'a Observation,
+    pub(crate) observation: &'a ProgramObservation,
     pub(crate) files: ProgramFiles<'a>,
     /// The migrations that the ledger did not show before, in the order of the tool.
     pub(crate) pending: &'a [&'a Migration],

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::{ProgramRunner, Programs, RunnerKey};
-use crate::driver::{Driver, DriverProcess, ProcessLife, arguments, common_environment};
+use crate::driver::{PythonDriver, DriverProcess, ProcessLife, arguments, common_environment};
 use crate::server::{
     CopiedTree, ImageRequest, PROGRAM_BASE, PROGRAM_WORKSPACE, ProgramContainer, ProgramImageError,
 };
@@ -54,7 +54,7 @@ impl Programs<'_> {
             errors: streams.errors,
             life: Box::new(ContainerLife(container)),
         };
-        let driver = Driver::over(process).await.map_err(|error| error.to_string())?;
+        let driver = PythonDriver::over(process).await.map_err(|error| error.to_string())?;
         host.copy(&id, self.copies()).await.map_err(in_words)?;
         let variable = |name: &str| started.environment.get(name).cloned();
         let mut environment = common_environment(&variable);

@@ -17,7 +17,7 @@ use super::plan::{DatabasePlan, TrackPlan};
 use super::{ProgramTree, ReplayFiles};
 use crate::config::process_environment;
 use crate::driver::{
-    Driver, DriverError, DriverProcess, Interpreter, InterpreterSearch, ServerAddress,
+    PythonDriver, DriverError, DriverProcess, Interpreter, InterpreterSearch, ProgramServer,
     common_environment,
 };
 use crate::model::{AlembicTrack, Failure, FailureKind, Phase, ProgramCause};
@@ -47,7 +47,7 @@ enum RunnerKey {
 /// A running driver, and what its processes see.
 #[derive(Debug, Clone)]
 pub(crate) struct ProgramRunner {
-    pub(crate) driver: Driver,
+    pub(crate) driver: PythonDriver,
     /// Variables that all programs get.
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// The server's host and port, if the processes see others than mig-ci does.
@@ -63,12 +63,12 @@ impl ProgramRunner {
         options: PgConnectOptions,
         database: &str,
         port: Option<u16>,
-    ) -> ServerAddress {
+    ) -> ProgramServer {
         match &self.server {
             Some((host, port)) => {
-                ServerAddress::of(&options.host(host).port(*port), database, None)
+                ProgramServer::of(&options.host(host).port(*port), database, None)
             }
-            None => ServerAddress::of(&options, database, port),
+            None => ProgramServer::of(&options, database, port),
         }
     }
 }
@@ -171,7 +171,7 @@ impl<'a> Programs<'a> {
         &self,
         process: Result<DriverProcess, DriverError>,
     ) -> Result<ProgramRunner, DriverError> {
-        let driver = Driver::over(process?).await?;
+        let driver = PythonDriver::over(process?).await?;
         let environment = Arc::clone(&self.environment);
         Ok(ProgramRunner { driver, environment, server: None, in_image: None })
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::at;
 use super::context::UnitContext;
 use super::unapplied::note_unapplied;
-use crate::driver::{Observation, ServerAddress, TargetNames, TrackProgram};
+use crate::driver::{ProgramObservation, ProgramServer, TargetNames, TrackProgram};
 use crate::execution::program::{
     ProgramFiles, ProgramOutcome, ProgramRun, ProgramTarget, used_ledger,
 };
@@ -149,7 +149,7 @@ impl PlannedRun<'_> {
         &self,
         context: &UnitContext<'_>,
         isolation: ProcessIsolation,
-    ) -> Result<Observation, Failure> {
+    ) -> Result<ProgramObservation, Failure> {
         let programs = &context.replay.programs;
         let runner = programs.runner(context.database, context.track, self.alembic).await?;
         let server = context.program_address(&runner);
@@ -167,7 +167,7 @@ impl PlannedRun<'_> {
             let known = self.migrations.iter().find(|migration| migration.version == revision);
             known.map_or(revision, Migration::file_name).into()
         };
-        let observed = Observation::of(runner.driver.run(id, request), |revision| {
+        let observed = ProgramObservation::of(runner.driver.run(id, request), |revision| {
             let (unit, migration) = (context.name(), name_of(revision));
             context.emit(RunEvent::StepStarted { unit, migration });
         });
@@ -193,7 +193,7 @@ fn tenant_schema<'a>(context: &'a UnitContext<'_>) -> Option<(&'a str, &'a str)>
 
 /// The ledger that the program used, if it can be the target's own: env.py alone knows where it is. A tenant that is a schema
 /// has its ledger in this schema, or in a table that is named after it.
-fn own_ledger(context: &UnitContext<'_>, observation: &Observation) -> Option<Ledger> {
+fn own_ledger(context: &UnitContext<'_>, observation: &ProgramObservation) -> Option<Ledger> {
     let used = used_ledger(observation)?;
     let is_own = match tenant_schema(context) {
         None => true,
@@ -214,7 +214,7 @@ impl UnitContext<'_> {
     }
 
     /// The server and the database of the unit, for programs.
-    pub(super) fn program_address(&self, runner: &ProgramRunner) -> ServerAddress {
+    pub(super) fn program_address(&self, runner: &ProgramRunner) -> ProgramServer {
         let server = self.replay.server;
         let options = server.owner(&self.scratch.name);
         let address = runner.address(options, &self.scratch.name, server.program_port());

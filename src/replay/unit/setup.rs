@@ -1,7 +1,7 @@
 //! What makes the state that the first revision of a program expects: a command, or an SQL file.
 
 use super::context::UnitContext;
-use crate::driver::{Observation, ProcessExit, TargetNames, TrackProgram};
+use crate::driver::{ProgramObservation, ProcessExit, TargetNames, TrackProgram};
 use crate::model::Phase;
 use crate::model::{
     AlembicSetup, AlembicTrack, Failure, FailureKind, ProgramCause, RunEvent, UnitEnd,
@@ -48,7 +48,7 @@ async fn run_command(
         unit: context.name(),
         migration: format!("setup: {shown}").into(),
     });
-    let observation = Observation::of(runner.driver.run(id, request), |_| {}).await;
+    let observation = ProgramObservation::of(runner.driver.run(id, request), |_| {}).await;
     let reason = match observation.exit {
         Some(ProcessExit { code: Some(0), .. }) => return Ok(()),
         Some(ProcessExit { signal: Some(signal), .. }) => format!("was ended by signal {signal}"),
