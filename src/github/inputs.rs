@@ -24,6 +24,8 @@ pub(crate) struct Inputs {
     pub(crate) base: Option<String>,
     pub(crate) provider: Option<ProviderChoice>,
     pub(crate) postgres_image: Option<String>,
+    /// The images in which Alembic may run.
+    pub(crate) runner_images: Vec<String>,
     /// The environment variables that files of the pull request may read.
     pub(crate) allow_variables: Vec<String>,
     pub(crate) allow_superuser: bool,
@@ -65,6 +67,7 @@ impl Inputs {
             base: one("base"),
             provider: parsed("provider", one("provider"), one_of)?,
             postgres_image: one("postgres-image"),
+            runner_images: list(one("runner-image").as_deref()),
             allow_variables: list(one("allow-variables").as_deref()),
             allow_superuser: parsed("allow-superuser", one("allow-superuser"), boolean)?
                 .unwrap_or(false),

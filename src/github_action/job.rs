@@ -64,6 +64,11 @@ pub(crate) enum JobError {
     )]
     KeptCredentials { path: Utf8PathBuf },
     #[error(
+        "the migrations run the Python of the pull request on this machine, where {path} contains credentials of git: set \
+         `with: {{ persist-credentials: false }}` on actions/checkout, or run them in an image (`runner-image`)"
+    )]
+    KeptCredentialsOfPrograms { path: Utf8PathBuf },
+    #[error(
         "`provider: local` runs the SQL of the pull request as a user who can read {path}, which contains a credential: \
          remove the credential before this step, make the file readable only by its owner and run mig-ci as root, so that \
          the server gets a separate user, or use `provider: docker`"
@@ -120,6 +125,9 @@ impl ActionJob {
         replace(&mut scope.config, &inputs.config);
         replace(&mut scope.overrides.provider, &inputs.provider);
         replace(&mut scope.overrides.image, &inputs.postgres_image);
+        if !inputs.runner_images.is_empty() {
+            scope.overrides.runner_images.clone_from(&inputs.runner_images);
+        }
         replace(&mut scope.overrides.fail_on, &inputs.fail_on);
         scope.overrides.limits = Some(self.limits()?);
         if !inputs.databases.is_empty() {
@@ -155,7 +163,7 @@ impl ActionJob {
         }
         let variables = inputs.allow_variables.iter().cloned().collect();
         let superuser = inputs.allow_superuser;
-        Ok(FileLimits { variables, superuser, ..FileLimits::default() })
+        Ok(FileLimits { variables, superuser })
     }
 
     /// The job's repository at GitHub.

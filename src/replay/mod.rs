@@ -132,7 +132,7 @@ pub(crate) async fn replay(
     let replay = Replay {
         server,
         files: files.head.files,
-        programs: Programs::new(files),
+        programs: Programs::new(files, server),
         jobs,
         permits: Semaphore::new(jobs),
         cluster: Arc::default(),

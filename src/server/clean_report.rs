@@ -19,6 +19,8 @@ pub(crate) enum CleanupScope {
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum RemovedKind {
     Container,
+    /// Of containers in which programs of the project run.
+    Network,
     /// A cluster's data directory, with a server that still ran in it.
     Directory,
     Database,

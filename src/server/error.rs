@@ -124,6 +124,12 @@ pub(crate) enum ProviderError {
     Sql { doing: String, reason: String },
     #[error("no provider works. Docker: {docker}. Local binaries: {local}")]
     Neither { docker: Box<ProviderError>, local: Box<ProviderError> },
+    #[error(
+        "the migrations run in the image `{image}`, whose container reaches only a server in a container beside it, and the \
+         provider is `{provider}`: use `--provider docker`, or leave out `image` in mig-ci.toml (or `--runner-image`), so \
+         that the migrations run on this machine"
+    )]
+    ImageNeedsDocker { image: String, provider: String },
     #[error("interrupted while {doing}")]
     Interrupted { doing: &'static str },
 }

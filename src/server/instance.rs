@@ -1,6 +1,7 @@
 //! A server for one run: started by a provider, used through connection options, stopped in order.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::error::ProviderError;
 use super::facts::{INCARNATION, ServerFacts};
 use super::locale::DatabaseLocale;
 use super::note::Note;
-use super::provider::{self, ProviderStart, RunningServer, Started, StoppedServer};
+use super::provider::{self, ProgramHost, ProviderStart, RunningServer, Started, StoppedServer};
 use super::request::{EventSink, ServerRequest};
 use super::roles::{self, MigrationRole};
 use super::run_id::RunId;
@@ -54,6 +55,14 @@ impl Server {
     ) -> Result<Self, ProviderError> {
         let start_time = Instant::now();
         let provider = provider::of(request.settings.provider);
+        if let (Some(image), ProviderChoice::Local | ProviderChoice::Url) =
+            (&request.program_image, request.settings.provider)
+        {
+            return Err(ProviderError::ImageNeedsDocker {
+                image: image.clone(),
+                provider: request.settings.provider.to_string(),
+            });
+        }
         let start = ProviderStart { request, events };
         let (started, report) =
             tokio::join!(provider.start(&start), cleanup::stale(provider, &request.settings));
@@ -180,6 +189,11 @@ impl Server {
     /// The TCP port on 127.0.0.1 for programs of the project, if other sessions use a Unix socket.
     pub(crate) fn program_port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// What runs programs of the project in containers beside the server; `None` if the server is in no container of mig-ci.
+    pub(crate) fn program_host(&self) -> Option<Arc<ProgramHost>> {
+        self.running.programs()
     }
 
     /// Whether `prepare` SQL must run in one transaction, between [`super::begin_prepare`] and [`super::end_prepare`].

@@ -32,7 +32,10 @@ pub(crate) use cleanup::{clean, cleanup_run};
 pub(crate) use error::ProviderError;
 pub(crate) use instance::Server;
 pub(crate) use locale::DatabaseLocale;
-pub(crate) use provider::{StoppedServer, file_with_secret, process_with_secret};
+pub(crate) use provider::{
+    CopiedTree, ImageRequest, PROGRAM_BASE, PROGRAM_WORKSPACE, ProgramContainer, ProgramImageError,
+    StoppedServer, file_with_secret, process_with_secret,
+};
 pub(crate) use request::{EventSink, ServerRequest};
 pub(crate) use run_folder::RunFolder;
 pub(crate) use run_id::RunId;

@@ -14,6 +14,8 @@ pub(crate) struct ServerRequest {
     pub(crate) jobs: usize,
     /// Programs of the project connect to it, too. Many of them need a host and a port, so a Unix socket is not sufficient.
     pub(crate) programs: bool,
+    /// An image in which one of these programs runs: the server has to be in a container beside it.
+    pub(crate) program_image: Option<String>,
 }
 
 /// Receives the progress events of a start.

@@ -30,7 +30,13 @@ fn settings(provider: ProviderChoice) -> PostgresSettings {
 async fn helper() {
     let provider = std::env::var(HELPER).unwrap();
     let settings = settings(provider.parse().unwrap());
-    let request = ServerRequest { settings, run: RunId::new(), jobs: 1, programs: false };
+    let request = ServerRequest {
+        settings,
+        run: RunId::new(),
+        jobs: 1,
+        programs: false,
+        program_image: None,
+    };
     let (events, _events) = mpsc::unbounded_channel();
     let server = Server::start(&request, &events).await.unwrap();
     // The directory of a local server is that of its socket.

@@ -56,6 +56,10 @@ impl RunContext<'_> {
             run: run.clone(),
             jobs: mode.jobs,
             programs: loaded.plan.tracks().any(|track| track.alembic.is_some()),
+            program_image: loaded
+                .plan
+                .tracks()
+                .find_map(|track| track.alembic.as_ref()?.image.clone()),
         };
         let started = interrupted.run_until_cancelled(Server::start(&wanted, events)).await;
         let Some(started) = started else {

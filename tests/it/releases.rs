@@ -26,9 +26,16 @@ fn texts() -> Vec<(String, String)> {
             texts.push((path.strip_prefix(root()).unwrap().to_string(), text));
         }
     };
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "action.yml"]
-        .iter()
-        .for_each(|name| add(&root().join(name)));
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "action.yml",
+        "setup/action.yml",
+    ]
+    .iter()
+    .for_each(|name| add(&root().join(name)));
     while let Some(folder) = folders.pop() {
         for entry in folder.read_dir_utf8().unwrap() {
             let path = entry.unwrap().into_path();
@@ -40,7 +47,7 @@ fn texts() -> Vec<(String, String)> {
 
 #[test]
 fn workflows_use_the_major_tag_of_this_version() {
-    let uses = Regex::new(r"mig-ci/mig-action@(\$?[A-Za-z0-9][A-Za-z0-9._-]*)").unwrap();
+    let uses = Regex::new(r"mig-ci/mig-action(?:/setup)?@(\$?[A-Za-z0-9][A-Za-z0-9._-]*)").unwrap();
     let (version, major) = (format!("v{}", env!("CARGO_PKG_VERSION")), major());
     let mut found = 0;
     for (path, text) in texts() {
@@ -85,7 +92,7 @@ fn check(file: &str, text: &str, other: &str, tag: Option<&str>) -> (bool, Strin
     let folder = Utf8Path::from_path(copy.path()).unwrap();
     for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Cargo.toml", "action.yml"]
         .into_iter()
-        .chain([".ci", ".github", "docs", "src"])
+        .chain([".ci", ".github", "docs", "setup", "src"])
     {
         let mut copy = Command::new("cp");
         copy.args(["-R", root().join(name).as_str(), folder.as_str()]);

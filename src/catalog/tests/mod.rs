@@ -27,7 +27,13 @@ impl CatalogTest {
     async fn new() -> Self {
         let settings =
             PostgresSettings { provider: ProviderChoice::Local, ..PostgresSettings::default() };
-        let request = ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false };
+        let request = ServerRequest {
+            settings,
+            run: RunId::new(),
+            jobs: 2,
+            programs: false,
+            program_image: None,
+        };
         let (events, _events) = mpsc::unbounded_channel();
         let server = Server::start(&request, &events).await.unwrap();
         let database = server.create_database().await.unwrap();

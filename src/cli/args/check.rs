@@ -46,6 +46,16 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "IMAGE", env = "MIG_CI_POSTGRES_IMAGE")]
     pub(crate) postgres_image: Option<String>,
 
+    /// Container image in which Alembic runs, with the project's Python, beside a server of the provider `docker`; with several
+    /// (repeatable), a track's `image` selects one
+    #[arg(
+        long = "runner-image",
+        value_name = "IMAGE",
+        env = "MIG_CI_RUNNER_IMAGE",
+        value_delimiter = ','
+    )]
+    pub(crate) runner_images: Vec<String>,
+
     /// Server of the provider `url`; prefer the environment variable, which is not visible in process lists
     #[arg(long, value_name = "URL", env = "MIG_CI_POSTGRES_URL", hide_env_values = true)]
     pub(crate) postgres_url: Option<String>,

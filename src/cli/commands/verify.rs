@@ -131,6 +131,12 @@ pub(crate) fn overrides(args: &ServerArgs) -> Overrides {
         provider: args.provider,
         version: args.postgres_version,
         image: args.postgres_image.clone(),
+        runner_images: args
+            .runner_images
+            .iter()
+            .filter(|image| !image.is_empty())
+            .cloned()
+            .collect(),
         url: server_url(args).map(Into::into),
         ..Overrides::default()
     }

@@ -20,6 +20,8 @@ pub(crate) struct Overrides {
     /// Another major version. Without an `image`, it also disables the file's image.
     pub(crate) version: Option<u32>,
     pub(crate) image: Option<String>,
+    /// The images in which Alembic runs: for each track the one that its file names, if it is one of them, else the first.
+    pub(crate) runner_images: Vec<String>,
     /// A server to use. Without a `provider`, the provider is `url`.
     pub(crate) url: Option<SecretString>,
     pub(crate) fail_on: Option<Severity>,

@@ -34,8 +34,6 @@ pub(crate) struct FileLimits {
     pub(crate) variables: BTreeSet<String>,
     /// Whether `role = "superuser"` is accepted.
     pub(crate) superuser: bool,
-    /// The images in which Alembic may run.
-    pub(crate) runner_images: BTreeSet<String>,
 }
 
 impl FileLimits {
@@ -115,18 +113,18 @@ pub(super) fn server(limits: Option<&FileLimits>) -> Result<(), ConfigProblem> {
     }
 }
 
-/// The image in which the pull request's Python runs. That code can read and print everything in it, and the runner may be
-/// logged in to registries that the author of the pull request cannot read.
+/// The image in which the pull request's Python runs, if no input lists any. That code can read and print everything in it, and
+/// the runner may be logged in to registries that the author of the pull request cannot read.
 pub(super) fn runner_image(
     limits: Option<&FileLimits>,
     key: &ConfigKey,
     image: &str,
 ) -> Result<(), AlembicProblem> {
     match limits {
-        Some(limits) if !limits.runner_images.contains(image) => {
+        Some(_) => {
             Err(AlembicProblem::ImageNotAllowed { key: key.to_string(), image: image.to_owned() })
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The failure of a run, in the words of the server or of Python.
 
+use camino::Utf8Path;
+
 use super::ProgramRun;
 use super::cause::{program, silent_failure};
 use crate::driver::{ErrorEvent, ProcessExit, SourcePlace};
@@ -99,7 +101,7 @@ impl ProgramRun<'_> {
             hint: error.hint.clone(),
             statement: error.statement.clone(),
             place: self.files.first(places),
-            context: traceback(error),
+            context: traceback(error, self.files.root),
             ..Failure::new(kind, message)
         }
     }
@@ -143,12 +145,14 @@ fn failure_is_sql(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Sql { .. })
 }
 
-/// The project's own frames, the outermost first.
-fn traceback(error: &ErrorEvent) -> Option<String> {
+/// The project's own frames, the outermost first, with paths in the project.
+fn traceback(error: &ErrorEvent, root: &Utf8Path) -> Option<String> {
     let line = |place: &SourcePlace| {
+        let file = Utf8Path::new(&place.file);
+        let file = file.strip_prefix(root).unwrap_or(file);
         let function = place.function.as_deref().unwrap_or("?");
         let text = place.text.as_deref().unwrap_or_default();
-        format!("{}:{}, in {function}: {text}", place.file, place.line)
+        format!("{file}:{}, in {function}: {text}", place.line)
     };
     let lines: Vec<String> = error.traceback.iter().map(line).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))

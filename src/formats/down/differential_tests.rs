@@ -240,7 +240,13 @@ async fn server() -> Server {
     let settings =
         PostgresSettings { provider: ProviderChoice::Local, ..PostgresSettings::default() };
     let (events, _events) = mpsc::unbounded_channel();
-    let request = ServerRequest { settings, run: RunId::new(), jobs: 1, programs: false };
+    let request = ServerRequest {
+        settings,
+        run: RunId::new(),
+        jobs: 1,
+        programs: false,
+        program_image: None,
+    };
     Server::start(&request, &events).await.unwrap()
 }
 

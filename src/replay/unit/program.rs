@@ -12,9 +12,10 @@ use crate::execution::program::{
 };
 use crate::formats::{Ledger, LedgerRow};
 use crate::model::{
-    AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, RunEvent,
+    AlembicTrack, Failure, FailureKind, Migration, Phase, ProcessIsolation, ProgramCause, RunEvent,
     SkippedMigration, StepOutcome, StepRecord, Tenancy, TrackKind, UnitEnd, UnitRecord,
 };
+use crate::replay::programs::ProgramRunner;
 
 /// Runs the program of a track: to the base's newest revisions, or to the configured ones of the head.
 pub(super) async fn run_program(
@@ -139,7 +140,7 @@ impl<'a> PlannedRun<'a> {
         let history = format.history(&rows, self.migrations);
         let applied: BTreeSet<&str> = history.iter().map(|row| row.version.as_str()).collect();
         let tree = context.replay.programs.tree(context.track, self.phase);
-        let outcome = ProgramRun {
+        let mut outcome = ProgramRun {
             observation: &observation,
             files: ProgramFiles { root: tree.root, files: tree.files },
             pending: &pending,
@@ -153,6 +154,13 @@ impl<'a> PlannedRun<'a> {
         }
         .outcome();
         drop(history);
+        let runner = context.replay.programs.runner(context.database, context.track, self.alembic);
+        if let Some(failure) = &mut outcome.failure
+            && failure.kind == FailureKind::Program(ProgramCause::NotStarted)
+            && let Some(name) = runner.await?.in_image
+        {
+            failure.detail.get_or_insert(format!("it ran in {name}"));
+        }
         Ok(Judged { outcome, not_planned, rows })
     }
 
@@ -180,23 +188,23 @@ impl<'a> PlannedRun<'a> {
         isolation: ProcessIsolation,
     ) -> Result<ProgramObservation, Failure> {
         let programs = &context.replay.programs;
-        let driver = programs.driver(self.alembic).await?;
-        let server = context.program_address();
+        let runner = programs.runner(context.database, context.track, self.alembic).await?;
+        let server = context.program_address(&runner);
         let tree = programs.tree(context.track, self.phase);
-        let head = programs.head().root;
+        let head = programs.tree(context.track, Phase::Head).root;
         let program = TrackProgram {
             track: self.alembic,
             root: tree.root.as_std_path(),
             foreign_root: (tree.root != head).then_some(head.as_std_path()),
         };
         let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
-        let (id, common) = (programs.next_id(), programs.environment());
+        let (id, common) = (programs.next_id(), &*runner.environment);
         let request = program.upgrade(id, isolation, names, server, common, self.revisions);
         let name_of = |revision: &str| {
             let known = self.migrations.iter().find(|migration| migration.version == revision);
             known.map_or(revision, Migration::file_name).into()
         };
-        let observed = ProgramObservation::of(driver.run(id, request), |revision| {
+        let observed = ProgramObservation::of(runner.driver.run(id, request), |revision| {
             let (unit, migration) = (context.name(), name_of(revision));
             context.emit(RunEvent::StepStarted { unit, migration });
         });
@@ -262,11 +270,11 @@ impl UnitContext<'_> {
     }
 
     /// The server and the database of the unit, for programs.
-    pub(super) fn program_address(&self) -> ProgramServer {
-        let options = self.replay.server.owner(&self.scratch.name);
-        let server = &self.replay.server;
-        ProgramServer::of(&options, &self.scratch.name, server.program_port())
-            .with_settings(server.session_settings())
+    pub(super) fn program_address(&self, runner: &ProgramRunner) -> ProgramServer {
+        let server = self.replay.server;
+        let options = server.owner(&self.scratch.name);
+        let address = runner.address(options, &self.scratch.name, server.program_port());
+        address.with_settings(server.session_settings())
     }
 
     /// The rows of a ledger; none if it does not exist.

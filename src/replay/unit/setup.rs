@@ -36,19 +36,19 @@ async fn run_command(
     command: &[String],
 ) -> Result<(), Failure> {
     let programs = &context.replay.programs;
-    let driver = programs.driver(alembic).await?;
-    let server = context.program_address();
-    let root = programs.head().root.as_std_path();
+    let runner = programs.runner(context.database, context.track, alembic).await?;
+    let server = context.program_address(&runner);
+    let root = programs.tree(context.track, Phase::Prepare).root.as_std_path();
     let program = TrackProgram { track: alembic, root, foreign_root: None };
     let names = TargetNames { tenant: &context.unit.name, target: context.target_name() };
     let id = programs.next_id();
-    let request = program.setup(id, command, names, server, programs.environment());
+    let request = program.setup(id, command, names, server, &runner.environment);
     let shown = command.join(" ");
     context.emit(RunEvent::StepStarted {
         unit: context.name(),
         migration: format!("setup: {shown}").into(),
     });
-    let observation = ProgramObservation::of(driver.run(id, request), |_| {}).await;
+    let observation = ProgramObservation::of(runner.driver.run(id, request), |_| {}).await;
     let reason = match observation.exit {
         Some(ProcessExit { code: Some(0), .. }) => return Ok(()),
         Some(ProcessExit { signal: Some(signal), .. }) => format!("was ended by signal {signal}"),

@@ -47,6 +47,8 @@ async fn choose(
 ) -> Result<Started, ProviderError> {
     let refused = match docker.start(start).await {
         Ok(started) => return Ok(explained(started, "auto: Docker works")),
+        // Only a server in a container is reachable from the image.
+        Err(error) if start.request.program_image.is_some() => return Err(error),
         Err(error) => error,
     };
     match local.start(start).await {
@@ -153,6 +155,7 @@ mod tests {
             run: RunId::new(),
             jobs: 1,
             programs: false,
+            program_image: None,
         };
         let (events, _events) = mpsc::unbounded_channel();
         let start = ProviderStart { request: &request, events: &events };

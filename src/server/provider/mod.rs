@@ -5,8 +5,13 @@ mod docker;
 mod local;
 mod url;
 
+pub(crate) use docker::{
+    CopiedTree, ImageRequest, PROGRAM_BASE, PROGRAM_WORKSPACE, ProgramContainer, ProgramHost,
+    ProgramImageError,
+};
 pub(crate) use local::{ClusterFolder, clean_up_folders, file_with_secret, process_with_secret};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -82,6 +87,11 @@ pub(crate) struct Started {
 
 /// The part of a server that must be removed. Dropping it without `stop` removes as much as possible without waiting.
 pub(crate) trait RunningServer: Send + Sync {
+    /// What runs programs of the project in containers that reach the server; `None` if it is in no container of mig-ci.
+    fn programs(&self) -> Option<Arc<ProgramHost>> {
+        None
+    }
+
     fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer>;
 }
 

@@ -37,7 +37,7 @@ pub(crate) use postgres::{Database, PASSWORD, Postgres, postgres, second_postgre
 pub(crate) use project::{Project, demo, project};
 pub(crate) use report::{Report, at};
 pub(crate) use requirements::{
-    action_image, alembic, docker_answers, docker_image, is_root, peer, runner_image,
+    action_image, alembic, docker_answers, docker_image, is_root, peer, python_image, runner_image,
 };
 pub(crate) use rounds::random_rounds;
 pub(crate) use run::{Command, Outcome, Running, scrub};

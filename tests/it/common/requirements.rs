@@ -62,6 +62,14 @@ pub(crate) fn runner_image() -> Option<String> {
     image("MIG_CI_TEST_RUNNER_IMAGE", "mig-ci-test/act-runner")
 }
 
+/// An image with Python and Alembic, created by `.ci/make-python-image`.
+///
+/// # Panics
+/// As for [`docker_image`].
+pub(crate) fn python_image() -> Option<String> {
+    image("MIG_CI_TEST_PYTHON_IMAGE", "mig-ci-test/python")
+}
+
 fn image(variable: &str, default: &str) -> Option<String> {
     let image = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
     let known =

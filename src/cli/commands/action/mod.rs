@@ -24,7 +24,7 @@ use crate::cli::stream::Streams;
 use crate::config::process_environment;
 use crate::github::commands::{self, StoppedCommands};
 use crate::github_action::{ActionJob, JobError, JobRequest};
-use crate::model::ProviderChoice;
+use crate::model::{Database, Project, ProviderChoice};
 use crate::project::load_project;
 use crate::report::RenderOptions;
 use crate::report::verify::terminal;
@@ -78,6 +78,7 @@ fn exit_of(error: &JobError) -> Exit {
         | JobError::Payload { .. }
         | JobError::Folder { .. }
         | JobError::KeptCredentials { .. }
+        | JobError::KeptCredentialsOfPrograms { .. }
         | JobError::CredentialFile { .. }
         | JobError::ExposedSecret { .. }
         | JobError::Source(_) => Exit::Environment,
@@ -171,7 +172,11 @@ fn may_run_here(request: &VerifyRequest) -> Result<(), JobError> {
         return Ok(());
     };
     if project.postgres.provider != ProviderChoice::Local {
-        return Ok(());
+        let kept = source::kept_credentials(&project.root).filter(|_| runs_programs_here(&project));
+        return match kept {
+            Some(path) => Err(JobError::KeptCredentialsOfPrograms { path }),
+            None => Ok(()),
+        };
     }
     if let Some(path) = source::kept_credentials(&project.root) {
         return Err(JobError::KeptCredentials { path });
@@ -183,6 +188,12 @@ fn may_run_here(request: &VerifyRequest) -> Result<(), JobError> {
         Some(process) => Err(JobError::ExposedSecret { process }),
         None => Ok(()),
     }
+}
+
+/// Whether programs of the project run on this machine, and not in an image.
+fn runs_programs_here(project: &Project) -> bool {
+    let tracks = project.databases.iter().flat_map(Database::tracks);
+    tracks.filter_map(|(_, track)| track.alembic.as_ref()).any(|alembic| alembic.image.is_none())
 }
 
 /// Loads what is needed for the first output. `verify` itself reports errors of the project.

@@ -41,6 +41,7 @@ pub(super) fn track(
     // Relative names in a configuration file mean the folder in which `alembic` is usually called.
     let folder = given_folder.unwrap_or_else(|| Some(beside().unwrap_or_default()));
     let python = raw.python.as_deref();
+    let image = image(cx, &table.child("image"), raw.image.as_deref());
     let track = AlembicTrack {
         section: section(cx, &key, environment, files.as_ref()),
         script_location: script_location(cx, &key, environment),
@@ -54,13 +55,14 @@ pub(super) fn track(
         options: options(cx, &table.child("options"), &raw.options, kind),
         revisions: revisions(cx, &table.child("revision"), raw.revision.as_ref()),
         setup: setup(cx, &table.child("setup"), raw.setup.as_ref(), kind),
-        python: python.and_then(|python| interpreter(cx, &table.child("python"), python)),
+        python: python
+            .and_then(|python| interpreter(cx, &table.child("python"), python, image.is_some())),
         folder: folder?,
         python_path: folders(cx, &table.child("python-path"), &raw.python_path),
         isolation: cx
             .choice(&table.child("isolation"), raw.isolation.as_deref())
             .unwrap_or_default(),
-        image: image(cx, &table.child("image"), raw.image.as_deref()),
+        image,
         ini: files.as_ref().and_then(|files| files.ini.clone()),
         pyproject: files.as_ref().and_then(|files| files.pyproject.clone()),
         undeclared: Vec::new(),

@@ -167,6 +167,7 @@ pub(super) fn interpreter(
     cx: &mut ValidationContext<'_>,
     key: &ConfigKey,
     raw: &str,
+    is_in_image: bool,
 ) -> Option<String> {
     let text = cx.optional_text(key, Some(raw))?;
     if !text.contains('/') {
@@ -174,6 +175,8 @@ pub(super) fn interpreter(
     }
     match paths::normalised(&text) {
         Some(path) => Some(path.into_string()),
+        // A path in the image, where there are only the image's own files.
+        None if is_in_image => Some(text),
         None => {
             let checked = limits::interpreter(cx.input.overrides.limits.as_ref(), key, &text);
             cx.accept(key, checked.map_err(ConfigProblem::from)).map(|()| text)
@@ -186,6 +189,11 @@ pub(super) fn image(
     key: &ConfigKey,
     raw: Option<&str>,
 ) -> Option<String> {
+    let given = &cx.input.overrides.runner_images;
+    if let Some(first) = given.first() {
+        // Compared as it is written: its variables need not be set here.
+        return given.iter().find(|image| raw == Some(image.as_str())).or(Some(first)).cloned();
+    }
     let image = cx.optional_text(key, raw)?;
     let checked = limits::runner_image(cx.input.overrides.limits.as_ref(), key, &image);
     cx.accept(key, checked.map_err(ConfigProblem::from)).map(|()| image)

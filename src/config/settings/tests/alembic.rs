@@ -370,7 +370,7 @@ fn the_file_of_a_pull_request_is_limited() {
     3 | image = 'ghcr.io/acme/app:1'
       |         ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: the code of a pull request could read everything in an image that the runner may pull: add `runner-image: ghcr.io/acme/app:1` to the `with:` of the step
+      = help: the code of a pull request could read everything in an image that the runner may pull: add `runner-image: ghcr.io/acme/app:1` to the `with:` of the step; with several, one per line, `image` selects one of them
     "#);
     assert_snapshot!(error("python = '/usr/bin/python3'"), @r#"
     error: `databases.app.tenants.python` cannot be `/usr/bin/python3` in the action: it is not in the checkout
@@ -396,13 +396,30 @@ fn the_file_of_a_pull_request_is_limited() {
             "{text}: {error}"
         );
     }
-    let images = ["ghcr.io/acme/app:1".to_owned()].into();
-    let limits = FileLimits { runner_images: images, ..FileLimits::default() };
-    limited("image = 'ghcr.io/acme/app:1'\npython = 'python3.12'", limits).unwrap();
     // Code of the pull request runs anyway.
     limited("setup = ['sh', '-c', 'id']\npython = 'bin/python'", FileLimits::default()).unwrap();
     // Without limits, a path of this machine is accepted.
     loaded(&tenants("python = '/usr/bin/python3'"));
+}
+
+/// What a flag or an input lists overrides the file, unless the file selects one of the list.
+#[test]
+fn images_of_the_workflow_override_those_of_the_file() {
+    let image = |text: &str, images: &[&str]| {
+        let overrides = Overrides {
+            runner_images: images.iter().map(|image| (*image).to_owned()).collect(),
+            limits: Some(FileLimits::default()),
+            ..Overrides::default()
+        };
+        let project = load(&tenants(text), overrides).unwrap();
+        of(&project, TrackKind::Tenant).image.unwrap()
+    };
+    assert_eq!(image("", &["app:1"]), "app:1");
+    assert_eq!(image("image = 'app:2'", &["app:1"]), "app:1");
+    assert_eq!(image("image = 'app:2'", &["app:1", "app:2"]), "app:2");
+    assert_eq!(image("image = '${UNSET}'", &["app:1"]), "app:1");
+    // In an image there is no program of the runner.
+    assert_eq!(image("python = '/opt/venv/bin/python'", &["app:1"]), "app:1");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::env;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use testcontainers::bollard::models::{HostConfig, PortBinding};
 use testcontainers::core::logs::LogFrame;
@@ -14,30 +14,13 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::image::{self, ImageName};
+use super::label;
 use super::network::{NetworkPlan, PORT};
 use crate::server::error::{ProviderError, tail};
-use crate::server::process_identity::ProcessIdentity;
 use crate::server::run_id::RunId;
 
 /// The superuser that the image creates; the same name as with local binaries.
 pub(crate) const ADMINISTRATOR: &str = "mig_ci";
-
-/// The labels of every container. Cleanup searches for `run`.
-pub(crate) mod label {
-    pub(in crate::server::provider::docker) const RUN: &str = "org.mig-ci.run";
-    pub(in crate::server::provider::docker) const PID: &str = "org.mig-ci.pid";
-    /// The start time of that process, since PIDs are reused.
-    pub(in crate::server::provider::docker) const PID_STARTED: &str = "org.mig-ci.pid-started";
-    /// The boot ID and the PID namespace of that PID.
-    pub(in crate::server::provider::docker) const HOST: &str = "org.mig-ci.host";
-    pub(in crate::server::provider::docker) const PID_NAMESPACE: &str = "org.mig-ci.pid-namespace";
-    /// The container that mig-ci itself ran in, if any.
-    pub(in crate::server::provider::docker) const CONTAINER: &str = "org.mig-ci.container";
-    /// Seconds since 1970.
-    pub(in crate::server::provider::docker) const STARTED: &str = "org.mig-ci.started";
-    /// Seconds after which the container ends by itself.
-    pub(in crate::server::provider::docker) const LIFETIME: &str = "org.mig-ci.lifetime";
-}
 
 /// The entrypoint stops the server after this time, even if mig-ci was killed. GitHub limits jobs to six hours; no replay
 /// should take three. `MIG_CI_LIFETIME` (seconds) overrides it.
@@ -72,6 +55,15 @@ static STARTS: LazyLock<TaskTracker> = LazyLock::new(|| {
     tracker
 });
 
+/// Completes a request that creates something, also if the caller's future is dropped. `None` if the runtime ends.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    request: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let (outcome, completed) = oneshot::channel();
+    STARTS.spawn(async move { drop(outcome.send(request.await)) });
+    completed.await.ok()
+}
+
 /// Waits until no start is in progress in this process.
 pub(crate) async fn wait_for_starts() {
     STARTS.wait().await;
@@ -83,15 +75,11 @@ pub(crate) async fn start(
 ) -> Result<ContainerAsync<GenericImage>, ProviderError> {
     let (image, log) = (wanted.image.clone(), wanted.log.clone());
     let request = request(wanted)?;
-    let (outcome, started) = oneshot::channel();
-    STARTS.spawn(async move {
-        // If the receiver is gone, the container is returned here, and dropping it removes it.
-        drop(outcome.send(request.start().await));
-    });
-    let error = match started.await {
-        Ok(Ok(container)) => return Ok(container),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => return Err(ProviderError::Interrupted { doing: "starting the container" }),
+    // If nobody waits for it any more, the container is dropped, which removes it.
+    let error = match to_the_end(request.start()).await {
+        Some(Ok(container)) => return Ok(container),
+        Some(Err(error)) => error.to_string(),
+        None => return Err(ProviderError::Interrupted { doing: "starting the container" }),
     };
     let log = log.end().await;
     // It ended before the engine could inspect it.
@@ -102,8 +90,7 @@ pub(crate) async fn start(
 }
 
 fn request(wanted: ContainerSpec<'_>) -> Result<ContainerRequest<GenericImage>, ProviderError> {
-    let lifetime = lifetime(env::var(LIFETIME_VARIABLE).ok())?.as_secs();
-    let owner = ProcessIdentity::current();
+    let lifetime = lifetime()?.as_secs();
     let log = wanted.log.clone();
     let published = wanted.network.published_on().map(str::to_owned);
     let image = GenericImage::new(wanted.image.name.clone(), wanted.image.tag.clone())
@@ -119,18 +106,9 @@ fn request(wanted: ContainerSpec<'_>) -> Result<ContainerRequest<GenericImage>, 
         .with_mount(Mount::tmpfs_mount(MEMORY))
         .with_shm_size(SHARED_MEMORY)
         .with_startup_timeout(START_WITHIN)
-        .with_label(label::RUN, wanted.run.as_str())
-        .with_label(label::PID, owner.pid.to_string())
-        .with_label(label::PID_STARTED, owner.started)
-        .with_label(label::HOST, owner.boot)
-        .with_label(label::PID_NAMESPACE, owner.namespace)
-        .with_label(label::STARTED, now().as_secs().to_string())
-        .with_label(label::LIFETIME, lifetime.to_string())
+        .with_labels(label::of_run(wanted.run, lifetime, wanted.own_container))
         .with_log_consumer(move |frame: &LogFrame| log.push(frame))
         .with_host_config_modifier(move |host| publish(host, published.as_deref()));
-    if let Some(container) = wanted.own_container {
-        request = request.with_label(label::CONTAINER, container);
-    }
     if let Some(network) = wanted.network.join() {
         request = request.with_network(network);
     }
@@ -159,7 +137,12 @@ fn publish(host: &mut HostConfig, address: Option<&str>) {
     });
 }
 
-fn lifetime(configured: Option<String>) -> Result<Duration, ProviderError> {
+/// The time after which a container of this run ends by itself.
+pub(crate) fn lifetime() -> Result<Duration, ProviderError> {
+    lifetime_of(env::var(LIFETIME_VARIABLE).ok())
+}
+
+fn lifetime_of(configured: Option<String>) -> Result<Duration, ProviderError> {
     match configured.filter(|text| !text.is_empty()) {
         None => Ok(LIFETIME),
         Some(text) => match text.parse() {
@@ -172,11 +155,6 @@ fn lifetime(configured: Option<String>) -> Result<Duration, ProviderError> {
             }),
         },
     }
-}
-
-/// The time since 1970.
-pub(crate) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The last lines of a container's log. They are read while it runs, because a container with auto-remove takes its log with
@@ -234,11 +212,11 @@ mod tests {
 
     #[test]
     fn the_lifetime_must_be_a_positive_number() {
-        assert_eq!(lifetime(None).unwrap(), LIFETIME);
-        assert_eq!(lifetime(Some(String::new())).unwrap(), LIFETIME);
-        assert_eq!(lifetime(Some("90".to_owned())).unwrap(), Duration::from_secs(90));
-        let text = lifetime(Some("3h".to_owned())).unwrap_err().to_string();
+        assert_eq!(lifetime_of(None).unwrap(), LIFETIME);
+        assert_eq!(lifetime_of(Some(String::new())).unwrap(), LIFETIME);
+        assert_eq!(lifetime_of(Some("90".to_owned())).unwrap(), Duration::from_secs(90));
+        let text = lifetime_of(Some("3h".to_owned())).unwrap_err().to_string();
         assert!(text.contains("MIG_CI_LIFETIME") && text.contains("3h"), "{text}");
-        assert!(lifetime(Some("0".to_owned())).is_err());
+        assert!(lifetime_of(Some("0".to_owned())).is_err());
     }
 }

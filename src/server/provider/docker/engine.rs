@@ -26,8 +26,9 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A connection to a responding engine.
+#[derive(Debug, Clone)]
 pub(crate) struct Engine {
-    client: bollard::Docker,
+    pub(in crate::server::provider::docker) client: bollard::Docker,
 }
 
 impl Engine {
@@ -158,9 +159,9 @@ fn diagnose_at(address: String, said: &str) -> ProviderError {
     ProviderError::NoEngine { address, reason }
 }
 
-/// The labels of a container, sorted.
-pub(crate) fn labels(container: &ContainerSummary) -> BTreeMap<&str, &str> {
-    let labels = container.labels.iter().flatten();
+/// The labels of a container or a network, sorted.
+pub(crate) fn labels_of(labels: Option<&HashMap<String, String>>) -> BTreeMap<&str, &str> {
+    let labels = labels.into_iter().flatten();
     labels.map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 

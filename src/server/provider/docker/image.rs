@@ -32,6 +32,17 @@ impl ImageName {
         }
     }
 
+    /// An image whose tag may be absent, as Docker itself reads it: for images of the project, which are often built with only
+    /// a name.
+    pub(crate) fn with_default_tag(image: &str) -> Result<Self, ProviderError> {
+        match Self::parse(image) {
+            Err(ProviderError::ImageName { .. }) if !image.is_empty() => {
+                Self::parse(&format!("{image}:latest"))
+            }
+            outcome => outcome,
+        }
+    }
+
     fn parse(image: &str) -> Result<Self, ProviderError> {
         let malformed = |reason: &str| ProviderError::ImageName {
             image: image.to_owned(),
@@ -132,6 +143,17 @@ mod tests {
         assert_eq!(parse("postgres@sha256:abc"), pair("postgres@sha256", "abc"));
         for wrong in ["", "postgres", "registry:5000/pg", "post gres:17", ":17", "postgres:"] {
             assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_tag_of_the_projects_image_may_be_absent() {
+        let name = |image| ImageName::with_default_tag(image).map(|name| name.to_string()).ok();
+        assert_eq!(name("registry:5000/app").as_deref(), Some("registry:5000/app:latest"));
+        assert_eq!(name("app@sha256:abc").as_deref(), Some("app@sha256:abc"));
+        assert_eq!(name("ghcr.io/acme/app:pr-42").as_deref(), Some("ghcr.io/acme/app:pr-42"));
+        for wrong in ["", "a b", ":1"] {
+            assert_eq!(name(wrong), None, "{wrong}");
         }
     }
 

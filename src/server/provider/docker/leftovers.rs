@@ -1,12 +1,13 @@
-//! Containers of ended runs, found by their labels.
+//! Containers and networks of ended runs, found by their labels.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use testcontainers::bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use testcontainers::bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network};
 
-use super::container::{label, now, wait_for_starts};
-use super::engine::{Engine, labels};
+use super::container::wait_for_starts;
+use super::engine::{Engine, labels_of};
+use super::label::{self, now};
 use crate::server::clean_report::{CleanReport, CleanupScope, RemovedKind};
 use crate::server::error::ProviderError;
 use crate::server::process_identity::{Liveness, ProcessIdentity};
@@ -14,7 +15,7 @@ use crate::server::process_identity::{Liveness, ProcessIdentity};
 /// Added to the lifetime, because the engine's clock may differ.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// Removes the containers in `scope`. Reports if no engine responds.
+/// Removes the containers and networks in `scope`. Reports if no engine responds.
 pub(crate) async fn clean_up(scope: &CleanupScope) -> CleanReport {
     let engine = match Engine::connect().await {
         Ok(engine) => engine,
@@ -30,16 +31,53 @@ pub(crate) async fn clean_up(scope: &CleanupScope) -> CleanReport {
         // A container that is still being created cannot be found yet.
         wait_for_starts().await;
     }
-    remove_labelled(&engine, scope).await
+    // A network has to be without containers.
+    let containers = remove_labelled(&engine, scope).await;
+    containers.join(remove_networks(&engine, scope).await)
+}
+
+fn filter(scope: &CleanupScope) -> String {
+    match scope {
+        CleanupScope::Run(run) => format!("{}={run}", label::RUN),
+        CleanupScope::Stale | CleanupScope::Everything => label::RUN.to_owned(),
+    }
+}
+
+async fn remove_networks(engine: &Engine, scope: &CleanupScope) -> CleanReport {
+    let mut report = CleanReport::default();
+    let networks = match engine.labelled_networks(&filter(scope)).await {
+        Ok(networks) => networks,
+        Err(error) => {
+            report.problems.push(format!("cannot list networks: {error}"));
+            return report;
+        }
+    };
+    for network in &networks {
+        let Some(id) = network.id.as_deref() else { continue };
+        // The network of a living run is counted with its containers.
+        if *scope == CleanupScope::Stale && !is_stale_network(engine, network).await {
+            continue;
+        }
+        let labels = labels_of(network.labels.as_ref());
+        let run = labels.get(label::RUN).copied().unwrap_or_default();
+        match engine.remove_network(id).await {
+            Ok(()) => {
+                let name = network.name.as_deref().unwrap_or(id);
+                report.removed(RemovedKind::Network, name, run);
+            }
+            Err(error) => report.problems.push(format!("cannot remove the network {id}: {error}")),
+        }
+    }
+    report
+}
+
+async fn is_stale_network(engine: &Engine, network: &Network) -> bool {
+    judge(&labels_of(network.labels.as_ref()), None, now()).is_stale(engine).await
 }
 
 async fn remove_labelled(engine: &Engine, scope: &CleanupScope) -> CleanReport {
     let mut report = CleanReport::default();
-    let filter = match scope {
-        CleanupScope::Run(run) => format!("{}={run}", label::RUN),
-        CleanupScope::Stale | CleanupScope::Everything => label::RUN.to_owned(),
-    };
-    let containers = match engine.labelled(&filter).await {
+    let containers = match engine.labelled(&filter(scope)).await {
         Ok(containers) => containers,
         Err(error) => {
             report.problems.push(format!("cannot list containers: {error}"));
@@ -52,7 +90,8 @@ async fn remove_labelled(engine: &Engine, scope: &CleanupScope) -> CleanReport {
             report.kept += 1;
             continue;
         }
-        let run = labels(container).get(label::RUN).copied().unwrap_or_default();
+        let labels = labels_of(container.labels.as_ref());
+        let run = labels.get(label::RUN).copied().unwrap_or_default();
         match engine.remove(id).await {
             Ok(()) => report.removed(RemovedKind::Container, id.get(..12).unwrap_or(id), run),
             Err(error) => {
@@ -64,11 +103,8 @@ async fn remove_labelled(engine: &Engine, scope: &CleanupScope) -> CleanReport {
 }
 
 async fn is_stale(engine: &Engine, container: &ContainerSummary) -> bool {
-    match judge(&labels(container), container.state, now()) {
-        Judgement::Stale => true,
-        Judgement::Living => false,
-        Judgement::AsItsMaker(maker) => engine.has_ended(&maker).await,
-    }
+    let labels = labels_of(container.labels.as_ref());
+    judge(&labels, container.state, now()).is_stale(engine).await
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -77,6 +113,16 @@ enum Judgement {
     Living,
     /// As the container that the owner ran in: stale if that has ended.
     AsItsMaker(String),
+}
+
+impl Judgement {
+    async fn is_stale(&self, engine: &Engine) -> bool {
+        match self {
+            Self::Stale => true,
+            Self::Living => false,
+            Self::AsItsMaker(maker) => engine.has_ended(maker).await,
+        }
+    }
 }
 
 fn judge(

@@ -7,9 +7,12 @@
 mod container;
 mod engine;
 mod image;
+mod label;
 mod leftovers;
 mod network;
+mod program;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -29,6 +32,11 @@ use container::{ContainerSpec, LogTail};
 use engine::Engine;
 use image::ImageName;
 use network::ServerAddress;
+
+pub(crate) use program::{
+    BASE as PROGRAM_BASE, CopiedTree, ImageRequest, ProgramContainer, ProgramHost,
+    ProgramImageError, WORKSPACE as PROGRAM_WORKSPACE,
+};
 
 /// The time limit of one attempt to connect, before the next address is tried.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
@@ -83,7 +91,9 @@ async fn begin(start: &ProviderStart<'_>) -> Result<Started, ProviderError> {
         own_container: own_container.as_deref(),
     };
     let container = container::start(wanted).await?;
-    let run = RunningContainer { container, engine, log: log.clone() };
+    let id = container.id().to_owned();
+    let programs = Arc::new(ProgramHost::new(engine.clone(), start.request.run.clone(), id));
+    let run = RunningContainer { container, engine, log: log.clone(), programs };
     let addresses = network::addresses(&run.engine, run.container.id(), &network).await?;
     let options =
         connect::own_server(&start.request.run, container::ADMINISTRATOR).password(&password);
@@ -103,6 +113,7 @@ struct RunningContainer {
     container: ContainerAsync<GenericImage>,
     engine: Engine,
     log: LogTail,
+    programs: Arc<ProgramHost>,
 }
 
 impl RunningContainer {
@@ -166,17 +177,24 @@ async fn connected(
 }
 
 impl RunningServer for RunningContainer {
+    fn programs(&self) -> Option<Arc<ProgramHost>> {
+        Some(Arc::clone(&self.programs))
+    }
+
     fn stop(self: Box<Self>) -> BoxFuture<'static, StoppedServer> {
         async move {
             let id = self.container.id().to_owned();
             let log = self.log.so_far();
             let server_cpu = self.engine.cpu(&id).await;
-            let removed = tokio::time::timeout(REMOVE_WITHIN, self.engine.remove(&id)).await;
-            let problems = match removed {
-                Ok(Ok(())) => Vec::new(),
-                Ok(Err(error)) => vec![format!("cannot remove the container {id}: {error}")],
-                Err(_) => vec![format!("the container {id} could not be removed in time")],
+            let removing = async {
+                let mut problems = self.programs.remove().await;
+                let problem = |error| format!("cannot remove the container {id}: {error}");
+                problems.extend(self.engine.remove(&id).await.err().map(problem));
+                problems
             };
+            let removed = tokio::time::timeout(REMOVE_WITHIN, removing).await;
+            let late = |_| vec![format!("the container {id} could not be removed in time")];
+            let problems = removed.unwrap_or_else(late);
             // Dropping the handle would try again and block, with a hanging engine for minutes. A container that was not
             // removed here is reported, and the next start's cleanup removes it.
             std::mem::forget(self.container);

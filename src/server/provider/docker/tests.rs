@@ -6,7 +6,7 @@ use std::process::Command;
 use sqlx::Connection as _;
 use tokio::sync::mpsc;
 
-use super::container::label;
+use super::label;
 use crate::server::cleanup;
 use crate::server::instance::Server;
 use crate::server::provider::docker::*;
@@ -39,7 +39,7 @@ fn request(image: &str) -> ServerRequest {
         image: Some(image.to_owned()),
         ..PostgresSettings::default()
     };
-    ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false }
+    ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false, program_image: None }
 }
 
 async fn start(request: &ServerRequest) -> Result<Server, ProviderError> {

@@ -14,7 +14,7 @@ use crate::server::run_id::RunId;
 
 fn request(settings: PostgresSettings) -> ServerRequest {
     let settings = PostgresSettings { provider: ProviderChoice::Local, ..settings };
-    ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false }
+    ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false, program_image: None }
 }
 
 async fn start(request: &ServerRequest) -> Server {

@@ -21,8 +21,17 @@ fn settings(url: &str) -> PostgresSettings {
 
 async fn start(settings: PostgresSettings) -> Result<Server, ProviderError> {
     let (events, _events) = mpsc::unbounded_channel();
-    Server::start(&ServerRequest { settings, run: RunId::new(), jobs: 2, programs: false }, &events)
-        .await
+    Server::start(
+        &ServerRequest {
+            settings,
+            run: RunId::new(),
+            jobs: 2,
+            programs: false,
+            program_image: None,
+        },
+        &events,
+    )
+    .await
 }
 
 struct ExistingServer(Server);

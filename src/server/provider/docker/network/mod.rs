@@ -189,7 +189,8 @@ fn attached(container: &ContainerInspectResponse) -> Attached {
     names.first().map_or(Attached::Nowhere, |name| Attached::Network((*name).to_owned()))
 }
 
-fn address_on(container: &ContainerInspectResponse, network: &str) -> Option<String> {
+/// The address of a container on a network.
+pub(crate) fn address_on(container: &ContainerInspectResponse, network: &str) -> Option<String> {
     let endpoint = container.network_settings.as_ref()?.networks.as_ref()?.get(network)?;
     [&endpoint.ip_address, &endpoint.global_ipv6_address]
         .into_iter()
