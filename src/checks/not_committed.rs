@@ -8,7 +8,7 @@ use super::{Check, CheckMeta, UnitProblem, meta};
 #[derive(Debug)]
 pub(super) struct NotCommitted;
 
-const HELP: &str = "commit the connection before `context.begin_transaction()`, or use `connection.execution_options(isolation_level=\"AUTOCOMMIT\")` for the SET: then Alembic begins and commits its own transaction";
+const HELP: &str = "commit what env.py has begun before `context.begin_transaction()`, or use `connection.execution_options(isolation_level=\"AUTOCOMMIT\")` for the SET: then Alembic begins and commits its own transaction";
 
 impl Check for NotCommitted {
     fn meta(&self) -> &'static CheckMeta {

@@ -8,7 +8,7 @@ use super::{Check, CheckMeta, UnitProblem, meta};
 #[derive(Debug)]
 pub(super) struct OtherServer;
 
-const HELP: &str = "the connection was refused before it was made. Let env.py take its address from `sqlalchemy.url` of the Config, or from a variable that `env` sets: `env = { DATABASE_URL = \"{url}\" }`";
+const HELP: &str = "every connection to another server is refused before it is made. Let env.py take its address from `sqlalchemy.url` of the Config, or from a variable that `env` sets: `env = { DATABASE_URL = \"{url}\" }`";
 
 impl Check for OtherServer {
     fn meta(&self) -> &'static CheckMeta {

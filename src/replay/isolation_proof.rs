@@ -109,6 +109,10 @@ impl<'a> IsolationProof<'a> {
                 return;
             }
         }
+        // Two failures that are equal prove nothing.
+        if !self.copies.iter().all(UnitRun::is_completed) {
+            return;
+        }
         let names: Vec<_> =
             self.copies.iter().map(|copy| format!("`{}`", copy.unit().name)).collect();
         let note = format!(

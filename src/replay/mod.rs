@@ -74,7 +74,7 @@ pub(crate) struct Evidence {
     /// The server was lost for the rest of the run.
     pub(crate) server_lost: bool,
     /// Remarks about the processes of migration programs.
-    pub(crate) program_notes: Vec<String>,
+    pub(crate) program_notes: Vec<(Arc<str>, String)>,
 }
 
 /// Runs the SQL files that prepare the server as a whole, for example its roles.

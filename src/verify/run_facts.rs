@@ -31,7 +31,7 @@ pub(super) fn of_run(
         notes.extend(stopped.problems.iter().map(|problem| note(Severity::Warning, problem)));
     }
     notes.extend(replayed.iter().map(|each| of_replayed(loaded, each)));
-    notes.extend(evidence.program_notes.iter().map(|text| note(Severity::Info, text)));
+    notes.extend(evidence.program_notes.iter().map(|(_, text)| note(Severity::Info, text)));
     notes.extend(of_plan(loaded));
     let replayed = replayed.into_iter().map(|each| (each.database, each.reason));
     RunFacts {

@@ -46,7 +46,11 @@ pub(super) async fn replay_again_in_doubt(
     };
     let is_replayed = outcome.is_ok();
     let records = match outcome {
-        Ok(second) => ran.join(second),
+        Ok(second) => {
+            let is_replayed = |name: &str| plans.iter().any(|plan| &*plan.name == name);
+            ran.evidence.program_notes.retain(|(database, _)| !is_replayed(database));
+            ran.join(second)
+        }
         Err(failure) => plans.iter().map(|plan| unknown(plan, &failure)).collect(),
     };
     for ((index, _), records) in doubts.iter().zip(records) {

@@ -108,9 +108,9 @@ impl<'a> Programs<'a> {
     }
 
     /// All remarks, by database.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<(Arc<str>, String)> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.values().cloned().collect()
+        notes.iter().map(|(database, text)| (Arc::clone(database), text.clone())).collect()
     }
 
     /// The running driver for a track.

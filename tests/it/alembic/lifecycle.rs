@@ -15,9 +15,9 @@ const IN_TIME: Duration = Duration::from_secs(6);
 /// The example, with a revision that sleeps in Python after it has started a process that ignores signals, in a group of its
 /// own. All of these processes have `mark` in their environment.
 fn sleeper(mark: &str) -> Option<Example> {
-    let sleeps = "import subprocess, time\n    \
+    let sleeps = "import subprocess, threading\n    \
                   subprocess.Popen([\"sh\", \"-c\", \"trap '' TERM INT HUP; sleep 300\"], start_new_session=True)\n    \
-                  time.sleep(300)\n    for number, invoice";
+                  threading.Event().wait(300)\n    for number, invoice";
     let configuration = format!(
         "[databases.app.shared]\nalembic = {{ ini = \"alembic.ini\", section = \"shared\" }}\n\
          [databases.app.tenants]\nalembic = {{ ini = \"alembic.ini\", section = \"tenant\" }}\n\

@@ -239,8 +239,8 @@ fn with_tenants(
             tenant.name
         ),
         None => format!(
-            "env.py of [{}] reads no variable or argument that names a tenant: there is a schema for each tenant, with the \
-             tenant's name, and it is the first of the connection's search path",
+            "env.py of [{}] reads no variable or argument that names a tenant: a schema for each tenant is assumed, \
+             and the migrations cannot find it: let env.py read one",
             tenant.name
         ),
     });

@@ -150,7 +150,7 @@ fn a_section_alone_that_is_the_tenants() {
       tenants: migrations ({target}, public), a schema named {tenant}, samples: 
         [tenants] of alembic.ini in "", to head
         inferred: [tenants] of alembic.ini is the track of the tenants, and the database gets the name `app`
-        inferred: env.py of [tenants] reads no variable or argument that names a tenant: there is a schema for each tenant, with the tenant's name, and it is the first of the connection's search path
+        inferred: env.py of [tenants] reads no variable or argument that names a tenant: a schema for each tenant is assumed, and the migrations cannot find it: let env.py read one
     "#);
 }
 
