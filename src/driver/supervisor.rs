@@ -173,7 +173,7 @@ impl DriverConnection {
                     Ok(Some(EventLine { event, .. })) => tracing::debug!(?event, "from the driver"),
                     Ok(None) => break,
                     Err(reason) => {
-                        tracing::debug!(reason, "the driver is not understood");
+                        tracing::debug!(reason, "a message of the driver is invalid");
                         break;
                     }
                 },
