@@ -173,8 +173,8 @@ impl DriverConnection {
                     Ok(Some(EventLine { event, .. })) => tracing::debug!(?event, "from the driver"),
                     Ok(None) => break,
                     Err(reason) => {
-                        tracing::debug!(reason, "unreadable message from the driver");
-                        break;
+                                    tracing::debug!(reason, "a message of the driver is invalid");
+                                    break;
                     }
                 },
             }

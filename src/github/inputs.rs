@@ -307,7 +307,7 @@ mod tests {
         let with = Inputs::read(&|name| find(name).map(|(_, value)| value.clone())).unwrap();
         let without = read(&[("INPUT_GITHUB-TOKEN", "${{ github.token }}")]).unwrap();
         assert_eq!(format!("{with:?}"), format!("{without:?}"));
-        assert_eq!(defaults.len(), 19);
+        assert_eq!(defaults.len(), 20);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::network::Network;
 use super::pull_request::{NOT_NULL, PullRequest, shop};
 use super::runner::Machine;
 use crate::common::github::TOKEN;
-use crate::common::{Command, Outcome, docker, docker_image, peer, project, runner_image};
+use crate::common::{
+    Command, Outcome, Project, docker, docker_image, peer, project, python_image, runner_image,
+};
 
 /// `name` is the workflow's, after which act names its containers.
 fn workflow(name: &str, postgres: &str) -> String {
@@ -152,5 +154,81 @@ fn a_workflow_with_one_failing_tenant() {
 
     the_base_was_read_from_github(&machine, &[]);
     let left = docker(&["ps", "--all", "--quiet", "--filter", &format!("name=act-{name}")]);
+    assert_eq!(left, "");
+}
+
+const ALEMBIC: &str = r#"
+[databases.app.shared]
+alembic = { ini = "alembic.ini", section = "shared" }
+ledger = "shared.alembic_version"
+schema = "shared"
+search_path = ["shared", "public"]
+[databases.app.tenants]
+alembic = { ini = "alembic.ini", section = "tenant" }
+env = { TENANT_SCHEMA = "{target}" }
+target = "{tenant}"
+search_path = ["{target}", "shared", "public"]
+samples = "samples/*.sql"
+[databases.app.tenants.sample]
+acme.version = "fa6ae6193696"
+globex.version = "fa6ae6193696"
+"#;
+
+const UNIQUE: &str = r#""""Require unique addresses."""
+from alembic import op
+
+revision = "e1c0ffee0001"
+down_revision = "fa6ae6193696"
+
+
+def upgrade() -> None:
+    op.create_unique_constraint("customers_email", "customers", ["email"])
+"#;
+
+/// The example, with two sample tenants; two customers of globex have one address.
+fn alembic_project() -> Project {
+    let example = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/alembic");
+    let sample = |second: &str| {
+        format!(
+            "INSERT INTO customers (id, name, email) VALUES (1, 'A', 'a@a.example'), (2, 'B', '{second}');\n"
+        )
+    };
+    project()
+        .copy(&example.join("alembic.ini"), "alembic.ini")
+        .copy(&example.join("app"), "app")
+        .copy(&example.join("migrations"), "migrations")
+        .file("mig-ci.toml", ALEMBIC)
+        .file("samples/acme.sql", sample("b@a.example"))
+        .file("samples/globex.sql", sample("a@a.example"))
+}
+
+/// Alembic runs in a third container, since the action's image has no Python.
+#[test]
+fn an_alembic_project_in_its_own_image() {
+    let (Some(program), Some(runner)) = (peer("act"), runner_image()) else { return };
+    let (Some(postgres), Some(python)) = (docker_image(), python_image()) else { return };
+    let name = format!("mig-ci-test-alembic-{}", std::process::id());
+    let input = format!("          check-run: never\n          runner-image: {python}\n");
+    let workflow = workflow(&name, &postgres).replace("          check-run: never\n", &input);
+    let base = alembic_project().file(".github/workflows/migrations.yml", workflow);
+    let path = "migrations/tenant/versions/e1c0ffee0001_unique.py";
+    let pull_request = PullRequest::of(base, |head| head.file(path, UNIQUE));
+    let Some(machine) = Machine::new(pull_request, Network::of_a_job) else { return };
+    let home = project();
+    let ended = act(&machine, &program, &runner, home.path()).run().exit(1);
+    let log = Log::read(&ended);
+    let said = log.said("mig-ci/mig-action@v0");
+    assert!(said.contains("could not create unique index"), "{said}");
+    let [annotation] = log.commands("error")[..] else { panic!("{:?}", log.commands("error")) };
+    assert_eq!(annotation["kvPairs"]["file"], path);
+    assert_eq!(annotation["kvPairs"]["line"], "9");
+
+    let comments = machine.fake.comments();
+    let [comment] = &comments[..] else { panic!("{comments:?}") };
+    assert!(comment.body.contains("Migrations fail for 1 of "), "{}", comment.body);
+    assert!(comment.body.contains("\nTenants: `globex`\n"), "{}", comment.body);
+    let after = log.said("afterwards");
+    assert!(after.contains("\"tenants-failed\": \"1\""), "{after}");
+    let left = docker(&["ps", "--all", "--quiet", "--filter", &format!("ancestor={python}")]);
     assert_eq!(left, "");
 }

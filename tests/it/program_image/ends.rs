@@ -27,24 +27,23 @@ fn networks_of(pid: u32) -> String {
     docker(&["network", "ls", "--quiet", "--filter", &format!("label=org.mig-ci.pid={pid}")])
 }
 
+/// The container in which a migration of the run sleeps.
+fn sleeping(images: &Images, pid: u32) -> Option<String> {
+    let label = format!("label=org.mig-ci.pid={pid}");
+    let ancestor = format!("ancestor={}", images.python);
+    let ids = docker(&["ps", "--quiet", "--filter", &label, "--filter", &ancestor]);
+    let id = ids.lines().next()?;
+    // It may end meanwhile.
+    let shown =
+        Process::new("docker").args(["top", id, "-eo", "pid,wchan:30,args"]).output().ok()?;
+    // The supervisor waits in poll; only a target pauses.
+    String::from_utf8_lossy(&shown.stdout).contains("pause").then(|| id.to_owned())
+}
+
 /// A run whose migration sleeps in its container.
 fn asleep(images: &Images, project: &Project) -> Running {
     let run = images.verify(project, &images.python).start();
-    until("a sleeping migration", || {
-        let label = format!("label=org.mig-ci.pid={}", run.id());
-        let ids = docker(&[
-            "ps",
-            "--quiet",
-            "--filter",
-            &label,
-            "--filter",
-            &format!("ancestor={}", images.python),
-        ]);
-        let id = ids.lines().next()?;
-        let shown = docker(&["top", id, "-eo", "pid,wchan:30,args"]);
-        // The supervisor waits in poll; only a target pauses.
-        shown.contains("pause").then_some(())
-    });
+    until("a sleeping migration", || sleeping(images, run.id()));
     run
 }
 
@@ -90,14 +89,10 @@ fn a_lost_container_is_a_failure_of_the_migration() {
     let project = sleepy();
     let mut run = asleep(&images, &project);
     let id = run.id();
-    let (label, ancestor) =
-        (format!("label=org.mig-ci.pid={id}"), format!("ancestor={}", images.python));
     // A run that was disturbed is replayed once more, with another container.
     until("the end of the run", || {
-        let ids = docker(&["ps", "--quiet", "--filter", &label, "--filter", &ancestor]);
-        for container in ids.lines() {
-            // It may have ended meanwhile.
-            let _ = Process::new("docker").args(["kill", container]).output();
+        if let Some(container) = sleeping(&images, id) {
+            let _ = Process::new("docker").args(["kill", &container]).output();
         }
         run.has_ended().then_some(())
     });

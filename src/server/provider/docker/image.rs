@@ -35,11 +35,10 @@ impl ImageName {
     /// An image whose tag may be absent, as Docker itself reads it: for images of the project, which are often built with only
     /// a name.
     pub(crate) fn with_default_tag(image: &str) -> Result<Self, ProviderError> {
-        match Self::parse(image) {
-            Err(ProviderError::ImageName { .. }) if !image.is_empty() => {
-                Self::parse(&format!("{image}:latest"))
-            }
-            outcome => outcome,
+        let last = image.rsplit('/').next().unwrap_or_default();
+        match last.contains(':') || image.is_empty() {
+            true => Self::parse(image),
+            false => Self::parse(&format!("{image}:latest")),
         }
     }
 
