@@ -127,6 +127,12 @@ impl ProgramObservation {
                     step.duration = Some(Duration::from_secs_f64(duration_ms.max(0.0) / 1000.0));
                 }
             }
+            DriverEvent::Transaction { action, revision } if action == "rollback" => {
+                // What the revision has changed so far is lost, although Alembic may go on to write its ledger.
+                if let Some(step) = self.step(revision.as_deref()) {
+                    step.counts.changing = 0;
+                }
+            }
             DriverEvent::Statement(statement) => self.add_statement(*statement),
             DriverEvent::Unobserved { revision, count, place } => {
                 let counts = self.counts(revision.as_deref());
@@ -150,6 +156,7 @@ impl ProgramObservation {
                 self.exit = Some(ProcessExit { code, signal, reason });
             }
             DriverEvent::Refused(_)
+            | DriverEvent::Transaction { .. }
             | DriverEvent::Ready { .. }
             | DriverEvent::Fatal { .. }
             | DriverEvent::Other => {}

@@ -167,6 +167,10 @@ pub(crate) enum DriverEvent {
         severity: String,
         message: String,
     },
+    Transaction {
+        action: String,
+        revision: Option<String>,
+    },
     StepEnd {
         revision: String,
         duration_ms: f64,

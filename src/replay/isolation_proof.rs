@@ -113,8 +113,9 @@ impl<'a> IsolationProof<'a> {
         if !self.copies.iter().all(UnitRun::is_completed) {
             return;
         }
-        let names: Vec<_> =
+        let mut names: Vec<_> =
             self.copies.iter().map(|copy| format!("`{}`", copy.unit().name)).collect();
+        names.dedup();
         let note = format!(
             "database `{}`: the migrations of {} tenants ran in forked processes; new interpreters did the same for {} \
              (statements, ledger, catalog and rows)",

@@ -35,6 +35,8 @@ pub(crate) struct TrackPlan {
     pub(crate) unnoticed: Vec<ChangedMigration>,
     /// The program that runs it, if its migrations are not SQL.
     pub(crate) alembic: Option<Box<AlembicTrack>>,
+    /// env.py differs between base and head.
+    is_run_otherwise: bool,
     /// The same at the base, by the base's own configuration.
     pub(crate) base_alembic: Option<Box<AlembicTrack>>,
     /// Files of the head that look like down migrations, and run forwards since `forward-only` lists them.
@@ -66,6 +68,7 @@ impl TrackPlan {
         base: Option<PlanBaseTrack<'_>>,
     ) -> Result<Self, PlanError> {
         let in_head = directory(track, head);
+        let head_files = head;
         let failed = |source| PlanError::Format { database: database.to_owned(), kind, source };
         let detected = formats::detect_format(&in_head, track.format.as_deref()).map_err(failed)?;
         let LoadedDirectory { migrations: head, allowed: allowed_directions } =
@@ -73,6 +76,7 @@ impl TrackPlan {
         let unknown_names = formats::unknown_names(&in_head).map_err(failed)?;
         let base = base.and_then(|base| Some((base.files, base.counterpart(track)?)));
         let base_alembic = base.and_then(|(_, track)| track.alembic.clone());
+        let is_run_otherwise = base.is_some_and(|base| is_run_otherwise((head_files, track), base));
         let base = match base {
             Some((files, track)) => load_base(&detected, &directory(track, files)),
             None => Ok(Vec::new()),
@@ -99,6 +103,7 @@ impl TrackPlan {
             unnoticed: Vec::new(),
             alembic: track.alembic.clone(),
             base_alembic,
+            is_run_otherwise,
             allowed_directions,
             unknown_names,
         };
@@ -192,10 +197,12 @@ impl TrackPlan {
         allowed.chain(unknown)
     }
 
-    /// Whether a program needs the base's files to reach the state of the base: the head lacks or has edited its migrations.
+    /// Whether a program needs the base's files to reach the state of the base: the head lacks or has edited its migrations, or
+    /// runs them otherwise. An env.py that names another ledger would make a state that no tenant has.
     pub(crate) fn needs_base_tree(&self) -> bool {
         let is_other = |state| matches!(state, MigrationState::Edited | MigrationState::Removed);
-        self.alembic.is_some() && self.states().iter().any(|(_, state)| is_other(*state))
+        let is_rewritten = || self.states().iter().any(|(_, state)| is_other(*state));
+        self.alembic.is_some() && (self.is_run_otherwise || is_rewritten())
     }
 
     /// The environment of the program that runs in a phase: with the base's files, the base's own.
@@ -225,6 +232,14 @@ fn names_session_lock(migration: &Migration) -> bool {
 
 fn may_take_away(migration: &Migration) -> bool {
     effects(&migration.up).takes_away() != Certainty::No
+}
+
+/// Whether env.py of an Alembic environment differs between two revisions of a project.
+fn is_run_otherwise(head: (&dyn Files, &Track), base: (&dyn Files, &Track)) -> bool {
+    let env = |(files, track): (&dyn Files, &Track)| {
+        files.read(&track.migrations.join("env.py")).ok().flatten()
+    };
+    head.1.alembic.is_some() && env(head) != env(base)
 }
 
 /// The directory of a track in one file tree.

@@ -1,6 +1,6 @@
 //! Heads, ledgers of samples, and histories that the head has rewritten.
 
-use super::{Example, NUMBER_INVOICES, example};
+use super::{Example, NUMBER_INVOICES, TENANT, example};
 
 #[test]
 fn a_sample_at_a_revision_that_no_file_has_is_that_tenants_failure() {
@@ -82,4 +82,42 @@ setup = \"setup.sql\"
         .git_commit("base");
     let report = example.verify(["-n", "app"]).report(0);
     assert!(report.codes().is_empty(), "{:#}", report.json["findings"]);
+}
+
+#[test]
+fn a_ledger_that_the_head_renames_makes_existing_tenants_start_again() {
+    let Some(example) = example() else { return };
+    let example = example
+        .git_commit("base")
+        .git_branch("change")
+        .edited(
+            TENANT,
+            "version_table_schema=SCHEMA,",
+            "version_table_schema=SCHEMA,\n            version_table=\"versions\",",
+        )
+        .git_commit("head");
+    let report = example.verify(["-n", "app"]).report(1);
+    let verdicts = report.verdicts();
+    assert!(verdicts.contains(&"app tenant base: failed".to_owned()), "{verdicts:?}");
+    assert!(verdicts.contains(&"app tenant fresh_1: passed".to_owned()), "{verdicts:?}");
+}
+
+#[test]
+fn a_revision_that_rolls_itself_back_changes_nothing() {
+    let Some(example) = example() else { return };
+    let text = "\"\"\"x\"\"\"\nfrom alembic import op\nimport sqlalchemy as sa\n\nrevision = \"aaa1\"\n\
+                down_revision = \"fa6ae6193696\"\n\n\ndef upgrade():\n    \
+                op.add_column(\"customers\", sa.Column(\"phone\", sa.String(20)))\n    op.execute(\"ROLLBACK\")\n";
+    let example = example
+        .edited(
+            TENANT,
+            "version_table_schema=SCHEMA,",
+            "version_table_schema=SCHEMA,\n            transaction_per_migration=True,",
+        )
+        .git_commit("base")
+        .git_branch("change")
+        .file("migrations/tenant/versions/aaa1.py", text)
+        .git_commit("head");
+    let report = example.verify(["-n", "app"]).report(0);
+    assert_eq!(report.finding("migration-without-effect")["severity"], "warning");
 }
