@@ -2,8 +2,24 @@
 
 use crate::sql::{is_before_parenthesis, known_functions, words};
 
-/// Commands that read, or that change only the session.
-const READING: [&str; 7] = ["SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN", "SET", "RESET"];
+/// Commands that read, or that change only the session or its transaction.
+const READING: [&str; 15] = [
+    "SELECT",
+    "VALUES",
+    "TABLE",
+    "SHOW",
+    "EXPLAIN",
+    "SET",
+    "RESET",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "END",
+    "ROLLBACK",
+    "ABORT",
+    "SAVEPOINT",
+    "RELEASE",
+];
 /// Functions of PostgreSQL that read tables or catalogs, beside those that are known to read nothing.
 const READERS: &str = "array_agg avg bool_and bool_or count current_schema current_schemas current_setting dense_rank every \
                        format_type generate_series generate_subscripts has_schema_privilege has_table_privilege json_agg \
@@ -40,6 +56,7 @@ mod tests {
             "SELECT a, count(*) FROM t WHERE b = 'f(x)' AND c IN (1, 2)",
             "show search_path",
             "SET a = 1",
+            "ROLLBACK",
             "SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute AS a",
         ] {
             assert!(!may_change(sql), "{sql}");
