@@ -58,8 +58,8 @@ impl UpgradeError {
         let commands = database.tracks().filter_map(|(kind, track)| {
             let alembic = track.alembic.as_ref()?;
             let ini = alembic.ini.as_ref().map(|ini| format!(" -c {ini} -n {}", alembic.section));
-            let whom = if kind == TrackKind::Tenant { " for each tenant" } else { "" };
-            Some(format!("`alembic{} {command}`{whom}", ini.unwrap_or_default()))
+            let per_tenant = if kind == TrackKind::Tenant { " for each tenant" } else { "" };
+            Some(format!("`alembic{} {command}`{per_tenant}", ini.unwrap_or_default()))
         });
         let commands: Vec<String> = commands.collect();
         let database = database.name.clone();

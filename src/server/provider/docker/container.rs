@@ -75,7 +75,7 @@ pub(crate) async fn start(
 ) -> Result<ContainerAsync<GenericImage>, ProviderError> {
     let (image, log) = (wanted.image.clone(), wanted.log.clone());
     let request = request(wanted)?;
-    // If nobody waits for it any more, the container is dropped, which removes it.
+    // If the receiver is gone, the container is dropped, which removes it.
     let error = match to_the_end(request.start()).await {
         Some(Ok(container)) => return Ok(container),
         Some(Err(error)) => error.to_string(),

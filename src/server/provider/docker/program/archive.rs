@@ -130,7 +130,7 @@ fn entry(archive: &mut impl Write, name: &Path, kind: Kind<'_>) -> io::Result<()
             pad(archive, size)?;
         }
     }
-    // The copy belongs to the container alone, whoever its user is.
+    // Only the container uses the copy, and its user can be any.
     let (mode, size, flag) = match kind {
         Kind::Folder => (0o777, 0, b'5'),
         Kind::Link(_) => (0o777, 0, b'2'),
